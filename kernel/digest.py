@@ -14,41 +14,38 @@ from typing import Any
 PREFIX = "sha256:"
 
 
-class _Number(float):
-    """A Decimal on its way through the standard encoder, which prints floats by `__repr__`."""
-
-    def __new__(cls, value: Decimal) -> _Number:
-        made = super().__new__(cls, value)
-        made.text = str(value)
-        return made
-
-    text: str
-
-    def __repr__(self) -> str:
-        return self.text
+def _refuse(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        raise _HoldsDecimal
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def _plain(value: Any) -> Any:
+class _HoldsDecimal(Exception):
+    """The quick encoder met a Decimal; the exact one takes over."""
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_refuse)
+
+
+def _exact(value: Any) -> str:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError("NaN and infinity have no canonical form")
-        return _Number(value)
+        return str(value)
     if isinstance(value, dict):
-        return {_key(key): _plain(item) for key, item in value.items()}
+        return "{" + ",".join(f"{_dump(str(key))}:{_exact(value[key])}" for key in sorted(value)) + "}"
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"object keys are strings, not {type(key).__name__}")
-    return key
+        return "[" + ",".join(map(_exact, value)) + "]"
+    return _dump(value)
 
 
 def canonical_json(value: Any) -> bytes:
     """JSON bytes that are equal exactly when the values are equal. Raises TypeError or ValueError for what JSON has not."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    try:
+        return _dump(value).encode()
+    except _HoldsDecimal:
+        return _exact(value).encode()
 
 
 def digest_bytes(data: bytes) -> str:

@@ -1,0 +1,87 @@
+"""The transactional outbox: `emit` inside the fact's transaction, `dispatch` afterwards, at least once and in claimed batches.
+
+Handlers are registered once, by `portal/wiring.py`. They must be idempotent: a crash between effect and mark repeats them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.db import connection, transaction
+
+from kernel.models import OutboxEvent
+from kernel.request import request_id, serving
+
+Handler = Callable[[Mapping[str, Any]], None]
+_handlers: dict[str, list[Handler]] = {}
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 60
+MAX_ATTEMPTS = 12
+
+
+def subscribe(topic: str, handler: Handler) -> None:
+    """`handler` is called with `{"id", "topic", "key", "payload"}`; `topic` may end in `*`. Registering twice is once."""
+    chosen = _handlers.setdefault(topic, [])
+    if handler not in chosen:
+        chosen.append(handler)
+
+
+def handlers_of(topic: str) -> list[Handler]:
+    return [h for pattern, hs in _handlers.items() for h in hs if pattern == topic or (pattern.endswith("*") and topic.startswith(pattern[:-1]))]
+
+
+def emit(topic: str, *, key: str | int, payload: Mapping[str, Any] | None = None) -> OutboxEvent:
+    """Write an event in the present transaction. It is lost exactly when the fact is."""
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("outbox.emit belongs inside the transaction of the fact")
+    return OutboxEvent.objects.create(topic=topic, key=str(key), payload=dict(payload or {}), request_id=request_id())
+
+
+_CLAIM = """
+update kernel_outboxevent o set attempts = o.attempts + 1, lease_until = clock_timestamp() + %(lease)s * interval '1 second'
+  from (select id from kernel_outboxevent
+         where done_at is null and failed_at is null and available_at <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
+         order by id limit %(limit)s for update skip locked) c
+ where o.id = c.id returning o.id, o.topic, o.key, o.payload, o.attempts, o.request_id
+"""
+
+
+def dispatch(*, limit: int = 50) -> int:
+    """Claim up to `limit` open events and hand each to its handlers. Returns how many were claimed.
+
+    A failing handler leaves the event open with growing delay (2^n seconds, at most an hour); after `MAX_ATTEMPTS` it is
+    kept as failed for a person.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"lease": LEASE_SECONDS, "limit": limit})
+        columns = [c.name for c in cursor.description or ()]
+        claimed: Sequence[dict[str, Any]] = sorted((dict(zip(columns, row, strict=True)) for row in cursor.fetchall()), key=lambda e: e["id"])
+    for event in claimed:
+        with serving(event["request_id"] or None):
+            _deliver(event)
+    return len(claimed)
+
+
+def _deliver(event: dict[str, Any]) -> None:
+    payload = event["payload"]
+    if isinstance(payload, str | bytes):
+        payload = json.loads(payload)
+    try:
+        for handler in handlers_of(event["topic"]):
+            handler({"id": event["id"], "topic": event["topic"], "key": event["key"], "payload": payload})
+    except Exception as error:  # a handler may fail in any way; the event outlives it
+        log.warning("outbox event %s (%s) failed at attempt %s: %r", event["id"], event["topic"], event["attempts"], error)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """update kernel_outboxevent set lease_until = null, last_error = %s,
+                     available_at = clock_timestamp() + least(3600, power(2, attempts)) * interval '1 second',
+                     failed_at = case when attempts >= %s then clock_timestamp() end where id = %s""",
+                [f"{type(error).__name__}: {error}"[:2000], MAX_ATTEMPTS, event["id"]],
+            )
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("update kernel_outboxevent set done_at = clock_timestamp(), lease_until = null where id = %s", [event["id"]])

@@ -1,0 +1,27 @@
+"""The request that is being served: its id travels into every ledger entry, problem document, log line and outgoing call."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_request_id: ContextVar[str] = ContextVar("tillgate_request_id", default="")
+
+
+def request_id() -> str:
+    """32 hex digits within a request or task, an empty string outside."""
+    return _request_id.get()
+
+
+@contextmanager
+def serving(identifier: str | None = None) -> Iterator[str]:
+    """Within the block `request_id()` answers this id; a new one is made where none is given or the given one is unusable."""
+    usable = bool(identifier) and len(identifier or "") <= 64 and all(c.isalnum() or c in "-_" for c in identifier or "")
+    chosen = identifier if usable and identifier else uuid.uuid4().hex
+    token = _request_id.set(chosen)
+    try:
+        yield chosen
+    finally:
+        _request_id.reset(token)

@@ -1,0 +1,67 @@
+"""Bearer tokens for pipelines and scripts: shown once, stored as SHA-256, scoped, expiring, revocable."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import transaction
+
+from kernel import audit, clock
+from kernel.errors import Invalid
+from kernel.models import ApiToken, User
+
+SCOPES = {
+    "catalog:read": "Read the catalog",
+    "catalog:write": "Register and edit APIs of the own teams",
+    "governance:read": "Read changes and decisions",
+    "governance:write": "Open and submit changes (decisions are for people)",
+    "gate:ask": "Ask the gate and record deployments",
+    "runtime:read": "Read runs, messages and dead letters",
+    "runtime:write": "Start runs, redrive and replay",
+    "usage:write": "Report usage",
+}
+MAX_DAYS = 366
+
+
+def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], days: int = 90) -> tuple[ApiToken, str]:
+    """A new token and its secret text, which nobody can read again. Raises Invalid for an unknown scope or a long life."""
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise Invalid("token.scope", f"Unknown or no scopes: {', '.join(unknown) or 'none given'}. Known: {', '.join(SCOPES)}.")
+    if not 1 <= days <= MAX_DAYS:
+        raise Invalid("token.lifetime", f"A token lives 1 to {MAX_DAYS} days, not {days}.")
+    secret = "tg_" + secrets.token_urlsafe(32)
+    with transaction.atomic():
+        token = ApiToken.objects.create(
+            user=user,
+            name=name[:80],
+            prefix=secret[:10],
+            token_hash=hash_of(secret),
+            scopes=sorted(scopes),
+            expires_at=clock.now() + timedelta(days=days),
+        )
+        audit.record(actor=actor, verb="kernel.token_issued", subject_kind="token", subject_id=token.pk, after={"user": user.username, "name": token.name, "scopes": token.scopes})
+    return token, secret
+
+
+def revoke(*, actor: User, token: ApiToken) -> None:
+    """Ends a token at once. Idempotent."""
+    with transaction.atomic():
+        if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now()):
+            audit.record(actor=actor, verb="kernel.token_revoked", subject_kind="token", subject_id=token.pk)
+
+
+def find(secret: str) -> ApiToken | None:
+    """The live token behind this text, or None. The text is hashed first, so timing tells nothing."""
+    now = clock.now()
+    token = ApiToken.objects.select_related("user").filter(token_hash=hash_of(secret), revoked_at=None, expires_at__gt=now, user__is_active=True).first()
+    if token and (token.last_used_at is None or now - token.last_used_at > timedelta(minutes=5)):
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return token
+
+
+def hash_of(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
