@@ -1,0 +1,64 @@
+"""Who is calling, and whether the token's scope covers it. Object permissions live in each room's `permissions.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from kernel import tokens
+from kernel.models import ApiToken, User
+
+SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer tg_…` (RFC 6750)."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        parts = get_authorization_header(request).split()
+        if not parts or parts[0].lower() != b"bearer":
+            return None
+        if len(parts) != 2:
+            raise AuthenticationFailed(_("The Authorization header is 'Bearer' and one token."))
+        try:
+            token = tokens.find(parts[1].decode("ascii"))
+        except UnicodeDecodeError:
+            token = None
+        if token is None:
+            raise AuthenticationFailed(_("This token is unknown, expired or revoked. Ask a team owner for a new one."))
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="tillgate"'
+
+
+class SignedInWithScope(BasePermission):
+    """Signed in; and with a token, the view's scope is among the token's.
+
+    A view declares `scope = "catalog"`: safe methods need `catalog:read`, others `catalog:write`; or `scopes = {"POST": "gate:ask"}`.
+    A view that declares nothing admits sessions only.
+    """
+
+    message = "Sign in, or send a token whose scopes cover this call."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not (request.user and request.user.is_authenticated):
+            return False
+        if not isinstance(request.auth, ApiToken):
+            return True
+        needed = scope_of(view, request.method or "GET")
+        return needed is not None and needed in request.auth.scopes
+
+
+def scope_of(view: Any, method: str) -> str | None:
+    """The scope that a token needs for this method of the view; None where tokens are not admitted."""
+    by_method: dict[str, str] = getattr(view, "scopes", {})
+    if method in by_method:
+        return by_method[method]
+    family = getattr(view, "scope", None)
+    return f"{family}:{'read' if method in SAFE else 'write'}" if family else None

@@ -1,0 +1,47 @@
+"""Who is looking. Every selector takes a viewer, so that visibility is part of the query and never an afterthought."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A signed-in user with the ids of the groups (teams) at this moment, or the system itself.
+
+    `system` is for workers and checks: sees everything, owns nothing, and never fills an approval slot.
+    """
+
+    user: Any = None
+    team_ids: frozenset[int] = field(default_factory=frozenset)
+    system: bool = False
+
+    @classmethod
+    def of(cls, user: Any) -> Viewer:
+        """Groups are read now, not from the session: who left a team has left it."""
+        if user is None or not user.is_authenticated:
+            return cls()
+        return cls(user=user, team_ids=frozenset(user.groups.values_list("id", flat=True)))
+
+    @property
+    def sees_everything(self) -> bool:
+        return self.system or bool(self.user and self.user.is_superuser)
+
+    @property
+    def id(self) -> int | None:
+        return self.user.pk if self.user else None
+
+
+SYSTEM = Viewer(system=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """The answer of a `permissions.py` function; `reason` is shown beside the disabled button."""
+
+    allowed: bool
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.allowed

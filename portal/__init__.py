@@ -1,0 +1,1 @@
+"""The front door: settings, URLs, processes, and the one list of who reacts to what."""
