@@ -1,0 +1,30 @@
+"""Reading: bytes of a contract file to a `Document` in normal form, bounded against hostile input."""
+
+from catalog.contracts.reading.detect import FORMATS
+from catalog.contracts.reading.document import Document, read, read_file
+from catalog.contracts.reading.limits import DEFAULT, Limits
+from catalog.contracts.reading.pointers import MISSING, descend, escape, fragment_tokens, join, resolve, split, unescape
+from catalog.contracts.reading.references import BUNDLE, Problem
+from catalog.contracts.reading.summary import METHODS, Operation, follow
+
+__all__ = [
+    "BUNDLE",
+    "DEFAULT",
+    "FORMATS",
+    "METHODS",
+    "MISSING",
+    "Document",
+    "Limits",
+    "Operation",
+    "Problem",
+    "descend",
+    "escape",
+    "follow",
+    "fragment_tokens",
+    "join",
+    "read",
+    "read_file",
+    "resolve",
+    "split",
+    "unescape",
+]
