@@ -1,0 +1,44 @@
+"""Liveness, readiness and metrics for the platform's probes. Metrics come from the same queries as the pages."""
+
+from __future__ import annotations
+
+import redis
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+
+@login_not_required
+@never_cache
+def live(request: HttpRequest) -> HttpResponse:
+    """200 as long as the process serves."""
+    return JsonResponse({"status": "live"})
+
+
+@login_not_required
+@never_cache
+def ready(request: HttpRequest) -> HttpResponse:
+    """200 when the database answers and is migrated. Redis missing only slows things, so it is told, not failed."""
+    answer = {"database": "ok", "migrations": "ok", "redis": "ok"}
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            answer["migrations"] = "pending"
+    except Exception as error:  # any failure means "not ready", and the probe wants the reason
+        answer["database"] = f"unavailable: {type(error).__name__}"
+    try:
+        redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1).ping()
+    except redis.RedisError as error:
+        answer["redis"] = f"degraded: {type(error).__name__}"
+    status = 200 if answer["database"] == "ok" and answer["migrations"] == "ok" else 503
+    return JsonResponse(answer, status=status)
+
+
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text. Needs a signed-in viewer or a scraper behind the same proxy with a session."""
+    return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,116 @@
+"""The only place that turns refusals into answers: RFC 9457 problem documents for the API, pages for people."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import DataError, IntegrityError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from kernel.errors import Conflict, DomainError, Invalid, Unavailable
+from kernel.request import request_id
+
+MEDIA_TYPE = "application/problem+json"
+log = logging.getLogger(__name__)
+
+
+def document(error: DomainError) -> dict[str, Any]:
+    """The problem document: `code` is stable for machines, `detail` is for people, `findings` point into the input."""
+    body = {
+        "type": f"https://tillgate.dev/problems/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+        "request_id": request_id(),
+    }
+    return body | {key: value for key, value in error.data.items() if key not in body}
+
+
+def respond(error: DomainError) -> HttpResponse:
+    response = JsonResponse(document(error), status=error.status, json_dumps_params={"default": str})
+    response.headers["Content-Type"] = MEDIA_TYPE
+    if isinstance(error, Unavailable):
+        response.headers["Retry-After"] = str(error.data.get("retry_after", 5))
+    return response
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER: every refusal, DRF's own included, as application/problem+json."""
+    headers: dict[str, str] = {}
+    if isinstance(error, exceptions.APIException):
+        headers = {name: value for name, value in (("WWW-Authenticate", getattr(error, "auth_header", None)), ("Retry-After", _wait(error))) if value}
+        error = _from_drf(error)
+    elif isinstance(error, Http404):
+        error = _plain(404, "not_found", "Not found", "There is no such thing, or you may not see it.")
+    elif isinstance(error, PermissionDenied):
+        error = _plain(403, "forbidden", "Not allowed", "You may not do this.")
+    elif translated := translate_database_error(error):
+        error = translated
+    if not isinstance(error, DomainError):
+        return None
+    set_rollback()
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.data.get("retry_after", 5))
+    return Response(document(error), status=error.status, headers=headers, content_type=MEDIA_TYPE)
+
+
+def _wait(error: exceptions.APIException) -> str | None:
+    wait = getattr(error, "wait", None)
+    return str(int(wait)) if wait else None
+
+
+def _plain(status: int, code: str, title: str, message: str, data: dict[str, Any] | None = None) -> DomainError:
+    made = DomainError(code, message, data)
+    made.status, made.title = status, title
+    return made
+
+
+def _from_drf(error: exceptions.APIException) -> DomainError:
+    if isinstance(error, exceptions.ValidationError):
+        return Invalid("request.invalid", "Some fields are not valid; see findings.", {"findings": list(_findings(error.detail))})
+    code = str(getattr(error, "default_code", "error")).replace("_", "-")
+    return _plain(error.status_code, f"request.{code}", str(error.default_detail), str(error.detail))
+
+
+def _findings(detail: Any, pointer: str = "") -> Any:
+    if isinstance(detail, dict):
+        for key, value in detail.items():
+            yield from _findings(value, pointer if key == "non_field_errors" else f"{pointer}/{key}")
+    elif isinstance(detail, list):
+        for index, value in enumerate(detail):
+            yield from _findings(value, pointer if isinstance(value, str) else f"{pointer}/{index}")
+    else:
+        yield {"pointer": pointer, "message": str(detail), "code": getattr(detail, "code", "invalid")}
+
+
+def translate_database_error(error: Exception) -> DomainError | None:
+    """The third wall: a constraint that code did not foresee still gives a clear refusal, by the constraint's name."""
+    if isinstance(error, IntegrityError):
+        diagnosis = getattr(error.__cause__, "diag", None)
+        name = getattr(diagnosis, "constraint_name", None) or "unnamed"
+        return Conflict("database.constraint", f"The database refused this: {getattr(diagnosis, 'message_primary', None) or error} (constraint {name}). Nothing was written.", {"constraint": name})
+    if isinstance(error, DataError):
+        return Invalid("database.value", f"A value does not fit its field: {str(error).splitlines()[0]}. Nothing was written.")
+    if isinstance(error, OperationalError):
+        log.error("database unavailable: %s", error)
+        return Unavailable("database.unavailable", "The database does not answer right now. Nothing was written; try again in a moment.")
+    return None
+
+
+def page(request: HttpRequest, error: DomainError) -> HttpResponse:
+    """The same refusal for people; a problem document where the client asked for JSON."""
+    if request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", "text/html"):
+        return respond(error)
+    return render(request, "error.html", {"error": error, "problem": document(error), "status": error.status}, status=error.status)
+
+
+def for_database_error(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    translated = translate_database_error(error)
+    return page(request, translated) if translated else None

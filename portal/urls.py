@@ -1,0 +1,29 @@
+"""Every address of the product. Rooms bring their own paths; the front door adds sign-in, health, documentation."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from portal import accounts, health, home, styleguide
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("sign-in/", accounts.SignIn.as_view(), name="sign-in"),
+    path("sign-out/", accounts.sign_out, name="sign-out"),
+    path("styleguide/", styleguide.styleguide, name="styleguide"),
+    path("health/live", health.live, name="live"),
+    path("health/ready", health.ready, name="ready"),
+    path("metrics", health.metrics, name="metrics"),
+    path("", include("catalog.web.urls")),
+    path("", include("governance.web.urls")),
+    path("", include("runtime.web.urls")),
+    path("api/v1/", include("catalog.api.urls")),
+    path("api/v1/", include("governance.api.urls")),
+    path("api/v1/", include("runtime.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="api-redoc"),
+    path("admin/", admin.site.urls),
+]

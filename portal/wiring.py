@@ -1,0 +1,36 @@
+"""The one list of who reacts to what. Rooms emit; only this file knows the listeners.
+
+A handler must be idempotent: the outbox delivers at least once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from kernel import outbox
+
+# topic (or prefix with *) → "module:function"; modules are loaded at first start, so that no room waits for another.
+REACTIONS: tuple[tuple[str, str], ...] = ()
+
+
+def connect() -> None:
+    """Subscribe every reaction, and kick a worker when something is emitted."""
+    for topic, target in REACTIONS:
+        outbox.subscribe(topic, _late(target))
+
+
+class _late:
+    """Resolves its target at the first call; equal by target, so that connecting twice is once."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+
+    def __call__(self, event: object) -> None:
+        module, _, function = self.target.partition(":")
+        getattr(import_module(module), function)(event)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _late) and other.target == self.target
+
+    def __hash__(self) -> int:
+        return hash(self.target)
