@@ -17,3 +17,20 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data is not at {folder}; set TILLGATE_SHARED to the folder that holds data/")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_past_the_guards():
+    """Tests that commit are flushed afterwards; append-only tables refuse TRUNCATE, so the flush, and only it, sets their triggers aside."""
+    from django.db.backends.postgresql.operations import DatabaseOperations
+
+    plain = DatabaseOperations.execute_sql_flush
+
+    def flush(self: DatabaseOperations, sql_list: list[str]) -> None:
+        if sql_list:
+            sql_list = ["set session_replication_role = replica", *sql_list, "set session_replication_role = origin"]
+        plain(self, sql_list)
+
+    DatabaseOperations.execute_sql_flush = flush
+    yield
+    DatabaseOperations.execute_sql_flush = plain

@@ -11,13 +11,6 @@ from kernel.models import AuditEntry, AuditLink
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def _clean_ledger():
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("set session_replication_role = replica; delete from kernel_auditlink; delete from kernel_auditentry; set session_replication_role = origin")
-
-
 def entry(number: int = 1, **more) -> AuditEntry:
     with transaction.atomic():
         return audit.record(actor=None, verb="kernel.tested", subject_kind="thing", subject_id=number, **more)
