@@ -98,7 +98,9 @@ def verify(*, anchor: tuple[int, str] | None = None) -> Verification:
                     return Verification(False, count, head, position, "the anchored head differs")
                 anchor_met = True
             count, head = count + 1, own
-        cursor.execute("select count(*) from kernel_auditentry e where not exists (select from kernel_auditlink l where l.entry_id = e.id)")
+        cursor.execute(
+            "select count(*) from kernel_auditentry e where not exists (select from kernel_auditlink l where l.entry_id = e.id)"
+        )
         unlinked = cursor.fetchone()[0]
     if unlinked:
         return Verification(False, count, head, None, f"{unlinked} entries stand outside the chain")

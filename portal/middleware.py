@@ -52,7 +52,13 @@ class ContentSecurityPolicyMiddleware:
 class LoginRequiredMiddleware(DjangoLoginRequired):
     """Denied by default. The API answers 401 by itself, so its views are left to DRF's permissions."""
 
-    def process_view(self, request: HttpRequest, view_func: Callable[..., HttpResponse], view_args: tuple[object, ...], view_kwargs: dict[str, object]) -> HttpResponse | None:
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponse],
+        view_args: tuple[object, ...],
+        view_kwargs: dict[str, object],
+    ) -> HttpResponse | None:
         if hasattr(view_func, "cls") and request.path.startswith("/api/"):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)

@@ -45,7 +45,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """DRF's EXCEPTION_HANDLER: every refusal, DRF's own included, as application/problem+json."""
     headers: dict[str, str] = {}
     if isinstance(error, exceptions.APIException):
-        headers = {name: value for name, value in (("WWW-Authenticate", getattr(error, "auth_header", None)), ("Retry-After", _wait(error))) if value}
+        headers = {
+            name: value
+            for name, value in (("WWW-Authenticate", getattr(error, "auth_header", None)), ("Retry-After", _wait(error)))
+            if value
+        }
         error = _from_drf(error)
     elif isinstance(error, Http404):
         error = _plain(404, "not_found", "Not found", "There is no such thing, or you may not see it.")
@@ -95,12 +99,18 @@ def translate_database_error(error: Exception) -> DomainError | None:
     if isinstance(error, IntegrityError):
         diagnosis = getattr(error.__cause__, "diag", None)
         name = getattr(diagnosis, "constraint_name", None) or "unnamed"
-        return Conflict("database.constraint", f"The database refused this: {getattr(diagnosis, 'message_primary', None) or error} (constraint {name}). Nothing was written.", {"constraint": name})
+        return Conflict(
+            "database.constraint",
+            f"The database refused this: {getattr(diagnosis, 'message_primary', None) or error} (constraint {name}). Nothing was written.",
+            {"constraint": name},
+        )
     if isinstance(error, DataError):
         return Invalid("database.value", f"A value does not fit its field: {str(error).splitlines()[0]}. Nothing was written.")
     if isinstance(error, OperationalError):
         log.error("database unavailable: %s", error)
-        return Unavailable("database.unavailable", "The database does not answer right now. Nothing was written; try again in a moment.")
+        return Unavailable(
+            "database.unavailable", "The database does not answer right now. Nothing was written; try again in a moment."
+        )
     return None
 
 
@@ -108,7 +118,9 @@ def page(request: HttpRequest, error: DomainError) -> HttpResponse:
     """The same refusal for people; a problem document where the client asked for JSON."""
     if request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", "text/html"):
         return respond(error)
-    return render(request, "error.html", {"error": error, "problem": document(error), "status": error.status}, status=error.status)
+    return render(
+        request, "error.html", {"error": error, "problem": document(error), "status": error.status}, status=error.status
+    )
 
 
 def for_database_error(request: HttpRequest, error: Exception) -> HttpResponse | None:

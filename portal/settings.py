@@ -70,7 +70,12 @@ def database(url: str) -> dict[str, Any]:
 
 DEBUG = env_bool("DEBUG", False)
 TESTING = "pytest" in sys.modules
-SECRET_KEY = env("SECRET_KEY", "not-a-secret-only-for-tools" if TESTING or any(w in sys.argv for w in ("makemigrations", "spectacular", "check", "collectstatic")) else None)
+SECRET_KEY = env(
+    "SECRET_KEY",
+    "not-a-secret-only-for-tools"
+    if TESTING or any(w in sys.argv for w in ("makemigrations", "spectacular", "check", "collectstatic"))
+    else None,
+)
 ALLOWED_HOSTS = [h for h in env("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if h]
 CSRF_TRUSTED_ORIGINS = [o for o in env("CSRF_TRUSTED_ORIGINS", "").split(",") if o]
 PUBLIC_URL = env("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
@@ -187,7 +192,10 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 MAX_REQUEST_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["kernel.access.TokenAuthentication", "rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "kernel.access.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["kernel.access.SignedInWithScope"],
     "DEFAULT_PAGINATION_CLASS": "kernel.pagination.Cursor",
     "PAGE_SIZE": 50,
@@ -249,7 +257,10 @@ OIDC = {
     "groups_claim": env("OIDC_GROUPS_CLAIM", "groups"),
 }
 
-EMAIL_BACKEND = env("EMAIL_BACKEND", "django.core.mail.backends.locmem.EmailBackend" if TESTING else "django.core.mail.backends.console.EmailBackend")
+EMAIL_BACKEND = env(
+    "EMAIL_BACKEND",
+    "django.core.mail.backends.locmem.EmailBackend" if TESTING else "django.core.mail.backends.console.EmailBackend",
+)
 EMAIL_HOST = env("EMAIL_HOST", "localhost")
 EMAIL_PORT = env_int("EMAIL_PORT", 25)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", "tillgate@localhost")

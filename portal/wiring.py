@@ -16,10 +16,10 @@ REACTIONS: tuple[tuple[str, str], ...] = ()
 def connect() -> None:
     """Subscribe every reaction, and kick a worker when something is emitted."""
     for topic, target in REACTIONS:
-        outbox.subscribe(topic, _late(target))
+        outbox.subscribe(topic, _Late(target))
 
 
-class _late:
+class _Late:
     """Resolves its target at the first call; equal by target, so that connecting twice is once."""
 
     def __init__(self, target: str) -> None:
@@ -30,7 +30,7 @@ class _late:
         getattr(import_module(module), function)(event)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _late) and other.target == self.target
+        return isinstance(other, _Late) and other.target == self.target
 
     def __hash__(self) -> int:
         return hash(self.target)

@@ -71,7 +71,9 @@ def test_a_cut_ledger_no_longer_has_the_anchored_head():
 
 def test_an_entry_smuggled_past_the_trigger_stands_outside_the_chain():
     entry()
-    alter("insert into kernel_auditentry (at, actor_text, verb, subject_kind, subject_id, reason, request_id) values (now(), 'x', 'x', 'x', 'x', '', '')")
+    alter(
+        "insert into kernel_auditentry (at, actor_text, verb, subject_kind, subject_id, reason, request_id) values (now(), 'x', 'x', 'x', 'x', '', '')"
+    )
     assert "outside the chain" in audit.verify().reason
 
 

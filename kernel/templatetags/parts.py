@@ -1,0 +1,5 @@
+"""Template parts; see templates/parts."""
+
+from django import template
+
+register = template.Library()

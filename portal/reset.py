@@ -1,0 +1,32 @@
+"""`make reset`: clear what `make up` keeps, unless it is running."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from portal.up import ROOT, Refused, only_one
+
+
+def main() -> int:
+    state = Path(os.environ.get("STATE_DIR", ROOT / ".state")).resolve()
+    tag = hashlib.sha256(str(state).encode()).hexdigest()[:12]
+    try:
+        with only_one(state):
+            for folder in (state, Path("/var/tmp") / f"tillgate-{tag}"):  # noqa: S108 - where embedded.py keeps data of an unreachable clone
+                if folder.is_dir():
+                    for inside in folder.iterdir():
+                        if inside.name != "up.lock":
+                            shutil.rmtree(inside) if inside.is_dir() else inside.unlink()
+    except Refused as error:
+        print(f"tillgate: {error} Then reset.", file=sys.stderr)
+        return 1
+    print("Cleared. The next `make up` starts from the demo retailer.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

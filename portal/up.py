@@ -1,0 +1,281 @@
+"""`make up`: services, database, demo, processes; Ctrl-C stops the processes first, then the services.
+
+A plain supervisor without Django: it shows each step with its time, says in one line what is wrong, and never leaves a
+process behind (children ask the kernel to be ended with their parent).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+from portal.embedded import Embedded, EmbeddedError, die_with_parent
+
+ROOT = Path(__file__).resolve().parent.parent
+GRACE_SECONDS = 20.0
+MINIMUM_POSTGRES = 150000
+
+
+class Refused(Exception):
+    """The reason why nothing was started, in one line."""
+
+
+class Supervisor:
+    """Starts, watches and stops the processes of one installation."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.began = time.monotonic()
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.services: Embedded | None = None
+        self.stopping = threading.Event()
+        self.environment = dict(os.environ, PYTHONUNBUFFERED="1", DJANGO_SETTINGS_MODULE="portal.settings", STATE_DIR=str(state))
+
+    def say(self, text: str) -> None:
+        print(f"  {time.monotonic() - self.began:5.1f}s  {text}", flush=True)
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+    def start_services(self) -> None:
+        given_database, given_redis = self.environment.get("DATABASE_URL"), self.environment.get("REDIS_URL")
+        if given_database:
+            check_database(given_database)
+            self.say("PostgreSQL: the one of DATABASE_URL")
+        if given_redis:
+            check_redis(given_redis)
+            self.say("Redis: the one of REDIS_URL")
+        if not (given_database and given_redis) or not self.environment.get("SECRET_KEY"):
+            self.services = Embedded(self.state)
+            self.environment.setdefault("SECRET_KEY", self.services.secrets["django"])
+        if self.services and not given_database:
+            self.environment["DATABASE_URL"] = self.services.start_postgres()
+            self.say(f"PostgreSQL: private, data in {self.services.data}")
+        if self.services and not given_redis:
+            self.environment["REDIS_URL"] = self.services.start_valkey()
+            self.say("Valkey: private")
+
+    def start_sandbox(self) -> None:
+        """The emulated ERP, stores and loyalty engine. Their addresses reach the demo data through the environment."""
+        folder = self.state / "sandbox"
+        folder.mkdir(parents=True, exist_ok=True)
+        ports_file = folder / "ports.json"
+        known = json.loads(ports_file.read_text()) if ports_file.exists() else {}
+        command = [sys.executable, "-m", "sandbox", "--state", str(folder)]
+        for name in ("erp", "store", "loyalty"):
+            port = known.get(name, 0)
+            command += [f"--{name}-port", str(port if port and port_is_free(port) else 0)]
+        child = self.spawn("sandbox", command, stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        try:
+            ports: dict[str, int] = json.loads(line)["ports"]
+        except (ValueError, KeyError):
+            raise Refused(f"The sandbox did not start: {line.decode(errors='replace').strip() or 'no output'}") from None
+        ports_file.write_text(json.dumps(ports))
+        for name, port in ports.items():
+            self.environment[f"SANDBOX_{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
+        self.environment["SANDBOX_STATE"] = str(folder)
+        self.pump("sandbox", child)
+        self.say("Sandbox: an ERP, six stores and a loyalty engine, emulated")
+
+    def boot(self) -> None:
+        """Migrations, static files and demo data in one process, so that Django is loaded once."""
+        done = subprocess.run([sys.executable, "manage.py", "boot"], env=self.environment, cwd=ROOT)
+        if done.returncode:
+            raise Refused("Preparing the database failed; the lines above say why. Nothing was started.")
+        self.say("Database migrated, demo retailer applied, static files collected")
+
+    def start_processes(self, port: int) -> None:
+        granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+                   "--blocking-threads", "8", "--backpressure", "64", "--no-ws", "--log-level", "warning", "portal.wsgi:application"]  # fmt: skip
+        self.pump("web", self.spawn("web", granian, stdout=subprocess.PIPE))
+        self.pump("worker", self.spawn("worker", [sys.executable, "-m", "portal.worker"], stdout=subprocess.PIPE))
+        self.pump("scheduler", self.spawn("scheduler", [sys.executable, "-m", "portal.scheduler"], stdout=subprocess.PIPE))
+        wait_until_served(port, self.children["web"])
+
+    # -- children --------------------------------------------------------------------------------------------------
+    def spawn(self, name: str, command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.STDOUT,
+                                 start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))  # fmt: skip # noqa: PLW1509
+        self.children[name] = child
+        return child
+
+    def pump(self, name: str, child: subprocess.Popen[bytes]) -> None:
+        def copy() -> None:
+            assert child.stdout is not None
+            for line in child.stdout:
+                sys.stdout.write(f"{name:9}| {line.decode(errors='replace')}")
+                sys.stdout.flush()
+
+        threading.Thread(target=copy, daemon=True).start()
+
+    def watch(self) -> int:
+        """Until a signal comes (0) or a process ends by itself (1)."""
+        while not self.stopping.wait(0.3):
+            ended = [
+                f"{name} (exit code {child.returncode})" for name, child in self.children.items() if child.poll() is not None
+            ]
+            if ended or (self.services and not self.services.alive()):
+                self.say(f"Ended by itself: {', '.join(ended) or 'a database service'}. Stopping the rest.")
+                return 1
+        return 0
+
+    def stop(self) -> None:
+        for child in self.children.values():
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
+        limit = time.monotonic() + GRACE_SECONDS
+        for child in self.children.values():
+            try:
+                child.wait(max(0.1, limit - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+        if self.services:
+            self.services.stop()
+
+
+def check_database(url: str) -> None:
+    """Refuses, in one line, a URL that cannot be used: wrong form, no answer, wrong password, too old, no rights."""
+    import psycopg
+
+    if urlsplit(url).scheme not in {"postgres", "postgresql"}:
+        raise Refused("DATABASE_URL looks like postgresql://user:password@host:5432/name; only PostgreSQL 15 or newer will do.")
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            version = connection.info.server_version
+            row = connection.execute(
+                "select has_schema_privilege(current_user, 'public', 'create'), current_user, current_database()"
+            ).fetchone()
+    except psycopg.OperationalError as error:
+        raise Refused(f"DATABASE_URL: {str(error).strip().splitlines()[-1]}") from None
+    if version < MINIMUM_POSTGRES:
+        raise Refused(f"DATABASE_URL: the server is PostgreSQL {version // 10000}; Tillgate needs 15 or newer.")
+    if row and not row[0]:
+        raise Refused(
+            f"DATABASE_URL: the user {row[1]} may not create tables in database {row[2]}. Grant it: grant create on schema public to {row[1]};"
+        )
+
+
+def check_redis(url: str) -> None:
+    import redis
+
+    try:
+        redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5).ping()
+    except (redis.RedisError, ValueError) as error:
+        raise Refused(f"REDIS_URL: {error}") from None
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def choose_port() -> int:
+    """PORT if set (refused when taken), else 8000 or the next free one."""
+    wanted = os.environ.get("PORT")
+    if wanted is not None:
+        if not wanted.isdigit() or not 0 < int(wanted) < 65536:
+            raise Refused(f"PORT is a number from 1 to 65535, not {wanted!r}.")
+        if not port_is_free(int(wanted)):
+            raise Refused(f"Port {wanted} is taken by another program. Choose another: PORT=8001 make up")
+        return int(wanted)
+    return next((port for port in range(8000, 8100) if port_is_free(port)), 0) or _no_port()
+
+
+def _no_port() -> int:
+    raise Refused("All ports from 8000 to 8099 are taken. Choose one: PORT=9000 make up")
+
+
+def wait_until_served(port: int, web: subprocess.Popen[bytes]) -> None:
+    import http.client
+
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        if web.poll() is not None:
+            raise Refused(f"The web server ended at once (exit code {web.returncode}).")
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            probe = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            probe.request("GET", "/health/ready", headers={"Host": f"127.0.0.1:{port}"})
+            if probe.getresponse().status == 200:
+                return
+        time.sleep(0.1)
+    raise Refused("The web server did not answer within 60 s.")
+
+
+@contextlib.contextmanager
+def only_one(state: Path) -> Iterator[IO[str]]:
+    """One `make up` per state folder; the second learns where the first one serves."""
+    state.mkdir(parents=True, exist_ok=True)
+    with open(state / "up.lock", "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            where = lock.read().strip() or "still starting"
+            raise Refused(f"Tillgate is already up here: {where}. Stop it with Ctrl-C in its terminal.") from None
+        lock.truncate(0)
+        yield lock
+
+
+def main() -> int:
+    state = Path(os.environ.get("STATE_DIR", ROOT / ".state")).resolve()
+    supervisor = Supervisor(state)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: supervisor.stopping.set())
+    try:
+        with only_one(state) as lock:
+            try:
+                port = choose_port()
+                supervisor.environment.setdefault("PUBLIC_URL", f"http://127.0.0.1:{port}")
+                print("Tillgate is starting.", flush=True)
+                supervisor.start_services()
+                supervisor.start_sandbox()
+                supervisor.boot()
+                supervisor.start_processes(port)
+                lock.write(f"http://127.0.0.1:{port} (process {os.getpid()})")
+                lock.flush()
+                greet(port, time.monotonic() - supervisor.began)
+                return supervisor.watch()
+            finally:
+                supervisor.say("Stopping.")
+                supervisor.stop()
+                lock.seek(0)
+                lock.truncate(0)
+    except (Refused, EmbeddedError) as error:
+        print(f"tillgate: {error}", file=sys.stderr, flush=True)
+        return 1
+
+
+def greet(port: int, seconds: float) -> None:
+    from portal.demo import SIGN_INS
+
+    lines = [
+        f"Tillgate serves at http://127.0.0.1:{port} after {seconds:.0f} s.",
+        "",
+        "Sign in with the demo password 'tillgate-demo' as:",
+    ]
+    lines += [f"  {name:12} {role}" for name, role in SIGN_INS]
+    lines += ["", "Ctrl-C stops everything; the data stays. `make reset` clears it."]
+    print("\n" + "\n".join(lines) + "\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
