@@ -233,7 +233,7 @@ class Embedded:
         log: IO[bytes]
         with open(self.state / f"{name}.log", "ab") as log:
             process = subprocess.Popen(command, cwd="/", env=_bare_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                       start_new_session=True, preexec_fn=die_with_parent(stop_signal), **identity)  # fmt: skip # noqa: PLW1509
+                                       start_new_session=True, preexec_fn=die_with_parent(stop_signal), **identity)  # fmt: skip
         self._running.append((process, stop_signal, name))
         return process
 

@@ -107,7 +107,7 @@ class Supervisor:
     # -- children --------------------------------------------------------------------------------------------------
     def spawn(self, name: str, command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.STDOUT,
-                                 start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))  # fmt: skip # noqa: PLW1509
+                                 start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))  # fmt: skip
         self.children[name] = child
         return child
 
