@@ -266,6 +266,8 @@ EMAIL_PORT = env_int("EMAIL_PORT", 25)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", "tillgate@localhost")
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+# The demo retailer with its well-known password; never on a server that others reach.
+DEMO = env_bool("DEMO", "SANDBOX_ERP_URL" in os.environ)
 STATE_DIR = Path(env("STATE_DIR", str(BASE_DIR / ".state")))
 
 structlog.configure(

@@ -1,0 +1,89 @@
+"""Signing in and out with local accounts. Failed attempts are limited per name and per address, in Redis."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+from limits import RateLimitItem, parse
+from limits.storage import storage_from_string
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+log = logging.getLogger(__name__)
+
+PER_NAME = parse("5/5minutes")
+PER_ADDRESS = parse("30/5minutes")
+
+
+@cache
+def _limiter(url: str) -> SlidingWindowCounterRateLimiter:
+    return SlidingWindowCounterRateLimiter(storage_from_string(url, socket_timeout=1, socket_connect_timeout=1))
+
+
+def _keys(request: HttpRequest, name: str) -> tuple[tuple[RateLimitItem, str], ...]:
+    return (PER_NAME, f"sign-in:name:{name.lower()[:150]}"), (PER_ADDRESS, f"sign-in:address:{request.META.get('REMOTE_ADDR', '')}")
+
+
+def too_many_failures(request: HttpRequest, name: str) -> bool:
+    """Whether this name or this address failed too often lately. Without Redis nobody is locked out; the log says so."""
+    try:
+        return not all(_limiter(settings.REDIS_URL).test(limit, key) for limit, key in _keys(request, name))
+    except Exception as error:  # any failure of the counter: signing in must not depend on Redis
+        log.warning("sign-in attempts are not limited, Redis does not answer: %s", type(error).__name__)
+        return False
+
+
+def count_failure(request: HttpRequest, name: str) -> None:
+    try:
+        for limit, key in _keys(request, name):
+            _limiter(settings.REDIS_URL).hit(limit, key)
+    except Exception as error:
+        log.warning("a failed sign-in was not counted, Redis does not answer: %s", type(error).__name__)
+
+
+class SignInForm(AuthenticationForm):
+    error_messages = {
+        "invalid_login": "This name and password do not belong together. Both are case-sensitive.",
+        "inactive": "This account is closed. Ask an administrator.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "Name"
+
+
+@method_decorator([login_not_required, never_cache], name="dispatch")
+class SignIn(LoginView):
+    """`next` is followed only to this host (Django checks it), everything else leads to the inbox."""
+
+    template_name = "portal/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        name = request.POST.get("username", "")
+        if too_many_failures(request, name):
+            return render(request, self.template_name, self.get_context_data(form=SignInForm(request), locked=True), status=429, headers={"Retry-After": "300"})
+        return super().post(request, *args, **kwargs)
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        count_failure(self.request, form.data.get("username", ""))
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+@require_http_methods(["POST"])
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """Ends the session. A GET does not: a link on another page must not sign anybody out."""
+    logout(request)
+    return redirect("sign-in")

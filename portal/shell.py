@@ -1,0 +1,143 @@
+"""What stands around every page: navigation with its counts, the lines at its foot, who is signed in.
+
+A room offers its counts in `<room>/selectors/shell.py`:
+`counts(viewer) -> dict[str, int | None]` keyed by link (`inbox`, `changes`, `dead-letters`) and `lines(viewer) -> list[str]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
+
+from kernel.viewer import Viewer
+
+ROOMS = ("catalog", "governance", "runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One entry of the navigation. `count` None or 0 shows none; `tone` colours it."""
+
+    label: str
+    icon: str
+    url: str
+    current: bool = False
+    count: int | None = None
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    title: str
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    groups: tuple[Group, ...]
+    lines: tuple[str, ...]
+    teams: tuple[str, ...]
+    search_url: str
+    settings_url: str
+
+
+# (title, ((label, icon, URL name, key of its count, tone of the count), …))
+NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
+    ("", (("Inbox", "inbox", "governance:inbox", "inbox", "accent"),)),
+    (
+        "Catalog",
+        (
+            ("APIs", "catalog", "catalog:apis", "", ""),
+            ("Register an API", "plus", "catalog:register", "", ""),
+            ("Systems of record", "matrix", "catalog:systems-of-record", "", ""),
+        ),
+    ),
+    (
+        "Governance",
+        (
+            ("Changes", "change", "governance:changes", "changes", ""),
+            ("Freeze calendar", "calendar", "governance:freezes", "", ""),
+            ("Policies", "policy", "governance:policies", "", ""),
+            ("Ledger", "ledger", "ledger", "", ""),
+        ),
+    ),
+    (
+        "Runtime",
+        (
+            ("Today", "pulse", "runtime:today", "", ""),
+            ("Stores", "store", "runtime:stores", "", ""),
+            ("Dead letters", "dead", "runtime:dead-letters", "dead-letters", "stop"),
+            ("Trace", "trace", "runtime:traces", "", ""),
+            ("Reconciliation", "balance", "runtime:reconciliation", "", ""),
+        ),
+    ),
+    (
+        "Settings",
+        (
+            ("Teams and tokens", "team", "tokens", "", ""),
+            ("Style guide", "info", "styleguide", "", ""),
+        ),
+    ),
+)
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    """The context processor. Lazy: a fragment that prints no shell costs no query."""
+    return {"shell": SimpleLazyObject(lambda: build(request))}
+
+
+def build(request: HttpRequest) -> Shell:
+    """The shell for this viewer. A page whose room has no such address yet is left out of the navigation."""
+    user = getattr(request, "user", None)
+    viewer = Viewer.of(user)
+    counts: dict[str, int | None] = {}
+    lines: list[str] = []
+    for room in ROOMS if viewer.user else ():
+        selectors = _selectors(room)
+        counts |= selectors.counts(viewer) if hasattr(selectors, "counts") else {}
+        lines += selectors.lines(viewer) if hasattr(selectors, "lines") else []
+    return Shell(
+        groups=_groups(request.path, counts),
+        lines=tuple(lines),
+        teams=tuple(viewer.user.groups.values_list("name", flat=True)) if viewer.user else (),
+        search_url=address("search") or address("catalog:apis"),
+        settings_url=address("tokens"),
+    )
+
+
+def address(name: str) -> str:
+    """The path behind a URL name, or an empty string where no room answers to it."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+def _groups(path: str, counts: dict[str, int | None]) -> tuple[Group, ...]:
+    known = [(title, [(link, address(link[2])) for link in links]) for title, links in NAVIGATION]
+    here = max((url for _, links in known for _, url in links if url and path.startswith(url)), key=len, default="")
+    groups = []
+    for title, links in known:
+        shown = tuple(
+            Link(label, icon, url, url == here, counts.get(key) if key else None, tone)
+            for (label, icon, _, key, tone), url in links
+            if url
+        )
+        if shown:
+            groups.append(Group(title, shown))
+    return tuple(groups)
+
+
+def _selectors(room: str) -> Any:
+    """The room's `selectors.shell`, or None where it has none."""
+    name = f"{room}.selectors.shell"
+    try:
+        return import_module(name) if find_spec(name) else None
+    except ModuleNotFoundError:
+        return None
