@@ -1,5 +1,360 @@
-"""Template parts; see templates/parts."""
+"""The parts of every page: one tag each, built into all templates. What they look like is shown on `/styleguide/`.
+
+Small parts (icon, pill, digest, …) are drawn here because long lists print hundreds of them; larger ones are templates in
+`templates/parts/`. A tone, its icon and its word come as one `kernel.tones.Tone` from the selector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
 
 from django import template
+from django.core.paginator import Page
+from django.forms import BoundField
+from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect
+from django.template.loader_tags import BLOCK_CONTEXT_KEY
+from django.utils import timezone
+from django.utils.html import conditional_escape, escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from kernel import charts, clock
+from kernel.digest import short
+from kernel.money import Money
+from kernel.tones import Tone
+from kernel.viewer import Permission
 
 register = template.Library()
+
+_UNKNOWN = Tone("quiet", "Unknown")
+
+
+# -- icon, tone, tag, count ----------------------------------------------------------------------------------------------
+@register.simple_tag
+def icon(name: str, *, live: bool = False) -> SafeString:
+    """A symbol of the sprite, hidden from screen readers: a word always stands beside it. `live` lets it breathe."""
+    return format_html('<svg class="icon{}" aria-hidden="true"><use href="#i-{}"></use></svg>', " live" if live else "", name)
+
+
+def _toned(kind: str, tone: Tone | str | None, word: Any, symbol: str, live: bool) -> SafeString:
+    if isinstance(tone, Tone):
+        name, word, symbol = tone.tone, word or tone.word, symbol or tone.icon
+    elif tone:
+        made = Tone(tone, str(word), symbol)  # type: ignore[arg-type]
+        name, symbol = made.tone, made.icon
+    else:
+        name, word, symbol = _UNKNOWN.tone, word or _UNKNOWN.word, symbol or _UNKNOWN.icon
+    return format_html('<span class="{}" data-tone="{}">{}{}</span>', kind, name, icon(symbol, live=live), word)
+
+
+@register.simple_tag
+def pill(tone: Tone | str | None, word: Any = "", icon: str = "", *, live: bool = False) -> SafeString:
+    """A boxed state, for page heads: `{% pill change.tone %}` or `{% pill "ok" "Published" %}`. None is "Unknown"."""
+    return _toned("pill", tone, word, icon, live)
+
+
+@register.simple_tag
+def state(tone: Tone | str | None, word: Any = "", icon: str = "", *, live: bool = False) -> SafeString:
+    """An unboxed state, for rows and tables. Same arguments as `pill`."""
+    return _toned("state", tone, word, icon, live)
+
+
+@register.simple_tag
+def tag(text: Any, icon: str = "") -> SafeString:
+    """A fact without judgement: `{% tag "REST" %}`, `{% tag "Tier 0" icon="shield" %}`."""
+    drawn = format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"></use></svg>', icon) if icon else ""
+    return format_html('<span class="tag">{}{}</span>', drawn, text)
+
+
+@register.simple_tag
+def count(n: Any, tone: str = "") -> SafeString:
+    """A number in a small round box. None prints nothing: an unknown count is not zero."""
+    if n is None:
+        return SafeString("")
+    if tone:
+        return format_html('<span class="count" data-tone="{}">{}</span>', tone, number(n))
+    return format_html('<span class="count">{}</span>', number(n))
+
+
+# -- digest, time, amounts -----------------------------------------------------------------------------------------------
+def barcode(digest: str) -> SafeString:
+    """Eight bars from the first eight hex digits: the digit sets the height, an odd digit is two pixels wide."""
+    bars = []
+    for index, digit in enumerate(short(digest)):
+        value = int(digit, 16) if digit in "0123456789abcdef" else 0
+        height = 4 + (value + 1) // 2
+        bars.append(f'<rect x="{index * 3}" y="{12 - height}" width="{1 + value % 2}" height="{height}"></rect>')
+    return mark_safe(f'<svg class="barcode" viewBox="0 0 23 12" aria-hidden="true">{"".join(bars)}</svg>')  # noqa: S308 - numbers only
+
+
+@register.simple_tag
+def digest(value: str | None, *, copy: bool = True, void: bool = False) -> SafeString:
+    """A digest as its barcode and first eight digits, with a copy button; `void=True` strikes it out. None is "Unknown".
+
+    Inside a link or a button pass `copy=False`: a button may not hold another one.
+    """
+    if not value:
+        return state(None)
+    text = short(value)
+    if void:
+        return format_html(
+            '<span class="digest" data-void><span class="visually-hidden">no longer valid: </span>'
+            '{}<span title="{}">{}</span></span>', barcode(value), value, text)  # fmt: skip
+    button = (
+        format_html('<button type="button" data-copy="{}" aria-label="Copy full digest {}">{}</button>', value, text, icon("copy"))
+        if copy
+        else ""
+    )
+    return format_html('<span class="digest">{}<span title="{}">{}</span>{}</span>', barcode(value), value, text, button)
+
+
+@register.simple_tag
+def when(at: datetime | date | None, *, relative: bool = True, only: str = "", missing: str = "unknown") -> SafeString:
+    """Absolute time with the relative one beside it: "Tue 17 Nov, 16:08 (22 h ago)".
+
+    `only="relative"` prints "22 h ago" with the absolute time as its title, `only="absolute"` (or relative=False) the rest.
+    A plain date prints without a clock time. None prints `missing`, never a made-up time.
+    """
+    if at is None:
+        return format_html('<span class="muted">{}</span>', missing)
+    absolute, machine = _absolute(at)
+    if not isinstance(at, datetime):
+        at = datetime.combine(at, time(12), UTC)
+    elif timezone.is_naive(at):
+        raise ValueError("a time without a zone cannot be shown")
+    beside = clock.relative(at, since=clock.now())
+    if only == "relative":
+        return format_html('<time datetime="{}" title="{}">{}</time>', machine, absolute, beside)
+    if only == "absolute" or not relative:
+        return format_html('<time datetime="{}">{}</time>', machine, absolute)
+    return format_html('<time datetime="{}">{}</time> <span class="muted">({})</span>', machine, absolute, beside)
+
+
+def _absolute(at: datetime | date) -> tuple[str, str]:
+    """For people and for machines. The year appears only where it is not the present one."""
+    here = timezone.localtime(at) if isinstance(at, datetime) and timezone.is_aware(at) else at
+    year = "" if here.year == timezone.localtime(clock.now()).year else f" {here.year}"
+    if isinstance(here, datetime):
+        return f"{here:%a} {here.day} {here:%b}{year}, {here:%H:%M}", here.isoformat(timespec="seconds")
+    return f"{here.day} {here:%b} {here.year}", here.isoformat()
+
+
+@register.filter
+def number(value: Any) -> str:
+    """12041 as "12,041"; decimals keep their digits; None is "unknown"."""
+    if value is None or value == "":
+        return "unknown"
+    return f"{value:,}" if isinstance(value, int | float | Decimal) else str(value)
+
+
+@register.filter
+def money(value: Money | None) -> SafeString:
+    """`{{ total|money }}`: "41,327.15 EUR", the currency in a quieter ink. None is "unknown"."""
+    if value is None:
+        return mark_safe('<span class="muted">unknown</span>')
+    return format_html('{} <span class="unit">{}</span>', f"{value.amount:,}", value.currency)
+
+
+@register.filter
+def duration(value: timedelta | float | int | None) -> str:
+    """Seconds or a timedelta in at most two units: "12 min", "1 h 5 min", "3 days". None is "unknown"."""
+    if value is None:
+        return "unknown"
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f}".rstrip("0").rstrip(".") + " s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {rest} min" if rest and hours < 10 else f"{hours} h"
+    return f"{round(hours / 24)} days"
+
+
+# -- people and decisions ------------------------------------------------------------------------------------------------
+@register.simple_tag
+def seats(filled: int, needed: int, *, you: bool = False) -> SafeString:
+    """The seats of a slot: filled ones ticked, the first empty one marked when the viewer may take it. 0 needed: none."""
+    if needed == 0:
+        drawn = mark_safe('<span class="seat" data-none></span>')
+    else:
+        taken = format_html('<span class="seat" data-filled>{}</span>', icon("tick"))
+        drawn = format_html_join(
+            "", "{}",
+            ((taken if n < filled else mark_safe('<span class="seat" data-you></span>' if you and n == filled else '<span class="seat"></span>'),)
+             for n in range(max(needed, filled))),
+        )  # fmt: skip
+    return format_html('<span class="seats" aria-hidden="true">{}</span>', drawn)
+
+
+@register.simple_tag
+def why(text: str, *, id: str = "") -> SafeString:
+    """The sentence beside a disabled button. Give it an `id` and name that in the button's `aria-describedby`."""
+    return format_html('<p class="why"{}>{}<span>{}</span></p>', format_html(' id="{}"', id) if id else "", icon("info"), text)
+
+
+@register.simple_tag
+def button(
+    label: str, permission: Permission | None = None, *, kind: str = "", icon: str = "", type: str = "submit",
+    name: str = "", value: str = "", opens: str = "", closes: str = "", size: str = "", wide: bool = False, id: str = "",
+) -> SafeString:  # fmt: skip
+    """A button. With a `Permission` that says no it is disabled and its reason stands beside it.
+
+    `opens` / `closes` name a dialog (`command="show-modal"`), and make it a plain button. `kind`: primary, danger, plain.
+    """
+    refused = permission is not None and not permission
+    why_id = f"why-{id or opens or name or label.lower().replace(' ', '-')}"
+    attributes: dict[str, Any] = {
+        "type": "button" if opens or closes or refused else type,
+        "id": id, "data-kind": kind, "data-size": size, "name": name, "value": value,
+        "command": "show-modal" if opens else "close" if closes else "", "commandfor": opens or closes,
+        "aria-describedby": why_id if refused else "",
+    }  # fmt: skip
+    drawn = format_html(
+        '<button class="button"{}{}{}>{}{}</button>',
+        format_html_join("", ' {}="{}"', ((key, item) for key, item in attributes.items() if item != "")),
+        mark_safe(" data-wide") if wide else "",
+        mark_safe(" disabled") if refused else "",
+        format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"></use></svg>', icon) if icon else "",
+        label,
+    )
+    return format_html("{}{}", drawn, why(permission.reason, id=why_id)) if permission is not None and refused else drawn
+
+
+# -- notice, empty state: block tags -------------------------------------------------------------------------------------
+_NOTICE_ICONS = {"ok": "ok", "wait": "wait", "stop": "stop", "quiet": "info", "accent": "info"}
+
+
+@register.simple_block_tag(end_name="endnotice")
+def notice(content: str, tone: str = "quiet", title: str = "", *, icon: str = "", role: str = "") -> SafeString:
+    """`{% notice "stop" "What happened" %}<p>What was kept, what to do.</p>{% endnotice %}`. `role="alert"` after a refused form."""
+    return format_html(
+        '<div class="notice" data-tone="{}"{}>{}<div>{}{}</div></div>',
+        tone,
+        format_html(' role="{}"', role) if role else "",
+        format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"></use></svg>', icon or _NOTICE_ICONS.get(tone, "info")),
+        format_html('<p class="title">{}</p>', title) if title else "",
+        _rendered(content),
+    )
+
+
+@register.simple_block_tag(end_name="endemptystate")
+def emptystate(content: str, title: str, *, icon: str = "inbox") -> SafeString:
+    """An empty page or panel: what is not here, and in the block what to do next.
+
+    `{% emptystate "Nothing waits for you" %}<p>…</p><div class="actions">…</div>{% endemptystate %}`
+    """
+    return format_html('<div class="empty">{}<h3>{}</h3>{}</div>', _symbol(icon), title, _rendered(content))
+
+
+def _symbol(name: str) -> SafeString:
+    return icon(name)
+
+
+def _rendered(content: str) -> SafeString:
+    """The block's nodes have escaped their values already."""
+    return mark_safe(content)  # noqa: S308
+
+
+# -- forms ---------------------------------------------------------------------------------------------------------------
+@register.inclusion_tag("parts/field.html")
+def field(bound: BoundField, *, label: str = "", hint: str = "", wide: bool = False) -> dict[str, Any]:
+    """A form field with label, hint and error: `{% field form.reason %}`. Choices drawn as radios or boxes get a legend."""
+    widget = bound.field.widget
+    return {
+        "field": bound,
+        "label": label or bound.label,
+        "hint": hint or bound.help_text,
+        "hint_id": f"{bound.auto_id}_helptext",
+        "wide": wide,
+        "group": isinstance(widget, RadioSelect | CheckboxSelectMultiple),
+        "box": isinstance(widget, CheckboxInput),
+        "optional": not bound.field.required and not isinstance(widget, CheckboxInput),
+    }
+
+
+@register.inclusion_tag("parts/form_errors.html")
+def form_errors(form: Any) -> dict[str, Any]:
+    """What is wrong with the form as a whole, and links to the fields that have to be corrected. Nothing while it is valid."""
+    return {"form": form, "fields": [bound for bound in form if bound.errors] if form.is_bound else []}
+
+
+# -- lists ---------------------------------------------------------------------------------------------------------------
+@register.inclusion_tag("parts/pagination.html", takes_context=True)
+def pagination(context: template.Context, page: Page[Any], *, name: str = "page", label: str = "Pages") -> dict[str, Any]:
+    """Pages of a list; the rest of the query string stays. `page` is a page of Django's Paginator."""
+    numbers = page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)
+    return {"page": page, "numbers": list(numbers), "name": name, "label": label, "request": context.get("request"), "gap": page.paginator.ELLIPSIS}
+
+
+@register.inclusion_tag("parts/tabs.html")
+def tabs(items: Iterable[Mapping[str, Any]], *, label: str) -> dict[str, Any]:
+    """Tabs that are pages of their own: items hold `label`, `url`, `current` and maybe `count`, `tone`."""
+    return {"items": items, "label": label}
+
+
+@register.inclusion_tag("parts/segments.html")
+def segments(items: Iterable[Mapping[str, Any]], *, label: str) -> dict[str, Any]:
+    """A switch between readings of the same thing. Items as for `tabs`."""
+    return {"items": items, "label": label}
+
+
+# -- progress and charts -------------------------------------------------------------------------------------------------
+@register.simple_tag
+def progress(value: float | int | None, top: float | int = 100, *, label: str = "Progress", tone: str = "", small: bool = False) -> SafeString:
+    """A progress bar. None draws the indeterminate bar: how far it is, is not known."""
+    extra = format_html("{}{}", format_html(' data-tone="{}"', tone) if tone else "", mark_safe(' data-size="small"') if small else "")
+    if value is None or not top:
+        return format_html('<progress aria-label="{}"{}></progress>', label, extra)
+    share = f"{100 * value / top:.0f} %"
+    return format_html('<progress value="{}" max="{}" aria-label="{}: {}"{}>{}</progress>', f"{value:g}", f"{top:g}", label, share, extra, share)
+
+
+@register.simple_tag
+def sparkline(values: Iterable[float], *, label: str, tone: str = "accent", small: bool = False) -> SafeString:
+    """A line without axes; `label` is the sentence that says the same in words."""
+    return charts.sparkline(list(values), label=label, tone=tone, small=small)
+
+
+@register.simple_tag
+def bars(items: Iterable[tuple[str, float]], *, label: str, tone: str = "accent", height: int = 96) -> SafeString:
+    """Upright bars with a name below each; `items` are (name, value)."""
+    return charts.bars(list(items), label=label, tone=tone, height=height)
+
+
+@register.simple_tag
+def linechart(points: Iterable[tuple[str, float]], *, label: str, unit: str = "", tone: str = "accent", height: int = 130) -> SafeString:
+    """A line over time with three grid lines and four names below; `points` are (name, value), evenly spaced."""
+    return charts.line(list(points), label=label, unit=unit, tone=tone, height=height)
+
+
+@register.simple_tag
+def meter(value: float | None, top: float, *, label: str, target: float | None = None, tone: str = "accent") -> SafeString:
+    """A bar on a track with an optional mark for the target, all three in the same unit."""
+    return charts.meter(value, top, label=label, target=target, tone=tone)
+
+
+# -- the page itself -----------------------------------------------------------------------------------------------------
+@register.simple_tag(takes_context=True)
+def filled(context: template.Context, *names: str) -> bool:
+    """Whether a page that extends this template fills one of these blocks. For base.html; use `as`."""
+    blocks = context.render_context.get(BLOCK_CONTEXT_KEY)
+    return blocks is not None and any(len(blocks.blocks.get(name, ())) > 1 for name in names)
+
+
+@register.filter
+def item(mapping: Mapping[Any, Any], key: Any) -> Any:
+    """`{{ counts|item:key }}`; None where there is none."""
+    return mapping.get(key) if hasattr(mapping, "get") else None
+
+
+@register.filter
+def code(text: Any) -> SafeString:
+    """Words between backticks become `<code>`; everything else is escaped."""
+    pieces = str(text).split("`")
+    return mark_safe("".join(f"<code>{escape(piece)}</code>" if n % 2 and n < len(pieces) - 1 else conditional_escape(piece) for n, piece in enumerate(pieces)))  # noqa: S308

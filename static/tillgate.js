@@ -1,0 +1,82 @@
+// Tillgate: progressive enhancement only. Every page works without this file.
+// Loaded in <head> without defer, so that a chosen theme is set before the first paint.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const THEMES = ["system", "light", "dark"];
+
+  const remember = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private mode */ } };
+  const recall = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
+
+  // Theme: system → light → dark → system. "system" removes the override.
+  const setTheme = (theme) => {
+    if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+    else delete root.dataset.theme;
+    remember("tillgate-theme", theme);
+  };
+  const saved = recall("tillgate-theme");
+  if (saved && saved !== "system") root.dataset.theme = saved;
+
+  const toast = (text) => {
+    const box = document.querySelector(".toasts");
+    if (!box) return;
+    const note = document.createElement("div");
+    note.className = "toast";
+    note.textContent = text;
+    box.append(note);
+    setTimeout(() => note.remove(), 2400);
+  };
+
+  const typing = (element) => element.closest("input, textarea, select, [contenteditable]");
+
+  document.addEventListener("click", async (event) => {
+    const theme = event.target.closest("[data-theme-toggle]");
+    if (theme) {
+      const next = THEMES[(THEMES.indexOf(root.dataset.theme || "system") + 1) % THEMES.length];
+      setTheme(next);
+      theme.setAttribute("aria-label", `Theme: ${next}`);
+      toast(`Theme: ${next}`);
+      return;
+    }
+
+    const copy = event.target.closest("[data-copy]");
+    if (copy) {
+      try {
+        await navigator.clipboard.writeText(copy.dataset.copy);
+        toast(copy.dataset.copied || "Full digest copied");
+      } catch {
+        toast("Copying is not allowed here: select the text instead");
+      }
+      return;
+    }
+
+    // <button command="show-modal" commandfor="id">: older browsers have no invoker commands.
+    const invoker = event.target.closest("[commandfor]");
+    if (invoker && !("commandForElement" in invoker)) {
+      const dialog = document.getElementById(invoker.getAttribute("commandfor"));
+      if (!dialog) return;
+      event.preventDefault();
+      if (invoker.getAttribute("command") === "show-modal") dialog.showModal();
+      else dialog.close();
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (event.key === "/") {
+      const search = document.querySelector(".top input[type=search]");
+      if (search) { event.preventDefault(); search.focus(); search.select(); }
+    }
+  });
+
+  // A facet applies at once; without script the "Show results" button does it.
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("form[data-apply-at-once]");
+    if (form) form.requestSubmit();
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    const button = document.querySelector("[data-theme-toggle]");
+    if (button) button.setAttribute("aria-label", `Theme: ${root.dataset.theme || "system"}`);
+  });
+})();
