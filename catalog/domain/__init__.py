@@ -1,0 +1,1 @@
+"""Catalog rules in plain Python: facts, lifecycle, scopes, names, dependency graphs, scorecards."""

@@ -1,0 +1,42 @@
+"""Tables of the catalog. Private to this room: others meet them through selectors and services."""
+
+from catalog.models.apis import Api, ApiEntity, ApiVersion, Contract, ContractRevision, VersionEndpoint
+from catalog.models.consumers import Application, Subscription, UsageBatch, UsageDay
+from catalog.models.dependencies import Dependency
+from catalog.models.imports import ImportRow, ImportRun
+from catalog.models.ownership import Domain, Team
+from catalog.models.records import AttributeGroup, Boundary, BusinessEntity, ScopeValue
+from catalog.models.scorecards import Campaign
+from catalog.models.search import ApiSearch, SavedSearch, SearchWord
+from catalog.models.systems import Environment, System, SystemEndpoint
+from catalog.models.tiers import SlaTier
+
+__all__ = [
+    "Api",
+    "ApiEntity",
+    "ApiSearch",
+    "ApiVersion",
+    "Application",
+    "AttributeGroup",
+    "Boundary",
+    "BusinessEntity",
+    "Campaign",
+    "Contract",
+    "ContractRevision",
+    "Dependency",
+    "Domain",
+    "Environment",
+    "ImportRow",
+    "ImportRun",
+    "SavedSearch",
+    "ScopeValue",
+    "SearchWord",
+    "SlaTier",
+    "Subscription",
+    "System",
+    "SystemEndpoint",
+    "Team",
+    "UsageBatch",
+    "UsageDay",
+    "VersionEndpoint",
+]

@@ -1,0 +1,129 @@
+"""Who uses what: applications, their dated subscriptions, and what was seen of them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from catalog.models.apis import ApiVersion
+from catalog.models.ownership import Team
+from catalog.models.protection import never_deleted
+from catalog.models.systems import Environment
+
+
+class Application(models.Model):
+    """A consumer: a shop front, a till programme, an integration."""
+
+    key = models.SlugField(max_length=100, unique=True)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="applications")
+    created_at = models.DateTimeField(db_default=Now())
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        triggers = [never_deleted("application")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Subscription(models.Model):
+    """An application's dated use of one version in one environment, approved by the owner of the API."""
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", "Waiting for the owner"
+        ACTIVE = "active", "Active"
+        REFUSED = "refused", "Refused"
+        ENDED = "ended", "Ended"
+
+    application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="subscriptions")
+    version = models.ForeignKey(ApiVersion, on_delete=models.PROTECT, related_name="subscriptions")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.REQUESTED)
+    justification = models.TextField(blank=True)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField(db_default=Now())
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision_note = models.TextField(blank=True)
+    valid_from = models.DateTimeField(null=True, blank=True)
+    valid_until = models.DateTimeField(null=True, blank=True)
+    moves_on = models.DateField(
+        null=True, blank=True, help_text="The day on which this consumer has promised to be on the successor"
+    )
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "version", "environment"],
+                condition=Q(state__in=["requested", "active"]),
+                name="one_open_subscription",
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_by=None) | Q(requested_by=None) | ~Q(decided_by=F("requested_by")),
+                name="subscription_not_decided_by_requester",
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_from=None) | Q(valid_until=None) | Q(valid_from__lt=F("valid_until")),
+                name="subscription_period_not_empty",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="active") | Q(valid_from__isnull=False), name="active_subscription_is_dated"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["version", "environment"], name="subscription_by_version", condition=Q(state__in=["requested", "active"])
+            )
+        ]
+        triggers = [never_deleted("subscription")]
+
+    def __str__(self) -> str:
+        return f"{self.application_id} uses {self.version_id} in {self.environment_id}"
+
+
+class UsageBatch(models.Model):
+    """A usage report that was taken in. The same report sent twice counts once."""
+
+    reporter = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    batch_id = models.CharField(max_length=100)
+    body_digest = models.CharField(max_length=71)
+    rows = models.PositiveIntegerField()
+    received_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "usage batches"
+        constraints = [models.UniqueConstraint(fields=["reporter", "batch_id"], nulls_distinct=False, name="usage_batch_once")]
+
+    def __str__(self) -> str:
+        return self.batch_id
+
+
+class UsageDay(models.Model):
+    """Calls of one application to one version in one environment on one UTC day."""
+
+    application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="usage")
+    version = models.ForeignKey(ApiVersion, on_delete=models.PROTECT, related_name="usage")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="+")
+    day = models.DateField()
+    calls = models.BigIntegerField(default=0)
+    errors = models.BigIntegerField(default=0)
+    p95_ms = models.PositiveIntegerField(null=True, blank=True)
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-day"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "environment", "application", "day"], name="usage_day_once"),
+            models.CheckConstraint(
+                condition=Q(calls__gte=0, errors__gte=0, errors__lte=F("calls")), name="usage_counts_make_sense"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.application_id} called {self.version_id} {self.calls} times on {self.day}"

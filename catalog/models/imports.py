@@ -1,0 +1,56 @@
+"""Bulk imports as rows: what was asked, how far it is, what was not understood."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+
+class ImportRun(models.Model):
+    """One bulk import. `total` is None until the sources are counted."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    source = models.CharField(max_length=500)
+    dry_run = models.BooleanField(default=False)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    total = models.PositiveIntegerField(null=True, blank=True)
+    done = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"import {self.pk} of {self.source}"
+
+
+class ImportRow(models.Model):
+    """What became of one file, CSV line or YAML document."""
+
+    class Outcome(models.TextChoices):
+        CREATED = "created", "Created"
+        CHANGED = "changed", "Changed"
+        UNCHANGED = "unchanged", "Unchanged"
+        REFUSED = "refused", "Not understood"
+
+    run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="rows")
+    position = models.PositiveIntegerField()
+    source = models.CharField(max_length=500)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    reference = models.CharField(max_length=300, blank=True)
+    code = models.CharField(max_length=100, blank=True)
+    message = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["run", "position"]
+        constraints = [models.UniqueConstraint(fields=["run", "position"], name="import_row_once")]
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.outcome}"

@@ -1,0 +1,67 @@
+"""The systems of the estate and the environments in which they answer."""
+
+from django.db import models
+
+from catalog.models.ownership import Team
+from catalog.models.protection import never_deleted
+
+
+class Environment(models.Model):
+    """test, staging, production; a store fleet is one environment with many instances."""
+
+    key = models.SlugField(max_length=30, unique=True)
+    name = models.CharField(max_length=60)
+    is_fleet = models.BooleanField(default=False)
+    position = models.PositiveSmallIntegerField(default=100)
+
+    class Meta:
+        ordering = ["position", "key"]
+        triggers = [never_deleted("environment")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class System(models.Model):
+    """One ERP, POS estate, loyalty engine, commerce platform, WMS …"""
+
+    class Deployment(models.TextChoices):
+        CLOUD = "cloud", "Cloud"
+        ON_PREMISE = "on_premise", "On premise"
+        STORE_EDGE = "store_edge", "Store edge"
+
+    key = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    vendor = models.CharField(max_length=120, blank=True)
+    kind = models.CharField(
+        max_length=40, blank=True, help_text="erp, pos, loyalty, commerce, wms, payment, pricing, tax, fraud, crm, marketing, oms"
+    )
+    deployment = models.CharField(max_length=12, choices=Deployment.choices, blank=True)
+    network_zone = models.CharField(max_length=60, blank=True)
+    description = models.TextField(blank=True)
+    owner_team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="systems")
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        triggers = [never_deleted("system")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SystemEndpoint(models.Model):
+    """Where a system answers in one environment. `secret_ref` is the name of a secret, never the secret."""
+
+    system = models.ForeignKey(System, on_delete=models.PROTECT, related_name="endpoints")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="+")
+    base_url = models.CharField(max_length=500)
+    auth_kind = models.CharField(max_length=40, default="none")
+    secret_ref = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["system", "environment"]
+        constraints = [models.UniqueConstraint(fields=["system", "environment"], name="one_endpoint_per_system_and_environment")]
+
+    def __str__(self) -> str:
+        return f"{self.system_id} in {self.environment_id}: {self.base_url}"
