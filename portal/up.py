@@ -132,6 +132,8 @@ class Supervisor:
         return 0
 
     def stop(self) -> None:
+        if self.children:
+            self.say("Stopping.")
         for child in self.children.values():
             if child.poll() is None:
                 child.send_signal(signal.SIGTERM)
@@ -160,7 +162,7 @@ def check_database(url: str) -> None:
                 "select has_schema_privilege(current_user, 'public', 'create'), current_user, current_database()"
             ).fetchone()
     except psycopg.OperationalError as error:
-        raise Refused(f"DATABASE_URL: {str(error).strip().splitlines()[-1]}") from None
+        raise Refused(f"DATABASE_URL: {str(error).strip().splitlines()[0]}") from None
     if version < MINIMUM_POSTGRES:
         raise Refused(f"DATABASE_URL: the server is PostgreSQL {version // 10000}; Tillgate needs 15 or newer.")
     if row and not row[0]:
@@ -255,7 +257,6 @@ def main() -> int:
                 greet(port, time.monotonic() - supervisor.began)
                 return supervisor.watch()
             finally:
-                supervisor.say("Stopping.")
                 supervisor.stop()
                 lock.seek(0)
                 lock.truncate(0)
