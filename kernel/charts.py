@@ -44,7 +44,9 @@ def _plain(value: float) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
-def line(points: Sequence[tuple[str, float]], *, label: str, unit: str = "", tone: str = "accent", height: int = 130) -> SafeString:
+def line(
+    points: Sequence[tuple[str, float]], *, label: str, unit: str = "", tone: str = "accent", height: int = 130
+) -> SafeString:
     """Evenly spaced points with three grid lines, the scale at the left and at most four names below."""
     values = [value for _, value in points]
     top = _round_up(max(values, default=0.0))

@@ -32,7 +32,10 @@ def _limiter(url: str) -> SlidingWindowCounterRateLimiter:
 
 
 def _keys(request: HttpRequest, name: str) -> tuple[tuple[RateLimitItem, str], ...]:
-    return (PER_NAME, f"sign-in:name:{name.lower()[:150]}"), (PER_ADDRESS, f"sign-in:address:{request.META.get('REMOTE_ADDR', '')}")
+    return (PER_NAME, f"sign-in:name:{name.lower()[:150]}"), (
+        PER_ADDRESS,
+        f"sign-in:address:{request.META.get('REMOTE_ADDR', '')}",
+    )
 
 
 def too_many_failures(request: HttpRequest, name: str) -> bool:
@@ -74,7 +77,13 @@ class SignIn(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         name = request.POST.get("username", "")
         if too_many_failures(request, name):
-            return render(request, self.template_name, self.get_context_data(form=SignInForm(request), locked=True), status=429, headers={"Retry-After": "300"})
+            return render(
+                request,
+                self.template_name,
+                self.get_context_data(form=SignInForm(request), locked=True),
+                status=429,
+                headers={"Retry-After": "300"},
+            )
         return super().post(request, *args, **kwargs)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:

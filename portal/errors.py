@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from kernel.errors import DomainError, Forbidden, Invalid, NotFound
@@ -41,8 +40,3 @@ def server_error(request: HttpRequest) -> HttpResponse:
     body: dict[str, Any] = problem.document(error) | {"kept": "What was not yet confirmed was not saved; what was saved stays."}
     page = render_to_string("server_error.html", {"problem": body, "status": 500, "request_id": request_id()})
     return HttpResponse(page, status=500)
-
-
-def fragment(request: HttpRequest, context: dict[str, Any], status: int) -> HttpResponse:
-    """The refusal alone, for a page that loads parts of itself."""
-    return render(request, "parts/problem.html", context, status=status)

@@ -148,6 +148,7 @@ AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "guardia
 ANONYMOUS_USER_NAME = None
 GUARDIAN_RAISE_403 = True
 LOGIN_URL = "sign-in"
+CSRF_FAILURE_VIEW = "portal.errors.csrf_failure"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
 AUTH_PASSWORD_VALIDATORS = [

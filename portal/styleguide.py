@@ -26,14 +26,26 @@ class SampleForm(forms.Form):
     """One field of each kind; shown bound and refused."""
 
     slug = forms.SlugField(label="Short name", help_text="In addresses. Cannot change later.")
-    team = forms.ChoiceField(label="Owner team", choices=[("", "Choose a team"), ("pricing", "Pricing")], error_messages={"required": "Choose who answers for it."})
+    team = forms.ChoiceField(
+        label="Owner team",
+        choices=[("", "Choose a team"), ("pricing", "Pricing")],
+        error_messages={"required": "Choose who answers for it."},
+    )
     sunset = forms.DateField(label="Sunset", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     digest = forms.CharField(label="Digest", required=False, widget=forms.TextInput(attrs={"readonly": True, "class": "mono"}))
-    reason = forms.CharField(label="Reason", required=False, widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Needed for reject and request changes"}))
+    reason = forms.CharField(
+        label="Reason",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Needed for reject and request changes"}),
+    )
     how = forms.ChoiceField(label="How", choices=[("command", "Command"), ("copy", "Copy")], widget=forms.RadioSelect)
     agree = forms.BooleanField(label="Tell all consumers by mail", required=False)
-    systems = forms.MultipleChoiceField(label="Systems", required=False, choices=[("erp", "ERP core"), ("pos", "Tills")], widget=forms.CheckboxSelectMultiple)
-    contract = forms.FileField(label="Contract", required=False, help_text="OpenAPI, AsyncAPI, JSON Schema or EDMX, at most 10 MB.")
+    systems = forms.MultipleChoiceField(
+        label="Systems", required=False, choices=[("erp", "ERP core"), ("pos", "Tills")], widget=forms.CheckboxSelectMultiple
+    )
+    contract = forms.FileField(
+        label="Contract", required=False, help_text="OpenAPI, AsyncAPI, JSON Schema or EDMX, at most 10 MB."
+    )
 
 
 @cache
@@ -57,19 +69,47 @@ def samples() -> dict[str, Any]:
         "in_days": now + timedelta(days=5),
         "total": Money(Decimal("41327.15"), "EUR"),
         "refused": Permission(False, "You submitted this change, so somebody else decides."),
-        "form": SampleForm({"slug": "gift-card", "team": "", "sunset": "2027-06-30", "digest": "sha256:9f2c41d7", "how": "command", "agree": "on"}),
+        "form": SampleForm(
+            {
+                "slug": "gift-card",
+                "team": "",
+                "sunset": "2027-06-30",
+                "digest": "sha256:9f2c41d7",
+                "how": "command",
+                "agree": "on",
+            }
+        ),
         "tabs": [
             {"label": "Overview", "url": "#", "current": True},
             {"label": "Versions", "url": "#", "count": 3},
             {"label": "Changes", "url": "#", "count": "1 open", "tone": "accent"},
         ],
-        "segments": [{"label": "In words", "url": "#", "current": True}, {"label": "As a tree", "url": "#"}, {"label": "As text", "url": "#"}],
+        "segments": [
+            {"label": "In words", "url": "#", "current": True},
+            {"label": "As a tree", "url": "#"},
+            {"label": "As text", "url": "#"},
+        ],
         "page": Paginator(range(148), 20).page(2),
         "checks": [
             {"tone": tones.ok("Passed"), "title": "Contract reads as OpenAPI 3.1", "rule": "contract.valid"},
-            {"tone": tones.stop("Failed"), "title": "No live consumer breaks", "why": "Self-checkout has no date.", "rule": "contract.breaking"},
-            {"tone": tones.quiet("Not applicable"), "title": "Personal data review", "why": "No field is personal.", "rule": "data.personal"},
-            {"tone": tones.wait("Not run"), "title": "Load rehearsal", "why": "Blocks until it has run.", "rule": "rehearsal.load"},
+            {
+                "tone": tones.stop("Failed"),
+                "title": "No live consumer breaks",
+                "why": "Self-checkout has no date.",
+                "rule": "contract.breaking",
+            },
+            {
+                "tone": tones.quiet("Not applicable"),
+                "title": "Personal data review",
+                "why": "No field is personal.",
+                "rule": "data.personal",
+            },
+            {
+                "tone": tones.wait("Not run"),
+                "title": "Load rehearsal",
+                "why": "Blocks until it has run.",
+                "rule": "rehearsal.load",
+            },
         ],
         "slots": [
             {"name": "Owner of Price", "filled": 1, "needed": 2, "who": "Owner of Price approved at 09:31"},
@@ -83,7 +123,9 @@ def samples() -> dict[str, Any]:
             "title": "The contract changed while you were reading",
             "detail": "You saw 41aa07c3, now it is 9f2c41d7. Nothing was decided.",
             "kept": "Your reason was kept: “side by side until June”.",
-            "findings": [{"message": "currency became required", "pointer": "/components/schemas/PriceQuote/required", "line": 114}],
+            "findings": [
+                {"message": "currency became required", "pointer": "/components/schemas/PriceQuote/required", "line": 114}
+            ],
         },
         "icons": icons(),
     }

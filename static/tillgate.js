@@ -75,6 +75,16 @@
     if (form) form.requestSubmit();
   });
 
+  // A part of the page that could not be loaded says so; what is shown stays.
+  let told = 0;
+  const silent = () => {
+    if (Date.now() - told < 15000) return;
+    told = Date.now();
+    toast("This part could not be refreshed. What you see is the last state.");
+  };
+  document.addEventListener("htmx:responseError", silent);
+  document.addEventListener("htmx:sendError", silent);
+
   document.addEventListener("DOMContentLoaded", () => {
     const button = document.querySelector("[data-theme-toggle]");
     if (button) button.setAttribute("aria-label", `Theme: ${root.dataset.theme || "system"}`);

@@ -103,7 +103,9 @@ def digest(value: str | None, *, copy: bool = True, void: bool = False) -> SafeS
             '<span class="digest" data-void><span class="visually-hidden">no longer valid: </span>'
             '{}<span title="{}">{}</span></span>', barcode(value), value, text)  # fmt: skip
     button = (
-        format_html('<button type="button" data-copy="{}" aria-label="Copy full digest {}">{}</button>', value, text, icon("copy"))
+        format_html(
+            '<button type="button" data-copy="{}" aria-label="Copy full digest {}">{}</button>', value, text, icon("copy")
+        )
         if copy
         else ""
     )
@@ -237,7 +239,9 @@ def notice(content: str, tone: str = "quiet", title: str = "", *, icon: str = ""
         '<div class="notice" data-tone="{}"{}>{}<div>{}{}</div></div>',
         tone,
         format_html(' role="{}"', role) if role else "",
-        format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"></use></svg>', icon or _NOTICE_ICONS.get(tone, "info")),
+        format_html(
+            '<svg class="icon" aria-hidden="true"><use href="#i-{}"></use></svg>', icon or _NOTICE_ICONS.get(tone, "info")
+        ),
         format_html('<p class="title">{}</p>', title) if title else "",
         _rendered(content),
     )
@@ -289,7 +293,14 @@ def form_errors(form: Any) -> dict[str, Any]:
 def pagination(context: template.Context, page: Page[Any], *, name: str = "page", label: str = "Pages") -> dict[str, Any]:
     """Pages of a list; the rest of the query string stays. `page` is a page of Django's Paginator."""
     numbers = page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)
-    return {"page": page, "numbers": list(numbers), "name": name, "label": label, "request": context.get("request"), "gap": page.paginator.ELLIPSIS}
+    return {
+        "page": page,
+        "numbers": list(numbers),
+        "name": name,
+        "label": label,
+        "request": context.get("request"),
+        "gap": page.paginator.ELLIPSIS,
+    }
 
 
 @register.inclusion_tag("parts/tabs.html")
@@ -306,13 +317,19 @@ def segments(items: Iterable[Mapping[str, Any]], *, label: str) -> dict[str, Any
 
 # -- progress and charts -------------------------------------------------------------------------------------------------
 @register.simple_tag
-def progress(value: float | int | None, top: float | int = 100, *, label: str = "Progress", tone: str = "", small: bool = False) -> SafeString:
+def progress(
+    value: float | int | None, top: float | int = 100, *, label: str = "Progress", tone: str = "", small: bool = False
+) -> SafeString:
     """A progress bar. None draws the indeterminate bar: how far it is, is not known."""
-    extra = format_html("{}{}", format_html(' data-tone="{}"', tone) if tone else "", mark_safe(' data-size="small"') if small else "")
+    extra = format_html(
+        "{}{}", format_html(' data-tone="{}"', tone) if tone else "", mark_safe(' data-size="small"') if small else ""
+    )
     if value is None or not top:
         return format_html('<progress aria-label="{}"{}></progress>', label, extra)
     share = f"{100 * value / top:.0f} %"
-    return format_html('<progress value="{}" max="{}" aria-label="{}: {}"{}>{}</progress>', f"{value:g}", f"{top:g}", label, share, extra, share)
+    return format_html(
+        '<progress value="{}" max="{}" aria-label="{}: {}"{}>{}</progress>', f"{value:g}", f"{top:g}", label, share, extra, share
+    )
 
 
 @register.simple_tag
@@ -328,7 +345,9 @@ def bars(items: Iterable[tuple[str, float]], *, label: str, tone: str = "accent"
 
 
 @register.simple_tag
-def linechart(points: Iterable[tuple[str, float]], *, label: str, unit: str = "", tone: str = "accent", height: int = 130) -> SafeString:
+def linechart(
+    points: Iterable[tuple[str, float]], *, label: str, unit: str = "", tone: str = "accent", height: int = 130
+) -> SafeString:
     """A line over time with three grid lines and four names below; `points` are (name, value), evenly spaced."""
     return charts.line(list(points), label=label, unit=unit, tone=tone, height=height)
 
@@ -357,4 +376,9 @@ def item(mapping: Mapping[Any, Any], key: Any) -> Any:
 def code(text: Any) -> SafeString:
     """Words between backticks become `<code>`; everything else is escaped."""
     pieces = str(text).split("`")
-    return mark_safe("".join(f"<code>{escape(piece)}</code>" if n % 2 and n < len(pieces) - 1 else conditional_escape(piece) for n, piece in enumerate(pieces)))  # noqa: S308
+    return mark_safe(
+        "".join(
+            f"<code>{escape(piece)}</code>" if n % 2 and n < len(pieces) - 1 else conditional_escape(piece)
+            for n, piece in enumerate(pieces)
+        )
+    )  # noqa: S308
