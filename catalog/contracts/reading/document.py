@@ -18,6 +18,7 @@ from catalog.contracts.reading.limits import DEFAULT, Clock, Limits, measure, re
 from catalog.contracts.reading.lines import Locator, SourceText
 from catalog.contracts.reading.pointers import MISSING, resolve
 from catalog.contracts.reading.references import Problem, link
+from catalog.contracts.reading.shape import settle
 from catalog.contracts.reading.summary import Operation
 from catalog.contracts.reading.text import decode
 from catalog.contracts.reading.yaml_text import parse_yaml
@@ -245,8 +246,9 @@ def _build(
     )
     if linked.files:
         measure(linked.tree, limits, clock)
+    settled, wrong = settle(linked.tree, kind.partition("-")[0].replace("edmx", "openapi"))
     locator = Locator(main=text, files={file: files[file] for file in linked.files})
-    tree, problems = linked.tree, linked.problems
+    tree, problems = settled, [*linked.problems, *wrong]
     if kind == "openapi-2.0":
         from catalog.contracts.reading.swagger import lift
 

@@ -122,12 +122,17 @@ def _unquote(token: str) -> str:
         return body
 
 
+def event_line(event: yaml.Event) -> int:
+    """The line (1-based) that a parser event starts at."""
+    mark = event.start_mark
+    return mark.line + 1 if mark is not None else 1
+
+
 def yaml_index(text: str) -> LineIndex:
     """Lines of every value of well-formed YAML. A value behind an alias has the line of the alias."""
     root = Place(1)
     index = LineIndex(root)
     stack: list[list[object]] = []  # [place, next position or None, waiting key, line of the key]
-    count = 0
 
     def place_value(line: int) -> Place:
         if not stack:
@@ -144,20 +149,19 @@ def yaml_index(text: str) -> LineIndex:
             frame[2] = None
         return parent.child(token, at)
 
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
         if isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
-            line = event.start_mark.line + 1
+            line = event_line(event)
             if stack and stack[-1][1] is None and stack[-1][2] is None:
                 stack[-1][2] = event.value if isinstance(event, yaml.ScalarEvent) else f"*{event.anchor}"
                 stack[-1][3] = line
             else:
                 place_value(line)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            place = place_value(event.start_mark.line + 1)
+            place = place_value(event_line(event))
             stack.append([place, 0 if isinstance(event, yaml.SequenceStartEvent) else None, None, 0])
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             stack.pop()
-        count += 1
         if count > _MAX_NODES:
             break
     return index

@@ -137,7 +137,7 @@ class _Bundler:
 
     def _copy(self, value: Any, file: str, tokens: tuple[str, ...], names: bool = False) -> Any:
         if type(value) is dict:
-            made = {}
+            made: dict[str, Any] = {}
             for key, item in value.items():
                 if not names and key == "$ref" and type(item) is str:
                     made[key] = self._rewrite(item, file, tokens)

@@ -54,7 +54,7 @@ def _encoding(data: bytes) -> str:
     head = data[:4]
     # RFC 4627 §3: two ASCII characters come first, so the zero bytes tell the width and the order.
     if len(head) == 4:
-        zeros = tuple(byte == 0 for byte in head)
+        zeros = (head[0] == 0, head[1] == 0, head[2] == 0, head[3] == 0)
         found = {
             (True, True, True, False): "utf-32-be",
             (False, True, True, True): "utf-32-le",

@@ -15,8 +15,8 @@ NAME_MAPS = frozenset(
 )
 """Keywords whose value is a map from names to objects: a name may be spelt like a keyword."""
 
-DATA = frozenset(("example", "default", "enum", "const", "value", "x-example", "x-examples"))
-"""Keywords whose value is data: a `$ref` in there is a value, not a reference."""
+DATA = frozenset(("example", "default", "enum", "const", "value"))
+"""Keywords whose value is data: a `$ref` in there is a value, not a reference. Extensions (`x-…`) are data as well."""
 
 
 def holds_names(key: str, value: Any) -> bool:
@@ -40,9 +40,9 @@ def objects(tree: Any) -> Iterator[dict[str, Any]]:
                 if kind is dict:
                     if names:
                         push((item, False))
-                    elif key not in DATA:
+                    elif key not in DATA and (key[:2] != "x-" or key == "x-bundled"):
                         push((item, holds_names(key, item)))
-                elif kind is list and (names or (key not in DATA and key != "examples")):
+                elif kind is list and (names or (key not in DATA and key != "examples" and key[:2] != "x-")):
                     push((item, False))
         else:
             for item in value:
@@ -63,9 +63,9 @@ def located(tree: Any, tokens: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
                 if kind is dict:
                     if names:
                         stack.append(((*path, key), item, False))
-                    elif key not in DATA:
+                    elif key not in DATA and (key[:2] != "x-" or key == "x-bundled"):
                         stack.append(((*path, key), item, holds_names(key, item)))
-                elif kind is list and (names or (key not in DATA and key != "examples")):
+                elif kind is list and (names or (key not in DATA and key != "examples" and key[:2] != "x-")):
                     stack.append(((*path, key), item, False))
         elif type(value) is list:
             for number, item in enumerate(value):

@@ -15,6 +15,7 @@ import yaml
 from catalog.contracts.reading.json_text import fit_float, fit_integer
 from catalog.contracts.reading.limits import Clock, Limits, refusal, too_deep, too_many
 from catalog.contracts.reading.pointers import escape
+from catalog.contracts.reading.positions import event_line
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _OCTAL = re.compile(r"0o[0-7]+\Z")
@@ -118,7 +119,7 @@ class _Builder:
         return bool(self.stack) and type(self.stack[-1].value) is dict and self.stack[-1].key is None
 
     def scalar(self, event: yaml.ScalarEvent) -> None:
-        line = event.start_mark.line + 1
+        line = event_line(event)
         text = event.value
         if self.expects_key():
             self.grow(0, len(text), line)
@@ -177,7 +178,7 @@ class _Builder:
         return text
 
     def open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
-        line = event.start_mark.line + 1
+        line = event_line(event)
         if self.expects_key():
             raise refusal(
                 "contract.yaml_key", f"A key at line {line} is itself a list or an object. JSON has text keys only.", line=line
@@ -215,7 +216,7 @@ class _Builder:
                     frame.value.setdefault(key, item)
 
     def alias(self, event: yaml.AliasEvent) -> None:
-        line = event.start_mark.line + 1
+        line = event_line(event)
         name = event.anchor
         if name in self.open_anchors or name not in self.anchors:
             what = "refers to the object that it stands in" if name in self.open_anchors else "has no anchor before it"
@@ -236,17 +237,16 @@ def parse_yaml(text: str, limits: Limits, clock: Clock) -> Any:
     steps = 0
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-            kind = type(event)
-            if kind is yaml.ScalarEvent:
+            if isinstance(event, yaml.ScalarEvent):
                 builder.scalar(event)
-            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
                 builder.open(event)
-            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                builder.close(event.start_mark.line + 1)
-            elif kind is yaml.AliasEvent:
+            elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+                builder.close(event_line(event))
+            elif isinstance(event, yaml.AliasEvent):
                 builder.alias(event)
-            elif kind is yaml.DocumentStartEvent and builder.done:
-                line = event.start_mark.line + 1
+            elif isinstance(event, yaml.DocumentStartEvent) and builder.done:
+                line = event_line(event)
                 raise refusal(
                     "contract.multiple_documents",
                     f"A second YAML document starts at line {line}. Upload one contract per file.",
@@ -254,7 +254,7 @@ def parse_yaml(text: str, limits: Limits, clock: Clock) -> Any:
                 )
             steps += 1
             if not steps % 4096:
-                clock.check(event.start_mark.line + 1)
+                clock.check(event_line(event))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark is not None else None
