@@ -1,0 +1,1 @@
+"""Action: integrations, deployments, the ledger, runs, dead letters, replay, reconciliation."""

@@ -1,0 +1,497 @@
+"""Plain data → Mapping. All findings are collected; unknown keys, functions and lookups are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from kernel.errors import Invalid
+from runtime.mapping.conversions import FORMATS, TYPES, ValueType, converter
+from runtime.mapping.errors import Finding, Reject, excerpt_of, nearest
+from runtime.mapping.formula import FormulaError, Node, parse_formula, reads
+from runtime.mapping.functions import MAX_SCALE
+from runtime.mapping.paths import Path, PathError, parse_path, parse_target
+
+MAX_FIELDS = 1_000
+MAX_NESTING = 6
+MAX_ENTRIES = 10_000
+_SOURCES = ("from", "formula", "constant", "correlation")
+_COMMON = {"to", "note"}
+_TYPED = {"type", "required", "default", "write_null", "empty"}
+_SETTINGS: dict[str, set[str]] = {
+    "string": {"max_length", "trim"},
+    "integer": set(),
+    "decimal": {"scale", "rounding", "write"},
+    "money": {"scale", "rounding", "write", "currency"},
+    "boolean": {"true_values", "false_values"},
+    "date": {"format", "write"},
+    "datetime": {"format", "write", "zone", "repeated", "skipped"},
+    "any": set(),
+}
+_FITTING: dict[str, tuple[str, ...]] = {  # which kinds of formula a type can take
+    "string": ("text",), "integer": ("number",), "decimal": ("number",), "money": ("number",),
+    "boolean": ("boolean",), "date": ("text",), "datetime": ("text",), "any": ("number", "text", "boolean"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """An inline table of values, versioned by its author. Without `default` a value that is not in it is rejected."""
+
+    name: str
+    version: str
+    values: Dict[str, Any]
+    default: Any = None
+    has_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One rule. Exactly one of source, formula, constant (has_constant) and correlation is set; `each` goes with source."""
+
+    pointer: str
+    target: tuple[str, ...]
+    type: ValueType | None
+    source: Path | None = None
+    formula: Node | None = None
+    formula_text: str = ""
+    constant: Any = None
+    has_constant: bool = False
+    correlation: bool = False
+    required: bool = False
+    default: Any = None
+    has_default: bool = False
+    null: bool = False
+    empty_is_missing: bool = False
+    lookup: str | None = None
+    each: tuple[Field, ...] | None = None
+    when: Node | None = None
+    when_text: str = ""
+    note: str = ""
+
+    @property
+    def always(self) -> bool:
+        """The target is filled in every document that maps at all."""
+        return self.required or self.has_default or self.null or self.has_constant or self.correlation
+
+    def sources(self) -> Iterator[Path]:
+        """Source paths that this field itself reads, each once, without those of its `each` fields."""
+        found: dict[Path, None] = {}
+        if self.source is not None:
+            found[self.source] = None
+        for node in (self.formula, self.when):
+            if node is not None:
+                found.update(dict.fromkeys(reads(node)))
+        if self.type is not None and isinstance(self.type.currency, Path):
+            found[self.type.currency] = None
+        yield from found
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A checked mapping. Immutable; compile it with `compile_mapping`."""
+
+    name: str
+    version: str
+    fields: tuple[Field, ...]
+    lookups: Dict[str, Lookup] = field(default_factory=dict)
+    note: str = ""
+
+    def walk(self) -> Iterator[tuple[Field, tuple[Field, ...]]]:
+        """Every field with the `each` fields around it, outermost first, in the order of the spec."""
+
+        def inside(fields: tuple[Field, ...], around: tuple[Field, ...]) -> Iterator[tuple[Field, tuple[Field, ...]]]:
+            for one in fields:
+                yield one, around
+                if one.each is not None:
+                    yield from inside(one.each, (*around, one))
+
+        yield from inside(self.fields, ())
+
+
+def parse(spec: Any) -> Mapping:
+    """The Mapping of a spec (see docs/reference/mapping.md).
+
+    Raises Invalid("mapping.invalid", …) whose `data["findings"]` holds *every* finding with its JSON Pointer.
+    """
+    reader = _Reader()
+    mapping = reader.mapping(spec)
+    if reader.findings or mapping is None:
+        first = reader.findings[0]
+        more = f" and {len(reader.findings) - 1} more" if len(reader.findings) > 1 else ""
+        raise Invalid(
+            "mapping.invalid",
+            f"The mapping cannot be used: {first.message} (at {first.pointer or '/'}){more}.",
+            {"findings": [f.as_data() for f in reader.findings]},
+        )
+    return mapping
+
+
+def escape(name: str) -> str:
+    """One step of a JSON Pointer (RFC 6901 §3)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.lookups: dict[str, Lookup] = {}
+        self.declared: frozenset[str] = frozenset()
+        self.count = 0
+
+    def add(self, code: str, pointer: str, message: str) -> None:
+        self.findings.append(Finding(f"mapping.{code}", pointer, message))
+
+    def keys(self, spec: dict[Any, Any], known: set[str], pointer: str) -> None:
+        for key in spec:
+            if key not in known:
+                self.add(
+                    "unknown_key", f"{pointer}/{escape(str(key))}", f"{str(key)!r} is not a key here.{nearest(str(key), known)}"
+                )
+
+    def text(self, spec: dict[str, Any], key: str, pointer: str, *, limit: int = 2_000) -> str:
+        value = spec.get(key, "")
+        if not isinstance(value, str) or len(value) > limit:
+            self.add("wrong_type", f"{pointer}/{key}", f"'{key}' is text of at most {limit} characters, not {excerpt_of(value)}")
+            return ""
+        return value
+
+    def flag(self, spec: dict[str, Any], key: str, pointer: str) -> bool:
+        value = spec.get(key, False)
+        if not isinstance(value, bool):
+            self.add("wrong_type", f"{pointer}/{key}", f"'{key}' is true or false, not {excerpt_of(value)}")
+            return False
+        return value
+
+    def choice(self, spec: dict[str, Any], key: str, pointer: str, allowed: tuple[str, ...], default: str) -> str:
+        value = spec.get(key, default)
+        if value not in allowed or not isinstance(value, str):
+            self.add("wrong_value", f"{pointer}/{key}", f"'{key}' is one of {', '.join(allowed)}, not {excerpt_of(value)}")
+            return default
+        return value
+
+    def literal(self, value: Any, pointer: str, depth: int = 0) -> bool:
+        """Plain JSON without floats."""
+        if isinstance(value, float):
+            self.add("float", pointer, f"{value!r} is a binary float; write it in quotes: '{value!r}'")
+        elif value is None or isinstance(value, str | int | bool | Decimal):
+            return True
+        elif depth > 10:
+            self.add("too_deep", pointer, "the value is nested deeper than 10")
+        elif isinstance(value, dict) and all(isinstance(k, str) for k in value):
+            fits = [self.literal(v, f"{pointer}/{escape(k)}", depth + 1) for k, v in value.items()]
+            return all(fits)
+        elif isinstance(value, list):
+            fits = [self.literal(v, f"{pointer}/{n}", depth + 1) for n, v in enumerate(value)]
+            return all(fits)
+        else:
+            self.add("wrong_type", pointer, f"{type(value).__name__} is not JSON; write it as text")
+        return False
+
+    def mapping(self, spec: Any) -> Mapping | None:
+        if not isinstance(spec, dict):
+            self.add("wrong_type", "", "a mapping is an object with 'mapping', 'version' and 'fields'")
+            return None
+        self.keys(spec, {"mapping", "version", "lookups", "fields", "note"}, "")
+        name, version = self.text(spec, "mapping", "", limit=200), spec.get("version")
+        if not name:
+            self.add("missing_key", "/mapping", "the mapping needs a name under 'mapping'")
+        if isinstance(version, bool) or not isinstance(version, str | int) or version == "":
+            self.add("missing_key", "/version", "the mapping needs a 'version': text or a whole number")
+        self.read_lookups(spec.get("lookups", {}))
+        fields = self.fields(spec.get("fields"), "/fields", 0)
+        return Mapping(name, str(version), fields, dict(self.lookups), self.text(spec, "note", ""))
+
+    def read_lookups(self, spec: Any) -> None:
+        if not isinstance(spec, dict):
+            self.add("wrong_type", "/lookups", "'lookups' is an object: name → {version, values}")
+            return
+        self.declared = frozenset(str(n) for n in spec)
+        for name, table in spec.items():
+            pointer = f"/lookups/{escape(str(name))}"
+            if not isinstance(table, dict) or not isinstance(table.get("values"), dict):
+                self.add("wrong_type", pointer, "a lookup is {version: …, values: {source: target}}")
+                continue
+            self.keys(table, {"version", "values", "default", "note"}, pointer)
+            version = table.get("version")
+            if isinstance(version, bool) or not isinstance(version, str | int) or version == "":
+                self.add("missing_key", f"{pointer}/version", f"the lookup {name!r} needs a 'version': text or a whole number")
+            if len(table["values"]) > MAX_ENTRIES:
+                self.add("too_many", f"{pointer}/values", f"a lookup has at most {MAX_ENTRIES} entries")
+                continue
+            for key, value in table["values"].items():
+                at = f"{pointer}/values/{escape(str(key))}"
+                if not isinstance(key, str):
+                    self.add("wrong_type", at, f"the key {excerpt_of(key)} is not text; put it in quotes")
+                elif isinstance(value, dict | list) or value is None:
+                    self.add("wrong_type", at, "a lookup gives text, a number or true or false")
+                else:
+                    self.literal(value, at)
+            if "default" in table and (
+                isinstance(table["default"], dict | list) or not self.literal(table["default"], f"{pointer}/default")
+            ):
+                self.add("wrong_type", f"{pointer}/default", "a lookup's default is text, a number, true, false or null")
+            values = {k: v for k, v in table["values"].items() if isinstance(k, str)}
+            self.lookups[str(name)] = Lookup(str(name), str(version), values, table.get("default"), "default" in table)
+
+    def fields(self, specs: Any, pointer: str, depth: int) -> tuple[Field, ...]:
+        if not isinstance(specs, list) or not specs:
+            self.add("wrong_type", pointer, "a list of at least one field is expected")
+            return ()
+        if depth > MAX_NESTING:
+            self.add("too_deep", pointer, f"'each' is nested deeper than {MAX_NESTING}")
+            return ()
+        out = []
+        for n, spec in enumerate(specs):
+            self.count += 1
+            if self.count == MAX_FIELDS + 1:
+                self.add("too_many", f"{pointer}/{n}", f"a mapping has at most {MAX_FIELDS} fields")
+            if self.count > MAX_FIELDS:
+                break
+            if not isinstance(spec, dict):
+                self.add("wrong_type", f"{pointer}/{n}", "a field is an object with 'to' and a source")
+            elif one := self.field(spec, f"{pointer}/{n}", depth):
+                out.append(one)
+        self.targets(out, depth)
+        return tuple(out)
+
+    def targets(self, fields: list[Field], depth: int) -> None:
+        """A target is written once, and none lies inside another."""
+        seen: dict[tuple[str, ...], str] = {}
+        for one in fields:
+            shown = ".".join(one.target) or "."
+            if one.target == () and (depth == 0 or len(fields) > 1):
+                self.add("target_clash", f"{one.pointer}/to", "'.' (the list element itself) is the only field of an 'each'")
+            for other, where in seen.items():
+                if one.target == other:
+                    self.add("target_clash", f"{one.pointer}/to", f"{shown!r} is already written by {where}")
+                elif one.target[: len(other)] == other or other[: len(one.target)] == one.target:
+                    self.add(
+                        "target_clash", f"{one.pointer}/to", f"{shown!r} and {'.'.join(other)!r} ({where}) lie inside one another"
+                    )
+            seen.setdefault(one.target, one.pointer)
+
+    def field(self, spec: dict[str, Any], pointer: str, depth: int) -> Field | None:
+        target = self.target(spec, pointer)
+        given = [key for key in _SOURCES if key in spec]
+        if len(given) != 1:
+            said = f"has {' and '.join(given)}" if given else "has none"
+            self.add(
+                "source", pointer, f"a field has exactly one of {', '.join(_SOURCES)}; {'.'.join(target or ('?',))!r} {said}"
+            )
+            return None
+        note = self.text(spec, "note", pointer)
+        if "each" in spec:
+            return self.each(spec, pointer, depth, target or (), note)
+        kind = given[0]
+        if kind == "constant":
+            return self.constant(spec, pointer, target or (), note)
+        if kind == "correlation":
+            self.keys(spec, _COMMON | {"correlation"}, pointer)
+            if spec["correlation"] is not True:
+                self.add("wrong_value", f"{pointer}/correlation", "'correlation' is true or is left out")
+            return Field(pointer, target or (), ValueType("string"), correlation=True, note=note)
+        value_type = self.type(spec, pointer, _COMMON | _TYPED | {kind, "lookup"})
+        source = self.path(spec["from"], f"{pointer}/from") if kind == "from" else None
+        text, formula = self.formula(spec["formula"], f"{pointer}/formula") if kind == "formula" else ("", None)
+        if formula is not None and value_type is not None and formula.kind not in (*_FITTING[value_type.name], "any", "unknown"):
+            self.add(
+                "formula_type", f"{pointer}/formula", f"the formula gives {formula.kind}, and the field is {value_type.name}"
+            )
+        lookup = self.lookup(spec, pointer, kind)
+        required, null = self.flag(spec, "required", pointer), self.flag(spec, "write_null", pointer)
+        if required + null + ("default" in spec) > 1:
+            self.add(
+                "missing_rule",
+                pointer,
+                "only one of 'required', 'default' and 'write_null' says what happens when the value is missing",
+            )
+        default = self.default(spec, pointer, value_type)
+        empty = self.choice(spec, "empty", pointer, ("keep", "missing"), "keep") == "missing"
+        return Field(
+            pointer, target or (), value_type, source, formula, text, required=required, default=default, has_default="default" in spec,
+            null=null, empty_is_missing=empty, lookup=lookup, note=note,
+        )  # fmt: skip
+
+    def target(self, spec: dict[str, Any], pointer: str) -> tuple[str, ...] | None:
+        value = spec.get("to")
+        if not isinstance(value, str) or not value:
+            self.add("missing_key", f"{pointer}/to", "a field needs 'to': the target path")
+            return None
+        try:
+            return parse_target(value)
+        except PathError as error:
+            self.add("path", f"{pointer}/to", str(error))
+            return None
+
+    def path(self, value: Any, pointer: str) -> Path | None:
+        if not isinstance(value, str):
+            self.add("path", pointer, f"a source path is text, not {excerpt_of(value)}")
+            return None
+        try:
+            return parse_path(value)
+        except PathError as error:
+            self.add("path", pointer, str(error))
+            return None
+
+    def formula(self, value: Any, pointer: str) -> tuple[str, Node | None]:
+        if not isinstance(value, str):
+            self.add("formula", pointer, f"a formula is text, not {excerpt_of(value)}")
+            return "", None
+        try:
+            return value, parse_formula(value, lookups=self.declared)
+        except FormulaError as error:
+            self.add("formula", pointer, f"{error}: {value[:120]}")
+            return value, None
+
+    def lookup(self, spec: dict[str, Any], pointer: str, kind: str) -> str | None:
+        if "lookup" not in spec:
+            return None
+        name = spec["lookup"]
+        if kind == "formula":
+            self.add("wrong_value", f"{pointer}/lookup", "inside a formula, use lookup(value, 'name')")
+        elif not isinstance(name, str) or name not in self.declared:
+            self.add("lookup", f"{pointer}/lookup", f"there is no lookup {name!r}.{nearest(str(name), self.declared)}")
+        else:
+            return name
+        return None
+
+    def each(self, spec: dict[str, Any], pointer: str, depth: int, target: tuple[str, ...], note: str) -> Field | None:
+        self.keys(spec, _COMMON | {"from", "each", "required", "default", "when"}, pointer)
+        if "from" not in spec:
+            self.add("source", pointer, "'each' goes with 'from': the path of the source list")
+            return None
+        if "default" in spec and spec["default"] != []:
+            self.add("wrong_value", f"{pointer}/default", "the default of a list is the empty list []")
+        required = self.flag(spec, "required", pointer)
+        if required and "default" in spec:
+            self.add("missing_rule", pointer, "only one of 'required' and 'default' says what happens when the list is missing")
+        text, when = self.formula(spec["when"], f"{pointer}/when") if "when" in spec else ("", None)
+        if when is not None and when.kind not in ("boolean", "any"):
+            self.add("formula_type", f"{pointer}/when", f"'when' decides, so it gives true or false, not {when.kind}")
+        source = self.path(spec["from"], f"{pointer}/from")
+        inner = self.fields(spec["each"], f"{pointer}/each", depth + 1)
+        return Field(
+            pointer, target, None, source, required=required, default=[], has_default="default" in spec, each=inner, when=when,
+            when_text=text, note=note,
+        )  # fmt: skip
+
+    def constant(self, spec: dict[str, Any], pointer: str, target: tuple[str, ...], note: str) -> Field:
+        value = spec["constant"]
+        self.literal(value, f"{pointer}/constant")
+        kind = None
+        if "type" in spec:
+            kind = self.type(spec, pointer, _COMMON | {"type", "constant"})
+            value = self.fit(value, kind, f"{pointer}/constant")
+        else:
+            self.keys(spec, _COMMON | {"type", "constant"}, pointer)
+        return Field(pointer, target, kind, constant=value, has_constant=True, note=note)
+
+    def default(self, spec: dict[str, Any], pointer: str, kind: ValueType | None) -> Any:
+        if "default" not in spec:
+            return None
+        value = spec["default"]
+        if value is None:
+            self.add(
+                "wrong_value", f"{pointer}/default", "a default is a value; 'write_null: true' writes null for a missing value"
+            )
+            return None
+        self.literal(value, f"{pointer}/default")
+        return self.fit(value, kind, f"{pointer}/default")
+
+    def fit(self, value: Any, kind: ValueType | None, pointer: str) -> Any:
+        """A constant or default passes the same conversion as data, once, here."""
+        if kind is None:
+            return value
+        if kind.name == "money" and isinstance(kind.currency, Path):
+            self.add(
+                "wrong_value", pointer, "money with a currency from the document cannot have a fixed amount; name the currency"
+            )
+            return None
+        try:
+            return converter(kind)(value, kind.currency) if kind.name == "money" else converter(kind)(value)
+        except Reject as error:
+            self.add("wrong_value", pointer, f"the value {excerpt_of(value)} {error}")
+            return None
+
+    def type(self, spec: dict[str, Any], pointer: str, known: set[str]) -> ValueType | None:
+        name = spec.get("type")
+        if name not in TYPES or not isinstance(name, str):
+            said = f"{name!r} is not a type.{nearest(str(name), TYPES)}" if name is not None else "a field needs a 'type'."
+            self.add("type", f"{pointer}/type", f"{said} Types are {', '.join(TYPES)}")
+            return None
+        self.keys(spec, known | _SETTINGS[name], pointer)
+        return getattr(self, f"type_{name}", lambda s, p: ValueType(name))(spec, pointer)  # type: ignore[no-any-return]
+
+    def whole(self, spec: dict[str, Any], key: str, pointer: str, high: int) -> int | None:
+        value = spec.get(key)
+        if value is None and key not in spec:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= high:
+            self.add("wrong_value", f"{pointer}/{key}", f"'{key}' is a whole number from 0 to {high}, not {excerpt_of(value)}")
+            return None
+        return value
+
+    def type_string(self, spec: dict[str, Any], pointer: str) -> ValueType:
+        return ValueType(
+            "string", max_length=self.whole(spec, "max_length", pointer, 1_000_000), trim=self.flag(spec, "trim", pointer)
+        )
+
+    def type_decimal(self, spec: dict[str, Any], pointer: str) -> ValueType:
+        rounding = self.choice(spec, "rounding", pointer, ("exact", "half_up", "half_even"), "exact")
+        scale = self.whole(spec, "scale", pointer, MAX_SCALE)
+        if rounding != "exact" and "scale" not in spec:
+            self.add("missing_key", f"{pointer}/scale", "'rounding' needs 'scale': the digits after the point")
+        return ValueType("decimal", scale, rounding, self.choice(spec, "write", pointer, ("number", "text"), "number"))
+
+    def type_money(self, spec: dict[str, Any], pointer: str) -> ValueType:
+        value = spec.get("currency")
+        currency: str | Path | None = None
+        if isinstance(value, dict) and set(value) == {"from"}:
+            currency = self.path(value["from"], f"{pointer}/currency/from")
+        elif isinstance(value, str) and len(value) == 3 and value.isascii() and value.isalpha() and value.isupper():
+            currency = value
+        else:
+            said = f", not {excerpt_of(value)}" if value is not None else ""
+            self.add(
+                "currency",
+                f"{pointer}/currency",
+                f"money needs 'currency': three capital letters (ISO 4217) or {{from: path}}{said}",
+            )
+        rounding = self.choice(spec, "rounding", pointer, ("exact", "half_up", "half_even"), "exact")
+        write = self.choice(spec, "write", pointer, ("object", "number", "text", "minor"), "object")
+        return ValueType("money", self.whole(spec, "scale", pointer, MAX_SCALE), rounding, write, currency=currency)
+
+    def type_boolean(self, spec: dict[str, Any], pointer: str) -> ValueType:
+        words: dict[str, tuple[str, ...]] = {}
+        for key in ("true_values", "false_values"):
+            value = spec.get(key, [])
+            if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+                self.add("wrong_type", f"{pointer}/{key}", f"'{key}' is a list of texts that mean {key[:-7]}")
+                value = []
+            words[key] = tuple(value)
+        for word in set(words["true_values"]) & set(words["false_values"]):
+            self.add("wrong_value", f"{pointer}/false_values", f"{word!r} cannot mean both true and false")
+        return ValueType("boolean", true=words["true_values"], false=words["false_values"])
+
+    def type_date(self, spec: dict[str, Any], pointer: str) -> ValueType:
+        source, write = self.choice(spec, "format", pointer, FORMATS, "iso"), self.choice(spec, "write", pointer, FORMATS, "iso")
+        return ValueType("date", format=source, write=write)
+
+    def type_datetime(self, spec: dict[str, Any], pointer: str) -> ValueType:
+        zone = self.text(spec, "zone", pointer, limit=60) or "required"
+        if zone != "required":
+            try:
+                ZoneInfo(zone)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                self.add("zone", f"{pointer}/zone", f"{zone!r} is not an IANA time zone such as Europe/Berlin or UTC")
+                zone = "required"
+        return ValueType(
+            "datetime", format=self.choice(spec, "format", pointer, FORMATS, "iso"), write=self.choice(spec, "write", pointer, FORMATS, "iso"),
+            zone=zone, repeated=self.choice(spec, "repeated", pointer, ("refuse", "earlier", "later"), "refuse"),
+            skipped=self.choice(spec, "skipped", pointer, ("refuse", "forward"), "refuse"),
+        )  # fmt: skip
