@@ -1,0 +1,31 @@
+"""Tables of the runtime. Hot ones are written by `runtime.ledger` in SQL; the classes here are for reading and for migrations."""
+
+from runtime.models.exceptions import Attempt, Conflict, Parked, Rejected
+from runtime.models.integrations import Deployment, Integration, Pin, Release
+from runtime.models.log import Head, Lane, Message, Stream
+from runtime.models.operation import Firing, Run, RunSpan, Schedule, Worker
+from runtime.models.subscriptions import Delivery, Progress, Subscription, VendorState
+
+__all__ = [
+    "Attempt",
+    "Conflict",
+    "Delivery",
+    "Deployment",
+    "Firing",
+    "Head",
+    "Integration",
+    "Lane",
+    "Message",
+    "Parked",
+    "Pin",
+    "Progress",
+    "Rejected",
+    "Release",
+    "Run",
+    "RunSpan",
+    "Schedule",
+    "Stream",
+    "Subscription",
+    "VendorState",
+    "Worker",
+]

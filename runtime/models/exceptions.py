@@ -1,0 +1,136 @@
+"""The exceptions: the only per-message rows that change, and the history of what was tried."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from runtime.models.log import JsonDocument
+from runtime.models.subscriptions import LONG_AGO, Subscription
+
+
+class Parked(models.Model):
+    """A message that cannot go with its batch, and the later messages of its key that wait behind it.
+
+    `retry` will be tried again, `sending` may have reached the vendor (asked about first), `behind` waits for an earlier
+    one of its key, `dead` waits for a person, `unknown` waits for a person because the vendor can neither be asked nor be
+    sent the same again. `payload` replaces the stored one after a person's fix.
+    """
+
+    class State(models.TextChoices):
+        RETRY = "retry", "Retry"
+        SENDING = "sending", "Sending"
+        BEHIND = "behind", "Behind"
+        DEAD = "dead", "Dead letter"
+        UNKNOWN = "unknown", "Unknown outcome"
+
+    pk = models.CompositePrimaryKey("subscription_id", "lane", "position")
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, db_index=False, related_name="parked")
+    lane = models.PositiveSmallIntegerField()
+    position = models.BigIntegerField()
+    key = models.TextField(db_collation="C")
+    state = models.CharField(max_length=8, choices=State.choices)
+    reason_class = models.CharField(max_length=20, db_default="")
+    fingerprint = models.CharField(max_length=16, db_default="")
+    reason = models.TextField(db_default="")
+    attempt = models.IntegerField(db_default=0)
+    first_seen_at = models.DateTimeField(db_default=Now())
+    not_before = models.DateTimeField(db_default=LONG_AGO)
+    token = models.BigIntegerField(db_default=0)
+    lease_until = models.DateTimeField(db_default=LONG_AGO)
+    ask_only = models.BooleanField(db_default=False)
+    intent_release = models.BigIntegerField(null=True, blank=True)
+    payload: Any = JsonDocument(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["subscription", "key", "position"], name="parked_by_key"),
+            models.Index(
+                fields=["subscription", "fingerprint"], name="parked_dead", condition=models.Q(state__in=["dead", "unknown"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id}/{self.lane}/{self.position} {self.state}"
+
+
+class Attempt(models.Model):
+    """One try that was not plainly confirmed with its batch: of one parked message, or a call whose outcome was unknown. Insert only."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, db_index=False, related_name="attempts")
+    lane = models.PositiveSmallIntegerField()
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    token = models.BigIntegerField()
+    release = models.ForeignKey(
+        "runtime.Release", null=True, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+"
+    )
+    at = models.DateTimeField(db_default=Now())
+    outcome = models.CharField(max_length=12)
+    detail = models.TextField(db_default="")
+    reference = models.CharField(max_length=200, null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["subscription", "lane", "last"], name="attempt_by_position")]
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id}/{self.lane} {self.first}-{self.last} {self.outcome}"
+
+
+class Rejected(models.Model):
+    """What a source gave and the contract refused: it never entered the log. Kept until a person decides."""
+
+    stream = models.ForeignKey("runtime.Stream", on_delete=models.CASCADE, related_name="rejected")
+    run = models.ForeignKey("runtime.Run", null=True, on_delete=models.SET_NULL, related_name="rejected")
+    at = models.DateTimeField(db_default=Now())
+    key = models.TextField(blank=True, db_default="")
+    digest = models.CharField(max_length=32)
+    reason_class = models.CharField(max_length=20)
+    fingerprint = models.CharField(max_length=16)
+    reason = models.TextField()
+    raw = models.TextField()
+    seen = models.IntegerField(db_default=1)
+    last_at = models.DateTimeField(db_default=Now())
+    state = models.CharField(
+        max_length=9, choices=[("open", "Open"), ("fixed", "Fixed"), ("dismissed", "Dismissed")], db_default="open"
+    )
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    note = models.TextField(blank=True, db_default="")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["stream", "digest"], name="rejected_once")]
+        indexes = [models.Index(fields=["stream", "fingerprint"], name="rejected_open", condition=models.Q(state="open"))]
+
+    def __str__(self) -> str:
+        return f"{self.stream_id} {self.key} {self.reason_class}"
+
+
+class Conflict(models.Model):
+    """The same key came again with other content where messages are immutable facts. Nothing was overwritten."""
+
+    stream = models.ForeignKey("runtime.Stream", on_delete=models.CASCADE, related_name="conflicts")
+    key = models.TextField(db_collation="C")
+    held_position = models.BigIntegerField()
+    hash = models.BigIntegerField()
+    payload: Any = JsonDocument()
+    at = models.DateTimeField(db_default=Now())
+    last_at = models.DateTimeField(db_default=Now())
+    seen = models.IntegerField(db_default=1)
+    state = models.CharField(
+        max_length=9, choices=[("open", "Open"), ("kept", "Held one kept"), ("replaced", "Corrected")], db_default="open"
+    )
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    note = models.TextField(blank=True, db_default="")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["stream", "key", "hash"], name="conflict_once")]
+
+    def __str__(self) -> str:
+        return f"{self.stream_id} {self.key}"

@@ -1,0 +1,137 @@
+"""Who takes from the log: one subscription per target, one progress row per lane, evidence per batch, and the vendor's state."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import models
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # a time that every client can read, which -infinity is not
+
+
+class VendorState(models.Model):
+    """What all workers must know of one system (one store of a fleet) in one environment: breaker, quota, back-off.
+
+    `rate` calls per second up to `burst` (token bucket, refilled by the database clock), `concurrency` live leases,
+    `budget` items per UTC day; null means no limit. `not_before` obeys Retry-After. While the breaker is open, one claim
+    at a time may probe after `open_until`.
+    """
+
+    system_key = models.CharField(max_length=80)
+    instance = models.CharField(max_length=80, blank=True, default="")
+    environment = models.CharField(max_length=40)
+    breaker = models.CharField(max_length=6, choices=[("closed", "Closed"), ("open", "Open")], db_default="closed")
+    failures = models.IntegerField(db_default=0)
+    openings = models.IntegerField(db_default=0)
+    open_until = models.DateTimeField(db_default=LONG_AGO)
+    probe_subscription = models.BigIntegerField(null=True, blank=True)
+    probe_lane = models.SmallIntegerField(null=True, blank=True)
+    probe_until = models.DateTimeField(db_default=LONG_AGO)
+    not_before = models.DateTimeField(db_default=LONG_AGO)
+    rate = models.FloatField(null=True, blank=True)
+    burst = models.FloatField(null=True, blank=True)
+    allowance = models.FloatField(db_default=0)
+    refilled_at = models.DateTimeField(db_default=Now())
+    concurrency = models.IntegerField(null=True, blank=True)
+    budget = models.BigIntegerField(null=True, blank=True)
+    spent = models.BigIntegerField(db_default=0)
+    spent_on = models.DateField(db_default=RawSQL("current_date", []))
+    last_error = models.TextField(blank=True, db_default="")
+    last_error_at = models.DateTimeField(null=True, blank=True)
+    last_success_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["system_key", "instance", "environment"]
+        constraints = [models.UniqueConstraint(fields=["system_key", "instance", "environment"], name="vendor_state_once")]
+
+    def __str__(self) -> str:
+        return f"{self.system_key}{'/' + self.instance if self.instance else ''} in {self.environment}"
+
+
+class Subscription(models.Model):
+    """One target (or one instance of a fleet target) of one stream, bound to the deployment that may serve it."""
+
+    stream = models.ForeignKey("runtime.Stream", on_delete=models.PROTECT, related_name="subscriptions")
+    target = models.CharField(max_length=80)
+    instance = models.CharField(max_length=80, blank=True, default="")
+    deployment = models.ForeignKey("runtime.Deployment", on_delete=models.PROTECT, related_name="subscriptions")
+    vendor = models.ForeignKey(VendorState, on_delete=models.PROTECT, related_name="subscriptions")
+    kind = models.CharField(max_length=8, choices=[("database", "Database"), ("vendor", "Vendor"), ("dry", "Dry run")])
+    idempotency = models.CharField(
+        max_length=1, choices=[("K", "Key honoured"), ("N", "Natural key"), ("L", "Look up first"), ("U", "Unsafe")]
+    )
+    coalesce = models.BooleanField(default=False)
+    batch = models.PositiveIntegerField(default=500)
+    max_attempts = models.PositiveSmallIntegerField(default=5)
+    tier = models.PositiveSmallIntegerField(default=2)
+    open = models.BooleanField(default=True)
+    pace = models.FloatField(null=True, blank=True)
+    replay_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="replays")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stream", "target", "instance"], condition=models.Q(replay_of=None), name="subscription_once"
+            ),
+            models.CheckConstraint(condition=models.Q(batch__gte=1, batch__lte=10_000), name="subscription_batch"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.target}{'/' + self.instance if self.instance else ''}"
+
+
+class Progress(models.Model):
+    """All mutable delivery state of one (subscription, lane).
+
+    Everything at or before `position` is delivered, parked or superseded. `intent` is the last position of a vendor call
+    whose answer is not stored yet, `intent_release` the release that made it. `token` grows at every claim.
+    """
+
+    pk = models.CompositePrimaryKey("subscription_id", "lane")
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, db_index=False, related_name="progress")
+    lane = models.PositiveSmallIntegerField()
+    position = models.BigIntegerField(db_default=0)
+    upto = models.BigIntegerField(null=True, blank=True)
+    intent = models.BigIntegerField(null=True, blank=True)
+    intent_release = models.BigIntegerField(null=True, blank=True)
+    ask_only = models.BooleanField(db_default=False)
+    attempt = models.IntegerField(db_default=0)
+    token = models.BigIntegerField(db_default=0)
+    lease_until = models.DateTimeField(db_default=LONG_AGO)
+    not_before = models.DateTimeField(db_default=LONG_AGO)
+    owner = models.CharField(max_length=120, null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id}/{self.lane} at {self.position}"
+
+
+class Delivery(models.Model):
+    """Evidence of one batch, insert only. Batches of one lane are tiles: no gap, no overlap (checked by the fault campaign)."""
+
+    id = models.BigAutoField(primary_key=True)
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, db_index=False, related_name="deliveries")
+    lane = models.PositiveSmallIntegerField()
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    token = models.BigIntegerField()
+    release = models.ForeignKey(
+        "runtime.Release", null=True, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+"
+    )
+    at = models.DateTimeField(db_default=Now())
+    outcome = models.CharField(max_length=12)
+    confirmed = models.IntegerField(default=0)
+    superseded = models.IntegerField(default=0)
+    refused = models.IntegerField(default=0)
+    waiting = models.IntegerField(default=0)
+    references: Any = models.JSONField(null=True, db_column="refs")
+
+    class Meta:
+        indexes = [models.Index(fields=["subscription", "lane", "last"], name="delivery_by_position")]
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id}/{self.lane} {self.first}-{self.last} {self.outcome}"
