@@ -6,12 +6,11 @@ of nulls is unbounded), so "all" overlaps everything, and one EXCLUDE constraint
 built-in range operator classes are used; no extension is needed.
 """
 
+import pgtrigger
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q, Value
-
-import pgtrigger
 
 from catalog.models.ownership import Domain
 from catalog.models.protection import never_deleted

@@ -1,0 +1,76 @@
+"""Systems of record: who is right about what, where, at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from catalog.domain.facts import BoundaryFacts, SystemFacts
+from catalog.models import Boundary
+from catalog.selectors.systems import facts_of
+
+DIMENSIONS = ("banner", "region", "channel")
+
+
+def _rows() -> QuerySet[Boundary]:
+    return Boundary.objects.select_related(
+        "entity__domain", "attribute_group", "banner", "region", "channel", "system__owner_team"
+    )
+
+
+def _facts(row: Boundary) -> BoundaryFacts:
+    return BoundaryFacts(
+        id=row.pk,
+        entity=row.entity.key,
+        attribute_group=row.attribute_group.key if row.attribute_group else None,
+        scope={name: value.key for name in DIMENSIONS if (value := getattr(row, name)) is not None},
+        system=facts_of(row.system),
+        valid_from=row.valid.lower,
+        valid_until=row.valid.upper,
+        approval_id=row.approval_id,
+        domain_key=row.entity.domain.key if row.entity.domain else "",
+    )
+
+
+def matching(entity: str, attribute_group: str | None, scope: Mapping[str, str], at: datetime) -> list[BoundaryFacts]:
+    """Every boundary that touches the question. A dimension that the question leaves open touches all of its values; an
+    attribute group that is left open (None) touches all groups."""
+    rows = _rows().filter(entity__key=entity, valid__contains=at)
+    if attribute_group is not None:
+        rows = rows.filter(Q(attribute_group=None) | Q(attribute_group__key=attribute_group))
+    for name in DIMENSIONS:
+        if value := scope.get(name):
+            rows = rows.filter(Q(**{name: None}) | Q(**{f"{name}__key": value}))
+    return [_facts(row) for row in rows.order_by("id")]
+
+
+def record_of(entity: str, attribute_group: str | None, scope: Mapping[str, str], at: datetime) -> SystemFacts | None:
+    """The one system that is right about this. None is "unknown": no boundary, or several systems share what was asked and
+    the question does not say which part is meant."""
+    systems = {found.system.key: found.system for found in matching(entity, attribute_group, scope, at)}
+    return next(iter(systems.values())) if len(systems) == 1 else None
+
+
+def all_at(at: datetime) -> list[BoundaryFacts]:
+    """Every boundary in force at this time."""
+    return [_facts(row) for row in _rows().filter(valid__contains=at)]
+
+
+def all_from(at: datetime) -> list[BoundaryFacts]:
+    """Every boundary in force at this time or later: what is, and what is about to move."""
+    return [_facts(row) for row in _rows().filter(Q(valid__endswith=None) | Q(valid__endswith__gt=at))]
+
+
+def history(entity: str, attribute_group: str | None = None) -> list[BoundaryFacts]:
+    """Every boundary that an entity (or one group of it) ever had, newest first."""
+    rows = _rows().filter(entity__key=entity)
+    if attribute_group is not None:
+        rows = rows.filter(Q(attribute_group=None) | Q(attribute_group__key=attribute_group))
+    return [_facts(row) for row in rows.order_by("-valid")]
+
+
+def find(boundary_id: int) -> BoundaryFacts | None:
+    row = _rows().filter(pk=boundary_id).first()
+    return _facts(row) if row else None

@@ -1,0 +1,44 @@
+"""Teams: groups of people who own things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from catalog.domain.facts import TeamFacts
+from catalog.models import Team
+from kernel.models import User
+
+_COLUMNS = ("group_id", "key", "name", "kind", "email")
+
+
+def by_key(key: str) -> TeamFacts | None:
+    row = Team.objects.filter(key=key).values_list(*_COLUMNS).first()
+    return TeamFacts(*row) if row else None
+
+
+def by_id(group_id: int) -> TeamFacts | None:
+    row = Team.objects.filter(pk=group_id).values_list(*_COLUMNS).first()
+    return TeamFacts(*row) if row else None
+
+
+def by_ids(group_ids: Iterable[int]) -> dict[int, TeamFacts]:
+    return {row[0]: TeamFacts(*row) for row in Team.objects.filter(pk__in=list(group_ids)).values_list(*_COLUMNS)}
+
+
+def all_teams() -> list[TeamFacts]:
+    return [TeamFacts(*row) for row in Team.objects.filter(retired_at=None).values_list(*_COLUMNS)]
+
+
+def of_user(user: Any) -> list[TeamFacts]:
+    """The teams whose group the user is in now."""
+    if user is None or user.pk is None:
+        return []
+    return [TeamFacts(*row) for row in Team.objects.filter(group__user=user).values_list(*_COLUMNS)]
+
+
+def members(group_id: int) -> list[int]:
+    """Ids of the active people of a team, in stable order. Service accounts do not count: they decide nothing."""
+    return list(
+        User.objects.filter(groups=group_id, is_active=True, kind=User.Kind.PERSON).order_by("id").values_list("id", flat=True)
+    )
