@@ -179,19 +179,17 @@ def duration(value: timedelta | float | int | None) -> str:
 
 
 # -- people and decisions ------------------------------------------------------------------------------------------------
+_FREE, _YOURS, _NONE = (SafeString(f'<span class="seat"{mark}></span>') for mark in ("", " data-you", " data-none"))
+
+
 @register.simple_tag
 def seats(filled: int, needed: int, *, you: bool = False) -> SafeString:
     """The seats of a slot: filled ones ticked, the first empty one marked when the viewer may take it. 0 needed: none."""
-    if needed == 0:
-        drawn = mark_safe('<span class="seat" data-none></span>')
-    else:
-        taken = format_html('<span class="seat" data-filled>{}</span>', icon("tick"))
-        drawn = format_html_join(
-            "", "{}",
-            ((taken if n < filled else mark_safe('<span class="seat" data-you></span>' if you and n == filled else '<span class="seat"></span>'),)
-             for n in range(max(needed, filled))),
-        )  # fmt: skip
-    return format_html('<span class="seats" aria-hidden="true">{}</span>', drawn)
+    taken = format_html('<span class="seat" data-filled>{}</span>', icon("tick"))
+    drawn = [taken if n < filled else _YOURS if you and n == filled else _FREE for n in range(max(needed, filled))] or [_NONE]
+    return format_html(
+        '<span class="seats" aria-hidden="true">{}</span>', format_html_join("", "{}", ((seat,) for seat in drawn))
+    )
 
 
 @register.simple_tag

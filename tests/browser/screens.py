@@ -1,0 +1,101 @@
+"""Screenshots of a running Tillgate: every page wide, narrow and dark, into `.screens/`.
+
+    python -m tests.browser.screens [--url http://127.0.0.1:8000] [--user NAME --password WORD] [part-of-a-name …]
+
+Addresses with `<…>` are filled from the first link on another page that matches, so that no id is written here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.browser.chromium import chromium, launched
+
+# (name, path) or (name, page that holds a link, pattern of the link's address)
+PAGES: list[tuple[str, ...]] = [
+    ("sign-in", "/sign-in/"),
+    ("inbox", "/inbox/"),
+    ("styleguide", "/styleguide/"),
+    ("tokens", "/settings/tokens/"),
+    ("ledger", "/ledger/"),
+    ("not-found", "/no-such-page/"),
+]
+SHAPES: tuple[tuple[str, int, str], ...] = (("wide", 1280, "light"), ("narrow", 390, "light"), ("dark", 1280, "dark"))
+FOLDER = Path(__file__).resolve().parent.parent.parent / ".screens"
+
+
+def sign_in(page: Any, user: str, password: str) -> None:
+    page.goto("/sign-in/")
+    page.fill("input[name=username]", user)
+    page.fill("input[name=password]", password)
+    page.click("main button[type=submit]")
+    page.wait_for_load_state("networkidle")
+    if page.url.rstrip("/").endswith("/sign-in"):
+        sys.exit(f"{user} was not let in: {page.inner_text('main')}")
+
+
+def resolve(page: Any, entry: tuple[str, ...]) -> str | None:
+    """The path of an entry; for one that is found by a link, the first link whose address contains the pattern."""
+    if len(entry) == 2:
+        return entry[1]
+    page.goto(entry[1])
+    link = page.query_selector(f'main a[href*="{entry[2]}"]')
+    return link.get_attribute("href") if link else None
+
+
+def take(url: str, user: str, password: str, wanted: list[str]) -> int:
+    """Take the pictures; the number of pages that answered an error, reported an error or were wider than the window."""
+    FOLDER.mkdir(exist_ok=True)
+    bad = 0
+    with launched() as browser:
+        for shape, width, scheme in SHAPES:
+            context = browser.new_context(base_url=url, viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
+            page = context.new_page()
+            complaints: list[str] = []
+            page.on("console", lambda event, kept=complaints: kept.append(event.text) if event.type == "error" else None)
+            page.on("pageerror", lambda error, kept=complaints: kept.append(str(error)))
+            signed_in = False
+            for entry in PAGES:
+                if wanted and not any(word in entry[0] for word in wanted):
+                    continue
+                if entry[0] != "sign-in" and not signed_in:
+                    sign_in(page, user, password)
+                    signed_in = True
+                path = resolve(page, entry)
+                if path is None:
+                    print(f"  {entry[0]:<20} no link like {entry[2]} on {entry[1]}")
+                    continue
+                complaints.clear()
+                answer = page.goto(path)
+                page.wait_for_load_state("load")
+                status = answer.status if answer else 0
+                overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                page.screenshot(path=FOLDER / f"{entry[0]}-{shape}.png", full_page=True)
+                wrong = [text for text in complaints if "Failed to load resource" not in text]
+                fine = (status < 400 or entry[0] == "not-found") and not wrong and overflow <= 0
+                bad += not fine
+                print(f"{'  ' if fine else '! '}{entry[0]:<20} {shape:<7} {status} {path}{f' wider by {overflow} px' if overflow > 0 else ''}{' ' + '; '.join(wrong) if wrong else ''}")
+            context.close()
+    return bad
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.browser.screens", description=__doc__)
+    parser.add_argument("names", nargs="*", help="only pages whose name contains one of these")
+    parser.add_argument("--url", default=os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000"))
+    parser.add_argument("--user", default=os.environ.get("SCREENS_USER", "architect"))
+    parser.add_argument("--password", default=os.environ.get("SCREENS_PASSWORD", "tillgate-demo"))
+    arguments = parser.parse_args()
+    if chromium() is None:
+        sys.exit("No Chromium: set CHROMIUM_PATH or install one.")
+    bad = take(arguments.url, arguments.user, arguments.password, arguments.names)
+    print(f"{FOLDER}: {bad} of the pages above need a look." if bad else f"{FOLDER}: all well.")
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
