@@ -7,11 +7,11 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
+from catalog.domain import records
 from catalog.domain.facts import BoundaryFacts, SystemFacts
-from catalog.models import Boundary
+from catalog.domain.records import DIMENSIONS
+from catalog.models import AttributeGroup, Boundary, ScopeValue
 from catalog.selectors.systems import facts_of
-
-DIMENSIONS = ("banner", "region", "channel")
 
 
 def _rows() -> QuerySet[Boundary]:
@@ -47,10 +47,18 @@ def matching(entity: str, attribute_group: str | None, scope: Mapping[str, str],
 
 
 def record_of(entity: str, attribute_group: str | None, scope: Mapping[str, str], at: datetime) -> SystemFacts | None:
-    """The one system that is right about this. None is "unknown": no boundary, or several systems share what was asked and
-    the question does not say which part is meant."""
-    systems = {found.system.key: found.system for found in matching(entity, attribute_group, scope, at)}
-    return next(iter(systems.values())) if len(systems) == 1 else None
+    """The one system that is right about all of this. None is "unknown": no boundary, a part without one, or several systems
+    share what was asked and the question does not say which part is meant."""
+    found = matching(entity, attribute_group, scope, at)
+    if not found:
+        return None
+    asked = (attribute_group, *(scope.get(name) for name in DIMENSIONS))
+    known: list[list[str]] = [[], [], [], []]
+    if len(found) > 1 or records.is_partial(found[0], asked):
+        known[0] = list(AttributeGroup.objects.filter(entity__key=entity).values_list("key", flat=True))
+        for dimension, key in ScopeValue.objects.values_list("dimension", "key"):
+            known[1 + DIMENSIONS.index(dimension)].append(key)
+    return found[0].system if records.sole_system(found, asked, known) else None
 
 
 def all_at(at: datetime) -> list[BoundaryFacts]:
