@@ -178,7 +178,7 @@ class _Emitter:
             assert one.formula is not None
             raw, _, maybe = self.node(one.formula)
         if one.empty_is_missing:
-            raw, source = self.name(), raw
+            raw, source, maybe = self.name(), raw, True
             self.emit(f"{raw} = None if {source} == {self.const('')} else {source}")
         if one.lookup is not None:
             raw, maybe = self.find(raw, one.lookup)
@@ -233,10 +233,11 @@ class _Emitter:
             self.emit(f"{result} = {full}({raw})")
 
     def rounded(self, raw: str, scale: int, rounding: str) -> str:
+        """Unary plus, because a till knows no -0.00."""
         quantum = self.const(QUANTA[scale])
         if rounding == "exact":
-            return f"{raw}.quantize({quantum})"
-        return f"{raw}.quantize({quantum}, {'HALF_UP' if rounding == 'half_up' else 'HALF_EVEN'}, ROUNDING)"
+            return f"+{raw}.quantize({quantum})"
+        return f"+{raw}.quantize({quantum}, {'HALF_UP' if rounding == 'half_up' else 'HALF_EVEN'}, ROUNDING)"
 
     def money(self, kind: ValueType, raw: str, result: str, full: str) -> None:
         if isinstance(kind.currency, Path):

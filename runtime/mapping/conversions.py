@@ -101,17 +101,15 @@ def _integer(kind: ValueType) -> Callable[[Any], int]:
 
 
 def quantize(value: Decimal | int, scale: int | None, rounding: str) -> Decimal:
-    """To exactly `scale` digits after the point. `exact` rejects a value that has more."""
+    """To exactly `scale` digits after the point. `exact` rejects a value that has more. There is no negative zero."""
     exact = Decimal(value)
     if scale is None:
         number(exact)
-        return exact
+        return exact if exact else abs(exact)
     try:
-        return (
-            exact.quantize(QUANTA[scale], None, EXACT)
-            if rounding == "exact"
-            else exact.quantize(QUANTA[scale], MODES[rounding], ROUNDING)
-        )
+        if rounding == "exact":
+            return EXACT.plus(exact.quantize(QUANTA[scale], None, EXACT))
+        return ROUNDING.plus(exact.quantize(QUANTA[scale], MODES[rounding], ROUNDING))
     except ArithmeticError:
         if exact.is_finite() and abs(exact.adjusted()) < DIGITS - scale:
             raise Reject(f"has more than {scale} digits after the point") from None

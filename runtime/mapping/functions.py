@@ -73,7 +73,7 @@ def text(value: Any) -> str:
             raise Reject("is out of range")
         return str(value)
     if value.__class__ is Decimal:
-        return format(number(value), "f")
+        return format(number(value) or abs(value), "f")
     raise Reject(f"is {kind_words(value)}, not a value that can be written as text")
 
 
