@@ -134,7 +134,11 @@ PRODUCT = Service(
             "A_ProductDescription",
             "Product Description",
             ("Product", "Language"),
-            (_text("Product", 40, "Product"), _text("Language", 2, "Language Key"), _text("ProductDescription", 40, "Description")),
+            (
+                _text("Product", 40, "Product"),
+                _text("Language", 2, "Language Key"),
+                _text("ProductDescription", 40, "Description"),
+            ),
             indexed=("Product",),
         ),
         EntityType(

@@ -18,12 +18,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-
-from sandbox.dataset import Dataset
+from sandbox.dataset import Dataset, erp_rows
 from sandbox.edm import SERVICES, EntityType, Service, metadata
 from sandbox.faults import BadControl
-from sandbox.odata import (Row, Store, Table, bad_request, coerce, etag_of, parse_key, split_path, whole_number, wire_date,
-                           wire_instant)  # fmt: skip
+from sandbox.odata import (
+    Row,
+    Store,
+    Table,
+    bad_request,
+    coerce,
+    etag_of,
+    parse_key,
+    split_path,
+    whole_number,
+    wire_date,
+    wire_instant,  # fmt: skip
+)
 from sandbox.sales import SalesPosting
 from sandbox.server import HOST, Answer, Call, Emulator, Operation, Refusal, answer
 
@@ -31,7 +41,19 @@ PREFIX = "/sap/opu/odata/sap/"
 RETAIL = "/api/retail/v1/"
 COOKIES = ("sap-usercontext", "SAP_SESSIONID_S4H_100", "sap-XSRF_S4H_100")
 WRITES = ("POST", "PATCH", "MERGE", "PUT", "DELETE")
-OPTIONS = ("$top", "$skip", "$filter", "$orderby", "$select", "$expand", "$inlinecount", "$format", "$skiptoken", "sap-client", "sap-language")
+OPTIONS = (
+    "$top",
+    "$skip",
+    "$filter",
+    "$orderby",
+    "$select",
+    "$expand",
+    "$inlinecount",
+    "$format",
+    "$skiptoken",
+    "sap-client",
+    "sap-language",
+)
 
 
 class Session:
@@ -45,7 +67,7 @@ class Erp(Emulator):
     def __init__(self, state: Path, data: Dataset, *, seed: int = 1, user: str, password: str) -> None:
         super().__init__(state, seed=seed)
         self.settings = {
-            "page_size": 100,  # rows per page of server-driven paging
+            "page_size": 50,  # rows per page of server-driven paging
             "csrf": True,  # whether writes need a token
             "csrf_writes": None,  # a token ends after so many writes
             "honour_keys": True,  # whether the batch endpoint deduplicates
@@ -62,11 +84,8 @@ class Erp(Emulator):
 
     def restore(self) -> None:
         self.store.origin = f"http://{HOST}:{self.port}"
-        for (service, entity_set), rows in self.data.erp_rows.items():
-            table = self.store.table(service, entity_set)
-            for row in rows:
-                table.put(row)
-        self.data.erp_rows.clear()
+        for service, entity_set, row in erp_rows(self.data):
+            self.store.table(service, entity_set).put(row)
         for entry in self.journal.entries():
             if entry.effect in ("entity.changed", "source.changed") and entry.data:
                 self.store.table(entry.data["service"], entry.data["set"]).put(entry.data["row"])
@@ -113,7 +132,12 @@ class Erp(Emulator):
         ]
         now = self.journal.now()
         inner = {
-            "application": {"component_id": "SD-SLS", "service_namespace": "/SAP/", "service_id": "SANDBOX", "service_version": "0001"},
+            "application": {
+                "component_id": "SD-SLS",
+                "service_namespace": "/SAP/",
+                "service_id": "SANDBOX",
+                "service_version": "0001",
+            },
             "transactionid": f"{len(self.journal):08X}{sum(self.calls.values()):024X}",
             "timestamp": now.strftime("%Y%m%d%H%M%S.%f0"),
             "Error_Resolution": {"SAP_Transaction": "Run transaction /IWFND/ERROR_LOG on the hub system for more information"},

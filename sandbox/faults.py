@@ -90,8 +90,8 @@ class Decision:
 
 class FaultPlan:
     def __init__(self, seed: int) -> None:
-        self.seed, self.rules, self._made = seed, [], 0
-        self.rules: list[Rule]
+        self.seed, self._made = seed, 0
+        self.rules: list[Rule] = []
 
     def reseed(self, seed: int) -> None:
         """Start over with a new seed: rules are cleared, so that the same rules then meet the same draws."""

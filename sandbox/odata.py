@@ -129,7 +129,13 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "Edm.DateTimeOffset": wire_milliseconds,
     "Edm.Decimal": Decimal,
 }
-_LITERALS = {"Edm.String": "text", "Edm.DateTime": "datetime", "Edm.DateTimeOffset": "datetimeoffset", "Edm.Decimal": "number", "Edm.Boolean": "boolean"}
+_LITERALS = {
+    "Edm.String": "text",
+    "Edm.DateTime": "datetime",
+    "Edm.DateTimeOffset": "datetimeoffset",
+    "Edm.Decimal": "number",
+    "Edm.Boolean": "boolean",
+}
 
 
 @dataclass
@@ -157,8 +163,8 @@ def bad_request(message: str, *, code: str = "/IWBEP/CM_MGW_RT/022", status: int
 
 class _Parser:
     def __init__(self, entity: EntityType, text: str) -> None:
-        self.entity, self.tokens, at = entity, [], 0
-        self.tokens: list[tuple[str, str]]
+        self.entity, at = entity, 0
+        self.tokens: list[tuple[str, str]] = []
         text = text.rstrip()
         while at < len(text):
             found = _TOKEN.match(text, at)
@@ -235,7 +241,15 @@ class _Parser:
         kind, text = self.take()
         if text == "null":
             return None
-        given = "text" if kind == "text" else "number" if kind == "number" else text.split("'")[0].lower() if kind == "instant" else ""
+        given = (
+            "text"
+            if kind == "text"
+            else "number"
+            if kind == "number"
+            else text.split("'")[0].lower()
+            if kind == "instant"
+            else ""
+        )
         if text in ("true", "false"):
             given = "boolean"
         if given != wanted:

@@ -140,7 +140,10 @@ class SalesPosting:
         return self._created(number, repeated=False)
 
     def _read_order(self, body: dict[str, Any], given: Any) -> tuple[Row, list[Row]]:
-        orders, lines = self.store.table("API_SALES_ORDER_SRV", "A_SalesOrder"), self.store.table("API_SALES_ORDER_SRV", "A_SalesOrderItem")
+        orders, lines = (
+            self.store.table("API_SALES_ORDER_SRV", "A_SalesOrder"),
+            self.store.table("API_SALES_ORDER_SRV", "A_SalesOrderItem"),
+        )
         header = {name: coerce(orders.entity, name, value) for name, value in body.items() if not name.startswith("__")}
         errors: list[dict[str, str]] = []
         for name in ("SalesOrderType", "SalesOrganization", "SoldToParty"):

@@ -166,9 +166,7 @@ class Emulator:
         try:
             body = await request.read() if request.body_exists else b""
             query = dict(parse_qsl(request.query_string, keep_blank_values=True)) if request.query_string else {}
-            call = Call(
-                request.method, request.path, query, request.headers, request.cookies, body, decision, operation.params
-            )
+            call = Call(request.method, request.path, query, request.headers, request.cookies, body, decision, operation.params)
             result = operation.handle(call)
             return await result if inspect.isawaitable(result) else result
         except Refusal as refused:
@@ -214,7 +212,9 @@ class Emulator:
         except ValueError:
             return answer({"ok": False, "error": "since and limit are whole numbers"}, 400)
         lines, last = self.journal.raw(since, limit)
-        return Answer(200, lines, "application/x-ndjson", [("X-Journal-Last", str(last)), ("X-Journal-Length", str(len(self.journal)))])
+        return Answer(
+            200, lines, "application/x-ndjson", [("X-Journal-Last", str(last)), ("X-Journal-Length", str(len(self.journal)))]
+        )
 
     def obey(self, orders: dict[str, Any]) -> dict[str, Any]:
         """Carry out control orders in the order given. Returns results of those that have one."""

@@ -1,0 +1,65 @@
+"""`python -m sandbox`: host the emulators on loopback until told to stop. See `sandbox/README.md`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox.dataset import load
+from sandbox.erp import Erp
+from sandbox.loyalty import Loyalty
+from sandbox.server import CannotStart, Emulator, host, lock
+from sandbox.stores import StoreFleet
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="Emulators of ERP, store servers and loyalty engine.")
+    for name in ("erp", "store", "loyalty"):
+        parser.add_argument(f"--{name}-port", type=int, help="0 picks a free port; none of the three given: all on free ports")
+    parser.add_argument("--state", type=Path, required=True, help="directory of the journals; kept over restarts")
+    parser.add_argument("--data", type=Path, help="dataset.json or real retail files; without it a generated retailer")
+    parser.add_argument("--seed", type=int, default=1, help="of generated data, faults and sales")
+    parser.add_argument("--stores", type=int, help="number of store servers (default 6)")
+    parser.add_argument("--products", type=int, default=60, help="number of generated products")
+    parser.add_argument("--with-parent", action="store_true", help="stop when the starting process is gone")
+    return parser.parse_args(argv)
+
+
+def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
+    """The emulators asked for. Sign-ins come from the environment, so that they are in no process list."""
+    data = load(given.data, seed=given.seed, stores=given.stores, products=given.products)
+    ports = {"erp": given.erp_port, "stores": given.store_port, "loyalty": given.loyalty_port}
+    if all(port is None for port in ports.values()):
+        ports = dict.fromkeys(ports, 0)
+    env = os.environ.get
+    makers = {
+        "erp": lambda: Erp(given.state, data, seed=given.seed, user=env("SANDBOX_ERP_USER", "TILLGATE"),
+                           password=env("SANDBOX_ERP_PASSWORD", "sandbox")),
+        "stores": lambda: StoreFleet(given.state, data, seed=given.seed, key=env("SANDBOX_STORE_KEY") or None),
+        "loyalty": lambda: Loyalty(given.state, data, seed=given.seed, key=env("SANDBOX_LOYALTY_KEY", "sandbox")),
+    }  # fmt: skip
+    return {name: (makers[name](), port) for name, port in ports.items() if port is not None}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    given = parse(argv)
+
+    async def run() -> None:
+        await host(build(given), with_parent=given.with_parent)
+
+    try:
+        held = lock(given.state)
+        asyncio.run(run())
+        held.close()
+    except (CannotStart, FileNotFoundError) as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
