@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
-from portal import accounts, health, home, styleguide
+from portal import accounts, health, home, ledger, styleguide, tokens
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("sign-in/", accounts.SignIn.as_view(), name="sign-in"),
     path("sign-out/", accounts.sign_out, name="sign-out"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
+    path("ledger/", ledger.ledger, name="ledger"),
+    re_path(r"^ledger/export\.(?P<form>csv|json)$", ledger.export, name="ledger-export"),
+    path("settings/tokens/", tokens.settings, name="tokens"),
+    path("settings/tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),
     path("health/live", health.live, name="live"),
     path("health/ready", health.ready, name="ready"),
     path("metrics", health.metrics, name="metrics"),

@@ -37,7 +37,9 @@ def browser() -> Iterator[Any]:
     if chromium() is None:
         pytest.skip("no Chromium: set CHROMIUM_PATH or install one")
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # playwright keeps an event loop in this thread; the ORM calls of tests are not in it
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = (
+        "1"  # playwright keeps an event loop in this thread; the ORM calls of tests are not in it
+    )
     with launched() as started:
         yield started
     if before is None:

@@ -53,7 +53,9 @@ def take(url: str, user: str, password: str, wanted: list[str]) -> int:
     bad = 0
     with launched() as browser:
         for shape, width, scheme in SHAPES:
-            context = browser.new_context(base_url=url, viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
+            context = browser.new_context(
+                base_url=url, viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+            )
             page = context.new_page()
             complaints: list[str] = []
             page.on("console", lambda event, kept=complaints: kept.append(event.text) if event.type == "error" else None)
@@ -78,7 +80,9 @@ def take(url: str, user: str, password: str, wanted: list[str]) -> int:
                 wrong = [text for text in complaints if "Failed to load resource" not in text]
                 fine = (status < 400 or entry[0] == "not-found") and not wrong and overflow <= 0
                 bad += not fine
-                print(f"{'  ' if fine else '! '}{entry[0]:<20} {shape:<7} {status} {path}{f' wider by {overflow} px' if overflow > 0 else ''}{' ' + '; '.join(wrong) if wrong else ''}")
+                print(
+                    f"{'  ' if fine else '! '}{entry[0]:<20} {shape:<7} {status} {path}{f' wider by {overflow} px' if overflow > 0 else ''}{' ' + '; '.join(wrong) if wrong else ''}"
+                )
             context.close()
     return bad
 

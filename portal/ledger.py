@@ -1,0 +1,263 @@
+"""The ledger page: who did what to which subject, with the state of its hash chain; filter, page by page, export.
+
+Everybody who is signed in may read it: it is what decisions are held against. Secrets were redacted when entries were written.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.core.cache import cache
+from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from kernel import audit, clock
+from kernel.difference import differences
+from kernel.errors import Invalid
+from kernel.models import AuditEntry, AuditLink
+from kernel.tones import Tone, ok, quiet, stop
+
+PAGE = 50
+EXPORT_LIMIT = 100_000
+CHECK_EVERY = timedelta(minutes=5)
+CHECK_LIMIT_MS = 5_000
+_CACHE_KEY = "tillgate:ledger:verification"
+COLUMNS = (
+    "position", "at", "actor", "verb", "subject_kind", "subject_id", "reason", "before", "after", "request_id", "previous_hash", "hash",
+)  # fmt: skip
+
+
+class Filter(forms.Form):
+    """The query string of the page; every field may be empty."""
+
+    verb = forms.CharField(
+        required=False, max_length=100, label="What happened", help_text="The beginning is enough: governance."
+    )
+    actor = forms.CharField(required=False, max_length=200, label="Who")
+    kind = forms.CharField(required=False, max_length=60, label="Kind of subject")
+    subject = forms.CharField(required=False, max_length=120, label="Subject")
+    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, label="Until", widget=forms.DateInput(attrs={"type": "date"}))
+    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("since") and cleaned.get("until") and cleaned["until"] < cleaned["since"]:
+            self.add_error("until", "This lies before the first day.")
+        return cleaned
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """The badge: what the last full walk over the chain found, and when. `entries` counts what was walked."""
+
+    tone: Tone
+    says: str
+    entries: int
+    head: str
+    checked_at: datetime | None
+
+
+@never_cache
+@require_safe
+def ledger(request: HttpRequest) -> HttpResponse:
+    form = Filter(request.GET)
+    rows = list(entries(form.cleaned_data)[: PAGE + 1]) if form.is_valid() else []
+    more = len(rows) > PAGE
+    rows = rows[:PAGE]
+    chosen = {key: value for key, value in request.GET.items() if key != "before" and value}
+    context = {
+        "form": form,
+        "entries": [_told(row) for row in rows],
+        "chain": chain_state(),
+        "filtered": bool(chosen),
+        "older": urlencode(chosen | {"before": rows[-1].pk}) if more else "",
+        "paged": bool(request.GET.get("before")),
+        "newest": urlencode(chosen),
+        "chosen": urlencode(chosen),
+    }
+    return render(request, "portal/_ledger_entries.html" if request.htmx else "portal/ledger.html", context)  # type: ignore[attr-defined]
+
+
+@never_cache
+@require_safe
+def export(request: HttpRequest, form: str) -> HttpResponse | StreamingHttpResponse:
+    """The filtered entries, oldest first, at most 100,000, as CSV or as a JSON array; each with its place in the chain."""
+    chosen = Filter(request.GET)
+    if not chosen.is_valid():
+        raise Invalid(
+            "ledger.filter",
+            "The filter cannot be read: "
+            + "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in chosen.errors.items()),
+        )
+    rows = entries(chosen.cleaned_data | {"before": None}).order_by("id")[:EXPORT_LIMIT].iterator(chunk_size=1000)
+    write, kind = (_csv, "text/csv; charset=utf-8") if form == "csv" else (_json, "application/json")
+    name = f"ledger-{clock.now():%Y%m%d-%H%M%S}.{form}"
+    return StreamingHttpResponse(
+        write(map(_flat, rows)), content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+def entries(chosen: dict[str, Any]) -> QuerySet[AuditEntry]:
+    """Newest first. `verb` matches from its beginning, `actor` anywhere, days are whole days in the display zone."""
+    found = AuditEntry.objects.select_related("actor", "link").order_by("-id")
+    if chosen.get("verb"):
+        found = found.filter(verb__startswith=chosen["verb"].strip())
+    if chosen.get("actor"):
+        found = found.filter(actor_text__icontains=chosen["actor"].strip())
+    if chosen.get("kind"):
+        found = found.filter(subject_kind=chosen["kind"].strip())
+    if chosen.get("subject"):
+        found = found.filter(subject_id=chosen["subject"].strip())
+    if chosen.get("since"):
+        found = found.filter(at__gte=_midnight(chosen["since"]))
+    if chosen.get("until"):
+        found = found.filter(at__lt=_midnight(chosen["until"] + timedelta(days=1)))
+    if chosen.get("before"):
+        found = found.filter(id__lt=chosen["before"])
+    return found
+
+
+def _midnight(day: Any) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min)).astimezone(UTC)
+
+
+def chain_state() -> ChainState:
+    """Walks the chain at most once in five minutes and five seconds long; between, the badge says when it was walked."""
+    kept = _recall()
+    if kept is not None:
+        return kept
+    head = AuditLink.objects.order_by("-position").first()
+    if head is None:
+        return ChainState(quiet("Empty"), "No entry has been written yet.", 0, "", None)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"set local statement_timeout = {CHECK_LIMIT_MS}")
+            found = audit.verify()
+    except OperationalError:
+        says = f"{head.position:,} entries are too many to walk while a page waits: `tillgate verify-ledger` does it."
+        return _keep(ChainState(quiet("Not checked"), says, 0, head.hash, None))
+    if found.sound:
+        return _keep(
+            ChainState(
+                ok("Chain holds"),
+                f"All {found.entries:,} entries follow from one another.",
+                found.entries,
+                found.head,
+                clock.now(),
+            )
+        )
+    at = f" at position {found.broken_at:,}" if found.broken_at else ""
+    return _keep(
+        ChainState(
+            stop("Chain broken"),
+            f"Broken{at}: {found.reason}. Tell security; nothing may be approved on it.",
+            found.entries,
+            found.head,
+            clock.now(),
+        )
+    )
+
+
+def _recall() -> ChainState | None:
+    try:
+        kept = cache.get(_CACHE_KEY)
+    except Exception:  # the cache only saves time
+        return None
+    return (
+        ChainState(Tone(*kept["tone"]), **{key: kept[key] for key in ("says", "entries", "head", "checked_at")}) if kept else None
+    )
+
+
+def _keep(state: ChainState) -> ChainState:
+    try:
+        cache.set(
+            _CACHE_KEY, asdict(state) | {"tone": (state.tone.tone, state.tone.word, state.tone.icon)}, CHECK_EVERY.total_seconds()
+        )
+    except Exception:
+        return state
+    return state
+
+
+def forget_chain_state() -> None:
+    """The next page walks the chain anew."""
+    cache.delete(_CACHE_KEY)
+
+
+def _told(entry: AuditEntry) -> dict[str, Any]:
+    room, _, event = entry.verb.rpartition(".")
+    return {
+        "entry": entry,
+        "position": entry.link.position if hasattr(entry, "link") else None,
+        "room": room,
+        "event": event.replace("_", " "),
+        "differences": [
+            {"pointer": found.pointer or "/", "kind": found.kind, "old": _shown(found.old), "new": _shown(found.new)}
+            for found in differences(
+                entry.before if entry.before is not None else {}, entry.after if entry.after is not None else {}
+            )[:40]
+        ],
+    }
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return text if len(text) <= 400 else text[:400] + "…"
+
+
+def _flat(entry: AuditEntry) -> dict[str, Any]:
+    link = entry.link if hasattr(entry, "link") else None
+    return {
+        "position": link.position if link else None,
+        "at": entry.at.astimezone(UTC).isoformat(),
+        "actor": entry.actor_text,
+        "verb": entry.verb,
+        "subject_kind": entry.subject_kind,
+        "subject_id": entry.subject_id,
+        "reason": entry.reason,
+        "before": entry.before,
+        "after": entry.after,
+        "request_id": entry.request_id,
+        "previous_hash": link.previous_hash if link else None,
+        "hash": link.hash if link else None,
+    }
+
+
+def _csv(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS)
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: _cell(value) for key, value in row.items()})
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+    yield out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet takes a leading =, +, -, @ for a formula; a quote in front keeps it text (OWASP, CSV injection)."""
+    if isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _json(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    between = "["
+    for row in rows:
+        yield between + "\n" + json.dumps(row, ensure_ascii=False)
+        between = ","
+    yield "[]" if between == "[" else "\n]\n"

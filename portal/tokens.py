@@ -1,0 +1,150 @@
+"""Teams and tokens: what I belong to, and the keys of my scripts and of my teams' pipelines. A secret is shown once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from catalog.selectors import teams as team_selectors
+from kernel import clock, tokens
+from kernel.errors import NotFound
+from kernel.models import ApiToken, User
+from kernel.tones import Tone, ok, quiet, wait
+from kernel.viewer import Permission, Viewer
+
+LIFETIMES = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (180, "180 days"), (365, "365 days"))
+KINDS = {"role": "Decides across domains", "domain": "Owns a domain", "consumer": "Consumes APIs"}
+
+
+class IssueForm(forms.Form):
+    """Who the token acts as is among the accounts that the viewer may act for."""
+
+    name = forms.CharField(max_length=80, label="Name", help_text="Where it will be used: “price pipeline, deploy step”.")
+    owner = forms.ChoiceField(label="Acts as")
+    days = forms.TypedChoiceField(label="Ends after", choices=LIFETIMES, coerce=int, initial=90)
+    scopes = forms.MultipleChoiceField(
+        label="May",
+        choices=[(scope, f"{text} ({scope})") for scope, text in tokens.SCOPES.items()],
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one: a token without scopes opens nothing."},
+    )
+
+    def __init__(self, *args: Any, accounts: list[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.accounts = {str(account.pk): account for account in accounts}
+        self.fields["owner"].choices = [
+            (key, _account_name(account, index == 0)) for index, (key, account) in enumerate(self.accounts.items())
+        ]  # type: ignore[attr-defined]
+
+
+def _account_name(account: User, me: bool) -> str:
+    return f"Me, {account}" if me else f"{account} (service account)"
+
+
+def may_act_for(viewer: Viewer, account: User) -> Permission:
+    """Oneself; and a service account none of whose teams is foreign to the viewer, so that a token never widens rights."""
+    if viewer.id == account.pk:
+        return Permission(True)
+    if account.kind != User.Kind.SERVICE or account.is_superuser:
+        return Permission(False, "A person's tokens are issued by that person alone.")
+    theirs = set(account.groups.values_list("id", flat=True))
+    if viewer.sees_everything or (theirs and theirs <= viewer.team_ids):
+        return Permission(True)
+    return Permission(False, "This service account belongs to a team that you are not in.")
+
+
+def accounts_for(viewer: Viewer) -> list[User]:
+    """The viewer first, then the service accounts that the viewer may act for, by name."""
+    services = (
+        User.objects.filter(kind=User.Kind.SERVICE, is_active=True)
+        .exclude(pk=viewer.id)
+        .order_by("username")
+        .prefetch_related("groups")
+    )
+    if not viewer.sees_everything:
+        services = services.filter(groups__in=viewer.team_ids).distinct()
+    return [viewer.user, *(account for account in services if may_act_for(viewer, account))]
+
+
+def tokens_for(viewer: Viewer) -> QuerySet[ApiToken]:
+    """Live ones first, each group newest first; ended ones stay visible for the record."""
+    mine = [account.pk for account in accounts_for(viewer)]
+    return ApiToken.objects.filter(Q(user__in=mine)).select_related("user").order_by("revoked_at", "-created_at")
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def settings(request: HttpRequest) -> HttpResponse:
+    """The page; a POST issues a token and answers 201 with its secret, which no later page can show."""
+    viewer = Viewer.of(request.user)
+    accounts = accounts_for(viewer)
+    if request.method != "POST":
+        return render(request, "portal/tokens.html", _context(viewer, IssueForm(accounts=accounts)))
+    form = IssueForm(request.POST, accounts=accounts)
+    if not form.is_valid():
+        return render(request, "portal/tokens.html", _context(viewer, form), status=422)
+    owner = form.accounts[form.cleaned_data["owner"]]
+    token, secret = tokens.issue(
+        actor=viewer.user,
+        user=owner,
+        name=form.cleaned_data["name"],
+        scopes=form.cleaned_data["scopes"],
+        days=form.cleaned_data["days"],
+    )
+    return render(
+        request,
+        "portal/tokens.html",
+        _context(viewer, IssueForm(accounts=accounts)) | {"issued": token, "secret": secret},
+        status=201,
+    )
+
+
+@require_POST
+def revoke(request: HttpRequest, token_id: int) -> HttpResponse:
+    viewer = Viewer.of(request.user)
+    token = ApiToken.objects.select_related("user").filter(pk=token_id).first()
+    if token is None or not (viewer.sees_everything or may_act_for(viewer, token.user)):
+        raise NotFound("token.unknown", "There is no such token, or it belongs to somebody else. Nothing was revoked.")
+    tokens.revoke(actor=viewer.user, token=token)
+    return redirect("tokens")
+
+
+def _context(viewer: Viewer, form: IssueForm) -> dict[str, Any]:
+    mine = team_selectors.of_user(viewer.user)
+    names = {
+        user.pk: str(user)
+        for user in User.objects.filter(groups__in=[team.id for team in mine], kind=User.Kind.PERSON, is_active=True).distinct()
+    }
+    return {
+        "form": form,
+        "teams": [
+            {
+                "team": team,
+                "does": KINDS.get(team.kind, ""),
+                "members": [names[pk] for pk in team_selectors.members(team.id) if pk in names],
+            }
+            for team in mine
+        ],
+        "tokens": [
+            {"token": token, "tone": tone_of(token), "live": tone_of(token).tone in ("ok", "wait")}
+            for token in tokens_for(viewer)
+        ],
+    }
+
+
+def tone_of(token: ApiToken) -> Tone:
+    """Valid, ends soon (within a week), ended, revoked."""
+    now = clock.now()
+    if token.revoked_at:
+        return quiet("Revoked")
+    if token.expires_at <= now:
+        return quiet("Ended")
+    if (token.expires_at - now).days < 7:
+        return wait("Ends soon")
+    return ok("Valid")
