@@ -1,0 +1,1 @@
+"""DECISIONS: change requests, checks, policies, slots, decisions, approvals, verdicts, freezes, waivers and break-glass."""

@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class GovernanceConfig(AppConfig):
+    name = "governance"
+    default_auto_field = "django.db.models.BigAutoField"
+    verbose_name = "Changes, approvals and the gate"
+
+    def ready(self) -> None:
+        from governance.services import own_kinds
+
+        own_kinds.register_all()

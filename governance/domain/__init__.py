@@ -1,0 +1,1 @@
+"""The rules of decisions in plain Python: no Django, no database, `now` always passed in."""

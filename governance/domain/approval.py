@@ -1,0 +1,97 @@
+"""A sealed approval as other rooms see it, and the judgement whether it holds for what somebody wants to put into effect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from governance.domain.subject import Subject
+from kernel.digest import short
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """`valid_until` None: until it is voided. `apply_from` and `apply_until` are the planned window for putting it into effect.
+
+    `approver_ids` are the people whose decisions it rests on; whoever deploys must not be among them.
+    """
+
+    id: int
+    origin: Literal["review", "break_glass"]
+    change_id: int | None
+    subject: Subject
+    environment: str
+    approver_ids: tuple[int, ...]
+    sealed_at: datetime
+    valid_from: datetime
+    valid_until: datetime | None
+    apply_from: datetime | None = None
+    apply_until: datetime | None = None
+    used_at: datetime | None = None
+    voided_at: datetime | None = None
+    void_reason: str = ""
+
+
+def unmet_of(approval: Approval, *, digest: str, at: datetime, actor_id: int | None) -> list[dict[str, Any]]:
+    """What keeps this approval from covering `digest` at `at`, each `{"code", "message", "fix"}`; empty when it holds."""
+    found: list[dict[str, Any]] = []
+
+    def add(code: str, message: str, fix: str) -> None:
+        found.append({"code": code, "message": message, "fix": fix, "approval": approval.id})
+
+    if approval.subject.digest != digest:
+        add(
+            "approval.stale_digest",
+            f"Approval {approval.id} is for {short(approval.subject.digest)}, not for {short(digest)}.",
+            "Revise the change to the new digest and have it decided again.",
+        )
+    if approval.voided_at is not None:
+        add(
+            "approval.void",
+            f"Approval {approval.id} is void: {approval.void_reason or 'no reason kept'}.",
+            "Have the present revision decided.",
+        )
+    if at < approval.valid_from:
+        add(
+            "approval.not_yet_valid",
+            f"Approval {approval.id} is valid from {approval.valid_from:%Y-%m-%d %H:%M} UTC.",
+            "Wait until then.",
+        )
+    if approval.valid_until is not None and at >= approval.valid_until:
+        add("approval.expired", f"Approval {approval.id} ended {approval.valid_until:%Y-%m-%d %H:%M} UTC.", "Open a new change.")
+    if approval.used_at is None:
+        if approval.apply_from is not None and at < approval.apply_from:
+            add(
+                "approval.before_window",
+                f"The planned window opens {approval.apply_from:%Y-%m-%d %H:%M} UTC.",
+                "Wait for the planned window.",
+            )
+        if approval.apply_until is not None and at >= approval.apply_until:
+            add(
+                "approval.after_window",
+                f"The planned window closed {approval.apply_until:%Y-%m-%d %H:%M} UTC.",
+                "Open a new change with a new window.",
+            )
+    if actor_id is not None and actor_id in approval.approver_ids:
+        add(
+            "approval.deployer_approved",
+            "Whoever approved a change does not put it into effect.",
+            "Ask somebody who did not approve it.",
+        )
+    return found
+
+
+def best(approvals: Sequence[tuple[Approval, list[dict[str, Any]]]]) -> tuple[Approval | None, list[dict[str, Any]]]:
+    """The newest approval without anything unmet, or the complaint of the nearest one: right digest first, then newest."""
+    for approval, unmet in sorted(approvals, key=lambda pair: -pair[0].id):
+        if not unmet:
+            return approval, []
+    if not approvals:
+        return None, []
+    nearest = max(
+        approvals,
+        key=lambda pair: (all(u["code"] != "approval.stale_digest" for u in pair[1]), pair[0].voided_at is None, pair[0].id),
+    )
+    return None, nearest[1]

@@ -1,0 +1,87 @@
+"""The kinds of change. Each room registers its own in `AppConfig.ready()`; governance imports none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from governance.domain.checks import Check, CheckContext, CheckOutcome
+from governance.domain.subject import AffectedConsumer, Subject, SubjectFacts
+from kernel.errors import Invalid
+
+__all__ = [
+    "AffectedConsumer",
+    "Application",
+    "ChangeKind",
+    "Check",
+    "CheckContext",
+    "CheckOutcome",
+    "Comparison",
+    "Subject",
+    "SubjectFacts",
+    "all_kinds",
+    "kind",
+    "register",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What `apply` is given: the approved subject, the approval's id, the parameters of the change, who acts (None: the system)."""
+
+    subject: Subject
+    approval_id: int
+    environment: str
+    parameters: Mapping[str, Any]
+    actor: Any
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a kind knows about the difference between `facts.old` and `facts.new` better than a plain JSON difference does.
+
+    `findings`: `{"id", "rule", "level": breaking|attention|compatible, "pointer", "message", "operations"?, "component"?}`.
+    """
+
+    findings: tuple[Mapping[str, Any], ...]
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeKind:
+    """`facts` answers None when the subject is unknown. `panel` is a URL name that takes the subject id and gives an htmx fragment.
+
+    `apply` carries an approved change out inside the caller's transaction; None where another room pulls its approval
+    (deployments). `compare` gives findings for the differences page; without it the plain JSON difference is shown.
+    """
+
+    key: str
+    label: str
+    facts: Callable[[Subject], SubjectFacts | None] = field(compare=False)
+    checks: tuple[Check, ...] = field(default=(), compare=False)
+    panel: str = ""
+    apply: Callable[[Application], None] | None = field(default=None, compare=False)
+    compare: Callable[[Subject, SubjectFacts, datetime], Comparison | None] | None = field(default=None, compare=False)
+    subject_kind: str = ""
+
+
+_kinds: dict[str, ChangeKind] = {}
+
+
+def register(entry: ChangeKind) -> None:
+    """Make a kind known. Registering the same key again replaces it, so that a reloaded process stays sane."""
+    _kinds[entry.key] = entry
+
+
+def kind(key: str) -> ChangeKind:
+    """The kind, or Invalid `change.unknown_kind`."""
+    if key not in _kinds:
+        raise Invalid("change.unknown_kind", f"There is no change kind {key!r}. Known: {', '.join(sorted(_kinds))}.")
+    return _kinds[key]
+
+
+def all_kinds() -> list[ChangeKind]:
+    return [_kinds[key] for key in sorted(_kinds)]

@@ -1,0 +1,37 @@
+"""Tables of decisions. The triggers that hold the invariants stand in migrations 0002 and later."""
+
+from governance.models.approval import Approval, BreakGlass
+from governance.models.change import ChangeEvent, ChangeLink, ChangeRequest, ChangeSubject, CheckResult, Contributor, Slot
+from governance.models.decision import BreakAcceptance, Decision
+from governance.models.freeze import FreezeInterval, FreezeWindow
+from governance.models.gate import ApplicationRelease, Verdict
+from governance.models.notice import GroupMapping, Notice, WebhookDelivery, WebhookEndpoint
+from governance.models.people import Absence, Delegation
+from governance.models.policy import Policy
+from governance.models.waiver import Waiver
+
+__all__ = [
+    "Absence",
+    "ApplicationRelease",
+    "Approval",
+    "BreakAcceptance",
+    "BreakGlass",
+    "ChangeEvent",
+    "ChangeLink",
+    "ChangeRequest",
+    "ChangeSubject",
+    "CheckResult",
+    "Contributor",
+    "Decision",
+    "Delegation",
+    "FreezeInterval",
+    "FreezeWindow",
+    "GroupMapping",
+    "Notice",
+    "Policy",
+    "Slot",
+    "Verdict",
+    "Waiver",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+]

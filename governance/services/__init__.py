@@ -1,0 +1,1 @@
+"""Use-cases: authorise → load and lock → decide (pure) → save → record and emit."""

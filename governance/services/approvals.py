@@ -1,0 +1,142 @@
+"""Approvals as the rooms above use them: ask for one, mark it used, void it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from governance import models
+from governance.domain.approval import Approval, best, unmet_of
+from governance.domain.subject import Subject
+from kernel import audit, clock
+from kernel.digest import short
+from kernel.errors import Conflict, NotApproved, NotFound
+from kernel.models import User
+
+
+def require(
+    subject: Subject, digest: str, environment: str, at: datetime | None = None, *, actor: User | None = None
+) -> Approval:
+    """The approval that lets `digest` of this subject go live in `environment` at `at` (default: now).
+
+    Raises NotApproved with `data["unmet"]`, each `{"code", "message", "fix"}`: `approval.missing`, `approval.stale_digest`,
+    `approval.void`, `approval.expired`, `approval.before_window`, `approval.after_window`, `approval.approver_lost_right`,
+    `approval.deployer_approved`, `freeze.active`. Inside a transaction the approval row is locked against voiding until commit,
+    so that the caller's effect and the approval agree.
+    """
+    at = at or clock.now()
+    rows = models.Approval.objects.filter(subject_kind=subject.kind, subject_id=subject.id, environment=environment).order_by(
+        "-id"
+    )
+    if transaction.get_connection().in_atomic_block:
+        rows = rows.select_for_update()
+    listed = [
+        (made, unmet_of(made, digest=digest, at=at, actor_id=actor.pk if actor else None)) for made in map(as_value, rows[:50])
+    ]
+    chosen, unmet = best(listed)
+    if chosen is not None:
+        unmet = _lost_rights(chosen)
+    elif not unmet:
+        message = f"Nobody has approved {subject.id} at {short(digest)} for {environment}."
+        unmet = [{"code": "approval.missing", "message": message, "fix": "Open a change request for it and have it decided."}]
+    if unmet or chosen is None:
+        said = " ".join(str(u["message"]) for u in unmet)
+        raise NotApproved("approval.unmet", f"{subject.id} may not go to {environment}: {said}", {"unmet": unmet})
+    return chosen
+
+
+def as_value(row: models.Approval) -> Approval:
+    return Approval(
+        id=row.pk,
+        origin="break_glass" if row.origin == models.Approval.Origin.BREAK_GLASS else "review",
+        change_id=row.change_id,
+        subject=Subject(row.subject_kind, row.subject_id, row.digest),
+        environment=row.environment,
+        approver_ids=tuple(row.approver_ids),
+        sealed_at=row.sealed_at,
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        apply_from=row.apply_from,
+        apply_until=row.apply_until,
+        used_at=row.used_at,
+        voided_at=row.voided_at,
+        void_reason=row.void_reason,
+    )
+
+
+_LOST = """
+select coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username), s.label
+  from governance_approval a cross join jsonb_array_elements(a.seats) e
+  join governance_slot s on s.id = (e ->> 'slot')::bigint
+  join governance_decision d on d.id = (e ->> 'decision')::bigint
+  join kernel_user u on u.id = d.person_id
+ where a.id = %s and a.used_at is null and not governance_may_fill(s.group_ids, a.change_id, d.person_id, d.at)
+"""
+
+
+def _lost_rights(approval: Approval) -> list[dict[str, Any]]:
+    """Rights are read again at this very moment: who left the group no longer vouches for what has not gone live yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOST, [approval.id])
+        return [
+            {
+                "code": "approval.approver_lost_right",
+                "message": f"{name} approved as {label} and may not fill that seat any more.",
+                "fix": f"Have another {label} decide.",
+                "approval": approval.id,
+            }
+            for name, label in cursor.fetchall()
+        ]
+
+
+def mark_used(approval_id: int, *, actor: User | None, at: datetime | None = None) -> None:
+    """The approved thing went live. Called in the transaction that did it; the change becomes `applied`. Idempotent.
+
+    Raises Conflict `approval.void` when the approval was voided meanwhile.
+    """
+    with transaction.atomic():
+        row = models.Approval.objects.select_for_update().filter(pk=approval_id).first()
+        if row is None:
+            raise NotFound("approval.unknown", f"There is no approval {approval_id}.")
+        if row.voided_at is not None:
+            raise Conflict("approval.void", f"Approval {approval_id} is void: {row.void_reason}.")
+        if row.used_at is not None:
+            return
+        now = at or clock.now()
+        row.used_at, row.used_by_text = now, str(actor) if actor else "system"
+        row.save(update_fields=["used_at", "used_by_text"])
+        audit.record(
+            actor=actor,
+            verb="governance.approval_used",
+            subject_kind="approval",
+            subject_id=row.pk,
+            after={"digest": row.digest, "environment": row.environment},
+        )
+        if row.change_id and not models.Approval.objects.filter(change_id=row.change_id, voided_at=None, used_at=None).exists():
+            moved = models.ChangeRequest.objects.filter(pk=row.change_id, state=models.ChangeRequest.State.APPROVED)
+            if moved.update(state=models.ChangeRequest.State.APPLIED, applied_at=now):
+                models.ChangeEvent.objects.create(
+                    change_id=row.change_id,
+                    kind="applied",
+                    actor=actor,
+                    data={"digest": row.digest, "environment": row.environment},
+                )
+
+
+def void(approval_id: int, *, actor: User | None, reason: str) -> None:
+    """End an approval at once, used or not. Idempotent. The database emits `governance.approval_voided`."""
+    with transaction.atomic():
+        voided = models.Approval.objects.filter(pk=approval_id, voided_at=None).update(
+            voided_at=clock.now(), void_reason=reason[:200]
+        )
+        if not voided:
+            return
+        row = models.Approval.objects.get(pk=approval_id)
+        models.ChangeRequest.objects.filter(pk=row.change_id, state=models.ChangeRequest.State.APPROVED).update(
+            state=models.ChangeRequest.State.IN_REVIEW
+        )
+        audit.record(
+            actor=actor, verb="governance.approval_voided", subject_kind="approval", subject_id=approval_id, reason=reason
+        )
