@@ -246,7 +246,7 @@ def _build(
     )
     if linked.files:
         measure(linked.tree, limits, clock)
-    settled, wrong = settle(linked.tree, kind.partition("-")[0].replace("edmx", "openapi"))
+    settled, wrong = settle(linked.tree, kind)
     locator = Locator(main=text, files={file: files[file] for file in linked.files})
     tree, problems = settled, [*linked.problems, *wrong]
     if kind == "openapi-2.0":

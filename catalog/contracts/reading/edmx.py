@@ -101,8 +101,8 @@ def _parse_xml(text: str, limits: Limits) -> Any:
     try:
         return etree.fromstring(body.encode(), parser)
     except etree.XMLSyntaxError as error:
-        line = error.lineno or None
-        raise refusal("contract.xml_syntax", f"The XML is broken at line {line}: {error.msg}.", line=line) from None
+        where: int | None = error.lineno or None
+        raise refusal("contract.xml_syntax", f"The XML is broken at line {where}: {error.msg}.", line=where) from None
     except ValueError as error:
         raise refusal("contract.xml_syntax", f"The XML cannot be read: {error}.") from None
 

@@ -53,7 +53,7 @@ def link(
             _note_missing(linked)
         _note_loops(linked, refs)
         return linked
-    bundled, files, notes = _Bundler(name, base_dir, limits, parse).bundle(tree)
+    bundled, files, notes = _Bundler(name, base_dir, limits, parse, _Resources(tree, id_key)).bundle(tree)
     linked = Linked(bundled, bundled, files)
     linked.tree = _Resources(bundled, id_key).localise() if special or files else bundled
     linked.problems += notes
@@ -113,7 +113,8 @@ def _note_loops(linked: Linked, refs: set[str]) -> None:
 class _Bundler:
     """Copies other files of the base directory under `x-bundled` and rewrites references to them."""
 
-    def __init__(self, name: str | None, base_dir: Path | None, limits: Limits, parse: Parse) -> None:
+    def __init__(self, name: str | None, base_dir: Path | None, limits: Limits, parse: Parse, inside: _Resources) -> None:
+        self.inside = inside
         self.main = PurePosixPath(name.replace("\\", "/")).name if name else None
         self.base = base_dir.resolve() if base_dir is not None else None
         self.limits = limits
@@ -167,6 +168,8 @@ class _Bundler:
         except ValueError:
             return ref
         if parts.scheme or outside.startswith("//"):
+            return ref
+        if not file and self.inside.knows(join(tokens), outside):
             return ref
         target = self._load(unquote(parts.path), file)
         if target is None:
@@ -261,6 +264,10 @@ class _Resources:
                 return self.bases[pointer]
             pointer = pointer.rpartition("/")[0]
         return self.bases.get("", _ROOT)
+
+    def knows(self, pointer: str, outside: str) -> bool:
+        """Whether a reference standing at the pointer names a resource that is embedded in the contract."""
+        return urldefrag(_join(self.base_of(pointer), outside))[0] in self.roots
 
     def localise(self) -> dict[str, Any]:
         made = self._copy(self.tree, "", False)

@@ -82,13 +82,15 @@ _OBJECT_MEMBERS = frozenset(("an object of objects",))
 _SCHEMA_MEMBERS = frozenset(("an object of schemas", "a list of schemas"))
 
 
-def settle(tree: dict[str, Any], family: str) -> tuple[dict[str, Any], list[Problem]]:
+def settle(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[str, Any], list[Problem]]:
     """The tree without meaningless keywords, and what was left out. The tree itself is returned when nothing is wrong.
 
     Raises Invalid `contract.wrong_type` when the structure is broken.
     """
     wrong: list[tuple[tuple[str, ...], str, Any]] = []
+    family = kind_of_contract.partition("-")[0].replace("edmx", "openapi")
     structured = family != "jsonschema"
+    swagger = kind_of_contract == "openapi-2.0"  # there, a discriminator is the property's name
     stack: list[tuple[Any, bool, tuple[Any, str] | None]] = [(tree, False, None)]
     while stack:
         value, names, trail = stack.pop()
@@ -104,10 +106,11 @@ def settle(tree: dict[str, Any], family: str) -> tuple[dict[str, Any], list[Prob
                     stack.append((item, False, (trail, key)))
                 continue
             expected = _BY_KEY.get(key)
-            if expected is not None:
+            if expected is not None and not (swagger and key == "discriminator" and kind is str):
                 if not _fits(key, item, kind, expected, value):
                     wrong.append(((*_tokens(trail), key), expected, item))
-                    continue
+                    if expected not in _SCHEMA_MEMBERS or kind not in _KINDS[expected]:
+                        continue
             elif structured and key in _STRUCTURE and not _fits(key, item, kind, _STRUCTURE[key], value):
                 if item is None:
                     wrong.append(((*_tokens(trail), key), _STRUCTURE[key], item))
@@ -200,7 +203,7 @@ def _problem(tokens: tuple[str, ...], expected: str, item: Any) -> Problem:
 def _without(tree: dict[str, Any], places: list[tuple[str, ...]]) -> dict[str, Any]:
     """A copy that shares what is unchanged. Wrong members are taken out of maps and lists; other values go as a whole."""
     made = dict(tree)
-    copies: dict[int, Any] = {}
+    copies: dict[int, Any] = {id(made): made}
 
     def own(holder: Any, token: str) -> Any:
         index: Any = int(token) if isinstance(holder, list) else token
@@ -211,7 +214,7 @@ def _without(tree: dict[str, Any], places: list[tuple[str, ...]]) -> dict[str, A
             holder[index] = child
         return child
 
-    for tokens in sorted(places, key=len):
+    for tokens in sorted(places, key=len, reverse=True):  # inner ones first: taking members out of a list moves the others
         holder: Any = made
         for token in tokens[:-1]:
             holder = own(holder, token)

@@ -257,8 +257,8 @@ def parse_yaml(text: str, limits: Limits, clock: Clock) -> Any:
                 clock.check(event_line(event))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark is not None else None
+        broken_at: int | None = mark.line + 1 if mark is not None else None
         problem = getattr(error, "problem", None) or str(error).split("\n", 1)[0]
-        where = f" at line {line}, column {mark.column + 1}" if mark is not None else ""
-        raise refusal("contract.yaml_syntax", f"The YAML is broken{where}: {problem}.", line=line) from None
+        where = f" at line {broken_at}, column {mark.column + 1}" if mark is not None else ""
+        raise refusal("contract.yaml_syntax", f"The YAML is broken{where}: {problem}.", line=broken_at) from None
     return builder.root
