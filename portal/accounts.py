@@ -77,13 +77,10 @@ class SignIn(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         name = request.POST.get("username", "")
         if too_many_failures(request, name):
-            return render(
-                request,
-                self.template_name,
-                self.get_context_data(form=SignInForm(request), locked=True),
-                status=429,
-                headers={"Retry-After": "300"},
-            )
+            page = self.get_context_data(form=SignInForm(request), locked=True)
+            answer = render(request, self.template_name, page, status=429)
+            answer.headers["Retry-After"] = "300"
+            return answer
         return super().post(request, *args, **kwargs)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
