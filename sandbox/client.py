@@ -98,9 +98,12 @@ class Sandbox:
         return made + self.arguments
 
     def start(self, *, timeout: float = 30.0) -> Sandbox:
-        self.process = subprocess.Popen(  # noqa: S603
-            self.command(), cwd=ROOT, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        self.state.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a") as log:
+            said = log.tell()
+            self.process = subprocess.Popen(  # noqa: S603
+                self.command(), cwd=ROOT, env=self.env, stdout=subprocess.PIPE, stderr=log, text=True
+            )
         lines: queue.Queue[str] = queue.Queue()
         assert self.process.stdout is not None
         threading.Thread(target=lambda out: lines.put(out.readline()), args=(self.process.stdout,), daemon=True).start()
@@ -110,10 +113,8 @@ class Sandbox:
             self.kill()
             raise SandboxError(f"the sandbox was not ready within {timeout:g} s") from None
         if not line:
-            assert self.process.stderr is not None
-            text = self.process.stderr.read()
             self._reap()
-            raise SandboxError(text.strip() or "the sandbox ended without a word")
+            raise SandboxError(self.log.read_text()[said:].strip() or "the sandbox ended without a word")
         self.ports = json.loads(line)["ports"]
         return self
 
@@ -128,6 +129,11 @@ class Sandbox:
     @property
     def loyalty(self) -> Control:
         return Control(self.ports["loyalty"])
+
+    @property
+    def log(self) -> Path:
+        """What the process writes to its error output."""
+        return self.state / "sandbox.log"
 
     def journal_path(self, emulator: str) -> Path:
         return self.state / f"{emulator}.journal.jsonl"
@@ -154,9 +160,8 @@ class Sandbox:
     def _reap(self) -> None:
         if self.process is not None:
             self.process.wait()
-            for stream in (self.process.stdout, self.process.stderr):
-                if stream is not None:
-                    stream.close()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
             self.process = None
 
     def __enter__(self) -> Sandbox:

@@ -52,14 +52,13 @@ class Rule:
         return any(op in (ALL, operation) or op == (WRITES if write else READS) for op in self.ops)
 
     def fires(self) -> bool:
-        """Whether this matching call is hit. Every matching call draws once, so hits do not depend on other rules."""
+        """Whether this matching call is drawn. Every matching call draws once, so draws do not depend on other rules."""
         if self.next is not None and self.hits >= self.next:
             return False
         drawn = self.rate >= 1.0 or self.random.random() < self.rate
         if self.after > 0:
             self.after -= 1
             return False
-        self.hits += drawn
         return drawn
 
     def describe(self) -> dict[str, Any]:
@@ -113,11 +112,15 @@ class FaultPlan:
         for rule in self.rules:
             if not rule.matches(operation, write=write, store=store) or not rule.fires():
                 continue
+            additive = rule.kind in ("latency", "warning")
+            if not additive and decision.rule is not None:
+                continue  # one end per call: this rule keeps its turn for the next one
+            rule.hits += 1
             if rule.kind == "latency":
                 decision.latency += rule.random.uniform(*rule.ms) / 1000
             elif rule.kind == "warning":
                 decision.warning = rule.message
-            elif decision.rule is None:
+            else:
                 decision.rule = rule
                 if rule.kind == "status":
                     decision.status, decision.retry_after = rule.status, rule.retry_after
@@ -133,7 +136,8 @@ class FaultPlan:
 def parse_rule(spec: dict[str, Any]) -> Rule:
     known = {"kind", "ops", "stores", "next", "after", "rate", "status", "retry_after", "ms", "items", "when", "message"}
     if not isinstance(spec, dict) or spec.get("kind") not in KINDS:
-        raise BadControl(f"a fault needs a kind, one of {', '.join(KINDS)}")
+        given = spec.get("kind") if isinstance(spec, dict) else spec
+        raise BadControl(f"a fault needs a kind, one of {', '.join(KINDS)}; got {given!r}")
     if unknown := set(spec) - known:
         raise BadControl(f"unknown fault field {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
     values = dict(spec)

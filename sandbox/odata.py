@@ -452,7 +452,7 @@ def coerce(entity: EntityType, name: str, value: Any) -> Any:
             if isinstance(value, bool | float | int):
                 raise InvalidOperation
             number = Decimal(value)
-            if not number.is_finite():
+            if not number.is_finite() or number.adjusted() >= (item.length or 31):
                 raise InvalidOperation
         except (InvalidOperation, TypeError):
             raise bad_request(f"Property '{name}' needs a decimal as a string, got {value!r}", target=name) from None

@@ -148,12 +148,12 @@ class Emulator:
             return _response(await self._act(operation, request, decision), decision)
         if decision.cut == "before" or (decision.cut == "prefix" and not operation.batch and decision.prefix(1) == 0):
             return _cut(request)
+        await request.read()  # what comes late still acts, even if the caller has gone meanwhile
         if decision.latency:
             await asyncio.sleep(decision.latency)
         if decision.hang == "before":
             await self._released.wait()
         if decision.status is not None:
-            await request.read()
             return _response(self.fault_answer(decision))
         result = await self._act(operation, request, decision)
         if decision.hang == "after":
