@@ -1,6 +1,15 @@
 """Tables of the catalog. Private to this room: others meet them through selectors and services."""
 
-from catalog.models.apis import Api, ApiEntity, ApiVersion, Contract, ContractRevision, VersionEndpoint
+from catalog.models.apis import (
+    Api,
+    ApiEntity,
+    ApiGroupObjectPermission,
+    ApiUserObjectPermission,
+    ApiVersion,
+    Contract,
+    ContractRevision,
+    VersionEndpoint,
+)
 from catalog.models.consumers import Application, Subscription, UsageBatch, UsageDay
 from catalog.models.dependencies import Dependency
 from catalog.models.imports import ImportRow, ImportRun
@@ -14,7 +23,9 @@ from catalog.models.tiers import SlaTier
 __all__ = [
     "Api",
     "ApiEntity",
+    "ApiGroupObjectPermission",
     "ApiSearch",
+    "ApiUserObjectPermission",
     "ApiVersion",
     "Application",
     "AttributeGroup",

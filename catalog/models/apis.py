@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from catalog.domain import lifecycle
 from catalog.models.ownership import Domain, Team
@@ -19,8 +20,7 @@ class Contract(models.Model):
     """A machine-readable document, identified by the SHA-256 of its canonical form. Written once."""
 
     digest = models.CharField(max_length=71, primary_key=True)
-    format = models.CharField(max_length=20)
-    format_version = models.CharField(max_length=20, blank=True)
+    format = models.CharField(max_length=30, help_text="openapi-3.0, asyncapi-2, jsonschema-2020-12, edmx-2 …")
     title = models.CharField(max_length=300, blank=True)
     declared_version = models.CharField(
         max_length=100, blank=True, help_text="What the document says of itself; some never change it"
@@ -279,3 +279,15 @@ class VersionEndpoint(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+
+class ApiGroupObjectPermission(GroupObjectPermissionBase):
+    """Object grants of groups on APIs (django-guardian), with a real foreign key so that lists use one join."""
+
+    content_object = models.ForeignKey(Api, on_delete=models.CASCADE)
+
+
+class ApiUserObjectPermission(UserObjectPermissionBase):
+    """Object grants of single people on APIs (django-guardian)."""
+
+    content_object = models.ForeignKey(Api, on_delete=models.CASCADE)

@@ -1,0 +1,64 @@
+"""From identifiers to words, from words to names: what the index reads and what registration proposes."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+from datetime import date
+from typing import Final
+
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NOT_WORD: Final = re.compile(r"[^0-9A-Za-zÀ-ɏͰ-ӿ]+")
+LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")
+SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,99}\Z")
+_NOISE: Final = frozenset({"api", "apis", "rest", "service", "services", "openapi", "specification", "the", "for", "of", "and"})
+
+
+def words(text: str) -> list[str]:
+    """`getPriceByStoreID` → get, price, by, store, id."""
+    return [w.lower() for part in _NOT_WORD.split(text) for w in _CAMEL.split(part) if w]
+
+
+def distinct_words(texts: Iterable[str], *, limit: int = 6000) -> str:
+    """Every word once, in the order of first use; runs as written too, so that `itemId` is found as one word."""
+    seen: dict[str, None] = {}
+    for text in texts:
+        split = words(text)
+        seen.update(dict.fromkeys(split))
+        if 1 < len(split) <= 3 and text.isalnum():
+            seen[text.lower()] = None
+        if len(seen) >= limit:
+            break
+    return " ".join(list(seen)[:limit])
+
+
+def slug_of(title: str, *, fallback: str = "api") -> str:
+    """A short name for addresses: ASCII, lower case, hyphens; at most 100 characters."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:100].strip("-")
+    return slug or fallback
+
+
+def label_for(declared: str, *, digest: str, today: date, taken: Collection[str] = ()) -> str:
+    """A label for a version. What the document says of itself where that is usable and free; some vendors never change it
+    and some leave it empty, so a day or the digest is added until the label is unique."""
+    base = re.sub(r"[^A-Za-z0-9._+-]+", "-", declared).strip("-._+")[:60]
+    short = digest.removeprefix("sha256:")[:8]
+    for candidate in ([base] if base else [f"{today:%Y-%m-%d}"]) + [f"{base or f'{today:%Y-%m-%d}'}+{short}"]:
+        if candidate not in taken:
+            return candidate
+    return f"{base or 'v'}+{digest.removeprefix('sha256:')[:24]}"
+
+
+def is_label(text: str) -> bool:
+    return bool(LABEL.match(text))
+
+
+def is_slug(text: str) -> bool:
+    return bool(SLUG.match(text))
+
+
+def telling_words(title: str) -> list[str]:
+    """The words of a title that say something about its subject."""
+    return [w for w in words(title) if w not in _NOISE and not w.isdigit() and len(w) > 1]

@@ -1,0 +1,298 @@
+"""The gated moves. Only `governance.services` may import this module (held by import-linter): each function takes the id of the
+approval that permits it, and the database refuses the move without one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from psycopg.types.range import TimestamptzRange
+
+from catalog.domain import lifecycle, records
+from catalog.domain.facts import BoundaryFacts, VersionFacts
+from catalog.models import (
+    Api,
+    ApiVersion,
+    AttributeGroup,
+    Boundary,
+    BusinessEntity,
+    ContractRevision,
+    ScopeValue,
+    SlaTier,
+    System,
+)
+from catalog.selectors import boundaries, consumers, tiers, versions
+from catalog.services import search_index, snapshots
+from catalog.services.lookup import Findings
+from kernel import audit, clock, outbox
+from kernel.errors import Conflict, Invalid, NotFound
+from kernel.models import User
+
+
+def _locked(version_id: int) -> ApiVersion:
+    version = (
+        ApiVersion.objects.select_for_update(of=("self",))
+        .select_related("api__tier", "successor__api")
+        .filter(pk=version_id)
+        .first()
+    )
+    if version is None:
+        raise NotFound("version.unknown", f"There is no API version {version_id}.")
+    return version
+
+
+def _save(
+    version: ApiVersion, before: dict[str, Any], *, verb: str, actor: User | None, fields: list[str], reason: str = ""
+) -> VersionFacts:
+    version.save(update_fields=fields)
+    audit.record(actor=actor, verb=f"catalog.{verb}", subject_kind="version", subject_id=str(version), before=before,
+                 after=snapshots.of_version(version), reason=reason)  # fmt: skip
+    outbox.emit(
+        f"catalog.{verb}",
+        key=str(version),
+        payload={"version_id": version.pk, "state": version.state, "digest": version.contract_id},
+    )
+    search_index.refresh([version.api_id])
+    return versions.facts(version.pk)
+
+
+def submit_for_review(version_id: int, *, actor: User | None = None) -> VersionFacts:
+    """draft → in_review, with the change request that asks for it. Idempotent."""
+    with transaction.atomic():
+        version = _locked(version_id)
+        if version.state == lifecycle.IN_REVIEW:
+            return versions.facts(version_id)
+        lifecycle.require_move(version.state, lifecycle.IN_REVIEW, reference=str(version))
+        if version.contract_id is None:
+            raise Conflict("version.no_contract", f"{version} has no contract; there is nothing to review.")
+        before = snapshots.of_version(version)
+        version.state = lifecycle.IN_REVIEW
+        return _save(version, before, verb="version_submitted", actor=actor, fields=["state"])
+
+
+def back_to_draft(version_id: int, *, actor: User | None = None) -> VersionFacts:
+    """in_review → draft, when the change request was withdrawn. Idempotent; other states stay as they are."""
+    with transaction.atomic():
+        version = _locked(version_id)
+        if version.state != lifecycle.IN_REVIEW:
+            return versions.facts(version_id)
+        before = snapshots.of_version(version)
+        version.state = lifecycle.DRAFT
+        return _save(version, before, verb="version_returned", actor=actor, fields=["state"])
+
+
+def reject(version_id: int, *, actor: User | None = None, reason: str = "") -> VersionFacts:
+    """in_review → rejected, an end."""
+    with transaction.atomic():
+        version = _locked(version_id)
+        lifecycle.require_move(version.state, lifecycle.REJECTED, reference=str(version))
+        before = snapshots.of_version(version)
+        version.state = lifecycle.REJECTED
+        return _save(version, before, verb="version_rejected", actor=actor, fields=["state"], reason=reason)
+
+
+def publish(version_id: int, *, contract_digest: str, approval_id: int, actor: User | None) -> VersionFacts:
+    """in_review → approved → published, for exactly this contract. Raises Conflict `version.digest_changed` when the version's
+    contract is another one by now. An imported version that was published already is confirmed: it counts as judged from now."""
+    with transaction.atomic():
+        version = _locked(version_id)
+        if version.contract_id != contract_digest:
+            raise Conflict(
+                "version.digest_changed",
+                f"{version} has another contract than the one that was approved.",
+                {"approved": contract_digest, "present": version.contract_id},
+            )
+        before = snapshots.of_version(version)
+        version.approval_id = approval_id
+        if version.state in lifecycle.LIVE and version.origin != "registered":
+            return _save(version, before, verb="version_confirmed", actor=actor, fields=["approval_id"])
+        if version.state == lifecycle.IN_REVIEW:
+            version.state = lifecycle.APPROVED
+            version.save(update_fields=["state", "approval_id"])
+        lifecycle.require_move(version.state, lifecycle.PUBLISHED, reference=str(version))
+        version.state, version.published_at = lifecycle.PUBLISHED, clock.now()
+        return _save(version, before, verb="version_published", actor=actor, fields=["state", "published_at", "approval_id"])
+
+
+def change_contract(version_id: int, *, contract_digest: str, approval_id: int, actor: User | None) -> VersionFacts:
+    """The proposed revision becomes the contract of a published or deprecated version."""
+    with transaction.atomic():
+        version = _locked(version_id)
+        revision = ContractRevision.objects.select_for_update().filter(version=version, adopted_at=None, dropped_at=None).first()
+        if revision is None or revision.contract_id != contract_digest:
+            raise Conflict("version.digest_changed", f"{version} proposes another contract than the one that was approved, or none any more.",
+                           {"approved": contract_digest, "present": revision.contract_id if revision else None})  # fmt: skip
+        before = snapshots.of_version(version)
+        revision.adopted_at, revision.approval_id = clock.now(), approval_id
+        revision.save(update_fields=["adopted_at", "approval_id"])
+        version.contract_id, version.approval_id = contract_digest, approval_id
+        return _save(version, before, verb="version_contract_replaced", actor=actor, fields=["contract", "approval_id"])
+
+
+def deprecate(
+    version_id: int,
+    *,
+    sunset_at: datetime,
+    successor: str | None,
+    guide: str,
+    approval_id: int,
+    actor: User | None,
+    deprecated_at: datetime | None = None,
+    with_quorum: bool = False,
+) -> VersionFacts:
+    """published → deprecated, or new dates for a deprecated version. `successor` is a reference such as `price-api@v3`.
+
+    The tier's notice lies between the two dates. A promised sunset comes earlier only `with_quorum`.
+    """
+    with transaction.atomic():
+        version = _locked(version_id)
+        now = clock.now()
+        if version.state != lifecycle.DEPRECATED:
+            lifecycle.require_move(version.state, lifecycle.DEPRECATED, reference=str(version))
+        begins = deprecated_at or version.deprecated_at or now
+        tier = tiers.by_level(version.api.tier.level) if version.api.tier else None
+        lifecycle.require_dates(begins, sunset_at, notice_days=tier.notice_days if tier and not with_quorum else None,
+                                earlier=None if with_quorum else version.sunset_at)  # fmt: skip
+        before = snapshots.of_version(version)
+        if successor:
+            slug, label = versions.split_reference(successor)
+            found = ApiVersion.objects.select_related("api").filter(api__slug=slug, label=label).first()
+            if found is None or found.pk == version.pk:
+                raise Invalid("version.successor", f"{successor!r} is no other version that could succeed.")
+            version.successor = found
+        version.state, version.deprecated_at, version.sunset_at, version.migration_guide = (
+            lifecycle.DEPRECATED,
+            begins,
+            sunset_at,
+            guide,
+        )
+        version.approval_id = approval_id
+        return _save(version, before, verb="version_deprecated", actor=actor,
+                     fields=["state", "deprecated_at", "sunset_at", "migration_guide", "successor", "approval_id"])  # fmt: skip
+
+
+def retire(
+    version_id: int, *, approval_id: int, actor: User | None, waived_applications: frozenset[str] = frozenset()
+) -> VersionFacts:
+    """deprecated → retired, at or after its sunset, when nobody uses it any more.
+
+    A consumer with an active or requested subscription, or with calls in the last 30 days, blocks unless it stands in
+    `waived_applications`. Contract and history stay readable.
+    """
+    with transaction.atomic():
+        version = _locked(version_id)
+        lifecycle.require_move(version.state, lifecycle.RETIRED, reference=str(version))
+        now = clock.now()
+        if version.sunset_at is None or version.sunset_at > now:
+            raise Conflict("version.before_sunset", f"{version} was promised until {version.sunset_at}; it retires afterwards.")
+        left = [c for c in consumers.live_of_version(version_id) if c.application_key not in waived_applications]
+        if left:
+            raise Conflict("version.still_used", f"{len(left)} consumer(s) still use {version}: {', '.join(c.application_key for c in left[:5])}.",
+                           {"consumers": [c.application_key for c in left]})  # fmt: skip
+        before = snapshots.of_version(version)
+        version.state, version.retired_at, version.approval_id = lifecycle.RETIRED, now, approval_id
+        return _save(version, before, verb="version_retired", actor=actor, fields=["state", "retired_at", "approval_id"])
+
+
+def change_tier(slug: str, *, tier: int, approval_id: int, actor: User | None) -> None:
+    """Another SLA tier for an API."""
+    with transaction.atomic():
+        api = Api.objects.select_for_update(of=("self",)).filter(slug=slug).first()
+        row = SlaTier.objects.filter(level=tier).first()
+        if api is None or row is None:
+            raise NotFound("api.unknown" if api is None else "tier.unknown", f"There is no API {slug!r} or no tier {tier}.")
+        before = snapshots.of_api(api)
+        api.tier = row
+        api.save(update_fields=["tier"])
+        after = {**snapshots.of_api(api), "approval": approval_id}
+        audit.record(actor=actor, verb="catalog.tier_changed", subject_kind="api", subject_id=slug, before=before, after=after)
+        outbox.emit("catalog.tier_changed", key=slug, payload={"slug": slug, "old": before["tier"], "new": tier})
+        search_index.refresh([api.pk])
+
+
+def move_boundary(
+    *,
+    entity: str,
+    attribute_group: str | None,
+    scope: dict[str, str],
+    system: str,
+    valid_from: datetime,
+    approval_id: int,
+    actor: User | None,
+    valid_until: datetime | None = None,
+) -> BoundaryFacts:
+    """From `valid_from` on, `system` is right about this. What was in force for exactly this, or for parts of it, is closed at
+    that moment and stays as history.
+
+    `scope` may hold banner, region and channel. Raises Conflict `boundary.wider` when the boundary in force covers more than
+    what moves (its parts must be named first), `boundary.overlap` when one that begins later stands in the way.
+    """
+    with transaction.atomic():
+        found = Findings()
+        row = found.one(BusinessEntity, entity, "/entity", noun="entity")
+        to = found.one(System, system, "/system", noun="system")
+        group = AttributeGroup.objects.filter(entity=row, key=attribute_group).first() if attribute_group else None
+        if attribute_group and group is None:
+            found.add("/attribute_group", f"{entity} has no attribute group {attribute_group!r}.")
+        places = {}
+        for name, key in scope.items():
+            place = ScopeValue.objects.filter(dimension=name, key=key).first() if name in records.DIMENSIONS else None
+            if place is None:
+                found.add(f"/scope/{name}", f"There is no {name} {key!r}.")
+            places[name] = place
+        found.require_none("boundary.invalid", "The move cannot be read.")
+        if row is None or to is None:
+            raise Invalid("boundary.invalid", "The move names no entity or no system.")
+        Boundary.objects.select_for_update().filter(entity=row).order_by("pk").count()
+        before = [snapshots.of_boundary(b) for b in _close(row, group, scope, valid_from)]
+        try:
+            with transaction.atomic():
+                made = Boundary.objects.create(entity=row, attribute_group=group, system=to, approval_id=approval_id,
+                                               valid=TimestamptzRange(valid_from, valid_until, "[)"), **places)  # fmt: skip
+        except IntegrityError as error:
+            raise Conflict(
+                "boundary.overlap", f"Another system is the record for a part of {entity} from then on: {_constraint(error)}."
+            ) from None
+        audit.record(actor=actor, verb="catalog.boundary_moved", subject_kind="entity", subject_id=entity, before=before,
+                     after={**snapshots.of_boundary(made), "approval": approval_id})  # fmt: skip
+        outbox.emit("catalog.boundary_moved", key=entity, payload={"boundary_id": made.pk, "entity": entity, "system": system})
+        search_index.refresh(Api.objects.filter(entity_uses__entity=row).values_list("pk", flat=True))
+    moved = boundaries.find(made.pk)
+    if moved is None:
+        raise NotFound("boundary.unknown", "The boundary vanished.")
+    return moved
+
+
+def _constraint(error: IntegrityError) -> str:
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or "overlap"
+
+
+def _close(entity: BusinessEntity, group: AttributeGroup | None, scope: dict[str, str], at: datetime) -> list[Boundary]:
+    """End what is in force for exactly this place; refuse where the present boundary is wider than the move."""
+    closed = []
+    wider = []
+    for facts in boundaries.matching(entity.key, group.key if group else None, scope, at):
+        same = facts.attribute_group == (group.key if group else None) and dict(facts.scope) == {
+            k: v for k, v in scope.items() if v
+        }
+        narrower = (group is None or facts.attribute_group == group.key) and all(
+            facts.scope.get(k) == v for k, v in scope.items() if v
+        )
+        if not (same or narrower):
+            wider.append(facts)
+            continue
+        boundary = Boundary.objects.get(pk=facts.id)
+        if boundary.valid.lower is not None and boundary.valid.lower >= at:
+            raise Conflict("boundary.overlap", f"{facts.system.name} is the record from that very moment on. Choose a later one.")
+        boundary.valid = TimestamptzRange(boundary.valid.lower, at, "[)")
+        boundary.save(update_fields=["valid"])
+        closed.append(boundary)
+    if wider:
+        names = "; ".join(f"{w.system.name} for {w.attribute_group or 'all'} {records.scope_words(w.scope)}" for w in wider)
+        raise Conflict(
+            "boundary.wider",
+            f"A wider boundary is in force ({names}). Move that one, in its parts, first.",
+            {"boundaries": [w.id for w in wider]},
+        )
+    return closed

@@ -1,0 +1,96 @@
+"""Keeps `ApiSearch` true: called by every service, in the transaction of its change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import connection
+
+_REFRESH = """
+with wanted as (select unnest(%(ids)s::bigint[]) as id)
+insert into catalog_apisearch (api_id, slug, name, purpose, restricted, team_ids, domain, team, layer, style, system, tier, data_class, states,
+  team_name, record_names, versions, consumers, calls, judged, changed_at, head, document)
+select a.id, a.slug, a.name, a.purpose,
+  a.visibility = 'restricted' or coalesce(v.only_draft, true),
+  (select coalesce(array_agg(distinct x), '{}') from unnest(array[a.owner_team_id] || coalesce(s.team_ids, '{}')) x where x is not null),
+  coalesce(d.key, ''), coalesce(t.key, ''), a.layer, a.style, coalesce(sy.key, ''), coalesce(ti.level::text, ''), a.data_class,
+  coalesce(v.states, '{}'), coalesce(t.name, ''), left(coalesce(r.names, ''), 400), coalesce(v.versions, '[]'::jsonb),
+  coalesce(s.consumers, 0), u.calls, coalesce(v.judged, true), clock_timestamp(), h.head,
+  h.head || setweight(to_tsvector('english', coalesce(v.operation_words, '')), 'B') || setweight(to_tsvector('english', coalesce(v.field_words, '')), 'D')
+from wanted w join catalog_api a on a.id = w.id
+left join catalog_domain d on d.id = a.domain_id
+left join catalog_team t on t.group_id = a.owner_team_id
+left join catalog_system sy on sy.id = a.system_id
+left join catalog_slatier ti on ti.id = a.tier_id
+left join lateral (
+  select bool_and(v.state = 'draft') as only_draft, array_agg(distinct v.state) as states,
+         jsonb_agg(jsonb_build_object('label', v.label, 'state', v.state) order by v.position desc, v.id desc) as versions,
+         bool_and(v.origin <> 'imported' or v.approval_id is not null) as judged,
+         string_agg(c.operation_words, ' ') filter (where v.recent) as operation_words,
+         string_agg(c.field_words, ' ') filter (where v.recent) as field_words
+    from (select v.*, row_number() over (order by v.state not in ('published', 'deprecated'), v.position desc, v.id desc) <= 2 as recent
+            from catalog_apiversion v where v.api_id = a.id) v
+    left join catalog_contract c on c.digest = v.contract_id) v on true
+left join lateral (
+  select array_agg(distinct app.team_id) as team_ids, count(distinct su.application_id) as consumers
+    from catalog_subscription su join catalog_apiversion v on v.id = su.version_id join catalog_application app on app.id = su.application_id
+   where v.api_id = a.id and su.state in ('active', 'requested')) s on true
+left join lateral (
+  select string_agg(distinct sys.name, ', ') as names, string_agg(distinct e.name || ' ' || e.key, ' ') as entities
+    from catalog_apientity ae join catalog_businessentity e on e.id = ae.entity_id
+    left join catalog_boundary b on b.entity_id = e.id and b.valid @> clock_timestamp()
+         and (b.attribute_group_id is null or ae.attribute_group_id is null or b.attribute_group_id = ae.attribute_group_id)
+    left join catalog_system sys on sys.id = b.system_id
+   where ae.api_id = a.id) r on true
+left join lateral (
+  select sum(ud.calls)::bigint as calls from catalog_usageday ud join catalog_apiversion v on v.id = ud.version_id
+   where v.api_id = a.id and ud.day >= current_date - 30) u on true
+cross join lateral (
+  select setweight(to_tsvector('english', a.name || ' ' || replace(a.slug, '-', ' ') || ' ' || a.slug || ' ' || array_to_string(a.aliases, ' ')), 'A')
+      || setweight(to_tsvector('english', concat_ws(' ', d.name, t.name, sy.name, sy.vendor, r.entities)), 'B')
+      || setweight(to_tsvector('english', a.purpose), 'C') as head) h
+on conflict (api_id) do update set slug = excluded.slug, name = excluded.name, purpose = excluded.purpose, restricted = excluded.restricted,
+  team_ids = excluded.team_ids, domain = excluded.domain, team = excluded.team, layer = excluded.layer, style = excluded.style,
+  system = excluded.system, tier = excluded.tier, data_class = excluded.data_class, states = excluded.states, team_name = excluded.team_name,
+  record_names = excluded.record_names, versions = excluded.versions, consumers = excluded.consumers, calls = excluded.calls,
+  judged = excluded.judged, changed_at = excluded.changed_at, head = excluded.head, document = excluded.document
+"""
+
+_WORDS = """
+insert into catalog_searchword (word)
+select distinct lexeme from catalog_apisearch s, unnest(tsvector_to_array(s.document)) lexeme
+ where s.api_id = any(%(ids)s) and length(lexeme) between 3 and 60 order by lexeme on conflict do nothing
+"""
+
+_CALLS = """
+update catalog_apisearch s set calls = u.calls from (
+  select v.api_id, sum(ud.calls)::bigint as calls from catalog_usageday ud join catalog_apiversion v on v.id = ud.version_id
+   where v.api_id = any(%(ids)s) and ud.day >= current_date - 30 group by v.api_id) u
+ where s.api_id = u.api_id and s.calls is distinct from u.calls
+"""
+
+
+def refresh(api_ids: Iterable[int]) -> None:
+    """Rebuild the rows of these APIs. The two newest versions, published ones first, give operations and fields."""
+    ids = sorted(set(api_ids))
+    if not ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_REFRESH, {"ids": ids})
+        cursor.execute(_WORDS, {"ids": ids})
+
+
+def refresh_calls(api_ids: Iterable[int]) -> None:
+    """Only the calls of the last 30 days, after a usage report."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CALLS, {"ids": sorted(set(api_ids))})
+
+
+def refresh_all(*, batch: int = 500) -> int:
+    """Every row anew, for `manage.py rebuild_search` and after names of teams, domains or systems have changed."""
+    from catalog.models import Api
+
+    ids = list(Api.objects.order_by("id").values_list("id", flat=True))
+    for start in range(0, len(ids), batch):
+        refresh(ids[start : start + batch])
+    return len(ids)
