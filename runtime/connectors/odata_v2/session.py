@@ -1,0 +1,130 @@
+"""Signing in, the CSRF handshake, and what the Gateway's error bodies say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+import msgspec
+
+from runtime.connectors.auth import Auth
+from runtime.connectors.http import HttpClient, Response, raise_for
+from runtime.connectors.odata_v2.settings import ODataSettings
+from runtime.connectors.protocols import Call, Refused
+
+
+class Session:
+    """One service of one system. The CSRF token and *every* cookie that came with it are sent on writes (their names are no contract)."""
+
+    def __init__(self, settings: ODataSettings) -> None:
+        if settings.verify is False:
+            raise Refused("egress.tls", "TLS certificates are always checked; name a CA file under 'verify' instead of false.")
+        self.settings = settings
+        self.http = HttpClient(
+            settings.base_url, verify=settings.verify, also_allowed=settings.also_allowed, max_response=settings.max_response
+        )
+        self.auth = Auth(settings.auth, self.http)
+        self.root = "/" + settings.service.strip("/") + "/"
+        self.token = ""
+        self.cookies: dict[str, str] = {}
+
+    def close(self) -> None:
+        self.http.close()
+
+    def get(self, target: str, *, call: Call, params: Mapping[str, Any] | None = None, until: float | None = None) -> Response:
+        """A read. Raises what the status means."""
+        headers = self.auth.headers(call)
+        if self.settings.page_size:
+            headers["Prefer"] = f"odata.maxpagesize={self.settings.page_size}"
+        url = target if target.startswith(("http", "/")) else self.root + target
+        response = self.http.request("GET", url, call=call, effect=False, params=params, headers=headers, until=until)
+        refuse(response, call=call, effect=False)
+        return response
+
+    def write(
+        self, method: str, target: str, body: bytes, *, call: Call, headers: Mapping[str, str] | None = None, until: float
+    ) -> Response:  # fmt: skip
+        """A write with token and cookies; a rejected token (403 and `x-csrf-token: Required`: nothing was done) is fetched anew once."""
+        for attempt in (1, 2):
+            if self.settings.csrf and not self.token:
+                self.fetch(call, until)
+            given = {**self.auth.headers(call), **self._tokens(), **(headers or {})}
+            response = self.http.request(
+                method, self.root + target, call=call, effect=True, headers=given, content=body, until=until
+            )
+            if response.status == 403 and response.headers.get("x-csrf-token", "").lower() == "required" and attempt == 1:
+                self.token, self.cookies = "", {}
+                continue
+            break
+        self._keep(response)
+        return response
+
+    def fetch(self, call: Call, until: float) -> None:
+        headers = {**self.auth.headers(call), "X-CSRF-Token": "Fetch"}
+        response = self.http.request("GET", self.root, call=call, effect=False, headers=headers, until=until)
+        refuse(response, call=call, effect=False)
+        self.token = response.headers.get("x-csrf-token", "")
+        if not self.token:
+            raise Refused("odata.csrf", "The service gave no CSRF token; if it needs none, set csrf = false.")
+        self.cookies = {}
+        self._keep(response)
+
+    def _tokens(self) -> dict[str, str]:
+        if not self.settings.csrf:
+            return {}
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        return {"X-CSRF-Token": self.token} | ({"Cookie": cookies} if cookies else {})
+
+    def _keep(self, response: Response) -> None:
+        for line in response.headers.get_list("set-cookie"):
+            try:
+                self.cookies.update({name: morsel.coded_value for name, morsel in SimpleCookie(line).items()})
+            except CookieError:
+                name, _, value = line.partition(";")[0].partition("=")
+                self.cookies[name.strip()] = value.strip()
+
+
+def refuse(response: Response, *, call: Call, effect: bool) -> None:
+    """Raises what a status means, in the words of the nested error body."""
+    code, message = error_of(response.body)
+    raise_for(response, call=call, effect=effect, code=code, message=message)
+
+
+def error_of(body: bytes) -> tuple[str, str]:
+    """(`error.code`, all messages): SAP puts the useful ones into `innererror.errordetails`. OData V2 JSON format §8."""
+    try:
+        error = msgspec.json.decode(body)["error"]
+        value = error["message"]["value"] if isinstance(error["message"], dict) else error["message"]
+        inner = error.get("innererror")
+        details = inner.get("errordetails") if isinstance(inner, dict) else None
+        texts = [str(value)]
+        for detail in details if isinstance(details, list) else []:
+            text = str(detail.get("message", ""))
+            target = str(detail.get("target") or "")
+            shown = f"{text} ({target})" if target else text
+            if text and text != value:
+                texts.append(shown)
+            elif target:
+                texts[0] = shown
+        return str(error.get("code") or ""), "; ".join(dict.fromkeys(texts))[:1_000]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "", ""
+
+
+def warnings_of(response: Response) -> list[str]:
+    """`sap-message`: a success that carries a warning. Shape: `{code, message, severity, target, details: [...]}`."""
+    value = response.headers.get("sap-message") or response.headers.get("sap-messages")
+    if not value:
+        return []
+    try:
+        message = msgspec.json.decode(value)
+        entries = message if isinstance(message, list) else [message, *message.get("details", [])]
+        return [f"{e.get('severity', 'info')}: {e.get('message', '')} [{e.get('code', '')}]" for e in entries]
+    except (ValueError, TypeError, AttributeError):
+        return [value[:500]]
+
+
+def deadline(call: Call) -> float:
+    return time.monotonic() + call.deadline

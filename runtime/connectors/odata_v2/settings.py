@@ -1,0 +1,53 @@
+"""Settings of an OData V2 connection: where, what, and how changes are found."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Lookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the sink asks whether a message has arrived: `field eq 'key'` over an entity set."""
+
+    field: str
+    reference: str
+    entity_set: str | None = None
+    batch: int = 20
+
+
+class ODataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """base_url is the host (and gateway prefix); service is the path of the service document.
+
+    changed       the field that moves when a row changes; without it every run reads everything
+    changed_type  its literal form in `$filter`: datetime (Edm.DateTime) or datetimeoffset (Edm.DateTimeOffset)
+    overlap       seconds that a new run reads again before its last position, for rows that were committed late
+    page_size     sent as `Prefer: odata.maxpagesize` (a hint; `$top` would switch the server's own paging off)
+    operation     create (POST), update (MERGE on the key predicate)
+    match         for update: `fetch` reads the ETag first, `item` takes Item.match, `any` sends `*`
+    """
+
+    base_url: str
+    service: str
+    entity_set: str
+    key_fields: list[str]
+    changed: str | None = None
+    changed_type: Literal["datetime", "datetimeoffset"] = "datetimeoffset"
+    overlap: float = 0.0
+    filter: str | None = None
+    select: list[str] = msgspec.field(default_factory=list)
+    expand: list[str] = msgspec.field(default_factory=list)
+    parameters: dict[str, str] = msgspec.field(default_factory=dict)
+    page_size: int | None = None
+    operation: Literal["create", "update"] = "create"
+    update_method: Literal["PATCH", "MERGE"] = "PATCH"
+    match: Literal["fetch", "item", "any"] = "fetch"
+    reference: str | None = None
+    lookup: Lookup | None = None
+    idempotency: Literal["K", "N", "L", "U"] = "L"
+    csrf: bool = True
+    max_batch: int = 50
+    auth: dict[str, Any] = msgspec.field(default_factory=dict)
+    verify: bool | str = True
+    also_allowed: list[str] = msgspec.field(default_factory=list)
+    max_response: int = 64 * 1024 * 1024

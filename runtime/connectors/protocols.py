@@ -1,0 +1,236 @@
+"""What every connector promises. The ledger knows these shapes and nothing of any vendor.
+
+A connector holds no state that matters: the cursor it gives back is data, the caller stores it in the transaction that
+stores the records, and hands it in again. Nothing here touches a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, Protocol, runtime_checkable
+
+
+class Idempotency(StrEnum):
+    """What a target does when the same message reaches it twice."""
+
+    KEY = "K"  # it keeps a key that we send, and answers the repetition with the first result
+    NATURAL = "N"  # it keys its documents by something of ours: a repetition is an upsert or a refusal
+    LOOKUP = "L"  # it keys nothing, but can be asked whether our reference is there
+    UNSAFE = "U"  # neither: after an ambiguous outcome only a person may release the message
+
+
+class CallError(Exception):
+    """Base of the three ways in which a call does not succeed."""
+
+
+class Retriable(CallError):
+    """Nothing was applied; the same call may be made again, `after` seconds from now where the other side named a time."""
+
+    def __init__(self, reason: str, *, after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.after = reason, after
+
+
+class Refused(CallError):
+    """The other side (or our own egress rule) says no; the same call will be refused again."""
+
+    def __init__(self, code: str, message: str, *, status: int | None = None) -> None:
+        super().__init__(f"{message} [{code}]")
+        self.code, self.message, self.status = code, message, status
+
+
+class Unknown(CallError):
+    """The call may or may not have been applied. Ask before anything is sent again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Secrets(Mapping[str, str]):
+    """Secret values, given for one call and never kept. Shows its names only, in repr, str and errors."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        self._values = dict(values or {})
+
+    def __getitem__(self, name: str) -> str:
+        try:
+            return self._values[name]
+        except KeyError:
+            raise Refused(
+                "secret.missing", f"The secret {name!r} is not set for this connection; set it and run again."
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Secrets({', '.join(f'{name}=***' for name in sorted(self._values))})"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> Any:
+        raise TypeError("secrets are not serialised")
+
+    def redact(self, text: str) -> str:
+        """`text` without any of the values; used on every message that quotes the other side."""
+        for value in sorted(self._values.values(), key=len, reverse=True):
+            if len(value) >= 4:
+                text = text.replace(value, "***")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Circumstances of one call. `deadline` is the total for everything the method does on the network, in seconds."""
+
+    secrets: Secrets = field(default_factory=Secrets)
+    deadline: float = 30.0
+    correlation_id: str | None = None
+    traceparent: str | None = None
+
+
+Cursor = dict[str, Any]  # plain JSON; its content is the connector's own
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing read. `version` orders states of the same key (text as the source gives it), None where there is none."""
+
+    key: str
+    payload: bytes
+    received_at: datetime
+    version: str | None = None
+    deleted: bool = False
+    origin: str = ""  # file and position, or URL: for a person who has to find it again
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Input that could not become a record: it becomes a dead letter, never a silent skip."""
+
+    origin: str
+    reason: str
+    payload: bytes = b""
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`cursor` goes into the next `read`; `done` means that the source has nothing more now (the next run starts there)."""
+
+    records: Sequence[Record]
+    cursor: Cursor
+    done: bool
+    rejected: Sequence[Rejected] = ()
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to write. `idempotency_key` is stable over attempts and replays.
+
+    address   names that the path or key predicate needs (`{"Product": "TG11"}`), where the target needs any
+    match     the ETag that the caller has seen, for conditional writes
+    """
+
+    key: str
+    idempotency_key: str
+    body: bytes
+    address: Mapping[str, str] = field(default_factory=dict)
+    match: str | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one item.
+
+    confirmed   the target has it; `reference` is the target's own name for it
+    refused     the target does not have it. With `retry_after` set it may be sent again after that many seconds (`retriable`);
+                without, the same message will be refused again
+    unknown     it may or may not have it: ask
+    """
+
+    key: str
+    status: Literal["confirmed", "refused", "unknown"]
+    reference: str | None = None
+    code: str = ""
+    message: str = ""
+    retry_after: float | None = None
+    warnings: Sequence[str] = ()
+
+    @property
+    def retriable(self) -> bool:
+        return self.status == "refused" and self.retry_after is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Answer of `check`. `detail` says what a person has to do when it is not ok."""
+
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that can be read or written, as `discover` finds it."""
+
+    name: str
+    key_fields: Sequence[str] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    writable: bool = False
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Reads in pages. Raises Retriable or Refused, never Unknown: reading applies nothing."""
+
+    def check(self, *, call: Call) -> Health: ...
+
+    def discover(self, *, call: Call) -> Sequence[Resource]: ...
+
+    def read(self, cursor: Cursor | None, *, call: Call) -> Page: ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Sweeping(Protocol):
+    """A source that can also list all keys, so that deletions, invisible to a change cursor, are found by comparison."""
+
+    def sweep(self, cursor: Cursor | None, *, call: Call) -> Page: ...
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Writes a batch. `write` answers every item, in order, or raises Retriable or Refused when *nothing* was applied."""
+
+    idempotency: Idempotency
+    max_batch: int
+
+    def check(self, *, call: Call) -> Health: ...
+
+    def write(self, batch: Sequence[Item], *, call: Call) -> list[Outcome]: ...
+
+    def ask(self, keys: Sequence[str], *, call: Call) -> dict[str, str | None]: ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Decision(Protocol):
+    """A question inside a checkout: one try, no queue. The caller has a declared fallback for each of the three errors."""
+
+    def decide(self, question: bytes, *, call: Call) -> bytes: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,46 @@
+"""Protocol name → connector. A new protocol is a new folder with `connector.py`; nothing here changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+import runtime.connectors as package
+from kernel.errors import Invalid
+from runtime.connectors.protocols import Decision, Sink, Source
+
+
+def names() -> list[str]:
+    """Protocols that this installation speaks: the folders beside this file."""
+    return sorted(module.name for module in iter_modules(package.__path__) if module.ispkg)
+
+
+def open_source(protocol: str, settings: Mapping[str, Any]) -> Source:
+    """A source. Raises Invalid for an unknown protocol, one that cannot read, or settings that do not fit."""
+    made: Source = _maker(protocol, "source", "read from")(settings)
+    return made
+
+
+def open_sink(protocol: str, settings: Mapping[str, Any]) -> Sink:
+    made: Sink = _maker(protocol, "sink", "write to")(settings)
+    return made
+
+
+def open_decision(protocol: str, settings: Mapping[str, Any]) -> Decision:
+    made: Decision = _maker(protocol, "decision", "ask")(settings)
+    return made
+
+
+def _maker(protocol: str, role: str, words: str) -> Any:
+    known = names()
+    if protocol not in known:
+        close = get_close_matches(protocol, known, n=2)
+        hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(known)}."
+        raise Invalid("connection.protocol", f"There is no connector {protocol!r}. {hint}")
+    maker = getattr(import_module(f"{package.__name__}.{protocol}.connector"), role, None)
+    if maker is None:
+        raise Invalid("connection.protocol", f"The connector {protocol!r} cannot {words} a system.")
+    return maker
