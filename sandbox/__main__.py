@@ -8,12 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sandbox.dataset import load
-from sandbox.erp import Erp
-from sandbox.loyalty import Loyalty
-from sandbox.server import CannotStart, Emulator, host, lock
-from sandbox.stores import StoreFleet
+from sandbox.state import CannotStart, lock
+
+if TYPE_CHECKING:
+    from sandbox.server import Emulator
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -31,6 +31,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
     """The emulators asked for. Sign-ins come from the environment, so that they are in no process list."""
+    from sandbox.dataset import load
+    from sandbox.erp import Erp
+    from sandbox.loyalty import Loyalty
+    from sandbox.stores import StoreFleet
+
     data = load(given.data, seed=given.seed, stores=given.stores, products=given.products)
     ports = {"erp": given.erp_port, "stores": given.store_port, "loyalty": given.loyalty_port}
     if all(port is None for port in ports.values()):
@@ -49,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parse(argv)
 
     async def run() -> None:
+        from sandbox.server import host
+
         await host(build(given), with_parent=given.with_parent)
 
     try:

@@ -1,7 +1,7 @@
 """Real retail files as sandbox data: AdventureWorks master data for the ERP, online-retail rows as store sales.
 
 `python -m sandbox.realdata replay --data DIR --drop DIR [--stores N] [--per-file N] [--journal FILE]` writes POSLog files under
-`DROP/<store>/`. The same rows give the same files, byte for byte. Nothing is cleaned: negative quantities, missing customers,
+`DROP/<store>/`; `python -m sandbox.realdata poslog --data DIR --drop DIR` drops the real POSLog file of DIR as it is. The same rows give the same files, byte for byte. Nothing is cleaned: negative quantities, missing customers,
 missing descriptions, zero prices and codes that are no article (POST, D, M, BANK CHARGES) come out as they are in the rows.
 
 How rows become transactions: rows of one invoice are one transaction, in the file's order. Store and till come from a checksum of
@@ -201,6 +201,16 @@ def replay(data: Path, target: Path, *, stores: int = 6, per_file: int = 50, jou
             "files": files, "amount": str(made.amount), "currency": CURRENCY, "dirty": dict(sorted(made.dirty.items()))}  # fmt: skip
 
 
+def drop_poslog(data: Path, target: Path) -> list[str]:
+    """Put the real POSLog files below `data` where a collector looks, byte for byte; names of what was dropped."""
+    files = sorted(
+        path for place in (data, data / "poslog", data / "data" / "poslog") for path in place.glob("*transactions.xml")
+    )
+    if not files:
+        raise FileNotFoundError(f"no POSLog files at {data} or {data / 'poslog'}")
+    return [str(drop(target / "real", path.name, path.read_bytes())) for path in files]
+
+
 def rung(made: Transaction) -> dict[str, Any]:
     """The journal effect of a till transaction."""
     return {"effect": "sale.rung", "key": made.key, "ref": made.key, "entity": f"{made.store}/{made.till}",
@@ -216,8 +226,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     writes.add_argument("--stores", type=int, default=6)
     writes.add_argument("--per-file", type=int, default=50)
     writes.add_argument("--journal", type=Path)
+    drops = commands.add_parser("poslog", help="drop the real POSLog files as they are")
+    drops.add_argument("--data", type=Path, required=True)
+    drops.add_argument("--drop", type=Path, required=True)
     given = parser.parse_args(argv)
     try:
+        if given.command == "poslog":
+            print(json.dumps({"files": drop_poslog(given.data, given.drop)}))
+            return 0
         print(json.dumps(replay(given.data, given.drop, stores=given.stores, per_file=given.per_file, journal=given.journal)))
     except FileNotFoundError as error:
         print(error)

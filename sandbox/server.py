@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import inspect
 import os
 import signal
@@ -16,7 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import orjson
@@ -24,6 +23,7 @@ from aiohttp import web
 
 from sandbox.faults import BadControl, Decision, FaultPlan
 from sandbox.journal import Journal
+from sandbox.state import CannotStart
 
 HOST = "127.0.0.1"
 MAX_BODY = 64 * 1024 * 1024
@@ -285,22 +285,6 @@ def _cut(request: web.BaseRequest) -> web.Response:
 
 
 # --- the process --------------------------------------------------------------------------------------------------------
-
-
-class CannotStart(Exception):
-    """One line for the operator: port taken, state directory in use, data not readable."""
-
-
-def lock(state: Path) -> IO[str]:
-    """Only one process per state directory, or the journals would mix."""
-    state.mkdir(parents=True, exist_ok=True)
-    held = (state / "lock").open("w")
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        held.close()
-        raise CannotStart(f"another sandbox already uses the state directory {state}") from None
-    return held
 
 
 async def host(emulators: dict[str, tuple[Emulator, int]], *, with_parent: bool = False) -> None:
