@@ -27,7 +27,7 @@ select s.id as subscription_id, s.vendor_id, d.id as deployment_id, d.release_id
    and not exists (select from runtime_pin p join catalog_apiversion c on c.id = p.version_id
                     where p.release_id = r.id and (c.state = 'retired' or c.sunset_at <= clock_timestamp()))
    and not exists (select from governance_active_freeze f
-                    where f.strictness = 'halt' and (f.environment is null or f.environment = d.environment) and (f.tier is null or f.tier = r.tier)
+                    where f.strictness = 'work' and (f.environment is null or f.environment = d.environment) and (f.tier is null or r.tier <= f.tier)
                       and (f.domain is null or f.domain = i.domain_key) and (f.system is null or f.system = v.system_key));
 
 create view runtime_gate as

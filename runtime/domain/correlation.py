@@ -1,0 +1,41 @@
+"""Correlation ids that carry the address of their message, so that nothing is stored for them and finding one is a key probe.
+
+32 hex digits, which is a valid W3C trace id (https://www.w3.org/TR/trace-context/ §3.2.2.3): 16 of the stream's salt, 4 of
+the stream, 2 of the lane, 10 of the position. A message that came with its own id keeps that one.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a message stands in the log."""
+
+    stream: int
+    lane: int
+    position: int
+
+
+def correlation_id(salt: int, stream: int, lane: int, position: int) -> str:
+    return f"{salt:016x}{stream:04x}{lane:02x}{position:010x}"
+
+
+def prefix(salt: int, stream: int, lane: int) -> str:
+    """Everything but the position: `prefix(...) + f"{position:010x}"` is the id."""
+    return f"{salt:016x}{stream:04x}{lane:02x}"
+
+
+def address_of(correlation: str) -> tuple[int, Address] | None:
+    """(salt, address) of an id that we made; None for anything else. The salt must still be compared with the stream's."""
+    text = correlation.strip().lower()
+    if len(text) != 32 or any(c not in "0123456789abcdef" for c in text):
+        return None
+    return int(text[:16], 16), Address(int(text[16:20], 16), int(text[20:22], 16), int(text[22:], 16))
+
+
+def lane_of(key: str, lanes: int) -> int:
+    """The one lane of a key: CRC-32 of its UTF-8 modulo the number of lanes."""
+    return zlib.crc32(key.encode()) % lanes

@@ -1,0 +1,224 @@
+"""Parked messages are the one row-by-row path: the head of each key first, each with lease and token of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg.rows import dict_row
+
+from runtime.ledger import vendors
+from runtime.ledger.append import Fenced
+from runtime.ledger.claims import LEASE_SECONDS, Abandoned, Claim, admit
+from runtime.ledger.connections import Connection
+from runtime.ledger.database_target import REFUSED_BY_TABLE, Table, upsert
+from runtime.ledger.exchange import Exchange, item_key
+from runtime.ledger.faultpoints import hit
+from runtime.ledger.parking import Mapper, Stop, Unmappable, fingerprint
+from runtime.ledger.reading import Message, decode, take
+from runtime.ledger.vendor_target import Bind, note, stop_for
+from runtime.ledger.vendors import Outgoing
+
+
+@dataclass(slots=True)
+class ParkedClaim(Claim):
+    """The right to try one parked message."""
+
+    key: str = ""
+    was: str = "retry"
+    payload: bytes | None = None
+
+
+_PICK = """
+select q.subscription_id, q.lane, q.position, q.state as was, q.intent_release, {release} as release_id, s.deployment_id, s.stream_id, t.salt, s.target,
+       s.instance, s.kind, s.idempotency, s.coalesce, s.batch, s.max_attempts, s.pace, s.vendor_id, v.breaker <> 'closed' or v.concurrency is not null as limited
+  from runtime_parked q join runtime_subscription s on s.id = q.subscription_id join runtime_stream t on t.id = s.stream_id
+       join runtime_vendorstate v on v.id = s.vendor_id {gate}
+ where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s)) and q.state {states}
+   and q.lease_until < clock_timestamp() and q.not_before < clock_timestamp()
+   and not exists (select from runtime_parked e where e.subscription_id = q.subscription_id and e.key = q.key and e.position < q.position)
+ order by s.tier, q.not_before, q.position limit 1 for update of q skip locked"""
+_TAKE = """
+update runtime_parked p set token = p.token + 1, attempt = p.attempt + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s), ask_only = {ask},
+       state = 'sending', intent_release = case when c.was = 'sending' then coalesce(p.intent_release, c.release_id) else c.release_id end
+  from ({pick}) c where p.subscription_id = c.subscription_id and p.lane = c.lane and p.position = c.position
+returning p.subscription_id as subscription, p.lane, p.position, p.key, p.token, p.attempt, p.intent_release, p.payload, c.was, c.stream_id as stream, c.salt,
+          c.target, c.instance, c.kind, c.idempotency, c.coalesce, c.batch, c.max_attempts, c.pace, c.vendor_id as vendor, c.release_id as release,
+          c.deployment_id as deployment, c.limited"""
+_CLAIM = _TAKE.format(
+    ask="false",
+    pick=_PICK.format(
+        release="g.release_id",
+        gate="join runtime_gate g on g.subscription_id = q.subscription_id",
+        states="in ('retry', 'behind', 'sending')",
+    ),
+)
+_CLAIM_TO_ASK = _TAKE.format(
+    ask="true",
+    pick=_PICK.format(
+        release="d.release_id",
+        gate="join runtime_deployment d on d.id = s.deployment_id and v.breaker = 'closed'",
+        states="= 'sending' and s.kind = 'vendor' and not exists (select from runtime_permitted g where g.subscription_id = q.subscription_id)",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseServing:
+    """How one release serves one table."""
+
+    table: Table
+    mapper: Mapper
+
+
+def claim_parked(
+    conn: Connection,
+    *,
+    tiers: Sequence[int],
+    only: Sequence[int] | None = None,
+    to_ask: bool = False,
+    lease: float = LEASE_SECONDS,
+) -> ParkedClaim | None:
+    """The parked message that is due longest and has none of its key before it."""
+    started = time.monotonic()
+    arguments = {"tiers": list(tiers), "only": list(only) if only is not None else None, "lease": lease}
+    try:
+        with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(_CLAIM_TO_ASK if to_ask else _CLAIM, arguments).fetchone()
+            if row is None:
+                return None
+            limited = row.pop("limited")
+            taken = ParkedClaim(**row, upto=None, intent=None, late=None, deadline=started + lease, ask_only=to_ask)
+            if limited and not to_ask:
+                admit(conn, taken, lease)
+    except Abandoned:
+        return None
+    return taken
+
+
+def _message(conn: Connection, taken: ParkedClaim) -> Message:
+    found = take(conn, taken, taken.position - 1, 1, upto=taken.position)
+    if not found:
+        raise LookupError(f"message {taken.lane}/{taken.position} is gone from the log")
+    if taken.payload is not None:
+        return found[0]._replace(document=decode(taken.payload))
+    return found[0]
+
+
+def retry_in_database(conn: Connection, taken: ParkedClaim, serving: DatabaseServing) -> bool:
+    """Try one parked message for a table. Answers whether it is delivered."""
+    message = _message(conn, taken)
+    stop: Stop | None = None
+    if taken.attempt > taken.max_attempts + 1:
+        stop = Stop(taken.position, taken.key, "dead", "poison", "too many attempts")
+    else:
+        try:
+            row = serving.mapper(message.document, message.correlation)
+            with conn.transaction():
+                _remove(conn, taken)
+                upsert(conn, serving.table, [(message.position, row)])
+                note(conn, taken, taken.position, taken.position, "confirmed", "")
+                hit("parked.before_commit")
+            return True
+        except Unmappable as error:
+            stop = Stop(taken.position, taken.key, "dead", error.reason_class, error.reason, error.pattern)
+        except REFUSED_BY_TABLE as error:
+            stop = Stop(taken.position, taken.key, "dead", "refused", (error.diag.message_primary or str(error)).strip())
+    with conn.transaction():
+        _keep(conn, taken, stop)
+    return False
+
+
+def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind) -> bool:
+    """Try one parked message at its vendor: asked about first when it may have been sent. Answers whether it is delivered."""
+    message = _message(conn, taken)
+    switched = taken.was == "sending" and taken.intent_release not in (None, taken.release)
+    try:
+        binding = bind(taken.intent_release if switched and taken.intent_release else taken.release)
+        item = Outgoing(
+            message.position,
+            message.key,
+            item_key(taken, message.position),
+            message.correlation,
+            binding.mapper(message.document, message.correlation),
+        )
+    except Unmappable as error:
+        with conn.transaction():
+            _keep(conn, taken, Stop(taken.position, taken.key, "dead", error.reason_class, error.reason, error.pattern))
+        return False
+    if taken.attempt > taken.max_attempts and taken.was != "sending":
+        with conn.transaction():
+            _keep(conn, taken, Stop(taken.position, taken.key, "dead", "attempts", "too many attempts"))
+        return False
+    exchange = Exchange(taken, binding.vendor, ask_first=taken.was == "sending", send=not switched and not taken.ask_only)
+    outcome = exchange.run([item])
+    hit("parked.after_call")
+    answer = outcome.answers[item.position]
+    with conn.transaction():
+        if answer.status == "confirmed":
+            _remove(conn, taken)
+            note(conn, taken, taken.position, taken.position, "confirmed", answer.detail, answer.reference)
+            vendors.works(conn, taken.vendor)
+        else:
+            _keep_after(conn, taken, item, exchange)
+        hit("parked.before_commit")
+    return answer.status == "confirmed"
+
+
+def _keep_after(conn: Connection, taken: ParkedClaim, item: Outgoing, exchange: Exchange) -> None:
+    outcome = exchange.outcome
+    answer = outcome.answers[item.position]
+    stop = stop_for(item, answer, taken)
+    if stop is None:
+        raise AssertionError("a confirmed message is not kept")
+    if answer.status == "unsent" and outcome.failure:
+        if outcome.retry_after:
+            vendors.throttled(conn, taken.vendor, outcome.failure, retry_after=outcome.retry_after)
+        else:
+            vendors.failed(conn, taken.vendor, outcome.failure)
+    elif answer.status == "unknown":
+        vendors.failed(conn, taken.vendor, outcome.failure or "no trustworthy answer")
+        if taken.idempotency == "K" and taken.intent_release not in (None, taken.release):
+            stop = Stop(item.position, item.key, "unknown", "unknown", "sent by another release, and the vendor cannot be asked")
+    elif answer.status == "retry":
+        stop.delay = max(stop.delay, min(300.0, 0.5 * 2.0**taken.attempt))
+        if taken.attempt >= taken.max_attempts:
+            stop = Stop(item.position, item.key, "dead", "attempts", answer.detail or "too many attempts")
+    _keep(conn, taken, stop)
+
+
+def _remove(conn: Connection, taken: ParkedClaim) -> None:
+    gone = conn.execute(
+        "delete from runtime_parked where subscription_id = %s and lane = %s and position = %s and token = %s",
+        (taken.subscription, taken.lane, taken.position, taken.token),
+    )
+    if gone.rowcount != 1:
+        raise Fenced(f"parked {taken.subscription}/{taken.lane}/{taken.position}: token {taken.token} is not current")
+
+
+def _keep(conn: Connection, taken: ParkedClaim, stop: Stop) -> None:
+    print_of = fingerprint(taken.target, stop.reason_class, stop.pattern or stop.reason) if stop.reason_class else ""
+    kept = conn.execute(
+        """update runtime_parked set state = %s, reason_class = %s, fingerprint = %s, reason = %s, lease_until = 'epoch', ask_only = false,
+                  not_before = clock_timestamp() + make_interval(secs => %s), intent_release = %s
+            where subscription_id = %s and lane = %s and position = %s and token = %s""",
+        (
+            stop.state,
+            stop.reason_class,
+            print_of,
+            stop.reason[:2000],
+            stop.delay,
+            stop.intent_release,
+            taken.subscription,
+            taken.lane,
+            taken.position,
+            taken.token,
+        ),
+    )
+    if kept.rowcount != 1:
+        raise Fenced(f"parked {taken.subscription}/{taken.lane}/{taken.position}: token {taken.token} is not current")
+    note(conn, taken, taken.position, taken.position, stop.state, stop.reason)
+
+
+__all__ = ["DatabaseServing", "ParkedClaim", "claim_parked", "retry_at_vendor", "retry_in_database"]

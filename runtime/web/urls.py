@@ -1,0 +1,6 @@
+"""Pages of the runtime (`runtime/…`)."""
+
+from typing import Any
+
+app_name = "runtime"
+urlpatterns: list[Any] = []
