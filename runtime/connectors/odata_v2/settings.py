@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 
-class Lookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Lookup(msgspec.Struct, frozen=True):
     """How the sink asks whether a message has arrived: `field eq 'key'` over an entity set."""
 
     field: str
@@ -16,7 +16,7 @@ class Lookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch: int = 20
 
 
-class ODataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ODataSettings(msgspec.Struct, frozen=True):
     """base_url is the host (and gateway prefix); service is the path of the service document.
 
     changed       the field that moves when a row changes; without it every run reads everything

@@ -120,7 +120,7 @@ class ODataSource:
                 f"({after(position, include_first=True)})" if len(position) == 1 and changed else f"({after(position)})"
             )
         order = ([changed] if changed else []) + settings.key_fields
-        select = settings.key_fields if keys_only else settings.select
+        select = settings.key_fields if keys_only else list(dict.fromkeys([*settings.select, *order])) if settings.select else []
         return {
             **settings.parameters,
             **({"$filter": " and ".join(conditions)} if conditions else {}),

@@ -1,0 +1,76 @@
+"""Signing in and reading error bodies, for every REST vendor alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from runtime.connectors.auth import Auth
+from runtime.connectors.http import HttpClient, Response, raise_for
+from runtime.connectors.protocols import Call, Refused
+from runtime.connectors.rest.settings import RestSettings
+
+
+class Session:
+    def __init__(self, settings: RestSettings) -> None:
+        if settings.verify is False:
+            raise Refused("egress.tls", "TLS certificates are always checked; name a CA file under 'verify' instead of false.")
+        self.settings = settings
+        self.http = HttpClient(
+            settings.base_url, verify=settings.verify, also_allowed=settings.also_allowed, max_response=settings.max_response
+        )
+        self.auth = Auth(settings.auth, self.http)
+
+    def close(self) -> None:
+        self.http.close()
+
+    def send(
+        self, method: str, target: str, *, call: Call, effect: bool, params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None, content: bytes | None = None, until: float | None = None,
+    ) -> Response:  # fmt: skip
+        """One request, signed in; a 401 (nothing was done) is tried once more with a new token where tokens expire."""
+        ends = until if until is not None else time.monotonic() + call.deadline
+        for attempt in (1, 2):
+            given = {**self.settings.headers, **self.auth.headers(call), **(headers or {})}
+            response = self.http.request(
+                method, target, call=call, effect=effect, params=params, headers=given, content=content, until=ends
+            )
+            if response.status == 401 and self.auth.tokens and attempt == 1:
+                self.auth.forget()
+                continue
+            break
+        return response
+
+    def refuse(self, response: Response, *, call: Call, effect: bool) -> None:
+        if not response.ok:
+            code, message = self.error(response.body)
+            raise_for(response, call=call, effect=effect, code=code, message=message)
+
+    def error(self, body: bytes) -> tuple[str, str]:
+        try:
+            found = msgspec.json.decode(body)
+        except ValueError:
+            return "", ""
+        errors = self.settings.errors
+        return first(found, errors.code), first(found, errors.message)
+
+
+def first(document: Any, paths: list[str]) -> str:
+    """The first path that holds a scalar; a list on the way is entered at its first element."""
+    for path in paths:
+        value = at(document, path)
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
+            return str(value)[:1_000]
+    return ""
+
+
+def at(document: Any, path: str) -> Any:
+    value = document
+    for step in path.split(".") if path else ():
+        if isinstance(value, list):
+            value = value[0] if value else None
+        value = value.get(step) if isinstance(value, dict) else None
+    return value[0] if isinstance(value, list) and value and not isinstance(value[0], dict) else value
