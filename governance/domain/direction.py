@@ -1,0 +1,121 @@
+"""Systems of record and the direction of writes.
+
+The rule (semantics.md §4): a sync job may write an attribute only AWAY from its system of record. Writing TO the system of
+record is a command, addressed to the API which that very system offers for it. Where nobody is the system of record the
+direction is unknown, and unknown is refused: no vacuous pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+WriteKind = Literal["replica", "command"]
+Verdict = Literal["allowed", "denied", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One entity write of one target of a manifest.
+
+    `source_system` is where the job reads, `target_system` where it writes; `target_api_system` is the system behind the API
+    that the operation belongs to (None: the target has no registered API). `scope` limits by banner, region or channel.
+    """
+
+    entity: str
+    attribute_group: str | None
+    kind: WriteKind
+    source_system: str
+    target_system: str
+    target_api_system: str | None
+    target_entities: tuple[tuple[str, str | None, str], ...] = ()
+    scope: Mapping[str, str] = field(default_factory=dict)
+    pointer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`code` is `sor.violation`, `sor.no_record`, `sor.command_elsewhere`, `sor.not_a_command_api` or `sor.ok`."""
+
+    verdict: Verdict
+    code: str
+    message: str
+    write: Write
+
+
+Record = Callable[[str, str | None, Mapping[str, str]], Iterable[str]]
+
+
+def judge(write: Write, record_of: Record) -> Judgement:
+    """`record_of(entity, attribute_group, scope)` gives every system that is authoritative for any part of it, at the time in question.
+
+    More than one system means that the write spans boundaries and is denied unless each part is written for itself.
+    """
+    what = write.entity if write.attribute_group is None else f"{write.entity}/{write.attribute_group}"
+    records = tuple(dict.fromkeys(record_of(write.entity, write.attribute_group, write.scope)))
+
+    def say(verdict: Verdict, code: str, message: str) -> Judgement:
+        return Judgement(verdict, code, message, write)
+
+    if not records:
+        return say(
+            "unknown", "sor.no_record", f"Nobody is the system of record of {what} here; say who is before anything writes it."
+        )
+    if len(records) > 1:
+        return say(
+            "denied",
+            "sor.violation",
+            f"{what} has several systems of record ({', '.join(records)}): name the attribute group or the scope that is written.",
+        )
+    record = records[0]
+    if write.kind == "command":
+        if write.target_system != record:
+            return say(
+                "denied",
+                "sor.command_elsewhere",
+                f"A command on {what} goes to its system of record {record}, not to {write.target_system}.",
+            )
+        if write.target_api_system != record:
+            offered = write.target_api_system or "no registered API"
+            return say(
+                "denied",
+                "sor.command_elsewhere",
+                f"A command on {what} is addressed to an API of {record}; this one belongs to {offered}.",
+            )
+        if write.target_entities and not _offers_command(write):
+            return say("denied", "sor.not_a_command_api", f"The API at {record} does not offer commands on {what}.")
+        return say("allowed", "sor.ok", f"{what} is changed by a command at its system of record {record}.")
+    if write.target_system == record:
+        return say(
+            "denied",
+            "sor.violation",
+            f"{record} is the system of record of {what}; a sync job may not write it there. Send a command to an API of {record}.",
+        )
+    if write.source_system != record:
+        return say(
+            "denied",
+            "sor.violation",
+            f"{what} is copied from {write.source_system}, but {record} is its system of record: copy it from there.",
+        )
+    return say("allowed", "sor.ok", f"{what} flows away from its system of record {record}.")
+
+
+def _offers_command(write: Write) -> bool:
+    return any(
+        access == "command" and entity == write.entity and (group is None or group == write.attribute_group)
+        for entity, group, access in write.target_entities
+    )
+
+
+def judge_all(writes: Iterable[Write], record_of: Record) -> list[Judgement]:
+    """Every write judged. A job is allowed when there is at least one write and all are allowed."""
+    return [judge(write, record_of) for write in writes]
+
+
+def job_verdict(judgements: Iterable[Judgement]) -> Verdict:
+    """Denied beats unknown beats allowed; a job that declares no write at all is unknown."""
+    words = [judgement.verdict for judgement in judgements]
+    if not words or "unknown" in words:
+        return "denied" if "denied" in words else "unknown"
+    return "denied" if "denied" in words else "allowed"

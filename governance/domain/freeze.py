@@ -1,0 +1,217 @@
+"""Freeze windows: a document in local time, compiled to half-open UTC intervals.
+
+Daylight saving, as stated policy: a local time that is skipped in spring means the first moment after the gap; one that occurs twice
+in autumn means the first occurrence for a start and the second for an end, so that a freeze is never shorter than it reads.
+
+Documents (`zone` is an IANA name, times are `HH:MM`):
+- `{"kind": "once", "zone", "from": "2026-11-23T18:00", "until": "2026-12-01T06:00"}`
+- `{"kind": "weekly", "zone", "days": ["fri", "sat"], "from": "16:00", "until": "06:00"}`; an `until` that is not later than `from`
+  lies on the next day, `"hours"` may stand in its place for more than a day
+- `{"kind": "retail_weeks", "zone", "weeks": [43, 44], "from": "00:00", "until": "00:00"}` from the first week's Sunday to after the last
+  of each unbroken run, in every retail year
+- `{"kind": "period_close", "zone", "days_before": 2, "days_after": 3, "from": "18:00", "until": "06:00", "calendar": "gregorian" | "454"}`
+  around the end of each month
+- `{"kind": "dates", "zone", "dates": ["2027-01-15"], "from": "00:00", "until": "00:00"}` such as stock-takes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from governance.domain import retail_calendar
+from kernel.errors import Invalid, finding
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+KINDS = ("once", "weekly", "retail_weeks", "period_close", "dates")
+MAX_HORIZON = timedelta(days=3700)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Interval:
+    """`[starts, ends)` in UTC."""
+
+    starts: datetime
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a change or a job is, for the question whether a freeze covers it. None is unknown and is covered: unknown never helps."""
+
+    environment: str
+    tier: int | None
+    domain: str | None
+    systems: tuple[str, ...] = ()
+    channel: str | None = None
+    banner: str | None = None
+
+
+def covers(window: dict[str, Any], scope: Scope) -> bool:
+    """Whether a window (its `environment`, `tier`, `domain`, `system`, `channel`, `banner`; None is all) applies to this scope."""
+    if window.get("environment") not in (None, scope.environment):
+        return False
+    if window.get("tier") is not None and scope.tier is not None and scope.tier > window["tier"]:
+        return False
+    if window.get("system") is not None and scope.systems and window["system"] not in scope.systems:
+        return False
+    return all(window.get(key) is None or getattr(scope, key) in (None, window[key]) for key in ("domain", "channel", "banner"))
+
+
+def local(moment: datetime, zone: ZoneInfo, *, end: bool) -> datetime:
+    """A naive local time as UTC, by the policy above."""
+    early, late = moment.replace(tzinfo=zone, fold=0), moment.replace(tzinfo=zone, fold=1)
+    if early.utcoffset() == late.utcoffset():
+        return early.astimezone(UTC)
+    exists = early.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == moment
+    if exists:
+        return (late if end else early).astimezone(UTC)
+    return _after_gap(moment, zone)
+
+
+def _after_gap(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The moment at which clocks jump over this local time: the transition lies between the two readings."""
+    low = min(moment.replace(tzinfo=zone, fold=f).astimezone(UTC) for f in (0, 1))
+    high = max(moment.replace(tzinfo=zone, fold=f).astimezone(UTC) for f in (0, 1))
+    before = low.astimezone(zone).utcoffset()
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        if middle.astimezone(zone).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return high.replace(microsecond=0)
+
+
+def validate(document: Any) -> None:
+    """Raises Invalid `freeze.calendar` with findings."""
+    found: list[dict[str, Any]] = []
+    if not isinstance(document, dict) or document.get("kind") not in KINDS:
+        raise Invalid(
+            "freeze.calendar",
+            f"A calendar is an object of one of the kinds {', '.join(KINDS)}.",
+            {"findings": [finding("/kind", "unknown kind")]},
+        )
+    try:
+        if not isinstance(document.get("zone"), str) or not document["zone"]:
+            raise ValueError
+        ZoneInfo(document["zone"])
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        found.append(finding("/zone", "an IANA time zone such as Europe/Berlin"))
+    if not found:
+        try:
+            list(_spans(document, date(2024, 1, 1), date(2026, 1, 1)))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            found.append(finding("", f"cannot be read: {type(error).__name__} {error}"))
+    if not found and document["kind"] == "once" and not _once(document)[0] < _once(document)[1]:
+        found.append(finding("/until", "later than from"))
+    if found:
+        raise Invalid(
+            "freeze.calendar", f"The calendar of the freeze cannot be used: {found[0]['message']}.", {"findings": found}
+        )
+
+
+def compile_intervals(document: dict[str, Any], *, start: datetime, end: datetime) -> list[Interval]:
+    """Every interval that touches `[start, end)`, sorted, overlapping or touching ones joined."""
+    if end - start > MAX_HORIZON:
+        raise ValueError("the horizon is at most ten years")
+    zone = ZoneInfo(document["zone"])
+    margin = timedelta(days=62)
+    made = []
+    for begins, ends in _spans(document, (start - margin).date(), (end + margin).date()):
+        made.append(Interval(local(begins, zone, end=False), local(ends, zone, end=True)))
+    joined: list[Interval] = []
+    for interval in sorted(i for i in made if i.starts < i.ends and i.starts < end and i.ends > start):
+        if joined and interval.starts <= joined[-1].ends:
+            joined[-1] = Interval(joined[-1].starts, max(joined[-1].ends, interval.ends))
+        else:
+            joined.append(interval)
+    return joined
+
+
+def _clock(text: Any) -> time:
+    if not isinstance(text, str) or len(text) != 5:
+        raise ValueError(f"a time is HH:MM, not {text!r}")
+    return time.fromisoformat(text)
+
+
+def _once(document: dict[str, Any]) -> tuple[datetime, datetime]:
+    begins, ends = datetime.fromisoformat(document["from"]), datetime.fromisoformat(document["until"])
+    if begins.tzinfo or ends.tzinfo:
+        raise ValueError("times are local; the zone stands beside them")
+    return begins, ends
+
+
+def _spans(document: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    """Naive local spans whose start lies near `[first, last]`."""
+    match document["kind"]:
+        case "once":
+            yield _once(document)
+        case "weekly":
+            yield from _weekly(document, first, last)
+        case "retail_weeks":
+            yield from _retail_weeks(document, first, last)
+        case "period_close":
+            yield from _period_close(document, first, last)
+        case "dates":
+            begins, ends = _clock(document["from"]), _clock(document["until"])
+            if not document["dates"]:
+                raise ValueError("at least one date")
+            for text in document["dates"]:
+                day = date.fromisoformat(text)
+                yield datetime.combine(day, begins), datetime.combine(day if ends > begins else day + timedelta(days=1), ends)
+
+
+def _weekly(document: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    days = {DAYS.index(day) for day in document["days"]}
+    begins = _clock(document["from"])
+    if not days:
+        raise ValueError("at least one day")
+    hours = document.get("hours")
+    if hours is not None and not (isinstance(hours, int) and 1 <= hours <= 168):
+        raise ValueError("hours is 1 to 168")
+    ends = None if hours else _clock(document["until"])
+    day = first
+    while day <= last:
+        if day.weekday() in days:
+            start = datetime.combine(day, begins)
+            if ends is None:
+                yield start, start + timedelta(hours=hours or 0)
+            else:
+                yield start, datetime.combine(day if ends > begins else day + timedelta(days=1), ends)
+        day += timedelta(days=1)
+
+
+def _retail_weeks(document: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    begins, ends = _clock(document["from"]), _clock(document["until"])
+    weeks = sorted(set(document["weeks"]))
+    if not weeks or not all(isinstance(w, int) and 1 <= w <= 53 for w in weeks):
+        raise ValueError("weeks are 1 to 53")
+    for year in range(first.year - 1, last.year + 1):
+        known = [w for w in weeks if w <= retail_calendar.weeks_in(year)]
+        for week in known:
+            start = retail_calendar.week_start(year, week)
+            yield (
+                datetime.combine(start, begins if week - 1 not in known else time(0)),
+                datetime.combine(start + timedelta(days=7), ends if week + 1 not in known else time(0)),
+            )
+
+
+def _period_close(document: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    begins, ends = _clock(document["from"]), _clock(document["until"])
+    before, after = document["days_before"], document["days_after"]
+    if not all(isinstance(d, int) and not isinstance(d, bool) and 0 <= d <= 14 for d in (before, after)) or before + after == 0:
+        raise ValueError("days_before and days_after are 0 to 14 and not both 0")
+    for year in range(first.year - 1, last.year + 1):
+        for month in range(1, 13):
+            if document.get("calendar", "gregorian") == "454":
+                next_period = retail_calendar.month_span(year, month)[1]
+            else:
+                next_period = date(year + month // 12, month % 12 + 1, 1)
+            start, end = next_period - timedelta(days=before), next_period + timedelta(days=after)
+            if datetime.combine(end, ends) <= datetime.combine(start, begins):
+                raise ValueError("the window ends before it starts")
+            yield datetime.combine(start, begins), datetime.combine(end, ends)

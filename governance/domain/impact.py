@@ -1,0 +1,44 @@
+"""The impact set of a change: whom it reaches. A growing set voids what was decided; a shrinking one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from governance.domain.subject import AffectedConsumer
+from kernel.digest import digest_of
+
+
+def impact_set(consumers: Iterable[AffectedConsumer] | None) -> list[dict[str, Any]] | None:
+    """The part of the consumers that a decision is bound to: who, where, in which state; not when they were last seen. None stays None."""
+    if consumers is None:
+        return None
+    rows = {
+        (c.application, c.environment, c.state): {"application": c.application, "environment": c.environment, "state": c.state}
+        for c in consumers
+    }
+    return [rows[key] for key in sorted(rows)]
+
+
+def digest(impact: Sequence[Mapping[str, Any]] | None) -> str:
+    """The digest; an unknown impact set has one of its own, so that becoming known is a change too."""
+    return digest_of({"known": impact is not None, "consumers": list(impact or [])})
+
+
+def grows(old: Sequence[Mapping[str, Any]] | None, new: Sequence[Mapping[str, Any]] | None) -> bool:
+    """Whether `new` reaches anybody that `old` does not, or changed between known and unknown."""
+    if old is None or new is None:
+        return (old is None) != (new is None)
+    had = {(row["application"], row["environment"]) for row in old}
+    return any((row["application"], row["environment"]) not in had for row in new)
+
+
+def risk(*, tier: int | None, breaking: int | None, consumers: int | None, data_class: str | None) -> str:
+    """`high`, `medium`, `low` or `unknown`: one word for the inbox. Unknown facts never look low."""
+    if tier is None or breaking is None or consumers is None:
+        return "high" if tier == 0 or (breaking or 0) > 0 else "unknown"
+    if (breaking and consumers) or (tier == 0 and consumers) or data_class == "cardholder":
+        return "high"
+    if breaking or tier <= 1 or data_class == "personal" or consumers > 5:
+        return "medium"
+    return "low"

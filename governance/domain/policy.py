@@ -1,0 +1,212 @@
+"""Policies as data: which change needs which checks and which people, and why.
+
+A document is a list of rules. A rule that matches adds; nothing ever subtracts, so a lower level can only tighten. The scalars
+(`approval_days`, `review_days`) combine to the smaller value, and a lower level that states a larger one is refused, because it
+would read as if it had an effect. Levels: `organisation`, then `domain:<key>`, then `team:<key>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kernel.digest import PREFIX
+from kernel.errors import Invalid, finding
+
+SLOT_KEYS = ("owner", "owner_of_record", "architect", "security", "release_manager", "consumer_owner")
+CONDITIONS = ("kinds", "environments", "tiers", "data_classes", "entities", "consumers_at_least", "breaking", "unknown_impact")
+MAX_RULES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a policy judges by. None is unknown: a rule on that quantity matches, because unknown never helps."""
+
+    kind: str
+    environment: str
+    tier: int | None
+    data_class: str | None
+    entities: tuple[str, ...]
+    consumers: int | None
+    breaking: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotDemand:
+    """`count` people for the slot `key`; `key` is one of SLOT_KEYS or `team:<team key>`."""
+
+    key: str
+    count: int
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What the policies of all levels ask for together. `matched` names the rules, `level/rule id`."""
+
+    slots: tuple[SlotDemand, ...]
+    checks: tuple[str, ...]
+    approval_days: int | None
+    review_days: int | None
+    matched: tuple[str, ...]
+    explain: tuple[Mapping[str, Any], ...] = field(default=())
+
+
+def validate(document: Any, *, above: Mapping[str, Any] | None = None) -> None:
+    """Raises Invalid `policy.invalid` with every finding at once. `above` is the document of the level above, where there is one."""
+    found: list[dict[str, Any]] = []
+    if not isinstance(document, dict):
+        raise Invalid(
+            "policy.invalid", "A policy is an object with a list of rules.", {"findings": [finding("", "not an object")]}
+        )
+    found += [
+        finding(f"/{key}", "unknown key") for key in document if key not in ("rules", "approval_days", "review_days", "summary")
+    ]
+    rules = document.get("rules")
+    if not isinstance(rules, list) or not rules or len(rules) > MAX_RULES:
+        found.append(finding("/rules", f"1 to {MAX_RULES} rules are needed: a policy without a rule asks nothing of nobody"))
+        rules = []
+    seen: set[str] = set()
+    for index, rule in enumerate(rules):
+        found += _rule_findings(rule, f"/rules/{index}", seen)
+    for key in ("approval_days", "review_days"):
+        value = document.get(key)
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 366:
+            found.append(finding(f"/{key}", "a whole number of days, 1 to 366"))
+        elif above and isinstance(above.get(key), int) and value > above[key]:
+            found.append(
+                finding(f"/{key}", f"the level above allows {above[key]}; a lower level may only tighten. Loosening is a waiver")
+            )
+    if found:
+        raise Invalid("policy.invalid", f"The policy cannot be used: {len(found)} finding(s).", {"findings": found})
+
+
+def _rule_findings(rule: Any, at: str, seen: set[str]) -> Iterable[dict[str, Any]]:
+    if not isinstance(rule, dict):
+        yield finding(at, "a rule is an object")
+        return
+    identifier = rule.get("id")
+    if not isinstance(identifier, str) or not identifier.strip() or identifier in seen:
+        yield finding(f"{at}/id", "every rule has an id of its own")
+    else:
+        seen.add(identifier)
+    if not isinstance(rule.get("why"), str) or not rule["why"].strip():
+        yield finding(f"{at}/why", "a rule says why, in a sentence: people read it on the change page")
+    yield from (
+        finding(f"{at}/{key}", "unknown key: a rule can only add slots and checks")
+        for key in rule
+        if key not in ("id", "why", "when", "slots", "checks")
+    )
+    when = rule.get("when", {})
+    if not isinstance(when, dict):
+        yield finding(f"{at}/when", "an object of conditions")
+        when = {}
+    for key, value in when.items():
+        if key not in CONDITIONS:
+            yield finding(f"{at}/when/{key}", f"unknown condition; known: {', '.join(CONDITIONS)}")
+        elif key == "consumers_at_least":
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                yield finding(f"{at}/when/{key}", "a whole number, 0 or more")
+        elif key in ("breaking", "unknown_impact"):
+            if value is not True:
+                yield finding(f"{at}/when/{key}", "only true can be asked for")
+        elif key == "tiers":
+            if (
+                not isinstance(value, list)
+                or not value
+                or not all(isinstance(t, int) and not isinstance(t, bool) and 0 <= t <= 3 for t in value)
+            ):
+                yield finding(f"{at}/when/{key}", "a list of tiers, 0 to 3")
+        elif not isinstance(value, list) or not value or not all(isinstance(v, str) and v for v in value):
+            yield finding(f"{at}/when/{key}", "a list of words")
+    slots = rule.get("slots", {})
+    if not isinstance(slots, dict):
+        yield finding(f"{at}/slots", "an object: slot → how many people")
+        slots = {}
+    for key, count in slots.items():
+        if key not in SLOT_KEYS and not (key.startswith("team:") and len(key) > 5):
+            yield finding(f"{at}/slots/{key}", f"unknown slot; known: {', '.join(SLOT_KEYS)}, team:<key>")
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 5:
+            yield finding(f"{at}/slots/{key}", "1 to 5 people")
+    checks = rule.get("checks", [])
+    if not isinstance(checks, list) or not all(isinstance(c, str) and c for c in checks):
+        yield finding(f"{at}/checks", "a list of check ids")
+    if not slots and not checks:
+        yield finding(at, "a rule adds slots or checks; this one adds nothing")
+
+
+def matches(when: Mapping[str, Any], situation: Situation) -> bool:
+    """Every condition must hold. An unknown quantity fulfils a condition on it: who does not know must ask more people, not fewer."""
+    tests = {
+        "kinds": lambda v: situation.kind in v,
+        "environments": lambda v: situation.environment in v,
+        "tiers": lambda v: situation.tier is None or situation.tier in v,
+        "data_classes": lambda v: not situation.data_class or situation.data_class in v,
+        "entities": lambda v: (
+            not situation.entities or any(_covers(wanted, touched) for wanted in v for touched in situation.entities)
+        ),
+        "consumers_at_least": lambda v: situation.consumers is None or situation.consumers >= v,
+        "breaking": lambda _: situation.breaking is None or situation.breaking > 0,
+        "unknown_impact": lambda _: situation.consumers is None or situation.breaking is None or situation.tier is None,
+    }
+    return all(tests[key](value) for key, value in when.items())
+
+
+def _covers(wanted: str, touched: str) -> bool:
+    return wanted == touched or touched.startswith(wanted + "/") or wanted.startswith(touched + "/")
+
+
+def demand(levels: Sequence[tuple[str, Mapping[str, Any]]], situation: Situation) -> Demand:
+    """What all levels ask for in this situation: slots by the larger count, checks by union, days by the smaller value."""
+    counts: dict[str, int] = {}
+    reasons: dict[str, list[str]] = {}
+    checks: dict[str, None] = {}
+    matched: list[str] = []
+    explain: list[Mapping[str, Any]] = []
+    for level, document in levels:
+        for rule in document["rules"]:
+            hit = matches(rule.get("when", {}), situation)
+            explain.append(
+                {
+                    "level": level,
+                    "rule": rule["id"],
+                    "why": rule["why"],
+                    "matched": hit,
+                    "slots": rule.get("slots", {}),
+                    "checks": rule.get("checks", []),
+                }
+            )
+            if not hit:
+                continue
+            matched.append(f"{level}/{rule['id']}")
+            for key, count in rule.get("slots", {}).items():
+                counts[key] = max(counts.get(key, 0), count)
+                reasons.setdefault(key, []).append(rule["why"])
+            checks.update(dict.fromkeys(rule.get("checks", [])))
+    ordered = sorted(counts, key=lambda key: (SLOT_KEYS.index(key) if key in SLOT_KEYS else len(SLOT_KEYS), key))
+    return Demand(
+        slots=tuple(SlotDemand(key, counts[key], tuple(dict.fromkeys(reasons[key]))) for key in ordered),
+        checks=tuple(checks),
+        approval_days=_least(document.get("approval_days") for _, document in levels),
+        review_days=_least(document.get("review_days") for _, document in levels),
+        matched=tuple(matched),
+        explain=tuple(explain),
+    )
+
+
+def _least(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return min(known) if known else None
+
+
+def digest_of_levels(digests: Mapping[str, str]) -> str:
+    """One digest for the active policies of several levels; empty without the organisation's. The database computes the same."""
+    import hashlib
+
+    if "organisation" not in digests:
+        return ""
+    text = "".join(f"{level}:{digests[level]}\n" for level in sorted(digests, key=str.encode))
+    return PREFIX + hashlib.sha256(text.encode()).hexdigest()

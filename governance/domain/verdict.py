@@ -1,0 +1,406 @@
+"""The gate's answer. Evidence in, `allow`, `deny` or `unknown` out, byte for byte the same for the same evidence.
+
+Deny beats unknown beats allow. `allow` needs every piece of evidence that a rule asks for: goals.md G1 deletes each in turn.
+The evidence's shape is documented in docs/reference/gate.md; `ENGINE` grows whenever the same evidence could give other bytes, and
+old engines stay importable, so that stored verdicts reproduce on any later release (G2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from governance.domain.evidence import MISSING, Evidence
+from kernel.digest import canonical_json, digest_of, short
+
+ENGINE = 1
+SCHEMA = "tillgate.verdict/1"
+Word = Literal["allow", "deny", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why not. `subject` is what the code is about, `pointer` a JSON Pointer into the evidence, `fix` what would flip it."""
+
+    code: str
+    word: Literal["deny", "unknown"]
+    subject: str
+    pointer: str
+    message: str
+    fix: str
+    report_only: bool = False
+    waived_by: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "code": self.code,
+            "word": self.word,
+            "subject": self.subject,
+            "pointer": self.pointer,
+            "message": self.message,
+            "fix": self.fix,
+            "report_only": self.report_only,
+            "waived_by": self.waived_by,
+        }
+
+
+@dataclass(slots=True)
+class _Case:
+    """What the rules write into while they read the evidence."""
+
+    as_of: datetime
+    reasons: list[Reason] = field(default_factory=list)
+    warnings: list[dict[str, str]] = field(default_factory=list)
+
+    def deny(self, code: str, subject: str, node: Evidence, message: str, fix: str) -> None:
+        self.reasons.append(Reason(code, "deny", subject, node.pointer, message, fix))
+
+    def unknown(self, code: str, subject: str, node: Evidence, message: str, fix: str, *, report_only: bool = False) -> None:
+        self.reasons.append(Reason(code, "unknown", subject, node.pointer, message, fix, report_only))
+
+    def warn(self, code: str, subject: str, message: str) -> None:
+        self.warnings.append({"code": code, "subject": subject, "message": message})
+
+
+def decide(question: Mapping[str, Any], evidence: Mapping[str, Any], *, engine: int = ENGINE) -> dict[str, Any]:
+    """The verdict document. `question` is the normalised question (see `normalise`); both are stored with the answer."""
+    if engine != ENGINE:
+        raise ValueError(f"this release has no engine {engine}")
+    missing: list[str] = []
+    root = Evidence(evidence, missing)
+    as_of = root.moment("as_of")
+    case = _Case(as_of if as_of is not MISSING else datetime.min.replace(tzinfo=UTC))
+    if as_of is not MISSING:
+        _surroundings(case, root, question)
+        _declared(case, question)
+        _each(case, root, "consumed", question["consumes"], _consumed)
+        _each(case, root, "provided", question["provides"], _provided)
+        _each(case, root, "integrations", question["integrations"], _integration)
+    waivers = _waive(case, root)
+    for pointer in dict.fromkeys(missing):
+        case.reasons.append(
+            Reason(
+                "evidence.missing",
+                "unknown",
+                str(question["application"]),
+                pointer,
+                f"Nothing is known about {pointer}.",
+                "Record it in the catalog, then ask again.",
+            )
+        )
+    return _document(question, evidence, case, waivers)
+
+
+def _document(
+    question: Mapping[str, Any], evidence: Mapping[str, Any], case: _Case, waivers: list[dict[str, Any]]
+) -> dict[str, Any]:
+    reasons = sorted(set(case.reasons), key=lambda r: (r.word != "deny", r.code, r.subject, r.pointer, r.message))
+    open_ones = [reason for reason in reasons if reason.waived_by is None]
+    word: Word = "deny" if any(r.word == "deny" for r in open_ones) else "unknown" if open_ones else "allow"
+    policy_digest = evidence.get("policy_digest")
+    return {
+        "schema": SCHEMA,
+        "engine": ENGINE,
+        "verdict": word,
+        "enforcing": word != "unknown" or not all(reason.report_only for reason in open_ones),
+        "application": question["application"],
+        "version": question["version"],
+        "environment": question["environment"],
+        "instance": question["instance"],
+        "as_of": evidence.get("as_of"),
+        "reasons": [reason.as_json() for reason in reasons],
+        "flip": list(dict.fromkeys(reason.fix for reason in open_ones)),
+        "warnings": sorted(case.warnings, key=lambda w: (w["code"], w["subject"], w["message"])),
+        "waivers": waivers,
+        "policy_digest": policy_digest if isinstance(policy_digest, str) else None,
+        "input_digest": digest_of({"question": question, "evidence": evidence}),
+    }
+
+
+def answer_bytes(document: Mapping[str, Any]) -> bytes:
+    """The canonical bytes that are stored and sent."""
+    return canonical_json(document)
+
+
+def _surroundings(case: _Case, root: Evidence, question: Mapping[str, Any]) -> None:
+    application = root.child("application")
+    if application.text("key") not in (MISSING, question["application"]):
+        application._bad()
+    application.text("owner_team")
+    environment = root.child("environment")
+    if environment.text("key") not in (MISSING, question["environment"]):
+        environment._bad()
+    root.text("policy_digest")
+    for identifier, freeze in root.members("freezes"):
+        strictness, name, ends = (
+            freeze.text("strictness", "notice", "changes", "work"),
+            freeze.text("name"),
+            freeze.moment("ends_at"),
+        )
+        if MISSING in (strictness, name, ends):
+            continue
+        if strictness == "notice":
+            case.warn("freeze.notice", f"freeze {identifier}", f"{name} until {_day(ends)}.")
+        else:
+            case.deny(
+                "freeze.active",
+                f"freeze {identifier}",
+                freeze,
+                f"{name}: nothing goes live before {_day(ends)}.",
+                f"Wait until {_day(ends)}.",
+            )
+
+
+def _declared(case: _Case, question: Mapping[str, Any]) -> None:
+    node = Evidence(None, [], "/question")
+    if question["consumes"] is None:
+        case.unknown(
+            "evidence.no_consumes",
+            question["application"],
+            node,
+            "The question does not say what the application consumes.",
+            "Send `consumes`, an empty list if it consumes nothing.",
+        )
+    if not any((question["consumes"], question["provides"], question["integrations"])):
+        case.unknown(
+            "evidence.nothing_declared",
+            question["application"],
+            node,
+            "The application declares no consumed, provided or integrated thing: nothing was judged.",
+            "Declare what it consumes, provides or integrates.",
+        )
+
+
+def _each(
+    case: _Case,
+    root: Evidence,
+    key: str,
+    asked: Sequence[Mapping[str, Any]] | None,
+    rule: Callable[[_Case, Mapping[str, Any], Evidence], None],
+) -> None:
+    node = root.child(key)
+    total, items = node.whole("total"), node.child("items")
+    if total is MISSING or not isinstance(items.value, Mapping) or len(items.value) != total or total != len(asked or ()):
+        items._bad()
+    for entry in asked or ():
+        member = items.child(entry["ref"])
+        if member.known:
+            rule(case, entry, member)
+
+
+def _lifecycle(case: _Case, reference: str, node: Evidence, *, provided: bool) -> bool:
+    """State, dates and judgement of an API version: the same for those who use and those who offer it. False: not in the catalog."""
+    state = node.text("state")
+    origin, judged, enforced = node.text("origin"), node.flag("judged"), node.moment("enforced_from", "now")
+    if state == "unregistered":
+        case.unknown("version.unknown", reference, node, f"{reference} is not in the catalog.", f"Register {reference}.")
+        return False
+    node.text("owner_team")
+    deprecated, sunset, successor = (
+        node.moment("deprecated_at", "never"),
+        node.moment("sunset_at", "never"),
+        node.text("successor"),
+    )
+    if MISSING in (state, origin, judged, enforced, deprecated, sunset, successor):
+        return True
+    move = f"Move to {successor}." if successor != "none" else "Move to another API; no successor is named."
+    if not judged:
+        case.unknown(
+            "version.unjudged",
+            reference,
+            node,
+            f"{reference} was imported and nobody has judged it yet.",
+            f"Open a change request that publishes {reference}.",
+            report_only=isinstance(enforced, datetime) and case.as_of < enforced,
+        )
+    if state == "retired":
+        case.deny("version.retired", reference, node, f"{reference} is retired.", move)
+    elif state not in ("published", "deprecated") and not (provided and state == "approved"):
+        case.deny(
+            "version.not_published",
+            reference,
+            node,
+            f"{reference} is {state}, not published.",
+            f"Have {reference} approved and published.",
+        )
+    if isinstance(sunset, datetime) and case.as_of >= sunset and state != "retired":
+        case.deny("version.past_sunset", reference, node, f"{reference} had its sunset on {_day(sunset)}.", move)
+    elif state == "deprecated" or (isinstance(deprecated, datetime) and case.as_of >= deprecated):
+        until = f" until {_day(sunset)}" if isinstance(sunset, datetime) else ""
+        case.warn("version.deprecated", reference, f"{reference} is deprecated{until}. {move}")
+    return True
+
+
+def _consumed(case: _Case, asked: Mapping[str, Any], node: Evidence) -> None:
+    reference = asked["ref"]
+    if not _lifecycle(case, reference, node, provided=False):
+        return
+    subscription = node.text("subscription", "active", "pending", "expired", "none")
+    if subscription == "none":
+        case.deny(
+            "subscription.missing",
+            reference,
+            node,
+            f"There is no subscription to {reference} in this environment.",
+            f"Subscribe to {reference}.",
+        )
+    elif subscription == "pending":
+        case.deny(
+            "subscription.pending",
+            reference,
+            node,
+            f"The subscription to {reference} waits for its approval.",
+            f"Have the subscription to {reference} approved.",
+        )
+    elif subscription == "expired":
+        case.deny(
+            "subscription.expired",
+            reference,
+            node,
+            f"The subscription to {reference} has ended.",
+            f"Renew the subscription to {reference}.",
+        )
+    contract = node.text("contract", "unpinned", "same", "compatible", "breaking", "uncompared")
+    if contract == "breaking":
+        case.deny(
+            "contract.breaking_for_consumer",
+            reference,
+            node,
+            f"{reference} is no longer the contract this application was built against; the difference breaks it.",
+            f"Build against the present contract of {reference}.",
+        )
+    elif contract == "uncompared":
+        case.unknown(
+            "contract.uncompared",
+            reference,
+            node,
+            f"The contract that was built against cannot be compared with {reference}.",
+            "Send a digest that the catalog knows.",
+        )
+    provider, relation = (
+        node.text("provider", "running", "missing", "external"),
+        node.text("relation", "none", "full", "backward", "forward", "breaking", "uncompared"),
+    )
+    if provider == "missing" and relation in ("forward", "breaking"):
+        case.deny(
+            "order.producer_first",
+            reference,
+            node,
+            f"Nobody provides {reference} in this environment yet, and older providers cannot serve it.",
+            f"Release a provider of {reference} first.",
+        )
+
+
+def _provided(case: _Case, asked: Mapping[str, Any], node: Evidence) -> None:
+    reference = asked["ref"]
+    if not _lifecycle(case, reference, node, provided=True):
+        return
+    relation = node.text("relation", "none", "full", "backward", "forward", "breaking", "uncompared")
+    for weaker in _list(node.texts("weaker_dependencies")):
+        case.deny(
+            "tier.dependency_weaker",
+            reference,
+            node,
+            f"{reference} depends on {weaker}, which promises less.",
+            f"Give {weaker} the same tier, or stop depending on it.",
+        )
+    for consumer, use in node.members("consumers"):
+        verdict, ready = use.text("verdict", "same", "compatible", "breaking", "uncompared"), use.flag("ready")
+        use.moment("last_seen", "never", "unreported")
+        if verdict == "breaking":
+            case.deny(
+                "contract.breaking_for_consumer",
+                reference,
+                use,
+                f"{consumer} uses what {reference} takes away or changes.",
+                f"Move {consumer} first, or keep the old version beside it.",
+            )
+        elif verdict == "uncompared":
+            case.unknown(
+                "contract.uncompared",
+                reference,
+                use,
+                f"Nobody can say whether {consumer} still works with {reference}.",
+                f"Register the contract that {consumer} uses.",
+            )
+        if relation == "backward" and ready is False:
+            case.deny(
+                "order.consumers_first",
+                reference,
+                use,
+                f"{reference} can only be read by upgraded consumers, and {consumer} is not upgraded.",
+                f"Release {consumer} first.",
+            )
+    if relation == "uncompared":
+        case.unknown(
+            "contract.uncompared",
+            reference,
+            node,
+            f"{reference} cannot be compared with what runs now.",
+            f"Register a readable contract for {reference}.",
+        )
+
+
+def _integration(case: _Case, asked: Mapping[str, Any], node: Evidence) -> None:
+    key = asked["ref"]
+    node.text("owner_team")
+    approval = node.text("approval", "valid", "missing", "stale_digest", "void", "expired", "outside_window", "lost_right")
+    if approval not in (MISSING, "valid"):
+        words = {
+            "missing": f"Nobody has approved {key} at {short(asked['digest'])} here.",
+            "stale_digest": f"The approval of {key} is for another digest than {short(asked['digest'])}.",
+            "void": f"The approval of {key} is void.",
+            "expired": f"The approval of {key} has ended.",
+            "outside_window": f"The planned window of {key} is not open.",
+            "lost_right": f"An approver of {key} may no longer fill the seat.",
+        }
+        case.deny(
+            f"approval.{approval}",
+            key,
+            node,
+            words[approval],
+            f"Have {key} at {short(asked['digest'])} approved for this environment.",
+        )
+    for violation in _list(node.texts("sor_violations")):
+        case.deny(
+            "sor.violation", key, node, violation, f"Change the manifest of {key} so that it respects the systems of record."
+        )
+
+
+def _list(found: Any) -> list[str]:
+    return [] if found is MISSING else found
+
+
+def _waive(case: _Case, root: Evidence) -> list[dict[str, Any]]:
+    """Put granted waivers in force to the deny reasons they name exactly. Unknown is never waived: nobody knows what it hides."""
+    listed = []
+    for identifier, node in root.members("waivers"):
+        rule, subject, reason = node.text("rule"), node.text("subject"), node.text("reason")
+        starts, expires = node.moment("starts_at"), node.moment("expires_at")
+        if MISSING in (rule, subject, reason, starts, expires) or not starts <= case.as_of < expires:
+            continue
+        hit = False
+        for index, found in enumerate(case.reasons):
+            if found.word == "deny" and found.code == rule and found.subject == subject and found.waived_by is None:
+                case.reasons[index] = Reason(
+                    found.code,
+                    found.word,
+                    found.subject,
+                    found.pointer,
+                    found.message,
+                    found.fix,
+                    found.report_only,
+                    int(identifier),
+                )
+                hit = True
+        if hit:
+            listed.append(
+                {"id": int(identifier), "rule": rule, "subject": subject, "reason": reason, "expires_at": expires.isoformat()}
+            )
+    return listed
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
