@@ -1,0 +1,199 @@
+"""Usage reports: who was seen calling what. Batched, added up per day, counted once however often a batch is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from catalog.models import UsageBatch
+from catalog.services import search_index
+from kernel import audit, clock
+from kernel.digest import digest_of
+from kernel.errors import Conflict, Invalid, finding
+from kernel.models import User
+
+MAX_ROWS = 5000
+_TOP = 10**15
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`repeated`: this batch was taken in before, nothing was counted again. `unknown` rows name things that do not exist."""
+
+    batch_id: str
+    accepted: int
+    repeated: bool
+    unknown: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    position: int
+    application: str
+    version: str
+    environment: str
+    day: date
+    calls: int
+    errors: int
+    p95_ms: int | None
+    seen_at: datetime
+
+
+_TAKE = """
+with given as (
+  select * from unnest(%(n)s::int[], %(application)s::text[], %(slug)s::text[], %(label)s::text[], %(environment)s::text[], %(day)s::date[],
+                       %(calls)s::bigint[], %(errors)s::bigint[], %(p95)s::int[], %(seen)s::timestamptz[])
+         as g(n, application, slug, label, environment, day, calls, errors, p95_ms, seen_at)),
+known as (
+  select g.*, a.id as application_id, v.id as version_id, v.api_id, e.id as environment_id
+    from given g join catalog_application a on a.key = g.application join catalog_api api on api.slug = g.slug
+    join catalog_apiversion v on v.api_id = api.id and v.label = g.label join catalog_environment e on e.key = g.environment),
+added as (
+  insert into catalog_usageday (application_id, version_id, environment_id, day, calls, errors, p95_ms, last_seen_at)
+  select application_id, version_id, environment_id, day, sum(calls), sum(errors), max(p95_ms), max(seen_at) from known group by 1, 2, 3, 4
+   order by 1, 2, 3, 4
+  on conflict (version_id, environment_id, application_id, day) do update set calls = catalog_usageday.calls + excluded.calls,
+    errors = catalog_usageday.errors + excluded.errors, p95_ms = greatest(catalog_usageday.p95_ms, excluded.p95_ms),
+    last_seen_at = greatest(catalog_usageday.last_seen_at, excluded.last_seen_at)
+  returning 1),
+seen as (
+  update catalog_subscription s set last_seen_at = greatest(s.last_seen_at, k.seen_at)
+    from (select application_id, version_id, environment_id, max(seen_at) as seen_at from known group by 1, 2, 3) k
+   where (s.application_id, s.version_id, s.environment_id) = (k.application_id, k.version_id, k.environment_id) and s.state = 'active'
+     and s.last_seen_at is distinct from greatest(s.last_seen_at, k.seen_at) returning 1)
+select array(select n from known), array(select distinct api_id from known), (select count(*) from added), (select count(*) from seen)
+"""
+
+
+def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> Receipt:
+    """Take in one batch: rows are `{application, version: slug@label, environment, calls, errors?, p95_ms?, day?, seen_at?}`.
+
+    Rows that name something unknown are reported back and not counted; the others are. The same `batch_id` of the same
+    reporter with the same rows is answered again without counting; with other rows it is a Conflict `usage.batch_reused`.
+    Raises Invalid with findings when a row cannot be read: then nothing is counted.
+    """
+    read = _read(batch_id, rows)
+    body = digest_of(rows)
+    with transaction.atomic():
+        batch, new = UsageBatch.objects.get_or_create(
+            reporter=actor, batch_id=batch_id, defaults={"body_digest": body, "rows": len(read)}
+        )
+        if not new:
+            if batch.body_digest != body:
+                raise Conflict(
+                    "usage.batch_reused",
+                    f"The batch {batch_id!r} was reported before with other rows. Give every batch its own id.",
+                )
+            return Receipt(batch_id, 0, True, ())
+        known: set[int] = set()
+        if read:
+            with connection.cursor() as cursor:
+                cursor.execute(_TAKE, _columns(read))
+                positions, api_ids, _, _ = cursor.fetchone()
+            known = set(positions)
+            search_index.refresh_calls(api_ids)
+        unknown = tuple(finding(f"/rows/{r.position}", f"{r.application} · {r.version} · {r.environment}: at least one of them is unknown.")
+                        for r in read if r.position not in known)  # fmt: skip
+        audit.record(actor=actor, verb="catalog.usage_reported", subject_kind="usage", subject_id=batch_id[:100],
+                     after={"rows": len(read), "accepted": len(known), "unknown": len(unknown), "digest": body})  # fmt: skip
+    return Receipt(batch_id, len(known), False, unknown)
+
+
+def _columns(rows: list[_Row]) -> dict[str, list[Any]]:
+    parts = [r.version.partition("@") for r in rows]
+    return {
+        "n": [r.position for r in rows], "application": [r.application for r in rows], "slug": [p[0] for p in parts], "label": [p[2] for p in parts],
+        "environment": [r.environment for r in rows], "day": [r.day for r in rows], "calls": [r.calls for r in rows],
+        "errors": [r.errors for r in rows], "p95": [r.p95_ms for r in rows], "seen": [r.seen_at for r in rows],
+    }  # fmt: skip
+
+
+def _read(batch_id: str, rows: Sequence[Any]) -> list[_Row]:
+    found: list[dict[str, Any]] = []
+    if not isinstance(batch_id, str) or not 1 <= len(batch_id) <= 100 or "\x00" in batch_id:
+        found.append(finding("/batch_id", "A text of 1 to 100 characters, new for every batch."))
+    if not isinstance(rows, list | tuple) or len(rows) > MAX_ROWS:
+        found.append(finding("/rows", f"A list of at most {MAX_ROWS} rows."))
+        rows = []
+    made = []
+    for n, row in enumerate(rows):
+        if not isinstance(row, dict):
+            found.append(finding(f"/rows/{n}", "An object {application, version, environment, calls}."))
+            continue
+        row_made = _read_row(n, row, found)
+        if row_made is not None:
+            made.append(row_made)
+        if len(found) > 100:
+            break
+    if found:
+        raise Invalid(
+            "usage.invalid", f"The report cannot be read: {len(found)} finding(s). Nothing was counted.", {"findings": found}
+        )
+    return made
+
+
+def _read_row(n: int, row: dict[str, Any], found: list[dict[str, Any]]) -> _Row | None:
+    size, now = len(found), clock.now()
+    texts = {}
+    for name in ("application", "version", "environment"):
+        value = row.get(name)
+        if not isinstance(value, str) or not 1 <= len(value) <= 220 or "\x00" in value:
+            found.append(finding(f"/rows/{n}/{name}", "A text is needed here."))
+        texts[name] = str(value)
+    numbers: dict[str, Any] = {}
+    for name, needed in (("calls", True), ("errors", False), ("p95_ms", False)):
+        value = row.get(name)
+        if value is None and not needed:
+            numbers[name] = None if name == "p95_ms" else 0
+        elif isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < (2**31 if name == "p95_ms" else _TOP):
+            found.append(finding(f"/rows/{n}/{name}", "A whole number, not negative."))
+        else:
+            numbers[name] = value
+    seen = _moment(row.get("seen_at"), now)
+    day = _day(row.get("day"), seen or now)
+    if seen is None or seen > now + timedelta(hours=1):
+        found.append(finding(f"/rows/{n}/seen_at", "A moment that has been, in ISO 8601 with a zone."))
+    if day is None or day > now.date() + timedelta(days=1):
+        found.append(finding(f"/rows/{n}/day", "A day that has begun: 2026-11-23."))
+    if len(found) == size and numbers["errors"] > numbers["calls"]:
+        found.append(finding(f"/rows/{n}/errors", "More errors than calls."))
+    if len(found) > size or seen is None or day is None:
+        return None
+    return _Row(
+        n,
+        texts["application"],
+        texts["version"],
+        texts["environment"],
+        day,
+        numbers["calls"],
+        numbers["errors"],
+        numbers["p95_ms"],
+        seen,
+    )
+
+
+def _moment(value: Any, default: datetime) -> datetime | None:
+    if value is None:
+        return default
+    if isinstance(value, datetime):
+        return value if value.tzinfo else None
+    try:
+        made = datetime.fromisoformat(value)
+        return made.astimezone(UTC) if made.tzinfo else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _day(value: Any, default: datetime) -> date | None:
+    if value is None:
+        return default.astimezone(UTC).date()
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except (ValueError, TypeError):
+        return None
