@@ -28,7 +28,7 @@ from urllib.parse import unquote
 
 from sandbox.dataset import Dataset, instant
 from sandbox.journal import stamp
-from sandbox.server import Answer, Call, Emulator, Operation, Refusal, answer
+from sandbox.server import Answer, Call, Emulator, Operation, Refusal, answer, texts
 
 ROOT = "/v1/loyalty_programs/"
 KEPT = timedelta(hours=24)
@@ -150,7 +150,7 @@ class Loyalty(Emulator):
 
     def _lookup(self, call: Call) -> Answer:
         body = call.json()
-        keys, references = (_texts(body, name) for name in ("keys", "references"))
+        keys, references = (texts(body, name, default=[]) for name in ("keys", "references"))
         now = self.journal.now()
         found = {key: held.body for key in keys if (held := self.kept.get(key)) is not None and held.until > now}
         known = {reference: self.by_reference[reference] for reference in references if reference in self.by_reference}
@@ -346,10 +346,3 @@ def _points(value: Any) -> Decimal | None:
     except InvalidOperation:
         return None
     return points
-
-
-def _texts(body: Any, name: str) -> list[str]:
-    given = body.get(name, []) if isinstance(body, dict) else None
-    if not isinstance(given, list) or not all(isinstance(key, str) for key in given):
-        raise Refusal(400, "malformed_request", f"{name} is a list of texts")
-    return given

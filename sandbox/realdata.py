@@ -1,8 +1,11 @@
 """Real retail files as sandbox data: AdventureWorks master data for the ERP, online-retail rows as store sales.
 
 `python -m sandbox.realdata replay --data DIR --drop DIR [--stores N] [--per-file N] [--journal FILE]` writes POSLog files under
-`DROP/<store>/`; `python -m sandbox.realdata poslog --data DIR --drop DIR` drops the real POSLog file of DIR as it is. The same rows give the same files, byte for byte. Nothing is cleaned: negative quantities, missing customers,
-missing descriptions, zero prices and codes that are no article (POST, D, M, BANK CHARGES) come out as they are in the rows.
+`DROP/<store>/`; `python -m sandbox.realdata poslog --data DIR --drop DIR` drops the real POSLog files of DIR as they are, under
+`DROP/real/`. The journal is a file of its own, not that of a running sandbox.
+
+The same rows give the same files, byte for byte. Nothing is cleaned: negative quantities, missing customers, missing
+descriptions, zero prices and codes that are no article (POST, D, M, BANK CHARGES) come out as they are in the rows.
 
 How rows become transactions: rows of one invoice are one transaction, in the file's order. Store and till come from a checksum of
 the invoice number (94 % of the rows are of one country, so a split by country would be one store). Sequence numbers run without

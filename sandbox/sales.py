@@ -21,7 +21,7 @@ import orjson
 
 from sandbox.journal import Entry, Journal
 from sandbox.odata import Row, Store, bad_request, coerce, etag_of, wire_date, wire_instant
-from sandbox.server import Answer, Call, Refusal, answer
+from sandbox.server import Answer, Call, Refusal, answer, texts
 
 KEY_LENGTH = 128
 
@@ -49,7 +49,7 @@ class SalesPosting:
     # --- natural-key batch ------------------------------------------------------------------------------------------
 
     def post_batch(self, call: Call) -> Answer:
-        items = self._items(call, "items")
+        items = self._items(call)
         effects: list[dict[str, Any]] = []
         results = [self._post(item, effects) for item in items[: call.decision.prefix(len(items))]]
         if effects:
@@ -57,20 +57,20 @@ class SalesPosting:
         return answer({"items": results})
 
     def lookup(self, call: Call) -> Answer:
-        keys = self._items(call, "keys")
+        keys = texts(call.json(), "keys")
         found: dict[str, Any] = {}
         for key in keys:
-            if isinstance(key, str) and (held := self.posted.get(key)) is not None:
+            if (held := self.posted.get(key)) is not None:
                 found[key] = {"status": "posted", "document": held[0], "digest": held[1]}
                 if key in self.again:
                     found[key]["documents"] = [held[0], *self.again[key]]
         return answer({"found": found, "missing": [key for key in keys if key not in found]})
 
-    def _items(self, call: Call, name: str) -> list[Any]:
+    def _items(self, call: Call) -> list[Any]:
         body = call.json()
-        items = body.get(name) if isinstance(body, dict) else None
+        items = body.get("items") if isinstance(body, dict) else None
         if not isinstance(items, list):
-            raise Refusal(400, "malformed_request", f"the body is an object with a list `{name}`")
+            raise Refusal(400, "malformed_request", "the body is an object with a list `items`")
         if len(items) > self.settings["max_batch"]:
             raise Refusal(413, "batch_too_large", f"at most {self.settings['max_batch']} items per call, got {len(items)}")
         return items

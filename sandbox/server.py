@@ -95,8 +95,12 @@ def answer(value: Any, status: int = 200, headers: list[tuple[str, str]] | None 
     return Answer(status, orjson.dumps(value), JSON, headers or [])
 
 
-def decimal_string(value: Any) -> str | None:
-    return None if value is None else value if isinstance(value, str) else str(value)
+def texts(body: Any, name: str, *, default: list[str] | None = None) -> list[str]:
+    """The list of texts a request holds under `name`."""
+    given = body.get(name, default) if isinstance(body, dict) else None
+    if not isinstance(given, list) or not all(isinstance(key, str) for key in given):
+        raise Refusal(400, "malformed_request", f"the body is an object in which `{name}` is a list of texts")
+    return given
 
 
 class Emulator:

@@ -23,7 +23,7 @@ from urllib.parse import unquote
 import orjson
 
 from sandbox.dataset import Dataset, Site
-from sandbox.server import Answer, Call, Emulator, Operation, Refusal, answer
+from sandbox.server import Answer, Call, Emulator, Operation, Refusal, answer, texts
 from sandbox.tills import Tills
 
 KINDS = {"products": "product", "prices": "price", "stock": "stock"}
@@ -118,12 +118,9 @@ class StoreFleet(Emulator):
 
     def _lookup(self, call: Call) -> Answer:
         store, name = call.params
-        body = call.json()
-        ids = body.get("ids") if isinstance(body, dict) else None
-        if not isinstance(ids, list):
-            raise Refusal(400, "malformed_request", "the body is an object with a list `ids`")
+        ids = texts(call.json(), "ids")
         shelf = self.held[store, name]
-        found = {identity: {"version": shelf[identity][0]} for identity in ids if isinstance(identity, str) and identity in shelf}
+        found = {identity: {"version": shelf[identity][0]} for identity in ids if identity in shelf}
         return answer({"found": found, "missing": [identity for identity in ids if identity not in found]})
 
     def _show(self, call: Call) -> Answer:
