@@ -1,0 +1,111 @@
+"""The entry: two documents and a policy in, a verdict with findings out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any, Protocol
+
+from catalog.contracts.compare.findings import Comparison, Finding, verdict_of
+from catalog.contracts.compare.openapi.document import DocumentComparison
+from catalog.contracts.compare.openapi.view import View
+from catalog.contracts.compare.policy import DEFAULT, Policy
+from catalog.contracts.compare.report import Report
+from catalog.contracts.compare.schema.diff import SchemaDiff, Settings
+from catalog.contracts.compare.schema.source import Dialect, SchemaSource
+from kernel.errors import Invalid
+
+_MAJOR = re.compile(r"^[vV]?(\d+)(?:\.(\d+))?(?:\.(\d+))?")
+
+
+class DocumentLike(Protocol):
+    """What the comparison needs of a document that was read (`catalog.contracts.reading.document.Document`)."""
+
+    @property
+    def format(self) -> str: ...
+    @property
+    def tree(self) -> dict[str, Any]: ...
+    @property
+    def digest(self) -> str: ...
+    def origin(self, pointer: str) -> str: ...
+    def pointer_line(self, pointer: str) -> int | None: ...
+
+
+def family(format_name: str) -> str:
+    """openapi, asyncapi or jsonschema: what can be compared with what (EDMX is lifted into the shape of OpenAPI)."""
+    head = format_name.split("-", 1)[0]
+    return "openapi" if head == "edmx" else head
+
+
+def dialect_of(format_name: str) -> Dialect:
+    return Dialect.of(format_name)
+
+
+def compare(
+    base: DocumentLike, revision: DocumentLike, *, policy: Policy = DEFAULT, as_of: dt.date | None = None
+) -> Comparison:
+    """Compares two documents.
+
+    `as_of` is the day against which sunsets are judged (today in UTC when left out; pass it wherever the result is kept, so
+    that it can be computed again). Raises Invalid `contract.family` when the documents are of kinds that have nothing in
+    common.
+    """
+    today = as_of or dt.datetime.now(tz=dt.UTC).date()
+    kind = family(base.format)
+    if kind != family(revision.format):
+        raise Invalid(
+            "contract.family",
+            f"A document of kind {base.format} cannot be compared with one of kind {revision.format}.",
+            {"base": base.format, "revision": revision.format},
+        )
+    findings: list[Finding] = []
+    if base.digest != revision.digest or base.format != revision.format:
+        findings = _findings(base, revision, kind, policy, today)
+    counts = {level: sum(1 for item in findings if item.level == level) for level in ("breaking", "warning", "info")}
+    return Comparison(
+        verdict=verdict_of(findings),
+        findings=findings,
+        breaking=counts["breaking"],
+        warnings=counts["warning"],
+        compatible=counts["info"],
+        base_digest=base.digest,
+        revision_digest=revision.digest,
+        as_of=today.isoformat(),
+    )
+
+
+def _findings(base: DocumentLike, revision: DocumentLike, kind: str, policy: Policy, today: dt.date) -> list[Finding]:
+    old = SchemaSource(base.tree, Dialect.of(base.format))
+    new = SchemaSource(revision.tree, Dialect.of(revision.format))
+    settings = Settings(
+        strict=policy.content_model == "strict",
+        as_of=today,
+        sunset_min_days_beta=policy.sunset_min_days_beta,
+        sunset_min_days_stable=policy.sunset_min_days_stable,
+        stability_threshold=policy.stability_threshold,
+    )
+    diff = SchemaDiff(old, new, settings)
+    report = Report(base, revision, diff, policy)
+    if kind == "openapi":
+        DocumentComparison(View(base.tree, old), View(revision.tree, new), diff, report).run()
+    _version(base, revision, report)
+    return report.finish()
+
+
+def _version(base: DocumentLike, revision: DocumentLike, report: Report) -> None:
+    """`info.version` against what happened (`contracts.md` fact 26); versions that are no numbers are left alone."""
+    before, after = (_number(document.tree.get("info")) for document in (base, revision))
+    if before is None or after is None:
+        return
+    place = {"base": "/info/version", "revision": "/info/version"}
+    shown = [".".join(map(str, side)) for side in (before, after)]
+    if after < before:
+        report.say("api-version-decreased", f"The version went down from {shown[0]} to {shown[1]}.", old=shown[0], new=shown[1], **place)
+
+
+def _number(info: Any) -> tuple[int, int, int] | None:
+    version = info.get("version") if isinstance(info, dict) else None
+    found = _MAJOR.match(str(version)) if version is not None else None
+    if found is None:
+        return None
+    return int(found[1]), int(found[2] or 0), int(found[3] or 0)

@@ -1,0 +1,77 @@
+"""What the core finds: changes of the accepted set, without a level. Who is hurt follows from the flow (`rules.py`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+NONE = 0
+#: The revision refuses values that the base accepts.
+NARROWS = 1
+#: The revision accepts values that the base refuses.
+WIDENS = 2
+#: Both, or not provably one of them.
+BOTH = 3
+
+
+def flip(effect: int) -> int:
+    """Effect seen through a negation: what narrows inside `not` widens outside."""
+    return {NARROWS: WIDENS, WIDENS: NARROWS}.get(effect, effect)
+
+
+class Flow(NamedTuple):
+    """Which way a value travels, and whether it travels as text (path, query, header, cookie, forms) or as JSON."""
+
+    direction: str
+    text: bool = False
+
+    @property
+    def outward(self) -> bool:
+        """True where the owner of the contract sends: such positions may only narrow."""
+        return self.direction in {"response", "event-send"}
+
+
+REQUEST = Flow("request")
+RESPONSE = Flow("response")
+
+
+@dataclass(slots=True)
+class Change:
+    """One difference. `kind` names it (see `rules.py`), pointers are into the two normal forms.
+
+    `tolerated`: strictly an effect, but accepted by the tolerant content model. `undecided`: the core cannot tell; the
+    reason is in `data["reason"]`. `idle`: a keyword on a type that it does not apply to (a declared, not an actual change).
+    """
+
+    kind: str
+    effect: int
+    old: Any = None
+    new: Any = None
+    old_pointer: str | None = None
+    new_pointer: str | None = None
+    name: str = ""
+    tolerated: bool = False
+    undecided: bool = False
+    idle: bool = False
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+PairKey = tuple[int, int, Flow]
+
+
+class Edge(NamedTuple):
+    """Link to the comparison of two child schemas; `negated` below a `not`; `quiet`: proven harmless, only noted."""
+
+    target: PairKey
+    negated: bool = False
+
+
+class Pair:
+    """Comparison of two nodes in one flow: its own changes and the comparisons below it."""
+
+    __slots__ = ("changes", "edges", "key")
+
+    def __init__(self, key: PairKey) -> None:
+        self.key = key
+        self.changes: list[Change] = []
+        self.edges: list[Edge] = []

@@ -1,0 +1,240 @@
+"""The schema comparison: a graph of node pairs, each built once per flow, with the findings left where they arise.
+
+`$ref` cycles need no special case: a pair that leads back to itself is a cycle in the graph. Questions about whole
+sub-graphs ("does this branch still fit that one?") follow it with a visited set, and an answer that leaned on a pair still
+under construction is not remembered (`contracts.md` fact 1).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from catalog.contracts.compare.schema import arrays, objects, scalars, unions
+from catalog.contracts.compare.schema.accepts import accepts
+from catalog.contracts.compare.schema.build import Builder
+from catalog.contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS, Change, Edge, Flow, Pair, PairKey, flip
+from catalog.contracts.compare.schema.node import Node
+from catalog.contracts.compare.schema.source import Parts, SchemaSource, Sameness
+
+_FINITE_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the comparison of schemas depends on besides the two documents.
+
+    `strict`: content model (False: adding a property to an open object is tolerated). `declared`: also report keywords on
+    types they do not apply to. `as_of`, `days`, `threshold`: sunset and stability policy, see `lifecycle.py`.
+    """
+
+    strict: bool = False
+    declared: bool = True
+    as_of: dt.date | None = None
+    sunset_min_days_beta: int = 0
+    sunset_min_days_stable: int = 0
+    stability_threshold: str = "beta"
+
+
+class SchemaDiff:
+    """Compares schemas of two sources."""
+
+    def __init__(self, old: SchemaSource, new: SchemaSource, settings: Settings) -> None:
+        self.old = Builder(old)
+        self.new = Builder(new)
+        self.settings = settings
+        self.sameness = Sameness(old, new)
+        self._pairs: dict[PairKey, Pair] = {}
+        self._nodes: dict[PairKey, tuple[Node, Node]] = {}
+        self._open: set[PairKey] = set()
+        self._relations: dict[PairKey, int] = {}
+
+    def link(self, old: Parts, new: Parts, flow: Flow) -> PairKey | None:
+        """Key of the comparison of two conjunctions; None when they are the same on both sides."""
+        if self.sameness.same_parts(old, new):
+            return None
+        return self.meet(self.old.node(old), self.new.node(new), flow)
+
+    def meet(self, old: Node, new: Node, flow: Flow) -> PairKey:
+        key = (old.uid, new.uid, flow)
+        if key not in self._nodes:
+            self._nodes[key] = (old, new)
+        return key
+
+    def nodes(self, key: PairKey) -> tuple[Node, Node]:
+        return self._nodes[key]
+
+    def pair(self, key: PairKey) -> Pair | None:
+        """The pair, built on first use; None while it is under construction."""
+        found = self._pairs.get(key)
+        if found is not None:
+            return found
+        if key in self._open:
+            return None
+        self._open.add(key)
+        try:
+            found = Meeting(self, key).settle()
+        finally:
+            self._open.discard(key)
+        self._pairs[key] = found
+        return found
+
+    def relation(self, key: PairKey | None) -> int:
+        """Effect of a whole sub-graph: NONE, NARROWS, WIDENS or BOTH."""
+        if key is None:
+            return NONE
+        known = self._relations.get(key)
+        if known is not None:
+            return known
+        effect, leaned = NONE, False
+        stack = [(key, False)]
+        seen = {(key, False)}
+        while stack and effect != BOTH:
+            current, negated = stack.pop()
+            pair = self.pair(current)
+            if pair is None:
+                leaned = True
+                continue
+            for change in pair.changes:
+                if not self.is_silent(change):
+                    effect |= flip(change.effect) if negated else change.effect
+            for edge in pair.edges:
+                follow = (edge.target, negated != edge.negated)
+                if follow not in seen:
+                    seen.add(follow)
+                    stack.append(follow)
+        if not leaned or effect == BOTH:
+            self._relations[key] = effect
+        return effect
+
+    def is_silent(self, change: Change) -> bool:
+        """True for changes that do not alter the accepted set under the content model in force."""
+        return change.idle or (change.tolerated and not self.settings.strict)
+
+    def fits(self, old: Parts, new: Parts, flow: Flow) -> bool:
+        """True when the revision provably accepts all that the base accepts."""
+        return not self.relation(self.link(old, new, flow)) & NARROWS
+
+    def covers(self, old: Parts, new: Parts, flow: Flow) -> bool:
+        """True when the base provably accepts all that the revision accepts."""
+        return not self.relation(self.link(old, new, flow)) & WIDENS
+
+    def walk(self, key: PairKey) -> Iterator[tuple[Pair, bool, bool]]:
+        """Every pair below `key` as (pair, negated, is_root), each once per polarity."""
+        stack = [(key, False)]
+        seen = {(key, False)}
+        while stack:
+            current, negated = stack.pop()
+            pair = self.pair(current)
+            if pair is None:  # pragma: no cover - nothing is open outside construction
+                continue
+            yield pair, negated, current == key and not negated
+            for edge in pair.edges:
+                follow = (edge.target, negated != edge.negated)
+                if follow not in seen:
+                    seen.add(follow)
+                    stack.append(follow)
+
+
+class Meeting:
+    """One comparison under construction: two nodes, a flow, and what was found so far."""
+
+    def __init__(self, diff: SchemaDiff, key: PairKey) -> None:
+        self.diff = diff
+        self.old, self.new = diff.nodes(key)
+        self.flow = key[2]
+        self.pair = Pair(key)
+        self.settings = diff.settings
+
+    def add(self, kind: str, effect: int, old: Any = None, new: Any = None, keyword: str = "", **more: Any) -> Change:
+        """Records a change; `keyword` finds the raw schema on each side that it stands in."""
+        change = Change(
+            kind,
+            effect,
+            old,
+            new,
+            more.pop("old_pointer", self.old.at(keyword) if keyword else self.old.pointer),
+            more.pop("new_pointer", self.new.at(keyword) if keyword else self.new.pointer),
+            **more,
+        )
+        self.pair.changes.append(change)
+        return change
+
+    def child(self, old: Parts, new: Parts, *, negated: bool = False) -> PairKey | None:
+        key = self.diff.link(old, new, self.flow)
+        if key is not None:
+            self.pair.edges.append(Edge(key, negated))
+        return key
+
+    def settle(self) -> Pair:
+        old, new = self.old, self.new
+        if old.flat == new.flat and old is new:
+            return self.pair
+        scalars.compare_annotations(self)
+        if old.unresolved or new.unresolved:
+            self._unresolved()
+        if old.never or new.never:
+            if old.never != new.never:
+                effect = WIDENS if old.never else NARROWS
+                self.add("type-generalized" if old.never else "type-specialized", effect, _text(old), _text(new), "type")
+            return self.pair
+        if old.groups or new.groups:
+            unions.compare(self)
+        else:
+            self.compare_keywords()
+        self._check_finite()
+        return self.pair
+
+    def compare_keywords(self) -> None:
+        """Everything but `anyOf`/`oneOf`, keyword by keyword on the types that both sides share."""
+        shared = scalars.compare_types(self)
+        scalars.compare_values(self)
+        scalars.compare_numbers(self, active="number" in shared)
+        scalars.compare_strings(self, active="string" in shared)
+        arrays.compare(self, active="array" in shared)
+        objects.compare(self, active="object" in shared)
+        unions.compare_negations(self)
+        unions.compare_conditionals(self)
+
+    def _unresolved(self) -> None:
+        self.add(
+            "reference-unresolved",
+            BOTH,
+            ", ".join(self.old.unresolved) or None,
+            ", ".join(self.new.unresolved) or None,
+            undecided=True,
+            data={"reason": "a reference leads nowhere, so what it would say is unknown"},
+        )
+
+    def _check_finite(self) -> None:
+        """Where one side lists its values, ask the other side about each instead of comparing keywords."""
+        self._finite(self.old, NARROWS)
+        self._finite(self.new, WIDENS)
+
+    def _finite(self, side: Node, effect: int) -> None:
+        if side.enum is None or len(side.enum) > _FINITE_LIMIT or self.flow.text:
+            return
+        mine, theirs = (self.diff.old, self.diff.new) if effect == NARROWS else (self.diff.new, self.diff.old)
+        other = self.new if effect == NARROWS else self.old
+        refused = [
+            value
+            for value in side.enum.values()
+            if accepts(mine, side, value) is not False and accepts(theirs, other, value) is not True
+        ]
+        if refused:
+            return
+        for change in self.pair.changes:
+            if change.effect & effect and not change.kind.startswith("enum"):
+                change.effect &= ~effect
+                change.data["proved"] = True
+        kept = []
+        for edge in self.pair.edges:
+            if self.diff.relation(edge.target) & (flip(effect) if edge.negated else effect) == 0:
+                kept.append(edge)
+        self.pair.edges = kept
+
+
+def _text(node: Node) -> str:
+    return "nothing" if node.never else scalars.describe(node)
