@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -75,7 +75,8 @@ def accounts_for(viewer: Viewer) -> list[User]:
 def tokens_for(viewer: Viewer) -> QuerySet[ApiToken]:
     """Live ones first, each group newest first; ended ones stay visible for the record."""
     mine = [account.pk for account in accounts_for(viewer)]
-    return ApiToken.objects.filter(Q(user__in=mine)).select_related("user").order_by("revoked_at", "-created_at")
+    ended = ExpressionWrapper(Q(revoked_at__isnull=False) | Q(expires_at__lte=clock.now()), output_field=BooleanField())
+    return ApiToken.objects.filter(user__in=mine).select_related("user").order_by(ended, "-created_at")
 
 
 @never_cache

@@ -276,7 +276,10 @@ def field(bound: BoundField, *, label: str = "", hint: str = "", wide: bool = Fa
         "wide": wide,
         "group": isinstance(widget, RadioSelect | CheckboxSelectMultiple),
         "box": isinstance(widget, CheckboxInput),
-        "optional": not bound.field.required and not isinstance(widget, CheckboxInput),
+        # a form that asks for nothing (a filter) need not say so at every field
+        "optional": not bound.field.required
+        and not isinstance(widget, CheckboxInput)
+        and any(other.required for other in bound.form.fields.values()),
     }
 
 

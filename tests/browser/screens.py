@@ -80,7 +80,7 @@ def take(url: str, user: str, password: str, wanted: list[str]) -> int:
                 wrong = [text for text in complaints if "Failed to load resource" not in text]
                 fine = (status < 400 or entry[0] == "not-found") and not wrong and overflow <= 0
                 bad += not fine
-                remarks = ([f"wider by {overflow} px"] if overflow > 0 else []) + wrong
+                remarks = ([f"wider by {overflow} px"] if overflow > 0 else []) + [text[:160] for text in wrong[:2]]
                 print(f"{'  ' if fine else '! '}{entry[0]:<20} {shape:<7} {status} {path} {'; '.join(remarks)}".rstrip())
             context.close()
     return bad
