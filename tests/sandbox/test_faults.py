@@ -82,6 +82,8 @@ def test_effects_keys_and_changes_survive_a_kill_of_the_sandbox(state: Path):
         earned = httpx.post(points, json={"points": 5}, headers=key | auth).content
         httpx.put(f"{sandbox.stores.url}/stores/1/v1/prices", json=price)
         changed = sandbox.erp.control(reprice={"count": 1})["reprice"][0]
+        sandbox.stores.control(offline=["2"])
+        rung = sandbox.stores.control(sell={"store": "2", "count": 3, "drop": str(state / "drop")})["sell"]["keys"]
         sandbox.kill()
         with sandbox.journal_path("erp").open("ab") as torn:
             torn.write(b'{"seq":3,"at":"2026')
@@ -91,6 +93,8 @@ def test_effects_keys_and_changes_survive_a_kill_of_the_sandbox(state: Path):
             url = f"{sandbox.erp.url}/sap/opu/odata/sap/API_SLSPRICINGCONDITIONRECORD_SRV/A_SlsPrcgConditionRecord('{changed}')"
             assert client.get(url).json()["d"]["ConditionRateValue"] == sandbox.erp.journal()[1].data["row"]["ConditionRateValue"]
         replayed = httpx.post(points, json={"points": 5}, headers=key | auth)
+        assert sandbox.stores.state()["tills"]["waiting"] == {"2": 3}
+        sold = sandbox.stores.control(sell={"store": "2", "count": 1, "drop": str(state / "drop")})["sell"]["keys"]
         stale = httpx.put(f"{sandbox.stores.url}/stores/1/v1/prices", json={"items": [{"id": "p", "version": 2, "price": "9"}]})
     finally:
         sandbox.stop()
@@ -98,6 +102,8 @@ def test_effects_keys_and_changes_survive_a_kill_of_the_sandbox(state: Path):
     assert again[0]["document"] == first["document"]
     assert replayed.content == earned
     assert stale.json()["results"][0]["status"] == "stale"
+    assert len(set(rung + sold)) == 4
+    assert set(counts(read(sandbox.journal_path("stores")), effect="sale.handed")) == set(rung + sold)
     entries = list(read(sandbox.journal_path("erp")))
     assert [entry.seq for entry in entries] == [1, 2, 3]
     assert doubles(entries) == {}
