@@ -1,0 +1,170 @@
+"""Builders for tests of the runtime: an approved, deployed integration with any number of targets, without the way there.
+
+The approval is written below governance's triggers (replica role): the journeys test the way; these tests need the state.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import psycopg
+from django.contrib.auth.models import Group
+
+from kernel.digest import digest_of
+from runtime.ledger import connections
+from runtime.ledger.append import Item, StreamRef, load_stream
+from runtime.ledger.vendors import Answer, CannotAsk, Outgoing
+
+_numbers = itertools.count(1)
+TIERS = (0, 1, 2, 3)
+
+
+def approval(conn: connections.Connection, *, subject_id: str, digest: str, environment: str = "production") -> int:
+    with conn.transaction():
+        conn.execute("set local session_replication_role = replica")
+        row = conn.execute(
+            """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, subject_digest, diff_digest, impact_digest,
+                 policy_digest, seats, approver_ids, valid_from, used_by_text, void_reason)
+               values ('review', %s, 1, 'integration', %s, %s, %s, '', '', '', '', '[]', '{}', clock_timestamp() - interval '1 minute', '', '') returning id""",
+            (1_000_000 + next(_numbers), subject_id, digest, environment),
+        ).fetchone()
+    assert row
+    return int(row[0])
+
+
+def void(conn: connections.Connection, approval_id: int) -> None:
+    with conn.transaction():
+        conn.execute("set local session_replication_role = replica")
+        conn.execute("update governance_approval set voided_at = clock_timestamp() where id = %s", (approval_id,))
+
+
+class Flow:
+    """One deployed integration in the database, with raw ids for the ledger's own tests."""
+
+    def __init__(self, conn: connections.Connection, *, lanes: int = 2, immutable: bool = False, tier: int = 2, environment: str = "production") -> None:
+        self.conn, self.lanes, self.environment, self.tier = conn, lanes, environment, tier
+        self.key = f"flow-{next(_numbers)}"
+        group = conn.execute("insert into auth_group (name) values (%s) on conflict (name) do update set name = excluded.name returning id", ("flow-owners",)).fetchone()
+        assert group
+        self.integration = self._id(
+            "insert into runtime_integration (key, title, domain_key, owner_team_id) values (%s, %s, 'price', %s) returning id", self.key, self.key, group[0]
+        )
+        self.stream = self._id(
+            "insert into runtime_stream (integration_id, environment, lanes, immutable, salt) values (%s, %s, %s, %s, %s) returning id",
+            self.integration, environment, lanes, immutable, 0x1234_5678_9ABC_DEF0 >> 1,
+        )  # fmt: skip
+        for lane in range(lanes):
+            conn.execute("insert into runtime_lane (stream_id, lane) values (%s, %s)", (self.stream, lane))
+        self.release, self.approval, self.deployment = 0, 0, 0
+        self.deploy({"integration": self.key, "build": 1})
+
+    def _id(self, statement: str, *values: Any) -> int:
+        row = self.conn.execute(statement, values).fetchone()
+        assert row
+        return int(row[0])
+
+    def deploy(self, manifest: dict[str, Any]) -> int:
+        """A new release under a new approval, active instead of the one before; subscriptions follow."""
+        digest = digest_of(manifest)
+        with self.conn.transaction():
+            self.release = self._id(
+                "insert into runtime_release (integration_id, digest, manifest, tier) values (%s, %s, %s, %s) returning id",
+                self.integration, digest, psycopg.types.json.Jsonb(manifest), self.tier,
+            )  # fmt: skip
+            self.approval = approval(self.conn, subject_id=self.key, digest=digest, environment=self.environment)
+            self.conn.execute("update runtime_deployment set active = false, ended_at = clock_timestamp() where integration_id = %s and active", (self.integration,))
+            self.deployment = self._id(
+                """insert into runtime_deployment (integration_id, release_id, environment, approval_id, kind, active, paused, pause_reason)
+                   values (%s, %s, %s, %s, 'deploy', true, false, '') returning id""",
+                self.integration, self.release, self.environment, self.approval,
+            )  # fmt: skip
+            self.conn.execute("update runtime_subscription set deployment_id = %s where stream_id = %s", (self.deployment, self.stream))
+        return self.release
+
+    def vendor(self, key: str | None = None, **state: Any) -> int:
+        made = self._id(
+            "insert into runtime_vendorstate (system_key, instance, environment) values (%s, '', %s) returning id", key or f"{self.key}-system", self.environment
+        )
+        for column, value in state.items():
+            self.conn.execute(f"update runtime_vendorstate set {column} = %s where id = %s", (value, made))
+        return made
+
+    def subscribe(
+        self, target: str = "store", *, kind: str = "vendor", vendor: int | None = None, idempotency: str = "L", batch: int = 100, max_attempts: int = 5,
+        coalesce: bool = False, pace: float | None = None,
+    ) -> int:  # fmt: skip
+        made = self._id(
+            """insert into runtime_subscription (stream_id, target, instance, deployment_id, vendor_id, kind, idempotency, coalesce, batch, max_attempts, tier, open, pace)
+               values (%s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, true, %s) returning id""",
+            self.stream, target, self.deployment, vendor or self.vendor(f"{self.key}-{target}"), kind, idempotency, coalesce, batch, max_attempts, self.tier, pace,
+        )  # fmt: skip
+        for lane in range(self.lanes):
+            self.conn.execute("insert into runtime_progress (subscription_id, lane) values (%s, %s)", (made, lane))
+        return made
+
+    @property
+    def ref(self) -> StreamRef:
+        return load_stream(self.conn, self.stream)
+
+    def item(self, key: str, version: int = 0, **fields: Any) -> Item:
+        import msgspec
+
+        return Item(key, version, msgspec.json.encode({"key": key, "version": version, **fields}))
+
+    def expire(self) -> None:
+        """As if the lease of every owner had ended."""
+        self.conn.execute("update runtime_progress set lease_until = 'epoch', not_before = 'epoch'")
+        self.conn.execute("update runtime_parked set lease_until = 'epoch', not_before = 'epoch'")
+
+
+class FakeVendor:
+    """A vendor in memory with a journal of its own. `script` gives the fate of calls: see `send`. The ledger's own tests use it
+    to reach exact interleavings; whole processes meet the sandbox's emulators over sockets."""
+
+    deadline = 0.5
+
+    def __init__(self, *, can_ask: bool = True, honours_keys: bool = False) -> None:
+        self.can_ask, self.honours_keys = can_ask, honours_keys
+        self.journal: list[tuple[str, str, Any]] = []  # idempotency key, message key, document
+        self.fates: list[str] = []
+        self.refuse: dict[str, str] = {}
+        self.asked = 0
+        self.known: set[str] = set()
+
+    def _act(self, item: Outgoing) -> Answer:
+        if item.key in self.refuse:
+            kind = self.refuse[item.key]
+            return Answer("retry", detail="busy") if kind == "retry" else Answer("refused", detail=kind)
+        if not (self.honours_keys and item.idempotency_key in self.known):
+            self.journal.append((item.idempotency_key, item.key, item.document))
+        self.known.add(item.idempotency_key)
+        return Answer("confirmed", f"V{len(self.journal)}")
+
+    def send(self, items: Any, *, guard: Any) -> list[Answer]:
+        """Fates: `ok`; `down` (nothing acted on); `cut` (all acted on, no answer); `half` (half acted on, no answer)."""
+        guard()
+        fate = self.fates.pop(0) if self.fates else "ok"
+        if fate == "down":
+            return [Answer("unsent", detail="connection refused")] * len(items)
+        if fate == "busy":
+            return [Answer("unsent", detail="429", retry_after=7.0)] * len(items)
+        if fate == "half":
+            for item in items[: len(items) // 2]:
+                self._act(item)
+            return [Answer("unknown", detail="answer cut")] * len(items)
+        answers = [self._act(item) for item in items]
+        return [Answer("unknown", detail="answer cut")] * len(items) if fate == "cut" else answers
+
+    def ask(self, items: Any) -> list[Answer]:
+        if not self.can_ask:
+            raise CannotAsk
+        self.asked += len(items)
+        fate = self.fates.pop(0) if self.fates and self.fates[0] == "mute" else "ok"
+        if fate == "mute":
+            return [Answer("unknown", detail="no answer to the question")] * len(items)
+        return [Answer("confirmed", "asked") if item.idempotency_key in self.known else Answer("unsent") for item in items]
+
+
+def group(name: str) -> Group:
+    return Group.objects.get_or_create(name=name)[0]

@@ -1,0 +1,116 @@
+"""Append: deduplication by head, order of positions, conflicts, the source cursor."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from runtime.domain.correlation import lane_of
+from runtime.ledger.append import Fenced, Item, append
+from runtime.ledger.connections import Connection, connected
+from tests.runtime.make import Flow
+
+
+def log_of(flow: Flow) -> list[tuple[int, int, str, int]]:
+    return flow.conn.execute(
+        "select lane, position, key, previous from runtime_message where stream_id = %s order by lane, position", (flow.stream,)
+    ).fetchall()
+
+
+@pytest.mark.parametrize("count", [3, 400], ids=["insert", "copy"])
+def test_a_message_gets_the_next_position_of_its_lane(ledger: Connection, count: int) -> None:
+    flow = Flow(ledger, lanes=3)
+    items = [flow.item(f"k{i}", text='tab\t back\\slash "quote" ä') for i in range(count)]
+    done = append(ledger, flow.ref, items)
+    assert (done.accepted, done.unchanged) == (count, 0)
+    rows = log_of(flow)
+    assert len(rows) == count
+    for lane in range(3):
+        assert [r[1] for r in rows if r[0] == lane] == list(range(1, 1 + sum(lane_of(i.key, 3) == lane for i in items)))
+    stored = ledger.execute("select key, payload from runtime_message where stream_id = %s", (flow.stream,)).fetchall()
+    assert dict(stored) == {item.key: item.payload for item in items}
+
+
+def test_unchanged_content_writes_nothing_and_an_older_version_is_dropped(ledger: Connection) -> None:
+    flow = Flow(ledger)
+    append(ledger, flow.ref, [flow.item("a", 2)])
+    before = ledger.execute("select pg_current_wal_insert_lsn()").fetchone()
+    done = append(ledger, flow.ref, [flow.item("a", 2), flow.item("a", 1)])
+    after = ledger.execute("select pg_current_wal_insert_lsn()").fetchone()
+    assert (done.accepted, done.unchanged, done.older) == (0, 1, 1)
+    assert len(log_of(flow)) == 1
+    assert before is not None
+    assert after is not None
+
+
+def test_a_keys_history_is_a_chain_of_previous_positions(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=1)
+    append(ledger, flow.ref, [flow.item("a", 1), flow.item("b", 1), flow.item("a", 2)])
+    append(ledger, flow.ref, [flow.item("a", 3)])
+    assert log_of(flow) == [(0, 1, "a", 0), (0, 2, "b", 0), (0, 3, "a", 1), (0, 4, "a", 3)]
+
+
+def test_the_same_immutable_key_with_other_content_becomes_a_conflict_case_and_overwrites_nothing(ledger: Connection) -> None:
+    flow = Flow(ledger, immutable=True)
+    append(ledger, flow.ref, [flow.item("sale-1", total=5)])
+    for _ in range(2):
+        done = append(ledger, flow.ref, [flow.item("sale-1", total=6)])
+        assert (done.accepted, done.conflicts) == (0, 1)
+    assert ledger.execute("select key, held_position, seen from runtime_conflict where stream_id = %s", (flow.stream,)).fetchall() == [("sale-1", 1, 2)]
+    assert len(log_of(flow)) == 1
+
+
+def test_the_source_cursor_moves_only_with_the_current_token(ledger: Connection) -> None:
+    flow = Flow(ledger)
+    ledger.execute("update runtime_stream set token = 4 where id = %s", (flow.stream,))
+    append(ledger, flow.ref, [flow.item("a")], cursor='{"page": 2}', token=4)
+    with pytest.raises(Fenced):
+        append(ledger, flow.ref, [flow.item("b")], cursor='{"page": 3}', token=3)
+    assert ledger.execute("select cursor from runtime_stream where id = %s", (flow.stream,)).fetchone() == ({"page": 2},)
+    assert [r[2] for r in log_of(flow)] == ["a"]
+
+
+def test_positions_are_dense_and_in_commit_order_under_concurrent_writers(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=2)
+    stream, per_writer = flow.ref, 60
+    problems: list[str] = []
+    stop = threading.Event()
+
+    def write(number: int) -> None:
+        with connected() as conn:
+            for i in range(per_writer):
+                append(conn, stream, [flow.item(f"w{number}-{i}-{j}") for j in range(3)])
+
+    def read() -> None:
+        """A reader that remembers the highest position must never see a lower one appear later."""
+        seen = {0: 0, 1: 0}
+        with connected() as conn:
+            while not stop.is_set():
+                for lane in (0, 1):
+                    rows = conn.execute(
+                        "select position from runtime_message where stream_id = %s and lane = %s and position > %s order by position",
+                        (flow.stream, lane, seen[lane]),
+                    ).fetchall()
+                    got = [r[0] for r in rows]
+                    if got != list(range(seen[lane] + 1, seen[lane] + 1 + len(got))):
+                        problems.append(f"lane {lane}: {got} after {seen[lane]}")
+                    seen[lane] += len(got)
+
+    watcher = threading.Thread(target=read)
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    watcher.start()
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    stop.set()
+    watcher.join()
+    assert problems == []
+    assert len(log_of(flow)) == 4 * per_writer * 3
+
+
+def test_an_item_keeps_the_correlation_it_came_with(ledger: Connection) -> None:
+    flow = Flow(ledger)
+    append(ledger, flow.ref, [Item("a", 0, b"{}", correlation="till-7", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")])
+    assert ledger.execute("select correlation, traceparent from runtime_message").fetchone() == ("till-7", "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
