@@ -71,10 +71,12 @@ class Supervisor:
         folder.mkdir(parents=True, exist_ok=True)
         ports_file = folder / "ports.json"
         known = json.loads(ports_file.read_text()) if ports_file.exists() else {}
-        command = [sys.executable, "-m", "sandbox", "--state", str(folder)]
-        for name in ("erp", "store", "loyalty"):
+        command = [sys.executable, "-m", "sandbox", "--state", str(folder), "--with-parent"]
+        if data := os.environ.get("SANDBOX_DATA"):
+            command += ["--data", data]
+        for name, option in (("erp", "--erp-port"), ("stores", "--store-port"), ("loyalty", "--loyalty-port")):
             port = known.get(name, 0)
-            command += [f"--{name}-port", str(port if port and port_is_free(port) else 0)]
+            command += [option, str(port if port and port_is_free(port) else 0)]
         child = self.spawn("sandbox", command, stdout=subprocess.PIPE)
         assert child.stdout is not None
         line = child.stdout.readline()
