@@ -46,7 +46,9 @@ def score_openapi(root: Path, only: str | None) -> dict[str, Any]:
         result = compare(base, revision, policy=policy, as_of=as_of)
         if only:
             for item in result.findings:
-                print(f"  {item.level:9}{item.rule} {item.operations} {item.pointer} {item.old!r} -> {item.new!r}\n            {item.message}")
+                print(
+                    f"  {item.level:9}{item.rule} {item.operations} {item.pointer} {item.old!r} -> {item.new!r}\n            {item.message}"
+                )
         expected = case["verdict"]
         strict_agree += result.verdict == expected
         same = result.verdict == expected or {result.verdict, expected} <= {"none", "compatible"}
@@ -101,11 +103,20 @@ def score_schemas(root: Path, only: str | None, content_model: str) -> dict[str,
             right += result.compatible is case[direction]
             if only:
                 for item in result.findings:
-                    print(f"  {direction} {item.level:9}{item.rule} {item.pointer} {item.old!r} -> {item.new!r}\n            {item.message}")
+                    print(
+                        f"  {direction} {item.level:9}{item.rule} {item.pointer} {item.old!r} -> {item.new!r}\n            {item.message}"
+                    )
             if result.compatible is not case[direction]:
                 rules = sorted({item.rule for item in result.findings if item.level != "info"})
-                lines.append(f"{case['id']} {case['name']} {direction}: expected {case[direction]}, got {result.compatible} {rules}")
-    return {"questions": total, "agreement": f"{right}/{total} = {right / max(total, 1):.1%}", "undecided": unknown, "lines": lines}
+                lines.append(
+                    f"{case['id']} {case['name']} {direction}: expected {case[direction]}, got {result.compatible} {rules}"
+                )
+    return {
+        "questions": total,
+        "agreement": f"{right}/{total} = {right / max(total, 1):.1%}",
+        "undecided": unknown,
+        "lines": lines,
+    }
 
 
 def main() -> None:

@@ -41,9 +41,7 @@ def dialect_of(format_name: str) -> Dialect:
     return Dialect.of(format_name)
 
 
-def compare(
-    base: DocumentLike, revision: DocumentLike, *, policy: Policy = DEFAULT, as_of: dt.date | None = None
-) -> Comparison:
+def compare(base: DocumentLike, revision: DocumentLike, *, policy: Policy = DEFAULT, as_of: dt.date | None = None) -> Comparison:
     """Compares two documents.
 
     `as_of` is the day against which sunsets are judged (today in UTC when left out; pass it wherever the result is kept, so
@@ -59,7 +57,9 @@ def compare(
             {"base": base.format, "revision": revision.format},
         )
     findings: list[Finding] = []
-    if base.digest != revision.digest or base.format != revision.format:
+    # A reference that could not be followed may hide a change, even between two files of the same bytes.
+    doubtful = bool(getattr(base, "problems", ()) or getattr(revision, "problems", ()))
+    if base.digest != revision.digest or base.format != revision.format or doubtful:
         findings = _findings(base, revision, kind, policy, today)
     counts = {level: sum(1 for item in findings if item.level == level) for level in ("breaking", "warning", "info")}
     return Comparison(
@@ -100,7 +100,9 @@ def _version(base: DocumentLike, revision: DocumentLike, report: Report) -> None
     place = {"base": "/info/version", "revision": "/info/version"}
     shown = [".".join(map(str, side)) for side in (before, after)]
     if after < before:
-        report.say("api-version-decreased", f"The version went down from {shown[0]} to {shown[1]}.", old=shown[0], new=shown[1], **place)
+        report.say(
+            "api-version-decreased", f"The version went down from {shown[0]} to {shown[1]}.", old=shown[0], new=shown[1], **place
+        )
 
 
 def _number(info: Any) -> tuple[int, int, int] | None:

@@ -177,6 +177,8 @@ SCHEMA_KINDS: dict[str, Kind] = {
             ("removed", WIDENS, f"no longer has a condition ({word})"),
         )
     },
+    "consequence-changed": Kind(BOTH, "changed what follows from its condition", "if"),
+    "consequence-rearranged": Kind(NONE, "says the same in another way under its condition", "if"),
     "condition-changed": Kind(BOTH, "changed the condition of its if/then/else", "if"),
     "default-value-added": Kind(NONE, "now has the default {new}", "default"),
     "default-value-removed": Kind(NONE, "no longer has the default {old}", "default"),

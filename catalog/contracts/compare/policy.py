@@ -15,7 +15,14 @@ from catalog.contracts.compare.schema.lifecycle import LEVELS as STABILITY
 from kernel.errors import Invalid
 
 #: Words that a policy file may use for a level.
-_LEVEL_WORDS = {"breaking": "breaking", "warning": "warning", "info": "info", "compatible": "info", "error": "breaking", "warn": "warning"}
+_LEVEL_WORDS = {
+    "breaking": "breaking",
+    "warning": "warning",
+    "info": "info",
+    "compatible": "info",
+    "error": "breaking",
+    "warn": "warning",
+}
 #: Debatable defaults (`contracts.md`), as keys of their own: key -> the rules that they set.
 _SWITCHES: dict[str, tuple[str, ...]] = {
     "request_input_removed": ("request-property-removed", "request-parameter-removed"),
@@ -122,7 +129,9 @@ def _checked(key: str, value: Any) -> Any:
         return value
     if key.startswith("sunset_min_days"):
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 3650:
-            raise Invalid("policy.value", f"The policy key {key!r} is a number of days from 0 to 3650, not {value!r}.", {"key": key})
+            raise Invalid(
+                "policy.value", f"The policy key {key!r} is a number of days from 0 to 3650, not {value!r}.", {"key": key}
+            )
         return value
     return _level(key, value)
 
@@ -136,7 +145,9 @@ def _level(key: str, value: Any) -> str:
 
 def _one_of(key: str, value: Any, allowed: set[str]) -> str:
     if value not in allowed:
-        raise Invalid("policy.value", f"The policy key {key!r} is one of {', '.join(sorted(allowed))}, not {value!r}.", {"key": key})
+        raise Invalid(
+            "policy.value", f"The policy key {key!r} is one of {', '.join(sorted(allowed))}, not {value!r}.", {"key": key}
+        )
     return str(value)
 
 

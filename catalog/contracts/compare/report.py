@@ -112,9 +112,7 @@ class Report:
         found = [self._complete(finding, operations) for finding, operations in self._direct.values()]
         return sorted(found, key=_sort_key)
 
-    def _schema_finding(
-        self, change: Change, use: Use, *, negated: bool, root: bool, operations: dict[str, str]
-    ) -> None:
+    def _schema_finding(self, change: Change, use: Use, *, negated: bool, root: bool, operations: dict[str, str]) -> None:
         if use.skip_defaults and root and change.kind.startswith("default-value"):
             return
         flow: Flow = use.key[2]
@@ -233,7 +231,16 @@ def _subject(pointer: str, change: Change, place: str) -> str:
     owner = ""
     while index < len(tokens):
         token = tokens[index]
-        if token in {"schemas", "definitions", "$defs", "messages", "parameters", "headers", "responses", "requestBodies"} and index + 1 < len(tokens):
+        if token in {
+            "schemas",
+            "definitions",
+            "$defs",
+            "messages",
+            "parameters",
+            "headers",
+            "responses",
+            "requestBodies",
+        } and index + 1 < len(tokens):
             if token in {"schemas", "definitions", "$defs", "messages"}:
                 owner, names = tokens[index + 1], []
             index += 2
@@ -252,7 +259,9 @@ def _subject(pointer: str, change: Change, place: str) -> str:
         return f"`{'.'.join(names)}`" + (f" of `{owner}`" if owner else "")
     if owner:
         return f"`{owner}`"
-    return {"body": "The body", "parameter": "The parameter", "header": "The header", "payload": "The payload"}.get(place, "The schema")
+    return {"body": "The body", "parameter": "The parameter", "header": "The header", "payload": "The payload"}.get(
+        place, "The schema"
+    )
 
 
 _HINTS = {

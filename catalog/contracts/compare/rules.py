@@ -6,6 +6,7 @@ Ids follow one scheme, `<direction>-<place>-<kind>`, and keep the names that arc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -32,7 +33,9 @@ PLACES: dict[str, tuple[str, ...]] = {
 _BELOW = {"parameter": "parameter-property", "header": "header-property"}
 
 #: Kinds that speak of a property of the schema, not of the schema itself.
-_ABOUT_PROPERTY = ("-property-", "property-became-", "property-added-", "property-schema-")
+_ABOUT_PROPERTY = re.compile(
+    r"^(?!pattern-|property-names|discriminator-).*(?:-property-|property-(?:became|added|schema|changed))"
+)
 _REQUEST_NAMES = {
     "required-property-added": "new-required-request-property",
     "required-property-added-with-default": "new-required-request-property-with-default",
@@ -137,7 +140,7 @@ def schema_rule(kind: str, direction: str, place: str, *, loose: bool = False, h
         return "request-header-property-became-required"
     if direction == "request":
         if place in {"parameter", "parameter-property"}:
-            if any(mark in kind for mark in _ABOUT_PROPERTY):
+            if _ABOUT_PROPERTY.search(kind):
                 return f"request-parameter-{kind}"
         elif kind in _REQUEST_NAMES:
             return _REQUEST_NAMES[kind]
@@ -145,9 +148,7 @@ def schema_rule(kind: str, direction: str, place: str, *, loose: bool = False, h
             kind = "type-changed"
     elif direction == "response" and loose and kind == "type-generalized" and place in {"body", "property"}:
         kind = "type-changed"
-    if any(mark in kind for mark in _ABOUT_PROPERTY) or kind.startswith(
-        ("forbidden-property", "read-only-property", "write-only-property")
-    ):
+    if _ABOUT_PROPERTY.search(kind):
         return f"{prefix}-{kind}"
     return f"{prefix}-{place}-{kind}"
 

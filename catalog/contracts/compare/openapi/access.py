@@ -28,19 +28,53 @@ def compare_security(comparison: DocumentComparison, old: Operation, new: Operat
         nearest = next((need for need in after if need.keys() == entry.keys()), None)
         if nearest is not None:
             scopes = sorted(scope for name in nearest for scope in nearest[name] - entry[name])
-            report.say("api-security-scope-added", f"The operation demands the further scope {', '.join(scopes)}.", where=where, old=_text(entry), new=_text(nearest), **places)
+            report.say(
+                "api-security-scope-added",
+                f"The operation demands the further scope {', '.join(scopes)}.",
+                where=where,
+                old=_text(entry),
+                new=_text(nearest),
+                **places,
+            )
         elif any(need.keys() > entry.keys() for need in after) or not entry:
-            report.say("api-security-requirement-added", f"The operation now demands {' or '.join(_text(need) for need in after)} instead of {_text(entry)}.", where=where, old=_text(entry), new=[_text(need) for need in after], **places)
+            report.say(
+                "api-security-requirement-added",
+                f"The operation now demands {' or '.join(_text(need) for need in after)} instead of {_text(entry)}.",
+                where=where,
+                old=_text(entry),
+                new=[_text(need) for need in after],
+                **places,
+            )
         else:
-            report.say("api-security-alternative-removed", f"The operation no longer accepts {_text(entry)}.", where=where, old=_text(entry), new=[_text(need) for need in after], **places)
+            report.say(
+                "api-security-alternative-removed",
+                f"The operation no longer accepts {_text(entry)}.",
+                where=where,
+                old=_text(entry),
+                new=[_text(need) for need in after],
+                **places,
+            )
     for need in after:
         if any(_satisfies(entry, need) for entry in before):
             nearest = next((entry for entry in before if entry.keys() == need.keys()), None)
             if nearest is not None and nearest != need:
                 scopes = sorted(scope for name in need for scope in nearest[name] - need[name])
-                report.say("api-security-scope-removed", f"The operation no longer demands the scope {', '.join(scopes)}.", where=where, old=_text(nearest), new=_text(need), **places)
+                report.say(
+                    "api-security-scope-removed",
+                    f"The operation no longer demands the scope {', '.join(scopes)}.",
+                    where=where,
+                    old=_text(nearest),
+                    new=_text(need),
+                    **places,
+                )
             elif nearest is None:
-                report.say("api-security-removed", f"The operation is satisfied with {_text(need)}.", where=where, new=_text(need), **places)
+                report.say(
+                    "api-security-removed",
+                    f"The operation is satisfied with {_text(need)}.",
+                    where=where,
+                    new=_text(need),
+                    **places,
+                )
         elif any(_satisfies(entry, other) for other in after for entry in before):
             report.say("api-security-added", f"The operation also accepts {_text(need)}.", where=where, new=_text(need), **places)
 
@@ -82,13 +116,24 @@ class _Scheme:
         }:
             rule = "api-security-component-changed-unused"
         self.comparison.report.say(
-            rule, f"Security scheme `{self.name}`: {message}.", old=old, new=new, base=self.old.pointer, revision=self.new.pointer, level=level
+            rule,
+            f"Security scheme `{self.name}`: {message}.",
+            old=old,
+            new=new,
+            base=self.old.pointer,
+            revision=self.new.pointer,
+            level=level,
         )
 
     def compare(self) -> None:
         old, new = self.old.raw, self.new.raw
         if old.get("type") != new.get("type"):
-            self.say("api-security-component-type-changed", f"its type changed from {old.get('type')} to {new.get('type')}", old.get("type"), new.get("type"))
+            self.say(
+                "api-security-component-type-changed",
+                f"its type changed from {old.get('type')} to {new.get('type')}",
+                old.get("type"),
+                new.get("type"),
+            )
             return
         for word, shown, rule in (
             ("in", "its place", "api-security-component-place-changed"),
@@ -116,7 +161,9 @@ class _Scheme:
                 ("tokenUrl", "api-security-component-oauth-token-url-changed"),
             ):
                 if before.get(word) != after.get(word):
-                    self.say(rule, f"{word} changed from {before.get(word)} to {after.get(word)}", before.get(word), after.get(word))
+                    self.say(
+                        rule, f"{word} changed from {before.get(word)} to {after.get(word)}", before.get(word), after.get(word)
+                    )
             self._scopes(before.get("scopes") or {}, after.get("scopes") or {})
         for flow in new:
             if flow not in old:
@@ -127,7 +174,12 @@ class _Scheme:
             if scope not in new:
                 self.say("api-security-component-oauth-scope-removed", f"the scope {scope} is no longer offered", scope, None)
             elif old[scope] != new[scope]:
-                self.say("api-security-component-oauth-scope-changed", f"the scope {scope} is described differently", old[scope], new[scope])
+                self.say(
+                    "api-security-component-oauth-scope-changed",
+                    f"the scope {scope} is described differently",
+                    old[scope],
+                    new[scope],
+                )
         for scope in new:
             if scope not in old:
                 self.say("api-security-component-oauth-scope-added", f"the scope {scope} is offered", None, scope)
@@ -155,7 +207,9 @@ def _servers(raw: Any) -> dict[str, dict[str, Any]]:
     return {str(entry.get("url", "")).rstrip("/"): entry for entry in entries} or {"": {}}
 
 
-def _variables(comparison: DocumentComparison, old: dict[str, Any], new: dict[str, Any], base: str, revision: str, where: Where | None) -> None:
+def _variables(
+    comparison: DocumentComparison, old: dict[str, Any], new: dict[str, Any], base: str, revision: str, where: Where | None
+) -> None:
     left, right = old.get("variables") or {}, new.get("variables") or {}
     for name, before in left.items():
         after = right.get(name)
@@ -164,7 +218,14 @@ def _variables(comparison: DocumentComparison, old: dict[str, Any], new: dict[st
         allowed = after.get("enum")
         for value in before.get("enum") or ():
             if isinstance(allowed, list) and value not in allowed:
-                comparison.report.say("server-variable-value-removed", f"The server variable `{name}` lost the value {value}.", where=where, old=value, base=base, revision=revision)
+                comparison.report.say(
+                    "server-variable-value-removed",
+                    f"The server variable `{name}` lost the value {value}.",
+                    where=where,
+                    old=value,
+                    base=base,
+                    revision=revision,
+                )
         if before.get("default") != after.get("default"):
             comparison.report.say(
                 "server-variable-default-changed",

@@ -103,10 +103,24 @@ def _contents(
                 right,
             )
         comparison.content_schema(
-            right, old[left], new[right], (join(before.pointer, "content"), join(after.pointer, "content")), direction, "body", where, old_media=left
+            right,
+            old[left],
+            new[right],
+            (join(before.pointer, "content"), join(after.pointer, "content")),
+            direction,
+            "body",
+            where,
+            old_media=left,
         )
         if inbound or reverse:
-            _encoding(comparison, old[left], new[right], join(before.pointer, "content", left), join(after.pointer, "content", right), where)
+            _encoding(
+                comparison,
+                old[left],
+                new[right],
+                join(before.pointer, "content", left),
+                join(after.pointer, "content", right),
+                where,
+            )
 
 
 def _encoding(comparison: DocumentComparison, old: Any, new: Any, base: str, revision: str, where: Where) -> None:
@@ -117,7 +131,11 @@ def _encoding(comparison: DocumentComparison, old: Any, new: Any, base: str, rev
     for name in names:
         sides = [side.get(name, {}) if isinstance(side, dict) else {} for side in (before, after)]
         wire = [
-            {key: side.get(key) for key in ("contentType", "style", "explode", "allowReserved") if isinstance(side, dict) and key in side}
+            {
+                key: side.get(key)
+                for key in ("contentType", "style", "explode", "allowReserved")
+                if isinstance(side, dict) and key in side
+            }
             for side in sides
         ]
         if wire[0] != wire[1]:
@@ -183,7 +201,11 @@ def _statuses(operation: Operation) -> dict[str, Any]:
     raw = operation.raw.get("responses")
     if not isinstance(raw, dict):
         return {}
-    return {str(key).upper() if str(key) != "default" else "default": value for key, value in raw.items() if not str(key).startswith("x-")}
+    return {
+        str(key).upper() if str(key) != "default" else "default": value
+        for key, value in raw.items()
+        if not str(key).startswith("x-")
+    }
 
 
 def _cover(status: str, own: dict[str, Any], other: dict[str, Any]) -> str | None:
@@ -211,7 +233,14 @@ def _headers(comparison: DocumentComparison, one: Place, other: Place, where: Wh
             required = before.raw.get("required") is True
             rule = f"{'required' if required else 'optional'}-response-header-removed"
             rule = "callback-header-changed" if reverse else rule
-            report.say(rule, f"The response header `{name}` was removed.", where=where, old=name, base=before.pointer, revision=other.pointer)
+            report.say(
+                rule,
+                f"The response header `{name}` was removed.",
+                where=where,
+                old=name,
+                base=before.pointer,
+                revision=other.pointer,
+            )
             continue
         was, now = before.raw.get("required") is True, after.raw.get("required") is True
         if was != now:
@@ -229,7 +258,9 @@ def _headers(comparison: DocumentComparison, one: Place, other: Place, where: Wh
         if name not in old:
             required = after.raw.get("required") is True
             rule = ("callback-header-required" if required else "callback-header-changed") if reverse else "response-header-added"
-            report.say(rule, f"The response header `{name}` was added.", where=where, new=name, base=one.pointer, revision=after.pointer)
+            report.say(
+                rule, f"The response header `{name}` was added.", where=where, new=name, base=one.pointer, revision=after.pointer
+            )
 
 
 def _header_map(view: Any, place: Place) -> dict[str, Place]:

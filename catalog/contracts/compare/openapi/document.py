@@ -137,7 +137,7 @@ class DocumentComparison:
     def operation(self, old: Operation, new: Operation, *, reverse: bool, label: str = "") -> None:
         """One operation on both sides. `reverse`: a callback or webhook, where the flow turns round."""
         settings = self.diff.settings
-        where = Where(label or new.label, new.template, old.pointer, new.pointer)
+        where = Where(label or old.label, old.template, old.pointer, new.pointer)
         marks = lifecycle.Mark.of(old.raw), lifecycle.Mark.of(new.raw)
         if marks[0] != marks[1] or lifecycle.level_of(marks[1].stability) is None:
             for event in lifecycle.transitions(*marks, settings):
@@ -183,7 +183,13 @@ class DocumentComparison:
         for verb, mine, theirs in (("removed", *tags), ("added", *reversed(tags))):
             for tag in mine:
                 if tag not in theirs:
-                    self.report.say(f"api-tag-{verb}", f"The tag {tag} was {verb}.", where=where, old=tag if verb == "removed" else None, new=tag if verb == "added" else None)
+                    self.report.say(
+                        f"api-tag-{verb}",
+                        f"The tag {tag} was {verb}.",
+                        where=where,
+                        old=tag if verb == "removed" else None,
+                        new=tag if verb == "added" else None,
+                    )
         changed = [
             name
             for name in dict.fromkeys([*old.raw, *new.raw])
@@ -191,7 +197,9 @@ class DocumentComparison:
             and old.raw.get(name) != new.raw.get(name)
         ]
         if changed:
-            self.report.say("annotation-changed", f"{where.label} changed words without force: {', '.join(changed)}.", where=where)
+            self.report.say(
+                "annotation-changed", f"{where.label} changed words without force: {', '.join(changed)}.", where=where
+            )
 
     def content_schema(
         self,
@@ -217,10 +225,14 @@ class DocumentComparison:
             self.report.use(self.diff.link(left, right, flow), place, where)
         elif (word in old) != (word in new):
             gone = word in old
-            free = self.diff.old.node((Part(old[word], ""),)).is_free if gone else self.diff.new.node((Part(new[word], ""),)).is_free
+            free = (
+                self.diff.old.node((Part(old[word], ""),)).is_free if gone else self.diff.new.node((Part(new[word], ""),)).is_free
+            )
             if free or place != "body":
                 return
-            rule = f"{'request' if direction == 'request' else 'response'}-body-media-type-schema-{'removed' if gone else 'added'}"
+            rule = (
+                f"{'request' if direction == 'request' else 'response'}-body-media-type-schema-{'removed' if gone else 'added'}"
+            )
             self.report.say(
                 rule,
                 f"The schema of the {media} body was {'dropped' if gone else 'added'}.",
@@ -237,7 +249,9 @@ class DocumentComparison:
             if before is None:
                 continue
             if after is None:
-                self.report.say("callback-removed", f"The callback {name} was removed.", where=where, old=name, base=before.pointer)
+                self.report.say(
+                    "callback-removed", f"The callback {name} was removed.", where=where, old=name, base=before.pointer
+                )
                 continue
             self._callback(name, before, after, where, reverse=reverse)
         for name in right:
@@ -260,7 +274,13 @@ class DocumentComparison:
         for expression in new:
             if expression not in old:
                 pointer = join(after.pointer, expression)
-                self.report.say("callback-added", f"The callback {name} also calls {expression}.", where=where, new=expression, revision=pointer)
+                self.report.say(
+                    "callback-added",
+                    f"The callback {name} also calls {expression}.",
+                    where=where,
+                    new=expression,
+                    revision=pointer,
+                )
 
     def _reversed_item(self, one: Place, other: Place, label: str, path: str, *, reverse: bool) -> None:
         before = {operation.method: operation for operation in self.old.operations(path, one)}
@@ -282,7 +302,9 @@ class DocumentComparison:
             if found is None:
                 methods = [method for method in METHODS if method in item.raw]
                 where = Where(f"webhook {name}", name, item.pointer, None)
-                self.report.say("webhook-removed", f"The webhook {name} ({', '.join(methods)}) was removed.", where=where, old=name)
+                self.report.say(
+                    "webhook-removed", f"The webhook {name} ({', '.join(methods)}) was removed.", where=where, old=name
+                )
             else:
                 self._reversed_item(item, found, f"webhook {name}", name, reverse=True)
         for name, item in new.items():

@@ -113,9 +113,7 @@ def _added(comparison: DocumentComparison, after: Parameter, where: Where, *, re
 class _Both:
     """One parameter on both sides."""
 
-    def __init__(
-        self, comparison: DocumentComparison, old: Parameter, new: Parameter, where: Where, *, reverse: bool
-    ) -> None:
+    def __init__(self, comparison: DocumentComparison, old: Parameter, new: Parameter, where: Where, *, reverse: bool) -> None:
         self.comparison = comparison
         self.old, self.new = old, new
         self.where = where
@@ -128,9 +126,7 @@ class _Both:
 
     def compare(self) -> None:
         old, new = self.old, self.new
-        if old.raw is new.raw or (
-            old.required == new.required and self.comparison.diff.sameness.same(old.raw, new.raw)
-        ):
+        if old.raw is new.raw or (old.required == new.required and self.comparison.diff.sameness.same(old.raw, new.raw)):
             return
         settings = self.comparison.diff.settings
         marks = lifecycle.Mark.of(old.raw), lifecycle.Mark.of(new.raw)
@@ -138,7 +134,12 @@ class _Both:
             if marks[0] != marks[1]:
                 for event in lifecycle.transitions(*marks, settings):
                     text = f"Parameter `{new.name}`: {event.kind.replace('-', ' ')}"
-                    self.say(_LIFECYCLE[event.kind], f"{text} ({event.old} became {event.new})." if event.new or event.old else f"{text}.", event.old, event.new)
+                    self.say(
+                        _LIFECYCLE[event.kind],
+                        f"{text} ({event.old} became {event.new})." if event.new or event.old else f"{text}.",
+                        event.old,
+                        event.new,
+                    )
             if not lifecycle.is_judged(marks[0].stability, settings) and lifecycle.level_of(marks[0].stability) is not None:
                 return
         self._required()
@@ -153,21 +154,46 @@ class _Both:
             rule = "callback-parameter-became-required" if now else "callback-parameter-became-optional"
         else:
             rule = "request-parameter-became-required" if now else "request-parameter-became-optional"
-        self.say(rule, f"The {self.new.location} parameter `{self.new.name}` is {'now' if now else 'no longer'} required.", self.old.required, now)
+        self.say(
+            rule,
+            f"The {self.new.location} parameter `{self.new.name}` is {'now' if now else 'no longer'} required.",
+            self.old.required,
+            now,
+        )
 
     def _wire(self) -> None:
         old, new = self.old, self.new
         name = f"Parameter `{new.name}`"
         if old.style != new.style:
-            self.say("request-parameter-style-changed", f"{name} is written in style {new.style} instead of {old.style}.", old.style, new.style)
+            self.say(
+                "request-parameter-style-changed",
+                f"{name} is written in style {new.style} instead of {old.style}.",
+                old.style,
+                new.style,
+            )
         if old.explode != new.explode and self._is_compound():
-            self.say("request-parameter-explode-changed", f"{name} changed explode from {old.explode} to {new.explode}.", old.explode, new.explode)
+            self.say(
+                "request-parameter-explode-changed",
+                f"{name} changed explode from {old.explode} to {new.explode}.",
+                old.explode,
+                new.explode,
+            )
         if bool(old.raw.get("allowReserved")) != bool(new.raw.get("allowReserved")):
-            self.say("request-parameter-allow-reserved-changed", f"{name} changed allowReserved.", old.raw.get("allowReserved"), new.raw.get("allowReserved"))
+            self.say(
+                "request-parameter-allow-reserved-changed",
+                f"{name} changed allowReserved.",
+                old.raw.get("allowReserved"),
+                new.raw.get("allowReserved"),
+            )
         before, after = bool(old.raw.get("allowEmptyValue")), bool(new.raw.get("allowEmptyValue"))
         if before != after:
             verb = "removed" if before else "added"
-            self.say(f"request-parameter-allow-empty-{verb}", f"{name} {'no longer' if before else 'now'} allows an empty value.", before, after)
+            self.say(
+                f"request-parameter-allow-empty-{verb}",
+                f"{name} {'no longer' if before else 'now'} allows an empty value.",
+                before,
+                after,
+            )
 
     def _is_compound(self) -> bool:
         """explode only matters for arrays and objects."""
@@ -196,7 +222,7 @@ class _Both:
             return
         place = "header" if self.reverse else "parameter"
         self.comparison.report.use(
-            key, place, self.where, header=new.location == "header", skip_defaults=old.required and new.required
+            key, place, self.where, header=new.location == "header", skip_defaults=old.raw.get("required") is True and new.raw.get("required") is True
         )
 
     def _became_list(self, flow: Flow) -> bool:
@@ -232,5 +258,11 @@ class _Both:
         direction = "response" if self.reverse else "request"
         for media in old:
             self.comparison.content_schema(
-                media, old[media], new[media], (f"{self.old.pointer}/content", f"{self.new.pointer}/content"), direction, "parameter", self.where
+                media,
+                old[media],
+                new[media],
+                (f"{self.old.pointer}/content", f"{self.new.pointer}/content"),
+                direction,
+                "parameter",
+                self.where,
             )

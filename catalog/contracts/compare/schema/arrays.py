@@ -24,11 +24,11 @@ def compare(meeting: Meeting, *, active: bool) -> None:
     if old.unique != new.unique:
         kind, effect = ("unique-items-added", NARROWS) if new.unique else ("unique-items-removed", WIDENS)
         meeting.add(kind, effect, old.unique, new.unique, "uniqueItems", idle=idle)
+    _compare_unevaluated(meeting, idle=idle)
     if idle:
         return
     _compare_positions(meeting)
     _compare_contains(meeting)
-    _compare_unevaluated(meeting)
 
 
 def item_at(node: Node, index: int) -> Parts:
@@ -100,11 +100,12 @@ def _compare_one_contains(meeting: Meeting, old: Contains, new: Contains) -> Non
     compare_most(meeting, "max-contains", "maxContains", old.most, new.most)
 
 
-def _compare_unevaluated(meeting: Meeting) -> None:
+def _compare_unevaluated(meeting: Meeting, *, idle: bool) -> None:
     old, new = meeting.old.unevaluated_items, meeting.new.unevaluated_items
     if old is not None and new is not None:
-        meeting.child(old, new)
+        if not idle:
+            meeting.child(old, new)
     elif new is not None:
-        meeting.add("unevaluated-items-added", NARROWS, keyword="unevaluatedItems")
+        meeting.add("unevaluated-items-added", NARROWS, keyword="unevaluatedItems", idle=idle)
     elif old is not None:
-        meeting.add("unevaluated-items-removed", WIDENS, keyword="unevaluatedItems")
+        meeting.add("unevaluated-items-removed", WIDENS, keyword="unevaluatedItems", idle=idle)

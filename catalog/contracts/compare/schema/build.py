@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from catalog.contracts.compare.schema.node import Bound, Conditional, Contains, Group, Node, NodeKey
-from catalog.contracts.compare.schema.source import DROP_ANY_OF, DROP_ONE_OF, Part, Parts, SchemaSource, join
+from catalog.contracts.compare.schema.source import DROP_ANY_OF, DROP_IF, DROP_ONE_OF, Part, Parts, SchemaSource, join
 from catalog.contracts.compare.schema.values import has_type, intersect_types, is_number, simplify_types, value_key
 
 #: Words that describe and never restrict (`contracts.md` fact 27).
@@ -433,6 +433,8 @@ class _Reading:
         self.node.nots = (*self.node.nots, self.parts(value, "not"))
 
     def _if(self, value: Any) -> None:
+        if self.mask & DROP_IF:
+            return
         then, otherwise = self.raw.get("then", True), self.raw.get("else", True)
         found = Conditional(self.parts(value, "if"), self.parts(then, "then"), self.parts(otherwise, "else"))
         if "then" in self.raw or "else" in self.raw:

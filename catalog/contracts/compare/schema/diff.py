@@ -184,6 +184,7 @@ class Meeting:
             unions.compare(self)
         else:
             self.compare_keywords()
+        unions.compare_discriminators(self)
         self._check_finite()
         return self.pair
 

@@ -14,7 +14,8 @@ from catalog.contracts.compare.schema.values import ALL_TYPES, type_text, value_
 if TYPE_CHECKING:
     from catalog.contracts.compare.schema.diff import Meeting
 
-_SCALARS = frozenset({"null", "boolean", "integer", "number", "string"})
+#: What a text can spell besides a string; null is not among them, it is the absence of a value.
+_SCALARS = frozenset({"boolean", "integer", "number", "string"})
 _NUMBER_FORMATS = {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float", "double", "decimal"}
 #: A format and the wider formats that hold all its values.
 _WIDER_FORMATS: dict[str, frozenset[str]] = {
@@ -78,8 +79,6 @@ def compare_types(meeting: Meeting) -> frozenset[str]:
         shared.add("number")
     if not effect or effect != BOTH:
         _compare_formats(meeting, shared)
-    if effect and "integer" in after and "number" not in after and "number" in before:
-        pass  # number -> integer is a loss of fractions, already said above
     return frozenset(shared)
 
 
@@ -131,18 +130,15 @@ def compare_values(meeting: Meeting) -> None:
         constant = "const" in old.where and "const" in new.where
         removed = [value for key, value in before.items() if key not in after]
         added = [value for key, value in after.items() if key not in before]
-        nulls = {None}
         if constant and removed and added:
             meeting.add("const-changed", BOTH, removed[0], added[0], "const")
             return
         for value in removed:
-            if value in nulls and _null_said(meeting):
+            if _is_null(value) and _null_said(meeting):
                 continue
             meeting.add("enum-value-removed", NARROWS, value, None, "enum")
         for value in added:
             if _is_null(value) and _null_said(meeting):
-                continue
-            if _is_tag(meeting, value):
                 continue
             meeting.add("enum-value-added", WIDENS, None, value, "enum")
     elif after is not None:
@@ -167,10 +163,6 @@ def _plain(value: Any) -> Any:
 
 def _is_null(value: Any) -> bool:
     return value is None
-
-
-def _is_tag(meeting: Meeting, value: Any) -> bool:
-    return False
 
 
 def _null_said(meeting: Meeting) -> bool:

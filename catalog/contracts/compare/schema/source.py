@@ -10,6 +10,7 @@ from catalog.contracts.compare.schema.values import signature
 
 DROP_ANY_OF = 1
 DROP_ONE_OF = 2
+DROP_IF = 4
 
 _REF_IN_BYTES = re.compile(rb'"\$(?:ref|dynamicRef|recursiveRef)":"((?:[^"\\]|\\.)*)"')
 _HAS_REF = (b'"$ref"', b'"$dynamicRef"', b'"$recursiveRef"')

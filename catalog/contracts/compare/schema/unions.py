@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from catalog.contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from catalog.contracts.compare.schema.disjoint import disjoint
 from catalog.contracts.compare.schema.node import Group, Node
-from catalog.contracts.compare.schema.source import DROP_ANY_OF, DROP_ONE_OF, Part, Parts
+from catalog.contracts.compare.schema.source import DROP_ANY_OF, DROP_IF, DROP_ONE_OF, Parts
 from catalog.contracts.compare.schema.values import ALL_TYPES
 
 if TYPE_CHECKING:
@@ -372,6 +372,47 @@ class _Wrap:
         return (plain, union) if self.inward else (union, plain)
 
 
+def compare_discriminators(meeting: Meeting) -> None:
+    """The tag that chooses a branch: a rename, or a value that is gone or leads elsewhere, breaks both directions."""
+    old, new = meeting.old.discriminator, meeting.new.discriminator
+    if old == new:
+        return
+    if old is None or new is None:
+        verb = "added" if old is None else "removed"
+        names = [side and str(side.get("propertyName")) for side in (old, new)]
+        meeting.add(f"discriminator-{verb}", NONE, *names, "discriminator")
+        return
+    before, after = str(old.get("propertyName")), str(new.get("propertyName"))
+    if before != after:
+        meeting.add("discriminator-property-name-changed", BOTH, before, after, "discriminator")
+    left, right = _mapping(meeting.old, old), _mapping(meeting.new, new)
+    gone = {change.old for change in meeting.pair.changes if change.kind.endswith("-of-removed")}
+    for value, target in left.items():
+        if value not in right:
+            if target not in gone:
+                meeting.add("discriminator-mapping-deleted", BOTH, value, None, "discriminator", name=value)
+        elif right[value] != target and value in (new.get("mapping") or {}):
+            meeting.add("discriminator-mapping-changed", BOTH, target, right[value], "discriminator", name=value)
+    for value in right:
+        if value not in left and value in (new.get("mapping") or {}):
+            meeting.add("discriminator-mapping-added", WIDENS, None, value, "discriminator", name=value)
+
+
+def _mapping(node: Node, discriminator: dict[str, Any]) -> dict[str, str]:
+    """Tag value -> schema name. Without an entry of its own, a branch answers to its schema name."""
+    written = discriminator.get("mapping")
+    found = {
+        str(value): str(target).rsplit("/", 1)[-1] for value, target in (written.items() if isinstance(written, dict) else ())
+    }
+    for group in node.groups:
+        for branch in group.branches:
+            ref = _ref(branch)
+            name = ref.rsplit("/", 1)[-1] if ref else None
+            if name and name not in found.values():
+                found.setdefault(name, name)
+    return found
+
+
 def compare_negations(meeting: Meeting) -> None:
     """`not`: equal ones cancel, a single pair is compared with the direction turned round."""
     old, new = list(meeting.old.nots), list(meeting.new.nots)
@@ -398,8 +439,8 @@ def compare_conditionals(meeting: Meeting) -> None:
     for mine in list(old):
         for theirs in list(new):
             if not diff.relation(diff.link(mine.condition, theirs.condition, flow)):
-                meeting.child(mine.then, theirs.then)
-                meeting.child(mine.otherwise, theirs.otherwise)
+                _consequence(meeting, mine.then, theirs.then)
+                _consequence(meeting, mine.otherwise, theirs.otherwise)
                 old.remove(mine)
                 new.remove(theirs)
                 break
@@ -420,5 +461,18 @@ def compare_conditionals(meeting: Meeting) -> None:
             meeting.add(f"else-{verb}", effect, keyword="if")
 
 
-def single(parts: Parts) -> Part:
-    return parts[0]
+def _consequence(meeting: Meeting, mine: Parts, theirs: Parts) -> None:
+    """`then` or `else` on both sides, judged together with the schema around them."""
+    diff, flow = meeting.diff, meeting.flow
+    alone = diff.relation(diff.link(mine, theirs, flow))
+    if not alone:
+        return
+    around = [tuple(part._replace(mask=part.mask | DROP_IF) for part in node.flat) for node in (meeting.old, meeting.new)]
+    inside = diff.relation(diff.link((*around[0], *mine), (*around[1], *theirs), flow))
+    outside = diff.relation(diff.link(around[0], around[1], flow))
+    effect = alone & (inside | outside)
+    if effect == alone:
+        meeting.child(mine, theirs)
+        return
+    kind = "consequence-changed" if effect else "consequence-rearranged"
+    meeting.add(kind, effect, keyword="if", new_pointer=theirs[0].pointer)
