@@ -121,7 +121,8 @@ with g as (select exists (select from runtime_gate where subscription_id = %(sub
              from g where p.subscription_id = %(subscription)s and p.lane = %(lane)s and p.token = %(token)s and (g.open or not %(gated)s) returning g.open),
      q as (update runtime_vendorstate v set spent = %(quota)s + case when v.spent_on = (clock_timestamp() at time zone 'UTC')::date then v.spent else 0 end,
                   spent_on = (clock_timestamp() at time zone 'UTC')::date,
-                  allowance = least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at)) - %(quota)s, refilled_at = clock_timestamp()
+                  allowance = case when v.rate is null then v.allowance
+                       else least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at)) - %(quota)s end, refilled_at = clock_timestamp()
              from m where m.open and %(quota)s > 0 and v.id = %(vendor)s and (v.rate is not null or v.budget is not null)),
      d as (insert into runtime_delivery (subscription_id, lane, token, release_id, at, first, last, outcome, confirmed, superseded, refused, waiting, refs)
            select %(subscription)s, %(lane)s, %(token)s, %(release)s, clock_timestamp(), %(first)s, %(last)s, %(outcome)s,

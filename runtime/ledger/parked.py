@@ -13,7 +13,7 @@ from runtime.ledger.append import Fenced
 from runtime.ledger.claims import LEASE_SECONDS, Abandoned, Claim, admit
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import REFUSED_BY_TABLE, Table, upsert
-from runtime.ledger.exchange import Exchange, item_key
+from runtime.ledger.exchange import Exchange, Outcome, item_key
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.parking import Mapper, Stop, Unmappable, fingerprint
 from runtime.ledger.reading import Message, decode, take
@@ -147,11 +147,10 @@ def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind) -> bool:
         with conn.transaction():
             _keep(conn, taken, Stop(taken.position, taken.key, "dead", error.reason_class, error.reason, error.pattern))
         return False
-    if taken.attempt > taken.max_attempts and taken.was != "sending":
-        with conn.transaction():
-            _keep(conn, taken, Stop(taken.position, taken.key, "dead", "attempts", "too many attempts"))
-        return False
-    exchange = Exchange(taken, binding.vendor, ask_first=taken.was == "sending", send=not switched and not taken.ask_only)
+    exhausted = taken.attempt > taken.max_attempts
+    exchange = Exchange(
+        taken, binding.vendor, ask_first=taken.was == "sending", send=not (switched or taken.ask_only or exhausted)
+    )
     outcome = exchange.run([item])
     hit("parked.after_call")
     answer = outcome.answers[item.position]
@@ -161,23 +160,28 @@ def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind) -> bool:
             note(conn, taken, taken.position, taken.position, "confirmed", answer.detail, answer.reference)
             vendors.works(conn, taken.vendor)
         else:
-            _keep_after(conn, taken, item, exchange)
+            _keep_after(conn, taken, item, outcome, exhausted=exhausted)
         hit("parked.before_commit")
     return answer.status == "confirmed"
 
 
-def _keep_after(conn: Connection, taken: ParkedClaim, item: Outgoing, exchange: Exchange) -> None:
-    outcome = exchange.outcome
+def _keep_after(conn: Connection, taken: ParkedClaim, item: Outgoing, outcome: Outcome, *, exhausted: bool) -> None:
+    """Only refusals and lost leases count as attempts: a vendor that is down or silent does not make a message dead."""
     answer = outcome.answers[item.position]
     stop = stop_for(item, answer, taken)
     if stop is None:
         raise AssertionError("a confirmed message is not kept")
-    if answer.status == "unsent" and outcome.failure:
+    own_fault = True
+    if answer.status == "unsent" and exhausted:
+        stop = Stop(item.position, item.key, "dead", "poison", f"tried {taken.attempt - 1} times without an end")
+    elif answer.status == "unsent":
+        own_fault = False
         if outcome.retry_after:
             vendors.throttled(conn, taken.vendor, outcome.failure, retry_after=outcome.retry_after)
-        else:
+        elif outcome.failure:
             vendors.failed(conn, taken.vendor, outcome.failure)
     elif answer.status == "unknown":
+        own_fault = False
         vendors.failed(conn, taken.vendor, outcome.failure or "no trustworthy answer")
         if taken.idempotency == "K" and taken.intent_release not in (None, taken.release):
             stop = Stop(item.position, item.key, "unknown", "unknown", "sent by another release, and the vendor cannot be asked")
@@ -185,7 +189,7 @@ def _keep_after(conn: Connection, taken: ParkedClaim, item: Outgoing, exchange: 
         stop.delay = max(stop.delay, min(300.0, 0.5 * 2.0**taken.attempt))
         if taken.attempt >= taken.max_attempts:
             stop = Stop(item.position, item.key, "dead", "attempts", answer.detail or "too many attempts")
-    _keep(conn, taken, stop)
+    _keep(conn, taken, stop, own_fault=own_fault)
 
 
 def _remove(conn: Connection, taken: ParkedClaim) -> None:
@@ -197,11 +201,11 @@ def _remove(conn: Connection, taken: ParkedClaim) -> None:
         raise Fenced(f"parked {taken.subscription}/{taken.lane}/{taken.position}: token {taken.token} is not current")
 
 
-def _keep(conn: Connection, taken: ParkedClaim, stop: Stop) -> None:
+def _keep(conn: Connection, taken: ParkedClaim, stop: Stop, *, own_fault: bool = True) -> None:
     print_of = fingerprint(taken.target, stop.reason_class, stop.pattern or stop.reason) if stop.reason_class else ""
     kept = conn.execute(
         """update runtime_parked set state = %s, reason_class = %s, fingerprint = %s, reason = %s, lease_until = 'epoch', ask_only = false,
-                  not_before = clock_timestamp() + make_interval(secs => %s), intent_release = %s
+                  not_before = clock_timestamp() + make_interval(secs => %s), intent_release = %s, attempt = attempt - %s
             where subscription_id = %s and lane = %s and position = %s and token = %s""",
         (
             stop.state,
@@ -210,6 +214,7 @@ def _keep(conn: Connection, taken: ParkedClaim, stop: Stop) -> None:
             stop.reason[:2000],
             stop.delay,
             stop.intent_release,
+            0 if own_fault else 1,
             taken.subscription,
             taken.lane,
             taken.position,

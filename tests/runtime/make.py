@@ -42,13 +42,27 @@ def void(conn: connections.Connection, approval_id: int) -> None:
 class Flow:
     """One deployed integration in the database, with raw ids for the ledger's own tests."""
 
-    def __init__(self, conn: connections.Connection, *, lanes: int = 2, immutable: bool = False, tier: int = 2, environment: str = "production") -> None:
+    def __init__(
+        self,
+        conn: connections.Connection,
+        *,
+        lanes: int = 2,
+        immutable: bool = False,
+        tier: int = 2,
+        environment: str = "production",
+    ) -> None:
         self.conn, self.lanes, self.environment, self.tier = conn, lanes, environment, tier
         self.key = f"flow-{next(_numbers)}"
-        group = conn.execute("insert into auth_group (name) values (%s) on conflict (name) do update set name = excluded.name returning id", ("flow-owners",)).fetchone()
+        group = conn.execute(
+            "insert into auth_group (name) values (%s) on conflict (name) do update set name = excluded.name returning id",
+            ("flow-owners",),
+        ).fetchone()
         assert group
         self.integration = self._id(
-            "insert into runtime_integration (key, title, domain_key, owner_team_id) values (%s, %s, 'price', %s) returning id", self.key, self.key, group[0]
+            "insert into runtime_integration (key, title, domain_key, owner_team_id) values (%s, %s, 'price', %s) returning id",
+            self.key,
+            self.key,
+            group[0],
         )
         self.stream = self._id(
             "insert into runtime_stream (integration_id, environment, lanes, immutable, salt) values (%s, %s, %s, %s, %s) returning id",
@@ -73,18 +87,25 @@ class Flow:
                 self.integration, digest, psycopg.types.json.Jsonb(manifest), self.tier,
             )  # fmt: skip
             self.approval = approval(self.conn, subject_id=self.key, digest=digest, environment=self.environment)
-            self.conn.execute("update runtime_deployment set active = false, ended_at = clock_timestamp() where integration_id = %s and active", (self.integration,))
+            self.conn.execute(
+                "update runtime_deployment set active = false, ended_at = clock_timestamp() where integration_id = %s and active",
+                (self.integration,),
+            )
             self.deployment = self._id(
                 """insert into runtime_deployment (integration_id, release_id, environment, approval_id, kind, active, paused, pause_reason)
                    values (%s, %s, %s, %s, 'deploy', true, false, '') returning id""",
                 self.integration, self.release, self.environment, self.approval,
             )  # fmt: skip
-            self.conn.execute("update runtime_subscription set deployment_id = %s where stream_id = %s", (self.deployment, self.stream))
+            self.conn.execute(
+                "update runtime_subscription set deployment_id = %s where stream_id = %s", (self.deployment, self.stream)
+            )
         return self.release
 
     def vendor(self, key: str | None = None, **state: Any) -> int:
         made = self._id(
-            "insert into runtime_vendorstate (system_key, instance, environment) values (%s, '', %s) returning id", key or f"{self.key}-system", self.environment
+            "insert into runtime_vendorstate (system_key, instance, environment) values (%s, '', %s) returning id",
+            key or f"{self.key}-system",
+            self.environment,
         )
         for column, value in state.items():
             self.conn.execute(f"update runtime_vendorstate set {column} = %s where id = %s", (value, made))

@@ -1,0 +1,174 @@
+"""Delivery into a table: effect, position and exceptions in one commit; poison alone in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from runtime.ledger import database_target
+from runtime.ledger.append import Fenced, append
+from runtime.ledger.claims import claim
+from runtime.ledger.connections import Connection
+from runtime.ledger.database_target import Table
+from runtime.ledger.parked import DatabaseServing, claim_parked, retry_in_database
+from runtime.ledger.parking import Unmappable
+from tests.runtime.make import TIERS, Flow
+
+PRICES = Table("price_target", ("key",), ("key", "version", "amount"))
+
+
+def to_row(document: Any, correlation: str) -> tuple[Any, ...]:
+    if document.get("bad"):
+        raise Unmappable(f"amount is missing in {document['key']!r}")
+    return (document["key"], document["version"], document.get("amount", 1))
+
+
+@pytest.fixture
+def prices(ledger: Connection) -> Iterator[Connection]:
+    ledger.execute(
+        "create table price_target (key text primary key, version int, amount numeric check (amount >= 0), _position bigint not null)"
+    )
+    yield ledger
+    ledger.execute("drop table price_target")
+
+
+def rows(conn: Connection) -> dict[str, int]:
+    return dict(conn.execute("select key, version from price_target").fetchall())
+
+
+def run(conn: Connection) -> int:
+    passed = 0
+    while taken := claim(conn, owner="w", tiers=TIERS):
+        passed += database_target.deliver(conn, taken, PRICES, to_row)
+    return passed
+
+
+def test_rows_arrive_once_and_the_last_version_of_a_key_wins(prices: Connection) -> None:
+    flow = Flow(prices)
+    flow.subscribe(kind="database", batch=7)
+    append(prices, flow.ref, [flow.item(f"k{i % 10}", i // 10) for i in range(30)])
+    assert run(prices) == 30
+    assert rows(prices) == {f"k{i}": 2 for i in range(10)}
+    tiles = prices.execute(
+        "select lane, first, last, confirmed + superseded from runtime_delivery order by lane, first"
+    ).fetchall()
+    for lane in (0, 1):
+        ends = [(first, last) for at, first, last, _ in tiles if at == lane]
+        assert all(b[0] == a[1] + 1 for a, b in zip(ends, ends[1:], strict=False))
+    assert sum(t[3] for t in tiles) == 30
+
+
+def test_a_second_delivery_of_the_same_rows_writes_none_of_them(prices: Connection) -> None:
+    flow = Flow(prices)
+    flow.subscribe(kind="database")
+    append(prices, flow.ref, [flow.item(f"k{i}") for i in range(50)])
+    run(prices)
+    stamps = prices.execute("select key, xmin::text from price_target order by key").fetchall()
+    second = flow.subscribe("again", kind="database")
+    assert second
+    run(prices)
+    assert prices.execute("select key, xmin::text from price_target order by key").fetchall() == stamps
+
+
+def test_what_cannot_be_mapped_is_parked_with_what_follows_under_its_key(prices: Connection) -> None:
+    flow = Flow(prices, lanes=1)
+    flow.subscribe(kind="database", batch=2)
+    append(
+        prices,
+        flow.ref,
+        [
+            flow.item("a", 1),
+            flow.item("b", 1, bad=True),
+            flow.item("a", 2),
+            flow.item("b", 2),
+            flow.item("c", 1),
+            flow.item("b", 3),
+        ],
+    )
+    run(prices)
+    assert rows(prices) == {"a": 2, "c": 1}
+    parked = prices.execute("select position, state, reason_class from runtime_parked order by position").fetchall()
+    assert parked == [(2, "dead", "mapping"), (4, "behind", ""), (6, "behind", "")]
+
+
+def test_a_batch_that_the_table_refuses_is_halved_until_the_culprit_is_alone(prices: Connection) -> None:
+    flow = Flow(prices, lanes=1)
+    flow.subscribe(kind="database", batch=64)
+    append(prices, flow.ref, [flow.item(f"k{i}", amount=-1 if i == 37 else 1) for i in range(64)])
+    run(prices)
+    assert len(rows(prices)) == 63
+    assert prices.execute("select key, state, reason_class from runtime_parked").fetchall() == [("k37", "dead", "refused")]
+
+
+def test_an_owner_whose_lease_was_taken_over_is_fenced_and_leaves_no_effect(prices: Connection) -> None:
+    flow = Flow(prices, lanes=1)
+    flow.subscribe(kind="database")
+    append(prices, flow.ref, [flow.item("a", 1)])
+    sleeper = claim(prices, owner="sleeper", tiers=TIERS)
+    assert sleeper
+    flow.expire()
+    heir = claim(prices, owner="heir", tiers=TIERS)
+    assert heir
+    assert heir.attempt == 1
+    with pytest.raises(Fenced):
+        database_target.deliver(prices, sleeper, PRICES, to_row)
+    assert rows(prices) == {}
+    database_target.deliver(prices, heir, PRICES, to_row)
+    assert rows(prices) == {"a": 1}
+
+
+def test_a_message_that_keeps_killing_its_worker_is_alone_at_last_and_parked(prices: Connection) -> None:
+    flow = Flow(prices, lanes=1)
+    flow.subscribe(kind="database", batch=64, max_attempts=5)
+    append(prices, flow.ref, [flow.item(f"k{i}", kills=i == 40) for i in range(64)])
+
+    def deadly(document: Any, correlation: str) -> tuple[Any, ...]:
+        if document["kills"]:
+            raise KeyboardInterrupt  # what a SIGKILL is to the process
+        return to_row(document, correlation)
+
+    for _ in range(40):
+        taken = claim(prices, owner="w", tiers=TIERS)
+        if taken is None:
+            break
+        try:
+            database_target.deliver(prices, taken, PRICES, deadly)
+        except KeyboardInterrupt:
+            flow.expire()
+    assert len(rows(prices)) == 63
+    assert prices.execute("select key, state, reason_class from runtime_parked").fetchall() == [("k40", "dead", "poison")]
+
+
+def test_a_redriven_message_is_delivered_before_those_behind_it(prices: Connection) -> None:
+    flow = Flow(prices, lanes=1)
+    flow.subscribe(kind="database")
+    append(prices, flow.ref, [flow.item("b", 1, bad=True), flow.item("b", 2)])
+    run(prices)
+    prices.execute("""update runtime_parked set state = 'retry', payload = '{"key": "b", "version": 1}' where state = 'dead'""")
+    serving = DatabaseServing(PRICES, to_row)
+    seen = []
+    while taken := claim_parked(prices, tiers=TIERS):
+        seen.append(taken.position)
+        assert retry_in_database(prices, taken, serving)
+    assert seen == [1, 2]
+    assert rows(prices) == {"b": 2}
+    assert prices.execute("select count(*) from runtime_parked").fetchone() == (0,)
+
+
+def test_a_closed_gate_stops_a_worker_in_the_middle_of_its_lane(prices: Connection) -> None:
+    flow = Flow(prices, lanes=1)
+    flow.subscribe(kind="database", batch=1)
+    append(prices, flow.ref, [flow.item(f"k{i}") for i in range(5)])
+    taken = claim(prices, owner="w", tiers=TIERS)
+    assert taken
+    database_target.deliver(prices, taken, PRICES, to_row, max_batches=1)
+    taken = claim(prices, owner="w", tiers=TIERS)
+    assert taken
+    flow.deploy({"integration": flow.key, "build": 2})
+    with pytest.raises(Fenced):
+        database_target.deliver(prices, taken, PRICES, to_row)
+    assert len(rows(prices)) == 1
+    flow.expire()
+    assert run(prices) == 4

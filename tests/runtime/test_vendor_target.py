@@ -1,0 +1,308 @@
+"""Vendor calls: intent before, answer after; unknown is asked about before anything is sent again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.ledger import vendor_target
+from runtime.ledger.append import Fenced, append
+from runtime.ledger.claims import claim, claim_to_ask
+from runtime.ledger.connections import Connection
+from runtime.ledger.parked import claim_parked, retry_at_vendor
+from runtime.ledger.parking import Unmappable
+from runtime.ledger.vendor_target import Binding
+from tests.runtime import make
+from tests.runtime.make import TIERS, FakeVendor, Flow
+
+
+def as_is(document: Any, correlation: str) -> Any:
+    if document.get("bad"):
+        raise Unmappable("no amount")
+    return document
+
+
+class Site:
+    """A flow with one vendor subscription and a worker that serves it step by step."""
+
+    def __init__(self, conn: Connection, vendor: FakeVendor | None = None, **subscription: Any) -> None:
+        self.conn, self.vendor = conn, vendor or FakeVendor()
+        self.flow = Flow(conn, lanes=1)
+        self.subscription = self.flow.subscribe(**subscription)
+
+    def bind(self, release: int) -> Binding:
+        return Binding(as_is, self.vendor)
+
+    def put(self, *items: Any) -> None:
+        append(self.conn, self.flow.ref, items)
+
+    def work(self, rounds: int = 30) -> None:
+        for _ in range(rounds):
+            self.flow.expire()
+            self.conn.execute("update runtime_vendorstate set breaker = 'closed', not_before = 'epoch'")
+            if taken := claim(self.conn, owner="w", tiers=TIERS):
+                vendor_target.deliver(self.conn, taken, self.bind)
+            elif parked := claim_parked(self.conn, tiers=TIERS):
+                retry_at_vendor(self.conn, parked, self.bind)
+            else:
+                return
+
+    def effects(self) -> list[tuple[str, int]]:
+        return [(key, document["version"]) for _, key, document in self.vendor.journal]
+
+    def parked(self) -> list[tuple[int, str, str]]:
+        return self.conn.execute("select position, state, reason_class from runtime_parked order by position").fetchall()
+
+
+def test_messages_reach_the_vendor_once_and_in_order_per_key(ledger: Connection) -> None:
+    site = Site(ledger, batch=3)
+    site.put(*[site.flow.item(f"k{i % 4}", i // 4) for i in range(12)])
+    site.work()
+    assert sorted(site.effects()) == sorted((f"k{i % 4}", i // 4) for i in range(12))
+    for key in range(4):
+        assert [v for k, v in site.effects() if k == f"k{key}"] == [0, 1, 2]
+    assert site.vendor.asked == 0
+
+
+@pytest.mark.parametrize("fate", ["cut", "half"])
+def test_a_cut_answer_is_asked_about_and_only_the_rest_is_sent(ledger: Connection, fate: str) -> None:
+    site = Site(ledger)
+    site.vendor.fates = [fate, fate]
+    site.put(*[site.flow.item(f"k{i}") for i in range(10)])
+    site.work()
+    assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(10))
+    assert site.vendor.asked >= 10
+
+
+def test_when_the_question_has_no_answer_the_intent_stays_open_and_nothing_is_sent_again(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.vendor.fates = ["cut", "mute"]
+    site.put(site.flow.item("a"))
+    taken = claim(ledger, owner="w", tiers=TIERS)
+    assert taken
+    vendor_target.deliver(ledger, taken, site.bind)
+    assert ledger.execute("select position, intent from runtime_progress").fetchone() == (0, 1)
+    assert len(site.effects()) == 1
+    site.work()
+    assert len(site.effects()) == 1
+    assert ledger.execute("select position, intent from runtime_progress").fetchone() == (1, None)
+    assert ledger.execute("select outcome from runtime_attempt").fetchall() == [("unknown",)]
+
+
+def test_a_worker_that_died_after_the_vendor_acted_leaves_no_second_effect(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.put(*[site.flow.item(f"k{i}") for i in range(6)])
+    send = site.vendor.send
+
+    def die(items: Any, *, guard: Any) -> Any:
+        send(items[:4], guard=guard)
+        raise KeyboardInterrupt
+
+    site.vendor.send = die  # type: ignore[method-assign]
+    taken = claim(ledger, owner="w", tiers=TIERS)
+    assert taken
+    with pytest.raises(KeyboardInterrupt):
+        vendor_target.deliver(ledger, taken, site.bind)
+    site.vendor.send = send  # type: ignore[method-assign]
+    site.work()
+    assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(6))
+
+
+def test_a_vendor_that_is_down_gets_nothing_twice_and_its_breaker_opens(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.vendor.fates = ["down"] * 3
+    site.put(site.flow.item("a"))
+    for _ in range(3):
+        site.flow.expire()
+        taken = claim(ledger, owner="w", tiers=TIERS)
+        assert taken
+        vendor_target.deliver(ledger, taken, site.bind)
+    assert ledger.execute("select breaker, failures, open_until > clock_timestamp() from runtime_vendorstate").fetchone() == (
+        "open",
+        3,
+        True,
+    )
+    site.flow.expire()
+    assert claim(ledger, owner="w", tiers=TIERS) is None
+    ledger.execute("update runtime_vendorstate set open_until = 'epoch'")
+    probe = claim(ledger, owner="w", tiers=TIERS)
+    assert probe
+    vendor_target.deliver(ledger, probe, site.bind)
+    assert site.effects() == [("a", 0)]
+    assert ledger.execute("select breaker, failures from runtime_vendorstate").fetchone() == ("closed", 0)
+
+
+def test_retry_after_is_obeyed_by_everybody_and_is_no_failure(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.vendor.fates = ["busy"]
+    site.put(site.flow.item("a"))
+    taken = claim(ledger, owner="w", tiers=TIERS)
+    assert taken
+    vendor_target.deliver(ledger, taken, site.bind)
+    state = ledger.execute("select failures, not_before > clock_timestamp() + interval '5 s' from runtime_vendorstate").fetchone()
+    assert state == (0, True)
+    site.flow.expire()
+    assert claim(ledger, owner="w", tiers=TIERS) is None
+
+
+def test_a_refused_message_is_dead_and_later_ones_of_its_key_wait(ledger: Connection) -> None:
+    site = Site(ledger, batch=2)
+    site.vendor.refuse = {"b": "unknown article"}
+    site.put(*[site.flow.item(key, version) for version in (1, 2) for key in ("a", "b", "c")])
+    site.work()
+    assert sorted(site.effects()) == [("a", 1), ("a", 2), ("c", 1), ("c", 2)]
+    assert site.parked() == [(2, "dead", "refused"), (5, "behind", "")]
+
+
+def test_a_message_refused_for_a_while_is_tried_again_before_those_behind_it(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.vendor.refuse = {"b": "retry"}
+    site.put(site.flow.item("b", 1), site.flow.item("b", 2), site.flow.item("a", 1))
+    taken = claim(ledger, owner="w", tiers=TIERS)
+    assert taken
+    vendor_target.deliver(ledger, taken, site.bind)
+    assert site.parked() == [(1, "retry", "not_now"), (2, "behind", "")]
+    site.vendor.refuse = {}
+    site.work()
+    assert site.effects() == [("a", 1), ("b", 1), ("b", 2)]
+    assert site.parked() == []
+
+
+def test_an_unsafe_vendor_is_never_sent_the_same_twice_and_a_person_decides(ledger: Connection) -> None:
+    site = Site(ledger, FakeVendor(can_ask=False), idempotency="U", batch=1)
+    site.vendor.fates = ["cut"]
+    site.put(site.flow.item("a"), site.flow.item("b"))
+    site.work()
+    assert site.effects() == [("a", 0), ("b", 0)]
+    assert site.parked() == [(1, "unknown", "unknown")]
+
+
+def test_a_vendor_that_honours_keys_but_cannot_be_asked_is_sent_the_same_key_again(ledger: Connection) -> None:
+    site = Site(ledger, FakeVendor(can_ask=False, honours_keys=True), idempotency="K")
+    site.vendor.fates = ["cut", "cut"]
+    site.put(*[site.flow.item(f"k{i}") for i in range(5)])
+    site.work()
+    assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(5))
+
+
+def test_absolute_values_are_coalesced_to_the_newest_of_a_batch(ledger: Connection) -> None:
+    site = Site(ledger, coalesce=True)
+    site.put(*[site.flow.item(f"k{i % 2}", i // 2) for i in range(20)])
+    site.work()
+    assert sorted(site.effects()) == [("k0", 9), ("k1", 9)]
+    assert ledger.execute("select confirmed, superseded, first, last from runtime_delivery").fetchall() == [(2, 18, 1, 20)]
+
+
+def test_under_a_closed_gate_an_open_intent_is_asked_about_and_nothing_is_sent(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.vendor.fates = ["half", "mute"]
+    site.put(*[site.flow.item(f"k{i}") for i in range(4)])
+    taken = claim(ledger, owner="w", tiers=TIERS)
+    assert taken
+    vendor_target.deliver(ledger, taken, site.bind)
+    make.void(ledger, site.flow.approval)
+    site.flow.expire()
+    ledger.execute("update runtime_vendorstate set breaker = 'closed', not_before = 'epoch'")
+    assert claim(ledger, owner="w", tiers=TIERS) is None
+    asking = claim_to_ask(ledger, owner="w", tiers=TIERS)
+    assert asking
+    vendor_target.deliver(ledger, asking, site.bind)
+    assert len(site.effects()) == 2
+    assert ledger.execute("select position, intent from runtime_progress").fetchone() == (4, None)
+    assert [p[1] for p in site.parked()] == ["retry", "retry"]
+    assert claim_to_ask(ledger, owner="w", tiers=TIERS) is None
+    site.flow.deploy({"integration": site.flow.key, "build": 2})
+    site.work()
+    assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(4))
+
+
+def test_an_intent_of_the_release_before_is_asked_about_and_its_rest_goes_through_the_new_one(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.vendor.fates = ["half", "mute"]
+    site.put(*[site.flow.item(f"k{i}") for i in range(4)])
+    taken = claim(ledger, owner="w", tiers=TIERS)
+    assert taken
+    old = site.flow.release
+    vendor_target.deliver(ledger, taken, site.bind)
+    new = site.flow.deploy({"integration": site.flow.key, "build": 2})
+    site.bind = lambda release: Binding(lambda d, c: {**d, "by": release}, site.vendor)  # type: ignore[method-assign]
+    site.work()
+    assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(4))
+    assert {document.get("by") for _, _, document in site.vendor.journal} == {None, new}
+    assert old != new
+
+
+def test_an_owner_fenced_off_after_its_call_says_so_when_its_request_left_too_late(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.put(site.flow.item("a"))
+    send = site.vendor.send
+    taken = claim(ledger, owner="sleeper", tiers=TIERS)
+    assert taken
+
+    def late(items: Any, *, guard: Any) -> Any:
+        answers = send(items, guard=guard)
+        taken.deadline = 0.0
+        site.flow.expire()
+        assert claim(ledger, owner="heir", tiers=TIERS)
+        return answers
+
+    site.vendor.send = late  # type: ignore[method-assign]
+    with pytest.raises(Fenced):
+        vendor_target.deliver(ledger, taken, site.bind)
+    assert ledger.execute("select outcome, first, last from runtime_attempt").fetchall() == [("late", 1, 1)]
+
+
+def test_no_call_is_made_without_time_left_in_the_lease(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.put(site.flow.item("a"))
+    taken = claim(ledger, owner="w", tiers=TIERS, lease=0.3)
+    assert taken
+    site.vendor.deadline = 60.0
+    with pytest.raises(Fenced, match="no time left"):
+        vendor_target.deliver(ledger, taken, site.bind)
+    assert site.effects() == []
+
+
+def test_a_batch_that_keeps_killing_its_workers_is_taken_apart_and_the_rest_goes_on(ledger: Connection) -> None:
+    site = Site(ledger, batch=10, max_attempts=4)
+    site.put(*[site.flow.item(f"k{i}") for i in range(10)])
+    send = site.vendor.send
+
+    def deadly(items: Any, *, guard: Any) -> Any:
+        if any(item.key == "k5" for item in items):
+            raise KeyboardInterrupt
+        return send(items, guard=guard)
+
+    site.vendor.send = deadly  # type: ignore[method-assign]
+    for _ in range(40):
+        try:
+            site.work(1)
+        except KeyboardInterrupt:
+            continue
+    assert sorted(key for key, _ in site.effects()) == sorted(f"k{i}" for i in range(10) if i != 5)
+    assert [p[0] for p in site.parked()] == [6]
+
+
+def test_quota_is_taken_per_message_and_stops_the_claim(ledger: Connection) -> None:
+    site = Site(ledger, batch=3)
+    ledger.execute("update runtime_vendorstate set budget = 5, spent = 0")
+    site.put(*[site.flow.item(f"k{i}") for i in range(12)])
+    for _ in range(5):
+        if taken := claim(ledger, owner="w", tiers=TIERS):
+            vendor_target.deliver(ledger, taken, site.bind)
+    assert len(site.effects()) == 6  # at most one batch beyond the budget
+    ledger.execute("update runtime_vendorstate set spent_on = spent_on - 1")
+    assert claim(ledger, owner="w", tiers=TIERS) is not None
+
+
+def test_a_paced_subscription_gives_the_lane_back_and_waits(ledger: Connection) -> None:
+    site = Site(ledger, batch=5, pace=10.0)
+    site.put(*[site.flow.item(f"k{i}") for i in range(20)])
+    taken = claim(ledger, owner="w", tiers=TIERS)
+    assert taken
+    assert vendor_target.deliver(ledger, taken, site.bind) == 5
+    assert len(site.effects()) == 5
+    wait = ledger.execute("select extract(epoch from not_before - clock_timestamp())::float8 from runtime_progress").fetchone()
+    assert wait
+    assert 0.2 < wait[0] <= 0.5
