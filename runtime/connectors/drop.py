@@ -1,0 +1,229 @@
+"""A folder that others put files into: claim, check, archive, quarantine. Shared by every connector that reads files.
+
+    incoming/   where files arrive          work/        claimed, being read
+    archive/    read to the end             quarantine/  cannot be read; beside each a `.reason.txt`
+
+A file is claimed by a rename on one file system, so two readers never get the same one; it is archived only after the caller
+has come back with the cursor that stands behind it, so that a crash in between reads it again and loses nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from itertools import islice
+from pathlib import Path
+
+from runtime.connectors.protocols import Cursor, Health, Page, Record, Refused, Rejected, Retriable
+
+CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One file in `work/`. `name` is stable over crashes: `<original path with __>.<first 12 of its SHA-256>`."""
+
+    name: str
+    path: Path
+    checksum: str
+    size: int
+
+
+class DropFolder:
+    """`root` must exist; the four folders are made below it, or `incoming` is given on its own.
+
+    patterns   which names are files for us; dotted names and `.part`, `.tmp` never are
+    quiet      seconds for which size and time must not have changed (event-less folders: a half-written file grows)
+    done       suffix of a marker file that must stand beside (`sales.xml.done`), for writers who promise one
+    """
+
+    def __init__(
+        self, root: str, *, incoming: str | None = None, patterns: tuple[str, ...] = ("*",), quiet: float = 2.0,
+        done: str | None = None, max_size: int = 512 * 1024 * 1024,
+    ) -> None:  # fmt: skip
+        self.root = Path(root)
+        self.incoming = Path(incoming) if incoming else self.root / "incoming"
+        self.work, self.archive, self.quarantine = self.root / "work", self.root / "archive", self.root / "quarantine"
+        self.patterns, self.quiet, self.done, self.max_size = patterns, quiet, done, max_size
+        self.seen: dict[Path, tuple[int, int, float]] = {}
+
+    def check(self) -> Health:
+        """The folders exist, may be written, and renames stay on one file system."""
+        try:
+            self.prepare()
+            if not os.access(self.incoming, os.R_OK | os.W_OK):
+                return Health(False, f"{self.incoming} cannot be read and renamed from; give the runtime's user these rights")
+            if self.incoming.stat().st_dev != self.work.stat().st_dev:
+                return Health(False, f"{self.incoming} and {self.work} lie on different file systems; a claim must be a rename")
+        except OSError as error:
+            return Health(False, f"{error.filename}: {error.strerror}")
+        return Health(True, f"{sum(1 for _ in self.candidates())} files are waiting")
+
+    def prepare(self) -> None:
+        for folder in (self.incoming, self.work, self.archive, self.quarantine):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def claim(self) -> Claimed | None:
+        """The oldest file: one left in `work` by a crash first, else a new one. Too large files go to quarantine."""
+        try:
+            self.prepare()
+            for left in sorted(p for p in self.work.iterdir() if p.is_file() and not p.name.startswith(".")):
+                return self._claimed(left)
+            for path in self.stable():
+                if (claimed := self._take(path)) is not None:
+                    return claimed
+        except OSError as error:
+            raise Retriable(f"{error.filename}: {error.strerror}", after=5.0) from None
+        return None
+
+    def resume(self, name: str) -> Claimed | None:
+        """The claimed file of a cursor, None when it is not in `work` any more."""
+        path = self.work / Path(name).name
+        return self._claimed(path) if path.is_file() else None
+
+    def finish(self, name: str) -> None:
+        """Archive, by day. Doing it twice is harmless."""
+        path = self.work / Path(name).name
+        if path.is_file():
+            day = self.archive / datetime.now(UTC).strftime("%Y-%m-%d")
+            day.mkdir(parents=True, exist_ok=True)
+            os.replace(path, day / path.name)
+
+    def refuse(self, name: str, reason: str) -> Path:
+        """To quarantine, with the reason beside it."""
+        path, target = self.work / Path(name).name, self.quarantine / Path(name).name
+        (self.quarantine / f"{target.name}.reason.txt").write_text(
+            f"{datetime.now(UTC).isoformat()}\n{reason}\n", encoding="utf-8"
+        )
+        if path.is_file():
+            os.replace(path, target)
+        return target
+
+    def candidates(self) -> Iterator[Path]:
+        for path in self.incoming.rglob("*"):
+            parts = path.relative_to(self.incoming).parts
+            if (
+                any(part.startswith(".") for part in parts)
+                or path.suffix in (".part", ".tmp")
+                or not path.is_file()
+                or path.is_symlink()
+            ):
+                continue
+            if self.done and path.name.endswith(self.done):
+                continue
+            if any(fnmatch(path.name, pattern) for pattern in self.patterns):
+                yield path
+
+    def stable(self) -> list[Path]:
+        """Oldest first: files whose marker stands beside them, or that have been quiet long enough by the file's own clock and ours."""
+        ready, seen, now = [], dict[Path, tuple[int, int, float]](), time.time()
+        for path in self.candidates():
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                continue
+            if self.done:
+                if path.with_name(path.name + self.done).exists():
+                    ready.append((stat.st_mtime_ns, path))
+                continue
+            held = self.seen.get(path)
+            since = held[2] if held and held[:2] == (stat.st_size, stat.st_mtime_ns) else now
+            seen[path] = (stat.st_size, stat.st_mtime_ns, since)
+            # A file older than the quiet time by its own stamp needs no second look; a stamp in the future does.
+            if 0 <= self.quiet <= now - stat.st_mtime or (held and now - since >= self.quiet and since != now):
+                ready.append((stat.st_mtime_ns, path))
+        self.seen = seen
+        return [path for _, path in sorted(ready)]
+
+    def _take(self, path: Path) -> Claimed | None:
+        flat = "__".join(path.relative_to(self.incoming).parts)
+        parked = self.work / f".{flat}.{os.getpid()}"
+        before = path.stat()
+        try:
+            os.replace(path, parked)
+        except FileNotFoundError:
+            return None  # another reader was faster
+        if parked.stat().st_size != before.st_size:
+            os.replace(parked, path)  # still being written: the writer's handle follows the inode, nothing is lost
+            return None
+        claimed = self.work / f"{flat}.{checksum(parked)[:12]}"
+        os.replace(parked, claimed)
+        if self.done:
+            path.with_name(path.name + self.done).unlink(missing_ok=True)
+        return self._claimed(claimed)
+
+    def _claimed(self, path: Path) -> Claimed:
+        size = path.stat().st_size
+        if size > self.max_size:
+            self.refuse(path.name, f"{size} bytes are more than the {self.max_size} allowed")
+            raise Refused(
+                "file.too_large", f"{path.name} has {size} bytes, more than the {self.max_size} allowed; it is in quarantine."
+            )
+        return Claimed(path.name, path, checksum(path), size)
+
+
+class Unreadable(Exception):
+    """The file as a whole cannot be read on; the message says where."""
+
+
+class Reading:
+    """One reader over a drop folder: claims, pages, archives, quarantines. `records` yields from a claimed file.
+
+    Cursor: `{"file": name, "at": n}` inside a file, `{"finished": name}` behind one, `{}` when nothing waits. The open file is
+    kept between pages; after a crash it is opened again and the first n records are passed over.
+    """
+
+    def __init__(self, folder: DropFolder, records: Callable[[Claimed], Iterator[Record | Rejected]], page_size: int) -> None:
+        self.folder, self.records, self.page_size = folder, records, page_size
+        self.held: tuple[str, int, Iterator[Record | Rejected]] | None = None
+
+    def read(self, cursor: Cursor | None) -> Page:
+        cursor = dict(cursor or {})
+        if finished := cursor.get("finished"):
+            self.folder.finish(str(finished))
+        name, start = str(cursor.get("file", "")), int(cursor.get("at", 0))
+        if self.held and self.held[:2] == (name, start):
+            return self._page(name, start, self.held[2])
+        self.held = None
+        claimed = self.folder.resume(name) if name else None
+        if claimed is None:
+            start, claimed = 0, self.folder.claim()
+        if claimed is None:
+            return Page([], {}, True)
+        return self._page(claimed.name, start, islice(self.records(claimed), start, None))
+
+    def _page(self, name: str, start: int, stream: Iterator[Record | Rejected]) -> Page:
+        records: list[Record] = []
+        rejected: list[Rejected] = []
+        self.held = None
+        try:
+            for made in islice(stream, self.page_size):
+                if isinstance(made, Rejected):
+                    rejected.append(made)
+                else:
+                    records.append(made)
+        except Unreadable as error:
+            place = self.folder.refuse(name, str(error))
+            rejected.append(Rejected(name, f"{error}; the file is in quarantine as {place.name}"))
+            return Page(records, {}, False, rejected)
+        if len(records) + len(rejected) < self.page_size:
+            return Page(records, {"finished": name}, False, rejected)
+        self.held = (name, start + self.page_size, stream)
+        return Page(records, {"file": name, "at": start + self.page_size}, False, rejected)
+
+    def close(self) -> None:
+        self.held = None
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 in hex, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

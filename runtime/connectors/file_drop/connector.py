@@ -1,0 +1,184 @@
+"""Files that arrive in a folder: delimited text of any dialect, JSON lines, or whole files as they are."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+import msgspec
+
+from kernel.errors import Invalid
+from runtime.connectors.drop import Claimed, DropFolder, Reading, Unreadable
+from runtime.connectors.file_drop.dialect import Dialect, rows
+from runtime.connectors.protocols import Call, Cursor, Health, Page, Record, Rejected, Resource
+from runtime.connectors.rawjson import KeyReader
+from runtime.connectors.settings import read_settings
+
+
+class Control(msgspec.Struct, frozen=True):
+    """A trailer record that says how many there are: its first field equals `marker`, the number stands in field `count`
+    (counted from 0), and where `sum` names a column, field `total` must equal its sum."""
+
+    marker: str
+    count: int = 1
+    sum: str | None = None
+    total: int = 2
+
+
+class FileDropSettings(msgspec.Struct, frozen=True):
+    """root (and incoming, when it lies elsewhere), patterns, quiet and done as in `drop.DropFolder`.
+
+    format        delimited | jsonl | whole (the file is one record: base64 in {"name", "content"}, or text with `text`)
+    key_fields    columns that identify a record; without them file checksum and record number do
+    page_size     records a page
+    """
+
+    root: str
+    incoming: str | None = None
+    patterns: list[str] = msgspec.field(default_factory=lambda: ["*"])
+    quiet: float = 2.0
+    done: str | None = None
+    max_size: int = 512 * 1024 * 1024
+    format: Literal["delimited", "jsonl", "whole"] = "delimited"
+    dialect: Dialect = msgspec.field(default_factory=Dialect)
+    key_fields: list[str] = msgspec.field(default_factory=list)
+    version_field: str | None = None
+    control: Control | None = None
+    page_size: int = 1_000
+
+
+class FileDropSource:
+    """Claims, reads and archives as `drop.Reading` says; the cursor is its cursor."""
+
+    def __init__(self, settings: FileDropSettings) -> None:
+        settings.dialect.verify()
+        if settings.page_size < 1:
+            raise Invalid("connection.settings", "'page_size' is at least 1.")
+        self.settings = settings
+        self.folder = DropFolder(
+            settings.root, incoming=settings.incoming, patterns=tuple(settings.patterns), quiet=settings.quiet, done=settings.done,
+            max_size=settings.max_size,
+        )  # fmt: skip
+        self.reading = Reading(self.folder, self._records, settings.page_size)
+        self.keys = KeyReader(settings.key_fields, settings.version_field) if settings.format == "jsonl" else None
+
+    def close(self) -> None:
+        self.reading.close()
+
+    def check(self, *, call: Call) -> Health:
+        return self.folder.check()
+
+    def discover(self, *, call: Call) -> list[Resource]:
+        return [Resource(path.name, self.settings.key_fields) for path in sorted(self.folder.candidates())]
+
+    def read(self, cursor: Cursor | None, *, call: Call) -> Page:
+        """The next page. Local files have no network deadline; a page is as long as `page_size` says."""
+        return self.reading.read(cursor)
+
+    def _records(self, claimed: Claimed) -> Iterator[Record | Rejected]:
+        if self.settings.format == "whole":
+            content = base64.b64encode(claimed.path.read_bytes()).decode()
+            body = msgspec.json.encode({"name": claimed.name, "checksum": claimed.checksum, "content": content})
+            yield Record(claimed.checksum, body, datetime.now(UTC), origin=claimed.name)
+        elif self.settings.format == "jsonl":
+            yield from self._lines(claimed)
+        else:
+            yield from self._delimited(claimed)
+
+    def _lines(self, claimed: Claimed) -> Iterator[Record | Rejected]:
+        assert self.keys is not None
+        now = datetime.now(UTC)
+        with claimed.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                origin, payload = f"{claimed.name}:{number}", line.strip()
+                if not payload:
+                    continue
+                try:
+                    key, version, _ = (
+                        self.keys.read(payload) if self.settings.key_fields else (self._numbered(claimed, number), None, ())
+                    )
+                    msgspec.json.decode(payload)
+                except ValueError as error:
+                    yield Rejected(origin, f"not a JSON object ({error})", payload[:10_000])
+                    continue
+                if key is None:
+                    yield Rejected(origin, f"a key field is missing ({', '.join(self.settings.key_fields)})", payload[:10_000])
+                else:
+                    yield Record(key, payload, now, version, origin=origin)
+
+    def _numbered(self, claimed: Claimed, number: int) -> str:
+        return f"{claimed.checksum[:16]}/{number}"
+
+    def _delimited(self, claimed: Claimed) -> Iterator[Record | Rejected]:
+        settings, dialect, now = self.settings, self.settings.dialect, datetime.now(UTC)
+        source = rows(claimed.path, dialect)
+        names = [name.strip() for name in next(source, [])] if dialect.header else list(dialect.columns)
+        self._names(names, claimed)
+        count, total = 0, Decimal(0)
+        ended = False
+        for number, fields in enumerate(source, 2 if dialect.header else 1):
+            origin = f"{claimed.name}:{number}"
+            control = settings.control
+            if control and fields and fields[0].strip() == control.marker:
+                yield from self._control(origin, fields, count, total)
+                ended = True
+                continue
+            count += 1
+            if len(fields) != len(names):
+                text = dialect.delimiter.join(fields)[:10_000].encode()
+                yield Rejected(origin, f"{len(fields)} fields instead of {len(names)}", text)
+                continue
+            values = dict(zip(names, fields, strict=True))
+            if control and control.sum:
+                total += _decimal(values.get(control.sum, ""))
+            yield self._record(claimed, origin, number, values, now)
+        if settings.control and not ended:
+            raise Unreadable(f"the trailer {settings.control.marker!r} is missing: the file may be cut off")
+
+    def _names(self, names: list[str], claimed: Claimed) -> None:
+        settings = self.settings
+        wanted = [*settings.key_fields, *([settings.version_field] if settings.version_field else [])]
+        missing = [name for name in wanted if name not in names]
+        if not names or len(set(names)) != len(names) or missing:
+            why = f"no column {', '.join(missing)}" if missing else "no usable header"
+            raise Unreadable(f"{why}; found {', '.join(names[:20]) or 'nothing'}")
+
+    def _record(self, claimed: Claimed, origin: str, number: int, values: dict[str, str], now: datetime) -> Record | Rejected:
+        settings = self.settings
+        shown = {k: v for k, v in values.items() if v != ""} if settings.dialect.empty_is_missing else values
+        payload = msgspec.json.encode(shown)
+        if not settings.key_fields:
+            return Record(self._numbered(claimed, number), payload, now, origin=origin)
+        if any(values[name] == "" for name in settings.key_fields):
+            return Rejected(origin, f"a key field is empty ({', '.join(settings.key_fields)})", payload)
+        key = "/".join(values[name] for name in settings.key_fields)
+        version = values[settings.version_field] or None if settings.version_field else None
+        return Record(key, payload, now, version, origin=origin)
+
+    def _control(self, origin: str, fields: list[str], count: int, total: Decimal) -> Iterator[Rejected]:
+        control = self.settings.control
+        assert control is not None
+        said = fields[control.count].strip() if control.count < len(fields) else ""
+        if said.lstrip("0") != str(count).lstrip("0"):
+            yield Rejected(origin, f"the trailer says {said or 'nothing'}, and there are {count} records")
+        if control.sum:
+            stated = fields[control.total].strip() if control.total < len(fields) else ""
+            if not stated or _decimal(stated) != total:
+                yield Rejected(
+                    origin, f"the trailer's total of {control.sum} is {stated or 'missing'}, and the records add up to {total}"
+                )
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text.strip())
+    except InvalidOperation:
+        return Decimal(0)
+    return value if value.is_finite() else Decimal(0)
+
+
+def source(settings: Mapping[str, Any]) -> FileDropSource:
+    return FileDropSource(read_settings(FileDropSettings, settings))

@@ -1,0 +1,95 @@
+"""POSLog files from a drop folder, one record per transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from lxml import etree
+
+from runtime.connectors.drop import Claimed, DropFolder, Reading, Unreadable
+from runtime.connectors.poslog.document import BadTransaction, gaps, sale_document
+from runtime.connectors.poslog.reading import NotPosLog, transactions
+from runtime.connectors.protocols import Call, Cursor, Health, Page, Record, Rejected, Resource
+from runtime.connectors.settings import read_settings
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+class PosLogSettings(msgspec.Struct, frozen=True):
+    """Folder settings as in `drop.DropFolder`."""
+
+    root: str
+    incoming: str | None = None
+    patterns: list[str] = msgspec.field(default_factory=lambda: ["*.xml", "*.XML"])
+    quiet: float = 2.0
+    done: str | None = None
+    max_size: int = 512 * 1024 * 1024
+    page_size: int = 500
+
+
+def documents(source: Path | IO[bytes], name: str = "") -> Iterator[Record | Rejected]:
+    """Every transaction of a POSLog document as a Record (key `store/till/business date/sequence`, payload canonical JSON), or
+    as a Rejected with its XML. Raises NotPosLog where the document as a whole cannot be read on."""
+    now = datetime.now(UTC)
+    for number, element in enumerate(transactions(source), 1):
+        origin = f"{name}#{number}"
+        try:
+            document = sale_document(element)
+        except BadTransaction as error:
+            yield Rejected(origin, str(error), etree.tostring(element)[:100_000])
+            continue
+        yield Record(document["id"], _ENCODER.encode(document), now, origin=origin)
+
+
+class PosLogSource:
+    """Reads as `drop.Reading` says. A till's gaps are reported as warnings of the page that shows them."""
+
+    def __init__(self, settings: PosLogSettings) -> None:
+        self.settings = settings
+        self.folder = DropFolder(
+            settings.root, incoming=settings.incoming, patterns=tuple(settings.patterns), quiet=settings.quiet, done=settings.done,
+            max_size=settings.max_size,
+        )  # fmt: skip
+        self.reading = Reading(self.folder, self._records, settings.page_size)
+
+    def close(self) -> None:
+        self.reading.close()
+
+    def check(self, *, call: Call) -> Health:
+        return self.folder.check()
+
+    def discover(self, *, call: Call) -> list[Resource]:
+        fields = {"id": "string", "lines": "array", "tenders": "array", "taxes": "array", "total": "number", "control": "object"}
+        return [Resource("Transaction", ["store", "till", "businessDate", "sequence"], fields)]
+
+    def read(self, cursor: Cursor | None, *, call: Call) -> Page:
+        page = self.reading.read(cursor)
+        return Page(page.records, page.cursor, page.done, page.rejected, gap_warnings([record.key for record in page.records]))
+
+    def _records(self, claimed: Claimed) -> Iterator[Record | Rejected]:
+        try:
+            yield from documents(claimed.path, claimed.name)
+        except NotPosLog as error:
+            raise Unreadable(str(error)) from None
+
+
+def gap_warnings(keys: list[str]) -> list[str]:
+    """Gaps inside one set of sale keys, per till and business day. Whether a gap closes later is the reconciliation's question."""
+    tills: dict[str, list[int]] = defaultdict(list)
+    for key in keys:
+        till, _, number = key.rpartition("/")
+        tills[till].append(int(number))
+    return [
+        f"{till}: {first}" + (f" to {last}" if last != first else "") + " not seen between its neighbours"
+        for till, numbers in sorted(tills.items())
+        for first, last in gaps(numbers)
+    ]
+
+
+def source(settings: Mapping[str, Any]) -> PosLogSource:
+    return PosLogSource(read_settings(PosLogSettings, settings))

@@ -1,0 +1,109 @@
+"""POSLog XML as a stream of transactions: constant memory, no entities, no network, any namespace prefix.
+
+Two dialects are read alike. 2.x (ARTS IXRetail): `RetailStoreID`, `WorkstationID`, `SequenceNumber`, `BusinessDayDate` stand directly
+below `Transaction`. 6.0 (NRF ARTS): `BusinessUnit/UnitID`, flags as attributes, `TransactionID` optional.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from lxml import etree
+
+Element = etree._Element
+ARTS = "http://www.nrf-arts.org/IXRetail/namespace/"
+
+
+class NotPosLog(Exception):
+    """The file is not well-formed XML, not POSLog, or tries something that POSLog never needs; the message says where."""
+
+
+def transactions(source: Path | IO[bytes]) -> Iterator[Element]:
+    """Each `Transaction` element, complete; it is emptied when the next one is asked for. Raises NotPosLog."""
+    events = etree.iterparse(
+        str(source) if isinstance(source, Path) else source, events=("start", "end"), resolve_entities=False, no_network=True,
+        load_dtd=False, dtd_validation=False, huge_tree=False, remove_comments=True, remove_pis=True,
+    )  # fmt: skip
+    root: Element | None = None
+    try:
+        for event, element in events:
+            if root is None:
+                root = element
+                _check_root(element)
+            elif event == "end" and element.getparent() is root and local(element) == "Transaction":
+                yield element
+                element.clear()
+                while element.getprevious() is not None:
+                    del root[0]
+    except etree.XMLSyntaxError as error:
+        raise NotPosLog(f"line {error.lineno or 0}: {error.msg}") from None
+    except OSError as error:
+        raise NotPosLog(str(error)) from None
+    if root is None:
+        raise NotPosLog("the file is empty")
+
+
+def _check_root(element: Element) -> None:
+    docinfo: Any = element.getroottree().docinfo
+    if docinfo.doctype:
+        raise NotPosLog("the file has a document type declaration; POSLog needs none, and entities are not read")
+    if local(element) != "POSLog":
+        raise NotPosLog(f"the root element is {local(element)!r}, not 'POSLog'")
+
+
+def local(element: Any) -> str:
+    """The name without its namespace; comments and the like have none."""
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def standard(element: Any) -> bool:
+    """Whether the element is of POSLog itself and not a vendor's addition."""
+    tag = element.tag
+    return isinstance(tag, str) and (tag.startswith(f"{{{ARTS}}}") or not tag.startswith("{"))
+
+
+def child(element: Element, *path: str) -> Element | None:
+    """The first child of the given local names, step by step, in whatever namespace."""
+    found: Element | None = element
+    for name in path:
+        found = next((c for c in found if local(c) == name), None) if found is not None else None
+    return found
+
+
+def text(element: Element | None, *path: str) -> str | None:
+    """Trimmed text at a path, None when there is none."""
+    found = child(element, *path) if element is not None and path else element
+    if found is None or found.text is None:
+        return None
+    return found.text.strip() or None
+
+
+def attribute(element: Element, name: str) -> str | None:
+    """An attribute by local name, the vendor's prefix or not."""
+    for key, value in element.attrib.items():
+        if str(key).rpartition("}")[2] == name:
+            return str(value)
+    return None
+
+
+def as_data(element: Element) -> Any:
+    """A vendor element as plain data: text, or an object of attributes (`@name`) and children; repeated children are lists."""
+    out: dict[str, Any] = {f"@{str(k).rpartition('}')[2]}": str(v) for k, v in element.attrib.items()}
+    for inner in element:
+        name = local(inner)
+        if not name:
+            continue
+        value = as_data(inner)
+        if name in out:
+            out[name] = [*out[name], value] if isinstance(out[name], list) else [out[name], value]
+        else:
+            out[name] = value
+    content = (element.text or "").strip()
+    if not out:
+        return content
+    if content:
+        out["#text"] = content
+    return out
