@@ -58,7 +58,7 @@ def score(facts: Mapping[str, Any]) -> Scorecard:
         ("tier", facts["tier"] is not None, "not stated" if facts["tier"] is None else f"tier {facts['tier']}"),
         ("data_class", bool(facts["data_class"]), facts["data_class"] or "not stated"),
         ("judged", facts["unjudged"] == 0 if live else None, f"{facts['unjudged']} imported without a decision"),
-        ("successor", not deprecated if facts["deprecated"] else None, f"missing on {', '.join(deprecated)}" if deprecated else "nothing deprecated, or all say where to go"),
+        ("successor", not deprecated if facts["deprecated"] else None, f"missing on {', '.join(deprecated)}" if deprecated else "all say where to go"),
         ("degraded", bool(facts["if_it_fails"]) if facts["tier"] in (0, 1) else None, "said" if facts["if_it_fails"] else "not said"),
         ("measured", facts["calls"] is not None if live else None, "never reported" if facts["calls"] is None else f"{facts['calls']:,} calls"),
     )  # fmt: skip

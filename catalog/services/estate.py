@@ -12,7 +12,8 @@ scopes:       {banner: [{key, name}], region: […], channel: […]}
 entities:     [{key, name, domain, aliases: [], attribute_groups: [{key, name}]}]
 boundaries:   [{entity, attribute_group, scope: {channel: store}, system, from, until}]
 apis:         [{slug, name, purpose, domain, owner_team, layer, style, tier, data_class, visibility, system, entities: [{entity, attribute_group, access}],
-                versions: [{label, contract: file, state, predecessor, successor, published_at, deprecated_at, sunset_at, migration_guide, endpoints: {environment: url}}]}]
+                versions: [{label, contract: file, state, predecessor, successor, published_at, deprecated_at, sunset_at, migration_guide,
+                            endpoints: {environment: url}}]}]
 applications: [{key, name, team, description}]
 subscriptions: [{application, version: slug@label, environment, state: active|requested, from, until}]
 dependencies: [{api, on: slug | on_system: key, criticality, degraded_mode}]

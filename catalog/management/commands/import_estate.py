@@ -1,0 +1,66 @@
+"""`manage.py import_estate PATH [--dry-run]`: a folder of contracts, a CSV, Backstage or Open Data Contract files."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from catalog.models import ImportRow
+from catalog.services import importing
+from kernel.errors import DomainError
+from kernel.models import User
+
+
+class Command(BaseCommand):
+    help = (
+        "Import an estate: a folder of contracts, a CSV, Backstage catalog-info.yaml or Open Data Contract files. Safe to repeat."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", type=Path)
+        parser.add_argument("--dry-run", action="store_true", help="do the work, show the report, keep nothing but the report")
+        parser.add_argument("--as", dest="username", default="", help="the person in whose name it is recorded")
+        for name in ("owner-team", "domain", "layer", "tier", "system"):
+            parser.add_argument(f"--{name}", default="", help=f"{name.replace('-', ' ')} of new APIs whose source names none")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path: Path = options["path"]
+        actor = None
+        if options["username"]:
+            actor = User.objects.filter(username=options["username"]).first()
+            if actor is None:
+                raise CommandError(f"There is nobody called {options['username']!r}.")
+        defaults = {n: options[n] for n in ("owner_team", "domain", "layer", "tier", "system")}
+        try:
+            sources = importing.read_sources(path)
+            run = importing.run(
+                sources,
+                actor=actor,
+                source=path.name or str(path),
+                dry_run=options["dry_run"],
+                defaults=defaults,
+                progress=self._progress,
+            )
+        except DomainError as error:
+            raise CommandError(f"{error.message} [{error.code}]") from None
+        if sys.stderr.isatty():
+            self.stderr.write("")
+        rows = list(run.rows.all())
+        for row in rows:
+            if row.outcome == ImportRow.Outcome.REFUSED or options["verbosity"] > 1:
+                self.stdout.write(f"{row.outcome:<10} {row.source}  {row.reference}  {row.code}  {row.message}")
+        counts = {o: sum(1 for r in rows if r.outcome == o) for o in ImportRow.Outcome.values}
+        noticed = sum(1 for r in rows if r.code == "import.noticed")
+        said = ", ".join(f"{n} {o}" for o, n in counts.items() if n) or "nothing"
+        self.stdout.write(
+            f"{'Dry run, nothing kept: ' if run.dry_run else ''}{len(rows)} read: {said}; {noticed} with remarks. Import {run.pk}."
+        )
+
+    def _progress(self, done: int, total: int, source: str) -> None:
+        if sys.stderr.isatty():
+            filled = 30 * done // max(total, 1)
+            self.stderr.write(f"\r[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} {source[:60]:<60}", ending="")

@@ -1,0 +1,5 @@
+"""Bulk import: a folder of contracts, a CSV, Backstage catalog files, Open Data Contract Standard files."""
+
+from catalog.services.importing.run import read_sources, run
+
+__all__ = ["read_sources", "run"]

@@ -1,0 +1,40 @@
+"""A folder of contracts: the path names the API and the version, the contract says the rest."""
+
+from __future__ import annotations
+
+from catalog.domain import hints
+from catalog.services import contracts
+from catalog.services.importing.sources import Item, names_from_path
+from catalog.services.importing.target import Outcome, Target
+from kernel.errors import Invalid
+
+
+def take(item: Item, target: Target) -> Outcome:
+    """One contract file becomes a version of the API that its path names."""
+    file = item.file
+    if file is None:
+        raise Invalid("import.nothing", "There is no file.")
+    slug, label, title = names_from_path(item.source)
+    reading = contracts.read_contract(file.data, file_name=item.source, base_dir=file.base_dir)
+    document = reading.document
+    notes = [f"{p.pointer or '/'}: {p.message}" for p in document.problems]
+    data_class, sensitive = hints.sensitive_fields(document.fields)
+    if sensitive:
+        notes.append(f"fields suggest {data_class} data: {', '.join(sensitive[:5])}")
+    known = target_purpose(document.description)
+    api, first = target.api(
+        slug, {"name": (document.title or title)[:200], "style": hints.style_of(document.format), "purpose": known}, notes=notes
+    )
+    version, second = target.version(api, reading, label=label)
+    target.entities(api, reading)
+    outcome = target.finish(api, first if first == "created" else "unchanged", second)
+    return Outcome(outcome, str(version), "import.noticed" if notes else "", "; ".join(notes[:8]))
+
+
+def target_purpose(description: str) -> str:
+    """The first sentence or line of a description, without its mark-up."""
+    for line in description.replace("\x00", "").splitlines():
+        text = line.strip(" #*>_-`").strip()
+        if len(text) > 15:
+            return text.partition(". ")[0][:300]
+    return ""

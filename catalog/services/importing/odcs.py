@@ -1,0 +1,123 @@
+"""Open Data Contract Standard (Bitol, v3): a data contract as an API of style file whose contract is the JSON Schema of its schema.
+
+https://bitol-io.github.io/open-data-contract-standard/
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from catalog.contracts.reading import Document
+from catalog.domain import lifecycle, words
+from catalog.services.contracts import Reading
+from catalog.services.importing.sources import Item
+from catalog.services.importing.target import Outcome, Target
+from kernel.errors import Invalid
+
+_STATE: Final = {"active": lifecycle.PUBLISHED, "draft": lifecycle.DRAFT, "proposed": lifecycle.DRAFT, "deprecated": lifecycle.DEPRECATED,
+                 "retired": lifecycle.RETIRED}  # fmt: skip
+_TYPE: Final[dict[str, dict[str, Any]]] = {
+    "string": {"type": "string"}, "integer": {"type": "integer"}, "number": {"type": "number"}, "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"}, "timestamp": {"type": "string", "format": "date-time"}, "time": {"type": "string", "format": "time"},
+    "object": {"type": "object"}, "array": {"type": "array"},
+}  # fmt: skip
+_CLASS: Final = {"public": "public", "internal": "internal", "confidential": "internal", "restricted": "personal", "pii": "personal", "personal": "personal",
+                 "sensitive": "personal", "pci": "cardholder", "cardholder": "cardholder"}  # fmt: skip
+_STRICTNESS: Final = ("", "public", "internal", "personal", "cardholder")
+
+
+def take(item: Item, target: Target) -> Outcome:
+    """One data contract."""
+    value: dict[str, Any] = item.value
+    if item.file is None or not str(value.get("apiVersion", "")).startswith("v3"):
+        raise Invalid(
+            "import.odcs_version", f"Data contracts of apiVersion v3 are read, not {str(value.get('apiVersion'))[:20]!r}."
+        )
+    name = str(value.get("name") or value.get("dataProduct") or value.get("id") or "")
+    slug = words.slug_of(name, fallback="")
+    if not slug:
+        raise Invalid("import.odcs_name", "This data contract has neither a name nor an id.")
+    notes: list[str] = []
+    schema, classes = schema_of(value, notes)
+    document = Document.from_value(schema, name=item.source)
+    reading = Reading(document, item.file.data, item.source[:255], "application/yaml")
+    description = value.get("description")
+    purpose = description.get("purpose") if isinstance(description, dict) else description
+    values = {
+        "name": name[:200],
+        "purpose": str(purpose or "").strip()[:300],
+        "domain": words.slug_of(str(value.get("domain") or ""), fallback=""),
+        "owner_team": _team(value),
+        "style": "file",
+        "data_class": max(classes, key=_STRICTNESS.index, default=""),
+    }
+    api, first = target.api(slug, values, notes=notes)
+    state = _STATE.get(str(value.get("status")), lifecycle.DRAFT)
+    version, second = target.version(api, reading, label=str(value.get("version") or ""), state=state)
+    return Outcome(target.finish(api, first, second), str(version), "import.noticed" if notes else "", "; ".join(notes[:8]))  # type: ignore[arg-type]
+
+
+def _team(value: dict[str, Any]) -> str:
+    team = value.get("team")
+    if isinstance(team, dict):
+        return words.slug_of(str(team.get("name") or ""), fallback="")
+    return ""
+
+
+def schema_of(value: dict[str, Any], notes: list[str]) -> tuple[dict[str, Any], set[str]]:
+    """A JSON Schema with one definition per object of the contract, and the data classes that its properties name."""
+    classes: set[str] = set()
+    definitions = {}
+    objects = value.get("schema")
+    for n, table in enumerate(objects if isinstance(objects, list) else []):
+        if not isinstance(table, dict) or not table.get("name"):
+            notes.append(f"schema/{n}: no name")
+            continue
+        definitions[str(table["name"])] = _object(table, notes, classes, f"schema/{n}", 0)
+    if not definitions:
+        raise Invalid("import.odcs_schema", "This data contract has no schema: there is nothing to compare later.")
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": str(value.get("name") or value.get("id")),
+        "$defs": definitions,
+    }
+    references = [{"$ref": f"#/$defs/{name.replace('~', '~0').replace('/', '~1')}"} for name in definitions]
+    return schema | (references[0] if len(references) == 1 else {"oneOf": references}), classes
+
+
+def _object(table: dict[str, Any], notes: list[str], classes: set[str], at: str, depth: int) -> dict[str, Any]:
+    properties, required = {}, []
+    given = table.get("properties")
+    for n, column in enumerate(given if isinstance(given, list) else []):
+        if not isinstance(column, dict) or not column.get("name") or depth > 20:
+            notes.append(f"{at}/properties/{n}: not read")
+            continue
+        properties[str(column["name"])] = _column(column, notes, classes, f"{at}/properties/{n}", depth)
+        if column.get("required") is True or column.get("primaryKey") is True:
+            required.append(str(column["name"]))
+    made: dict[str, Any] = {"type": "object", "properties": properties}
+    return made | ({"required": required} if required else {})
+
+
+def _column(column: dict[str, Any], notes: list[str], classes: set[str], at: str, depth: int) -> dict[str, Any]:
+    if label := str(column.get("classification") or "").lower():
+        if label in _CLASS:
+            classes.add(_CLASS[label])
+        else:
+            notes.append(f"{at}: classification {label[:40]!r} is not known")
+    kind = str(column.get("logicalType") or "")
+    if kind == "object":
+        return _object(column, notes, classes, at, depth + 1)
+    made = dict(_TYPE.get(kind, {}))
+    if not made:
+        notes.append(f"{at}: logicalType {kind[:40]!r} is not known, so anything is allowed")
+    items = column.get("items")
+    if kind == "array" and isinstance(items, dict):
+        made["items"] = _column(items, notes, classes, f"{at}/items", depth + 1)
+    options = column.get("logicalTypeOptions")
+    for key in ("minLength", "maxLength", "pattern", "minimum", "maximum", "multipleOf", "minItems", "maxItems", "format"):
+        if isinstance(options, dict) and key in options:
+            made[key] = options[key]
+    if column.get("description"):
+        made["description"] = str(column["description"])
+    return made

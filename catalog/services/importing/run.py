@@ -1,0 +1,131 @@
+"""One import: progress as rows, a report of what was not understood, the same result when it is run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import IntegrityError, transaction
+
+from catalog import permissions
+from catalog.models import ImportRow, ImportRun
+from catalog.services.importing import backstage, contract_files, odcs, tables
+from catalog.services.importing.sources import Item, Source, files_of, items_of
+from catalog.services.importing.target import Outcome, Target
+from kernel import audit, clock
+from kernel.errors import DomainError, Forbidden, Invalid
+from kernel.models import User
+from kernel.viewer import Viewer
+
+Progress = Callable[[int, int, str], None]
+
+
+class _Undo(Exception):
+    """Ends a dry run: everything but its report is rolled back."""
+
+
+@dataclass(slots=True)
+class _Made:
+    item: Item
+    outcome: Outcome
+
+
+def read_sources(path: Path) -> list[Source]:
+    """The files behind a path. Raises Invalid `import.nothing` when there is nothing to read."""
+    if not path.exists():
+        raise Invalid("import.nothing", f"There is nothing at {path}.")
+    found = list(files_of(path))
+    if not found:
+        raise Invalid("import.nothing", f"Below {path} lies no .json, .yaml, .edmx, .xml or .csv file.")
+    return found
+
+
+def run(
+    sources: Sequence[Source],
+    *,
+    actor: User | None,
+    source: str,
+    dry_run: bool = False,
+    defaults: dict[str, str] | None = None,
+    progress: Progress | None = None,
+) -> ImportRun:
+    """Import everything that can be understood; each item by itself, so one bad file spoils nothing.
+
+    `defaults` may name `owner_team`, `domain`, `layer`, `tier` for APIs that come without. Imported versions are `published`
+    with origin `imported`: the gate answers `unknown` about them and only reports, until a decision or `enforced_from`.
+    A dry run does the same work in one transaction and undoes it, but for its report. Raises Forbidden for people who are not
+    architects, Invalid when a default is unknown.
+    """
+    if actor is not None:
+        allowed = permissions.may_steward(Viewer.of(actor))
+        if not allowed:
+            raise Forbidden("import.not_yours", allowed.reason)
+    target = Target(actor=actor, defaults=defaults or {})
+    items = items_of(sources)
+    record = ImportRun.objects.create(
+        actor=actor, source=source[:500], dry_run=dry_run, state=ImportRun.State.RUNNING, total=len(items)
+    )
+    try:
+        if dry_run:
+            made = _try(items, target, progress)
+            ImportRow.objects.bulk_create(_row(record, n, one) for n, one in enumerate(made, start=1))
+        else:
+            for n, item in enumerate(items, start=1):
+                with transaction.atomic():
+                    one = _Made(item, _import(item, target))
+                    _row(record, n, one).save()
+                    ImportRun.objects.filter(pk=record.pk).update(done=n)
+                if progress:
+                    progress(n, len(items), item.source)
+    except BaseException as error:
+        ImportRun.objects.filter(pk=record.pk).update(
+            state=ImportRun.State.FAILED, finished_at=clock.now(), error=str(error)[:2000]
+        )
+        raise
+    with transaction.atomic():
+        record.state, record.done, record.finished_at = ImportRun.State.DONE, len(items), clock.now()
+        record.save(update_fields=["state", "done", "finished_at"])
+        counts = {o: record.rows.filter(outcome=o).count() for o in ImportRow.Outcome.values}
+        audit.record(actor=actor, verb="catalog.estate_imported", subject_kind="import", subject_id=record.pk,
+                     after={"source": record.source, "dry_run": dry_run, **counts})  # fmt: skip
+    return record
+
+
+def _try(items: Sequence[Item], target: Target, progress: Progress | None) -> list[_Made]:
+    made = []
+    try:
+        with transaction.atomic():
+            for n, item in enumerate(items, start=1):
+                made.append(_Made(item, _import(item, target)))
+                if progress:
+                    progress(n, len(items), item.source)
+            raise _Undo
+    except _Undo:
+        return made
+
+
+def _import(item: Item, target: Target) -> Outcome:
+    try:
+        with transaction.atomic():
+            if item.kind == "contract":
+                return contract_files.take(item, target)
+            if item.kind == "csv":
+                return tables.take(item, target)
+            if item.kind == "backstage":
+                return backstage.take(item, target)
+            if item.kind == "odcs":
+                return odcs.take(item, target)
+            raise item.value
+    except DomainError as error:
+        details = "; ".join(f"{f['pointer'] or '/'}: {f['message']}" for f in error.findings[:5])
+        return Outcome("refused", "", error.code, f"{error.message}{f' ({details})' if details else ''}")
+    except IntegrityError as error:
+        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+        return Outcome("refused", "", "import.refused_by_database", f"The database refuses this: {name or error}")
+
+
+def _row(record: ImportRun, position: int, made: _Made) -> ImportRow:
+    outcome = made.outcome
+    return ImportRow(run=record, position=position, source=made.item.source[:500], outcome=outcome.outcome, reference=outcome.reference[:300],
+                     code=outcome.code[:100], message=outcome.message[:4000])  # fmt: skip

@@ -1,0 +1,183 @@
+"""What lies in a folder, an upload or a single file, told apart: contract, CSV, Backstage, Open Data Contract."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, Literal
+
+import yaml
+
+from catalog.contracts.reading.limits import DEFAULT, Clock
+from catalog.contracts.reading.text import decode
+from catalog.contracts.reading.yaml_text import parse_yaml
+from catalog.domain import words
+from kernel.errors import Invalid
+
+Kind = Literal["contract", "csv", "backstage", "odcs", "blocked"]
+READABLE: Final = frozenset({".json", ".yaml", ".yml", ".edmx", ".xml", ".csv", ".xsd", ".wsdl", ".graphql", ".proto", ".raml"})
+MAX_FILES: Final = 20_000
+_VERSION: Final = re.compile(
+    r"[-_.]((?:v\d+(?:[._-]\d+)*(?:[._-](?:alpha|beta|rc)\d*)?)|\d{4}-\d{2}(?:-\d{2})?|\d+\.\d+(?:\.\d+)*|0\d{3}|\d{1,3}|[a-z])\Z",
+    re.I,
+)
+_GENERIC: Final = frozenset(
+    {"openapi", "swagger", "asyncapi", "api", "stable", "latest", "current", "spec", "schema", "contract", "metadata", ""}
+)
+_RANK: Final[dict[str, int]] = {"Group": 0, "Domain": 1, "System": 2, "API": 3, "Component": 5}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file. `base_dir` is the folder that its relative references may be read from; None for an upload."""
+
+    name: str
+    data: bytes
+    base_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to import. `rank` orders: teams before the APIs that they own, APIs before those who use them."""
+
+    source: str
+    kind: Kind
+    rank: int
+    order: tuple[Any, ...]
+    value: Any
+    file: Source | None = None
+    siblings: dict[str, bytes] = field(default_factory=dict)
+
+
+def files_of(path: Path) -> Iterator[Source]:
+    """Every readable file below a folder, or the one file. Hidden files and symbolic links that lead outside are left alone."""
+    if path.is_file():
+        yield Source(path.name, path.read_bytes(), path.parent)
+        return
+    root = path.resolve()
+    for n, found in enumerate(sorted(p for p in root.rglob("*") if p.is_file() and p.suffix.lower() in READABLE)):
+        relative = found.relative_to(root)
+        if any(part.startswith(".") for part in relative.parts) or not found.resolve().is_relative_to(root):
+            continue
+        if n >= MAX_FILES:
+            raise Invalid("import.too_many_files", f"More than {MAX_FILES} files below {path}. Import it in parts.")
+        yield Source(relative.as_posix(), found.read_bytes(), found.parent)
+
+
+def items_of(sources: Iterable[Source]) -> list[Item]:
+    """Everything to import, in an order in which each thing finds what it refers to."""
+    files = list(sources)
+    by_name = {f.name: f.data for f in files}
+    used = {name for f in files if f.name.lower().endswith(".csv") for name in _named_by_csv(f, by_name)}
+    items = [item for f in files if f.name not in used for item in _items_of_file(f, by_name)]
+    return sorted(items, key=lambda i: (i.rank, i.order))
+
+
+def _items_of_file(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
+    suffix = PurePosixPath(file.name).suffix.lower()
+    if suffix == ".csv":
+        yield from _csv_items(file, by_name)
+    elif suffix in {".xsd", ".wsdl", ".graphql", ".proto", ".raml"}:
+        reason = Invalid(
+            "import.format_unread", f"{suffix[1:].upper()} is not read yet; OpenAPI, AsyncAPI, JSON Schema and EDMX are."
+        )
+        yield Item(file.name, "blocked", 9, natural(file.name), reason, file)
+    elif suffix in {".yaml", ".yml"} and _looks_like(file.data, b"backstage.io/"):
+        yield from _backstage_items(file, by_name)
+    elif suffix in {".yaml", ".yml", ".json"} and _looks_like(file.data, b"DataContract"):
+        try:
+            value = parse_yaml(decode(file.data, DEFAULT), DEFAULT, Clock(DEFAULT))
+        except Invalid as error:
+            yield Item(file.name, "blocked", 9, natural(file.name), error, file)
+        else:
+            if isinstance(value, dict) and value.get("kind") == "DataContract":
+                yield Item(file.name, "odcs", 4, natural(file.name), value, file)
+            else:
+                yield Item(file.name, "contract", 4, natural(file.name), None, file)
+    else:
+        yield Item(file.name, "contract", 4, natural(file.name), None, file)
+
+
+def _looks_like(data: bytes, mark: bytes) -> bool:
+    return mark in data[:20_000]
+
+
+def _rows(file: Source) -> list[dict[str, str]]:
+    text = decode(file.data, DEFAULT)
+    try:
+        sample = csv.Sniffer().sniff(text[:4000], delimiters=",;\t")
+        return [{(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if isinstance(v, str)}
+                for row in csv.DictReader(io.StringIO(text), dialect=sample)]  # fmt: skip
+    except csv.Error as error:
+        raise Invalid("import.csv", f"{file.name} is not a CSV file that can be read: {error}.") from None
+
+
+def _named_by_csv(file: Source, by_name: dict[str, bytes]) -> list[str]:
+    try:
+        folder = PurePosixPath(file.name).parent
+        return [name for row in _rows(file) if (name := (folder / row.get("contract", "?")).as_posix()) in by_name]
+    except Invalid:
+        return []
+
+
+def _csv_items(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
+    try:
+        rows = _rows(file)
+    except Invalid as error:
+        yield Item(file.name, "blocked", 9, natural(file.name), error, file)
+        return
+    for n, row in enumerate(rows, start=2):
+        yield Item(f"{file.name}, line {n}", "csv", 3, (file.name, n), row, file, by_name)
+
+
+def _backstage_items(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
+    try:
+        documents = list(yaml.load_all(decode(file.data, DEFAULT), Loader=_NoAlias))
+    except (yaml.YAMLError, Invalid, RecursionError) as error:
+        yield Item(
+            file.name, "blocked", 9, natural(file.name), Invalid("import.yaml", f"Not YAML: {str(error).splitlines()[0]}."), file
+        )
+        return
+    for n, document in enumerate(documents):
+        if document is None:
+            continue
+        where = file.name if len(documents) == 1 else f"{file.name}, document {n + 1}"
+        if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
+            yield Item(
+                where, "blocked", 9, (file.name, n), Invalid("import.backstage", "An entity with a kind is needed here."), file
+            )
+            continue
+        yield Item(where, "backstage", _RANK.get(document["kind"], 6), (file.name, n), document, file, by_name)
+
+
+class _NoAlias(yaml.CSafeLoader):
+    """Catalog files have no use for aliases, and bombs are made of them."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read here")
+        return super().compose_node(parent, index)
+
+
+def natural(text: str) -> tuple[Any, ...]:
+    """Sorts v2 before v10."""
+    return tuple((0, int(p)) if p.isdigit() else (1, p) for p in re.split(r"(\d+)", text.lower()) if p)
+
+
+def names_from_path(name: str) -> tuple[str, str, str]:
+    """(slug, label, title) that a file's path says: `adyen/checkout-v71.json` → adyen-checkout, v71, "Adyen checkout".
+
+    A file called openapi, stable, latest … is named by its folder alone; the label is "" where the path says none.
+    """
+    path = PurePosixPath(name)
+    stem, label = path.stem, ""
+    if match := _VERSION.search(stem):
+        stem, label = stem[: match.start()], match.group(1)
+    folders = [part for part in path.parent.parts if part not in (".", "/")]
+    parts = folders + ([] if stem.lower() in _GENERIC and folders else [stem])
+    said = " ".join(words.words(" ".join(parts))) or "api"
+    return words.slug_of("-".join(parts)), label, said[:1].upper() + said[1:]

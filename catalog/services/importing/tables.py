@@ -1,0 +1,54 @@
+"""A CSV of APIs: slug or name, then whatever is known of owner_team, domain, layer, style, tier, data_class, system, purpose, visibility,
+contract (a file beside the CSV), label, state."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from catalog.domain import words
+from catalog.services import contracts
+from catalog.services.importing.sources import Item
+from catalog.services.importing.target import Outcome, Target
+from kernel.errors import Invalid
+
+COLUMNS: Final = ("slug", "name", "owner_team", "domain", "layer", "style", "tier", "data_class", "system", "purpose", "visibility", "contract",
+                  "label", "state", "documentation_url", "status_url", "if_it_fails")  # fmt: skip
+
+
+def take(item: Item, target: Target) -> Outcome:
+    """One line. Unknown columns are noted; an unknown owner or domain leaves the field empty and is noted."""
+    row: dict[str, Any] = dict(item.value)
+    slug = row.get("slug") or words.slug_of(row.get("name", ""), fallback="")
+    if not words.is_slug(slug):
+        raise Invalid("import.csv_key", "Every line needs a slug (small letters, digits, hyphens) or a name.")
+    notes = [f"column {name!r} is not read" for name in row if name and name not in COLUMNS]
+    values = {k: row[k].lower() if k in ("layer", "style", "data_class", "visibility") else row[k]
+              for k in COLUMNS if k in row and k not in ("slug", "contract", "label", "state")}  # fmt: skip
+    values["name"] = values.get("name") or slug
+    api, first = target.api(slug, values, notes=notes)
+    reading = _contract(row.get("contract", ""), item)
+    second = "unchanged"
+    reference = slug
+    if reading is not None or row.get("label"):
+        version, second = target.version(
+            api, reading, label=row.get("label", ""), state=row.get("state", "").lower() or "published"
+        )
+        reference = str(version)
+        if reading is None:
+            notes.append("no contract was given: the version stays a draft")
+    return Outcome(target.finish(api, first, second), reference, "import.noticed" if notes else "", "; ".join(notes[:8]))
+
+
+def _contract(name: str, item: Item) -> Any:
+    if not name:
+        return None
+    folder = PurePosixPath(item.file.name).parent if item.file else PurePosixPath()
+    data = item.siblings.get((folder / name).as_posix())
+    if data is None and item.file is not None and item.file.base_dir is not None:
+        root = item.file.base_dir.resolve()
+        path = (root / name).resolve()
+        data = path.read_bytes() if path.is_relative_to(root) and path.is_file() else None
+    if data is None:
+        raise Invalid("import.contract_missing", f"There is no file {name[:200]!r} beside the CSV.")
+    return contracts.read_contract(data, file_name=name)
