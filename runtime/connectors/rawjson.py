@@ -42,10 +42,10 @@ class KeyReader:
         self.shape = Shape(fields)
 
     def read(self, raw: bytes | msgspec.Raw) -> tuple[str | None, str | None, tuple[Any, ...]]:
-        """(key or None when a part is missing, version, the parts as they are)."""
+        """(key, version, the parts as they are). No key when a part is missing or all are empty: stock keys have empty parts."""
         found = self.shape.read(bytes(raw))
         parts = tuple(found[name] for name in self.key_fields)
-        key = None if any(p is None or p == "" for p in parts) else "/".join(str(p) for p in parts)
+        key = None if any(p is None for p in parts) or all(p == "" for p in parts) else "/".join(str(p) for p in parts)
         version = found[self.version_field] if self.version_field else None
         return key, None if version is None else str(version), parts
 

@@ -51,7 +51,8 @@ class Changes(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True):
     """Many items in one call, answered one by one.
 
-    Results are matched by `key` where it is given, else by position. A status that is in none of the lists is unknown.
+    Results are matched by `key` where it is given, else by position. `retriable` lists statuses or error codes. A status that is in
+    none of the lists is unknown.
     """
 
     items: str = "items"

@@ -169,7 +169,7 @@ class RestSink:
         code, message = str(result.get(settings.code) or status), str(result.get(settings.message) or "")
         if status in settings.confirmed:
             return Outcome(item.key, "confirmed", shown, code=status)
-        if status in settings.retriable:
+        if status in settings.retriable or code in settings.retriable:
             return Outcome(item.key, "refused", shown, code, message, retry_after=1.0)
         if status in settings.refused:
             return Outcome(item.key, "refused", shown, code, message)

@@ -1,0 +1,117 @@
+"""Vendor profiles: one TOML file per system. Adding a vendor is adding a file; no code changes.
+
+A profile gives a connector's protocol and settings, with what a person needs to know about the vendor: how its limits show,
+where it sets traps, when each fact was checked and on what evidence.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kernel.errors import Invalid, finding
+
+FOLDER = Path(__file__).parent
+# Read in a specification file; on a vendor's documentation page; on a third party's page; from memory, to be checked.
+EVIDENCE = {"S": "specification", "D": "vendor documentation", "T": "third party", "M": "memory, to be checked"}
+_REQUIRED = {"title": str, "vendor": str, "protocol": str, "base_url": str, "checked_on": date, "evidence": str, "settings": dict}
+_OPTIONAL = {"limits": dict, "notes": dict, "evidence_by_fact": dict}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`base_url` shows the shape, with what the retailer fills in between `<` and `>`. `settings` go to the connector."""
+
+    name: str
+    title: str
+    vendor: str
+    protocol: str
+    base_url: str
+    checked_on: date
+    evidence: str
+    settings: Mapping[str, Any]
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    evidence_by_fact: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def idempotency(self) -> str:
+        """K, N, L or U; U where the profile says nothing, for then a repetition is not known to be safe."""
+        return str(self.settings.get("idempotency", "U"))
+
+    def connection(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings for the connector: the profile's, with the manifest's on top. Objects are merged, everything else is replaced."""
+        return _merged(self.settings, overrides)
+
+
+def profiles() -> dict[str, Profile]:
+    """All profiles by name. Raises Invalid, naming the file, when one is broken."""
+    return dict(_profiles())
+
+
+@cache
+def _profiles() -> dict[str, Profile]:
+    return {path.stem: read(path) for path in sorted(FOLDER.glob("*.toml"))}
+
+
+def profile(name: str) -> Profile:
+    """One profile. Raises Invalid with the nearest names."""
+    known = _profiles()
+    if name not in known:
+        close = get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(known)}."
+        raise Invalid("vendor.unknown_profile", f"There is no vendor profile {name!r}. {hint}", {"nearest": close})
+    return known[name]
+
+
+def read(path: Path) -> Profile:
+    """A profile from a file. Raises Invalid with every finding."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid("vendor.profile", f"{path.name} is not TOML: {error}") from None
+    findings = list(_findings(data))
+    if findings:
+        raise Invalid("vendor.profile", f"{path.name}: {findings[0]['message']}", {"findings": findings})
+    return Profile(path.stem, **data)
+
+
+def _findings(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    known = {**_REQUIRED, **_OPTIONAL}
+    for key, value in data.items():
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            found.append(
+                finding(f"/{key}", f"{key!r} is not a key of a profile." + (f" Did you mean {close[0]!r}?" if close else ""))
+            )
+        elif not isinstance(value, known[key]):
+            found.append(finding(f"/{key}", f"{key!r} must be of type {known[key].__name__}"))
+    found += [finding(f"/{key}", f"{key!r} is missing") for key in _REQUIRED if key not in data]
+    marks = {
+        "/evidence": data.get("evidence"),
+        **{f"/evidence_by_fact/{k}": v for k, v in dict(data.get("evidence_by_fact") or {}).items()},
+    }
+    found += [
+        finding(at, f"evidence is one of {', '.join(EVIDENCE)}")
+        for at, mark in marks.items()
+        if mark is not None and mark not in EVIDENCE
+    ]
+    settings = data.get("settings")
+    if isinstance(settings, dict) and str(settings.get("idempotency", "U")) not in "KNLU":
+        found.append(finding("/settings/idempotency", "the idempotency class is K, N, L or U"))
+    return found
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    out = {name: dict(value) if isinstance(value, Mapping) else value for name, value in base.items()}
+    for name, value in over.items():
+        held = out.get(name)
+        out[name] = _merged(held, value) if isinstance(held, Mapping) and isinstance(value, Mapping) else value
+    return out
