@@ -25,7 +25,7 @@ _LEVEL_WORDS = {
 }
 #: Debatable defaults (`contracts.md`), as keys of their own: key -> the rules that they set.
 _SWITCHES: dict[str, tuple[str, ...]] = {
-    "request_input_removed": ("request-property-removed", "request-parameter-removed"),
+    "request_input_removed": ("request-property-removed", "request-property-removed-and-refused", "request-parameter-removed"),
     "error_status_removed": ("response-non-success-status-removed",),
     "success_status_added": ("response-success-status-added",),
     "server_url_changed": ("server-url-changed",),
@@ -72,6 +72,8 @@ class Policy:
         if key is None:
             return default
         chosen: str = getattr(self, key)
+        if rule == "request-property-removed-and-refused" and self.content_model == "strict":
+            return "breaking"
         if key == "response_enum_value_added" and (self.strict_enum or default == "info"):
             return "breaking" if self.strict_enum and default != "info" else default
         return chosen
@@ -81,7 +83,7 @@ class Policy:
         """Policy from a parsed file. Raises Invalid `policy.…`, naming the key, what is wrong and what is allowed."""
         if not isinstance(data, Mapping):
             raise Invalid("policy.form", "A policy is a mapping of keys to values.", {"found": type(data).__name__})
-        known = {name for name in cls.__dataclass_fields__}
+        known = set(cls.__dataclass_fields__)
         found: dict[str, Any] = {}
         for key, value in data.items():
             if key not in known:

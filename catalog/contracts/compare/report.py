@@ -223,6 +223,12 @@ def _show(value: Any) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
+#: Containers whose next token is a name; those in _PASSED are no owners of a schema in a sentence.
+_NAMED = frozenset({"schemas", "definitions", "$defs", "messages", "parameters", "headers", "responses", "requestBodies"})
+_PASSED = frozenset({"parameters", "headers", "responses", "requestBodies"})
+_MEMBERS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+
+
 def _subject(pointer: str, change: Change, place: str) -> str:
     """Words for the schema at a pointer: "`currency` of `Amount`", "The request body"."""
     tokens = [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
@@ -230,27 +236,19 @@ def _subject(pointer: str, change: Change, place: str) -> str:
     index = 0
     owner = ""
     while index < len(tokens):
-        token = tokens[index]
-        if token in {
-            "schemas",
-            "definitions",
-            "$defs",
-            "messages",
-            "parameters",
-            "headers",
-            "responses",
-            "requestBodies",
-        } and index + 1 < len(tokens):
-            if token in {"schemas", "definitions", "$defs", "messages"}:
-                owner, names = tokens[index + 1], []
+        word = tokens[index]
+        follower = tokens[index + 1] if index + 1 < len(tokens) else None
+        if word in _NAMED and follower is not None:
+            if word not in _PASSED:
+                owner, names = follower, []
             index += 2
-        elif token in {"properties", "patternProperties", "dependentSchemas"} and index + 1 < len(tokens):
-            names.append(tokens[index + 1])
+        elif word in _MEMBERS and follower is not None:
+            names.append(follower)
             index += 2
         else:
-            if token == "items" and names:
+            if word == "items" and names:
                 names[-1] += "[]"
-            elif token == "additionalProperties":
+            elif word == "additionalProperties":
                 names.append("*")
             index += 1
     if change.name and names and names[-1] == change.name:

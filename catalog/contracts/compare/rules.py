@@ -42,7 +42,7 @@ _REQUEST_NAMES = {
     "optional-property-added": "new-optional-request-property",
     "required-property-removed": "request-property-removed",
     "optional-property-removed": "request-property-removed",
-    "required-property-removed-and-refused": "request-property-removed-and-refused",
+    "required-property-removed-and-refused": "request-required-property-removed-and-refused",
     "optional-property-removed-and-refused": "request-property-removed-and-refused",
     "required-property-removed-with-deprecation": "request-property-removed-with-deprecation",
     "optional-property-removed-with-deprecation": "request-property-removed-with-deprecation",
@@ -54,6 +54,10 @@ _REQUEST_NAMES = {
 _FORCED: dict[tuple[str, str], str] = {
     ("request", "required-property-removed"): WARNING,
     ("request", "optional-property-removed"): WARNING,
+    ("request", "required-property-removed-with-deprecation"): INFO,
+    ("request", "optional-property-removed-with-deprecation"): INFO,
+    ("response", "required-property-removed-with-deprecation"): INFO,
+    ("response", "optional-property-removed-with-deprecation"): INFO,
     ("request", "required-property-removed-before-sunset"): BREAKING,
     ("request", "optional-property-removed-before-sunset"): BREAKING,
     ("response", "required-property-removed"): BREAKING,
@@ -96,7 +100,10 @@ _SOFTENED: dict[tuple[str, str], str] = {
     ("event-receive", "pattern-changed"): WARNING,
     ("response", "pattern-changed"): WARNING,
     ("response", "enum-value-added"): WARNING,
-    ("response", "property-added-to-closed-object"): WARNING,
+    # A tolerant reader ignores what it does not know; under the strict content model both break.
+    ("request", "optional-property-removed-and-refused"): WARNING,
+    ("event-receive", "optional-property-removed-and-refused"): WARNING,
+    ("response", "property-added-to-closed-object"): INFO,
     ("request", "condition-changed"): WARNING,
     ("response", "condition-changed"): WARNING,
 }
@@ -123,11 +130,8 @@ def schema_rule(kind: str, direction: str, place: str, *, loose: bool = False, h
         kind = "min-length-decreased"
     if kind == "deprecated-sunset-unreadable":
         kind = "deprecated-sunset-invalid"
-    if (
-        header
-        and direction == "request"
-        and place == "parameter-property"
-        or (header and kind.endswith("required-property-added"))
+    if (header and direction == "request" and place == "parameter-property") or (
+        header and kind.endswith("required-property-added")
     ):
         special = {
             "required-property-added": "new-required-request-header-property",
@@ -181,7 +185,7 @@ def schema_level(
         return WARNING
     if kind == "enum-value-added" and side == "response" and strict_enum:
         return BREAKING
-    if strict and kind == "property-added-to-closed-object":
+    if strict and kind in {"property-added-to-closed-object", "optional-property-removed-and-refused"}:
         return BREAKING
     return (
         _SOFTENED.get((direction, kind))

@@ -21,7 +21,10 @@ def compare_security(comparison: DocumentComparison, old: Operation, new: Operat
     if before == after:
         return
     report = comparison.report
-    places = {"base": join(old.pointer, "security"), "revision": join(new.pointer, "security")}
+    places = {
+        word: join(side.pointer, "security") if "security" in side.raw else "/security"
+        for word, side in (("base", old), ("revision", new))
+    }
     for entry in before:
         if any(_satisfies(entry, need) for need in after):
             continue
@@ -142,7 +145,9 @@ class _Scheme:
             ("openIdConnectUrl", "its OpenID URL", "api-security-component-oauth-url-changed"),
         ):
             before, after = old.get(word), new.get(word)
-            if before != after and str(before).lower() != str(after).lower() or (word == "openIdConnectUrl" and before != after):
+            if (before != after and str(before).lower() != str(after).lower()) or (
+                word == "openIdConnectUrl" and before != after
+            ):
                 self.say(rule, f"{shown} changed from {before} to {after}", before, after)
         self._flows(old.get("flows") or {}, new.get("flows") or {})
 

@@ -222,7 +222,11 @@ class _Both:
             return
         place = "header" if self.reverse else "parameter"
         self.comparison.report.use(
-            key, place, self.where, header=new.location == "header", skip_defaults=old.raw.get("required") is True and new.raw.get("required") is True
+            key,
+            place,
+            self.where,
+            header=new.location == "header",
+            skip_defaults=old.raw.get("required") is True and new.raw.get("required") is True,
         )
 
     def _became_list(self, flow: Flow) -> bool:

@@ -72,6 +72,7 @@ class Builder:
         if not flat.parts and parts:
             node.pointer = parts[0].pointer
         node.refs = tuple(flat.refs)
+        node.composed = tuple(flat.composed)
         node.unresolved = tuple(flat.unresolved)
         node.never = flat.never
         for part in flat.parts:
@@ -119,6 +120,8 @@ class Builder:
         if size:
             flat.add(part)
         for index, branch in enumerate(branches if isinstance(branches, list) else ()):
+            if isinstance(branch, dict) and isinstance(branch.get("$ref"), str):
+                flat.composed.append(branch["$ref"])
             self._flatten(Part(branch, join(part.pointer, "allOf", index)), flat, path, top=False)
 
     def _only_branch(self, raw: dict[str, Any], kind: str, flat: _Flat, *, top: bool) -> int | None:
@@ -182,6 +185,7 @@ class _Flat:
         self.parts: list[Part] = []
         self.refs: list[str] = []
         self.unresolved: list[str] = []
+        self.composed: list[str] = []
         self.never = False
         self.null = False
         self._seen: set[tuple[int, int]] = set()

@@ -17,7 +17,7 @@ from catalog.contracts.compare.schema.accepts import accepts
 from catalog.contracts.compare.schema.build import Builder
 from catalog.contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS, Change, Edge, Flow, Pair, PairKey, flip
 from catalog.contracts.compare.schema.node import Node
-from catalog.contracts.compare.schema.source import Parts, SchemaSource, Sameness
+from catalog.contracts.compare.schema.source import Parts, Sameness, SchemaSource
 
 _FINITE_LIMIT = 200
 

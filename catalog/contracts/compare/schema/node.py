@@ -48,6 +48,7 @@ class Node:
         "additional",
         "additional_pointer",
         "annotations",
+        "composed",
         "conditionals",
         "contains",
         "content_encoding",
@@ -144,6 +145,7 @@ class Node:
         self.nots: tuple[Parts, ...] = ()
         self.conditionals: tuple[Conditional, ...] = ()
         self.refs: tuple[str, ...] = ()
+        self.composed: tuple[str, ...] = ()
         self.unresolved: tuple[str, ...] = ()
         self.unknown: dict[str, Any] = {}
         self.where: dict[str, str] = {}

@@ -69,18 +69,19 @@ class _Properties:
         if not lifecycle.is_judged(before.stability, settings) and lifecycle.level_of(after.stability) is not None:
             return
         gone = bool(self.hidden) and getattr(before, self.hidden), bool(self.hidden) and getattr(after, self.hidden)
-        self._mutability(name, before, after, required)
+        self._mutability(name, mine, theirs, required)
         if gone[0] and gone[1]:
             self._hidden_inside(name, mine, theirs, required)
             return
         if gone[0] != gone[1]:
             return
         if required[0] != required[1]:
-            self._required(name, before, after, now=required[1])
+            self._required(name, mine, theirs, now=required[1])
         if not same:
             self.meeting.child(mine, theirs)
 
-    def _mutability(self, name: str, before: Node, after: Node, required: tuple[bool, bool]) -> None:
+    def _mutability(self, name: str, mine: Parts, theirs: Parts, required: tuple[bool, bool]) -> None:
+        before, after = self.meeting.diff.old.node(mine), self.meeting.diff.new.node(theirs)
         for attribute, word in (("read_only", "read-only"), ("write_only", "write-only")):
             was, now = getattr(before, attribute), getattr(after, attribute)
             if was == now or self.flow.direction not in {"request", "response"}:
@@ -92,7 +93,7 @@ class _Properties:
             if hides and strength == "required":
                 # Leaving the direction lifts a demand; entering it imposes one.
                 effect = WIDENS if now else NARROWS
-            self.meeting.add(kind, effect, was, now, **self._places(before, after), name=name)
+            self.meeting.add(kind, effect, was, now, **self._places(mine, theirs), name=name)
 
     def _hidden_inside(self, name: str, mine: Parts, theirs: Parts, required: tuple[bool, bool]) -> None:
         """A field that this direction never carries: its change is worth a note, and no more."""
@@ -100,18 +101,19 @@ class _Properties:
         if required[0] != required[1] or self.meeting.diff.link(mine, theirs, self.flow) is not None:
             before, after = self.meeting.diff.old.node(mine), self.meeting.diff.new.node(theirs)
             kind = f"{word}-property-changed"
-            self.meeting.add(kind, NONE, describe(before), describe(after), **self._places(before, after), name=name)
+            self.meeting.add(kind, NONE, describe(before), describe(after), **self._places(mine, theirs), name=name)
 
-    def _places(self, before: Node, after: Node) -> dict[str, str]:
-        return {"old_pointer": before.pointer, "new_pointer": after.pointer}
+    def _places(self, mine: Parts, theirs: Parts) -> dict[str, str]:
+        return {"old_pointer": mine[0].pointer, "new_pointer": theirs[0].pointer}
 
-    def _required(self, name: str, before: Node, after: Node, *, now: bool) -> None:
+    def _required(self, name: str, mine: Parts, theirs: Parts, *, now: bool) -> None:
+        after = self.meeting.diff.new.node(theirs)
         if now:
             kind = "property-became-required-with-default" if after.default is not None else "property-became-required"
-            self.meeting.add(kind, NARROWS, False, True, **self._places(before, after), name=name, idle=self.idle)
+            self.meeting.add(kind, NARROWS, False, True, **self._places(mine, theirs), name=name, idle=self.idle)
         else:
             self.meeting.add(
-                "property-became-optional", WIDENS, True, False, **self._places(before, after), name=name, idle=self.idle
+                "property-became-optional", WIDENS, True, False, **self._places(mine, theirs), name=name, idle=self.idle
             )
 
     def _added(self, name: str, theirs: Parts) -> None:
@@ -120,7 +122,7 @@ class _Properties:
         if not lifecycle.is_judged(after.stability, self.meeting.settings):
             return
         absent = parts_for(self.old, name)
-        place = {"old_pointer": self.old.pointer, "new_pointer": after.pointer, "name": name, "idle": self.idle}
+        place = {"old_pointer": self.old.pointer, "new_pointer": theirs[0].pointer, "name": name, "idle": self.idle}
         strength = "required" if required else "optional"
         if self.hidden and getattr(after, self.hidden):
             word = "read-only" if self.hidden == "read_only" else "write-only"
@@ -151,7 +153,7 @@ class _Properties:
         settings = self.meeting.settings
         if not lifecycle.is_judged(before.stability, settings):
             return
-        place = {"old_pointer": before.pointer, "new_pointer": self.new.pointer, "name": name, "idle": self.idle}
+        place = {"old_pointer": mine[0].pointer, "new_pointer": self.new.pointer, "name": name, "idle": self.idle}
         strength = "required" if required and not still else "optional"
         if self.hidden and getattr(before, self.hidden):
             word = "read-only" if self.hidden == "read_only" else "write-only"

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from catalog.contracts.compare.schema import lifecycle
-from catalog.contracts.compare.schema.build import readable
+from catalog.contracts.compare.schema.build import ANNOTATIONS, readable
 from catalog.contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from catalog.contracts.compare.schema.node import Bound, Node
 from catalog.contracts.compare.schema.values import ALL_TYPES, type_text, value_key
@@ -342,6 +342,7 @@ def compare_annotations(meeting: Meeting) -> None:
         verb = "added" if old.default is None else "removed" if new.default is None else "changed"
         meeting.add(f"default-value-{verb}", NONE, old.default and old.default[0], new.default and new.default[0], "default")
     lifecycle.compare_node(meeting)
+    _compare_composition(meeting)
     changed = sorted(
         name for name in old.annotations.keys() | new.annotations.keys() if old.annotations.get(name) != new.annotations.get(name)
     )
@@ -358,6 +359,26 @@ def compare_annotations(meeting: Meeting) -> None:
             undecided=True,
             data={"reason": f"the keyword {name!r} is not part of any supported schema language"},
         )
+
+
+def _compare_composition(meeting: Meeting) -> None:
+    """Which schemas a schema is composed of: what follows from it is judged keyword by keyword, this is the note."""
+    old, new = meeting.old, meeting.new
+    for verb, before, after in (("removed", old, new), ("added", new, old)):
+        if len(before.flat) <= len(after.flat):
+            continue
+        for ref in before.composed:
+            if ref not in after.composed:
+                name = ref.rsplit("/", 1)[-1]
+                shown = (name, None) if verb == "removed" else (None, name)
+                meeting.add(f"all-of-{verb}", NONE, *shown, "allOf")
+        words = [part for part in before.flat if all(_is_word(keyword) for keyword in part.raw)]
+        if words and not any(all(_is_word(keyword) for keyword in part.raw) for part in after.flat):
+            meeting.add(f"all-of-{verb}-annotation-only", NONE, None, None, "allOf")
+
+
+def _is_word(keyword: str) -> bool:
+    return keyword in ANNOTATIONS or keyword.startswith("x-")
 
 
 def _equal(old: tuple[Any], new: tuple[Any]) -> bool:
