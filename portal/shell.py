@@ -106,15 +106,15 @@ def build(request: HttpRequest) -> Shell:
         groups=_groups(request.path, counts),
         lines=tuple(lines),
         teams=tuple(viewer.user.groups.values_list("name", flat=True)) if viewer.user else (),
-        search_url=address("search") or address("catalog:apis"),
+        search_url=address("search"),
         settings_url=address("tokens"),
     )
 
 
-def address(name: str) -> str:
+def address(name: str, *arguments: object) -> str:
     """The path behind a URL name, or an empty string where no room answers to it."""
     try:
-        return reverse(name)
+        return reverse(name, args=arguments)
     except NoReverseMatch:
         return ""
 

@@ -6,13 +6,14 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
-from portal import accounts, health, home, ledger, styleguide, tokens
+from portal import accounts, health, home, ledger, search, styleguide, tokens
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("sign-in/", accounts.SignIn.as_view(), name="sign-in"),
     path("sign-out/", accounts.sign_out, name="sign-out"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
+    path("search/", search.search, name="search"),
     path("ledger/", ledger.ledger, name="ledger"),
     re_path(r"^ledger/export\.(?P<form>csv|json)$", ledger.export, name="ledger-export"),
     path("settings/tokens/", tokens.settings, name="tokens"),

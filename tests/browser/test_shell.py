@@ -155,3 +155,11 @@ def test_the_harness_notices_inline_style_and_script(page, console, sign_in, ann
     page.goto("/styleguide/")
     assert any("Content Security Policy" in text for text in console), console
     console.clear()
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/kernel/user/", "/admin/kernel/auditentry/", "/admin/kernel/apitoken/"])
+def test_the_administration_keeps_the_content_policy(page, sign_in, ann, path):
+    root = make.person("root", is_staff=True, is_superuser=True)
+    sign_in(root)
+    assert page.goto(path).status == 200
+    assert page.get_by_text("Tillgate administration").first.is_visible()
