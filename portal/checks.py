@@ -27,7 +27,11 @@ def schema_is_current() -> bool:
             return False
         old, new = SNAPSHOT.read_text().splitlines() if SNAPSHOT.exists() else [], fresh.read_text().splitlines()
     if old != new:
-        print("\n".join(list(difflib.unified_diff(old, new, "docs/reference/openapi.yaml", "what the code says", lineterm="", n=1))[:60]))
+        print(
+            "\n".join(
+                list(difflib.unified_diff(old, new, "docs/reference/openapi.yaml", "what the code says", lineterm="", n=1))[:60]
+            )
+        )
         print("The API changed. If that is meant, run `make schema` and commit the file.")
     return old == new
 

@@ -30,14 +30,30 @@ class Failure(Exception):
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="tillgate", description="The gate between a retailer's tills and its ERP.")
     commands = top.add_subparsers(dest="command", required=True)
-    for name, text in (("check", "Ask: may this go there?"), ("record-deployment", "Tell: this now runs there."), ("record-release", "Tell: this may now run there too.")):
-        one = commands.add_parser(name, help=text, description=text + " Exit codes: 0 allow, 1 deny, 2 unknown, 3 bad request, 4 gate unreachable.")
+    for name, text in (
+        ("check", "Ask: may this go there?"),
+        ("record-deployment", "Tell: this now runs there."),
+        ("record-release", "Tell: this may now run there too."),
+    ):
+        one = commands.add_parser(
+            name, help=text, description=text + " Exit codes: 0 allow, 1 deny, 2 unknown, 3 bad request, 4 gate unreachable."
+        )
         one.add_argument("--application", required=True, help="key of the application, as registered")
         one.add_argument("--version", required=True, help="version of the application that wants to go")
         one.add_argument("--environment", required=True, help="test, staging or production")
-        one.add_argument("--consumes", action="append", default=[], metavar="API@VERSION", help="a version that it calls (repeat)")
-        one.add_argument("--provides", action="append", default=[], metavar="API@VERSION[=DIGEST]", help="a version that it serves (repeat)")
-        one.add_argument("--integration", action="append", default=[], metavar="KEY=DIGEST", help="a manifest that it deploys (repeat)")
+        one.add_argument(
+            "--consumes",
+            action="append",
+            metavar="API@VERSION[=DIGEST]",
+            help="a version that it calls, and the contract it was built against (repeat)",
+        )
+        one.add_argument("--consumes-nothing", action="store_true", help="say that it calls no API; unsaid is unknown")
+        one.add_argument(
+            "--provides", action="append", default=[], metavar="API@VERSION[=DIGEST]", help="a version that it serves (repeat)"
+        )
+        one.add_argument(
+            "--integration", action="append", default=[], metavar="KEY=DIGEST", help="a manifest that it deploys (repeat)"
+        )
         one.add_argument("--instance", default="", help="the instance of a fleet, such as a store")
         one.add_argument("--question", metavar="FILE", help="the whole question as JSON instead (- for standard input)")
         one.add_argument("--as-of", help="RFC 3339 time; now if left out")
@@ -45,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--token", default=os.environ.get("TILLGATE_TOKEN", ""), help="default: $TILLGATE_TOKEN")
         one.add_argument("--format", choices=("text", "json", "junit", "sarif"), default="text")
         one.add_argument("--output", metavar="FILE", help="write the chosen format there, and text to the terminal")
+        one.add_argument("--strict", action="store_true", help="exit 2 on unknown even while the gate only reports")
         one.add_argument("--timeout", type=float, default=20.0, help="seconds")
     return top
 
@@ -64,23 +81,31 @@ def question(options: argparse.Namespace) -> dict[str, Any]:
         "application": options.application,
         "version": options.version,
         "environment": options.environment,
-        "consumes": options.consumes,
-        "provides": [_pair(item, "version") for item in options.provides],
-        "integrations": [_pair(item, "key") for item in options.integration],
+        "provides": [_version(item) for item in options.provides],
+        "integrations": [_integration(item) for item in options.integration],
     }
+    if options.consumes or options.consumes_nothing:
+        body["consumes"] = [_version(item) for item in options.consumes or []]
     return body | {k: v for k, v in (("as_of", options.as_of), ("instance", options.instance)) if v}
 
 
-def _pair(item: str, name: str) -> dict[str, str]:
-    left, _, digest = item.partition("=")
-    return {name: left, "digest": digest} if digest else {name: left}
+def _version(item: str) -> str | dict[str, str]:
+    reference, _, digest = item.partition("=")
+    return {"version": reference, "contract_digest": digest} if digest else reference
+
+
+def _integration(item: str) -> dict[str, str]:
+    key, _, digest = item.partition("=")
+    return {"key": key, "digest": digest} if digest else {"key": key}
 
 
 def ask(url: str, token: str, body: dict[str, Any], timeout: float) -> dict[str, Any]:
     """POST and return the JSON answer. Raises Failure with exit code 3 or 4."""
     if not url.startswith(("http://", "https://")):
         raise Failure(BAD_REQUEST, f"--url starts with http:// or https://, not {url!r}.")
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json", "Accept": "application/json"}, method="POST")  # noqa: S310
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json", "Accept": "application/json"}, method="POST"
+    )  # noqa: S310
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
@@ -106,11 +131,18 @@ def _detail(error: urllib.error.HTTPError) -> str:
 
 
 def as_text(verdict: dict[str, Any]) -> str:
-    lines = [f"{verdict['verdict']}: {verdict.get('summary', '')}".rstrip(": ")]
+    about = f"{verdict.get('application', '')} {verdict.get('version', '')} to {verdict.get('environment', '')}".strip()
+    report_only = "" if verdict.get("enforcing", True) else " (the gate only reports so far)"
+    lines = [f"{verdict['verdict']}: {about}{report_only}"]
     for reason in verdict.get("reasons", []):
-        lines.append(f"  {reason.get('code', '')}  {reason.get('message', '')}")
-        lines += [f"      to change this: {fix}" for fix in reason.get("fix", [])]
-    lines += [f"  waiver in force: {w}" for w in verdict.get("waivers", [])]
+        waived = f" (waiver {reason['waived_by']})" if reason.get("waived_by") else ""
+        lines.append(f"  {reason.get('code', '')}{waived}  {reason.get('message', '')}")
+        if reason.get("fix"):
+            lines.append(f"      to change this: {reason['fix']}")
+    lines += [
+        f"  soon: {warning.get('message', warning) if isinstance(warning, dict) else warning}"
+        for warning in verdict.get("warnings", [])
+    ]
     return "\n".join(lines)
 
 
@@ -128,13 +160,27 @@ def as_junit(verdict: dict[str, Any]) -> str:
 
 def as_sarif(verdict: dict[str, Any]) -> str:
     level = {"allow": "note", "deny": "error", "unknown": "warning"}[verdict["verdict"]]
-    results = [{"ruleId": r.get("code", ""), "level": level, "message": {"text": r.get("message", "")}} for r in verdict.get("reasons", [])]
+    results = [
+        {"ruleId": r.get("code", ""), "level": level, "message": {"text": r.get("message", "")}}
+        for r in verdict.get("reasons", [])
+    ]
     driver = {"name": "Tillgate", "rules": [{"id": code} for code in sorted({r["ruleId"] for r in results})]}
-    return json.dumps({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}, indent=2)
+    return json.dumps(
+        {
+            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+            "version": "2.1.0",
+            "runs": [{"tool": {"driver": driver}, "results": results}],
+        },
+        indent=2,
+    )
 
 
 FORMATS = {"text": as_text, "json": lambda v: json.dumps(v, indent=2, sort_keys=True), "junit": as_junit, "sarif": as_sarif}
-PATHS = {"check": "/api/v1/gate/verdicts", "record-deployment": "/api/v1/gate/deployments", "record-release": "/api/v1/gate/releases"}
+PATHS = {
+    "check": "/api/v1/gate/verdicts",
+    "record-deployment": "/api/v1/gate/deployments",
+    "record-release": "/api/v1/gate/releases",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -159,6 +205,8 @@ def main(arguments: list[str] | None = None) -> int:
             out.write(written)
         written = as_text(answer)
     print(written)
+    if answer["verdict"] == "unknown" and answer.get("enforcing") is False and not options.strict:
+        return ALLOW
     return CODES[answer["verdict"]]
 
 

@@ -104,7 +104,9 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path):
         taken.listen()
         port = taken.getsockname()[1]
         environment = dict(os.environ, PORT=str(port), STATE_DIR=str(tmp_path / "state"))
-        done = subprocess.run([sys.executable, "-m", "portal.up"], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-m", "portal.up"], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
     assert done.returncode == 1
     assert done.stderr.strip() == f"tillgate: Port {port} is taken by another program. Choose another: PORT=8001 make up"
 
@@ -118,8 +120,13 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path):
     ],
 )
 def test_a_wrong_url_is_one_clear_line_and_a_failing_exit_code(tmp_path: Path, name: str, url: str, word: str):
-    environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}} | {name: url, "STATE_DIR": str(tmp_path / "state")}
-    done = subprocess.run([sys.executable, "-m", "portal.up"], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}} | {
+        name: url,
+        "STATE_DIR": str(tmp_path / "state"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "portal.up"], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 1
     assert word in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -130,8 +137,13 @@ def test_the_rights_of_a_given_database_are_checked_before_anything_starts(serve
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("create role poor login password 'poor'")
     poor = url.replace(f"postgres:{servers.secrets['postgres']}@", "poor:poor@")
-    environment = {k: v for k, v in os.environ.items() if k != "REDIS_URL"} | {"DATABASE_URL": poor, "STATE_DIR": str(tmp_path / "state")}
-    done = subprocess.run([sys.executable, "-m", "portal.up"], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    environment = {k: v for k, v in os.environ.items() if k != "REDIS_URL"} | {
+        "DATABASE_URL": poor,
+        "STATE_DIR": str(tmp_path / "state"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "portal.up"], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 1
     assert "may not create tables" in done.stderr
 
@@ -143,7 +155,15 @@ def test_the_second_supervisor_says_where_the_first_one_serves(tmp_path: Path):
         lock.write("http://127.0.0.1:8000 (process 1)")
         lock.flush()
         done = subprocess.run(
-            [sys.executable, "-m", "portal.up"], env=dict(os.environ, STATE_DIR=str(tmp_path)), cwd=ROOT, capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "portal.up"],
+            env=dict(os.environ, STATE_DIR=str(tmp_path)),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
     assert done.returncode == 1
-    assert done.stderr.strip() == "tillgate: Tillgate is already up here: http://127.0.0.1:8000 (process 1). Stop it with Ctrl-C in its terminal."
+    assert (
+        done.stderr.strip()
+        == "tillgate: Tillgate is already up here: http://127.0.0.1:8000 (process 1). Stop it with Ctrl-C in its terminal."
+    )
