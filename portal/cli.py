@@ -105,11 +105,11 @@ def ask(url: str, token: str, body: dict[str, Any], timeout: float) -> dict[str,
         raise Failure(BAD_REQUEST, f"--url starts with http:// or https://, not {url!r}.")
     request = urllib.request.Request(
         url, json.dumps(body).encode(), {"Content-Type": "application/json", "Accept": "application/json"}, method="POST"
-    )  # noqa: S310
+    )
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310 - scheme checked above
+        with urllib.request.urlopen(request, timeout=timeout) as response:
             answer = json.load(response)
     except urllib.error.HTTPError as error:
         detail = _detail(error)
