@@ -86,7 +86,7 @@ def read_edmx(text: str, limits: Limits, clock: Clock) -> Lifted:
 def _parse_xml(text: str, limits: Limits) -> Any:
     start = _PROLOG.match(text)
     position = start.end() if start else 0
-    if text[position : position + 2] == "<!":
+    if text[position : position + 3] == "<!D":
         line = text.count("\n", 0, position) + 1
         raise refusal(
             "contract.xml_dtd",

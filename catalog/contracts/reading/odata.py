@@ -12,7 +12,7 @@ from typing import Any
 
 from catalog.contracts.reading.edmx import Element, Model
 from catalog.contracts.reading.lifted import Lifted
-from catalog.contracts.reading.limits import Clock, Limits, too_many
+from catalog.contracts.reading.limits import Clock, Limits, refusal, too_many
 from catalog.contracts.reading.pointers import escape
 
 _COMMON: dict[str, dict[str, Any]] = {
@@ -45,6 +45,7 @@ _BY_VERSION: dict[str, dict[str, dict[str, Any]]] = {
         "Edm.DateTimeOffset": {"type": "string", "format": "date-time"},
     },
 }
+_MAX_PATHS = 20_000
 _READ, _CREATE, _UPDATE = "", "-create", "-update"
 _OPTIONS = {
     "top": ("$top", {"type": "integer", "minimum": 0}, "sap:pageable"),
@@ -403,6 +404,13 @@ class _Lift:
 
     def _add(self, path: str, item: dict[str, Any], element: Element) -> None:
         methods = [key for key in item if key != "parameters"]
+        if len(self.paths) >= _MAX_PATHS:
+            raise refusal(
+                "contract.too_many_values",
+                f"The metadata describes more than {_MAX_PATHS:,} addresses (reached at line {element.line}). Split the service.",
+                pointer=element.path,
+                line=element.line,
+            )
         if methods:
             self.mark(f"/paths/{escape(path)}", element)
             if not item.get("parameters"):

@@ -97,17 +97,20 @@ def _note_missing(linked: Linked) -> None:
 
 
 def _note_loops(linked: Linked, refs: set[str]) -> None:
+    done: set[str] = set()
     for start in sorted(refs):
-        seen = {start}
-        target = resolve(linked.tree, start)
-        while isinstance(target, dict) and isinstance(target.get("$ref"), str):
-            ref = target["$ref"]
-            if ref in seen:
-                pointer = join(fragment_tokens(start) or [])
-                linked.problems.append(Problem("ref.loop", pointer, f"{start} refers to itself through references alone."))
-                break
-            seen.add(ref)
+        chain: list[str] = []
+        ref = start
+        while ref not in done:
+            done.add(ref)
+            chain.append(ref)
             target = resolve(linked.tree, ref)
+            if not (isinstance(target, dict) and isinstance(target.get("$ref"), str)):
+                break
+            ref = target["$ref"]
+            if ref in done and ref in chain:
+                pointer = join(fragment_tokens(ref) or [])
+                linked.problems.append(Problem("ref.loop", pointer, f"{ref} refers to itself through references alone."))
 
 
 class _Bundler:

@@ -1,0 +1,124 @@
+"""Hostile and damaged contracts end within their bounds: read, or refused with a code, never with a traceback."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from catalog.contracts.reading import Document, Limits, read
+from kernel.errors import Invalid
+from tests.catalog.contracts.mutations import bombs, damage, disturb
+from tests.catalog.contracts.test_read_odata import V2, V4
+from tests.catalog.contracts.test_read_real import ASYNC_2, ASYNC_3
+from tests.catalog.contracts.test_read_swagger import SWAGGER
+
+SCHEMA = json.dumps(
+    {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$defs": {"a": {"$anchor": "a", "type": "object", "required": ["x"], "properties": {"x": {"enum": [1, None, "b"]}}}},
+        "allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#a"}, {"not": {"pattern": "^a"}}],
+        "items": {"$ref": "#"},
+    }
+).encode()
+SEEDS = (SWAGGER, V2, V4, ASYNC_2, ASYNC_3, SCHEMA)
+TIGHT = Limits(max_bytes=200_000, max_values=20_000, seconds=5.0)
+
+
+def use(data: bytes, name: str | None = None, limits: Limits = TIGHT) -> Document | None:
+    """Read and look at everything, or be refused properly."""
+    try:
+        document = read(data, name=name, limits=limits)
+    except Invalid as error:
+        assert error.code.startswith("contract.")
+        assert len(error.message) < 2000
+        json.dumps(error.data)
+        return None
+    for operation in document.operations:
+        document.pointer_line(operation.pointer)
+        document.origin(operation.pointer)
+    assert document.title is not None
+    assert document.schemas is not None
+    assert document.fields is not None
+    assert document.servers is not None
+    assert document.security_schemes is not None
+    assert document.schema_digests is not None
+    for problem in document.problems:
+        document.pointer_line(problem.pointer)
+    again = Document.from_canonical(document.canonical)
+    assert (again.format, again.digest) == (document.format, document.digest)
+    return document
+
+
+@pytest.mark.parametrize("name", sorted(bombs()))
+def test_a_bomb_ends_within_its_bounds(name: str) -> None:
+    data = bombs()[name]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.process_time()
+    use(data, limits=Limits(seconds=10.0))
+    assert time.process_time() - started < 15
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 * 1024, "more than 400 MB for one document"
+
+
+def test_the_time_limit_stops_a_slow_reading() -> None:
+    with pytest.raises(Invalid) as caught:
+        read(b"type: object\nenum: [" + b"a, " * 200_000 + b"]", limits=Limits(seconds=0.0))
+    assert caught.value.code == "contract.too_slow"
+
+
+@pytest.mark.parametrize("seed", range(len(SEEDS)))
+def test_damaged_bytes_are_read_or_refused(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(250):
+        use(damage(SEEDS[seed], chance))
+
+
+@pytest.mark.parametrize("seed", [0, 3, 4, 5])
+def test_disturbed_values_are_read_or_refused(seed: int) -> None:
+    document = use(SEEDS[seed], limits=Limits())
+    assert document is not None
+    chance = random.Random(seed)
+    for _ in range(250):
+        use(json.dumps(disturb(document.source, chance)).encode())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "openapi",
+                    "paths",
+                    "/a",
+                    "get",
+                    "parameters",
+                    "schema",
+                    "$ref",
+                    "properties",
+                    "allOf",
+                    "type",
+                    "required",
+                    "$id",
+                ]
+            )
+            | st.text(max_size=4),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(JSON, st.sampled_from([{"openapi": "3.1.0"}, {"swagger": "2.0"}, {"asyncapi": "3.0.0"}, {"$schema": "x"}]))
+def test_any_json_below_a_version_is_read_or_refused(value: object, head: dict[str, str]) -> None:
+    tree = {**value, **head} if isinstance(value, dict) else {**head, "paths": value, "components": value}
+    use(json.dumps(tree).encode())
