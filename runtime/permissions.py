@@ -1,0 +1,82 @@
+"""Who sees and who operates an integration. Its owner team does both; some role teams do so for all of them.
+
+Every answer is taken from the groups that the viewer is in at this moment, and says why where it is no.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db.models import Exists, Q, QuerySet
+
+from kernel.viewer import Permission, Viewer
+from runtime.models import Integration
+
+ALLOWED = Permission(True)
+SEE_ALL = ("architects", "release-managers", "security")
+OPERATE_ALL = ("architects", "release-managers")
+
+# For selectors in SQL: `i` is runtime_integration. Parameters: `sight(viewer)`.
+SEEN = """(%(sees_all)s or i.owner_team_id = any(%(teams)s)
+       or exists (select from catalog_team seeing where seeing.group_id = any(%(teams)s) and seeing.key = any(%(see_all)s)))"""
+
+
+def sight(viewer: Viewer) -> dict[str, Any]:
+    """The parameters of `SEEN`."""
+    return {"sees_all": viewer.sees_everything, "teams": sorted(viewer.team_ids), "see_all": list(SEE_ALL)}
+
+
+def _holds_role(viewer: Viewer, keys: tuple[str, ...]) -> QuerySet[Group]:
+    return Group.objects.filter(pk__in=viewer.team_ids, team__key__in=keys)
+
+
+def visible(viewer: Viewer) -> QuerySet[Integration]:
+    """Integrations that the viewer may see, in one query."""
+    if viewer.sees_everything:
+        return Integration.objects.all()
+    if viewer.user is None:
+        return Integration.objects.none()
+    return Integration.objects.filter(Q(owner_team__in=viewer.team_ids) | Exists(_holds_role(viewer, SEE_ALL)))
+
+
+def may_see(viewer: Viewer, integration: Integration) -> bool:
+    if viewer.sees_everything or integration.owner_team_id in viewer.team_ids:
+        return True
+    return _holds_role(viewer, SEE_ALL).exists()
+
+
+def may_operate(viewer: Viewer, integration: Integration) -> Permission:
+    """Start, pause, resume, roll back, deploy what is approved, settle dead letters, edit the schedule."""
+    if viewer.user is None:
+        return Permission(False, "Sign in to operate this integration.")
+    if viewer.sees_everything or integration.owner_team_id in viewer.team_ids or _holds_role(viewer, OPERATE_ALL).exists():
+        return ALLOWED
+    return Permission(False, f"Only {integration.owner_team.name}, architects and release managers operate {integration.title}.")
+
+
+def operable(viewer: Viewer) -> QuerySet[Integration]:
+    """Integrations that the viewer may operate, in one query."""
+    if viewer.sees_everything:
+        return Integration.objects.all()
+    if viewer.user is None:
+        return Integration.objects.none()
+    return Integration.objects.filter(Q(owner_team__in=viewer.team_ids) | Exists(_holds_role(viewer, OPERATE_ALL)))
+
+
+def may_register(viewer: Viewer, owner_team_id: int | None) -> Permission:
+    """A release is registered for a team that one belongs to; architects and release managers register for every team."""
+    if viewer.user is None:
+        return Permission(False, "Sign in to register an integration.")
+    if viewer.sees_everything or (owner_team_id is not None and owner_team_id in viewer.team_ids):
+        return ALLOWED
+    if _holds_role(viewer, OPERATE_ALL).exists():
+        return ALLOWED
+    return Permission(False, "You are not in the team that owns this integration.")
+
+
+def may_set_vendor_limits(viewer: Viewer) -> Permission:
+    """Quotas and breakers are shared by every integration that calls the vendor, so no single owner team sets them."""
+    if viewer.user is not None and (viewer.sees_everything or _holds_role(viewer, OPERATE_ALL).exists()):
+        return ALLOWED
+    return Permission(False, "Architects and release managers set what a vendor may be asked for.")
