@@ -1,0 +1,294 @@
+"""The manifest of an integration: everything that an approver approves and a worker runs, under one digest.
+
+The shape is a JSON Schema, so that every finding has a pointer and editors can complete it; the rules that a schema cannot
+say follow in `_rules`. Reading is strict: an unknown member is a finding, never ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+
+from kernel.digest import canonical_json, digest_bytes
+from kernel.errors import Invalid, finding
+from runtime.domain import schedule as schedules
+
+MAX_BYTES = 512 * 1024
+_KEY = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,79}$"}
+_DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
+_REFERENCE = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*@[A-Za-z0-9][A-Za-z0-9._-]*$"}
+_NAMES = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
+def _object(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": required, "additionalProperties": False, "properties": properties}
+
+
+_CONNECTION = _object(["protocol"], protocol={"type": "string"}, profile=_KEY, settings={"type": "object"})
+_WRITE = _object(
+    ["entity", "kind"],
+    entity=_KEY,
+    attribute_group={"anyOf": [_KEY, {"type": "null"}]},
+    kind={"enum": ["replica", "command"]},
+    scope=_NAMES,
+)
+_TARGET = _object(
+    ["name", "system", "mapping", "writes", "idempotency"],
+    name=_KEY, system=_KEY, instances={"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 80}, "minItems": 1, "uniqueItems": True},
+    api=_REFERENCE, contract=_DIGEST, schema={"type": "string", "pattern": "^/"}, operation={"type": "string"}, connection=_CONNECTION,
+    table=_object(["name", "key"], name={"type": "string", "pattern": "^[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)?$"},
+                  key={"type": "array", "items": {"type": "string"}, "minItems": 1}),
+    address=_NAMES, ask_by={"type": "string"}, mapping={"type": "object"}, writes={"type": "array", "items": _WRITE, "minItems": 1},
+    idempotency={"enum": ["K", "N", "L", "U"]}, batch={"type": "integer", "minimum": 1, "maximum": 10_000}, coalesce={"type": "boolean"},
+    deadline={"type": "number", "exclusiveMinimum": 0, "maximum": 60}, max_attempts={"type": "integer", "minimum": 1, "maximum": 100},
+    limits=_object([], rate={"type": "number", "exclusiveMinimum": 0}, burst={"type": "number", "minimum": 1},
+                   concurrency={"type": "integer", "minimum": 1}, budget={"type": "integer", "minimum": 1}),
+)  # fmt: skip
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Tillgate integration manifest",
+    **_object(
+        ["integration", "title", "domain", "owner", "tier", "source", "event", "targets"],
+        integration=_KEY, title={"type": "string", "minLength": 1, "maxLength": 120}, domain=_KEY, owner=_KEY, note={"type": "string"},
+        tier={"type": "integer", "minimum": 0, "maximum": 3}, lanes={"type": "integer", "minimum": 1, "maximum": 64},
+        source=_object(["system"], system=_KEY, api=_REFERENCE, contract=_DIGEST, schema={"type": "string", "pattern": "^/"}, connection=_CONNECTION),
+        event=_object(["name", "meaning"], name={"type": "string", "pattern": "^[a-z0-9_.-]{1,80}$"}, meaning={"enum": ["state", "fact"]},
+                      key={"type": "string"}, schema={"type": "object"}),
+        targets={"type": "array", "items": _TARGET, "minItems": 1, "maxItems": 50},
+        schedule=_object(["when"], when={"type": "string"}, zone={"type": "string"}, skipped={"enum": ["shift", "skip"]}, repeated={"enum": ["first", "second", "both"]}),
+        degraded_mode={"enum": ["normal", "local_with_caps", "queue_only", "stopped"]},
+    ),
+}  # fmt: skip
+_VALIDATOR = jsonschema_rs.validator_for(SCHEMA)
+
+
+class Connection(msgspec.Struct, frozen=True):
+    protocol: str
+    profile: str | None = None
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class EntityWrite(msgspec.Struct, frozen=True):
+    """What a target changes: `replica` copies away from the system of record, `command` asks the record's own API."""
+
+    entity: str
+    kind: str
+    attribute_group: str | None = None
+    scope: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Calls per second with burst, live leases, messages per UTC day. None: no limit."""
+
+    rate: float | None = None
+    burst: float | None = None
+    concurrency: int | None = None
+    budget: int | None = None
+
+
+class TableTarget(msgspec.Struct, frozen=True):
+    name: str
+    key: list[str]
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One target. With `instances` (stores of a fleet) each instance has its own progress and breaker; `{instance}` in `address`
+    and in `ask_by` stands for its name. `ask_by` is how the vendor knows a message again: `key`, `idempotency_key`, or a template
+    over fields of the mapped document, `{id}@{version}`. `schema` points into the contract at what is sent."""
+
+    name: str
+    system: str
+    mapping: dict[str, Any]
+    writes: list[EntityWrite]
+    idempotency: str
+    instances: list[str] = msgspec.field(default_factory=list)
+    api: str | None = None
+    contract: str | None = None
+    schema: str | None = None
+    operation: str = ""
+    connection: Connection | None = None
+    table: TableTarget | None = None
+    address: dict[str, str] = msgspec.field(default_factory=dict)
+    ask_by: str = "key"
+    batch: int = 100
+    coalesce: bool = False
+    deadline: float = 5.0
+    max_attempts: int = 5
+    limits: Limits = Limits()
+
+    @property
+    def kind(self) -> str:
+        return "database" if self.table else "vendor"
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where messages come from. Without a connection the integration is fed by intake alone."""
+
+    system: str
+    api: str | None = None
+    contract: str | None = None
+    schema: str | None = None
+    connection: Connection | None = None
+
+
+class Event(msgspec.Struct, frozen=True):
+    """`state`: absolute values with a version, the newest counts. `fact`: something that happened, never changed.
+
+    `key` is a JSON Pointer to the message key in the payload, for intake. `schema` is what a payload must satisfy.
+    """
+
+    name: str
+    meaning: str
+    key: str = ""
+    schema: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class When(msgspec.Struct, frozen=True):
+    when: str
+    zone: str = "UTC"
+    skipped: str = "shift"
+    repeated: str = "first"
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    integration: str
+    title: str
+    domain: str
+    owner: str
+    tier: int
+    source: Source
+    event: Event
+    targets: list[Target]
+    note: str = ""
+    lanes: int = 4
+    schedule: When | None = None
+    degraded_mode: str | None = None
+
+    def target(self, name: str) -> Target:
+        for target in self.targets:
+            if target.name == name:
+                return target
+        raise KeyError(name)
+
+    def pins(self) -> Iterator[tuple[str, str, str]]:
+        """(role, API version reference, contract digest) of everything that the approval covers with it."""
+        if self.source.api and self.source.contract:
+            yield "source", self.source.api, self.source.contract
+        for target in self.targets:
+            if target.api and target.contract:
+                yield f"target {target.name}", target.api, target.contract
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A manifest that is sound in itself, with the digest of exactly what was given."""
+
+    manifest: Manifest
+    data: dict[str, Any]
+    digest: str
+
+
+def parse(data: Any) -> Reading:
+    """Reads plain data. Raises Invalid `manifest.invalid` whose `data["findings"]` holds every finding with its JSON Pointer."""
+    if not isinstance(data, dict):
+        raise Invalid("manifest.invalid", "A manifest is an object.", {"findings": [finding("", "a manifest is an object")]})
+    try:
+        canonical = canonical_json(data)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Invalid(
+            "manifest.invalid",
+            f"The manifest holds something that JSON has not: {error}.",
+            {"findings": [finding("", str(error))]},
+        ) from None
+    if len(canonical) > MAX_BYTES:
+        said = f"the manifest has {len(canonical)} bytes; at most {MAX_BYTES} are read"
+        raise Invalid("manifest.too_large", said + ".", {"findings": [finding("", said)]})
+    found = [finding(_pointer(error.instance_path), error.message[:300]) for error in _VALIDATOR.iter_errors(data)]
+    if found:
+        raise refusal(found)
+    manifest = msgspec.convert(data, Manifest)
+    found = list(_rules(manifest))
+    if found:
+        raise refusal(found)
+    return Reading(manifest, data, digest_bytes(canonical))
+
+
+def load(data: Mapping[str, Any]) -> Manifest:
+    """A manifest that was checked when its release was registered."""
+    return msgspec.convert(data, Manifest)
+
+
+def refusal(found: list[dict[str, Any]]) -> Invalid:
+    first = found[0]
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return Invalid(
+        "manifest.invalid",
+        f"The manifest cannot be used: {first['message']} (at {first['pointer'] or '/'}){more}.",
+        {"findings": found},
+    )
+
+
+def _pointer(path: Any) -> str:
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+
+
+def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    names = [target.name for target in manifest.targets]
+    for index, target in enumerate(manifest.targets):
+        at = f"/targets/{index}"
+        if names.index(target.name) != index:
+            yield finding(f"{at}/name", f"there are two targets {target.name!r}")
+        yield from _target_rules(manifest, target, at)
+    if manifest.source.connection is None and manifest.schedule is not None:
+        yield finding("/schedule", "a schedule needs a source connection to read from")
+    if (manifest.source.api is None) != (manifest.source.contract is None):
+        yield finding("/source", "an API version is pinned with the digest of its contract, both or none")
+    if manifest.source.connection is None and not manifest.event.key:
+        yield finding("/event/key", "an integration that is fed by intake says where the key of a message is")
+    if manifest.event.key and not manifest.event.key.startswith("/"):
+        yield finding("/event/key", "a JSON Pointer starts with a slash")
+    if manifest.event.schema:
+        try:
+            jsonschema_rs.validator_for(manifest.event.schema)
+        except (ValueError, TypeError) as error:
+            yield finding("/event/schema", f"not a JSON Schema: {str(error)[:200]}")
+    if manifest.schedule is not None:
+        for message in schedules.problems(manifest.schedule.when, manifest.schedule.zone):
+            yield finding("/schedule", message)
+
+
+def _target_rules(manifest: Manifest, target: Target, at: str) -> Iterator[dict[str, Any]]:
+    if (target.table is None) == (target.connection is None):
+        yield finding(at, "a target has either a connection or a table of the product's own database")
+    if (target.api is None) != (target.contract is None):
+        yield finding(at, "an API version is pinned with the digest of its contract, both or none")
+    if target.connection is not None and target.api is None:
+        yield finding(at, "a target outside the product names the API version that it calls")
+    if target.idempotency == "U" and target.batch != 1:
+        yield finding(f"{at}/batch", "a target of class U takes one message at a time, so that at most one can be in doubt")
+    if target.coalesce and manifest.event.meaning == "fact":
+        yield finding(f"{at}/coalesce", "facts are never coalesced; only states are")
+    if target.limits.rate is not None and target.limits.burst is None:
+        yield finding(f"{at}/limits/burst", "a rate needs a burst")
+
+
+__all__ = [
+    "SCHEMA",
+    "Connection",
+    "EntityWrite",
+    "Event",
+    "Limits",
+    "Manifest",
+    "Reading",
+    "Source",
+    "TableTarget",
+    "Target",
+    "When",
+    "load",
+    "parse",
+    "refusal",
+]

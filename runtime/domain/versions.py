@@ -1,0 +1,27 @@
+"""The order of states of one key. Sources say it as a number, an ISO 8601 time or an OData V2 date; the ledger keeps a bigint."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_ODATA = re.compile(r"/Date\((-?\d+)(?:[+-]\d+)?\)/\Z")
+LIMIT = 2**63 - 1
+
+
+def version_number(text: str | None) -> int:
+    """Whole numbers as they are, times as microseconds since the epoch, 0 where there is none. Raises ValueError otherwise."""
+    if text is None or text == "":
+        return 0
+    if match := _ODATA.match(text):
+        return int(match[1]) * 1000
+    try:
+        number = int(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+        number = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    if not -LIMIT <= number <= LIMIT:
+        raise ValueError(f"the version {text[:40]!r} is too large")
+    return number
