@@ -78,13 +78,13 @@ def ledger(request: HttpRequest) -> HttpResponse:
     rows = list(entries(form.cleaned_data)[: PAGE + 1]) if form.is_valid() else []
     more = len(rows) > PAGE
     rows = rows[:PAGE]
-    chosen = {key: value for key, value in request.GET.items() if key != "before" and value}
+    chosen: dict[str, str] = {key: str(value) for key, value in request.GET.items() if key != "before" and value}
     context = {
         "form": form,
         "entries": [_told(row) for row in rows],
         "chain": chain_state(),
         "filtered": bool(chosen),
-        "older": urlencode(chosen | {"before": rows[-1].pk}) if more else "",
+        "older": urlencode(chosen | {"before": str(rows[-1].pk)}) if more else "",
         "paged": bool(request.GET.get("before")),
         "newest": urlencode(chosen),
         "chosen": urlencode(chosen),

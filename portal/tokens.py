@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
@@ -38,9 +38,8 @@ class IssueForm(forms.Form):
     def __init__(self, *args: Any, accounts: list[User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.accounts = {str(account.pk): account for account in accounts}
-        self.fields["owner"].choices = [
-            (key, _account_name(account, index == 0)) for index, (key, account) in enumerate(self.accounts.items())
-        ]  # type: ignore[attr-defined]
+        owner = cast(forms.ChoiceField, self.fields["owner"])
+        owner.choices = [(key, _account_name(account, index == 0)) for index, (key, account) in enumerate(self.accounts.items())]
 
 
 def _account_name(account: User, me: bool) -> str:
@@ -63,7 +62,7 @@ def accounts_for(viewer: Viewer) -> list[User]:
     """The viewer first, then the service accounts that the viewer may act for, by name."""
     services = (
         User.objects.filter(kind=User.Kind.SERVICE, is_active=True)
-        .exclude(pk=viewer.id)
+        .exclude(pk=viewer.user.pk)
         .order_by("username")
         .prefetch_related("groups")
     )
