@@ -57,7 +57,9 @@ def test_the_same_immutable_key_with_other_content_becomes_a_conflict_case_and_o
     for _ in range(2):
         done = append(ledger, flow.ref, [flow.item("sale-1", total=6)])
         assert (done.accepted, done.conflicts) == (0, 1)
-    assert ledger.execute("select key, held_position, seen from runtime_conflict where stream_id = %s", (flow.stream,)).fetchall() == [("sale-1", 1, 2)]
+    assert ledger.execute(
+        "select key, held_position, seen from runtime_conflict where stream_id = %s", (flow.stream,)
+    ).fetchall() == [("sale-1", 1, 2)]
     assert len(log_of(flow)) == 1
 
 
@@ -113,4 +115,7 @@ def test_positions_are_dense_and_in_commit_order_under_concurrent_writers(ledger
 def test_an_item_keeps_the_correlation_it_came_with(ledger: Connection) -> None:
     flow = Flow(ledger)
     append(ledger, flow.ref, [Item("a", 0, b"{}", correlation="till-7", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")])
-    assert ledger.execute("select correlation, traceparent from runtime_message").fetchone() == ("till-7", "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+    assert ledger.execute("select correlation, traceparent from runtime_message").fetchone() == (
+        "till-7",
+        "00-" + "a" * 32 + "-" + "b" * 16 + "-01",
+    )
