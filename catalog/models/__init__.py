@@ -7,6 +7,7 @@ from catalog.models.apis import (
     ApiUserObjectPermission,
     ApiVersion,
     Contract,
+    ContractComparison,
     ContractRevision,
     VersionEndpoint,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "BusinessEntity",
     "Campaign",
     "Contract",
+    "ContractComparison",
     "ContractRevision",
     "Dependency",
     "Domain",

@@ -45,6 +45,27 @@ class Contract(models.Model):
         return f"{self.title or self.format} {self.digest[7:15]}"
 
 
+class ContractComparison(models.Model):
+    """The verdict between two contracts, kept because neighbours are asked for often. Findings are computed again when shown."""
+
+    old = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="+")
+    new = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="+")
+    rule_pack = models.CharField(max_length=60)
+    as_of = models.DateField()
+    verdict = models.CharField(max_length=12)
+    breaking = models.PositiveIntegerField(default=0)
+    warnings = models.PositiveIntegerField(default=0)
+    compatible = models.PositiveIntegerField(default=0)
+    reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["old", "new", "rule_pack"], name="comparison_once")]
+
+    def __str__(self) -> str:
+        return f"{self.old_id[7:15]} to {self.new_id[7:15]}: {self.verdict}"
+
+
 class Api(models.Model):
     """A named capability with an owner. `slug` stands in addresses and never changes."""
 

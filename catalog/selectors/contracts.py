@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Any
 
+from catalog.contracts import compare as comparison
+from catalog.contracts.compare import DEFAULT, Comparison, Policy
 from catalog.contracts.reading import Document
 from catalog.models import Contract
 from kernel.errors import NotFound
@@ -29,16 +29,22 @@ def document(digest: str) -> Document:
     return _document(digest)
 
 
-@lru_cache(maxsize=256)
-def _compare(old_digest: str, new_digest: str, as_of: date, policy_key: tuple[tuple[str, str], ...]) -> Any:
-    from catalog.contracts import compare
-
-    return compare.compare(_document(old_digest), _document(new_digest), as_of=as_of, policy=dict(policy_key) or None)
+@lru_cache(maxsize=64)
+def _compare(old_digest: str, new_digest: str, as_of: date, policy: Policy) -> Comparison:
+    return comparison.compare(_document(old_digest), _document(new_digest), as_of=as_of, policy=policy)
 
 
-def compare(old_digest: str, new_digest: str, *, as_of: date, policy: Mapping[str, Any] | None = None) -> Any:
-    """A `catalog.contracts.compare.Comparison`. Same digests, day and policy give the same answer, so it is kept."""
-    return _compare(old_digest, new_digest, as_of, tuple(sorted((policy or {}).items())))
+def compare(old_digest: str, new_digest: str, *, as_of: date, policy: Policy | None = None) -> Comparison:
+    """Who is hurt by going from one contract to the other. Same digests, day and policy give the same answer, so the last are kept.
+
+    Raises NotFound `contract.unknown`, and Invalid `contract.family` where the two have nothing in common.
+    """
+    chosen = policy or DEFAULT
+    try:
+        hash(chosen)
+    except TypeError:
+        return comparison.compare(_document(old_digest), _document(new_digest), as_of=as_of, policy=chosen)
+    return _compare(old_digest, new_digest, as_of, chosen)
 
 
 def original(digest: str) -> tuple[bytes, str]:

@@ -1,0 +1,82 @@
+"""Comparison verdicts as people read them, and findings grouped for the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kernel import tones
+
+LEVELS: Final[dict[str, tones.Tone]] = {
+    "breaking": tones.stop("Breaking", "alert"),
+    "warning": tones.wait("To look at"),
+    "info": tones.ok("Compatible"),
+}
+SHOWS: Final = ("all", "breaking", "warning", "info")
+
+
+def tone_of(verdict: str, breaking: int = 0, warnings: int = 0) -> tones.Tone:
+    """ "3 breaking", "4 to look at", "Compatible", "No change of meaning"; None of them is "Not compared"."""
+    if verdict == "breaking":
+        return tones.stop(f"{breaking} breaking", "alert")
+    if verdict == "warning":
+        return tones.wait(f"{warnings} to look at")
+    if verdict == "compatible":
+        return tones.ok("Compatible")
+    if verdict == "none":
+        return tones.ok("No change of meaning")
+    return tones.quiet("Not compared")
+
+
+@dataclass(slots=True)
+class Group:
+    """One component or operation of the tree with the findings in it."""
+
+    section: str
+    name: str
+    uses: list[str] = field(default_factory=list)
+    findings: list[Any] = field(default_factory=list)
+
+    @property
+    def tone(self) -> tones.Tone:
+        for level, word in (("breaking", "breaking"), ("warning", "to look at"), ("info", "compatible")):
+            n = sum(1 for f in self.findings if f.level == level)
+            if n:
+                return tones.Tone(LEVELS[level].tone, f"{n} {word}", LEVELS[level].icon)
+        return tones.quiet("nothing")
+
+
+_SECTIONS: Final = {"schemas": "Schemas", "parameters": "Parameters", "responses": "Answers", "requestBodies": "Request bodies", "headers": "Headers",
+                    "messages": "Messages", "securitySchemes": "Security"}  # fmt: skip
+
+
+def place_of(pointer: str) -> tuple[str, str]:
+    """(section, name) that a pointer of the source lies in: ("Schemas", "Price"), ("Operations", "GET /orders"), …"""
+    tokens = [t.replace("~1", "/").replace("~0", "~") for t in pointer.partition("#")[2 if "#" in pointer else 0].split("/")[1:]]
+    if len(tokens) >= 3 and tokens[0] == "components":
+        return _SECTIONS.get(tokens[1], tokens[1]), tokens[2]
+    if len(tokens) >= 2 and tokens[0] in ("definitions", "$defs"):
+        return "Schemas", tokens[1]
+    if len(tokens) >= 2 and tokens[0] in ("paths", "webhooks"):
+        return "Operations", f"{tokens[2].upper()} {tokens[1]}" if len(tokens) > 2 and tokens[2].isalpha() and len(
+            tokens[2]
+        ) < 8 else tokens[1]
+    if len(tokens) >= 2 and tokens[0] in ("channels", "operations"):
+        return "Channels", tokens[1]
+    if tokens and ":" in tokens[0]:
+        named = [t for t in tokens if "[" in t]
+        return "Metadata", named[0] if named else tokens[-1]
+    return "Document", tokens[0] if tokens else "the whole"
+
+
+def grouped(findings: Iterable[Any]) -> list[tuple[str, list[Group]]]:
+    """Sections with their groups, the worst first inside each."""
+    sections: dict[str, dict[str, Group]] = {}
+    for found in findings:
+        section, name = place_of(found.pointer)
+        group = sections.setdefault(section, {}).setdefault(name, Group(section, name))
+        group.findings.append(found)
+        group.uses += [o for o in found.operations if o not in group.uses]
+    order = {"stop": 0, "wait": 1, "ok": 2, "quiet": 3, "accent": 4}
+    return [(s, sorted(groups.values(), key=lambda g: (order[g.tone.tone], g.name))) for s, groups in sections.items()]
