@@ -10,15 +10,18 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from limits import RateLimitItem, parse
 from limits.storage import storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
+
+from kernel.errors import Forbidden
 
 log = logging.getLogger(__name__)
 
@@ -93,3 +96,15 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """Ends the session. A GET does not: a link on another page must not sign anybody out."""
     logout(request)
     return redirect("sign-in")
+
+
+@login_not_required
+@never_cache
+def administration_door(request: HttpRequest) -> HttpResponse:
+    """In place of the administration's own sign-in page, which would know no limit: one door for everybody."""
+    if request.user.is_authenticated:
+        raise Forbidden(
+            "administration.not_staff",
+            "The administration is for administrators. Your account is not one of them; nothing was changed.",
+        )
+    return redirect_to_login(request.GET.get("next") or reverse("admin:index"))

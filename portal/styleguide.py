@@ -127,5 +127,32 @@ def samples() -> dict[str, Any]:
                 {"message": "currency became required", "pointer": "/components/schemas/PriceQuote/required", "line": 114}
             ],
         },
+        "findings": [
+            {
+                "tone": tones.stop("Breaking", "alert"),
+                "say": "`currency` became required in `POST /price-quotes`",
+                "affects": "Breaks 3 consumers",
+                "anchor": "d1",
+            },
+            {
+                "tone": tones.ok("Compatible"),
+                "say": "`note` was added as optional to the answer of `GET /prices/{sku}`",
+                "anchor": "d2",
+            },
+        ],
+        "weekdays": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+        "weeks": [[_day(week * 7 + day - 6) for day in range(7)] for week in range(3, 5)],
         "icons": icons(),
+    }
+
+
+def _day(number: int) -> dict[str, Any]:
+    """A day of a month of 30 days that begins on a Sunday; the freeze of the example lasts from the 23rd on."""
+    tone = tones.stop("Peak trading", "calendar") if 23 <= number <= 30 else None
+    return {
+        "number": (number - 1) % 30 + 1,
+        "month": "Nov" if number <= 30 else "Dec",
+        "outside": number > 30,
+        "today": number == 18,
+        "tone": tone,
     }

@@ -137,3 +137,13 @@ def test_every_page_forbids_inline_style_and_script_and_holds_none(client):
         assert "<style" not in answer.text
         assert not [word for word in (" onclick=", " onload=", " onchange=", " onsubmit=") if word in answer.text]
         assert "<script>" not in answer.text
+
+
+def test_the_administration_has_no_door_of_its_own(client):
+    assert client.get("/admin/").url == "/admin/login/?next=/admin/"
+    assert client.get("/admin/login/?next=/admin/").url == "/sign-in/?next=/admin/"
+    assert client.post("/admin/login/", {"username": "ann", "password": "x"}).status_code == 302
+    client.force_login(make.person("ann"))
+    assert client.get("/admin/login/").status_code == 403
+    client.force_login(make.person("root", is_staff=True, is_superuser=True))
+    assert client.get("/admin/").status_code == 200
