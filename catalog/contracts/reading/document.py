@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from catalog.contracts.reading import summary
-from catalog.contracts.reading.detect import detect
+from catalog.contracts.reading.detect import detect, dialect
 from catalog.contracts.reading.json_text import parse_json
 from catalog.contracts.reading.limits import DEFAULT, Clock, Limits, measure, refusal
 from catalog.contracts.reading.lines import Locator, SourceText
@@ -59,15 +59,28 @@ class Document:
 
     @classmethod
     def from_value(cls, value: Any, *, name: str | None = None, limits: Limits = DEFAULT) -> Document:
-        """A contract that is already parsed, such as an inline JSON Schema. `true` is the schema {}, `false` is {"not": {}}."""
+        """A contract of any format but EDMX that is already parsed. Raises Invalid as `read` does."""
         clock = Clock(limits)
         measure(value, limits, clock)
-        if value is True or value == {}:
-            value = {} if value is True else value
-            return _plain_schema({}, name)
-        if value is False:
-            return _plain_schema({"not": {}}, name)
+        if isinstance(value, bool):
+            return cls.from_schema(value, name=name, limits=limits)
         return _build(value, None, name=name, base_dir=None, limits=limits, clock=clock, files={}, text=None)
+
+    @classmethod
+    def from_schema(cls, schema: Any, *, name: str | None = None, limits: Limits = DEFAULT) -> Document:
+        """An inline JSON Schema that is already parsed: `true` is the schema {}, `false` is {"not": {}}.
+
+        Raises Invalid when it is neither an object nor a boolean, or too large or too deep.
+        """
+        if isinstance(schema, bool):
+            schema = {} if schema else {"not": {}}
+        if not isinstance(schema, dict):
+            raise refusal("contract.not_a_contract", "A JSON Schema is an object, or true or false.")
+        clock = Clock(limits)
+        measure(schema, limits, clock)
+        return _build(
+            schema, None, kind=dialect(schema), name=name, base_dir=None, limits=limits, clock=clock, files={}, text=None
+        )
 
     @property
     def family(self) -> str:
@@ -212,11 +225,6 @@ def _canonical(tree: Any) -> bytes:
         raise refusal("contract.encoding", f"The contract has no canonical JSON: {error}.") from None
 
 
-def _plain_schema(tree: dict[str, Any], name: str | None) -> Document:
-    canonical = _canonical(tree)
-    return Document("jsonschema-2020-12", tree, tree, canonical, digest_bytes(canonical), name=name)
-
-
 def _build(
     value: Any,
     canonical: bytes | None,
@@ -227,8 +235,9 @@ def _build(
     clock: Clock,
     files: dict[str, SourceText],
     text: SourceText | None,
+    kind: str | None = None,
 ) -> Document:
-    kind = detect(value)
+    kind = kind or detect(value)
 
     def parse(data: bytes, file: str) -> tuple[Any, str]:
         inner = decode(data, limits)

@@ -156,9 +156,12 @@ def test_a_meaningless_keyword_is_named_and_left_out() -> None:
 
 
 def test_boolean_schemas_are_read_from_values() -> None:
-    assert Document.from_value(True).tree == {}
-    assert Document.from_value(False).tree == {"not": {}}
-    assert Document.from_value({}).format == "jsonschema-2020-12"
+    assert Document.from_schema(True).tree == {}
+    assert Document.from_schema(False).tree == {"not": {}}
+    assert Document.from_schema({}).format == "jsonschema-2020-12"
+    assert Document.from_schema({"title": "anything"}).tree == {"title": "anything"}
+    with pytest.raises(Invalid):
+        Document.from_schema([1])
 
 
 @pytest.mark.parametrize(
