@@ -180,6 +180,7 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "consequence-changed": Kind(BOTH, "changed what follows from its condition", "if"),
     "consequence-rearranged": Kind(NONE, "says the same in another way under its condition", "if"),
     "condition-changed": Kind(BOTH, "changed the condition of its if/then/else", "if"),
+    "unevaluated-reach-changed": Kind(BOTH, "may leave other values unevaluated than before", "unevaluatedProperties"),
     "default-value-added": Kind(NONE, "now has the default {new}", "default"),
     "default-value-removed": Kind(NONE, "no longer has the default {old}", "default"),
     "default-value-changed": Kind(NONE, "has the default {new} instead of {old}", "default"),

@@ -106,18 +106,20 @@ class Report:
     def finish(self) -> list[Finding]:
         """All findings, worst first, each with every operation that it concerns."""
         for use, operations in self._uses.items():
-            for pair, negated, root in self.diff.walk(use.key):
+            for pair, negated, mask, root in self.diff.walk(use.key):
                 for change in pair.changes:
-                    self._schema_finding(change, use, negated=negated, root=root, operations=operations)
+                    self._schema_finding(change, use, negated=negated, mask=mask, root=root, operations=operations)
         found = [self._complete(finding, operations) for finding, operations in self._direct.values()]
         return sorted(found, key=_sort_key)
 
-    def _schema_finding(self, change: Change, use: Use, *, negated: bool, root: bool, operations: dict[str, str]) -> None:
+    def _schema_finding(
+        self, change: Change, use: Use, *, negated: bool, mask: int, root: bool, operations: dict[str, str]
+    ) -> None:
         if use.skip_defaults and root and change.kind.startswith("default-value"):
             return
         flow: Flow = use.key[2]
         place = use.place if root else below(use.place)
-        effect = flip(change.effect) if negated else change.effect
+        effect = (flip(change.effect) if negated else change.effect) & mask
         loose = bool(change.data.get("format")) or change.new == "any"
         rule = schema_rule(change.kind, flow.direction, place, loose=loose, header=use.header)
         key = (rule, change.old_pointer, change.new_pointer, change.name, _dump(change.old), _dump(change.new), effect)

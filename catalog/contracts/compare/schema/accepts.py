@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from catalog.contracts.compare.schema.build import Builder, matches, readable
-from catalog.contracts.compare.schema.node import Node
+from catalog.contracts.compare.schema.node import Node, is_plain
 from catalog.contracts.compare.schema.source import Parts
 from catalog.contracts.compare.schema.values import has_type, is_number, json_type, value_key
 
@@ -106,9 +106,12 @@ def _array(builder: Builder, node: Node, value: list[Any], depth: int) -> Answer
         return False
     if node.unique and len({value_key(item) for item in value}) < len(value):
         return False
-    answers: list[Answer] = [None] if node.unevaluated_items is not None else []
+    rest = node.items
+    if rest is None and node.unevaluated_items is not None and is_plain(node):
+        rest = node.unevaluated_items
+    answers: list[Answer] = [None] if node.unevaluated_items is not None and not is_plain(node) else []
     for index, item in enumerate(value):
-        parts = node.prefix[index] if index < len(node.prefix) else node.items
+        parts = node.prefix[index] if index < len(node.prefix) else rest
         if parts:
             answers.append(accepts(builder, builder.node(parts), item, depth + 1))
     for need in node.contains:
@@ -128,7 +131,7 @@ def parts_for(node: Node, name: str) -> Parts:
     found = tuple(part for pattern, parts in node.pattern_properties.items() if matches(pattern, name) for part in parts)
     if not found and node.additional is not None:
         found = node.additional
-    if not found and node.unevaluated_properties is not None and not node.groups and not node.conditionals:
+    if not found and node.unevaluated_properties is not None and is_plain(node):
         found = node.unevaluated_properties
     return found
 
@@ -140,7 +143,7 @@ def _object(builder: Builder, node: Node, value: dict[str, Any], depth: int) -> 
         return False
     if any(name in value and not needed <= value.keys() for name, needed in node.dependent_required.items()):
         return False
-    open_end = node.unevaluated_properties is not None and (node.groups or node.conditionals or node.dependent_schemas)
+    open_end = node.unevaluated_properties is not None and not is_plain(node)
     answers: list[Answer] = [None] if open_end else []
     for name, item in value.items():
         parts = parts_for(node, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog.contracts.compare.schema.change import BOTH, NARROWS, WIDENS
-from catalog.contracts.compare.schema.node import Contains, Node
+from catalog.contracts.compare.schema.node import Contains, Node, is_plain
 from catalog.contracts.compare.schema.scalars import compare_least, compare_most
 from catalog.contracts.compare.schema.source import Parts
 
@@ -33,7 +33,7 @@ def compare(meeting: Meeting, *, active: bool) -> None:
 
 def item_at(node: Node, index: int) -> Parts:
     """What a node demands of the item at a position (empty: nothing)."""
-    return node.prefix[index] if index < len(node.prefix) else (node.items or ())
+    return node.prefix[index] if index < len(node.prefix) else _tail(node)
 
 
 def _compare_positions(meeting: Meeting) -> None:
@@ -53,11 +53,19 @@ def _compare_positions(meeting: Meeting) -> None:
             closed = meeting.diff.new.node(there).never if gone else meeting.diff.old.node(here).never
             word = "prefixItems" if "prefixItems" in (old if gone else new).where else "items"
             meeting.add(kind, effect, index if gone else None, None if gone else index, word, data={"closed": closed})
-    tail_old, tail_new = old.items or (), new.items or ()
-    if tail_old or tail_new:
+    tail_old, tail_new = _tail(old), _tail(new)
+    said = old.items is None and new.items is None and (old.unevaluated_items is None) != (new.unevaluated_items is None)
+    if (tail_old or tail_new) and not said:
         longest = max(len(old.prefix), len(new.prefix))
         if not (_beyond(old, longest) and _beyond(new, longest)):
             meeting.child(tail_old, tail_new)
+
+
+def _tail(node: Node) -> Parts:
+    """What holds for the items after the named positions, `unevaluatedItems` included where nothing else can evaluate."""
+    if node.items is not None:
+        return node.items
+    return node.unevaluated_items if node.unevaluated_items is not None and is_plain(node) else ()
 
 
 def _beyond(node: Node, index: int) -> bool:
@@ -102,10 +110,11 @@ def _compare_one_contains(meeting: Meeting, old: Contains, new: Contains) -> Non
 
 def _compare_unevaluated(meeting: Meeting, *, idle: bool) -> None:
     old, new = meeting.old.unevaluated_items, meeting.new.unevaluated_items
-    if old is not None and new is not None:
-        if not idle:
+    if (old is None) == (new is None):
+        if old is not None and new is not None and not (is_plain(meeting.old) and is_plain(meeting.new)):
             meeting.child(old, new)
-    elif new is not None:
+        return
+    if new is not None and meeting.old.items is None:
         meeting.add("unevaluated-items-added", NARROWS, keyword="unevaluatedItems", idle=idle)
-    elif old is not None:
+    elif old is not None and meeting.new.items is None:
         meeting.add("unevaluated-items-removed", WIDENS, keyword="unevaluatedItems", idle=idle)

@@ -8,7 +8,17 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from catalog.contracts.compare.schema.node import Bound, Conditional, Contains, Group, Node, NodeKey
-from catalog.contracts.compare.schema.source import DROP_ANY_OF, DROP_IF, DROP_ONE_OF, Part, Parts, SchemaSource, join
+from catalog.contracts.compare.schema.source import (
+    ADMITS_NULL,
+    DROP_ANY_OF,
+    DROP_IF,
+    DROP_ONE_OF,
+    EXPANDED,
+    Part,
+    Parts,
+    SchemaSource,
+    join,
+)
 from catalog.contracts.compare.schema.values import has_type, intersect_types, is_number, simplify_types, value_key
 
 #: Words that describe and never restrict (`contracts.md` fact 27).
@@ -75,11 +85,14 @@ class Builder:
         node.composed = tuple(flat.composed)
         node.unresolved = tuple(flat.unresolved)
         node.never = flat.never
-        for part in flat.parts:
+        spoken = [part for part in flat.parts if isinstance(part.raw, dict)]
+        for part in spoken:
             _Reading(node, part, self.source).apply()
-        _merge_objects(node, flat.parts)
-        _merge_arrays(node, flat.parts)
+        _merge_objects(node, spoken)
+        _merge_arrays(node, spoken)
+        _settle_unevaluated(node)
         if flat.null:
+            node.flat = tuple(part._replace(mask=part.mask | ADMITS_NULL) for part in node.flat)
             _admit_null(node)
         self._settle_groups(node)
         _tighten(node)
@@ -88,9 +101,15 @@ class Builder:
     def _flatten(self, part: Part, flat: _Flat, path: set[int], *, top: bool) -> None:
         raw = part.raw
         if isinstance(raw, bool):
-            flat.never = flat.never or not raw
+            if not raw:
+                flat.never = True
+                flat.add(part)
             return
         if not isinstance(raw, dict) or not raw or id(raw) in path or len(flat.parts) > _MAX_FLATTEN:
+            return
+        if part.mask & EXPANDED:
+            flat.null = flat.null or bool(part.mask & ADMITS_NULL)
+            flat.add(part)
             return
         path = path | {id(raw)}
         ref = raw.get("$ref", raw.get("$dynamicRef"))
@@ -100,6 +119,7 @@ class Builder:
             target = self.source.resolve(ref)
             if target is None:
                 flat.unresolved.append(ref)
+                flat.add(self.source.dangling(ref, part.pointer))
             else:
                 flat.refs.append(ref)
                 self._flatten(target, flat, path, top=top)
@@ -118,7 +138,7 @@ class Builder:
             if top and self.source.dialect.nullable and raw.get("nullable") is True:
                 flat.null = True
         if size:
-            flat.add(part)
+            flat.add(part._replace(mask=part.mask | EXPANDED))
         for index, branch in enumerate(branches if isinstance(branches, list) else ()):
             if isinstance(branch, dict) and isinstance(branch.get("$ref"), str):
                 flat.composed.append(branch["$ref"])
@@ -621,6 +641,14 @@ def _merge_arrays(node: Node, parts: list[Part]) -> None:
     )
     rests = tuple(rest for _, rest in shapes if rest is not None)
     node.items = rests or None
+
+
+def _settle_unevaluated(node: Node) -> None:
+    """Where `items` or `additionalProperties` speak for all the rest, nothing is left unevaluated."""
+    if node.items is not None:
+        node.unevaluated_items = None
+    if node.additional is not None:
+        node.unevaluated_properties = None
 
 
 _compiled: dict[str, re.Pattern[str] | None] = {}

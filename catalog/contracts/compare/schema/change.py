@@ -60,10 +60,14 @@ PairKey = tuple[int, int, Flow]
 
 
 class Edge(NamedTuple):
-    """Link to the comparison of two child schemas; `negated` below a `not`; `quiet`: proven harmless, only noted."""
+    """Link to the comparison of two child schemas; `negated` below a `not`.
+
+    `mask`: effects that the parent lets through. What the parent has proven not to happen as a whole is masked out.
+    """
 
     target: PairKey
     negated: bool = False
+    mask: int = BOTH
 
 
 class Pair:

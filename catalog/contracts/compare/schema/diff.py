@@ -16,7 +16,7 @@ from catalog.contracts.compare.schema import arrays, objects, scalars, unions
 from catalog.contracts.compare.schema.accepts import accepts
 from catalog.contracts.compare.schema.build import Builder
 from catalog.contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS, Change, Edge, Flow, Pair, PairKey, flip
-from catalog.contracts.compare.schema.node import Node
+from catalog.contracts.compare.schema.node import Node, is_plain
 from catalog.contracts.compare.schema.source import Parts, Sameness, SchemaSource
 
 _FINITE_LIMIT = 200
@@ -89,20 +89,20 @@ class SchemaDiff:
         if known is not None:
             return known
         effect, leaned = NONE, False
-        stack = [(key, False)]
-        seen = {(key, False)}
+        stack = [(key, False, BOTH)]
+        seen = {(key, False, BOTH)}
         while stack and effect != BOTH:
-            current, negated = stack.pop()
+            current, negated, mask = stack.pop()
             pair = self.pair(current)
             if pair is None:
                 leaned = True
                 continue
             for change in pair.changes:
                 if not self.is_silent(change):
-                    effect |= flip(change.effect) if negated else change.effect
+                    effect |= (flip(change.effect) if negated else change.effect) & mask
             for edge in pair.edges:
-                follow = (edge.target, negated != edge.negated)
-                if follow not in seen:
+                follow = _follow(edge, negated, mask)
+                if follow[2] and follow not in seen:
                     seen.add(follow)
                     stack.append(follow)
         if not leaned or effect == BOTH:
@@ -121,21 +121,27 @@ class SchemaDiff:
         """True when the base provably accepts all that the revision accepts."""
         return not self.relation(self.link(old, new, flow)) & WIDENS
 
-    def walk(self, key: PairKey) -> Iterator[tuple[Pair, bool, bool]]:
-        """Every pair below `key` as (pair, negated, is_root), each once per polarity."""
-        stack = [(key, False)]
-        seen = {(key, False)}
+    def walk(self, key: PairKey) -> Iterator[tuple[Pair, bool, int, bool]]:
+        """Every pair below `key` as (pair, negated, effects let through, is root), each once per way of being reached."""
+        start = (key, False, BOTH)
+        stack, seen = [start], {start}
         while stack:
-            current, negated = stack.pop()
-            pair = self.pair(current)
+            state = stack.pop()
+            pair = self.pair(state[0])
             if pair is None:  # pragma: no cover - nothing is open outside construction
                 continue
-            yield pair, negated, current == key and not negated
+            yield pair, state[1], state[2], state == start
             for edge in pair.edges:
-                follow = (edge.target, negated != edge.negated)
+                follow = _follow(edge, state[1], state[2])
                 if follow not in seen:
                     seen.add(follow)
                     stack.append(follow)
+
+
+def _follow(edge: Edge, negated: bool, mask: int) -> tuple[PairKey, bool, int]:
+    """State below an edge; the mask is kept in the orientation of the root."""
+    own = flip(edge.mask) if negated else edge.mask
+    return edge.target, negated != edge.negated, mask & own
 
 
 class Meeting:
@@ -162,10 +168,11 @@ class Meeting:
         self.pair.changes.append(change)
         return change
 
-    def child(self, old: Parts, new: Parts, *, negated: bool = False) -> PairKey | None:
+    def child(self, old: Parts, new: Parts, *, negated: bool = False, mask: int = BOTH) -> PairKey | None:
+        """Links the comparison of two child schemas; None when they are the same."""
         key = self.diff.link(old, new, self.flow)
         if key is not None:
-            self.pair.edges.append(Edge(key, negated))
+            self.pair.edges.append(Edge(key, negated, mask))
         return key
 
     def settle(self) -> Pair:
@@ -186,6 +193,7 @@ class Meeting:
             self.compare_keywords()
         unions.compare_discriminators(self)
         self._check_finite()
+        self._check_unevaluated()
         return self.pair
 
     def compare_keywords(self) -> None:
@@ -209,6 +217,20 @@ class Meeting:
             data={"reason": "a reference leads nowhere, so what it would say is unknown"},
         )
 
+    def _check_unevaluated(self) -> None:
+        """What is left unevaluated hangs on every branch that a value takes: with any change there, it is not followed."""
+        for name, word in (("unevaluated_properties", "unevaluatedProperties"), ("unevaluated_items", "unevaluatedItems")):
+            sides = [node for node in (self.old, self.new) if getattr(node, name) is not None and not is_plain(node)]
+            if not sides or not (self.pair.edges or any(change.effect for change in self.pair.changes)):
+                continue
+            self.add(
+                "unevaluated-reach-changed",
+                BOTH,
+                keyword=word,
+                undecided=True,
+                data={"reason": f"which values {word} reaches depends on branches that changed"},
+            )
+
     def _check_finite(self) -> None:
         """Where one side lists its values, ask the other side about each instead of comparing keywords."""
         self._finite(self.old, NARROWS)
@@ -230,10 +252,16 @@ class Meeting:
             if change.effect & effect and not change.kind.startswith("enum"):
                 change.effect &= ~effect
                 change.data["proved"] = True
+        self.silence(effect)
+
+    def silence(self, effect: int) -> None:
+        """Masks an effect that is proven not to happen in all comparisons below."""
         kept = []
         for edge in self.pair.edges:
-            if self.diff.relation(edge.target) & (flip(effect) if edge.negated else effect) == 0:
-                kept.append(edge)
+            relation = self.diff.relation(edge.target)
+            relation = (flip(relation) if edge.negated else relation) & edge.mask
+            if not relation or relation & ~effect:
+                kept.append(edge._replace(mask=edge.mask & ~effect))
         self.pair.edges = kept
 
 

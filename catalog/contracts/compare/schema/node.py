@@ -207,3 +207,8 @@ class Node:
             or self.conditionals
             or self.unresolved
         )
+
+
+def is_plain(node: Node) -> bool:
+    """True when no keyword evaluates items or properties depending on the value."""
+    return not (node.groups or node.conditionals or node.contains or node.dependent_schemas)

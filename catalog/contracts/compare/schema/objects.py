@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from catalog.contracts.compare.schema import lifecycle
 from catalog.contracts.compare.schema.accepts import parts_for
 from catalog.contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
-from catalog.contracts.compare.schema.node import Node
+from catalog.contracts.compare.schema.node import Node, is_plain
 from catalog.contracts.compare.schema.scalars import compare_least, compare_most, describe
 from catalog.contracts.compare.schema.source import Parts
 
@@ -202,8 +202,10 @@ class _Properties:
 
 
 def _compare_additional(meeting: Meeting) -> None:
-    old, new = meeting.old.additional, meeting.new.additional
-    if old is None and new is None:
+    old, new = _tail(meeting.old), _tail(meeting.new)
+    if meeting.old.additional is None and meeting.new.additional is None:
+        if old is not None and new is not None:
+            meeting.child(old, new)
         return
     places = {
         "old_pointer": meeting.old.additional_pointer or meeting.old.pointer,
@@ -228,6 +230,13 @@ def _compare_additional(meeting: Meeting) -> None:
             meeting.add(kind, effect, None, None, **places)
 
 
+def _tail(node: Node) -> Parts | None:
+    """What holds for names that nothing else speaks of (None: anything)."""
+    if node.additional is not None:
+        return node.additional
+    return node.unevaluated_properties if is_plain(node) else None
+
+
 def _compare_pattern_properties(meeting: Meeting) -> None:
     old, new = meeting.old.pattern_properties, meeting.new.pattern_properties
     for pattern in dict.fromkeys([*old, *new]):
@@ -235,7 +244,7 @@ def _compare_pattern_properties(meeting: Meeting) -> None:
         if mine is not None and theirs is not None:
             meeting.child(mine, theirs)
             continue
-        rest = (meeting.old if mine is None else meeting.new).additional
+        rest = _tail(meeting.old if mine is None else meeting.new)
         # Where only additionalProperties speaks for these names, it decides; where nothing speaks, they are open.
         if mine is None and theirs is not None:
             key = meeting.diff.link(rest or (), theirs, meeting.flow)
@@ -303,8 +312,9 @@ def _compare_dependent_schemas(meeting: Meeting) -> None:
 def _compare_unevaluated(meeting: Meeting) -> None:
     old, new = meeting.old.unevaluated_properties, meeting.new.unevaluated_properties
     if old is not None and new is not None:
-        meeting.child(old, new)
-    elif new is not None:
+        if not (is_plain(meeting.old) and is_plain(meeting.new)):
+            meeting.child(old, new)
+    elif new is not None and meeting.old.additional is None:
         meeting.add("unevaluated-properties-added", NARROWS, keyword="unevaluatedProperties")
-    elif old is not None:
+    elif old is not None and meeting.new.additional is None:
         meeting.add("unevaluated-properties-removed", WIDENS, keyword="unevaluatedProperties")

@@ -372,9 +372,13 @@ def _compare_composition(meeting: Meeting) -> None:
                 name = ref.rsplit("/", 1)[-1]
                 shown = (name, None) if verb == "removed" else (None, name)
                 meeting.add(f"all-of-{verb}", NONE, *shown, "allOf")
-        words = [part for part in before.flat if all(_is_word(keyword) for keyword in part.raw)]
-        if words and not any(all(_is_word(keyword) for keyword in part.raw) for part in after.flat):
+        if _only_words(before) and not _only_words(after):
             meeting.add(f"all-of-{verb}-annotation-only", NONE, None, None, "allOf")
+
+
+def _only_words(node: Node) -> bool:
+    """True when a part of the node describes and demands nothing."""
+    return any(isinstance(part.raw, dict) and all(_is_word(keyword) for keyword in part.raw) for part in node.flat)
 
 
 def _is_word(keyword: str) -> bool:

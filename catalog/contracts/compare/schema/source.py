@@ -11,6 +11,10 @@ from catalog.contracts.compare.schema.values import signature
 DROP_ANY_OF = 1
 DROP_ONE_OF = 2
 DROP_IF = 4
+#: `$ref` and `allOf` of the part are already taken apart into parts of their own.
+EXPANDED = 8
+#: The whole conjunction also admits null (OpenAPI 3.0 `nullable` around a composition).
+ADMITS_NULL = 16
 
 _REF_IN_BYTES = re.compile(rb'"\$(?:ref|dynamicRef|recursiveRef)":"((?:[^"\\]|\\.)*)"')
 _HAS_REF = (b'"$ref"', b'"$dynamicRef"', b'"$recursiveRef"')
@@ -68,11 +72,19 @@ class SchemaSource:
         self._anchors: dict[str, Part] | None = None
         self._kept: list[Any] = []
         self._slices: dict[str, Part] = {}
+        self._dangling: dict[str, Part] = {}
 
     def synthetic(self, raw: Any, pointer: str) -> Part:
         """Part for a schema that is not in the document (kept alive, because identity is by object)."""
         self._kept.append(raw)
         return Part(raw, pointer)
+
+    def dangling(self, ref: str, pointer: str) -> Part:
+        """Part for a reference that leads nowhere; the same reference gives the same identity."""
+        part = self._dangling.get(ref)
+        if part is None:
+            part = self._dangling[ref] = self.synthetic({"$ref": ref}, pointer)
+        return part
 
     def type_slice(self, name: str) -> Part:
         part = self._slices.get(name)

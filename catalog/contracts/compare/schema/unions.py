@@ -118,7 +118,7 @@ def _prove(meeting: Meeting, start: int) -> None:
         if all(hit is not None for hit in _covered(meeting, one, other, inward=inward)):
             for change in meeting.pair.changes[start:]:
                 change.effect &= ~direction
-            meeting.pair.edges = [edge for edge in meeting.pair.edges if not meeting.diff.relation(edge.target) & direction]
+            meeting.silence(direction)
 
 
 class _Branches:
@@ -142,7 +142,7 @@ class _Branches:
             if effect & WIDENS and self._other_home(after, before, narrow=False):
                 effect &= ~WIDENS
             if key is not None and (effect or not meeting.diff.relation(key)):
-                meeting.child(self.old.branches[before], self.new.branches[after])
+                meeting.child(self.old.branches[before], self.new.branches[after], mask=effect or BOTH)
         for index in left:
             covered = any(meeting.diff.fits(self.old.branches[index], other, meeting.flow) for other in self.new.branches)
             effect = NONE if covered else NARROWS
