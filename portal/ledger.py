@@ -148,7 +148,7 @@ def chain_state() -> ChainState:
             cursor.execute(f"set local statement_timeout = {CHECK_LIMIT_MS}")
             found = audit.verify()
     except OperationalError:
-        says = f"{head.position:,} entries are too many to walk while a page waits: `tillgate verify-ledger` does it."
+        says = f"{head.position:,} entries are too many to walk while a page waits: `python manage.py verify_ledger` does it."
         return _keep(ChainState(quiet("Not checked"), says, 0, head.hash, None))
     if found.sound:
         return _keep(
