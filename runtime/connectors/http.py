@@ -62,8 +62,12 @@ class HttpClient:
             raise Refused("egress.base_url", "The base URL must not hold a user or password; name a secret instead.")
         self.allowed = {_authority(self.base), *also_allowed}
         self.max_response = max_response
-        context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
-        self.transport = _Transport(context)
+        if verify is False:
+            raise Refused("egress.tls", "TLS certificates are always checked; name a CA file under 'verify' instead of false.")
+        # Loading the CA certificates takes longer than many calls; plain HTTP inside a store's network needs none.
+        needed = self.base.scheme == "https" or isinstance(verify, str) or len(self.allowed) > 1
+        context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None) if needed else None
+        self.transport = _Transport(context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
     def close(self) -> None:
         self.transport.close()

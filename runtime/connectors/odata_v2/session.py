@@ -19,8 +19,6 @@ class Session:
     """One service of one system. The CSRF token and *every* cookie that came with it are sent on writes (their names are no contract)."""
 
     def __init__(self, settings: ODataSettings) -> None:
-        if settings.verify is False:
-            raise Refused("egress.tls", "TLS certificates are always checked; name a CA file under 'verify' instead of false.")
         self.settings = settings
         self.http = HttpClient(
             settings.base_url, verify=settings.verify, also_allowed=settings.also_allowed, max_response=settings.max_response

@@ -10,14 +10,12 @@ import msgspec
 
 from runtime.connectors.auth import Auth
 from runtime.connectors.http import HttpClient, Response, raise_for
-from runtime.connectors.protocols import Call, Refused
+from runtime.connectors.protocols import Call
 from runtime.connectors.rest.settings import RestSettings
 
 
 class Session:
     def __init__(self, settings: RestSettings) -> None:
-        if settings.verify is False:
-            raise Refused("egress.tls", "TLS certificates are always checked; name a CA file under 'verify' instead of false.")
         self.settings = settings
         self.http = HttpClient(
             settings.base_url, verify=settings.verify, also_allowed=settings.also_allowed, max_response=settings.max_response

@@ -43,10 +43,7 @@ class RestSource:
 
     def check(self, *, call: Call) -> Health:
         try:
-            target = self.settings.check_path or self.settings.path
-            params = dict(self.settings.parameters)
-            if self.settings.paging.size and not self.settings.check_path:
-                params[self.settings.paging.size_param] = "1"
+            target, params = (self.settings.check_path, {}) if self.settings.check_path else self._question({})
             self.session.refuse(self.session.send("GET", target, call=call, effect=False, params=params), call=call, effect=False)
         except (Refused, Retriable) as error:
             return Health(False, str(error))

@@ -45,7 +45,9 @@ class TestSource(HttpSourceConformance):
     def expected(self, make, circumstances):
         """Keys by another way: one page that holds everything."""
         source = make()
-        response = source.session.get("A_Product", call=circumstances, params={"$top": "1000", "$format": "json", "$select": "Product"})
+        response = source.session.get(
+            "A_Product", call=circumstances, params={"$top": "1000", "$format": "json", "$select": "Product"}
+        )
         source.close()
         return [row["Product"] for row in json.loads(response.body)["d"]["results"]]
 
@@ -176,7 +178,9 @@ def test_an_update_with_an_old_etag_changes_nothing_and_may_be_tried_again(calm,
     sink = open_sink("odata_v2", connection(calm, "s4hana-cloud", operation="update", match="item", expand=[]))
     source = open_source("odata_v2", connection(calm, "s4hana-cloud", expand=[]))
     key = source.read(None, call=circumstances).records[0].key
-    old = Item(key, "a", b'{"ProductOldID":"OLD"}', address={"Product": key}, match='W/"datetimeoffset\'2001-01-01T00%3A00%3A00Z\'"')
+    old = Item(
+        key, "a", b'{"ProductOldID":"OLD"}', address={"Product": key}, match="W/\"datetimeoffset'2001-01-01T00%3A00%3A00Z'\""
+    )
     none = Item(key, "b", b'{"ProductOldID":"NONE"}', address={"Product": key})
     outcomes = sink.write([old, none], call=circumstances)
     sink.close()
@@ -212,7 +216,13 @@ def test_key_predicates_escape_quotes_and_keep_leading_zeros():
 
 
 def test_error_bodies_in_every_known_shape():
-    v2 = {"error": {"code": "X/1", "message": {"lang": "en", "value": "No"}, "innererror": {"errordetails": [{"message": "Why", "target": "F"}]}}}
+    v2 = {
+        "error": {
+            "code": "X/1",
+            "message": {"lang": "en", "value": "No"},
+            "innererror": {"errordetails": [{"message": "Why", "target": "F"}]},
+        }
+    }
     assert error_of(json.dumps(v2).encode()) == ("X/1", "No; Why (F)")
     assert error_of(b'{"error":{"code":"A","message":"plain"}}') == ("A", "plain")
     assert error_of(b"<html>") == ("", "")
@@ -221,4 +231,6 @@ def test_error_bodies_in_every_known_shape():
 
 def test_tls_checks_cannot_be_switched_off():
     with pytest.raises(Refused, match="always checked"):
-        open_source("odata_v2", {"base_url": "https://x", "service": "s", "entity_set": "E", "key_fields": ["K"], "verify": False})
+        open_source(
+            "odata_v2", {"base_url": "https://x", "service": "s", "entity_set": "E", "key_fields": ["K"], "verify": False}
+        )

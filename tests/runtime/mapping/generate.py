@@ -93,7 +93,9 @@ def _typed(rng, field, depth, kind=None):
     elif kind == "boolean" and rng.random() < 0.5:
         field |= {"true_values": ["X", "yes"], "false_values": ["", "no"]}
     elif kind in ("date", "datetime"):
-        field["format"] = "odata_v2" if last == "ms" else rng.choice(["iso", "iso", "odata_v2", "compact"] if kind == "date" else ["iso"])
+        field["format"] = (
+            "odata_v2" if last == "ms" else rng.choice(["iso", "iso", "odata_v2", "compact"] if kind == "date" else ["iso"])
+        )
         field["write"] = rng.choice(["iso", "compact", "odata_v2"])
     rule = rng.random()
     if rule < 0.35:
@@ -151,7 +153,13 @@ def _number(rng, depth):
     if roll < 0.68:
         return (rng.choice(["round_half_up", "round_half_even"]), _number(rng, depth - 1), rng.randint(0, 3))
     if roll < 0.74:
-        return ("divide", _number(rng, depth - 1), _number(rng, depth - 1), rng.randint(0, 6), rng.choice(["half_up", "half_even"]))
+        return (
+            "divide",
+            _number(rng, depth - 1),
+            _number(rng, depth - 1),
+            rng.randint(0, 6),
+            rng.choice(["half_up", "half_even"]),
+        )
     if roll < 0.78:
         return (rng.choice(["sum"]), rng.choice([["rows"], ["obj", "rows"]]), ["price"] if rng.random() < 0.8 else ["obj", "n"])
     if roll < 0.80:
@@ -232,7 +240,9 @@ def render(tree):
 def document(rng, depth=0):
     out = {}
     for name in NUMBERS:
-        out[name] = _noisy(rng, lambda: rng.choice([rng.randint(-5, 200), Decimal(rng.randint(-50000, 50000)).scaleb(-rng.randint(1, 4))]))
+        out[name] = _noisy(
+            rng, lambda: rng.choice([rng.randint(-5, 200), Decimal(rng.randint(-50000, 50000)).scaleb(-rng.randint(1, 4))])
+        )
     out["n"] = _noisy(rng, lambda: rng.randint(-5, 200))
     if rng.random() < 0.01:
         out["m"] = Decimal(rng.randint(10**36, 10**38)).scaleb(-3)
@@ -240,9 +250,13 @@ def document(rng, depth=0):
         out[name] = _noisy(rng, lambda: rng.choice(["A", "B", "", " x ", "0007", "000", "Größe", "x" * rng.randint(0, 14)]))
     out["digits"] = _noisy(rng, lambda: rng.choice(["12.50", "-3", "0.10", "1e5", "", "٣", "007", " 1", "1.", "1,5"]))
     out["flag"] = _noisy(rng, lambda: rng.choice([True, False, "X", "no"]) if rng.random() < 0.2 else rng.random() < 0.5)
-    out["day"] = _noisy(rng, lambda: rng.choice(["2026-03-05", "2024-02-29", "2023-02-29", "20260305", "/Date(1459900800000)/", "5.3.2026"]))
+    out["day"] = _noisy(
+        rng, lambda: rng.choice(["2026-03-05", "2024-02-29", "2023-02-29", "20260305", "/Date(1459900800000)/", "5.3.2026"])
+    )
     out["at"] = _noisy(rng, lambda: rng.choice(["2026-03-05T10:11:12Z", "2026-03-05T00:11:12+02:00", "2026-03-05T10:11:12"]))
-    out["ms"] = _noisy(rng, lambda: rng.choice(["/Date(1459900800123)/", "/Date(-62135596800000)/", "/Date(1459900800000+0060)/", "/Date(x)/"]))
+    out["ms"] = _noisy(
+        rng, lambda: rng.choice(["/Date(1459900800123)/", "/Date(-62135596800000)/", "/Date(1459900800000+0060)/", "/Date(x)/"])
+    )
     out["currency"] = _noisy(rng, lambda: rng.choice(["EUR", "JPY", "KWD", "eur"]))
     out["tags"] = _noisy(rng, lambda: [rng.choice(["A", "B", " c ", 7, None]) for _ in range(rng.randint(0, 3))])
     if depth < 2:

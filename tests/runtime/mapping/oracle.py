@@ -5,7 +5,7 @@ Rounding goes by whole numbers, never by the decimal module's own rounding.
 """
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 
 WIDE = Context(prec=400, Emax=100_000, Emin=-100_000)
@@ -194,7 +194,7 @@ def _class(value):
     raise Bad
 
 
-def _tree(tree, lookups, root, item):  # noqa: C901 - one case per operation, on purpose in one place
+def _tree(tree, lookups, root, item):
     op, *args = tree
     if op == "literal":
         return args[0]
@@ -242,7 +242,7 @@ def _tree(tree, lookups, root, item):  # noqa: C901 - one case per operation, on
     return _fits(_apply(op, given, settings, lookups))
 
 
-def _apply(op, given, settings, lookups):  # noqa: C901
+def _apply(op, given, settings, lookups):
     a = given[0]
     b = given[1] if len(given) > 1 else None
     if op in ("==", "!=", "<", "<=", ">", ">="):
@@ -326,7 +326,7 @@ def _aggregate(op, args, root, item):
     return None if unknown else result
 
 
-def _convert(field, value, root, item):  # noqa: C901
+def _convert(field, value, root, item):
     kind = field["type"]
     if kind == "string":
         if isinstance(value, int) and not isinstance(value, bool):
@@ -355,7 +355,12 @@ def _convert(field, value, root, item):  # noqa: C901
             raise Bad
         scale = field.get("scale", {"JPY": 0, "KWD": 3}.get(currency, 2))
         amount = _scaled(_as_number(value), scale, field.get("rounding", "exact"))
-        shapes = {"number": amount, "text": f"{amount:f}", "minor": int(amount * 10**scale), "object": {"amount": amount, "currency": currency}}
+        shapes = {
+            "number": amount,
+            "text": f"{amount:f}",
+            "minor": int(amount * 10**scale),
+            "object": {"amount": amount, "currency": currency},
+        }
         return shapes[field.get("write", "object")]
     if kind == "boolean":
         if isinstance(value, str):
@@ -392,20 +397,20 @@ def _moment(field, value):
     try:
         if source == "odata_v2":
             found = re.fullmatch(r"/Date\((-?[0-9]{1,15})([+-][0-9]{1,4})?\)/", value)
-            moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=int(found.group(1)))
+            moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(found.group(1)))
         elif is_date:
             pattern = "%Y-%m-%d" if source == "iso" else "%Y%m%d"
             if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}" if source == "iso" else r"[0-9]{8}", value):
                 raise Bad
-            moment = datetime.strptime(value, pattern).replace(tzinfo=timezone.utc)
+            moment = datetime.strptime(value, pattern).replace(tzinfo=UTC)
         else:
-            moment = datetime.strptime(value, "%Y-%m-%dT%H:%M:%S%z").astimezone(timezone.utc)
+            moment = datetime.strptime(value, "%Y-%m-%dT%H:%M:%S%z").astimezone(UTC)
     except (ValueError, AttributeError, OverflowError):
         raise Bad from None
     if write == "odata_v2":
         if is_date:
             moment = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        return f"/Date({int((moment - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds() * 1000)})/"
+        return f"/Date({int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)})/"
     year = f"{moment.year:04}"
     if is_date:
         return year + moment.strftime("-%m-%d" if write == "iso" else "%m%d")
