@@ -11,6 +11,7 @@ NAME_MAPS = frozenset(
         *("parameters", "responses", "headers", "requestBodies", "securitySchemes", "links", "callbacks", "pathItems"),
         *("examples", "encoding", "messages", "messageTraits", "operationTraits", "channels", "operations", "paths"),
         *("webhooks", "content", "mediaTypes", "securityDefinitions", "x-bundled"),
+        *("dependentRequired", "mapping", "scopes", "variables"),
     )
 )
 """Keywords whose value is a map from names to objects: a name may be spelt like a keyword."""
