@@ -90,7 +90,7 @@ class Builder:
             _Reading(node, part, self.source).apply()
         _merge_objects(node, spoken)
         _merge_arrays(node, spoken)
-        _settle_unevaluated(node)
+        _settle_unevaluated(node, spoken)
         if flat.null:
             node.flat = tuple(part._replace(mask=part.mask | ADMITS_NULL) for part in node.flat)
             _admit_null(node)
@@ -643,11 +643,11 @@ def _merge_arrays(node: Node, parts: list[Part]) -> None:
     node.items = rests or None
 
 
-def _settle_unevaluated(node: Node) -> None:
-    """Where `items` or `additionalProperties` speak for all the rest, nothing is left unevaluated."""
-    if node.items is not None:
+def _settle_unevaluated(node: Node, parts: list[Part]) -> None:
+    """Where `items` or `additionalProperties` speak for all the rest (be it by `true`), nothing is left unevaluated."""
+    if any(isinstance(part.raw.get("items", []), dict | bool) or "additionalItems" in part.raw for part in parts):
         node.unevaluated_items = None
-    if node.additional is not None:
+    if any("additionalProperties" in part.raw for part in parts):
         node.unevaluated_properties = None
 
 
