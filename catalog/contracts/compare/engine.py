@@ -6,13 +6,15 @@ import datetime as dt
 import re
 from typing import Any, Protocol
 
+from catalog.contracts.compare.asyncapi import EventComparison, EventView
 from catalog.contracts.compare.findings import Comparison, Finding, verdict_of
 from catalog.contracts.compare.openapi.document import DocumentComparison
 from catalog.contracts.compare.openapi.view import View
 from catalog.contracts.compare.policy import DEFAULT, Policy
-from catalog.contracts.compare.report import Report
+from catalog.contracts.compare.report import Report, Where
+from catalog.contracts.compare.schema.change import Flow
 from catalog.contracts.compare.schema.diff import SchemaDiff, Settings
-from catalog.contracts.compare.schema.source import Dialect, SchemaSource
+from catalog.contracts.compare.schema.source import Dialect, Part, SchemaSource
 from kernel.errors import Invalid
 
 _MAJOR = re.compile(r"^[vV]?(\d+)(?:\.(\d+))?(?:\.(\d+))?")
@@ -88,8 +90,20 @@ def _findings(base: DocumentLike, revision: DocumentLike, kind: str, policy: Pol
     report = Report(base, revision, diff, policy)
     if kind == "openapi":
         DocumentComparison(View(base.tree, old), View(revision.tree, new), diff, report).run()
+    elif kind == "asyncapi":
+        EventComparison(EventView(base.tree, old), EventView(revision.tree, new), diff, report).run()
+    else:
+        _schemas(diff, report)
     _version(base, revision, report)
     return report.finish()
+
+
+def _schemas(diff: SchemaDiff, report: Report) -> None:
+    """A bare JSON Schema says nothing about who sends: it must hold both ways."""
+    where = Where("schema", "", "", "")
+    for direction in ("event-receive", "event-send"):
+        key = diff.link((Part(diff.old.source.tree, ""),), (Part(diff.new.source.tree, ""),), Flow(direction))
+        report.use(key, "payload", where)
 
 
 def _version(base: DocumentLike, revision: DocumentLike, report: Report) -> None:
