@@ -1,0 +1,113 @@
+"""Below the business: workers, claims, leases, retries, unknown outcomes, dead letters by the hour."""
+# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from kernel import clock
+from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.viewer import Viewer
+from runtime.permissions import SEEN, sight
+from runtime.selectors.flows import midnight
+from runtime.selectors.rows import row, rows
+
+SILENT = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    name: str
+    kind: str
+    started_at: datetime
+    beat_at: datetime
+    claimed_at: datetime | None
+    draining: bool
+
+    @property
+    def tone(self) -> Tone:
+        if clock.now() - self.beat_at > SILENT:
+            return stop("Silent")
+        return wait("Draining", "pause") if self.draining else ok("Alive", "pulse")
+
+
+@dataclass(slots=True)
+class Engine:
+    """Counts of what the viewer may see. `oldest_claim_s` is the age of the longest held lease in seconds, None without one."""
+
+    ready: int = 0
+    claimed: int = 0
+    oldest_claim_s: float | None = None
+    unknown: int = 0
+    retrying: int = 0
+    behind: int = 0
+    workers: list[WorkerRow] = field(default_factory=list)
+    letters: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def alive(self) -> int:
+        return sum(1 for worker in self.workers if worker.tone.tone != "stop")
+
+    @property
+    def workers_tone(self) -> Tone:
+        if not self.workers:
+            return quiet("No worker has reported")
+        silent = len(self.workers) - self.alive
+        return stop(f"{silent} silent") if silent else ok(f"{self.alive} alive", "pulse")
+
+
+_WORK = (
+    """
+select coalesce(sum(greatest(least(l.next - 1, coalesce(p.upto, l.next - 1)) - p.position, 0)), 0)::bigint as ready,
+       count(*) filter (where p.owner is not null and p.lease_until > clock_timestamp()) as claimed,
+       max(extract(epoch from clock_timestamp() - w.claimed_at)) filter (where p.owner is not null and p.lease_until > clock_timestamp())::float8 as oldest_claim_s,
+       count(*) filter (where p.intent is not null and p.owner is null) as open_intents
+  from runtime_subscription s join runtime_progress p on p.subscription_id = s.id join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
+       join runtime_stream st on st.id = s.stream_id join runtime_integration i on i.id = st.integration_id left join runtime_worker w on w.name = p.owner
+ where st.environment = %(environment)s and s.open and """
+    + SEEN
+)
+
+_PARKED = (
+    """
+select count(*) filter (where p.state = 'retry') as retrying, count(*) filter (where p.state = 'behind') as behind,
+       count(*) filter (where p.state in ('sending', 'unknown')) as unknown
+  from runtime_parked p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id join runtime_integration i on i.id = st.integration_id
+ where st.environment = %(environment)s and """
+    + SEEN
+)
+
+_LETTERS = (
+    """
+select extract(epoch from at - %(since)s)::int / 3600 as hour, count(*) as letters from (
+  select p.first_seen_at as at, st.environment, st.integration_id from runtime_parked p join runtime_subscription s on s.id = p.subscription_id
+    join runtime_stream st on st.id = s.stream_id where p.state in ('dead', 'unknown') and p.first_seen_at >= %(since)s
+  union all select p.at, st.environment, st.integration_id from runtime_rejected p join runtime_stream st on st.id = p.stream_id where p.at >= %(since)s
+  union all select p.at, st.environment, st.integration_id from runtime_conflict p join runtime_stream st on st.id = p.stream_id where p.at >= %(since)s) o
+  join runtime_integration i on i.id = o.integration_id
+ where o.environment = %(environment)s and """
+    + SEEN
+    + " group by 1"
+)
+
+_WORKERS = "select name, kind, started_at, beat_at, claimed_at, draining from runtime_worker where beat_at > %(since)s order by kind, name"
+
+
+def state(viewer: Viewer, environment: str) -> Engine:
+    """In four queries. Workers that have been silent for a day are left out."""
+    chosen = sight(viewer) | {"environment": environment, "since": midnight()}
+    work, held = row(_WORK, chosen) or {}, row(_PARKED, chosen) or {}
+    made = Engine(
+        ready=work.get("ready", 0),
+        claimed=work.get("claimed", 0),
+        oldest_claim_s=work.get("oldest_claim_s"),
+        unknown=held.get("unknown", 0) + work.get("open_intents", 0),
+        retrying=held.get("retrying", 0),
+        behind=held.get("behind", 0),
+    )
+    made.workers = [WorkerRow(**one) for one in rows(_WORKERS, {"since": clock.now() - timedelta(days=1)})]
+    hours = int((clock.now() - midnight()).total_seconds() // 3600) + 1
+    found = {one["hour"]: one["letters"] for one in rows(_LETTERS, chosen)}
+    made.letters = [(f"{hour:02d}", found.get(hour, 0)) for hour in range(hours)]
+    return made

@@ -1,0 +1,278 @@
+"""The business side of the runtime: one flow per target of each deployed integration, said in a sentence."""
+# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.selectors import systems, tiers
+from kernel import clock
+from kernel.templatetags.parts import duration, number
+from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.viewer import Viewer
+from runtime.permissions import SEEN, sight
+from runtime.selectors import backlog, gates
+from runtime.selectors.backlog import Backlog
+from runtime.selectors.gates import Gate
+from runtime.selectors.rows import rows
+
+
+@dataclass(slots=True)
+class Flow:
+    """From one system to another. `delivered` and `hours` count confirmed messages since local midnight, `hours` one value an hour."""
+
+    key: str
+    integration: str
+    title: str
+    target: str
+    environment: str
+    team: str
+    source_system: str
+    target_system: str
+    verb: str
+    tier: int
+    max_staleness_s: int | None
+    delivered: int = 0
+    hours: list[int] = field(default_factory=list)
+    fleet: bool = False
+    gates: list[Gate] = field(default_factory=list)
+    instances: list[tuple[str, Backlog, Gate | None]] = field(default_factory=list)
+    backlog: Backlog = field(default_factory=Backlog)
+    outside: int = 0
+    outside_since: datetime | None = None
+    paused: bool = False
+
+    @property
+    def url(self) -> str:
+        return reverse("runtime:integration", args=[self.integration])
+
+    @property
+    def for_person(self) -> int:
+        """Dead letters, unknown outcomes, and input that was refused or contradicts what is held."""
+        return self.backlog.for_person + self.outside
+
+    @property
+    def person_since(self) -> datetime | None:
+        return min(filter(None, (self.backlog.person_since, self.outside_since)), default=None)
+
+    @property
+    def lag(self) -> timedelta | None:
+        """Age of the oldest message that waits to be delivered; zero when nothing waits."""
+        if self.backlog.oldest_at is not None:
+            return max(clock.now() - self.backlog.oldest_at, timedelta(0))
+        return timedelta(0)
+
+    @property
+    def late(self) -> bool:
+        lag = self.lag
+        return self.max_staleness_s is not None and lag is not None and lag.total_seconds() > self.max_staleness_s
+
+    @property
+    def shut(self) -> bool:
+        return bool(self.gates) and not any(gate.permitted for gate in self.gates)
+
+    @property
+    def broken(self) -> bool:
+        """No instance of the target takes calls now, and not because of people."""
+        return bool(self.gates) and not self.shut and not any(gate.open for gate in self.gates)
+
+    @property
+    def instances_behind(self) -> int:
+        return sum(1 for _, mine, gate in self.instances if mine.waiting or mine.retrying or (gate and not gate.open))
+
+    @property
+    def tone(self) -> Tone:
+        if self.paused:
+            return wait("Paused", "pause")
+        if self.shut:
+            return stop("Stopped")
+        if self.broken:
+            return stop("Held") if self.backlog.waiting or self.backlog.retrying else wait("No answer", "alert")
+        if self.for_person:
+            return wait(f"{number(self.for_person)} wait{'s' if self.for_person == 1 else ''}", "user")
+        if self.late:
+            return wait(f"{duration(self.lag)} behind")
+        if self.fleet and self.instances_behind and any(gate and not gate.open for _, _, gate in self.instances):
+            return wait(f"{number(self.instances_behind)} behind", "alert")
+        return ok("Flowing")
+
+    @property
+    def headline(self) -> str:
+        if self.fleet:
+            fine = len(self.instances) - self.instances_behind
+            return f"{number(fine)} of {number(len(self.instances))} stores"
+        return f"{number(self.delivered)} {self.verb}"
+
+    @property
+    def says(self) -> str:
+        """The rest of the sentence after the headline."""
+        parts: list[str] = []
+        held = self.backlog.waiting + self.backlog.retrying + self.backlog.behind
+        if self.fleet:
+            lead = "up to date" + (f", oldest {duration(self.lag)} behind" if self.backlog.waiting else "")
+            parts.append(f"{lead}; {number(self.delivered)} {self.verb} today")
+        if self.paused or self.shut or self.broken:
+            unmet = next((c for gate in self.gates for c in gate.unmet), None)
+            parts.append(f"{number(held)} held safely" + (f": {unmet.says.rstrip('.')}" if unmet else ""))
+        elif self.for_person:
+            since = self.person_since
+            oldest = f", oldest {duration(clock.now() - since)}" if since else ""
+            parts.append(f"{number(self.for_person)} wait{'s' if self.for_person == 1 else ''} for a person{oldest}")
+        elif not self.fleet:
+            parts.append(f"today, {number(held)} on the way" if held else "today, nothing waits")
+        return "; ".join(parts)
+
+    @property
+    def sentence(self) -> str:
+        """ "Sales to ERP: 12,041 posted today, 3 wait for a person, oldest 12 min" """
+        return f"{self.title}: {self.headline} {self.says}"
+
+
+_FLOWS = (
+    """
+select i.key as integration, i.title, g.name as team, d.environment, d.paused, r.tier, s.id as subscription, s.target, s.instance, v.system_key as target_system,
+       r.id as release, d.stream
+  from runtime_integration i
+  join auth_group g on g.id = i.owner_team_id
+  join (select d.*, st.id as stream from runtime_deployment d join runtime_stream st on st.integration_id = d.integration_id and st.environment = d.environment
+         where d.active and d.environment = %(environment)s) d on d.integration_id = i.id
+  join runtime_release r on r.id = d.release_id
+  join runtime_subscription s on s.stream_id = d.stream and s.open and s.replay_of_id is null
+  join runtime_vendorstate v on v.id = s.vendor_id
+ where """
+    + SEEN
+    + """
+ order by i.key, s.target, s.instance"""
+)
+
+_TARGETS = """
+select r.id as release, r.manifest #>> '{source,system}' as source_system, t ->> 'name' as target, jsonb_array_length(r.manifest -> 'targets') as siblings,
+       exists (select from jsonb_array_elements(t -> 'writes') w where w ->> 'kind' = 'command') as commands
+  from runtime_release r cross join lateral jsonb_array_elements(r.manifest -> 'targets') t where r.id = any(%(releases)s)"""
+
+_DELIVERED = """
+select subscription, hour, sum(confirmed)::bigint as confirmed from (
+  select subscription_id as subscription, extract(epoch from at - %(since)s)::int / 3600 as hour, confirmed from runtime_delivery
+   where at >= %(since)s and subscription_id = any(%(ids)s)
+  union all
+  select subscription_id, extract(epoch from at - %(since)s)::int / 3600, 1 from runtime_attempt
+   where at >= %(since)s and subscription_id = any(%(ids)s) and outcome = 'confirmed') done
+ group by 1, 2"""
+
+_OUTSIDE = """
+select stream_id as stream, count(*) as letters, min(at) as since from (
+  select stream_id, at from runtime_rejected where state = 'open' and stream_id = any(%(streams)s)
+  union all select stream_id, at from runtime_conflict where state = 'open' and stream_id = any(%(streams)s)) o group by 1"""
+
+
+def midnight() -> datetime:
+    """The beginning of today in the display zone."""
+    return timezone.localtime(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def today(viewer: Viewer, environment: str) -> list[Flow]:
+    """Flows that the viewer may see, those that need somebody first. Ten queries whatever their number."""
+    found = rows(_FLOWS, sight(viewer) | {"environment": environment})
+    if not found:
+        return []
+    ids = [row["subscription"] for row in found]
+    described = _described({row["release"] for row in found})
+    names = {s.key: s.name for s in systems.all_systems()}
+    staleness = {t.level: t.max_staleness_s for t in tiers.all_tiers()}
+    behind, gate_of = backlog.of(ids), gates.states(ids)
+    flows: dict[tuple[str, str], Flow] = {}
+    for row in found:
+        name = (row["integration"], row["target"])
+        if name not in flows:
+            flows[name] = _flow(row, described.get((row["release"], row["target"])), names, staleness)
+        _add(flows[name], row, behind[row["subscription"]], gate_of.get(row["subscription"]))
+    _count_today(flows, found, ids)
+    _count_outside(flows, found)
+    return sorted(flows.values(), key=lambda flow: (_ORDER[flow.tone.tone], flow.title))
+
+
+_ORDER = {"stop": 0, "wait": 1, "accent": 2, "ok": 3, "quiet": 4}
+
+
+def _described(releases: Iterable[int]) -> dict[tuple[int, str], dict[str, Any]]:
+    return {(row["release"], row["target"]): row for row in rows(_TARGETS, {"releases": sorted(releases)})}
+
+
+def _flow(row: dict[str, Any], described: dict[str, Any] | None, names: dict[str, str], staleness: dict[int, int | None]) -> Flow:
+    alone = described is None or described["siblings"] == 1
+    target_name = names.get(row["target_system"], row["target_system"])
+    return Flow(
+        key=f"{row['integration']}.{row['target']}",
+        integration=row["integration"],
+        title=row["title"] if alone else f"{row['title']} → {target_name}",
+        target=row["target"],
+        environment=row["environment"],
+        team=row["team"],
+        source_system=described["source_system"] if described else "",
+        target_system=row["target_system"],
+        verb="posted" if described and described["commands"] else "delivered",
+        tier=row["tier"],
+        max_staleness_s=staleness.get(row["tier"]),
+        paused=row["paused"],
+    )
+
+
+def _add(flow: Flow, row: dict[str, Any], mine: Backlog, gate: Gate | None) -> None:
+    if row["instance"]:
+        flow.fleet = True
+    flow.instances.append((row["instance"], mine, gate))
+    flow.backlog.add(mine)
+    if gate is not None:
+        flow.gates.append(gate)
+
+
+def _count_today(flows: dict[tuple[str, str], Flow], found: Sequence[dict[str, Any]], ids: Sequence[int]) -> None:
+    since = midnight()
+    owner = {row["subscription"]: flows[row["integration"], row["target"]] for row in found}
+    hours = int((clock.now() - since).total_seconds() // 3600) + 1
+    for flow in flows.values():
+        flow.hours = [0] * hours
+    for row in rows(_DELIVERED, {"since": since, "ids": list(ids)}):
+        flow = owner[row["subscription"]]
+        flow.delivered += row["confirmed"]
+        if 0 <= row["hour"] < hours:
+            flow.hours[row["hour"]] += row["confirmed"]
+
+
+def _count_outside(flows: dict[tuple[str, str], Flow], found: Sequence[dict[str, Any]]) -> None:
+    """What never entered the log belongs to the source: it is said once, with the first target of its integration."""
+    first: dict[int, Flow] = {}
+    for row in found:
+        first.setdefault(row["stream"], flows[row["integration"], row["target"]])
+    for row in rows(_OUTSIDE, {"streams": list(first)}):
+        flow = first[row["stream"]]
+        flow.outside, flow.outside_since = row["letters"], row["since"]
+
+
+def environments_seen(viewer: Viewer, chosen: str) -> list[tuple[str, str, bool]]:
+    """(key, name, current) of every environment, production first."""
+    known = systems.environments()
+    listed = [(key, name) for key, name, _ in known] or [("production", "Production")]
+    return [(key, name, key == chosen) for key, name in sorted(listed, key=lambda e: e[0] != "production")]
+
+
+def summary(flows: Sequence[Flow]) -> Tone:
+    """One tone for the head of the page."""
+    if not flows:
+        return quiet("Nothing deployed")
+    stopped = sum(1 for flow in flows if flow.tone.tone == "stop")
+    person = sum(1 for flow in flows if flow.for_person)
+    late = sum(1 for flow in flows if flow.tone.tone == "wait")
+    if stopped:
+        return stop(f"{stopped} flow{'s' if stopped > 1 else ''} stopped")
+    if person:
+        return wait(f"{person} flow{'s need' if person > 1 else ' needs'} a person", "user")
+    if late:
+        return wait(f"{late} flow{'s' if late > 1 else ''} late", "wait")
+    return ok("All flows run")

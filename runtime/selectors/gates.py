@@ -1,0 +1,188 @@
+"""The gate in words: the same conditions as the view `runtime_gate`, one by one, so that a closed gate says which one it is.
+
+`open` is always the view's own answer; the words explain it and never replace it.
+"""
+# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from kernel.clock import relative
+from kernel.tones import Tone, ok, quiet, stop, wait
+from runtime.selectors.rows import rows
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing that must hold before work is handed out. `url_change` is the change that approved the release, where known."""
+
+    key: str
+    title: str
+    says: str
+    tone: Tone
+
+    @property
+    def met(self) -> bool:
+        return self.tone.tone in ("ok", "quiet")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """May work of this subscription be taken now? `permitted`: as far as people decide; `open`: with the vendor's state too."""
+
+    subscription_id: int
+    permitted: bool
+    open: bool
+    conditions: tuple[Condition, ...]
+
+    @property
+    def unmet(self) -> tuple[Condition, ...]:
+        return tuple(c for c in self.conditions if not c.met)
+
+    @property
+    def says(self) -> str:
+        if self.open:
+            return "Approved, active, not frozen, and the vendor takes calls."
+        return " ".join(c.says for c in self.unmet) or "The gate is closed."
+
+    @property
+    def tone(self) -> Tone:
+        if self.open:
+            return ok("Gate open", "gate-open")
+        return stop("Gate closed", "gate-shut") if not self.permitted else wait("Gate waits", "gate-shut")
+
+
+_STATES = """
+select s.id as subscription_id, s.open as takes_work, s.target, s.instance, d.environment, d.active, d.paused, d.pause_reason, d.ended_at,
+       a.id as approval_id, a.change_id, a.voided_at, a.void_reason, a.valid_from, a.valid_until, a.digest = r.digest as same_digest, r.digest,
+       exists (select from governance_valid_approval w where w.approval_id = d.approval_id and w.subject_kind = 'integration' and w.subject_id = i.key
+                 and w.digest = r.digest and w.environment = d.environment) as approved,
+       (select array_agg(p.reference || case when c.state = 'retired' then ' is retired' else ' is past its sunset of ' || to_char(c.sunset_at, 'FMDD Mon YYYY') end
+                         order by p.reference)
+          from runtime_pin p join catalog_apiversion c on c.id = p.version_id
+         where p.release_id = r.id and (c.state = 'retired' or c.sunset_at <= clock_timestamp())) as past_sunset,
+       f.name as freeze, f.ends_at as freeze_ends_at,
+       v.system_key, v.instance as vendor_instance, v.breaker, v.failures, v.open_until, v.probe_until, v.not_before,
+       v.rate, v.burst, v.budget, v.concurrency,
+       v.rate is not null and least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at)) < 1 as rate_used_up,
+       v.budget is not null and v.spent >= v.budget and v.spent_on >= (clock_timestamp() at time zone 'UTC')::date as budget_used_up,
+       v.not_before > clock_timestamp() as asked_to_wait, v.probe_until > clock_timestamp() as probing,
+       exists (select from runtime_permitted g where g.subscription_id = s.id) as permitted,
+       exists (select from runtime_gate g where g.subscription_id = s.id) as is_open, clock_timestamp() as at
+  from runtime_subscription s
+  join runtime_deployment d on d.id = s.deployment_id
+  join runtime_release r on r.id = d.release_id
+  join runtime_integration i on i.id = r.integration_id
+  join runtime_vendorstate v on v.id = s.vendor_id
+  join governance_approval a on a.id = d.approval_id
+  left join lateral (select f.name, f.ends_at from governance_active_freeze f
+                      where f.strictness = 'work' and (f.environment is null or f.environment = d.environment) and (f.tier is null or r.tier <= f.tier)
+                        and (f.domain is null or f.domain = i.domain_key) and (f.system is null or f.system = v.system_key)
+                      order by f.ends_at desc nulls first limit 1) f on true
+ where s.id = any(%(ids)s)
+ order by s.id"""
+
+
+def states(subscription_ids: Sequence[int]) -> dict[int, Gate]:
+    """Gate by subscription id, in one query. Call it with subscriptions that the viewer may see."""
+    if not subscription_ids:
+        return {}
+    return {row["subscription_id"]: _gate(row) for row in rows(_STATES, {"ids": list(subscription_ids)})}
+
+
+def _gate(row: dict[str, Any]) -> Gate:
+    conditions = (_approved(row), _running(row), _in_time(row), _unfrozen(row), _breaker(row), _quota(row))
+    return Gate(row["subscription_id"], row["permitted"], row["is_open"], conditions)
+
+
+def at(moment: datetime | None) -> str:
+    """ "Mon 06:00" within a week, with the date beyond."""
+    if moment is None:
+        return "further notice"
+    here = timezone.localtime(moment)
+    near = abs((moment - timezone.now()).days) < 6
+    return f"{here:%a %H:%M}" if near else f"{here.day} {here:%b %Y, %H:%M}"
+
+
+def _approved(row: dict[str, Any]) -> Condition:
+    title = "Approved for this digest"
+    by = f"change {row['change_id']}" if row["change_id"] else "break-glass"
+    if row["approved"]:
+        until = f", valid until {at(row['valid_until'])}" if row["valid_until"] else ""
+        return Condition("approved", title, f"Approved by {by}{until}.", ok("Approved"))
+    if row["voided_at"]:
+        reason = f": {row['void_reason']}" if row["void_reason"] else ""
+        return Condition("approved", title, f"The approval by {by} is void{reason}.", stop("Approval void"))
+    if row["valid_until"] and row["valid_until"] <= row["at"]:
+        return Condition("approved", title, f"The approval by {by} ended {at(row['valid_until'])}.", stop("Approval ended"))
+    if row["valid_from"] and row["valid_from"] > row["at"]:
+        return Condition("approved", title, f"The approval by {by} begins {at(row['valid_from'])}.", wait("Not yet valid"))
+    return Condition("approved", title, "No valid approval binds this digest to this environment.", stop("Not approved"))
+
+
+def _running(row: dict[str, Any]) -> Condition:
+    title = "Active and not paused"
+    if not row["active"]:
+        return Condition("active", title, f"This release was replaced {at(row['ended_at'])}.", quiet("Replaced", "stop"))
+    if not row["takes_work"]:
+        return Condition("active", title, "This target takes no work any more.", stop("Closed"))
+    if row["paused"]:
+        reason = f": {row['pause_reason']}" if row["pause_reason"] else "."
+        return Condition("active", title, f"Paused by a person{reason}", wait("Paused", "pause"))
+    return Condition("active", title, "Active and not paused.", ok("Active"))
+
+
+def _in_time(row: dict[str, Any]) -> Condition:
+    title = "Before the sunset of what it uses"
+    if row["past_sunset"]:
+        return Condition("sunset", title, f"{'; '.join(row['past_sunset'])}.", stop("Past sunset"))
+    return Condition("sunset", title, "Every API version that it pins is before its sunset.", ok("In time"))
+
+
+def _unfrozen(row: dict[str, Any]) -> Condition:
+    title = "Not frozen"
+    if row["freeze"] is not None:
+        return Condition(
+            "freeze", title, f"Freeze “{row['freeze']}” stops work until {at(row['freeze_ends_at'])}.", wait("Frozen", "calendar")
+        )
+    return Condition("freeze", title, "No freeze window stops work now.", ok("Not frozen"))
+
+
+def vendor_name(row: dict[str, Any]) -> str:
+    return f"{row['system_key']}/{row['vendor_instance']}" if row["vendor_instance"] else str(row["system_key"])
+
+
+def _breaker(row: dict[str, Any]) -> Condition:
+    title = "The vendor answers"
+    name = vendor_name(row)
+    if row["asked_to_wait"]:
+        return Condition("breaker", title, f"{name} asked to wait until {at(row['not_before'])}.", wait("Asked to wait"))
+    if row["breaker"] == "open":
+        after = f" after {row['failures']} failures" if row["failures"] else ""
+        if row["probing"]:
+            return Condition("breaker", title, f"Breaker of {name} open{after}; one call is trying now.", wait("One call tries"))
+        if row["open_until"] and row["open_until"] > row["at"]:
+            gap = relative(row["open_until"], since=row["at"])
+            return Condition("breaker", title, f"Breaker of {name} open{after}; next try {gap}.", stop("Breaker open"))
+        return Condition("breaker", title, f"Breaker of {name} half open{after}: the next call decides.", wait("Half open"))
+    return Condition("breaker", title, f"{name} answers; breaker closed.", ok("Closed"))
+
+
+def _quota(row: dict[str, Any]) -> Condition:
+    title = "Quota left"
+    if row["budget_used_up"]:
+        return Condition(
+            "quota", title, f"The daily budget of {row['budget']:,} is used up until midnight UTC.", wait("Budget used up")
+        )
+    if row["rate_used_up"]:
+        return Condition("quota", title, f"The rate of {row['rate']:g} per second is used for this moment.", wait("Rate used"))
+    limited = row["rate"] is not None or row["budget"] is not None
+    return Condition(
+        "quota", title, "Quota is left." if limited else "No limit is set.", ok("Left") if limited else quiet("No limit")
+    )

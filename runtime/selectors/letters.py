@@ -1,0 +1,427 @@
+"""Dead letters: everything that waits for a person, grouped by what stopped it.
+
+Three kinds, one page. `parked`: a message of the log that a target refused or whose outcome nobody knows. `rejected`: input
+that the contract refused, so it never entered the log. `conflict`: a fact that came again with other content.
+"""
+# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from catalog.selectors import systems
+from kernel.difference import Difference, differences
+from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.viewer import Viewer
+from runtime.domain.correlation import correlation_id
+from runtime.permissions import SEEN, sight
+from runtime.selectors.flows import midnight
+from runtime.selectors.rows import row, rows
+
+KINDS = ("parked", "rejected", "conflict")
+REASONS = {
+    "mapping": "The mapping cannot be applied",
+    "contract": "It does not match the contract",
+    "refused": "The target refuses it",
+    "unknown": "Nobody knows whether it arrived",
+    "poison": "Workers end while they try it",
+    "attempts": "Too many attempts",
+    "conflict": "The same fact came with other content",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Letters that stopped for the same reason. `target` is empty for what never entered the log."""
+
+    kind: str
+    stream: int
+    integration: str
+    title: str
+    team: str
+    owner_team_id: int
+    target: str
+    system: str
+    fingerprint: str
+    reason_class: str
+    reason: str
+    letters: int
+    waiting_behind: int
+    instances: tuple[str, ...]
+    oldest_at: datetime
+    unknown: bool
+
+    @property
+    def key(self) -> str:
+        """Names the group in the address: `parked.12.erp.3e91…`."""
+        return ".".join((self.kind, str(self.stream), self.target or "-", self.fingerprint))
+
+    @property
+    def heading(self) -> str:
+        return headline(self.reason) or REASONS.get(self.reason_class, "Stopped")
+
+    @property
+    def where(self) -> str:
+        """ "sales · refused by S/4HANA Cloud · stores 0187, 0422" """
+        verb = {
+            "refused": "refused by",
+            "unknown": "unknown at",
+            "mapping": "not mappable for",
+            "contract": "against the contract of",
+        }
+        parts = [self.integration]
+        if self.kind == "parked":
+            parts.append(f"{verb.get(self.reason_class, 'stopped at')} {self.system}")
+        else:
+            parts.append("never entered the log" if self.kind == "rejected" else "the one held first is kept")
+        if self.instances:
+            shown = ", ".join(self.instances[:3])
+            parts.append(f"stores {shown}" + (f" and {len(self.instances) - 3} more" if len(self.instances) > 3 else ""))
+        return " · ".join(parts)
+
+    @property
+    def tone(self) -> Tone:
+        word = f"{self.letters:,} letter{'s' if self.letters != 1 else ''}"
+        return wait(word, "dead") if self.kind == "conflict" else stop(word, "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One thing that waits. `place` is its address within its kind: `subscription/lane/position` or a row's id."""
+
+    kind: str
+    place: str
+    key: str
+    reason: str
+    reason_class: str
+    since: datetime
+    attempts: int
+    instance: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One line of a letter's history."""
+
+    at: datetime
+    says: str
+    detail: str
+    tone: Tone
+    reference: str = ""
+
+
+@dataclass(slots=True)
+class Story:
+    """One letter with its payload, what was tried, and what a person may look at before deciding."""
+
+    letter: Letter
+    integration: str
+    title: str
+    owner_team_id: int
+    target: str
+    system: str
+    fingerprint: str
+    correlation: str
+    payload: str
+    replaced: bool
+    tries: list[Try] = field(default_factory=list)
+    behind: int = 0
+    differs: list[Difference] = field(default_factory=list)
+    decided: str = ""
+    stream: int = 0
+    raw: bool = False
+    seen: int = 1
+
+
+def headline(reason: str) -> str:
+    """The first sentence, short enough for a heading."""
+    first = reason.strip().splitlines()[0] if reason.strip() else ""
+    first = first.split(". ")[0].rstrip(".")
+    return (first[:1].upper() + first[1:])[:110] + ("…" if len(first) > 110 else "")
+
+
+_PARKED = (
+    """
+select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, s.target, min(v.system_key) as system, p.fingerprint,
+       min(p.reason_class) as reason_class, (array_agg(p.reason order by p.first_seen_at))[1] as reason, count(*) as letters,
+       coalesce(array_agg(distinct s.instance) filter (where s.instance <> ''), '{}') as instances, min(p.first_seen_at) as oldest_at, bool_or(p.state = 'unknown') as unknown
+  from runtime_parked p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
+       join runtime_integration i on i.id = st.integration_id join auth_group g on g.id = i.owner_team_id join runtime_vendorstate v on v.id = s.vendor_id
+ where p.state in ('dead', 'unknown') and st.environment = %(environment)s and (%(integration)s = '' or i.key = %(integration)s) and """
+    + SEEN
+    + """
+ group by st.id, i.key, i.title, g.name, i.owner_team_id, s.target, p.fingerprint"""
+)
+
+_REJECTED = (
+    """
+select 'rejected' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, '' as target, '' as system, p.fingerprint,
+       min(p.reason_class) as reason_class, (array_agg(p.reason order by p.at))[1] as reason, count(*) as letters, '{}'::text[] as instances, min(p.at) as oldest_at,
+       false as unknown
+  from runtime_rejected p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id join auth_group g on g.id = i.owner_team_id
+ where p.state = 'open' and st.environment = %(environment)s and (%(integration)s = '' or i.key = %(integration)s) and """
+    + SEEN
+    + """
+ group by st.id, i.key, i.title, g.name, i.owner_team_id, p.fingerprint"""
+)
+
+_CONFLICTS = (
+    """
+select 'conflict' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, '' as target, '' as system, 'conflict' as fingerprint,
+       'conflict' as reason_class, '' as reason, count(*) as letters, '{}'::text[] as instances, min(p.at) as oldest_at, false as unknown
+  from runtime_conflict p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id join auth_group g on g.id = i.owner_team_id
+ where p.state = 'open' and st.environment = %(environment)s and (%(integration)s = '' or i.key = %(integration)s) and """
+    + SEEN
+    + """
+ group by st.id, i.key, i.title, g.name, i.owner_team_id"""
+)
+
+_BEHIND = """
+select s.stream_id as stream, s.target, count(*) as letters from runtime_parked p join runtime_subscription s on s.id = p.subscription_id
+ where p.state = 'behind' and s.stream_id = any(%(streams)s) group by 1, 2"""
+
+
+def groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[Group]:
+    """Most recent trouble first is of no use to who settles them: the oldest group comes first. Four queries."""
+    chosen = sight(viewer) | {"environment": environment, "integration": integration}
+    found = [row for statement in (_PARKED, _REJECTED, _CONFLICTS) for row in rows(statement, chosen)]
+    if not found:
+        return []
+    streams = sorted({row["stream"] for row in found if row["kind"] == "parked"})
+    behind = {(r["stream"], r["target"]): r["letters"] for r in rows(_BEHIND, {"streams": streams})} if streams else {}
+    names = {s.key: s.name for s in systems.all_systems()}
+    made = [
+        Group(
+            **(row | {"system": names.get(row["system"], row["system"]), "instances": tuple(row["instances"])}),
+            waiting_behind=behind.get((row["stream"], row["target"]), 0),
+        )
+        for row in found
+    ]
+    return sorted(made, key=lambda group: group.oldest_at)
+
+
+def group_of(found: Sequence[Group], key: str) -> Group | None:
+    return next((group for group in found if group.key == key), None)
+
+
+_LETTERS = {
+    "parked": """
+select 'parked' as kind, concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason, p.reason_class, p.first_seen_at as since, p.attempt as attempts,
+       s.instance, p.state
+  from runtime_parked p join runtime_subscription s on s.id = p.subscription_id
+ where s.stream_id = %(stream)s and s.target = %(target)s and p.fingerprint = %(fingerprint)s and p.state in ('dead', 'unknown')
+ order by p.first_seen_at, p.subscription_id, p.lane, p.position limit %(limit)s""",
+    "rejected": """
+select 'rejected' as kind, id::text as place, key, reason, reason_class, at as since, seen as attempts, '' as instance, state from runtime_rejected
+ where stream_id = %(stream)s and fingerprint = %(fingerprint)s and state = 'open' order by at, id limit %(limit)s""",
+    "conflict": """
+select 'conflict' as kind, id::text as place, key, '' as reason, 'conflict' as reason_class, at as since, seen as attempts, '' as instance, state from runtime_conflict
+ where stream_id = %(stream)s and state = 'open' order by at, id limit %(limit)s""",
+}
+
+
+def letters(group: Group, *, limit: int = 50) -> list[Letter]:
+    """The oldest letters of a group that came from `groups`."""
+    chosen = {"stream": group.stream, "target": group.target, "fingerprint": group.fingerprint, "limit": limit}
+    return [Letter(**one) for one in rows(_LETTERS[group.kind], chosen)]
+
+
+# -- one letter ----------------------------------------------------------------------------------------------------------
+_HEAD = """st.id as stream, st.salt, i.key as integration, i.title, i.owner_team_id"""
+
+_ONE_PARKED = (
+    """
+select concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason, p.reason_class, p.first_seen_at as since, p.attempt as attempts, s.instance, p.state,
+       p.fingerprint, s.target, v.system_key as system, p.subscription_id, p.lane, p.position, """
+    + _HEAD
+    + """, m.correlation,
+       coalesce(p.payload, m.payload)::text as payload, p.payload is not null as replaced,
+       (select count(*) from runtime_parked b where b.subscription_id = p.subscription_id and b.key = p.key and b.position > p.position) as behind
+  from runtime_parked p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
+       join runtime_integration i on i.id = st.integration_id join runtime_vendorstate v on v.id = s.vendor_id
+       left join runtime_message m on m.stream_id = st.id and m.lane = p.lane and m.position = p.position
+ where p.subscription_id = %(subscription)s and p.lane = %(lane)s and p.position = %(position)s and """
+    + SEEN
+)
+
+_ONE_REJECTED = (
+    """
+select p.id::text as place, p.key, p.reason, p.reason_class, p.at as since, p.seen as attempts, '' as instance, p.state, p.fingerprint, '' as target, '' as system,
+       p.raw as payload, p.decided_at, p.note, u.username as decided_by, p.seen, """
+    + _HEAD
+    + """
+  from runtime_rejected p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
+       left join kernel_user u on u.id = p.decided_by_id
+ where p.id = %(id)s and """
+    + SEEN
+)
+
+_ONE_CONFLICT = (
+    """
+select p.id::text as place, p.key, '' as reason, 'conflict' as reason_class, p.at as since, p.seen as attempts, '' as instance, p.state, 'conflict' as fingerprint,
+       '' as target, '' as system, p.payload::text as payload, p.decided_at, p.note, u.username as decided_by, p.seen, """
+    + _HEAD
+    + """,
+       (select m.payload::text from runtime_message m where m.stream_id = p.stream_id and m.position = p.held_position and m.key = p.key limit 1) as held
+  from runtime_conflict p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
+       left join kernel_user u on u.id = p.decided_by_id
+ where p.id = %(id)s and """
+    + SEEN
+)
+
+_TRIES = """
+select at, outcome, detail, reference from runtime_attempt
+ where subscription_id = %(subscription)s and lane = %(lane)s and last >= %(position)s and first <= %(position)s order by id limit 200"""
+
+
+def parked(viewer: Viewer, subscription: int, lane: int, position: int) -> Story | None:
+    """A parked message with its history; None when there is none or the viewer may not see it."""
+    place = {"subscription": subscription, "lane": lane, "position": position}
+    found = row(_ONE_PARKED, sight(viewer) | place)
+    if found is None:
+        return None
+    story = _story("parked", found)
+    story.correlation = found["correlation"] or correlation_id(found["salt"], found["stream"], lane, position)
+    story.replaced, story.behind = found["replaced"], found["behind"]
+    story.tries = [_try(one) for one in rows(_TRIES, place)]
+    return story
+
+
+def rejected(viewer: Viewer, number: int) -> Story | None:
+    """Input that never entered the log."""
+    found = row(_ONE_REJECTED, sight(viewer) | {"id": number})
+    if found is None:
+        return None
+    story = _story("rejected", found)
+    story.raw, story.seen, story.decided = True, found["seen"], _decided(found)
+    return story
+
+
+def conflict(viewer: Viewer, number: int) -> Story | None:
+    """A contradicting second version, with its differences from the one that is held."""
+    found = row(_ONE_CONFLICT, sight(viewer) | {"id": number})
+    if found is None:
+        return None
+    story = _story("conflict", found)
+    story.seen, story.decided = found["seen"], _decided(found)
+    if found["held"] is not None:
+        story.differs = differences(_plain(found["held"]), _plain(found["payload"]))
+    return story
+
+
+def _story(kind: str, found: dict[str, Any]) -> Story:
+    keys = ("place", "key", "reason", "reason_class", "since", "attempts", "instance", "state")
+    facts = systems.by_key(found["system"]) if found["system"] else None
+    return Story(
+        letter=Letter(kind=kind, **{key: found[key] for key in keys}),
+        integration=found["integration"],
+        title=found["title"],
+        owner_team_id=found["owner_team_id"],
+        target=found["target"],
+        system=facts.name if facts else found["system"],
+        fingerprint=found["fingerprint"],
+        correlation="",
+        payload=pretty(found["payload"]) if kind != "rejected" else (found["payload"] or ""),
+        replaced=False,
+        stream=found["stream"],
+    )
+
+
+def _plain(text: str) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+def pretty(text: str | None) -> str:
+    """Indented JSON with every digit as it was stored (23.950 stays 23.950); text that is not JSON stays as it is."""
+    if text is None:
+        return ""
+    try:
+        read = json.loads(text, parse_float=lambda digits: f"\0{digits}\0")  # no stored text can hold NUL
+    except (ValueError, RecursionError):
+        return text
+    return _DIGITS.sub(r"\1", json.dumps(read, indent=2, ensure_ascii=False))
+
+
+_DIGITS = re.compile(r'"\\u0000([^"\\]*)\\u0000"')
+
+
+def _decided(found: dict[str, Any]) -> str:
+    if not found["decided_at"]:
+        return ""
+    by = f" by {found['decided_by']}" if found["decided_by"] else ""
+    note = f": {found['note']}" if found["note"] else ""
+    return f"{found['state'].capitalize()}{by}{note}"
+
+
+_OUTCOMES: dict[str, tuple[str, Tone]] = {
+    "confirmed": ("Delivered", ok("Confirmed")),
+    "dead": ("Refused", stop("Refused")),
+    "refused": ("Refused", stop("Refused")),
+    "retry": ("Not now", wait("Not now")),
+    "sending": ("No answer yet", wait("Unknown, asked")),
+    "unknown": ("No trustworthy answer", wait("Unknown, asked")),
+    "behind": ("Waits for an earlier one", quiet("Behind")),
+    "late": ("Left after its lease", wait("Late", "alert")),
+    "dismissed": ("Closed by a person", quiet("Closed")),
+    "redriven": ("Sent again by a person", wait("Redriven", "replay")),
+    "fixed": ("Corrected by a person", wait("Corrected", "user")),
+}
+
+
+def _try(one: dict[str, Any]) -> Try:
+    says, tone = _OUTCOMES.get(one["outcome"], (one["outcome"].capitalize(), quiet(one["outcome"].capitalize())))
+    return Try(one["at"], says, one["detail"], tone, one["reference"] or "")
+
+
+_COUNT = (
+    """
+select (select count(*) from runtime_parked p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
+          join runtime_integration i on i.id = st.integration_id where p.state in ('dead', 'unknown') and """
+    + SEEN
+    + """)
+     + (select count(*) from runtime_rejected p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
+         where p.state = 'open' and """
+    + SEEN
+    + """)
+     + (select count(*) from runtime_conflict p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
+         where p.state = 'open' and """
+    + SEEN
+    + """) as open"""
+)
+
+
+def count(viewer: Viewer) -> int:
+    """How many letters wait in all environments, for the navigation."""
+    found = row(_COUNT, sight(viewer))
+    return int(found["open"]) if found else 0
+
+
+_SETTLED = (
+    """
+select (select count(*) from runtime_rejected p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
+         where p.decided_at >= %(since)s and st.environment = %(environment)s and """
+    + SEEN
+    + """)
+     + (select count(*) from runtime_conflict p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
+         where p.decided_at >= %(since)s and st.environment = %(environment)s and """
+    + SEEN
+    + """)
+     + (select count(*) from runtime_attempt t join runtime_subscription s on s.id = t.subscription_id join runtime_stream st on st.id = s.stream_id
+          join runtime_integration i on i.id = st.integration_id
+         where t.at >= %(since)s and t.outcome in ('confirmed', 'dismissed') and t.first = t.last and st.environment = %(environment)s and """
+    + SEEN
+    + """) as settled"""
+)
+
+
+def settled_today(viewer: Viewer, environment: str) -> int:
+    """Letters that were decided, delivered after all, or closed since local midnight."""
+    found = row(_SETTLED, sight(viewer) | {"environment": environment, "since": midnight()})
+    return int(found["settled"]) if found else 0

@@ -1,0 +1,300 @@
+"""Runs: what was read, what became of it at each target, how fast, and when it will be done.
+
+The source side is counted on the run's own row. The delivered side is worked out from positions: a run holds spans of the log, a
+target has passed everything up to its position, and what it could not pass with its batch is a row of its own.
+"""
+# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from kernel import clock
+from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.viewer import Viewer
+from runtime.permissions import SEEN, sight
+from runtime.selectors.rows import row, rows
+
+
+@dataclass(slots=True)
+class Share:
+    """What became of a run's messages at one target (or one instance of it). All counts are messages."""
+
+    subscription_id: int
+    target: str
+    instance: str
+    system_key: str
+    passed: int = 0
+    superseded: int = 0
+    refused: int = 0
+    unknown: int = 0
+    retrying: int = 0
+    behind: int = 0
+    total: int = 0
+
+    @property
+    def delivered(self) -> int:
+        return max(self.passed - self.superseded - self.refused - self.unknown - self.retrying - self.behind, 0)
+
+    @property
+    def waiting(self) -> int:
+        return self.total - self.passed
+
+    @property
+    def settled(self) -> int:
+        """Delivered, superseded, or with a person: nothing more happens to these by itself."""
+        return self.passed - self.retrying - self.behind
+
+    @property
+    def tone(self) -> Tone:
+        if self.refused or self.unknown:
+            return wait(f"{self.refused + self.unknown:,} wait", "user")
+        if self.total == self.passed and not self.retrying:
+            return ok("Done")
+        return Tone("accent", "Running", "pulse") if not self.retrying else wait("Retrying")
+
+
+@dataclass(slots=True)
+class Progress:
+    """A run as its page shows it. `rate` in messages per second over the last minutes, None while nothing was delivered."""
+
+    id: int
+    integration: str
+    title: str
+    owner_team_id: int
+    environment: str
+    kind: str
+    trigger: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    beat_at: datetime
+    expected: int | None
+    read: int
+    accepted: int
+    unchanged: int
+    older: int
+    rejected: int
+    conflicts: int
+    error: str
+    started_by: str
+    digest: str
+    approval_id: int | None
+    change_id: int | None
+    valid_until: datetime | None
+    cursor: str
+    stream: int
+    shares: list[Share] = field(default_factory=list)
+    minutes: list[tuple[str, float]] = field(default_factory=list)
+    rate: float | None = None
+
+    def _sum(self, name: str) -> int:
+        return sum(getattr(share, name) for share in self.shares)
+
+    @property
+    def total(self) -> int:
+        return self._sum("total")
+
+    @property
+    def passed(self) -> int:
+        return self._sum("passed")
+
+    @property
+    def delivered(self) -> int:
+        return self._sum("delivered")
+
+    @property
+    def superseded(self) -> int:
+        return self._sum("superseded")
+
+    @property
+    def refused(self) -> int:
+        return self._sum("refused")
+
+    @property
+    def unknown(self) -> int:
+        return self._sum("unknown")
+
+    @property
+    def retrying(self) -> int:
+        return self._sum("retrying") + self._sum("behind")
+
+    @property
+    def settled(self) -> int:
+        return self._sum("settled")
+
+    @property
+    def reading(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def live(self) -> bool:
+        """Something still changes by itself: the source is being read, or a target has not passed everything."""
+        return self.reading or self.settled < self.total
+
+    @property
+    def percent(self) -> int | None:
+        """How far it is. While the source is read and nobody knows how much is to come: None."""
+        if self.reading and self.expected is None:
+            return None
+        everything = self.total
+        if self.reading and self.expected:
+            read_share = min(self.read / self.expected, 1.0)
+            return int(100 * read_share * (self.settled / everything if everything else 1))
+        return int(100 * self.settled / everything) if everything else 100
+
+    @property
+    def remaining(self) -> timedelta | None:
+        """At the present rate; None where there is no rate."""
+        left = self.total - self.passed
+        if self.reading or not self.rate or left <= 0:
+            return None
+        return timedelta(seconds=left / self.rate)
+
+    @property
+    def done_about(self) -> datetime | None:
+        return clock.now() + self.remaining if self.remaining else None
+
+    @property
+    def tone(self) -> Tone:
+        return state_tone(self.state, live=self.live, refused=self.refused + self.unknown + self.rejected, moving=bool(self.rate))
+
+
+def state_tone(state: str, *, live: bool, refused: int, moving: bool = True) -> Tone:
+    if state == "failed":
+        return stop("Failed")
+    if state == "cancelled":
+        return quiet("Cancelled")
+    if state == "running":
+        return Tone("accent", "Running", "pulse")
+    if live:
+        return Tone("accent", "Delivering", "pulse") if moving else wait("Waiting to deliver")
+    return wait("Done, some wait", "user") if refused else ok("Done")
+
+
+_RUN = (
+    """
+select n.id, i.key as integration, i.title, i.owner_team_id, st.environment, n.kind, n.trigger, n.state, n.started_at, n.ended_at, n.beat_at, n.expected, n.read, n.accepted,
+       n.unchanged, n.older, n.rejected_count as rejected, n.conflicts, n.error, coalesce(u.username, '') as started_by, coalesce(r.digest, '') as digest,
+       d.approval_id, a.change_id, a.valid_until, coalesce(left(st.cursor::text, 200), '') as cursor, st.id as stream
+  from runtime_run n join runtime_integration i on i.id = n.integration_id join runtime_stream st on st.id = n.stream_id
+       left join runtime_deployment d on d.id = n.deployment_id left join runtime_release r on r.id = d.release_id
+       left join governance_approval a on a.id = d.approval_id left join kernel_user u on u.id = n.started_by_id
+ where n.id = %(id)s and """
+    + SEEN
+)
+
+# Appends of one run follow each other in a lane, so their spans join into few islands.
+_SPANS = """
+select lane, min(first) as first, max(last) as last from (
+  select lane, first, last, sum(case when first = before + 1 then 0 else 1 end) over (partition by lane order by first) as island from (
+    select lane, first, last, lag(last) over (partition by lane order by first) as before from runtime_runspan where run_id = %(run)s) s) t
+ group by lane, island order by lane, first"""
+
+_SHARES = """
+with spans as (select * from unnest(%(lanes)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[]) as x(lane, first, last)),
+subs as (select s.id, s.target, s.instance, v.system_key from runtime_subscription s join runtime_vendorstate v on v.id = s.vendor_id
+          where s.stream_id = %(stream)s and s.replay_of_id is null),
+passed as (select p.subscription_id as id, sum(greatest(least(p.position, x.last) - x.first + 1, 0))::bigint as passed, sum(x.last - x.first + 1)::bigint as total
+             from runtime_progress p join subs on subs.id = p.subscription_id join spans x on x.lane = p.lane group by 1),
+held as (select p.subscription_id as id, count(*) filter (where p.state = 'dead') as refused, count(*) filter (where p.state in ('unknown', 'sending')) as unknown,
+                count(*) filter (where p.state = 'retry') as retrying, count(*) filter (where p.state = 'behind') as behind
+           from runtime_parked p join subs on subs.id = p.subscription_id join spans x on x.lane = p.lane and p.position between x.first and x.last group by 1),
+over as (select d.subscription_id as id, sum(d.superseded)::bigint as superseded
+           from runtime_delivery d join subs on subs.id = d.subscription_id join spans x on x.lane = d.lane and d.last between x.first and x.last group by 1)
+select s.id as subscription_id, s.target, s.instance, s.system_key, coalesce(p.passed, 0) as passed, coalesce(p.total, 0) as total, coalesce(h.refused, 0) as refused,
+       coalesce(h.unknown, 0) as unknown, coalesce(h.retrying, 0) as retrying, coalesce(h.behind, 0) as behind, coalesce(o.superseded, 0) as superseded
+  from subs s left join passed p using (id) left join held h using (id) left join over o using (id) order by s.target, s.instance"""
+
+_MINUTES = """
+with spans as (select * from unnest(%(lanes)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[]) as x(lane, first, last))
+select date_trunc('minute', d.at) as minute, sum(d.last - d.first + 1)::bigint as passed
+  from runtime_subscription s join spans x on true join runtime_delivery d on d.subscription_id = s.id and d.lane = x.lane and d.last between x.first and x.last
+ where s.stream_id = %(stream)s and d.at >= %(since)s group by 1 order by 1"""
+
+
+def progress(viewer: Viewer, run_id: int) -> Progress | None:
+    """The run with its shares, in four queries; None when there is none or the viewer may not see it."""
+    found = row(_RUN, sight(viewer) | {"id": run_id})
+    if found is None:
+        return None
+    made = Progress(**found)
+    spans = rows(_SPANS, {"run": run_id})
+    chosen: dict[str, Any] = {
+        "stream": made.stream,
+        "lanes": [s["lane"] for s in spans],
+        "firsts": [s["first"] for s in spans],
+        "lasts": [s["last"] for s in spans],
+    }
+    made.shares = [Share(**one) for one in rows(_SHARES, chosen)]
+    now = clock.now()
+    end = now if made.live else (made.ended_at or now)
+    since = max(made.started_at, end - timedelta(minutes=10))
+    _rate(made, rows(_MINUTES, chosen | {"since": since}), since, now)
+    return made
+
+
+def _rate(made: Progress, minutes: Sequence[dict[str, Any]], since: datetime, now: datetime) -> None:
+    """Messages per second by minute, and over the whole window for the estimate."""
+    if not minutes:
+        return
+    by_minute = {one["minute"]: one["passed"] for one in minutes}
+    first, last = min(by_minute), max(by_minute)
+    count = int((last - first).total_seconds() // 60) + 1
+    for index in range(count):
+        minute = first + timedelta(minutes=index)
+        made.minutes.append((f"{minute:%H:%M}", by_minute.get(minute, 0) / 60))
+    seconds = max(((now if made.live else last + timedelta(minutes=1)) - max(since, first)).total_seconds(), 1.0)
+    made.rate = sum(by_minute.values()) / seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A run in a list. Counts of the source side only, so that a list stays one query."""
+
+    id: int
+    integration: str
+    title: str
+    environment: str
+    kind: str
+    trigger: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    read: int
+    accepted: int
+    unchanged: int
+    rejected: int
+    error: str
+
+    @property
+    def tone(self) -> Tone:
+        return state_tone(self.state, live=False, refused=self.rejected)
+
+    @property
+    def took(self) -> timedelta | None:
+        return self.ended_at - self.started_at if self.ended_at else None
+
+
+_LIST = (
+    """
+select n.id, i.key as integration, i.title, st.environment, n.kind, n.trigger, n.state, n.started_at, n.ended_at, n.read, n.accepted, n.unchanged,
+       n.rejected_count as rejected, n.error
+  from runtime_run n join runtime_integration i on i.id = n.integration_id join runtime_stream st on st.id = n.stream_id
+ where (%(integration)s = '' or i.key = %(integration)s) and (%(environment)s = '' or st.environment = %(environment)s)
+   and (%(before)s::bigint is null or n.id < %(before)s) and """
+    + SEEN
+    + """
+ order by n.id desc limit %(limit)s"""
+)
+
+
+def latest(
+    viewer: Viewer, *, integration: str = "", environment: str = "", before: int | None = None, limit: int = 20
+) -> list[Line]:
+    """Newest first, in one query."""
+    chosen = {"integration": integration, "environment": environment, "before": before, "limit": limit}
+    return [Line(**one) for one in rows(_LIST, sight(viewer) | chosen)]

@@ -1,0 +1,141 @@
+"""All instances of fleet targets at a glance: a store is normal, behind, queueing or stopped, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from kernel import clock
+from kernel.templatetags.parts import number
+from kernel.tones import Tone, ok, stop, wait
+from kernel.viewer import Viewer
+from runtime.selectors import flows
+from runtime.selectors.backlog import Backlog
+from runtime.selectors.flows import Flow
+from runtime.selectors.gates import Gate
+
+ROW = 100
+
+
+@dataclass(slots=True)
+class StoreFlow:
+    """One flow of one store. `mode` is the degraded mode that follows from gate and vendor: normal, queue_only or stopped."""
+
+    flow: Flow
+    backlog: Backlog
+    gate: Gate | None
+
+    @property
+    def mode(self) -> str:
+        if self.gate is None or self.gate.open:
+            return "normal"
+        return "queue_only" if self.gate.permitted else "stopped"
+
+    @property
+    def lag(self) -> timedelta:
+        oldest = self.backlog.oldest_at
+        return max(clock.now() - oldest, timedelta(0)) if oldest else timedelta(0)
+
+    @property
+    def late(self) -> bool:
+        limit = self.flow.max_staleness_s
+        return limit is not None and self.lag.total_seconds() > limit
+
+    @property
+    def tone(self) -> Tone:
+        if self.mode == "stopped":
+            return stop("Stopped")
+        if self.mode == "queue_only":
+            return wait("Queue only", "alert")
+        if self.backlog.for_person:
+            return wait(f"{number(self.backlog.for_person)} with a person", "user")
+        return wait("Late") if self.late else ok("Normal")
+
+    @property
+    def why(self) -> str:
+        if self.gate is not None and not self.gate.open:
+            return self.gate.says
+        if self.backlog.for_person:
+            return "Messages wait for a person; others go on."
+        return "Later than its tier allows." if self.late else ""
+
+
+_WORST = {"stop": 0, "wait": 1, "ok": 2}
+
+
+@dataclass(slots=True)
+class Store:
+    """One instance of a fleet, with its flows. The worst of them gives its tone."""
+
+    name: str
+    system: str
+    flows: list[StoreFlow] = field(default_factory=list)
+
+    @property
+    def worst(self) -> StoreFlow:
+        return min(self.flows, key=lambda one: _WORST[one.tone.tone])
+
+    @property
+    def tone(self) -> Tone:
+        return self.worst.tone
+
+    @property
+    def normal(self) -> bool:
+        return self.tone.tone == "ok"
+
+    @property
+    def waiting(self) -> int:
+        return sum(one.backlog.waiting + one.backlog.retrying + one.backlog.behind for one in self.flows)
+
+    @property
+    def lag(self) -> timedelta:
+        return max(one.lag for one in self.flows)
+
+    @property
+    def last_confirmed_at(self) -> datetime | None:
+        return max(filter(None, (one.backlog.last_delivery_at for one in self.flows)), default=None)
+
+    @property
+    def since(self) -> datetime | None:
+        return min(filter(None, (one.backlog.oldest_at for one in self.flows)), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Up to a hundred stores in the order of their names, for the grid."""
+
+    heading: str
+    stores: tuple[Store, ...]
+
+    @property
+    def abnormal(self) -> int:
+        return sum(1 for store in self.stores if not store.normal)
+
+    @property
+    def note(self) -> str:
+        count = f"{len(self.stores)} store{'s' if len(self.stores) != 1 else ''} · "
+        if not self.abnormal:
+            return count + "all normal"
+        return count + (f"{self.abnormal} needs a look" if self.abnormal == 1 else f"{self.abnormal} need a look")
+
+
+def fleet(viewer: Viewer, environment: str) -> list[Store]:
+    """Every store of every fleet target that the viewer may see, by system and name; as many queries as `flows.today`."""
+    found: dict[tuple[str, str], Store] = {}
+    for flow in flows.today(viewer, environment):
+        if not flow.fleet:
+            continue
+        for instance, backlog, gate in flow.instances:
+            store = found.setdefault((flow.target_system, instance), Store(instance, flow.target_system))
+            store.flows.append(StoreFlow(flow, backlog, gate))
+    return [found[key] for key in sorted(found)]
+
+
+def in_rows(stores: Sequence[Store]) -> list[Row]:
+    made = []
+    for start in range(0, len(stores), ROW):
+        part = tuple(stores[start : start + ROW])
+        heading = part[0].name if len(part) == 1 else f"{part[0].name} to {part[-1].name}"
+        made.append(Row(heading, part))
+    return made

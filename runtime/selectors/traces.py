@@ -1,0 +1,268 @@
+"""One message across source, log, targets and attempts; found by its correlation id or by its key."""
+# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from catalog.selectors import systems
+from kernel import clock
+from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.viewer import Viewer
+from runtime.domain.correlation import address_of, correlation_id
+from runtime.permissions import SEEN, sight
+from runtime.selectors.letters import pretty
+from runtime.selectors.rows import row, rows
+
+LIMIT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that answers a question."""
+
+    stream: int
+    lane: int
+    position: int
+    key: str
+    version: int | None
+    received_at: datetime
+    integration: str
+    title: str
+    environment: str
+    correlation: str
+
+
+@dataclass(slots=True)
+class Step:
+    """One lane of the drawing. `start` and `width` in per cent of the time shown."""
+
+    who: str
+    note: str
+    at: datetime
+    until: datetime | None
+    tone: Tone
+    says: str
+    start: float = 0.0
+    width: float = 1.2
+    reference: str = ""
+
+
+@dataclass(slots=True)
+class Trace:
+    """`steps` in order of time. `payload` is indented JSON as stored; `history` are the other messages of the same key."""
+
+    message: Found
+    payload: str
+    release_digest: str
+    run: int | None
+    causation: str
+    traceparent: str
+    owner_team_id: int
+    steps: list[Step] = field(default_factory=list)
+    history: list[Found] = field(default_factory=list)
+
+    @property
+    def waits(self) -> int:
+        return sum(1 for step in self.steps if step.tone.tone in ("wait", "stop") and step.until is None)
+
+    @property
+    def tone(self) -> Tone:
+        targets = [step for step in self.steps if step.until is None]
+        if any(step.tone.tone == "stop" for step in targets):
+            return wait(f"{self.waits} of {len(targets)} waits for a person", "user")
+        if self.waits:
+            return wait(f"{self.waits} of {len(targets)} waits")
+        return ok("Delivered everywhere") if targets else quiet("No target")
+
+    @property
+    def begin(self) -> datetime:
+        return self.steps[0].at
+
+    @property
+    def end(self) -> datetime:
+        return max(step.until or step.at for step in self.steps)
+
+
+_FOUND = """
+select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_at, i.key as integration, i.title, st.environment, m.correlation, st.salt
+  from runtime_message m join runtime_stream st on st.id = m.stream_id join runtime_integration i on i.id = st.integration_id where """
+_BY_ADDRESS = (
+    _FOUND + "m.stream_id = %(stream)s and m.lane = %(lane)s and m.position = %(position)s and st.salt = %(salt)s and " + SEEN
+)
+_BY_CORRELATION = (
+    _FOUND + "m.correlation = %(text)s and " + SEEN + " order by m.received_at, m.stream_id, m.lane, m.position limit %(limit)s"
+)
+# A key is looked up in the heads: one probe per stream, never a scan of the log.
+_BY_KEY = (
+    """
+select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_at, i.key as integration, i.title, st.environment, m.correlation, st.salt
+  from runtime_stream st join runtime_integration i on i.id = st.integration_id join runtime_head h on h.stream_id = st.id and h.key = %(text)s
+       join lateral (select * from runtime_message m where m.stream_id = st.id and m.position = h.position and m.key = h.key
+                       and m.lane = any(array(select l.lane from runtime_lane l where l.stream_id = st.id)) limit 1) m on true
+ where """
+    + SEEN
+    + " order by m.received_at desc limit %(limit)s"
+)
+
+_ONE = """
+select m.key, m.payload::text as payload, m.run_id as run, coalesce(m.causation, '') as causation, coalesce(m.traceparent, '') as traceparent, m.previous, m.received_at,
+       coalesce(r.digest, '') as release_digest, i.owner_team_id, n.trigger, n.kind, n.started_at
+  from runtime_message m join runtime_stream st on st.id = m.stream_id join runtime_integration i on i.id = st.integration_id
+       left join runtime_release r on r.id = m.release_id left join runtime_run n on n.id = m.run_id
+ where m.stream_id = %(stream)s and m.lane = %(lane)s and m.position = %(position)s"""
+
+_TARGETS = """
+select s.id as subscription, s.target, s.instance, s.kind, v.system_key, p.position as reached, d.at, d.outcome, d.token, q.state, q.reason, q.first_seen_at, q.not_before,
+       q.attempt,
+       (s.coalesce or s.kind = 'database') and exists (select from runtime_message n where n.stream_id = s.stream_id and n.lane = %(lane)s and n.key = %(key)s
+                                                          and n.position > %(position)s and n.position <= d.last) as superseded
+  from runtime_subscription s join runtime_vendorstate v on v.id = s.vendor_id join runtime_progress p on p.subscription_id = s.id and p.lane = %(lane)s
+       left join lateral (select * from runtime_delivery d where d.subscription_id = s.id and d.lane = %(lane)s and d.last >= %(position)s order by d.last limit 1) d
+              on d.first <= %(position)s
+       left join runtime_parked q on q.subscription_id = s.id and q.lane = %(lane)s and q.position = %(position)s
+ where s.stream_id = %(stream)s and s.replay_of_id is null order by s.target, s.instance limit 1000"""
+
+_TRIES = """
+select t.subscription_id as subscription, t.at, t.outcome, t.detail, t.reference from runtime_attempt t join runtime_subscription s on s.id = t.subscription_id
+ where s.stream_id = %(stream)s and t.lane = %(lane)s and t.last >= %(position)s and t.first <= %(position)s order by t.id limit 500"""
+
+_CHAIN = """
+with recursive chain as (
+  select m.stream_id, m.lane, m.position, m.previous, 0 as depth from runtime_message m
+   where m.stream_id = %(stream)s and m.lane = %(lane)s and m.position = %(position)s
+  union all
+  select m.stream_id, m.lane, m.position, m.previous, c.depth + 1 from chain c
+    join lateral (select * from runtime_message m where m.stream_id = c.stream_id and m.lane = c.lane and m.position = c.previous limit 1) m on true
+   where c.previous > 0 and c.depth < %(limit)s)
+select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_at, i.key as integration, i.title, st.environment, m.correlation, st.salt
+  from chain c join lateral (select * from runtime_message m where m.stream_id = c.stream_id and m.lane = c.lane and m.position = c.position limit 1) m on true
+  join runtime_stream st on st.id = m.stream_id join runtime_integration i on i.id = st.integration_id
+ where c.depth > 0 order by m.position desc"""
+
+
+def search(viewer: Viewer, text: str) -> list[Found]:
+    """Messages with this correlation id or this key. Empty for text that can be neither."""
+    text = text.strip()
+    if not text or "\0" in text or len(text) > 300:
+        return []
+    seen = sight(viewer) | {"text": text, "limit": LIMIT}
+    known = address_of(text)
+    if known is not None:
+        salt, place = known
+        if salt < 2**63 and place.position < 2**63:
+            mine = {"stream": place.stream, "lane": place.lane, "position": place.position, "salt": salt}
+            if found := rows(_BY_ADDRESS, seen | mine):
+                return _found(found)
+    return _found(rows(_BY_CORRELATION, seen)) or _found(rows(_BY_KEY, seen))
+
+
+def _found(listed: Sequence[dict[str, Any]]) -> list[Found]:
+    made = []
+    for one in listed:
+        salt = one.pop("salt")
+        one["correlation"] = one["correlation"] or correlation_id(salt, one["stream"], one["lane"], one["position"])
+        made.append(Found(**one))
+    return made
+
+
+def trace(message: Found) -> Trace:
+    """Everything that is known of a message that came from `search`, which is where the viewer's right was asked. Five queries."""
+    place = {"stream": message.stream, "lane": message.lane, "position": message.position}
+    one = row(_ONE, place)
+    if one is None:
+        raise LookupError("a message that was found a moment ago is gone")
+    made = Trace(
+        message,
+        pretty(one["payload"]),
+        one["release_digest"],
+        one["run"],
+        one["causation"],
+        one["traceparent"],
+        one["owner_team_id"],
+    )
+    names = {s.key: s.name for s in systems.all_systems()}
+    made.steps = list(_steps(message, one, rows(_TARGETS, place | {"key": message.key}), rows(_TRIES, place), names))
+    _scale(made.steps)
+    made.history = _found(rows(_CHAIN, place | {"limit": LIMIT}))
+    return made
+
+
+def _steps(
+    message: Found,
+    one: dict[str, Any],
+    targets: Sequence[dict[str, Any]],
+    tries: Sequence[dict[str, Any]],
+    names: dict[str, str],
+) -> Sequence[Step]:
+    received = message.received_at
+    steps = []
+    if one["started_at"] is not None and one["started_at"] <= received:
+        note = "came in by intake" if one["kind"] == "intake" else f"run {one['run']}, started by {one['trigger']}"
+        steps.append(Step("Source", note, one["started_at"], received, ok("Read"), "Read"))
+    steps.append(Step("Tillgate, accept", "stored in the log", received, received, ok("Stored"), "Stored"))
+    of_target: dict[int, list[dict[str, Any]]] = {}
+    for attempt in tries:
+        of_target.setdefault(attempt["subscription"], []).append(attempt)
+    for target in targets:
+        name = names.get(target["system_key"], target["system_key"])
+        who = f"{name}{' ' + target['instance'] if target['instance'] else ''}, {target['target']}"
+        mine = of_target.get(target["subscription"], [])
+        for number, attempt in enumerate(mine, 1):
+            if attempt["outcome"] == "confirmed":
+                continue
+            tone = {"dead": stop("Refused"), "refused": stop("Refused")}.get(attempt["outcome"], wait("Unknown, asked"))
+            steps.append(Step(f"{who}, try {number}", attempt["detail"][:160], attempt["at"], attempt["at"], tone, tone.word))
+        steps.append(_last(who, target, mine, message))
+    return sorted(steps, key=lambda step: (step.at, step.until is None))
+
+
+def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], message: Found) -> Step:
+    """Where the message stands at this target now."""
+    place = f"{target['subscription']}/{message.lane}/{message.position}"
+    if target["state"] in ("dead", "unknown"):
+        tone = stop("Waits for a person", "user") if target["state"] == "dead" else wait("Outcome unknown", "alert")
+        return Step(
+            f"{who}, dead letter",
+            target["reason"][:160],
+            target["first_seen_at"],
+            None,
+            tone,
+            tone.word,
+            reference=f"parked:{place}",
+        )
+    if target["state"] == "behind":
+        return Step(who, "an earlier message of this key is held", target["first_seen_at"], None, wait("Behind"), "Behind")
+    if target["state"]:
+        return Step(
+            who, f"tried {target['attempt']} times", target["first_seen_at"], None, wait("Will be tried again", "replay"), "Retry"
+        )
+    confirmed = next((t for t in reversed(tries) if t["outcome"] == "confirmed"), None)
+    if confirmed is not None:
+        return Step(who, confirmed["reference"] or "delivered after all", confirmed["at"], None, ok("Confirmed"), "Confirmed")
+    if target["superseded"]:
+        return Step(
+            who, "a newer one of this key went with the same batch", target["at"], None, quiet("Superseded"), "Superseded"
+        )
+    if target["at"] is not None:
+        note = "written with its batch" if target["kind"] == "database" else "answered with its batch"
+        return Step(who, note, target["at"], None, ok("Confirmed"), "Confirmed")
+    return Step(who, "not sent yet", message.received_at, None, wait("Waits"), "Waits")
+
+
+def _scale(steps: list[Step]) -> None:
+    """Bars say when: from the first to the last moment; what waits reaches to the end."""
+    begin = min(step.at for step in steps)
+    waits = any(step.until is None and step.tone.tone in ("wait", "stop") for step in steps)
+    last = max(step.until or step.at for step in steps)
+    end = max(last + (last - begin) * 0.4 if waits else last, begin + timedelta(milliseconds=1))
+    span = (min(end, clock.now()) - begin).total_seconds() or 1.0
+    for step in steps:
+        step.start = min(100 * (step.at - begin).total_seconds() / span, 98.8)
+        if step.until is None and step.tone.tone in ("wait", "stop"):
+            step.width = 100 - step.start
+        elif step.until is not None:
+            step.width = max(min(100 * (step.until - step.at).total_seconds() / span, 100 - step.start), 1.2)

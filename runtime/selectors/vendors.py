@@ -1,0 +1,137 @@
+"""What all workers know of each vendor: breaker, back-off, quotas, and what is being tried again."""
+# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from catalog.selectors import systems
+from kernel import clock
+from kernel.clock import relative
+from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.viewer import Viewer
+from runtime.permissions import SEEN, sight
+from runtime.selectors.rows import rows
+
+
+@dataclass(slots=True)
+class VendorRow:
+    """One system (or one store of a fleet) in one environment. `rate` in calls per second, `budget` in messages per UTC day."""
+
+    id: int
+    system_key: str
+    instance: str
+    environment: str
+    name: str
+    breaker: str
+    failures: int
+    openings: int
+    open_until: datetime
+    probing: bool
+    not_before: datetime
+    rate: float | None
+    burst: float | None
+    left: float | None
+    concurrency: int | None
+    leases: int
+    budget: int | None
+    spent: int
+    last_error: str
+    last_error_at: datetime | None
+    last_success_at: datetime | None
+    retrying: int
+    unknown: int
+    integrations: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}, {self.instance}" if self.instance else self.name
+
+    @property
+    def breaker_tone(self) -> Tone:
+        now = clock.now()
+        if self.breaker == "open":
+            if self.probing:
+                return wait("One call tries")
+            return stop("Open") if self.open_until > now else wait("Half open")
+        if self.not_before > now:
+            return wait("Asked to wait")
+        return ok("Closed") if self.last_success_at or not self.failures else wait(f"{self.failures} failures", "alert")
+
+    @property
+    def breaker_note(self) -> str:
+        now = clock.now()
+        if self.breaker == "open" and self.open_until > now:
+            return f"next try {relative(self.open_until, since=now)}"
+        if self.not_before > now:
+            return f"until {relative(self.not_before, since=now)}"
+        return ""
+
+    @property
+    def used(self) -> list[tuple[float | None, float, str, Tone]]:
+        """(used, limit, words, tone) of each limit that is set."""
+        made: list[tuple[float | None, float, str, Tone]] = []
+        if self.budget is not None:
+            made.append(_used(self.spent, self.budget, f"{self.spent:,} of {self.budget:,} a day"))
+        if self.rate is not None and self.burst:
+            gone = max(self.burst - (self.left or 0), 0)
+            made.append(_used(gone, self.burst, f"{self.rate:g} per s, burst {self.burst:g}"))
+        if self.concurrency is not None:
+            made.append(_used(self.leases, self.concurrency, f"{self.leases} of {self.concurrency} at once"))
+        return made
+
+    @property
+    def abnormal(self) -> bool:
+        return self.breaker_tone.tone != "ok"
+
+
+def _used(value: float, limit: float, words: str) -> tuple[float, float, str, Tone]:
+    share = value / limit if limit else 1.0
+    tone = stop("Used up") if share >= 1 else wait("Nearly used") if share >= 0.7 else ok("Left")
+    return value, limit, words, tone
+
+
+_VENDORS = (
+    """
+with seen as (
+  select v.id, array_agg(distinct i.key) as integrations, array_agg(distinct s.id) as subscriptions
+    from runtime_vendorstate v join runtime_subscription s on s.vendor_id = v.id join runtime_stream st on st.id = s.stream_id join runtime_integration i on i.id = st.integration_id
+   where v.environment = %(environment)s and """
+    + SEEN
+    + """ group by v.id)
+select v.id, v.system_key, v.instance, v.environment, v.breaker, v.failures, v.openings, v.open_until, v.probe_until > clock_timestamp() as probing, v.not_before, v.rate,
+       v.burst, v.concurrency, v.budget, v.last_error, v.last_error_at, v.last_success_at, seen.integrations,
+       case when v.rate is null then null else least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at)) end as left,
+       case when v.spent_on = (clock_timestamp() at time zone 'UTC')::date then v.spent else 0 end as spent,
+       (select count(*) from runtime_progress p where p.subscription_id = any(seen.subscriptions) and p.owner is not null and p.lease_until > clock_timestamp()) as leases,
+       (select count(*) from runtime_parked q where q.subscription_id = any(seen.subscriptions) and q.state = 'retry') as retrying,
+       (select count(*) from runtime_parked q where q.subscription_id = any(seen.subscriptions) and q.state in ('sending', 'unknown'))
+       + (select count(*) from runtime_progress p where p.subscription_id = any(seen.subscriptions) and p.intent is not null and p.owner is null) as unknown
+  from runtime_vendorstate v join seen using (id)
+ order by v.system_key, v.instance"""
+)
+
+
+def listed(viewer: Viewer, environment: str) -> list[VendorRow]:
+    """Vendors that an integration which the viewer may see calls, those in trouble first. Two queries."""
+    names = {s.key: s.name for s in systems.all_systems()}
+    found = [_made(one, names) for one in rows(_VENDORS, sight(viewer) | {"environment": environment})]
+    return sorted(found, key=lambda one: (not one.abnormal, one.name, one.instance))
+
+
+def _made(one: dict[str, Any], names: dict[str, str]) -> VendorRow:
+    return VendorRow(
+        **(one | {"name": names.get(one["system_key"], one["system_key"]), "integrations": tuple(one["integrations"])})
+    )
+
+
+def state_of(found: list[VendorRow]) -> Tone:
+    broken = [one for one in found if one.breaker_tone.tone == "stop"]
+    if broken:
+        return stop(f"{len(broken)} not answering")
+    waiting = [one for one in found if one.abnormal]
+    if waiting:
+        return wait(f"{len(waiting)} wait")
+    return ok("All answer") if found else quiet("None called yet")
