@@ -32,7 +32,7 @@ lint: $(READY) ## Style, formatting and the import contracts of the house
 	$(BIN)/lint-imports
 
 types: $(READY) ## Static types
-	$(BIN)/mypy kernel catalog governance runtime portal
+	SECRET_KEY=types $(BIN)/mypy kernel catalog governance runtime portal
 
 schema: $(READY) ## Rewrite the OpenAPI snapshot after a deliberate change
 	$(BIN)/python manage.py spectacular --file docs/reference/openapi.yaml --validate --fail-on-warn
