@@ -36,10 +36,19 @@ _WRITE = _object(
     kind={"enum": ["replica", "command"]},
     scope=_NAMES,
 )
+_SOURCE = _object(
+    ["name", "system"],
+    name=_KEY,
+    system=_KEY,
+    api=_REFERENCE,
+    contract=_DIGEST,
+    schema={"type": "string", "pattern": "^(/.*)?$"},
+    connection=_CONNECTION,
+)
 _TARGET = _object(
     ["name", "system", "mapping", "writes", "idempotency"],
     name=_KEY, system=_KEY, instances={"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 80}, "minItems": 1, "uniqueItems": True},
-    api=_REFERENCE, contract=_DIGEST, schema={"type": "string", "pattern": "^/"}, operation={"type": "string"}, connection=_CONNECTION,
+    api=_REFERENCE, contract=_DIGEST, schema={"type": "string", "pattern": "^(/.*)?$"}, operation={"type": "string"}, connection=_CONNECTION,
     table=_object(["name", "key"], name={"type": "string", "pattern": "^[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)?$"},
                   key={"type": "array", "items": {"type": "string"}, "minItems": 1}),
     address=_NAMES, ask_by={"type": "string"}, mapping={"type": "object"}, writes={"type": "array", "items": _WRITE, "minItems": 1},
@@ -52,10 +61,10 @@ SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Tillgate integration manifest",
     **_object(
-        ["integration", "title", "domain", "owner", "tier", "source", "event", "targets"],
+        ["integration", "title", "domain", "owner", "tier", "sources", "event", "targets"],
         integration=_KEY, title={"type": "string", "minLength": 1, "maxLength": 120}, domain=_KEY, owner=_KEY, note={"type": "string"},
         tier={"type": "integer", "minimum": 0, "maximum": 3}, lanes={"type": "integer", "minimum": 1, "maximum": 64},
-        source=_object(["system"], system=_KEY, api=_REFERENCE, contract=_DIGEST, schema={"type": "string", "pattern": "^/"}, connection=_CONNECTION),
+        sources={"type": "array", "items": _SOURCE, "minItems": 1, "maxItems": 20},
         event=_object(["name", "meaning"], name={"type": "string", "pattern": "^[a-z0-9_.-]{1,80}$"}, meaning={"enum": ["state", "fact"]},
                       key={"type": "string"}, schema={"type": "object"}),
         targets={"type": "array", "items": _TARGET, "minItems": 1, "maxItems": 50},
@@ -98,13 +107,16 @@ class TableTarget(msgspec.Struct, frozen=True):
 class Target(msgspec.Struct, frozen=True):
     """One target. With `instances` (stores of a fleet) each instance has its own progress and breaker; `{instance}` in `address`
     and in `ask_by` stands for its name. `ask_by` is how the vendor knows a message again: `key`, `idempotency_key`, or a template
-    over fields of the mapped document, `{id}@{version}`. `schema` points into the contract at what is sent."""
+    over fields of the mapped document, `{id}@{version}`. `schema` points into the contract at what is sent. `source` names the
+    source that it listens to, `when` is a formula over the message; what it is not for is skipped and counted."""
 
     name: str
     system: str
     mapping: dict[str, Any]
     writes: list[EntityWrite]
     idempotency: str
+    source: str | None = None
+    when: str | None = None
     instances: list[str] = msgspec.field(default_factory=list)
     api: str | None = None
     contract: str | None = None
@@ -126,8 +138,10 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where messages come from. Without a connection the integration is fed by intake alone."""
+    """Where messages come from. Without a connection the source is fed by intake alone. `schema` points into the contract at
+    one message. With several sources, message keys are prefixed by the source's name and a colon."""
 
+    name: str
     system: str
     api: str | None = None
     contract: str | None = None
@@ -160,7 +174,7 @@ class Manifest(msgspec.Struct, frozen=True):
     domain: str
     owner: str
     tier: int
-    source: Source
+    sources: list[Source]
     event: Event
     targets: list[Target]
     note: str = ""
@@ -174,10 +188,25 @@ class Manifest(msgspec.Struct, frozen=True):
                 return target
         raise KeyError(name)
 
+    def source(self, name: str | None) -> Source:
+        """The source of that name; None means the first."""
+        for source in self.sources:
+            if name is None or source.name == name:
+                return source
+        raise KeyError(name)
+
+    def source_of(self, target: Target) -> Source:
+        return self.source(target.source)
+
+    def prefix(self, source: Source) -> str:
+        """What the ledger puts before the source's own keys."""
+        return f"{source.name}:" if len(self.sources) > 1 else ""
+
     def pins(self) -> Iterator[tuple[str, str, str]]:
         """(role, API version reference, contract digest) of everything that the approval covers with it."""
-        if self.source.api and self.source.contract:
-            yield "source", self.source.api, self.source.contract
+        for source in self.sources:
+            if source.api and source.contract:
+                yield f"source {source.name}", source.api, source.contract
         for target in self.targets:
             if target.api and target.contract:
                 yield f"target {target.name}", target.api, target.contract
@@ -243,11 +272,16 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
         if names.index(target.name) != index:
             yield finding(f"{at}/name", f"there are two targets {target.name!r}")
         yield from _target_rules(manifest, target, at)
-    if manifest.source.connection is None and manifest.schedule is not None:
-        yield finding("/schedule", "a schedule needs a source connection to read from")
-    if (manifest.source.api is None) != (manifest.source.contract is None):
-        yield finding("/source", "an API version is pinned with the digest of its contract, both or none")
-    if manifest.source.connection is None and not manifest.event.key:
+    known = [source.name for source in manifest.sources]
+    for index, source in enumerate(manifest.sources):
+        if known.index(source.name) != index:
+            yield finding(f"/sources/{index}/name", f"there are two sources {source.name!r}")
+        if (source.api is None) != (source.contract is None):
+            yield finding(f"/sources/{index}", "an API version is pinned with the digest of its contract, both or none")
+    pushed = [source for source in manifest.sources if source.connection is None]
+    if manifest.schedule is not None and len(pushed) == len(manifest.sources):
+        yield finding("/schedule", "a schedule needs a source with a connection to read from")
+    if pushed and not manifest.event.key:
         yield finding("/event/key", "an integration that is fed by intake says where the key of a message is")
     if manifest.event.key and not manifest.event.key.startswith("/"):
         yield finding("/event/key", "a JSON Pointer starts with a slash")
@@ -262,6 +296,10 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
 
 
 def _target_rules(manifest: Manifest, target: Target, at: str) -> Iterator[dict[str, Any]]:
+    if target.source is None and len(manifest.sources) > 1:
+        yield finding(f"{at}/source", "with several sources a target says which one it listens to")
+    if target.source is not None and all(source.name != target.source for source in manifest.sources):
+        yield finding(f"{at}/source", f"there is no source {target.source!r}")
     if (target.table is None) == (target.connection is None):
         yield finding(at, "a target has either a connection or a table of the product's own database")
     if (target.api is None) != (target.contract is None):

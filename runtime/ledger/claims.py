@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,27 @@ from runtime.ledger.connections import Connection
 
 LEASE_SECONDS = float(os.environ.get("TILLGATE_LEASE_SECONDS", "15"))
 EXPLODE_AFTER = 3  # lost leases on one open intent before its messages are tried one by one
+
+
+SHARDS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a worker serves: SLA tiers, and, where given, only some subscriptions or shards (subscription id modulo 16)."""
+
+    tiers: tuple[int, ...] = (0, 1, 2, 3)
+    only: tuple[int, ...] | None = None
+    shards: tuple[int, ...] | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "tiers": list(self.tiers), "only": None if self.only is None else list(self.only),
+            "shards": None if self.shards is None else list(self.shards),
+        }  # fmt: skip
+
+
+EVERYTHING = Scope()
 
 
 @dataclass(slots=True)
@@ -78,7 +98,7 @@ update runtime_progress p set token = p.token + 1, owner = %(me)s, ask_only = fa
           from runtime_progress q join runtime_subscription s on s.id = q.subscription_id join runtime_stream t on t.id = s.stream_id
                join runtime_lane l on l.stream_id = s.stream_id and l.lane = q.lane
                join runtime_gate g on g.subscription_id = q.subscription_id join runtime_vendorstate v on v.id = s.vendor_id
-         where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s)) and q.lease_until < clock_timestamp() and q.not_before < clock_timestamp()
+         where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s)) and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and q.lease_until < clock_timestamp() and q.not_before < clock_timestamp()
            and (q.position < least(l.next - 1, coalesce(q.upto, l.next - 1)) or q.intent is not null)
            and (v.concurrency is null or v.concurrency > (select count(*) from runtime_progress o join runtime_subscription os on os.id = o.subscription_id
                                                             where os.vendor_id = v.id and o.owner is not null and o.lease_until > clock_timestamp()))
@@ -93,7 +113,7 @@ update runtime_progress p set token = p.token + 1, owner = %(me)s, ask_only = tr
                s.deployment_id, {_COLUMNS}, false as limited
           from runtime_progress q join runtime_subscription s on s.id = q.subscription_id
                join runtime_stream t on t.id = s.stream_id join runtime_deployment d on d.id = s.deployment_id join runtime_vendorstate v on v.id = s.vendor_id
-         where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s)) and q.intent is not null
+         where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s)) and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and q.intent is not null
            and q.lease_until < clock_timestamp() and q.not_before < clock_timestamp()
            and v.breaker = 'closed' and v.not_before <= clock_timestamp()
            and not exists (select from runtime_permitted g where g.subscription_id = q.subscription_id)
@@ -124,9 +144,9 @@ with g as (select exists (select from runtime_gate where subscription_id = %(sub
                   allowance = case when v.rate is null then v.allowance
                        else least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at)) - %(quota)s end, refilled_at = clock_timestamp()
              from m where m.open and %(quota)s > 0 and v.id = %(vendor)s and (v.rate is not null or v.budget is not null)),
-     d as (insert into runtime_delivery (subscription_id, lane, token, release_id, at, first, last, outcome, confirmed, superseded, refused, waiting, refs)
+     d as (insert into runtime_delivery (subscription_id, lane, token, release_id, at, first, last, outcome, confirmed, superseded, skipped, refused, waiting, refs)
            select %(subscription)s, %(lane)s, %(token)s, %(release)s, clock_timestamp(), %(first)s, %(last)s, %(outcome)s,
-                  %(confirmed)s, %(superseded)s, %(refused)s, %(waiting)s, %(references)s
+                  %(confirmed)s, %(superseded)s, %(skipped)s, %(refused)s, %(waiting)s, %(references)s
              from m where %(first)s::bigint is not null)
 select open from m"""
 
@@ -151,13 +171,15 @@ class Proof:
     outcome: str
     confirmed: int = 0
     superseded: int = 0
+    skipped: int = 0
     refused: int = 0
     waiting: int = 0
     references: list[Any] | None = None
 
 
 _NO_PROOF: dict[str, Any] = {
-    "first": None, "last": None, "outcome": None, "confirmed": 0, "superseded": 0, "refused": 0, "waiting": 0, "references": None,
+    "first": None, "last": None, "outcome": None, "confirmed": 0, "superseded": 0,
+    "skipped": 0, "refused": 0, "waiting": 0, "references": None,
 }  # fmt: skip
 
 
@@ -166,15 +188,14 @@ def evidence_of(proof: Proof | None) -> dict[str, Any]:
         return _NO_PROOF
     return {
         "first": proof.first, "last": proof.last, "outcome": proof.outcome, "confirmed": proof.confirmed, "superseded": proof.superseded,
+        "skipped": proof.skipped,
         "refused": proof.refused, "waiting": proof.waiting, "references": Jsonb(proof.references) if proof.references else None,
     }  # fmt: skip
 
 
-def claim(
-    conn: Connection, *, owner: str, tiers: Sequence[int], only: Sequence[int] | None = None, lease: float = LEASE_SECONDS
-) -> Claim | None:
-    """The lane that has waited longest in the most critical tier, or None. `only` limits it to some subscriptions."""
-    arguments = {"me": owner, "tiers": list(tiers), "only": list(only) if only is not None else None, "lease": lease}
+def claim(conn: Connection, *, owner: str, scope: Scope = EVERYTHING, lease: float = LEASE_SECONDS) -> Claim | None:
+    """The lane that has waited longest in the most critical tier, or None."""
+    arguments = {"me": owner, "lease": lease} | scope.arguments()
     try:
         with conn.transaction():
             taken = _take(conn, _CLAIM, arguments, lease)
@@ -185,14 +206,12 @@ def claim(
     return taken[0] if taken else None
 
 
-def claim_to_ask(
-    conn: Connection, *, owner: str, tiers: Sequence[int], only: Sequence[int] | None = None, lease: float = LEASE_SECONDS
-) -> Claim | None:
+def claim_to_ask(conn: Connection, *, owner: str, scope: Scope = EVERYTHING, lease: float = LEASE_SECONDS) -> Claim | None:
     """A lane whose gate is closed and whose last call has no answer yet. It may be asked about, and nothing else."""
     taken = _take(
         conn,
         _CLAIM_TO_ASK,
-        {"me": owner, "tiers": list(tiers), "only": list(only) if only is not None else None, "lease": lease},
+        {"me": owner, "lease": lease} | scope.arguments(),
         lease,
     )
     if taken is None:

@@ -115,12 +115,19 @@ def _apply(conn: Connection, taken: Claim, table: Table, mapper: Mapper, message
     """One batch. The step comes first: it takes the row lock, so a worker that lost the lane learns at once."""
     go, waiting = split(messages, parked_keys(conn, taken, messages) | {stop.key for stop in stops})
     waiting = [m for m in waiting if m.position not in {stop.position for stop in stops}]
-    mapped, refused = map_messages(go, mapper)
+    mapped, refused, skipped = map_messages(go, mapper)
     rows = {message.key: (message.position, values) for message, values in mapped}  # the last one of a key wins
     parked = [*stops, *refused, *behind(waiting)]
     dead = sum(stop.state == "dead" for stop in parked)
     proof = Proof(
-        messages[0].position, messages[-1].position, "applied", len(rows), len(mapped) - len(rows), dead, len(parked) - dead
+        messages[0].position,
+        messages[-1].position,
+        "applied",
+        len(rows),
+        len(mapped) - len(rows),
+        len(skipped),
+        dead,
+        len(parked) - dead,
     )
     hit("database.before_transaction")
     with conn.transaction():

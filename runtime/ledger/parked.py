@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg.rows import dict_row
 
 from runtime.ledger import vendors
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import LEASE_SECONDS, Abandoned, Claim, admit
+from runtime.ledger.claims import EVERYTHING, LEASE_SECONDS, Abandoned, Claim, Scope, admit
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import REFUSED_BY_TABLE, Table, upsert
 from runtime.ledger.exchange import Exchange, Outcome, item_key
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.parking import Mapper, Stop, Unmappable, fingerprint
+from runtime.ledger.parking import Mapper, Skipped, Stop, Unmappable, fingerprint
 from runtime.ledger.reading import Message, decode, take
 from runtime.ledger.vendor_target import Bind, note, stop_for
 from runtime.ledger.vendors import Outgoing
@@ -35,7 +34,7 @@ select q.subscription_id, q.lane, q.position, q.state as was, q.intent_release, 
        s.instance, s.kind, s.idempotency, s.coalesce, s.batch, s.max_attempts, s.pace, s.vendor_id, v.breaker <> 'closed' or v.concurrency is not null as limited
   from runtime_parked q join runtime_subscription s on s.id = q.subscription_id join runtime_stream t on t.id = s.stream_id
        join runtime_vendorstate v on v.id = s.vendor_id {gate}
- where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s)) and q.state {states}
+ where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s)) and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and q.state {states}
    and q.lease_until < clock_timestamp() and q.not_before < clock_timestamp()
    and not exists (select from runtime_parked e where e.subscription_id = q.subscription_id and e.key = q.key and e.position < q.position)
  order by s.tier, q.not_before, q.position limit 1 for update of q skip locked"""
@@ -75,14 +74,13 @@ class DatabaseServing:
 def claim_parked(
     conn: Connection,
     *,
-    tiers: Sequence[int],
-    only: Sequence[int] | None = None,
+    scope: Scope = EVERYTHING,
     to_ask: bool = False,
     lease: float = LEASE_SECONDS,
 ) -> ParkedClaim | None:
     """The parked message that is due longest and has none of its key before it."""
     started = time.monotonic()
-    arguments = {"tiers": list(tiers), "only": list(only) if only is not None else None, "lease": lease}
+    arguments = {"lease": lease} | scope.arguments()
     try:
         with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(_CLAIM_TO_ASK if to_ask else _CLAIM, arguments).fetchone()
@@ -114,13 +112,15 @@ def retry_in_database(conn: Connection, taken: ParkedClaim, serving: DatabaseSer
         stop = Stop(taken.position, taken.key, "dead", "poison", "too many attempts")
     else:
         try:
-            row = serving.mapper(message.document, message.correlation)
+            row = serving.mapper(message)
             with conn.transaction():
                 _remove(conn, taken)
                 upsert(conn, serving.table, [(message.position, row)])
                 note(conn, taken, taken.position, taken.position, "confirmed", "")
                 hit("parked.before_commit")
             return True
+        except Skipped:
+            return _skip(conn, taken)
         except Unmappable as error:
             stop = Stop(taken.position, taken.key, "dead", error.reason_class, error.reason, error.pattern)
         except REFUSED_BY_TABLE as error:
@@ -141,8 +141,10 @@ def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind) -> bool:
             message.key,
             item_key(taken, message.position),
             message.correlation,
-            binding.mapper(message.document, message.correlation),
+            binding.mapper(message),
         )
+    except Skipped:
+        return _skip(conn, taken)
     except Unmappable as error:
         with conn.transaction():
             _keep(conn, taken, Stop(taken.position, taken.key, "dead", error.reason_class, error.reason, error.pattern))
@@ -190,6 +192,13 @@ def _keep_after(conn: Connection, taken: ParkedClaim, item: Outgoing, outcome: O
         if taken.attempt >= taken.max_attempts:
             stop = Stop(item.position, item.key, "dead", "attempts", answer.detail or "too many attempts")
     _keep(conn, taken, stop, own_fault=own_fault)
+
+
+def _skip(conn: Connection, taken: ParkedClaim) -> bool:
+    with conn.transaction():
+        _remove(conn, taken)
+        note(conn, taken, taken.position, taken.position, "skipped", "not for this target")
+    return True
 
 
 def _remove(conn: Connection, taken: ParkedClaim) -> None:

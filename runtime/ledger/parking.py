@@ -12,8 +12,13 @@ from runtime.ledger.claims import Claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.reading import Message
 
-Mapper = Callable[[Any, str], Any]
-"""`mapper(document, correlation)` gives what the target wants; raises `Unmappable` for a document that does not fit."""
+Mapper = Callable[[Message], Any]
+"""`mapper(message)` gives what the target wants; raises `Unmappable` for a document that does not fit, `Skipped` for one
+that is not for this target."""
+
+
+class Skipped(Exception):
+    """The message is not for this target."""
 
 
 class Unmappable(Exception):
@@ -89,18 +94,21 @@ def split(messages: Sequence[Message], waiting: set[str]) -> tuple[list[Message]
     return [m for m in messages if m.key not in waiting], [m for m in messages if m.key in waiting]
 
 
-def map_messages(messages: Sequence[Message], mapper: Mapper) -> tuple[list[tuple[Message, Any]], list[Stop]]:
-    """Mapped messages, and stops: one that cannot be mapped is dead, later ones of its key wait behind it."""
+def map_messages(messages: Sequence[Message], mapper: Mapper) -> tuple[list[tuple[Message, Any]], list[Stop], list[int]]:
+    """Mapped messages, stops, and positions that are not for this target: one that cannot be mapped is dead, later ones of its key wait behind it."""
     mapped: list[tuple[Message, Any]] = []
     stops: list[Stop] = []
     failed: set[str] = set()
+    skipped: list[int] = []
     for message in messages:
         if failed and message.key in failed:
             stops.append(Stop(message.position, message.key, "behind"))
             continue
         try:
-            mapped.append((message, mapper(message.document, message.correlation)))
+            mapped.append((message, mapper(message)))
+        except Skipped:
+            skipped.append(message.position)
         except Unmappable as error:
             failed.add(message.key)
             stops.append(Stop(message.position, message.key, "dead", error.reason_class, error.reason, error.pattern))
-    return mapped, stops
+    return mapped, stops, skipped

@@ -41,6 +41,7 @@ class Batch:
     last: int
     items: list[Outgoing]
     stops: list[Stop]
+    skipped: list[int]
 
 
 @dataclass(slots=True)
@@ -120,12 +121,12 @@ def _prepare(conn: Connection, taken: Claim, binding: Binding, position: int, pe
 
 def _batch(conn: Connection, taken: Claim, binding: Binding, messages: Sequence[Message], fresh: set[str]) -> Batch:
     go, waiting = split(messages, parked_keys(conn, taken, messages) | fresh)
-    mapped, refused = map_messages(go, binding.mapper)
+    mapped, refused, skipped = map_messages(go, binding.mapper)
     if taken.coalesce:
         newest = {message.key: message.position for message, _ in mapped}
         mapped = [(message, document) for message, document in mapped if newest[message.key] == message.position]
     items = [outgoing(taken, message, document) for message, document in mapped]
-    return Batch(messages[0].position, messages[-1].position, items, [*refused, *behind(waiting)])
+    return Batch(messages[0].position, messages[-1].position, items, [*refused, *behind(waiting)], skipped)
 
 
 def _commit(conn: Connection, taken: Claim, pending: Settled | None, batch: Batch | None) -> bool:
@@ -198,9 +199,12 @@ def _settle(conn: Connection, taken: Claim, batch: Batch, outcome: Outcome, *, k
     refused = sum(stop.state == "dead" for stop in stops)
     proof = None
     if cut >= batch.first:
-        superseded = (cut - batch.first + 1) - len(answers) - sum(stop.position <= cut for stop in batch.stops)
+        skipped = sum(position <= cut for position in batch.skipped)
+        superseded = (cut - batch.first + 1) - len(answers) - skipped - sum(stop.position <= cut for stop in batch.stops)
         references = [answer.reference for answer in confirmed] if any(answer.reference for answer in confirmed) else None
-        proof = Proof(batch.first, cut, "answered", len(confirmed), superseded, refused, len(stops) - refused, references)
+        proof = Proof(
+            batch.first, cut, "answered", len(confirmed), superseded, skipped, refused, len(stops) - refused, references
+        )
     return Settled(
         cut, proof, stops, outcome.late, outcome.failure, outcome.retry_after, bool(outcome.failure and outcome.retry_after)
     )
@@ -274,7 +278,7 @@ def _resume(conn: Connection, taken: Claim, bind: Bind) -> Settled | None:
                 for i in batch.items
             ),
         ]
-        proof = Proof(batch.first, batch.last, "exploded", 0, 0, 0, len(stops))
+        proof = Proof(batch.first, batch.last, "exploded", 0, 0, len(batch.skipped), 0, len(stops))
         return Settled(batch.last, proof, sorted(stops, key=lambda stop: stop.position), [])
     may_send = made_by == taken.release and not taken.ask_only
     outcome = Exchange(taken, binding.vendor, ask_first=True, send=may_send).run(batch.items)

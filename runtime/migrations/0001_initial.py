@@ -73,6 +73,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='EntityWrite',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('target', models.CharField(max_length=80)),
+                ('entity', models.CharField(max_length=80)),
+                ('attribute_group', models.CharField(max_length=80, null=True)),
+                ('kind', models.CharField(choices=[('replica', 'Replica'), ('command', 'Command')], max_length=8)),
+                ('scope', models.JSONField(default=dict)),
+                ('source_system', models.CharField(max_length=80)),
+                ('target_system', models.CharField(max_length=80)),
+                ('release', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='writes', to='runtime.release')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
             name='Pin',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -361,6 +378,7 @@ class Migration(migrations.Migration):
                 ('outcome', models.CharField(max_length=12)),
                 ('confirmed', models.IntegerField(default=0)),
                 ('superseded', models.IntegerField(default=0)),
+                ('skipped', models.IntegerField(default=0)),
                 ('refused', models.IntegerField(default=0)),
                 ('waiting', models.IntegerField(default=0)),
                 ('references', models.JSONField(db_column='refs', null=True)),
@@ -464,6 +482,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='run',
             constraint=models.CheckConstraint(condition=models.Q(('state', 'running'), ('ended_at__isnull', False), _connector='XOR'), name='run_ended_or_running'),
+        ),
+        migrations.AddConstraint(
+            model_name='run',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'collect'), ('state', 'running')), fields=('stream',), name='run_one_collecting'),
         ),
         migrations.AddIndex(
             model_name='rejected',

@@ -14,6 +14,24 @@ alter table runtime_parked set (fillfactor = 70, autovacuum_vacuum_threshold = 5
 # Who may take work at all (people's decisions), and who may take it now (the vendor's state). Both are read by every claim
 # and by every step, so they join only small tables by their keys.
 GATE = """
+-- Writes that go against a system of record in force at this very moment: a copy onto the record itself, a copy from somebody
+-- who is not the record, a command to anybody else.
+create view runtime_against_record as
+select w.release_id, w.target, w.entity, w.attribute_group, w.kind, y.key as record
+  from runtime_entitywrite w
+  join catalog_businessentity e on e.key = w.entity
+  join catalog_boundary b on b.entity_id = e.id and b.valid @> clock_timestamp()
+  join catalog_system y on y.id = b.system_id
+  left join catalog_attributegroup a on a.id = b.attribute_group_id
+  left join catalog_scopevalue sb on sb.id = b.banner_id
+  left join catalog_scopevalue sr on sr.id = b.region_id
+  left join catalog_scopevalue sc on sc.id = b.channel_id
+ where (a.key is null or w.attribute_group is null or a.key = w.attribute_group)
+   and (sb.key is null or not w.scope ? 'banner' or w.scope ->> 'banner' = sb.key)
+   and (sr.key is null or not w.scope ? 'region' or w.scope ->> 'region' = sr.key)
+   and (sc.key is null or not w.scope ? 'channel' or w.scope ->> 'channel' = sc.key)
+   and case w.kind when 'replica' then y.key = w.target_system or y.key <> w.source_system else y.key <> w.target_system end;
+
 create view runtime_permitted as
 select s.id as subscription_id, s.vendor_id, d.id as deployment_id, d.release_id
   from runtime_subscription s
@@ -26,6 +44,7 @@ select s.id as subscription_id, s.vendor_id, d.id as deployment_id, d.release_id
  where s.open
    and not exists (select from runtime_pin p join catalog_apiversion c on c.id = p.version_id
                     where p.release_id = r.id and (c.state = 'retired' or c.sunset_at <= clock_timestamp()))
+   and not exists (select from runtime_against_record w where w.release_id = r.id and w.target = s.target)
    and not exists (select from governance_active_freeze f
                     where f.strictness = 'work' and (f.environment is null or f.environment = d.environment) and (f.tier is null or r.tier <= f.tier)
                       and (f.domain is null or f.domain = i.domain_key) and (f.system is null or f.system = v.system_key));
@@ -116,6 +135,8 @@ begin
   raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
 end $$;
 create trigger runtime_append_only before update or delete on runtime_release for each row execute function runtime_append_only();
+create trigger runtime_append_only before update or delete on runtime_entitywrite for each row execute function runtime_append_only();
+create trigger runtime_append_only before update or delete on runtime_pin for each row execute function runtime_append_only();
 create trigger runtime_append_only before update or delete on runtime_message for each row execute function runtime_append_only();
 create trigger runtime_append_only before update or delete on runtime_delivery for each row execute function runtime_append_only();
 create trigger runtime_append_only before update or delete on runtime_attempt for each row execute function runtime_append_only();
@@ -123,12 +144,12 @@ create trigger runtime_append_only before update or delete on runtime_attempt fo
 
 UNDO = """
 drop trigger runtime_append_only on runtime_attempt; drop trigger runtime_append_only on runtime_delivery;
-drop trigger runtime_append_only on runtime_message; drop trigger runtime_append_only on runtime_release; drop function runtime_append_only;
+drop trigger runtime_append_only on runtime_message; drop trigger runtime_append_only on runtime_pin; drop trigger runtime_append_only on runtime_entitywrite; drop trigger runtime_append_only on runtime_release; drop function runtime_append_only;
 drop trigger runtime_deployment_guard on runtime_deployment; drop function runtime_deployment_guard;
 drop trigger runtime_parked_token on runtime_parked; drop function runtime_parked_token;
 drop trigger runtime_progress_move on runtime_progress; drop function runtime_progress_move;
 drop trigger runtime_progress_token on runtime_progress; drop function runtime_progress_token;
-drop view runtime_gate; drop view runtime_permitted;
+drop view runtime_gate; drop view runtime_permitted; drop view runtime_against_record;
 """
 
 

@@ -1,7 +1,7 @@
 """Tables of the runtime. Hot ones are written by `runtime.ledger` in SQL; the classes here are for reading and for migrations."""
 
 from runtime.models.exceptions import Attempt, Conflict, Parked, Rejected
-from runtime.models.integrations import Deployment, Integration, Pin, Release
+from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
 from runtime.models.log import Head, Lane, Message, Stream
 from runtime.models.operation import Firing, Run, RunSpan, Schedule, Worker
 from runtime.models.subscriptions import Delivery, Progress, Subscription, VendorState
@@ -11,6 +11,7 @@ __all__ = [
     "Conflict",
     "Delivery",
     "Deployment",
+    "EntityWrite",
     "Firing",
     "Head",
     "Integration",

@@ -60,6 +60,25 @@ class Pin(models.Model):
         return f"{self.role}: {self.reference}"
 
 
+class EntityWrite(models.Model):
+    """What a release writes where, as the claim judges it against the boundaries in force at that moment."""
+
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="writes")
+    target = models.CharField(max_length=80)
+    entity = models.CharField(max_length=80)
+    attribute_group = models.CharField(max_length=80, null=True)
+    kind = models.CharField(max_length=8, choices=[("replica", "Replica"), ("command", "Command")])
+    scope: Any = models.JSONField(default=dict)
+    source_system = models.CharField(max_length=80)
+    target_system = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.entity} to {self.target_system}"
+
+
 class Deployment(models.Model):
     """A release in one environment under one approval. At most one is active per integration and environment."""
 

@@ -126,6 +126,7 @@ class Delivery(models.Model):
     outcome = models.CharField(max_length=12)
     confirmed = models.IntegerField(default=0)
     superseded = models.IntegerField(default=0)
+    skipped = models.IntegerField(default=0)
     refused = models.IntegerField(default=0)
     waiting = models.IntegerField(default=0)
     references: Any = models.JSONField(null=True, db_column="refs")

@@ -17,7 +17,6 @@ from runtime.ledger.append import Item, StreamRef, load_stream
 from runtime.ledger.vendors import Answer, CannotAsk, Outgoing
 
 _numbers = itertools.count(1)
-TIERS = (0, 1, 2, 3)
 
 
 def approval(conn: connections.Connection, *, subject_id: str, digest: str, environment: str = "production") -> int:

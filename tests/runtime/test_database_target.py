@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,12 +15,14 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import Table
 from runtime.ledger.parked import DatabaseServing, claim_parked, retry_in_database
 from runtime.ledger.parking import Unmappable
-from tests.runtime.make import TIERS, Flow
+from runtime.ledger.reading import Message
+from tests.runtime.make import Flow
 
 PRICES = Table("price_target", ("key",), ("key", "version", "amount"))
 
 
-def to_row(document: Any, correlation: str) -> tuple[Any, ...]:
+def to_row(message: Message) -> tuple[Any, ...]:
+    document = message.document
     if document.get("bad"):
         raise Unmappable(f"amount is missing in {document['key']!r}")
     return (document["key"], document["version"], document.get("amount", 1))
@@ -40,7 +43,7 @@ def rows(conn: Connection) -> dict[str, int]:
 
 def run(conn: Connection) -> int:
     passed = 0
-    while taken := claim(conn, owner="w", tiers=TIERS):
+    while taken := claim(conn, owner="w"):
         passed += database_target.deliver(conn, taken, PRICES, to_row)
     return passed
 
@@ -56,7 +59,7 @@ def test_rows_arrive_once_and_the_last_version_of_a_key_wins(prices: Connection)
     ).fetchall()
     for lane in (0, 1):
         ends = [(first, last) for at, first, last, _ in tiles if at == lane]
-        assert all(b[0] == a[1] + 1 for a, b in zip(ends, ends[1:], strict=False))
+        assert all(b[0] == a[1] + 1 for a, b in itertools.pairwise(ends))
     assert sum(t[3] for t in tiles) == 30
 
 
@@ -106,10 +109,10 @@ def test_an_owner_whose_lease_was_taken_over_is_fenced_and_leaves_no_effect(pric
     flow = Flow(prices, lanes=1)
     flow.subscribe(kind="database")
     append(prices, flow.ref, [flow.item("a", 1)])
-    sleeper = claim(prices, owner="sleeper", tiers=TIERS)
+    sleeper = claim(prices, owner="sleeper")
     assert sleeper
     flow.expire()
-    heir = claim(prices, owner="heir", tiers=TIERS)
+    heir = claim(prices, owner="heir")
     assert heir
     assert heir.attempt == 1
     with pytest.raises(Fenced):
@@ -124,13 +127,13 @@ def test_a_message_that_keeps_killing_its_worker_is_alone_at_last_and_parked(pri
     flow.subscribe(kind="database", batch=64, max_attempts=5)
     append(prices, flow.ref, [flow.item(f"k{i}", kills=i == 40) for i in range(64)])
 
-    def deadly(document: Any, correlation: str) -> tuple[Any, ...]:
-        if document["kills"]:
+    def deadly(message: Message) -> tuple[Any, ...]:
+        if message.document["kills"]:
             raise KeyboardInterrupt  # what a SIGKILL is to the process
-        return to_row(document, correlation)
+        return to_row(message)
 
     for _ in range(40):
-        taken = claim(prices, owner="w", tiers=TIERS)
+        taken = claim(prices, owner="w")
         if taken is None:
             break
         try:
@@ -149,7 +152,7 @@ def test_a_redriven_message_is_delivered_before_those_behind_it(prices: Connecti
     prices.execute("""update runtime_parked set state = 'retry', payload = '{"key": "b", "version": 1}' where state = 'dead'""")
     serving = DatabaseServing(PRICES, to_row)
     seen = []
-    while taken := claim_parked(prices, tiers=TIERS):
+    while taken := claim_parked(prices):
         seen.append(taken.position)
         assert retry_in_database(prices, taken, serving)
     assert seen == [1, 2]
@@ -161,10 +164,10 @@ def test_a_closed_gate_stops_a_worker_in_the_middle_of_its_lane(prices: Connecti
     flow = Flow(prices, lanes=1)
     flow.subscribe(kind="database", batch=1)
     append(prices, flow.ref, [flow.item(f"k{i}") for i in range(5)])
-    taken = claim(prices, owner="w", tiers=TIERS)
+    taken = claim(prices, owner="w")
     assert taken
     database_target.deliver(prices, taken, PRICES, to_row, max_batches=1)
-    taken = claim(prices, owner="w", tiers=TIERS)
+    taken = claim(prices, owner="w")
     assert taken
     flow.deploy({"integration": flow.key, "build": 2})
     with pytest.raises(Fenced):

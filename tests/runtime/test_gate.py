@@ -6,10 +6,10 @@ import psycopg
 import pytest
 
 from runtime.ledger.append import append
-from runtime.ledger.claims import claim, release
+from runtime.ledger.claims import Scope, claim, release
 from runtime.ledger.connections import Connection
 from tests.runtime import make
-from tests.runtime.make import TIERS, Flow
+from tests.runtime.make import Flow
 
 CLOSE = {
     "approval void": lambda flow, vendor: make.void(flow.conn, flow.approval),
@@ -52,12 +52,12 @@ def test_a_closed_gate_gives_no_token(ledger: Connection, how: str) -> None:
     vendor = flow.vendor()
     subscription = flow.subscribe(vendor=vendor)
     append(ledger, flow.ref, [flow.item(f"k{i}") for i in range(20)])
-    taken = claim(ledger, owner="w", tiers=TIERS)
+    taken = claim(ledger, owner="w")
     assert taken is not None
     release(ledger, taken)
     CLOSE[how](flow, vendor)
     for lane in (0, 1):
-        assert claim(ledger, owner="w", tiers=TIERS) is None
+        assert claim(ledger, owner="w") is None
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             raw_try(flow, subscription, lane)
         with pytest.raises(psycopg.errors.CheckViolation):
@@ -80,7 +80,7 @@ def test_a_freeze_of_strictness_work_stops_claims_and_others_do_not(ledger: Conn
             "insert into governance_freezeinterval (freeze_id, period) values (%s, tstzrange(clock_timestamp() - interval '1 h', clock_timestamp() + interval '1 h'))",
             made,
         )
-        taken = claim(ledger, owner="w", tiers=TIERS)
+        taken = claim(ledger, owner="w")
         assert (taken is None) is stops
         if taken:
             release(ledger, taken)
@@ -125,22 +125,22 @@ def test_only_one_claim_probes_a_vendor_whose_breaker_is_half_open(ledger: Conne
     vendor = flow.vendor(breaker="open")
     flow.subscribe(vendor=vendor)
     append(ledger, flow.ref, [flow.item(f"k{i}") for i in range(40)])
-    first = claim(ledger, owner="one", tiers=TIERS)
+    first = claim(ledger, owner="one")
     assert first is not None
-    assert claim(ledger, owner="two", tiers=TIERS) is None
+    assert claim(ledger, owner="two") is None
     ledger.execute("update runtime_vendorstate set probe_until = 'epoch' where id = %s", (vendor,))
-    assert claim(ledger, owner="two", tiers=TIERS) is not None
+    assert claim(ledger, owner="two") is not None
 
 
 def test_concurrency_limits_live_leases_of_one_vendor(ledger: Connection) -> None:
     flow = Flow(ledger, lanes=4)
     flow.subscribe(vendor=flow.vendor(concurrency=2))
     append(ledger, flow.ref, [flow.item(f"k{i}") for i in range(40)])
-    taken = [claim(ledger, owner=f"w{i}", tiers=TIERS) for i in range(4)]
+    taken = [claim(ledger, owner=f"w{i}") for i in range(4)]
     assert [t is not None for t in taken] == [True, True, False, False]
     assert taken[0]
     release(ledger, taken[0])
-    assert claim(ledger, owner="w9", tiers=TIERS) is not None
+    assert claim(ledger, owner="w9") is not None
 
 
 def test_the_most_critical_tier_is_served_first(ledger: Connection) -> None:
@@ -148,6 +148,6 @@ def test_the_most_critical_tier_is_served_first(ledger: Connection) -> None:
     subs = {flow.tier: flow.subscribe() for flow in flows}
     for flow in flows:
         append(ledger, flow.ref, [flow.item("a")])
-    order = [claim(ledger, owner="w", tiers=TIERS) for _ in range(3)]
+    order = [claim(ledger, owner="w") for _ in range(3)]
     assert [t.subscription for t in order if t] == [subs[0], subs[2], subs[3]]
-    assert claim(ledger, owner="w", tiers=(0, 1)) is None
+    assert claim(ledger, owner="w", scope=Scope(tiers=(0, 1))) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,7 +19,7 @@ def at(text: str) -> datetime:
 
 def test_every_keeps_its_distance_over_a_zone_change() -> None:
     moments = list(islice(occurrences("every 30m", BERLIN, at("2026-03-29T00:10:00+00:00")), 6))
-    assert {b - a for a, b in zip(moments, moments[1:], strict=False)} == {timedelta(minutes=30)}
+    assert {b - a for a, b in pairwise(moments)} == {timedelta(minutes=30)}
 
 
 def test_a_skipped_hour_runs_at_the_first_moment_after_or_not_at_all() -> None:

@@ -12,15 +12,16 @@ from runtime.ledger.claims import claim, claim_to_ask
 from runtime.ledger.connections import Connection
 from runtime.ledger.parked import claim_parked, retry_at_vendor
 from runtime.ledger.parking import Unmappable
+from runtime.ledger.reading import Message
 from runtime.ledger.vendor_target import Binding
 from tests.runtime import make
-from tests.runtime.make import TIERS, FakeVendor, Flow
+from tests.runtime.make import FakeVendor, Flow
 
 
-def as_is(document: Any, correlation: str) -> Any:
-    if document.get("bad"):
+def as_is(message: Message) -> Any:
+    if message.document.get("bad"):
         raise Unmappable("no amount")
-    return document
+    return message.document
 
 
 class Site:
@@ -41,9 +42,9 @@ class Site:
         for _ in range(rounds):
             self.flow.expire()
             self.conn.execute("update runtime_vendorstate set breaker = 'closed', not_before = 'epoch'")
-            if taken := claim(self.conn, owner="w", tiers=TIERS):
+            if taken := claim(self.conn, owner="w"):
                 vendor_target.deliver(self.conn, taken, self.bind)
-            elif parked := claim_parked(self.conn, tiers=TIERS):
+            elif parked := claim_parked(self.conn):
                 retry_at_vendor(self.conn, parked, self.bind)
             else:
                 return
@@ -79,7 +80,7 @@ def test_when_the_question_has_no_answer_the_intent_stays_open_and_nothing_is_se
     site = Site(ledger)
     site.vendor.fates = ["cut", "mute"]
     site.put(site.flow.item("a"))
-    taken = claim(ledger, owner="w", tiers=TIERS)
+    taken = claim(ledger, owner="w")
     assert taken
     vendor_target.deliver(ledger, taken, site.bind)
     assert ledger.execute("select position, intent from runtime_progress").fetchone() == (0, 1)
@@ -100,7 +101,7 @@ def test_a_worker_that_died_after_the_vendor_acted_leaves_no_second_effect(ledge
         raise KeyboardInterrupt
 
     site.vendor.send = die  # type: ignore[method-assign]
-    taken = claim(ledger, owner="w", tiers=TIERS)
+    taken = claim(ledger, owner="w")
     assert taken
     with pytest.raises(KeyboardInterrupt):
         vendor_target.deliver(ledger, taken, site.bind)
@@ -115,7 +116,7 @@ def test_a_vendor_that_is_down_gets_nothing_twice_and_its_breaker_opens(ledger: 
     site.put(site.flow.item("a"))
     for _ in range(3):
         site.flow.expire()
-        taken = claim(ledger, owner="w", tiers=TIERS)
+        taken = claim(ledger, owner="w")
         assert taken
         vendor_target.deliver(ledger, taken, site.bind)
     assert ledger.execute("select breaker, failures, open_until > clock_timestamp() from runtime_vendorstate").fetchone() == (
@@ -124,9 +125,9 @@ def test_a_vendor_that_is_down_gets_nothing_twice_and_its_breaker_opens(ledger: 
         True,
     )
     site.flow.expire()
-    assert claim(ledger, owner="w", tiers=TIERS) is None
+    assert claim(ledger, owner="w") is None
     ledger.execute("update runtime_vendorstate set open_until = 'epoch'")
-    probe = claim(ledger, owner="w", tiers=TIERS)
+    probe = claim(ledger, owner="w")
     assert probe
     vendor_target.deliver(ledger, probe, site.bind)
     assert site.effects() == [("a", 0)]
@@ -137,13 +138,13 @@ def test_retry_after_is_obeyed_by_everybody_and_is_no_failure(ledger: Connection
     site = Site(ledger)
     site.vendor.fates = ["busy"]
     site.put(site.flow.item("a"))
-    taken = claim(ledger, owner="w", tiers=TIERS)
+    taken = claim(ledger, owner="w")
     assert taken
     vendor_target.deliver(ledger, taken, site.bind)
     state = ledger.execute("select failures, not_before > clock_timestamp() + interval '5 s' from runtime_vendorstate").fetchone()
     assert state == (0, True)
     site.flow.expire()
-    assert claim(ledger, owner="w", tiers=TIERS) is None
+    assert claim(ledger, owner="w") is None
 
 
 def test_a_refused_message_is_dead_and_later_ones_of_its_key_wait(ledger: Connection) -> None:
@@ -159,7 +160,7 @@ def test_a_message_refused_for_a_while_is_tried_again_before_those_behind_it(led
     site = Site(ledger)
     site.vendor.refuse = {"b": "retry"}
     site.put(site.flow.item("b", 1), site.flow.item("b", 2), site.flow.item("a", 1))
-    taken = claim(ledger, owner="w", tiers=TIERS)
+    taken = claim(ledger, owner="w")
     assert taken
     vendor_target.deliver(ledger, taken, site.bind)
     assert site.parked() == [(1, "retry", "not_now"), (2, "behind", "")]
@@ -198,20 +199,20 @@ def test_under_a_closed_gate_an_open_intent_is_asked_about_and_nothing_is_sent(l
     site = Site(ledger)
     site.vendor.fates = ["half", "mute"]
     site.put(*[site.flow.item(f"k{i}") for i in range(4)])
-    taken = claim(ledger, owner="w", tiers=TIERS)
+    taken = claim(ledger, owner="w")
     assert taken
     vendor_target.deliver(ledger, taken, site.bind)
     make.void(ledger, site.flow.approval)
     site.flow.expire()
     ledger.execute("update runtime_vendorstate set breaker = 'closed', not_before = 'epoch'")
-    assert claim(ledger, owner="w", tiers=TIERS) is None
-    asking = claim_to_ask(ledger, owner="w", tiers=TIERS)
+    assert claim(ledger, owner="w") is None
+    asking = claim_to_ask(ledger, owner="w")
     assert asking
     vendor_target.deliver(ledger, asking, site.bind)
     assert len(site.effects()) == 2
     assert ledger.execute("select position, intent from runtime_progress").fetchone() == (4, None)
     assert [p[1] for p in site.parked()] == ["retry", "retry"]
-    assert claim_to_ask(ledger, owner="w", tiers=TIERS) is None
+    assert claim_to_ask(ledger, owner="w") is None
     site.flow.deploy({"integration": site.flow.key, "build": 2})
     site.work()
     assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(4))
@@ -221,12 +222,12 @@ def test_an_intent_of_the_release_before_is_asked_about_and_its_rest_goes_throug
     site = Site(ledger)
     site.vendor.fates = ["half", "mute"]
     site.put(*[site.flow.item(f"k{i}") for i in range(4)])
-    taken = claim(ledger, owner="w", tiers=TIERS)
+    taken = claim(ledger, owner="w")
     assert taken
     old = site.flow.release
     vendor_target.deliver(ledger, taken, site.bind)
     new = site.flow.deploy({"integration": site.flow.key, "build": 2})
-    site.bind = lambda release: Binding(lambda d, c: {**d, "by": release}, site.vendor)  # type: ignore[method-assign]
+    site.bind = lambda release: Binding(lambda m: {**m.document, "by": release}, site.vendor)  # type: ignore[method-assign]
     site.work()
     assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(4))
     assert {document.get("by") for _, _, document in site.vendor.journal} == {None, new}
@@ -237,14 +238,14 @@ def test_an_owner_fenced_off_after_its_call_says_so_when_its_request_left_too_la
     site = Site(ledger)
     site.put(site.flow.item("a"))
     send = site.vendor.send
-    taken = claim(ledger, owner="sleeper", tiers=TIERS)
+    taken = claim(ledger, owner="sleeper")
     assert taken
 
     def late(items: Any, *, guard: Any) -> Any:
         answers = send(items, guard=guard)
         taken.deadline = 0.0
         site.flow.expire()
-        assert claim(ledger, owner="heir", tiers=TIERS)
+        assert claim(ledger, owner="heir")
         return answers
 
     site.vendor.send = late  # type: ignore[method-assign]
@@ -256,7 +257,7 @@ def test_an_owner_fenced_off_after_its_call_says_so_when_its_request_left_too_la
 def test_no_call_is_made_without_time_left_in_the_lease(ledger: Connection) -> None:
     site = Site(ledger)
     site.put(site.flow.item("a"))
-    taken = claim(ledger, owner="w", tiers=TIERS, lease=0.3)
+    taken = claim(ledger, owner="w", lease=0.3)
     assert taken
     site.vendor.deadline = 60.0
     with pytest.raises(Fenced, match="no time left"):
@@ -289,17 +290,17 @@ def test_quota_is_taken_per_message_and_stops_the_claim(ledger: Connection) -> N
     ledger.execute("update runtime_vendorstate set budget = 5, spent = 0")
     site.put(*[site.flow.item(f"k{i}") for i in range(12)])
     for _ in range(5):
-        if taken := claim(ledger, owner="w", tiers=TIERS):
+        if taken := claim(ledger, owner="w"):
             vendor_target.deliver(ledger, taken, site.bind)
     assert len(site.effects()) == 6  # at most one batch beyond the budget
     ledger.execute("update runtime_vendorstate set spent_on = spent_on - 1")
-    assert claim(ledger, owner="w", tiers=TIERS) is not None
+    assert claim(ledger, owner="w") is not None
 
 
 def test_a_paced_subscription_gives_the_lane_back_and_waits(ledger: Connection) -> None:
     site = Site(ledger, batch=5, pace=10.0)
     site.put(*[site.flow.item(f"k{i}") for i in range(20)])
-    taken = claim(ledger, owner="w", tiers=TIERS)
+    taken = claim(ledger, owner="w")
     assert taken
     assert vendor_target.deliver(ledger, taken, site.bind) == 5
     assert len(site.effects()) == 5

@@ -1,0 +1,125 @@
+"""From a manifest's connection to an open connector: profile, endpoint of the environment, secrets, places."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from catalog.selectors import systems
+from kernel.errors import Invalid, Unavailable
+from runtime import vendors
+from runtime.connectors import registry
+from runtime.connectors.protocols import Secrets, Sink, Source
+from runtime.domain.manifest import Connection
+
+_PLACE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+PLACES = "TILLGATE_PLACE_"
+_NAMES = {
+    "basic": ("user", "password"),
+    "oauth2_client_credentials": ("client_id", "client_secret"),
+    "api_key": ("key",),
+    "header": ("key",),
+    "bearer": ("token",),
+}  # fmt: skip
+
+
+def settings_of(connection: Connection) -> dict[str, Any]:
+    """The connector's settings: the profile's with the manifest's on top. Raises Invalid `vendor.unknown_profile` or when the protocols differ."""
+    if connection.profile is None:
+        return dict(connection.settings)
+    profile = vendors.profile(connection.profile)
+    if profile.protocol != connection.protocol:
+        raise Invalid(
+            "connection.protocol",
+            f"The profile {connection.profile!r} speaks {profile.protocol}, the connection says {connection.protocol}.",
+        )
+    return profile.connection(connection.settings)
+
+
+def check(connection: Connection, *, role: str) -> None:
+    """Opens the connector against an address that does not exist and closes it: settings are checked, nothing is called."""
+    settings = _with_base({**settings_of(connection)}, connection.protocol, "https://connection.invalid")
+    settings = {name: _PLACE.sub("/nowhere", value) if isinstance(value, str) else value for name, value in settings.items()}
+    opened: Any = (
+        registry.open_source(connection.protocol, settings)
+        if role == "source"
+        else registry.open_sink(connection.protocol, settings)
+    )
+    opened.close()
+
+
+def open_source(connection: Connection, *, system: str, environment: str) -> tuple[Source, Secrets]:
+    settings, secrets = _resolved(connection, system, environment)
+    return registry.open_source(connection.protocol, settings), secrets
+
+
+def open_sink(connection: Connection, *, system: str, environment: str) -> tuple[Sink, Secrets]:
+    settings, secrets = _resolved(connection, system, environment)
+    return registry.open_sink(connection.protocol, settings), secrets
+
+
+def _resolved(connection: Connection, system: str, environment: str) -> tuple[dict[str, Any], Secrets]:
+    endpoint = systems.endpoint(system, environment)
+    if endpoint is None:
+        raise Unavailable(
+            "connection.no_endpoint", f"The catalog has no endpoint of {system} in {environment}; add one and run again."
+        )
+    settings = _with_base({**settings_of(connection)}, connection.protocol, endpoint.base_url)
+    settings = {name: _placed(value) for name, value in settings.items()}
+    kind = (
+        str(settings.get("auth", {}).get("kind", endpoint.auth_kind or "none"))
+        if isinstance(settings.get("auth", {}), Mapping)
+        else "none"
+    )
+    return settings, Secrets(_secrets(endpoint.secret_ref, kind))
+
+
+def _with_base(settings: dict[str, Any], protocol: str, base_url: str) -> dict[str, Any]:
+    """Connectors that read folders have a root of their own; all others get the environment's address."""
+    if "root" not in settings and protocol not in ("file_drop", "poslog"):
+        settings["base_url"] = base_url
+    return settings
+
+
+def _placed(value: Any) -> Any:
+    """`${TILLGATE_PLACE_…}` in a setting is filled from the environment; other variables stay out of reach of a manifest."""
+    if not isinstance(value, str):
+        return value
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1]
+        if not name.startswith(PLACES) or name not in os.environ:
+            raise Unavailable(
+                "connection.place", f"The place {name} is not set on this worker; places are variables that begin with {PLACES}."
+            )
+        return os.environ[name]
+
+    return _PLACE.sub(fill, value)
+
+
+def _secrets(reference: str, kind: str) -> dict[str, str]:
+    """`env:NAME` or `file:/path`: a JSON object of names, or the parts of the auth kind joined by a colon."""
+    if not reference:
+        return {}
+    scheme, _, place = reference.partition(":")
+    if scheme == "env":
+        value = os.environ.get(place, "")
+    elif scheme == "file":
+        try:
+            value = Path(place).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise Unavailable(
+                "connection.secret", f"The secret {reference!r} cannot be read on this worker: {error.strerror}."
+            ) from None
+    else:
+        raise Unavailable("connection.secret", f"A secret is named as env:NAME or file:/path, not {reference!r}.")
+    if not value:
+        raise Unavailable("connection.secret", f"The secret {reference!r} is not set on this worker.")
+    if value.startswith("{"):
+        return {str(name): str(part) for name, part in json.loads(value).items()}
+    names = _NAMES.get(kind, ("key",))
+    return dict(zip(names, value.split(":", len(names) - 1), strict=False))

@@ -1,0 +1,210 @@
+"""Deploy, roll back, pause, resume: the only ways by which a release comes to run. Each pulls an approval and holds its row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from governance.domain.approval import Approval
+from governance.domain.subject import Subject
+from governance.services import approvals
+from kernel import audit, clock, outbox
+from kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from kernel.models import User
+from kernel.viewer import Viewer
+from runtime import permissions
+from runtime.domain import manifest as manifests
+from runtime.domain.manifest import Manifest, Target
+from runtime.models import Deployment, Integration, Lane, Progress, Release, Schedule, Stream, Subscription, VendorState
+from runtime.services import integrations, judging
+
+
+def deploy(integration_key: str, *, approval: Approval, actor: User | None, kind: str = "deploy") -> Deployment:
+    """Put the approved release into the approval's environment. Deploying what already runs changes nothing.
+
+    Digest and validity are checked again under the locked approval row, and by a trigger. Raises NotApproved with
+    `data["unmet"]`, Conflict `deployment.not_sound` where the estate has moved on since (findings), Forbidden.
+    """
+    digest, environment = approval.subject.digest, approval.environment
+    with transaction.atomic():
+        integration = _locked(integration_key)
+        _authorise(integration, actor)
+        release = integrations.release_of(integration_key, digest)
+        held = approvals.require(Subject("integration", integration_key, digest), digest, environment, actor=actor)
+        manifest = manifests.load(release.manifest)
+        if found := judging.everything(manifest, clock.now()):
+            raise Conflict(
+                "deployment.not_sound", f"{integration_key} cannot be deployed: {found[0]['message']}.", {"findings": found}
+            )
+        running = Deployment.objects.filter(integration=integration, environment=environment, active=True).first()
+        if running is not None and running.release_id == release.pk and running.approval_id == held.id:
+            return running
+        made = _activate(integration, release, environment, held.id, actor, kind, running)
+        _wire(integration, made, manifest)
+        approvals.mark_used(held.id, actor=actor)
+        verb = "runtime.rolled_back" if kind == "rollback" else "runtime.deployed"
+        audit.record(
+            actor=actor, verb=verb, subject_kind="integration", subject_id=integration_key,
+            before={"release": running.release.digest} if running else None,
+            after={"digest": digest, "environment": environment, "approval": held.id, "deployment": made.pk},
+        )  # fmt: skip
+        outbox.emit(verb, key=integration_key, payload={"deployment": made.pk, "digest": digest, "environment": environment})
+        return made
+
+
+def rollback(integration_key: str, *, approval: Approval, actor: User | None) -> Deployment:
+    """Deploy an earlier release again, under an approval of its digest. It must have run in this environment before."""
+    ran = Deployment.objects.filter(
+        integration__key=integration_key, environment=approval.environment, release__digest=approval.subject.digest, active=False
+    )
+    if not ran.exists():
+        raise Conflict(
+            "deployment.never_ran", f"This release of {integration_key} never ran in {approval.environment}; deploy it instead."
+        )
+    return deploy(integration_key, approval=approval, actor=actor, kind="rollback")
+
+
+def pause(integration_key: str, environment: str, *, reason: str, actor: User | None) -> Deployment:
+    """No new work is claimed from now on. What was sent and not answered is still asked about."""
+    if not reason.strip():
+        raise Invalid("deployment.reason", "Say why it is paused.")
+    return _set_paused(integration_key, environment, paused=True, reason=reason.strip(), actor=actor)
+
+
+def resume(integration_key: str, environment: str, *, actor: User | None) -> Deployment:
+    return _set_paused(integration_key, environment, paused=False, reason="", actor=actor)
+
+
+def retire(integration_key: str, environment: str, *, reason: str, actor: User | None) -> Deployment:
+    """End a deployment for good. Progress and history stay; a later deployment goes on where this one stopped."""
+    with transaction.atomic():
+        integration, deployment = _running(integration_key, environment)
+        _authorise(integration, actor)
+        Deployment.objects.filter(pk=deployment.pk).update(active=False, ended_at=clock.now())
+        Schedule.objects.filter(integration=integration, environment=environment).update(enabled=False)
+        audit.record(
+            actor=actor,
+            verb="runtime.retired",
+            subject_kind="integration",
+            subject_id=integration_key,
+            after={"environment": environment},
+            reason=reason,
+        )
+        outbox.emit("runtime.retired", key=integration_key, payload={"deployment": deployment.pk, "environment": environment})
+        deployment.refresh_from_db()
+        return deployment
+
+
+def _locked(key: str) -> Integration:
+    found = Integration.objects.select_for_update(of=("self",)).select_related("owner_team").filter(key=key).first()
+    if found is None:
+        raise NotFound("integration.unknown", f"There is no integration {key!r}.")
+    return found
+
+
+def _authorise(integration: Integration, actor: User | None) -> None:
+    if actor is None:
+        return
+    allowed = permissions.may_operate(Viewer.of(actor), integration)
+    if not allowed:
+        raise Forbidden("integration.not_operator", allowed.reason)
+
+
+def _running(key: str, environment: str) -> tuple[Integration, Deployment]:
+    integration = _locked(key)
+    deployment = (
+        Deployment.objects.select_for_update().filter(integration=integration, environment=environment, active=True).first()
+    )
+    if deployment is None:
+        raise NotFound("deployment.none", f"{key} is not deployed in {environment}.")
+    return integration, deployment
+
+
+def _set_paused(key: str, environment: str, *, paused: bool, reason: str, actor: User | None) -> Deployment:
+    with transaction.atomic():
+        integration, deployment = _running(key, environment)
+        _authorise(integration, actor)
+        if deployment.paused == paused:
+            return deployment
+        deployment.paused, deployment.pause_reason = paused, reason
+        deployment.save(update_fields=["paused", "pause_reason"])
+        verb = "runtime.paused" if paused else "runtime.resumed"
+        audit.record(
+            actor=actor, verb=verb, subject_kind="integration", subject_id=key, after={"environment": environment}, reason=reason
+        )
+        outbox.emit(verb, key=key, payload={"deployment": deployment.pk, "environment": environment})
+        return deployment
+
+
+def _activate(
+    integration: Integration,
+    release: Release,
+    environment: str,
+    approval_id: int,
+    actor: User | None,
+    kind: str,
+    running: Deployment | None,
+) -> Deployment:
+    if running is not None:
+        Deployment.objects.filter(pk=running.pk).update(active=False, ended_at=clock.now())
+    return Deployment.objects.create(
+        integration=integration, release=release, environment=environment, approval_id=approval_id, kind=kind, deployed_by=actor,
+        paused=running.paused if running else False, pause_reason=running.pause_reason if running else "",
+    )  # fmt: skip
+
+
+def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) -> None:
+    """Stream, lanes, subscriptions and schedule as the manifest says. Progress of targets that stay is kept; targets that are
+    gone are closed and keep their history; a new target begins where the stream begins."""
+    environment = deployment.environment
+    stream, made = Stream.objects.get_or_create(
+        integration=integration,
+        environment=environment,
+        defaults={"lanes": manifest.lanes, "immutable": manifest.event.meaning == "fact"},
+    )
+    if made:
+        Lane.objects.bulk_create(Lane(stream=stream, lane=lane) for lane in range(manifest.lanes))
+    elif stream.immutable != (manifest.event.meaning == "fact"):
+        raise Conflict(
+            "deployment.meaning",
+            "A stream of facts does not become one of states, nor the other way round; use another integration.",
+        )
+    kept = [
+        _subscribe(stream, deployment, manifest, target, instance)
+        for target in manifest.targets
+        for instance in target.instances or [""]
+    ]
+    Subscription.objects.filter(stream=stream, replay_of=None).exclude(pk__in=kept).update(open=False)
+    _schedule(integration, environment, manifest)
+
+
+def _subscribe(stream: Stream, deployment: Deployment, manifest: Manifest, target: Target, instance: str) -> int:
+    limits = target.limits
+    vendor, _ = VendorState.objects.get_or_create(system_key=target.system, instance=instance, environment=deployment.environment)
+    if limits != type(limits)():
+        VendorState.objects.filter(pk=vendor.pk).update(
+            rate=limits.rate, burst=limits.burst, concurrency=limits.concurrency, budget=limits.budget
+        )
+    values: dict[str, Any] = {
+        "deployment": deployment, "vendor": vendor, "kind": target.kind, "idempotency": target.idempotency, "coalesce": target.coalesce,
+        "batch": target.batch, "max_attempts": target.max_attempts, "tier": manifest.tier, "open": True,
+    }  # fmt: skip
+    subscription, made = Subscription.objects.update_or_create(
+        stream=stream, target=target.name, instance=instance, replay_of=None, defaults=values
+    )
+    if made:
+        Progress.objects.bulk_create(Progress(subscription=subscription, lane=lane) for lane in range(stream.lanes))
+    Subscription.objects.filter(replay_of=subscription, open=True).update(deployment=deployment)
+    return subscription.pk
+
+
+def _schedule(integration: Integration, environment: str, manifest: Manifest) -> None:
+    if manifest.schedule is None:
+        Schedule.objects.filter(integration=integration, environment=environment).update(enabled=False)
+        return
+    when = manifest.schedule
+    Schedule.objects.update_or_create(
+        integration=integration, environment=environment,
+        defaults={"expression": when.when, "zone": when.zone, "skipped": when.skipped, "repeated": when.repeated, "enabled": True, "next_due_at": None},
+    )  # fmt: skip

@@ -1,0 +1,243 @@
+"""What a manifest must satisfy in this estate at this time: contracts, direction of writes, mappings, connections, safety.
+
+The same judgements serve registration (a refusal with all findings), the checks of a change request and the deployment.
+Every function answers findings `{"pointer", "message", "code", …}`; an empty list means that nothing speaks against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+
+from catalog.domain.facts import VersionFacts
+from catalog.selectors import boundaries, contracts, systems, tiers, versions
+from governance.domain import direction
+from kernel.errors import DomainError, Invalid, finding
+from runtime.domain.manifest import Manifest, Source, Target
+from runtime.mapping import check_against, parse
+from runtime.services import connections
+from runtime.services.bindings import filter_mapping
+
+Findings = list[dict[str, Any]]
+USABLE = ("approved", "published", "deprecated")
+
+
+def everything(manifest: Manifest, at: datetime) -> Findings:
+    """All of it, in the order in which a person would mend it."""
+    return [
+        *people_and_places(manifest),
+        *pins(manifest, at),
+        *writes(manifest, at),
+        *mappings(manifest),
+        *links(manifest),
+        *safety(manifest),
+    ]
+
+
+def people_and_places(manifest: Manifest) -> Findings:
+    found: Findings = []
+    for pointer, key in [(f"/sources/{n}/system", s.system) for n, s in enumerate(manifest.sources)] + [
+        (f"/targets/{n}/system", t.system) for n, t in enumerate(manifest.targets)
+    ]:
+        if systems.by_key(key) is None:
+            found.append(finding(pointer, f"the catalog has no system {key!r}", code="system.unknown"))
+    if tiers.by_level(manifest.tier) is None:
+        found.append(finding("/tier", f"there is no SLA tier {manifest.tier}", code="tier.unknown"))
+    return found
+
+
+def _pinned(manifest: Manifest) -> Iterator[tuple[str, Source | Target]]:
+    for number, source in enumerate(manifest.sources):
+        if source.api is not None:
+            yield f"/sources/{number}", source
+    for number, target in enumerate(manifest.targets):
+        if target.api is not None:
+            yield f"/targets/{number}", target
+
+
+def pins(manifest: Manifest, at: datetime) -> Findings:
+    """Every API version exists, is usable, belongs to the named system, and has exactly the contract that is pinned."""
+    found: Findings = []
+    for pointer, side in _pinned(manifest):
+        version = versions.by_reference(side.api or "")
+        if version is None:
+            found.append(finding(f"{pointer}/api", f"the catalog has no API version {side.api!r}", code="version.unknown"))
+            continue
+        found += _pin(pointer, side, version, at)
+    return found
+
+
+def _pin(pointer: str, side: Source | Target, version: VersionFacts, at: datetime) -> Iterator[dict[str, Any]]:
+    if version.state not in USABLE:
+        yield finding(
+            f"{pointer}/api",
+            f"{version.reference} is {version.state}; only {', '.join(USABLE)} versions are called",
+            code="version.not_published",
+        )
+    if version.sunset_at is not None and version.sunset_at <= at:
+        yield finding(
+            f"{pointer}/api",
+            f"{version.reference} reached its sunset on {version.sunset_at:%Y-%m-%d}",
+            code="version.past_sunset",
+        )
+    if version.system_key and version.system_key != side.system:
+        yield finding(
+            f"{pointer}/system",
+            f"{version.reference} belongs to {version.system_key}, not to {side.system}",
+            code="version.other_system",
+        )
+    if version.contract_digest != side.contract:
+        held = version.contract_digest or "none"
+        yield finding(
+            f"{pointer}/contract",
+            f"{version.reference} has the contract {held}; the manifest pins {side.contract}",
+            code="contract.not_current",
+            held=held,
+        )
+    if side.contract is not None and contracts.exists(side.contract):
+        try:
+            schema_of(side)
+        except Invalid as error:
+            yield finding(f"{pointer}/schema", error.message, code=error.code)
+
+
+def schema_of(side: Source | Target) -> tuple[Any, Any]:
+    """(schema, document) of one message at a side with a contract. Raises Invalid `contract.no_schema` where the pointer leads nowhere."""
+    document = contracts.document(side.contract or "")
+    schema = document.resolve("#" + (side.schema or ""))
+    if not isinstance(schema, Mapping):
+        raise Invalid("contract.no_schema", f"the contract of {side.api} has no schema at {side.schema or 'its root'}")
+    return schema, document
+
+
+@lru_cache(maxsize=64)
+def _validator(digest: str, pointer: str) -> Any:
+    tree = contracts.document(digest).tree
+    return jsonschema_rs.validator_for({**tree, "$ref": f"#{pointer}"} if pointer else tree)
+
+
+def validator_of(source: Source) -> Any:
+    """A compiled validator of one message of a source; None where no contract is pinned."""
+    return _validator(source.contract, source.schema or "") if source.contract else None
+
+
+def direction_of(manifest: Manifest, at: datetime) -> list[direction.Judgement]:
+    """Every entity write judged against the systems of record in force at that time."""
+
+    def record_of(entity: str, group: str | None, scope: Mapping[str, str]) -> list[str]:
+        return [boundary.system.key for boundary in boundaries.matching(entity, group, scope, at)]
+
+    return [direction.judge(write, record_of) for write in _writes(manifest)]
+
+
+def _writes(manifest: Manifest) -> Iterator[direction.Write]:
+    for number, target in enumerate(manifest.targets):
+        version = versions.by_reference(target.api) if target.api else None
+        for index, write in enumerate(target.writes):
+            yield direction.Write(
+                entity=write.entity, attribute_group=write.attribute_group, kind="command" if write.kind == "command" else "replica",
+                source_system=manifest.source_of(target).system, target_system=target.system, target_api_system=version.system_key if version else None,
+                target_entities=tuple((use.entity, use.attribute_group, use.access) for use in version.entities) if version else (),
+                scope=write.scope, pointer=f"/targets/{number}/writes/{index}",
+            )  # fmt: skip
+
+
+def writes(manifest: Manifest, at: datetime) -> Findings:
+    return [
+        finding(judgement.write.pointer, judgement.message, code=judgement.code)
+        for judgement in direction_of(manifest, at)
+        if judgement.verdict != "allowed"
+    ]
+
+
+def mappings(manifest: Manifest) -> Findings:
+    """Every mapping can be read and fits the source's and the target's contract."""
+    found: Findings = []
+    for number, target in enumerate(manifest.targets):
+        pointer = f"/targets/{number}/mapping"
+        try:
+            mapping = parse(target.mapping)
+        except Invalid as error:
+            found += [finding(pointer + f["pointer"], f["message"], code=f.get("code", error.code)) for f in error.findings]
+            continue
+        if target.when:
+            try:
+                parse(filter_mapping(target.when))
+            except Invalid as error:
+                found.append(finding(f"/targets/{number}/when", error.message, code=error.code))
+        found += _fit(manifest, target, mapping, pointer)
+        if target.table is not None:
+            missing = [key for key in target.table.key if key not in {".".join(f.target) for f in mapping.fields}]
+            found += [
+                finding(pointer, f"the mapping does not fill the key column {key!r}", code="mapping.no_key") for key in missing
+            ]
+    return found
+
+
+def _fit(manifest: Manifest, target: Target, mapping: Any, pointer: str) -> Iterator[dict[str, Any]]:
+    source = manifest.source_of(target)
+    try:
+        source_schema, source_document = schema_of(source) if source.contract else (manifest.event.schema or {}, None)
+        target_schema, target_document = schema_of(target) if target.contract else ({}, None)
+    except DomainError:
+        return  # said by the pins
+    for one in check_against(
+        mapping, source_schema, target_schema,
+        resolve=source_document.resolve if source_document else None, resolve_target=target_document.resolve if target_document else None,
+    ):  # fmt: skip
+        if one.severity == "error" and not _filled_by_connector(target, one.message):
+            yield finding(pointer + one.pointer, one.message, code=one.code)
+
+
+def _filled_by_connector(target: Target, message: str) -> bool:
+    """A required member that the connection itself puts in (the idempotency key) is not the mapping's business."""
+    if target.connection is None:
+        return False
+    settings = connections.settings_of(target.connection)
+    names = [settings.get("idempotency_field"), settings.get("correlation_field")]
+    return any(name and f"'{name}'" in message for name in names)
+
+
+def links(manifest: Manifest) -> Findings:
+    """Profiles are known, protocols are spoken, settings fit. Nothing is called."""
+    found: Findings = []
+    sides: list[tuple[str, str, Any]] = [
+        (f"/sources/{n}/connection", "source", s.connection) for n, s in enumerate(manifest.sources)
+    ]
+    sides += [(f"/targets/{n}/connection", "sink", t.connection) for n, t in enumerate(manifest.targets)]
+    for pointer, role, connection in sides:
+        if connection is None:
+            continue
+        try:
+            connections.check(connection, role=role)
+        except DomainError as error:
+            inner = error.findings or [finding("", error.message)]
+            found += [
+                finding(f"{pointer}/settings{f['pointer']}" if error.findings else pointer, f["message"], code=error.code)
+                for f in inner
+            ]
+    return found
+
+
+def safety(manifest: Manifest) -> Findings:
+    """The declared idempotency class is no better than the vendor's, and a critical tier says how it runs degraded."""
+    found: Findings = []
+    for number, target in enumerate(manifest.targets):
+        if target.connection is None:
+            continue
+        try:
+            offered = str(connections.settings_of(target.connection).get("idempotency", "U"))
+        except DomainError:
+            continue  # said by the links
+        if offered != target.idempotency:
+            said = f"the connection is of class {offered}, the manifest declares {target.idempotency}"
+            found.append(finding(f"/targets/{number}/idempotency", said, code="idempotency.differs"))
+    tier = tiers.by_level(manifest.tier)
+    if tier is not None and tier.degraded_mode_required and manifest.degraded_mode is None:
+        said = f"tier {manifest.tier} ({tier.name}) must say how it runs degraded"
+        found.append(finding("/degraded_mode", said, code="degraded_mode.missing"))
+    return found
