@@ -27,6 +27,7 @@ class ChangeFacts:
     planned_from: datetime | None
     planned_until: datetime | None
     subjects: tuple[Subject, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,11 @@ class ChangeKind:
     """`facts` answers None when the subject is unknown. `panel` is a URL name that takes the subject id and gives an htmx fragment.
 
     `apply` carries an approved change out inside the caller's transaction; None where another room pulls its approval
-    (deployments). `compare` gives findings for the differences page; without it the plain JSON difference is shown.
+    (deployments). `compare` gives findings for the differences page; without it the plain JSON difference is shown. `propose` puts the
+    parameters of the change into the facts (a sunset date, another tier), so that difference and impact show them. `subject_kind`
+    limits what the change may be about. `follows` False: a new digest of the thing does not move open changes of this kind along
+    (a rollback stays on the release it names). `submitted(subject, actor)` and `closed(subject, "rejected" | "withdrawn", actor)` run in
+    the transaction of that step.
     """
 
     key: str
@@ -65,7 +69,11 @@ class ChangeKind:
     panel: str = ""
     apply: Callable[[Application], None] | None = field(default=None, compare=False)
     compare: Callable[[Subject, SubjectFacts, datetime], Comparison | None] | None = field(default=None, compare=False)
+    propose: Callable[[Subject, SubjectFacts, Mapping[str, Any]], SubjectFacts] | None = field(default=None, compare=False)
     subject_kind: str = ""
+    follows: bool = True
+    submitted: Callable[[Subject, Any], None] | None = field(default=None, compare=False)
+    closed: Callable[[Subject, str, Any], None] | None = field(default=None, compare=False)
 
 
 _kinds: dict[str, ChangeKind] = {}

@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ('policy_levels', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, size=None)),
                 ('facts', models.JSONField(blank=True, default=dict)),
                 ('difference', models.JSONField(blank=True, default=dict)),
-                ('impact', models.JSONField(blank=True, default=list)),
+                ('impact', models.JSONField(blank=True, null=True)),
                 ('owner_team_ids', django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), blank=True, default=list, size=None)),
                 ('risk', models.CharField(default='unknown', max_length=8)),
                 ('planned_from', models.DateTimeField(blank=True, null=True)),

@@ -53,7 +53,7 @@ class ChangeRequest(models.Model):
     policy_levels = ArrayField(models.CharField(max_length=80), default=list, blank=True)
     facts: Any = models.JSONField(default=dict, blank=True)
     difference: Any = models.JSONField(default=dict, blank=True)
-    impact: Any = models.JSONField(default=list, blank=True)
+    impact: Any = models.JSONField(null=True, blank=True)
     owner_team_ids = ArrayField(models.IntegerField(), default=list, blank=True)
     risk = models.CharField(max_length=8, default="unknown")
     planned_from = models.DateTimeField(null=True, blank=True)

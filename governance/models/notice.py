@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.postgres.fields import ArrayField
@@ -84,7 +82,7 @@ class GroupMapping(models.Model):
 
     claim = models.CharField(max_length=200)
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="+")
-    note: Any = models.CharField(max_length=200, blank=True)
+    note = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["claim"]

@@ -1,0 +1,1 @@
+"""Reads, always given the viewer where visibility differs."""

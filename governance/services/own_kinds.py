@@ -1,5 +1,141 @@
-"""The change kinds that governance itself registers: those of the catalog, of policies and of waivers."""
+"""The change kinds that governance itself registers: policies and waivers here, those of the catalog in `catalog_kinds`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from governance.domain import kinds
+from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_run, passed
+from governance.domain.kinds import Application, ChangeKind
+from governance.domain.subject import Subject, SubjectFacts
+from kernel import clock
+from kernel.errors import DomainError
 
 
 def register_all() -> None:
     """Called once by `GovernanceConfig.ready()`."""
+    from governance.services import catalog_kinds
+
+    catalog_kinds.register_all()
+    kinds.register(
+        ChangeKind(
+            key="policy.change",
+            label="Change a policy",
+            facts=_policy_facts,
+            checks=(Check("policy.sound", "The policy can be read and only tightens", _policy_sound), Check("policy.flips", "What it flips is known", _policy_flips)),
+            apply=_activate,
+            subject_kind="policy",
+            follows=False,
+        )
+    )
+    kinds.register(
+        ChangeKind(
+            key="waiver.grant",
+            label="Grant a waiver",
+            facts=_waiver_facts,
+            checks=(Check("waiver.bounded", "It names one rule and one place, and ends within 90 days", _waiver_bounded),),
+            apply=_grant,
+            subject_kind="waiver",
+            follows=False,
+        )
+    )
+
+
+def _role_team(key: str) -> tuple[int, ...]:
+    from catalog.selectors import teams
+
+    team = teams.by_key(key)
+    return (team.id,) if team else ()
+
+
+# -- policies ------------------------------------------------------------------------------------------------------------
+def _policy_facts(subject: Subject) -> SubjectFacts | None:
+    from governance.selectors import policies
+
+    version = policies.by_digest(subject.id, subject.digest)
+    if version is None:
+        return None
+    before = policies.present(subject.id)
+    head, _, key = subject.id.partition(":")
+    return SubjectFacts(
+        title=f"Policy of the {subject.id.replace(':', ' ')}, version {version.version}",
+        digest=version.digest,
+        tier=0 if head == "organisation" else 1,
+        data_class="internal",
+        owner_team_ids=_role_team("architects") if head == "organisation" else _owners(head, key),
+        consumers_affected=(),
+        base_digest=before.digest if before else None,
+        contributor_ids=(version.author_id,) if version.author_id else (),
+        url=f"/policies/{version.pk}/",
+        old=before.document if before else None,
+        new=version.document,
+        extras={"policy": version.pk},
+    )
+
+
+def _owners(head: str, key: str) -> tuple[int, ...]:
+    """A team answers for its own policy; architects for those of domains."""
+    return _role_team(key if head == "team" else "architects")
+
+
+def _policy_sound(context: CheckContext) -> CheckOutcome:
+    from governance.domain import policy
+    from governance.selectors import policies
+
+    if context.subject_facts is None:
+        return not_run("The version is not known.")
+    try:
+        policy.validate(context.subject_facts.new, above=policies.above(context.subject.id))
+    except DomainError as error:
+        return failed(error.message, [finding("policy.sound", f["pointer"], f["message"]) for f in error.findings], ["Correct the document."])
+    return passed()
+
+
+def _policy_flips(context: CheckContext) -> CheckOutcome:
+    from governance.services import policies
+
+    if context.subject_facts is None:
+        return not_run("The version is not known.")
+    flips = [flip for flip in policies.preview(context.subject.id, context.subject_facts.new) if flip.change.pk != context.change.id]
+    listed = [
+        finding(
+            "policy.flips",
+            "",
+            f"Change {f.change.pk} would need {', '.join(f.added_slots) or 'no other people'}; {f.voids} decision(s) would be void.",
+            level="info",
+            change=f.change.pk,
+            voids=f.voids,
+        )
+        for f in flips
+        if f.flips or f.voids
+    ]
+    return passed(f"{len(listed)} open change(s) are touched." if listed else "No open change is touched.", listed)
+
+
+def _activate(application: Application) -> None:
+    from governance.services import policies
+
+    policies.activate(application.subject.id, application.subject.digest, actor=application.actor)
+
+
+# -- waivers -------------------------------------------------------------------------------------------------------------
+def _waiver_facts(subject: Subject) -> SubjectFacts | None:
+    from governance.services import waivers
+
+    return waivers.facts(subject)
+
+
+def _waiver_bounded(context: CheckContext) -> CheckOutcome:
+    facts = context.subject_facts
+    if facts is None:
+        return not_run("The waiver is not known.")
+    expires = datetime.fromisoformat(facts.new["expires_at"])
+    if expires <= clock.now():
+        return failed("It has ended before it was granted.", [finding("waiver.bounded", "/expires_at", "This day has passed.")], ["Ask for a new waiver."])
+    return passed(f"{facts.new['rule']} at {facts.new['pointer'] or 'the whole document'}, until {expires:%d %b %Y}.")
+
+
+def _grant(application: Application) -> None:
+    from governance.services import waivers
+
+    waivers.grant(int(application.subject.id), approval_id=application.approval_id, actor=application.actor)

@@ -1,0 +1,78 @@
+"""Freeze windows at a time and in a period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from psycopg.types.range import TimestamptzRange
+
+from governance.domain.freeze import Scope, covers
+from governance.models import FreezeInterval, FreezeWindow
+
+SCOPE_FIELDS = ("environment", "tier", "domain", "system", "channel", "banner")
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One interval of one window."""
+
+    id: int
+    name: str
+    reason: str
+    strictness: str
+    starts: datetime
+    ends: datetime
+    scope: dict[str, Any]
+
+    @property
+    def scope_words(self) -> str:
+        words = [
+            f"tier {value} and more critical" if key == "tier" else f"{key} {value}"
+            for key, value in self.scope.items()
+            if value is not None
+        ]
+        return ", ".join(words) or "everything"
+
+
+def _occurrence(row: FreezeInterval) -> Occurrence:
+    window = row.freeze
+    return Occurrence(
+        window.pk,
+        window.name,
+        window.reason,
+        window.strictness,
+        row.period.lower,
+        row.period.upper,
+        {f: getattr(window, f) for f in SCOPE_FIELDS},
+    )
+
+
+def _between(start: datetime, end: datetime) -> list[Occurrence]:
+    rows = FreezeInterval.objects.select_related("freeze").filter(
+        period__overlap=TimestamptzRange(start, end, "[)"), freeze__ended_at=None
+    )
+    return [_occurrence(row) for row in rows.order_by("period")]
+
+
+def active(scope: Scope, at: datetime) -> list[Occurrence]:
+    """Every window that is open at `at` and covers the scope, notices included."""
+    rows = FreezeInterval.objects.select_related("freeze").filter(period__contains=at, freeze__ended_at=None)
+    return [o for o in map(_occurrence, rows.order_by("freeze_id")) if covers(o.scope, scope)]
+
+
+def touching(scope: Scope, start: datetime, end: datetime) -> list[Occurrence]:
+    """Every occurrence within `[start, end)` that covers the scope and refuses changes."""
+    return [o for o in _between(start, end) if covers(o.scope, scope) and o.strictness != FreezeWindow.Strictness.NOTICE]
+
+
+def calendar(start: datetime, end: datetime) -> list[Occurrence]:
+    """Every occurrence within `[start, end)`, for the calendar page."""
+    return _between(start, end)
+
+
+def windows(*, ended: bool = False) -> list[FreezeWindow]:
+    rows = FreezeWindow.objects.all()
+    return list(rows if ended else rows.filter(Q(ended_at=None)))

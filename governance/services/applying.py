@@ -1,0 +1,79 @@
+"""Carrying out approved changes of the catalog, of policies and of waivers, in their planned window, re-checked under lock.
+
+What runtime deploys it pulls itself through `approvals.require`; kinds without `apply` are left alone here.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from governance.domain import kinds
+from governance.models import Approval, ChangeEvent, ChangeRequest
+from governance.services import approvals, changes
+from kernel import audit, clock, outbox
+from kernel.errors import Conflict, DomainError, NotApproved
+from kernel.models import User
+
+log = logging.getLogger(__name__)
+APPROVED = ChangeRequest.State.APPROVED
+
+
+def apply(change: ChangeRequest, *, actor: User | None = None, at: datetime | None = None) -> ChangeRequest:
+    """Carry the change out now. Raises NotApproved with `unmet` (a freeze, a closed window, a lost right, a moved digest), Conflict
+    when the thing itself has moved on. Nothing is half done: either every subject was changed or none.
+    """
+    at = at or clock.now()
+    changes.refresh(change.pk)
+    with transaction.atomic():
+        change = changes.locked(change.pk)
+        entry = kinds.kind(change.kind)
+        if entry.apply is None:
+            raise Conflict("change.pulled", f"{entry.label} is carried out by the runtime, which asks for the approval itself.")
+        if change.state != APPROVED:
+            raise NotApproved("approval.unmet", f"Change {change.pk} is {change.get_state_display().lower()}.", {"unmet": [{"code": "approval.missing", "message": "It is not approved."}]})
+        taken = [(subject, approvals.require(subject, subject.digest, change.environment, at, actor=actor)) for subject in changes.subjects_of(change)]
+        _require_bound(change)
+        for _, approval in taken:
+            approvals.mark_used(approval.id, actor=actor, at=at)
+        for subject, approval in taken:
+            entry.apply(kinds.Application(subject, approval.id, change.environment, dict(change.parameters), actor, at))
+        ChangeRequest.objects.filter(pk=change.pk).update(apply_error="")
+        audit.record(actor=actor, verb="governance.change_applied", subject_kind="change", subject_id=change.pk, after={"digest": change.subject_digest})
+        outbox.emit("governance.change_applied", key=change.pk, payload=changes.payload(change) | {"approvals": [a.id for _, a in taken]})
+    change.refresh_from_db()
+    return change
+
+
+def _require_bound(change: ChangeRequest) -> None:
+    """The parameters are bound by the difference's digest; the approval must hold the present one."""
+    if Approval.objects.filter(change=change, voided_at=None).exclude(diff_digest=change.diff_digest).exists():
+        raise Conflict("approval.stale_digest", "The approval is about another proposal than the present one.")
+
+
+def apply_due(*, at: datetime | None = None, limit: int = 50) -> int:
+    """Carry out every approved change whose planned window is open. What fails is kept with its reason and tried again. Returns how many were done."""
+    at = at or clock.now()
+    pulled = [kind.key for kind in kinds.all_kinds() if kind.apply is None]
+    due = ChangeRequest.objects.filter(state=APPROVED).exclude(kind__in=pulled)
+    due = due.filter(Q(planned_from=None) | Q(planned_from__lte=at)).filter(Q(planned_until=None) | Q(planned_until__gt=at))
+    done = 0
+    for change in due.order_by("planned_from", "id")[:limit]:
+        try:
+            apply(change, at=at)
+            done += 1
+        except DomainError as error:
+            keep_error(change, error)
+    return done
+
+
+def keep_error(change: ChangeRequest, error: DomainError) -> None:
+    """The reason why it was not carried out, on the change page; told once, not at every try."""
+    with transaction.atomic():
+        told = ChangeRequest.objects.filter(pk=change.pk).exclude(apply_error=error.message).update(apply_error=error.message)
+        if told:
+            ChangeEvent.objects.create(change_id=change.pk, kind="not_applied", text=error.message, at=clock.now(), data={"code": error.code})
+            outbox.emit("governance.change_not_applied", key=change.pk, payload=changes.payload(change) | {"code": error.code, "message": error.message})

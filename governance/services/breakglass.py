@@ -1,0 +1,130 @@
+"""Break-glass: two different people, one digest, one environment, at most four hours, and a review debt that blocks until it is closed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+
+from governance import permissions
+from governance.domain import kinds
+from governance.domain.approval import Approval as ApprovalValue
+from governance.domain.subject import Subject, SubjectFacts
+from governance.models import Approval, BreakGlass
+from governance.services import approvals, changes
+from kernel import audit, outbox
+from kernel.digest import is_digest
+from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
+from kernel.models import User
+from kernel.viewer import Viewer
+
+MAX_HOURS = 4
+
+
+def open_case(*, actor: User, subject: Subject, environment: str, reason: str, hours: int = MAX_HOURS) -> BreakGlass:
+    """The first person asks. Nothing is allowed yet. Raises Invalid with findings, Forbidden for somebody without a stake."""
+    found = []
+    if len(reason.split()) < 3:
+        found.append(finding("/reason", "Say in a sentence what is burning."))
+    if not 1 <= hours <= MAX_HOURS:
+        found.append(finding("/hours", f"1 to {MAX_HOURS} hours."))
+    if not is_digest(subject.digest):
+        found.append(finding("/digest", "The exact digest: sha256: and 64 hex digits."))
+    facts = _facts(subject)
+    if facts is None:
+        found.append(finding("/subject", f"{subject.kind} {subject.id} is not known."))
+    elif not facts.owner_team_ids:
+        found.append(finding("/subject", "Nobody owns it: who would answer for the emergency?"))
+    if found or facts is None:
+        raise Invalid("break_glass.invalid", f"The glass stays whole: {found[0]['message']}", {"findings": found})
+    changes.demand(permissions.may_break_glass(Viewer.of(actor), list(facts.owner_team_ids)), "break_glass.not_allowed")
+    with transaction.atomic():
+        case = BreakGlass.objects.create(
+            subject_kind=subject.kind,
+            subject_id=subject.id,
+            digest=subject.digest,
+            environment=environment,
+            reason=reason.strip(),
+            hours=hours,
+            owner_team_ids=list(facts.owner_team_ids),
+            opened_by=actor,
+        )
+        _record(case, actor, "opened", reason)
+    return case
+
+
+def confirm(case_id: int, *, actor: User) -> ApprovalValue:
+    """The second person confirms: an approval for exactly this digest and environment begins now and ends by itself."""
+    with transaction.atomic():
+        case = _locked(case_id)
+        changes.demand(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
+        if actor.pk == case.opened_by_id:
+            raise Forbidden("break_glass.two_people", "The person who asked does not confirm. Fetch a second one.")
+        if case.confirmed_by_id is not None:
+            raise Conflict("break_glass.confirmed", "It was confirmed already.")
+        now = changes.database_clock()
+        case.confirmed_by, case.starts_at, case.ends_at = actor, now, now + timedelta(hours=case.hours)
+        try:
+            with transaction.atomic():
+                case.save(update_fields=["confirmed_by", "starts_at", "ends_at"])
+                made = Approval.objects.create(
+                    origin=Approval.Origin.BREAK_GLASS,
+                    break_glass=case,
+                    subject_kind=case.subject_kind,
+                    subject_id=case.subject_id,
+                    digest=case.digest,
+                    environment=case.environment,
+                    approver_ids=[],
+                    valid_from=case.starts_at,
+                    valid_until=case.ends_at,
+                )
+        except IntegrityError as error:
+            raise Conflict("break_glass.refused", f"{str(error).splitlines()[0]}.") from error
+        _record(case, actor, "confirmed", case.reason)
+        return approvals.as_value(made)
+
+
+def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
+    """Close the debt: somebody else than the one who asked looks at what was done and writes down what follows from it."""
+    if len(note.split()) < 3:
+        raise Invalid("break_glass.note", "Write what was done and what follows from it.", {"findings": [finding("/note", "Write what was done and what follows.")]})
+    with transaction.atomic():
+        case = _locked(case_id)
+        changes.demand(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
+        if case.confirmed_by_id is None or case.reviewed_at is not None:
+            raise Conflict("break_glass.no_debt", "There is no open debt here.")
+        if actor.pk == case.opened_by_id:
+            raise Forbidden("break_glass.two_people", "Whoever asked does not review it.")
+        case.reviewed_by, case.reviewed_at, case.review_note = actor, changes.database_clock(), note.strip()
+        case.save(update_fields=["reviewed_by", "reviewed_at", "review_note"])
+        _record(case, actor, "reviewed", note)
+    return case
+
+
+def end(case_id: int, *, actor: User) -> None:
+    """Stop before the time is up. The debt stays."""
+    with transaction.atomic():
+        case = _locked(case_id)
+        live = Approval.objects.filter(break_glass=case, voided_at=None).first()
+        if live is not None:
+            approvals.void(live.pk, actor=actor, reason="break-glass ended early")
+
+
+def _facts(subject: Subject) -> SubjectFacts | None:
+    for kind in kinds.all_kinds():
+        if kind.subject_kind in ("", subject.kind) and (found := kind.facts(subject)) is not None:
+            return found
+    return None
+
+
+def _record(case: BreakGlass, actor: User, step: str, reason: str) -> None:
+    after = {"subject": case.subject_id, "digest": case.digest, "environment": case.environment, "hours": case.hours}
+    audit.record(actor=actor, verb=f"governance.break_glass_{step}", subject_kind="break_glass", subject_id=case.pk, after=after, reason=reason)
+    outbox.emit(f"governance.break_glass_{step}", key=case.pk, payload=after | {"break_glass": case.pk, "reason": reason})
+
+
+def _locked(case_id: int) -> BreakGlass:
+    case = BreakGlass.objects.select_for_update().filter(pk=case_id).first()
+    if case is None:
+        raise NotFound("break_glass.unknown", f"There is no break-glass case {case_id}.")
+    return case

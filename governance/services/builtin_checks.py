@@ -1,0 +1,92 @@
+"""Checks that every change has, whatever its kind: nothing passes because nobody looked."""
+
+from __future__ import annotations
+
+from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_applicable, not_run, passed
+from governance.domain.freeze import Scope
+from governance.selectors import freezes
+
+REHEARSAL = ("test", "staging")
+
+
+def _subject_present(context: CheckContext) -> CheckOutcome:
+    facts = context.subject_facts
+    if facts is None:
+        return not_run(
+            f"{context.subject.kind} {context.subject.id} is not known any more.",
+            [f"Register {context.subject.id}, or withdraw the change."],
+        )
+    if facts.digest is None:
+        return not_run(
+            f"{context.subject.id} has no digest: there is nothing that could be approved.", ["Give it a contract or a manifest."]
+        )
+    if facts.digest != context.subject.digest:
+        found = finding("subject.present", "", "The thing has moved on since this revision.", digest=facts.digest)
+        return failed(f"{context.subject.id} has another digest by now.", [found], ["Revise the change to the present digest."])
+    return passed("The digest under review is the present one.")
+
+
+def _owner_known(context: CheckContext) -> CheckOutcome:
+    facts = context.subject_facts
+    if facts is None or not facts.owner_team_ids:
+        return not_run(
+            f"Nobody owns {context.subject.id}: who could agree to it?", [f"Name an owner team for {context.subject.id}."]
+        )
+    return passed()
+
+
+def _impact_known(context: CheckContext) -> CheckOutcome:
+    facts = context.subject_facts
+    if facts is None or facts.consumers_affected is None:
+        return not_run("Nobody can say whom this reaches.", ["Report the consumers, or register that there are none."])
+    seen = [c for c in facts.consumers_affected if c.last_seen_at is not None]
+    if not facts.consumers_affected:
+        return passed("Known to reach no consumer.")
+    return passed(f"{len(facts.consumers_affected)} consumer(s), {len(seen)} of them seen.")
+
+
+def _window(context: CheckContext) -> CheckOutcome:
+    change = context.change
+    if change.environment in REHEARSAL:
+        return not_applicable(f"Planned windows are asked for where customers feel it, not in {change.environment}.")
+    if change.planned_from is None or change.planned_until is None:
+        return not_run("No planned window is stated.", ["State from when until when it may go live."])
+    if change.planned_until <= context.as_of:
+        found = finding("change.window", "", f"The planned window ended {change.planned_until:%Y-%m-%d %H:%M} UTC.")
+        return failed("The planned window lies in the past.", [found], ["Plan a new window."])
+    facts = context.subject_facts
+    scope = Scope(
+        change.environment, facts.tier if facts else None, facts.domain_key if facts else None, facts.system_keys if facts else ()
+    )
+    frozen = freezes.touching(scope, change.planned_from, change.planned_until)
+    open_from = change.planned_from
+    for occurrence in sorted(frozen, key=lambda o: o.starts):
+        if occurrence.starts > open_from:
+            break
+        open_from = max(open_from, occurrence.ends)
+    if open_from >= change.planned_until:
+        listed = [finding("freeze.active", "", f"{o.name} until {o.ends:%Y-%m-%d %H:%M} UTC.", freeze=o.id) for o in frozen]
+        return failed("The whole planned window lies in a freeze.", listed, [f"Plan it after {open_from:%Y-%m-%d %H:%M} UTC."])
+    if frozen:
+        return passed(f"{len(frozen)} freeze(s) touch the planned window; it stays open from {open_from:%Y-%m-%d %H:%M} UTC.")
+    return passed("No freeze touches the planned window.")
+
+
+def _rollback(context: CheckContext) -> CheckOutcome:
+    if context.change.environment in REHEARSAL:
+        return not_applicable(f"A rollback plan is asked for where customers feel it, not in {context.change.environment}.")
+    if len(context.change.rollback_plan.split()) < 3:
+        found = finding("change.rollback_plan", "/rollback_plan", "There is no rollback plan.")
+        return failed(
+            "Nobody wrote down how to go back.", [found], ["Write in a sentence or two how this is undone, and by whom."]
+        )
+    return passed()
+
+
+BUILT_IN: tuple[Check, ...] = (
+    Check("subject.present", "What is reviewed is what is there", _subject_present),
+    Check("owner.known", "Somebody owns it", _owner_known),
+    Check("impact.known", "Consumers affected are known, with when they were last seen", _impact_known),
+    Check("change.window", "The planned window is open: no freeze covers it", _window),
+    Check("change.rollback_plan", "There is a way back", _rollback),
+)

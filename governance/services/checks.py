@@ -1,0 +1,143 @@
+"""Running the checks of a change as a job, one small transaction per check, so that the page shows progress."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import transaction
+
+from governance.domain import checks as domain
+from governance.domain import kinds
+from governance.domain.checks import ChangeFacts, Check, CheckContext, CheckOutcome
+from governance.domain.subject import Subject, SubjectFacts
+from governance.models import ChangeEvent, ChangeRequest, CheckResult
+from governance.services import changes, sealing
+from governance.services.builtin_checks import BUILT_IN
+from kernel import clock
+from kernel.errors import DomainError
+
+log = logging.getLogger(__name__)
+Running = ChangeRequest.ChecksState
+
+
+def run_checks(change_id: int) -> dict[str, int]:
+    """Run every required check of the present revision and seal the change if it is complete. Returns how many said what.
+
+    Idempotent. A check that breaks is `not_run` with the reason, and blocks. If a new revision begins meanwhile, this run stops:
+    the new one has its own.
+    """
+    change = changes.get(change_id)
+    if change.state not in (ChangeRequest.State.IN_REVIEW, ChangeRequest.State.APPROVED):
+        return {}
+    as_of = clock.now()
+    entry = kinds.kind(change.kind)
+    registered = {check.id: check for check in (*entry.checks, *BUILT_IN)}
+    subjects = changes.subjects_of(change)
+    known = {subject: _facts_or_none(entry, subject, change) for subject in subjects}
+    context = _change_facts(change, subjects)
+    if not _progress(change, checks_state=Running.RUNNING, checks_done=0, checks_as_of=as_of):
+        return {}
+    tally: dict[str, int] = {}
+    for done, row in enumerate(CheckResult.objects.filter(change=change, revision=change.revision), start=1):
+        outcome = judge(registered.get(row.check_id), row.check_id, context, known, as_of)
+        if not _write(change, row, outcome, as_of, done):
+            return tally
+        tally[outcome.status] = tally.get(outcome.status, 0) + 1
+    with transaction.atomic():
+        if not _progress(change, checks_state=Running.DONE):
+            return tally
+        ChangeEvent.objects.create(
+            change=change,
+            kind="checked",
+            at=clock.now(),
+            data={"digest": change.subject_digest, "revision": change.revision, **tally},
+        )
+    sealing.try_seal(change_id)
+    return tally
+
+
+def judge(
+    check: Check | None, check_id: str, context: ChangeFacts, known: dict[Subject, SubjectFacts | None], as_of: Any
+) -> CheckOutcome:
+    """One check over all subjects. Never raises."""
+    if check is None:
+        return domain.not_run(
+            f"The policy asks for {check_id}, and no check of that name exists here.", ["Correct the policy, or add the check."]
+        )
+    try:
+        return domain.combine(
+            (s, check.run(CheckContext(context, s, facts, context.environment, as_of))) for s, facts in known.items()
+        )
+    except DomainError as error:
+        return domain.not_run(
+            f"The check could not be carried out: {error.message}", ["Settle what it says, then run the checks again."]
+        )
+    except Exception as error:  # a check may break in any way; it must then block and say so
+        log.exception("check %s broke on change %s", check_id, context.id)
+        return domain.not_run(
+            f"The check broke: {type(error).__name__}.", ["Run the checks again; if it stays, tell the administrators."]
+        )
+
+
+def ask_again(change: ChangeRequest, *, actor: Any) -> None:
+    """Queue another run of the checks on the present revision."""
+    from kernel import outbox
+
+    with transaction.atomic():
+        locked = changes.locked(change.pk)
+        if locked.state == ChangeRequest.State.IN_REVIEW:
+            ChangeRequest.objects.filter(pk=change.pk).update(checks_state=Running.QUEUED, checks_done=0)
+            outbox.emit("governance.change_submitted", key=change.pk, payload=changes.payload(locked))
+
+
+def _facts_or_none(entry: kinds.ChangeKind, subject: Subject, change: ChangeRequest) -> SubjectFacts | None:
+    try:
+        found = entry.facts(subject)
+        return entry.propose(subject, found, change.parameters) if found is not None and entry.propose is not None else found
+    except DomainError as error:
+        log.info("facts of %s for change %s are not available: %s", subject, change.pk, error)
+        return None
+
+
+def _change_facts(change: ChangeRequest, subjects: list[Subject]) -> ChangeFacts:
+    return ChangeFacts(
+        id=change.pk,
+        kind=change.kind,
+        title=change.title,
+        justification=change.justification,
+        rollback_plan=change.rollback_plan,
+        environment=change.environment,
+        planned_from=change.planned_from,
+        planned_until=change.planned_until,
+        subjects=tuple(subjects),
+        parameters=dict(change.parameters),
+    )
+
+
+def _progress(change: ChangeRequest, **values: Any) -> bool:
+    return bool(
+        ChangeRequest.objects.filter(pk=change.pk, revision=change.revision, subject_digest=change.subject_digest).update(
+            **values
+        )
+    )
+
+
+def _write(change: ChangeRequest, row: CheckResult, outcome: CheckOutcome, as_of: Any, done: int) -> bool:
+    """Under the change's lock, so that a result never lands on another revision than the one it judged."""
+    with transaction.atomic():
+        present = changes.locked(change.pk)
+        if present.revision != change.revision or present.subject_digest != change.subject_digest:
+            return False
+        if present.state not in (ChangeRequest.State.IN_REVIEW, ChangeRequest.State.APPROVED):
+            return False
+        CheckResult.objects.filter(pk=row.pk).update(
+            status=outcome.status,
+            why=outcome.why,
+            findings=[dict(f) for f in outcome.findings],
+            fix=list(outcome.fix),
+            as_of=as_of,
+            subject_digest=change.subject_digest,
+        )
+        ChangeRequest.objects.filter(pk=change.pk).update(checks_done=done)
+    return True

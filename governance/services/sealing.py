@@ -1,0 +1,88 @@
+"""Sealing: when every seat has a person of its own, nobody objects and no check blocks, the approval writes itself."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import IntegrityError, transaction
+
+from governance.domain.matching import fill
+from governance.models import Approval, ChangeEvent, ChangeRequest, Decision
+from governance.selectors import rights
+from governance.services import changes
+from kernel import audit, clock, outbox
+
+log = logging.getLogger(__name__)
+
+
+def seating(change: ChangeRequest) -> dict[int, Decision]:
+    """The largest assignment of live approving decisions to slots (slot id → decision), by rights as they are now."""
+    decisions = {
+        d.person_id: d
+        for d in change.decisions.filter(voided_at=None, outcome=Decision.Outcome.APPROVE, revision=change.revision)
+    }
+    slots = list(change.slots.filter(revision=change.revision).values_list("id", flat=True))
+    people = rights.eligible(change.pk, change.revision, changes.database_clock())
+    held = {slot: [p.id for p in people.get(slot, []) if p.id in decisions] for slot in slots}
+    scarce_first = dict(sorted(held.items(), key=lambda pair: (len(pair[1]), pair[0])))
+    return {slot: decisions[person] for slot, person in fill(scarce_first).items()}
+
+
+def try_seal(change_id: int) -> list[int]:
+    """Seal if complete. Returns the ids of the approvals, an empty list when something is still missing. Idempotent.
+
+    The database judges again in the insert itself; when it finds something that changed meanwhile, nothing is sealed.
+    """
+    try:
+        with transaction.atomic():
+            change = changes.locked(change_id)
+            if change.state != ChangeRequest.State.IN_REVIEW or rights.blocking_checks(change_id):
+                return []
+            if change.decisions.filter(voided_at=None).exclude(outcome=Decision.Outcome.APPROVE).exists():
+                return []
+            seats = seating(change)
+            needed = change.slots.filter(revision=change.revision).count()
+            if not needed or len(seats) < needed:
+                return []
+            return _seal(change, seats)
+    except IntegrityError as error:
+        log.info("change %s was not sealed: %s", change_id, str(error).splitlines()[0])
+        return []
+
+
+def _seal(change: ChangeRequest, seats: dict[int, Decision]) -> list[int]:
+    listed = [{"slot": slot, "decision": decision.pk, "person": decision.person_id} for slot, decision in sorted(seats.items())]
+    people = sorted(entry["person"] for entry in listed)
+    made = [
+        Approval.objects.create(
+            change=change,
+            revision=change.revision,
+            subject_kind=subject.kind,
+            subject_id=subject.id,
+            digest=subject.digest,
+            environment=change.environment,
+            subject_digest=change.subject_digest,
+            diff_digest=change.diff_digest,
+            impact_digest=change.impact_digest,
+            policy_digest=change.policy_digest,
+            seats=listed,
+            approver_ids=people,
+            apply_from=change.planned_from,
+            apply_until=change.planned_until,
+        ).pk
+        for subject in changes.subjects_of(change)
+    ]
+    change.state, change.decided_at = ChangeRequest.State.APPROVED, clock.now()
+    change.save(update_fields=["state", "decided_at"])
+    ChangeEvent.objects.create(
+        change=change, kind="approved", at=clock.now(), data={"digest": change.subject_digest, "approvals": made}
+    )
+    audit.record(
+        actor=None,
+        verb="governance.change_approved",
+        subject_kind="change",
+        subject_id=change.pk,
+        after={"approvals": made, "approvers": people, "digest": change.subject_digest},
+    )
+    outbox.emit("governance.change_approved", key=change.pk, payload=changes.payload(change) | {"approvals": made})
+    return made

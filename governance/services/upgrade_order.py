@@ -1,0 +1,26 @@
+"""Who may move first: the relation of two contracts, by comparing them in both directions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from catalog.selectors import contracts
+from kernel import clock
+
+Relation = Literal["none", "full", "backward", "forward", "breaking"]
+
+
+def relation(old_digest: str, new_digest: str) -> Relation:
+    """`forward`: old consumers stand the new provider, so producers go first. `backward`: new consumers stand the old provider, so
+    consumers go first. `full`: any order. `breaking`: no order is safe. `none`: the same contract.
+
+    Raises Invalid where the two cannot be compared. The words are those of schema registries.
+    """
+    if old_digest == new_digest:
+        return "none"
+    today = clock.now().date()
+    forward = contracts.compare(old_digest, new_digest, as_of=today).breaking == 0
+    backward = contracts.compare(new_digest, old_digest, as_of=today).breaking == 0
+    if forward and backward:
+        return "full"
+    return "forward" if forward else "backward" if backward else "breaking"

@@ -1,0 +1,160 @@
+"""Waivers: asked for as a change, granted by its approval, visible wherever they count, gone after at most 90 days."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from governance.domain.subject import Subject, SubjectFacts
+from governance.models import ChangeRequest, Waiver
+from governance.services import changes
+from kernel import audit, clock, outbox
+from kernel.digest import digest_of
+from kernel.errors import Conflict, Invalid, NotFound, finding
+from kernel.models import User
+
+MAX_DAYS = 90
+
+
+def propose(
+    *,
+    actor: User,
+    rule: str,
+    pointer: str,
+    subject: Subject,
+    environment: str,
+    reason: str,
+    expires_at: datetime,
+    starts_at: datetime | None = None,
+    submit: bool = True,
+) -> ChangeRequest:
+    """Ask that `rule` at `pointer` be set aside for one subject in one environment. Opens (and submits) a `waiver.grant` change.
+
+    Raises Invalid with findings: no reason, no rule, an end in the past or more than 90 days away.
+    """
+    starts = starts_at or clock.now()
+    found = []
+    if not rule.strip():
+        found.append(finding("/rule", "Name the rule."))
+    if len(reason.split()) < 3:
+        found.append(finding("/reason", "Say in a sentence why the rule does not have to hold here."))
+    if expires_at.tzinfo is None or not starts < expires_at:
+        found.append(finding("/expires_at", "It ends after it starts."))
+    elif expires_at <= clock.now() or expires_at - starts > timedelta(days=MAX_DAYS):
+        found.append(finding("/expires_at", f"It ends in the future, at most {MAX_DAYS} days after it starts."))
+    if found:
+        raise Invalid("waiver.invalid", f"The waiver cannot be asked for: {found[0]['message']}", {"findings": found})
+    with transaction.atomic():
+        waiver = Waiver(
+            rule=rule.strip(),
+            pointer=pointer,
+            subject_kind=subject.kind,
+            subject_id=subject.id,
+            environment=environment,
+            reason=reason.strip(),
+            starts_at=starts,
+            expires_at=expires_at,
+            requested_by=actor,
+        )
+        waiver.digest = digest_of(document(waiver))
+        waiver.save()
+        change = changes.open_change(
+            author=actor,
+            kind="waiver.grant",
+            subjects=[Subject("waiver", str(waiver.pk), waiver.digest)],
+            environment=environment,
+            title=f"Waiver: {waiver.rule} for {subject.id}"[:200],
+            justification=reason.strip(),
+            rollback_plan="Revoking the waiver puts the rule back in force at once.",
+            planned_from=min(starts, clock.now()),
+            planned_until=expires_at,
+        )
+        return changes.submit(change, actor=actor) if submit else change
+
+
+def document(waiver: Waiver) -> dict[str, Any]:
+    """What is approved: exactly this, and its digest binds all of it."""
+    return {
+        "rule": waiver.rule,
+        "pointer": waiver.pointer,
+        "subject": {"kind": waiver.subject_kind, "id": waiver.subject_id},
+        "environment": waiver.environment,
+        "reason": waiver.reason,
+        "starts_at": waiver.starts_at.isoformat(),
+        "expires_at": waiver.expires_at.isoformat(),
+    }
+
+
+def facts(subject: Subject) -> SubjectFacts | None:
+    """The waiver with tier, data class and owners of the thing that it is about: setting a rule aside is as grave as the thing."""
+    waiver = Waiver.objects.filter(pk=int(subject.id)).first() if subject.id.isdigit() else None
+    if waiver is None:
+        return None
+    about = _about(waiver)
+    return SubjectFacts(
+        title=f"Waiver of {waiver.rule} for {waiver.subject_id}",
+        digest=waiver.digest,
+        tier=about.tier if about else None,
+        data_class=about.data_class if about else None,
+        owner_team_ids=about.owner_team_ids if about else (),
+        record_owner_team_ids=about.record_owner_team_ids if about else (),
+        entities=about.entities if about else (),
+        consumers_affected=(),
+        domain_key=about.domain_key if about else None,
+        system_keys=about.system_keys if about else (),
+        contributor_ids=(waiver.requested_by_id,),
+        url=f"/waivers/#w{waiver.pk}",
+        new=document(waiver),
+    )
+
+
+def _about(waiver: Waiver) -> SubjectFacts | None:
+    from governance.domain import kinds
+
+    thing = Subject(waiver.subject_kind, waiver.subject_id, "")
+    for kind in kinds.all_kinds():
+        if kind.subject_kind == waiver.subject_kind and kind.subject_kind != "waiver" and (found := kind.facts(thing)) is not None:
+            return found
+    return None
+
+
+def grant(waiver_id: int, *, approval_id: int, actor: User | None) -> Waiver:
+    """proposed → granted; the database demands the approval of exactly this waiver."""
+    with transaction.atomic():
+        waiver = _locked(waiver_id)
+        if waiver.state != Waiver.State.PROPOSED:
+            raise Conflict("waiver.state", f"Waiver {waiver_id} is {waiver.get_state_display().lower()}.")
+        waiver.state, waiver.granted_at = Waiver.State.GRANTED, clock.now()
+        waiver.save(update_fields=["state", "granted_at"])
+        audit.record(actor=actor, verb="governance.waiver_granted", subject_kind="waiver", subject_id=waiver_id, after=document(waiver) | {"approval": approval_id})
+        outbox.emit("governance.waiver_granted", key=waiver_id, payload=document(waiver) | {"waiver": waiver_id})
+    return waiver
+
+
+def revoke(waiver_id: int, *, actor: User, reason: str = "") -> Waiver:
+    """The rule holds again at once. Idempotent."""
+    with transaction.atomic():
+        waiver = _locked(waiver_id)
+        if waiver.state == Waiver.State.REVOKED:
+            return waiver
+        waiver.state, waiver.revoked_at, waiver.revoked_by = Waiver.State.REVOKED, clock.now(), actor
+        waiver.save(update_fields=["state", "revoked_at", "revoked_by"])
+        audit.record(actor=actor, verb="governance.waiver_revoked", subject_kind="waiver", subject_id=waiver_id, reason=reason)
+    return waiver
+
+
+def applications_waived(reference: str, environment: str, at: datetime) -> list[str]:
+    """Applications whose continued use is waived for a retirement of this version."""
+    rows = Waiver.objects.filter(
+        rule="retire.live_consumer", subject_kind="version", subject_id=reference, environment=environment, state=Waiver.State.GRANTED, starts_at__lte=at, expires_at__gt=at
+    )
+    return [pointer.rpartition("/")[2] for pointer in rows.values_list("pointer", flat=True)]
+
+
+def _locked(waiver_id: int) -> Waiver:
+    waiver = Waiver.objects.select_for_update().filter(pk=waiver_id).first()
+    if waiver is None:
+        raise NotFound("waiver.unknown", f"There is no waiver {waiver_id}.")
+    return waiver

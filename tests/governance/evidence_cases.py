@@ -1,0 +1,78 @@
+"""Evidence for which the gate allows, in many shapes, for the tests of G1 and G2."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def digest(chance: random.Random) -> str:
+    return "sha256:" + "".join(chance.choice("0123456789abcdef") for _ in range(64))
+
+
+def counted(items: Any) -> dict[str, Any]:
+    return {"total": len(items), "items": items}
+
+
+def version(chance: random.Random, number: int) -> dict[str, Any]:
+    deprecated = chance.random() < 0.3
+    return {
+        "state": "deprecated" if deprecated else "published",
+        "origin": "registered",
+        "judged": True,
+        "enforced_from": "now",
+        "owner_team": f"team-{number}",
+        "deprecated_at": (NOW - timedelta(days=9)).isoformat() if deprecated else "never",
+        "sunset_at": (NOW + timedelta(days=chance.randint(1, 300))).isoformat() if deprecated or chance.random() < 0.2 else "never",
+        "successor": f"api-{number}@v9" if chance.random() < 0.5 else "none",
+    }
+
+
+def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A question and evidence that the gate answers with allow."""
+    chance = random.Random(seed)
+    consumes = [{"ref": f"api-{n}@v{chance.randint(1, 4)}", "contract_digest": ""} for n in range(chance.randint(0, 3))]
+    provides = [{"ref": f"own-{n}@v{chance.randint(1, 4)}", "contract_digest": ""} for n in range(chance.randint(0, 2))]
+    integrations = [{"ref": f"job-{n}", "digest": digest(chance)} for n in range(chance.randint(0, 2))]
+    if not consumes and not provides and not integrations:
+        consumes = [{"ref": "api-0@v1", "contract_digest": ""}]
+    question = {"application": "shop", "version": str(seed), "environment": "production", "instance": "", "consumes": consumes, "provides": provides, "integrations": integrations}
+    waived = chance.random() < 0.3
+    consumed = {}
+    for number, entry in enumerate(consumes):
+        consumed[entry["ref"]] = version(chance, number) | {
+            "subscription": "none" if waived and number == 0 else "active",
+            "contract": chance.choice(["unpinned", "same", "compatible"]),
+            "provider": chance.choice(["running", "external"]),
+            "relation": chance.choice(["none", "full", "backward", "forward"]),
+        }
+    provided = {}
+    for number, entry in enumerate(provides):
+        users = {f"till-{n}": {"verdict": chance.choice(["same", "compatible"]), "ready": True, "last_seen": chance.choice(["never", NOW.isoformat()])} for n in range(chance.randint(0, 3))}
+        provided[entry["ref"]] = version(chance, number) | {"relation": chance.choice(["none", "full", "backward", "forward"]), "weaker_dependencies": counted([]), "consumers": counted(users)}
+    jobs = {entry["ref"]: {"owner_team": "integration", "approval": "valid", "sor_violations": counted([])} for entry in integrations}
+    notice = {"3": {"strictness": "notice", "name": "Peak", "ends_at": (NOW + timedelta(days=2)).isoformat()}} if chance.random() < 0.3 else {}
+    waivers = {}
+    if waived and consumes:
+        waivers["7"] = {
+            "rule": "subscription.missing",
+            "subject": consumes[0]["ref"],
+            "reason": "moved last week",
+            "starts_at": (NOW - timedelta(days=1)).isoformat(),
+            "expires_at": (NOW + timedelta(days=9)).isoformat(),
+        }
+    evidence = {
+        "as_of": NOW.isoformat(),
+        "application": {"key": "shop", "owner_team": "online"},
+        "environment": {"key": "production"},
+        "policy_digest": digest(chance),
+        "freezes": counted(notice),
+        "consumed": counted(consumed),
+        "provided": counted(provided),
+        "integrations": counted(jobs),
+        "waivers": counted(waivers),
+    }
+    return question, evidence
