@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -143,8 +144,8 @@ class DropFolder:
     def _take(self, path: Path) -> Claimed | None:
         flat = "__".join(path.relative_to(self.incoming).parts)
         parked = self.work / f".{flat}.{os.getpid()}"
-        before = path.stat()
         try:
+            before = path.stat()
             os.replace(path, parked)
         except FileNotFoundError:
             return None  # another reader was faster
@@ -174,49 +175,57 @@ class Unreadable(Exception):
 class Reading:
     """One reader over a drop folder: claims, pages, archives, quarantines. `records` yields from a claimed file.
 
-    Cursor: `{"file": name, "at": n}` inside a file, `{"finished": name}` behind one, `{}` when nothing waits. The open file is
-    kept between pages; after a crash it is opened again and the first n records are passed over.
+    Cursor: `{"file": name, "at": n}` inside a file, `{"finished": name}` behind one, `{"refused": name, "reason": …}` behind one that
+    cannot be read on, `{}` when nothing waits. Files leave `work` only when the cursor behind them comes back. The open file is kept
+    between pages; after a crash it is opened again and the first n records are passed over.
     """
 
-    def __init__(self, folder: DropFolder, records: Callable[[Claimed], Iterator[Record | Rejected]], page_size: int) -> None:
+    def __init__(
+        self, folder: DropFolder, records: Callable[[Claimed], Generator[Record | Rejected, None, None]], page_size: int
+    ) -> None:
         self.folder, self.records, self.page_size = folder, records, page_size
-        self.held: tuple[str, int, Iterator[Record | Rejected]] | None = None
+        self.held: tuple[str, int, Generator[Record | Rejected, None, None]] | None = None
 
     def read(self, cursor: Cursor | None) -> Page:
         cursor = dict(cursor or {})
         if finished := cursor.get("finished"):
             self.folder.finish(str(finished))
+        if refused := cursor.get("refused"):
+            self.folder.refuse(str(refused), str(cursor.get("reason", "")))
         name, start = str(cursor.get("file", "")), int(cursor.get("at", 0))
         if self.held and self.held[:2] == (name, start):
             return self._page(name, start, self.held[2])
-        self.held = None
+        self.close()
         claimed = self.folder.resume(name) if name else None
         if claimed is None:
             start, claimed = 0, self.folder.claim()
         if claimed is None:
             return Page([], {}, True)
-        return self._page(claimed.name, start, islice(self.records(claimed), start, None))
+        return self._page(claimed.name, start, self.records(claimed), passed_over=start)
 
-    def _page(self, name: str, start: int, stream: Iterator[Record | Rejected]) -> Page:
+    def _page(self, name: str, start: int, stream: Generator[Record | Rejected, None, None], *, passed_over: int = 0) -> Page:
         records: list[Record] = []
         rejected: list[Rejected] = []
         self.held = None
         try:
+            deque(islice(stream, passed_over), maxlen=0)
             for made in islice(stream, self.page_size):
                 if isinstance(made, Rejected):
                     rejected.append(made)
                 else:
                     records.append(made)
         except Unreadable as error:
-            place = self.folder.refuse(name, str(error))
-            rejected.append(Rejected(name, f"{error}; the file is in quarantine as {place.name}"))
-            return Page(records, {}, False, rejected)
+            rejected.append(Rejected(name, f"{error}; the file goes to quarantine"))
+            return Page(records, {"refused": name, "reason": str(error)}, False, rejected)
         if len(records) + len(rejected) < self.page_size:
             return Page(records, {"finished": name}, False, rejected)
         self.held = (name, start + self.page_size, stream)
         return Page(records, {"file": name, "at": start + self.page_size}, False, rejected)
 
     def close(self) -> None:
+        """Closes the file that is open between pages."""
+        if self.held:
+            self.held[2].close()
         self.held = None
 
 

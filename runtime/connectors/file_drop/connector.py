@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
@@ -78,7 +78,7 @@ class FileDropSource:
         """The next page. Local files have no network deadline; a page is as long as `page_size` says."""
         return self.reading.read(cursor)
 
-    def _records(self, claimed: Claimed) -> Iterator[Record | Rejected]:
+    def _records(self, claimed: Claimed) -> Generator[Record | Rejected, None, None]:
         if self.settings.format == "whole":
             content = base64.b64encode(claimed.path.read_bytes()).decode()
             body = msgspec.json.encode({"name": claimed.name, "checksum": claimed.checksum, "content": content})

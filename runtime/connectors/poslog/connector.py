@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -71,9 +71,10 @@ class PosLogSource:
         page = self.reading.read(cursor)
         return Page(page.records, page.cursor, page.done, page.rejected, gap_warnings([record.key for record in page.records]))
 
-    def _records(self, claimed: Claimed) -> Iterator[Record | Rejected]:
+    def _records(self, claimed: Claimed) -> Generator[Record | Rejected, None, None]:
         try:
-            yield from documents(claimed.path, claimed.name)
+            with claimed.path.open("rb") as file:
+                yield from documents(file, claimed.name)
         except NotPosLog as error:
             raise Unreadable(str(error)) from None
 

@@ -69,7 +69,9 @@ def test_an_answer_that_breaks_off_makes_a_write_unknown_and_a_read_retriable(cl
             client(server.url).request("GET", "/", call=Call(), effect=False)
 
 
-@pytest.mark.parametrize("target", ["http://evil.example/x", "https://127.0.0.1/x", "http://127.0.0.1:1/x", "http://127.0.0.1@evil.example/"])
+@pytest.mark.parametrize(
+    "target", ["http://evil.example/x", "https://127.0.0.1/x", "http://127.0.0.1:1/x", "http://127.0.0.1@evil.example/"]
+)
 def test_only_the_base_host_is_reached(client, target):
     one = client("http://127.0.0.1:8080/api")
     with pytest.raises(Refused, match="may only reach"):

@@ -45,14 +45,16 @@ def test_a_manifest_overrides_a_profile_without_changing_it():
 def test_a_broken_profile_is_refused_with_its_file_name(tmp_path, text, message):
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    with pytest.raises(Invalid, match="mine.toml") as broken:
+    with pytest.raises(Invalid, match=r"mine\.toml") as broken:
         read(path)
     assert message in str(broken.value)
 
 
 def test_evidence_is_one_of_four_marks(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text('title="t"\nvendor="v"\nprotocol="rest"\nbase_url="u"\nchecked_on=2026-01-01\nevidence="X"\n[settings]\nidempotency="Q"')
+    path.write_text(
+        'title="t"\nvendor="v"\nprotocol="rest"\nbase_url="u"\nchecked_on=2026-01-01\nevidence="X"\n[settings]\nidempotency="Q"'
+    )
     with pytest.raises(Invalid) as broken:
         read(path)
     assert {f["pointer"] for f in broken.value.findings} == {"/evidence", "/settings/idempotency"}
