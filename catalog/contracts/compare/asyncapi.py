@@ -310,7 +310,9 @@ class EventComparison:
                 self.report.say("event-operation-direction-changed", text, where=where, old=action, new=opposite)
             else:
                 self.report.say("event-operation-removed", f"The operation {label} was removed.", where=where, old=action)
-        elif (other is not None and (opposite, after.id) in self.new.operations) or (other is not None and (opposite, before.id) not in self.old.operations):
+        elif (other is not None and (opposite, after.id) in self.new.operations) or (
+            other is not None and (opposite, before.id) not in self.old.operations
+        ):
             where = Where(label, after.label, before.pointer, other.pointer)
             self.report.say("event-operation-added", f"The operation {label} was added.", where=where, new=action)
 

@@ -104,6 +104,7 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "required-property-removed-before-sunset": Kind(BOTH, "lost the required property {name} before its sunset", "deprecated"),
     "optional-property-removed-before-sunset": Kind(BOTH, "lost the optional property {name} before its sunset", "deprecated"),
     "property-schema-dropped": Kind(WIDENS, "no longer says what {name} must look like", "properties"),
+    "property-forbidden": Kind(NARROWS, "now forbids the property {name}", "properties"),
     "forbidden-property-removed": Kind(WIDENS, "no longer forbids the property {name}", "properties"),
     "property-became-required": Kind(NARROWS, "now requires {name}", "required"),
     "property-became-required-with-default": Kind(NARROWS, "now requires {name} (its default does not help)", "required"),
@@ -210,6 +211,10 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "stability-increased": Kind(NONE, "raised its stability from {old} to {new}", "x-stability-level"),
     "invalid-stability-level": Kind(NONE, "has an unknown stability level: {old} became {new}", "x-stability-level"),
     "annotation-changed": Kind(NONE, "changed words without force: {name}", "description"),
+    "odata-key-changed": Kind(BOTH, "has the key {new} instead of {old}", "Key"),
+    "odata-type-changed": Kind(BOTH, "has the type {new} instead of {old}", "Type"),
+    "odata-scale-increased": Kind(WIDENS, "has {new} decimals instead of {old}", "Scale"),
+    "odata-scale-decreased": Kind(NARROWS, "has {new} decimals instead of {old}", "Scale"),
     "unknown-keyword-changed": Kind(BOTH, "changed the unknown keyword {name}"),
     "reference-unresolved": Kind(BOTH, "refers to something that is not there", "$ref"),
 }

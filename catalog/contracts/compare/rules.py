@@ -34,7 +34,7 @@ _BELOW = {"parameter": "parameter-property", "header": "header-property"}
 
 #: Kinds that speak of a property of the schema, not of the schema itself.
 _ABOUT_PROPERTY = re.compile(
-    r"^(?!pattern-|property-names|discriminator-).*(?:-property-|property-(?:became|added|schema|changed))"
+    r"^(?!pattern-|property-names|discriminator-).*(?:-property-|property-(?:became|added|schema|changed|forbidden))"
 )
 _REQUEST_NAMES = {
     "required-property-added": "new-required-request-property",
@@ -211,6 +211,10 @@ _WHY = {
     ("request", WIDENS): "Everything that callers send today is still accepted.",
     ("response", NARROWS): "Callers get a subset of what they were prepared for.",
     ("response", WIDENS): "Callers may receive what the old contract ruled out.",
+    ("event-receive", NARROWS): "Messages written to the old contract may be refused.",
+    ("event-receive", WIDENS): "Every message written to the old contract is still accepted.",
+    ("event-send", NARROWS): "Consumers get a subset of what they were prepared for.",
+    ("event-send", WIDENS): "Consumers may receive what the old contract ruled out.",
 }
 _AREAS = {"parameter": "parameters", "parameter-property": "parameters", "header": "headers", "header-property": "headers"}
 
@@ -222,7 +226,7 @@ def why(direction: str, effect: int) -> str:
         effect = NARROWS if side == "request" else WIDENS
     if effect == NONE:
         return "The set of valid messages is the same."
-    return _WHY[side, effect]
+    return _WHY[direction, effect]
 
 
 def iter_rules() -> Iterator[Rule]:

@@ -133,6 +133,9 @@ class _Properties:
             self.meeting.add(kind, NARROWS, None, describe(after), **place)
         elif was_required and not required:
             self.meeting.add("property-became-optional", WIDENS, True, False, **place)
+        if after.never and not absent:
+            self.meeting.add("property-forbidden", NARROWS, None, "nothing", **place)
+            return
         closed = bool(absent) and self.meeting.diff.old.node(absent).never
         if closed:
             if not after.never:
@@ -245,14 +248,15 @@ def _compare_pattern_properties(meeting: Meeting) -> None:
             meeting.child(mine, theirs)
             continue
         rest = _tail(meeting.old if mine is None else meeting.new)
-        # Where only additionalProperties speaks for these names, it decides; where nothing speaks, they are open.
+        # Where only additionalProperties speaks for these names, it decides; where nothing speaks, they are open. Other
+        # patterns of that side may speak for some of them as well, and then either may happen.
         if mine is None and theirs is not None:
             key = meeting.diff.link(rest or (), theirs, meeting.flow)
             effect = meeting.diff.relation(key)
             if not rest:
                 effect = NARROWS if effect else NONE
             elif effect:
-                effect = effect if not _mixed(meeting) else BOTH
+                effect = BOTH if old else effect
             meeting.add("pattern-property-added", effect, None, pattern, "patternProperties")
         elif mine is not None:
             key = meeting.diff.link(mine, rest or (), meeting.flow)
@@ -260,13 +264,8 @@ def _compare_pattern_properties(meeting: Meeting) -> None:
             if not rest:
                 effect = WIDENS if effect else NONE
             elif effect:
-                effect = effect if not _mixed(meeting) else BOTH
+                effect = BOTH if new else effect
             meeting.add("pattern-property-removed", effect, pattern, None, "patternProperties")
-
-
-def _mixed(meeting: Meeting) -> bool:
-    """True when several patterns may speak for one name, so that effects cannot be told apart."""
-    return len(meeting.old.pattern_properties) > 1 or len(meeting.new.pattern_properties) > 1
 
 
 def _compare_names(meeting: Meeting) -> None:

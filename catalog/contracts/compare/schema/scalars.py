@@ -9,7 +9,7 @@ from catalog.contracts.compare.schema import lifecycle
 from catalog.contracts.compare.schema.build import ANNOTATIONS, readable
 from catalog.contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from catalog.contracts.compare.schema.node import Bound, Node
-from catalog.contracts.compare.schema.values import ALL_TYPES, type_text, value_key
+from catalog.contracts.compare.schema.values import ALL_TYPES, is_number, type_text, value_key
 
 if TYPE_CHECKING:
     from catalog.contracts.compare.schema.diff import Meeting
@@ -313,6 +313,8 @@ def compare_strings(meeting: Meeting, *, active: bool) -> None:
 
 
 def _compare_patterns(meeting: Meeting, *, idle: bool) -> None:
+    if "x-odata-flags" in meeting.old.annotations and "x-odata-flags" in meeting.new.annotations:
+        return  # the members were compared one by one
     before = {pattern for pattern in meeting.old.patterns if pattern not in _FREE_PATTERNS}
     after = {pattern for pattern in meeting.new.patterns if pattern not in _FREE_PATTERNS}
     if before == after:
@@ -343,6 +345,7 @@ def compare_annotations(meeting: Meeting) -> None:
         meeting.add(f"default-value-{verb}", NONE, old.default and old.default[0], new.default and new.default[0], "default")
     lifecycle.compare_node(meeting)
     _compare_composition(meeting)
+    _compare_odata(meeting)
     changed = sorted(
         name for name in old.annotations.keys() | new.annotations.keys() if old.annotations.get(name) != new.annotations.get(name)
     )
@@ -368,12 +371,32 @@ def _compare_composition(meeting: Meeting) -> None:
         if len(before.flat) <= len(after.flat):
             continue
         for ref in before.composed:
-            if ref not in after.composed:
+            if ref not in after.refs:
                 name = ref.rsplit("/", 1)[-1]
                 shown = (name, None) if verb == "removed" else (None, name)
                 meeting.add(f"all-of-{verb}", NONE, *shown, "allOf")
         if _only_words(before) and not _only_words(after):
             meeting.add(f"all-of-{verb}-annotation-only", NONE, None, None, "allOf")
+
+
+def _compare_odata(meeting: Meeting) -> None:
+    """What OData metadata says beyond JSON Schema (`contracts.md` fact 29): keys, opaque types, scale, flag members."""
+    old, new = meeting.old.annotations, meeting.new.annotations
+    for word, kind in (("x-odata-key", "odata-key-changed"), ("x-odata-type", "odata-type-changed")):
+        if old.get(word) != new.get(word):
+            meeting.add(kind, BOTH, old.get(word), new.get(word))
+    before, after = old.get("x-odata-scale"), new.get("x-odata-scale")
+    if is_number(before) and is_number(after) and before != after and "number" not in (meeting.new.types or ()):
+        kind, effect = ("odata-scale-increased", WIDENS) if after > before else ("odata-scale-decreased", NARROWS)
+        meeting.add(kind, effect, before, after)
+    flags = old.get("x-odata-flags"), new.get("x-odata-flags")
+    if isinstance(flags[0], list) and isinstance(flags[1], list):
+        for value in flags[0]:
+            if value not in flags[1]:
+                meeting.add("enum-value-removed", NARROWS, value, None)
+        for value in flags[1]:
+            if value not in flags[0]:
+                meeting.add("enum-value-added", WIDENS, None, value)
 
 
 def _only_words(node: Node) -> bool:
