@@ -162,14 +162,14 @@ create trigger no_truncate before truncate on governance_changesubject for each 
 create function governance_contributor_added() returns trigger language plpgsql as $$
 begin
   perform 1 from governance_changerequest c where c.id = new.change_id for update;
-  update governance_decision set voided_at = clock_timestamp(), void_reason = 'this person contributed to the change'
-   where change_id = new.change_id and person_id = new.person_id and voided_at is null;
-  update governance_breakacceptance set voided_at = clock_timestamp() where change_id = new.change_id and person_id = new.person_id and voided_at is null;
   update governance_approval set voided_at = clock_timestamp(), void_reason = 'an approver contributed to the change'
    where change_id = new.change_id and new.person_id = any(approver_ids) and voided_at is null and used_at is null;
   if found then
     update governance_changerequest set state = 'in_review' where id = new.change_id and state = 'approved';
   end if;
+  update governance_decision set voided_at = clock_timestamp(), void_reason = 'this person contributed to the change'
+   where change_id = new.change_id and person_id = new.person_id and voided_at is null;
+  update governance_breakacceptance set voided_at = clock_timestamp() where change_id = new.change_id and person_id = new.person_id and voided_at is null;
   return null;
 end $$;
 create trigger added after insert on governance_contributor for each row execute function governance_contributor_added();

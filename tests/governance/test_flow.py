@@ -9,7 +9,7 @@ from django.db import connection
 
 from governance.domain.subject import Subject
 from governance.models import Approval, ChangeRequest, CheckResult, Contributor, Decision, Delegation, Policy
-from governance.services import approvals, changes, checks, policies, reviews, sealing
+from governance.services import applying, approvals, changes, checks, policies, reviews, sealing
 from kernel import clock
 from kernel.errors import Conflict, Forbidden, Invalid, NotApproved
 from kernel.models import AuditEntry, OutboxEvent
@@ -140,7 +140,7 @@ def test_a_new_policy_voids_decisions_on_open_changes_in_the_same_transaction(ho
     checks.run_checks(policy_change.pk)
     make.approve(policy_change, house.architect, make.person("alma", "architects"))
     assert policy_change.state == "approved"
-    policies.activate("organisation", policy_change.subject_digest, actor=house.releaser)
+    applying.apply(policy_change, actor=house.releaser)
     change.refresh_from_db()
     used.refresh_from_db()
     assert (change.state, used.state) == ("in_review", "applied")
@@ -184,7 +184,7 @@ def test_an_approval_is_for_its_window_and_its_environment(house: make.House):
     now = clock.now()
     change = make.approved(house, planned_from=now + timedelta(days=1), planned_until=now + timedelta(days=2))
     subject = changes.subjects_of(change)[0]
-    for at, code in ((now, "approval.before_window"), (now + timedelta(days=2), "approval.after_window")):
+    for at, code in ((clock.now(), "approval.before_window"), (now + timedelta(days=2), "approval.after_window")):
         with pytest.raises(NotApproved) as caught:
             approvals.require(subject, subject.digest, "production", at)
         assert [u["code"] for u in caught.value.unmet] == [code]
