@@ -16,7 +16,7 @@ import msgspec
 
 from kernel.money import minor_digits
 from runtime.mapping.conversions import ValueType, converter
-from runtime.mapping.errors import MappingError, Reject, excerpt_of
+from runtime.mapping.errors import MISSING, MappingError, Reject, excerpt_of
 from runtime.mapping.formula import Aggregate, Call, Literal, Node, Operation, Read, reads
 from runtime.mapping.functions import (
     EXACT,
@@ -475,6 +475,7 @@ def _explain(one: Field, doc: Any, item: Any, error: Exception, target: str, pre
     name = target.rstrip(".") if deciding else (target + ".".join(one.target)).rstrip(".") or "."
     reason = str(error) if isinstance(error, Reject) else ""
     excerpt: str | None = None
+    absent: list[str] = []
     for path in paths:
         start = doc if path.root else item
         try:
@@ -483,10 +484,13 @@ def _explain(one: Field, doc: Any, item: Any, error: Exception, target: str, pre
             value = walk(path.segments, start)
         except WalkError as bad:
             return MappingError(name, bad.reason, source=source, excerpt=excerpt_of(bad.value))
-        if value is None and one.required and not reason:
-            reason = "is required and missing"
-        if value is not None and excerpt is None:
+        if value is None:
+            absent.append(str(path))
+        elif excerpt is None:
             excerpt = excerpt_of(value)
+    if absent and one.required and reason in ("", MISSING):
+        shown = f" ({', '.join(absent)} has no value)" if one.formula is not None else ""
+        return MappingError(name, MISSING + shown, source=source)
     if not reason:
         reason = f"has more than {one.type.scale} digits after the point or is out of range" if one.type and one.type.scale is not None else (
             "is out of range: a result has at most 38 digits" if isinstance(error, ArithmeticError) else "cannot be read"
@@ -524,4 +528,4 @@ def _pick(value: Any, key: str, literal: str) -> Any:
 
 
 def _not_list(value: Any) -> None:
-    raise Reject("is required and missing" if value is None else "is not a list")
+    raise Reject(MISSING if value is None else "is not a list")

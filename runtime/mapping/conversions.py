@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from kernel.money import minor_digits
-from runtime.mapping.errors import Reject
+from runtime.mapping.errors import MISSING, Reject
 from runtime.mapping.functions import DIGITS, EXACT, MODES, QUANTA, ROUNDING, kind_words, number, text
 from runtime.mapping.paths import Path
 
@@ -60,7 +60,7 @@ def converter(kind: ValueType) -> Callable[..., Any]:
 
 def _missing(value: Any) -> None:
     if value is None:
-        raise Reject("is required and missing")
+        raise Reject(MISSING)
 
 
 def _string(kind: ValueType) -> Callable[[Any], str]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
 
+MISSING = "is required and missing"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
