@@ -204,6 +204,9 @@ class _Emitter:
     def convert(self, one: Field, raw: str, *, maybe: bool) -> str:
         assert one.type is not None
         result = self.name("v")
+        if one.required and maybe and _rounds_to_type(one):
+            self.emit(f"{result} = {raw} if {raw} is not None else {self.const(converter(one.type))}({raw})")
+            return result
         if maybe and not one.required:
             missing = self.constant(one.default) if one.has_default else "None"
             with self.block(f"if {raw} is None:"):
@@ -466,6 +469,14 @@ class _Emitter:
             return _explain(one, doc, item, error, target, prefix, deciding=deciding)
 
         return fail
+
+
+def _rounds_to_type(one: Field) -> bool:
+    """The formula ends in the rounding that the type would do again."""
+    top, kind = one.formula, one.type
+    if not isinstance(top, Call) or kind is None or top.name not in ("round_half_up", "round_half_even"):
+        return False
+    return kind.name == "decimal" and kind.write == "number" and kind.scale == top.options[0] and not one.empty_is_missing
 
 
 def _explain(one: Field, doc: Any, item: Any, error: Exception, target: str, prefix: str, *, deciding: bool) -> MappingError:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
 
+_POSITION = re.compile(r"\[\d+\]")
+_NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 MISSING = "is required and missing"
 
 
@@ -43,6 +46,11 @@ class MappingError(Exception):
         self.source = source
         self.reason = reason
         self.excerpt = excerpt
+
+    @property
+    def pattern(self) -> str:
+        """The same for every document with the same fault: no list positions, no numbers, no values. For grouping dead letters."""
+        return f"{_POSITION.sub('[]', self.field)}: {_NUMBER.sub('n', self.reason)}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.field, self.reason, self.source, self.excerpt)

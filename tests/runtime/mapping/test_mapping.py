@@ -334,6 +334,7 @@ def test_an_error_names_the_element_and_the_source():
     assert (error.value.field, error.value.source) == ("o[1].l[1].qty", "orders[1].lines[1].q")
     assert error.value.excerpt == "'x'"
     assert str(error.value) == "o[1].l[1].qty from orders[1].lines[1].q: is not a whole number (found 'x')"
+    assert error.value.pattern == "o[].l[].qty: is not a whole number"
     assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
 
 
