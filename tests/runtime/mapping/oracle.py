@@ -358,7 +358,7 @@ def _convert(field, value, root, item):
         shapes = {
             "number": amount,
             "text": f"{amount:f}",
-            "minor": int(amount * 10**scale),
+            "minor": int(WIDE.scaleb(amount, scale)),
             "object": {"amount": amount, "currency": currency},
         }
         return shapes[field.get("write", "object")]
