@@ -94,6 +94,7 @@ def _findings(base: DocumentLike, revision: DocumentLike, kind: str, policy: Pol
         EventComparison(EventView(base.tree, old), EventView(revision.tree, new), diff, report).run()
     else:
         _schemas(diff, report)
+    report.collect()
     _version(base, revision, report)
     return report.finish()
 
@@ -114,9 +115,14 @@ def _version(base: DocumentLike, revision: DocumentLike, report: Report) -> None
     place = {"base": "/info/version", "revision": "/info/version"}
     shown = [".".join(map(str, side)) for side in (before, after)]
     if after < before:
-        report.say(
-            "api-version-decreased", f"The version went down from {shown[0]} to {shown[1]}.", old=shown[0], new=shown[1], **place
-        )
+        text = f"The version went down from {shown[0]} to {shown[1]}."
+        report.say("api-version-decreased", text, old=shown[0], new=shown[1], **place)
+    elif report.is_breaking() and after == before:
+        text = f"The contract breaks, and its version is still {shown[0]}."
+        report.say("api-version-not-bumped", text, old=shown[0], new=shown[1], **place)
+    elif report.is_breaking() and after[0] == before[0] and (after[0] or after[1] == before[1]):
+        text = f"The contract breaks, and its version only went from {shown[0]} to {shown[1]}."
+        report.say("api-major-version-not-bumped", text, old=shown[0], new=shown[1], **place)
 
 
 def _number(info: Any) -> tuple[int, int, int] | None:

@@ -103,12 +103,20 @@ class Report:
         if key is not None:
             self._uses.setdefault(Use(key, place, header, skip_defaults), {}).setdefault(where.label, where.path)
 
-    def finish(self) -> list[Finding]:
-        """All findings, worst first, each with every operation that it concerns."""
+    def collect(self) -> None:
+        """Turns the changes of the schema graph into findings, each with every operation that it concerns."""
         for use, operations in self._uses.items():
             for pair, negated, mask, root in self.diff.walk(use.key):
                 for change in pair.changes:
                     self._schema_finding(change, use, negated=negated, mask=mask, root=root, operations=operations)
+        self._uses.clear()
+
+    def is_breaking(self) -> bool:
+        return any(finding.level == BREAKING for finding, _ in self._direct.values())
+
+    def finish(self) -> list[Finding]:
+        """All findings, worst first."""
+        self.collect()
         found = [self._complete(finding, operations) for finding, operations in self._direct.values()]
         return sorted(found, key=_sort_key)
 

@@ -49,10 +49,14 @@ def with_event(schema: Any, *, action: str = "send") -> dict[str, Any]:
 
 
 def judge(base: dict[str, Any], revision: dict[str, Any], *, as_of: dt.date = TODAY, **policy: Any) -> Comparison:
-    return compare(
-        read(orjson.dumps(base)), read(orjson.dumps(revision)), policy=Policy.from_mapping(policy), as_of=as_of
-    )
+    return compare(read(orjson.dumps(base)), read(orjson.dumps(revision)), policy=Policy.from_mapping(policy), as_of=as_of)
 
 
-def rules(result: Comparison, level: str | None = None) -> set[str]:
-    return {finding.rule for finding in result.findings if level is None or finding.level == level}
+#: Findings on `info.version`, which every break of these small documents has.
+VERSION_RULES = {"api-version-not-bumped", "api-major-version-not-bumped", "api-version-decreased"}
+
+
+def rules(result: Comparison, level: str | None = None, *, versions: bool = False) -> set[str]:
+    """Ids of the findings (of one level), those on the version only when asked for."""
+    found = {finding.rule for finding in result.findings if level is None or finding.level == level}
+    return found if versions else found - VERSION_RULES

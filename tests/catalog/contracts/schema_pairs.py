@@ -9,6 +9,7 @@ from typing import Any
 NAMES = ("a", "b", "ab", "c")
 WORDS = ("", "a", "b", "ab", "aa", "abc", "abcd", "1", "c1")
 SCALARS: tuple[Any, ...] = (None, True, False, 0, 1, 2, 3, -1, 1.5, 4, 6, 10, *WORDS)
+SIZES = {f"{end}{what}" for end in ("min", "max") for what in ("Length", "Items", "Properties", "Contains")}
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 PATTERNS = ("^a", "b$", "^[a-z]*$", "1")
 
@@ -80,7 +81,13 @@ def _object(rng: random.Random, depth: int, *, refs: bool) -> dict[str, Any]:
     _maybe(rng, found, "patternProperties", {rng.choice(("^a", "b$")): inner() for _ in range(rng.randint(1, 2))}, 0.15)
     _maybe(rng, found, "minProperties", rng.randint(0, 2), 0.15)
     _maybe(rng, found, "maxProperties", rng.randint(0, 3), 0.15)
-    _maybe(rng, found, "propertyNames", rng.choice(({"maxLength": 1}, {"pattern": "^a"}, {"enum": ["a", "b"]}, {"minLength": 1})), 0.1)
+    _maybe(
+        rng,
+        found,
+        "propertyNames",
+        rng.choice(({"maxLength": 1}, {"pattern": "^a"}, {"enum": ["a", "b"]}, {"minLength": 1})),
+        0.1,
+    )
     _maybe(rng, found, "dependentRequired", {rng.choice(NAMES): rng.sample(NAMES, rng.randint(0, 2))}, 0.12)
     _maybe(rng, found, "dependentSchemas", {rng.choice(NAMES): inner()}, 0.1)
     _maybe(rng, found, "unevaluatedProperties", rng.choice((False, True, inner())), 0.1)
@@ -140,7 +147,10 @@ def _definition(rng: random.Random) -> Any:
         return schema(rng, 2, refs=False)
     ref = {"$ref": rng.choice(("#/$defs/A", "#/$defs/B"))}
     if rng.random() < 0.5:
-        return {**_object(rng, 1, refs=False), "properties": {rng.choice(NAMES): ref, rng.choice(NAMES): schema(rng, 1, refs=False)}}
+        return {
+            **_object(rng, 1, refs=False),
+            "properties": {rng.choice(NAMES): ref, rng.choice(NAMES): schema(rng, 1, refs=False)},
+        }
     return {"type": ["array", "string"], "items": ref}
 
 
@@ -155,7 +165,13 @@ def edit(rng: random.Random, original: dict[str, Any]) -> dict[str, Any]:
         value = owner[key]
         if roll < 0.25 and isinstance(owner, dict) and key not in {"$defs", "A", "B"}:
             del owner[key]
-        elif isinstance(value, dict) and key not in {"properties", "$defs", "patternProperties", "dependentSchemas", "dependentRequired"}:
+        elif isinstance(value, dict) and key not in {
+            "properties",
+            "$defs",
+            "patternProperties",
+            "dependentSchemas",
+            "dependentRequired",
+        }:
             owner[key] = _changed(rng, value)
         elif isinstance(value, dict) and value:
             name = rng.choice(sorted(value))
@@ -163,7 +179,8 @@ def edit(rng: random.Random, original: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(value, bool) and key not in {"uniqueItems"} and isinstance(owner, dict) and key not in {"const"}:
             owner[key] = schema(rng, 1, refs=False)
         elif isinstance(value, int | float) and not isinstance(value, bool) and key not in {"const"}:
-            owner[key] = max(value + rng.choice((-1, 1)), 1 if key in {"multipleOf"} else (0 if "n" in str(key) and key not in {"minimum", "maximum"} else value - 1))
+            least = 1 if key == "multipleOf" else 0 if key in SIZES else -2
+            owner[key] = max(value + rng.choice((-1, 1)), least)
         elif isinstance(value, list) and key in {"enum", "required", "anyOf", "oneOf", "allOf", "prefixItems", "type"}:
             _edit_list(rng, owner, key)
         elif key == "type":
@@ -175,7 +192,7 @@ def _edit_list(rng: random.Random, owner: Any, key: str) -> None:
     value = owner[key]
     pool: Any
     if key == "enum":
-        pool = rng.choice([item for item in SCALARS])
+        pool = rng.choice(SCALARS)
     elif key == "required":
         pool = rng.choice(NAMES)
     elif key == "type":
@@ -184,9 +201,7 @@ def _edit_list(rng: random.Random, owner: Any, key: str) -> None:
         pool = schema(rng, 1, refs=False)
     if len(value) > 1 and rng.random() < 0.5:
         value.pop(rng.randrange(len(value)))
-    elif key in {"required", "type"} and pool in value:
-        return
-    elif key == "enum" and any(repr(pool) == repr(item) for item in value):
+    elif (key in {"required", "type"} and pool in value) or (key == "enum" and any(repr(pool) == repr(item) for item in value)):
         return
     else:
         value.insert(rng.randint(0, len(value)), pool)

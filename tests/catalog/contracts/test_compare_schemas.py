@@ -205,7 +205,7 @@ def test_a_change_in_a_recursive_component_is_found_once_with_all_operations() -
         }
 
     result = judge(document("number"), document("integer"))
-    assert [finding.rule for finding in result.findings] == ["request-property-type-changed"]
+    assert rules(result) == {"request-property-type-changed"}
     assert result.findings[0].operations == ("POST /a", "POST /b", "POST /c")
     assert result.findings[0].revision_pointer == "/components/schemas/Node/properties/value"
 

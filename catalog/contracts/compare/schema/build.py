@@ -162,9 +162,9 @@ class Builder:
         if id(branches[other]) in self._open:
             return None
         self._open.add(id(branches[other]))
-        admits = has_type(self.node((Part(branches[other], ""),)).types, "null") if kind == "oneOf" else False
+        node = self.node((Part(branches[other], ""),))
         self._open.discard(id(branches[other]))
-        if admits:
+        if node.never or (kind == "oneOf" and has_type(node.types, "null")):
             return None
         flat.null = True
         return other
