@@ -98,7 +98,8 @@ update runtime_progress p set token = p.token + 1, owner = %(me)s, ask_only = fa
           from runtime_progress q join runtime_subscription s on s.id = q.subscription_id join runtime_stream t on t.id = s.stream_id
                join runtime_lane l on l.stream_id = s.stream_id and l.lane = q.lane
                join runtime_gate g on g.subscription_id = q.subscription_id join runtime_vendorstate v on v.id = s.vendor_id
-         where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s)) and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and q.lease_until < clock_timestamp() and q.not_before < clock_timestamp()
+         where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s))
+           and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and q.lease_until < clock_timestamp() and q.not_before < clock_timestamp()
            and (q.position < least(l.next - 1, coalesce(q.upto, l.next - 1)) or q.intent is not null)
            and (v.concurrency is null or v.concurrency > (select count(*) from runtime_progress o join runtime_subscription os on os.id = o.subscription_id
                                                             where os.vendor_id = v.id and o.owner is not null and o.lease_until > clock_timestamp()))
@@ -113,7 +114,8 @@ update runtime_progress p set token = p.token + 1, owner = %(me)s, ask_only = tr
                s.deployment_id, {_COLUMNS}, false as limited
           from runtime_progress q join runtime_subscription s on s.id = q.subscription_id
                join runtime_stream t on t.id = s.stream_id join runtime_deployment d on d.id = s.deployment_id join runtime_vendorstate v on v.id = s.vendor_id
-         where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s)) and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and q.intent is not null
+         where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s))
+           and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and q.intent is not null
            and q.lease_until < clock_timestamp() and q.not_before < clock_timestamp()
            and v.breaker = 'closed' and v.not_before <= clock_timestamp()
            and not exists (select from runtime_permitted g where g.subscription_id = q.subscription_id)

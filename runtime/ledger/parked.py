@@ -34,7 +34,8 @@ select q.subscription_id, q.lane, q.position, q.state as was, q.intent_release, 
        s.instance, s.kind, s.idempotency, s.coalesce, s.batch, s.max_attempts, s.pace, s.vendor_id, v.breaker <> 'closed' or v.concurrency is not null as limited
   from runtime_parked q join runtime_subscription s on s.id = q.subscription_id join runtime_stream t on t.id = s.stream_id
        join runtime_vendorstate v on v.id = s.vendor_id {gate}
- where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s)) and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and q.state {states}
+ where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s))
+           and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and q.state {states}
    and q.lease_until < clock_timestamp() and q.not_before < clock_timestamp()
    and not exists (select from runtime_parked e where e.subscription_id = q.subscription_id and e.key = q.key and e.position < q.position)
  order by s.tier, q.not_before, q.position limit 1 for update of q skip locked"""

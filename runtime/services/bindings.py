@@ -219,6 +219,11 @@ class Binder:
 
         return bind
 
+    def mapper(self, taken: Claim) -> Mapper:
+        """The mapper of the claimed target alone, without a client."""
+        manifest = self.manifest(taken.release)
+        return mapper_of(manifest, manifest.target(taken.target))
+
     def table(self, taken: Claim) -> DatabaseServing:
         key = (taken.release, taken.target)
         if key not in self._tables:

@@ -41,6 +41,24 @@ def register(manifest: Any, *, actor: User | None) -> Release:
         return known or _release(integration, reading, actor)
 
 
+def pinned(manifest: Any) -> Any:
+    """The same data with every `contract: current` replaced by the digest that the catalog holds now: a help for authors, before
+    the manifest is handed in. What cannot be found stays as it is and becomes a finding of `register`."""
+    if not isinstance(manifest, dict):
+        return manifest
+
+    def side(given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("contract") != "current":
+            return given
+        version = versions.by_reference(str(given.get("api", "")))
+        return {**given, "contract": version.contract_digest} if version and version.contract_digest else given
+
+    lists = {
+        name: [side(one) for one in manifest[name]] for name in ("sources", "targets") if isinstance(manifest.get(name), list)
+    }
+    return {**manifest, **lists}
+
+
 def _integration(manifest: Manifest, team_id: int) -> Integration:
     integration, made = Integration.objects.select_for_update().get_or_create(
         key=manifest.integration, defaults={"title": manifest.title, "domain_key": manifest.domain, "owner_team_id": team_id}

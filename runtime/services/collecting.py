@@ -1,0 +1,257 @@
+"""Source connector → contract check → log. The source cursor moves in the commit that stores what was read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from psycopg.rows import dict_row
+
+from runtime.connectors.protocols import Call, Page, Record, Refused, Rejected, Retriable
+from runtime.connectors.protocols import Source as SourceConnector
+from runtime.domain import manifest as manifests
+from runtime.domain.manifest import Manifest, Source
+from runtime.domain.versions import version_number
+from runtime.ledger.append import Fenced, Item, StreamRef, append, load_stream
+from runtime.ledger.claims import LEASE_SECONDS
+from runtime.ledger.connections import Connection
+from runtime.ledger.faultpoints import hit
+from runtime.ledger.parking import fingerprint
+from runtime.services import connections, judging, runs
+from runtime.services.wakeups import wake
+
+_documents = msgspec.json.Decoder(list[Any])
+CALL_SECONDS = 30.0
+TRIES = 4
+GROUP = 4  # pages per commit at most
+GROUP_RECORDS = 5_000
+
+# A stream is claimed for a run under the same gate as deliveries: at least one target of it may take work.
+_CLAIM = """
+update runtime_stream t set token = t.token + 1, owner = %(me)s, lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+  from (select q.id, u.id as run_id, u.integration_id, d.release_id, r.manifest
+          from runtime_run u join runtime_stream q on q.id = u.stream_id
+               join runtime_deployment d on d.integration_id = u.integration_id and d.environment = q.environment and d.active
+               join runtime_release r on r.id = d.release_id
+         where u.state = 'running' and u.kind = 'collect' and q.lease_until < clock_timestamp() and r.tier = any(%(tiers)s)
+           and (%(stream)s::int is null or q.id = %(stream)s)
+           and exists (select from runtime_permitted p join runtime_subscription s on s.id = p.subscription_id where s.stream_id = q.id and s.replay_of_id is null)
+         order by r.tier, q.lease_until limit 1 for update of q skip locked) c
+ where t.id = c.id
+returning t.id as stream, t.token, t.cursor, t.environment, c.run_id as run, c.release_id as release, c.manifest"""
+
+
+@dataclass(slots=True)
+class Collecting:
+    """The right to read one source until `deadline`, for one run."""
+
+    stream: int
+    token: int
+    cursor: dict[str, Any] | None
+    environment: str
+    run: int
+    release: int
+    manifest: Manifest
+    deadline: float = 0.0
+
+
+def claim(
+    conn: Connection, *, owner: str, tiers: Sequence[int] = (0, 1, 2, 3), stream: int | None = None, lease: float = LEASE_SECONDS
+) -> Collecting | None:
+    """A run whose source nobody reads at this moment; a run left by a dead worker is one of them."""
+    started = time.monotonic()
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_CLAIM, {"me": owner, "lease": lease, "tiers": list(tiers), "stream": stream}).fetchone()
+    if row is None:
+        return None
+    row["manifest"] = manifests.load(row["manifest"])
+    return Collecting(**row, deadline=started + lease)
+
+
+def collect(conn: Connection, taken: Collecting, *, stop: Callable[[], bool] = lambda: False) -> int:
+    """Read every source of the run to its end. Answers how many records were read. Raises Fenced when the source was lost.
+
+    With `stop` the work ends after the present group; the run goes on with the next claim.
+    """
+    stream, total, cursors = load_stream(conn, taken.stream), 0, dict(taken.cursor or {})
+    tier = taken.manifest.tier
+    try:
+        for source in taken.manifest.sources:
+            if source.connection is None:
+                continue
+            opened, secrets = connections.open_source(source.connection, system=source.system, environment=taken.environment)
+            try:
+                reader = _Reader(conn, taken, stream, source, opened, cursors)
+                for count in reader.groups(Call(secrets, CALL_SECONDS)):
+                    total += count
+                    wake(tier, shards_of(conn, taken.stream))
+                    if stop() or not _still_wanted(conn, taken.run):
+                        _release(conn, taken)
+                        return total
+            finally:
+                opened.close()
+    except (Retriable, Refused) as error:
+        _release(conn, taken)
+        runs.finish(taken.run, error=f"The source did not answer: {error}")
+        return total
+    except Fenced:
+        raise
+    except Exception as error:
+        _release(conn, taken)
+        runs.finish(taken.run, error=f"{type(error).__name__}: {error}")
+        raise
+    _release(conn, taken)
+    runs.finish(taken.run)
+    return total
+
+
+def shards_of(conn: Connection, stream: int) -> list[int]:
+    return [
+        row[0]
+        for row in conn.execute(
+            "select distinct (id %% 16)::int from runtime_subscription where stream_id = %s and open", (stream,)
+        ).fetchall()
+    ]
+
+
+def _still_wanted(conn: Connection, run: int) -> bool:
+    row = conn.execute("select state = 'running' from runtime_run where id = %s", (run,)).fetchone()
+    return bool(row and row[0])
+
+
+def _release(conn: Connection, taken: Collecting) -> None:
+    conn.execute(
+        "update runtime_stream set lease_until = clock_timestamp(), owner = '' where id = %s and token = %s",
+        (taken.stream, taken.token),
+    )
+
+
+class _Reader:
+    """One source, read in groups of pages, each group one commit."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        taken: Collecting,
+        stream: StreamRef,
+        source: Source,
+        connector: SourceConnector,
+        cursors: dict[str, Any],
+    ) -> None:
+        self.conn, self.taken, self.stream, self.source, self.connector, self.cursors = (
+            conn,
+            taken,
+            stream,
+            source,
+            connector,
+            cursors,
+        )
+        self.prefix = taken.manifest.prefix(source)
+        self.checks = [v for v in (judging.validator_of(source), event_validator(taken.manifest)) if v is not None]
+
+    def groups(self, call: Call) -> Iterator[int]:
+        """Yields the number of records of each committed group."""
+        done = False
+        while not done:
+            records: list[Record] = []
+            rejected: list[Rejected] = []
+            for _ in range(GROUP):
+                page = self._page(call)
+                records += page.records
+                rejected += page.rejected
+                self.cursors[self.source.name], done = page.cursor, page.done
+                if done or len(records) >= GROUP_RECORDS:
+                    break
+            hit("collect.read")
+            self._store(records, rejected)
+            yield len(records) + len(rejected)
+
+    def _page(self, call: Call) -> Page:
+        """A page, asked for again a few times with growing waits while the lease lasts."""
+        for attempt in range(TRIES):
+            try:
+                return self.connector.read(self.cursors.get(self.source.name), call=call)
+            except Retriable as error:
+                wait = error.after if error.after is not None else 0.2 * 4**attempt
+                if attempt == TRIES - 1 or time.monotonic() + wait > self.taken.deadline - 2:
+                    raise
+                time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _store(self, records: Sequence[Record], rejected: Sequence[Rejected]) -> None:
+        items, refused = self._checked(records)
+        refused += [(one.key or "", "unreadable", one.reason, one.payload) for one in rejected]
+        with self.conn.transaction():
+            append(
+                self.conn, self.stream, items, release_id=self.taken.release, run_id=self.taken.run,
+                cursor=json.dumps(self.cursors), token=self.taken.token,
+            )  # fmt: skip
+            store_rejected(self.conn, self.stream, self.taken.run, self.source.name, refused)
+        self.taken.deadline = time.monotonic() + LEASE_SECONDS
+
+    def _checked(self, records: Sequence[Record]) -> tuple[list[Item], list[tuple[str, str, str, bytes]]]:
+        """Items for the log, and what the contract refuses: (key, reason class, reason, payload)."""
+        items: list[Item] = []
+        refused: list[tuple[str, str, str, bytes]] = []
+        documents = (
+            _documents.decode(b"[" + b",".join([record.payload for record in records]) + b"]")
+            if self.checks
+            else [None] * len(records)
+        )
+        for record, document in zip(records, documents, strict=True):
+            problem = self._problem(record, document)
+            if problem is not None:
+                refused.append((record.key, problem[0], problem[1], record.payload))
+                continue
+            items.append(Item(self.prefix + record.key, version_number(record.version), record.payload))
+        return items, refused
+
+    def _problem(self, record: Record, document: Any) -> tuple[str, str] | None:
+        for check in self.checks:
+            if not check.is_valid(document):
+                error = next(iter(check.iter_errors(document)))
+                return "contract", f"{'/'.join(map(str, error.instance_path)) or 'the document'}: {error.message}"[:500]
+        if "\x00" in record.key or not record.key or len(record.key) > 500:
+            return "key", "the key is empty, too long or holds a NUL"
+        try:
+            version_number(record.version)
+        except ValueError as error:
+            return "version", f"the version cannot be read: {error}"
+        return None
+
+
+def event_validator(manifest: Manifest) -> Any:
+    if not manifest.event.schema:
+        return None
+    import jsonschema_rs
+
+    return jsonschema_rs.validator_for(manifest.event.schema)
+
+
+def store_rejected(
+    conn: Connection, stream: StreamRef, run: int | None, source: str, refused: Sequence[tuple[str, str, str, bytes]]
+) -> None:
+    """Keep what did not enter the log, once per content, in the transaction that moves the cursor past it."""
+    if not refused:
+        return
+    rows = [
+        (stream.id, run, key[:500].replace("\x00", "?"), hashlib.blake2b(payload, digest_size=16).hexdigest(), reason_class,
+         fingerprint(source, reason_class, reason), reason[:2000].replace("\x00", "?"), payload[:200_000].decode("utf-8", "replace").replace("\x00", "?"))
+        for key, reason_class, reason, payload in refused
+    ]  # fmt: skip
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            """insert into runtime_rejected (stream_id, run_id, key, digest, reason_class, fingerprint, reason, raw) values (%s, %s, %s, %s, %s, %s, %s, %s)
+               on conflict (stream_id, digest) do update set seen = runtime_rejected.seen + 1, last_at = clock_timestamp()""",
+            rows,
+        )
+    if run is not None:
+        conn.execute(
+            "update runtime_run set rejected_count = rejected_count + %s, read = read + %s where id = %s",
+            (len(refused), len(refused), run),
+        )

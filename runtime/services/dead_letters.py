@@ -1,0 +1,270 @@
+"""Dead letters: messages that wait for a person. Mend, redrive by filter, give up; they never expire by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+
+from governance.domain.subject import Subject
+from governance.services import approvals
+from kernel import audit
+from kernel.digest import canonical_json, digest_of
+from kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from kernel.models import User
+from kernel.viewer import Viewer
+from runtime import permissions
+from runtime.domain import manifest as manifests
+from runtime.ledger import connections as ledger_connections
+from runtime.ledger.parking import Skipped, Unmappable
+from runtime.ledger.reading import Message, decode
+from runtime.models import Conflict as ConflictCase
+from runtime.models import Integration, Rejected, Subscription
+from runtime.services import intake
+from runtime.services.bindings import mapper_of
+
+APPROVAL_ABOVE = 1_000
+WAITING = ("dead", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which dead letters: of one target, narrowed by fingerprint, reason class or exact `(lane, position)` addresses."""
+
+    subscription: int
+    fingerprint: str | None = None
+    reason_class: str | None = None
+    addresses: tuple[tuple[int, int], ...] = ()
+
+    def where(self) -> tuple[str, list[Any]]:
+        parts, values = ["p.subscription_id = %s and p.state in ('dead', 'unknown')"], [self.subscription]
+        if self.fingerprint:
+            parts.append("p.fingerprint = %s")
+            values.append(self.fingerprint)  # type: ignore[arg-type]
+        if self.reason_class:
+            parts.append("p.reason_class = %s")
+            values.append(self.reason_class)  # type: ignore[arg-type]
+        if self.addresses:
+            parts.append("(p.lane, p.position) in (select * from unnest(%s::int[], %s::bigint[]))")
+            values += [[a[0] for a in self.addresses], [a[1] for a in self.addresses]]  # type: ignore[list-item]
+        return " and ".join(parts), values
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a dry run found: how many messages the filter meets, how many would now pass the mapping, and why others would not."""
+
+    total: int
+    would_map: int
+    still_refused: Sequence[tuple[str, int]]
+    behind: int
+    unknown: int
+
+
+def _subscription(subscription_id: int, actor: User | None) -> Subscription:
+    found = (
+        Subscription.objects.select_related("stream__integration__owner_team", "deployment__release")
+        .filter(pk=subscription_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound("subscription.unknown", f"There is no target {subscription_id}.")
+    _authorise(found.stream.integration, actor)
+    return found
+
+
+def _authorise(integration: Integration, actor: User | None) -> None:
+    if actor is not None and not (allowed := permissions.may_operate(Viewer.of(actor), integration)):
+        raise Forbidden("integration.not_operator", allowed.reason)
+
+
+def try_out(chosen: Filter, *, actor: User | None, limit: int = 10_000) -> Trial:
+    """Dry run: map every chosen message with the deployed release as it is now. Sends nothing, changes nothing."""
+    subscription = _subscription(chosen.subscription, actor)
+    manifest = manifests.load(subscription.deployment.release.manifest)
+    mapper = mapper_of(manifest, manifest.target(subscription.target))
+    where, values = chosen.where()
+    reasons: dict[str, int] = {}
+    passes = unknown = 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select p.position, p.key, p.state, coalesce(p.payload, m.payload)::text from runtime_parked p
+                  join runtime_subscription s on s.id = p.subscription_id
+                  join runtime_message m on m.stream_id = s.stream_id and m.lane = p.lane and m.position = p.position
+                 where {where} order by p.lane, p.position limit %s""",
+            [*values, limit],
+        )
+        rows = cursor.fetchall()
+        cursor.execute(
+            f"""select count(*) from runtime_parked b where b.subscription_id = %s and b.state = 'behind'
+                  and exists (select from runtime_parked p where {where} and p.key = b.key and p.position < b.position)""",
+            [subscription.pk, *values],
+        )
+        waiting = int(cursor.fetchone()[0])
+    for position, key, state, payload in rows:
+        unknown += state == "unknown"
+        try:
+            mapper(Message(position, key, decode(payload.encode()), ""))
+            passes += 1
+        except Skipped:
+            passes += 1
+        except Unmappable as error:
+            reasons[error.pattern] = reasons.get(error.pattern, 0) + 1
+    return Trial(len(rows), passes, sorted(reasons.items(), key=lambda pair: -pair[1]), waiting, unknown)
+
+
+def subject_of(subscription: Subscription, chosen: Filter, count: int) -> Subject:
+    """What an approver of a large redrive decides on."""
+    content = {
+        "subscription": subscription.pk,
+        "fingerprint": chosen.fingerprint,
+        "reason": chosen.reason_class,
+        "addresses": chosen.addresses,
+        "count": count,
+    }
+    return Subject("replay", f"{subscription.stream.integration.key}/{subscription.target}/redrive", digest_of(content))
+
+
+def redrive(chosen: Filter, *, rate: float | None = None, actor: User | None, reason: str = "") -> int:
+    """Give dead letters back to the workers, `rate` a second; answers how many. Their first-seen time and history stay.
+
+    A message of unknown outcome is asked about first where the vendor can be asked; where it cannot, redriving it is this
+    person's decision that it did not arrive, and is recorded as such. Above APPROVAL_ABOVE messages an approval is needed.
+    """
+    subscription = _subscription(chosen.subscription, actor)
+    if rate is not None and rate <= 0:
+        raise Invalid("redrive.rate", "The rate is messages per second, more than zero.")
+    where, values = chosen.where()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"select count(*) from runtime_parked p where {where}", values)
+        count = int(cursor.fetchone()[0])
+        if count > APPROVAL_ABOVE:
+            subject = subject_of(subscription, chosen, count)
+            approvals.require(subject, subject.digest, subscription.stream.environment, actor=actor)
+        cursor.execute(
+            f"""update runtime_parked q set attempt = 0, state = case when q.state = 'unknown' and %s then 'sending' else 'retry' end,
+                       not_before = clock_timestamp() + make_interval(secs => c.turn / %s)
+                  from (select p.subscription_id, p.lane, p.position, (row_number() over (order by p.lane, p.position) - 1)::float8 as turn
+                          from runtime_parked p where {where}) c
+                 where q.subscription_id = c.subscription_id and q.lane = c.lane and q.position = c.position""",
+            [subscription.idempotency != "U", rate or 1e9, *values],
+        )
+        audit.record(
+            actor=actor, verb="runtime.redriven", subject_kind="integration", subject_id=subscription.stream.integration.key, reason=reason,
+            after={"target": subscription.target, "instance": subscription.instance, "count": count, "rate": rate, "fingerprint": chosen.fingerprint},
+        )  # fmt: skip
+        cursor.execute("select pg_notify('tillgate_work', '')")
+    return count
+
+
+def mend(subscription_id: int, lane: int, position: int, *, payload: Any, actor: User | None, reason: str) -> None:
+    """Replace the payload of one dead letter. The stored message stays as it came; the mended one is sent instead."""
+    subscription = _subscription(subscription_id, actor)
+    if not reason.strip():
+        raise Invalid("dead_letter.reason", "Say why the message is changed.")
+    try:
+        text = canonical_json(payload).decode()
+    except (TypeError, ValueError) as error:
+        raise Invalid("dead_letter.payload", f"The payload is not JSON: {error}.") from None
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "update runtime_parked set payload = %s where subscription_id = %s and lane = %s and position = %s and state in ('dead', 'unknown') returning key",
+            [text, subscription_id, lane, position],
+        )
+        row = cursor.fetchone()
+        if row is None:
+            raise NotFound("dead_letter.unknown", "There is no such dead letter any more.")
+        audit.record(
+            actor=actor, verb="runtime.dead_letter_mended", subject_kind="integration", subject_id=subscription.stream.integration.key, reason=reason,
+            after={"target": subscription.target, "lane": lane, "position": position, "key": row[0]},
+        )  # fmt: skip
+
+
+def give_up(chosen: Filter, *, actor: User | None, reason: str) -> int:
+    """Decide that these messages will not be delivered. Later ones of their keys go on. Needs a reason; history stays."""
+    subscription = _subscription(chosen.subscription, actor)
+    if not reason.strip():
+        raise Invalid("dead_letter.reason", "Say why these messages are given up.")
+    where, values = chosen.where()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            f"""with gone as (delete from runtime_parked p where {where} returning p.lane, p.position, p.token, p.key)
+                insert into runtime_attempt (subscription_id, lane, first, last, token, at, outcome, detail)
+                select %s, lane, position, position, token, clock_timestamp(), 'given_up', %s from gone""",
+            [*values, subscription.pk, reason[:2000]],
+        )
+        count = cursor.rowcount
+        audit.record(
+            actor=actor, verb="runtime.given_up", subject_kind="integration", subject_id=subscription.stream.integration.key, reason=reason,
+            after={"target": subscription.target, "count": count, "fingerprint": chosen.fingerprint},
+        )  # fmt: skip
+        cursor.execute("select pg_notify('tillgate_work', '')")
+    return count
+
+
+def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, note: str = "") -> intake.Receipt:
+    """Hand in what the contract refused, corrected, as if the source had sent it so. Raises Invalid when it is refused again."""
+    rejected = Rejected.objects.select_related("stream__integration__owner_team").filter(pk=rejected_id, state="open").first()
+    if rejected is None:
+        raise NotFound("rejected.unknown", "There is no such refused message any more.")
+    integration = rejected.stream.integration
+    _authorise(integration, actor)
+    receipt = intake.accept(integration.key, rejected.stream.environment, [payload])[0]
+    if receipt.status == "refused":
+        raise Invalid("rejected.again", f"It is refused again: {receipt.reason}.")
+    _decide(Rejected, rejected_id, "fixed", integration, actor, note, {"status": receipt.status, "key": receipt.key})
+    return receipt
+
+
+def dismiss_rejected(rejected_id: int, *, actor: User | None, note: str) -> None:
+    """Decide that a refused message is not needed. Needs a reason."""
+    rejected = Rejected.objects.select_related("stream__integration__owner_team").filter(pk=rejected_id, state="open").first()
+    if rejected is None:
+        raise NotFound("rejected.unknown", "There is no such refused message any more.")
+    if not note.strip():
+        raise Invalid("dead_letter.reason", "Say why it is dismissed.")
+    _authorise(rejected.stream.integration, actor)
+    _decide(Rejected, rejected_id, "dismissed", rejected.stream.integration, actor, note, {})
+
+
+def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: str) -> None:
+    """Close a conflict case. `keep`: the first message stands. Otherwise the other content is appended under the key with the
+    suffix `#2`, `#3`, …, as a message of its own that says what it corrects; what was delivered is not undone."""
+    case = ConflictCase.objects.select_related("stream__integration__owner_team").filter(pk=conflict_id, state="open").first()
+    if case is None:
+        raise NotFound("conflict.unknown", "There is no such open case.")
+    if not note.strip():
+        raise Invalid("conflict.reason", "Say why.")
+    _authorise(case.stream.integration, actor)
+    if not keep:
+        _append_correction(case)
+    _decide(ConflictCase, conflict_id, "kept" if keep else "replaced", case.stream.integration, actor, note, {"key": case.key})
+
+
+def _append_correction(case: ConflictCase) -> None:
+    from runtime.ledger.append import Item, append, load_stream
+
+    with ledger_connections.connected(name="tillgate-corrections") as conn:
+        stream = load_stream(conn, case.stream_id)
+        payload = canonical_json(case.payload)
+        for number in range(2, 100):
+            done = append(conn, stream, [Item(f"{case.key}#{number}", 0, payload, causation=f"conflict {case.pk}")])
+            if done.accepted or done.unchanged:
+                return
+    raise Conflict("conflict.too_many", "This key has been corrected too often.")
+
+
+def _decide(
+    model: Any, pk: int, state: str, integration: Integration, actor: User | None, note: str, after: dict[str, Any]
+) -> None:
+    from django.db.models.functions import Now
+
+    with transaction.atomic():
+        if not model.objects.filter(pk=pk, state="open").update(state=state, decided_by=actor, decided_at=Now(), note=note):
+            raise Conflict("case.decided", "Somebody has decided this meanwhile.")
+        audit.record(
+            actor=actor, verb=f"runtime.{model.__name__.lower()}_{state}", subject_kind="integration", subject_id=integration.key, reason=note,
+            after={"id": pk, **after},
+        )  # fmt: skip

@@ -1,0 +1,79 @@
+"""One claim of work, served: a lane of a table or vendor target, an open question, or one parked message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernel.errors import DomainError
+from runtime.ledger import database_target, parked, vendor_target, vendors
+from runtime.ledger.append import Fenced
+from runtime.ledger.claims import EVERYTHING, LEASE_SECONDS, Claim, Scope, claim, claim_to_ask, release
+from runtime.ledger.connections import Connection
+from runtime.ledger.faultpoints import hit
+from runtime.ledger.parked import ParkedClaim, claim_parked
+from runtime.services.bindings import Binder
+from runtime.services.replays import deliver_dry
+
+MAX_BATCHES = 20  # then the lane goes back, so that no lane keeps a worker for itself
+
+
+@dataclass(slots=True)
+class Served:
+    """What one round did. `fenced`: the lane was lost on the way, which is an everyday event after a pause."""
+
+    what: str
+    passed: int = 0
+    late: float | None = None
+    fenced: bool = False
+
+
+def serve_one(
+    conn: Connection, binder: Binder, *, owner: str, scope: Scope = EVERYTHING, lease: float = LEASE_SECONDS
+) -> Served | None:
+    """Claim one piece of work and do it. None when there is nothing to do."""
+    taken = claim(conn, owner=owner, scope=scope, lease=lease)
+    if taken is not None:
+        hit("worker.claimed")
+        return _serve(conn, binder, taken)
+    waiting = claim_parked(conn, scope=scope, lease=lease)
+    if waiting is None:
+        taken = claim_to_ask(conn, owner=owner, scope=scope, lease=lease)
+        if taken is not None:
+            return _serve(conn, binder, taken)
+        waiting = claim_parked(conn, scope=scope, to_ask=True, lease=lease)
+    if waiting is None:
+        return None
+    hit("parked.claimed")
+    return _serve_parked(conn, binder, waiting)
+
+
+def _serve(conn: Connection, binder: Binder, taken: Claim) -> Served:
+    try:
+        if taken.kind == "database":
+            serving = binder.table(taken)
+            passed = database_target.deliver(conn, taken, serving.table, serving.mapper, max_batches=MAX_BATCHES)
+        elif taken.kind == "dry":
+            passed = deliver_dry(conn, taken, binder, max_batches=MAX_BATCHES)
+        else:
+            passed = vendor_target.deliver(conn, taken, binder.vendor(taken), max_batches=MAX_BATCHES)
+        return Served(taken.kind, passed, taken.late)
+    except Fenced:
+        return Served(taken.kind, 0, taken.late, fenced=True)
+    except DomainError as error:  # no endpoint, no secret, no place: the vendor's state says why nothing moves
+        vendors.failed(conn, taken.vendor, f"{error.message} [{error.code}]")
+        release(conn, taken, wait=1.0)
+        return Served(taken.kind, 0, taken.late)
+
+
+def _serve_parked(conn: Connection, binder: Binder, taken: ParkedClaim) -> Served:
+    try:
+        if taken.kind == "database":
+            parked.retry_in_database(conn, taken, binder.table(taken))
+        else:
+            parked.retry_at_vendor(conn, taken, binder.vendor(taken))
+        return Served("parked", 1)
+    except Fenced:
+        return Served("parked", 0, fenced=True)
+    except DomainError as error:
+        vendors.failed(conn, taken.vendor, f"{error.message} [{error.code}]")
+        return Served("parked", 0)

@@ -1,0 +1,83 @@
+"""Runs: one execution of a job, with a row from the first moment, so that no page ever asks a queue what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from kernel import audit, clock, outbox
+from kernel.errors import Conflict, NotFound
+from kernel.models import User
+from runtime.models import Deployment, Run, Stream
+from runtime.services.wakeups import wake_collectors
+
+
+def start(integration_key: str, environment: str, *, trigger: str, actor: User | None = None) -> Run:
+    """Start collecting. A stream has one collecting run at a time; while one runs, it is the answer.
+
+    Raises NotFound `deployment.none`, Conflict `deployment.paused`.
+    """
+    deployment = (
+        Deployment.objects.select_related("integration", "release")
+        .filter(integration__key=integration_key, environment=environment, active=True)
+        .first()
+    )
+    if deployment is None:
+        raise NotFound("deployment.none", f"{integration_key} is not deployed in {environment}; nothing can run.")
+    if deployment.paused:
+        raise Conflict(
+            "deployment.paused", f"{integration_key} is paused in {environment}: {deployment.pause_reason}. Resume it first."
+        )
+    stream = Stream.objects.get(integration=deployment.integration, environment=environment)
+    try:
+        with transaction.atomic():
+            run = Run.objects.create(
+                integration=deployment.integration,
+                deployment=deployment,
+                stream=stream,
+                kind="collect",
+                trigger=trigger,
+                started_by=actor,
+            )
+            audit.record(
+                actor=actor,
+                verb="runtime.run_started",
+                subject_kind="integration",
+                subject_id=integration_key,
+                after={"run": run.pk, "trigger": trigger},
+            )
+    except IntegrityError:
+        return Run.objects.get(stream=stream, kind="collect", state=Run.State.RUNNING)
+    wake_collectors(deployment.release.tier, stream.pk)
+    return run
+
+
+def cancel(run_id: int, *, actor: User | None, reason: str = "") -> Run:
+    """Stop collecting after the page that is being read. What was accepted stays and is delivered."""
+    with transaction.atomic():
+        run = Run.objects.select_for_update().select_related("integration").filter(pk=run_id).first()
+        if run is None:
+            raise NotFound("run.unknown", f"There is no run {run_id}.")
+        if run.state != Run.State.RUNNING:
+            raise Conflict("run.ended", f"Run {run_id} has {run.state} already.")
+        run.state, run.ended_at, run.error = Run.State.CANCELLED, clock.now(), reason
+        run.save(update_fields=["state", "ended_at", "error"])
+        audit.record(
+            actor=actor,
+            verb="runtime.run_cancelled",
+            subject_kind="integration",
+            subject_id=run.integration.key,
+            after={"run": run_id},
+            reason=reason,
+        )
+        return run
+
+
+def finish(run_id: int, *, error: str = "") -> None:
+    """Called by the collector. A run that somebody cancelled stays cancelled."""
+    with transaction.atomic():
+        state: Any = Run.State.FAILED if error else Run.State.SUCCEEDED
+        if Run.objects.filter(pk=run_id, state=Run.State.RUNNING).update(state=state, ended_at=clock.now(), error=error[:2000]):
+            run = Run.objects.select_related("integration").get(pk=run_id)
+            outbox.emit(f"runtime.run_{state}", key=run.integration.key, payload={"run": run_id, "error": error[:500]})

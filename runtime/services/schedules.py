@@ -1,0 +1,105 @@
+"""Schedules: due times become runs, each exactly once, with any number of schedulers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from kernel import audit, clock
+from kernel.errors import DomainError, Forbidden, Invalid, NotFound, finding
+from kernel.models import User
+from kernel.viewer import Viewer
+from runtime import permissions
+from runtime.domain import schedule as rules
+from runtime.models import Firing, Run, Schedule
+from runtime.services import runs
+
+
+def fire_due(*, at: datetime | None = None, limit: int = 50) -> int:
+    """Start the runs that are due. Answers how many due times were acted on.
+
+    A due time is a unique row: whoever inserts it fires. Due times that passed while no scheduler ran are fired once, not
+    one by one; a run that still goes on makes a due time `overlapped`, a paused integration makes it `skipped`.
+    """
+    moment, fired = at or clock.now(), 0
+    for schedule_id in list(Schedule.objects.filter(enabled=True).order_by("next_due_at").values_list("pk", flat=True)[:1000]):
+        if fired >= limit:
+            break
+        fired += _fire(schedule_id, moment)
+    return fired
+
+
+def _fire(schedule_id: int, moment: datetime) -> int:
+    with transaction.atomic():
+        schedule = (
+            Schedule.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("integration")
+            .filter(pk=schedule_id, enabled=True)
+            .first()
+        )
+        if schedule is None or (schedule.next_due_at is not None and schedule.next_due_at > moment):
+            return 0
+        due = schedule.next_due_at
+        schedule.next_due_at = rules.following(
+            schedule.expression, schedule.zone, moment, skipped=schedule.skipped, repeated=schedule.repeated
+        )
+        schedule.save(update_fields=["next_due_at"])
+        if due is None:
+            return 0
+        firing, made = Firing.objects.get_or_create(schedule=schedule, due_at=due)
+        if not made:
+            return 0
+        firing.outcome, firing.run = _run(schedule)
+        firing.save(update_fields=["outcome", "run"])
+        return 1
+
+
+def _run(schedule: Schedule) -> tuple[str, Run | None]:
+    going = Run.objects.filter(
+        stream__integration=schedule.integration,
+        stream__environment=schedule.environment,
+        kind="collect",
+        state=Run.State.RUNNING,
+    ).first()
+    if going is not None:
+        return "overlapped", going
+    try:
+        with transaction.atomic():
+            return "fired", runs.start(schedule.integration.key, schedule.environment, trigger="schedule")
+    except DomainError:
+        return "skipped", None
+
+
+def change(
+    schedule_id: int, *, enabled: bool, actor: User | None, expression: str | None = None, zone: str | None = None, skipped: str | None = None, repeated: str | None = None
+) -> Schedule:  # fmt: skip
+    """Switch a schedule on or off, or move it. Raises Invalid `schedule.invalid`, Forbidden."""
+    with transaction.atomic():
+        schedule = (
+            Schedule.objects.select_for_update(of=("self",))
+            .select_related("integration__owner_team")
+            .filter(pk=schedule_id)
+            .first()
+        )
+        if schedule is None:
+            raise NotFound("schedule.unknown", f"There is no schedule {schedule_id}.")
+        if actor is not None and not (allowed := permissions.may_operate(Viewer.of(actor), schedule.integration)):
+            raise Forbidden("integration.not_operator", allowed.reason)
+        before = {"enabled": schedule.enabled, "expression": schedule.expression, "zone": schedule.zone}
+        schedule.expression, schedule.zone = expression or schedule.expression, zone or schedule.zone
+        schedule.skipped, schedule.repeated = skipped or schedule.skipped, repeated or schedule.repeated
+        if found := rules.problems(schedule.expression, schedule.zone):
+            raise Invalid(
+                "schedule.invalid",
+                f"The schedule cannot be used: {found[0]}.",
+                {"findings": [finding("/expression", text) for text in found]},
+            )
+        schedule.enabled, schedule.next_due_at = enabled, None
+        schedule.full_clean(exclude=["integration"])
+        schedule.save()
+        audit.record(
+            actor=actor, verb="runtime.schedule_changed", subject_kind="integration", subject_id=schedule.integration.key, before=before,
+            after={"enabled": enabled, "expression": schedule.expression, "zone": schedule.zone},
+        )  # fmt: skip
+        return schedule

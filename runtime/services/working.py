@@ -1,0 +1,205 @@
+"""The worker's loop: claim, serve, and when there is nothing, wait for a signal or a second. The poll is the guarantee."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from django.db import connections as django_connections
+
+from runtime.ledger import connections
+from runtime.ledger.append import Fenced
+from runtime.ledger.claims import LEASE_SECONDS, Scope
+from runtime.services import collecting
+from runtime.services.bindings import Binder
+from runtime.services.delivering import serve_one
+
+log = logging.getLogger(__name__)
+POLL_SECONDS = 1.0
+SILENT_SECONDS = 120.0
+BEAT_SECONDS = 5.0
+
+
+def worker_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a worker has done since its start."""
+
+    passed: int = 0
+    collected: int = 0
+    rounds: int = 0
+    fenced: int = 0
+    late: list[float] = field(default_factory=list)
+
+
+class WorkLoop:
+    """One worker: one connection, one thread of work. `stop()` drains: the present batch ends, its lane goes back."""
+
+    def __init__(
+        self,
+        *,
+        scope: Scope | None = None,
+        collect: bool = True,
+        lease: float = LEASE_SECONDS,
+        poll: float = POLL_SECONDS,
+        name: str | None = None,
+    ) -> None:
+        self.scope, self.collects, self.lease, self.poll = scope or Scope(), collect, lease, poll
+        self.name = name or worker_name()
+        self.counts = Counts()
+        self._stopping, self._signal = threading.Event(), threading.Event()
+        self._turned = time.monotonic()
+        self._beaten = 0.0
+        self._conn: connections.Connection | None = None
+        self._binder: Binder | None = None
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._signal.set()
+
+    def wake(self) -> None:
+        """Something was stored: look at once instead of at the next poll."""
+        self._signal.set()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the loop last turned: the watchdog's question."""
+        return time.monotonic() - self._turned
+
+    def run(self, *, until_idle: bool = False, seconds: float | None = None) -> Counts:
+        """Work until stopped; with `until_idle` until nothing is left, with `seconds` not longer than that."""
+        ends = None if seconds is None else time.monotonic() + seconds
+        pause = 0.2
+        try:
+            while not self.stopping and (ends is None or time.monotonic() < ends):
+                try:
+                    busy = self.turn()
+                    pause = 0.2
+                except psycopg.OperationalError as error:
+                    log.warning(
+                        "the database is not there: %s", str(error).splitlines()[0] if str(error) else type(error).__name__
+                    )
+                    self._forget()
+                    self._stopping.wait(pause)
+                    pause = min(pause * 2, 5.0)
+                    continue
+                if busy:
+                    continue
+                if until_idle:
+                    break
+                self._signal.wait(self.poll * random.uniform(0.7, 1.3))  # noqa: S311 - spreads polls, protects nothing
+                self._signal.clear()
+        finally:
+            self._forget()
+        return self.counts
+
+    def turn(self) -> bool:
+        """One round. Answers whether there was anything to do."""
+        self._turned = time.monotonic()
+        conn, binder = self._open()
+        self._beat(conn)
+        served = serve_one(conn, binder, owner=self.name, scope=self.scope, lease=self.lease)
+        if served is not None:
+            self.counts.rounds += 1
+            self.counts.passed += served.passed
+            self.counts.fenced += served.fenced
+            if served.late is not None:
+                self.counts.late.append(served.late)
+            return True
+        return self.collects and self._collect(conn)
+
+    def _collect(self, conn: connections.Connection) -> bool:
+        taken = collecting.claim(conn, owner=self.name, tiers=self.scope.tiers, lease=self.lease)
+        if taken is None:
+            return False
+        try:
+            self.counts.collected += collecting.collect(conn, taken, stop=lambda: self.stopping)
+        except Fenced:
+            self.counts.fenced += 1
+        except psycopg.OperationalError:
+            raise
+        except Exception:
+            log.exception("run %s failed", taken.run)
+        return True
+
+    def _open(self) -> tuple[connections.Connection, Binder]:
+        if self._conn is None or self._binder is None:
+            self._conn = connections.connect(name=f"tillgate-worker {self.name}")
+            self._binder = Binder(self._conn)
+        return self._conn, self._binder
+
+    def _forget(self) -> None:
+        if self._binder is not None:
+            self._binder.close()
+        if self._conn is not None:
+            self._conn.close()
+        self._conn = self._binder = None
+        for wrapper in django_connections.all():
+            wrapper.close_if_unusable_or_obsolete() if wrapper.connection is not None and not wrapper.in_atomic_block else None
+
+    def _beat(self, conn: connections.Connection) -> None:
+        if time.monotonic() - self._beaten < BEAT_SECONDS:
+            return
+        self._beaten = time.monotonic()
+        conn.execute(
+            """insert into runtime_worker (name, kind, shards) values (%s, 'work', %s)
+               on conflict (name) do update set beat_at = clock_timestamp(), draining = %s""",
+            (self.name, psycopg.types.json.Jsonb(list(self.scope.tiers)), self.stopping),
+        )
+
+
+def run_forever(
+    *,
+    tiers: Sequence[int] = (0, 1, 2, 3),
+    shards: Sequence[int] | None = None,
+    collect: bool = True,
+    on_ready: Callable[[WorkLoop], Any] | None = None,
+) -> Counts:
+    """A worker process. SIGTERM and SIGINT drain; a loop that has not turned for two minutes ends the process, so that its
+    supervisor starts another one and the leases pass on."""
+    loop = WorkLoop(scope=Scope(tuple(tiers), shards=None if shards is None else tuple(shards)), collect=collect)
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: loop.stop())
+    threading.Thread(target=_watch, args=(loop,), name="watchdog", daemon=True).start()
+    threading.Thread(target=_listen, args=(loop,), name="wake-ups", daemon=True).start()
+    if on_ready is not None:
+        on_ready(loop)
+    return loop.run()
+
+
+def _watch(loop: WorkLoop) -> None:
+    while not loop.stopping:
+        time.sleep(5.0)
+        if loop.silent_for > SILENT_SECONDS:
+            log.critical("the work loop has not turned for %.0f s; this process ends", loop.silent_for)
+            os._exit(70)
+
+
+def _listen(loop: WorkLoop) -> None:
+    """PostgreSQL's own signal beside Celery's: quicker, and as dispensable."""
+    while not loop.stopping:
+        try:
+            with connections.connected(name=f"tillgate-listen {loop.name}") as conn:
+                conn.execute("listen tillgate_work")
+                while not loop.stopping:
+                    for _ in conn.notifies(timeout=5.0, stop_after=1):
+                        loop.wake()
+        except psycopg.Error:
+            time.sleep(1.0)

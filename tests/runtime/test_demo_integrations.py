@@ -1,0 +1,146 @@
+"""The two integrations of the demo against the sandbox: from registration to the vendors' own journals."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from catalog.services import estate
+from governance.domain.subject import Subject
+from governance.services import approvals
+from kernel.errors import NotApproved
+from runtime.ledger import connections
+from runtime.models import Deployment, Parked, Rejected, Release, Run
+from runtime.services import deployments, integrations, runs
+from runtime.services.working import WorkLoop
+from sandbox.client import Sandbox
+from sandbox.journal import business_key, doubles, order_violations
+from tests.runtime import make
+
+DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with Sandbox(state=tmp_path_factory.mktemp("sandbox"), seed=11) as running:
+        yield running
+
+
+@pytest.fixture
+def retailer(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The demo's catalog with the sandbox's addresses; answers the drop folder."""
+    drop = tmp_path / "poslog"
+    drop.mkdir()
+    given = {
+        "SANDBOX_ERP_URL": sandbox.erp.url, "SANDBOX_STORES_URL": sandbox.stores.url, "SANDBOX_LOYALTY_URL": sandbox.loyalty.url,
+        "SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox", "SANDBOX_LOYALTY_CREDENTIALS": "sandbox", "TILLGATE_PLACE_POSLOG": str(drop),
+    }  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    text = (DEMO / "retailer.yaml").read_text()
+    for name, value in given.items():
+        text = text.replace("${" + name + "}", value)
+    estate.apply(yaml.safe_load(text), actor=None, base_dir=DEMO)
+    return drop
+
+
+def manifest(name: str) -> Any:
+    return integrations.pinned(yaml.safe_load((DEMO / "integrations" / f"{name}.yaml").read_text()))
+
+
+def deploy(name: str, environment: str = "production", **changes: Any) -> Deployment:
+    release = integrations.register({**manifest(name), **changes}, actor=None)
+    with connections.connected() as conn:
+        make.approval(conn, subject_id=name, digest=release.digest, environment=environment)
+    approval = approvals.require(Subject("integration", name, release.digest), release.digest, environment)
+    return deployments.deploy(name, approval=approval, actor=None)
+
+
+def work() -> None:
+    WorkLoop(poll=0.05).run(until_idle=True, seconds=60)
+
+
+def test_products_and_prices_reach_every_store_once_and_in_order(retailer: Path, sandbox: Sandbox) -> None:
+    deploy("products-and-prices")
+    run = runs.start("products-and-prices", "production", trigger="manual")
+    work()
+    run.refresh_from_db()
+    assert (run.state, run.error) == ("succeeded", "")
+    assert run.rejected_count == 0, list(Rejected.objects.values_list("reason", flat=True)[:3])
+    assert not Parked.objects.exists(), list(Parked.objects.values_list("reason", flat=True)[:3])
+    entries = sandbox.stores.journal()
+    assert not doubles(entries)
+    assert not order_violations(entries)
+    per_store = Counter((e.effect, (e.entity or "").split("/")[0]) for e in entries if e.effect.endswith(".applied"))
+    assert {per_store["product.applied", str(n)] for n in range(1, 7)} == {60}
+    assert {per_store["price.applied", str(n)] for n in range(1, 7)} == {60}
+
+    before = len(entries)
+    runs.start("products-and-prices", "production", trigger="manual")
+    work()
+    assert len(sandbox.stores.journal()) == before, "nothing changed in the ERP, so nothing is written in a store"
+    sandbox.erp.control(reprice={"count": 5})
+    runs.start("products-and-prices", "production", trigger="manual")
+    work()
+    changed = sandbox.stores.journal(since=before)
+    assert len({business_key(e) for e in changed}) == len(changed)
+    assert 0 < len(changed) <= 5 * 6
+
+
+def test_sales_are_posted_and_earn_points_once_through_cut_answers_and_a_repeated_file(retailer: Path, sandbox: Sandbox) -> None:
+    deploy("sales")
+    incoming = retailer / "incoming"
+    incoming.mkdir()
+    sandbox.erp.fault("cut_after", ops="sales.batch", next=2)
+    sandbox.loyalty.fault("cut_prefix", ops="loyalty.batch", next=2)
+    sandbox.stores.control(sell={"count": 120, "drop": str(incoming)})
+    for path in incoming.iterdir():
+        os.utime(path, (1, 1))
+    run = runs.start("sales", "production", trigger="manual")
+    for _ in range(20):
+        work()
+        with connections.connected() as conn:
+            conn.execute("update runtime_vendorstate set open_until = 'epoch', not_before = 'epoch'")
+            conn.execute("update runtime_progress set not_before = 'epoch' where owner is null")
+        run.refresh_from_db()
+    assert (run.state, run.error) == ("succeeded", "")
+    rung = {e.ref for e in sandbox.stores.journal() if e.effect == "sale.rung"}
+    assert len(rung) == 120
+    posted = sandbox.erp.journal()
+    assert {e.ref for e in posted if e.effect == "sale.posted"} == rung - skipped(), reasons()
+    assert not doubles(posted)
+    points = sandbox.loyalty.journal()
+    assert points
+    assert not doubles(points)
+
+
+def skipped() -> set[str]:
+    with connections.connected() as conn:
+        return {
+            r[0]
+            for r in conn.execute(
+                "select key from runtime_parked p join runtime_subscription s on s.id = p.subscription_id where s.target = 'erp-sales'"
+            )
+        }
+
+
+def reasons() -> list[tuple[str, str]]:
+    return list(Parked.objects.values_list("reason_class", "reason")[:5])
+
+
+def test_an_unapproved_or_changed_manifest_is_not_deployed(retailer: Path) -> None:
+    made = deploy("sales")
+    other = integrations.register({**manifest("sales"), "note": "one word changed"}, actor=None)
+    assert other.digest != made.release.digest
+    with pytest.raises(NotApproved) as refused:
+        approvals.require(Subject("integration", "sales", other.digest), other.digest, "production")
+    assert [u["code"] for u in refused.value.unmet] == ["approval.stale_digest"]
+    assert Release.objects.filter(integration__key="sales").count() == 2
+    assert Run.objects.count() == 0
