@@ -263,12 +263,12 @@ def document(rng, depth=0):
         out["obj"] = _noisy(rng, lambda: document(rng, depth + 1))
         out["rows"] = _noisy(rng, lambda: [document(rng, depth + 1) for _ in range(rng.randint(0, 3))])
         out["subs"] = _noisy(rng, lambda: [document(rng, 2) for _ in range(rng.randint(0, 2))])
-    return {k: v for k, v in out.items() if rng.random() < 0.97}
+    return {k: v for k, v in out.items() if rng.random() < 0.985}
 
 
 def _noisy(rng, make):
     """Mostly what is expected; sometimes null, sometimes something else."""
     roll = rng.random()
-    if roll < 0.96:
+    if roll < 0.985:
         return make()
-    return None if roll < 0.98 else rng.choice([True, 0, "text", Decimal("1.23456"), 1.5, [], {}, [1]])
+    return None if roll < 0.995 else rng.choice([True, 0, "text", Decimal("1.23456"), 1.5, [], {}, [1]])

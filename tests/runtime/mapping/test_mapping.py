@@ -4,8 +4,10 @@ import copy
 import pickle
 import threading
 from decimal import Decimal, getcontext
+from pathlib import Path
 
 import pytest
+import yaml
 
 from kernel.errors import Invalid
 from runtime.mapping import MappingError, compile_mapping, decode, encode, parse
@@ -53,6 +55,13 @@ def test_the_source_document_is_not_changed_and_results_share_nothing_with_each_
     first = mapped({})
     first["x"]["a"].append(2)
     assert mapped({}) == {"x": {"a": [1]}}
+
+
+def test_the_example_of_the_reference_page_runs():
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "mapping.md").read_text(encoding="utf-8")
+    spec = yaml.safe_load(page.split("```yaml")[1].split("```")[0])
+    lines = [{"kind": "sale", **line} for line in DOCUMENT["lines"]]
+    assert run(spec, {**DOCUMENT, "lines": lines})["total"] == "7.50"
 
 
 # -- missing is unknown, never zero ------------------------------------------------------------------------------------
