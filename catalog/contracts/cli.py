@@ -92,7 +92,9 @@ def _add_compare(commands: Any) -> None:
     command.add_argument("base", nargs="?", metavar="BASE")
     command.add_argument("revision", nargs="?", metavar="REVISION")
     command.add_argument("--policy", type=Path, metavar="FILE", help="policy file (YAML or JSON)")
-    command.add_argument("--as-of", type=_date, metavar="DATE", help="the day against which sunsets are judged (default: today, UTC)")
+    command.add_argument(
+        "--as-of", type=_date, metavar="DATE", help="the day against which sunsets are judged (default: today, UTC)"
+    )
     command.add_argument(
         "--fail-on", choices=("breaking", "warning", "never"), default="warning", help="from which level the exit code is not 0"
     )
@@ -102,7 +104,9 @@ def _add_compare(commands: Any) -> None:
 
 def _add_compat(commands: Any) -> None:
     command = commands.add_parser("compat", help="can the new schema read old data (backward), the old one new data (forward)?")
-    command.add_argument("files", nargs="*", metavar="FILE", help="OLD NEW; with a -transitive direction: all versions, oldest first")
+    command.add_argument(
+        "files", nargs="*", metavar="FILE", help="OLD NEW; with a -transitive direction: all versions, oldest first"
+    )
     command.add_argument("--direction", choices=_DIRECTIONS, default="backward")
     command.add_argument("--content-model", choices=("tolerant", "strict"), default="tolerant")
     _common(command)
@@ -115,7 +119,9 @@ def _add_lint(commands: Any) -> None:
     command.add_argument("--tier", type=int, choices=(0, 1, 2, 3), help="SLA tier: 0 checkout-critical … 3 back office")
     command.add_argument("--layer", choices=("experience", "process", "system"))
     command.add_argument("--data-class", choices=("public", "internal", "personal", "cardholder"))
-    command.add_argument("--rules", type=Path, action="append", default=[], metavar="FILE", help="own rules, or a Spectral rule file")
+    command.add_argument(
+        "--rules", type=Path, action="append", default=[], metavar="FILE", help="own rules, or a Spectral rule file"
+    )
     command.add_argument("--only-own", action="store_true", help="leave the built-in rules out")
     command.add_argument("--fail-on", choices=("error", "warning", "never"), default="warning")
     _common(command)
@@ -162,7 +168,11 @@ def _read(arguments: argparse.Namespace, stream: IO[str]) -> int:
         return OK
     facts = results.describe(document, operations=arguments.operations or arguments.format == "json")
     if arguments.format == "json":
-        _emit(orjson.dumps({"schema_version": "1", "command": "read", **facts}, option=orjson.OPT_INDENT_2).decode() + "\n", arguments, stream)
+        _emit(
+            orjson.dumps({"schema_version": "1", "command": "read", **facts}, option=orjson.OPT_INDENT_2).decode() + "\n",
+            arguments,
+            stream,
+        )
     else:
         _emit(results.describe_text(document, facts), arguments, stream)
     return OK

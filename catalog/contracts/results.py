@@ -122,7 +122,18 @@ def lint_result(
         raise Invalid("lint.rules", "--only-own needs --rules FILE: otherwise there is no rule at all.")
     report = lint(document, tier=tier, layer=layer, data_class=data_class, rules=rules)
     items = tuple(
-        Item(f.rule, f.level, f.message, f.hint, name, f.pointer, f.line, f.path, (f.operation,) if f.operation else (), f.fingerprint)
+        Item(
+            f.rule,
+            f.level,
+            f.message,
+            f.hint,
+            name,
+            f.pointer,
+            f.line,
+            f.path,
+            (f.operation,) if f.operation else (),
+            f.fingerprint,
+        )
         for f in report.findings
     )
     return Result(

@@ -182,6 +182,11 @@ def read(data: bytes, *, name: str | None = None, base_dir: Path | None = None, 
         raise refusal("contract.too_deep", "The contract is nested too deeply to be read. Name the inner schemas.") from None
 
 
+def parse_text(data: bytes, name: str | None = None, limits: Limits = DEFAULT) -> Any:
+    """The value of a JSON or YAML file that is no contract, such as a rule file, with the same strictness and bounds."""
+    return _parse(decode(data, limits), name, limits, Clock(limits))[0]
+
+
 def read_file(path: Path, *, limits: Limits = DEFAULT) -> Document:
     """Read a contract file; its folder is the base for relative references. Raises Invalid `contract.unreadable` as well."""
     try:

@@ -60,7 +60,9 @@ _BY_KEY: dict[str, str] = {
     **dict.fromkeys(
         ("uniqueItems", "nullable", "readOnly", "writeOnly", "explode", "allowReserved", "allowEmptyValue"), "true or false"
     ),
-    **dict.fromkeys(("pattern", "format", "$ref", "name", "in", "operationId", "style", "contentType", "contentEncoding"), "text"),
+    **dict.fromkeys(
+        ("pattern", "format", "$ref", "name", "in", "operationId", "style", "contentType", "contentEncoding"), "text"
+    ),
     **dict.fromkeys(("discriminator", "dependentRequired"), "an object"),
 }
 """What a keyword must be wherever it stands; a value of another type is left out with a problem."""

@@ -12,4 +12,7 @@ SCHEMA_VERSION = "1"
 def to_json(result: Result) -> str:
     """The result as indented JSON with sorted keys; the same inputs give the same text."""
     data = {"schema_version": SCHEMA_VERSION, "command": result.command, **result.data}
-    return orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n"
+    return (
+        orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str).decode()
+        + "\n"
+    )

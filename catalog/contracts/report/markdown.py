@@ -22,8 +22,12 @@ def to_markdown(result: Result) -> str:
         title = "Errors" if result.command == "lint" and severity == "error" else heading
         lines += ["", f"### {title}", "", "| rule | where | what |", "|---|---|---|"]
         for item in items[:_MOST]:
-            operations = ", ".join(item.operations[:3]) + (f" and {len(item.operations) - 3} more" if len(item.operations) > 3 else "")
-            where = "<br>".join(part for part in (_cell(operations), f"`{_cell(item.pointer)}`" if item.pointer else "", item.place) if part)
+            operations = ", ".join(item.operations[:3]) + (
+                f" and {len(item.operations) - 3} more" if len(item.operations) > 3 else ""
+            )
+            where = "<br>".join(
+                part for part in (_cell(operations), f"`{_cell(item.pointer)}`" if item.pointer else "", item.place) if part
+            )
             what = _cell(item.message) + (f"<br>*{_cell(item.hint)}*" if item.hint and severity != "note" else "")
             lines.append(f"| `{item.rule}` | {where} | {what} |")
         if len(items) > _MOST:

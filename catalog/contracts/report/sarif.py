@@ -59,4 +59,4 @@ def _result(item: Item, known: dict[str, int]) -> dict[str, Any]:
 
 def _semantic(rule_pack: str) -> str:
     parts = [str(int(part)) for part in rule_pack.split(".")[:3] if part.isdigit()]
-    return ".".join((parts + ["0", "0", "0"])[:3])
+    return ".".join([*parts, "0", "0", "0"][:3])

@@ -28,7 +28,9 @@ def to_text(result: Result) -> str:
             more = len(item.operations) - _SHOWN_OPERATIONS
             lines.append(f"    in {shown}{f' and {more} more' if more > 0 else ''}")
         if item.hint and item.severity != "note":
-            lines += textwrap.wrap("hint: " + item.hint, 106, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
+            lines += textwrap.wrap(
+                "hint: " + item.hint, 106, initial_indent="    ", subsequent_indent="    ", break_long_words=False
+            )
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

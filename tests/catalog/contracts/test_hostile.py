@@ -32,12 +32,15 @@ TIGHT = Limits(max_bytes=200_000, max_values=20_000, seconds=5.0)
 
 def use(data: bytes, name: str | None = None, limits: Limits = TIGHT) -> Document | None:
     """Read and look at everything, or be refused properly."""
+    refusal: Invalid | None = None
     try:
         document = read(data, name=name, limits=limits)
     except Invalid as error:
-        assert error.code.startswith("contract.")
-        assert len(error.message) < 2000
-        json.dumps(error.data)
+        refusal = error
+    if refusal is not None:
+        assert refusal.code.startswith("contract.")
+        assert len(refusal.message) < 2000
+        json.dumps(refusal.data)
         return None
     for operation in document.operations:
         document.pointer_line(operation.pointer)
