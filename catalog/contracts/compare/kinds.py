@@ -37,6 +37,8 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "type-specialized": Kind(NARROWS, "narrowed its type from {old} to {new}", "type"),
     "type-generalized": Kind(WIDENS, "widened its type from {old} to {new}", "type"),
     "type-compatible": Kind(NONE, "changed its type from {old} to {new}, which reads the same as text", "type"),
+    "format-width-declared": Kind(NARROWS, "now declares the width of its numbers: {old} became {new}", "format"),
+    "format-width-dropped": Kind(WIDENS, "no longer declares the width of its numbers: {old} became {new}", "format"),
     "list-of-types-narrowed": Kind(NARROWS, "lost types from its list: {old} became {new}", "type"),
     "list-of-types-widened": Kind(WIDENS, "gained types in its list: {old} became {new}", "type"),
     "became-nullable": Kind(WIDENS, "may now be null", "type"),

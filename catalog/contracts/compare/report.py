@@ -10,7 +10,7 @@ import orjson
 from catalog.contracts.compare.findings import LEVEL_ORDER, Finding, fingerprint
 from catalog.contracts.compare.kinds import SCHEMA_KINDS
 from catalog.contracts.compare.policy import Policy
-from catalog.contracts.compare.rules import BREAKING, INFO, below, schema_level, schema_rule, why
+from catalog.contracts.compare.rules import BREAKING, INFO, below, schema_level, schema_rule, why_kind
 from catalog.contracts.compare.schema.change import Change, Flow, PairKey, flip
 from catalog.contracts.compare.schema.diff import SchemaDiff
 from catalog.contracts.compare.structure_rules import STRUCTURE_RULES
@@ -151,14 +151,17 @@ class Report:
         )
         level = self.policy.level(rule, level)
         name = ", ".join(change.data["words"]) if "words" in change.data else change.name
-        phrase = SCHEMA_KINDS[change.kind].phrase.format(old=_show(change.old), new=_show(change.new), name=f"`{name}`")
+        kind = change.kind
+        if change.old is None and kind.endswith(("-increased", "-decreased")):
+            kind = f"{kind.rsplit('-', 1)[0]}-set"
+        phrase = SCHEMA_KINDS[kind].phrase.format(old=_show(change.old), new=_show(change.new), name=f"`{name}`")
         pointer = change.new_pointer if change.new_pointer is not None else change.old_pointer
         message = f"{_subject(pointer or '', change, place)} {phrase}."
         reason = change.data.get("reason")
         if reason:
             message += f" Not decided: {reason}."
         elif level != INFO:
-            message += f" {why(flow.direction, effect)}"
+            message += f" {why_kind(change.kind, flow.direction, effect)}"
         return Finding(
             rule=rule,
             level=level,

@@ -105,6 +105,9 @@ _SOFTENED: dict[tuple[str, str], str] = {
     ("event-receive", "optional-property-removed-and-refused"): WARNING,
     ("response", "property-added-to-closed-object"): INFO,
     ("request", "condition-changed"): WARNING,
+    ("request", "format-width-declared"): WARNING,
+    ("event-receive", "format-width-declared"): WARNING,
+    ("response", "format-width-dropped"): WARNING,
     ("response", "condition-changed"): WARNING,
 }
 
@@ -219,6 +222,27 @@ _WHY = {
 _AREAS = {"parameter": "parameters", "parameter-property": "parameters", "header": "headers", "header-property": "headers"}
 
 
+#: Reasons that do not follow from the accepted sets.
+_WHY_KIND: tuple[tuple[str, str, str], ...] = (
+    ("request", "-property-removed", "Whether senders that still send it are ignored or refused is not said."),
+    ("response", "-property-removed", "Readers may still look for it."),
+    ("", "default-value-", "Whoever leaves the value out gets another behaviour than before."),
+    ("", "discriminator-", "The tag decides how a value is read, on both ends."),
+    ("", "sunset", "The date is a promise that others plan with."),
+    ("", "stability", "The level is a promise that others plan with."),
+    ("response", "became-write-only", "The contract no longer promises it to readers."),
+    ("response", "became-not-write-only", "Readers now get a field that they were not prepared for."),
+)
+
+
+def why_kind(kind: str, direction: str, effect: int) -> str:
+    """Reason for the level of a kind of change in one sentence."""
+    for side, part, text in _WHY_KIND:
+        if part in kind and side in {"", _side(direction)} and not (effect and part.endswith("write-only")):
+            return text
+    return why(direction, effect)
+
+
 def why(direction: str, effect: int) -> str:
     """Reason of a level in one sentence."""
     side = _side(direction)
@@ -250,7 +274,9 @@ def iter_rules() -> Iterator[Rule]:
                 title = f"{place.replace('-', ' ')} of a {direction.replace('-', ' ')}: " + kind.phrase.format(
                     old="(old)", new="(new)", name="(name)"
                 )
-                seen[rule_id] = Rule(rule_id, level, _AREAS.get(place, "schema"), direction, title, why(direction, kind.effect))
+                seen[rule_id] = Rule(
+                    rule_id, level, _AREAS.get(place, "schema"), direction, title, why_kind(name, direction, kind.effect)
+                )
     for name in ("required-property-added", "property-became-required", "became-enum"):
         rule_id = schema_rule(name, "request", "parameter-property", header=True)
         seen[rule_id] = Rule(

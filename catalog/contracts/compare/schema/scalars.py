@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: What a text can spell besides a string; null is not among them, it is the absence of a value.
 _SCALARS = frozenset({"boolean", "integer", "number", "string"})
 _NUMBER_FORMATS = {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float", "double", "decimal"}
+#: Formats that name the widest number which JSON readers commonly hold anyway.
+_WIDEST_FORMATS = frozenset({"int64", "double"})
 #: A format and the wider formats that hold all its values.
 _WIDER_FORMATS: dict[str, frozenset[str]] = {
     "int8": frozenset({"int16", "int32", "int64", "float", "double", "decimal"}),
@@ -107,6 +109,8 @@ def _compare_formats(meeting: Meeting, shared: set[str]) -> None:
         effect |= WIDENS
     if effect and not any(change.kind.startswith("type-") for change in meeting.pair.changes):
         kind = {NARROWS: "type-specialized", WIDENS: "type-generalized", BOTH: "type-changed"}[effect]
+        if effect != BOTH and {*old.formats, *new.formats} <= _WIDEST_FORMATS and "number" in shared:
+            kind = "format-width-declared" if effect == NARROWS else "format-width-dropped"
         meeting.add(kind, effect, describe(old), describe(new), "format", data={"format": True})
 
 
