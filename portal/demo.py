@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
+from django.conf import settings
+
+from catalog.services import estate
+from governance.domain.subject import Subject
+from governance.selectors import changes as open_changes
+from governance.selectors import policies as policies_in_force
+from governance.services import approvals, changes, checks, policies, reviews
+from kernel import clock, tokens
+from kernel.models import User
+from kernel.viewer import SYSTEM
+from portal.sign_ins import PASSWORD, SIGN_INS
+from runtime.services import deployments, integrations
 
 SEED = Path(__file__).resolve().parent.parent / "deploy" / "demo"
-PASSWORD = "tillgate-demo"  # noqa: S105 - the demo's well-known password, on loopback only
-SIGN_INS = (
-    ("ada", "architect"),
-    ("petra", "owner of price and product"),
-    ("sofia", "owner of sales and finance"),
-    ("lena", "owner of loyalty"),
-    ("stan", "owner of store systems"),
-    ("ivy", "integration engineer, author of the sync jobs"),
-    ("sam", "security"),
-    ("rita", "release manager"),
-    ("carl", "consumer, web shop"),
-    ("admin", "platform administrator"),
-)
 
 
 def document() -> dict[str, Any]:
@@ -31,3 +31,74 @@ def document() -> dict[str, Any]:
     filled = re.sub(r"\$\{(\w+)\}", lambda found: os.environ.get(found[1], "http://127.0.0.1:9"), text)
     loaded: dict[str, Any] = yaml.load(filled, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - CSafeLoader is the safe loader in C
     return loaded
+
+
+def policy() -> dict[str, Any]:
+    """The organisation's first policy."""
+    loaded: dict[str, Any] = yaml.load((SEED / "policy.yaml").read_text(), Loader=yaml.SafeLoader)
+    return loaded
+
+
+def manifest(name: str) -> dict[str, Any]:
+    """An integration's manifest as its author hands it in: contracts pinned at what the catalog holds now."""
+    loaded: dict[str, Any] = integrations.pinned(
+        yaml.load((SEED / "integrations" / f"{name}.yaml").read_text(), Loader=yaml.SafeLoader)
+    )
+    return loaded
+
+
+def apply() -> str:
+    """Estate, policy, both integrations; the first one approved and deployed by its people, the second one waiting for them.
+
+    Everything goes through the services that people use, as those people. Returns one line for the terminal.
+    """
+    passwords = {name: PASSWORD for name, _ in SIGN_INS}
+    report = estate.apply(document(), actor=None, base_dir=SEED, passwords=passwords)
+    if policies_in_force.present() is None:
+        policies.install(level="organisation", document=policy(), actor=None)
+    _pipeline_token()
+    _integration("products-and-prices", decide=("petra", "ada", "rita"), deploy=True)
+    _integration("sales", decide=(), deploy=False)
+    return f"demo retailer: {report.summary()}"
+
+
+def _integration(name: str, *, decide: tuple[str, ...], deploy: bool) -> None:
+    """Register the release and open its change as its author; the given people decide, and another one deploys."""
+    author = User.objects.get(username="ivy")
+    release = integrations.register(manifest(name), actor=author)
+    subject = Subject("integration", release.integration.key, release.digest)
+    if any(subject in changes.subjects_of(change) for change in open_changes.of_subject(subject.kind, subject.id, viewer=SYSTEM)):
+        return
+    now = clock.now()
+    change = changes.open_change(
+        author=author,
+        kind="integration.deploy",
+        subjects=[subject],
+        environment="production",
+        title=f"Deploy {release.integration.title.lower()} to production",
+        justification=release.manifest.get("note", "") or f"{release.integration.title} replaces the point-to-point script.",
+        rollback_plan="Pause the integration; stores keep what they have. Roll back to the release before, under its own approval.",
+        planned_from=now,
+        planned_until=now + timedelta(days=14),
+    )
+    change = changes.submit(change, actor=author)
+    checks.run_checks(change.pk)
+    for username in decide:
+        change.refresh_from_db()
+        reviews.approve(change, actor=User.objects.get(username=username), seen=reviews.Seen.of(change))
+    if deploy:
+        deployments.deploy(subject.id, approval=approvals.require(subject, subject.digest, "production"), actor=author)
+
+
+def _pipeline_token() -> None:
+    """A token for the web shop's release pipeline, kept in a file that only its owner reads."""
+    path = settings.STATE_DIR / "pipeline-token"
+    user = User.objects.get(username="pipeline")
+    if path.exists() and tokens.find(path.read_text().strip()):
+        return
+    _, secret = tokens.issue(
+        actor=None, user=user, name="demo pipeline", scopes=["gate:ask", "catalog:read", "usage:write"], days=90
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(secret)

@@ -26,6 +26,8 @@ from portal.embedded import Embedded, EmbeddedError, die_with_parent
 ROOT = Path(__file__).resolve().parent.parent
 GRACE_SECONDS = 20.0
 MINIMUM_POSTGRES = 150000
+# What the emulators accept by default; on loopback only.
+DEMO_CREDENTIALS = {"SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox", "SANDBOX_LOYALTY_CREDENTIALS": "sandbox"}
 
 
 class Refused(Exception):
@@ -87,7 +89,10 @@ class Supervisor:
         ports_file.write_text(json.dumps(ports))
         for name, port in ports.items():
             self.environment[f"SANDBOX_{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
-        self.environment["SANDBOX_STATE"] = str(folder)
+        self.environment |= DEMO_CREDENTIALS
+        drop = self.state / "poslog"
+        drop.mkdir(exist_ok=True)
+        self.environment["TILLGATE_PLACE_POSLOG"] = str(drop)
         self.pump("sandbox", child)
         self.say("Sandbox: an ERP, six stores and a loyalty engine, emulated")
 
@@ -268,12 +273,12 @@ def main() -> int:
 
 
 def greet(port: int, seconds: float) -> None:
-    from portal.demo import SIGN_INS
+    from portal.sign_ins import PASSWORD, SIGN_INS
 
     lines = [
         f"Tillgate serves at http://127.0.0.1:{port} after {seconds:.0f} s.",
         "",
-        "Sign in with the demo password 'tillgate-demo' as:",
+        f"Sign in with the demo password {PASSWORD!r} as:",
     ]
     lines += [f"  {name:12} {role}" for name, role in SIGN_INS]
     lines += ["", "Ctrl-C stops everything; the data stays. `make reset` clears it."]

@@ -21,6 +21,7 @@ urlpatterns = [
     path("health/live", health.live, name="live"),
     path("health/ready", health.ready, name="ready"),
     path("metrics", health.metrics, name="metrics"),
+    path("", include("catalog.api.well_known")),
     path("", include("catalog.web.urls")),
     path("", include("governance.web.urls")),
     path("", include("runtime.web.urls")),

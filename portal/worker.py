@@ -1,0 +1,59 @@
+"""`python -m portal.worker`: a claim loop, and beside it a Celery worker that turns wake-ups into claims at once.
+
+The loop alone is enough: it polls every second and hears PostgreSQL's own signal. Celery brings the queues per SLA tier, so that
+checkout-critical work is never behind back-office work. Any number of these may run, on any number of hosts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+
+import django
+
+from portal.embedded import die_with_parent
+
+TIERS = (0, 1, 2, 3)
+
+
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m portal.worker", description="Claims and delivers approved work.")
+    parser.add_argument("--tiers", default="0,1,2,3", help="SLA tiers to serve, comma separated")
+    parser.add_argument("--concurrency", type=int, default=2, help="processes of the Celery worker; 0 for the claim loop alone")
+    parser.add_argument("--no-collect", action="store_true", help="deliver only, never read sources")
+    return parser.parse_args(given)
+
+
+def start_celery(tiers: list[int], concurrency: int) -> subprocess.Popen[bytes]:
+    """The Celery worker as a child that the kernel ends with this process."""
+    queues = ",".join(f"tier{tier}" for tier in tiers)
+    command = [sys.executable, "-m", "celery", "-A", "portal.celery", "worker", "-Q", queues, "-c", str(concurrency), "-l", "warning",
+               "--without-gossip", "--without-mingle", "-n", f"wake-{os.getpid()}@%h"]  # fmt: skip
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))  # noqa: PLW1509
+
+
+def main() -> int:
+    options = arguments()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    django.setup()
+    from runtime.services import working
+
+    tiers = [int(tier) for tier in options.tiers.split(",")]
+    celery = start_celery(tiers, options.concurrency) if options.concurrency else None
+    try:
+        working.run_forever(tiers=tiers, collect=not options.no_collect)
+    finally:
+        if celery is not None:
+            celery.terminate()
+            try:
+                celery.wait(30)
+            except subprocess.TimeoutExpired:
+                celery.kill()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
