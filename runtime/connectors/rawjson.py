@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+from kernel.errors import Invalid
 from runtime.connectors.protocols import Retriable
 
 
@@ -22,15 +24,16 @@ class Shape:
         self.members = members
         whole = [kind for path, kind in members.values() if not path]
         self.whole = bool(whole)
-        self.decoder: Any = msgspec.json.Decoder(whole[0] if whole else _struct(dict(members.values())), float_hook=Decimal)
-        self.paths = {name: tuple(path.split(".")) for name, (path, _) in members.items() if path}
+        kind = whole[0] if whole else _struct(dict(members.values()))
+        self.decoder: Any = msgspec.json.Decoder(kind, float_hook=Decimal)
+        self.paths = {} if whole else {name: _getter(kind, path) for name, (path, _) in members.items()}
 
     def read(self, body: bytes) -> dict[str, Any]:
         """Raises ValueError (msgspec) when the document is not JSON or a member has another type."""
         root = self.decoder.decode(body)
         if self.whole:
             return {name: root if not path else None for name, (path, _) in self.members.items()}
-        return {name: _walk(root, path) for name, path in self.paths.items()}
+        return {name: get(root) for name, get in self.paths.items()}
 
 
 class KeyReader:
@@ -38,16 +41,28 @@ class KeyReader:
 
     def __init__(self, key_fields: Sequence[str], version_field: str | None) -> None:
         self.key_fields, self.version_field = tuple(key_fields), version_field
-        fields = {name: (name, Any) for name in (*key_fields, *((version_field,) if version_field else ()))}
-        self.shape = Shape(fields)
+        paths = dict.fromkeys([*key_fields, *([version_field] if version_field else [])], Any)
+        kind = _struct(paths)
+        self.decode: Callable[[Any], Any] = msgspec.json.Decoder(kind, float_hook=Decimal).decode
+        self.parts = [_getter(kind, name) for name in key_fields]
+        self.only = self.parts[0] if len(self.parts) == 1 else None
+        self.version = _getter(kind, version_field) if version_field else None
 
-    def read(self, raw: bytes | msgspec.Raw) -> tuple[str | None, str | None, tuple[Any, ...]]:
-        """(key, version, the parts as they are). No key when a part is missing or all are empty: stock keys have empty parts."""
-        found = self.shape.read(bytes(raw))
-        parts = tuple(found[name] for name in self.key_fields)
-        key = None if any(p is None for p in parts) or all(p == "" for p in parts) else "/".join(str(p) for p in parts)
-        version = found[self.version_field] if self.version_field else None
-        return key, None if version is None else str(version), parts
+    def read(self, raw: Any) -> tuple[str | None, str | None, tuple[Any, ...]]:
+        """(key, version, the parts as they are). No key when a part is missing or all are empty: stock keys have empty parts.
+
+        Raises ValueError (msgspec) when the record is no JSON object.
+        """
+        found = self.decode(raw)
+        version = self.version(found) if self.version else None
+        shown = version if version is None or version.__class__ is str else str(version)
+        if self.only is not None:
+            part = self.only(found)
+            key = None if part is None or part == "" else part if part.__class__ is str else str(part)
+            return key, shown, (part,)
+        parts = tuple([get(found) for get in self.parts])
+        key = None if any(p is None for p in parts) or all(p == "" for p in parts) else "/".join(map(str, parts))
+        return key, shown, parts
 
 
 def page_of(shape: Shape, body: bytes) -> dict[str, Any]:
@@ -62,11 +77,11 @@ def _struct(paths: dict[str, Any]) -> Any:
     tree: dict[str, Any] = {}
     for path, kind in paths.items():
         *way, last = path.split(".")
-        node = tree
+        node: Any = tree
         for step in way:
-            node = node.setdefault(step, {})
-            if not isinstance(node, dict):
-                raise ValueError(f"the path {path!r} leads through another one")
+            node = node.setdefault(step, {}) if isinstance(node, dict) else None
+        if not isinstance(node, dict) or last in node:
+            raise Invalid("connection.settings", f"The path {path!r} and another one lie inside one another: {', '.join(paths)}.")
         node[last] = kind
     return _define(tree)
 
@@ -80,10 +95,23 @@ def _define(tree: dict[str, Any]) -> Any:
     return msgspec.defstruct("Part", fields, rename=rename)
 
 
-def _walk(root: Any, path: tuple[str, ...]) -> Any:
-    for step in path:
-        if root is None:
-            return None
-        names = {encoded: field for field, encoded in zip(root.__struct_fields__, root.__struct_encode_fields__, strict=True)}
-        root = getattr(root, names[step])
-    return root
+def _getter(kind: Any, path: str) -> Callable[[Any], Any]:
+    """Reads the member that a dotted path of `_struct` became; None where something on the way is missing."""
+    names = []
+    for step in path.split("."):
+        at = kind.__struct_encode_fields__.index(step)
+        names.append(kind.__struct_fields__[at])
+        kind = next(
+            (a for a in getattr(kind.__annotations__[names[-1]], "__args__", ()) if hasattr(a, "__struct_fields__")), None
+        )
+    if len(names) == 1:
+        return attrgetter(names[0])
+
+    def get(root: Any) -> Any:
+        for name in names:
+            if root is None:
+                return None
+            root = getattr(root, name)
+        return root
+
+    return get

@@ -68,8 +68,11 @@ class ODataSource:
         last: tuple[Any, ...] = ()
         for raw in found["items"]:
             payload = bytes(raw)
-            key, version, parts = self.keys.read(payload)
-            problem = self._problem(key, version, parts, changed)
+            try:
+                key, version, parts = self.keys.read(payload)
+                problem = self._problem(key, version, parts, changed)
+            except ValueError as error:
+                key, version, parts, problem = None, None, (), f"not an entity ({error})"
             if problem or key is None:
                 rejected.append(Rejected(response.url, problem or "a key field is missing", payload))
                 continue

@@ -1,8 +1,10 @@
 """POSLog: real transactions, both dialects, and files that mean harm."""
 
+import contextlib
 import io
 import json
 import os
+import random
 from decimal import Decimal
 
 import pytest
@@ -164,6 +166,24 @@ LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
 def test_a_file_that_is_no_poslog_or_means_harm_is_refused_as_a_whole(xml):
     with pytest.raises(NotPosLog):
         list(documents(io.BytesIO(xml.encode())))
+
+
+def test_damaged_files_give_records_rejections_or_one_refusal_and_nothing_else():
+    rng = random.Random(11)
+    whole = [V6.encode(), document([sale(), sale(2, control="Sign on"), sale(3, loyalty="M")])]
+    for _ in range(300):
+        content = bytearray(rng.choice(whole))
+        for _ in range(rng.randint(1, 4)):
+            at, roll = rng.randrange(len(content)), rng.random()
+            if roll < 0.4:
+                content[at] = rng.randrange(256)
+            elif roll < 0.7:
+                del content[at : at + rng.randint(1, 40)]
+            else:
+                content[at:at] = rng.choice([b"<", b"&", b"\x00", b"</p:Sale>", b"<Sale/>", b'" ', b"9e9", b"-", "ü".encode()])
+        with contextlib.suppress(NotPosLog):
+            for made in documents(io.BytesIO(bytes(content))):
+                assert isinstance(made, Rejected) or decode(made.payload)["id"] == made.key
 
 
 def test_what_was_read_is_let_go(tmp_path):

@@ -188,6 +188,13 @@ def test_reading_needs_key_fields():
         open_source("rest", {"base_url": "http://x", "path": "p"})
 
 
+def test_paths_that_lie_inside_one_another_are_refused():
+    for settings in ({"key_fields": ["a", "a.b"]}, {"key_fields": ["a.b", "a"]},
+                     {"key_fields": ["id"], "items": "data", "paging": {"strategy": "cursor", "next": "data.next"}}):  # fmt: skip
+        with pytest.raises(Invalid, match="inside one another"):
+            open_source("rest", {"base_url": "http://x", "path": "p", **settings})
+
+
 def test_link_headers_are_read_in_every_spelling():
     assert link_next('</a?x=1,2>; rel="prev", </b>; title="t"; rel="next last"') == "/b"
     assert link_next("</c>; rel=next") == "/c"
