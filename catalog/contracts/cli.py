@@ -19,11 +19,10 @@ import orjson
 
 from catalog.contracts import batch, results
 from catalog.contracts.reading import Document, read, read_file
-from catalog.contracts.report import RENDERERS, Result
+from catalog.contracts.report import FORMS, Result, render
 from kernel.errors import DomainError, Invalid
 
 OK, FAILED, WARNED, UNUSABLE = 0, 1, 2, 3
-_FORMATS = ("text", "json", "junit", "sarif", "markdown")
 _DIRECTIONS = ("backward", "forward", "full", "backward-transitive", "forward-transitive", "full-transitive", "none")
 
 
@@ -72,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _common(command: argparse.ArgumentParser, *, formats: Sequence[str] = _FORMATS) -> None:
+def _common(command: argparse.ArgumentParser, *, formats: Sequence[str] = FORMS) -> None:
     command.add_argument("--format", choices=formats, default="text", help="form of the output (default: text)")
     command.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
     command.add_argument("--batch", action="store_true", help="read JSON Lines from standard input, write one line each")
@@ -186,7 +185,7 @@ def _compare(arguments: argparse.Namespace, stream: IO[str]) -> int:
     result = results.compare_result(
         base, revision, policy=policy, as_of=arguments.as_of, names=(arguments.base, arguments.revision)
     )
-    _emit(RENDERERS[arguments.format](result), arguments, stream)
+    _emit(render(result, arguments.format), arguments, stream)
     return _code(result, arguments.fail_on)
 
 
@@ -197,7 +196,7 @@ def _compat(arguments: argparse.Namespace, stream: IO[str]) -> int:
     result, compatible = results.compat_result(
         [_document(name) for name in files], files, direction=arguments.direction, content_model=arguments.content_model
     )
-    _emit(RENDERERS[arguments.format](result), arguments, stream)
+    _emit(render(result, arguments.format), arguments, stream)
     return {True: OK, False: FAILED, None: WARNED}[compatible]
 
 
@@ -212,7 +211,7 @@ def _lint(arguments: argparse.Namespace, stream: IO[str]) -> int:
         rule_files=arguments.rules,
         only_own=arguments.only_own,
     )
-    _emit(RENDERERS[arguments.format](result), arguments, stream)
+    _emit(render(result, arguments.format), arguments, stream)
     return _code(result, "breaking" if arguments.fail_on == "error" else arguments.fail_on)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from catalog.contracts.reading import Document
 from catalog.contracts.report import Item, Result, RuleText
 from catalog.contracts.report.result import SEVERITY
@@ -89,7 +87,7 @@ def compat_result(
             "verdict": {True: "compatible", False: "breaking", None: "warning"}[compat.compatible],
             "direction": direction,
             "upgrade_order": compat.upgrade_order,
-            "findings": msgspec.to_builtins(compat.findings),
+            "findings": compat.as_dict()["findings"],
             "rule_pack": RULE_PACK,
         },
         rule_pack=RULE_PACK,

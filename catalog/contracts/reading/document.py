@@ -21,7 +21,6 @@ from catalog.contracts.reading.references import Problem, link
 from catalog.contracts.reading.shape import settle
 from catalog.contracts.reading.summary import Operation
 from catalog.contracts.reading.text import decode
-from catalog.contracts.reading.yaml_text import parse_yaml
 from kernel.digest import canonical_json, digest_bytes
 from kernel.errors import Invalid
 
@@ -203,7 +202,7 @@ def read_file(path: Path, *, limits: Limits = DEFAULT) -> Document:
 
 
 def _parse(text: str, name: str | None, limits: Limits, clock: Clock) -> tuple[Any, bool]:
-    """The value, and whether the text was JSON."""
+    """The value, and whether the text was JSON. The YAML parser is loaded for YAML only: a quick start matters at a prompt."""
     suffix = Path(name).suffix.lower() if name else ""
     if text.lstrip()[:1] in ("{", "[", '"') or suffix == ".json":
         try:
@@ -211,6 +210,8 @@ def _parse(text: str, name: str | None, limits: Limits, clock: Clock) -> tuple[A
         except Invalid as error:
             if error.code != "contract.json_syntax" or suffix == ".json":
                 raise
+            from catalog.contracts.reading.yaml_text import parse_yaml
+
             try:
                 value = parse_yaml(text, limits, clock)
             except Invalid as second:
@@ -218,6 +219,8 @@ def _parse(text: str, name: str | None, limits: Limits, clock: Clock) -> tuple[A
             if not isinstance(value, dict):
                 raise error from None
     else:
+        from catalog.contracts.reading.yaml_text import parse_yaml
+
         value = parse_yaml(text, limits, clock)
     measure(value, limits, clock)
     return value, False

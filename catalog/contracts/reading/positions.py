@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-
-import yaml
+from typing import TYPE_CHECKING
 
 from catalog.contracts.reading.pointers import escape, split
+
+if TYPE_CHECKING:
+    import yaml
 
 # Possessive and with an optional end quote: an unterminated string is one token, never a reason to start again.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\],]|\n|[^\s{}\[\],:"]+', re.DOTALL)
@@ -130,6 +132,8 @@ def event_line(event: yaml.Event) -> int:
 
 def yaml_index(text: str) -> LineIndex:
     """Lines of every value of well-formed YAML. A value behind an alias has the line of the alias."""
+    import yaml
+
     root = Place(1)
     index = LineIndex(root)
     stack: list[list[object]] = []  # [place, next position or None, waiting key, line of the key]

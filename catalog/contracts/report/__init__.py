@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from catalog.contracts.report.json_report import to_json
-from catalog.contracts.report.junit import to_junit
-from catalog.contracts.report.markdown import to_markdown
 from catalog.contracts.report.result import Item, Result, RuleText
-from catalog.contracts.report.sarif import to_sarif
-from catalog.contracts.report.text import to_text
 
-RENDERERS: dict[str, Callable[[Result], str]] = {
-    "text": to_text,
-    "json": to_json,
-    "junit": to_junit,
-    "sarif": to_sarif,
-    "markdown": to_markdown,
-}
-"""By the word of `--format`."""
+FORMS = ("text", "json", "junit", "sarif", "markdown")
+"""The words of `--format`."""
 
-__all__ = ["RENDERERS", "Item", "Result", "RuleText", "to_json", "to_junit", "to_markdown", "to_sarif", "to_text"]
+
+def render(result: Result, form: str) -> str:
+    """The result in one of FORMS. Each form is loaded when it is asked for: a quick start matters at a prompt."""
+    match form:
+        case "json":
+            from catalog.contracts.report.json_report import to_json
+
+            return to_json(result)
+        case "junit":
+            from catalog.contracts.report.junit import to_junit
+
+            return to_junit(result)
+        case "sarif":
+            from catalog.contracts.report.sarif import to_sarif
+
+            return to_sarif(result)
+        case "markdown":
+            from catalog.contracts.report.markdown import to_markdown
+
+            return to_markdown(result)
+        case _:
+            from catalog.contracts.report.text import to_text
+
+            return to_text(result)
+
+
+__all__ = ["FORMS", "Item", "Result", "RuleText", "render"]
