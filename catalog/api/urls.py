@@ -1,4 +1,42 @@
-from django.urls import URLPattern
+"""Addresses below /api/v1/."""
+
+from django.urls import path, register_converter
+
+from catalog.api import apis, consumers, facts, versions
+from catalog.domain.addresses import DigestConverter, LabelConverter
 
 app_name = "catalog-api"
-urlpatterns: list[URLPattern] = []
+register_converter(LabelConverter, "label")
+register_converter(DigestConverter, "digest")
+
+urlpatterns = [
+    path("apis", apis.ApiList.as_view(), name="apis"),
+    path("apis/bulk", apis.ApiBulk.as_view(), name="apis-bulk"),
+    path("apis/<slug:slug>", apis.ApiDetail.as_view(), name="api"),
+    path("apis/<slug:slug>/scorecard", facts.ApiScorecard.as_view(), name="api-scorecard"),
+    path("apis/<slug:slug>/dependencies", facts.ApiDependencies.as_view(), name="api-dependencies"),
+    path("apis/<slug:slug>/versions", versions.VersionList.as_view(), name="versions"),
+    path("apis/<slug:slug>/versions/<label:label>", versions.VersionDetail.as_view(), name="version"),
+    path("apis/<slug:slug>/versions/<label:label>/contract", versions.VersionContract.as_view(), name="version-contract"),
+    path("apis/<slug:slug>/versions/<label:label>/withdrawal", versions.VersionWithdraw.as_view(), name="version-withdrawal"),
+    path("apis/<slug:slug>/versions/<label:label>/endpoints", versions.VersionEndpoints.as_view(), name="version-endpoints"),
+    path("apis/<slug:slug>/versions/<label:label>/comparison", versions.VersionComparison.as_view(), name="version-comparison"),
+    path("apis/<slug:slug>/versions/<label:label>/consumers", versions.VersionConsumers.as_view(), name="version-consumers"),
+    path("contracts/readings", versions.ContractReading.as_view(), name="contract-readings"),
+    path("contracts/<digest:digest>", versions.ContractBytes.as_view(), name="contract"),
+    path("applications", consumers.ApplicationList.as_view(), name="applications"),
+    path("applications/<slug:key>", consumers.ApplicationDetail.as_view(), name="application"),
+    path("subscriptions", consumers.SubscriptionList.as_view(), name="subscriptions"),
+    path("subscriptions/<int:subscription_id>", consumers.SubscriptionDetail.as_view(), name="subscription"),
+    path("subscriptions/<int:subscription_id>/decision", consumers.SubscriptionDecision.as_view(), name="subscription-decision"),
+    path("subscriptions/<int:subscription_id>/end", consumers.SubscriptionEnd.as_view(), name="subscription-end"),
+    path("usage", consumers.UsageReports.as_view(), name="usage"),
+    path("search", facts.Search.as_view(), name="search"),
+    path("systems-of-record", facts.SystemsOfRecord.as_view(), name="systems-of-record"),
+    path("systems", facts.Systems.as_view(), name="systems"),
+    path("teams", facts.Teams.as_view(), name="teams"),
+    path("dependencies", facts.DependencyList.as_view(), name="dependencies"),
+    path("dependencies/<int:dependency_id>", facts.DependencyDetail.as_view(), name="dependency"),
+    path("imports", facts.Imports.as_view(), name="imports"),
+    path("imports/<int:run_id>", facts.ImportDetail.as_view(), name="import"),
+]

@@ -13,7 +13,7 @@ from catalog.models.apis import (
 )
 from catalog.models.consumers import Application, Subscription, UsageBatch, UsageDay
 from catalog.models.dependencies import Dependency
-from catalog.models.imports import ImportRow, ImportRun
+from catalog.models.imports import ContractUpload, ImportRow, ImportRun
 from catalog.models.ownership import Domain, Team
 from catalog.models.records import AttributeGroup, Boundary, BusinessEntity, ScopeValue
 from catalog.models.scorecards import Campaign
@@ -36,6 +36,7 @@ __all__ = [
     "Contract",
     "ContractComparison",
     "ContractRevision",
+    "ContractUpload",
     "Dependency",
     "Domain",
     "Environment",

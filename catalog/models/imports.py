@@ -5,6 +5,21 @@ from django.db import models
 from django.db.models.functions import Now
 
 
+class ContractUpload(models.Model):
+    """The bytes of a contract between "what did you read in it" and "save it as a draft". Only a person's last few are kept."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    file_name = models.CharField(max_length=255, blank=True)
+    data = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.file_name or f"upload {self.pk}"
+
+
 class ImportRun(models.Model):
     """One bulk import. `total` is None until the sources are counted."""
 

@@ -96,7 +96,8 @@ def _quoted(word: str) -> str:
     return "'" + word.replace("'", "").replace("\\", "") + "'"
 
 
-def _visibility(viewer: Viewer, params: dict[str, Any]) -> str:
+def visibility(viewer: Viewer, params: dict[str, Any]) -> str:
+    """The rule of `permissions.seen_by` as SQL over `catalog_apisearch`; adds its parameters."""
     if viewer.sees_everything:
         return "true"
     if viewer.user is None:
@@ -133,7 +134,7 @@ def browse(criteria: Criteria, *, viewer: Viewer, facets: bool = True) -> Result
 
 def _where(criteria: Criteria, tsquery: str | None, viewer: Viewer) -> tuple[str, dict[str, Any]]:
     params: dict[str, Any] = {"q": tsquery}
-    where = [_visibility(viewer, params), *_clauses(criteria.chosen.items(), params).values()]
+    where = [visibility(viewer, params), *_clauses(criteria.chosen.items(), params).values()]
     if tsquery is not None:
         where.append("document @@ %(q)s::tsquery")
     return " and ".join(where), params
@@ -173,7 +174,7 @@ def count_facets(criteria: Criteria, tsquery: str | None, *, viewer: Viewer) -> 
     if criteria.q and tsquery is None:
         return counted, 0
     params: dict[str, Any] = {"q": tsquery}
-    where = [_visibility(viewer, params)]
+    where = [visibility(viewer, params)]
     if tsquery is not None:
         where.append("document @@ %(q)s::tsquery")
     clauses = _clauses(criteria.chosen.items(), params)
@@ -217,7 +218,7 @@ def close_to(title: str, *, viewer: Viewer, limit: int = 3) -> list[tuple[str, s
     if not telling:
         return []
     params: dict[str, Any] = {"any": " | ".join(_quoted(w) for w in telling), "limit": limit}
-    visible = _visibility(viewer, params)
+    visible = visibility(viewer, params)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""select slug, name from catalog_apisearch, to_tsquery('english', %(any)s) q

@@ -1,4 +1,35 @@
-from django.urls import URLPattern
+"""Addresses of the catalog's pages."""
+
+from django.urls import path, register_converter
+
+from catalog.domain.addresses import LabelConverter
+from catalog.web import api_pages, browse, compare, records, register, subscriptions, teams
 
 app_name = "catalog"
-urlpatterns: list[URLPattern] = []
+register_converter(LabelConverter, "label")
+
+urlpatterns = [
+    path("catalog/", browse.apis, name="apis"),
+    path("catalog/searches/", browse.save_search, name="save-search"),
+    path("catalog/register/", register.register, name="register"),
+    path("catalog/apis/<slug:slug>/", api_pages.overview, name="api"),
+    path("catalog/apis/<slug:slug>/definition/", api_pages.definition, name="definition"),
+    path("catalog/apis/<slug:slug>/versions/", api_pages.versions, name="versions"),
+    path("catalog/apis/<slug:slug>/versions/add/", register.add_version, name="add-version"),
+    path("catalog/apis/<slug:slug>/versions/<label:label>/", api_pages.version, name="version"),
+    path("catalog/apis/<slug:slug>/compare/", compare.compare, name="compare"),
+    path("catalog/apis/<slug:slug>/consumers/", api_pages.consumers_tab, name="consumers"),
+    path("catalog/apis/<slug:slug>/changes/", api_pages.changes, name="changes"),
+    path("catalog/apis/<slug:slug>/integrations/", api_pages.integrations, name="integrations"),
+    path("catalog/apis/<slug:slug>/edit/", register.edit, name="edit"),
+    path("catalog/apis/<slug:slug>/subscribe/", subscriptions.subscribe, name="subscribe"),
+    path("catalog/subscriptions/", subscriptions.subscriptions_list, name="subscriptions"),
+    path("catalog/subscriptions/<int:subscription_id>/", subscriptions.decide, name="subscription"),
+    path("catalog/dependencies/", records.dependencies, name="dependencies"),
+    path("catalog/scorecards/", teams.scorecards_page, name="scorecards"),
+    path("catalog/imports/", teams.imports, name="imports"),
+    path("catalog/imports/<int:run_id>/", teams.import_run, name="import"),
+    path("systems-of-record/", records.systems_of_record, name="systems-of-record"),
+    path("teams/", teams.teams, name="teams"),
+    path("teams/<slug:key>/", teams.team, name="team"),
+]

@@ -1,0 +1,409 @@
+"""The shapes of the catalog API. They describe and check form; rules stand in services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from catalog.domain import lifecycle
+from catalog.models import Api, ApiEntity, Application, Dependency, Team
+
+
+class PlainText(serializers.CharField):
+    """Text without NUL (DRF refuses it by itself) and without silent trimming of what matters."""
+
+
+class EntityUseSerializer(serializers.Serializer[Any]):
+    entity = PlainText(max_length=60, help_text="Key of a business entity")
+    attribute_group = PlainText(max_length=60, required=False, allow_null=True, help_text="Null is all of it")
+    access = serializers.ChoiceField(choices=ApiEntity.Access.choices)
+
+
+class VersionShortSerializer(serializers.Serializer[Any]):
+    label = serializers.CharField()
+    state = serializers.ChoiceField(choices=lifecycle.STATES)
+
+
+class ApiLineSerializer(serializers.Serializer[Any]):
+    """One API in a list."""
+
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    purpose = serializers.CharField()
+    domain = serializers.CharField(help_text="Key, empty where nobody has said")
+    owner_team = serializers.CharField(source="team")
+    layer = serializers.CharField()
+    style = serializers.CharField()
+    tier = serializers.CharField(help_text='"0" to "3", empty where nobody has said')
+    data_class = serializers.CharField()
+    system = serializers.CharField()
+    restricted = serializers.BooleanField()
+    judged = serializers.BooleanField(help_text="False while an imported version has not been decided about")
+    versions = VersionShortSerializer(many=True)
+    consumers = serializers.IntegerField()
+    calls = serializers.IntegerField(allow_null=True, help_text="In 30 days; null is unknown")
+    changed_at = serializers.DateTimeField()
+
+
+class ApiWriteSerializer(serializers.Serializer[Any]):
+    """What an owner may change. Left out means unchanged."""
+
+    name = PlainText(max_length=200, required=False)
+    purpose = PlainText(max_length=4000, required=False, allow_blank=True)
+    domain = PlainText(max_length=60, required=False, allow_blank=True, allow_null=True)
+    owner_team = PlainText(max_length=60, required=False)
+    layer = serializers.ChoiceField(choices=Api.Layer.choices, required=False, allow_blank=True)
+    style = serializers.ChoiceField(choices=Api.Style.choices, required=False, allow_blank=True)
+    tier = serializers.IntegerField(min_value=0, max_value=3, required=False, help_text="Only while none is stated")
+    data_class = serializers.ChoiceField(choices=Api.DataClass.choices, required=False, allow_blank=True)
+    visibility = serializers.ChoiceField(choices=Api.Visibility.choices, required=False)
+    system = PlainText(max_length=60, required=False, allow_blank=True, allow_null=True)
+    aliases = serializers.ListField(child=PlainText(max_length=100), required=False, max_length=50)
+    if_it_fails = PlainText(max_length=4000, required=False, allow_blank=True)
+    documentation_url = serializers.URLField(max_length=500, required=False, allow_blank=True)
+    status_url = serializers.URLField(max_length=500, required=False, allow_blank=True)
+    entities = EntityUseSerializer(many=True, required=False)
+
+
+class ContentSerializer(serializers.Serializer[Any]):
+    """A contract: its text, or its bytes in base64."""
+
+    content = serializers.CharField(
+        required=False, trim_whitespace=False, allow_blank=True, max_length=10 * 1024 * 1024, help_text="JSON, YAML or XML"
+    )
+    content_base64 = serializers.CharField(required=False, allow_blank=True, max_length=14 * 1024 * 1024)
+    file_name = PlainText(max_length=255, required=False, allow_blank=True, default="")
+
+
+class ApiCreateSerializer(ApiWriteSerializer, ContentSerializer):
+    """A new API with its first contract."""
+
+    slug = PlainText(max_length=100)
+    label = PlainText(max_length=100, required=False, allow_blank=True, default="")
+    owner_team = PlainText(max_length=60)
+    tier = serializers.IntegerField(min_value=0, max_value=3)
+
+
+class ApiBulkLineSerializer(ApiWriteSerializer):
+    slug = PlainText(max_length=100)
+    etag = PlainText(max_length=80, required=False, help_text="Refuse this line (412) when the API has changed since")
+
+
+class ApiBulkSerializer(serializers.Serializer[Any]):
+    items = ApiBulkLineSerializer(many=True, max_length=500)
+
+
+class BulkOutcomeSerializer(serializers.Serializer[Any]):
+    slug = serializers.CharField()
+    status = serializers.IntegerField(help_text="As for the single call")
+    etag = serializers.CharField(allow_blank=True)
+    problem = serializers.DictField(allow_null=True)
+
+
+class BulkAnswerSerializer(serializers.Serializer[Any]):
+    changed = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    items = BulkOutcomeSerializer(many=True)
+
+
+class LinkSerializer(serializers.Serializer[Any]):
+    rel = serializers.CharField()
+    href = serializers.CharField()
+
+
+class ApiSerializer(serializers.Serializer[Any]):
+    """One API."""
+
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    purpose = serializers.CharField()
+    domain = serializers.CharField(allow_null=True)
+    owner_team = serializers.CharField(allow_null=True)
+    layer = serializers.CharField()
+    style = serializers.CharField()
+    tier = serializers.IntegerField(allow_null=True)
+    data_class = serializers.CharField()
+    visibility = serializers.CharField()
+    system = serializers.CharField(allow_null=True)
+    entities = EntityUseSerializer(many=True)
+    aliases = serializers.ListField(child=serializers.CharField())
+    if_it_fails = serializers.CharField()
+    documentation_url = serializers.CharField()
+    status_url = serializers.CharField()
+    enforced_from = serializers.CharField(allow_null=True)
+    versions = VersionShortSerializer(many=True)
+    may_change = serializers.BooleanField()
+    links = LinkSerializer(many=True)
+
+
+class VersionSerializer(serializers.Serializer[Any]):
+    """One version, the same facts as the gate reads."""
+
+    id = serializers.IntegerField()
+    reference = serializers.CharField()
+    label = serializers.CharField()
+    state = serializers.ChoiceField(choices=lifecycle.STATES)
+    contract_digest = serializers.CharField(allow_null=True)
+    contract_format = serializers.CharField(allow_blank=True)
+    origin = serializers.CharField()
+    judged = serializers.BooleanField()
+    predecessor = serializers.CharField(allow_blank=True)
+    successor = serializers.CharField(allow_blank=True)
+    migration_guide = serializers.CharField(allow_blank=True)
+    published_at = serializers.DateTimeField(allow_null=True)
+    deprecated_at = serializers.DateTimeField(allow_null=True)
+    sunset_at = serializers.DateTimeField(allow_null=True)
+    proposed_digest = serializers.CharField(allow_null=True)
+    endpoints = serializers.DictField(child=serializers.CharField(), help_text="Address by environment")
+    links = LinkSerializer(many=True)
+
+
+class VersionCreateSerializer(ContentSerializer):
+    label = PlainText(max_length=100, required=False, allow_blank=True, default="")
+    predecessor = PlainText(max_length=100, required=False, allow_blank=True, default="")
+    released_on = serializers.DateField(required=False, allow_null=True, default=None)
+    notes = PlainText(max_length=4000, required=False, allow_blank=True, default="")
+
+
+class EndpointSerializer(serializers.Serializer[Any]):
+    environment = PlainText(max_length=30)
+    url = serializers.URLField(max_length=500, allow_blank=True)
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    reason = PlainText(max_length=4000, required=False, allow_blank=True, default="")
+
+
+class EntityHintSerializer(serializers.Serializer[Any]):
+    entity = serializers.CharField()
+    access = serializers.CharField()
+    weight = serializers.IntegerField()
+
+
+class ReadingSerializer(serializers.Serializer[Any]):
+    """What was read in a contract, and what is suggested. Nothing is stored."""
+
+    digest = serializers.CharField()
+    format = serializers.CharField()
+    title = serializers.CharField()
+    declared_version = serializers.CharField()
+    description = serializers.CharField()
+    operation_count = serializers.IntegerField()
+    path_count = serializers.IntegerField()
+    fields_count = serializers.IntegerField(source="fields")
+    servers = serializers.ListField(child=serializers.CharField())
+    slug = serializers.CharField()
+    label = serializers.CharField()
+    style = serializers.CharField()
+    data_class = serializers.CharField()
+    sensitive = serializers.ListField(child=serializers.CharField())
+    entities = EntityHintSerializer(many=True)
+    problems = serializers.ListField(child=serializers.DictField())
+    known_as = serializers.CharField()
+    missing = serializers.ListField(child=serializers.CharField())
+
+
+class FindingSerializer(serializers.Serializer[Any]):
+    rule = serializers.CharField()
+    level = serializers.ChoiceField(choices=["breaking", "warning", "info"])
+    direction = serializers.CharField()
+    message = serializers.CharField()
+    hint = serializers.CharField()
+    operations = serializers.ListField(child=serializers.CharField())
+    pointer = serializers.CharField()
+    line = serializers.IntegerField(allow_null=True)
+    fingerprint = serializers.CharField()
+
+
+class ComparisonSerializer(serializers.Serializer[Any]):
+    """Who is hurt by going from one contract to the other."""
+
+    verdict = serializers.ChoiceField(choices=["breaking", "warning", "compatible", "none"])
+    breaking = serializers.IntegerField()
+    warnings = serializers.IntegerField()
+    compatible = serializers.IntegerField()
+    rule_pack = serializers.CharField()
+    as_of = serializers.CharField()
+    base_digest = serializers.CharField()
+    revision_digest = serializers.CharField()
+    findings = FindingSerializer(many=True)
+
+
+class ConsumerSerializer(serializers.Serializer[Any]):
+    application_key = serializers.CharField()
+    name = serializers.CharField()
+    team_key = serializers.CharField(allow_blank=True)
+    environment = serializers.CharField()
+    version_reference = serializers.CharField()
+    state = serializers.ChoiceField(choices=["active", "requested", "expired", "ended", "unsubscribed"])
+    valid_from = serializers.DateTimeField(allow_null=True)
+    valid_until = serializers.DateTimeField(allow_null=True)
+    last_seen_at = serializers.DateTimeField(allow_null=True)
+    calls = serializers.IntegerField(allow_null=True)
+
+
+class ApplicationSerializer(serializers.Serializer[Any]):
+    key = PlainText(max_length=100)
+    name = PlainText(max_length=200)
+    description = PlainText(max_length=4000, required=False, allow_blank=True, default="")
+    team = serializers.SlugRelatedField(slug_field="key", queryset=Team.objects.filter(retired_at=None))
+
+    class Meta:
+        model = Application
+
+
+class SubscriptionSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    application = serializers.CharField(source="application.key")
+    version = serializers.CharField(source="version.__str__")
+    environment = serializers.CharField(source="environment.key")
+    state = serializers.CharField()
+    justification = serializers.CharField()
+    requested_at = serializers.DateTimeField()
+    decided_at = serializers.DateTimeField(allow_null=True)
+    decision_note = serializers.CharField()
+    valid_from = serializers.DateTimeField(allow_null=True)
+    valid_until = serializers.DateTimeField(allow_null=True)
+    moves_on = serializers.DateField(allow_null=True)
+    last_seen_at = serializers.DateTimeField(allow_null=True)
+
+
+class SubscribeSerializer(serializers.Serializer[Any]):
+    application = PlainText(max_length=100)
+    version = PlainText(max_length=201, help_text="price-api@v3")
+    environment = PlainText(max_length=30)
+    justification = PlainText(max_length=4000, required=False, allow_blank=True, default="")
+    valid_from = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    valid_until = serializers.DateTimeField(required=False, allow_null=True, default=None)
+
+
+class DecisionSerializer(serializers.Serializer[Any]):
+    decision = serializers.ChoiceField(choices=["approve", "refuse"])
+    note = PlainText(max_length=4000, required=False, allow_blank=True, default="")
+    valid_until = serializers.DateTimeField(required=False, allow_null=True, default=None)
+
+
+class UsageRowSerializer(serializers.Serializer[Any]):
+    application = PlainText(max_length=100)
+    version = PlainText(max_length=201)
+    environment = PlainText(max_length=30)
+    calls = serializers.IntegerField(min_value=0)
+    errors = serializers.IntegerField(min_value=0, required=False)
+    p95_ms = serializers.IntegerField(min_value=0, required=False, allow_null=True)
+    day = serializers.DateField(required=False)
+    seen_at = serializers.DateTimeField(required=False)
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    batch_id = PlainText(max_length=100, help_text="New for every batch; the same one sent twice counts once")
+    rows = UsageRowSerializer(many=True, max_length=5000)
+
+
+class ReceiptSerializer(serializers.Serializer[Any]):
+    batch_id = serializers.CharField()
+    accepted = serializers.IntegerField()
+    repeated = serializers.BooleanField()
+    unknown = serializers.ListField(child=serializers.DictField())
+
+
+class BoundarySerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    entity = serializers.CharField()
+    attribute_group = serializers.CharField(allow_null=True)
+    scope = serializers.DictField(child=serializers.CharField())
+    system = serializers.CharField(source="system.key")
+    valid_from = serializers.DateTimeField(allow_null=True)
+    valid_until = serializers.DateTimeField(allow_null=True)
+
+
+class SystemSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    name = serializers.CharField()
+    vendor = serializers.CharField()
+    kind = serializers.CharField()
+    deployment = serializers.CharField()
+    network_zone = serializers.CharField()
+    owner_team_key = serializers.CharField()
+
+
+class TeamSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+
+
+class DependencySerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    api = serializers.CharField(source="api.slug")
+    on = serializers.CharField(source="target_api.slug", allow_null=True, default=None)
+    on_system = serializers.CharField(source="target_system.key", allow_null=True, default=None)
+    criticality = serializers.CharField()
+    degraded_mode = serializers.CharField()
+
+
+class DependencyWriteSerializer(serializers.Serializer[Any]):
+    on = PlainText(max_length=100, required=False, allow_blank=True, default="")
+    on_system = PlainText(max_length=60, required=False, allow_blank=True, default="")
+    criticality = serializers.ChoiceField(choices=Dependency.Criticality.choices, required=False, default="hard")
+    degraded_mode = PlainText(max_length=300, required=False, allow_blank=True, default="")
+
+
+class FacetCountSerializer(serializers.Serializer[Any]):
+    value = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class SearchSerializer(serializers.Serializer[Any]):
+    total = serializers.IntegerField()
+    page = serializers.IntegerField()
+    pages = serializers.IntegerField()
+    loose = serializers.BooleanField(help_text="No API holds all words; these hold any of them")
+    corrected = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+    facets = serializers.DictField(child=FacetCountSerializer(many=True))
+    results = ApiLineSerializer(many=True)
+
+
+class PointSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    title = serializers.CharField()
+    holds = serializers.BooleanField(allow_null=True)
+    fact = serializers.CharField()
+
+
+class ScorecardSerializer(serializers.Serializer[Any]):
+    subject = serializers.CharField()
+    reached = serializers.IntegerField()
+    possible = serializers.IntegerField()
+    points = PointSerializer(many=True)
+
+
+class ImportFileSerializer(serializers.Serializer[Any]):
+    name = PlainText(max_length=255)
+    content = serializers.CharField(trim_whitespace=False, max_length=10 * 1024 * 1024)
+
+
+class ImportSerializer(serializers.Serializer[Any]):
+    files = ImportFileSerializer(many=True, max_length=200)
+    dry_run = serializers.BooleanField(default=True)
+    owner_team = PlainText(max_length=60, required=False, allow_blank=True, default="")
+
+
+class ImportRowSerializer(serializers.Serializer[Any]):
+    source = serializers.CharField()
+    outcome = serializers.CharField()
+    reference = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ImportRunSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    source = serializers.CharField()
+    dry_run = serializers.BooleanField()
+    state = serializers.CharField()
+    total = serializers.IntegerField(allow_null=True)
+    done = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    rows = ImportRowSerializer(many=True)

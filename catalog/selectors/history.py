@@ -1,0 +1,56 @@
+"""What changed in the catalog, from the ledger, for pages and the feed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Q
+
+from catalog import permissions
+from catalog.models import Api, ApiSearch
+from kernel.models import AuditEntry
+from kernel.viewer import Viewer
+
+WORDS = {
+    "api_registered": "registered", "api_imported": "imported", "api_declared": "declared by a blueprint", "api_changed": "changed",
+    "version_added": "version added", "version_imported": "version imported", "version_declared": "version declared", "version_submitted": "sent to review",
+    "version_returned": "returned to draft", "version_rejected": "rejected", "version_withdrawn": "withdrawn", "version_published": "published",
+    "version_confirmed": "confirmed by a decision", "version_deprecated": "deprecated", "version_retired": "retired",
+    "version_contract_changed": "contract changed", "version_contract_replaced": "contract replaced", "contract_revision_proposed": "contract revision proposed",
+    "subscription_requested": "subscription asked for", "subscription_approved": "subscription approved", "subscription_refused": "subscription refused",
+    "subscription_ended": "subscription ended", "subscription_move_promised": "move promised", "tier_changed": "SLA tier changed",
+}  # fmt: skip
+
+
+def word_of(verb: str) -> str:
+    """`catalog.version_published` → published."""
+    name = verb.removeprefix("catalog.")
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def of_api(api: Api, *, drafts: bool, limit: int = 100) -> list[AuditEntry]:
+    """Newest first: the API and its versions. Without `drafts`, versions that are drafts now stay out."""
+    references = [str(v) for v in api.versions.select_related("api") if drafts or v.state != "draft"]
+    about = Q(subject_kind="api", subject_id=api.slug) | Q(subject_kind="version", subject_id__in=references)
+    return list(AuditEntry.objects.filter(about, verb__startswith="catalog.").order_by("-id")[:limit])
+
+
+def recent(*, viewer: Viewer, limit: int = 50) -> list[AuditEntry]:
+    """Newest first, over everything that the viewer may see. Drafts stay out: a feed is read by machines."""
+    entries = list(
+        AuditEntry.objects.filter(subject_kind__in=["api", "version"], verb__startswith="catalog.").order_by("-id")[: limit * 4]
+    )
+    slugs = {e.subject_id.partition("@")[0] for e in entries}
+    seen = set(ApiSearch.objects.filter(permissions.seen_by(viewer), slug__in=slugs).values_list("slug", flat=True))
+    drafts = _drafts(slugs)
+    return [e for e in entries if e.subject_id.partition("@")[0] in seen and e.subject_id not in drafts][:limit]
+
+
+def _drafts(slugs: Iterable[str]) -> set[str]:
+    rows = Api.objects.filter(slug__in=slugs, versions__state="draft").values_list("slug", "versions__label")
+    return {f"{slug}@{label}" for slug, label in rows}
+
+
+def newest_at(entries: list[AuditEntry]) -> datetime | None:
+    return entries[0].at if entries else None

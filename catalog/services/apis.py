@@ -1,0 +1,181 @@
+"""Changes of an API's own facts by its owners. What needs an approval (tier, lifecycle, boundaries) is not here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from catalog import permissions
+from catalog.models import Api, ApiEntity, Dependency, Environment, System, VersionEndpoint
+from catalog.services import lookup, registration, search_index, snapshots
+from catalog.services.lookup import Findings
+from kernel import audit, outbox
+from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
+from kernel.models import User
+from kernel.viewer import Viewer
+
+EDITABLE = ("name", "purpose", "domain", "owner_team", "layer", "style", "data_class", "visibility", "system", "aliases", "if_it_fails",
+            "documentation_url", "status_url")  # fmt: skip
+Check = Callable[[Api], None]
+
+
+def change(
+    slug: str,
+    *,
+    values: dict[str, Any],
+    actor: User,
+    entities: Sequence[dict[str, Any]] | None = None,
+    check: Check | None = None,
+) -> Api:
+    """Change what is given, under the row's lock; `check` may refuse the locked row (If-Match).
+
+    A tier that is not stated yet may be stated here; changing a stated one is a `tier.change` request. Handing the API to
+    another team moves the object grant. Raises Forbidden, Invalid with findings, and whatever `check` raises.
+    """
+    with transaction.atomic():
+        api = lookup.api_locked(slug)
+        viewer = Viewer.of(actor)
+        if not permissions.visible(viewer).filter(pk=api.pk).exists():
+            raise NotFound("api.unknown", f"There is no API {slug[:100]!r}.")
+        allowed = permissions.may_change_api(viewer, api)
+        if not allowed:
+            raise Forbidden("api.not_yours", allowed.reason)
+        if check:
+            check(api)
+        found = Findings()
+        fields = lookup.api_fields({k: v for k, v in values.items() if k in EDITABLE or k == "tier"}, found)
+        if "tier" in fields and api.tier_id is not None and fields["tier"] != api.tier:
+            found.add("/tier", "Changing a stated tier is a change of its own: propose it.", code="tier.needs_change_request")
+        if "owner_team" in fields and fields["owner_team"] is None and api.owner_team_id is not None:
+            found.add("/owner_team", "An API keeps an owner; name the team that takes over.")
+        uses = lookup.entity_uses(list(entities), found) if entities is not None else None
+        found.require_none("api.invalid", "The change cannot be taken over; see findings.")
+        before, owner = snapshots.of_api(api), api.owner_team
+        for name, value in fields.items():
+            setattr(api, name, value)
+        api.save(update_fields=list(fields) or None)
+        if uses is not None:
+            _replace_entities(api, uses)
+        permissions.hand_over(api, before=owner)
+        after = snapshots.of_api(api)
+        if after != before:
+            audit.record(actor=actor, verb="catalog.api_changed", subject_kind="api", subject_id=slug, before=before, after=after)
+            outbox.emit("catalog.api_changed", key=slug, payload={"slug": slug})
+            search_index.refresh([api.pk])
+    return api
+
+
+def _replace_entities(api: Api, uses: list[dict[str, Any]]) -> None:
+    wanted = {(u["entity"].pk, u["attribute_group"].pk if u["attribute_group"] else None, u["access"]): u for u in uses}
+    for row in list(api.entity_uses.all()):
+        if wanted.pop((row.entity_id, row.attribute_group_id, row.access), None) is None:
+            row.delete()
+    ApiEntity.objects.bulk_create(ApiEntity(api=api, **use) for use in wanted.values())
+
+
+def set_endpoint(reference: str, *, environment: str, url: str, actor: User) -> None:
+    """Where a version answers in one environment; an empty address takes it away."""
+    with transaction.atomic():
+        version = registration.version_locked(reference)
+        allowed = permissions.may_change_api(Viewer.of(actor), version.api)
+        if not allowed:
+            raise Forbidden("api.not_yours", allowed.reason)
+        where = Environment.objects.filter(key=environment[:30].replace("\x00", "")).first()
+        if where is None:
+            raise Invalid(
+                "environment.unknown",
+                f"There is no environment {environment[:40]!r}.",
+                {"findings": [finding("/environment", "Unknown.")]},
+            )
+        if url and (not url.startswith(("https://", "http://")) or len(url) > 500 or "\x00" in url):
+            raise Invalid(
+                "endpoint.url",
+                "An address that begins with https:// or http://, at most 500 characters.",
+                {"findings": [finding("/url", "Not one.")]},
+            )
+        was = VersionEndpoint.objects.filter(version=version, environment=where).values_list("url", flat=True).first()
+        if url:
+            VersionEndpoint.objects.update_or_create(version=version, environment=where, defaults={"url": url})
+        else:
+            VersionEndpoint.objects.filter(version=version, environment=where).delete()
+        audit.record(
+            actor=actor,
+            verb="catalog.endpoint_set",
+            subject_kind="version",
+            subject_id=reference,
+            before={environment: was},
+            after={environment: url},
+        )
+
+
+def add_dependency(
+    slug: str, *, on: str = "", on_system: str = "", criticality: str = "hard", degraded_mode: str = "", actor: User
+) -> Dependency:
+    """`slug` needs another API or a system. A second statement about the same target changes the first."""
+    with transaction.atomic():
+        api = lookup.api_locked(slug)
+        viewer = Viewer.of(actor)
+        allowed = permissions.may_change_api(viewer, api)
+        if not allowed:
+            raise Forbidden("api.not_yours", allowed.reason)
+        found = Findings()
+        target = permissions.visible(viewer).filter(slug=on).first() if on and "\x00" not in on else None
+        system = found.one(System, on_system, "/on_system", noun="system")
+        if on and target is None:
+            found.add("/on", f"There is no API {on[:80]!r}.")
+        if (target is None) == (system is None) and not found.items:
+            found.add("/on", "Name one target: an API or a system.")
+        if target is not None and target.pk == api.pk:
+            found.add("/on", "An API does not need itself.")
+        kind = found.choice(criticality or "hard", Dependency.Criticality.choices, "/criticality", noun="criticality")
+        mode = found.text(degraded_mode, "/degraded_mode", limit=300)
+        found.require_none("dependency.invalid", "The dependency cannot be taken over.")
+        row, _ = Dependency.objects.update_or_create(
+            api=api, target_api=target, target_system=system, defaults={"criticality": kind, "degraded_mode": mode})  # fmt: skip
+        audit.record(actor=actor, verb="catalog.dependency_stated", subject_kind="api", subject_id=slug,
+                     after={"on": on or on_system, "criticality": kind, "degraded_mode": mode})  # fmt: skip
+    return row
+
+
+def drop_dependency(dependency_id: int, *, actor: User) -> None:
+    """The API does not need this any more. The ledger remembers."""
+    with transaction.atomic():
+        row = (
+            Dependency.objects.select_for_update(of=("self",))
+            .select_related("api", "target_api", "target_system")
+            .filter(pk=dependency_id)
+            .first()
+        )
+        if row is None or not permissions.visible(Viewer.of(actor)).filter(pk=row.api_id).exists():
+            raise NotFound("dependency.unknown", f"There is no dependency {dependency_id}.")
+        allowed = permissions.may_change_api(Viewer.of(actor), row.api)
+        if not allowed:
+            raise Forbidden("api.not_yours", allowed.reason)
+        target = row.target_api.slug if row.target_api else row.target_system.key if row.target_system else ""
+        row.delete()
+        audit.record(
+            actor=actor, verb="catalog.dependency_dropped", subject_kind="api", subject_id=row.api.slug, before={"on": target}
+        )
+
+
+def enforce_from(slugs: Sequence[str], *, at: Any, actor: User) -> int:
+    """The dated switch of imported APIs from reporting to enforcing. Only later moments and only by architects. Returns how many."""
+    allowed = permissions.may_steward(Viewer.of(actor))
+    if not allowed:
+        raise Forbidden("api.not_yours", allowed.reason)
+    with transaction.atomic():
+        rows = list(Api.objects.select_for_update(of=("self",)).filter(slug__in=list(slugs)).order_by("pk"))
+        for api in rows:
+            if api.enforced_from is not None and at is not None and at > api.enforced_from:
+                raise Conflict(
+                    "api.enforced_already",
+                    f"{api.slug} is enforced from {api.enforced_from:%d %b %Y}; putting it off is a waiver.",
+                )
+            before = {"enforced_from": api.enforced_from.isoformat() if api.enforced_from else None}
+            api.enforced_from = at
+            api.save(update_fields=["enforced_from"])
+            audit.record(actor=actor, verb="catalog.enforcement_dated", subject_kind="api", subject_id=api.slug, before=before,
+                         after={"enforced_from": at.isoformat() if at else None})  # fmt: skip
+    return len(rows)

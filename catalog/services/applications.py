@@ -1,0 +1,60 @@
+"""Applications: the consumers, owned by teams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+
+from catalog import permissions
+from catalog.domain import words
+from catalog.models import Application, Team
+from kernel import audit
+from kernel.errors import Forbidden, Invalid, NotFound, finding
+from kernel.models import User
+from kernel.viewer import Viewer
+
+
+def register(*, actor: User, key: str, name: str, team: Team, description: str = "") -> Application:
+    """A new application of one of the actor's teams. A taken key raises IntegrityError."""
+    if not words.is_slug(key):
+        raise Invalid(
+            "application.key",
+            "Small letters, digits and hyphens.",
+            {"findings": [finding("/key", "Small letters, digits and hyphens.")]},
+        )
+    allowed = permissions.may_register(Viewer.of(actor), team)
+    if not allowed:
+        raise Forbidden("application.not_your_team", allowed.reason)
+    with transaction.atomic():
+        made = Application.objects.create(key=key, name=name, team=team, description=description)
+        audit.record(
+            actor=actor,
+            verb="catalog.application_registered",
+            subject_kind="application",
+            subject_id=key,
+            after={"name": name, "team": team.key},
+        )
+    return made
+
+
+def change(key: str, *, actor: User, values: dict[str, Any], check: Callable[[Application], None] | None = None) -> Application:
+    """Name, description or team, under the row's lock; `check` may refuse the locked row (If-Match)."""
+    with transaction.atomic():
+        row = Application.objects.select_for_update(of=("self",)).select_related("team").filter(key=key).first()
+        if row is None:
+            raise NotFound("application.unknown", f"There is no application {key[:100]!r}.")
+        allowed = permissions.may_apply(Viewer.of(actor), row)
+        if not allowed:
+            raise Forbidden("application.not_yours", allowed.reason)
+        if check:
+            check(row)
+        before = {"name": row.name, "team": row.team.key if row.team else None}
+        for name in ("name", "description", "team"):
+            if name in values:
+                setattr(row, name, values[name])
+        row.save(update_fields=["name", "description", "team"])
+        audit.record(actor=actor, verb="catalog.application_changed", subject_kind="application", subject_id=key, before=before,
+                     after={"name": row.name, "team": row.team.key if row.team else None})  # fmt: skip
+    return row

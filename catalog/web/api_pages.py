@@ -1,0 +1,212 @@
+"""The page of one API: overview, definition, versions, consumers, changes, integrations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_safe
+
+from catalog.domain import lifecycle, timeline
+from catalog.domain import verdicts as verdicts_of
+from catalog.models import Api
+from catalog.selectors import apis, consumers, contracts, dependencies, history, scorecards
+from catalog.selectors.headers import lifecycle_headers
+from catalog.services import comparisons
+from catalog.web import links
+from kernel import clock, tones
+from kernel.errors import NotFound
+from kernel.viewer import Viewer
+
+COMPUTED_AT_ONCE = 3
+
+
+def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.VersionLine], dict[str, Any]]:
+    """What every tab shows: head, meta, tabs, actions."""
+    viewer = Viewer.of(request.user)
+    api = apis.find(slug, viewer=viewer)
+    versions = apis.versions_of(api, viewer=viewer)
+    used = consumers.of_versions([v.id for v in versions])
+    here = apis.current(versions)
+    draft = next((v for v in versions if v.state == lifecycle.DRAFT), None)
+    permission = apis.may_change(api, viewer=viewer)
+    tabs = [
+        {"label": "Overview", "url": reverse("catalog:api", args=[slug]), "current": tab == "overview"},
+        {"label": "Definition", "url": reverse("catalog:definition", args=[slug]), "current": tab == "definition"},
+        {"label": "Versions", "url": reverse("catalog:versions", args=[slug]), "current": tab == "versions", "count": len(versions)},
+        {"label": "Consumers", "url": reverse("catalog:consumers", args=[slug]), "current": tab == "consumers",
+         "count": len({c.application_key for c in used})},
+        {"label": "Changes", "url": reverse("catalog:changes", args=[slug]), "current": tab == "changes"},
+        {"label": "Integrations", "url": reverse("catalog:integrations", args=[slug]), "current": tab == "integrations"},
+    ]  # fmt: skip
+    subject = draft or here
+    kind = "version.publish" if draft else "version.deprecate"
+    return api, versions, {
+        "api": api, "versions": versions, "pills": apis.head_tones(versions), "current": here, "tabs": tabs, "used": used, "permission": permission,
+        "propose_url": links.propose(kind, subject.reference) if subject else "", "propose_word": "Propose publication" if draft else "Propose a change",
+        "unjudged": any(not v.judged for v in versions), "subscribable": any(v.state == lifecycle.PUBLISHED for v in versions),
+    }  # fmt: skip
+
+
+@require_GET
+def overview(request: HttpRequest, slug: str) -> HttpResponse:
+    api, versions, context = _frame(request, slug, "overview")
+    breaks = dependencies.breaks(slug)
+    visible = apis.visible_slugs((b[0] for b in breaks), viewer=Viewer.of(request.user))
+    measures, calls = apis.measures_of(api)
+    deprecated = next((v for v in versions if v.deprecated_at and v.state in lifecycle.LIVE), None)
+    context |= {
+        "measures": measures,
+        "calls": calls,
+        "records": apis.records_of(api),
+        "needs": dependencies.of_api(slug),
+        "breaks": [b for b in breaks if b[0] in visible],
+        "card": scorecards.of_api(api.pk),
+        "headers": lifecycle_headers(deprecated.id) if deprecated else {},
+        "deprecated": deprecated,
+    } | _versions_context(versions, full=False)  # fmt: skip
+    return render(request, "catalog/api_overview.html", context | _consumers_context(versions, context["used"]))
+
+
+def _versions_context(versions: list[apis.VersionLine], *, full: bool) -> dict[str, Any]:
+    """Version lines with the verdict between neighbours. At most three missing verdicts are computed for a page; the rest are
+    links, until the follow-up work has kept them."""
+    pairs = [(v.previous_digest, v.digest) for v in versions if v.previous_digest and v.digest]
+    known = comparisons.known(pairs)  # type: ignore[arg-type]
+    lines = []
+    computed = 0
+    for version in versions[: None if full else 8]:
+        verdict = known.get((version.previous_digest or "", version.digest or ""))
+        if (
+            verdict is None
+            and version.previous_digest
+            and version.digest
+            and version.previous_digest != version.digest
+            and computed < COMPUTED_AT_ONCE
+        ):
+            verdict, computed = comparisons.ensure(version.previous_digest, version.digest), computed + 1
+        tone = (
+            verdicts_of.tone_of(verdict.verdict, verdict.breaking, verdict.warnings)
+            if verdict
+            else tones.quiet("Not compared yet")
+        )
+        lines.append({"version": version, "verdict": verdict, "tone": tone})
+    return {
+        "version_lines": lines,
+        "chart": timeline.chart(_lives(versions), now=clock.now()),
+        "more_versions": len(versions) - len(lines),
+    }
+
+
+def _lives(versions: list[apis.VersionLine]) -> list[timeline.Life]:
+    return [
+        timeline.Life(v.label, v.state, v.published_at or v.created_at, v.deprecated_at, v.sunset_at, v.retired_at)
+        for v in reversed(versions)
+        if v.state not in (lifecycle.REJECTED, lifecycle.WITHDRAWN)
+    ][-6:]
+
+
+def _consumers_context(versions: list[apis.VersionLine], used: list[Any]) -> dict[str, Any]:
+    series = apis.daily_calls([v.id for v in versions])
+    lines = []
+    for consumer in used:
+        label = consumer.version_reference.partition("@")[2]
+        lines.append({"consumer": consumer, "label": label, "series": series.get((consumer.application_key, label, consumer.environment)),
+                      "tone": _SUBSCRIPTION.get(consumer.state, tones.quiet(consumer.state))})  # fmt: skip
+    total = sum(c.calls for c in used if c.calls)
+    return {"consumer_lines": lines, "total_calls": total if any(c.calls is not None for c in used) else None}
+
+
+_SUBSCRIPTION = {
+    "active": tones.ok("Subscribed"),
+    "requested": tones.wait("Asked for"),
+    "expired": tones.stop("Expired"),
+    "ended": tones.quiet("Ended"),
+    "unsubscribed": tones.stop("No subscription", "alert"),
+}
+
+
+@require_GET
+def definition(request: HttpRequest, slug: str) -> HttpResponse:
+    """What the contract of one version says: operations, schemas, servers; the original bytes are one link away."""
+    _, versions, context = _frame(request, slug, "definition")
+    label = request.GET.get("version", "")
+    chosen = next((v for v in versions if v.label == label), None) if label else context["current"]
+    if chosen is None and (label or versions):
+        raise NotFound("version.unknown", f"{slug} has no version {label[:100]!r}.")
+    context |= {
+        "chosen": chosen,
+        "picks": [
+            {"label": v.label, "url": f"?version={v.label.replace('+', '%2B')}", "current": v == chosen} for v in versions[:12]
+        ],
+    }
+    if chosen and chosen.digest:
+        document = contracts.document(chosen.digest)
+        groups: dict[str, list[Any]] = {}
+        for operation in document.operations:
+            groups.setdefault(
+                operation.tags[0] if operation.tags else operation.path.strip("/").partition("/")[0] or "/", []
+            ).append(operation)
+        context |= {"document": document, "groups": list(groups.items()), "contract": apis.contract_of(chosen.digest),
+                    "schemas": document.schemas[:300], "schema_count": len(document.schemas)}  # fmt: skip
+    return render(request, "catalog/api_definition.html", context)
+
+
+@require_safe
+def versions(request: HttpRequest, slug: str) -> HttpResponse:
+    _, lines, context = _frame(request, slug, "versions")
+    return render(request, "catalog/api_versions.html", context | _versions_context(lines, full=True))
+
+
+@require_safe
+def version(request: HttpRequest, slug: str, label: str) -> HttpResponse:
+    """One version by its own address; it answers with the same Deprecation, Sunset and Link headers as the API does."""
+    _, lines, context = _frame(request, slug, "versions")
+    found = next((v for v in lines if v.label == label), None)
+    if found is None:
+        raise NotFound("version.unknown", f"{slug} has no version {label[:100]!r}, or you may not see it.")
+    context |= _versions_context([found], full=True) | {"version": found, "headers": lifecycle_headers(found.id)}
+    context |= _consumers_context([found], [c for c in context["used"] if c.version_reference == found.reference])
+    context["propose"] = {
+        "publish": links.propose("version.publish", found.reference), "deprecate": links.propose("version.deprecate", found.reference),
+        "retire": links.propose("version.retire", found.reference), "contract": links.propose("contract.change", found.reference)}  # fmt: skip
+    response = render(request, "catalog/version.html", context)
+    for name, value in context["headers"].items():
+        response.headers[name] = value
+    return response
+
+
+@require_GET
+def consumers_tab(request: HttpRequest, slug: str) -> HttpResponse:
+    """Who uses which version; `?version=` and `?environment=` narrow it: "who still uses v1" is one click."""
+    _, lines, context = _frame(request, slug, "consumers")
+    wanted = request.GET.get("version", "")
+    used = [c for c in context["used"] if not wanted or c.version_reference == f"{slug}@{wanted}"]
+    counts = [(v.label, sum(1 for c in context["used"] if c.version_reference == v.reference)) for v in lines]
+    picks = [{"label": "All", "url": "?", "current": not wanted, "count": len(context["used"])}]
+    picks += [
+        {"label": label, "url": f"?version={label.replace('+', '%2B')}", "current": label == wanted, "count": n}
+        for label, n in counts
+        if n
+    ]
+    return render(
+        request, "catalog/api_consumers.html", context | _consumers_context(lines, used) | {"picks": picks, "wanted": wanted}
+    )
+
+
+@require_GET
+def changes(request: HttpRequest, slug: str) -> HttpResponse:
+    api, _, context = _frame(request, slug, "changes")
+    entries = history.of_api(api, drafts=apis.sees_drafts(Viewer.of(request.user), api))
+    context["entries"] = [{"entry": e, "word": history.word_of(e.verb)} for e in entries]
+    context["governance_url"] = links.address("governance:changes")
+    return render(request, "catalog/api_changes.html", context)
+
+
+@require_GET
+def integrations(request: HttpRequest, slug: str) -> HttpResponse:
+    _, _, context = _frame(request, slug, "integrations")
+    context["fragment_url"] = links.address("runtime:integrations-of-api", slug=slug)
+    return render(request, "catalog/api_integrations.html", context)

@@ -1,0 +1,189 @@
+"""Forms of the catalog. They shape input; rules stand in services, whose findings come back beside the fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from catalog.models import Api, ApiEntity, Application, BusinessEntity, Domain, Environment, SlaTier, System, Team
+from kernel.errors import DomainError
+from kernel.viewer import Viewer
+
+EMPTY = ("", "Choose")
+HOWS = [("command", "Command: asks the record to change"), ("authoritative_read", "Authoritative read: answers from the record"),
+        ("replica_read", "Copy: may be late"), ("event", "Event: says what happened"), ("", "It does not touch it")]  # fmt: skip
+
+
+class PlainForm(forms.Form):
+    """Takes findings of a service: each goes to the field that its pointer names, the rest to the form."""
+
+    def take(self, error: DomainError, names: dict[str, str] | None = None) -> None:
+        placed = False
+        for found in error.findings:
+            field = (names or {}).get(found["pointer"].strip("/"), found["pointer"].strip("/").partition("/")[0])
+            if field in self.fields:
+                self.add_error(field, found["message"])
+                placed = True
+            else:
+                line = f" (line {found['line']})" if found.get("line") else ""
+                self.add_error(None, f"{found['message']}{line}")
+        if not error.findings or not placed:
+            self.add_error(None, error.message)
+
+
+class ContractForm(PlainForm):
+    """A contract by file or by text."""
+
+    contract = forms.FileField(required=False, label="File", help_text="OpenAPI, AsyncAPI, JSON Schema or EDMX; at most 10 MB")
+    text = forms.CharField(
+        required=False, label="or paste it", strip=False, help_text="JSON, YAML or XML",
+        widget=forms.Textarea(attrs={"rows": 8, "class": "mono", "spellcheck": "false"}))  # fmt: skip
+
+    def content(self) -> tuple[bytes, str]:
+        """(bytes, file name). A file counts before the text."""
+        upload = self.cleaned_data.get("contract")
+        if upload:
+            return upload.read(), upload.name or ""
+        return (self.cleaned_data.get("text") or "").encode(), ""
+
+
+def _teams(viewer: Viewer) -> list[tuple[str, str]]:
+    rows = Team.objects.filter(retired_at=None).exclude(kind=Team.Kind.ROLE)
+    own = [(t.key, t.name) for t in rows if t.pk in viewer.team_ids]
+    others = [(t.key, t.name) for t in rows if t.pk not in viewer.team_ids]
+    return [EMPTY, *own, *others]
+
+
+class ApiForm(PlainForm):
+    """What a contract does not say. `slug` and `label` only at registration."""
+
+    slug = forms.CharField(max_length=100, label="Short name", help_text="In addresses. Cannot change later.", required=False)
+    name = forms.CharField(max_length=200, label="Name", required=False)
+    label = forms.CharField(max_length=100, label="Version label", help_text="How consumers call this version.", required=False)
+    owner_team = forms.ChoiceField(label="Owner team", required=False)
+    domain = forms.ChoiceField(label="Domain", required=False)
+    layer = forms.ChoiceField(label="Layer", required=False, choices=[EMPTY, *Api.Layer.choices])
+    style = forms.ChoiceField(label="Style", required=False, choices=[EMPTY, *Api.Style.choices])
+    tier = forms.ChoiceField(label="SLA tier", required=False)
+    data_class = forms.ChoiceField(label="Data", required=False, choices=[EMPTY, *Api.DataClass.choices])
+    system = forms.ChoiceField(label="System", required=False)
+    visibility = forms.ChoiceField(label="Who may see it", required=False, choices=Api.Visibility.choices)
+    purpose = forms.CharField(
+        max_length=4000, label="Purpose", required=False, help_text="One sentence a shop manager understands."
+    )
+    if_it_fails = forms.CharField(
+        max_length=4000, label="If it fails", required=False, help_text="What stores and channels do meanwhile."
+    )
+
+    def __init__(
+        self, *args: Any, viewer: Viewer, registering: bool = True, hinted: dict[str, str] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if not registering:
+            del self.fields["slug"], self.fields["label"]
+        self.fields["owner_team"].choices = _teams(viewer)  # type: ignore[attr-defined]
+        self.fields["domain"].choices = [EMPTY, *Domain.objects.values_list("key", "name")]  # type: ignore[attr-defined]
+        self.fields["system"].choices = [EMPTY, *System.objects.filter(retired_at=None).values_list("key", "name")]  # type: ignore[attr-defined]
+        self.fields["tier"].choices = [EMPTY, *((str(t.level), str(t)) for t in SlaTier.objects.all())]  # type: ignore[attr-defined]
+        self.entity_fields: list[str] = []
+        entities = dict(BusinessEntity.objects.values_list("key", "name"))
+        for key, access in (hinted or {}).items():
+            if key in entities:
+                name = f"how_{key}"
+                self.fields[name] = forms.ChoiceField(
+                    label=f"How it touches {entities[key].lower()}", choices=HOWS, required=False, widget=forms.RadioSelect, initial=access)  # fmt: skip
+                self.entity_fields.append(name)
+        if registering:
+            self.fields["more_entity"] = forms.ChoiceField(
+                label="Another entity", required=False, choices=[EMPTY, *entities.items()]
+            )
+            self.fields["more_access"] = forms.ChoiceField(
+                label="How it touches that", required=False, choices=[EMPTY, *ApiEntity.Access.choices]
+            )
+
+    def values(self) -> dict[str, Any]:
+        """What the services take."""
+        names = (
+            "name",
+            "owner_team",
+            "domain",
+            "layer",
+            "style",
+            "tier",
+            "data_class",
+            "system",
+            "visibility",
+            "purpose",
+            "if_it_fails",
+        )
+        return {n: self.cleaned_data[n] for n in names}
+
+    def entities(self) -> list[dict[str, str]]:
+        uses = [
+            {"entity": n.removeprefix("how_"), "access": self.cleaned_data[n]}
+            for n in self.entity_fields
+            if self.cleaned_data.get(n)
+        ]
+        if self.cleaned_data.get("more_entity"):
+            uses.append(
+                {
+                    "entity": self.cleaned_data["more_entity"],
+                    "access": self.cleaned_data.get("more_access") or "authoritative_read",
+                }
+            )
+        return uses
+
+
+class SubscribeForm(PlainForm):
+    application = forms.ChoiceField(label="Application")
+    version = forms.ChoiceField(label="Version")
+    environment = forms.ChoiceField(label="Environment")
+    valid_until = forms.DateField(
+        label="Until", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Leave empty while it is needed."
+    )
+    justification = forms.CharField(label="What for", required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, *args: Any, viewer: Viewer, versions: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = Application.objects.filter(retired_at=None)
+        if not viewer.sees_everything:
+            rows = rows.filter(team_id__in=viewer.team_ids)
+        self.fields["application"].choices = [EMPTY, *rows.values_list("key", "name")]  # type: ignore[attr-defined]
+        self.fields["version"].choices = versions  # type: ignore[attr-defined]
+        self.fields["environment"].choices = list(Environment.objects.values_list("key", "name"))  # type: ignore[attr-defined]
+        self.has_applications = rows.exists()
+
+
+class DecisionForm(PlainForm):
+    """The owner's answer to an application."""
+
+    valid_until = forms.DateField(label="Until", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    note = forms.CharField(
+        label="Note",
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="A refusal needs a reason.",
+    )
+
+
+class VersionForm(ContractForm):
+    label = forms.CharField(
+        max_length=100,
+        required=False,
+        label="Version label",
+        help_text="Left empty, the contract's own version or the day names it.",
+    )
+    notes = forms.CharField(max_length=4000, required=False, label="Notes", widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class ImportForm(PlainForm):
+    """Files of an estate. A folder is imported by `manage.py import_estate`."""
+
+    dry_run = forms.BooleanField(required=False, initial=True, label="Only show what would happen")
+    owner_team = forms.ChoiceField(label="Owner of APIs that name none", required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["owner_team"].choices = [EMPTY, *Team.objects.filter(retired_at=None).values_list("key", "name")]  # type: ignore[attr-defined]

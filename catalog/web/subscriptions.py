@@ -1,0 +1,99 @@
+"""Apply for a version, decide about an application, end a use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from catalog import permissions
+from catalog.domain import lifecycle
+from catalog.models import Subscription
+from catalog.selectors import apis
+from catalog.services import subscriptions
+from catalog.web.forms import DecisionForm, SubscribeForm
+from kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from kernel.viewer import Viewer
+
+
+def _end_of(day: Any) -> datetime | None:
+    return datetime.combine(day, time(), UTC) if day else None
+
+
+@require_http_methods(["GET", "POST"])
+def subscribe(request: HttpRequest, slug: str) -> HttpResponse:
+    viewer = Viewer.of(request.user)
+    api = apis.find(slug, viewer=viewer)
+    versions = [v for v in apis.versions_of(api, viewer=viewer) if v.state == lifecycle.PUBLISHED]
+    choices = [(v.reference, v.label) for v in versions]
+    form = SubscribeForm(
+        request.POST or None, viewer=viewer, versions=choices, initial={"version": f"{slug}@{request.GET.get('version', '')}"}
+    )
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        try:
+            subscriptions.apply(actor=request.user, application=given["application"], version=given["version"], environment=given["environment"],  # type: ignore[arg-type]
+                                justification=given["justification"], valid_until=_end_of(given["valid_until"]))  # fmt: skip
+        except (Invalid, Conflict, Forbidden) as error:
+            form.take(error)
+        else:
+            messages.success(request, f"{api.owner_team or 'The owner'} has been asked and decides.")
+            return redirect("catalog:subscriptions")
+    return render(
+        request, "catalog/subscribe.html", {"api": api, "form": form, "versions": versions}, status=422 if form.is_bound else 200
+    )
+
+
+@require_GET
+def subscriptions_list(request: HttpRequest) -> HttpResponse:
+    viewer = Viewer.of(request.user)
+    waiting = [
+        {"row": s, "permission": permissions.may_decide_subscription(viewer, s)} for s in apis.waiting_subscriptions(viewer)
+    ]
+    own = apis.own_subscriptions(viewer)
+    return render(request, "catalog/subscriptions.html", {"waiting": waiting, "own": own})
+
+
+@require_http_methods(["GET", "POST"])
+def decide(request: HttpRequest, subscription_id: int) -> HttpResponse:
+    """The owner's answer; for everybody else what was asked and what became of it."""
+    viewer = Viewer.of(request.user)
+    row = (
+        Subscription.objects.select_related(
+            "application__team", "version__api__owner_team", "environment", "requested_by", "decided_by"
+        )
+        .filter(pk=subscription_id, version__api__in=permissions.visible(viewer))
+        .first()
+    )
+    if row is None:
+        raise NotFound("subscription.unknown", "There is no such subscription, or you may not see it.")
+    form = DecisionForm(request.POST or None, initial={"valid_until": row.valid_until.date() if row.valid_until else None})
+    if request.method == "POST" and form.is_valid():
+        action, note = request.POST.get("decision"), form.cleaned_data["note"]
+        try:
+            if action == "approve":
+                subscriptions.approve(
+                    row.pk, actor=request.user, valid_until=_end_of(form.cleaned_data["valid_until"]), note=note
+                )  # type: ignore[arg-type]
+            elif action == "refuse":
+                subscriptions.refuse(row.pk, actor=request.user, note=note)  # type: ignore[arg-type]
+            elif action == "end":
+                subscriptions.end(row.pk, actor=request.user, note=note)  # type: ignore[arg-type]
+            else:
+                raise Invalid("subscription.decision", "Approve, refuse or end.")
+        except Invalid as error:
+            form.take(error)
+        else:
+            messages.success(request, "The decision is recorded.")
+            return redirect("catalog:subscriptions")
+    context = {
+        "row": row,
+        "form": form,
+        "permission": permissions.may_decide_subscription(viewer, row),
+        "ending": permissions.may_end_subscription(viewer, row),
+    }
+    return render(request, "catalog/subscription.html", context, status=422 if form.is_bound else 200)

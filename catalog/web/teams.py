@@ -1,0 +1,142 @@
+"""Teams, scorecards, campaigns, imports."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from catalog import permissions
+from catalog.domain import scorecards as cards_of
+from catalog.models import Application, Domain, ImportRun, System, Team
+from catalog.selectors import scorecards
+from catalog.services import importing
+from catalog.services.importing.sources import Source
+from catalog.web.forms import ImportForm
+from kernel import clock, tones
+from kernel.errors import Invalid, NotFound
+from kernel.models import User
+from kernel.viewer import Viewer
+
+
+@require_GET
+def teams(request: HttpRequest) -> HttpResponse:
+    from django.db.models import Count, Q
+
+    rows = Team.objects.filter(retired_at=None).annotate(
+        people=Count("group__user", filter=Q(group__user__is_active=True), distinct=True),
+        owned=Count("apis", filter=Q(apis__retired_at=None), distinct=True),
+    )
+    return render(request, "catalog/teams.html", {"teams": rows, "mine": Viewer.of(request.user).team_ids})
+
+
+@require_GET
+def team(request: HttpRequest, key: str) -> HttpResponse:
+    found = Team.objects.select_related("group").filter(key=key).first()
+    if found is None:
+        raise NotFound("team.unknown", f"There is no team {key[:60]!r}.")
+    viewer = Viewer.of(request.user)
+    cards = scorecards.of_apis(viewer=viewer, team=key)
+    context = {
+        "team": found, "people": User.objects.filter(groups=found.group, is_active=True).order_by("username"), "cards": cards,
+        "domains": Domain.objects.filter(owner_team=found), "systems": System.objects.filter(owner_team=found, retired_at=None),
+        "applications": Application.objects.filter(team=found, retired_at=None),
+        "reached": sum(c.reached for _, c in cards), "possible": sum(c.possible for _, c in cards),
+    }  # fmt: skip
+    return render(request, "catalog/team.html", context)
+
+
+@require_GET
+def scorecards_page(request: HttpRequest) -> HttpResponse:
+    """Advice: what holds where, by API, by team and by campaign. Nothing here blocks anything."""
+    viewer = Viewer.of(request.user)
+    wanted = request.GET.get("team", "")
+    rows = scorecards.of_apis(viewer=viewer, team=wanted if "\x00" not in wanted else "")
+    cards = [card for _, card in rows]
+    today = clock.now().date()
+    campaigns = []
+    for campaign in scorecards.campaigns():
+        reached, possible = cards_of.share(cards, campaign.point)
+        late = campaign.due_on < today and reached < possible
+        tone = tones.ok("Reached") if possible and reached == possible else tones.stop("Late") if late else tones.wait("Running")
+        campaigns.append(
+            {
+                "campaign": campaign,
+                "reached": reached,
+                "possible": possible,
+                "tone": tone,
+                "title": cards_of.POINTS.get(campaign.point, ""),
+            }
+        )
+    points = [(title, *cards_of.share(cards, key)) for key, title in cards_of.POINTS.items()]
+    context = {
+        "rows": rows,
+        "points": points,
+        "campaigns": campaigns,
+        "wanted": wanted,
+        "teams": Team.objects.filter(retired_at=None, apis__isnull=False).distinct(),
+    }
+    return render(request, "catalog/scorecards.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def imports(request: HttpRequest) -> HttpResponse:
+    """Imports so far, and a small one by upload; a folder is imported by the command."""
+    viewer = Viewer.of(request.user)
+    permission = permissions.may_steward(viewer)
+    form = ImportForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        files = request.FILES.getlist("files")
+        sources = [Source(f.name or f"file {n}", f.read()) for n, f in enumerate(files[:200], start=1)]
+        try:
+            if not sources:
+                raise Invalid("import.nothing", "Choose at least one file.")
+            run = importing.run(sources, actor=request.user, source=", ".join(s.name for s in sources)[:200], dry_run=form.cleaned_data["dry_run"],  # type: ignore[arg-type]
+                                defaults={"owner_team": form.cleaned_data["owner_team"]})  # fmt: skip
+        except Invalid as error:
+            form.take(error)
+        else:
+            return redirect("catalog:import", run_id=run.pk)
+    status = 422 if form.is_bound else 200
+    return render(
+        request,
+        "catalog/imports.html",
+        {"runs": ImportRun.objects.select_related("actor")[:50], "form": form, "permission": permission},
+        status=status,
+    )
+
+
+@require_GET
+def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The report of one import; while it runs, the page asks again every two seconds."""
+    run = ImportRun.objects.select_related("actor").filter(pk=run_id).first()
+    if run is None:
+        raise NotFound("import.unknown", f"There is no import {run_id}.")
+    outcome = request.GET.get("outcome", "")
+    rows = run.rows.all()
+    counts = {o: run.rows.filter(outcome=o).count() for o in ("created", "changed", "unchanged", "refused")}
+    counts["noticed"] = run.rows.filter(code="import.noticed").count()
+    if outcome == "noticed":
+        rows = rows.filter(code="import.noticed")
+    elif outcome in counts:
+        rows = rows.filter(outcome=outcome)
+    words = {
+        "": "All",
+        "created": "Created",
+        "changed": "Changed",
+        "unchanged": "Unchanged",
+        "refused": "Not understood",
+        "noticed": "With remarks",
+    }
+    picks = [
+        {"label": w, "url": f"?outcome={o}" if o else "?", "current": o == outcome, "count": counts[o] if o else None}
+        for o, w in words.items()
+    ]
+    looks = {
+        "created": tones.ok("Created"),
+        "changed": tones.ok("Changed"),
+        "unchanged": tones.quiet("Unchanged"),
+        "refused": tones.stop("Not understood"),
+    }
+    context = {"run": run, "rows": [{"row": r, "tone": looks[r.outcome]} for r in rows[:1000]], "picks": picks}
+    return render(request, "catalog/_import_run.html" if request.htmx else "catalog/import.html", context)  # type: ignore[attr-defined]
