@@ -25,40 +25,41 @@ from runtime.services import deployments, integrations
 SEED = Path(__file__).resolve().parent.parent / "deploy" / "demo"
 
 
-def document() -> dict[str, Any]:
+def document(seed: Path = SEED) -> dict[str, Any]:
     """The blueprint with `${NAME}` replaced from the environment; an unset name becomes an address that answers nobody."""
-    text = (SEED / "retailer.yaml").read_text()
+    text = (seed / "retailer.yaml").read_text()
     filled = re.sub(r"\$\{(\w+)\}", lambda found: os.environ.get(found[1], "http://127.0.0.1:9"), text)
-    loaded: dict[str, Any] = yaml.load(filled, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - CSafeLoader is the safe loader in C
+    loaded: dict[str, Any] = yaml.safe_load(filled)
     return loaded
+
+
+SALES_DECIDERS = ("sofia", "lena", "ada", "rita", "sam")
 
 
 def policy() -> dict[str, Any]:
     """The organisation's first policy."""
-    loaded: dict[str, Any] = yaml.load((SEED / "policy.yaml").read_text(), Loader=yaml.SafeLoader)
+    loaded: dict[str, Any] = yaml.safe_load((SEED / "policy.yaml").read_text())
     return loaded
 
 
 def manifest(name: str) -> dict[str, Any]:
     """An integration's manifest as its author hands it in: contracts pinned at what the catalog holds now."""
-    loaded: dict[str, Any] = integrations.pinned(
-        yaml.load((SEED / "integrations" / f"{name}.yaml").read_text(), Loader=yaml.SafeLoader)
-    )
+    loaded: dict[str, Any] = integrations.pinned(yaml.safe_load((SEED / "integrations" / f"{name}.yaml").read_text()))
     return loaded
 
 
-def apply() -> str:
+def apply(*, seed: Path = SEED, deploy_everything: bool = False) -> str:
     """Estate, policy, both integrations; the first one approved and deployed by its people, the second one waiting for them.
 
-    Everything goes through the services that people use, as those people. Returns one line for the terminal.
+    `seed` is another folder of the same shape, `deploy_everything` lets the people approve the second one too. Everything goes through the services that people use, as those people. Returns one line for the terminal.
     """
     passwords = {name: PASSWORD for name, _ in SIGN_INS}
-    report = estate.apply(document(), actor=None, base_dir=SEED, passwords=passwords)
+    report = estate.apply(document(seed), actor=None, base_dir=seed, passwords=passwords)
     if policies_in_force.present() is None:
         policies.install(level="organisation", document=policy(), actor=None)
     _pipeline_token()
     _integration("products-and-prices", decide=("petra", "ada", "rita"), deploy=True)
-    _integration("sales", decide=(), deploy=False)
+    _integration("sales", decide=SALES_DECIDERS if deploy_everything else (), deploy=deploy_everything)
     return f"demo retailer: {report.summary()}"
 
 

@@ -32,7 +32,7 @@ def start_celery(tiers: list[int], concurrency: int) -> subprocess.Popen[bytes]:
     queues = ",".join(f"tier{tier}" for tier in tiers)
     command = [sys.executable, "-m", "celery", "-A", "portal.celery", "worker", "-Q", queues, "-c", str(concurrency), "-l", "warning",
                "--without-gossip", "--without-mingle", "-n", f"wake-{os.getpid()}@%h"]  # fmt: skip
-    return subprocess.Popen(command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))  # noqa: PLW1509
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))
 
 
 def main() -> int:

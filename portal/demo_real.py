@@ -1,0 +1,241 @@
+"""`make demo-real DATA=…`: the demo's two integrations on real products, prices, tills and sales, ended by a reconciliation.
+
+It starts services, emulators, a worker and a scheduler of its own below `.state/real`, lets the demo's people approve, runs, and
+then compares three independent accounts: what was handed in, what the ledger says, and what the emulators' journals say.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from portal.up import ROOT, Refused, Supervisor
+
+STATE = ROOT / ".state" / "real"
+REAL_PRODUCT_CONTRACT = Path("specs/sap-s4hana/edmx/API_PRODUCT_SRV.b.edmx")
+PATIENCE_SECONDS = 600
+
+
+def main(given: list[str]) -> int:
+    if len(given) != 1 or not (Path(given[0]) / "retail").is_dir():
+        print("usage: make demo-real DATA=<folder with retail/, poslog/ and specs/>", file=sys.stderr)
+        return 2
+    data = Path(given[0]).resolve()
+    shutil.rmtree(STATE, ignore_errors=True)
+    os.environ["SANDBOX_DATA"] = str(data)
+    supervisor = Supervisor(STATE)
+    STATE.mkdir(parents=True)
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        supervisor.environment.pop(name, None)
+    try:
+        supervisor.start_services()
+        supervisor.start_sandbox()
+        os.environ.update(supervisor.environment)
+        return Story(supervisor, data).tell()
+    except Refused as refused:
+        print(f"tillgate: {refused}", file=sys.stderr)
+        return 1
+    finally:
+        supervisor.stop()
+
+
+class Story:
+    """The steps, each with what it saw."""
+
+    def __init__(self, supervisor: Supervisor, data: Path) -> None:
+        self.supervisor, self.data = supervisor, data
+        self.say = supervisor.say
+        self.failures: list[str] = []
+
+    def tell(self) -> int:
+        import django
+
+        django.setup()
+        self.prepare()
+        self.supervisor.spawn("worker", [sys.executable, "-m", "portal.worker", "--concurrency", "1"])
+        self.supervisor.spawn("scheduler", [sys.executable, "-m", "portal.scheduler"])
+        self.run("products-and-prices", "products and prices of AdventureWorks from the ERP to six stores")
+        handed = self.drop("poslog")
+        self.run("sales", "the real POSLog file of 51 transactions")
+        self.account("sales after the POSLog file", handed)
+        handed += self.drop("replay")
+        self.run("sales", "12,822 real sales rows, replayed as store sales")
+        self.account("sales after the replay", handed)
+        before = journal_counts(self.supervisor)
+        self.drop("poslog")
+        again = self.run("sales", "the same POSLog file dropped again")
+        self.expect("the same file changes nothing", again.accepted == 0 and journal_counts(self.supervisor) == before)
+        self.account("after everything", handed)
+        self.stores()
+        print(
+            "\n" + ("All accounts agree: lost 0, twice 0." if not self.failures else "NOT in order: " + "; ".join(self.failures))
+        )
+        return 1 if self.failures else 0
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+    def prepare(self) -> None:
+        """Migrations, the estate with the ERP's real product contract, approvals by the demo's people, both deployments."""
+        from django.core.management import call_command
+
+        from portal import demo
+
+        call_command("migrate", verbosity=0, interactive=False)
+        seed = STATE / "seed"
+        shutil.copytree(demo.SEED, seed)
+        real = self.data / REAL_PRODUCT_CONTRACT
+        shutil.copy(real, seed / "contracts" / "s4-product-v1.edmx")
+        self.say(demo.apply(seed=seed, deploy_everything=True))
+        self.say(f"S/4HANA product master registered from the real metadata ({real.stat().st_size:,} bytes)")
+
+    def drop(self, what: str) -> int:
+        """Real files into the stores' drop folder; answers how many transactions they hold."""
+        folder = os.environ["TILLGATE_PLACE_POSLOG"]
+        done = subprocess.run(
+            [sys.executable, "-m", "sandbox.realdata", what, "--data", str(self.data), "--drop", folder],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        if done.returncode:
+            raise Refused(f"The real data could not be dropped: {done.stderr.strip()}")
+        totals = json.loads(done.stdout)
+        self.say(f"dropped: {done.stdout.strip()[:300]}")
+        return int(totals["transactions"])
+
+    def run(self, key: str, words: str) -> Any:
+        from kernel.viewer import SYSTEM
+        from runtime.selectors import runs
+        from runtime.services import runs as running
+
+        began = time.monotonic()
+        run = running.start(key, "production", trigger="manual")
+        limit = began + PATIENCE_SECONDS
+        while time.monotonic() < limit:
+            made = runs.progress(SYSTEM, run.pk)
+            if made and made.state != "running" and not made.waiting and not made.retrying:
+                break
+            time.sleep(0.2)
+        else:
+            raise Refused(f"{key} was not done after {PATIENCE_SECONDS} s; the database is kept in {STATE}.")
+        seconds = time.monotonic() - began
+        self.say(f"{words}, {seconds:.1f} s")
+        if made.state != "succeeded":
+            self.failures.append(f"run {run.pk} {made.state}: {made.error}")
+        print(
+            f"           read {made.read:,}, accepted {made.accepted:,}, unchanged {made.unchanged:,}, refused by the contract {made.rejected:,}, conflicts {made.conflicts:,}"
+        )
+        for name, shares in by_target(made.shares).items():
+            counted = {
+                word: sum(getattr(share, word) for share in shares)
+                for word in ("delivered", "superseded", "skipped", "refused", "unknown")
+            }
+            print(
+                f"           → {name}: "
+                + ", ".join(f"{word} {number:,}" for word, number in counted.items() if number or word == "delivered")
+            )
+        return made
+
+    def account(self, words: str, handed: int) -> None:
+        """Handed in = read from the till's side; ledger = messages and dead letters; journal = what the vendors really did."""
+        ledger = sales_in_ledger()
+        self.say(f"reconciliation, {words}")
+        self.compare(
+            "transactions handed in", handed, "in the ledger, or refused with a reason", ledger["messages"] + ledger["rejected"]
+        )
+        for target, effect, journal in (("erp-sales", "sale.posted", "erp"), ("loyalty-earn", "points.earned", "loyalty")):
+            entries = Counter(entry["ref"] for entry in read_journal(self.supervisor, journal) if entry["effect"] == effect)
+            due = ledger[target]
+            lost = due["due"] - len(entries)
+            twice = sum(count - 1 for count in entries.values() if count > 1)
+            print(
+                f"           {target}: due {due['due']:,}, in the vendor's journal {len(entries):,}, with a person {due['parked']:,}, lost {lost}, twice {twice}"
+            )
+            if lost or twice or due["open"]:
+                self.failures.append(f"{target}: lost {lost}, twice {twice}, still open {due['open']}")
+        for reason, count in ledger["reasons"]:
+            print(f"           {count:6,} × {reason}")
+
+    def stores(self) -> None:
+        entries = [e for e in read_journal(self.supervisor, "stores") if e["effect"] in ("product.applied", "price.applied")]
+        twice = sum(count - 1 for count in Counter(e["ref"] for e in entries).values() if count > 1)
+        latest: dict[str, int] = {}
+        wrong_order = 0
+        for entry in entries:
+            wrong_order += latest.get(entry["entity"], -1) > entry["version"]
+            latest[entry["entity"]] = entry["version"]
+        self.say(
+            f"stores: {len(latest):,} products and prices held, {len(entries):,} applied, twice {twice}, out of order {wrong_order}"
+        )
+        if twice or wrong_order:
+            self.failures.append(f"stores: twice {twice}, out of order {wrong_order}")
+
+    def compare(self, left: str, a: int, right: str, b: int) -> None:
+        print(f"           {left} {a:,} = {right} {b:,}")
+        self.expect(f"{left} {a} and {right} {b}", a == b)
+
+    def expect(self, words: str, holds: bool) -> None:
+        if not holds:
+            self.failures.append(words)
+
+
+def by_target(shares: list[Any]) -> dict[str, list[Any]]:
+    grouped: dict[str, list[Any]] = {}
+    for share in shares:
+        grouped.setdefault(share.target, []).append(share)
+    return grouped
+
+
+_SALES = """
+select (select count(*) from runtime_message m where m.stream_id = s.id) as messages,
+       (select count(*) from runtime_rejected r where r.stream_id = s.id) as rejected
+  from runtime_stream s join runtime_integration i on i.id = s.integration_id where i.key = 'sales'"""
+_TARGETS = """
+select u.target, sum(p.position) as passed,
+       (select count(*) from runtime_parked x where x.subscription_id = u.id) as parked,
+       (select count(*) from runtime_parked x where x.subscription_id = u.id and x.state in ('retry', 'sending', 'behind')) as open,
+       (select coalesce(sum(d.superseded), 0) from runtime_delivery d where d.subscription_id = u.id) as superseded,
+       (select coalesce(sum(d.skipped), 0) from runtime_delivery d where d.subscription_id = u.id) as skipped
+  from runtime_subscription u join runtime_stream s on s.id = u.stream_id join runtime_integration i on i.id = s.integration_id
+  join runtime_progress p on p.subscription_id = u.id where i.key = 'sales' and u.replay_of_id is null group by u.id"""
+_REASONS = """
+select reason, count(*) from (
+  select regexp_replace(left(p.reason, 110), '[0-9]{2,}', '…', 'g') as reason from runtime_parked p where p.state in ('dead', 'unknown')
+  union all select regexp_replace(left(r.reason, 110), '[0-9]{2,}', '…', 'g') from runtime_rejected r) as all_of_them
+ group by 1 order by 2 desc limit 12"""
+
+
+def sales_in_ledger() -> dict[str, Any]:
+    """The ledger's account of the sales stream, per target: due at the vendor, parked with a person, still open."""
+    from runtime.selectors.rows import row, rows
+
+    made: dict[str, Any] = dict(row(_SALES) or {})
+    for one in rows(_TARGETS):
+        due = int(one["passed"] - one["parked"] - one["superseded"] - one["skipped"])
+        made[one["target"]] = {"due": due, "parked": one["parked"], "open": one["open"]}
+    made["reasons"] = [(one["reason"], one["count"]) for one in rows(_REASONS)]
+    return made
+
+
+def read_journal(supervisor: Supervisor, emulator: str) -> Iterator[dict[str, Any]]:
+    """The emulator's own file: the witness, read as lines of JSON."""
+    path = supervisor.state / "sandbox" / f"{emulator}.journal.jsonl"
+    if path.exists():
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield json.loads(line)
+
+
+def journal_counts(supervisor: Supervisor) -> dict[str, int]:
+    return {name: sum(1 for _ in read_journal(supervisor, name)) for name in ("erp", "loyalty")}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
