@@ -1,5 +1,4 @@
 """How far each subscription is: what waits, since when, what was confirmed last, what is parked."""
-# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The business side of the runtime: one flow per target of each deployed integration, said in a sentence."""
-# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+# ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
 
@@ -131,7 +131,16 @@ class Flow:
     @property
     def sentence(self) -> str:
         """ "Sales to ERP: 12,041 posted today, 3 wait for a person, oldest 12 min" """
-        return f"{self.title}: {self.headline} {self.says}"
+        rest = self.says.removeprefix("today, ")
+        return f"{self.title}: {self.headline} {rest}" if self.fleet else f"{self.title}: {self.headline} today, {rest}"
+
+    @property
+    def spark(self) -> str:
+        """The line of the hours in words, for people who do not see it."""
+        busiest = max(range(len(self.hours)), key=self.hours.__getitem__, default=None)
+        if busiest is None or not self.delivered:
+            return f"{self.title}: nothing {self.verb} yet today"
+        return f"{self.title}, {self.verb} per hour today; most in the hour from {busiest:02d}:00, {number(self.hours[busiest])}"
 
 
 _FLOWS = (
@@ -152,9 +161,9 @@ select i.key as integration, i.title, g.name as team, d.environment, d.paused, r
 )
 
 _TARGETS = """
-select r.id as release, r.manifest #>> '{source,system}' as source_system, t ->> 'name' as target, jsonb_array_length(r.manifest -> 'targets') as siblings,
-       exists (select from jsonb_array_elements(t -> 'writes') w where w ->> 'kind' = 'command') as commands
-  from runtime_release r cross join lateral jsonb_array_elements(r.manifest -> 'targets') t where r.id = any(%(releases)s)"""
+select w.release_id as release, w.target, min(w.source_system) as source_system, bool_or(w.kind = 'command') as commands,
+       (select count(distinct o.target) from runtime_entitywrite o where o.release_id = w.release_id) as siblings
+  from runtime_entitywrite w where w.release_id = any(%(releases)s) group by w.release_id, w.target"""
 
 _DELIVERED = """
 select subscription, hour, sum(confirmed)::bigint as confirmed from (

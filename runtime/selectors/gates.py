@@ -2,7 +2,6 @@
 
 `open` is always the view's own answer; the words explain it and never replace it.
 """
-# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
 
@@ -67,6 +66,8 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance, d.en
                          order by p.reference)
           from runtime_pin p join catalog_apiversion c on c.id = p.version_id
          where p.release_id = r.id and (c.state = 'retired' or c.sunset_at <= clock_timestamp())) as past_sunset,
+       (select array_agg(distinct w.entity || coalesce('/' || w.attribute_group, '') || ', whose record is ' || w.record) from runtime_against_record w
+         where w.release_id = r.id and w.target = s.target) as against_record,
        f.name as freeze, f.ends_at as freeze_ends_at,
        v.system_key, v.instance as vendor_instance, v.breaker, v.failures, v.open_until, v.probe_until, v.not_before,
        v.rate, v.burst, v.budget, v.concurrency,
@@ -97,7 +98,7 @@ def states(subscription_ids: Sequence[int]) -> dict[int, Gate]:
 
 
 def _gate(row: dict[str, Any]) -> Gate:
-    conditions = (_approved(row), _running(row), _in_time(row), _unfrozen(row), _breaker(row), _quota(row))
+    conditions = (_approved(row), _running(row), _in_time(row), _direction(row), _unfrozen(row), _breaker(row), _quota(row))
     return Gate(row["subscription_id"], row["permitted"], row["is_open"], conditions)
 
 
@@ -143,6 +144,13 @@ def _in_time(row: dict[str, Any]) -> Condition:
     if row["past_sunset"]:
         return Condition("sunset", title, f"{'; '.join(row['past_sunset'])}.", stop("Past sunset"))
     return Condition("sunset", title, "Every API version that it pins is before its sunset.", ok("In time"))
+
+
+def _direction(row: dict[str, Any]) -> Condition:
+    title = "Writes away from the record"
+    if row["against_record"]:
+        return Condition("direction", title, f"It writes {'; '.join(row['against_record'])}.", stop("Against the record"))
+    return Condition("direction", title, "No write goes against a system of record in force now.", ok("Allowed"))
 
 
 def _unfrozen(row: dict[str, Any]) -> Condition:

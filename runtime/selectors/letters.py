@@ -369,7 +369,7 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "unknown": ("No trustworthy answer", wait("Unknown, asked")),
     "behind": ("Waits for an earlier one", quiet("Behind")),
     "late": ("Left after its lease", wait("Late", "alert")),
-    "dismissed": ("Closed by a person", quiet("Closed")),
+    "given_up": ("Closed by a person", quiet("Closed")),
     "redriven": ("Sent again by a person", wait("Redriven", "replay")),
     "fixed": ("Corrected by a person", wait("Corrected", "user")),
 }
@@ -415,7 +415,7 @@ select (select count(*) from runtime_rejected p join runtime_stream st on st.id 
     + """)
      + (select count(*) from runtime_attempt t join runtime_subscription s on s.id = t.subscription_id join runtime_stream st on st.id = s.stream_id
           join runtime_integration i on i.id = st.integration_id
-         where t.at >= %(since)s and t.outcome in ('confirmed', 'dismissed') and t.first = t.last and st.environment = %(environment)s and """
+         where t.at >= %(since)s and t.outcome in ('confirmed', 'given_up') and t.first = t.last and st.environment = %(environment)s and """
     + SEEN
     + """) as settled"""
 )

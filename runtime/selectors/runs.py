@@ -3,7 +3,7 @@
 The source side is counted on the run's own row. The delivered side is worked out from positions: a run holds spans of the log, a
 target has passed everything up to its position, and what it could not pass with its batch is a row of its own.
 """
-# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+# ruff: noqa: E501 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Share:
     system_key: str
     passed: int = 0
     superseded: int = 0
+    skipped: int = 0
     refused: int = 0
     unknown: int = 0
     retrying: int = 0
@@ -37,7 +38,7 @@ class Share:
 
     @property
     def delivered(self) -> int:
-        return max(self.passed - self.superseded - self.refused - self.unknown - self.retrying - self.behind, 0)
+        return max(self.passed - self.superseded - self.skipped - self.refused - self.unknown - self.retrying - self.behind, 0)
 
     @property
     def waiting(self) -> int:
@@ -109,6 +110,11 @@ class Progress:
     @property
     def superseded(self) -> int:
         return self._sum("superseded")
+
+    @property
+    def skipped(self) -> int:
+        """Not meant for a target by its condition."""
+        return self._sum("skipped")
 
     @property
     def refused(self) -> int:
@@ -203,10 +209,10 @@ passed as (select p.subscription_id as id, sum(greatest(least(p.position, x.last
 held as (select p.subscription_id as id, count(*) filter (where p.state = 'dead') as refused, count(*) filter (where p.state in ('unknown', 'sending')) as unknown,
                 count(*) filter (where p.state = 'retry') as retrying, count(*) filter (where p.state = 'behind') as behind
            from runtime_parked p join subs on subs.id = p.subscription_id join spans x on x.lane = p.lane and p.position between x.first and x.last group by 1),
-over as (select d.subscription_id as id, sum(d.superseded)::bigint as superseded
+over as (select d.subscription_id as id, sum(d.superseded)::bigint as superseded, sum(d.skipped)::bigint as skipped
            from runtime_delivery d join subs on subs.id = d.subscription_id join spans x on x.lane = d.lane and d.last between x.first and x.last group by 1)
 select s.id as subscription_id, s.target, s.instance, s.system_key, coalesce(p.passed, 0) as passed, coalesce(p.total, 0) as total, coalesce(h.refused, 0) as refused,
-       coalesce(h.unknown, 0) as unknown, coalesce(h.retrying, 0) as retrying, coalesce(h.behind, 0) as behind, coalesce(o.superseded, 0) as superseded
+       coalesce(h.unknown, 0) as unknown, coalesce(h.retrying, 0) as retrying, coalesce(h.behind, 0) as behind, coalesce(o.superseded, 0) as superseded, coalesce(o.skipped, 0) as skipped
   from subs s left join passed p using (id) left join held h using (id) left join over o using (id) order by s.target, s.instance"""
 
 _MINUTES = """

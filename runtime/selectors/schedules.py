@@ -1,5 +1,5 @@
 """When integrations collect, when next, and what became of the last times."""
-# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+# ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
 

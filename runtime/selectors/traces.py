@@ -48,7 +48,7 @@ class Step:
     says: str
     start: float = 0.0
     width: float = 1.2
-    reference: str = ""
+    letter: tuple[int, int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ select m.key, m.payload::text as payload, m.run_id as run, coalesce(m.causation,
  where m.stream_id = %(stream)s and m.lane = %(lane)s and m.position = %(position)s"""
 
 _TARGETS = """
-select s.id as subscription, s.target, s.instance, s.kind, v.system_key, p.position as reached, d.at, d.outcome, d.token, q.state, q.reason, q.first_seen_at, q.not_before,
+select s.id as subscription, s.target, s.instance, s.kind, v.system_key, p.position as reached, d.at, d.outcome, d.token, d.skipped, d.last - d.first + 1 as batch, q.state, q.reason, q.first_seen_at, q.not_before,
        q.attempt,
        (s.coalesce or s.kind = 'database') and exists (select from runtime_message n where n.stream_id = s.stream_id and n.lane = %(lane)s and n.key = %(key)s
                                                           and n.position > %(position)s and n.position <= d.last) as superseded
@@ -212,7 +212,7 @@ def _steps(
         who = f"{name}{' ' + target['instance'] if target['instance'] else ''}, {target['target']}"
         mine = of_target.get(target["subscription"], [])
         for number, attempt in enumerate(mine, 1):
-            if attempt["outcome"] == "confirmed":
+            if attempt["outcome"] in ("confirmed", "given_up"):
                 continue
             tone = {"dead": stop("Refused"), "refused": stop("Refused")}.get(attempt["outcome"], wait("Unknown, asked"))
             steps.append(Step(f"{who}, try {number}", attempt["detail"][:160], attempt["at"], attempt["at"], tone, tone.word))
@@ -222,7 +222,7 @@ def _steps(
 
 def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], message: Found) -> Step:
     """Where the message stands at this target now."""
-    place = f"{target['subscription']}/{message.lane}/{message.position}"
+    place = (target["subscription"], message.lane, message.position)
     if target["state"] in ("dead", "unknown"):
         tone = stop("Waits for a person", "user") if target["state"] == "dead" else wait("Outcome unknown", "alert")
         return Step(
@@ -232,7 +232,7 @@ def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], mes
             None,
             tone,
             tone.word,
-            reference=f"parked:{place}",
+            letter=place,
         )
     if target["state"] == "behind":
         return Step(who, "an earlier message of this key is held", target["first_seen_at"], None, wait("Behind"), "Behind")
@@ -240,6 +240,9 @@ def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], mes
         return Step(
             who, f"tried {target['attempt']} times", target["first_seen_at"], None, wait("Will be tried again", "replay"), "Retry"
         )
+    given_up = next((t for t in reversed(tries) if t["outcome"] == "given_up"), None)
+    if given_up is not None:
+        return Step(who, given_up["detail"][:160], given_up["at"], None, quiet("Closed by a person", "user"), "Closed")
     confirmed = next((t for t in reversed(tries) if t["outcome"] == "confirmed"), None)
     if confirmed is not None:
         return Step(who, confirmed["reference"] or "delivered after all", confirmed["at"], None, ok("Confirmed"), "Confirmed")
@@ -247,6 +250,11 @@ def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], mes
         return Step(
             who, "a newer one of this key went with the same batch", target["at"], None, quiet("Superseded"), "Superseded"
         )
+    if target["skipped"] and target["skipped"] == target["batch"]:
+        return Step(who, "its condition does not ask for this one", target["at"], None, quiet("Not meant for it"), "Skipped")
+    if target["skipped"]:
+        note = f"{target['skipped']} of its batch of {target['batch']} were not meant for this target"
+        return Step(who, note, target["at"], None, ok("Passed"), "Passed")
     if target["at"] is not None:
         note = "written with its batch" if target["kind"] == "database" else "answered with its batch"
         return Step(who, note, target["at"], None, ok("Confirmed"), "Confirmed")

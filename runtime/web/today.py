@@ -1,0 +1,40 @@
+"""The first page of the runtime: the business first, the engine underneath."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from catalog.selectors import systems
+from kernel import clock
+from kernel.viewer import Viewer
+from runtime.selectors import engine, flows, letters, maps, vendors
+from runtime.web import environment
+
+
+@never_cache
+@require_safe
+def today(request: HttpRequest) -> HttpResponse:
+    viewer, place = Viewer.of(request.user), environment.chosen(request)
+    found = flows.today(viewer, place)
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "runtime/_flows.html", {"flows": found, "environment": place})
+    state = engine.state(viewer, place)
+    context = {
+        "environment": place,
+        "environments": environment.segments(request, place),
+        "day": timezone.localtime(clock.now()),
+        "flows": found,
+        "tone": flows.summary(found),
+        "map": maps.draw(found, systems.all_systems()),
+        "groups": letters.groups(viewer, place)[:8],
+        "held": [flow for flow in found if flow.broken or flow.shut or flow.paused],
+        "vendors": vendors.listed(viewer, place)[:8],
+        "engine": state,
+        "settled": letters.settled_today(viewer, place),
+        "open": sum(flow.for_person for flow in found),
+    }
+    return render(request, "runtime/today.html", context)

@@ -1,0 +1,383 @@
+"""A working day in the database: two deployed integrations with messages, deliveries, letters, runs and vendors in every state.
+
+Approvals are written below governance's triggers, progress below the ledger: the journeys test the way here, the page tests need the state.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import connection
+
+from catalog.models import Environment, SlaTier, System
+from kernel import clock
+from kernel.models import User
+from runtime.domain import manifest as manifests
+from runtime.domain.correlation import correlation_id, lane_of
+from runtime.models import (
+    Conflict,
+    Delivery,
+    Deployment,
+    EntityWrite,
+    Firing,
+    Head,
+    Integration,
+    Lane,
+    Parked,
+    Progress,
+    Rejected,
+    Release,
+    Run,
+    RunSpan,
+    Schedule,
+    Stream,
+    Subscription,
+    VendorState,
+    Worker,
+)  # fmt: skip
+from tests.portal import make
+
+_numbers = itertools.count(5_000_000)
+SALT = 0x0123_4567_89AB_CDEF
+
+SALES: dict[str, Any] = {
+    "integration": "sales", "title": "Sales", "domain": "sales", "owner": "sales-finance", "tier": 1, "lanes": 2, "degraded_mode": "queue_only",
+    "note": "Every closed sale is posted once and earns its points.",
+    "sources": [{"name": "tills", "system": "pos"}],
+    "event": {"name": "sale", "meaning": "fact", "key": "/transaction", "schema": {"type": "object", "required": ["transaction", "total"]}},
+    "targets": [
+        {
+            "name": "journal", "system": "s4", "api": "s4-sales@v1", "contract": "sha256:" + "a" * 64, "operation": "POST /sales", "idempotency": "L", "batch": 50,
+            "connection": {"protocol": "rest", "profile": "retail-sales"}, "writes": [{"entity": "journal-entry", "kind": "command"}],
+            "limits": {"rate": 10, "burst": 20, "budget": 36000},
+            "mapping": {"mapping": "sale-to-journal", "version": "3", "fields": [
+                {"to": "reference", "from": "transaction", "type": "string", "required": True, "note": "the sale's identity"},
+                {"to": "journalDate", "from": "business_date", "type": "date", "note": "not the calendar date"},
+                {"to": "amount", "from": "total", "type": "money", "currency": "EUR", "required": True},
+                {"to": "taxCode", "from": "tax_class", "type": "string", "lookup": "tax-map"},
+                {"to": "lines", "from": "lines", "each": [
+                    {"to": "account", "constant": "4000"}, {"to": "amount", "formula": "quantity * price", "type": "decimal", "scale": 2}]},
+            ], "lookups": {"tax-map": {"version": "14", "values": {"R1": "V1", "R2": "V2"}}}},
+        },
+        {
+            "name": "earn", "system": "loyalty", "api": "loyalty-earn@v1", "contract": "sha256:" + "b" * 64, "idempotency": "K",
+            "connection": {"protocol": "rest", "profile": "loyalty"}, "writes": [{"entity": "loyalty-account", "kind": "command"}],
+            "mapping": {"mapping": "sale-to-points", "version": "1", "fields": [
+                {"to": "member", "from": "member", "type": "string", "required": True}, {"to": "reference", "from": "transaction", "type": "string"}]},
+        },
+    ],
+}  # fmt: skip
+
+PRICES: dict[str, Any] = {
+    "integration": "prices", "title": "Prices to tills", "domain": "price", "owner": "pricing", "tier": 1, "lanes": 2, "degraded_mode": "local_with_caps",
+    "sources": [{"name": "conditions", "system": "s4", "connection": {"protocol": "odata_v2", "profile": "s4hana-cloud"}}],
+    "event": {"name": "price", "meaning": "state"},
+    "targets": [{
+        "name": "stores", "system": "pos", "instances": ["0101", "0102", "0103", "0187", "0206", "0590"], "idempotency": "N", "coalesce": True, "batch": 100,
+        "api": "store-prices@v1", "contract": "sha256:" + "c" * 64, "connection": {"protocol": "rest", "profile": "store-server"},
+        "writes": [{"entity": "price", "attribute_group": "base-price", "kind": "replica"}],
+        "mapping": {"mapping": "price", "version": "1", "fields": [{"to": "sku", "from": "Material", "type": "string", "required": True}]},
+    }],
+    "schedule": {"when": "every 15m", "zone": "Europe/Berlin"},
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class People:
+    sofia: User
+    rita: User
+    petra: User
+    sam: User
+    zoe: User
+    groups: dict[str, Group] = field(default_factory=dict)
+
+
+def estate() -> People:
+    """Teams, people, systems, environments and tiers."""
+    teams = {
+        "sales-finance": "Sales and finance", "pricing": "Pricing", "architects": "Architects", "release-managers": "Release managers", "security": "Security",
+    }  # fmt: skip
+    groups = {
+        key: make.team(key, name, "role" if key in ("architects", "release-managers", "security") else "domain")
+        for key, name in teams.items()
+    }
+    for key, name, kind in (
+        ("s4", "S/4HANA Cloud", "erp"), ("pos", "Store POS estate", "pos"), ("loyalty", "Loyalty engine", "loyalty"),
+    ):  # fmt: skip
+        System.objects.create(key=key, name=name, kind=kind)
+    for position, key in enumerate(("test", "production")):
+        Environment.objects.create(key=key, name=key.capitalize(), position=position)
+    for level, staleness in ((0, 60), (1, 900), (2, 3600), (3, 86400)):
+        SlaTier.objects.create(level=level, name=f"Tier {level}", rules={"max_staleness_s": staleness})
+    return People(
+        sofia=make.person("sofia", groups["sales-finance"]),
+        rita=make.person("rita", groups["release-managers"]),
+        petra=make.person("petra", groups["pricing"]),
+        sam=make.person("sam", groups["security"]),
+        zoe=make.person("zoe"),
+        groups=groups,
+    )
+
+
+def approve(key: str, digest: str, environment: str = "production") -> int:
+    """A sealed approval, without its change request."""
+    with connection.cursor() as cursor:
+        cursor.execute("set session_replication_role = replica")
+        cursor.execute(
+            """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, subject_digest, diff_digest, impact_digest,
+                 policy_digest, seats, approver_ids, valid_from, used_by_text, void_reason)
+               values ('review', %s, 1, 'integration', %s, %s, %s, '', '', '', '', '[]', '{}', clock_timestamp() - interval '1 minute', '', '') returning id""",
+            [next(_numbers), key, digest, environment],
+        )
+        made = cursor.fetchone()[0]
+        cursor.execute("set session_replication_role = origin")
+    return int(made)
+
+
+def void(approval_id: int, reason: str = "the mapping changed") -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("set session_replication_role = replica")
+        cursor.execute(
+            "update governance_approval set voided_at = clock_timestamp(), void_reason = %s where id = %s", [reason, approval_id]
+        )
+        cursor.execute("set session_replication_role = origin")
+
+
+class Site:
+    """One integration, deployed. `put` fills the log, `pass_to` moves a target on, `park` makes a letter."""
+
+    def __init__(self, manifest: dict[str, Any], group: Group, *, deploy: bool = True, environment: str = "production") -> None:
+        self.group, self.environment = group, environment
+        self.integration = Integration.objects.create(
+            key=manifest["integration"], title=manifest["title"], domain_key=manifest["domain"], owner_team=group
+        )
+        self.release = self.register(manifest)
+        self.streams: dict[str, Stream] = {}
+        self.next: dict[int, int] = {}
+        self.deployment: Deployment | None = None
+        if deploy:
+            self.deploy(self.release)
+
+    def register(self, manifest: dict[str, Any]) -> Release:
+        reading = manifests.parse(manifest)
+        release = Release.objects.create(
+            integration=self.integration, digest=reading.digest, manifest=reading.data, tier=reading.manifest.tier
+        )
+        EntityWrite.objects.bulk_create(
+            EntityWrite(
+                release=release, target=target.name, entity=write.entity, kind=write.kind, attribute_group=write.attribute_group,
+                source_system=reading.manifest.source_of(target).system, target_system=target.system,
+            )
+            for target in reading.manifest.targets for write in target.writes
+        )  # fmt: skip
+        return release
+
+    def deploy(self, release: Release) -> None:
+        self.approval = approve(self.integration.key, release.digest, self.environment)
+        self.deployment = Deployment.objects.create(
+            integration=self.integration, release=release, environment=self.environment, approval_id=self.approval
+        )
+        manifest = manifests.load(release.manifest)
+        self.stream = Stream.objects.create(
+            integration=self.integration, environment=self.environment, lanes=manifest.lanes, immutable=manifest.event.meaning == "fact", salt=SALT
+        )  # fmt: skip
+        for lane in range(manifest.lanes):
+            Lane.objects.create(stream=self.stream, lane=lane)
+            self.next[lane] = 1
+        self.subscriptions: dict[tuple[str, str], Subscription] = {}
+        for target in manifest.targets:
+            for instance in target.instances or [""]:
+                vendor, _ = VendorState.objects.get_or_create(
+                    system_key=target.system, instance=instance, environment=self.environment
+                )
+                made = Subscription.objects.create(
+                    stream=self.stream, target=target.name, instance=instance, deployment=self.deployment, vendor=vendor, kind="vendor",
+                    idempotency=target.idempotency, coalesce=target.coalesce, batch=target.batch, tier=manifest.tier,
+                )  # fmt: skip
+                self.subscriptions[target.name, instance] = made
+                for lane in range(manifest.lanes):
+                    Progress.objects.create(subscription=made, lane=lane)
+        Schedule.objects.create(
+            integration=self.integration, environment=self.environment, expression="every 15m", zone="Europe/Berlin",
+            next_due_at=clock.now() + timedelta(minutes=7),
+        )  # fmt: skip
+
+    def put(
+        self, *payloads: dict[str, Any], key: str = "transaction", at: datetime | None = None, run: Run | None = None
+    ) -> list[tuple[int, int]]:
+        """Append payloads; their places `(lane, position)`."""
+        places: list[tuple[int, int]] = []
+        rows, spans = [], {}
+        for payload in payloads:
+            name = str(payload[key])
+            lane = lane_of(name, self.stream.lanes)
+            position, self.next[lane] = self.next[lane], self.next[lane] + 1
+            places.append((lane, position))
+            spans.setdefault(lane, []).append(position)
+            rows.append(
+                (
+                    self.stream.pk,
+                    lane,
+                    position,
+                    at or clock.now(),
+                    name,
+                    0,
+                    self.release.pk,
+                    run.pk if run else None,
+                    json.dumps(payload),
+                )
+            )
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                """insert into runtime_message (stream_id, lane, position, received_at, key, previous, version, release_id, run_id, payload)
+                   values (%s, %s, %s, %s, %s, %s, 0, %s, %s, %s)""",
+                rows,
+            )
+        Head.objects.bulk_create(
+            [Head(pk=(self.stream.pk, row[4]), hash=index, version=0, position=row[2]) for index, row in enumerate(rows)],
+            ignore_conflicts=True,
+        )
+        for lane, following in self.next.items():
+            Lane.objects.filter(stream=self.stream, lane=lane).update(next=following)
+        if run is not None:
+            RunSpan.objects.bulk_create(
+                RunSpan(run=run, lane=lane, first=min(taken), last=max(taken)) for lane, taken in spans.items()
+            )
+        return places
+
+    def pass_to(
+        self, target: str, instance: str = "", *, share: float = 1.0, at: datetime | None = None, superseded: int = 0
+    ) -> None:
+        """The target has passed this share of every lane, with one batch of evidence each."""
+        subscription = self.subscriptions[target, instance]
+        for lane, following in self.next.items():
+            reached = int((following - 1) * share)
+            before = Progress.objects.get(subscription=subscription, lane=lane).position
+            if reached <= before:
+                continue
+            Progress.objects.filter(subscription=subscription, lane=lane).update(position=reached)
+            Delivery.objects.create(
+                subscription=subscription, lane=lane, first=before + 1, last=reached, token=1, release=self.release, at=at or clock.now(),
+                outcome="answered", confirmed=reached - before - superseded, superseded=superseded,
+            )  # fmt: skip
+
+    def park(
+        self, place: tuple[int, int], target: str, *, state: str = "dead", reason: str, reason_class: str = "refused", key: str = "k",
+        fingerprint: str = "3e91aa00bb11cc22", at: datetime | None = None, instance: str = "",
+    ) -> Parked:  # fmt: skip
+        lane, position = place
+        return Parked.objects.create(
+            subscription=self.subscriptions[target, instance], lane=lane, position=position, key=key, state=state, reason_class=reason_class,
+            reason=reason, fingerprint=fingerprint, attempt=2, first_seen_at=at or clock.now(),
+        )  # fmt: skip
+
+    def attempt(self, place: tuple[int, int], target: str, outcome: str, detail: str, *, reference: str | None = None) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """insert into runtime_attempt (subscription_id, lane, first, last, token, release_id, outcome, detail, reference)
+                   values (%s, %s, %s, %s, 1, %s, %s, %s, %s)""",
+                [self.subscriptions[target, ""].pk, place[0], place[1], place[1], self.release.pk, outcome, detail, reference],
+            )
+
+    def correlation(self, place: tuple[int, int]) -> str:
+        return correlation_id(self.stream.salt, self.stream.pk, *place)
+
+    def run(self, **more: Any) -> Run:
+        values = {"kind": "intake", "trigger": "intake", "state": "running", "read": 0, "accepted": 0} | more
+        return Run.objects.create(integration=self.integration, deployment=self.deployment, stream=self.stream, **values)
+
+
+def sale(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "transaction": f"0187-07-20261118-{number:06d}", "business_date": "2026-11-18", "total": 23.95, "tax_class": "R1", "member": f"m{number}",
+        "lines": [{"quantity": 1, "price": 23.95}], **more,
+    }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Day:
+    people: People
+    sales: Site
+    prices: Site
+    run: Run
+    letters: list[Parked]
+    places: list[tuple[int, int]]
+    rejected: Rejected
+    conflict: Conflict
+
+
+def day() -> Day:
+    """Sales with three refused at the ERP, one of unknown outcome; prices with a broken store; something of every kind."""
+    people = estate()
+    now = clock.now()
+    sales = Site(SALES, people.groups["sales-finance"])
+    done = sales.run(
+        state="succeeded", ended_at=now - timedelta(minutes=40), read=60, accepted=60, started_at=now - timedelta(minutes=50)
+    )
+    sales.put(*[sale(n) for n in range(60)], at=now - timedelta(minutes=45), run=done)
+    for target in ("journal", "earn"):
+        sales.pass_to(target, at=now - timedelta(minutes=42))
+    run = sales.run(read=43, accepted=40, unchanged=1, rejected_count=2, started_at=now - timedelta(minutes=6))
+    places = sales.put(
+        *[sale(n, tax_class="R7" if n % 13 == 0 else "R1") for n in range(100, 140)], at=now - timedelta(minutes=5), run=run
+    )
+    sales.pass_to("journal", share=0.8, at=now - timedelta(minutes=3))
+    sales.pass_to("earn", at=now - timedelta(minutes=4))
+    refusal = "ERP answered 400: tax code R7 not found in company code 1010"
+    letters = [
+        sales.park(place, "journal", reason=refusal, key=sale(100 + n)["transaction"], at=now - timedelta(minutes=12 - n))
+        for n, place in enumerate(places[:3])
+    ]
+    for place in places[:3]:
+        sales.attempt(place, "journal", "unknown", "no answer within 5 s")
+        sales.attempt(place, "journal", "dead", refusal)
+    letters.append(
+        sales.park(
+            places[4],
+            "earn",
+            state="unknown",
+            reason="sent, and no answer",
+            reason_class="unknown",
+            fingerprint="a07c00000000aaaa",
+            key=sale(104)["transaction"],
+            at=now - timedelta(hours=2),
+        )  # fmt: skip
+    )
+    sales.park(places[5], "journal", state="retry", reason="busy", reason_class="not_now", fingerprint="", key="k5")
+    rejected = Rejected.objects.create(
+        stream=sales.stream, run=run, key="0187-07-20261118-000900", digest="d" * 32, reason_class="contract", fingerprint="9b18000000000000",
+        reason="/total: -3 is less than the minimum of 0", raw='{"transaction": "0187-07-20261118-000900", "total": -3}', at=now - timedelta(hours=26),
+    )  # fmt: skip
+    conflict = Conflict.objects.create(
+        stream=sales.stream, key=sale(1)["transaction"], held_position=_position_of(sales, sale(1)["transaction"]), hash=7, payload=sale(1, total=24.95),
+    )  # fmt: skip
+    prices = Site(PRICES, people.groups["pricing"])
+    prices.put(*[{"sku": f"P{n}", "price": 9.99} for n in range(30)], key="sku", at=now - timedelta(minutes=41))
+    for instance in ("0101", "0102", "0103", "0187"):
+        prices.pass_to("stores", instance, at=now - timedelta(minutes=40), superseded=1)
+    prices.pass_to("stores", "0206", share=0.5, at=now - timedelta(minutes=41))
+    VendorState.objects.filter(system_key="pos", instance="0590").update(
+        breaker="open",
+        failures=5,
+        openings=2,
+        open_until=now + timedelta(minutes=2),
+        last_error="connection refused",
+        last_error_at=now,
+    )
+    VendorState.objects.filter(system_key="s4").update(
+        rate=10, burst=20, allowance=20, budget=36_000, spent=25_600, spent_on=now.date(), last_success_at=now
+    )
+    for number in range(3):
+        Worker.objects.create(name=f"runtime-{number}", kind="worker", beat_at=now - timedelta(seconds=90 if number == 2 else 2))
+    schedule = Schedule.objects.get(integration=prices.integration)
+    Firing.objects.create(schedule=schedule, due_at=now - timedelta(minutes=8))
+    return Day(people, sales, prices, run, letters, places, rejected, conflict)
+
+
+def _position_of(site: Site, key: str) -> int:
+    return int(Head.objects.get(pk=(site.stream.pk, key)).position)
