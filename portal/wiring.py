@@ -10,7 +10,14 @@ from importlib import import_module
 from kernel import outbox
 
 # topic (or prefix with *) → "module:function"; modules are loaded at first start, so that no room waits for another.
-REACTIONS: tuple[tuple[str, str], ...] = ()
+REACTIONS: tuple[tuple[str, str], ...] = (
+    ("governance.change_submitted", "governance.tasks:on_change_submitted"),
+    ("governance.change_approved", "governance.tasks:on_change_approved"),
+    ("governance.*", "governance.tasks:on_any"),
+    ("catalog.version_*", "governance.tasks:on_version_changed"),
+    ("catalog.contract_revision_proposed", "governance.tasks:on_version_changed"),
+    ("*", "governance.tasks:on_webhook"),
+)
 
 
 def connect() -> None:
