@@ -140,6 +140,11 @@ class HttpClient:
             httpx.ProxyError,
             httpx.UnsupportedProtocol,
         ) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                cure = "name its CA file under 'verify' if it is the store's own"
+                raise Refused(
+                    "egress.certificate", f"{where}: the TLS certificate is not trusted; {cure} ({_words(error)})"
+                ) from None
             raise Retriable(f"{where}: no connection ({_words(error)})") from None
         except (httpx.TransportError, OSError) as error:
             raise _lost(f"{where}: no answer ({_words(error)})", effect=effect) from None

@@ -12,11 +12,7 @@ def sandbox(tmp_path_factory):
 
 @pytest.fixture
 def calm(sandbox):
-    """No faults before, none after."""
-    controls = (sandbox.erp, sandbox.stores, sandbox.loyalty)
-    for control in controls:
-        control.clear()
+    """The emulators, with whatever a test orders (faults, hanging calls) taken back afterwards."""
     yield sandbox
-    for control in controls:
-        control.control(release=True)
-        control.clear()
+    for control in (sandbox.erp, sandbox.stores, sandbox.loyalty):
+        control.control(clear=True, release=True)

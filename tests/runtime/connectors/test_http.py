@@ -2,7 +2,10 @@
 
 import gzip
 import pickle
+import shutil
 import socket
+import ssl
+import subprocess
 import time
 from datetime import UTC, datetime
 
@@ -176,3 +179,36 @@ def test_secrets_show_their_names_only_and_are_not_pickled():
         pickle.dumps(secrets)
     with pytest.raises(Refused, match="'token' is not set"):
         secrets["token"]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A store server's own certificate, made by the openssl command."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("the openssl command is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    paths = folder / "key.pem", folder / "cert.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", paths[0], "-out", paths[1], "-days", "2", "-subj",
+         "/CN=store", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True,
+    )  # fmt: skip
+    return paths
+
+
+def test_a_certificate_that_nobody_signed_is_refused_unless_its_ca_is_named(client, certificate):
+    key, cert = certificate
+    with Server(lambda seen: (200, {}, {"ok": True})) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        server.server.socket = context.wrap_socket(server.server.socket, server_side=True, do_handshake_on_connect=False)
+        url = server.url.replace("http:", "https:")
+        with pytest.raises(Refused, match="certificate is not trusted"):
+            client(url).request("GET", "/", call=Call(deadline=5), effect=False)
+        assert server.seen == []
+        assert client(url, verify=str(cert)).request("GET", "/", call=Call(deadline=5), effect=False).ok
+
+
+def test_tls_checks_cannot_be_switched_off(client):
+    with pytest.raises(Refused, match="always checked"):
+        client("https://vendor.example", verify=False)
