@@ -80,6 +80,33 @@ _STRUCTURE: dict[str, str] = {
 }
 """Parts of an API description without which nothing can be compared; a value of another type refuses the contract."""
 
+_EVENT_STRUCTURE: dict[str, str] = {
+    **dict.fromkeys(
+        ("info", "components", "servers", "bindings", "message", "publish", "subscribe", "channel", "reply"), "an object"
+    ),
+    **dict.fromkeys(("channels", "operations", "parameters", "operationTraits", "messageTraits"), "an object of objects"),
+    **dict.fromkeys(("messages", "traits"), "a list or an object"),
+    **dict.fromkeys(("schemas",), "an object of schemas"),
+    **dict.fromkeys(("payload", "headers"), "a schema"),
+}
+"""The same for event descriptions."""
+
+_SCHEMA_WORDS = frozenset(
+    (
+        "schema",
+        "schemas",
+        "properties",
+        "definitions",
+        "$defs",
+        "items",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "payload",
+        "headers",
+        "bindings",
+    )
+)
 _OBJECT_MEMBERS = frozenset(("an object of objects",))
 _SCHEMA_MEMBERS = frozenset(("an object of schemas", "a list of schemas"))
 
@@ -91,7 +118,7 @@ def settle(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[str, Any],
     """
     wrong: list[tuple[tuple[str, ...], str, Any]] = []
     family = kind_of_contract.partition("-")[0].replace("edmx", "openapi")
-    structured = family != "jsonschema"
+    structure = {"openapi": _STRUCTURE, "asyncapi": _EVENT_STRUCTURE}.get(family, {})
     swagger = kind_of_contract == "openapi-2.0"  # there, a discriminator is the property's name
     stack: list[tuple[Any, bool, tuple[Any, str] | None]] = [(tree, False, None)]
     while stack:
@@ -113,12 +140,12 @@ def settle(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[str, Any],
                     wrong.append(((*_tokens(trail), key), expected, item))
                     if expected not in _SCHEMA_MEMBERS or kind not in _KINDS[expected]:
                         continue
-            elif structured and key in _STRUCTURE and not _fits(key, item, kind, _STRUCTURE[key], value):
+            elif key in structure and not _fits(key, item, kind, structure[key], value):
                 if item is None:
-                    wrong.append(((*_tokens(trail), key), _STRUCTURE[key], item))
+                    wrong.append(((*_tokens(trail), key), structure[key], item))
                     continue
-                if _is_structural(trail, key, family):
-                    raise _refuse((*_tokens(trail), key), _STRUCTURE[key], item)
+                if not _SCHEMA_WORDS & set(_tokens(trail)):
+                    raise _refuse((*_tokens(trail), key), structure[key], item)
             if key in DATA or (key[:2] == "x-" and key != "x-bundled"):
                 continue
             if kind is dict:
@@ -151,14 +178,6 @@ def _fits(key: str, item: Any, kind: type, expected: str, holder: dict[str, Any]
     if expected == "a list or an object" and kind is list:
         return all(type(one) is dict for one in item)
     return not (expected == "a whole number" and item < 0)
-
-
-def _is_structural(trail: tuple[Any, str] | None, key: str, family: str) -> bool:
-    """Whether the key is part of the description's frame here, and not a word in a schema or in an event's own data."""
-    tokens = _tokens(trail)
-    if family != "openapi":
-        return not tokens
-    return not ({"schema", "schemas", "properties", "definitions", "items", "allOf", "anyOf", "oneOf"} & set(tokens))
 
 
 def _tokens(trail: Any) -> tuple[str, ...]:
