@@ -1,4 +1,4 @@
-"""The runtime room. Change kinds are registered when Django is ready; governance knows them only as data."""
+"""The runtime room. Its change kinds are registered when Django is ready; governance knows them only as data."""
 
 from django.apps import AppConfig
 
@@ -6,3 +6,8 @@ from django.apps import AppConfig
 class RuntimeConfig(AppConfig):
     name = "runtime"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from runtime.services.change_kinds import register_all
+
+        register_all()

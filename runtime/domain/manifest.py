@@ -47,7 +47,8 @@ _SOURCE = _object(
 )
 _TARGET = _object(
     ["name", "system", "mapping", "writes", "idempotency"],
-    name=_KEY, system=_KEY, instances={"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 80}, "minItems": 1, "uniqueItems": True},
+    name=_KEY, system=_KEY, source=_KEY, when={"type": "string", "minLength": 1},
+    instances={"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 80}, "minItems": 1, "uniqueItems": True},
     api=_REFERENCE, contract=_DIGEST, schema={"type": "string", "pattern": "^(/.*)?$"}, operation={"type": "string"}, connection=_CONNECTION,
     table=_object(["name", "key"], name={"type": "string", "pattern": "^[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)?$"},
                   key={"type": "array", "items": {"type": "string"}, "minItems": 1}),

@@ -199,7 +199,7 @@ def _filled_by_connector(target: Target, message: str) -> bool:
         return False
     settings = connections.settings_of(target.connection)
     names = [settings.get("idempotency_field"), settings.get("correlation_field")]
-    return any(name and f"'{name}'" in message for name in names)
+    return any(name and f"requires {name}," in message for name in names)
 
 
 def links(manifest: Manifest) -> Findings:

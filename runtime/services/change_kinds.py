@@ -1,0 +1,253 @@
+"""What governance learns of integrations: the kinds of change, facts about their subjects, and the checks.
+
+Registered by `RuntimeConfig.ready()`; governance calls them and knows nothing of manifests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from catalog.selectors import consumers, contracts, systems, versions
+from governance.domain import checks, kinds
+from governance.domain.checks import Check, CheckContext, CheckOutcome
+from governance.domain.kinds import ChangeKind
+from governance.domain.subject import AffectedConsumer, Subject, SubjectFacts
+from kernel.errors import DomainError
+from runtime.domain import manifest as manifests
+from runtime.domain.manifest import Manifest
+from runtime.models import Deployment, Release, Subscription
+from runtime.services import judging
+
+Finder = Callable[[Manifest, datetime], list[dict[str, Any]]]
+
+
+def register_all() -> None:
+    kinds.register(
+        ChangeKind(
+            key="integration.deploy",
+            label="Deploy an integration",
+            facts=_facts,
+            checks=DEPLOY_CHECKS,
+            panel="runtime:integration-panel",
+            subject_kind="integration",
+        )
+    )
+    kinds.register(
+        ChangeKind(
+            key="integration.rollback", label="Roll an integration back", facts=_facts, checks=(*DEPLOY_CHECKS, _RAN_BEFORE), panel="runtime:integration-panel",
+            subject_kind="integration",
+        )
+    )  # fmt: skip
+    kinds.register(
+        ChangeKind(
+            key="replay.open",
+            label="Send stored messages again",
+            facts=_replay_facts,
+            checks=(_REPLAY_SAFE,),
+            subject_kind="replay",
+        )
+    )
+
+
+# -- facts ---------------------------------------------------------------------------------------------------------------
+
+
+def _facts(subject: Subject) -> SubjectFacts | None:
+    """Facts of an integration at a digest. The present digest is the subject's own while its release is registered: a changed
+    manifest is another release, and therefore another subject."""
+    release = Release.objects.select_related("integration").filter(integration__key=subject.id, digest=subject.digest).first()
+    if release is None:
+        return None
+    manifest = manifests.load(release.manifest)
+    before = (
+        Deployment.objects.select_related("release")
+        .filter(integration=release.integration, active=True)
+        .exclude(release=release)
+        .order_by("-id")
+        .first()
+    )
+    entities = tuple(
+        dict.fromkeys(
+            f"{w.entity}/{w.attribute_group}" if w.attribute_group else w.entity for t in manifest.targets for w in t.writes
+        )
+    )
+    system_keys = tuple(dict.fromkeys([s.system for s in manifest.sources] + [t.system for t in manifest.targets]))
+    return SubjectFacts(
+        title=manifest.title, digest=release.digest, tier=manifest.tier, data_class=_data_class(manifest), owner_team_ids=(release.integration.owner_team_id,),
+        record_owner_team_ids=_record_owners(manifest), entities=entities, consumers_affected=_affected(manifest), domain_key=manifest.domain,
+        base_digest=before.release.digest if before else None, revision_digest=release.digest, system_keys=system_keys,
+        contributor_ids=(release.created_by_id,) if release.created_by_id else (), url=f"/runtime/integrations/{subject.id}/",
+        old=before.release.manifest if before else None, new=release.manifest, extras={"release": release.pk},
+    )  # fmt: skip
+
+
+def _data_class(manifest: Manifest) -> str | None:
+    """The most sensitive class of the versions that are called; None where nobody has said."""
+    order = ("public", "internal", "personal", "cardholder")
+    found = [
+        version.data_class for _, reference, _ in manifest.pins() if (version := versions.by_reference(reference)) is not None
+    ]
+    known = [name for name in found if name in order]
+    return max(known, key=order.index) if known and len(known) == len(found) else None
+
+
+def _record_owners(manifest: Manifest) -> tuple[int, ...]:
+    """Owners of the domains of the systems that are read and written."""
+    keys = [s.system for s in manifest.sources] + [t.system for t in manifest.targets]
+    owners = [facts.owner_team_id for key in dict.fromkeys(keys) if (facts := systems.by_key(key)) is not None]
+    return tuple(dict.fromkeys(owner for owner in owners if owner is not None))
+
+
+def _affected(manifest: Manifest) -> tuple[AffectedConsumer, ...]:
+    """Who uses the target APIs beside us: they feel what this integration writes."""
+    found: dict[tuple[str, str], AffectedConsumer] = {}
+    for target in manifest.targets:
+        version = versions.by_reference(target.api) if target.api else None
+        for one in consumers.of_version(version.id) if version else []:
+            found[one.application_key, one.environment] = AffectedConsumer(
+                one.application_key, one.name, one.team_id, one.team_key, one.environment, one.state, one.last_seen_at
+            )
+    return tuple(found[key] for key in sorted(found))
+
+
+def _replay_facts(subject: Subject) -> SubjectFacts | None:
+    """`<integration>/<target>[/<instance>|/redrive]`; the digest names the exact messages."""
+    key, _, rest = subject.id.partition("/")
+    target, _, instance = rest.partition("/")
+    found = Subscription.objects.select_related("stream__integration", "deployment__release").filter(
+        stream__integration__key=key, target=target, instance="" if instance == "redrive" else instance, replay_of=None
+    )
+    subscription = found.first()
+    if subscription is None:
+        return None
+    manifest = manifests.load(subscription.deployment.release.manifest)
+    return SubjectFacts(
+        title=f"{manifest.title}: {target} again", digest=subject.digest, tier=manifest.tier, data_class=_data_class(manifest),
+        owner_team_ids=(subscription.stream.integration.owner_team_id,), record_owner_team_ids=_record_owners(manifest),
+        entities=tuple(w.entity for w in manifest.target(target).writes), consumers_affected=(), domain_key=manifest.domain,
+        revision_digest=subject.digest, system_keys=(manifest.target(target).system,), url=f"/runtime/integrations/{key}/", old={}, new={"replay": subject.id},
+        extras={"idempotency": subscription.idempotency},
+    )  # fmt: skip
+
+
+# -- checks --------------------------------------------------------------------------------------------------------------
+
+
+def _manifest_of(context: CheckContext) -> Manifest | None:
+    release = Release.objects.filter(integration__key=context.subject.id, digest=context.subject.digest).first()
+    return manifests.load(release.manifest) if release else None
+
+
+def _check(identity: str, title: str, find: Finder, fix: str) -> Check:
+    def run(context: CheckContext) -> CheckOutcome:
+        manifest = _manifest_of(context)
+        if manifest is None:
+            return checks.not_run("No release of this digest is registered.", ["Register the manifest."])
+        found = find(manifest, context.as_of)
+        if not found:
+            return checks.passed()
+        listed = [checks.finding(f.get("code", identity), f["pointer"], f["message"]) for f in found]
+        return checks.failed(found[0]["message"], listed, [fix])
+
+    return Check(identity, title, run)
+
+
+def _compare_before(context: CheckContext) -> CheckOutcome:
+    """What changed in the contracts since the release that runs now; a breaking change needs a mapping that was made for it."""
+    manifest = _manifest_of(context)
+    if manifest is None:
+        return checks.not_run("No release of this digest is registered.", ["Register the manifest."])
+    running = (
+        Deployment.objects.select_related("release")
+        .filter(integration__key=context.subject.id, environment=context.environment, active=True)
+        .first()
+    )
+    if running is None:
+        return checks.not_applicable("Nothing runs in this environment yet.")
+    before = manifests.load(running.release.manifest)
+    held = {role: (reference, digest) for role, reference, digest in before.pins()}
+    findings: list[dict[str, Any]] = []
+    for role, reference, digest in manifest.pins():
+        if role not in held or held[role][1] == digest:
+            continue
+        try:
+            comparison = contracts.compare(held[role][1], digest, as_of=context.as_of.date())
+        except DomainError as error:
+            return checks.not_run(f"{reference} cannot be compared: {error.message}")
+        findings += _differences(comparison, role, reference, mapping_changed=_mapping_changed(before, manifest, role))
+    failed = [f for f in findings if f["level"] == "error"]
+    if failed:
+        return checks.failed(
+            failed[0]["message"], findings, ["Adapt the mapping to the new contract, or keep the version that is pinned now."]
+        )
+    return checks.passed(
+        f"{len(findings)} differences, none of which breaks what runs." if findings else "The pinned contracts are the same.",
+        findings,
+    )
+
+
+def _mapping_changed(before: Manifest, after: Manifest, role: str) -> bool:
+    """Whether every target that this contract concerns has a mapping of its own making since."""
+    name = role.removeprefix("target ")
+    concerned = [
+        t
+        for t in after.targets
+        if (t.name == name if role.startswith("target ") else f"source {after.source_of(t).name}" == role)
+    ]
+    old = {t.name: t.mapping for t in before.targets}
+    return all(old.get(target.name) != target.mapping for target in concerned)
+
+
+def _differences(comparison: Any, role: str, reference: str, *, mapping_changed: bool) -> list[dict[str, Any]]:
+    found = []
+    for one in getattr(comparison, "findings", ()):
+        level = str(getattr(one, "level", "attention"))
+        breaking = level == "breaking" and not mapping_changed
+        found.append(
+            checks.finding(
+                str(getattr(one, "rule", "contract.difference")), str(getattr(one, "pointer", "")), f"{role}, {reference}: {getattr(one, 'message', one)}",
+                level="error" if breaking else "warning" if level == "breaking" else "info",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _ran_before(context: CheckContext) -> CheckOutcome:
+    ran = Deployment.objects.filter(
+        integration__key=context.subject.id, environment=context.environment, release__digest=context.subject.digest, active=False
+    ).exists()
+    if ran:
+        return checks.passed()
+    finding = checks.finding("integration.never_ran", "", f"This release never ran in {context.environment}.")
+    return checks.failed("A rollback goes to a release that has run.", [finding], ["Deploy it instead."])
+
+
+def _replay_safe(context: CheckContext) -> CheckOutcome:
+    facts = context.subject_facts
+    if facts is None:
+        return checks.not_run("The target is not known.")
+    if facts.extras.get("idempotency") == "U":
+        finding = checks.finding(
+            "replay.unsafe", "", "The target neither keeps keys nor can be asked: sending again could act twice."
+        )
+        return checks.failed(
+            "Sending again could act twice.", [finding], ["Redrive single messages that a person has looked at."]
+        )
+    return checks.passed("The target honours keys or can be asked, so a repetition has no second effect.")
+
+
+_RAN_BEFORE = Check("integration.ran_before", "The release has run in this environment before", _ran_before)
+_REPLAY_SAFE = Check("replay.safe", "A repetition has no second effect", _replay_safe)
+DEPLOY_CHECKS: tuple[Check, ...] = (
+    _check("integration.estate", "Systems and tier are known to the catalog", lambda m, at: judging.people_and_places(m), "Register the system, or correct its key."),
+    _check("integration.contracts", "The pinned contracts are readable and current", judging.pins, "Pin the contract that the version has now, and register anew."),
+    _check("integration.direction", "Writes run away from the system of record, commands to it", judging.writes, "Write to another target, or send a command to the record's API."),
+    _check("integration.mapping", "The mappings fit both contracts", lambda m, at: judging.mappings(m), "Correct the mapping and register anew."),
+    _check("integration.connections", "Profiles and settings of the connections are sound", lambda m, at: judging.links(m), "Correct the connection and register anew."),
+    _check("integration.safety", "Idempotency class and degraded mode are declared", lambda m, at: judging.safety(m), "Declare what the vendor offers and how the job runs degraded."),
+    Check("integration.comparison", "The contracts break nothing against the running release", _compare_before),
+)  # fmt: skip
+
+__all__ = ["DEPLOY_CHECKS", "register_all"]
