@@ -90,7 +90,7 @@ class DependencyList(CatalogView, generics.ListAPIView):  # type: ignore[type-ar
 class ApiDependencies(CatalogView):
     @extend_schema(operation_id="dependencies_state", tags=["catalog"], summary="State that an API needs something", request=shapes.DependencyWriteSerializer,
                    responses={201: shapes.DependencySerializer},
-                   examples=[OpenApiExample("On an API", value={"on": "base-price", "criticality": "hard"}, request_only=True)])  # fmt: skip
+                   examples=[OpenApiExample("On an API", value={"needs": "base-price", "criticality": "hard"}, request_only=True)])  # fmt: skip
     def post(self, request: Request, slug: str) -> Response:
         apis.find(slug, viewer=self.viewer)
         row = api_changes.add_dependency(slug, actor=request.user, **self.validated(shapes.DependencyWriteSerializer))  # type: ignore[arg-type]

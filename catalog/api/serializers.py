@@ -336,15 +336,15 @@ class TeamSerializer(serializers.Serializer[Any]):
 class DependencySerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     api = serializers.CharField(source="api.slug")
-    on = serializers.CharField(source="target_api.slug", allow_null=True, default=None)
-    on_system = serializers.CharField(source="target_system.key", allow_null=True, default=None)
+    needs = serializers.CharField(source="target_api.slug", allow_null=True, default=None)
+    needs_system = serializers.CharField(source="target_system.key", allow_null=True, default=None)
     criticality = serializers.CharField()
     degraded_mode = serializers.CharField()
 
 
 class DependencyWriteSerializer(serializers.Serializer[Any]):
-    on = PlainText(max_length=100, required=False, allow_blank=True, default="")
-    on_system = PlainText(max_length=60, required=False, allow_blank=True, default="")
+    needs = PlainText(max_length=100, required=False, allow_blank=True, default="")
+    needs_system = PlainText(max_length=60, required=False, allow_blank=True, default="")
     criticality = serializers.ChoiceField(choices=Dependency.Criticality.choices, required=False, default="hard")
     degraded_mode = PlainText(max_length=300, required=False, allow_blank=True, default="")
 

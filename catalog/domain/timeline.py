@@ -84,7 +84,9 @@ def chart(lives: Sequence[Life], *, now: datetime) -> Chart | None:
     grid = tuple((f"{at(datetime(y, 1, 1, tzinfo=UTC)):.2f}%", str(y)) for y in years[::step])
     bottom = 30 + len(begun) * _ROW
     words.append(Word(f"{at(now):.2f}%", bottom + 18, "today", strong=True, anchor="middle"))
-    return Chart(bottom + 24, bottom, grid, f"{at(now):.2f}%", tuple(bars), tuple(words), "Life of the versions. " + ". ".join(said) + ".")
+    return Chart(
+        bottom + 24, bottom, grid, f"{at(now):.2f}%", tuple(bars), tuple(words), "Life of the versions. " + ". ".join(said) + "."
+    )
 
 
 def _bars(life: Life, y: int, at: object, now: datetime, end: datetime) -> list[Bar]:

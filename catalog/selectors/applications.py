@@ -25,7 +25,9 @@ def by_key(key: str) -> ApplicationFacts | None:
     return ApplicationFacts(row[0], row[1], row[2], row[3] or "") if row else None
 
 
-def subscription_states(application_key: str, version_ids: Iterable[int], environment: str, at: datetime) -> dict[int, SubscriptionState]:
+def subscription_states(
+    application_key: str, version_ids: Iterable[int], environment: str, at: datetime
+) -> dict[int, SubscriptionState]:
     """`subscriptions.state` for many versions in one query; a version without a row is `none`."""
     ids = list(version_ids)
     rows = Subscription.objects.filter(application__key=application_key, version_id__in=ids, environment__key=environment)
@@ -37,7 +39,10 @@ def subscription_states(application_key: str, version_ids: Iterable[int], enviro
 
 def _state(rows: list[tuple[str, datetime | None, datetime | None]], at: datetime) -> SubscriptionState:
     decided = [(state, begin, end) for state, begin, end in rows if begin is not None and state in {"active", "ended"}]
-    if any((s == "active" or (end is not None and at < end)) and begin <= at and (end is None or at < end) for s, begin, end in decided):
+    if any(
+        (s == "active" or (end is not None and at < end)) and begin <= at and (end is None or at < end)
+        for s, begin, end in decided
+    ):
         return "active"
     if any(s == "requested" for s, _, _ in rows) or any(s == "active" and begin > at for s, begin, _ in decided):
         return "pending"

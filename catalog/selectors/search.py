@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from django.db import connection
 
 from catalog.domain import words
@@ -154,7 +155,10 @@ def _page(criteria: Criteria, tsquery: str | None, viewer: Viewer) -> list[dict[
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         names = [c.name for c in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    for row in rows:
+        row["versions"] = orjson.loads(row["versions"])  # Django leaves jsonb of plain cursors as text
+    return rows
 
 
 def count(criteria: Criteria, tsquery: str | None, *, viewer: Viewer) -> int:

@@ -111,7 +111,7 @@ def set_endpoint(reference: str, *, environment: str, url: str, actor: User) -> 
 
 
 def add_dependency(
-    slug: str, *, on: str = "", on_system: str = "", criticality: str = "hard", degraded_mode: str = "", actor: User
+    slug: str, *, needs: str = "", needs_system: str = "", criticality: str = "hard", degraded_mode: str = "", actor: User
 ) -> Dependency:
     """`slug` needs another API or a system. A second statement about the same target changes the first."""
     with transaction.atomic():
@@ -121,21 +121,21 @@ def add_dependency(
         if not allowed:
             raise Forbidden("api.not_yours", allowed.reason)
         found = Findings()
-        target = permissions.visible(viewer).filter(slug=on).first() if on and "\x00" not in on else None
-        system = found.one(System, on_system, "/on_system", noun="system")
-        if on and target is None:
-            found.add("/on", f"There is no API {on[:80]!r}.")
+        target = permissions.visible(viewer).filter(slug=needs).first() if needs and "\x00" not in needs else None
+        system = found.one(System, needs_system, "/needs_system", noun="system")
+        if needs and target is None:
+            found.add("/needs", f"There is no API {needs[:80]!r}.")
         if (target is None) == (system is None) and not found.items:
-            found.add("/on", "Name one target: an API or a system.")
+            found.add("/needs", "Name one target: an API or a system.")
         if target is not None and target.pk == api.pk:
-            found.add("/on", "An API does not need itself.")
+            found.add("/needs", "An API does not need itself.")
         kind = found.choice(criticality or "hard", Dependency.Criticality.choices, "/criticality", noun="criticality")
         mode = found.text(degraded_mode, "/degraded_mode", limit=300)
         found.require_none("dependency.invalid", "The dependency cannot be taken over.")
         row, _ = Dependency.objects.update_or_create(
             api=api, target_api=target, target_system=system, defaults={"criticality": kind, "degraded_mode": mode})  # fmt: skip
         audit.record(actor=actor, verb="catalog.dependency_stated", subject_kind="api", subject_id=slug,
-                     after={"on": on or on_system, "criticality": kind, "degraded_mode": mode})  # fmt: skip
+                     after={"needs": needs or needs_system, "criticality": kind, "degraded_mode": mode})  # fmt: skip
     return row
 
 
@@ -156,7 +156,7 @@ def drop_dependency(dependency_id: int, *, actor: User) -> None:
         target = row.target_api.slug if row.target_api else row.target_system.key if row.target_system else ""
         row.delete()
         audit.record(
-            actor=actor, verb="catalog.dependency_dropped", subject_kind="api", subject_id=row.api.slug, before={"on": target}
+            actor=actor, verb="catalog.dependency_dropped", subject_kind="api", subject_id=row.api.slug, before={"needs": target}
         )
 
 

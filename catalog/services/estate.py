@@ -16,7 +16,7 @@ apis:         [{slug, name, purpose, domain, owner_team, layer, style, tier, dat
                             endpoints: {environment: url}}]}]
 applications: [{key, name, team, description}]
 subscriptions: [{application, version: slug@label, environment, state: active|requested, from, until}]
-dependencies: [{api, on: slug | on_system: key, criticality, degraded_mode}]
+dependencies: [{api, needs: slug | needs_system: key, criticality, degraded_mode}]
 campaigns:    [{key, name, point, due_on, owner_team}]
 ```
 
@@ -541,11 +541,11 @@ class _Builder:
 
     def _dependencies(self, item: dict[str, Any], pointer: str) -> None:
         api = self.found.one(Api, item.get("api") or "?", f"{pointer}/api", noun="API", field="slug")
-        target = self.found.one(Api, item.get("on"), f"{pointer}/on", noun="API", field="slug")
-        system = self.found.one(System, item.get("on_system"), f"{pointer}/on_system", noun="system")
+        target = self.found.one(Api, item.get("needs"), f"{pointer}/needs", noun="API", field="slug")
+        system = self.found.one(System, item.get("needs_system"), f"{pointer}/needs_system", noun="system")
         if api is None or (target is None) == (system is None):
-            if api is not None and not item.get("on") and not item.get("on_system"):
-                self.found.add(pointer, "Name what it depends on: `on` an API or `on_system`.")
+            if api is not None and not item.get("needs") and not item.get("needs_system"):
+                self.found.add(pointer, "Name what it depends on: an API in `needs` or a system in `needs_system`.")
             return
         values = {
             "criticality": self.found.choice(
