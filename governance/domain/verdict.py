@@ -18,6 +18,7 @@ from kernel.digest import canonical_json, digest_of, short
 ENGINE = 1
 SCHEMA = "tillgate.verdict/1"
 Word = Literal["allow", "deny", "unknown"]
+RELATIONS = ("none", "full", "backward", "forward", "breaking", "uncompared", "not_needed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +282,7 @@ def _consumed(case: _Case, asked: Mapping[str, Any], node: Evidence) -> None:
         )
     provider, relation = (
         node.text("provider", "running", "missing", "external"),
-        node.text("relation", "none", "full", "backward", "forward", "breaking", "uncompared"),
+        node.text("relation", *RELATIONS),
     )
     if provider == "missing" and relation in ("forward", "breaking"):
         case.deny(
@@ -297,7 +298,7 @@ def _provided(case: _Case, asked: Mapping[str, Any], node: Evidence) -> None:
     reference = asked["ref"]
     if not _lifecycle(case, reference, node, provided=True):
         return
-    relation = node.text("relation", "none", "full", "backward", "forward", "breaking", "uncompared")
+    relation = node.text("relation", *RELATIONS)
     for weaker in _list(node.texts("weaker_dependencies")):
         case.deny(
             "tier.dependency_weaker",

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
 
@@ -52,7 +53,8 @@ class ApplicationRelease(models.Model):
     mode = models.CharField(max_length=8, choices=Mode.choices)
     consumes = ArrayField(models.CharField(max_length=200), default=list)
     provides = ArrayField(models.CharField(max_length=200), default=list)
-    integrations = ArrayField(models.CharField(max_length=200), default=list)
+    provided_apis = ArrayField(models.CharField(max_length=200), default=list)
+    integrations = ArrayField(models.CharField(max_length=300), default=list)
     recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     recorded_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -72,7 +74,12 @@ class ApplicationRelease(models.Model):
                 name="one_live_release_per_version",
             ),
         ]
-        indexes = [models.Index(fields=["application", "environment"], name="release_live", condition=models.Q(ended_at=None))]
+        indexes = [
+            models.Index(fields=["application", "environment"], name="release_live", condition=models.Q(ended_at=None)),
+            GinIndex(fields=["provides"], name="release_provides", condition=models.Q(ended_at=None)),
+            GinIndex(fields=["consumes"], name="release_consumes", condition=models.Q(ended_at=None)),
+            GinIndex(fields=["provided_apis"], name="release_provided_apis"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.application} {self.version} {self.mode} in {self.environment}"

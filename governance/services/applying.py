@@ -34,16 +34,31 @@ def apply(change: ChangeRequest, *, actor: User | None = None, at: datetime | No
         if entry.apply is None:
             raise Conflict("change.pulled", f"{entry.label} is carried out by the runtime, which asks for the approval itself.")
         if change.state != APPROVED:
-            raise NotApproved("approval.unmet", f"Change {change.pk} is {change.get_state_display().lower()}.", {"unmet": [{"code": "approval.missing", "message": "It is not approved."}]})
-        taken = [(subject, approvals.require(subject, subject.digest, change.environment, at, actor=actor)) for subject in changes.subjects_of(change)]
+            raise NotApproved(
+                "approval.unmet",
+                f"Change {change.pk} is {change.get_state_display().lower()}.",
+                {"unmet": [{"code": "approval.missing", "message": "It is not approved."}]},
+            )
+        taken = [
+            (subject, approvals.require(subject, subject.digest, change.environment, at, actor=actor))
+            for subject in changes.subjects_of(change)
+        ]
         _require_bound(change)
         for _, approval in taken:
             approvals.mark_used(approval.id, actor=actor, at=at)
         for subject, approval in taken:
             entry.apply(kinds.Application(subject, approval.id, change.environment, dict(change.parameters), actor, at))
         ChangeRequest.objects.filter(pk=change.pk).update(apply_error="")
-        audit.record(actor=actor, verb="governance.change_applied", subject_kind="change", subject_id=change.pk, after={"digest": change.subject_digest})
-        outbox.emit("governance.change_applied", key=change.pk, payload=changes.payload(change) | {"approvals": [a.id for _, a in taken]})
+        audit.record(
+            actor=actor,
+            verb="governance.change_applied",
+            subject_kind="change",
+            subject_id=change.pk,
+            after={"digest": change.subject_digest},
+        )
+        outbox.emit(
+            "governance.change_applied", key=change.pk, payload=changes.payload(change) | {"approvals": [a.id for _, a in taken]}
+        )
     change.refresh_from_db()
     return change
 
@@ -75,5 +90,11 @@ def keep_error(change: ChangeRequest, error: DomainError) -> None:
     with transaction.atomic():
         told = ChangeRequest.objects.filter(pk=change.pk).exclude(apply_error=error.message).update(apply_error=error.message)
         if told:
-            ChangeEvent.objects.create(change_id=change.pk, kind="not_applied", text=error.message, at=clock.now(), data={"code": error.code})
-            outbox.emit("governance.change_not_applied", key=change.pk, payload=changes.payload(change) | {"code": error.code, "message": error.message})
+            ChangeEvent.objects.create(
+                change_id=change.pk, kind="not_applied", text=error.message, at=clock.now(), data={"code": error.code}
+            )
+            outbox.emit(
+                "governance.change_not_applied",
+                key=change.pk,
+                payload=changes.payload(change) | {"code": error.code, "message": error.message},
+            )

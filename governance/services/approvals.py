@@ -9,7 +9,9 @@ from django.db import connection, transaction
 
 from governance import models
 from governance.domain.approval import Approval, best, unmet_of
+from governance.domain.freeze import Scope
 from governance.domain.subject import Subject
+from governance.selectors import freezes
 from kernel import audit, clock
 from kernel.digest import short
 from kernel.errors import Conflict, NotApproved, NotFound
@@ -17,14 +19,15 @@ from kernel.models import User
 
 
 def require(
-    subject: Subject, digest: str, environment: str, at: datetime | None = None, *, actor: User | None = None
+    subject: Subject, digest: str, environment: str, at: datetime | None = None, *, actor: User | None = None, freeze: bool = True
 ) -> Approval:
     """The approval that lets `digest` of this subject go live in `environment` at `at` (default: now).
 
     Raises NotApproved with `data["unmet"]`, each `{"code", "message", "fix"}`: `approval.missing`, `approval.stale_digest`,
     `approval.void`, `approval.expired`, `approval.before_window`, `approval.after_window`, `approval.approver_lost_right`,
     `approval.deployer_approved`, `freeze.active`. Inside a transaction the approval row is locked against voiding until commit,
-    so that the caller's effect and the approval agree.
+    so that the caller's effect and the approval agree. `actor` is who puts it into effect. `freeze` False leaves freeze windows to
+    the caller, who judges them by himself; break-glass opens them anyway.
     """
     at = at or clock.now()
     rows = models.Approval.objects.filter(subject_kind=subject.kind, subject_id=subject.id, environment=environment).order_by(
@@ -37,7 +40,9 @@ def require(
     ]
     chosen, unmet = best(listed)
     if chosen is not None:
-        unmet = _lost_rights(chosen)
+        unmet = _lost_rights(chosen) + (
+            _frozen(chosen, at) if freeze and chosen.origin == "review" and chosen.used_at is None else []
+        )
     elif not unmet:
         message = f"Nobody has approved {subject.id} at {short(digest)} for {environment}."
         unmet = [{"code": "approval.missing", "message": message, "fix": "Open a change request for it and have it decided."}]
@@ -89,6 +94,21 @@ def _lost_rights(approval: Approval) -> list[dict[str, Any]]:
             }
             for name, label in cursor.fetchall()
         ]
+
+
+def _frozen(approval: Approval, at: datetime) -> list[dict[str, Any]]:
+    facts = models.ChangeRequest.objects.filter(pk=approval.change_id).values_list("facts", flat=True).first() or {}
+    scope = Scope(approval.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
+    return [
+        {
+            "code": "freeze.active",
+            "message": f"{o.name} until {o.ends:%Y-%m-%d %H:%M} UTC: nothing goes live.",
+            "fix": f"Wait until {o.ends:%Y-%m-%d %H:%M} UTC.",
+            "approval": approval.id,
+        }
+        for o in freezes.active(scope, at)
+        if o.strictness != models.FreezeWindow.Strictness.NOTICE
+    ]
 
 
 def mark_used(approval_id: int, *, actor: User | None, at: datetime | None = None) -> None:

@@ -87,7 +87,11 @@ def confirm(case_id: int, *, actor: User) -> ApprovalValue:
 def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
     """Close the debt: somebody else than the one who asked looks at what was done and writes down what follows from it."""
     if len(note.split()) < 3:
-        raise Invalid("break_glass.note", "Write what was done and what follows from it.", {"findings": [finding("/note", "Write what was done and what follows.")]})
+        raise Invalid(
+            "break_glass.note",
+            "Write what was done and what follows from it.",
+            {"findings": [finding("/note", "Write what was done and what follows.")]},
+        )
     with transaction.atomic():
         case = _locked(case_id)
         changes.demand(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
@@ -119,7 +123,14 @@ def _facts(subject: Subject) -> SubjectFacts | None:
 
 def _record(case: BreakGlass, actor: User, step: str, reason: str) -> None:
     after = {"subject": case.subject_id, "digest": case.digest, "environment": case.environment, "hours": case.hours}
-    audit.record(actor=actor, verb=f"governance.break_glass_{step}", subject_kind="break_glass", subject_id=case.pk, after=after, reason=reason)
+    audit.record(
+        actor=actor,
+        verb=f"governance.break_glass_{step}",
+        subject_kind="break_glass",
+        subject_id=case.pk,
+        after=after,
+        reason=reason,
+    )
     outbox.emit(f"governance.break_glass_{step}", key=case.pk, payload=after | {"break_glass": case.pk, "reason": reason})
 
 

@@ -37,7 +37,10 @@ def _readable(context: CheckContext, facts: Facts, version: VersionFacts) -> Che
         document = contracts.document(facts.digest)
     except Invalid as error:
         return failed(error.message, [finding("contract.readable", "", error.message)], ["Upload a contract that can be read."])
-    problems = [finding("contract.readable", getattr(p, "pointer", ""), getattr(p, "message", str(p)), level="warning") for p in document.problems[:50]]
+    problems = [
+        finding("contract.readable", getattr(p, "pointer", ""), getattr(p, "message", str(p)), level="warning")
+        for p in document.problems[:50]
+    ]
     return passed(f"{document.format}, {len(document.operations)} operation(s), {len(document.schemas)} schema(s).", problems)
 
 
@@ -75,9 +78,13 @@ def _comparison(context: CheckContext, facts: Facts, version: VersionFacts) -> C
             why = f"{compared.breaking} breaking difference(s), and nobody is known to use it: accept them as unused."
         else:
             why = f"{compared.breaking} breaking difference(s) for {len(names) if names is not None else 'an unknown number of'} consumer(s)."
-        return failed(why, listed, ["Accept each breaking difference as what it is, or publish it as a new version beside the present one."])
+        return failed(
+            why, listed, ["Accept each breaking difference as what it is, or publish it as a new version beside the present one."]
+        )
     beside = f" The breaking ones meet nobody: {before.reference} stays beside it." if compared.breaking and before else ""
-    return passed(f"{compared.breaking} breaking, {compared.warnings} to look at, {compared.compatible} compatible.{beside}", listed)
+    return passed(
+        f"{compared.breaking} breaking, {compared.warnings} to look at, {compared.compatible} compatible.{beside}", listed
+    )
 
 
 @_on_version
@@ -88,12 +95,22 @@ def _lint(context: CheckContext, facts: Facts, version: VersionFacts) -> CheckOu
         return not_run("There is no contract to judge.", ["Upload a contract."])
     found = lint.lint(contracts.document(facts.digest))
     listed = [
-        finding(f"lint.{f.rule}", f.pointer, f.message, level="error" if f.level == "error" else "warning" if f.level == "warning" else "info", line=getattr(f, "line", None))
+        finding(
+            f"lint.{f.rule}",
+            f.pointer,
+            f.message,
+            level="error" if f.level == "error" else "warning" if f.level == "warning" else "info",
+            line=getattr(f, "line", None),
+        )
         for f in found[:500]
     ]
     errors = sum(1 for f in listed if f["level"] == "error")
     if errors:
-        return failed(f"{errors} house rule(s) are broken.", listed, ["Correct the contract where the findings point, or ask for a waiver of the rule."])
+        return failed(
+            f"{errors} house rule(s) are broken.",
+            listed,
+            ["Correct the contract where the findings point, or ask for a waiver of the rule."],
+        )
     return passed(f"All house rules hold; {len(listed)} hint(s).", listed)
 
 
@@ -116,11 +133,20 @@ def _consumers(context: CheckContext, facts: Facts, version: VersionFacts) -> Ch
     homeless = sorted({c.name for c in facts.consumers_affected if c.team_id is None})
     if homeless:
         errors = [finding("consumers.owner", "", f"{name} has no owner team: nobody speaks for it.") for name in homeless]
-        return failed(f"{len(homeless)} affected consumer(s) have no owner.", [*errors, *listed], [f"Name an owner team for {name}." for name in homeless])
+        return failed(
+            f"{len(homeless)} affected consumer(s) have no owner.",
+            [*errors, *listed],
+            [f"Name an owner team for {name}." for name in homeless],
+        )
     seen = [c.last_seen_at for c in facts.consumers_affected if c.last_seen_at]
     if not listed:
         return passed("Nobody uses it, by subscription or by calls of the last 30 days.")
-    return passed(f"{len(listed)} use(s), last seen {max(seen):%d %b %Y %H:%M} UTC." if seen else f"{len(listed)} use(s), none of them seen yet.", listed)
+    return passed(
+        f"{len(listed)} use(s), last seen {max(seen):%d %b %Y %H:%M} UTC."
+        if seen
+        else f"{len(listed)} use(s), none of them seen yet.",
+        listed,
+    )
 
 
 @_on_version
@@ -128,7 +154,10 @@ def _record_direction(context: CheckContext, facts: Facts, version: VersionFacts
     """An authoritative read or a command belongs to the system of record; a replica must not claim to be the truth."""
     touched = [use for use in version.entities if use.access in ("authoritative_read", "command")]
     if not version.entities:
-        return not_run(f"{version.api_name} does not say which entities it exposes, and how.", ["Name its entities, and how it exposes each."])
+        return not_run(
+            f"{version.api_name} does not say which entities it exposes, and how.",
+            ["Name its entities, and how it exposes each."],
+        )
     if not touched:
         return not_applicable("It exposes copies and events only; neither claims to be the record.")
     if not version.system_key:
@@ -140,9 +169,19 @@ def _record_direction(context: CheckContext, facts: Facts, version: VersionFacts
         if record is None:
             unknown.append(place)
         elif record.key != version.system_key and version.layer == "system":
-            wrong.append(finding("sor.violation", "", f"{place} is offered as {use.access.replace('_', ' ')} by {version.system_key}; its record is {record.key}."))
+            wrong.append(
+                finding(
+                    "sor.violation",
+                    "",
+                    f"{place} is offered as {use.access.replace('_', ' ')} by {version.system_key}; its record is {record.key}.",
+                )
+            )
     if wrong:
-        return failed(f"{len(wrong)} entity use(s) stand against a system-of-record boundary.", wrong, ["Offer it as a copy, or move the boundary first."])
+        return failed(
+            f"{len(wrong)} entity use(s) stand against a system-of-record boundary.",
+            wrong,
+            ["Offer it as a copy, or move the boundary first."],
+        )
     if unknown:
         return not_run(f"Nobody is the sole record of {', '.join(unknown)}.", ["Say which system is the record of it."])
     return passed(f"{len(touched)} use(s) agree with the systems of record.")
@@ -155,10 +194,19 @@ def _tier(context: CheckContext, facts: Facts, version: VersionFacts) -> CheckOu
     weaker = dependencies.weaker_dependencies(version.id)
     if weaker:
         listed = [
-            finding("tier.dependency_weaker", "", f"It needs {d.target_name} ({f'tier {d.target_tier}' if d.target_tier is not None else 'no tier'}).", target=d.target_key)
+            finding(
+                "tier.dependency_weaker",
+                "",
+                f"It needs {d.target_name} ({f'tier {d.target_tier}' if d.target_tier is not None else 'no tier'}).",
+                target=d.target_key,
+            )
             for d in weaker
         ]
-        return failed(f"Tier {version.tier} depends on {len(weaker)} weaker promise(s).", listed, [f"Raise {d.target_name} to tier {version.tier}, or make the dependency soft." for d in weaker])
+        return failed(
+            f"Tier {version.tier} depends on {len(weaker)} weaker promise(s).",
+            listed,
+            [f"Raise {d.target_name} to tier {version.tier}, or make the dependency soft." for d in weaker],
+        )
     return passed(f"Nothing that it depends on is weaker than tier {version.tier}.")
 
 
@@ -166,7 +214,9 @@ def _tier(context: CheckContext, facts: Facts, version: VersionFacts) -> CheckOu
 def _security(context: CheckContext, facts: Facts, version: VersionFacts) -> CheckOutcome:
     """Personal and cardholder data need a declared security scheme on the contract, and no clear-text server."""
     if not version.data_class:
-        return not_run(f"{version.api_name} has no data classification.", ["Classify its data: public, internal, personal or cardholder."])
+        return not_run(
+            f"{version.api_name} has no data classification.", ["Classify its data: public, internal, personal or cardholder."]
+        )
     if version.data_class not in ("personal", "cardholder"):
         return not_applicable(f"Its data is {version.data_class}: no field is classified personal or cardholder.")
     if facts.digest is None:
@@ -174,12 +224,33 @@ def _security(context: CheckContext, facts: Facts, version: VersionFacts) -> Che
     document = contracts.document(facts.digest)
     found = []
     if document.family == "openapi" and not document.security_schemes:
-        found.append(finding("security.scheme", "/components/securitySchemes", f"{version.data_class.title()} data is offered without any security scheme."))
-    found += [finding("security.clear_text", "/servers", f"{url} is not encrypted.") for url in document.servers if url.startswith(("http://", "ws://", "amqp://", "mqtt://"))]
-    weak = [name for name, kind in document.security_schemes.items() if "basic" in kind.lower() or ("apikey" in kind.lower() and version.data_class == "cardholder")]
-    found += [finding("security.weak_scheme", "/components/securitySchemes", f"{name} is too weak for {version.data_class} data.") for name in weak]
+        found.append(
+            finding(
+                "security.scheme",
+                "/components/securitySchemes",
+                f"{version.data_class.title()} data is offered without any security scheme.",
+            )
+        )
+    found += [
+        finding("security.clear_text", "/servers", f"{url} is not encrypted.")
+        for url in document.servers
+        if url.startswith(("http://", "ws://", "amqp://", "mqtt://"))
+    ]
+    weak = [
+        name
+        for name, kind in document.security_schemes.items()
+        if "basic" in kind.lower() or ("apikey" in kind.lower() and version.data_class == "cardholder")
+    ]
+    found += [
+        finding("security.weak_scheme", "/components/securitySchemes", f"{name} is too weak for {version.data_class} data.")
+        for name in weak
+    ]
     if found:
-        return failed(f"{len(found)} finding(s) on {version.data_class} data.", found, ["Declare OAuth 2, OpenID Connect or mutual TLS, and encrypted servers only."])
+        return failed(
+            f"{len(found)} finding(s) on {version.data_class} data.",
+            found,
+            ["Declare OAuth 2, OpenID Connect or mutual TLS, and encrypted servers only."],
+        )
     return passed(f"{version.data_class.title()} data: {', '.join(document.security_schemes.values()) or document.format}.")
 
 
@@ -196,16 +267,38 @@ def _observability(context: CheckContext, facts: Facts, version: VersionFacts) -
     found = []
     tier = tiers.by_level(version.tier) if version.tier is not None else None
     if tier is None or tier.availability is None or tier.p95_ms is None:
-        found.append(finding("observability.target", "", "Its tier states no availability or no p95: there is nothing to measure against."))
+        found.append(
+            finding("observability.target", "", "Its tier states no availability or no p95: there is nothing to measure against.")
+        )
     if version.tier in (0, 1) and not _correlates(contracts.document(facts.digest).tree):
-        found.append(finding("observability.correlation", "", "No correlation or request id (header, field or trace context) is in the contract: a sale cannot be followed."))
+        found.append(
+            finding(
+                "observability.correlation",
+                "",
+                "No correlation or request id (header, field or trace context) is in the contract: a sale cannot be followed.",
+            )
+        )
     if found:
-        return failed(f"{', '.join(revenue)} cannot be followed or measured.", found, ["Add a correlation id (for example the header traceparent) and a tier with targets."])
+        return failed(
+            f"{', '.join(revenue)} cannot be followed or measured.",
+            found,
+            ["Add a correlation id (for example the header traceparent) and a tier with targets."],
+        )
     return passed(f"{', '.join(revenue)}: measured against tier {version.tier}.")
 
 
 def _correlates(tree: Mapping[str, Any]) -> bool:
-    wanted = {"traceparent", "x-correlation-id", "correlation-id", "correlation_id", "correlationid", "x-request-id", "request-id", "requestid", "x-trace-id"}
+    wanted = {
+        "traceparent",
+        "x-correlation-id",
+        "correlation-id",
+        "correlation_id",
+        "correlationid",
+        "x-request-id",
+        "request-id",
+        "requestid",
+        "x-trace-id",
+    }
     todo: list[Any] = [tree]
     while todo:
         node = todo.pop()
@@ -229,8 +322,14 @@ def _integration_style(context: CheckContext, facts: Facts, version: VersionFact
     style = version.style.lower()
     if style in ("sql", "database", "db", "jdbc", "odbc"):
         if system.deployment == "cloud":
-            found = [finding("style.unsupported", "", f"{system.name} runs in the vendor's cloud; its database is not an interface.")]
-            return failed("Direct database access to a cloud system is not supported.", found, [f"Use an API that {system.name} offers: OData, REST, SOAP or files."])
+            found = [
+                finding("style.unsupported", "", f"{system.name} runs in the vendor's cloud; its database is not an interface.")
+            ]
+            return failed(
+                "Direct database access to a cloud system is not supported.",
+                found,
+                [f"Use an API that {system.name} offers: OData, REST, SOAP or files."],
+            )
         found = [finding("style.discouraged", "", f"Reading {system.name} by SQL couples to its tables.", level="warning")]
         return passed("Direct database access to a system on our own premises: allowed, and discouraged.", found)
     return passed(f"{version.style} to {system.name} ({system.deployment}).")
@@ -243,13 +342,22 @@ def _notice(context: CheckContext, facts: Facts, version: VersionFacts) -> Check
     sunset = _time(parameters.get("sunset_at"))
     tier = tiers.by_level(version.tier) if version.tier is not None else None
     if tier is None or tier.notice_days is None:
-        return not_run("The tier states no notice, so nobody can say whether this is enough.", ["Choose a tier that states its notice."])
+        return not_run(
+            "The tier states no notice, so nobody can say whether this is enough.", ["Choose a tier that states its notice."]
+        )
     found = []
     if sunset is None:
         found.append(finding("deprecation.sunset", "/parameters/sunset_at", "No sunset is named."))
     elif sunset < context.as_of + timedelta(days=tier.notice_days) and not parameters.get("earlier"):
         days = (sunset - context.as_of).days
-        found.append(finding("deprecation.notice", "/parameters/sunset_at", f"The sunset is {days} days away; tier {version.tier} promises {tier.notice_days}.", days=days))
+        found.append(
+            finding(
+                "deprecation.notice",
+                "/parameters/sunset_at",
+                f"The sunset is {days} days away; tier {version.tier} promises {tier.notice_days}.",
+                days=days,
+            )
+        )
     successor = str(parameters.get("successor") or "")
     if not successor:
         if facts.consumers_affected:
@@ -262,8 +370,14 @@ def _notice(context: CheckContext, facts: Facts, version: VersionFacts) -> Check
         found.append(finding("deprecation.guide", "/parameters/guide", "There is no guide for those who have to move."))
     if found:
         earliest = context.as_of + timedelta(days=tier.notice_days)
-        return failed(f"{len(found)} thing(s) are missing for a fair deprecation.", found, [f"Name a published successor, a guide and a sunset not before {earliest:%d %b %Y}."])
-    return passed(f"The sunset is {(sunset - context.as_of).days if sunset else 0} days away; tier {version.tier} asks for {tier.notice_days}.")
+        return failed(
+            f"{len(found)} thing(s) are missing for a fair deprecation.",
+            found,
+            [f"Name a published successor, a guide and a sunset not before {earliest:%d %b %Y}."],
+        )
+    return passed(
+        f"The sunset is {(sunset - context.as_of).days if sunset else 0} days away; tier {version.tier} asks for {tier.notice_days}."
+    )
 
 
 @_on_version
@@ -273,27 +387,57 @@ def _sunset(context: CheckContext, facts: Facts, version: VersionFacts) -> Check
     sunset = _time(context.change.parameters.get("sunset_at")) or version.sunset_at
     if context.change.kind == "version.publish":
         if version.sunset_at and version.sunset_at <= context.as_of:
-            found.append(finding("sunset.past", "", f"It would be published after its own sunset on {version.sunset_at:%d %b %Y}."))
+            found.append(
+                finding("sunset.past", "", f"It would be published after its own sunset on {version.sunset_at:%d %b %Y}.")
+            )
         if not found and version.sunset_at is None:
             return not_applicable("It has no sunset.")
     if sunset and version.deprecated_at and version.deprecated_at > sunset:
         found.append(finding("sunset.before_deprecation", "/parameters/sunset_at", "The sunset lies before the deprecation."))
     if sunset and version.sunset_at and sunset < version.sunset_at and not context.change.parameters.get("earlier"):
-        found.append(finding("sunset.earlier", "/parameters/sunset_at", f"{version.sunset_at:%d %b %Y} was promised; moving it earlier needs a quorum."))
+        found.append(
+            finding(
+                "sunset.earlier",
+                "/parameters/sunset_at",
+                f"{version.sunset_at:%d %b %Y} was promised; moving it earlier needs a quorum.",
+            )
+        )
     successor = versions.by_reference(str(context.change.parameters.get("successor") or version.successor_reference or "@"))
     if sunset and successor and successor.sunset_at and successor.sunset_at <= sunset:
-        found.append(finding("sunset.successor_first", "/parameters/successor", f"{successor.reference} has its own sunset no later than this one."))
+        found.append(
+            finding(
+                "sunset.successor_first",
+                "/parameters/successor",
+                f"{successor.reference} has its own sunset no later than this one.",
+            )
+        )
     if found:
-        return failed("The dates do not agree.", found, ["Choose a sunset after the deprecation and the promise, and a successor that outlives it."])
+        return failed(
+            "The dates do not agree.",
+            found,
+            ["Choose a sunset after the deprecation and the promise, and a successor that outlives it."],
+        )
     return passed(f"Sunset {sunset:%d %b %Y}." if sunset else "No sunset.")
 
 
 @_on_version
 def _no_live_consumers(context: CheckContext, facts: Facts, version: VersionFacts) -> CheckOutcome:
     left = consumers.live_of_version(version.id)
-    listed = [finding("retire.live_consumer", f"/consumers/{c.application_key}", f"{c.name} still uses it in {c.environment}.", application=c.application_key) for c in left]
+    listed = [
+        finding(
+            "retire.live_consumer",
+            f"/consumers/{c.application_key}",
+            f"{c.name} still uses it in {c.environment}.",
+            application=c.application_key,
+        )
+        for c in left
+    ]
     if listed:
-        return failed(f"{len(listed)} consumer(s) still use it.", listed, ["Move each consumer by a dated migration, or grant a waiver for it."])
+        return failed(
+            f"{len(listed)} consumer(s) still use it.",
+            listed,
+            ["Move each consumer by a dated migration, or grant a waiver for it."],
+        )
     return passed("Nobody uses it any more.")
 
 
@@ -301,7 +445,11 @@ def _no_live_consumers(context: CheckContext, facts: Facts, version: VersionFact
 def _sunset_reached(context: CheckContext, facts: Facts, version: VersionFacts) -> CheckOutcome:
     until = context.change.planned_from or context.as_of
     if version.sunset_at is None:
-        return failed("It was never deprecated.", [finding("retire.no_sunset", "", "It has no sunset: nobody was told.")], ["Deprecate it first."])
+        return failed(
+            "It was never deprecated.",
+            [finding("retire.no_sunset", "", "It has no sunset: nobody was told.")],
+            ["Deprecate it first."],
+        )
     if version.sunset_at > until:
         found = finding("retire.before_sunset", "", f"It was promised until {version.sunset_at:%d %b %Y}.")
         return failed("Its promised time is not over.", [found], [f"Plan it after {version.sunset_at:%d %b %Y}."])
@@ -322,10 +470,24 @@ def _upgrade_order(context: CheckContext, facts: Facts, version: VersionFacts) -
     except DomainError as error:
         return not_run(f"The two contracts cannot be compared: {error.message}", ["Upload a comparable contract."])
     if relation == "breaking" and facts.consumers_affected:
-        found = finding("order.together", "", "Neither side can move first: old readers fail on new messages and new readers on old ones.", breaking=True, consumers=None)
+        found = finding(
+            "order.together",
+            "",
+            "Neither side can move first: old readers fail on new messages and new readers on old ones.",
+            breaking=True,
+            consumers=None,
+        )
         return failed("There is no safe order.", [found], ["Split it into a compatible step and a later one."])
-    words = {"backward": "consumers first", "forward": "producers first", "full": "any order", "none": "nothing to order", "breaking": "nobody is affected"}
-    return passed(f"Upgrade order: {words[relation]}.", [finding("order.stated", "", words[relation], level="info", relation=relation)])
+    words = {
+        "backward": "consumers first",
+        "forward": "producers first",
+        "full": "any order",
+        "none": "nothing to order",
+        "breaking": "nobody is affected",
+    }
+    return passed(
+        f"Upgrade order: {words[relation]}.", [finding("order.stated", "", words[relation], level="info", relation=relation)]
+    )
 
 
 def _boundary_known(context: CheckContext) -> CheckOutcome:
@@ -337,7 +499,11 @@ def _boundary_known(context: CheckContext) -> CheckOutcome:
         return failed("Nobody knows where it moves to.", [found], ["Name a registered system."])
     start = _time(context.change.parameters.get("valid_from"))
     if start is None:
-        return failed("Nobody knows from when.", [finding("boundary.from", "/parameters/valid_from", "A time with its zone.")], ["Say from when it holds."])
+        return failed(
+            "Nobody knows from when.",
+            [finding("boundary.from", "/parameters/valid_from", "A time with its zone.")],
+            ["Say from when it holds."],
+        )
     present = {b.system.key for b in facts.extras.get("in_force", [])}
     if present == {facts.extras["to"].key}:
         found = finding("boundary.same", "/parameters/system", "It is the record already.")
@@ -353,12 +519,30 @@ def _tier_proposed(context: CheckContext) -> CheckOutcome:
     if wanted is None:
         found = finding("tier.unknown", "/parameters/tier", "There is no such tier.")
         return failed("The tier is not known.", [found], ["Choose tier 0, 1, 2 or 3."])
-    needs = [d for d in dependencies.of_api(context.subject.id) if d.target_kind == "api" and d.criticality == "hard" and (d.target_tier is None or d.target_tier > wanted)]
-    relied = [d for d in dependencies.dependents_of_api(context.subject.id) if d.criticality == "hard" and d.api_tier is not None and d.api_tier < wanted]
-    found = [finding("tier.dependency_weaker", "", f"It needs {d.target_name}, which promises less.", target=d.target_key) for d in needs]
-    found += [finding("tier.dependency_weaker", "", f"{d.api_name} (tier {d.api_tier}) relies on it.", dependent=d.api_slug) for d in relied]
+    needs = [
+        d
+        for d in dependencies.of_api(context.subject.id)
+        if d.target_kind == "api" and d.criticality == "hard" and (d.target_tier is None or d.target_tier > wanted)
+    ]
+    relied = [
+        d
+        for d in dependencies.dependents_of_api(context.subject.id)
+        if d.criticality == "hard" and d.api_tier is not None and d.api_tier < wanted
+    ]
+    found = [
+        finding("tier.dependency_weaker", "", f"It needs {d.target_name}, which promises less.", target=d.target_key)
+        for d in needs
+    ]
+    found += [
+        finding("tier.dependency_weaker", "", f"{d.api_name} (tier {d.api_tier}) relies on it.", dependent=d.api_slug)
+        for d in relied
+    ]
     if found:
-        return failed("A more critical thing would rest on a weaker promise.", found, ["Change those tiers first, or make the dependencies soft."])
+        return failed(
+            "A more critical thing would rest on a weaker promise.",
+            found,
+            ["Change those tiers first, or make the dependencies soft."],
+        )
     return passed(f"Nothing is weaker than tier {wanted} below it, and nothing more critical above it.")
 
 

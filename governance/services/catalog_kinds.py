@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from catalog.domain.facts import ConsumerFacts, VersionFacts
-from catalog.selectors import boundaries, consumers, contracts, systems, teams, tiers, versions
+from catalog.selectors import boundaries, consumers, contracts, systems, tiers, versions
 from catalog.services import publication
 from governance.domain import kinds
 from governance.domain.kinds import Application, ChangeKind, Comparison
@@ -23,45 +23,92 @@ from kernel.errors import Conflict, DomainError, Invalid, NotFound, finding
 from kernel.models import User
 
 _LEVELS = {"breaking": "breaking", "warning": "attention", "info": "compatible"}
-_MADE_BY = ("catalog.api_registered", "catalog.version_added", "catalog.version_contract_changed", "catalog.contract_revision_proposed")
+_MADE_BY = (
+    "catalog.api_registered",
+    "catalog.version_added",
+    "catalog.version_contract_changed",
+    "catalog.contract_revision_proposed",
+)
 
 
 def register_all() -> None:
     checks = catalog_checks
     contract = (checks.CONTRACT_READABLE, checks.COMPARISON, checks.LINT)
-    coherent = (checks.RECORD_DIRECTION, checks.TIER, checks.SECURITY, checks.OBSERVABILITY, checks.INTEGRATION_STYLE, checks.UPGRADE_ORDER)
+    coherent = (
+        checks.RECORD_DIRECTION,
+        checks.TIER,
+        checks.SECURITY,
+        checks.OBSERVABILITY,
+        checks.INTEGRATION_STYLE,
+        checks.UPGRADE_ORDER,
+    )
     kinds.register(
         ChangeKind(
-            "version.publish", "Publish a version", version_facts, (*contract, checks.CONSUMERS, *coherent, checks.SUNSET), apply=_publish, compare=_compare,
-            subject_kind="version", submitted=_submitted, closed=_closed,
+            "version.publish",
+            "Publish a version",
+            version_facts,
+            (*contract, checks.CONSUMERS, *coherent, checks.SUNSET),
+            apply=_publish,
+            compare=_compare,
+            subject_kind="version",
+            submitted=_submitted,
+            closed=_closed,
         )
     )
     kinds.register(
         ChangeKind(
-            "contract.change", "Change a contract", contract_facts, (*contract, checks.CONSUMERS, *coherent), apply=_change_contract, compare=_compare,
+            "contract.change",
+            "Change a contract",
+            contract_facts,
+            (*contract, checks.CONSUMERS, *coherent),
+            apply=_change_contract,
+            compare=_compare,
             subject_kind="version",
         )
     )
     kinds.register(
         ChangeKind(
-            "version.deprecate", "Deprecate a version", version_facts, (checks.CONSUMERS, checks.NOTICE, checks.SUNSET), apply=_deprecate,
-            propose=_propose_deprecation, subject_kind="version",
+            "version.deprecate",
+            "Deprecate a version",
+            version_facts,
+            (checks.CONSUMERS, checks.NOTICE, checks.SUNSET),
+            apply=_deprecate,
+            propose=_propose_deprecation,
+            subject_kind="version",
         )
     )
     kinds.register(
         ChangeKind(
-            "version.retire", "Retire a version", version_facts, (checks.CONSUMERS, checks.NO_LIVE_CONSUMERS, checks.SUNSET_REACHED), apply=_retire,
-            propose=_propose_retirement, subject_kind="version",
+            "version.retire",
+            "Retire a version",
+            version_facts,
+            (checks.CONSUMERS, checks.NO_LIVE_CONSUMERS, checks.SUNSET_REACHED),
+            apply=_retire,
+            propose=_propose_retirement,
+            subject_kind="version",
         )
     )
     kinds.register(
         ChangeKind(
-            "boundary.move", "Move a system of record", boundary_facts, (checks.BOUNDARY_KNOWN,), apply=_move_boundary, propose=_propose_boundary,
+            "boundary.move",
+            "Move a system of record",
+            boundary_facts,
+            (checks.BOUNDARY_KNOWN,),
+            apply=_move_boundary,
+            propose=_propose_boundary,
             subject_kind="boundary",
         )
     )
     kinds.register(
-        ChangeKind("tier.change", "Change an SLA tier", tier_facts, (checks.TIER_PROPOSED,), apply=_change_tier, propose=_propose_tier, subject_kind="api")
+        ChangeKind(
+            "tier.change",
+            "Change an SLA tier",
+            tier_facts,
+            (checks.TIER_PROPOSED,),
+            apply=_change_tier,
+            propose=_propose_tier,
+            subject_kind="api",
+        )
     )
 
 
@@ -72,7 +119,9 @@ def version_facts(subject: Subject) -> SubjectFacts | None:
     if version is None:
         return None
     before = versions.neighbour_before(version.id)
-    affected = consumers.live_of_version(version.id) + (consumers.live_of_version(before.id) if before and version.state in ("draft", "in_review") else [])
+    affected = consumers.live_of_version(version.id) + (
+        consumers.live_of_version(before.id) if before and version.state in ("draft", "in_review") else []
+    )
     return _facts(version, version.contract_digest, before.contract_digest if before else None, affected, before)
 
 
@@ -84,11 +133,16 @@ def contract_facts(subject: Subject) -> SubjectFacts | None:
     return _facts(version, version.proposed_digest, version.contract_digest, consumers.live_of_version(version.id), version)
 
 
-def _facts(version: VersionFacts, digest: str | None, base: str | None, affected: list[ConsumerFacts], before: VersionFacts | None) -> SubjectFacts:
+def _facts(
+    version: VersionFacts, digest: str | None, base: str | None, affected: list[ConsumerFacts], before: VersionFacts | None
+) -> SubjectFacts:
     now = clock.now()
     records = []
     for use in version.entities:
-        if use.access in ("authoritative_read", "command") and (record := boundaries.record_of(use.entity, use.attribute_group, {}, now)) is not None:
+        if (
+            use.access in ("authoritative_read", "command")
+            and (record := boundaries.record_of(use.entity, use.attribute_group, {}, now)) is not None
+        ):
             records.append(record)
     owners = [r.owner_team_id for r in records if r.owner_team_id is not None]
     return SubjectFacts(
@@ -97,8 +151,14 @@ def _facts(version: VersionFacts, digest: str | None, base: str | None, affected
         tier=version.tier,
         data_class=version.data_class or None,
         owner_team_ids=(version.owner_team_id,) if version.owner_team_id else (),
-        record_owner_team_ids=tuple(dict.fromkeys(owners or ([version.domain_owner_team_id] if version.domain_owner_team_id else []))),
-        entities=tuple(sorted({use.entity if use.attribute_group is None else f"{use.entity}/{use.attribute_group}" for use in version.entities})),
+        record_owner_team_ids=tuple(
+            dict.fromkeys(owners or ([version.domain_owner_team_id] if version.domain_owner_team_id else []))
+        ),
+        entities=tuple(
+            sorted(
+                {use.entity if use.attribute_group is None else f"{use.entity}/{use.attribute_group}" for use in version.entities}
+            )
+        ),
         consumers_affected=tuple(affected_consumer(c) for c in affected),
         base_digest=base,
         revision_digest=digest,
@@ -170,7 +230,12 @@ def _boundary_document(identifier: str) -> dict[str, Any]:
         "attribute_group": group,
         "scope": scope,
         "in_force": [
-            {"attribute_group": b.attribute_group, "scope": dict(b.scope), "system": b.system.key, "since": b.valid_from.isoformat() if b.valid_from else None}
+            {
+                "attribute_group": b.attribute_group,
+                "scope": dict(b.scope),
+                "system": b.system.key,
+                "since": b.valid_from.isoformat() if b.valid_from else None,
+            }
             for b in sorted(found, key=lambda b: b.id)
         ],
     }
@@ -260,7 +325,9 @@ def _propose_tier(subject: Subject, facts: SubjectFacts, parameters: Mapping[str
     known = isinstance(wanted, int) and tiers.by_level(wanted) is not None
     present = facts.tier
     gravest = min(t for t in (present, wanted) if isinstance(t, int)) if known and present is not None else None
-    return replace(facts, tier=gravest, new={**facts.old, "tier": wanted}, extras={**facts.extras, "wanted": wanted if known else None})
+    return replace(
+        facts, tier=gravest, new={**facts.old, "tier": wanted}, extras={**facts.extras, "wanted": wanted if known else None}
+    )
 
 
 # -- comparison ----------------------------------------------------------------------------------------------------------
@@ -321,11 +388,21 @@ def _closed(subject: Subject, outcome: str, actor: User | None) -> None:
 
 
 def _publish(application: Application) -> None:
-    publication.publish(_version(application).id, contract_digest=application.subject.digest, approval_id=application.approval_id, actor=application.actor)
+    publication.publish(
+        _version(application).id,
+        contract_digest=application.subject.digest,
+        approval_id=application.approval_id,
+        actor=application.actor,
+    )
 
 
 def _change_contract(application: Application) -> None:
-    publication.change_contract(_version(application).id, contract_digest=application.subject.digest, approval_id=application.approval_id, actor=application.actor)
+    publication.change_contract(
+        _version(application).id,
+        contract_digest=application.subject.digest,
+        approval_id=application.approval_id,
+        actor=application.actor,
+    )
 
 
 def _deprecate(application: Application) -> None:
@@ -349,12 +426,17 @@ def _retire(application: Application) -> None:
 
     version = _version(application)
     waived = waivers.applications_waived(version.reference, application.environment, clock.now())
-    publication.retire(version.id, approval_id=application.approval_id, actor=application.actor, waived_applications=frozenset(waived))
+    publication.retire(
+        version.id, approval_id=application.approval_id, actor=application.actor, waived_applications=frozenset(waived)
+    )
 
 
 def _move_boundary(application: Application) -> None:
     if boundary_digest(application.subject.id) != application.subject.digest:
-        raise Conflict("boundary.moved_meanwhile", f"The system of record of {application.subject.id} is another one than when this was approved.")
+        raise Conflict(
+            "boundary.moved_meanwhile",
+            f"The system of record of {application.subject.id} is another one than when this was approved.",
+        )
     entity, group, scope = boundary_place(application.subject.id)
     publication.move_boundary(
         entity=entity,
@@ -370,7 +452,12 @@ def _move_boundary(application: Application) -> None:
 def _change_tier(application: Application) -> None:
     if api_digest(application.subject.id) != application.subject.digest:
         raise Conflict("tier.changed_meanwhile", f"{application.subject.id} has another tier than when this was approved.")
-    publication.change_tier(application.subject.id, tier=int(application.parameters["tier"]), approval_id=application.approval_id, actor=application.actor)
+    publication.change_tier(
+        application.subject.id,
+        tier=int(application.parameters["tier"]),
+        approval_id=application.approval_id,
+        actor=application.actor,
+    )
 
 
 def moment(parameters: Mapping[str, Any], key: str) -> datetime:
@@ -380,5 +467,9 @@ def moment(parameters: Mapping[str, Any], key: str) -> datetime:
     except (KeyError, ValueError):
         at = None
     if at is None or at.tzinfo is None:
-        raise Invalid("change.parameter", f"{key} is a time with its zone.", {"findings": [finding(f"/parameters/{key}", "a time with its zone")]})
+        raise Invalid(
+            "change.parameter",
+            f"{key} is a time with its zone.",
+            {"findings": [finding(f"/parameters/{key}", "a time with its zone")]},
+        )
     return at

@@ -236,6 +236,9 @@ def refresh(change_id: int) -> bool:
         if change.state not in (State.IN_REVIEW, State.APPROVED):
             return False
         made = _assessed(change, as_of=_difference_time(change))
+        if kinds.kind(change.kind).follows and any(f is not None and f.digest not in (None, s.digest) for s, f in made.subjects):
+            _replace(change, [replace(s, digest=f.digest) if f is not None and f.digest else s for s, f in made.subjects], None)
+            return True
         slots_fit = Slot.objects.filter(change=change, revision=change.revision, policy_digest=change.policy_digest).exists()
         same_slots = _present_slots(change) == sorted(
             (s.key, seat, list(s.group_ids)) for s in made.slots for seat in range(1, s.count + 1)
@@ -253,6 +256,14 @@ def refresh(change_id: int) -> bool:
             made = replace(made, impact=change.impact, impact_digest=change.impact_digest)
         _again(change, None, "moved", {"reasons": _reasons(change, made, grown)}, made=made)
         return True
+
+
+def refresh_about(subject_kind: str, subject_id: str) -> list[int]:
+    """Look again at every open change about this thing. Returns the ids of those that moved."""
+    rows = ChangeSubject.objects.filter(
+        kind=subject_kind, subject_id=subject_id, change__state__in=[State.IN_REVIEW, State.APPROVED]
+    )
+    return [change for change in sorted(set(rows.values_list("change_id", flat=True))) if refresh(change)]
 
 
 def _reasons(change: ChangeRequest, made: Assessment, grown: bool) -> list[str]:

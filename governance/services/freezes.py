@@ -49,11 +49,26 @@ def plan(
     validate(calendar)
     with transaction.atomic():
         window = FreezeWindow.objects.create(
-            name=name.strip(), reason=reason, environment=environment, tier=tier, domain=domain, system=system, channel=channel, banner=banner,
-            strictness=strictness, calendar=calendar, created_by=actor,
+            name=name.strip(),
+            reason=reason,
+            environment=environment,
+            tier=tier,
+            domain=domain,
+            system=system,
+            channel=channel,
+            banner=banner,
+            strictness=strictness,
+            calendar=calendar,
+            created_by=actor,
         )
         compile_ahead(window)
-        audit.record(actor=actor, verb="governance.freeze_planned", subject_kind="freeze", subject_id=window.pk, after={"name": name, "calendar": calendar, "strictness": strictness})
+        audit.record(
+            actor=actor,
+            verb="governance.freeze_planned",
+            subject_kind="freeze",
+            subject_id=window.pk,
+            after={"name": name, "calendar": calendar, "strictness": strictness},
+        )
         outbox.emit("governance.freeze_planned", key=window.pk, payload={"freeze": window.pk, "name": name})
     return window
 
@@ -78,7 +93,9 @@ def compile_ahead(window: FreezeWindow, *, now: datetime | None = None) -> int:
     until = now + AHEAD
     added = 0
     for interval in compile_intervals(window.calendar, start=start, end=until):
-        _, made = FreezeInterval.objects.get_or_create(freeze=window, period=TimestamptzRange(interval.starts, interval.ends, "[)"))
+        _, made = FreezeInterval.objects.get_or_create(
+            freeze=window, period=TimestamptzRange(interval.starts, interval.ends, "[)")
+        )
         added += made
     FreezeWindow.objects.filter(pk=window.pk).update(compiled_until=until)
     return added
@@ -87,4 +104,7 @@ def compile_ahead(window: FreezeWindow, *, now: datetime | None = None) -> int:
 def compile_all(*, now: datetime | None = None) -> int:
     """The daily task: keep every live window compiled ahead."""
     now = now or clock.now()
-    return sum(compile_ahead(window, now=now) for window in FreezeWindow.objects.filter(ended_at=None, compiled_until__lt=now + AHEAD - timedelta(days=30)))
+    return sum(
+        compile_ahead(window, now=now)
+        for window in FreezeWindow.objects.filter(ended_at=None, compiled_until__lt=now + AHEAD - timedelta(days=30))
+    )

@@ -22,7 +22,10 @@ def register_all() -> None:
             key="policy.change",
             label="Change a policy",
             facts=_policy_facts,
-            checks=(Check("policy.sound", "The policy can be read and only tightens", _policy_sound), Check("policy.flips", "What it flips is known", _policy_flips)),
+            checks=(
+                Check("policy.sound", "The policy can be read and only tightens", _policy_sound),
+                Check("policy.flips", "What it flips is known", _policy_flips),
+            ),
             apply=_activate,
             subject_kind="policy",
             follows=False,
@@ -87,7 +90,11 @@ def _policy_sound(context: CheckContext) -> CheckOutcome:
     try:
         policy.validate(context.subject_facts.new, above=policies.above(context.subject.id))
     except DomainError as error:
-        return failed(error.message, [finding("policy.sound", f["pointer"], f["message"]) for f in error.findings], ["Correct the document."])
+        return failed(
+            error.message,
+            [finding("policy.sound", f["pointer"], f["message"]) for f in error.findings],
+            ["Correct the document."],
+        )
     return passed()
 
 
@@ -96,7 +103,9 @@ def _policy_flips(context: CheckContext) -> CheckOutcome:
 
     if context.subject_facts is None:
         return not_run("The version is not known.")
-    flips = [flip for flip in policies.preview(context.subject.id, context.subject_facts.new) if flip.change.pk != context.change.id]
+    flips = [
+        flip for flip in policies.preview(context.subject.id, context.subject_facts.new) if flip.change.pk != context.change.id
+    ]
     listed = [
         finding(
             "policy.flips",
@@ -131,7 +140,11 @@ def _waiver_bounded(context: CheckContext) -> CheckOutcome:
         return not_run("The waiver is not known.")
     expires = datetime.fromisoformat(facts.new["expires_at"])
     if expires <= clock.now():
-        return failed("It has ended before it was granted.", [finding("waiver.bounded", "/expires_at", "This day has passed.")], ["Ask for a new waiver."])
+        return failed(
+            "It has ended before it was granted.",
+            [finding("waiver.bounded", "/expires_at", "This day has passed.")],
+            ["Ask for a new waiver."],
+        )
     return passed(f"{facts.new['rule']} at {facts.new['pointer'] or 'the whole document'}, until {expires:%d %b %Y}.")
 
 

@@ -46,13 +46,29 @@ def write(*, level: str, document: Mapping[str, Any], author: User | None, summa
                     summary=summary[:200],
                 )
         except IntegrityError as error:
-            raise Conflict("policy.version_taken", "Somebody wrote a version of this policy at the same moment. Try again.") from error
-        audit.record(actor=author, verb="governance.policy_written", subject_kind="policy", subject_id=level, after={"version": made.version, "digest": made.digest})
+            raise Conflict(
+                "policy.version_taken", "Somebody wrote a version of this policy at the same moment. Try again."
+            ) from error
+        audit.record(
+            actor=author,
+            verb="governance.policy_written",
+            subject_kind="policy",
+            subject_id=level,
+            after={"version": made.version, "digest": made.digest},
+        )
     return made
 
 
 def propose(
-    *, level: str, document: Mapping[str, Any], author: User, title: str, justification: str, environment: str, summary: str = "", **more: Any
+    *,
+    level: str,
+    document: Mapping[str, Any],
+    author: User,
+    title: str,
+    justification: str,
+    environment: str,
+    summary: str = "",
+    **more: Any,
 ) -> ChangeRequest:
     """A draft version and the change request that would put it into effect."""
     permission = permissions.may_propose_policy(Viewer.of(author))
@@ -109,13 +125,19 @@ def _activate(made: Policy, actor: User | None) -> None:
         before={"version": before.version, "digest": before.digest} if before else None,
         after={"version": made.version, "digest": made.digest},
     )
-    outbox.emit("governance.policy_activated", key=made.level, payload={"level": made.level, "version": made.version, "digest": made.digest})
+    outbox.emit(
+        "governance.policy_activated",
+        key=made.level,
+        payload={"level": made.level, "version": made.version, "digest": made.digest},
+    )
     for change_id in _open_at(made.level):
         changes.rederive(change_id, why=f"policy {made.level} {made.version} took effect")
 
 
 def _open_at(level: str) -> list[int]:
-    rows = ChangeRequest.objects.filter(state__in=[ChangeRequest.State.IN_REVIEW, ChangeRequest.State.APPROVED], policy_levels__contains=[level])
+    rows = ChangeRequest.objects.filter(
+        state__in=[ChangeRequest.State.IN_REVIEW, ChangeRequest.State.APPROVED], policy_levels__contains=[level]
+    )
     return list(rows.order_by("id").values_list("id", flat=True))
 
 
@@ -150,7 +172,9 @@ def _flip(change: ChangeRequest, level: str, document: Mapping[str, Any]) -> Fli
     active = [(p.level, document if p.level == level else p.document) for p in selectors.active(change.policy_levels)]
     if level not in dict(active):
         active.append((level, document))
-    made = assess(kinds.kind(change.kind), changes.subjects_of(change), changes.proposal_of(change), as_of=clock.now(), levels=active)
+    made = assess(
+        kinds.kind(change.kind), changes.subjects_of(change), changes.proposal_of(change), as_of=clock.now(), levels=active
+    )
     now = {f"{s.label} {s.seat}" for s in change.slots.filter(revision=change.revision)}
     then = {f"{spec.label} {seat}" for spec in made.slots for seat in range(1, spec.count + 1)}
     checks_now = set(change.check_results.filter(revision=change.revision).values_list("check_id", flat=True))
@@ -178,7 +202,9 @@ class Explanation:
 def explain(change: ChangeRequest) -> Explanation:
     """Why this change needs these people: every rule of every level, whether it matched, and what it adds."""
     made = assess(kinds.kind(change.kind), changes.subjects_of(change), changes.proposal_of(change), as_of=clock.now())
-    return Explanation(made.slots, tuple(check for check, _ in made.checks), made.demand.explain if made.demand else (), made.levels)
+    return Explanation(
+        made.slots, tuple(check for check, _ in made.checks), made.demand.explain if made.demand else (), made.levels
+    )
 
 
 def explain_situation(situation: policy.Situation, *, levels: list[str] | None = None) -> policy.Demand:
@@ -192,4 +218,8 @@ def explain_situation(situation: policy.Situation, *, levels: list[str] | None =
 def _require_level(level: str) -> None:
     head, _, key = level.partition(":")
     if level != selectors.ORGANISATION and not (head in ("domain", "team") and key and len(level) <= 80):
-        raise Invalid("policy.level", f"A level is organisation, domain:<key> or team:<key>; not {level!r}.", {"findings": [finding("/level", "unknown level")]})
+        raise Invalid(
+            "policy.level",
+            f"A level is organisation, domain:<key> or team:<key>; not {level!r}.",
+            {"findings": [finding("/level", "unknown level")]},
+        )

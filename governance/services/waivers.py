@@ -115,7 +115,11 @@ def _about(waiver: Waiver) -> SubjectFacts | None:
 
     thing = Subject(waiver.subject_kind, waiver.subject_id, "")
     for kind in kinds.all_kinds():
-        if kind.subject_kind == waiver.subject_kind and kind.subject_kind != "waiver" and (found := kind.facts(thing)) is not None:
+        if (
+            kind.subject_kind == waiver.subject_kind
+            and kind.subject_kind != "waiver"
+            and (found := kind.facts(thing)) is not None
+        ):
             return found
     return None
 
@@ -128,7 +132,13 @@ def grant(waiver_id: int, *, approval_id: int, actor: User | None) -> Waiver:
             raise Conflict("waiver.state", f"Waiver {waiver_id} is {waiver.get_state_display().lower()}.")
         waiver.state, waiver.granted_at = Waiver.State.GRANTED, clock.now()
         waiver.save(update_fields=["state", "granted_at"])
-        audit.record(actor=actor, verb="governance.waiver_granted", subject_kind="waiver", subject_id=waiver_id, after=document(waiver) | {"approval": approval_id})
+        audit.record(
+            actor=actor,
+            verb="governance.waiver_granted",
+            subject_kind="waiver",
+            subject_id=waiver_id,
+            after=document(waiver) | {"approval": approval_id},
+        )
         outbox.emit("governance.waiver_granted", key=waiver_id, payload=document(waiver) | {"waiver": waiver_id})
     return waiver
 
@@ -148,7 +158,13 @@ def revoke(waiver_id: int, *, actor: User, reason: str = "") -> Waiver:
 def applications_waived(reference: str, environment: str, at: datetime) -> list[str]:
     """Applications whose continued use is waived for a retirement of this version."""
     rows = Waiver.objects.filter(
-        rule="retire.live_consumer", subject_kind="version", subject_id=reference, environment=environment, state=Waiver.State.GRANTED, starts_at__lte=at, expires_at__gt=at
+        rule="retire.live_consumer",
+        subject_kind="version",
+        subject_id=reference,
+        environment=environment,
+        state=Waiver.State.GRANTED,
+        starts_at__lte=at,
+        expires_at__gt=at,
     )
     return [pointer.rpartition("/")[2] for pointer in rows.values_list("pointer", flat=True)]
 

@@ -1,0 +1,208 @@
+"""Change requests over HTTP. Decisions need a person: a session, or a token of a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from governance.api import serializers as shapes
+from governance.domain.subject import Subject
+from governance.models import Approval, ChangeRequest
+from governance.selectors import changes as selectors
+from governance.selectors import seats
+from governance.services import applying, changes, checks, reviews
+from kernel.viewer import Viewer
+
+
+def read(shape: type[Any], request: Request) -> dict[str, Any]:
+    made = shape(data=request.data)
+    made.is_valid(raise_exception=True)
+    found: dict[str, Any] = made.validated_data
+    return found
+
+
+def subjects(entries: list[dict[str, Any]]) -> list[Subject]:
+    return [Subject(entry["kind"], entry["id"], entry["digest"]) for entry in entries]
+
+
+def answer(change: ChangeRequest, code: int = 200) -> Response:
+    return Response(shapes.ChangeOutput(changes.get(change.pk)).data, status=code)
+
+
+class ChangeList(generics.ListAPIView[ChangeRequest]):
+    """Every change, newest first; `state`, `kind`, `environment` and `subject` filter."""
+
+    scope = "governance"
+    serializer_class = shapes.ChangeOutput
+    filterset_fields = ["state", "kind", "environment"]
+
+    def get_queryset(self) -> Any:
+        rows = selectors.listed(Viewer.of(self.request.user)).prefetch_related("subjects")
+        subject = self.request.query_params.get("subject")
+        return rows.filter(subjects__subject_id=subject[:200]).distinct() if subject and "\x00" not in subject else rows
+
+    @extend_schema(parameters=[OpenApiParameter("subject", str, description="Id of a subject, such as price-api@v3")])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(request=shapes.ChangeInput, responses={201: shapes.ChangeOutput}, description="Open a draft.")
+    def post(self, request: Request) -> Response:
+        values = read(shapes.ChangeInput, request)
+        listed = subjects(values.pop("subjects"))
+        return answer(changes.open_change(author=request.user, subjects=listed, **values), status.HTTP_201_CREATED)
+
+
+class ChangeDetail(APIView):
+    scope = "governance"
+
+    @extend_schema(responses=shapes.ChangeOutput)
+    def get(self, request: Request, change_id: int) -> Response:
+        return answer(changes.get(change_id))
+
+    @extend_schema(
+        request=shapes.AmendInput,
+        responses=shapes.ChangeOutput,
+        description="Everything but title and justification voids decisions.",
+    )
+    def patch(self, request: Request, change_id: int) -> Response:
+        return answer(changes.amend(changes.get(change_id), actor=request.user, **read(shapes.AmendInput, request)))
+
+
+class Submit(APIView):
+    scope = "governance"
+
+    @extend_schema(
+        request=None, responses=shapes.ChangeOutput, description="draft → in review: slots are derived and the checks begin."
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        return answer(changes.submit(changes.get(change_id), actor=request.user))
+
+
+class Revise(APIView):
+    scope = "governance"
+
+    @extend_schema(
+        request=shapes.ReviseInput,
+        responses=shapes.ChangeOutput,
+        description="Other digests: a new revision; earlier decisions are void.",
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        values = read(shapes.ReviseInput, request)
+        return answer(changes.revise(changes.get(change_id), subjects=subjects(values["subjects"]), actor=request.user))
+
+
+class Withdraw(APIView):
+    scope = "governance"
+
+    @extend_schema(request=shapes.NoteInput, responses=shapes.ChangeOutput)
+    def post(self, request: Request, change_id: int) -> Response:
+        return answer(
+            changes.withdraw(changes.get(change_id), actor=request.user, reason=read(shapes.NoteInput, request)["note"])
+        )
+
+
+class Apply(APIView):
+    scope = "governance"
+
+    @extend_schema(
+        request=None, responses=shapes.ChangeOutput, description="Carry an approved change out now, if its window is open."
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        return answer(applying.apply(changes.get(change_id), actor=request.user))
+
+
+class Decisions(APIView):
+    """One person's word. The four digests are what the person has looked at; other ones than the present give 409."""
+
+    scope = "governance"
+
+    @extend_schema(responses=shapes.DecisionOutput(many=True))
+    def get(self, request: Request, change_id: int) -> Response:
+        rows = changes.get(change_id).decisions.select_related("person")
+        return Response(shapes.DecisionOutput(rows, many=True).data)
+
+    @extend_schema(request=shapes.DecisionInput, responses={201: shapes.DecisionOutput})
+    def post(self, request: Request, change_id: int) -> Response:
+        values = read(shapes.DecisionInput, request)
+        seen = reviews.Seen(*(values[key] for key in ("subject_digest", "diff_digest", "impact_digest", "policy_digest")))
+        made = reviews.decide(
+            changes.get(change_id), actor=request.user, outcome=values["outcome"], seen=seen, note=values["note"]
+        )
+        return Response(shapes.DecisionOutput(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(responses={204: None}, description="Take the own decision back.")
+    def delete(self, request: Request, change_id: int) -> Response:
+        reviews.take_back(changes.get(change_id), actor=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class Acceptances(APIView):
+    scope = "governance"
+
+    @extend_schema(
+        request=shapes.AcceptanceInput, responses={201: None}, description="Accept one breaking finding as what it is."
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        made = reviews.accept_break(changes.get(change_id), actor=request.user, **read(shapes.AcceptanceInput, request))
+        return Response(
+            {"id": made.pk, "rule": made.rule, "pointer": made.pointer, "kind": made.kind}, status=status.HTTP_201_CREATED
+        )
+
+
+class Checks(APIView):
+    scope = "governance"
+
+    @extend_schema(responses=shapes.CheckOutput(many=True))
+    def get(self, request: Request, change_id: int) -> Response:
+        change = changes.get(change_id)
+        return Response(shapes.CheckOutput(change.check_results.filter(revision=change.revision), many=True).data)
+
+    @extend_schema(request=None, responses={202: None}, description="Run the checks of the present revision again.")
+    def post(self, request: Request, change_id: int) -> Response:
+        checks.ask_again(changes.get(change_id), actor=request.user)
+        return Response(status=status.HTTP_202_ACCEPTED)
+
+
+class Slots(APIView):
+    scope = "governance"
+
+    @extend_schema(responses=shapes.SlotOutput(many=True), description="Who must decide, who has, and who could.")
+    def get(self, request: Request, change_id: int) -> Response:
+        return Response(shapes.SlotOutput(seats.of(changes.get(change_id), viewer=Viewer.of(request.user)), many=True).data)
+
+
+class Differences(APIView):
+    scope = "governance"
+
+    @extend_schema(responses={200: dict})
+    def get(self, request: Request, change_id: int) -> Response:
+        return Response(changes.get(change_id).difference)
+
+
+class Events(generics.ListAPIView[Any]):
+    scope = "governance"
+    serializer_class = shapes.EventOutput
+
+    def get_queryset(self) -> Any:
+        return changes.get(self.kwargs["change_id"]).events.select_related("actor")
+
+    @extend_schema(
+        request=shapes.CommentInput, responses={201: shapes.EventOutput}, description="Comment. A comment is not a decision."
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        made = changes.comment(changes.get(change_id), actor=request.user, text=read(shapes.CommentInput, request)["text"])
+        return Response(shapes.EventOutput(made).data, status=status.HTTP_201_CREATED)
+
+
+class ApprovalList(generics.ListAPIView[Approval]):
+    """Sealed approvals, newest first; `subject_id`, `environment` and `digest` filter."""
+
+    scope = "governance"
+    serializer_class = shapes.ApprovalOutput
+    filterset_fields = ["subject_kind", "subject_id", "environment", "digest", "change"]
+    queryset = Approval.objects.all()

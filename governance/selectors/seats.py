@@ -1,0 +1,77 @@
+"""The seats of a change as people see them: who must decide, who has, who could, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from governance.domain.matching import fill
+from governance.models import ChangeRequest, Decision
+from governance.selectors import rights
+from kernel import clock
+from kernel.viewer import Viewer
+
+
+@dataclass(slots=True)
+class SeatGroup:
+    """One slot with all its seats. `you`: the viewer may take one. `by` are sentences, `could` names of who is not away."""
+
+    key: str
+    label: str
+    needed: int = 0
+    filled: int = 0
+    you: bool = False
+    by: list[str] = field(default_factory=list)
+    could: list[str] = field(default_factory=list)
+    why: list[str] = field(default_factory=list)
+    nobody: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.label
+
+    @property
+    def who(self) -> str:
+        if self.by:
+            return "; ".join(self.by)
+        if self.you:
+            return "You can fill this seat"
+        if self.nobody:
+            return "Nobody can fill this seat: the team is unknown or has no other member"
+        if not self.could:
+            return "Everybody who could is away"
+        return f"Asked: {', '.join(self.could[:3])}{f' and {len(self.could) - 3} more' if len(self.could) > 3 else ''}"
+
+
+def of(change: ChangeRequest, *, viewer: Viewer) -> list[SeatGroup]:
+    """The seats of the present revision, filled by the best assignment of the live approvals."""
+    decisions = {
+        d.person_id: d
+        for d in change.decisions.select_related("person").filter(
+            revision=change.revision, outcome=Decision.Outcome.APPROVE, voided_at=None
+        )
+    }
+    answered = set(change.decisions.filter(voided_at=None).values_list("person_id", flat=True))
+    people = rights.eligible(change.pk, change.revision, clock.now())
+    rows = list(change.slots.filter(revision=change.revision))
+    held = {row.pk: [p.id for p in people.get(row.pk, []) if p.id in decisions] for row in rows}
+    seated = fill(dict(sorted(held.items(), key=lambda pair: (len(pair[1]), pair[0]))))
+    groups: dict[str, SeatGroup] = {}
+    for row in rows:
+        group = groups.setdefault(row.key, SeatGroup(row.key, row.label, why=list(row.why)))
+        group.needed += 1
+        able = people.get(row.pk, [])
+        group.nobody = group.nobody and not able
+        if row.pk in seated:
+            group.filled += 1
+            decision = decisions[seated[row.pk]]
+            group.by.append(f"{decision.person} approved at {decision.at:%H:%M}")
+        group.could = [
+            p.name + (f" (for {p.for_whom})" if p.for_whom else "") for p in able if not p.absent and p.id not in answered
+        ]
+        group.you = group.you or (row.pk not in seated and any(p.id == viewer.id for p in able) and viewer.id not in answered)
+    return list(groups.values())
+
+
+def seat_of(change: ChangeRequest, viewer: Viewer) -> str:
+    """The label of the seat that this person would fill, empty where there is none."""
+    return next((group.label for group in of(change, viewer=viewer) if group.you), "")

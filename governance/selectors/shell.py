@@ -1,0 +1,26 @@
+"""What the navigation shows of this room."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from governance.domain.freeze import Scope
+from governance.models import FreezeWindow
+from governance.selectors import changes, freezes
+from kernel import clock
+from kernel.viewer import Viewer
+
+
+def counts(viewer: Viewer) -> dict[str, int | None]:
+    return {"inbox": changes.count_waiting(viewer, clock.now()), "changes": changes.count_open()}
+
+
+def lines(viewer: Viewer) -> list[str]:
+    """The freeze that is open in production, or the next one within a fortnight."""
+    now = clock.now()
+    everything = Scope("production", None, None)
+    for occurrence in freezes.active(everything, now):
+        if occurrence.strictness != FreezeWindow.Strictness.NOTICE:
+            return [f"{occurrence.name} until {occurrence.ends:%a %d %b, %H:%M} UTC."]
+    coming = [o for o in freezes.touching(everything, now, now + timedelta(days=14)) if o.starts > now]
+    return [f"{coming[0].name} starts {coming[0].starts:%a %d %b, %H:%M} UTC."] if coming else []

@@ -1,0 +1,287 @@
+"""Evidence for the gate: what is known at this moment about everything that the question names. Absence is said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from catalog.domain.facts import VersionFacts
+from catalog.selectors import applications, consumers, contracts, dependencies, systems, teams, versions
+from governance.domain import kinds, policy
+from governance.domain.checks import ChangeFacts, CheckContext
+from governance.domain.freeze import Scope
+from governance.domain.subject import Subject
+from governance.models import ApplicationRelease, Waiver
+from governance.selectors import freezes, policies
+from governance.services import approvals, upgrade_order
+from kernel.errors import DomainError, NotApproved
+
+_APPROVAL_WORDS = {
+    "approval.missing": "missing",
+    "approval.stale_digest": "stale_digest",
+    "approval.void": "void",
+    "approval.expired": "expired",
+    "approval.not_yet_valid": "outside_window",
+    "approval.before_window": "outside_window",
+    "approval.after_window": "outside_window",
+    "approval.approver_lost_right": "lost_right",
+}
+
+
+def gather(question: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
+    """The evidence document for a normalised question. Reads only; unknown things are left out or named `unregistered`."""
+    named = [entry["ref"] for key in ("consumes", "provides") for entry in question[key] or ()]
+    known = versions.by_references(named) if named else {}
+    environment = question["environment"]
+    application = applications.by_key(question["application"])
+    return {
+        "as_of": as_of.isoformat(),
+        "application": {"key": application.key, "owner_team": application.team_key or None} if application else None,
+        "environment": {"key": environment} if environment in {key for key, *_ in systems.environments()} else None,
+        "policy_digest": _policy_digest(),
+        "freezes": _freezes(environment, list(known.values()), as_of),
+        "consumed": _consumed(question, known, environment, as_of),
+        "provided": _provided(question, known, environment),
+        "integrations": _integrations(question, environment, as_of),
+        "waivers": _waivers([*named, *(entry["ref"] for entry in question["integrations"])], environment, as_of),
+    }
+
+
+def _counted(items: Any) -> dict[str, Any]:
+    return {"total": len(items), "items": items}
+
+
+def _policy_digest() -> str | None:
+    active = policies.present()
+    return policy.digest_of_levels({active.level: active.digest}) if active else None
+
+
+def _freezes(environment: str, touched: Sequence[VersionFacts], as_of: datetime) -> dict[str, Any]:
+    levels = [v.tier for v in touched]
+    domains = {v.domain_key for v in touched}
+    scope = Scope(
+        environment,
+        None if not levels or None in levels else min(level for level in levels if level is not None),
+        next(iter(domains)) if len(domains) == 1 else None,
+        tuple(sorted({v.system_key for v in touched if v.system_key})),
+    )
+    found = {
+        str(o.id): {"name": o.name, "strictness": o.strictness, "ends_at": o.ends.isoformat()}
+        for o in freezes.active(scope, as_of)
+    }
+    return _counted(found)
+
+
+def _version(version: VersionFacts) -> dict[str, Any]:
+    return {
+        "state": version.state,
+        "origin": version.origin,
+        "judged": version.judged,
+        "enforced_from": version.enforced_from.isoformat() if version.enforced_from else "now",
+        "owner_team": version.owner_team_key or None,
+        "deprecated_at": version.deprecated_at.isoformat() if version.deprecated_at else "never",
+        "sunset_at": version.sunset_at.isoformat() if version.sunset_at else "never",
+        "successor": version.successor_reference or "none",
+    }
+
+
+_UNREGISTERED = {"state": "unregistered", "origin": "none", "judged": False, "enforced_from": "now"}
+
+
+def _consumed(
+    question: Mapping[str, Any], known: Mapping[str, VersionFacts], environment: str, as_of: datetime
+) -> dict[str, Any]:
+    asked = question["consumes"] or ()
+    mine = {entry["ref"]: known[entry["ref"]] for entry in asked if entry["ref"] in known}
+    states = (
+        applications.subscription_states(question["application"], [v.id for v in mine.values()], environment, as_of)
+        if mine
+        else {}
+    )
+    providers = _providers(mine, environment) if mine else {}
+    items: dict[str, Any] = {}
+    for entry in asked:
+        version = mine.get(entry["ref"])
+        if version is None:
+            items[entry["ref"]] = dict(_UNREGISTERED)
+            continue
+        provider = providers[entry["ref"]]
+        items[entry["ref"]] = _version(version) | {
+            "subscription": states[version.id],
+            "contract": _pinned(entry["contract_digest"], version.contract_digest, as_of),
+            "provider": provider,
+            "relation": _relation_to_predecessor(version) if provider == "missing" else "not_needed",
+        }
+    return _counted(items)
+
+
+def _pinned(pinned: str, present: str | None, as_of: datetime) -> str:
+    if not pinned:
+        return "unpinned"
+    if present is None:
+        return "uncompared"
+    if pinned == present:
+        return "same"
+    try:
+        return "breaking" if contracts.compare(pinned, present, as_of=as_of.date()).breaking else "compatible"
+    except DomainError:
+        return "uncompared"
+
+
+def _providers(mine: Mapping[str, VersionFacts], environment: str) -> dict[str, str]:
+    """`running`: a recorded application provides it here. `external`: nobody ever recorded that they provide this API (a vendor's)."""
+    rows = ApplicationRelease.objects.filter(environment=environment, ended_at=None, provides__overlap=list(mine))
+    running = {reference for provided in rows.values_list("provides", flat=True) for reference in provided}
+    slugs = sorted({v.api_slug for v in mine.values()})
+    ours = {
+        slug
+        for listed in ApplicationRelease.objects.filter(provided_apis__overlap=slugs).values_list("provided_apis", flat=True)[
+            :500
+        ]
+        for slug in listed
+    }
+    return {ref: "running" if ref in running else "missing" if v.api_slug in ours else "external" for ref, v in mine.items()}
+
+
+def _relation_to_predecessor(version: VersionFacts) -> str:
+    before = versions.neighbour_before(version.id)
+    return _relation(before.contract_digest if before else None, version.contract_digest)
+
+
+def _relation(old: str | None, new: str | None) -> str:
+    if old is None:
+        return "none"
+    if new is None:
+        return "uncompared"
+    try:
+        return upgrade_order.relation(old, new)
+    except DomainError:
+        return "uncompared"
+
+
+def _provided(question: Mapping[str, Any], known: Mapping[str, VersionFacts], environment: str) -> dict[str, Any]:
+    asked = {entry["ref"] for entry in question["provides"]}
+    running = ApplicationRelease.objects.filter(application=question["application"], environment=environment, ended_at=None)
+    replaced = {ref for listed in running.values_list("provides", flat=True) for ref in listed} - asked if asked else set()
+    gone = versions.by_references(replaced) if replaced else {}
+    items: dict[str, Any] = {}
+    for reference in sorted(asked):
+        version = known.get(reference)
+        if version is None:
+            items[reference] = dict(_UNREGISTERED)
+            continue
+        before = [v for v in gone.values() if v.api_slug == version.api_slug]
+        items[reference] = _version(version) | {
+            "relation": _worst([_relation(v.contract_digest, version.contract_digest) for v in before]),
+            "weaker_dependencies": _counted(sorted(d.target_key for d in dependencies.weaker_dependencies(version.id))),
+            "consumers": _counted(_consumers(version, before, environment)),
+        }
+    return _counted(items)
+
+
+def _worst(relations: Sequence[str]) -> str:
+    order = ("uncompared", "breaking", "backward", "forward", "full", "none")
+    return min(relations, key=order.index) if relations else "none"
+
+
+def _consumers(version: VersionFacts, before: Sequence[VersionFacts], environment: str) -> dict[str, Any]:
+    """Live consumers of the version itself, and of those that this release takes away."""
+    found: dict[str, Any] = {}
+    for old in (*before, version):
+        relation = _relation(old.contract_digest, version.contract_digest)
+        verdict = {
+            "none": "same",
+            "full": "compatible",
+            "forward": "compatible",
+            "backward": "compatible",
+            "breaking": "breaking",
+        }.get(relation, "uncompared")
+        for consumer in consumers.live_of_version(old.id, environment=environment):
+            if consumer.application_key in found and found[consumer.application_key]["verdict"] != "same":
+                continue
+            found[consumer.application_key] = {
+                "verdict": verdict,
+                "ready": old.id == version.id or _upgraded(consumer.application_key, version.reference, environment),
+                "last_seen": consumer.last_seen_at.isoformat() if consumer.last_seen_at else "never",
+            }
+    return found
+
+
+def _upgraded(application: str, reference: str, environment: str) -> bool:
+    return ApplicationRelease.objects.filter(
+        application=application, environment=environment, ended_at=None, consumes__contains=[reference]
+    ).exists()
+
+
+def _integrations(question: Mapping[str, Any], environment: str, as_of: datetime) -> dict[str, Any]:
+    items = {}
+    for entry in question["integrations"]:
+        subject = Subject("integration", entry["ref"], entry["digest"])
+        items[entry["ref"]] = {
+            "owner_team": _owner(subject),
+            "approval": _approval(subject, environment, as_of),
+            "sor_violations": _violations(subject, environment, as_of),
+        }
+    return _counted(items)
+
+
+def _deploying() -> kinds.ChangeKind | None:
+    return next((kind for kind in kinds.all_kinds() if kind.key == "integration.deploy"), None)
+
+
+def _owner(subject: Subject) -> str | None:
+    kind = _deploying()
+    facts = kind.facts(subject) if kind else None
+    if facts is None or not facts.owner_team_ids:
+        return None
+    team = teams.by_id(facts.owner_team_ids[0])
+    return team.key if team else None
+
+
+def _approval(subject: Subject, environment: str, as_of: datetime) -> str:
+    try:
+        approvals.require(subject, subject.digest, environment, as_of, freeze=False)
+    except NotApproved as error:
+        return _APPROVAL_WORDS.get(str(error.unmet[0]["code"]), "missing") if error.unmet else "missing"
+    return "valid"
+
+
+def _violations(subject: Subject, environment: str, as_of: datetime) -> dict[str, Any] | None:
+    """What the runtime's own system-of-record checks say; None where they could not run."""
+    kind = _deploying()
+    facts = kind.facts(subject) if kind else None
+    checks = [check for check in kind.checks if check.id.startswith("sor.")] if kind else []
+    if facts is None or not checks:
+        return None
+    change = ChangeFacts(0, "integration.deploy", "", "", "", environment, None, None, (subject,))
+    said: list[str] = []
+    for check in checks:
+        outcome = check.run(CheckContext(change, subject, facts, environment, as_of))
+        if outcome.status == "not_run":
+            return None
+        if outcome.status == "failed":
+            said += [str(f["message"]) for f in outcome.findings if f.get("level") == "error"] or [outcome.why]
+    return _counted(sorted(set(said)))
+
+
+def _waivers(subjects: Sequence[str], environment: str, as_of: datetime) -> dict[str, Any]:
+    rows = Waiver.objects.filter(
+        subject_kind__in=["version", "integration"],
+        subject_id__in=list(subjects),
+        environment=environment,
+        state=Waiver.State.GRANTED,
+        starts_at__lte=as_of,
+        expires_at__gt=as_of,
+    )
+    found = {
+        str(w.pk): {
+            "rule": w.rule,
+            "subject": w.subject_id,
+            "reason": w.reason,
+            "starts_at": w.starts_at.isoformat(),
+            "expires_at": w.expires_at.isoformat(),
+        }
+        for w in rows
+    }
+    return _counted(found)

@@ -1,0 +1,99 @@
+"""Telling people: one line in the inbox and one e-mail, once per event and person, as a reaction to the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.urls import NoReverseMatch, reverse
+
+from governance.models import BreakGlass, ChangeRequest, Decision, Notice
+from governance.selectors import rights
+from kernel import clock
+from kernel.models import User
+
+
+def tell(event: Mapping[str, Any]) -> None:
+    """Handler of `governance.*`. Idempotent: a notice exists once per event and person, and what was mailed is not mailed again."""
+    payload = event["payload"]
+    if event["topic"].startswith("governance.break_glass_"):
+        _about_break_glass(event, payload)
+    elif "change" in payload and (change := ChangeRequest.objects.filter(pk=payload["change"]).first()) is not None:
+        _about_change(event, payload, change)
+
+
+def _about_change(event: Mapping[str, Any], payload: Mapping[str, Any], change: ChangeRequest) -> None:
+    title, url = change.title, _url("governance:change", change.pk)
+    match event["topic"]:
+        case "governance.change_submitted":
+            _write(event, _asked(change), "review", f"Your decision is asked for: {title}", url)
+        case "governance.change_decided" | "governance.change_rejected" | "governance.change_approved":
+            words = {"governance.change_approved": "Approved", "governance.change_rejected": "Rejected"}
+            word = words.get(
+                event["topic"], "Changes requested" if payload.get("outcome") == "request_changes" else "One more decision"
+            )
+            _write(event, _writers(change), "decided", f"{word}: {title}", url)
+        case "governance.approval_voided":
+            people = {*_writers(change), *Decision.objects.filter(change=change).values_list("person_id", flat=True)}
+            _write(event, people, "voided", f"No longer approved, {payload.get('reason', 'it moved on')}: {title}", url)
+        case "governance.change_not_applied":
+            _write(event, _writers(change), "not_applied", f"Could not be carried out: {title}", url)
+        case "governance.change_commented":
+            people = {*_writers(change), *Decision.objects.filter(change=change).values_list("person_id", flat=True)} - {
+                payload.get("actor")
+            }
+            _write(event, people, "comment", f"New comment: {title}", url)
+
+
+def _about_break_glass(event: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
+    case = BreakGlass.objects.filter(pk=payload.get("break_glass")).first()
+    if case is None:
+        return
+    people = set(User.objects.filter(groups__in=case.owner_team_ids, is_active=True).values_list("pk", flat=True))
+    people |= set(
+        User.objects.filter(groups__team__key__in=["architects", "release-managers"], is_active=True).values_list("pk", flat=True)
+    )
+    step = event["topic"].rpartition("_")[2]
+    _write(
+        event,
+        people,
+        "break_glass",
+        f"Break-glass {step}: {case.subject_id} in {case.environment}",
+        _url("governance:break-glass"),
+    )
+
+
+def _writers(change: ChangeRequest) -> set[int]:
+    return {person for person in (change.author_id, change.submitter_id) if person}
+
+
+def _asked(change: ChangeRequest) -> set[int]:
+    """Who may fill a seat, is not away and has not decided."""
+    decided = set(change.decisions.filter(voided_at=None).values_list("person_id", flat=True))
+    people = rights.eligible(change.pk, change.revision, clock.now())
+    return {p.id for listed in people.values() for p in listed if not p.absent} - decided
+
+
+def _write(event: Mapping[str, Any], people: Iterable[int], kind: str, text: str, url: str) -> None:
+    source = f"{event['topic']}:{event['id']}"
+    for person in sorted(set(people)):
+        Notice.objects.get_or_create(person_id=person, source=source, defaults={"kind": kind, "text": text[:300], "url": url})
+    for notice in Notice.objects.select_related("person").filter(source=source, mailed_at=None):
+        if notice.person.email and notice.person.is_active and notice.person.kind == User.Kind.PERSON:
+            body = f"{notice.text}\n\n{settings.PUBLIC_URL}{notice.url}\n"
+            EmailMessage(subject=f"[Tillgate] {notice.text}"[:200], body=body, to=[notice.person.email]).send()
+        Notice.objects.filter(pk=notice.pk).update(mailed_at=clock.now())
+
+
+def _url(name: str, *arguments: Any) -> str:
+    try:
+        return reverse(name, args=arguments)
+    except NoReverseMatch:
+        return "/"
+
+
+def mark_read(*, person: User) -> int:
+    """Every notice of this person. Idempotent."""
+    return Notice.objects.filter(person=person, read_at=None).update(read_at=clock.now())

@@ -1,0 +1,185 @@
+"""The gate: ask, store, reproduce; and the records of what runs where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from governance.domain import question as questions
+from governance.domain.verdict import ENGINE, answer_bytes, decide
+from governance.models import ApplicationRelease, Verdict
+from governance.services import evidence
+from kernel import audit, clock, outbox
+from kernel.errors import Invalid, NotFound, finding
+from kernel.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A stored verdict: its number, the document, and the very bytes that are stored and sent."""
+
+    id: int
+    document: Mapping[str, Any]
+    body: bytes
+
+    @property
+    def word(self) -> str:
+        return str(self.document["verdict"])
+
+
+def ask(question: Mapping[str, Any], *, viewer: Viewer, as_of: datetime | None = None) -> Answer:
+    """May this application version go there? See docs/reference/gate.md. Raises Invalid `gate.question` with findings."""
+    asked = questions.normalise(question)
+    moment = as_of or _as_of(question)
+    known = evidence.gather(asked, moment)
+    document = decide(asked, known)
+    body = answer_bytes(document)
+    with transaction.atomic():
+        row = Verdict.objects.create(
+            as_of=moment,
+            word=document["verdict"],
+            application=asked["application"],
+            version=asked["version"],
+            environment=asked["environment"],
+            codes=sorted({reason["code"] for reason in document["reasons"]}),
+            question=asked,
+            evidence=known,
+            answer=body.decode(),
+            input_digest=document["input_digest"],
+            policy_digest=document["policy_digest"] or "",
+            engine=ENGINE,
+            asked_by=viewer.user,
+        )
+    return Answer(row.pk, document, body)
+
+
+def find(verdict_id: int) -> Verdict:
+    row = Verdict.objects.filter(pk=verdict_id).first()
+    if row is None:
+        raise NotFound("gate.unknown_verdict", f"There is no verdict {verdict_id}.")
+    return row
+
+
+def reproduce(verdict_id: int) -> tuple[bool, bytes]:
+    """Compute the answer again from the stored evidence with the engine that gave it; says whether every byte is the same."""
+    row = find(verdict_id)
+    again = answer_bytes(decide(row.question, row.evidence, engine=row.engine))
+    return again == row.answer.encode(), again
+
+
+def _as_of(question: Mapping[str, Any]) -> datetime:
+    text = question.get("as_of")
+    if text is None or text == "":
+        return clock.now()
+    try:
+        at = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        at = None
+    if at is None or at.tzinfo is None or not 2000 <= at.year <= 2200:
+        raise Invalid(
+            "gate.question",
+            "as_of is a time with its zone (ISO 8601).",
+            {"findings": [finding("/as_of", "a time with its zone, such as 2026-11-23T12:00:00Z")]},
+        )
+    return at.astimezone(clock.now().tzinfo)
+
+
+# -- what runs where -----------------------------------------------------------------------------------------------------
+def record_deployment(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
+    """What now runs on an instance; the version that ran there before has ended. Idempotent."""
+    asked = questions.normalise(body)
+    with transaction.atomic():
+        live = ApplicationRelease.objects.select_for_update().filter(
+            application=asked["application"],
+            environment=asked["environment"],
+            instance=asked["instance"],
+            mode=ApplicationRelease.Mode.DEPLOYED,
+            ended_at=None,
+        )
+        present = live.first()
+        if present is not None and _same(present, asked):
+            return present
+        live.update(ended_at=clock.now())
+        return _recorded(asked, ApplicationRelease.Mode.DEPLOYED, viewer)
+
+
+def record_release(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
+    """A version that is supported beside others, until `end_release`. Idempotent."""
+    asked = questions.normalise(body)
+    with transaction.atomic():
+        live = ApplicationRelease.objects.select_for_update().filter(
+            application=asked["application"],
+            environment=asked["environment"],
+            version=asked["version"],
+            mode=ApplicationRelease.Mode.RELEASED,
+            ended_at=None,
+        )
+        present = live.first()
+        if present is not None and _same(present, asked):
+            return present
+        live.update(ended_at=clock.now())
+        return _recorded(asked, ApplicationRelease.Mode.RELEASED, viewer)
+
+
+def end_release(body: Mapping[str, Any], *, viewer: Viewer) -> int:
+    """The support of a released version has ended. Returns how many records that were; 0 where it had ended before."""
+    asked = questions.normalise({key: body.get(key) for key in ("application", "version", "environment")})
+    with transaction.atomic():
+        rows = ApplicationRelease.objects.filter(
+            application=asked["application"],
+            version=asked["version"],
+            environment=asked["environment"],
+            ended_at=None,
+            mode=ApplicationRelease.Mode.RELEASED,
+        )
+        ended = rows.update(ended_at=clock.now())
+        if ended:
+            _told(asked, "governance.release_ended", viewer)
+    return ended
+
+
+def _same(row: ApplicationRelease, asked: Mapping[str, Any]) -> bool:
+    return (row.version, row.consumes, row.provides, row.integrations) == (asked["version"], *_lists(asked))
+
+
+def _lists(asked: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
+    return (
+        [entry["ref"] for entry in asked["consumes"] or ()],
+        [entry["ref"] for entry in asked["provides"]],
+        [f"{entry['ref']}@{entry['digest']}" for entry in asked["integrations"]],
+    )
+
+
+def _recorded(asked: Mapping[str, Any], mode: str, viewer: Viewer) -> ApplicationRelease:
+    consumes, provides, integrations = _lists(asked)
+    last = (
+        Verdict.objects.filter(application=asked["application"], version=asked["version"], environment=asked["environment"])
+        .order_by("-id")
+        .first()
+    )
+    made = ApplicationRelease.objects.create(
+        application=asked["application"],
+        version=asked["version"],
+        environment=asked["environment"],
+        instance=asked["instance"],
+        mode=mode,
+        consumes=consumes,
+        provides=provides,
+        provided_apis=sorted({reference.partition("@")[0] for reference in provides}),
+        integrations=integrations,
+        recorded_by=viewer.user,
+        verdict=last,
+    )
+    _told(asked, f"governance.application_{mode}", viewer)
+    return made
+
+
+def _told(asked: Mapping[str, Any], verb: str, viewer: Viewer) -> None:
+    name = f"{asked['application']}@{asked['version']}"
+    after = {"environment": asked["environment"], "instance": asked.get("instance", "")}
+    audit.record(actor=viewer.user, verb=verb, subject_kind="application", subject_id=name[:120], after=after)
+    outbox.emit(verb, key=name[:200], payload={"application": asked["application"], "version": asked["version"], **after})
