@@ -13,7 +13,8 @@ from runtime.mapping.compiler import compile_mapping, decode, encode
 from runtime.mapping.errors import Finding, MappingError
 from runtime.mapping.explain import Row, diff, explain, lineage
 from runtime.mapping.fit import check_against
-from runtime.mapping.spec import Mapping, parse
+from runtime.mapping.model import Mapping
+from runtime.mapping.spec import parse
 
 __all__ = [
     "Finding", "Mapping", "MappingError", "Row", "check_against", "compile_mapping", "decode", "diff", "encode", "explain",

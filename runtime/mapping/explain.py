@@ -8,8 +8,8 @@ from typing import Any
 
 from runtime.mapping.conversions import ValueType
 from runtime.mapping.formula import spell
+from runtime.mapping.model import Field, Lookup, Mapping
 from runtime.mapping.paths import Path
-from runtime.mapping.spec import Field, Lookup, Mapping
 
 
 @dataclass(frozen=True, slots=True)

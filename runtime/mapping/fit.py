@@ -10,8 +10,8 @@ from runtime.mapping.errors import Finding, nearest
 from runtime.mapping.explain import full_path
 from runtime.mapping.formula import Aggregate, Call, Node, Operation, Read
 from runtime.mapping.functions import FUNCTIONS
+from runtime.mapping.model import Field, Mapping
 from runtime.mapping.paths import Index, Match, Path, show
-from runtime.mapping.spec import Field, Mapping
 
 Schema = dict[str, Any]
 Resolver = Callable[[str], Any]
