@@ -219,6 +219,10 @@ def _rules(arguments: argparse.Namespace, stream: IO[str]) -> int:
     rows = results.rule_rows(arguments.of)
     if arguments.format == "json":
         stream.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() + "\n")
+    elif arguments.format == "markdown" and arguments.of == "lint":
+        stream.write("| rule | tier 0 / 1 / 2 / 3 | for | what | why | what to do |\n|---|---|---|---|---|---|\n")
+        columns = ("tiers", "for", "title", "why", "hint")
+        stream.writelines(f"| `{row['id']}` | {' | '.join(row[column] for column in columns)} |\n" for row in rows)
     elif arguments.format == "markdown":
         stream.write("| rule | of | level | what |\n|---|---|---|---|\n")
         stream.writelines(f"| `{row['id']}` | {row['of']} | {row['level']} | {row['title']} |\n" for row in rows)

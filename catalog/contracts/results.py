@@ -161,7 +161,19 @@ def rule_rows(which: str) -> list[dict[str, str]]:
     if which in ("lint", "all"):
         from catalog.contracts.lint import built_in_rules
 
-        rows += [{"id": rule.id, "of": "lint", "level": rule.level(None), "title": rule.title} for rule in built_in_rules()]
+        rows += [
+            {
+                "id": rule.id,
+                "of": "lint",
+                "level": rule.level(None),
+                "tiers": " / ".join(rule.by_tier),
+                "for": ", ".join(rule.families),
+                "title": rule.title,
+                "why": rule.why,
+                "hint": rule.hint,
+            }
+            for rule in sorted(built_in_rules(), key=lambda rule: rule.id)
+        ]
     return rows
 
 

@@ -300,7 +300,13 @@ def test_rules_are_listed() -> None:
     rows = json.loads(run("rules", "--format", "json")[1])
     assert {row["of"] for row in rows} == {"compare", "lint"}
     assert len({row["id"] for row in rows}) == len(rows)
-    assert "| `money-not-float` | lint | error |" in run("rules", "--of", "lint", "--format", "markdown")[1]
+    assert "| `money-not-float` | lint | error |" in run("rules", "--format", "markdown")[1]
+
+
+def test_the_page_of_lint_rules_is_up_to_date() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "lint-rules.md").read_text()
+    table = run("rules", "--of", "lint", "--format", "markdown")[1]
+    assert table in page, "make it again: python -m catalog.contracts rules --of lint --format markdown"
 
 
 def test_a_process_of_its_own_loads_no_django_and_flushes_each_line(files: dict[str, str]) -> None:
