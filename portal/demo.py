@@ -33,7 +33,8 @@ def document(seed: Path = SEED) -> dict[str, Any]:
     return loaded
 
 
-SALES_DECIDERS = ("sofia", "lena", "ada", "rita", "sam")
+SALES_BEGUN = ("ida", "lena", "ada", "sam")  # who has decided already when the demo opens
+SALES_WAITING = ("sofia", "rita")  # whom it waits for
 
 
 def policy() -> dict[str, Any]:
@@ -49,17 +50,18 @@ def manifest(name: str) -> dict[str, Any]:
 
 
 def apply(*, seed: Path = SEED, deploy_everything: bool = False) -> str:
-    """Estate, policy, both integrations; the first one approved and deployed by its people, the second one waiting for them.
+    """Estate, policy, both integrations; the first one approved and deployed by its people, the second one waiting for two of them.
 
-    `seed` is another folder of the same shape, `deploy_everything` lets the people approve the second one too. Everything goes through the services that people use, as those people. Returns one line for the terminal.
+    `seed` is another folder of the same shape; `deploy_everything` lets the last two approve as well. Everything goes through the
+    services that people use, as those people. Returns one line for the terminal.
     """
     passwords = {name: PASSWORD for name, _ in SIGN_INS}
     report = estate.apply(document(seed), actor=None, base_dir=seed, passwords=passwords)
     if policies_in_force.present() is None:
         policies.install(level="organisation", document=policy(), actor=None)
     _pipeline_token()
-    _integration("products-and-prices", decide=("petra", "ada", "rita"), deploy=True)
-    _integration("sales", decide=SALES_DECIDERS if deploy_everything else (), deploy=deploy_everything)
+    _integration("products-and-prices", decide=("ida", "petra", "paul", "stan", "ada", "rita"), deploy=True)
+    _integration("sales", decide=SALES_BEGUN + (SALES_WAITING if deploy_everything else ()), deploy=deploy_everything)
     return f"demo retailer: {report.summary()}"
 
 

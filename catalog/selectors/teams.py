@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from catalog.domain.facts import TeamFacts
-from catalog.models import Team
+from catalog.models import BusinessEntity, Team
 from kernel.models import User
 
 _COLUMNS = ("group_id", "key", "name", "kind", "email")
@@ -42,3 +42,13 @@ def members(group_id: int) -> list[int]:
     return list(
         User.objects.filter(groups=group_id, is_active=True, kind=User.Kind.PERSON).order_by("id").values_list("id", flat=True)
     )
+
+
+def owners_of_entities(entity_keys: Iterable[str]) -> list[int]:
+    """Group ids of the teams that own the domains of these business entities, in key order, each once: the owners of record."""
+    owners = (
+        BusinessEntity.objects.filter(key__in=set(entity_keys), domain__owner_team__isnull=False)
+        .order_by("key")
+        .values_list("domain__owner_team_id", flat=True)
+    )
+    return list(dict.fromkeys(owners))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from catalog.selectors import consumers, contracts, systems, versions
+from catalog.selectors import consumers, contracts, systems, teams, versions
 from governance.domain import checks, kinds
 from governance.domain.checks import Check, CheckContext, CheckOutcome
 from governance.domain.kinds import ChangeKind
@@ -94,9 +94,9 @@ def _data_class(manifest: Manifest) -> str | None:
 
 
 def _record_owners(manifest: Manifest) -> tuple[int, ...]:
-    """Owners of the domains of the systems that are read and written."""
-    keys = [s.system for s in manifest.sources] + [t.system for t in manifest.targets]
-    owners = [facts.owner_team_id for key in dict.fromkeys(keys) if (facts := systems.by_key(key)) is not None]
+    """Owners of the domains of what is written, and of the systems that are written to."""
+    owners: list[int | None] = list(teams.owners_of_entities(write.entity for target in manifest.targets for write in target.writes))
+    owners += [facts.owner_team_id for target in manifest.targets if (facts := systems.by_key(target.system)) is not None]
     return tuple(dict.fromkeys(owner for owner in owners if owner is not None))
 
 
