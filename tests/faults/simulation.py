@@ -1,0 +1,139 @@
+"""Many seeded schedules of the ledger's real code over the modelled database: `python -m tests.faults.simulation --seeds 2000`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+def prepare() -> None:
+    """Settings without a database: nothing here connects to one."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    os.environ.setdefault("SECRET_KEY", "simulation")
+    os.environ.setdefault("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1/0")
+    import django
+    from django.apps import apps
+
+    if not apps.ready:
+        django.setup()
+
+
+@dataclass(slots=True)
+class Report:
+    """Counts over many schedules, and what went wrong by seed."""
+
+    schedules: int = 0
+    seconds: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+    found: dict[int, dict[str, list[str]]] = field(default_factory=dict)
+
+    @property
+    def totals(self) -> dict[str, int]:
+        kinds = ("lost", "twice", "disorder", "unauthorised", "unknown")
+        return {kind: sum(len(one.get(kind, ())) for one in self.found.values()) for kind in kinds}
+
+
+def simulate(seeds: Iterable[int], *, plants: Iterable[str] = (), window: bool = False, stop_at_first: bool = False) -> Report:
+    """One world per seed."""
+    from tests.faults.world import Shape, World
+
+    report, planted, started = Report(), frozenset(plants), time.perf_counter()
+    for seed in seeds:
+        verdict = World(Shape.of(seed, window=window), planted).run()
+        report.schedules += 1
+        report.counts.update(verdict.counts)
+        if not verdict.clean:
+            report.found[seed] = verdict.found()
+            if stop_at_first:
+                break
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def _part(given: tuple[int, int, tuple[str, ...], bool]) -> Report:
+    prepare()
+    first, last, plants, window = given
+    return simulate(range(first, last), plants=plants, window=window)
+
+
+def main() -> int:
+    prepare()
+    from tests.faults.plants import WHAT
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=2000, help="how many schedules")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--plant", action="append", default=[], choices=sorted(WHAT), help="put a known bug in")
+    parser.add_argument("--plants", action="store_true", help="every plant in turn, up to --seeds schedules each")
+    parser.add_argument("--trace", action="store_true", help="run the first seed alone and print every step of it")
+    parser.add_argument("--window", action="store_true", help="pauses also between the lease check and the write to the socket")
+    given = parser.parse_args()
+    if given.trace:
+        return _trace(given.first, given.plant, given.window)
+    if given.plants:
+        return _every_plant(given.first, given.seeds)
+    started = time.perf_counter()
+    ends = range(given.first, given.first + given.seeds, max(1, min(500, -(-given.seeds // given.jobs))))
+    parts = [(at, min(at + ends.step, given.first + given.seeds), tuple(given.plant), given.window) for at in ends]
+    total = Report()
+    for done in _run(parts, given.jobs):
+        total.schedules += done.schedules
+        total.counts.update(done.counts)
+        total.found.update(done.found)
+        if sys.stderr.isatty():
+            print(f"\r{total.schedules}/{given.seeds}", end="", file=sys.stderr)
+    total.seconds = time.perf_counter() - started
+    for seed, what in list(total.found.items())[:10]:
+        print(f"seed {seed}: {json.dumps(what)}")
+    print(json.dumps({"schedules": total.schedules, "seconds": round(total.seconds, 1), "per_second": round(total.schedules / total.seconds),
+                      "messages": total.counts["messages"], **total.totals, "seeds": [given.first, given.first + given.seeds - 1],
+                      "counts": dict(sorted(total.counts.items()))}, indent=1))  # fmt: skip
+    return 1 if total.found else 0
+
+
+def _run(parts: list[tuple[int, int, tuple[str, ...], bool]], jobs: int) -> Iterable[Report]:
+    if jobs == 1:
+        yield from map(_part, parts)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(_part, parts)
+
+
+def _trace(seed: int, plants: list[str], window: bool) -> int:
+    from tests.faults.world import Shape, World
+
+    world = World(Shape.of(seed, window=window), frozenset(plants))
+    world.trace = []
+    verdict = world.run()
+    print(world.shape)
+    for at, actor, what, given, result in world.trace:
+        print(f"{at:9.3f} {actor:12} {what:20} {str(given)[:150]} -> {str(result)[:230]}")
+    print(json.dumps(verdict.found(), indent=1))
+    return 0 if verdict.clean else 1
+
+
+def _every_plant(first: int, seeds: int) -> int:
+    from tests.faults.plants import WHAT
+
+    missed = 0
+    for name, what in WHAT.items():
+        report = simulate(range(first, first + seeds), plants=[name], stop_at_first=True)
+        seed = next(iter(report.found), None)
+        missed += seed is None
+        verdict = f"found by seed {seed} ({', '.join(report.found[seed])})" if seed is not None else f"NOT FOUND in {seeds} seeds"
+        print(f"{name:9} {verdict:45} {what}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
