@@ -1,5 +1,5 @@
 """Below the business: workers, claims, leases, retries, unknown outcomes, dead letters by the hour."""
-# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+# ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
 

@@ -322,3 +322,14 @@ def running(key: str, environment: str) -> Release | None:
 
 def environments_of(deployments: Sequence[DeploymentRow]) -> list[str]:
     return sorted({one.environment for one in deployments if one.active})
+
+
+def users_of_api(slug: str) -> int:
+    """How many deployed integrations pin a version of an API, whoever asks: a number that an owner of the API may know."""
+    like = slug.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "@%"
+    return int(rows(_USERS_OF_API, {"like": like})[0]["users"])
+
+
+_USERS_OF_API = """
+select count(distinct r.integration_id) as users from runtime_pin p join runtime_release r on r.id = p.release_id join runtime_deployment d on d.release_id = r.id and d.active
+ where p.reference like %(like)s"""

@@ -3,7 +3,7 @@
 Three kinds, one page. `parked`: a message of the log that a target refused or whose outcome nobody knows. `rejected`: input
 that the contract refused, so it never entered the log. `conflict`: a fact that came again with other content.
 """
-# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+# ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from django.urls import reverse
 
 from catalog.selectors import systems
 from kernel.difference import Difference, differences
@@ -104,6 +106,13 @@ class Letter:
     attempts: int
     instance: str
     state: str
+
+    @property
+    def url(self) -> str:
+        """The page of this one letter."""
+        if self.kind == "parked":
+            return reverse("runtime:letter", args=[int(part) for part in self.place.split("/")])
+        return reverse(f"runtime:{self.kind}", args=[int(self.place)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,3 +434,14 @@ def settled_today(viewer: Viewer, environment: str) -> int:
     """Letters that were decided, delivered after all, or closed since local midnight."""
     found = row(_SETTLED, sight(viewer) | {"environment": environment, "since": midnight()})
     return int(found["settled"]) if found else 0
+
+
+def subscriptions(group: Group) -> list[int]:
+    """The targets (the stores of a fleet, each its own) that hold letters of a group of kind `parked`."""
+    chosen = {"stream": group.stream, "target": group.target, "fingerprint": group.fingerprint}
+    return [one["id"] for one in rows(_SUBSCRIPTIONS, chosen)]
+
+
+_SUBSCRIPTIONS = """
+select distinct s.id from runtime_parked p join runtime_subscription s on s.id = p.subscription_id
+ where s.stream_id = %(stream)s and s.target = %(target)s and p.fingerprint = %(fingerprint)s and p.state in ('dead', 'unknown') order by s.id"""

@@ -135,11 +135,14 @@ def _nothing(viewer: Viewer, job: Job) -> dict[str, Any]:
 
 
 def _overview(viewer: Viewer, job: Job) -> dict[str, Any]:
-    key = job.integration.key
+    key, manifest = job.integration.key, job.manifest
     return {
+        "sources": {target.name: manifest.source_of(target).system for target in manifest.targets} if manifest else {},
         "runs": runs.latest(viewer, integration=key, environment=job.environment, limit=5),
         "schedules": schedules.listed(viewer, integration=key, environment=job.environment),
-        "behind": [one for one in job.targets if one.backlog.waiting or one.backlog.for_person or (one.gate and not one.gate.open)],
+        "behind": [
+            one for one in job.targets if one.backlog.waiting or one.backlog.for_person or (one.gate and not one.gate.open)
+        ],
     }
 
 

@@ -65,7 +65,11 @@ def _may_cancel(viewer: Viewer, run_id: int) -> Permission:
 def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
     """Stop reading after the present page. What was accepted stays and is delivered."""
     viewer = Viewer.of(request.user)
-    row = Run.objects.select_related("integration__owner_team").filter(pk=run_id, integration__in=permissions.visible(viewer)).first()
+    row = (
+        Run.objects.select_related("integration__owner_team")
+        .filter(pk=run_id, integration__in=permissions.visible(viewer))
+        .first()
+    )
     if row is None:
         raise NotFound("run.unknown", f"There is no run {run_id}, or you may not see it.")
     allowed = permissions.may_operate(viewer, row.integration)

@@ -1,6 +1,38 @@
 """Pages of the runtime (`runtime/…`)."""
 
-from typing import Any
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path, re_path
+
+from runtime.web import dead_letters, integrations, panels, registration, runs, schedules, stores, today, traces, vendors
 
 app_name = "runtime"
-urlpatterns: list[Any] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("runtime/", today.today, name="today"),
+    path("runtime/integrations/", integrations.integrations, name="integrations"),
+    path("runtime/integrations/register/", registration.register, name="register"),
+    path("runtime/integrations/<slug:key>/", integrations.integration, name="integration"),
+    path("runtime/integrations/<slug:key>/deploy/", integrations.deploy, name="deploy"),
+    path("runtime/integrations/<slug:key>/pause/", integrations.pause, name="pause"),
+    path("runtime/integrations/<slug:key>/resume/", integrations.resume, name="resume"),
+    path("runtime/integrations/<slug:key>/start/", integrations.start, name="start"),
+    path("runtime/integrations/<slug:key>/<slug:view>/", integrations.integration, name="integration-view"),
+    path("runtime/runs/", runs.runs, name="runs"),
+    path("runtime/runs/<int:run_id>/", runs.run, name="run"),
+    path("runtime/runs/<int:run_id>/cancel/", runs.cancel, name="run-cancel"),
+    path("runtime/dead-letters/", dead_letters.dead_letters, name="dead-letters"),
+    path("runtime/dead-letters/parked/<int:subscription>/<int:lane>/<int:position>/", dead_letters.letter, name="letter"),
+    path("runtime/dead-letters/rejected/<int:number>/", dead_letters.rejected, name="rejected"),
+    path("runtime/dead-letters/conflicts/<int:number>/", dead_letters.conflict, name="conflict"),
+    re_path(
+        r"^runtime/dead-letters/settle/(?P<kind>[a-z]+)/(?P<place>[0-9/]{1,60})/$", dead_letters.settle, name="letter-settle"
+    ),
+    path("runtime/trace/", traces.traces, name="traces"),
+    path("runtime/stores/", stores.stores, name="stores"),
+    path("runtime/vendors/", vendors.vendors, name="vendors"),
+    path("runtime/schedules/", schedules.schedules, name="schedules"),
+    path("runtime/schedules/<int:schedule_id>/", schedules.schedule, name="schedule"),
+    path("runtime/panels/integrations/<slug:key>/", panels.deploy, name="integration-panel"),
+    path("runtime/panels/deploy/<slug:key>/", panels.deploy, name="deploy-panel"),
+    path("runtime/panels/apis/<slug:slug>/", panels.of_api, name="integrations-of-api"),
+]

@@ -1,0 +1,272 @@
+"""Dead letters: what stopped, why, and what a person does about it. A letter stays until somebody decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from kernel import parsing
+from kernel.errors import DomainError, Forbidden, Invalid, NotFound
+from kernel.templatetags.parts import number
+from kernel.viewer import Permission, Viewer
+from runtime import permissions
+from runtime.models import Integration
+from runtime.selectors import letters as selectors
+from runtime.selectors.letters import Group, Story
+from runtime.services import dead_letters as services
+from runtime.services.dead_letters import APPROVAL_ABOVE, Filter, Trial
+from runtime.web import environment
+
+SHOWN = 50
+MAX_RATE = 1_000
+
+
+class SettleForm(forms.Form):
+    """What shall happen to a whole group. Giving up needs a reason; a rate spreads a redrive."""
+
+    act = forms.ChoiceField(choices=[("try", "Dry run"), ("redrive", "Replay"), ("give_up", "Close")])
+    rate = forms.FloatField(required=False, min_value=0.01, max_value=MAX_RATE, label="Rate", help_text="Letters per second.")
+    reason = forms.CharField(required=False, max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("act") == "give_up" and not cleaned.get("reason"):
+            self.add_error("reason", "Say why these are closed without delivery.")
+        return cleaned
+
+
+class LetterForm(forms.Form):
+    """A decision about one letter."""
+
+    act = forms.ChoiceField(
+        choices=[(key, key) for key in ("mend", "redrive", "give_up", "resubmit", "dismiss", "keep", "replace")]
+    )
+    payload = forms.CharField(
+        required=False,
+        max_length=1_000_000,
+        strip=False,
+        label="Content",
+        widget=forms.Textarea(attrs={"rows": 14, "class": "mono", "spellcheck": "false"}),
+    )
+    reason = forms.CharField(required=False, max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("act") in ("mend", "give_up", "dismiss", "keep", "replace") and not cleaned.get("reason"):
+            self.add_error("reason", "Say why: it stands in the ledger beside the decision.")
+        if cleaned.get("act") in ("mend", "resubmit"):
+            try:
+                cleaned["document"] = parsing.loads((cleaned.get("payload") or "").encode())
+            except Invalid as error:
+                self.add_error("payload", error.message)
+        return cleaned
+
+
+# -- groups --------------------------------------------------------------------------------------------------------------
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def dead_letters(request: HttpRequest) -> HttpResponse:
+    """Groups beside the chosen one; a POST tries out, redrives or closes all of the chosen group."""
+    viewer, place = Viewer.of(request.user), environment.chosen(request)
+    integration = request.GET.get("integration", "").replace("\0", "")[:80]
+    groups = selectors.groups(viewer, place, integration=integration)
+    wanted = (request.POST.get("group") or request.GET.get("group", "")).replace("\0", "")
+    chosen = selectors.group_of(groups, wanted) if wanted else (groups[0] if groups else None)
+    context: dict[str, Any] = {
+        "environment": place,
+        "environments": environment.segments(request, place),
+        "integration": integration,
+        "groups": groups,
+        "group": chosen,
+        "gone": bool(wanted) and chosen is None,
+        "open": sum(group.letters for group in groups),
+        "settled": selectors.settled_today(viewer, place),
+        "form": SettleForm(),
+        "limit_words": number(APPROVAL_ABOVE),
+    }
+    status = 200
+    if chosen is not None:
+        context |= {"letters": selectors.letters(chosen, limit=SHOWN), "operate": _may_operate(viewer, chosen.integration)}
+        if request.method == "POST":
+            answer = _settle(request, viewer, chosen, context)
+            if answer is not None:
+                return answer
+            status = 422 if context["form"].errors else 200
+            for letter in context["letters"][:1]:
+                context["sample"] = _story(viewer, chosen.kind, letter.place)
+        elif context["letters"]:
+            context["sample"] = _story(viewer, chosen.kind, context["letters"][0].place)
+    elif request.method == "POST":
+        raise NotFound("letters.gone", "These letters are settled meanwhile, or you may not see them. Nothing was changed.")
+    return render(request, "runtime/dead_letters.html", context, status=status)
+
+
+def _may_operate(viewer: Viewer, key: str) -> Permission:
+    return permissions.may_operate(viewer, Integration.objects.select_related("owner_team").get(key=key))
+
+
+def _settle(request: HttpRequest, viewer: Viewer, group: Group, context: dict[str, Any]) -> HttpResponse | None:
+    """Carries the decision out; None shows the page again, with findings or with what a dry run found."""
+    if not context["operate"]:
+        raise Forbidden("integration.not_operator", f"{context['operate'].reason} Nothing was changed.")
+    if group.kind != "parked":
+        raise Invalid("letters.one_by_one", "These letters are decided one by one. Nothing was changed.")
+    form = context["form"] = SettleForm(request.POST)
+    if not form.is_valid():
+        return None
+    chosen = [Filter(subscription, fingerprint=group.fingerprint) for subscription in selectors.subscriptions(group)]
+    act, actor = form.cleaned_data["act"], viewer.user
+    if act == "try":
+        context["trial"] = _sum(services.try_out(one, actor=actor) for one in chosen)
+        return None
+    if act == "redrive":
+        rate = form.cleaned_data["rate"]
+        share = rate / len(chosen) if rate and chosen else None
+        count = sum(services.redrive(one, rate=share, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
+        messages.success(request, f"{number(count)} letter{'s' if count != 1 else ''} given back to the workers.")
+    else:
+        count = sum(services.give_up(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
+        messages.success(
+            request,
+            f"{number(count)} letter{'s' if count != 1 else ''} closed without delivery. The reason stands in the ledger.",
+        )
+    return redirect(_address(context["environment"], context["integration"]))
+
+
+def _sum(trials: Any) -> Trial:
+    """One finding for all targets of a group: the stores of a fleet stop for the same reason."""
+    total = passes = behind = unknown = 0
+    refused: dict[str, int] = {}
+    for one in trials:
+        total, passes, behind, unknown = total + one.total, passes + one.would_map, behind + one.behind, unknown + one.unknown
+        for reason, count in one.still_refused:
+            refused[reason] = refused.get(reason, 0) + count
+    return Trial(total, passes, sorted(refused.items(), key=lambda pair: -pair[1]), behind, unknown)
+
+
+def _address(place: str, integration: str = "") -> str:
+    query = {"environment": place if place != environment.DEFAULT else "", "integration": integration}
+    kept = urlencode({key: value for key, value in query.items() if value})
+    return reverse("runtime:dead-letters") + (f"?{kept}" if kept else "")
+
+
+# -- one letter ----------------------------------------------------------------------------------------------------------
+def _story(viewer: Viewer, kind: str, place: str) -> Story | None:
+    numbers = [int(part) for part in place.split("/")]
+    if any(one >= 2**63 for one in numbers):
+        return None
+    if kind == "parked":
+        return selectors.parked(viewer, *numbers)
+    return selectors.rejected(viewer, numbers[0]) if kind == "rejected" else selectors.conflict(viewer, numbers[0])
+
+
+@never_cache
+@require_safe
+def letter(request: HttpRequest, subscription: int, lane: int, position: int) -> HttpResponse:
+    return _page(request, "parked", f"{subscription}/{lane}/{position}")
+
+
+@never_cache
+@require_safe
+def rejected(request: HttpRequest, number: int) -> HttpResponse:
+    return _page(request, "rejected", str(number))
+
+
+@never_cache
+@require_safe
+def conflict(request: HttpRequest, number: int) -> HttpResponse:
+    return _page(request, "conflict", str(number))
+
+
+def _found(viewer: Viewer, kind: str, place: str) -> Story:
+    story = _story(viewer, kind, place)
+    if story is None:
+        raise NotFound("letter.unknown", "There is no such letter: it was settled, or you may not see it.")
+    return story
+
+
+def _page(
+    request: HttpRequest, kind: str, place: str, form: LetterForm | None = None, refusal: DomainError | None = None
+) -> HttpResponse:
+    viewer = Viewer.of(request.user)
+    story = _found(viewer, kind, place)
+    context = {
+        "story": story,
+        "letter": story.letter,
+        "operate": _may_operate(viewer, story.integration),
+        "form": form or LetterForm(initial={"payload": story.payload}),
+        "refusal": refusal,
+        "act": reverse("runtime:letter-settle", args=[kind, place]),
+        "open": kind == "parked" or story.letter.state == "open",
+    }
+    return render(request, "runtime/letter.html", context, status=refusal.status if refusal else 422 if form else 200)
+
+
+@never_cache
+@require_POST
+def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
+    """One decision about one letter. A refusal shows the letter again with what was typed."""
+    if kind not in selectors.KINDS or place.count("/") != (2 if kind == "parked" else 0):
+        raise NotFound("letter.unknown", "There is no such letter.")
+    if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in place.split("/")):
+        raise NotFound("letter.unknown", "There is no such letter.")
+    viewer = Viewer.of(request.user)
+    story = _found(viewer, kind, place)
+    allowed = _may_operate(viewer, story.integration)
+    if not allowed:
+        raise Forbidden("integration.not_operator", f"{allowed.reason} Nothing was changed.")
+    form = LetterForm(request.POST)
+    if not form.is_valid():
+        return _page(request, kind, place, form)
+    try:
+        done = _DECIDE[kind](viewer, place, form.cleaned_data)
+    except Invalid as error:
+        return _page(request, kind, place, form, error)
+    messages.success(request, done)
+    if form.cleaned_data["act"] == "mend":
+        return redirect(reverse("runtime:letter", args=[int(part) for part in place.split("/")]))
+    return redirect("runtime:dead-letters")
+
+
+def _decide_parked(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
+    subscription, lane, position = (int(part) for part in place.split("/"))
+    reason, one = chosen["reason"], Filter(subscription, addresses=((lane, position),))
+    if chosen["act"] == "mend":
+        services.mend(subscription, lane, position, payload=chosen["document"], actor=viewer.user, reason=reason)
+        return "The corrected content is kept beside the stored one. Replay the letter to send it."
+    if chosen["act"] == "redrive":
+        services.redrive(one, actor=viewer.user, reason=reason)
+        return "The letter was given back to the workers."
+    if chosen["act"] == "give_up":
+        services.give_up(one, actor=viewer.user, reason=reason)
+        return "The letter was closed without delivery. The reason stands in the ledger."
+    raise Invalid("letter.act", "This letter is mended, replayed or closed.")
+
+
+def _decide_rejected(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
+    if chosen["act"] == "resubmit":
+        receipt = services.resubmit_rejected(int(place), payload=chosen["document"], actor=viewer.user, note=chosen["reason"])
+        return f"Handed in again: {receipt.status}."
+    if chosen["act"] == "dismiss":
+        services.dismiss_rejected(int(place), actor=viewer.user, note=chosen["reason"])
+        return "The letter was dismissed. The reason stands in the ledger."
+    raise Invalid("letter.act", "What never entered the log is handed in again or dismissed.")
+
+
+def _decide_conflict(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
+    if chosen["act"] not in ("keep", "replace"):
+        raise Invalid("letter.act", "Keep the held one, or add the other as a correction.")
+    keep = chosen["act"] == "keep"
+    services.settle_conflict(int(place), keep=keep, actor=viewer.user, note=chosen["reason"])
+    return "The held one stands." if keep else "The other content was added as a correction of its own."
+
+
+_DECIDE = {"parked": _decide_parked, "rejected": _decide_rejected, "conflict": _decide_conflict}

@@ -1,0 +1,47 @@
+"""Fragments for other rooms' pages, loaded by htmx: what a change deploys, and which integrations use an API."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from kernel.errors import NotFound
+from kernel.viewer import Viewer
+from runtime.domain import manifest as manifests
+from runtime.selectors import jobs
+from runtime.web import environment
+
+
+@never_cache
+@require_safe
+def deploy(request: HttpRequest, key: str) -> HttpResponse:
+    """What the change would put into an environment: source, targets, what the mapping does differently from the release that
+    runs now, and where it runs. `?digest=` and `?environment=` of the change; without a digest the newest release."""
+    viewer, place = Viewer.of(request.user), environment.chosen(request)
+    digest = request.GET.get("digest", "").replace("\0", "")[:71]
+    job = jobs.job(viewer, key, place, digest=digest)
+    if job is None or job.manifest is None or job.release is None:
+        raise NotFound("release.unknown", f"There is no such release of {key!r}, or you may not see it.")
+    running = jobs.running(key, place)
+    before = manifests.load(running.manifest) if running and running.digest != job.release.digest else None
+    context = {
+        "job": job,
+        "running": running,
+        "same": running is not None and running.digest == job.release.digest,
+        "changes": jobs.mapping_changes(before, job.manifest) if before else [],
+        "environment": place,
+        "tables": jobs.mapping_tables(job.manifest),
+    }
+    return render(request, "runtime/_deploy_panel.html", context)
+
+
+@never_cache
+@require_safe
+def of_api(request: HttpRequest, slug: str) -> HttpResponse:
+    """Deployed integrations that call an API. Those that the viewer may not see are counted and not named."""
+    viewer = Viewer.of(request.user)
+    found = jobs.of_api(viewer, slug)
+    hidden = jobs.users_of_api(slug) - len({one["key"] for one in found})
+    return render(request, "runtime/_integrations_of_api.html", {"found": found, "hidden": hidden})

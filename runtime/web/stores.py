@@ -1,0 +1,44 @@
+"""Stores: every instance of every fleet target at a glance, the ones that need a look as a list, all of them as a table."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from catalog.selectors import systems
+from kernel.viewer import Viewer
+from runtime.selectors import stores as selectors
+from runtime.web import environment
+
+PAGE = 100
+
+
+@never_cache
+@require_safe
+def stores(request: HttpRequest) -> HttpResponse:
+    viewer, place = Viewer.of(request.user), environment.chosen(request)
+    fleet = selectors.fleet(viewer, place)
+    abnormal = sorted(
+        (one for one in fleet if not one.normal), key=lambda one: (one.tone.tone != "stop", -one.lag.total_seconds())
+    )
+    wanted, everything = request.GET.get("store", ""), request.GET.get("show") == "all"
+    chosen = next((one for one in fleet if one.name == wanted), abnormal[0] if abnormal and not wanted else None)
+    context = {
+        "environment": place,
+        "environments": environment.segments(request, place),
+        "fleet": fleet,
+        "normal": len(fleet) - len(abnormal),
+        "stopped": sum(1 for one in fleet if one.tone.tone == "stop"),
+        "degraded": sum(1 for one in fleet if one.tone.tone == "wait"),
+        "rows": selectors.in_rows(fleet),
+        "abnormal": abnormal,
+        "chosen": chosen,
+        "unknown_store": bool(wanted) and chosen is None,
+        "everything": everything,
+        "page": Paginator(fleet if everything else abnormal, PAGE).get_page(request.GET.get("page")),
+        "names": {one.key: one.name for one in systems.all_systems()},
+    }
+    return render(request, "runtime/stores.html", context)
