@@ -20,8 +20,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from catalog.contracts.compare import Policy, compare
-from catalog.contracts.compare.compat import check_compat
+from catalog.contracts.compare.compat import ContentModel, check_compat
 from catalog.contracts.reading import read_file
+
+MODELS: tuple[ContentModel, ...] = ("strict", "tolerant")
 
 
 def shared_root(argument: str | None) -> Path:
@@ -89,7 +91,7 @@ def score_openapi(root: Path, only: str | None) -> dict[str, Any]:
     }
 
 
-def score_schemas(root: Path, only: str | None, content_model: str) -> dict[str, Any]:
+def score_schemas(root: Path, only: str | None, content_model: ContentModel) -> dict[str, Any]:
     manifest = json.loads((root / "data/contract-diff/json-schema/manifest.json").read_text())
     right = total = unknown = 0
     lines: list[str] = []
@@ -130,7 +132,7 @@ def main() -> None:
     if not options.case or options.case.startswith("OD"):
         sections.append(("OpenAPI", score_openapi(root, options.case)))
     if not options.case or options.case.startswith("AP"):
-        sections += [(f"JSON Schema, {model}", score_schemas(root, options.case, model)) for model in ("strict", "tolerant")]
+        sections += [(f"JSON Schema, {model}", score_schemas(root, options.case, model)) for model in MODELS]
     for title, result in sections:
         lines = result.pop("lines")
         print(f"== {title}")

@@ -171,9 +171,9 @@ class EventView:
             address = place.raw.get("address", key)
             channel = Channel(key, None if address is None else str(address), place.raw, place.pointer)
             for name, raw in (place.raw.get("messages") or {}).items():
-                message = self._message(raw, join(place.pointer, "messages", name), str(name))
-                if message is not None:
-                    channel.messages[str(name)] = message
+                found = self._message(raw, join(place.pointer, "messages", name), str(name))
+                if found is not None:
+                    channel.messages[str(name)] = found
             self.channels[key] = channel
             by_pointer[place.pointer] = key
         for _, place in self._section("operations"):
@@ -438,7 +438,10 @@ class EventComparison:
         for name, raw in old.items():
             one = self.old.resolve(raw, join("", "servers", name))
             other = self.new.resolve(new.get(name), join("", "servers", name))
-            places = {"base": join("", "servers", name), "revision": join("", "servers", name) if other else "/servers"}
+            places: dict[str, Any] = {
+                "base": join("", "servers", name),
+                "revision": join("", "servers", name) if other else "/servers",
+            }
             before, after = _address(one), _address(other)
             if before != after:
                 text = f"The server {name} is {after or 'gone'} instead of {before}."

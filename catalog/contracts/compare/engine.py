@@ -112,7 +112,7 @@ def _version(base: DocumentLike, revision: DocumentLike, report: Report) -> None
     before, after = (_number(document.tree.get("info")) for document in (base, revision))
     if before is None or after is None:
         return
-    place = {"base": "/info/version", "revision": "/info/version"}
+    place: dict[str, Any] = {"base": "/info/version", "revision": "/info/version"}
     shown = [".".join(map(str, side)) for side in (before, after)]
     if after < before:
         text = f"The version went down from {shown[0]} to {shown[1]}."

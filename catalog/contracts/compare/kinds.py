@@ -190,7 +190,7 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "discriminator-added": Kind(NONE, "now has a discriminator ({new})", "discriminator"),
     "discriminator-removed": Kind(NONE, "no longer has the discriminator ({old})", "discriminator"),
     "discriminator-property-name-changed": Kind(BOTH, "discriminates by {new} instead of {old}", "discriminator"),
-    "discriminator-mapping-added": Kind(WIDENS, "knows the discriminator value {new} too", "discriminator"),
+    "discriminator-mapping-added": Kind(NONE, "knows the discriminator value {new} too", "discriminator"),
     "discriminator-mapping-deleted": Kind(BOTH, "no longer knows the discriminator value {old}", "discriminator"),
     "discriminator-mapping-changed": Kind(BOTH, "maps the discriminator value {name} to {new} instead of {old}", "discriminator"),
     "all-of-added": Kind(NONE, "is now also composed of {new}", "allOf"),

@@ -99,6 +99,10 @@ _SOFTENED: dict[tuple[str, str], str] = {
     ("request", "pattern-changed"): WARNING,
     ("event-receive", "pattern-changed"): WARNING,
     ("response", "pattern-changed"): WARNING,
+    ("response", "pattern-removed"): WARNING,
+    ("response", "pattern-generalized"): WARNING,
+    ("response", "any-of-added"): WARNING,
+    ("parameter-property", "type-changed"): WARNING,
     ("response", "enum-value-added"): WARNING,
     # A tolerant reader ignores what it does not know; under the strict content model both break.
     ("request", "optional-property-removed-and-refused"): WARNING,
@@ -191,7 +195,8 @@ def schema_level(
     if strict and kind in {"property-added-to-closed-object", "optional-property-removed-and-refused"}:
         return BREAKING
     return (
-        _SOFTENED.get((direction, kind))
+        _SOFTENED.get((place, kind))
+        or _SOFTENED.get((direction, kind))
         or _SOFTENED.get(("response" if direction == "event-send" else direction, kind))
         or BREAKING
     )

@@ -628,7 +628,7 @@ STRUCTURE_RULES: tuple[tuple[str, str, str, str, str, str], ...] = (
     ),
     (
         "api-security-component-oauth-url-changed",
-        "breaking",
+        "warning",
         "security",
         "request",
         "a used authorisation or OpenID URL changed",

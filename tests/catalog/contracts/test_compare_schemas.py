@@ -80,8 +80,8 @@ SUBSETS: list[tuple[str, Any, Any]] = [
     ),
     ("schema false", {"type": "object"}, {"type": "object", "properties": {"a": False}}),
 ]
-#: A new value in a response: debatable, so the policy decides, and its default is a warning.
-NEW_VALUES = {"enum value", "const in enum"}
+#: A new value, branch or a free pattern in a response: debatable, so the default is a warning and the policy decides.
+NEW_VALUES = {"enum value", "const in enum", "pattern at all", "anyOf branch"}
 IDS = [name for name, _, _ in SUBSETS]
 
 

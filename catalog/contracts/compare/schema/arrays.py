@@ -114,7 +114,7 @@ def _compare_unevaluated(meeting: Meeting, *, idle: bool) -> None:
         if old is not None and new is not None and not (is_plain(meeting.old) and is_plain(meeting.new)):
             meeting.child(old, new)
         return
-    if new is not None and meeting.old.items is None:
+    if new is not None and (meeting.old.items is None or meeting.new.tangled):
         meeting.add("unevaluated-items-added", NARROWS, keyword="unevaluatedItems", idle=idle)
-    elif old is not None and meeting.new.items is None:
+    elif old is not None and (meeting.new.items is None or meeting.old.tangled):
         meeting.add("unevaluated-items-removed", WIDENS, keyword="unevaluatedItems", idle=idle)

@@ -70,7 +70,7 @@ class Builder:
     def _build(self, parts: Parts) -> Node:
         flat = _Flat()
         for part in parts:
-            self._flatten(part, flat, set(), top=True)
+            self._flatten(part, flat, set(), top=True, inner=len(parts) > 1)
         key: NodeKey = tuple(sorted((id(part.raw), part.mask) for part in flat.parts))
         if flat.null or flat.never or flat.unresolved or not flat.parts:
             key = (*key, flat.null, flat.never, tuple(flat.unresolved), parts[0].pointer if parts else "")
@@ -85,6 +85,7 @@ class Builder:
         node.composed = tuple(flat.composed)
         node.unresolved = tuple(flat.unresolved)
         node.never = flat.never
+        node.tangled = flat.holders > 1
         spoken = [part for part in flat.parts if isinstance(part.raw, dict)]
         for part in spoken:
             _Reading(node, part, self.source).apply()
@@ -98,7 +99,7 @@ class Builder:
         _tighten(node)
         return node
 
-    def _flatten(self, part: Part, flat: _Flat, path: set[int], *, top: bool) -> None:
+    def _flatten(self, part: Part, flat: _Flat, path: set[int], *, top: bool, inner: bool) -> None:
         raw = part.raw
         if isinstance(raw, bool):
             if not raw:
@@ -107,6 +108,8 @@ class Builder:
             return
         if not isinstance(raw, dict) or not raw or id(raw) in path or len(flat.parts) > _MAX_FLATTEN:
             return
+        if "unevaluatedProperties" in raw or "unevaluatedItems" in raw:
+            flat.holders += 2 if inner else 1
         if part.mask & EXPANDED:
             flat.null = flat.null or bool(part.mask & ADMITS_NULL)
             flat.add(part)
@@ -122,7 +125,7 @@ class Builder:
                 flat.add(self.source.dangling(ref, part.pointer))
             else:
                 flat.refs.append(ref)
-                self._flatten(target, flat, path, top=top)
+                self._flatten(target, flat, path, top=top, inner=inner or len(raw) > 1)
             if not self.source.dialect.siblings or len(raw) == 1:
                 return
         size = len(raw) - (ref is not None)
@@ -131,7 +134,7 @@ class Builder:
                 only = self._only_branch(raw, kind, flat, top=top)
                 if only is not None:
                     part, size = part._replace(mask=part.mask | mask), size - 1
-                    self._flatten(Part(raw[kind][only], join(part.pointer, kind, only)), flat, path, top=top)
+                    self._flatten(Part(raw[kind][only], join(part.pointer, kind, only)), flat, path, top=top, inner=True)
         branches = raw.get("allOf")
         if isinstance(branches, list):
             size -= 1
@@ -142,7 +145,7 @@ class Builder:
         for index, branch in enumerate(branches if isinstance(branches, list) else ()):
             if isinstance(branch, dict) and isinstance(branch.get("$ref"), str):
                 flat.composed.append(branch["$ref"])
-            self._flatten(Part(branch, join(part.pointer, "allOf", index)), flat, path, top=False)
+            self._flatten(Part(branch, join(part.pointer, "allOf", index)), flat, path, top=False, inner=True)
 
     def _only_branch(self, raw: dict[str, Any], kind: str, flat: _Flat, *, top: bool) -> int | None:
         """Index of the single meaningful branch: a union of one, or of one and null (which sets `flat.null`)."""
@@ -208,6 +211,7 @@ class _Flat:
         self.composed: list[str] = []
         self.never = False
         self.null = False
+        self.holders = 0
         self._seen: set[tuple[int, int]] = set()
 
     def add(self, part: Part) -> None:
@@ -645,6 +649,8 @@ def _merge_arrays(node: Node, parts: list[Part]) -> None:
 
 def _settle_unevaluated(node: Node, parts: list[Part]) -> None:
     """Where `items` or `additionalProperties` speak for all the rest (be it by `true`), nothing is left unevaluated."""
+    if node.tangled:
+        return
     if any(isinstance(part.raw.get("items", []), dict | bool) or "additionalItems" in part.raw for part in parts):
         node.unevaluated_items = None
     if any("additionalProperties" in part.raw for part in parts):

@@ -20,6 +20,7 @@ from catalog.contracts.compare.schema.node import Node, is_plain
 from catalog.contracts.compare.schema.source import Parts, Sameness, SchemaSource
 
 _FINITE_LIMIT = 200
+_WORDS = frozenset({"annotation-changed", "default-value-added", "default-value-removed", "default-value-changed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ class Meeting:
         """What is left unevaluated hangs on every branch that a value takes: with any change there, it is not followed."""
         for name, word in (("unevaluated_properties", "unevaluatedProperties"), ("unevaluated_items", "unevaluatedItems")):
             sides = [node for node in (self.old, self.new) if getattr(node, name) is not None and not is_plain(node)]
-            if not sides or not (self.pair.edges or any(change.effect for change in self.pair.changes)):
+            if not sides or not (self.pair.edges or any(change.kind not in _WORDS for change in self.pair.changes)):
                 continue
             self.add(
                 "unevaluated-reach-changed",
@@ -249,7 +250,7 @@ class Meeting:
         if refused:
             return
         for change in self.pair.changes:
-            if change.effect & effect and not change.kind.startswith("enum"):
+            if change.effect & effect and not change.idle and not change.kind.startswith("enum"):
                 change.effect &= ~effect
                 change.data["proved"] = True
         self.silence(effect)

@@ -91,6 +91,7 @@ class Node:
         "required",
         "stability",
         "sunset",
+        "tangled",
         "types",
         "uid",
         "unevaluated_items",
@@ -141,6 +142,8 @@ class Node:
         self.dependent_required: dict[str, frozenset[str]] = {}
         self.dependent_schemas: dict[str, Parts] = {}
         self.unevaluated_properties: Parts | None = None
+        #: An `unevaluated…` keyword stands where it does not see all parts of this conjunction.
+        self.tangled = False
         self.groups: tuple[Group, ...] = ()
         self.nots: tuple[Parts, ...] = ()
         self.conditionals: tuple[Conditional, ...] = ()
@@ -211,4 +214,4 @@ class Node:
 
 def is_plain(node: Node) -> bool:
     """True when no keyword evaluates items or properties depending on the value."""
-    return not (node.groups or node.conditionals or node.contains or node.dependent_schemas)
+    return not (node.tangled or node.groups or node.conditionals or node.contains or node.dependent_schemas)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from catalog.contracts.compare.schema import lifecycle
 from catalog.contracts.compare.schema.accepts import parts_for
@@ -122,7 +122,12 @@ class _Properties:
         if not lifecycle.is_judged(after.stability, self.meeting.settings):
             return
         absent = parts_for(self.old, name)
-        place = {"old_pointer": self.old.pointer, "new_pointer": theirs[0].pointer, "name": name, "idle": self.idle}
+        place: dict[str, Any] = {
+            "old_pointer": self.old.pointer,
+            "new_pointer": theirs[0].pointer,
+            "name": name,
+            "idle": self.idle,
+        }
         strength = "required" if required else "optional"
         if self.hidden and getattr(after, self.hidden):
             word = "read-only" if self.hidden == "read_only" else "write-only"
@@ -156,7 +161,7 @@ class _Properties:
         settings = self.meeting.settings
         if not lifecycle.is_judged(before.stability, settings):
             return
-        place = {"old_pointer": mine[0].pointer, "new_pointer": self.new.pointer, "name": name, "idle": self.idle}
+        place: dict[str, Any] = {"old_pointer": mine[0].pointer, "new_pointer": self.new.pointer, "name": name, "idle": self.idle}
         strength = "required" if required and not still else "optional"
         if self.hidden and getattr(before, self.hidden):
             word = "read-only" if self.hidden == "read_only" else "write-only"
@@ -197,7 +202,12 @@ class _Properties:
         was, now = name in self.old.required, name in self.new.required
         if was == now:
             return
-        place = {"old_pointer": self.old.pointer, "new_pointer": self.new.pointer, "name": name, "idle": self.idle}
+        place: dict[str, Any] = {
+            "old_pointer": self.old.pointer,
+            "new_pointer": self.new.pointer,
+            "name": name,
+            "idle": self.idle,
+        }
         if now:
             self.meeting.add("property-became-required", NARROWS, False, True, **place)
         else:
@@ -313,7 +323,7 @@ def _compare_unevaluated(meeting: Meeting) -> None:
     if old is not None and new is not None:
         if not (is_plain(meeting.old) and is_plain(meeting.new)):
             meeting.child(old, new)
-    elif new is not None and meeting.old.additional is None:
+    elif new is not None and (meeting.old.additional is None or meeting.new.tangled):
         meeting.add("unevaluated-properties-added", NARROWS, keyword="unevaluatedProperties")
-    elif old is not None and meeting.new.additional is None:
+    elif old is not None and (meeting.new.additional is None or meeting.old.tangled):
         meeting.add("unevaluated-properties-removed", WIDENS, keyword="unevaluatedProperties")

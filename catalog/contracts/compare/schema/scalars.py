@@ -76,7 +76,7 @@ def compare_types(meeting: Meeting) -> frozenset[str]:
     elif old.types != new.types and text and (old.types or ALL_TYPES) - {"null"} != (new.types or ALL_TYPES) - {"null"}:
         meeting.add("type-compatible", NONE, describe(old), describe(new), "type")
     mine, theirs = _expand(old, text=False), _expand(new, text=False)
-    shared = {name for name in ("string", "array", "object") if name in mine and name in theirs}
+    shared: set[str] = {name for name in ("string", "array", "object") if name in mine and name in theirs}
     if mine & theirs & {"integer", "number"}:
         shared.add("number")
     if not effect or effect != BOTH:
@@ -88,9 +88,8 @@ def _compare_null(meeting: Meeting, lost: frozenset[str], gained: frozenset[str]
     old, new = meeting.old, meeting.new
     if "null" in lost and new.types is not None:
         meeting.add("became-not-nullable", NARROWS, describe(old), describe(new), "type")
-    if "null" in gained and old.types is not None:
-        if old.types is not None and new.types is None:
-            return  # the type was dropped altogether: said as one generalisation
+    dropped = new.types is None and gained != {"null"}  # the type as a whole went: said as one generalisation
+    if "null" in gained and old.types is not None and not dropped:
         meeting.add("became-nullable", WIDENS, describe(old), describe(new), "type")
 
 
@@ -377,8 +376,8 @@ def _compare_composition(meeting: Meeting) -> None:
         for ref in before.composed:
             if ref not in after.refs:
                 name = ref.rsplit("/", 1)[-1]
-                shown = (name, None) if verb == "removed" else (None, name)
-                meeting.add(f"all-of-{verb}", NONE, *shown, "allOf")
+                gone = verb == "removed"
+                meeting.add(f"all-of-{verb}", NONE, name if gone else None, None if gone else name, "allOf")
         if _only_words(before) and not _only_words(after):
             meeting.add(f"all-of-{verb}-annotation-only", NONE, None, None, "allOf")
 
@@ -390,7 +389,14 @@ def _compare_odata(meeting: Meeting) -> None:
         if old.get(word) != new.get(word):
             meeting.add(kind, BOTH, old.get(word), new.get(word))
     before, after = old.get("x-odata-scale"), new.get("x-odata-scale")
-    if is_number(before) and is_number(after) and before != after and "number" not in (meeting.new.types or ()):
+    if (
+        before is not None
+        and after is not None
+        and is_number(before)
+        and is_number(after)
+        and before != after
+        and "number" not in (meeting.new.types or ())
+    ):
         kind, effect = ("odata-scale-increased", WIDENS) if after > before else ("odata-scale-decreased", NARROWS)
         meeting.add(kind, effect, before, after)
     flags = old.get("x-odata-flags"), new.get("x-odata-flags")

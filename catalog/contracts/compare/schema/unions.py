@@ -117,7 +117,8 @@ def _prove(meeting: Meeting, start: int) -> None:
         one, other = (left, right) if inward else (right, left)
         if all(hit is not None for hit in _covered(meeting, one, other, inward=inward)):
             for change in meeting.pair.changes[start:]:
-                change.effect &= ~direction
+                if not change.idle:
+                    change.effect &= ~direction
             meeting.silence(direction)
 
 
@@ -144,21 +145,32 @@ class _Branches:
             if key is not None and (effect or not meeting.diff.relation(key)):
                 meeting.child(self.old.branches[before], self.new.branches[after], mask=effect or BOTH)
         for index in left:
-            covered = any(meeting.diff.fits(self.old.branches[index], other, meeting.flow) for other in self.new.branches)
-            effect = NONE if covered else NARROWS
-            pointer = self.old.branches[index][0].pointer
-            name = _label(self.old.branches[index], index)
+            branch = self.old.branches[index]
+            covered = any(meeting.diff.fits(branch, other, meeting.flow) for other in self.new.branches)
             inner |= NARROWS
-            meeting.add(f"{_NAMES[self.old.kind]}-removed", effect, name, None, old_pointer=pointer)
+            self._say("removed", NARROWS, branch, index, covered=covered)
         for index in right:
-            covered = any(meeting.diff.covers(other, self.new.branches[index], meeting.flow) for other in self.old.branches)
-            effect = NONE if covered else WIDENS
+            branch = self.new.branches[index]
+            covered = any(meeting.diff.covers(other, branch, meeting.flow) for other in self.old.branches)
             inner |= WIDENS
-            pointer = self.new.branches[index][0].pointer
-            meeting.add(
-                f"{_NAMES[self.new.kind]}-added", effect, None, _label(self.new.branches[index], index), new_pointer=pointer
-            )
+            self._say("added", WIDENS, branch, index, covered=covered)
         self._exclusivity(inner)
+
+    def _say(self, verb: str, effect: int, branch: Parts, index: int, *, covered: bool) -> None:
+        """An alternative that went or came. A named one counts as declared, even where another one happens to cover it."""
+        meeting = self.meeting
+        declared = covered and meeting.settings.declared and _ref(branch) is not None
+        label = _label(branch, index)
+        gone = verb == "removed"
+        places = {"old_pointer": branch[0].pointer} if gone else {"new_pointer": branch[0].pointer}
+        meeting.add(
+            f"{_NAMES[(self.old if gone else self.new).kind]}-{verb}",
+            NONE if covered and not declared else effect,
+            label if gone else None,
+            None if gone else label,
+            idle=declared,
+            **places,
+        )
 
     def _exclusivity(self, inner: int) -> None:
         """What changes because `oneOf` counts matches."""
@@ -219,7 +231,7 @@ class _Branches:
                 if after is not None:
                     take(before, after)
         for before in list(left):
-            after = next((index for index in right if not self._relation(before, index)), None)
+            after = next((index for index in right if self._may_be_renamed(before, index)), None)
             if after is not None:
                 take(before, after)
         scores = sorted(((self._score(before, after), -before, -after) for before in left for after in right), reverse=True)
@@ -227,6 +239,15 @@ class _Branches:
             if score > 0 and -before in left and -after in right:
                 take(-before, -after)
         return matched, left, right
+
+    def _may_be_renamed(self, before: int, after: int) -> bool:
+        """True for the same schema under another name, where the old name is gone and the new one is new."""
+        mine, theirs = _ref(self.old.branches[before]), _ref(self.new.branches[after])
+        if mine and theirs and self.meeting.settings.declared:
+            diff = self.meeting.diff
+            if diff.new.source.resolve(mine) is not None or diff.old.source.resolve(theirs) is not None:
+                return False
+        return not self._relation(before, after)
 
     def _relation(self, before: int, after: int) -> int:
         diff = self.meeting.diff
@@ -354,7 +375,10 @@ class _Wrap:
             kind, shift = ("imposed", NARROWS) if self.inward else ("dropped", WIDENS)
             meeting.add(f"{name}-{kind}", shift if effect else NONE, *self._order(None, shown), **places)
             return
-        if effect == NONE:
+        if effect == NONE and meeting.settings.declared and self._named_beside():
+            kind = f"{name}-added" if self.inward else f"{name}-removed"
+            meeting.add(kind, self.beyond, *self._order(None, shown), idle=True, **places)
+        elif effect == NONE:
             meeting.add(f"{name}-rearranged", NONE, *self._order(None, shown), **places)
         elif effect == self.beyond and self.inward:
             meeting.add(f"{name}-added", effect, None, [shown[index] for index in outside], **places)
@@ -364,6 +388,10 @@ class _Wrap:
             meeting.add(
                 f"{'wrapped-in' if self.inward else 'unwrapped-from'}-{name}", effect, *self._order(None, shown), **places
             )
+
+    def _named_beside(self) -> bool:
+        """True where the union names further schemas beside the plain one."""
+        return any(_ref(branch) is not None and _ref(branch) not in self.plain.refs for branch in self.union_branches())
 
     def union_branches(self) -> list[Parts]:
         return list(self.union.groups[0].branches)
@@ -379,8 +407,8 @@ def compare_discriminators(meeting: Meeting) -> None:
         return
     if old is None or new is None:
         verb = "added" if old is None else "removed"
-        names = [side and str(side.get("propertyName")) for side in (old, new)]
-        meeting.add(f"discriminator-{verb}", NONE, *names, "discriminator")
+        names = [None if side is None else str(side.get("propertyName")) for side in (old, new)]
+        meeting.add(f"discriminator-{verb}", NONE, names[0], names[1], "discriminator")
         return
     before, after = str(old.get("propertyName")), str(new.get("propertyName"))
     if before != after:
@@ -395,7 +423,7 @@ def compare_discriminators(meeting: Meeting) -> None:
             meeting.add("discriminator-mapping-changed", BOTH, target, right[value], "discriminator", name=value)
     for value in right:
         if value not in left and value in (new.get("mapping") or {}):
-            meeting.add("discriminator-mapping-added", WIDENS, None, value, "discriminator", name=value)
+            meeting.add("discriminator-mapping-added", NONE, None, value, "discriminator", name=value)
 
 
 def _mapping(node: Node, discriminator: dict[str, Any]) -> dict[str, str]:
