@@ -2,7 +2,43 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path, re_path
+
+from governance.web import change_pages, decisions, freeze_pages, inbox, new_change, rule_pages
 
 app_name = "governance"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/read/", inbox.read_notices, name="read-notices"),
+    path("changes/", inbox.all_changes, name="changes"),
+    path("changes/new/", new_change.new_change, name="new-change"),
+    path("changes/new/", new_change.new_change, name="change-new"),
+    path("changes/<int:change_id>/", change_pages.conversation, name="change"),
+    path("changes/<int:change_id>/differences/", change_pages.differences, name="differences"),
+    path("changes/<int:change_id>/checks/", change_pages.checks, name="checks"),
+    path("changes/<int:change_id>/checks/list/", change_pages.checks_fragment, name="checks-fragment"),
+    path("changes/<int:change_id>/impact/", change_pages.impact, name="impact"),
+    path("changes/<int:change_id>/evidence/", change_pages.evidence, name="evidence"),
+    path("changes/<int:change_id>/decide/", decisions.decide, name="decide"),
+    path("changes/<int:change_id>/take-back/", decisions.take_back, name="take-back"),
+    path("changes/<int:change_id>/comment/", decisions.comment, name="comment"),
+    path("changes/<int:change_id>/submit/", decisions.submit, name="submit"),
+    path("changes/<int:change_id>/withdraw/", decisions.withdraw, name="withdraw"),
+    path("changes/<int:change_id>/link/", decisions.link, name="link"),
+    path("changes/<int:change_id>/apply/", decisions.apply, name="apply"),
+    path("changes/<int:change_id>/checks/run/", decisions.run_checks, name="run-checks"),
+    path("changes/<int:change_id>/accept/", decisions.accept, name="accept"),
+    path("policies/", rule_pages.policy_list, name="policies"),
+    path("policies/new/", rule_pages.new_policy, name="new-policy"),
+    path("policies/<int:policy_id>/", rule_pages.policy_detail, name="policy"),
+    path("waivers/", rule_pages.waiver_list, name="waivers"),
+    path("waivers/<int:waiver_id>/revoke/", rule_pages.revoke_waiver, name="revoke-waiver"),
+    path("freezes/", freeze_pages.freeze_calendar, name="freezes"),
+    path("freezes/<int:freeze_id>/end/", freeze_pages.end_freeze, name="end-freeze"),
+    path("break-glass/", rule_pages.break_glass, name="break-glass"),
+    re_path(
+        r"^break-glass/(?P<case_id>[0-9]{1,18})/(?P<step>confirm|review|end)/$",
+        rule_pages.break_glass_step,
+        name="break-glass-step",
+    ),
+]

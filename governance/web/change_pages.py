@@ -1,0 +1,305 @@
+"""The change page: five tabs, each with its own address."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from governance.domain import kinds, text_diff
+from governance.domain.subject import Subject
+from governance.models import BreakAcceptance, ChangeRequest, CheckResult
+from governance.selectors import rights
+from governance.services import policies
+from governance.web import frame, timeline, tones
+from kernel import audit
+from kernel.errors import DomainError
+
+READINGS = (("words", "In words"), ("tree", "As a tree"), ("text", "As text"))
+PER_PAGE = 100
+YAML_LIMIT = 300_000
+
+
+@require_safe
+def conversation(request: HttpRequest, change_id: int) -> HttpResponse:
+    context = frame.context(request, change_id, "conversation")
+    change: ChangeRequest = context["change"]
+    context |= {
+        "entries": timeline.entries(change),
+        "breaking": [_finding(change, f) for f in _findings(change) if f["level"] == "breaking"][:5],
+        "diff_counts": _counts(change),
+        "checks": _checks(change, context["results"]),
+    }
+    return render(request, "governance/change.html", context)
+
+
+@require_safe
+def differences(request: HttpRequest, change_id: int) -> HttpResponse:
+    context = frame.context(request, change_id, "differences")
+    change: ChangeRequest = context["change"]
+    reading = request.GET.get("reading", "words")
+    show = request.GET.get("show", "")
+    chosen = [f for f in _findings(change) if not show or f["level"] == show]
+    page = Paginator(chosen, PER_PAGE).get_page(request.GET.get("page"))
+    context |= {
+        "reading": reading if reading in dict(READINGS) else "words",
+        "readings": [{"label": label, "url": _query(request, reading=key), "current": key == reading} for key, label in READINGS],
+        "shows": _shows(request, change, show),
+        "page": page,
+        "findings": [_finding(change, f) for f in page.object_list],
+        "diff_counts": _counts(change),
+        "how": "; ".join(dict.fromkeys(part["how"] for part in (change.difference or {}).get("parts", []))),
+        "base_digest": (change.facts or {}).get("base_digest"),
+    }
+    if context["reading"] == "tree":
+        context["tree"] = _tree(chosen)
+    elif context["reading"] == "text":
+        layout = "sides" if request.GET.get("layout") == "sides" else "unified"
+        context |= {"texts": _texts(change, layout), "layout": layout}
+        context["layouts"] = [
+            {"label": label, "url": _query(request, layout=key), "current": key == layout}
+            for key, label in (("unified", "Unified"), ("sides", "Side by side"))
+        ]
+    return render(request, "governance/differences.html", context)
+
+
+@require_safe
+def checks(request: HttpRequest, change_id: int) -> HttpResponse:
+    context = frame.context(request, change_id, "checks")
+    return render(request, "governance/checks.html", context | _checks_context(context["change"], context["results"]))
+
+
+@require_safe
+def checks_fragment(request: HttpRequest, change_id: int) -> HttpResponse:
+    """The list with its progress, polled until the run is done."""
+    context = frame.context(request, change_id, "checks")
+    return render(request, "governance/_checks.html", context | _checks_context(context["change"], context["results"]))
+
+
+@require_safe
+def impact(request: HttpRequest, change_id: int) -> HttpResponse:
+    context = frame.context(request, change_id, "impact")
+    change: ChangeRequest = context["change"]
+    return render(request, "governance/impact.html", context | {"consumers": _consumers(change)})
+
+
+@require_safe
+def evidence(request: HttpRequest, change_id: int) -> HttpResponse:
+    context = frame.context(request, change_id, "evidence")
+    change: ChangeRequest = context["change"]
+    entries = list(audit.entries_for("change", change.pk))
+    context |= {
+        "approvals": list(change.approvals.all()),
+        "decisions": [
+            {"decision": d, "tone": tones.OUTCOMES[d.outcome], "void": d.voided_at is not None}
+            for d in change.decisions.select_related("person").order_by("id")
+        ],
+        "policies": change.policy_levels,
+        "entries": entries,
+        "acceptances": list(change.acceptances.select_related("person")),
+        "explanation": _explanation(change),
+    }
+    return render(request, "governance/evidence.html", context)
+
+
+def _explanation(change: ChangeRequest) -> Any:
+    try:
+        return policies.explain(change)
+    except DomainError:
+        return None
+
+
+# -- differences ---------------------------------------------------------------------------------------------------------
+def _findings(change: ChangeRequest) -> list[dict[str, Any]]:
+    order = {"breaking": 0, "attention": 1, "compatible": 2}
+    parts = (change.difference or {}).get("parts", [])
+    found = [f | {"anchor": f"d{n}"} for n, f in enumerate((f for part in parts for f in part["findings"]), start=1)]
+    return sorted(found, key=lambda f: order.get(f["level"], 3))
+
+
+def _counts(change: ChangeRequest) -> list[Any]:
+    counted = (change.difference or {}).get("counts", {})
+    words = (("breaking", "breaking"), ("attention", "to look at"), ("compatible", "compatible"))
+    made = []
+    for key, word in words:
+        number = counted.get(key, 0)
+        base = tones.FINDINGS[key]
+        if number is None:
+            made.append(type(base)("wait", f"unknown how many {word}", "alert"))
+        elif number:
+            made.append(type(base)(base.tone, f"{number} {word}", base.icon))
+    return made
+
+
+def _finding(change: ChangeRequest, found: dict[str, Any]) -> dict[str, Any]:
+    operations = found.get("operations") or []
+    affects = found.get("hint") or ""
+    if found["level"] == "breaking" and change.impact:
+        names = list(dict.fromkeys(row["application"] for row in change.impact))
+        affects = f"May break {len(names)} consumer{'s' if len(names) != 1 else ''}: {', '.join(names[:4])}{' and more' if len(names) > 4 else ''}. {affects}"
+    if operations:
+        affects = f"{affects} Used by {', '.join(operations[:3])}{f' and {len(operations) - 3} more' if len(operations) > 3 else ''}.".strip()
+    address = reverse("governance:differences", args=[change.pk])
+    return {
+        "tone": tones.FINDINGS.get(found["level"]),
+        "say": found["message"],
+        "affects": affects,
+        "anchor": found["anchor"],
+        "url": f"{address}#{found['anchor']}",
+    }
+
+
+def _shows(request: HttpRequest, change: ChangeRequest, show: str) -> list[dict[str, Any]]:
+    counted = (change.difference or {}).get("counts", {})
+    total = sum(v or 0 for v in counted.values())
+    words = (
+        ("", "All", total),
+        *(
+            (key, label, counted.get(key))
+            for key, label in (("breaking", "Breaking"), ("attention", "To look at"), ("compatible", "Compatible"))
+        ),
+    )
+    return [
+        {
+            "label": f"{label} {'unknown' if number is None else number}",
+            "url": _query(request, show=key, page=""),
+            "current": key == show,
+        }
+        for key, label, number in words
+    ]
+
+
+def _query(request: HttpRequest, **values: str) -> str:
+    query = request.GET.copy()
+    for key, value in values.items():
+        if value:
+            query[key] = value
+        else:
+            query.pop(key, None)
+    return f"?{query.urlencode()}" if query else "?"
+
+
+def _tree(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Findings by component: schemas first, then operations, then the rest, each with the operations that use it."""
+    groups: dict[str, dict[str, list[dict[str, Any]]]] = {"Schemas": {}, "Operations": {}, "Document": {}}
+    for one in found[:1000]:
+        parts = str(one.get("pointer", "")).split("/")
+        if len(parts) > 3 and parts[1:3] == ["components", "schemas"]:
+            groups["Schemas"].setdefault(_unescape(parts[3]), []).append(one)
+        elif one.get("operations"):
+            groups["Operations"].setdefault(str(one["operations"][0]), []).append(one)
+        else:
+            groups["Document"].setdefault("/" + "/".join(parts[1:3]) if len(parts) > 1 else "the document", []).append(one)
+    return [
+        {"title": title, "components": [_component(name, items) for name, items in sorted(inner.items())]}
+        for title, inner in groups.items()
+        if inner
+    ]
+
+
+def _component(name: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    breaking = sum(1 for i in items if i["level"] == "breaking")
+    uses = list(dict.fromkeys(str(o) for i in items for o in i.get("operations") or []))
+    return {
+        "name": name,
+        "breaking": breaking,
+        "open": breaking > 0,
+        "uses": ", ".join(uses[:2]) + (f", {len(uses) - 2} more" if len(uses) > 2 else ""),
+        "leaves": [{"tone": tones.FINDINGS.get(i["level"]), "say": i["message"], "anchor": i["anchor"]} for i in items],
+    }
+
+
+def _unescape(token: str) -> str:
+    return token.replace("~1", "/").replace("~0", "~")
+
+
+def _texts(change: ChangeRequest, layout: str) -> list[dict[str, Any]]:
+    """Old and new document of each subject as text; what is too long says so and stays to be read elsewhere."""
+    kind = kinds.kind(change.kind)
+    made = []
+    for row in change.subjects.all():
+        subject = Subject(row.kind, row.subject_id, row.digest)
+        facts = kind.facts(subject)
+        facts = kind.propose(subject, facts, change.parameters) if facts is not None and kind.propose is not None else facts
+        if facts is None or facts.new is None:
+            made.append({"title": row.subject_id, "problem": "The document is not available any more."})
+            continue
+        old, new = ("" if facts.old is None else _as_text(facts.old)), _as_text(facts.new)
+        try:
+            rows: Any = text_diff.sides(old, new) if layout == "sides" else text_diff.unified(old, new)
+        except ValueError:
+            made.append(
+                {
+                    "title": row.subject_id,
+                    "problem": "The documents are too long to be shown as text here. The words and the tree show every difference.",
+                }
+            )
+            continue
+        made.append({"title": row.subject_id, "rows": rows[:4000], "cut": len(rows) > 4000})
+    return made
+
+
+def _as_text(value: Any) -> str:
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+    if len(text) > YAML_LIMIT:
+        return text
+    dumped: str = yaml.dump(
+        json.loads(text), Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=True, allow_unicode=True, width=120
+    )
+    return dumped
+
+
+# -- checks and impact ---------------------------------------------------------------------------------------------------
+def _checks_context(change: ChangeRequest, results: list[CheckResult]) -> dict[str, Any]:
+    return {"checks": _checks(change, results), "acceptance_kinds": BreakAcceptance.Kind.choices}
+
+
+def _checks(change: ChangeRequest, results: list[CheckResult]) -> list[dict[str, Any]]:
+    """Failed first, then not run; each with its findings and whether they are settled."""
+    blocking = dict(rights.blocking_checks(change.pk))
+    accepted = {(a.rule, a.pointer): a for a in change.acceptances.filter(voided_at=None, revision=change.revision)}
+    order = {"failed": 0, "not_run": 1, "passed": 2, "not_applicable": 3}
+    made = []
+    for row in sorted(results, key=lambda r: (order[r.status], r.position)):
+        findings = [
+            {
+                **f,
+                "accepted": accepted.get((f.get("rule"), f.get("pointer", ""))),
+                "open": f.get("level") == "error" and row.status == "failed",
+            }
+            for f in row.findings[:200]
+        ]
+        made.append(
+            {
+                "tone": tones.CHECKS[row.status],
+                "title": row.title,
+                "why": row.why,
+                "rule": row.check_id,
+                "findings": findings,
+                "more": max(0, len(row.findings) - 200),
+                "fix": row.fix,
+                "blocks": row.check_id in blocking,
+                "settled": row.status == "failed" and row.check_id not in blocking,
+                "open": row.status == "failed",
+            }
+        )
+    return made
+
+
+def _consumers(change: ChangeRequest) -> list[dict[str, Any]] | None:
+    """Whom it reaches, with what the owning room knows about them now."""
+    if change.impact is None:
+        return None
+    known: dict[tuple[str, str], Any] = {}
+    kind = kinds.kind(change.kind)
+    for row in change.subjects.all():
+        facts = kind.facts(Subject(row.kind, row.subject_id, row.digest))
+        for consumer in (facts.consumers_affected or ()) if facts else ():
+            known[consumer.application, consumer.environment] = consumer
+    return [{"row": row, "consumer": known.get((row["application"], row["environment"]))} for row in change.impact]

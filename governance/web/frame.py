@@ -1,0 +1,215 @@
+"""What every tab of a change shows: head, tabs, rail, decision bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from governance import permissions
+from governance.domain import kinds
+from governance.domain.freeze import Scope
+from governance.models import Approval, ChangeRequest, CheckResult, Decision, Waiver
+from governance.selectors import freezes, rights, seats
+from governance.services import changes, reviews
+from governance.web import tones
+from kernel import clock
+from kernel import tones as kernel_tones
+from kernel.errors import DomainError
+from kernel.tones import Tone
+from kernel.viewer import Permission, Viewer
+
+State = ChangeRequest.State
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The first block of the rail: may it go live, and what is missing."""
+
+    tone: Tone
+    reasons: tuple[str, ...]
+    why: str
+
+
+def context(request: HttpRequest, change_id: int, tab: str) -> dict[str, Any]:
+    """Everything that the frame of the page needs; tabs add their own."""
+    viewer = Viewer.of(request.user)
+    change = changes.get(change_id)
+    now = clock.now()
+    results = list(change.check_results.filter(revision=change.revision))
+    blocking = rights.blocking_checks(change.pk) if change.state == State.IN_REVIEW else []
+    groups = seats.of(change, viewer=viewer)
+    decide = permissions.may_decide(viewer, change, now)
+    kind = _kind(change)
+    return {
+        "change": change,
+        "kind_label": kind.label if kind else change.kind,
+        "subjects": list(change.subjects.all()),
+        "state_tone": tones.state_of(change),
+        "risk_tone": tones.risk_of(change) if change.state in (State.DRAFT, State.IN_REVIEW) else None,
+        "tabs": _tabs(change, tab, results),
+        "tab": tab,
+        "results": results,
+        "check_counts": tones.tally(results),
+        "slots": groups,
+        "seat": next((g.label for g in groups if g.you), ""),
+        "gate": gate_of(change, groups, results, blocking, now),
+        "may_decide": decide,
+        "may_submit": permissions.may_submit(viewer, change),
+        "may_revise": permissions.may_revise(viewer, change),
+        "may_take_back": change.state in (State.IN_REVIEW, State.APPROVED)
+        and change.decisions.filter(person=viewer.user, voided_at=None).exists(),
+        "may_apply": _may_apply(change, kind),
+        "shows_bar": change.state == State.IN_REVIEW,
+        "seen": reviews.Seen.of(change),
+        "blast": blast(change),
+        "bar_note": _bar_note(decide, results, blocking),
+        "freezes": _freezes(change, now),
+        "waivers": waivers_of(change, now),
+        "links": [*change.links.select_related("other"), *change.linked_from.select_related("change")],
+        "runs": change.checks_state in (ChangeRequest.ChecksState.QUEUED, ChangeRequest.ChecksState.RUNNING),
+        "panel": _panel(kind, change),
+        "now": now,
+    }
+
+
+def _kind(change: ChangeRequest) -> kinds.ChangeKind | None:
+    try:
+        return kinds.kind(change.kind)
+    except DomainError:
+        return None
+
+
+def _panel(kind: kinds.ChangeKind | None, change: ChangeRequest) -> str:
+    """The address of the owning room's fragment about the first subject, empty where it has none."""
+    subject = change.subjects.first()
+    if kind is None or not kind.panel or subject is None:
+        return ""
+    try:
+        return reverse(kind.panel, args=[subject.subject_id])
+    except NoReverseMatch:
+        return ""
+
+
+def _tabs(change: ChangeRequest, tab: str, results: list[CheckResult]) -> list[dict[str, Any]]:
+    counted = (change.difference or {}).get("counts", {})
+    differences = sum(v or 0 for v in counted.values()) if counted else None
+    failed = sum(1 for r in results if r.status == "failed")
+    waiting = sum(1 for r in results if r.status == "not_run")
+    checks: dict[str, Any] = {"count": len(results) or None}
+    if failed:
+        checks = {"count": f"{failed} failed", "tone": "stop"}
+    elif waiting:
+        checks = {"count": f"{waiting} not run", "tone": "wait"}
+    listed = (
+        ("conversation", "Conversation", "governance:change", {"count": change.events.filter(kind="comment").count() or None}),
+        ("differences", "Differences", "governance:differences", {"count": differences}),
+        ("checks", "Checks", "governance:checks", checks),
+        ("impact", "Impact", "governance:impact", {"count": None if change.impact is None else len(change.impact)}),
+        ("evidence", "Evidence", "governance:evidence", {}),
+    )
+    return [
+        {"label": label, "url": reverse(name, args=[change.pk]), "current": key == tab, **more}
+        for key, label, name, more in listed
+    ]
+
+
+def gate_of(
+    change: ChangeRequest,
+    groups: list[seats.SeatGroup],
+    results: list[CheckResult],
+    blocking: list[tuple[str, str]],
+    now: datetime,
+) -> Gate:
+    if change.state == State.APPROVED:
+        approval = Approval.objects.filter(change=change, voided_at=None).first()
+        if approval and approval.apply_until and now >= approval.apply_until:
+            return Gate(
+                kernel_tones.stop("Deny", "gate-shut"), ("The planned window has passed",), "Open a new change with a new window."
+            )
+        note = (
+            "It goes live in its planned window." if change.planned_from and now < change.planned_from else "It may go live now."
+        )
+        problem = (change.apply_error,) if change.apply_error else ()
+        return Gate(kernel_tones.ok("Approved", "gate-open"), problem, note)
+    if change.state == State.APPLIED:
+        return Gate(kernel_tones.ok("In effect", "gate-open"), (), "It was put into effect under this approval.")
+    if change.state in (State.REJECTED, State.WITHDRAWN):
+        return Gate(kernel_tones.stop("Closed", "gate-shut"), (), "A new change is needed to try again.")
+    if change.state == State.DRAFT:
+        return Gate(
+            kernel_tones.quiet("Not asked yet", "gate-shut"), (), "Submit the draft, then the checks run and people are asked."
+        )
+    reasons = []
+    failed = sum(1 for _, why in blocking if why == "failed")
+    if failed:
+        reasons.append(f"{failed} check{'s' if failed != 1 else ''} failed")
+    if len(blocking) > failed:
+        reasons.append(f"{len(blocking) - failed} {'have' if len(blocking) - failed != 1 else 'has'} not run")
+    empty, needed = sum(g.needed - g.filled for g in groups), sum(g.needed for g in groups)
+    if empty:
+        reasons.append(f"{empty} of {needed} seats {'are' if empty != 1 else 'is'} empty")
+    if change.decisions.filter(voided_at=None).exclude(outcome=Decision.Outcome.APPROVE).exists():
+        reasons.append("somebody asked for changes")
+    return Gate(
+        kernel_tones.stop("Deny", "gate-shut"),
+        tuple(reasons),
+        "Opens by itself when the checks are settled and all seats are filled.",
+    )
+
+
+def _may_apply(change: ChangeRequest, kind: kinds.ChangeKind | None) -> Permission | None:
+    """None where the runtime pulls the approval itself and there is nothing to press here."""
+    if change.state != State.APPROVED or kind is None or kind.apply is None:
+        return None
+    return Permission(True)
+
+
+def blast(change: ChangeRequest) -> str:
+    """Whom an approval reaches, in one sentence: repeated in the confirmation."""
+    counted = (change.difference or {}).get("counts", {})
+    breaking = counted.get("breaking", 0)
+    differences = (
+        "an unknown number of breaking differences"
+        if breaking is None
+        else f"{breaking} breaking difference{'s' if breaking != 1 else ''}"
+    )
+    if change.impact is None:
+        return f"Nobody can say whom it reaches. {differences.capitalize()}."
+    names = [row["application"] for row in change.impact]
+    if not names:
+        return f"No consumer is known. {differences.capitalize()}."
+    shown = ", ".join(dict.fromkeys(names[:4])) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return f"{len(names)} use{'s' if len(names) != 1 else ''}: {shown}. {differences.capitalize()}."
+
+
+def _bar_note(decide: Permission, results: list[CheckResult], blocking: list[tuple[str, str]]) -> str:
+    if not decide:
+        return decide.reason
+    if blocking:
+        return f"Approving fills your seat. The gate stays shut until {len(blocking)} check{'s are' if len(blocking) != 1 else ' is'} settled."
+    return "Approving fills your seat. The gate opens when the last seat is filled."
+
+
+def _freezes(change: ChangeRequest, now: datetime) -> list[freezes.Occurrence]:
+    facts = change.facts or {}
+    scope = Scope(change.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
+    return freezes.touching(scope, now, (change.planned_until or now) + timedelta(days=14))[:3]
+
+
+def waivers_of(change: ChangeRequest, now: datetime) -> list[Waiver]:
+    """Waivers in force that count for this change."""
+    found: list[Waiver] = []
+    for subject in change.subjects.all():
+        found += Waiver.objects.filter(
+            subject_kind=subject.kind,
+            subject_id=subject.subject_id,
+            environment=change.environment,
+            state=Waiver.State.GRANTED,
+            starts_at__lte=now,
+            expires_at__gt=now,
+        )
+    return found

@@ -1,0 +1,192 @@
+"""Opening a change: what it is about comes from the address or is typed; its digest is always the present one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from catalog.selectors import systems
+from governance.domain import kinds
+from governance.domain.kinds import ChangeKind
+from governance.domain.subject import Subject, SubjectFacts
+from governance.models import ChangeRequest
+from governance.services import changes
+from governance.web.decisions import person
+from kernel.errors import DomainError
+
+HIDDEN = ("policy.change", "waiver.grant")
+
+
+class MomentInput(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+
+class ChangeForm(forms.Form):
+    """The fields of every change. Parameters of the kind are added below."""
+
+    kind = forms.ChoiceField(label="Kind of change")
+    subject = forms.CharField(
+        label="What it is about", max_length=2000, help_text="A reference such as price-api@v3; several separated by spaces"
+    )
+    environment = forms.ChoiceField(label="Environment")
+    title = forms.CharField(label="Title", max_length=200)
+    justification = forms.CharField(label="Why", widget=forms.Textarea(attrs={"rows": 4}), help_text="Reviewers read this first.")
+    rollback_plan = forms.CharField(
+        label="Way back",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        required=False,
+        help_text="How is this undone, and by whom? Asked for where customers feel it.",
+    )
+    planned_from = forms.DateTimeField(label="Planned from (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M"))
+    planned_until = forms.DateTimeField(label="Planned until (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M"))
+
+    def __init__(self, *args: Any, kind: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["kind"].choices = [(k.key, k.label) for k in kinds.all_kinds() if k.key not in HIDDEN]  # type: ignore[attr-defined]
+        self.fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]  # type: ignore[attr-defined]
+        self.extra = _PARAMETERS.get(kind, ())
+        for name, field in self.extra:
+            self.fields[name] = field()
+
+    @property
+    def parameter_fields(self) -> list[Any]:
+        return [self[name] for name, _ in self.extra]
+
+    def parameters(self) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for name, _ in self.extra:
+            value = self.cleaned_data.get(name)
+            if isinstance(value, datetime):
+                value = value.astimezone(UTC).isoformat()
+            if value not in (None, ""):
+                made[name.removeprefix("p_")] = value
+        return made
+
+
+def _moment(label: str, text: str = "") -> Any:
+    return lambda: forms.DateTimeField(label=label, help_text=text, widget=MomentInput(format="%Y-%m-%dT%H:%M"))
+
+
+_PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
+    "version.deprecate": (
+        ("p_sunset_at", _moment("Sunset (UTC)", "The promised end. The tier says how far away it has to be.")),
+        (
+            "p_successor",
+            lambda: forms.CharField(
+                label="Successor", required=False, max_length=200, help_text="A published version such as price-api@v4"
+            ),
+        ),
+        (
+            "p_guide",
+            lambda: forms.CharField(
+                label="Migration guide", required=False, max_length=2000, help_text="Address of the guide, or a few words"
+            ),
+        ),
+    ),
+    "boundary.move": (
+        (
+            "p_system",
+            lambda: forms.ChoiceField(label="New system of record", choices=[(s.key, s.name) for s in systems.all_systems()]),
+        ),
+        ("p_valid_from", _moment("From (UTC)")),
+    ),
+    "tier.change": (
+        ("p_tier", lambda: forms.TypedChoiceField(label="New tier", coerce=int, choices=[(n, f"Tier {n}") for n in range(4)])),
+    ),
+}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_change(request: HttpRequest) -> HttpResponse:
+    """GET with `kind`, `subject` and `environment` fills the form; POST opens the draft and leads to it."""
+    if request.method != "POST":
+        asked = request.GET.get("kind", "version.publish")
+        start = {
+            "kind": asked,
+            "subject": request.GET.get("subject", ""),
+            "environment": request.GET.get("environment", "production"),
+            "title": request.GET.get("title", "") or _title(asked, request.GET.get("subject", "")),
+        }
+        return _shown(request, ChangeForm(initial=start, kind=asked), asked, start["subject"], 200)
+    asked = request.POST.get("kind", "")
+    form = ChangeForm(request.POST, kind=asked)
+    if not form.is_valid():
+        return _shown(request, form, asked, request.POST.get("subject", ""), 422)
+    try:
+        change = _open(request, form)
+    except DomainError as error:
+        _put_on_form(form, error)
+        return _shown(request, form, asked, request.POST.get("subject", ""), 422)
+    if "submit" in request.POST:
+        changes.submit(change, actor=person(request))
+    return redirect("governance:change", change.pk)
+
+
+def _open(request: HttpRequest, form: ChangeForm) -> ChangeRequest:
+    values = form.cleaned_data
+    kind = kinds.kind(values["kind"])
+    return changes.open_change(
+        author=person(request),
+        kind=kind.key,
+        subjects=[_present(kind, reference) for reference in values["subject"].split()],
+        environment=values["environment"],
+        title=values["title"],
+        justification=values["justification"],
+        rollback_plan=values["rollback_plan"],
+        planned_from=values["planned_from"],
+        planned_until=values["planned_until"],
+        parameters=form.parameters(),
+    )
+
+
+def _present(kind: ChangeKind, reference: str) -> Subject:
+    facts = facts_of(kind, reference)
+    return Subject(kind.subject_kind, reference, facts.digest if facts and facts.digest else "")
+
+
+def facts_of(kind: ChangeKind, reference: str) -> SubjectFacts | None:
+    try:
+        return kind.facts(Subject(kind.subject_kind, reference, ""))
+    except DomainError:
+        return None
+
+
+def _title(kind: str, subject: str) -> str:
+    try:
+        return f"{kinds.kind(kind).label}: {subject}"[:200] if subject else ""
+    except DomainError:
+        return ""
+
+
+def _put_on_form(form: ChangeForm, error: DomainError) -> None:
+    """The findings of the domain beside the fields they are about."""
+    named = False
+    for found in error.findings:
+        name = (
+            found["pointer"].strip("/").split("/")[0].removesuffix("s")
+            if found["pointer"].startswith("/subjects")
+            else found["pointer"].strip("/").split("/")[0]
+        )
+        message = found["message"]
+        if name == "subject" and found["pointer"].endswith("/digest"):
+            message = "This is not known here, or has no contract or manifest yet."
+        form.add_error(name if name in form.fields else None, message)
+        named = True
+    if not named:
+        form.add_error(None, error.message)
+
+
+def _shown(request: HttpRequest, form: ChangeForm, kind: str, subject: str, status: int) -> HttpResponse:
+    known = []
+    if subject:
+        try:
+            entry = kinds.kind(kind)
+            known = [(reference, facts_of(entry, reference)) for reference in subject.split()[:20]]
+        except DomainError:
+            known = []
+    return render(request, "governance/new_change.html", {"form": form, "known": known, "kind": kind}, status=status)

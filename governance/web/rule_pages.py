@@ -1,0 +1,313 @@
+"""Policies with explain and preview, waivers, break-glass."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from catalog.selectors import systems
+from governance import permissions
+from governance.domain import kinds
+from governance.domain.policy import Situation
+from governance.domain.subject import Subject
+from governance.models import BreakGlass, Policy, Waiver
+from governance.selectors import policies as selectors
+from governance.services import breakglass, policies, waivers
+from governance.web import tones
+from governance.web.decisions import person
+from governance.web.new_change import MomentInput
+from kernel import clock
+from kernel.errors import DomainError, Invalid, NotFound, finding
+from kernel.parsing import loads
+from kernel.viewer import Viewer
+
+
+# -- policies ------------------------------------------------------------------------------------------------------------
+class ExplainForm(forms.Form):
+    """A situation to be explained. Left empty means unknown."""
+
+    kind = forms.ChoiceField(label="Kind of change")
+    environment = forms.ChoiceField(label="Environment")
+    tier = forms.TypedChoiceField(
+        label="SLA tier",
+        required=False,
+        coerce=int,
+        empty_value=None,
+        choices=[("", "unknown"), *((n, f"Tier {n}") for n in range(4))],
+    )
+    data_class = forms.ChoiceField(
+        label="Data",
+        required=False,
+        choices=[("", "unknown"), *((c, c) for c in ("public", "internal", "personal", "cardholder"))],
+    )
+    consumers = forms.IntegerField(label="Consumers", required=False, min_value=0, max_value=10**6)
+    breaking = forms.IntegerField(label="Breaking differences", required=False, min_value=0, max_value=10**6)
+    entities = forms.CharField(label="Entities", required=False, max_length=500, help_text="such as price order/lines")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["kind"].choices = [(k.key, k.label) for k in kinds.all_kinds()]  # type: ignore[attr-defined]
+        self.fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]  # type: ignore[attr-defined]
+
+
+@require_safe
+def policy_list(request: HttpRequest) -> HttpResponse:
+    """Every level's policy in force, its rules in words, and the explain box."""
+    form = ExplainForm(request.GET if "kind" in request.GET else None, initial={"environment": "production"})
+    explained = error = None
+    if form.is_bound and form.is_valid():
+        values = form.cleaned_data
+        situation = Situation(
+            values["kind"],
+            values["environment"],
+            values["tier"],
+            values["data_class"] or None,
+            tuple(values["entities"].split()),
+            values["consumers"],
+            values["breaking"],
+        )
+        try:
+            explained = policies.explain_situation(situation)
+        except DomainError as problem:
+            error = problem
+    versions = selectors.all_versions()
+    context = {
+        "form": form,
+        "explained": explained,
+        "error": error,
+        "active": [p for p in versions if p.state == Policy.State.ACTIVE],
+        "versions": [{"policy": p, "tone": tones.POLICIES[p.state]} for p in versions],
+        "may_propose": permissions.may_propose_policy(Viewer.of(request.user)),
+    }
+    return render(request, "governance/policies.html", context)
+
+
+@require_safe
+def policy_detail(request: HttpRequest, policy_id: int) -> HttpResponse:
+    """One version: its rules, its document, and for a draft what it would flip."""
+    version = Policy.objects.select_related("author").filter(pk=policy_id).first()
+    if version is None:
+        raise NotFound("policy.unknown", "There is no such policy.")
+    flips = policies.preview(version.level, version.document) if version.state == Policy.State.DRAFT else None
+    text = json.dumps(version.document, indent=2, ensure_ascii=False)
+    context = {"policy": version, "tone": tones.POLICIES[version.state], "flips": flips, "text": text}
+    return render(request, "governance/policy.html", context)
+
+
+class PolicyForm(forms.Form):
+    level = forms.CharField(label="Level", max_length=80, help_text="organisation, domain:<key> or team:<key>")
+    document = forms.CharField(
+        label="Document", widget=forms.Textarea(attrs={"rows": 22, "class": "mono", "spellcheck": "false"}), max_length=200_000
+    )
+    title = forms.CharField(label="Title of the change", max_length=200)
+    justification = forms.CharField(label="Why", widget=forms.Textarea(attrs={"rows": 3}))
+    environment = forms.ChoiceField(label="Environment")
+    summary = forms.CharField(label="Summary", max_length=200, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]  # type: ignore[attr-defined]
+
+    def clean_document(self) -> Any:
+        try:
+            return loads(self.cleaned_data["document"].encode())
+        except DomainError as error:
+            raise forms.ValidationError(error.message) from error
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_policy(request: HttpRequest) -> HttpResponse:
+    """Write a version, look at what it would flip, then propose it."""
+    level = request.GET.get("level", "organisation")[:80].replace("\x00", "")
+    present = selectors.present(level)
+    if request.method != "POST":
+        start = {
+            "level": level,
+            "document": json.dumps(present.document, indent=2, ensure_ascii=False) if present else "",
+            "environment": "production",
+            "title": f"New policy of the {level}",
+        }
+        return render(request, "governance/new_policy.html", {"form": PolicyForm(initial=start)})
+    form = PolicyForm(request.POST)
+    flips = None
+    if form.is_valid():
+        values = form.cleaned_data
+        try:
+            if "preview" in request.POST:
+                flips = policies.preview(values["level"], values["document"])
+            else:
+                now = clock.now()
+                change = policies.propose(
+                    author=person(request),
+                    planned_from=now,
+                    planned_until=now + timedelta(days=30),
+                    rollback_plan="Propose the previous version again; its document is kept.",
+                    **values,
+                )
+                return redirect("governance:change", change.pk)
+        except Invalid as error:
+            for found in error.findings or [finding("", error.message)]:
+                form.add_error("document", f"{found['pointer'] or 'the document'}: {found['message']}")
+    return render(request, "governance/new_policy.html", {"form": form, "flips": flips}, status=200 if flips is not None else 422)
+
+
+# -- waivers -------------------------------------------------------------------------------------------------------------
+class WaiverForm(forms.Form):
+    rule = forms.CharField(
+        label="Rule", max_length=100, help_text="The rule id as the finding shows it, such as contract.response-property-removed"
+    )
+    pointer = forms.CharField(
+        label="Place", max_length=500, required=False, help_text="The JSON Pointer of the finding; empty for the whole document"
+    )
+    subject_kind = forms.ChoiceField(label="About")
+    subject_id = forms.CharField(label="Reference", max_length=200, help_text="such as price-api@v3")
+    environment = forms.ChoiceField(label="Environment")
+    reason = forms.CharField(label="Reason", widget=forms.Textarea(attrs={"rows": 3}))
+    expires_at = forms.DateTimeField(
+        label="Until (UTC)", widget=MomentInput(format="%Y-%m-%dT%H:%M"), help_text="At most 90 days away"
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        about = sorted({k.subject_kind for k in kinds.all_kinds() if k.subject_kind not in ("", "waiver", "policy")})
+        self.fields["subject_kind"].choices = [(key, key.replace("_", " ")) for key in about]  # type: ignore[attr-defined]
+        self.fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]  # type: ignore[attr-defined]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def waiver_list(request: HttpRequest) -> HttpResponse:
+    """Waivers in force first; below them a form that asks for one."""
+    start = {key: request.GET.get(key, "") for key in ("rule", "pointer", "subject_kind", "subject_id")} | {
+        "environment": request.GET.get("environment", "production")
+    }
+    form = WaiverForm(request.POST or None, initial=start)
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            values = dict(form.cleaned_data)
+            subject = Subject(values.pop("subject_kind"), values.pop("subject_id"), "")
+            try:
+                change = waivers.propose(actor=person(request), subject=subject, **values)
+                return redirect("governance:change", change.pk)
+            except DomainError as error:
+                for found in error.findings or [finding("", error.message)]:
+                    name = found["pointer"].strip("/")
+                    form.add_error(name if name in form.fields else None, found["message"])
+    now = clock.now()
+    page = Paginator(Waiver.objects.select_related("requested_by"), 50).get_page(request.GET.get("page"))
+    rows = [
+        {
+            "waiver": w,
+            "tone": tones.WAIVERS["expired" if w.state == "granted" and w.expires_at <= now else w.state],
+            "live": w.state == "granted" and w.expires_at > now,
+        }
+        for w in page.object_list
+    ]
+    rows.sort(key=lambda row: not row["live"])
+    return render(
+        request,
+        "governance/waivers.html",
+        {"form": form, "rows": rows, "page": page, "asking": bool(request.GET.get("rule"))},
+        status=status,
+    )
+
+
+@require_POST
+def revoke_waiver(request: HttpRequest, waiver_id: int) -> HttpResponse:
+    waivers.revoke(waiver_id, actor=person(request), reason=request.POST.get("reason", ""))
+    messages.success(request, "Revoked. The rule holds again.")
+    return redirect("governance:waivers")
+
+
+# -- break-glass ---------------------------------------------------------------------------------------------------------
+class BreakGlassForm(forms.Form):
+    subject_kind = forms.ChoiceField(label="About")
+    subject_id = forms.CharField(label="Reference", max_length=200)
+    digest = forms.CharField(label="Digest", max_length=71, help_text="The exact digest: sha256: and 64 hex digits")
+    environment = forms.ChoiceField(label="Environment")
+    hours = forms.TypedChoiceField(
+        label="For", coerce=int, choices=[(n, f"{n} hour{'s' if n > 1 else ''}") for n in range(1, 5)], initial=4
+    )
+    reason = forms.CharField(label="What is burning", widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        about = sorted({k.subject_kind for k in kinds.all_kinds() if k.subject_kind not in ("", "waiver", "policy")})
+        self.fields["subject_kind"].choices = [(key, key.replace("_", " ")) for key in about]  # type: ignore[attr-defined]
+        self.fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]  # type: ignore[attr-defined]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def break_glass(request: HttpRequest) -> HttpResponse:
+    """Open cases and debts, and the form of the first of two people."""
+    form = BreakGlassForm(
+        request.POST or None,
+        initial={"environment": "production", **{k: request.GET.get(k, "") for k in ("subject_kind", "subject_id", "digest")}},
+    )
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            values = form.cleaned_data
+            try:
+                breakglass.open_case(
+                    actor=person(request), subject=Subject(values["subject_kind"], values["subject_id"], values["digest"]), environment=values["environment"],
+                    reason=values["reason"], hours=values["hours"],
+                )  # fmt: skip
+                messages.success(request, "Asked. A second person confirms; until then nothing is allowed.")
+                return redirect("governance:break-glass")
+            except Invalid as error:
+                names = {"/subject": "subject_id"}
+                for found in error.findings:
+                    form.add_error(names.get(found["pointer"], found["pointer"].strip("/")), found["message"])
+    viewer = Viewer.of(request.user)
+    cases = [_case(case, viewer) for case in BreakGlass.objects.select_related("opened_by", "confirmed_by", "reviewed_by")[:50]]
+    return render(request, "governance/break_glass.html", {"form": form, "cases": cases}, status=status)
+
+
+def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
+    from kernel import tones as words
+
+    now = clock.now()
+    if case.confirmed_by_id is None:
+        tone = words.wait("Waits for a second person")
+    elif case.reviewed_at is not None:
+        tone = words.ok("Reviewed")
+    elif case.ends_at and case.ends_at > now:
+        tone = words.stop("Open now", "alert")
+    else:
+        tone = words.stop("Review owed", "alert")
+    confirm = permissions.may_confirm_break_glass(viewer)
+    if confirm and viewer.id == case.opened_by_id:
+        confirm = type(confirm)(False, "You asked for it; another person takes this step.")
+    return {
+        "case": case,
+        "tone": tone,
+        "may_confirm": confirm,
+        "waits": case.confirmed_by_id is None,
+        "owes": bool(case.confirmed_by_id) and case.reviewed_at is None,
+    }
+
+
+@require_POST
+def break_glass_step(request: HttpRequest, case_id: int, step: str) -> HttpResponse:
+    actor = person(request)
+    if step == "confirm":
+        approval = breakglass.confirm(case_id, actor=actor)
+        messages.success(request, f"Confirmed until {approval.valid_until:%H:%M} UTC. A review is owed.")
+    elif step == "review":
+        breakglass.review(case_id, actor=actor, note=request.POST.get("note", ""))
+        messages.success(request, "Reviewed. The debt is closed.")
+    else:
+        breakglass.end(case_id, actor=actor)
+    return redirect(reverse("governance:break-glass"))
