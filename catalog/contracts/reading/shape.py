@@ -30,6 +30,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "an object or a boolean": (dict, bool),
     "an object of objects": (dict,),
     "a list of objects": (list,),
+    "a list of security requirements": (list,),
 }
 
 
@@ -77,6 +78,8 @@ _STRUCTURE: dict[str, str] = {
     **dict.fromkeys(("requestBody",), "an object"),
     **dict.fromkeys(("parameters",), "a list or an object"),
     **dict.fromkeys(("schemas",), "an object of schemas"),
+    **dict.fromkeys(("security",), "a list of security requirements"),
+    **dict.fromkeys(("servers",), "a list of objects"),
 }
 """Parts of an API description without which nothing can be compared; a value of another type refuses the contract."""
 
@@ -140,12 +143,12 @@ def settle(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[str, Any],
                     wrong.append(((*_tokens(trail), key), expected, item))
                     if expected not in _SCHEMA_MEMBERS or kind not in _KINDS[expected]:
                         continue
-            elif key in structure and not _fits(key, item, kind, structure[key], value):
+            elif key in structure and not _fits(key, item, kind, needed := _expected(structure, key, trail), value):
                 if item is None:
-                    wrong.append(((*_tokens(trail), key), structure[key], item))
+                    wrong.append(((*_tokens(trail), key), needed, item))
                     continue
                 if not _SCHEMA_WORDS & set(_tokens(trail)):
-                    raise _refuse((*_tokens(trail), key), structure[key], item)
+                    raise _refuse((*_tokens(trail), key), needed, item)
             if key in DATA or (key[:2] == "x-" and key != "x-bundled"):
                 continue
             if kind is dict:
@@ -163,7 +166,11 @@ def _fits(key: str, item: Any, kind: type, expected: str, holder: dict[str, Any]
     if expected in _SCHEMA_MEMBERS:
         return all(type(one) is dict or type(one) is bool for one in (item.values() if kind is dict else item))
     if expected in _OBJECT_MEMBERS:
-        return all(type(one) is dict or name[:2] == "x-" for name, one in item.items())
+        return all((type(one) is dict and name) or name[:2] == "x-" for name, one in item.items())
+    if expected == "a list of objects":
+        return all(type(one) is dict for one in item)
+    if expected == "a list of security requirements":
+        return all(type(one) is dict and all(scopes is None or _texts(scopes) for scopes in one.values()) for one in item)
     if key == "required":
         if kind is bool:
             return (
@@ -172,12 +179,23 @@ def _fits(key: str, item: Any, kind: type, expected: str, holder: dict[str, Any]
                 or "schema" in holder
                 or not ({"properties", "type", "$ref"} & holder.keys())
             )
-        return all(type(one) is str for one in item)
+        return _texts(item)
     if key == "type" and kind is list:
-        return all(type(one) is str for one in item)
+        return _texts(item)
     if expected == "a list or an object" and kind is list:
         return all(type(one) is dict for one in item)
     return not (expected == "a whole number" and item < 0)
+
+
+def _texts(value: Any) -> bool:
+    return type(value) is list and all(type(one) is str for one in value)
+
+
+def _expected(structure: dict[str, str], key: str, trail: Any) -> str:
+    """What a part of the structure must be here: an event operation lists its messages, a channel names them."""
+    if key == "messages":
+        return "a list" if {"operations", "operationTraits", "reply"} & set(_tokens(trail)) else "an object of objects"
+    return structure[key]
 
 
 def _tokens(trail: Any) -> tuple[str, ...]:
@@ -199,7 +217,11 @@ def _refuse(tokens: tuple[str, ...], expected: str, item: Any) -> Exception:
     pointer = join(tokens)
     culprit = ""
     if type(item) in _KINDS[expected] and isinstance(item, dict):
-        name = next((name for name, one in item.items() if not isinstance(one, dict | bool)), None)
+        name = next((name for name, one in item.items() if not name or not isinstance(one, dict | bool)), None)
+        if name == "":
+            return refusal(
+                "contract.wrong_type", f"{pointer} has an entry without a name. Correct the contract.", pointer=pointer
+            )
         if name is not None:
             pointer, item = join((*tokens, name)), item[name]
             expected = "an object"

@@ -113,6 +113,8 @@ def test_what_a_client_may_send_differs_from_what_it_reads() -> None:
     assert schemas["Order-create"]["required"] == ["Id", "Big"]
     assert set(schemas["Order-update"]["properties"]) == {"Total", "Big"}
     assert schemas["Item"]["additionalProperties"] is True
+    assert "additionalProperties" not in schemas["Order"]
+    assert schemas["Order-create"]["additionalProperties"] is False
 
 
 def test_v4_types_inheritance_actions_and_capabilities() -> None:

@@ -106,6 +106,11 @@ def test_anchors_and_merge_keys_are_followed_and_own_keys_win() -> None:
         (b'{"$schema": "http://json-schema.org/draft-03/schema#"}', "contract.unknown_version"),
         (b'{"openapi": "3.0.0", "paths": []}', "contract.wrong_type"),
         (b'{"openapi": "3.0.0", "paths": {"/a": {"get": {"parameters": [1]}}}}', "contract.wrong_type"),
+        (b'{"openapi": "3.0.0", "paths": {"/a": {"get": {"responses": {"": {}}}}}}', "contract.wrong_type"),
+        (b'{"openapi": "3.0.0", "security": [{"key": 1}]}', "contract.wrong_type"),
+        (b'{"openapi": "3.0.0", "servers": ["https://a"]}', "contract.wrong_type"),
+        (b'{"asyncapi": "3.0.0", "channels": {"a": {"messages": ["b"]}}}', "contract.wrong_type"),
+        (b'{"asyncapi": "3.0.0", "operations": {"a": {"messages": {"b": {}}}}}', "contract.wrong_type"),
     ],
 )
 def test_each_kind_of_broken_input_has_its_code(text: bytes, code: str) -> None:
