@@ -45,7 +45,9 @@ class Exchange:
             held = {item.key for item in items if self._holds_back(item)}
             todo = []
             for item in wave:
-                if item.key in held:
+                if item.key in held and self.ask_first and self.taken.idempotency == "U":
+                    self.outcome.answers[item.position] = Answer("unknown", detail="sent, or not: its batch has no answer")
+                elif item.key in held:
                     self.outcome.answers[item.position] = Answer("retry", detail="an earlier one of its key is held")
                 else:
                     todo.append(item)

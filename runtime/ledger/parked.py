@@ -19,6 +19,8 @@ from runtime.ledger.reading import Message, decode, take
 from runtime.ledger.vendor_target import Bind, note, stop_for
 from runtime.ledger.vendors import Outgoing
 
+CANNOT_ASK_PAUSE = 30.0  # under a closed gate, for what can only be settled by sending the same again
+
 
 @dataclass(slots=True)
 class ParkedClaim(Claim):
@@ -185,9 +187,19 @@ def _keep_after(conn: Connection, taken: ParkedClaim, item: Outgoing, outcome: O
             vendors.failed(conn, taken.vendor, outcome.failure)
     elif answer.status == "unknown":
         own_fault = False
-        vendors.failed(conn, taken.vendor, outcome.failure or "no trustworthy answer")
-        if taken.idempotency == "K" and taken.intent_release not in (None, taken.release):
-            stop = Stop(item.position, item.key, "unknown", "unknown", "sent by another release, and the vendor cannot be asked")
+        if outcome.failure:
+            vendors.failed(conn, taken.vendor, outcome.failure)
+        elif taken.idempotency in ("K", "N"):  # nobody can ask, and this claim may not repeat it: the vendor has not failed
+            if exhausted:
+                stop = Stop(
+                    item.position, item.key, "unknown", "poison", f"tried {taken.attempt - 1} times; the vendor cannot be asked"
+                )
+            elif taken.intent_release not in (None, taken.release):
+                stop = Stop(
+                    item.position, item.key, "unknown", "unknown", "sent by another release, and the vendor cannot be asked"
+                )
+            else:
+                stop.delay = CANNOT_ASK_PAUSE
     elif answer.status == "retry":
         stop.delay = max(stop.delay, min(300.0, 0.5 * 2.0**taken.attempt))
         if taken.attempt >= taken.max_attempts:

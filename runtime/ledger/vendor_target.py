@@ -225,6 +225,8 @@ def stop_for(item: Outgoing, answer: Answer, taken: Claim, *, held: bool = False
     """How a message is parked after its answer; None when it is confirmed."""
     if answer.status == "confirmed":
         return None
+    if answer.status == "unknown" and taken.idempotency == "U":  # also behind another one: it may have arrived, too
+        return Stop(item.position, item.key, "unknown", "unknown", answer.detail or "sent, and no answer")
     if held or answer.detail == HELD:
         return Stop(item.position, item.key, "behind")
     if answer.status == "refused":
@@ -241,8 +243,6 @@ def stop_for(item: Outgoing, answer: Answer, taken: Claim, *, held: bool = False
             answer.pattern,
             answer.retry_after or UNAVAILABLE_PAUSE,
         )
-    if taken.idempotency == "U":
-        return Stop(item.position, item.key, "unknown", "unknown", answer.detail or "sent, and no answer")
     return Stop(
         item.position,
         item.key,
