@@ -90,6 +90,7 @@ class Supervisor:
         for name, port in ports.items():
             self.environment[f"SANDBOX_{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
         self.environment |= DEMO_CREDENTIALS
+        self.environment.setdefault("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")
         drop = self.state / "poslog"
         drop.mkdir(exist_ok=True)
         self.environment["TILLGATE_PLACE_POSLOG"] = str(drop)
@@ -105,7 +106,7 @@ class Supervisor:
 
     def start_processes(self, port: int) -> None:
         granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-                   "--blocking-threads", "8", "--backpressure", "64", "--no-ws", "--log-level", "warning", "portal.wsgi:application"]  # fmt: skip
+                   "--blocking-threads", "4", "--backpressure", "64", "--no-ws", "--log-level", "warning", "portal.wsgi:application"]  # fmt: skip
         self.pump("web", self.spawn("web", granian, stdout=subprocess.PIPE))
         self.pump("worker", self.spawn("worker", [sys.executable, "-m", "portal.worker"], stdout=subprocess.PIPE))
         self.pump("scheduler", self.spawn("scheduler", [sys.executable, "-m", "portal.scheduler"], stdout=subprocess.PIPE))

@@ -30,7 +30,8 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 def start_celery(tiers: list[int], concurrency: int) -> subprocess.Popen[bytes]:
     """The Celery worker as a child that the kernel ends with this process."""
     queues = ",".join(f"tier{tier}" for tier in tiers)
-    command = [sys.executable, "-m", "celery", "-A", "portal.celery", "worker", "-Q", queues, "-c", str(concurrency), "-l", "warning",
+    quiet_about_root = ["-W", "ignore:You're running the worker with superuser"]  # a container's root is no user's root
+    command = [sys.executable, *quiet_about_root, "-m", "celery", "-q", "-A", "portal.celery", "worker", "-Q", queues, "-c", str(concurrency), "-l", "warning",
                "--without-gossip", "--without-mingle", "-n", f"wake-{os.getpid()}@%h"]  # fmt: skip
     return subprocess.Popen(command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))
 
