@@ -6,7 +6,8 @@ import datetime as dt
 import re
 from typing import Any, Protocol
 
-from catalog.contracts.compare.asyncapi import EventComparison, EventView
+from catalog.contracts.compare.asyncapi.document import EventComparison
+from catalog.contracts.compare.asyncapi.view import EventView
 from catalog.contracts.compare.findings import Comparison, Finding, verdict_of
 from catalog.contracts.compare.openapi.document import DocumentComparison
 from catalog.contracts.compare.openapi.view import View

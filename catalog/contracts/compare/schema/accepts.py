@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from catalog.contracts.compare.schema.build import Builder, matches, readable
+from catalog.contracts.compare.schema.build import Builder
 from catalog.contracts.compare.schema.node import Node, is_plain
+from catalog.contracts.compare.schema.patterns import matches, readable
 from catalog.contracts.compare.schema.source import Parts
 from catalog.contracts.compare.schema.values import has_type, is_number, json_type, value_key
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.contracts.compare.schema import arrays, objects, scalars, unions
+from catalog.contracts.compare.schema import annotations as words
+from catalog.contracts.compare.schema import arrays, conditions, objects, scalars, unions
 from catalog.contracts.compare.schema.accepts import accepts
 from catalog.contracts.compare.schema.build import Builder
 from catalog.contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS, Change, Edge, Flow, Pair, PairKey, flip
@@ -180,7 +181,7 @@ class Meeting:
         old, new = self.old, self.new
         if old.flat == new.flat and old is new:
             return self.pair
-        scalars.compare_annotations(self)
+        words.compare_annotations(self)
         if old.unresolved or new.unresolved:
             self._unresolved()
         if old.never or new.never:
@@ -192,7 +193,7 @@ class Meeting:
             unions.compare(self)
         else:
             self.compare_keywords()
-        unions.compare_discriminators(self)
+        conditions.compare_discriminators(self)
         self._check_finite()
         self._check_unevaluated()
         return self.pair
@@ -205,8 +206,8 @@ class Meeting:
         scalars.compare_strings(self, active="string" in shared)
         arrays.compare(self, active="array" in shared)
         objects.compare(self, active="object" in shared)
-        unions.compare_negations(self)
-        unions.compare_conditionals(self)
+        conditions.compare_negations(self)
+        conditions.compare_conditionals(self)
 
     def _unresolved(self) -> None:
         self.add(

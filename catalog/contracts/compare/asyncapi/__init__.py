@@ -1,0 +1,1 @@
+"""Comparison of AsyncAPI documents, versions 2 and 3."""
