@@ -24,7 +24,7 @@ _LEVEL_WORDS = {
     "warn": "warning",
 }
 #: Debatable defaults (`contracts.md`), as keys of their own: key -> the rules that they set.
-_SWITCHES: dict[str, tuple[str, ...]] = {
+SWITCHES: dict[str, tuple[str, ...]] = {
     "request_input_removed": ("request-property-removed", "request-property-removed-and-refused", "request-parameter-removed"),
     "error_status_removed": ("response-non-success-status-removed",),
     "success_status_added": ("response-success-status-added",),
@@ -109,7 +109,7 @@ class Policy:
             raise Invalid("policy.file", f"The policy file {path} cannot be read: {error.strerror}.", {}) from error
 
 
-_SWITCH_OF = {rule: key for key, rules in _SWITCHES.items() for rule in rules}
+_SWITCH_OF = {rule: key for key, rules in SWITCHES.items() for rule in rules}
 DEFAULT = Policy()
 
 

@@ -1,0 +1,183 @@
+"""Writes docs/reference/contract-rules.md: the list of rules, the agreement with labelled cases, every disagreement.
+
+    python bench/contract_rules.py [--shared DIR] [--output docs/reference/contract-rules.md]
+
+The rules come from the rule pack itself; the figures from `contract_accuracy.py`. A disagreement without a reason here ends the
+run with an error, so that none slips in unexplained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from contract_accuracy import MODELS, score_openapi, score_schemas, shared_root
+
+from catalog.contracts.compare.kinds import SCHEMA_KINDS
+from catalog.contracts.compare.policy import DEFAULT, SWITCHES
+from catalog.contracts.compare.rules import RULE_PACK, iter_rules, schema_level, schema_rule
+from catalog.contracts.compare.structure_rules import STRUCTURE_RULES
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Why a case is judged otherwise than its label says.
+REASONS: dict[str, str] = {
+    "OD-0041": "Policy: an operation that was open and now demands credentials refuses its callers. `security_tightened: info` gives the label's verdict.",
+    "OD-0095": "A required name without a property of that name is still a requirement: requests without it are refused.",
+    "OD-0144": "Policy: a renamed operationId renames a method of generated clients. `operation_id_renamed: info` gives the label's verdict.",
+    "OD-0186": "As OD-0144.",
+    "OD-0153": "The property is readOnly, so requests never carry it; its new pattern only concerns responses, where it narrows.",
+    "OD-0154": "As OD-0153, in a recursive schema.",
+    "OD-0166": "The dropped allOf branch only repeats what the other branches say; no request changes its meaning. It is noted, not warned of.",
+    "OD-0451": "A required response field became writeOnly and so leaves the responses; whether it is really no longer sent is not said: warning.",
+    "OD-0461": "The referenced file is not part of the case, so what changed in it cannot be read: a warning that says so, never silence.",
+    "AP-037": "Tolerant model: adding a property to an open object is tolerated. The strict model gives the label's answer.",
+    "AP-137": "As AP-037.",
+    "AP-097": "`type: string` with a `const` that is a list accepts nothing, before and after: nothing that was accepted is refused.",
+    "AP-118": "The wider branch overlaps the other one: a text of 7 characters matched one branch and now matches two, and `oneOf` refuses it.",
+    "AP-120": "The added branch overlaps the first: the text `ab` matched one branch and now matches two, and `oneOf` refuses it.",
+}
+_SHORT = {"breaking": "breaking", "warning": "warning", "info": "info"}
+
+
+def level(kind: str, direction: str, place: str) -> str:
+    found = SCHEMA_KINDS[kind]
+    undecided = kind in {"unknown-keyword-changed", "reference-unresolved", "one-of-overlap-changed", "unevaluated-reach-changed"}
+    rule = schema_rule(kind, direction, place)
+    return DEFAULT.level(rule, schema_level(kind, found.effect, direction, place, undecided=undecided))
+
+
+def schema_table() -> Iterator[str]:
+    yield "| kind | request | response | received event | sent event | what happened |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, kind in SCHEMA_KINDS.items():
+        cells = [
+            _SHORT[level(name, direction, place)]
+            for direction, place in (
+                ("request", "property"),
+                ("response", "property"),
+                ("event-receive", "property"),
+                ("event-send", "property"),
+            )
+        ]
+        text = kind.phrase.format(old="(old)", new="(new)", name="(name)").replace("|", "\\|")
+        yield f"| `{name}` | {' | '.join(cells)} | {text} |"
+
+
+def exceptions() -> Iterator[str]:
+    """Ids that do not follow the scheme, because the field knows them under another name."""
+    for direction, places in (
+        ("request", ("body", "property", "parameter", "parameter-property")),
+        ("response", ("body", "property", "header")),
+    ):
+        for place in places:
+            for name in SCHEMA_KINDS:
+                rule = schema_rule(name, direction, place)
+                if rule not in {f"{direction}-{place}-{name}", f"{direction}-{name}"}:
+                    yield f"| {direction} {place.replace('-', ' ')} | `{name}` | `{rule}` |"
+
+
+def structure_tables() -> Iterator[str]:
+    for area in dict.fromkeys(row[2] for row in STRUCTURE_RULES):
+        yield f"\n### {area[0].upper()}{area[1:]}\n"
+        yield "| rule | level | what happened | why |"
+        yield "| --- | --- | --- | --- |"
+        for rule, default, where, _, title, reason in STRUCTURE_RULES:
+            if where == area:
+                yield f"| `{rule}` | {DEFAULT.level(rule, default)} | {title} | {reason} |"
+
+
+def agreement(root: Path) -> Iterator[str]:
+    sections: list[tuple[str, dict[str, Any]]] = [("OpenAPI pairs", score_openapi(root, None))]
+    sections += [(f"JSON Schema pairs, {model} content model", score_schemas(root, None, model)) for model in MODELS]
+    for title, result in sections:
+        lines = [line for line in result.pop("lines") if not line.startswith("nuance")]
+        yield f"\n### {title}\n"
+        yield "| figure | value |"
+        yield "| --- | --- |"
+        for name, value in result.items():
+            yield f"| {name} | {value} |"
+        yield "\n| case | label and answer | reason |"
+        yield "| --- | --- | --- |"
+        for line in lines:
+            case, _, rest = line.removeprefix("DISAGREES ").partition(" ")
+            if case not in REASONS:
+                raise SystemExit(f"{case} disagrees without a reason in REASONS: {rest}")
+            yield f"| {case} | {rest.replace('|', chr(92) + '|')} | {REASONS[case]} |"
+
+
+INTRO = """# Rules of the contract comparison
+
+Written by `python bench/contract_rules.py`; do not edit by hand. Rule pack {pack}, {count} rule ids.
+
+## The one rule
+
+Every position of a schema has a set of accepted values and a flow. What callers send (parameters, request bodies, answers to
+callbacks) may only widen. What callers receive (responses, headers, callbacks, webhooks) may only narrow. For events the owner
+of the contract decides: what it sends may only narrow, what it receives may only widen, and a message without an operation, or a
+bare JSON Schema, must hold both ways.
+
+- **breaking**: someone who follows the old contract is refused, or gets what the old contract ruled out.
+- **warning**: the document does not say enough to decide, or the field tolerates it; a person has to look.
+- **info**: harmless. A comparison with nothing but info findings is `compatible`; with none at all, or only changed words
+  (`annotation-changed`, `api-path-parameter-renamed`), it is `none`.
+
+What cannot be decided is a warning with its reason, never silence: one regular expression against another, a changed condition of
+`if`, an unknown keyword, a reference that leads nowhere, `unevaluated…` keywords across changed branches, `oneOf` branches that may
+overlap, payloads in other languages.
+
+Ids follow `<direction>-<place>-<kind>`: direction `request`, `response`, `event-receive`, `event-send`; place `body`, `property`,
+`parameter`, `parameter-property`, `header`, `header-property`, `payload`. Kinds that speak of a property leave the place out
+(`request-property-became-required`). Where the meaning is the same as in the reference rule set (oasdiff, Apache-2.0), the id is
+the same too.
+
+The **content model** decides what a new property in an open object means: `tolerant` (the default) notes it, `strict` counts it
+as a narrowing, because another value may have stood under that name before.
+
+## Policy keys
+
+| key | default | sets |
+| --- | --- | --- |
+{keys}
+| `levels` | | level per rule id, before everything else |
+
+## Agreement with labelled cases
+"""
+
+
+def document(root: Path) -> str:
+    keys = []
+    for name in DEFAULT.__dataclass_fields__:
+        if name != "levels":
+            rules = ", ".join(f"`{rule}`" for rule in SWITCHES.get(name, ()))
+            keys.append(f"| `{name}` | {getattr(DEFAULT, name)} | {rules} |")
+    parts = [INTRO.format(pack=RULE_PACK, count=sum(1 for _ in iter_rules()), keys="\n".join(keys))]
+    parts += agreement(root)
+    parts += ["\n## Rules around the schemas", *structure_tables()]
+    parts += ["\n## Rules of schemas\n", "Levels for a property, with the default policy.\n", *schema_table()]
+    parts += ["\n## Ids outside the scheme\n", "| where | kind | id |", "| --- | --- | --- |", *exceptions()]
+    parts.append("| header parameter | `property-became-required` | `request-header-property-became-required` |")
+    parts.append("| header parameter | `became-enum` of a property | `request-header-property-became-enum` |")
+    parts.append("| header parameter | `required-property-added` | `new-required-request-header-property` |")
+    return "\n".join(parts) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared")
+    parser.add_argument("--output", default=str(ROOT / "docs/reference/contract-rules.md"))
+    options = parser.parse_args()
+    text = document(shared_root(options.shared))
+    target = Path(options.output)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+    print(f"{target}: {len(text.splitlines())} lines")
+
+
+if __name__ == "__main__":
+    main()
