@@ -83,6 +83,11 @@ class Flow:
         return bool(self.gates) and not self.shut and not any(gate.open for gate in self.gates)
 
     @property
+    def shut_gate(self) -> tuple[Gate, str] | None:
+        """The first gate of this flow that is not open, with the instance it belongs to."""
+        return next(((gate, instance) for instance, _, gate in self.instances if gate is not None and not gate.open), None)
+
+    @property
     def instances_behind(self) -> int:
         return sum(1 for _, mine, gate in self.instances if mine.waiting or mine.retrying or (gate and not gate.open))
 

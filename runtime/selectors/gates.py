@@ -176,7 +176,7 @@ def _breaker(row: dict[str, Any]) -> Condition:
         if row["probing"]:
             return Condition("breaker", title, f"Breaker of {name} open{after}; one call is trying now.", wait("One call tries"))
         if row["open_until"] and row["open_until"] > row["at"]:
-            gap = relative(row["open_until"], since=row["at"])
+            gap = relative(row["open_until"], since=row["at"]).replace("just now", "in a moment")
             return Condition("breaker", title, f"Breaker of {name} open{after}; next try {gap}.", stop("Breaker open"))
         return Condition("breaker", title, f"Breaker of {name} half open{after}: the next call decides.", wait("Half open"))
     return Condition("breaker", title, f"{name} answers; breaker closed.", ok("Closed"))

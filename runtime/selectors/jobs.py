@@ -189,6 +189,21 @@ class Job:
         return min(known, key=lambda gate: (gate.permitted, gate.open), default=None)
 
     @property
+    def gate_target(self) -> str:
+        """Whose gate `gate` is, where there are several targets."""
+        gate = self.gate
+        names = [f"{one.target} {one.instance}".strip() for one in self.targets if one.gate is gate]
+        return names[0] if names and len(self.targets) > 1 else ""
+
+    @property
+    def shut_target(self) -> str:
+        return self.gate_target if self.gate is not None and not self.gate.open else ""
+
+    @property
+    def tier_words(self) -> str:
+        return f"Tier {self.release.tier}" if self.release else "Tier unknown"
+
+    @property
     def tone(self) -> Tone:
         if self.release is None:
             return quiet("No release")

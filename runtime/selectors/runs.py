@@ -281,6 +281,10 @@ class Line:
         return state_tone(self.state, live=False, refused=self.rejected)
 
     @property
+    def how(self) -> str:
+        return self.kind if self.kind == self.trigger else f"{self.kind}, {self.trigger}"
+
+    @property
     def took(self) -> timedelta | None:
         return self.ended_at - self.started_at if self.ended_at else None
 

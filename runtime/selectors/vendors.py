@@ -64,9 +64,9 @@ class VendorRow:
     def breaker_note(self) -> str:
         now = clock.now()
         if self.breaker == "open" and self.open_until > now:
-            return f"next try {relative(self.open_until, since=now)}"
+            return f"next try {relative(self.open_until, since=now)}".replace("just now", "in a moment")
         if self.not_before > now:
-            return f"until {relative(self.not_before, since=now)}"
+            return f"goes on {relative(self.not_before, since=now)}".replace("just now", "in a moment")
         return ""
 
     @property
@@ -125,6 +125,43 @@ def _made(one: dict[str, Any], names: dict[str, str]) -> VendorRow:
     return VendorRow(
         **(one | {"name": names.get(one["system_key"], one["system_key"]), "integrations": tuple(one["integrations"])})
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SystemRow:
+    """All instances of one system together. `vendor` is the one in most trouble; its limits are shown."""
+
+    name: str
+    vendor: VendorRow
+    instances: int
+    troubled: int
+    retrying: int
+    unknown: int
+
+    @property
+    def tone(self) -> Tone:
+        worst = self.vendor.breaker_tone
+        if self.instances == 1 or not self.troubled:
+            return worst
+        return Tone(worst.tone, f"{self.troubled} of {self.instances}: {worst.word[:1].lower()}{worst.word[1:]}", worst.icon)
+
+
+def by_system(found: list[VendorRow]) -> list[SystemRow]:
+    """One row per system, in the order of `found`, which has trouble first."""
+    grouped: dict[str, list[VendorRow]] = {}
+    for one in found:
+        grouped.setdefault(one.system_key, []).append(one)
+    return [
+        SystemRow(
+            mine[0].name,
+            mine[0],
+            len(mine),
+            sum(one.abnormal for one in mine),
+            sum(one.retrying for one in mine),
+            sum(one.unknown for one in mine),
+        )
+        for mine in grouped.values()
+    ]
 
 
 def state_of(found: list[VendorRow]) -> Tone:

@@ -32,12 +32,14 @@ MAX_RATE = 1_000
 class SettleForm(forms.Form):
     """What shall happen to a whole group. Giving up needs a reason; a rate spreads a redrive."""
 
-    act = forms.ChoiceField(choices=[("try", "Dry run"), ("redrive", "Replay"), ("give_up", "Close")])
+    act = forms.ChoiceField(required=False, choices=[("try", "Dry run"), ("redrive", "Replay"), ("give_up", "Close")])
     rate = forms.FloatField(required=False, min_value=0.01, max_value=MAX_RATE, label="Rate", help_text="Letters per second.")
     reason = forms.CharField(required=False, max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if not cleaned.get("act"):
+            raise forms.ValidationError("Say what shall happen: dry run, replay or close.")
         if cleaned.get("act") == "give_up" and not cleaned.get("reason"):
             self.add_error("reason", "Say why these are closed without delivery.")
         return cleaned
@@ -47,7 +49,7 @@ class LetterForm(forms.Form):
     """A decision about one letter."""
 
     act = forms.ChoiceField(
-        choices=[(key, key) for key in ("mend", "redrive", "give_up", "resubmit", "dismiss", "keep", "replace")]
+        required=False, choices=[(key, key) for key in ("mend", "redrive", "give_up", "resubmit", "dismiss", "keep", "replace")]
     )
     payload = forms.CharField(
         required=False,
@@ -60,6 +62,8 @@ class LetterForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if not cleaned.get("act"):
+            raise forms.ValidationError("Say what shall happen to this letter.")
         if cleaned.get("act") in ("mend", "give_up", "dismiss", "keep", "replace") and not cleaned.get("reason"):
             self.add_error("reason", "Say why: it stands in the ledger beside the decision.")
         if cleaned.get("act") in ("mend", "resubmit"):

@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from catalog.selectors import systems
 from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel.errors import Conflict, Forbidden, NotApproved, NotFound
@@ -96,6 +97,9 @@ def _actions(viewer: Viewer, job: Job, operate: Permission) -> dict[str, Permiss
     manifest = job.manifest
     collects = bool(manifest and any(source.connection for source in manifest.sources))
     may: dict[str, Permission] = {"deploy": _may_deploy(viewer, job, operate), "pause": there, "resume": there, "start": there}
+    approved = job.release and job.release.approval_for(job.environment)
+    elsewhere = bool(job.release and not (job.deployed and job.deployed.digest == job.release.digest))
+    may["propose"] = operate and Permission(elsewhere and not (approved and approved.valid))
     if running and running.paused:
         may["pause"] = Permission(False, "It is paused already.")
         may["start"] = there and Permission(False, "It is paused. Resume it first.")
@@ -134,10 +138,20 @@ def _nothing(viewer: Viewer, job: Job) -> dict[str, Any]:
     return {}
 
 
+def _names() -> dict[str, str]:
+    return {one.key: one.name for one in systems.all_systems()}
+
+
 def _overview(viewer: Viewer, job: Job) -> dict[str, Any]:
-    key, manifest = job.integration.key, job.manifest
+    key, manifest, names = job.integration.key, job.manifest, _names()
     return {
-        "sources": {target.name: manifest.source_of(target).system for target in manifest.targets} if manifest else {},
+        "names": names,
+        "sources": {
+            target.name: names.get(manifest.source_of(target).system, manifest.source_of(target).system)
+            for target in manifest.targets
+        }
+        if manifest
+        else {},
         "runs": runs.latest(viewer, integration=key, environment=job.environment, limit=5),
         "schedules": schedules.listed(viewer, integration=key, environment=job.environment),
         "behind": [
@@ -147,7 +161,7 @@ def _overview(viewer: Viewer, job: Job) -> dict[str, Any]:
 
 
 def _mapping(viewer: Viewer, job: Job) -> dict[str, Any]:
-    return {"tables": jobs.mapping_tables(job.manifest) if job.manifest else []}
+    return {"tables": jobs.mapping_tables(job.manifest) if job.manifest else [], "names": _names()}
 
 
 def _runs(viewer: Viewer, job: Job) -> dict[str, Any]:

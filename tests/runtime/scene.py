@@ -322,15 +322,15 @@ def day() -> Day:
     sales.put(*[sale(n) for n in range(60)], at=now - timedelta(minutes=45), run=done)
     for target in ("journal", "earn"):
         sales.pass_to(target, at=now - timedelta(minutes=42))
-    run = sales.run(read=43, accepted=40, unchanged=1, rejected_count=2, started_at=now - timedelta(minutes=6))
+    run = sales.run(read=43, accepted=40, unchanged=1, rejected_count=2, started_at=now - timedelta(minutes=14))
     places = sales.put(
-        *[sale(n, tax_class="R7" if n % 13 == 0 else "R1") for n in range(100, 140)], at=now - timedelta(minutes=5), run=run
+        *[sale(n, tax_class="R7" if n % 13 == 0 else "R1") for n in range(100, 140)], at=now - timedelta(minutes=13), run=run
     )
     sales.pass_to("journal", share=0.8, at=now - timedelta(minutes=3))
     sales.pass_to("earn", at=now - timedelta(minutes=4))
     refusal = "ERP answered 400: tax code R7 not found in company code 1010"
     letters = [
-        sales.park(place, "journal", reason=refusal, key=sale(100 + n)["transaction"], at=now - timedelta(minutes=12 - n))
+        sales.park(place, "journal", reason=refusal, key=sale(100 + n)["transaction"], at=now - timedelta(minutes=12, seconds=-n))
         for n, place in enumerate(places[:3])
     ]
     for place in places[:3]:
@@ -346,7 +346,7 @@ def day() -> Day:
             fingerprint="a07c00000000aaaa",
             key=sale(104)["transaction"],
             at=now - timedelta(hours=2),
-        )  # fmt: skip
+        )
     )
     sales.park(places[5], "journal", state="retry", reason="busy", reason_class="not_now", fingerprint="", key="k5")
     rejected = Rejected.objects.create(

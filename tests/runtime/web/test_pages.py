@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
 from django.urls import reverse
 
-from kernel.viewer import Viewer
-from runtime.models import VendorState
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db
