@@ -69,6 +69,30 @@
     }
   });
 
+  // Reviewers: j and k walk the rows, a, r and x open a decision, which is confirmed in its dialog. Without script the links lead to a page.
+  const openDecision = (link) => {
+    const dialog = document.getElementById(`decide-${link.dataset.decide}`);
+    if (!dialog || !dialog.showModal) return false;
+    dialog.showModal();
+    return true;
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-decide]");
+    if (link && !event.ctrlKey && !event.metaKey && openDecision(link)) event.preventDefault();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]:not([data-inline])")) return;
+    const link = document.querySelector(`a[data-decide][data-key="${CSS.escape(event.key)}"]`);
+    if (link) { event.preventDefault(); openDecision(link); return; }
+    if (event.key !== "j" && event.key !== "k") return;
+    const rows = [...document.querySelectorAll("[data-review-row] a.title")];
+    if (!rows.length) return;
+    const at = rows.indexOf(document.activeElement);
+    const next = rows[Math.min(rows.length - 1, Math.max(0, at + (event.key === "j" ? 1 : -1)))];
+    next.focus();
+    next.scrollIntoView({ block: "nearest" });
+  });
+
   // A facet applies at once; without script the "Show results" button does it.
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-apply-at-once]");
