@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -107,12 +108,15 @@ class Story:
         if done.returncode:
             raise Refused(f"The real data could not be dropped: {done.stderr.strip()}")
         totals = json.loads(done.stdout)
-        self.say(f"dropped: {done.stdout.strip()[:300]}")
-        return int(totals["transactions"])
+        self.say(f"dropped: {', '.join(f'{k} {v}' for k, v in totals.items() if isinstance(v, int | str))[:300] or what}")
+        if "transactions" in totals:
+            return int(totals["transactions"])
+        return sum(len(re.findall(rb"<Transaction[ >]", Path(file).read_bytes())) for file in totals["files"])
 
     def run(self, key: str, words: str) -> Any:
         from kernel.viewer import SYSTEM
         from runtime.selectors import runs
+        from runtime.selectors.rows import rows
         from runtime.services import runs as running
 
         began = time.monotonic()
@@ -120,7 +124,7 @@ class Story:
         limit = began + PATIENCE_SECONDS
         while time.monotonic() < limit:
             made = runs.progress(SYSTEM, run.pk)
-            if made and made.state != "running" and not made.waiting and not made.retrying:
+            if made and made.state != "running" and not made.retrying and not any(share.waiting for share in made.shares):
                 break
             time.sleep(0.2)
         else:
@@ -141,6 +145,9 @@ class Story:
                 f"           → {name}: "
                 + ", ".join(f"{word} {number:,}" for word, number in counted.items() if number or word == "delivered")
             )
+        if made.rejected:
+            for one in rows(_REFUSED, {"run": run.pk}):
+                print(f"           {one['count']:6,} × {one['reason']}")
         return made
 
     def account(self, words: str, handed: int) -> None:
@@ -210,6 +217,9 @@ select reason, count(*) from (
   select regexp_replace(left(p.reason, 110), '[0-9]{2,}', '…', 'g') as reason from runtime_parked p where p.state in ('dead', 'unknown')
   union all select regexp_replace(left(r.reason, 110), '[0-9]{2,}', '…', 'g') from runtime_rejected r) as all_of_them
  group by 1 order by 2 desc limit 12"""
+
+_REFUSED = """
+select left(min(reason), 200) as reason, count(*) from runtime_rejected where run_id = %(run)s group by fingerprint order by 2 desc limit 8"""
 
 
 def sales_in_ledger() -> dict[str, Any]:
