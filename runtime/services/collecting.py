@@ -28,7 +28,8 @@ from runtime.services.wakeups import wake
 _documents = msgspec.json.Decoder(list[Any])
 CALL_SECONDS = 30.0
 TRIES = 4
-GROUP = 4  # pages per commit at most
+GROUP = 4  # pages per commit at most, where reading on has no effect on the source
+READ_ONLY = frozenset({"rest", "odata_v2", "odata_v4"})  # elsewhere a cursor that comes back acknowledges: it is committed before
 GROUP_RECORDS = 5_000
 
 # A stream is claimed for a run under the same gate as deliveries: at least one target of it may take work.
@@ -152,6 +153,7 @@ class _Reader:
             cursors,
         )
         self.prefix = taken.manifest.prefix(source)
+        self.group = GROUP if source.connection is not None and source.connection.protocol in READ_ONLY else 1
         self.checks = [v for v in (judging.validator_of(source), event_validator(taken.manifest)) if v is not None]
 
     def groups(self, call: Call) -> Iterator[int]:
@@ -160,7 +162,7 @@ class _Reader:
         while not done:
             records: list[Record] = []
             rejected: list[Rejected] = []
-            for _ in range(GROUP):
+            for _ in range(self.group):
                 page = self._page(call)
                 records += page.records
                 rejected += page.rejected

@@ -102,7 +102,8 @@ def test_sales_are_posted_and_earn_points_once_through_cut_answers_and_a_repeate
     sandbox.erp.fault("cut_after", ops="sales.batch", next=2)
     sandbox.loyalty.fault("cut_prefix", ops="loyalty.batch", next=2)
     sandbox.stores.control(sell={"count": 120, "drop": str(incoming)})
-    files = {path.name: path.read_bytes() for path in incoming.iterdir()}
+    files = {path.name: path.read_bytes() for path in incoming.rglob("*.xml")}
+    assert files
     run = runs.start("sales", "production", trigger="manual")
     for _ in range(20):
         work()
@@ -124,7 +125,7 @@ def test_sales_are_posted_and_earn_points_once_through_cut_answers_and_a_repeate
     assert not doubles(points)
 
     for name, content in files.items():
-        (incoming / f"again-{name}").write_bytes(content)
+        (incoming / f"again-{name}").write_bytes(content + b"\n<!-- sent again -->\n")
     again = runs.start("sales", "production", trigger="manual")
     work()
     again.refresh_from_db()
