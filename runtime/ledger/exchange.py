@@ -120,7 +120,7 @@ class Exchange:
         answers = self.vendor.send(items, guard=guard)
         hit("vendor.after_send")
         if time.monotonic() > taken.deadline:  # paused on the way: somebody else may own the lane since before this left
-            self.outcome.late = [item.position for item in items]
+            self.outcome.late += [item.position for item in items]
         again: list[Outgoing] = []
         for item, answer in zip(items, answers, strict=True):
             if answer.status == "unknown" and taken.idempotency != "U":

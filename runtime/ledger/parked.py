@@ -16,7 +16,7 @@ from runtime.ledger.exchange import Exchange, Outcome, item_key
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.parking import Mapper, Skipped, Stop, Unmappable, fingerprint
 from runtime.ledger.reading import Message, decode, take
-from runtime.ledger.vendor_target import Bind, note, stop_for
+from runtime.ledger.vendor_target import Bind, exchange_with, note, note_late, stop_for
 from runtime.ledger.vendors import Outgoing
 
 CANNOT_ASK_PAUSE = 30.0  # under a closed gate, for what can only be settled by sending the same again
@@ -156,17 +156,21 @@ def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind) -> bool:
     exchange = Exchange(
         taken, binding.vendor, ask_first=taken.was == "sending", send=not (switched or taken.ask_only or exhausted)
     )
-    outcome = exchange.run([item])
+    outcome = exchange_with(conn, taken, exchange, [item])
     hit("parked.after_call")
     answer = outcome.answers[item.position]
-    with conn.transaction():
-        if answer.status == "confirmed":
-            _remove(conn, taken)
-            note(conn, taken, taken.position, taken.position, "confirmed", answer.detail, answer.reference)
-            vendors.works(conn, taken.vendor)
-        else:
-            _keep_after(conn, taken, item, outcome, exhausted=exhausted)
-        hit("parked.before_commit")
+    try:
+        with conn.transaction():
+            if answer.status == "confirmed":
+                _remove(conn, taken)
+                note(conn, taken, taken.position, taken.position, "confirmed", answer.detail, answer.reference)
+                vendors.works(conn, taken.vendor)
+            else:
+                _keep_after(conn, taken, item, outcome, exhausted=exhausted)
+            hit("parked.before_commit")
+    except Fenced:
+        note_late(conn, taken, outcome.late)
+        raise
     return answer.status == "confirmed"
 
 

@@ -143,15 +143,8 @@ def _commit(conn: Connection, taken: Claim, pending: Settled | None, batch: Batc
                 _note_vendor(conn, taken, pending)
             hit("vendor.before_commit")
     except Fenced:
-        if pending and pending.late:
-            note(
-                conn,
-                taken,
-                pending.late[0],
-                pending.late[-1],
-                "late",
-                "a request left after the lease had ended; the next owner may have sent the same",
-            )
+        if pending:
+            note_late(conn, taken, pending.late)
         raise
     taken.position = position
     return is_open
@@ -175,8 +168,24 @@ def note(conn: Connection, taken: Claim, first: int, last: int, outcome: str, de
     )
 
 
+def note_late(conn: Connection, taken: Claim, positions: Sequence[int]) -> None:
+    """Put on record that a request left when the lane was, perhaps, already somebody else's."""
+    if positions:
+        detail = "a request left after the lease had ended; the next owner may have sent the same"
+        note(conn, taken, min(positions), max(positions), "late", detail)
+
+
+def exchange_with(conn: Connection, taken: Claim, exchange: Exchange, items: Sequence[Outgoing]) -> Outcome:
+    """Run an exchange. Where it ends for want of time, what left late before that is on record."""
+    try:
+        return exchange.run(items)
+    except Fenced:
+        note_late(conn, taken, exchange.outcome.late)
+        raise
+
+
 def _call(conn: Connection, taken: Claim, vendor: Vendor, batch: Batch) -> Settled | None:
-    outcome = Exchange(taken, vendor, ask_first=False).run(batch.items)
+    outcome = exchange_with(conn, taken, Exchange(taken, vendor, ask_first=False), batch.items)
     hit("vendor.after_call")
     return _settle(conn, taken, batch, outcome)
 
@@ -281,7 +290,7 @@ def _resume(conn: Connection, taken: Claim, bind: Bind) -> Settled | None:
         proof = Proof(batch.first, batch.last, "exploded", 0, 0, len(batch.skipped), 0, len(stops))
         return Settled(batch.last, proof, sorted(stops, key=lambda stop: stop.position), [])
     may_send = made_by == taken.release and not taken.ask_only
-    outcome = Exchange(taken, binding.vendor, ask_first=True, send=may_send).run(batch.items)
+    outcome = exchange_with(conn, taken, Exchange(taken, binding.vendor, ask_first=True, send=may_send), batch.items)
     hit("vendor.after_resume")
     if may_send or outcome.failure:
         return _settle(conn, taken, batch, outcome)
