@@ -13,7 +13,7 @@ from catalog.contracts.compare.report import Report, Where
 from catalog.contracts.compare.schema.change import Flow
 from catalog.contracts.compare.schema.diff import SchemaDiff
 from catalog.contracts.compare.schema.source import Part, Parts, join
-from catalog.contracts.compare.schema.values import signature
+from catalog.contracts.compare.schema.values import as_mapping, signature
 
 
 class EventComparison:
@@ -59,7 +59,7 @@ class EventComparison:
         if _shape(before) != _shape(after):
             text = f"The address of channel {after.id} changed from {before.address} to {after.address}."
             self.report.say("channel-address-changed", text, where=where, old=before.address, new=after.address)
-        old, new = before.raw.get("parameters") or {}, after.raw.get("parameters") or {}
+        old, new = as_mapping(before.raw.get("parameters")), as_mapping(after.raw.get("parameters"))
         for name, raw in old.items():
             one = self.old.resolve(raw, join(before.pointer, "parameters", name))
             other = self.new.resolve(new.get(name), join(after.pointer, "parameters", name))
@@ -210,7 +210,7 @@ class EventComparison:
                 text = f"The partition key of the {protocol} binding changed."
                 self.report.say("event-key-changed", text, where=where, old=keys[0], new=keys[1])
             rest = [
-                {key: item for key, item in (side or {}).items() if key != "key"} if isinstance(side, dict) else side
+                {key: item for key, item in side.items() if key != "key"} if isinstance(side, dict) else side
                 for side in (one, other)
             ]
             if signature(rest[0]) != signature(rest[1]):

@@ -12,6 +12,7 @@ from typing import Any
 
 from catalog.contracts.compare.openapi.view import Place
 from catalog.contracts.compare.schema.source import Part, Parts, SchemaSource, join
+from catalog.contracts.compare.schema.values import as_list, as_mapping
 
 SEND, RECEIVE = "send", "receive"
 OPPOSITE = {SEND: RECEIVE, RECEIVE: SEND}
@@ -129,7 +130,7 @@ class EventView:
         if place is None:
             return None
         merged = dict(place.raw)
-        for index, trait in enumerate(merged.get("traits") or ()):
+        for index, trait in enumerate(as_list(merged.get("traits"))):
             found = self.resolve(trait, join(place.pointer, "traits", index))
             for key, value in found.raw.items() if found is not None else ():
                 merged.setdefault(key, value)
@@ -165,7 +166,7 @@ class EventView:
         for key, place in self._section("channels"):
             address = place.raw.get("address", key)
             channel = Channel(key, None if address is None else str(address), place.raw, place.pointer)
-            for name, raw in (place.raw.get("messages") or {}).items():
+            for name, raw in as_mapping(place.raw.get("messages")).items():
                 found = self._message(raw, join(place.pointer, "messages", name), str(name))
                 if found is not None:
                     channel.messages[str(name)] = found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from catalog.contracts.compare.openapi.view import Operation, Place
 from catalog.contracts.compare.report import Where
 from catalog.contracts.compare.schema.source import join
+from catalog.contracts.compare.schema.values import as_list, as_mapping
 
 if TYPE_CHECKING:
     from catalog.contracts.compare.openapi.document import DocumentComparison
@@ -149,7 +150,7 @@ class _Scheme:
                 word == "openIdConnectUrl" and before != after
             ):
                 self.say(rule, f"{shown} changed from {before} to {after}", before, after)
-        self._flows(old.get("flows") or {}, new.get("flows") or {})
+        self._flows(as_mapping(old.get("flows")), as_mapping(new.get("flows")))
 
     def _flows(self, old: Any, new: Any) -> None:
         if not isinstance(old, dict) or not isinstance(new, dict):
@@ -169,7 +170,7 @@ class _Scheme:
                     self.say(
                         rule, f"{word} changed from {before.get(word)} to {after.get(word)}", before.get(word), after.get(word)
                     )
-            self._scopes(before.get("scopes") or {}, after.get("scopes") or {})
+            self._scopes(as_mapping(before.get("scopes")), as_mapping(after.get("scopes")))
         for flow in new:
             if flow not in old:
                 self.say("api-security-component-oauth-flow-added", f"the flow {flow} was added", None, flow)
@@ -215,13 +216,13 @@ def _servers(raw: Any) -> dict[str, dict[str, Any]]:
 def _variables(
     comparison: DocumentComparison, old: dict[str, Any], new: dict[str, Any], base: str, revision: str, where: Where | None
 ) -> None:
-    left, right = old.get("variables") or {}, new.get("variables") or {}
+    left, right = as_mapping(old.get("variables")), as_mapping(new.get("variables"))
     for name, before in left.items():
         after = right.get(name)
         if not isinstance(before, dict) or not isinstance(after, dict):
             continue
         allowed = after.get("enum")
-        for value in before.get("enum") or ():
+        for value in as_list(before.get("enum")):
             if isinstance(allowed, list) and value not in allowed:
                 comparison.report.say(
                     "server-variable-value-removed",

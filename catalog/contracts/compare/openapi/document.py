@@ -12,6 +12,7 @@ from catalog.contracts.compare.schema import lifecycle
 from catalog.contracts.compare.schema.change import Flow
 from catalog.contracts.compare.schema.diff import SchemaDiff
 from catalog.contracts.compare.schema.source import Part, join
+from catalog.contracts.compare.schema.values import as_list, as_mapping
 
 _LIFECYCLE = {
     "deprecated": "endpoint-deprecated",
@@ -179,7 +180,7 @@ class DocumentComparison:
                 self.report.say("api-operation-id-removed", text, where=where, old=before, new=after)
             else:
                 self.report.say("api-operation-id-added", f"The operationId {after} was added.", where=where, new=after)
-        tags = [list(map(str, side.raw.get("tags") or [])) for side in (old, new)]
+        tags = [list(map(str, as_list(side.raw.get("tags")))) for side in (old, new)]
         for verb, mine, theirs in (("removed", *tags), ("added", *reversed(tags))):
             for tag in mine:
                 if tag not in theirs:
@@ -242,7 +243,7 @@ class DocumentComparison:
             )
 
     def _callbacks(self, old: Operation, new: Operation, where: Where, *, reverse: bool) -> None:
-        left, right = old.raw.get("callbacks") or {}, new.raw.get("callbacks") or {}
+        left, right = as_mapping(old.raw.get("callbacks")), as_mapping(new.raw.get("callbacks"))
         for name, raw in left.items():
             before = self.old.resolve(raw, join(old.pointer, "callbacks", name))
             after = self.new.resolve(right.get(name), join(new.pointer, "callbacks", name))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from catalog.contracts.compare.schema.source import Part, Parts, SchemaSource, join
+from catalog.contracts.compare.schema.values import as_list, as_mapping
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 #: Header parameters that OpenAPI says to ignore: content negotiation and security describe them.
@@ -140,7 +141,7 @@ class View:
         if not isinstance(raw, list) or not raw:
             return [{}]
         return [
-            {str(name): frozenset(str(scope) for scope in scopes or ()) for name, scopes in entry.items()}
+            {str(name): frozenset(str(scope) for scope in as_list(scopes)) for name, scopes in entry.items()}
             for entry in raw
             if isinstance(entry, dict)
         ] or [{}]
@@ -149,7 +150,7 @@ class View:
         components = self.tree.get("components")
         schemes = components.get("securitySchemes") if isinstance(components, dict) else None
         found: dict[str, Place] = {}
-        for name, raw in (schemes or {}).items() if isinstance(schemes, dict) else ():
+        for name, raw in as_mapping(schemes).items():
             place = self.resolve(raw, join("", "components", "securitySchemes", name))
             if place is not None:
                 found[str(name)] = place

@@ -8,6 +8,7 @@ from catalog.contracts.compare.schema.branches import ref_of
 from catalog.contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from catalog.contracts.compare.schema.node import Node
 from catalog.contracts.compare.schema.source import DROP_IF, Parts
+from catalog.contracts.compare.schema.values import as_mapping
 
 if TYPE_CHECKING:
     from catalog.contracts.compare.schema.diff import Meeting
@@ -32,10 +33,10 @@ def compare_discriminators(meeting: Meeting) -> None:
         if value not in right:
             if target not in gone:
                 meeting.add("discriminator-mapping-deleted", BOTH, value, None, "discriminator", name=value)
-        elif right[value] != target and value in (new.get("mapping") or {}):
+        elif right[value] != target and value in as_mapping(new.get("mapping")):
             meeting.add("discriminator-mapping-changed", BOTH, target, right[value], "discriminator", name=value)
     for value in right:
-        if value not in left and value in (new.get("mapping") or {}):
+        if value not in left and value in as_mapping(new.get("mapping")):
             meeting.add("discriminator-mapping-added", NONE, None, value, "discriminator", name=value)
 
 

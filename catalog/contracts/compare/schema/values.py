@@ -88,3 +88,13 @@ def type_text(types: frozenset[str] | None) -> str:
 
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def as_mapping(value: Any) -> dict[str, Any]:
+    """The value if it is an object, else an empty one: where a document holds something else, it says nothing."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """The value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
