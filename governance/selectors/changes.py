@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from governance.models import ChangeRequest, CheckResult, Decision
@@ -20,20 +20,18 @@ def listed(viewer: Viewer) -> QuerySet[ChangeRequest]:
         return ChangeRequest.objects.none()
 
     def words(status: str) -> Any:
-        return Count("check_results", filter=Q(check_results__revision=models_revision(), check_results__status=status))
+        return Count("check_results", filter=Q(check_results__revision=F("revision"), check_results__status=status))
 
-    return ChangeRequest.objects.select_related("author", "submitter").annotate(
-        passed=words(CheckResult.Status.PASSED),
-        failed=words(CheckResult.Status.FAILED),
-        not_run=words(CheckResult.Status.NOT_RUN),
-        not_applicable=words(CheckResult.Status.NOT_APPLICABLE),
+    return (
+        ChangeRequest.objects.order_by("-id")
+        .select_related("author", "submitter")
+        .annotate(
+            passed=words(CheckResult.Status.PASSED),
+            failed=words(CheckResult.Status.FAILED),
+            not_run=words(CheckResult.Status.NOT_RUN),
+            not_applicable=words(CheckResult.Status.NOT_APPLICABLE),
+        )
     )
-
-
-def models_revision() -> Any:
-    from django.db.models import F
-
-    return F("revision")
 
 
 def waiting_for(viewer: Viewer, at: datetime) -> QuerySet[ChangeRequest]:

@@ -21,7 +21,7 @@ from governance.services import freezes
 from governance.web import tones
 from governance.web.decisions import person
 from kernel import clock
-from kernel.errors import DomainError, finding
+from kernel.errors import Invalid, finding
 from kernel.viewer import Viewer
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -94,7 +94,7 @@ def _planned(request: HttpRequest, form: FreezeForm) -> bool:
             actor=person(request), name=values["name"], calendar=document, strictness=values["strictness"], reason=values["reason"],
             environment=values["environment"] or None, tier=values["tier"],
         )  # fmt: skip
-    except DomainError as error:
+    except Invalid as error:
         names = {"zone": "zone", "until": "ends", "from": "starts"}
         for found in error.findings or [finding("", error.message)]:
             name = names.get(found["pointer"].strip("/"), found["pointer"].strip("/"))

@@ -293,7 +293,8 @@ def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
     return {
         "case": case,
         "tone": tone,
-        "may_confirm": confirm, "confirm_label": f"Confirm for {case.hours} hour{'s' if case.hours != 1 else ''}",
+        "may_confirm": confirm,
+        "confirm_label": f"Confirm for {case.hours} hour{'s' if case.hours != 1 else ''}",
         "waits": case.confirmed_by_id is None,
         "owes": bool(case.confirmed_by_id) and case.reviewed_at is None,
     }

@@ -26,7 +26,9 @@ def version(chance: random.Random, number: int) -> dict[str, Any]:
         "enforced_from": "now",
         "owner_team": f"team-{number}",
         "deprecated_at": (NOW - timedelta(days=9)).isoformat() if deprecated else "never",
-        "sunset_at": (NOW + timedelta(days=chance.randint(1, 300))).isoformat() if deprecated or chance.random() < 0.2 else "never",
+        "sunset_at": (NOW + timedelta(days=chance.randint(1, 300))).isoformat()
+        if deprecated or chance.random() < 0.2
+        else "never",
         "successor": f"api-{number}@v9" if chance.random() < 0.5 else "none",
     }
 
@@ -39,7 +41,15 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     integrations = [{"ref": f"job-{n}", "digest": digest(chance)} for n in range(chance.randint(0, 2))]
     if not consumes and not provides and not integrations:
         consumes = [{"ref": "api-0@v1", "contract_digest": ""}]
-    question = {"application": "shop", "version": str(seed), "environment": "production", "instance": "", "consumes": consumes, "provides": provides, "integrations": integrations}
+    question = {
+        "application": "shop",
+        "version": str(seed),
+        "environment": "production",
+        "instance": "",
+        "consumes": consumes,
+        "provides": provides,
+        "integrations": integrations,
+    }
     waived = chance.random() < 0.3
     consumed = {}
     for number, entry in enumerate(consumes):
@@ -51,10 +61,27 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         }
     provided = {}
     for number, entry in enumerate(provides):
-        users = {f"till-{n}": {"verdict": chance.choice(["same", "compatible"]), "ready": True, "last_seen": chance.choice(["never", NOW.isoformat()])} for n in range(chance.randint(0, 3))}
-        provided[entry["ref"]] = version(chance, number) | {"relation": chance.choice(["none", "full", "backward", "forward"]), "weaker_dependencies": counted([]), "consumers": counted(users)}
-    jobs = {entry["ref"]: {"owner_team": "integration", "approval": "valid", "sor_violations": counted([])} for entry in integrations}
-    notice = {"3": {"strictness": "notice", "name": "Peak", "ends_at": (NOW + timedelta(days=2)).isoformat()}} if chance.random() < 0.3 else {}
+        users = {
+            f"till-{n}": {
+                "verdict": chance.choice(["same", "compatible"]),
+                "ready": True,
+                "last_seen": chance.choice(["never", NOW.isoformat()]),
+            }
+            for n in range(chance.randint(0, 3))
+        }
+        provided[entry["ref"]] = version(chance, number) | {
+            "relation": chance.choice(["none", "full", "backward", "forward"]),
+            "weaker_dependencies": counted([]),
+            "consumers": counted(users),
+        }
+    jobs = {
+        entry["ref"]: {"owner_team": "integration", "approval": "valid", "sor_violations": counted([])} for entry in integrations
+    }
+    notice = (
+        {"3": {"strictness": "notice", "name": "Peak", "ends_at": (NOW + timedelta(days=2)).isoformat()}}
+        if chance.random() < 0.3
+        else {}
+    )
     waivers = {}
     if waived and consumes:
         waivers["7"] = {

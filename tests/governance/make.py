@@ -26,7 +26,12 @@ POLICY: dict[str, Any] = {
     "rules": [
         {"id": "owner", "why": "The owner agrees.", "slots": {"owner": 1}},
         {"id": "architect", "why": "Somebody looks at the whole.", "when": {"tiers": [0, 1, 2]}, "slots": {"architect": 1}},
-        {"id": "personal", "why": "Personal data.", "when": {"data_classes": ["personal", "cardholder"]}, "slots": {"security": 1}},
+        {
+            "id": "personal",
+            "why": "Personal data.",
+            "when": {"data_classes": ["personal", "cardholder"]},
+            "slots": {"security": 1},
+        },
     ],
 }
 
@@ -76,7 +81,9 @@ def team(key: str, *, kind: str = "domain") -> Team:
 
 
 def person(name: str, *teams: str, kind: str = "person") -> User:
-    user, _ = User.objects.get_or_create(username=name, defaults={"first_name": name.title(), "kind": kind, "email": f"{name}@example.com"})
+    user, _ = User.objects.get_or_create(
+        username=name, defaults={"first_name": name.title(), "kind": kind, "email": f"{name}@example.com"}
+    )
     if not user.has_usable_password() or not user.password:
         user.set_password("a-long-password")
         user.save()

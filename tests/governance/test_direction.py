@@ -74,15 +74,21 @@ def corpus() -> list[Case]:
             "command to a replica": Write(entity, group, "command", record, target, target),
             "command through another system's API": Write(entity, group, "command", target, record, target),
             "command without a registered API": Write(entity, group, "command", target, record, None),
-            "command to an API that only reads": Write(entity, group, "command", target, record, record, ((entity, None, "authoritative_read"),)),
+            "command to an API that only reads": Write(
+                entity, group, "command", target, record, record, ((entity, None, "authoritative_read"),)
+            ),
             "all groups of a divided entity": Write("product", None, "replica", "pim", "pos", None),
             "entity without a record": Write("weather", None, "replica", "shop", "pos", None),
             "scope without a record": Write("sale", None, "replica", "pos", "s4", None, (), {"banner": "sister"}),
-            "right for all banners, wrong for this one": Write("price", None, "replica", "s4", "pos", None, (), {"banner": "sister"}),
+            "right for all banners, wrong for this one": Write(
+                "price", None, "replica", "s4", "pos", None, (), {"banner": "sister"}
+            ),
         }
         kind = len(made) % 4
         if kind == 0:
-            made.append(Case("away from the record", tuple(away(*chance.choice(keys)) for _ in range(chance.randint(1, 4))), True))
+            made.append(
+                Case("away from the record", tuple(away(*chance.choice(keys)) for _ in range(chance.randint(1, 4))), True)
+            )
         elif kind == 1:
             mixed = [command(entity, group)] + ([good] if chance.random() < 0.5 else [])
             made.append(Case("command to the record", tuple(mixed), True))
@@ -117,7 +123,18 @@ def test_a_job_that_declares_no_write_is_not_allowed():
     [
         (Write("price", None, "replica", "pos", "s4", "s4"), "sor.violation"),
         (Write("price", None, "command", "pos", "shop", "shop"), "sor.command_elsewhere"),
-        (Write("loyalty account", "points", "command", "pos", "loyalty", "loyalty", (("loyalty account", "points", "authoritative_read"),)), "sor.not_a_command_api"),
+        (
+            Write(
+                "loyalty account",
+                "points",
+                "command",
+                "pos",
+                "loyalty",
+                "loyalty",
+                (("loyalty account", "points", "authoritative_read"),),
+            ),
+            "sor.not_a_command_api",
+        ),
         (Write("weather", None, "replica", "pos", "s4", "s4"), "sor.no_record"),
     ],
 )
@@ -129,5 +146,7 @@ def test_the_refusal_says_which_rule_it_is_and_names_the_system_of_record(write:
 
 
 def test_redeeming_points_is_a_command_to_the_loyalty_engine():
-    write = Write("loyalty account", "points", "command", "pos", "loyalty", "loyalty", (("loyalty account", "points", "command"),))
+    write = Write(
+        "loyalty account", "points", "command", "pos", "loyalty", "loyalty", (("loyalty account", "points", "command"),)
+    )
     assert judge(write, record_of).verdict == "allowed"

@@ -124,18 +124,30 @@ def test_a_growing_impact_set_voids_and_a_shrinking_one_does_not(house: make.Hou
     assert changes.refresh(change.pk) is True
     change.refresh_from_db()
     assert change.decisions.get().void_reason == "the impact set grew"
-    assert change.events.filter(kind="moved").get().data["reasons"] == ["the change reaches somebody whom it did not reach before"]
+    assert change.events.filter(kind="moved").get().data["reasons"] == [
+        "the change reaches somebody whom it did not reach before"
+    ]
 
 
 def test_a_new_policy_voids_decisions_on_open_changes_in_the_same_transaction(house: make.House):
     change = make.approved(house)
     used = make.approved(house, make.thing("stock-feed"))
     approvals.mark_used(Approval.objects.get(change=used).pk, actor=house.releaser)
-    stricter = {**make.POLICY, "rules": [*make.POLICY["rules"], {"id": "release", "why": "Peak.", "slots": {"release_manager": 1}}]}
+    stricter = {
+        **make.POLICY,
+        "rules": [*make.POLICY["rules"], {"id": "release", "why": "Peak.", "slots": {"release_manager": 1}}],
+    }
     policy_change = policies.propose(
-        level="organisation", document=stricter, author=house.author, title="Ask release managers", justification="Peak is near.", environment="test"
+        level="organisation",
+        document=stricter,
+        author=house.author,
+        title="Ask release managers",
+        justification="Peak is near.",
+        environment="test",
     )
-    assert [(f.change.pk, f.added_slots) for f in policies.preview("organisation", stricter)] == [(change.pk, ("Release manager 1",))]
+    assert [(f.change.pk, f.added_slots) for f in policies.preview("organisation", stricter)] == [
+        (change.pk, ("Release manager 1",))
+    ]
     changes.submit(policy_change, actor=house.author)
     checks.run_checks(policy_change.pk)
     make.approve(policy_change, house.architect, make.person("alma", "architects"))
@@ -206,8 +218,12 @@ def test_a_failed_check_blocks_until_it_is_settled(house: make.House):
     change = make.approve(make.in_review(house.author), house.owner, house.architect)
     assert change.state == "in_review"
     with pytest.raises(Forbidden):
-        reviews.accept_break(change, actor=house.owner, rule="thing.sound", pointer="/price", kind="benign", reason="Nobody reads it.")
-    reviews.accept_break(change, actor=house.architect, rule="thing.sound", pointer="/price", kind="benign", reason="Nobody reads it.")
+        reviews.accept_break(
+            change, actor=house.owner, rule="thing.sound", pointer="/price", kind="benign", reason="Nobody reads it."
+        )
+    reviews.accept_break(
+        change, actor=house.architect, rule="thing.sound", pointer="/price", kind="benign", reason="Nobody reads it."
+    )
     change.refresh_from_db()
     assert change.state == "approved"
 
@@ -301,14 +317,26 @@ def test_a_delegate_fills_the_seat_within_the_dates_and_never_for_the_author(hou
     change = make.in_review(house.author)
     now = changes.database_clock()
     group = make.team("price").group
-    given = Delegation.objects.create(delegator=house.author, delegate=house.stranger, group=group, starts_at=now - timedelta(days=1), ends_at=now + timedelta(days=1))
+    given = Delegation.objects.create(
+        delegator=house.author,
+        delegate=house.stranger,
+        group=group,
+        starts_at=now - timedelta(days=1),
+        ends_at=now + timedelta(days=1),
+    )
     with pytest.raises(Forbidden):
         reviews.approve(change, actor=house.stranger, seen=reviews.Seen.of(change))
     given.delegator = house.owner
     given.save()
     make.approve(change, house.stranger, house.architect)
     assert change.state == "approved"
-    late = Delegation.objects.create(delegator=house.owner, delegate=house.releaser, group=group, starts_at=now - timedelta(days=3), ends_at=now - timedelta(days=2))
+    late = Delegation.objects.create(
+        delegator=house.owner,
+        delegate=house.releaser,
+        group=group,
+        starts_at=now - timedelta(days=3),
+        ends_at=now - timedelta(days=2),
+    )
     other = make.in_review(house.author, make.thing("other"))
     with pytest.raises(Forbidden):
         reviews.approve(other, actor=late.delegate, seen=reviews.Seen.of(other))
@@ -333,8 +361,22 @@ def test_withdrawing_voids_the_approval(house: make.House):
 
 def test_bad_input_gets_every_finding_and_writes_nothing(house: make.House):
     with pytest.raises(Invalid) as caught:
-        changes.open_change(author=house.author, kind="test.thing", subjects=[Subject("other", "", "x")], environment="moon", title=" ", justification="")
-    assert {f["pointer"] for f in caught.value.findings} == {"/title", "/justification", "/environment", "/subjects/0/digest", "/subjects/0/kind", "/subjects/0/id"}
+        changes.open_change(
+            author=house.author,
+            kind="test.thing",
+            subjects=[Subject("other", "", "x")],
+            environment="moon",
+            title=" ",
+            justification="",
+        )
+    assert {f["pointer"] for f in caught.value.findings} == {
+        "/title",
+        "/justification",
+        "/environment",
+        "/subjects/0/digest",
+        "/subjects/0/kind",
+        "/subjects/0/id",
+    }
     assert not ChangeRequest.objects.exists()
 
 

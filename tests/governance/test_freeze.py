@@ -18,7 +18,10 @@ def utc(text: str) -> datetime:
 
 def compiled(document: dict, start: str, end: str) -> list[tuple[str, str]]:
     validate(document)
-    return [(f"{i.starts:%Y-%m-%dT%H:%M}", f"{i.ends:%Y-%m-%dT%H:%M}") for i in compile_intervals(document, start=utc(start), end=utc(end))]
+    return [
+        (f"{i.starts:%Y-%m-%dT%H:%M}", f"{i.ends:%Y-%m-%dT%H:%M}")
+        for i in compile_intervals(document, start=utc(start), end=utc(end))
+    ]
 
 
 def test_peak_trading_is_read_in_local_time():
@@ -41,9 +44,17 @@ def test_a_repeated_local_time_makes_the_freeze_longer_never_shorter():
     assert compiled(document, "2026-10-25", "2026-10-26") == [("2026-10-25T00:30", "2026-10-25T01:45")]
 
 
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Casablanca", "Asia/Kolkata"])
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Casablanca", "Asia/Kolkata"]
+)
 def test_daily_windows_over_every_zone_change_from_2020_to_2035_begin_and_end_at_their_local_times(zone: str):
-    document = {"kind": "weekly", "zone": zone, "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "02:15", "until": "03:15"}
+    document = {
+        "kind": "weekly",
+        "zone": zone,
+        "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+        "from": "02:15",
+        "until": "03:15",
+    }
     place = ZoneInfo(zone)
     for start in (utc("2020-01-01"), utc("2028-01-01")):
         found = compile_intervals(document, start=start, end=start + timedelta(days=2920))
@@ -58,7 +69,15 @@ def test_daily_windows_over_every_zone_change_from_2020_to_2035_begin_and_end_at
 
 
 def test_retail_years_begin_as_the_published_calendar_says():
-    published = {2020: date(2020, 2, 2), 2021: date(2021, 1, 31), 2022: date(2022, 1, 30), 2023: date(2023, 1, 29), 2024: date(2024, 2, 4), 2025: date(2025, 2, 2), 2026: date(2026, 2, 1)}
+    published = {
+        2020: date(2020, 2, 2),
+        2021: date(2021, 1, 31),
+        2022: date(2022, 1, 30),
+        2023: date(2023, 1, 29),
+        2024: date(2024, 2, 4),
+        2025: date(2025, 2, 2),
+        2026: date(2026, 2, 1),
+    }
     assert {year: retail_calendar.year_start(year) for year in published} == published
     assert [year for year in range(2010, 2031) if retail_calendar.weeks_in(year) == 53] == [2012, 2017, 2023, 2028]
 

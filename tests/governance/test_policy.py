@@ -14,8 +14,19 @@ ORGANISATION = {
     "approval_days": 30,
     "rules": [
         {"id": "owner", "why": "The owner of the thing agrees.", "slots": {"owner": 1}},
-        {"id": "critical", "why": "Checkout depends on it.", "when": {"tiers": [0, 1]}, "slots": {"architect": 1, "release_manager": 1}},
-        {"id": "personal", "why": "Personal data.", "when": {"data_classes": ["personal", "cardholder"]}, "slots": {"security": 1}, "checks": ["data.personal"]},
+        {
+            "id": "critical",
+            "why": "Checkout depends on it.",
+            "when": {"tiers": [0, 1]},
+            "slots": {"architect": 1, "release_manager": 1},
+        },
+        {
+            "id": "personal",
+            "why": "Personal data.",
+            "when": {"data_classes": ["personal", "cardholder"]},
+            "slots": {"security": 1},
+            "checks": ["data.personal"],
+        },
     ],
 }
 QUIET = Situation("version.publish", "production", 3, "internal", ("price",), 0, 0)
@@ -52,7 +63,15 @@ conditions = st.fixed_dictionaries(
     },
 )
 rules = st.lists(
-    st.fixed_dictionaries({"why": st.just("because"), "when": conditions, "slots": st.dictionaries(st.sampled_from(SLOT_KEYS), st.integers(1, 3), min_size=1)}), min_size=1, max_size=4
+    st.fixed_dictionaries(
+        {
+            "why": st.just("because"),
+            "when": conditions,
+            "slots": st.dictionaries(st.sampled_from(SLOT_KEYS), st.integers(1, 3), min_size=1),
+        }
+    ),
+    min_size=1,
+    max_size=4,
 ).map(lambda found: [rule | {"id": f"r{index}"} for index, rule in enumerate(found)])
 situations = st.builds(
     Situation,
@@ -85,16 +104,35 @@ def test_a_policy_without_rules_or_with_a_word_that_nobody_knows_is_refused_with
     with pytest.raises(Invalid):
         validate({"rules": []})
     with pytest.raises(Invalid) as caught:
-        validate({"rules": [{"id": "a", "why": "", "skip": True, "when": {"mood": ["good"]}, "slots": {"king": 1, "owner": 0}}], "remove": []})
-    assert {found["pointer"] for found in caught.value.findings} == {"/remove", "/rules/0/why", "/rules/0/skip", "/rules/0/when/mood", "/rules/0/slots/king", "/rules/0/slots/owner"}
+        validate(
+            {
+                "rules": [{"id": "a", "why": "", "skip": True, "when": {"mood": ["good"]}, "slots": {"king": 1, "owner": 0}}],
+                "remove": [],
+            }
+        )
+    assert {found["pointer"] for found in caught.value.findings} == {
+        "/remove",
+        "/rules/0/why",
+        "/rules/0/skip",
+        "/rules/0/when/mood",
+        "/rules/0/slots/king",
+        "/rules/0/slots/owner",
+    }
 
 
 def test_two_demands_on_one_team_are_one_slot_with_the_larger_count_and_both_reasons():
-    document = {"rules": [{"id": "a", "why": "It is theirs.", "slots": {"owner": 1}}, {"id": "b", "why": "They own the record.", "slots": {"owner_of_record": 2}}]}
+    document = {
+        "rules": [
+            {"id": "a", "why": "It is theirs.", "slots": {"owner": 1}},
+            {"id": "b", "why": "They own the record.", "slots": {"owner_of_record": 2}},
+        ]
+    }
     asked = demand((("organisation", document),), QUIET)
     price = Team(4, "price", "Price")
     specs = derive(asked.slots, Teams(owners=(price,), record_owners=(price,), by_key={}))
-    assert [(spec.key, spec.count, spec.group_ids, spec.why) for spec in specs] == [("team:price", 2, (4,), ("It is theirs.", "They own the record."))]
+    assert [(spec.key, spec.count, spec.group_ids, spec.why) for spec in specs] == [
+        ("team:price", 2, (4,), ("It is theirs.", "They own the record."))
+    ]
 
 
 def test_a_slot_that_nobody_can_fill_stays_and_keeps_the_change_shut():

@@ -69,7 +69,9 @@ def test_a_decision_about_other_digests_or_another_revision_is_refused(house: ma
     for column in ("subject_digest", "diff_digest", "impact_digest", "policy_digest"):
         sql = DECIDE.replace(f"c.{column}", f"'{OTHER}'")
         refused("decision_binds_what_is_present", sql, house.owner.pk, "approve", "", change.pk)
-    refused("decision_binds_what_is_present", DECIDE.replace("c.revision", "c.revision + 1"), house.owner.pk, "approve", "", change.pk)
+    refused(
+        "decision_binds_what_is_present", DECIDE.replace("c.revision", "c.revision + 1"), house.owner.pk, "approve", "", change.pk
+    )
 
 
 def test_one_person_has_one_live_decision(house: make.House, change: ChangeRequest):
@@ -122,7 +124,13 @@ def test_the_subject_digest_cannot_be_written_and_follows_the_subjects(house: ma
     assert Approval.objects.get(change=change).void_reason == "the subject changed"
 
 
-@pytest.mark.parametrize("sql", ["update governance_changesubject set subject_id = 'another' where position = 1", "delete from governance_changesubject where position = 1"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "update governance_changesubject set subject_id = 'another' where position = 1",
+        "delete from governance_changesubject where position = 1",
+    ],
+)
 def test_another_subject_under_the_same_digest_voids_too(house: make.House, sql: str):
     subject = make.thing("one")
     twin = make.thing("two")
@@ -196,7 +204,9 @@ def test_an_objection_and_a_blocking_check_stop_the_seal(house: make.House, chan
     good = seats_of(change)
     run("update governance_checkresult set status = 'not_run' where check_id = 'thing.sound'")
     refused("approval_with_blocking_checks", SEAL, *seal(change, good))
-    run("""update governance_checkresult set status = 'failed', findings = '[{"rule": "r", "pointer": "", "level": "error"}]' where check_id = 'thing.sound'""")
+    run(
+        """update governance_checkresult set status = 'failed', findings = '[{"rule": "r", "pointer": "", "level": "error"}]' where check_id = 'thing.sound'"""
+    )
     refused("approval_with_blocking_checks", SEAL, *seal(change, good))
     run("update governance_checkresult set status = 'passed', subject_digest = %s where check_id = 'thing.sound'", OTHER)
     refused("approval_with_blocking_checks", SEAL, *seal(change, good))
@@ -209,13 +219,25 @@ def test_an_approval_binds_the_present_digests_subject_and_environment(house: ma
     decide(house.owner.pk, change)
     decide(house.architect.pk, change)
     arguments = seal(change)
-    for old, new in (("s.digest,", f"'{OTHER}',"), ("c.environment,", "'staging',"), ("c.policy_digest, %s", f"'{OTHER}', %s"), ("c.diff_digest,", f"'{OTHER}',"), ("s.subject_id,", "'x',")):
+    for old, new in (
+        ("s.digest,", f"'{OTHER}',"),
+        ("c.environment,", "'staging',"),
+        ("c.policy_digest, %s", f"'{OTHER}', %s"),
+        ("c.diff_digest,", f"'{OTHER}',"),
+        ("s.subject_id,", "'x',"),
+    ):
         refused("approval_binds_what_is_present", SEAL.replace(old, new, 1), *arguments)
 
 
 def test_approvals_are_immutable_but_for_use_and_voiding(house: make.House):
     make.approved(house)
-    for column, value in (("digest", OTHER), ("environment", "staging"), ("subject_id", "x"), ("seats", "[]"), ("valid_until", "2040-01-01")):
+    for column, value in (
+        ("digest", OTHER),
+        ("environment", "staging"),
+        ("subject_id", "x"),
+        ("seats", "[]"),
+        ("valid_until", "2040-01-01"),
+    ):
         refused("approval_is_immutable", f"update governance_approval set {column} = %s", value)
     refused("approval_is_kept", "delete from governance_approval")
     run("set constraints all immediate")
@@ -228,14 +250,28 @@ def test_approvals_are_immutable_but_for_use_and_voiding(house: make.House):
 def test_a_change_is_not_approved_or_applied_by_hand(house: make.House, change: ChangeRequest):
     refused("change_needs_its_approval", "update governance_changerequest set state = 'approved' where id = %s", change.pk)
     refused("change_moves_along_its_states", "update governance_changerequest set state = 'applied' where id = %s", change.pk)
-    refused("change_keeps_its_author", "update governance_changerequest set author_id = %s where id = %s", house.stranger.pk, change.pk)
-    refused("change_keeps_its_author", "update governance_changerequest set submitter_id = %s where id = %s", house.stranger.pk, change.pk)
+    refused(
+        "change_keeps_its_author",
+        "update governance_changerequest set author_id = %s where id = %s",
+        house.stranger.pk,
+        change.pk,
+    )
+    refused(
+        "change_keeps_its_author",
+        "update governance_changerequest set submitter_id = %s where id = %s",
+        house.stranger.pk,
+        change.pk,
+    )
     refused("governance_changerequest_append_only", "delete from governance_changerequest")
 
 
 def test_a_draft_without_slots_checks_or_digests_cannot_be_put_into_review_by_hand(house: make.House):
     draft = make.draft(house.author)
-    refused("change_needs_evidence", "update governance_changerequest set state = 'in_review', submitter_id = author_id, submitted_at = now() where id = %s", draft.pk)
+    refused(
+        "change_needs_evidence",
+        "update governance_changerequest set state = 'in_review', submitter_id = author_id, submitted_at = now() where id = %s",
+        draft.pk,
+    )
 
 
 def test_slots_contributors_events_and_verdicts_are_append_only(house: make.House, change: ChangeRequest):
@@ -245,12 +281,20 @@ def test_slots_contributors_events_and_verdicts_are_append_only(house: make.Hous
     run("insert into governance_contributor (change_id, person_id, how) values (%s, %s, 'x')", change.pk, house.stranger.pk)
     refused("governance_contributor_append_only", "delete from governance_contributor")
     refused("governance_checkresult_append_only", "delete from governance_checkresult")
-    refused("slot_follows_the_policy", "insert into governance_slot (change_id, revision, key, label, seat, group_ids, why, policy_digest) values (%s, 1, 'x', 'x', 1, '{}', '[]', '')", change.pk)
+    refused(
+        "slot_follows_the_policy",
+        "insert into governance_slot (change_id, revision, key, label, seat, group_ids, why, policy_digest) values (%s, 1, 'x', 'x', 1, '{}', '[]', '')",
+        change.pk,
+    )
 
 
 def test_a_late_contributor_takes_decision_and_approval_along(house: make.House):
     change = make.approved(house)
-    run("insert into governance_contributor (change_id, person_id, how) values (%s, %s, 'wrote the mapping')", change.pk, house.owner.pk)
+    run(
+        "insert into governance_contributor (change_id, person_id, how) values (%s, %s, 'wrote the mapping')",
+        change.pk,
+        house.owner.pk,
+    )
     assert Approval.objects.get(change=change).void_reason == "an approver contributed to the change"
     assert run("select state from governance_changerequest where id = %s", change.pk) == [("in_review",)]
 
@@ -304,32 +348,53 @@ def test_break_glass_takes_two_people_one_digest_one_environment_and_four_hours(
     refused("break_glass_binds_one_digest", approve, case, OTHER, "production", now, now + timedelta(hours=1))
     run(confirm, house.releaser.pk, now, now + timedelta(hours=4), case)
     refused("break_glass_is_immutable", "update governance_breakglass set digest = %s", "sha256:" + "a" * 64)
-    refused("break_glass_is_immutable", "update governance_breakglass set ends_at = ends_at + interval '1 minute', starts_at = starts_at + interval '1 minute'")
+    refused(
+        "break_glass_is_immutable",
+        "update governance_breakglass set ends_at = ends_at + interval '1 minute', starts_at = starts_at + interval '1 minute'",
+    )
     refused("break_glass_binds_one_digest", approve, case, "sha256:" + "a" * 64, "production", now, now + timedelta(hours=1))
     refused("break_glass_binds_one_digest", approve, case, OTHER, "staging", now, now + timedelta(hours=1))
     refused("break_glass_binds_one_digest", approve, case, OTHER, "production", now, now + timedelta(hours=9))
     refused("break_glass_binds_one_digest", approve, case, OTHER, "production", now, None)
     run(approve, case, OTHER, "production", now, now + timedelta(hours=4))
     refused("break_glass_is_kept", "delete from governance_breakglass")
-    refused("break_glass_reviewed_by_another", "update governance_breakglass set reviewed_by_id = opened_by_id, reviewed_at = now()")
+    refused(
+        "break_glass_reviewed_by_another", "update governance_breakglass set reviewed_by_id = opened_by_id, reviewed_at = now()"
+    )
 
 
 def test_an_open_debt_stops_the_next_normal_change_of_the_owner_by_hand_too(house: make.House):
     subject = make.thing()
     now = changes.database_clock()
     case = BreakGlass.objects.create(
-        subject_kind="thing", subject_id="price-feed", digest=subject.digest, environment="production", reason="fire", owner_team_ids=[make.team("price").pk], opened_by=house.owner
+        subject_kind="thing",
+        subject_id="price-feed",
+        digest=subject.digest,
+        environment="production",
+        reason="fire",
+        owner_team_ids=[make.team("price").pk],
+        opened_by=house.owner,
     )
     BreakGlass.objects.filter(pk=case.pk).update(confirmed_by=house.releaser, starts_at=now, ends_at=now + timedelta(hours=1))
     draft = make.draft(house.author)
     changes._derive(draft, changes._assessed(draft))
-    refused("break_glass_debt_is_open", "update governance_changerequest set state = 'in_review', submitter_id = author_id, submitted_at = now() where id = %s", draft.pk)
+    refused(
+        "break_glass_debt_is_open",
+        "update governance_changerequest set state = 'in_review', submitter_id = author_id, submitted_at = now() where id = %s",
+        draft.pk,
+    )
 
 
 def test_a_granted_waiver_settles_exactly_its_finding_until_it_expires(house: make.House):
     make.THINGS.failing["price-feed"] = [make.breaking("/price") | {"breaking": False}]
     change = make.in_review(house.author)
-    arguments = {"actor": house.author, "rule": "thing.sound", "subject": Subject("thing", "price-feed", ""), "environment": "production", "reason": "Kiosk images are frozen."}
+    arguments = {
+        "actor": house.author,
+        "rule": "thing.sound",
+        "subject": Subject("thing", "price-feed", ""),
+        "environment": "production",
+        "reason": "Kiosk images are frozen.",
+    }
     grant = waivers.propose(pointer="/price", expires_at=clock.now() + timedelta(days=30), **arguments)
     assert run("select check_id from governance_blocking_check where change_id = %s", change.pk) == [("thing.sound",)]
     run("set session_replication_role = replica")
@@ -350,7 +415,15 @@ def test_an_acceptance_is_bound_to_the_difference_and_to_who_may_give_it(house: 
     architects = json.dumps([make.team("architects").pk])
     refused("acceptance_binds_what_is_present", insert, change.pk, "benign", house.architect.pk, architects, OTHER)
     refused("acceptance_needs_a_right", insert, change.pk, "benign", house.stranger.pk, architects, change.diff_digest)
-    refused("acceptance_needs_a_right", insert, change.pk, "benign", house.author.pk, json.dumps([make.team("price").pk]), change.diff_digest)
+    refused(
+        "acceptance_needs_a_right",
+        insert,
+        change.pk,
+        "benign",
+        house.author.pk,
+        json.dumps([make.team("price").pk]),
+        change.diff_digest,
+    )
     refused("truly_breaking_needs_a_date", insert, change.pk, "breaking", house.architect.pk, architects, change.diff_digest)
     run(insert, change.pk, "benign", house.architect.pk, architects, change.diff_digest)
     refused("acceptance_is_kept", "delete from governance_breakacceptance")

@@ -61,7 +61,9 @@ def test_the_wrong_kind_of_value_is_as_good_as_none():
                 node: Any = broken
                 for key in path[:-1]:
                     node = node[key]
-                free_text = path[-1] in ("reason", "name", "owner_team", "successor", "policy_digest", "origin") and value == "surprise"
+                free_text = (
+                    path[-1] in ("reason", "name", "owner_team", "successor", "policy_digest", "origin") and value == "surprise"
+                )
                 if type(node[path[-1]]) is type(value) and (node[path[-1]] == value or free_text):
                     continue
                 node[path[-1]] = value
@@ -73,13 +75,23 @@ def test_the_wrong_kind_of_value_is_as_good_as_none():
 def test_verdicts_are_the_same_bytes_in_another_process_with_another_hash_seed():
     cases = [allowed(seed) for seed in range(40)]
     for question, evidence in cases[::3]:
-        evidence["freezes"] = counted({"1": {"strictness": "changes", "name": "Close", "ends_at": (NOW + timedelta(days=1)).isoformat()}})
+        evidence["freezes"] = counted(
+            {"1": {"strictness": "changes", "name": "Close", "ends_at": (NOW + timedelta(days=1)).isoformat()}}
+        )
     here = [answer_bytes(decide(q, e)).decode() for q, e in cases]
     script = (
         "import json,sys\nfrom governance.domain.verdict import answer_bytes, decide\n"
         "print(json.dumps([answer_bytes(decide(q, e)).decode() for q, e in json.load(sys.stdin)]))"
     )
-    run = subprocess.run([sys.executable, "-c", script], input=json.dumps(cases), capture_output=True, text=True, env={"PYTHONHASHSEED": "77"}, check=True, cwd=".")
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        env={"PYTHONHASHSEED": "77"},
+        check=True,
+        cwd=".",
+    )
     assert json.loads(run.stdout) == here
 
 
@@ -91,7 +103,12 @@ def test_deny_beats_unknown_and_names_what_would_flip_it():
     question, evidence = allowed(3)
     reference = question["consumes"][0]["ref"]
     member = evidence["consumed"]["items"][reference]
-    member |= {"state": "deprecated", "deprecated_at": (NOW - timedelta(days=90)).isoformat(), "sunset_at": NOW.isoformat(), "successor": "api-0@v9"}
+    member |= {
+        "state": "deprecated",
+        "deprecated_at": (NOW - timedelta(days=90)).isoformat(),
+        "sunset_at": NOW.isoformat(),
+        "successor": "api-0@v9",
+    }
     del evidence["policy_digest"]
     answer = decide(question, evidence)
     assert answer["verdict"] == "deny"
@@ -103,7 +120,11 @@ def test_deny_beats_unknown_and_names_what_would_flip_it():
 def test_one_second_before_its_sunset_a_version_is_still_allowed():
     question, evidence = allowed(3)
     member = evidence["consumed"]["items"][question["consumes"][0]["ref"]]
-    member |= {"state": "deprecated", "deprecated_at": (NOW - timedelta(days=90)).isoformat(), "sunset_at": (NOW + timedelta(seconds=1)).isoformat()}
+    member |= {
+        "state": "deprecated",
+        "deprecated_at": (NOW - timedelta(days=90)).isoformat(),
+        "sunset_at": (NOW + timedelta(seconds=1)).isoformat(),
+    }
     answer = decide(question, evidence)
     assert answer["verdict"] == "allow"
     assert [warning["code"] for warning in answer["warnings"]].count("version.deprecated") >= 1
@@ -124,7 +145,13 @@ def test_a_waiver_sets_aside_exactly_its_rule_and_shows_in_the_answer():
     question, evidence = allowed(3)
     reference = question["consumes"][0]["ref"]
     evidence["consumed"]["items"][reference]["subscription"] = "none"
-    waiver = {"rule": "subscription.missing", "subject": reference, "reason": "moving", "starts_at": NOW.isoformat(), "expires_at": (NOW + timedelta(days=1)).isoformat()}
+    waiver = {
+        "rule": "subscription.missing",
+        "subject": reference,
+        "reason": "moving",
+        "starts_at": NOW.isoformat(),
+        "expires_at": (NOW + timedelta(days=1)).isoformat(),
+    }
     evidence["waivers"] = counted({})
     assert decide(question, evidence)["verdict"] == "deny"
     evidence["waivers"] = counted({"12": waiver})
@@ -138,12 +165,26 @@ def test_a_waiver_sets_aside_exactly_its_rule_and_shows_in_the_answer():
     assert decide(question, evidence)["verdict"] == "deny"
 
 
-@pytest.mark.parametrize("code", ["order.producer_first", "order.consumers_first", "contract.breaking_for_consumer", "tier.dependency_weaker", "sor.violation", "approval.missing"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "order.producer_first",
+        "order.consumers_first",
+        "contract.breaking_for_consumer",
+        "tier.dependency_weaker",
+        "sor.violation",
+        "approval.missing",
+    ],
+)
 def test_each_wrong_thing_has_its_own_code(code: str):
     question, evidence = allowed(3)
     question["provides"] = [{"ref": "own-0@v2", "contract_digest": ""}]
     question["integrations"] = [{"ref": "job-0", "digest": "sha256:" + "a" * 64}]
-    own = evidence["consumed"]["items"][question["consumes"][0]["ref"]] | {"relation": "full", "weaker_dependencies": counted([]), "consumers": counted({})}
+    own = evidence["consumed"]["items"][question["consumes"][0]["ref"]] | {
+        "relation": "full",
+        "weaker_dependencies": counted([]),
+        "consumers": counted({}),
+    }
     for extra in ("subscription", "contract", "provider"):
         own.pop(extra)
     job = {"owner_team": "integration", "approval": "valid", "sor_violations": counted([])}
@@ -179,5 +220,21 @@ def test_saying_nothing_about_what_is_consumed_is_unknown():
 
 def test_a_malformed_question_gets_every_finding_at_once():
     with pytest.raises(Invalid) as caught:
-        normalise({"application": "", "version": "1", "environment": 5, "consumes": ["price-api", "a@b", "a@b"], "integrations": [{"key": "x"}], "colour": 1})
-    assert [found["pointer"] for found in caught.value.findings] == ["/colour", "/application", "/environment", "/consumes/0", "/consumes/2", "/integrations/0"]
+        normalise(
+            {
+                "application": "",
+                "version": "1",
+                "environment": 5,
+                "consumes": ["price-api", "a@b", "a@b"],
+                "integrations": [{"key": "x"}],
+                "colour": 1,
+            }
+        )
+    assert [found["pointer"] for found in caught.value.findings] == [
+        "/colour",
+        "/application",
+        "/environment",
+        "/consumes/0",
+        "/consumes/2",
+        "/integrations/0",
+    ]

@@ -1,0 +1,346 @@
+"""The pages: they say what is, refuse what must be refused, and work without script."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from governance.models import BreakGlass, ChangeRequest, Decision, FreezeWindow, Policy, Waiver
+from governance.services import breakglass, changes, reviews
+from kernel import clock
+from kernel.models import User
+from tests.governance import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def house() -> make.House:
+    return make.house()
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def page(user: User, name: str, *arguments: object, status: int = 200, query: str = "") -> str:
+    response = signed_in(user).get(reverse(name, args=arguments) + query)
+    assert response.status_code == status, response.content.decode()[:2000]
+    return response.content.decode()
+
+
+def seen(change: ChangeRequest) -> dict[str, str]:
+    change.refresh_from_db()
+    return asdict(reviews.Seen.of(change))
+
+
+TABS = [
+    "governance:change",
+    "governance:differences",
+    "governance:checks",
+    "governance:impact",
+    "governance:evidence",
+    "governance:checks-fragment",
+    "governance:decide",
+]
+
+
+@pytest.mark.parametrize("name", TABS)
+@pytest.mark.parametrize("state", ["draft", "in_review", "approved"])
+def test_every_tab_answers_in_every_state(house: make.House, name: str, state: str):
+    make.THINGS.failing["price-feed"] = [make.breaking()] if state == "in_review" else []
+    subject = make.thing(old={"fields": ["sku"]}, consumers=[make.consumer("till")])
+    change = {"draft": make.draft, "in_review": make.in_review}.get(state, lambda author, s: make.approved(house, s))(
+        house.author, subject
+    )
+    html = page(house.architect, name, change.pk)
+    assert "Traceback" not in html
+    assert re.search(r'style="|on(click|load)=', html) is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?reading=words",
+        "?reading=tree",
+        "?reading=text",
+        "?reading=text&layout=sides",
+        "?show=breaking",
+        "?page=99&show=attention",
+        "?reading=%00",
+    ],
+)
+def test_the_three_readings_of_a_difference(house: make.House, query: str):
+    change = make.in_review(
+        house.author, make.thing(old={"fields": ["sku"], "a": 1}, content={"fields": ["sku", "amount"], "a": 2})
+    )
+    html = page(house.architect, "governance:differences", change.pk, query=query)
+    assert "Differences" in html
+
+
+def test_the_inbox_shows_what_waits_for_me_and_what_i_asked_for(house: make.House):
+    change = make.in_review(house.author)
+    assert change.title in page(house.architect, "governance:inbox").partition("Mine, waiting")[0]
+    mine = page(house.author, "governance:inbox")
+    assert change.title not in mine.partition("Mine, waiting")[0]
+    assert change.title in mine
+    assert "Nothing waits for you" in page(house.stranger, "governance:inbox")
+    make.approve(change, house.owner, house.architect)
+    assert "Nothing waits for you" in page(house.architect, "governance:inbox")
+    assert "Approved" in page(house.stranger, "governance:inbox")
+
+
+def test_a_review_through_the_page_seals_the_change(house: make.House):
+    change = make.in_review(house.author)
+    for actor in (house.owner, house.architect):
+        html = page(actor, "governance:change", change.pk)
+        assert change.subject_digest in html
+        response = signed_in(actor).post(
+            reverse("governance:decide", args=[change.pk]), {"outcome": "approve", "note": "", **seen(change)}
+        )
+        assert response.status_code == 302
+    change.refresh_from_db()
+    assert change.state == "approved"
+
+
+def test_the_author_sees_why_the_button_is_disabled_and_a_forged_post_is_refused(house: make.House):
+    change = make.in_review(house.author)
+    html = page(house.author, "governance:change", change.pk)
+    assert "You had a hand in this change" in html
+    assert 'data-decide="approve"' not in html
+    response = signed_in(house.author).post(
+        reverse("governance:decide", args=[change.pk]), {"outcome": "approve", **seen(change)}
+    )
+    assert response.status_code == 403
+    assert not Decision.objects.exists()
+
+
+def test_a_stale_page_is_a_conflict_that_says_what_changed_and_keeps_the_note(house: make.House):
+    change = make.in_review(house.author)
+    old = seen(change)
+    changes.revise(change, subjects=[make.thing(content={"fields": ["other"]})], actor=house.author)
+    response = signed_in(house.owner).post(
+        reverse("governance:decide", args=[change.pk]), {"outcome": "request_changes", "note": "Keep the field.", **old}
+    )
+    html = response.content.decode()
+    assert response.status_code == 409
+    assert "Your note was kept: Keep the field." in html
+    assert reverse("governance:differences", args=[change.pk]) in html
+    assert "Earlier approvals" in page(house.owner, "governance:change", change.pk) or "A new revision begins" in page(
+        house.owner, "governance:change", change.pk
+    )
+
+
+def test_the_line_that_earlier_approvals_no_longer_count_is_drawn(house: make.House):
+    change = make.approve(make.in_review(house.author), house.owner)
+    changes.revise(change, subjects=[make.thing(content={"fields": ["other"]})], actor=house.author)
+    assert "Earlier approvals no longer count" in page(house.owner, "governance:change", change.pk)
+
+
+def test_a_reviewer_who_lost_the_right_while_the_page_was_open_is_refused(house: make.House):
+    change = make.in_review(house.author)
+    client = signed_in(house.owner)
+    assert 'data-decide="approve"' in client.get(reverse("governance:change", args=[change.pk])).content.decode()
+    house.owner.groups.clear()
+    response = client.post(reverse("governance:decide", args=[change.pk]), {"outcome": "approve", **seen(change)})
+    assert response.status_code == 403
+    assert "None of the seats" in response.content.decode()
+
+
+def test_a_reject_without_a_reason_comes_back_with_what_was_typed(house: make.House):
+    change = make.in_review(house.author)
+    response = signed_in(house.owner).post(
+        reverse("governance:decide", args=[change.pk]), {"outcome": "reject", "note": " ", **seen(change)}
+    )
+    assert response.status_code == 422
+    assert "Say why" in response.content.decode()
+
+
+def test_a_change_is_opened_and_submitted_from_the_form(house: make.House):
+    make.thing()
+    client = signed_in(house.author)
+    url = reverse("governance:new-change")
+    assert "Price Feed" in client.get(f"{url}?kind=test.thing&subject=price-feed&environment=production").content.decode()
+    values = {
+        "kind": "test.thing",
+        "subject": "price-feed",
+        "environment": "production",
+        "title": "T",
+        "justification": "Because.",
+        "rollback_plan": "Go back to it.",
+    }
+    response = client.post(
+        url, {**values, "planned_from": "2026-11-23T10:00", "planned_until": "2099-11-23T10:00", "submit": "yes"}
+    )
+    assert response.status_code == 302, response.content.decode()
+    change = ChangeRequest.objects.get()
+    assert (change.state, change.subject_digest) == ("in_review", make.THINGS.known["price-feed"].digest)
+    refused = client.post(url, {**values, "subject": "nobody-knows", "justification": ""})
+    assert refused.status_code == 422
+    assert not ChangeRequest.objects.exclude(pk=change.pk).exists()
+    refused = client.post(url, {**values, "subject": "nobody-knows"})
+    assert "This is not known here" in refused.content.decode()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["version.publish", "contract.change", "version.deprecate", "version.retire", "boundary.move", "tier.change", "surprise"],
+)
+def test_the_form_of_every_kind_answers(house: make.House, kind: str):
+    assert "Open a change" in page(house.author, "governance:new-change", query=f"?kind={kind}&subject=price-api@v3")
+
+
+def test_comments_links_withdrawal_and_take_back(house: make.House):
+    change, other = make.in_review(house.author), make.draft(house.author, make.thing("other"))
+    client = signed_in(house.author)
+    assert client.post(reverse("governance:comment", args=[change.pk]), {"text": "Please <b>look</b>"}).status_code == 302
+    assert "Please &lt;b&gt;look&lt;/b&gt;" in page(house.stranger, "governance:change", change.pk)
+    assert client.post(reverse("governance:comment", args=[change.pk]), {"text": " "}).status_code == 422
+    assert client.post(reverse("governance:link", args=[change.pk]), {"other": f"#{other.pk}"}).status_code == 302
+    assert other.title in page(house.stranger, "governance:change", change.pk)
+    make.approve(change, house.owner)
+    assert signed_in(house.owner).post(reverse("governance:take-back", args=[change.pk])).status_code == 302
+    assert not Decision.objects.filter(voided_at=None).exists()
+    assert signed_in(house.stranger).post(reverse("governance:withdraw", args=[change.pk])).status_code == 403
+    assert client.post(reverse("governance:withdraw", args=[change.pk]), {"reason": "No."}).status_code == 302
+
+
+def test_an_approved_change_is_put_into_effect_from_its_page(house: make.House):
+    change = make.approved(house)
+    assert signed_in(house.owner).post(reverse("governance:apply", args=[change.pk])).status_code == 403
+    assert "does not put it into effect" in page(house.owner, "governance:change", change.pk)
+    assert signed_in(house.releaser).post(reverse("governance:apply", args=[change.pk])).status_code == 302
+    change.refresh_from_db()
+    assert change.state == "applied"
+    assert [a.subject.id for a in make.THINGS.applied] == ["price-feed"]
+
+
+def test_the_explain_box_says_who_and_why(house: make.House):
+    html = page(
+        house.stranger,
+        "governance:policies",
+        query="?kind=version.publish&environment=production&tier=0&data_class=personal&consumers=2&breaking=0",
+    )
+    assert "1 × architect" in html
+    assert "Somebody looks at the whole." in html
+    assert "1 × security" in html
+
+
+def test_a_policy_is_previewed_and_proposed_from_its_page(house: make.House):
+    change = make.approve(make.in_review(house.author), house.owner)
+    client = signed_in(house.architect)
+    url = reverse("governance:new-policy")
+    assert "approval_days" in client.get(url).content.decode()
+    stricter = '{"rules": [{"id": "two", "why": "Two see more.", "slots": {"owner": 2}}]}'
+    values = {
+        "level": "organisation",
+        "document": stricter,
+        "title": "Two owners",
+        "justification": "Peak.",
+        "environment": "production",
+    }
+    preview = client.post(url, {**values, "preview": "yes"}).content.decode()
+    assert change.title in preview
+    assert "Owner: Price 2" in preview
+    assert client.post(url, {**values, "document": "{"}).status_code == 422
+    assert client.post(url, values).status_code == 302
+    draft = Policy.objects.get(state="draft")
+    assert "What it would flip" in page(house.stranger, "governance:policy", draft.pk)
+
+
+def test_a_waiver_is_asked_for_from_the_page_and_becomes_a_change(house: make.House):
+    client = signed_in(house.author)
+    make.thing()
+    url = reverse("governance:waivers")
+    values = {
+        "rule": "thing.sound",
+        "pointer": "/price",
+        "subject_kind": "thing",
+        "subject_id": "price-feed",
+        "environment": "production",
+        "reason": "Kiosks are frozen now.",
+    }
+    late = (clock.now() + timedelta(days=120)).strftime("%Y-%m-%dT%H:%M")
+    assert client.post(url, {**values, "expires_at": late}).status_code == 422
+    soon = (clock.now() + timedelta(days=20)).strftime("%Y-%m-%dT%H:%M")
+    response = client.post(url, {**values, "expires_at": soon})
+    assert response.status_code == 302, response.content.decode()
+    assert Waiver.objects.get().state == "proposed"
+    assert "Asked for" in client.get(url).content.decode()
+
+
+def test_the_freeze_calendar_shows_plans_and_ends_windows(house: make.House):
+    client = signed_in(house.releaser)
+    url = reverse("governance:freezes")
+    values = {
+        "name": "Peak trading",
+        "strictness": "changes",
+        "zone": "Europe/Berlin",
+        "starts": "2026-11-23T18:00",
+        "ends": "2026-12-01T06:00",
+        "tier": "1",
+    }
+    assert client.post(url, values).status_code == 302
+    assert "Peak trading" in client.get(f"{url}?month=2026-11").content.decode()
+    assert client.post(url, {**values, "zone": "Mars/Base"}).status_code == 422
+    assert signed_in(house.stranger).post(url, values).status_code == 403
+    assert client.get(f"{url}?month=junk").status_code == 200
+    assert client.post(reverse("governance:end-freeze", args=[FreezeWindow.objects.get().pk])).status_code == 302
+
+
+def test_break_glass_from_the_page_takes_two_people_and_a_review(house: make.House):
+    subject = make.thing()
+    url = reverse("governance:break-glass")
+    values = {
+        "subject_kind": "thing",
+        "subject_id": subject.id,
+        "digest": subject.digest,
+        "environment": "production",
+        "hours": "2",
+        "reason": "Tills show no prices.",
+    }
+    assert signed_in(house.owner).post(url, {**values, "digest": "x"}).status_code == 422
+    assert signed_in(house.owner).post(url, values).status_code == 302
+    case = BreakGlass.objects.get()
+    step = [reverse("governance:break-glass-step", args=[case.pk, word]) for word in ("confirm", "review")]
+    assert signed_in(house.owner).post(step[0]).status_code == 403
+    assert signed_in(house.releaser).post(step[0]).status_code == 302
+    assert "A break-glass review is owed" in page(house.owner, "governance:inbox")
+    with pytest.raises(Exception, match="break-glass"):
+        changes.submit(make.draft(house.author), actor=house.author)
+    assert signed_in(house.architect).post(step[1], {"note": "Prices were republished by hand."}).status_code == 302
+    assert breakglass.BreakGlass.objects.get().reviewed_by == house.architect
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "governance:inbox",
+        "governance:changes",
+        "governance:policies",
+        "governance:waivers",
+        "governance:freezes",
+        "governance:break-glass",
+    ],
+)
+def test_every_page_answers_when_there_is_nothing_and_asks_strangers_to_sign_in(house: make.House, name: str):
+    assert page(house.stranger, name)
+    assert Client().get(reverse(name)).status_code == 302
+
+
+def test_the_list_of_changes_filters_by_its_address_and_costs_the_same_for_many(house: make.House, django_assert_max_num_queries):
+    for n in range(6):
+        make.draft(house.author, make.thing(f"thing-{n}"), title=f"Number {n}")
+    client = signed_in(house.stranger)
+    with django_assert_max_num_queries(24):
+        html = client.get(reverse("governance:changes")).content.decode()
+    assert "Number 5" in html
+    assert "Number 3" in client.get(reverse("governance:changes") + "?q=thing-3&state=draft").content.decode()
+    assert "No change matches" in client.get(reverse("governance:changes") + "?state=approved").content.decode()
