@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,18 @@ def deploy(name: str, environment: str = "production", **changes: Any) -> Deploy
     return deployments.deploy(name, approval=approval, actor=None)
 
 
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """The sandbox's tills work on their own clock; only their journal tells when they are done."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "it did not come to pass"
+        time.sleep(0.05)
+
+
+def handed_over(sandbox: Sandbox) -> int:
+    return sum(entry.effect == "sale.handed" for entry in sandbox.stores.journal())
+
+
 def work() -> None:
     WorkLoop(poll=0.05).run(until_idle=True, seconds=60)
 
@@ -102,6 +115,7 @@ def test_sales_are_posted_and_earn_points_once_through_cut_answers_and_a_repeate
     sandbox.erp.fault("cut_after", ops="sales.batch", next=2)
     sandbox.loyalty.fault("cut_prefix", ops="loyalty.batch", next=2)
     sandbox.stores.control(sell={"count": 120, "drop": str(incoming)})
+    wait_for(lambda: handed_over(sandbox) == 720)
     files = {path.name: path.read_bytes() for path in incoming.rglob("*.xml")}
     assert files
     run = runs.start("sales", "production", trigger="manual")
@@ -129,6 +143,7 @@ def test_sales_are_posted_and_earn_points_once_through_cut_answers_and_a_repeate
     again = runs.start("sales", "production", trigger="manual")
     work()
     again.refresh_from_db()
+    assert (again.state, again.error) == ("succeeded", "")
     assert (again.accepted, again.unchanged) == (0, run.accepted)
     assert len(sandbox.erp.journal()) == len(posted)
 
