@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
@@ -158,6 +159,7 @@ update runtime_progress set lease_until = clock_timestamp(), owner = null, not_b
 
 _PROBE = """
 update runtime_vendorstate set probe_subscription = %s, probe_lane = %s, probe_until = clock_timestamp() + make_interval(secs => %s) where id = %s"""
+GATE_CLOSED = "gate closed"  # begins the message of the database's own guard
 
 
 class Abandoned(Exception):
@@ -205,6 +207,10 @@ def claim(conn: Connection, *, owner: str, scope: Scope = EVERYTHING, lease: flo
                 admit(conn, taken[0], lease)
     except Abandoned:
         return None
+    except InsufficientPrivilege as error:
+        if GATE_CLOSED not in str(error):
+            raise
+        return None  # the guard saw the gate close while the claim was under way
     return taken[0] if taken else None
 
 

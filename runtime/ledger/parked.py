@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
 
 from runtime.ledger import vendors
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import EVERYTHING, LEASE_SECONDS, Abandoned, Claim, Scope, admit
+from runtime.ledger.claims import EVERYTHING, GATE_CLOSED, LEASE_SECONDS, Abandoned, Claim, Scope, admit
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import REFUSED_BY_TABLE, Table, upsert
 from runtime.ledger.exchange import Exchange, Outcome, item_key
@@ -95,6 +96,10 @@ def claim_parked(
                 admit(conn, taken, lease)
     except Abandoned:
         return None
+    except InsufficientPrivilege as error:
+        if GATE_CLOSED not in str(error):
+            raise
+        return None  # the guard saw the gate close while the claim was under way
     return taken
 
 
