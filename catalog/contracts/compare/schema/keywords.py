@@ -225,6 +225,10 @@ class Reading:
         self.node.groups = (*self.node.groups, group)
 
     def _not(self, value: Any) -> None:
+        if value is False:
+            return
+        if value is True or value == {}:
+            self.node.never = True
         self.node.nots = (*self.node.nots, self.parts(value, "not"))
 
     def _if(self, value: Any) -> None:
