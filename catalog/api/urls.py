@@ -1,13 +1,10 @@
 """Addresses below /api/v1/."""
 
-from django.urls import path, register_converter
+from django.urls import path
 
 from catalog.api import apis, consumers, facts, versions
-from catalog.domain.addresses import DigestConverter, LabelConverter
 
 app_name = "catalog-api"
-register_converter(LabelConverter, "label")
-register_converter(DigestConverter, "digest")
 
 urlpatterns = [
     path("apis", apis.ApiList.as_view(), name="apis"),

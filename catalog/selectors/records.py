@@ -131,8 +131,7 @@ def _row(
             uses.setdefault(system, set()).update(found)
     row = Row(entity, group, name)
     if not present:
-        who = ", ".join(sorted(uses)) or "Nothing"
-        row.nobody = f"Nobody is the record. {who + ' use it' if uses else 'Nothing uses it yet'}. Name one."
+        row.nobody = f"Nobody is the record; used by {', '.join(sorted(uses))}" if uses else "Nobody is the record"
         return row
     several = len({b.system.key for b in touching}) > 1
     row.cells = [

@@ -36,6 +36,7 @@ class Understood:
     tsquery: str | None
     corrected: dict[str, list[str]]
     any_of: str | None = None
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,10 @@ select w.raw, array(select s.word from catalog_searchword s where s.word %% w.ra
 """
 
 
-def understand(q: str) -> Understood:
+def understand(q: str, *, fuzzy: bool = False) -> Understood:
     """Words to a tsquery: each by its stem or as a beginning; a word that no document holds by its nearest neighbours
-    (trigrams over the vocabulary), so that `invntory` finds inventory."""
+    (trigrams over the vocabulary), so that `invntory` finds inventory. With `fuzzy` also words that merely begin other words
+    get neighbours; `unsure` says that there are such words."""
     raw = list(dict.fromkeys(words.words(q)))[:MAX_WORDS]
     joined = [w.lower() for w in re.findall(r"[0-9A-Za-zÀ-ɏ]+", q)]
     raw = joined[:MAX_WORDS] if len(joined) == len(raw) else raw
@@ -77,7 +79,7 @@ def understand(q: str) -> Understood:
     with connection.cursor() as cursor:
         cursor.execute(_WORDS, [raw])
         read = cursor.fetchall()
-        strange = [word for word, stem, known, begins in read if stem and not known and not begins and len(word) > 2]
+        strange = [word for word, stem, known, begins in read if stem and not known and (fuzzy or not begins) and len(word) > 2]
         nearest: dict[str, list[str]] = {}
         if strange:
             cursor.execute(_NEAREST, [strange])
@@ -90,7 +92,8 @@ def understand(q: str) -> Understood:
         terms += [f"{_quoted(word)}:*"] if begins and len(word) > 1 else []
         terms += [_quoted(near) for near in nearest.get(word, [])]
         parts.append("(" + " | ".join(terms or [_quoted(stem)]) + ")")
-    return Understood(" & ".join(parts) or None, nearest, " | ".join(parts) or None)
+    unsure = any(begins and not known and len(word) > 2 for word, _, known, begins in read)
+    return Understood(" & ".join(parts) or None, nearest, " | ".join(parts) or None, unsure)
 
 
 def _quoted(word: str) -> str:
@@ -126,6 +129,10 @@ def browse(criteria: Criteria, *, viewer: Viewer, facets: bool = True) -> Result
     understood = understand(criteria.q)
     query, loose = understood.tsquery, False
     rows = _page(criteria, query, viewer)
+    if not rows and criteria.page == 1 and understood.unsure:
+        understood = understand(criteria.q, fuzzy=True)
+        query = understood.tsquery
+        rows = _page(criteria, query, viewer)
     if not rows and criteria.page == 1 and understood.any_of and " & " in (query or ""):
         query, loose = understood.any_of, True
         rows = _page(criteria, query, viewer)

@@ -42,10 +42,11 @@ def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.Ve
         {"label": "Integrations", "url": reverse("catalog:integrations", args=[slug]), "current": tab == "integrations"},
     ]  # fmt: skip
     subject = draft or here
-    kind = "version.publish" if draft else "version.deprecate"
+    unjudged = here is not None and not here.judged
+    kind = "version.publish" if draft or unjudged else "version.deprecate"
     return api, versions, {
         "api": api, "versions": versions, "pills": apis.head_tones(versions), "current": here, "tabs": tabs, "used": used, "permission": permission,
-        "propose_url": links.propose(kind, subject.reference) if subject else "", "propose_word": "Propose publication" if draft else "Propose a change",
+        "propose_url": links.propose(kind, subject.reference) if subject else "", "propose_word": "Propose publication" if draft else "Have it judged" if unjudged else "Propose a change",
         "unjudged": any(not v.judged for v in versions), "subscribable": any(v.state == lifecycle.PUBLISHED for v in versions),
     }  # fmt: skip
 
@@ -101,8 +102,9 @@ def _versions_context(versions: list[apis.VersionLine], *, full: bool) -> dict[s
 
 
 def _lives(versions: list[apis.VersionLine]) -> list[timeline.Life]:
+    """When an imported version was published is not known, so it has no place on the line."""
     return [
-        timeline.Life(v.label, v.state, v.published_at or v.created_at, v.deprecated_at, v.sunset_at, v.retired_at)
+        timeline.Life(v.label, v.state, v.published_at or (v.created_at if v.origin == "registered" else None), v.deprecated_at, v.sunset_at, v.retired_at)
         for v in reversed(versions)
         if v.state not in (lifecycle.REJECTED, lifecycle.WITHDRAWN)
     ][-6:]

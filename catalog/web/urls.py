@@ -1,12 +1,10 @@
 """Addresses of the catalog's pages."""
 
-from django.urls import path, register_converter
+from django.urls import path
 
-from catalog.domain.addresses import LabelConverter
 from catalog.web import api_pages, browse, compare, records, register, subscriptions, teams
 
 app_name = "catalog"
-register_converter(LabelConverter, "label")
 
 urlpatterns = [
     path("catalog/", browse.apis, name="apis"),

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from django.apps import apps
+from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
 
 from catalog.services import estate as estate_of
 from kernel.models import User
 
 ESTATE = Path(__file__).parent / "estate"
+_TABLES = ("auth_group", "kernel_user", "kernel_user_groups", "kernel_auditentry", "kernel_outboxevent")
 
 
 @lru_cache(maxsize=1)
@@ -26,8 +30,50 @@ def blueprint() -> dict[str, Any]:
     return copy.deepcopy(_blueprint())
 
 
-def estate(document: dict[str, Any] | None = None) -> estate_of.Report:
+def build(document: dict[str, Any] | None = None) -> estate_of.Report:
+    """Apply a blueprint by the service itself."""
     return estate_of.apply(document or blueprint(), actor=None, base_dir=ESTATE)
+
+
+_kept: dict[int, list[tuple[str, str, bytes]]] = {}
+
+
+def estate() -> None:
+    """The estate of the blueprint. Built once in a process by the service, later its rows are copied back, which is ten times quicker."""
+    grant = Permission.objects.get(codename="change_api", content_type__app_label="catalog").pk
+    if grant not in _kept:
+        build()
+        _kept.clear()
+        _kept[grant] = _copied_out()
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        for table, columns, rows in _kept[grant]:
+            with cursor.copy(f"copy {table} ({columns}) from stdin") as copying:
+                copying.write(rows)
+        cursor.execute("set local session_replication_role = origin")
+        cursor.execute(
+            "select setval(pg_get_serial_sequence(t, 'id'), 100000) from unnest(%s::text[]) t where pg_get_serial_sequence(t, 'id') is not null",
+            [[t for t, columns, _ in _kept[grant] if columns.startswith("id,") or ",id," in columns]],
+        )
+
+
+def _copied_out() -> list[tuple[str, str, bytes]]:
+    tables = [*_TABLES, *(m._meta.db_table for m in apps.get_app_config("catalog").get_models())]
+    kept = []
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(
+                """select string_agg(quote_ident(column_name), ',' order by ordinal_position) from information_schema.columns
+                    where table_schema = 'public' and table_name = %s and is_generated = 'NEVER'""",
+                [table],
+            )
+            columns = cursor.fetchone()[0]
+            with cursor.copy(f"copy (select {columns} from {table}) to stdout") as copying:
+                rows = b"".join(bytes(chunk) for chunk in copying)
+            if rows:
+                kept.append((table, columns, rows))
+    return kept
 
 
 def person(username: str) -> User:
@@ -36,7 +82,7 @@ def person(username: str) -> User:
 
 def client(username: str) -> Client:
     made = Client()
-    made.force_login(person(username))
+    made.force_login(person(username), backend="django.contrib.auth.backends.ModelBackend")
     return made
 
 

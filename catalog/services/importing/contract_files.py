@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from catalog.domain import hints
 from catalog.services import contracts
 from catalog.services.importing.sources import Item, names_from_path
 from catalog.services.importing.target import Outcome, Target
 from kernel.errors import Invalid
+
+
+_LINK: Final = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,500}\)")
 
 
 def take(item: Item, target: Target) -> Outcome:
@@ -34,7 +40,7 @@ def take(item: Item, target: Target) -> Outcome:
 def target_purpose(description: str) -> str:
     """The first sentence or line of a description, without its mark-up."""
     for line in description.replace("\x00", "").splitlines():
-        text = line.strip(" #*>_-`").strip()
+        text = _LINK.sub(r"\1", re.sub(r"<[^>]{0,200}>", " ", line)).strip(" #*>_-`").strip()
         if len(text) > 15:
             return text.partition(". ")[0][:300]
     return ""

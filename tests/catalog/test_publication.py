@@ -1,0 +1,120 @@
+"""The gated moves, each with its approval."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from catalog.selectors import consumers, headers, versions
+from catalog.services import publication, registration
+from kernel import clock
+from kernel.errors import Conflict, Invalid
+from kernel.models import AuditEntry, OutboxEvent
+from tests.catalog import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _estate(db: None) -> None:
+    make.estate()
+
+
+def test_a_draft_is_published_for_exactly_the_approved_contract():
+    facts = versions.by_reference("price-api@v3")
+    assert publication.submit_for_review(facts.id).state == "in_review"
+    with pytest.raises(Conflict) as caught:
+        publication.publish(facts.id, contract_digest="sha256:" + "0" * 64, approval_id=9, actor=None)
+    assert caught.value.code == "version.digest_changed"
+    done = publication.publish(facts.id, contract_digest=facts.contract_digest, approval_id=9, actor=None)
+    assert (done.state, done.approval_id) == ("published", 9)
+    assert done.published_at is not None
+    assert list(AuditEntry.objects.filter(subject_id="price-api@v3").order_by("id").values_list("verb", flat=True)) == [
+        "catalog.version_declared", "catalog.version_submitted", "catalog.version_published"]  # fmt: skip
+    assert OutboxEvent.objects.filter(topic="catalog.version_published", key="price-api@v3").exists()
+
+
+def test_a_contract_changed_under_review_is_told_and_blocks_the_old_approval():
+    facts = versions.by_reference("price-api@v3")
+    publication.submit_for_review(facts.id)
+    changed = registration.revise_contract(
+        actor=make.person("piet"), reference="price-api@v3", content=make.contract("price-v3.yaml") + b"x-note: 1\n"
+    )
+    assert changed.contract_digest != facts.contract_digest
+    event = OutboxEvent.objects.get(topic="catalog.version_contract_changed")
+    assert event.payload["old"] == facts.contract_digest
+    with pytest.raises(Conflict):
+        publication.publish(facts.id, contract_digest=facts.contract_digest, approval_id=9, actor=None)
+
+
+def test_a_published_contract_waits_as_a_revision_until_it_is_approved():
+    before = versions.by_reference("price-api@v2")
+    proposed = registration.revise_contract(
+        actor=make.person("piet"), reference="price-api@v2", content=make.contract("price-v2.yaml") + b"x-note: 1\n"
+    )
+    assert proposed.contract_digest == before.contract_digest
+    assert proposed.proposed_digest not in (None, before.contract_digest)
+    with pytest.raises(Conflict):
+        publication.change_contract(before.id, contract_digest=before.contract_digest, approval_id=4, actor=None)
+    done = publication.change_contract(before.id, contract_digest=proposed.proposed_digest, approval_id=4, actor=None)
+    assert done.contract_digest == proposed.proposed_digest
+    assert done.proposed_digest is None
+
+
+def test_deprecation_keeps_the_notice_of_the_tier_and_a_sunset_is_a_promise():
+    facts = versions.by_reference("price-api@v2")
+    now = clock.now()
+    with pytest.raises(Invalid) as caught:
+        publication.deprecate(facts.id, sunset_at=now + timedelta(days=30), successor=None, guide="", approval_id=2, actor=None)
+    assert caught.value.code == "version.notice_too_short"
+    done = publication.deprecate(
+        facts.id,
+        sunset_at=now + timedelta(days=400),
+        successor="price-api@v3",
+        guide="Send the currency.",
+        approval_id=2,
+        actor=None,
+    )
+    assert (done.state, done.successor_reference) == ("deprecated", "price-api@v3")
+    with pytest.raises(Conflict) as caught:
+        publication.deprecate(facts.id, sunset_at=now + timedelta(days=300), successor=None, guide="", approval_id=3, actor=None)
+    assert caught.value.code == "version.sunset_earlier"
+    said = headers.headers_of(versions.facts(facts.id))
+    assert said["Deprecation"] == f"@{int(done.deprecated_at.timestamp())}"
+    assert said["Sunset"].endswith("GMT")
+    assert 'rel="successor-version"' in said["Link"]
+
+
+def test_a_version_with_consumers_does_not_retire_before_they_have_gone():
+    facts = versions.by_reference("price-api@v2")
+    now = clock.now()
+    publication.deprecate(facts.id, sunset_at=now + timedelta(days=400), successor=None, guide="", approval_id=2, actor=None)
+    with pytest.raises(Conflict) as caught:
+        publication.retire(facts.id, approval_id=3, actor=None)
+    assert caught.value.code == "version.before_sunset"
+    with clock.frozen(now + timedelta(days=401)):
+        with pytest.raises(Conflict) as caught:
+            publication.retire(facts.id, approval_id=3, actor=None)
+        assert caught.value.data["consumers"] == ["till"]
+        done = publication.retire(facts.id, approval_id=3, actor=None, waived_applications=frozenset({"till"}))
+    assert done.state == "retired"
+    assert consumers.of_version(facts.id)[0].application_key == "till"
+
+
+def test_a_rejected_version_ends_and_its_contract_may_be_proposed_again():
+    facts = versions.by_reference("price-api@v3")
+    publication.submit_for_review(facts.id)
+    publication.reject(facts.id, reason="No.")
+    with pytest.raises(Conflict):
+        publication.submit_for_review(facts.id)
+    again = registration.add_version(
+        actor=make.person("piet"), slug="price-api", content=make.contract("price-v3.yaml"), label="v3b"
+    )
+    assert versions.neighbour_before(again.id).label == "v2"
+
+
+def test_another_tier_is_a_gated_move_with_its_approval_in_the_ledger():
+    publication.change_tier("price-api", tier=1, approval_id=8, actor=None)
+    assert versions.by_reference("price-api@v2").tier == 1
+    assert AuditEntry.objects.get(verb="catalog.tier_changed").after["approval"] == 8
