@@ -98,7 +98,7 @@ class Story:
 
     def drop(self, what: str) -> int:
         """Real files into the stores' drop folder; answers how many transactions they hold."""
-        folder = os.environ["TILLGATE_PLACE_POSLOG"]
+        folder = str(incoming())
         done = subprocess.run(
             [sys.executable, "-m", "sandbox.realdata", what, "--data", str(self.data), "--drop", folder],
             capture_output=True,
@@ -123,6 +123,10 @@ class Story:
         run = running.start(key, "production", trigger="manual")
         limit = began + PATIENCE_SECONDS
         while time.monotonic() < limit:
+            if (
+                key == "sales" and waiting_files() and not run_is_live(run.pk)
+            ):  # a file is read once it has been quiet for a while
+                run = running.start(key, "production", trigger="manual")
             made = runs.progress(SYSTEM, run.pk)
             if made and made.state != "running" and not made.retrying and not any(share.waiting for share in made.shares):
                 break
@@ -191,6 +195,24 @@ class Story:
     def expect(self, words: str, holds: bool) -> None:
         if not holds:
             self.failures.append(words)
+
+
+def waiting_files() -> list[Path]:
+    """Files that stores have dropped and no run has claimed yet."""
+    return list(incoming().rglob("*.xml"))
+
+
+def incoming() -> Path:
+    """Where stores drop their files."""
+    folder = Path(os.environ["TILLGATE_PLACE_POSLOG"]) / "incoming"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def run_is_live(run_id: int) -> bool:
+    from runtime.selectors.rows import row
+
+    return bool((row("select state = 'running' as live from runtime_run where id = %(run)s", {"run": run_id}) or {}).get("live"))
 
 
 def by_target(shares: list[Any]) -> dict[str, list[Any]]:

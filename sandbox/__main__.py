@@ -31,6 +31,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
     """The emulators asked for. Sign-ins come from the environment, so that they are in no process list."""
+    from sandbox import realmeta
     from sandbox.dataset import load
     from sandbox.erp import Erp
     from sandbox.loyalty import Loyalty
@@ -43,7 +44,7 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
     env = os.environ.get
     makers = {
         "erp": lambda: Erp(given.state, data, seed=given.seed, user=env("SANDBOX_ERP_USER", "TILLGATE"),
-                           password=env("SANDBOX_ERP_PASSWORD", "sandbox")),
+                           password=env("SANDBOX_ERP_PASSWORD", "sandbox"), published=realmeta.load(given.data)),
         "stores": lambda: StoreFleet(given.state, data, seed=given.seed, key=env("SANDBOX_STORE_KEY") or None),
         "loyalty": lambda: Loyalty(given.state, data, seed=given.seed, key=env("SANDBOX_LOYALTY_KEY", "sandbox")),
     }  # fmt: skip

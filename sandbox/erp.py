@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sandbox.dataset import Dataset, erp_rows
-from sandbox.edm import SERVICES, EntityType, Service, metadata
+from sandbox.edm import EntityType, Service, metadata
 from sandbox.faults import BadControl
 from sandbox.odata import (
     Row,
@@ -34,6 +34,7 @@ from sandbox.odata import (
     wire_date,
     wire_instant,  # fmt: skip
 )
+from sandbox.realmeta import Metadata
 from sandbox.sales import SalesPosting
 from sandbox.server import HOST, Answer, Call, Emulator, Operation, Refusal, answer
 
@@ -64,8 +65,11 @@ class Session:
 class Erp(Emulator):
     name = "erp"
 
-    def __init__(self, state: Path, data: Dataset, *, seed: int = 1, user: str, password: str) -> None:
+    def __init__(
+        self, state: Path, data: Dataset, *, seed: int = 1, user: str, password: str, published: Metadata | None = None
+    ) -> None:
         super().__init__(state, seed=seed)
+        self.published = published or Metadata()
         self.settings = {
             "page_size": 50,  # rows per page of server-driven paging
             "csrf": True,  # whether writes need a token
@@ -76,7 +80,7 @@ class Erp(Emulator):
             "max_batch": 5000,
         }
         self.data = data
-        self.store = Store(SERVICES)
+        self.store = Store(self.published.services)
         self.sales = SalesPosting(self.store, self.journal, self.settings)
         self.sessions: dict[str, Session] = {}
         self._session_number = 0
@@ -85,7 +89,7 @@ class Erp(Emulator):
     def restore(self) -> None:
         self.store.origin = f"http://{HOST}:{self.port}"
         for service, entity_set, row in erp_rows(self.data):
-            self.store.table(service, entity_set).put(row)
+            self.store.table(service, entity_set).put({**self.published.unset.get((service, entity_set), {}), **row})
         for entry in self.journal.entries():
             if entry.effect in ("entity.changed", "source.changed") and entry.data:
                 self.store.table(entry.data["service"], entry.data["set"]).put(entry.data["row"])
@@ -97,7 +101,7 @@ class Erp(Emulator):
     def resolve(self, method: str, path: str) -> Operation | None:
         if path.startswith(PREFIX):
             service_name, _, rest = path[len(PREFIX) :].partition("/")
-            service = SERVICES.get(service_name.partition(";")[0])
+            service = self.published.services.get(service_name.partition(";")[0])
             if service is None:
                 return None
             return self._odata_operation(method, service, rest)
@@ -149,9 +153,9 @@ class Erp(Emulator):
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def _read(self, call: Call) -> Answer:
-        service, rest = SERVICES[call.params[0]], call.params[1]
+        service, rest = self.published.services[call.params[0]], call.params[1]
         if rest == "$metadata":
-            made = Answer(200, metadata(service), "application/xml")
+            made = Answer(200, self.published.documents.get(service.name) or metadata(service), "application/xml")
         elif "json" not in call.headers.get("Accept", "") and call.query.get("$format") != "json" and not rest.endswith("$count"):
             raise Refusal(406, "/IWFND/CM_MGW/061", "This sandbox speaks JSON only; ask for it (the vendor would answer Atom)")
         elif rest == "":
@@ -272,7 +276,7 @@ class Erp(Emulator):
 
     def _write(self, call: Call) -> Answer:
         self._check_csrf(call)
-        service, rest = SERVICES[call.params[0]], call.params[1]
+        service, rest = self.published.services[call.params[0]], call.params[1]
         if rest == "$batch":
             raise bad_request("$batch is not offered by this sandbox", code="/IWBEP/CM_MGW_RT/070", status=501)
         name, key, tail = split_path(rest)
