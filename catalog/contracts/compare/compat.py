@@ -6,7 +6,6 @@ writes, so writers move first. Full: both, any order. The transitive modes ask t
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -36,8 +35,6 @@ _DRAFTS = {
     "2019-09": "jsonschema-2019-09",
     "2020-12": "jsonschema-2020-12",
 }
-#: Any day: sunsets are not judged between schemas.
-_NO_DAY = dt.date(1970, 1, 1)
 
 
 class Compat(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,10 +40,6 @@ def family(format_name: str) -> str:
     return "openapi" if head == "edmx" else head
 
 
-def dialect_of(format_name: str) -> Dialect:
-    return Dialect.of(format_name)
-
-
 def compare(base: DocumentLike, revision: DocumentLike, *, policy: Policy = DEFAULT, as_of: dt.date | None = None) -> Comparison:
     """Compares two documents.
 

@@ -21,7 +21,6 @@ RULE_PACK = "2026.11.1"
 BREAKING, WARNING, INFO = "breaking", "warning", "info"
 LEVELS = (BREAKING, WARNING, INFO)
 REQUEST_LIKE = ("request", "event-receive")
-RESPONSE_LIKE = ("response", "event-send")
 
 #: Places of a schema, per direction: where it is used itself, and everything below it.
 PLACES: dict[str, tuple[str, ...]] = {

@@ -9,7 +9,6 @@ from catalog.contracts.compare.openapi.view import Operation, Place
 from catalog.contracts.compare.report import Where
 from catalog.contracts.compare.schema.change import Flow
 from catalog.contracts.compare.schema.source import Part, join
-from catalog.contracts.compare.schema.values import signature
 
 if TYPE_CHECKING:
     from catalog.contracts.compare.openapi.document import DocumentComparison
@@ -273,7 +272,3 @@ def _header_map(view: Any, place: Place) -> dict[str, Place]:
         if header is not None:
             found[str(name).lower()] = header
     return found
-
-
-def same_json(left: Any, right: Any) -> bool:
-    return signature(left) == signature(right)

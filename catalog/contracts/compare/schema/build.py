@@ -141,7 +141,7 @@ class Builder:
         self._open.add(id(branches[other]))
         node = self.node((Part(branches[other], ""),))
         self._open.discard(id(branches[other]))
-        if node.never or (kind == "oneOf" and has_type(node.types, "null")):
+        if node.never or node.nots or node.conditionals or (kind == "oneOf" and has_type(node.types, "null")):
             return None
         flat.null = True
         return other

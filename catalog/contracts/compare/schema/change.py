@@ -31,10 +31,6 @@ class Flow(NamedTuple):
         return self.direction in {"response", "event-send"}
 
 
-REQUEST = Flow("request")
-RESPONSE = Flow("response")
-
-
 @dataclass(slots=True)
 class Change:
     """One difference. `kind` names it (see `rules.py`), pointers are into the two normal forms.
