@@ -48,7 +48,19 @@ class Database:
     `plants` are names of bugs that are switched on inside statements (see `plants.py`). `now` is the database's clock.
     """
 
-    TABLES = ("stream", "lane", "head", "message", "progress", "subscription", "deployment", "vendor", "parked", "conflict", "target")
+    TABLES = (
+        "stream",
+        "lane",
+        "head",
+        "message",
+        "progress",
+        "subscription",
+        "deployment",
+        "vendor",
+        "parked",
+        "conflict",
+        "target",
+    )
 
     def __init__(self, now: Callable[[], float], plants: frozenset[str] = frozenset()) -> None:
         self.now, self.plants = now, plants
@@ -200,6 +212,11 @@ class SimConnection:
         if self.tx is not None:
             self.database.end(self.tx)
             self.tx = None
+
+    def pass_time(self) -> None:
+        """Others act while a statement is under way."""
+        self.actor.step()
+        self.usable()
 
     def run(self, handle: Handler, arguments: Any) -> Any:
         """One statement: somebody else may act before it; the answer may get lost after it."""
@@ -396,10 +413,14 @@ def _count_up(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
-@statement(r"insert into runtime_message \(stream_id, lane, position, key, version, previous, release_id, run_id, correlation, causation, traceparent, payload\) values ")
+@statement(
+    r"insert into runtime_message \(stream_id, lane, position, key, version, previous, release_id, run_id, correlation, causation, traceparent, payload\) values "
+)
 def _insert_messages(db: Database, tx: Transaction, cells: Any) -> int:
     for start in range(0, len(cells), 12):
-        stream, lane, position, key, version, previous, release, _run, correlation, _causation, _trace, payload = cells[start : start + 12]
+        stream, lane, position, key, version, previous, release, _run, correlation, _causation, _trace, payload = cells[
+            start : start + 12
+        ]
         if db.get(tx, "message", (stream, lane, position)) is not None:
             raise errors.UniqueViolation("duplicate position")
         db.put(tx, "message", (stream, lane, position), {
@@ -459,7 +480,9 @@ def _live_leases(db: Database, tx: Transaction, vendor: int) -> int:
     return count
 
 
-def _claimed(db: Database, tx: Transaction, key: Key, given: Row, d: Row, release: int, *, limited: bool, to_ask: bool) -> list[Row]:
+def _claimed(
+    db: Database, tx: Transaction, key: Key, given: Row, d: Row, release: int, *, limited: bool, to_ask: bool
+) -> list[Row]:
     """The update around the pick, with the guards of the database that hold for raw SQL too."""
     subscription, lane = key
     s = db.get(tx, "subscription", (subscription,))
@@ -467,6 +490,8 @@ def _claimed(db: Database, tx: Transaction, key: Key, given: Row, d: Row, releas
     assert s
     assert p
     owner, was = p["owner"], p["lease_until"]
+    began = db.now()
+    tx.actor.conn.pass_time()  # the statement read the gate as it began; its guard reads it again
     if "gate" not in db.plants:
         if to_ask and p["intent"] is None:
             raise errors.InsufficientPrivilege("nothing to ask about")
@@ -476,7 +501,7 @@ def _claimed(db: Database, tx: Transaction, key: Key, given: Row, d: Row, releas
     p["owner"], p["ask_only"] = given["me"], to_ask
     p["attempt"] += owner is not None
     p["lease_until"] = db.now() + given["lease"]
-    tx.actor.grant(db, tx, subscription, release, to_ask=to_ask)
+    tx.actor.grant(db, tx, subscription, release, to_ask=to_ask, at=began)
     stream = db.get(tx, "stream", (s["stream"],))
     assert stream
     return [{
@@ -510,7 +535,9 @@ def _claim(db: Database, tx: Transaction, given: Row) -> list[Row]:
         assert v
         if v["concurrency"] is not None and v["concurrency"] <= _live_leases(db, tx, s["vendor"]):
             continue
-        due.append((s["tier"], p["lease_until"], (subscription, lane), d, v["breaker"] != "closed" or v["concurrency"] is not None))
+        due.append(
+            (s["tier"], p["lease_until"], (subscription, lane), d, v["breaker"] != "closed" or v["concurrency"] is not None)
+        )
     for _, _, key, d, limited in sorted(due, key=lambda found: found[:2]):
         if db.lock(tx, "progress", key, skip=True):
             return _claimed(db, tx, key, given, d, d["release"], limited=limited, to_ask=False)
@@ -523,10 +550,22 @@ def _claim_to_ask(db: Database, tx: Transaction, given: Row) -> list[Row]:
     due = []
     for (subscription, lane), p in db.scan(tx, "progress"):
         s = db.get(tx, "subscription", (subscription,))
-        if s is None or not _serves(s, subscription, given) or p["intent"] is None or p["lease_until"] >= now or p["not_before"] >= now:
+        if (
+            s is None
+            or not _serves(s, subscription, given)
+            or p["intent"] is None
+            or p["lease_until"] >= now
+            or p["not_before"] >= now
+        ):
             continue
         v, d = db.get(tx, "vendor", (s["vendor"],)), db.get(tx, "deployment", (s["deployment"],))
-        if v is None or d is None or v["breaker"] != "closed" or v["not_before"] > now or db.permitted(tx, subscription) is not None:
+        if (
+            v is None
+            or d is None
+            or v["breaker"] != "closed"
+            or v["not_before"] > now
+            or db.permitted(tx, subscription) is not None
+        ):
             continue
         release = p["intent_release"] if p["intent_release"] is not None else d["release"]
         due.append((p["lease_until"], (subscription, lane), d, release))
@@ -585,7 +624,9 @@ def _step(db: Database, tx: Transaction, given: Row) -> list[Any]:
     if position < p["position"]:
         raise errors.CheckViolation("a position only grows")
     intent = given["intent"] if is_open and "intent" not in db.plants else None
-    if p["ask_only"] and (position > (p["intent"] if p["intent"] is not None else p["position"]) or (intent or 0) > (p["intent"] or 0)):
+    if p["ask_only"] and (
+        position > (p["intent"] if p["intent"] is not None else p["position"]) or (intent or 0) > (p["intent"] or 0)
+    ):
         raise errors.InsufficientPrivilege("this claim may only ask")
     p["position"], p["intent"], p["attempt"] = position, intent, 0
     p["intent_release"] = given["release"] if intent is not None else None
@@ -635,13 +676,18 @@ def _any_parked(db: Database, tx: Transaction, given: Any) -> list[Any]:
 @statement(r"select distinct key from runtime_parked where subscription_id = %s and key = any\(%s\) and position < %s$")
 def _parked_keys(db: Database, tx: Transaction, given: Any) -> list[Any]:
     subscription, keys, before = given
-    return [(k,) for k in {q["key"] for (of, _, at), q in db.scan(tx, "parked") if of == subscription and q["key"] in keys and at < before}]
+    return [
+        (k,)
+        for k in {q["key"] for (of, _, at), q in db.scan(tx, "parked") if of == subscription and q["key"] in keys and at < before}
+    ]
 
 
 # parked messages
 
 
-@statement(r"insert into runtime_parked \(subscription_id, lane, position, key, state, reason_class, fingerprint, reason, not_before, intent_release\)")
+@statement(
+    r"insert into runtime_parked \(subscription_id, lane, position, key, state, reason_class, fingerprint, reason, not_before, intent_release\)"
+)
 def _park(db: Database, tx: Transaction, given: Any) -> int:
     subscription, lane, position, key, state, reason_class, _print, reason, delay, intent_release = given
     place = (subscription, lane, position)
@@ -668,14 +714,21 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
         assert v
         assert d
         if to_ask:
-            if q["state"] != "sending" or s["kind"] != "vendor" or v["breaker"] != "closed" or db.permitted(tx, subscription) is not None:
+            if (
+                q["state"] != "sending"
+                or s["kind"] != "vendor"
+                or v["breaker"] != "closed"
+                or db.permitted(tx, subscription) is not None
+            ):
                 continue
         else:
             if q["state"] not in ("retry", "behind", "sending"):
                 continue
             if db.gate(tx, subscription) is None:
                 continue
-        if any(e is not q and other[0] == subscription and e["key"] == q["key"] and other[2] < place[2] for other, e in everything):
+        if any(
+            e is not q and other[0] == subscription and e["key"] == q["key"] and other[2] < place[2] for other, e in everything
+        ):
             continue
         due.append((s["tier"], q["not_before"], place[2], place, d, v["breaker"] != "closed" or v["concurrency"] is not None))
     for _, _, _, place, d, limited in sorted(due, key=lambda found: found[:3]):
@@ -685,6 +738,8 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
         s = db.get(tx, "subscription", (place[0],))
         if old is None or s is None:
             continue
+        began = db.now()
+        tx.actor.conn.pass_time()
         if not to_ask and "gate" not in db.plants and db.gate(tx, place[0]) is None:
             raise errors.InsufficientPrivilege(f"gate closed for subscription {place[0]}")
         q = dict(old)
@@ -694,7 +749,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
         q["lease_until"], q["ask_only"], q["state"] = db.now() + given["lease"], to_ask, "sending"
         q["intent_release"] = q["intent_release"] if was == "sending" and q["intent_release"] is not None else d["release"]
         tx.writes["parked", place] = q
-        tx.actor.grant(db, tx, place[0], d["release"], to_ask=to_ask)
+        tx.actor.grant(db, tx, place[0], d["release"], to_ask=to_ask, at=began)
         stream = db.get(tx, "stream", (s["stream"],))
         assert stream
         return [{
@@ -790,7 +845,9 @@ def _works(db: Database, tx: Transaction, given: Any) -> int:
         return 0
     v = db.change(tx, "vendor", (given[0],))
     assert v
-    v.update(breaker="closed", failures=0, openings=0, probe_subscription=None, probe_lane=None, probe_until=0.0, success=db.now())
+    v.update(
+        breaker="closed", failures=0, openings=0, probe_subscription=None, probe_lane=None, probe_until=0.0, success=db.now()
+    )
     return 1
 
 

@@ -38,7 +38,12 @@ def _outside(conn: Any, taken: Any, table: Any, mapper: Any, messages: Any, stop
     waiting = [m for m in waiting if m.position not in {stop.position for stop in stops}]
     mapped, refused, skipped = parking.map_messages(go, mapper)
     rows = {message.key: (message.position, values) for message, values in mapped}
-    step(conn, taken, messages[-1].position, proof=database_target.Proof(messages[0].position, messages[-1].position, "applied", len(rows)))
+    step(
+        conn,
+        taken,
+        messages[-1].position,
+        proof=database_target.Proof(messages[0].position, messages[-1].position, "applied", len(rows)),
+    )
     database_target.hit("database.after_step")
     with conn.transaction():
         database_target.upsert(conn, table, list(rows.values()))

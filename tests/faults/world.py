@@ -85,7 +85,7 @@ class Shape:
             idempotency=idempotency, asks=idempotency == "L" or (idempotency in "KN" and r.random() < 0.5), honours=idempotency in "KN",
             coalesce=r.random() < 0.2, table=r.random() < 0.5, faults=0 if calm else r.randint(1, 7), fault_rate=r.choice((0.01, 0.03, 0.08)),
             decisions=0 if calm else r.choice((0, 0, 1, 2, 4)), intakes=r.choice((0, 1, 2)), stay=r.choice((0.0, 0.3, 0.6)), trouble=0.0 if calm else r.choice((0.05, 0.25)),
-            killers=frozenset(n for n in names if poison and rare[n] < 0.3), refused=frozenset(n for n in names if 0.9 < rare[n]),
+            killers=frozenset(n for n in names if poison and rare[n] < 0.3), refused=frozenset(n for n in names if rare[n] > 0.9),
             unmappable=frozenset(n for n in names if 0.87 < rare[n] < 0.9), max_attempts=r.randint(3, 5), window=window,
         )  # fmt: skip
 
@@ -98,7 +98,7 @@ class Effect:
     release: int
     at: float
     late: bool
-    actor: str
+    conn: SimConnection | None
 
 
 @dataclass(slots=True)
@@ -164,7 +164,6 @@ class Actor:
     def after(self) -> None:
         if self.doom:
             doom, self.doom = self.doom, ""
-            self.world.counts[f"{doom} after"] += 1
             if doom == "kill":
                 self.world.end(self)
                 raise Killed
@@ -180,14 +179,25 @@ class Actor:
     def wake(self) -> None:
         self.waits_for = None
 
-    def grant(self, database: Database, tx: Transaction, subscription: int, release: int, *, to_ask: bool = False, at: float | None = None) -> None:
+    def grant(
+        self,
+        database: Database,
+        tx: Transaction,
+        subscription: int,
+        release: int,
+        *,
+        to_ask: bool = False,
+        at: float | None = None,
+    ) -> None:
         """The database let this actor take work. Judged at once, by the list of decisions and not by the gate's own tables."""
         self.asks_only = to_ask
         if not to_ask:
             at = database.now() if at is None else at
             self.granted = (release, at)
             if not self.world.authorised(release, at, database.now()):
-                self.world.verdict.unauthorised.append(f"{self.name} took work for subscription {subscription} as release {release} at {at:.2f}")
+                self.world.verdict.unauthorised.append(
+                    f"{self.name} took work for subscription {subscription} as release {release} at {at:.2f}"
+                )
 
     def hit(self, point: str) -> None:
         if point == "vendor.before_send":
@@ -231,7 +241,7 @@ class VendorServer:
         self.known.add(item.idempotency_key)
         if world.trace is not None:
             world.trace.append((world.now, actor.name, "ACT", item.key, item.document["v"]))
-        self.journal.append(Effect(VENDOR, item.key, item.document["v"], release, world.now, late, actor.name))
+        self.journal.append(Effect(VENDOR, item.key, item.document["v"], release, world.now, late, actor.conn))
         if actor.asks_only:
             world.verdict.unauthorised.append(f"{actor.name} sent {item.key}@{item.document['v']} though it may only ask")
         elif actor.granted is None or actor.granted[0] != release:
@@ -280,7 +290,9 @@ class SimVendor:
         world.counts["asked"] += len(items)
         if world.random.random() < world.trouble * 0.4:
             return [Answer("unknown", detail="no answer to the question")] * len(items)
-        answers = [Answer("confirmed", "asked") if item.idempotency_key in world.vendor.known else Answer("unsent") for item in items]
+        answers = [
+            Answer("confirmed", "asked") if item.idempotency_key in world.vendor.known else Answer("unsent") for item in items
+        ]
         actor.step()
         return answers
 
@@ -295,7 +307,9 @@ class SimBinder:
         return lambda release: Binding(self.map, SimVendor(self.actor, release))
 
     def table(self, taken: Any) -> DatabaseServing:
-        return DatabaseServing(Table(f"target {taken.subscription}", ("k",), ("k", "v")), lambda message: (message.key, self.map(message)["v"]))
+        return DatabaseServing(
+            Table(f"target {taken.subscription}", ("k",), ("k", "v")), lambda message: (message.key, self.map(message)["v"])
+        )
 
     def map(self, message: Message) -> Any:
         if message.key in self.actor.world.shape.unmappable:
@@ -579,18 +593,35 @@ class World:
         rows = self.database.rows
         for (subscription, lane), p in rows["progress"].items():
             if p["position"] < rows["lane"][1, lane]["next"] - 1 or p["intent"] is not None:
-                if "sequence" not in self.plants or (p["intent"] is not None or self._readable(subscription, lane, p["position"])):
+                if "sequence" not in self.plants or (
+                    p["intent"] is not None or self._readable(subscription, lane, p["position"])
+                ):
                     return False
         final = {(place[0], q["key"], place[2]) for place, q in rows["parked"].items() if q["state"] in ("dead", "unknown")}
         for (subscription, _, position), q in rows["parked"].items():
-            if q["state"] in ("retry", "sending"):
-                return any(s == subscription and k == q["key"] and at < position for s, k, at in final)
+            if q["state"] in ("retry", "sending") and not any(
+                s == subscription and k == q["key"] and at < position for s, k, at in final
+            ):
+                return False
             if q["state"] == "behind" and not any(s == subscription and k == q["key"] and at < position for s, k, at in final):
                 return False
-        return True
+        return not self._settle_unknown()
 
-    def _readable(self, subscription: int, lane: int, position: int) -> bool:
-        return any(key[1] == lane and key[2] > position for key in self.database.rows["message"])
+    def _settle_unknown(self) -> bool:
+        """A person looks at the vendor's own books and says, for each unknown outcome, whether it arrived."""
+        rows = self.database.rows
+        arrived = {(e.key, e.version) for e in self.vendor.journal}
+        found = [(place, q) for place, q in rows["parked"].items() if q["state"] == "unknown"]
+        for place, q in found:
+            m = rows["message"][1, place[1], place[2]]
+            self.counts["settled by a person"] += 1
+            if (m["key"], m["version"]) in arrived:
+                del rows["parked"][place]
+            else:
+                rows["parked"][place] = q | {"state": "retry", "not_before": 0.0}
+        for actor in self.actors if found else ():
+            actor.ready_at = self.now
+        return bool(found)
 
     def _finish(self) -> None:
         for actor in list(self.actors):
@@ -615,7 +646,11 @@ def judge(world: World) -> None:
         if subscription == VENDOR:
             effects = world.vendor.journal
         else:
-            effects = [Effect(of, key, version, 0, 0.0, False, "") for of, _, (key, version) in db.logs["applied"] if of == subscription]
+            effects = [
+                Effect(of, key, version, 0, 0.0, False, None)
+                for of, _, (key, version) in db.logs["applied"]
+                if of == subscription
+            ]
         happened = Counter((e.key, e.version) for e in effects)
         windowed = {(e.key, e.version) for e in effects if e.late}
         newest: dict[str, int] = {}
@@ -637,16 +672,29 @@ def judge(world: World) -> None:
             _, lane, position = where[one]
             q = waits.get((lane, position))
             if q is not None:
-                again_is_harmless = q["state"] == "behind" and shape.honours and subscription == VENDOR
+                again_is_harmless = q["state"] in ("behind", "sending") and (shape.honours or q["state"] == "sending")
                 if happened[one] and not (q["state"] == "unknown" or one in windowed or again_is_harmless):
                     verdict.unknown.append(f"{subscription}: {one} took effect and is {q['state']} {q['reason_class']}")
-                if q["state"] in ("sending", "retry"):
+                first = any(
+                    k == one[0] and waits[at]["state"] == "dead"
+                    for (k, v), (_, *at_) in where.items()
+                    if v < one[1] and (at := tuple(at_)) in waits
+                )
+                if q["state"] in ("sending", "retry") and not first:
                     verdict.unknown.append(f"{subscription}: {one} is still {q['state']}")
                 if q["state"] == "dead" and not _deserved(shape, one[0], q):
                     verdict.lost.append(f"{subscription}: {one} is dead without a reason: {q['reason_class']} {q['reason']}")
                 world.counts[f"ended {q['state']}"] += 1
-            elif not happened[one] and one not in world.skipped and not _superseded(
-                shape, subscription, one, set(happened) | {(q["key"], v) for (k, v), (_, ln, at) in where.items() if (q := waits.get((ln, at))) and k == q["key"]}
+            elif (
+                not happened[one]
+                and one not in world.skipped
+                and not _superseded(
+                    shape,
+                    subscription,
+                    one,
+                    set(happened)
+                    | {(q["key"], v) for (k, v), (_, ln, at) in where.items() if (q := waits.get((ln, at))) and k == q["key"]},
+                )
             ):
                 verdict.lost.append(f"{subscription}: {one} at {lane}/{position}")
         _tiles(world, subscription)
@@ -656,11 +704,20 @@ def judge(world: World) -> None:
 
 
 def _window(world: World, subscription: int, place: Any, one: tuple[str, int]) -> None:
-    """A second send after a pause inside the window must at least be on record."""
+    """A second send after a pause inside the window must be on record, unless its sender was killed or cut off right after it."""
     _, lane, position = place
-    notes = [n for n in world.database.logs["attempt"] if n["subscription"] == subscription and n["lane"] == lane and n["outcome"] == "late"]
+    notes = [
+        n
+        for n in world.database.logs["attempt"]
+        if n["subscription"] == subscription and n["lane"] == lane and n["outcome"] == "late"
+    ]
+    late = [e for e in world.vendor.journal if (e.key, e.version) == one and e.late]
     if any(n["first"] <= position <= n["last"] for n in notes):
         world.counts["of them on record"] += 1
+    elif any(e.conn is not None and e.conn.lost for e in late):
+        world.counts["of them the sender was gone"] += 1
+    else:
+        world.verdict.unknown.append(f"{subscription}: {one} was sent late and a second time, and nobody noted it")
 
 
 def _deserved(shape: Shape, key: str, q: dict[str, Any]) -> bool:
@@ -679,7 +736,7 @@ def _superseded(shape: Shape, subscription: int, one: tuple[str, int], ended: se
 def _tiles(world: World, subscription: int) -> None:
     """Evidence covers 1 to the position without a gap and without an overlap."""
     db = world.database
-    for (of, lane), p in db.rows["progress"].items():
+    for of, lane in db.rows["progress"]:
         if of != subscription:
             continue
         end = 0

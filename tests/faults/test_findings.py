@@ -1,0 +1,188 @@
+"""What the simulation and the campaign have found, kept as tests against the real database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from runtime.ledger import connections, vendor_target
+from runtime.ledger.append import Fenced, append
+from runtime.ledger.claims import claim, claim_to_ask
+from runtime.ledger.connections import Connection
+from runtime.ledger.parked import claim_parked, retry_at_vendor
+from runtime.ledger.vendor_target import Binding
+from tests.runtime import make
+from tests.runtime.conftest import empty_runtime
+from tests.runtime.make import FakeVendor, Flow
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture
+def ledger(db: None) -> Iterator[Connection]:
+    with connections.connected(name="tillgate-test") as conn:
+        yield conn
+        empty_runtime(conn)
+
+
+class Site:
+    """One lane to one vendor, worked by hand."""
+
+    def __init__(self, conn: Connection, vendor: FakeVendor, **subscription: Any) -> None:
+        self.conn, self.vendor = conn, vendor
+        self.flow = Flow(conn, lanes=1)
+        self.subscription = self.flow.subscribe(**subscription)
+
+    def bind(self, release: int) -> Binding:
+        return Binding(lambda message: message.document, self.vendor)
+
+    def work(self, rounds: int = 20) -> None:
+        for _ in range(rounds):
+            self.flow.expire()
+            if taken := claim(self.conn, owner="w"):
+                vendor_target.deliver(self.conn, taken, self.bind)
+            elif parked := claim_parked(self.conn):
+                retry_at_vendor(self.conn, parked, self.bind)
+            else:
+                return
+
+    def die_after_sending(self) -> None:
+        """A worker that sends everything and ends before it can store the answer."""
+        send = self.vendor.send
+
+        def die(items: Any, *, guard: Any) -> Any:
+            answers = send(items, guard=guard)
+            if len(self.vendor.journal) == 2:
+                raise KeyboardInterrupt
+            return answers
+
+        self.vendor.send = die  # type: ignore[method-assign]
+        taken = claim(self.conn, owner="dies")
+        assert taken
+        with pytest.raises(KeyboardInterrupt):
+            vendor_target.deliver(self.conn, taken, self.bind)
+        self.vendor.send = send  # type: ignore[method-assign]
+
+    def breaker(self) -> tuple[str, int]:
+        row = self.conn.execute("select breaker, failures from runtime_vendorstate").fetchone()
+        assert row
+        return row[0], row[1]
+
+    def parked(self) -> list[tuple[int, str]]:
+        return self.conn.execute("select position, state from runtime_parked order by position").fetchall()
+
+
+def test_at_an_unsafe_vendor_every_message_of_an_unanswered_batch_is_unknown(ledger: Connection) -> None:
+    """Both messages of the key may have arrived; if the second only waited behind the first, it would be sent twice later."""
+    site = Site(ledger, FakeVendor(can_ask=False), idempotency="U")
+    append(ledger, site.flow.ref, [site.flow.item("a", 1), site.flow.item("a", 2)])
+    site.die_after_sending()
+    site.work()
+    assert len(site.vendor.journal) == 2
+    assert site.parked() == [(1, "unknown"), (2, "unknown")]
+
+
+@pytest.mark.parametrize("idempotency", ["K", "N"])
+def test_an_intent_of_another_release_that_nobody_can_ask_about_goes_to_a_person(ledger: Connection, idempotency: str) -> None:
+    """It used to be tried for ever, and each try opened the vendor's breaker for everybody."""
+    site = Site(ledger, FakeVendor(can_ask=False, honours_keys=True), idempotency=idempotency)
+    append(ledger, site.flow.ref, [site.flow.item("a", 1), site.flow.item("b", 1)])
+    site.vendor.send = lambda items, *, guard: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
+    taken = claim(ledger, owner="dies")
+    assert taken
+    with pytest.raises(KeyboardInterrupt):
+        vendor_target.deliver(ledger, taken, site.bind)
+    site.flow.deploy({"integration": site.flow.key, "build": 2})
+    site.work()
+    assert site.parked() == [(1, "unknown"), (2, "unknown")]
+    assert site.breaker() == ("closed", 0)
+
+
+def test_under_a_closed_gate_what_nobody_can_ask_about_waits_without_blaming_the_vendor(ledger: Connection) -> None:
+    site = Site(ledger, FakeVendor(can_ask=False, honours_keys=True), idempotency="K")
+    append(ledger, site.flow.ref, [site.flow.item("a", 1)])
+    site.vendor.send, send = (lambda items, *, guard: (_ for _ in ()).throw(KeyboardInterrupt)), site.vendor.send  # type: ignore[method-assign]
+    taken = claim(ledger, owner="dies")
+    assert taken
+    with pytest.raises(KeyboardInterrupt):
+        vendor_target.deliver(ledger, taken, site.bind)
+    site.vendor.send = send  # type: ignore[method-assign]
+    ledger.execute("update runtime_deployment set paused = true where id = %s", (site.flow.deployment,))
+    site.flow.expire()
+    asking = claim_to_ask(ledger, owner="w")
+    assert asking
+    vendor_target.deliver(ledger, asking, site.bind)
+    for _ in range(4):
+        site.flow.expire()
+        if waiting := claim_parked(ledger, to_ask=True):
+            retry_at_vendor(ledger, waiting, site.bind)
+    assert site.breaker() == ("closed", 0)
+    assert site.parked() == [(1, "sending")]
+    ledger.execute("update runtime_deployment set paused = false where id = %s", (site.flow.deployment,))
+    site.work()
+    assert site.parked() == []
+    assert len(site.vendor.journal) == 1
+
+
+def test_a_message_that_ends_its_workers_at_a_vendor_that_cannot_be_asked_reaches_its_limit(ledger: Connection) -> None:
+    site = Site(ledger, FakeVendor(can_ask=False, honours_keys=True), idempotency="K", max_attempts=3)
+    append(ledger, site.flow.ref, [site.flow.item("a", 1)])
+    site.vendor.send = lambda items, *, guard: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
+    for _ in range(15):
+        try:
+            site.work(1)
+        except KeyboardInterrupt:
+            continue
+    assert site.parked() == [(1, "unknown")]
+    assert site.breaker() == ("closed", 0)
+
+
+def test_a_late_request_is_on_record_also_when_the_next_wave_finds_no_time_left(ledger: Connection) -> None:
+    site = Site(ledger, FakeVendor())
+    append(ledger, site.flow.ref, [site.flow.item("a", 1), site.flow.item("a", 2)])
+    send = site.vendor.send
+    taken = claim(ledger, owner="sleeper")
+    assert taken
+
+    def late(items: Any, *, guard: Any) -> Any:
+        answers = send(items, guard=guard)
+        taken.deadline = 0.0
+        return answers
+
+    site.vendor.send = late  # type: ignore[method-assign]
+    with pytest.raises(Fenced):
+        vendor_target.deliver(ledger, taken, site.bind)
+    assert ledger.execute("select outcome, first, last from runtime_attempt").fetchall() == [("late", 1, 1)]
+
+
+def test_a_gate_that_closes_while_a_claim_is_under_way_is_an_empty_claim(ledger: Connection) -> None:
+    """The claim reads the gate as it begins, the guard again at the row; between them a person may close it."""
+    flow = Flow(ledger, lanes=1)
+    flow.subscribe()
+    append(ledger, flow.ref, [flow.item("a")])
+    ledger.execute(
+        """create function a_slow_moment() returns trigger language plpgsql as $$
+           begin perform pg_advisory_lock(4711); perform pg_advisory_unlock(4711); return new; end $$;
+           create trigger a_slow_moment before update on runtime_progress for each row execute function a_slow_moment()"""
+    )
+    try:
+        with connections.connected(name="person") as person, connections.connected(name="worker") as worker:
+            person.execute("select pg_advisory_lock(4711)")
+            found: list[Any] = []
+            thread = threading.Thread(target=lambda: found.append(claim(worker, owner="w")))
+            thread.start()
+            waiting = "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
+            while not (row := person.execute(waiting).fetchone()) or not row[0]:
+                pass
+            make.void(person, flow.approval)
+            person.execute("select pg_advisory_unlock(4711)")
+            thread.join(10)
+            assert found == [None]
+    finally:
+        ledger.execute("drop trigger a_slow_moment on runtime_progress; drop function a_slow_moment()")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        ledger.execute("update runtime_progress set token = token + 1, owner = 'me'")

@@ -1,0 +1,63 @@
+"""A short run of the simulation: clean over many seeds, deterministic, and every planted bug is found within a stated number of seeds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.plants import WHAT
+from tests.faults.simulation import simulate
+from tests.faults.world import Shape, World
+
+pytestmark = pytest.mark.faults
+
+FOUND_WITHIN = 300  # seeds
+
+
+def test_no_schedule_loses_doubles_disorders_or_sends_without_approval() -> None:
+    report = simulate(range(1, 251))
+    assert report.found == {}
+    assert report.counts["messages"] > 2000
+    for happened in (
+        "kill",
+        "kill after",
+        "lose after",
+        "pause",
+        "restart",
+        "fenced",
+        "sent cut",
+        "sent half",
+        "asked",
+        "decision deploy",
+        "decision void",
+    ):
+        assert report.counts[happened] > 5, happened
+
+
+def test_a_pause_between_lease_check_and_socket_is_on_record_where_the_vendor_cannot_help() -> None:
+    report = simulate(range(1, 151), window=True)
+    assert report.found == {}
+
+
+def test_the_same_seed_gives_the_same_schedule() -> None:
+    def trace(seed: int) -> list[str]:
+        world = World(Shape.of(seed))
+        world.trace = []
+        world.run()
+        return [f"{at:.6f} {actor} {what}" for at, actor, what, _, _ in world.trace]
+
+    assert trace(26) == trace(26)
+    assert trace(26) != trace(27)
+
+
+@pytest.mark.parametrize("plant", sorted(WHAT))
+def test_a_planted_bug_is_found(plant: str) -> None:
+    report = simulate(range(1, FOUND_WITHIN + 1), plants=[plant], stop_at_first=True)
+    assert report.found, f"{plant} ({WHAT[plant]}) was not found in {report.schedules} seeds"
+
+
+def test_without_faults_nothing_is_asked_and_nothing_waits() -> None:
+    for seed in range(1, 20):
+        world = World(Shape.of(seed, calm=True))
+        verdict = world.run()
+        assert verdict.clean, verdict.found()
+        assert world.counts["fenced"] == world.counts["absorbed by the vendor's key"] == 0
