@@ -1,6 +1,41 @@
 """REST API of the runtime (`api/v1/…`)."""
 
-from typing import Any
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path, re_path
+
+from runtime.api import dead_letters, intake, integrations, operation, runs
 
 app_name = "runtime-api"
-urlpatterns: list[Any] = []
+_PLACE = "dead-letters/parked/<int:subscription>/<int:lane>/<int:position>"
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("integrations", integrations.IntegrationList.as_view(), name="integrations"),
+    path("integrations/<slug:key>", integrations.IntegrationDetail.as_view(), name="integration"),
+    path("integrations/<slug:key>/releases", integrations.ReleaseList.as_view(), name="releases"),
+    re_path(
+        r"^integrations/(?P<key>[-a-zA-Z0-9_]+)/releases/(?P<digest>sha256:[0-9a-f]{64})$",
+        integrations.ReleaseDetail.as_view(),
+        name="release",
+    ),
+    path("integrations/<slug:key>/deployments", integrations.DeploymentList.as_view(), name="deployments"),
+    path("integrations/<slug:key>/pause", integrations.Pause.as_view(), name="pause"),
+    path("integrations/<slug:key>/gate", integrations.Gates.as_view(), name="gate"),
+    path("integrations/<slug:key>/runs", runs.RunStart.as_view(), name="start"),
+    path("runs", runs.RunList.as_view(), name="runs"),
+    path("runs/<int:run_id>", runs.RunDetail.as_view(), name="run"),
+    path("runs/<int:run_id>/cancel", runs.RunCancel.as_view(), name="run-cancel"),
+    path("messages", runs.Messages.as_view(), name="messages"),
+    path("messages/<str:correlation>/trace", runs.MessageTrace.as_view(), name="trace"),
+    path("dead-letters", dead_letters.Groups.as_view(), name="dead-letters"),
+    path("dead-letters/redrive", dead_letters.Redrive.as_view(), name="redrive"),
+    path("dead-letters/give-up", dead_letters.GiveUp.as_view(), name="give-up"),
+    path("dead-letters/groups/<str:group>", dead_letters.Letters.as_view(), name="letters"),
+    path(_PLACE, dead_letters.ParkedLetter.as_view(), name="letter"),
+    path("dead-letters/rejected/<int:number>", dead_letters.RejectedLetter.as_view(), name="rejected"),
+    path("dead-letters/rejected/<int:number>/dismiss", dead_letters.RejectedDismissal.as_view(), name="rejected-dismiss"),
+    path("dead-letters/conflicts/<int:number>", dead_letters.ConflictCase.as_view(), name="conflict"),
+    path("vendors", operation.Vendors.as_view(), name="vendors"),
+    path("schedules", operation.Schedules.as_view(), name="schedules"),
+    path("schedules/<int:schedule_id>", operation.ScheduleDetail.as_view(), name="schedule"),
+    path("intake/<slug:key>/", intake.Intake.as_view(), name="intake"),
+]

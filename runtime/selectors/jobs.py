@@ -209,7 +209,12 @@ class Job:
             return quiet("No release")
         if self.deployed is None:
             return quiet("Not deployed here")
-        return self.gate.tone if self.gate else quiet("No target")
+        if self.gate is None:
+            return quiet("No target")
+        shut = sum(1 for one in self.targets if one.gate is not None and not one.gate.open)
+        if self.deployed.paused or not shut or shut == len(self.targets) or len(self.targets) == 1:
+            return wait("Paused", "pause") if self.deployed.paused else self.gate.tone
+        return wait(f"{shut} of {len(self.targets)} targets wait", "gate-shut")
 
 
 _RELEASES = """

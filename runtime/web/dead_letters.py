@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -134,10 +135,12 @@ def _settle(request: HttpRequest, viewer: Viewer, group: Group, context: dict[st
     if act == "redrive":
         rate = form.cleaned_data["rate"]
         share = rate / len(chosen) if rate and chosen else None
-        count = sum(services.redrive(one, rate=share, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
+        with transaction.atomic():
+            count = sum(services.redrive(one, rate=share, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
         messages.success(request, f"{number(count)} letter{'s' if count != 1 else ''} given back to the workers.")
     else:
-        count = sum(services.give_up(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
+        with transaction.atomic():
+            count = sum(services.give_up(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
         messages.success(
             request,
             f"{number(count)} letter{'s' if count != 1 else ''} closed without delivery. The reason stands in the ledger.",

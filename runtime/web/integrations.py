@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -82,12 +82,8 @@ def _url(job: Job, view: str) -> str:
 
 
 def change_url(key: str, place: str) -> str:
-    """The page that opens a change for a digest of this integration; "" while no room answers to it."""
-    try:
-        address = reverse("governance:change-new")
-    except NoReverseMatch:
-        address = "/changes/new/"
-    return f"{address}?{urlencode({'kind': 'integration.deploy', 'subject': key, 'environment': place})}"
+    """The page that opens a change for this integration."""
+    return f"{reverse('governance:change-new')}?{urlencode({'kind': 'integration.deploy', 'subject': key, 'environment': place})}"
 
 
 def _actions(viewer: Viewer, job: Job, operate: Permission) -> dict[str, Permission]:

@@ -1,0 +1,50 @@
+"""What the runtime's API views share: scope, viewer, environment, and lists that come from SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from catalog.selectors import systems
+from kernel.errors import Forbidden, NotFound
+from kernel.viewer import Viewer
+from runtime import permissions
+from runtime.models import Integration
+
+DEFAULT = "production"
+
+
+class RuntimeView(APIView):
+    """Tokens need `runtime:read` for safe methods and `runtime:write` for the others."""
+
+    scope = "runtime"
+
+    @property
+    def viewer(self) -> Viewer:
+        return Viewer.of(self.request.user)
+
+    @property
+    def environment(self) -> str:
+        """From the query string or the body; `production` without. Raises NotFound for one that does not exist."""
+        body = self.request.data if isinstance(self.request.data, dict) else {}
+        key = str(self.request.query_params.get("environment") or body.get("environment") or DEFAULT)
+        if key != DEFAULT and key not in {known for known, _, _ in systems.environments()}:
+            raise NotFound("environment.unknown", f"There is no environment {key[:40]!r}.")
+        return key
+
+    def validated(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
+        made = serializer(data=self.request.data)
+        made.is_valid(raise_exception=True)
+        data: dict[str, Any] = made.validated_data
+        return data
+
+    def integration(self, key: str, *, operate: bool = False) -> Integration:
+        """One that the caller may see. Raises NotFound; with `operate`, Forbidden where the caller may only look."""
+        found = permissions.visible(self.viewer).select_related("owner_team").filter(key=key).first()
+        if found is None:
+            raise NotFound("integration.unknown", f"There is no integration {key!r}, or you may not see it.")
+        if operate and not (allowed := permissions.may_operate(self.viewer, found)):
+            raise Forbidden("integration.not_operator", f"{allowed.reason} Nothing was changed.")
+        return found

@@ -1,0 +1,216 @@
+"""Dead letters over the API: groups, letters, one letter; mend, redrive with a dry run, give up; settle what never entered the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kernel.errors import NotFound
+from runtime.api import serializers as shapes
+from runtime.api.base import RuntimeView
+from runtime.api.integrations import ENVIRONMENT
+from runtime.selectors import letters
+from runtime.selectors.letters import Group, Story
+from runtime.services import dead_letters as services
+from runtime.services.dead_letters import Filter
+
+
+class Groups(RuntimeView):
+    @extend_schema(
+        operation_id="dead_letters_groups", tags=["runtime"], summary="Dead letters, grouped by what stopped them",
+        parameters=[ENVIRONMENT, OpenApiParameter("integration", str)], responses=shapes.GroupSerializer(many=True),
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        integration = request.query_params.get("integration", "").replace("\0", "")[:80]
+        found = letters.groups(self.viewer, self.environment, integration=integration)
+        return Response(shapes.GroupSerializer(found, many=True).data)
+
+
+class _GroupView(RuntimeView):
+    def group(self, key: str) -> Group:
+        found = letters.group_of(letters.groups(self.viewer, self.environment), key)
+        if found is None:
+            raise NotFound("letters.gone", "There is no such group: its letters were settled, or you may not see them.")
+        return found
+
+    def chosen(self, data: dict[str, Any]) -> list[Filter]:
+        """The letters that a body names, as filters of the service; the caller operates their integration."""
+        if data.get("place"):
+            subscription, lane, position = (int(part) for part in data["place"].split("/"))
+            story = letters.parked(self.viewer, subscription, lane, position)
+            if story is None:
+                raise NotFound("letter.unknown", "There is no such letter: it was settled, or you may not see it.")
+            self.integration(story.integration, operate=True)
+            return [Filter(subscription, addresses=((lane, position),))]
+        group = self.group(data["group"])
+        if group.kind != "parked":
+            raise NotFound("letters.one_by_one", "These letters are decided one by one.")
+        self.integration(group.integration, operate=True)
+        return [Filter(one, fingerprint=group.fingerprint) for one in letters.subscriptions(group)]
+
+
+class Letters(_GroupView):
+    @extend_schema(
+        operation_id="dead_letters_list", tags=["runtime"], summary="Letters of one group, oldest first, at most 200",
+        parameters=[ENVIRONMENT], responses=shapes.LetterSerializer(many=True),
+    )  # fmt: skip
+    def get(self, request: Request, group: str) -> Response:
+        return Response(shapes.LetterSerializer(letters.letters(self.group(group), limit=200), many=True).data)
+
+
+class Redrive(_GroupView):
+    @extend_schema(
+        operation_id="dead_letters_redrive", tags=["runtime"], summary="Give letters back to the workers, or try that out",
+        description="`dry_run` is true unless it is said otherwise: it maps the letters with the deployed release, sends nothing and changes nothing.",
+        parameters=[ENVIRONMENT], request=shapes.RedriveSerializer, responses=shapes.RedriveResultSerializer,
+    )  # fmt: skip
+    def post(self, request: Request) -> Response:
+        data = self.validated(shapes.RedriveSerializer)
+        chosen = self.chosen(data)
+        if not data["dry_run"]:
+            rate = data["rate"] / len(chosen) if data.get("rate") and chosen else None
+            with transaction.atomic():
+                count = sum(services.redrive(one, rate=rate, actor=request.user, reason=data["reason"]) for one in chosen)
+            return Response(
+                {
+                    "dry_run": False,
+                    "letters": count,
+                    "would_map": None,
+                    "behind": None,
+                    "outcome_unknown": None,
+                    "still_refused": [],
+                }
+            )
+        trials = [services.try_out(one, actor=request.user) for one in chosen]
+        refused: dict[str, int] = {}
+        for reason, count in (pair for trial in trials for pair in trial.still_refused):
+            refused[reason] = refused.get(reason, 0) + count
+        return Response(
+            {
+                "dry_run": True,
+                "letters": sum(trial.total for trial in trials),
+                "would_map": sum(trial.would_map for trial in trials),
+                "behind": sum(trial.behind for trial in trials),
+                "outcome_unknown": sum(trial.unknown for trial in trials),
+                "still_refused": [{"reason": reason, "letters": count} for reason, count in sorted(refused.items())],
+            }
+        )
+
+
+class GiveUp(_GroupView):
+    @extend_schema(
+        operation_id="dead_letters_give_up", tags=["runtime"], summary="Close letters without delivery",
+        parameters=[ENVIRONMENT], request=shapes.GiveUpSerializer, responses=shapes.CountSerializer,
+    )  # fmt: skip
+    def post(self, request: Request) -> Response:
+        data = self.validated(shapes.GiveUpSerializer)
+        with transaction.atomic():
+            count = sum(services.give_up(one, actor=request.user, reason=data["reason"]) for one in self.chosen(data))
+        return Response({"letters": count})
+
+
+def _shown(found: Story | None) -> Response:
+    if found is None:
+        raise NotFound("letter.unknown", "There is no such letter: it was settled, or you may not see it.")
+    return Response(shapes.StorySerializer(found).data)
+
+
+class ParkedLetter(RuntimeView):
+    @extend_schema(
+        operation_id="dead_letters_read",
+        tags=["runtime"],
+        summary="One parked message with its history",
+        responses=shapes.StorySerializer,
+    )
+    def get(self, request: Request, subscription: int, lane: int, position: int) -> Response:
+        return _shown(letters.parked(self.viewer, subscription, lane, position))
+
+    @extend_schema(
+        operation_id="dead_letters_mend", tags=["runtime"], summary="Keep other content for one letter",
+        description="The stored message stays as it came; the kept content is sent instead of it when the letter is redriven.",
+        request=shapes.MendSerializer, responses=shapes.StorySerializer,
+    )  # fmt: skip
+    def put(self, request: Request, subscription: int, lane: int, position: int) -> Response:
+        data = self.validated(shapes.MendSerializer)
+        found = letters.parked(self.viewer, subscription, lane, position)
+        if found is None:
+            return _shown(None)
+        self.integration(found.integration, operate=True)
+        services.mend(subscription, lane, position, payload=data["payload"], actor=request.user, reason=data["reason"])
+        return _shown(letters.parked(self.viewer, subscription, lane, position))
+
+
+class _CaseView(RuntimeView):
+    find: Callable[..., Story | None]
+
+    def operated(self, number: int) -> Story:
+        found = type(self).find(self.viewer, number)
+        if found is None:
+            raise NotFound("letter.unknown", "There is no such letter, or you may not see it.")
+        self.integration(found.integration, operate=True)
+        return found
+
+
+class RejectedLetter(_CaseView):
+    find = staticmethod(letters.rejected)
+
+    @extend_schema(
+        operation_id="rejected_read",
+        tags=["runtime"],
+        summary="One input that never entered the log",
+        responses=shapes.StorySerializer,
+    )
+    def get(self, request: Request, number: int) -> Response:
+        return _shown(letters.rejected(self.viewer, number))
+
+    @extend_schema(
+        operation_id="rejected_resubmit", tags=["runtime"], summary="Hand it in again, corrected",
+        request=shapes.ResubmitSerializer, responses=shapes.ReceiptSerializer,
+    )  # fmt: skip
+    def post(self, request: Request, number: int) -> Response:
+        data = self.validated(shapes.ResubmitSerializer)
+        self.operated(number)
+        receipt = services.resubmit_rejected(number, payload=data["payload"], actor=request.user, note=data["reason"])
+        return Response(shapes.ReceiptSerializer(receipt).data)
+
+
+class RejectedDismissal(_CaseView):
+    find = staticmethod(letters.rejected)
+
+    @extend_schema(
+        operation_id="rejected_dismiss", tags=["runtime"], summary="Decide that it is not needed",
+        request=shapes.ReasonSerializer, responses=shapes.StorySerializer,
+    )  # fmt: skip
+    def post(self, request: Request, number: int) -> Response:
+        data = self.validated(shapes.ReasonSerializer)
+        self.operated(number)
+        services.dismiss_rejected(number, actor=request.user, note=data["reason"])
+        return _shown(letters.rejected(self.viewer, number))
+
+
+class ConflictCase(_CaseView):
+    find = staticmethod(letters.conflict)
+
+    @extend_schema(
+        operation_id="conflicts_read",
+        tags=["runtime"],
+        summary="A fact that came again with other content",
+        responses=shapes.StorySerializer,
+    )
+    def get(self, request: Request, number: int) -> Response:
+        return _shown(letters.conflict(self.viewer, number))
+
+    @extend_schema(
+        operation_id="conflicts_settle", tags=["runtime"], summary="Keep the held one, or add the other as a correction",
+        request=shapes.ConflictSerializer, responses=shapes.StorySerializer,
+    )  # fmt: skip
+    def post(self, request: Request, number: int) -> Response:
+        data = self.validated(shapes.ConflictSerializer)
+        self.operated(number)
+        services.settle_conflict(number, keep=data["keep"], actor=request.user, note=data["reason"])
+        return _shown(letters.conflict(self.viewer, number))

@@ -1,0 +1,365 @@
+"""Shapes of the runtime's API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+DIGEST = r"^sha256:[0-9a-f]{64}$"
+
+
+class IntegrationSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    title = serializers.CharField()
+    domain = serializers.CharField(source="domain_key")
+    owner_team = serializers.CharField(source="owner_team.name")
+    created_at = serializers.DateTimeField()
+
+
+class ManifestSerializer(serializers.Serializer[Any]):
+    """A manifest as data; its own schema is checked by the service, which names every finding with a JSON Pointer."""
+
+    manifest = serializers.JSONField()
+    pin_current = serializers.BooleanField(
+        default=False, help_text="Replace `contract: current` by the digest that the catalog holds now."
+    )
+
+
+class ReleaseSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    integration = serializers.CharField(source="integration.key")
+    digest = serializers.CharField()
+    tier = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    manifest = serializers.JSONField()
+
+
+class DeploymentSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    integration = serializers.CharField(source="integration.key")
+    digest = serializers.CharField(source="release.digest")
+    environment = serializers.CharField()
+    approval = serializers.IntegerField(source="approval_id")
+    kind = serializers.CharField()
+    active = serializers.BooleanField()
+    paused = serializers.BooleanField()
+    pause_reason = serializers.CharField()
+    deployed_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class DeploySerializer(serializers.Serializer[Any]):
+    digest = serializers.RegexField(DIGEST)
+    environment = serializers.CharField(max_length=40)
+    rollback = serializers.BooleanField(default=False)
+
+
+class PauseSerializer(serializers.Serializer[Any]):
+    environment = serializers.CharField(max_length=40)
+    paused = serializers.BooleanField()
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class ConditionSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    title = serializers.CharField()
+    says = serializers.CharField()
+    met = serializers.BooleanField()
+
+
+class GateSerializer(serializers.Serializer[Any]):
+    target = serializers.CharField()
+    instance = serializers.CharField()
+    permitted = serializers.BooleanField(source="gate.permitted")
+    open = serializers.BooleanField(source="gate.open")
+    says = serializers.CharField(source="gate.says")
+    conditions = ConditionSerializer(source="gate.conditions", many=True)
+    waiting = serializers.IntegerField(source="backlog.waiting")
+    with_a_person = serializers.IntegerField(source="backlog.for_person")
+    last_delivery_at = serializers.DateTimeField(source="backlog.last_delivery_at", allow_null=True)
+
+
+class RunSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    integration = serializers.CharField(source="integration.key")
+    environment = serializers.CharField(source="stream.environment")
+    kind = serializers.CharField()
+    trigger = serializers.CharField()
+    state = serializers.CharField()
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    read = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    older = serializers.IntegerField()
+    rejected = serializers.IntegerField(source="rejected_count")
+    conflicts = serializers.IntegerField()
+    error = serializers.CharField()
+
+
+class ShareSerializer(serializers.Serializer[Any]):
+    target = serializers.CharField()
+    instance = serializers.CharField()
+    total = serializers.IntegerField()
+    delivered = serializers.IntegerField()
+    superseded = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    unknown = serializers.IntegerField()
+    retrying = serializers.IntegerField()
+    behind = serializers.IntegerField()
+    waiting = serializers.IntegerField()
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    """A run with what became of its messages. `rate` in messages per second; null where nothing was delivered lately."""
+
+    id = serializers.IntegerField()
+    integration = serializers.CharField()
+    environment = serializers.CharField()
+    kind = serializers.CharField()
+    trigger = serializers.CharField()
+    state = serializers.CharField()
+    live = serializers.BooleanField()
+    percent = serializers.IntegerField(allow_null=True)
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    digest = serializers.CharField()
+    read = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    older = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    conflicts = serializers.IntegerField()
+    delivered = serializers.IntegerField()
+    superseded = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    unknown = serializers.IntegerField()
+    rate = serializers.FloatField(allow_null=True)
+    remaining_s = serializers.SerializerMethodField()
+    error = serializers.CharField()
+    targets = ShareSerializer(source="shares", many=True)
+
+    def get_remaining_s(self, run: Any) -> float | None:
+        return run.remaining.total_seconds() if run.remaining else None
+
+
+class StartSerializer(serializers.Serializer[Any]):
+    environment = serializers.CharField(max_length=40)
+
+
+class CancelSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class FoundSerializer(serializers.Serializer[Any]):
+    correlation = serializers.CharField()
+    integration = serializers.CharField()
+    environment = serializers.CharField()
+    key = serializers.CharField()
+    version = serializers.IntegerField(allow_null=True)
+    received_at = serializers.DateTimeField()
+    lane = serializers.IntegerField()
+    position = serializers.IntegerField()
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    who = serializers.CharField()
+    note = serializers.CharField()
+    at = serializers.DateTimeField()
+    outcome = serializers.CharField(source="says")
+    tone = serializers.CharField(source="tone.tone")
+
+
+class TraceSerializer(serializers.Serializer[Any]):
+    message = FoundSerializer()
+    payload = serializers.CharField(help_text="JSON text as stored, with every digit of its numbers.")
+    release = serializers.CharField(source="release_digest")
+    run = serializers.IntegerField(allow_null=True)
+    causation = serializers.CharField()
+    traceparent = serializers.CharField()
+    steps = StepSerializer(many=True)
+    history = FoundSerializer(many=True)
+
+
+class GroupSerializer(serializers.Serializer[Any]):
+    group = serializers.CharField(source="key")
+    kind = serializers.ChoiceField(choices=["parked", "rejected", "conflict"])
+    integration = serializers.CharField()
+    target = serializers.CharField()
+    system = serializers.CharField()
+    fingerprint = serializers.CharField()
+    reason_class = serializers.CharField()
+    reason = serializers.CharField()
+    letters = serializers.IntegerField()
+    waiting_behind = serializers.IntegerField()
+    instances = serializers.ListField(child=serializers.CharField())
+    oldest_at = serializers.DateTimeField()
+    outcome_unknown = serializers.BooleanField(source="unknown")
+
+
+class LetterSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    place = serializers.CharField(help_text="subscription/lane/position of a parked message, else an id.")
+    key = serializers.CharField()
+    reason = serializers.CharField()
+    reason_class = serializers.CharField()
+    since = serializers.DateTimeField()
+    attempts = serializers.IntegerField()
+    instance = serializers.CharField()
+    state = serializers.CharField()
+
+
+class TrySerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    outcome = serializers.CharField(source="says")
+    detail = serializers.CharField()
+    reference = serializers.CharField()
+
+
+class StorySerializer(serializers.Serializer[Any]):
+    letter = LetterSerializer()
+    integration = serializers.CharField()
+    target = serializers.CharField()
+    system = serializers.CharField()
+    fingerprint = serializers.CharField()
+    correlation = serializers.CharField()
+    payload = serializers.CharField()
+    corrected = serializers.BooleanField(source="replaced")
+    behind = serializers.IntegerField()
+    decided = serializers.CharField()
+    tries = TrySerializer(many=True)
+
+
+class MendSerializer(serializers.Serializer[Any]):
+    payload = serializers.JSONField()
+    reason = serializers.CharField(max_length=2000)
+
+
+class RedriveSerializer(serializers.Serializer[Any]):
+    """Either a `group` of the list, or a `place` of one letter. `dry_run` sends nothing and changes nothing."""
+
+    group = serializers.CharField(max_length=200, required=False)
+    place = serializers.RegexField(r"^[0-9]{1,18}/[0-9]{1,5}/[0-9]{1,18}$", required=False)
+    dry_run = serializers.BooleanField(default=True)
+    rate = serializers.FloatField(required=False, allow_null=True, min_value=0.01, max_value=1000)
+    reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        if bool(data.get("group")) == bool(data.get("place")):
+            raise serializers.ValidationError("Name a group or the place of one letter, not both.")
+        return data
+
+
+class GiveUpSerializer(serializers.Serializer[Any]):
+    group = serializers.CharField(max_length=200, required=False)
+    place = serializers.RegexField(r"^[0-9]{1,18}/[0-9]{1,5}/[0-9]{1,18}$", required=False)
+    reason = serializers.CharField(max_length=2000)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        if bool(data.get("group")) == bool(data.get("place")):
+            raise serializers.ValidationError("Name a group or the place of one letter, not both.")
+        return data
+
+
+class RefusalCountSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField()
+    letters = serializers.IntegerField()
+
+
+class RedriveResultSerializer(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField()
+    letters = serializers.IntegerField()
+    would_map = serializers.IntegerField(allow_null=True)
+    behind = serializers.IntegerField(allow_null=True)
+    outcome_unknown = serializers.IntegerField(allow_null=True)
+    still_refused = RefusalCountSerializer(many=True)
+
+
+class CountSerializer(serializers.Serializer[Any]):
+    letters = serializers.IntegerField()
+
+
+class ResubmitSerializer(serializers.Serializer[Any]):
+    payload = serializers.JSONField()
+    reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=2000)
+
+
+class ConflictSerializer(serializers.Serializer[Any]):
+    keep = serializers.BooleanField(help_text="True: the held one stands. False: the other content is added as a correction.")
+    reason = serializers.CharField(max_length=2000)
+
+
+class ReceiptSerializer(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
+    key = serializers.CharField()
+    status = serializers.ChoiceField(choices=["accepted", "duplicate", "older", "conflict", "refused"])
+    correlation = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class IntakeSerializer(serializers.Serializer[Any]):
+    """Items in order, or one item for itself. `correlation_ids` has one entry per item, null where the sender has none."""
+
+    items = serializers.ListField(child=serializers.JSONField())
+    source = serializers.CharField(required=False, max_length=80)
+    correlation_ids = serializers.ListField(child=serializers.CharField(allow_null=True, max_length=64), required=False)
+
+
+class IntakeResultSerializer(serializers.Serializer[Any]):
+    accepted = serializers.IntegerField()
+    duplicate = serializers.IntegerField()
+    conflict = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    older = serializers.IntegerField()
+    receipts = ReceiptSerializer(many=True)
+
+
+class VendorSerializer(serializers.Serializer[Any]):
+    system = serializers.CharField(source="system_key")
+    instance = serializers.CharField()
+    environment = serializers.CharField()
+    breaker = serializers.CharField()
+    says = serializers.CharField(source="breaker_tone.word")
+    failures = serializers.IntegerField()
+    open_until = serializers.DateTimeField()
+    not_before = serializers.DateTimeField()
+    rate = serializers.FloatField(allow_null=True)
+    burst = serializers.FloatField(allow_null=True)
+    concurrency = serializers.IntegerField(allow_null=True)
+    leases = serializers.IntegerField()
+    budget = serializers.IntegerField(allow_null=True)
+    spent = serializers.IntegerField()
+    retrying = serializers.IntegerField()
+    unknown = serializers.IntegerField()
+    last_error = serializers.CharField()
+    last_error_at = serializers.DateTimeField(allow_null=True)
+    last_success_at = serializers.DateTimeField(allow_null=True)
+    integrations = serializers.ListField(child=serializers.CharField())
+
+
+class ScheduleSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    integration = serializers.CharField()
+    environment = serializers.CharField()
+    expression = serializers.CharField()
+    zone = serializers.CharField()
+    skipped = serializers.CharField()
+    repeated = serializers.CharField()
+    enabled = serializers.BooleanField()
+    next_due_at = serializers.DateTimeField(allow_null=True)
+    fired_at = serializers.DateTimeField(allow_null=True)
+
+
+class ScheduleChangeSerializer(serializers.Serializer[Any]):
+    enabled = serializers.BooleanField()
+    expression = serializers.CharField(max_length=80, required=False)
+    zone = serializers.CharField(max_length=60, required=False)
+    skipped = serializers.ChoiceField(choices=["shift", "skip"], required=False)
+    repeated = serializers.ChoiceField(choices=["first", "second", "both"], required=False)
