@@ -591,12 +591,12 @@ class World:
         self.trouble = 0.0
         self.faults_left = 0
         rows = self.database.rows
-        for (subscription, lane), p in rows["progress"].items():
-            if p["position"] < rows["lane"][1, lane]["next"] - 1 or p["intent"] is not None:
-                if "sequence" not in self.plants or (
-                    p["intent"] is not None or self._readable(subscription, lane, p["position"])
-                ):
-                    return False
+        for (_, lane), p in rows["progress"].items():
+            behind = p["position"] < rows["lane"][1, lane]["next"] - 1
+            if behind and "sequence" in self.plants:  # numbers of rolled back transactions never come
+                behind = any(ln == lane and at > p["position"] for _, ln, at in rows["message"])
+            if behind or p["intent"] is not None:
+                return False
         final = {(place[0], q["key"], place[2]) for place, q in rows["parked"].items() if q["state"] in ("dead", "unknown")}
         for (subscription, _, position), q in rows["parked"].items():
             if q["state"] in ("retry", "sending") and not any(
