@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from django.db import connection
 
-from catalog.domain import words
+from catalog.domain import spelling, words
 from catalog.domain.browse import FACETS, MAX_WORDS, NONE, PAGE_SIZE, Criteria
 from kernel.viewer import Viewer
 
@@ -62,9 +62,11 @@ select w.raw, coalesce((ts_lexize('english_stem', w.raw))[1], case when ts_lexiz
 """
 
 _NEAREST = """
-select w.raw, array(select s.word from catalog_searchword s where s.word %% w.raw order by similarity(s.word, w.raw) desc, s.word limit 4)
-  from unnest(%s::text[]) as w(raw)
+select w.raw, array(select s.word from catalog_searchword s where s.word %% w.raw and length(s.word) between length(w.raw) - 2 and length(w.raw) + 3
+                     order by similarity(s.word, w.raw) desc, s.word limit 60)
+  from unnest(%s::text[]) as w(raw), set_config('pg_trgm.similarity_threshold', '0.15', false)
 """
+NEAREST = 4
 
 
 def understand(q: str, *, fuzzy: bool = False) -> Understood:
@@ -79,11 +81,17 @@ def understand(q: str, *, fuzzy: bool = False) -> Understood:
     with connection.cursor() as cursor:
         cursor.execute(_WORDS, [raw])
         read = cursor.fetchall()
-        strange = [word for word, stem, known, begins in read if stem and not known and (fuzzy or not begins) and len(word) > 2]
+        strange = {
+            stem: word for word, stem, known, begins in read if stem and not known and (fuzzy or not begins) and len(word) > 2
+        }
         nearest: dict[str, list[str]] = {}
         if strange:
-            cursor.execute(_NEAREST, [strange])
-            nearest = {word: found for word, found in cursor.fetchall() if found}
+            cursor.execute(_NEAREST, [list(strange)])
+            nearest = {
+                strange[stem]: close
+                for stem, found in cursor.fetchall()
+                if (close := spelling.nearest(stem, found, limit=NEAREST))
+            }
     parts = []
     for word, stem, known, begins in read:
         if not stem:

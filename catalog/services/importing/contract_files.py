@@ -11,7 +11,6 @@ from catalog.services.importing.sources import Item, names_from_path
 from catalog.services.importing.target import Outcome, Target
 from kernel.errors import Invalid
 
-
 _LINK: Final = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,500}\)")
 
 
@@ -20,7 +19,7 @@ def take(item: Item, target: Target) -> Outcome:
     file = item.file
     if file is None:
         raise Invalid("import.nothing", "There is no file.")
-    slug, label, title = names_from_path(item.source)
+    slug, label, title = names_from_path(item.source, folder=file.base_dir.name if file.base_dir else "")
     reading = contracts.read_contract(file.data, file_name=item.source, base_dir=file.base_dir)
     document = reading.document
     notes = [f"{p.pointer or '/'}: {p.message}" for p in document.problems]

@@ -168,16 +168,19 @@ def natural(text: str) -> tuple[Any, ...]:
     return tuple((0, int(p)) if p.isdigit() else (1, p) for p in re.split(r"(\d+)", text.lower()) if p)
 
 
-def names_from_path(name: str) -> tuple[str, str, str]:
+def names_from_path(name: str, *, folder: str = "") -> tuple[str, str, str]:
     """(slug, label, title) that a file's path says: `adyen/checkout-v71.json` → adyen-checkout, v71, "Adyen checkout".
 
-    A file called openapi, stable, latest … is named by its folder alone; the label is "" where the path says none.
+    A file called openapi, stable, latest … is named by its folder alone, which is `folder` where the path has none; the label
+    is "" where the path says none.
     """
     path = PurePosixPath(name)
     stem, label = path.stem, ""
     if match := _VERSION.search(stem):
         stem, label = stem[: match.start()], match.group(1)
     folders = [part for part in path.parent.parts if part not in (".", "/")]
+    if not folders and folder and stem.lower() in _GENERIC:
+        folders = [folder]
     parts = folders + ([] if stem.lower() in _GENERIC and folders else [stem])
     said = " ".join(words.words(" ".join(parts))) or "api"
     return words.slug_of("-".join(parts)), label, said[:1].upper() + said[1:]
