@@ -53,7 +53,7 @@ def estate() -> None:
                 copying.write(rows)
         cursor.execute("set local session_replication_role = origin")
         cursor.execute(
-            "select setval(pg_get_serial_sequence(t, 'id'), 100000) from unnest(%s::text[]) t where pg_get_serial_sequence(t, 'id') is not null",
+            "select setval(s, greatest(100000, coalesce(pg_sequence_last_value(s::regclass), 1))) from unnest(%s::text[]) t, pg_get_serial_sequence(t, 'id') s where s is not null",
             [[t for t, columns, _ in _kept[grant] if columns.startswith("id,") or ",id," in columns]],
         )
 
