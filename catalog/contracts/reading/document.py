@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from catalog.contracts.reading import summary
+from catalog.contracts.reading.composition import check_composition
 from catalog.contracts.reading.detect import detect, dialect
 from catalog.contracts.reading.json_text import parse_json
 from catalog.contracts.reading.limits import DEFAULT, Clock, Limits, measure, refusal
@@ -264,6 +265,7 @@ def _build(
     if linked.files:
         measure(linked.tree, limits, clock)
     settled, wrong = settle(linked.tree, kind)
+    check_composition(settled)
     locator = Locator(main=text, files={file: files[file] for file in linked.files})
     tree, problems = settled, [*linked.problems, *wrong]
     if kind == "openapi-2.0":

@@ -144,14 +144,17 @@ def bombs() -> dict[str, bytes]:
         "json_depth_objects": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
         "json_depth_just_over": b'{"allOf":[' * 100 + b"{}" + b"]}" * 100,
         "json_escaped_quotes": b'{"a":1,"a":2,"' + b'\\"' * 2_000_000,
-        "json_many_values": b'{"type":"string","enum":[' + b"0," * 3_000_000 + b"0]}",
+        "json_many_values": b'{"type":"string","enum":[' + b"0," * 2_100_000 + b"0]}",
         "json_digits": b'{"type":"number","maximum":' + b"9" * 1_000_000 + b"}",
         "json_long_reference_chain": json.dumps(
             {"$defs": {f"a{n}": {"$ref": f"#/$defs/a{n + 1}"} for n in range(3000)}}
         ).encode(),
+        "json_doubling": json.dumps(
+            {"$defs": {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(40)}, "$ref": "#/$defs/a0"}
+        ).encode(),
         "json_wide_reference": json.dumps({"$defs": {"a": {"$ref": "#" + "/a" * 200_000}}}).encode(),
         "json_ids": json.dumps(
-            {"$defs": {f"d{n}": {"$id": f"http://h/{n}/", "$ref": f"../{n + 1}/"} for n in range(4_000)}}
+            {"$defs": {f"d{n}": {"$id": f"http://h/{n}/", "$ref": f"../{n + 1}/"} for n in range(1_500)}}
         ).encode(),
         "large": b" " * 100 * 1024 * 1024,
         "large_json": b'{"openapi":"3.0.0","x":"' + b"a" * 20 * 1024 * 1024 + b'"}',
