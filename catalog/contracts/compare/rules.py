@@ -259,6 +259,11 @@ def why(direction: str, effect: int) -> str:
 
 def iter_rules() -> Iterator[Rule]:
     """Every rule of the pack, sorted by area and id, each id once."""
+    return iter(_rules())
+
+
+@cache
+def _rules() -> tuple[Rule, ...]:
     seen: dict[str, Rule] = {row[0]: Rule(*row) for row in STRUCTURE_RULES}
     for direction, places in PLACES.items():
         for place in places:
@@ -291,4 +296,4 @@ def iter_rules() -> Iterator[Rule]:
             f"header parameter: {SCHEMA_KINDS[name].phrase}".format(old="(old)", new="(new)", name="(name)"),
             why("request", NARROWS),
         )
-    yield from sorted(seen.values(), key=lambda rule: (rule.area, rule.id))
+    return tuple(sorted(seen.values(), key=lambda rule: (rule.area, rule.id)))

@@ -156,6 +156,65 @@ def test_an_equivalent_rewriting_of_an_api_finds_nothing(rewrite: Any, seed: int
         assert [finding for finding in result.findings if finding.rule != "annotation-changed"] == []
 
 
+def schema_30(rng: random.Random, depth: int = 2) -> dict[str, Any]:
+    """A random schema in the words of OpenAPI 3.0: `nullable`, boolean exclusive bounds, references without neighbours."""
+    kind = rng.choice(["string", "integer", "number", "object", "array", "ref"] if depth else ["string", "integer", "number"])
+    found: dict[str, Any] = {"type": kind}
+    if kind == "ref":
+        ref = {"$ref": f"#/components/schemas/{rng.choice('AB')}"}
+        return rng.choice((ref, {"allOf": [ref]}, {"nullable": True, "allOf": [ref]}))
+    if kind in {"integer", "number"}:
+        found["minimum"] = rng.randint(-2, 2)
+        found["exclusiveMinimum"] = rng.random() < 0.5
+        if rng.random() < 0.5:
+            found["maximum"], found["exclusiveMaximum"] = 9, rng.random() < 0.5
+    elif kind == "string" and rng.random() < 0.4:
+        found["enum"] = ["a", "b"]
+    elif kind == "object":
+        found["properties"] = {name: schema_30(rng, depth - 1) for name in ("x", "y")}
+        found["required"] = rng.sample(["x", "y"], rng.randint(0, 2))
+    elif kind == "array":
+        found["items"] = schema_30(rng, depth - 1)
+    if rng.random() < 0.4:
+        found["nullable"] = True
+    return found
+
+
+def spelled_31(node: Any) -> Any:
+    """The same in the words of OpenAPI 3.1."""
+    if isinstance(node, list):
+        return [spelled_31(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: spelled_31(value) for key, value in node.items() if key != "nullable"}
+    for word, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(found.get(word), bool) and found.pop(word):
+            found[word] = found.pop(bound)
+    if node.get("nullable") is True:
+        if "allOf" in found:
+            return {"anyOf": [*found["allOf"], {"type": "null"}]}
+        found["type"] = [found["type"], "null"]
+        if "enum" in found:
+            found["enum"] = [*found["enum"], None]
+    return found
+
+
+@BOUNDED
+@given(SEEDS)
+def test_the_move_from_openapi_3_0_to_3_1_finds_nothing(seed: int) -> None:
+    rng = random.Random(seed)
+    schemas = {name: schema_30(rng) for name in "AB"}
+    schemas = {name: {"type": "object", "properties": {"p": value}} for name, value in schemas.items()}
+    body = {"content": {"application/json": {"schema": schema_30(rng)}}}
+    answer = {"200": {"description": "OK", "content": {"application/json": {"schema": schema_30(rng)}}}}
+    parameters = [{"name": "q", "in": "query", "schema": schema_30(rng, 0)}]
+    paths = {"/p": {"post": {"requestBody": body, "responses": answer, "parameters": parameters}}}
+    old = openapi(paths, version="3.0.3", components={"schemas": schemas})
+    new = {**spelled_31(old), "openapi": "3.1.0"}
+    assert judge(old, new, content_model="strict").findings == []
+    assert judge(new, old, content_model="strict").findings == []
+
+
 def shared_root() -> Path:
     return Path(os.environ.get("TILLGATE_SHARED") or Path(__file__).resolve().parents[4] / "shared")
 

@@ -108,7 +108,8 @@ class Builder:
                 only = self._only_branch(raw, kind, flat, top=top)
                 if only is not None:
                     part, size = part._replace(mask=part.mask | mask), size - 1
-                    self._flatten(Part(raw[kind][only], join(part.pointer, kind, only)), flat, path, top=top, inner=True)
+                    branch = Part(raw[kind][only], join(part.pointer, kind, only))
+                    self._flatten(branch, flat, path, top=top, inner=inner or len(raw) > 1)
         branches = raw.get("allOf")
         if isinstance(branches, list):
             size -= 1
@@ -119,7 +120,8 @@ class Builder:
         for index, branch in enumerate(branches if isinstance(branches, list) else ()):
             if isinstance(branch, dict) and isinstance(branch.get("$ref"), str):
                 flat.composed.append(branch["$ref"])
-            self._flatten(Part(branch, join(part.pointer, "allOf", index)), flat, path, top=False, inner=True)
+            alone = len(raw) == 1 and len(branches) == 1
+            self._flatten(Part(branch, join(part.pointer, "allOf", index)), flat, path, top=False, inner=inner or not alone)
 
     def _only_branch(self, raw: dict[str, Any], kind: str, flat: _Flat, *, top: bool) -> int | None:
         """Index of the single meaningful branch: a union of one, or of one and null (which sets `flat.null`)."""
