@@ -31,13 +31,8 @@ def on_webhook(event: Mapping[str, Any]) -> None:
 
 
 def on_version_changed(event: Mapping[str, Any]) -> None:
-    """`catalog.*` about a version → open changes look at the world again."""
-    payload = event["payload"]
-    reference = str(event["key"])
-    digest = payload.get("digest")
-    if isinstance(digest, str) and digest and payload.get("state") in ("draft", "in_review"):
-        changes.follow("version", reference, digest, actor=None)
-    changes.refresh_about("version", reference)
+    """`catalog.*` about a version → open changes look at the world again, and follow a new contract."""
+    changes.refresh_about("version", str(event["key"]))
 
 
 @shared_task(name="governance.apply_due")

@@ -8,11 +8,12 @@ from typing import Any
 
 from catalog.domain.facts import VersionFacts
 from catalog.selectors import boundaries, consumers, contracts, dependencies, systems, tiers, versions
-from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_applicable, not_run, passed
+from governance.domain.checks import Check, CheckContext, CheckOutcome, Level, failed, finding, not_applicable, not_run, passed
 from governance.domain.subject import SubjectFacts
 from kernel.errors import DomainError, Invalid
 
 Facts = SubjectFacts
+MAX_FINDINGS = 500
 REVENUE_ENTITIES = {"price", "order", "sale", "tender", "promotion", "loyalty-account", "loyalty account", "return", "payment"}
 
 
@@ -89,29 +90,23 @@ def _comparison(context: CheckContext, facts: Facts, version: VersionFacts) -> C
 
 @_on_version
 def _lint(context: CheckContext, facts: Facts, version: VersionFacts) -> CheckOutcome:
-    from catalog.contracts import lint
+    """The house rules, as strict as tier, layer and data class ask. A finding that the neighbour before had already only warns."""
+    from catalog.contracts.lint import lint
 
     if facts.digest is None:
         return not_run("There is no contract to judge.", ["Upload a contract."])
-    found = lint.lint(contracts.document(facts.digest))
-    listed = [
-        finding(
-            f"lint.{f.rule}",
-            f.pointer,
-            f.message,
-            level="error" if f.level == "error" else "warning" if f.level == "warning" else "info",
-            line=getattr(f, "line", None),
-        )
-        for f in found[:500]
-    ]
+    within: dict[str, Any] = {"tier": version.tier, "layer": version.layer or None, "data_class": version.data_class or None}
+    report = lint(contracts.document(facts.digest), **within)
+    known = {(f.rule, f.pointer) for f in lint(contracts.document(facts.base_digest), **within).findings} if facts.base_digest else set()
+    listed = []
+    for found in report.findings[:MAX_FINDINGS]:
+        inherited = (found.rule, found.pointer) in known
+        level: Level = "error" if found.level == "error" and not inherited else "info" if found.level == "info" else "warning"
+        listed.append(finding(f"lint.{found.rule}", found.pointer, found.message, level=level, line=found.line, inherited=inherited))
     errors = sum(1 for f in listed if f["level"] == "error")
     if errors:
-        return failed(
-            f"{errors} house rule(s) are broken.",
-            listed,
-            ["Correct the contract where the findings point, or ask for a waiver of the rule."],
-        )
-    return passed(f"All house rules hold; {len(listed)} hint(s).", listed)
+        return failed(f"{errors} house rule finding(s) that are new.", listed, ["Correct the contract where the findings point, or ask for a waiver of the rule."])
+    return passed(f"No new finding of the house rules; {len(listed)} hint(s).", listed)
 
 
 @_on_version
