@@ -74,6 +74,9 @@ class Story:
         self.drop("poslog")
         again = self.run("sales", "the same POSLog file dropped again")
         self.expect("the same file changes nothing", again.accepted == 0 and journal_counts(self.supervisor) == before)
+        handed += self.drop_dirty()
+        dirty = self.run("sales", "three damaged transactions: no till, a comma in an amount, no sequence number")
+        self.expect("damaged transactions are refused with a reason", dirty.rejected == 3 and dirty.accepted == 0)
         self.account("after everything", handed)
         self.stores()
         print(
@@ -112,6 +115,19 @@ class Story:
         if "transactions" in totals:
             return int(totals["transactions"])
         return sum(len(re.findall(rb"<Transaction[ >]", Path(file).read_bytes())) for file in totals["files"])
+
+    def drop_dirty(self) -> int:
+        """Three transactions of the real file, each damaged in its own way."""
+        text = (self.data / "poslog" / "ncr-acs-51-transactions.xml").read_text(encoding="utf-8")
+        head, tail = text[: text.index("<Transaction>")], "</POSLog>"
+        sales = [one for one in re.findall(r"<Transaction>.*?</Transaction>", text, re.S) if "<ExtendedAmount>" in one][:3]
+        damaged = [
+            re.sub(r"<WorkstationID>.*?</WorkstationID>", "", sales[0]),
+            re.sub(r"<ExtendedAmount>(\d+)\.(\d+)<", r"<ExtendedAmount>\1,\2<", sales[1], count=1),
+            re.sub(r"<SequenceNumber>.*?</SequenceNumber>", "", sales[2], count=1),
+        ]
+        (incoming() / "damaged.xml").write_text(head + "".join(damaged) + tail, encoding="utf-8")
+        return len(damaged)
 
     def run(self, key: str, words: str) -> Any:
         from kernel.viewer import SYSTEM
