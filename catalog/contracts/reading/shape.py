@@ -48,7 +48,7 @@ _BY_KEY: dict[str, str] = {
     **dict.fromkeys(("items",), "a schema or a list of schemas"),
     **dict.fromkeys(("type",), "a type name or a list of them"),
     **dict.fromkeys(("required",), "a list or true or false"),
-    **dict.fromkeys(("enum",), "a list"),
+    **dict.fromkeys(("enum", "tags"), "a list"),
     **dict.fromkeys(("minimum", "maximum", "multipleOf"), "a number"),
     **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), "a number or true or false"),
     **dict.fromkeys(

@@ -30,18 +30,18 @@ SEEDS = (SWAGGER, V2, V4, ASYNC_2, ASYNC_3, SCHEMA)
 TIGHT = Limits(max_bytes=200_000, max_values=20_000, seconds=5.0)
 
 
-def use(data: bytes, name: str | None = None, limits: Limits = TIGHT) -> Document | None:
-    """Read and look at everything, or be refused properly."""
+def use(data: bytes, limits: Limits = TIGHT) -> str:
+    """Read and look at everything, or be refused properly. Answers `read` or the code of the refusal."""
     refusal: Invalid | None = None
     try:
-        document = read(data, name=name, limits=limits)
+        document = read(data, limits=limits)
     except Invalid as error:
         refusal = error
     if refusal is not None:
         assert refusal.code.startswith("contract.")
         assert len(refusal.message) < 2000
         json.dumps(refusal.data)
-        return None
+        return refusal.code
     for operation in document.operations:
         document.pointer_line(operation.pointer)
         document.origin(operation.pointer)
@@ -55,40 +55,33 @@ def use(data: bytes, name: str | None = None, limits: Limits = TIGHT) -> Documen
         document.pointer_line(problem.pointer)
     again = Document.from_canonical(document.canonical)
     assert (again.format, again.digest) == (document.format, document.digest)
-    return document
+    return "read"
+
+
+REASONS = {
+    "yaml_aliases": "contract.too_many_values",
+    "yaml_long_alias": "contract.too_many_values",
+    "yaml_flow_depth": "contract.too_deep",
+    "json_depth_lists": "contract.too_deep",
+    "json_long_reference_chain": "contract.too_deep",
+    "json_doubling": "contract.too_many_values",
+    "json_digits": "contract.number_out_of_range",
+    "large": "contract.too_large",
+    "xml_entities": "contract.xml_dtd",
+    "xml_external": "contract.xml_dtd",
+    "xml_depth": "contract.xml_syntax",
+    "edmx_paths": "contract.too_many_values",
+}
 
 
 @pytest.mark.parametrize("name", sorted(bombs()))
-def test_a_bomb_ends_within_its_bounds(name: str) -> None:
-    data = bombs()[name]
+def test_a_bomb_ends_within_its_bounds_and_for_what_it_is(name: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.process_time()
-    use(data, limits=Limits(seconds=10.0))
+    reason = use(bombs()[name], limits=Limits(seconds=10.0))
     assert time.process_time() - started < 15
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 * 1024, "more than 400 MB for one document"
-
-
-@pytest.mark.parametrize(
-    ("name", "code"),
-    [
-        ("yaml_aliases", "contract.too_many_values"),
-        ("yaml_long_alias", "contract.too_many_values"),
-        ("yaml_flow_depth", "contract.too_deep"),
-        ("json_depth_lists", "contract.too_deep"),
-        ("json_long_reference_chain", "contract.too_deep"),
-        ("json_doubling", "contract.too_many_values"),
-        ("json_digits", "contract.number_out_of_range"),
-        ("large", "contract.too_large"),
-        ("xml_entities", "contract.xml_dtd"),
-        ("xml_external", "contract.xml_dtd"),
-        ("xml_depth", "contract.xml_syntax"),
-        ("edmx_paths", "contract.too_many_values"),
-    ],
-)
-def test_a_bomb_is_refused_for_what_it_is(name: str, code: str) -> None:
-    with pytest.raises(Invalid) as caught:
-        read(bombs()[name])
-    assert caught.value.code == code
+    assert REASONS.get(name, reason) == reason
 
 
 def test_schemas_that_contain_themselves_are_no_bomb() -> None:
@@ -114,8 +107,7 @@ def test_damaged_bytes_are_read_or_refused(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [0, 3, 4, 5])
 def test_disturbed_values_are_read_or_refused(seed: int) -> None:
-    document = use(SEEDS[seed], limits=Limits())
-    assert document is not None
+    document = read(SEEDS[seed])
     chance = random.Random(seed)
     for _ in range(100):
         use(json.dumps(disturb(document.source, chance)).encode())
