@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.ledger import database_target, exchange, parking, vendor_target
+import runtime.ledger.append as append_module
+from runtime.ledger import claims, connections, database_target, exchange, parked, parking, vendor_target
 from runtime.ledger.claims import step
-from runtime.ledger.faultpoints import hit as _hit
 
 WHAT = {
     "token": "the token is not checked at completion: a paused owner goes on beside its heir",
@@ -36,7 +36,7 @@ def _outside(conn: Any, taken: Any, table: Any, mapper: Any, messages: Any, stop
     """`database_target._apply` with the step committed before the effect."""
     go, waiting = parking.split(messages, database_target.parked_keys(conn, taken, messages) | {stop.key for stop in stops})
     waiting = [m for m in waiting if m.position not in {stop.position for stop in stops}]
-    mapped, refused, skipped = parking.map_messages(go, mapper)
+    mapped, refused, _ = parking.map_messages(go, mapper)
     rows = {message.key: (message.position, values) for message, values in mapped}
     step(
         conn,
@@ -48,8 +48,34 @@ def _outside(conn: Any, taken: Any, table: Any, mapper: Any, messages: Any, stop
     with conn.transaction():
         database_target.upsert(conn, table, list(rows.values()))
         parking.park(conn, taken, [*stops, *refused, *parking.behind(waiting)])
-    assert _hit
-    del skipped
+
+
+def _lock_like_a_sequence(
+    conn: Any, reader: Any, stream: Any, by_lane: dict[int, Any], items: Any, cursor: Any, token: Any, lease: float
+) -> Any:
+    """`append._lock` with numbers taken and committed on another connection, as `nextval` does."""
+    counters = {}
+    with connections.connected(name="plant") as other:
+        for lane in sorted(by_lane):
+            row = other.execute(
+                "update runtime_lane set next = next + %s where stream_id = %s and lane = %s returning next - %s",
+                (len(by_lane[lane]), stream.id, lane, len(by_lane[lane])),
+            ).fetchone()
+            assert row
+            counters[lane] = row[0]
+    reader.execute(
+        "select key, hash, version, position from runtime_head where stream_id = %s and key = any(%s)",
+        (stream.id, list({item.key for item in items})),
+    )
+    return counters, {row[0]: append_module._Head(*row[1:]) for row in reader.fetchall()}
+
+
+_write = append_module._Plan.write
+
+
+def _write_without_counters(self: Any, conn: Any) -> None:
+    self.counters = []
+    _write(self, conn)
 
 
 SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
@@ -62,3 +88,37 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "overtake": [(vendor_target, "split", _no_one_waits), (database_target, "split", _no_one_waits)],
     "intent": [],
 }
+
+
+# -- the same in a real process ------------------------------------------------------------------------------------------
+
+_GATE = "join runtime_gate g on g.subscription_id = q.subscription_id"
+_NO_GATE = """join (select s0.id as subscription_id, d0.release_id, d0.id as deployment_id from runtime_subscription s0
+                       join runtime_deployment d0 on d0.id = s0.deployment_id) g on g.subscription_id = q.subscription_id"""
+_STATEMENTS: dict[str, list[tuple[Any, str, str, str]]] = {
+    "token": [(claims, "_STEP", "and p.token = %(token)s ", ""), (claims, "_RELEASE", "and token = %s", "and (token = %s or true)")],
+    "gate": [
+        (claims, "_CLAIM", _GATE, _NO_GATE), (parked, "_CLAIM", _GATE, _NO_GATE),
+        (claims, "_STEP", "select exists (select from runtime_gate", "select true or exists (select from runtime_gate"),
+    ],
+    "intent": [(claims, "_STEP", "intent = case when g.open then %(intent)s::bigint end", "intent = null::bigint")],
+}  # fmt: skip
+_PROCESSES: dict[str, list[tuple[Any, str, Any]]] = {
+    "sequence": [(append_module, "_lock", _lock_like_a_sequence), (append_module._Plan, "write", _write_without_counters)],
+}
+WITHOUT_TRIGGERS = {
+    "gate": ("runtime_progress_token", "runtime_parked_token"),
+    "token": ("runtime_progress_move", "runtime_progress_token"),
+}
+"""Guards in the database that would stop a planted bug by themselves: they are set aside, so that the campaign is what finds it."""
+
+
+def put_in(name: str) -> None:
+    """Put one known bug into this process. `early` is the till's own (see `runner.py`)."""
+    for module, attribute, value in [*SIMULATED[name], *_PROCESSES.get(name, [])]:
+        setattr(module, attribute, value)
+    for module, attribute, old, new in _STATEMENTS.get(name, []):
+        text = getattr(module, attribute)
+        if old not in text:
+            raise AssertionError(f"the plant {name} does not fit {module.__name__}.{attribute} any more")
+        setattr(module, attribute, text.replace(old, new))

@@ -1,0 +1,286 @@
+"""The installation under attack: durable PostgreSQL, Valkey, sandbox, proxies between all of them, and the product's processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from portal.embedded import Embedded
+from sandbox.client import Sandbox
+from tests.faults.proxy import FaultProxy
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def at_port(url: str, port: int) -> str:
+    """The same URL on a loopback port."""
+    parts = urlsplit(url)
+    login = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{port}" if login else f"127.0.0.1:{port}"))
+
+
+def port_of(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
+
+
+class Servers:
+    """PostgreSQL and Valkey behind proxies. `own`: started here, durable, and may be restarted; else those of the environment."""
+
+    def __init__(self, folder: Path, seed: int, *, own: bool) -> None:
+        self.own = own
+        self.embedded = Embedded(folder / "servers", durable=True) if own else None
+        if self.embedded is not None:
+            self.postgres_url, self.redis_url = self.embedded.start_postgres(), self.embedded.start_valkey()
+        else:
+            self.postgres_url, self.redis_url = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
+        self.postgres = FaultProxy(("127.0.0.1", port_of(self.postgres_url)), seed=seed).start()
+        self.admin = FaultProxy(("127.0.0.1", port_of(self.postgres_url)), seed=seed).start()
+        self.redis = FaultProxy(("127.0.0.1", port_of(self.redis_url)), seed=seed + 1).start()
+
+    def restart_postgres(self) -> None:
+        """Immediate shutdown (SIGQUIT: no checkpoint, no goodbye), then crash recovery, perhaps on another port."""
+        assert self.embedded is not None
+        pid = int((self.embedded.data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGQUIT)
+        _gone(pid)
+        (self.embedded.data / "postmaster.pid").unlink(missing_ok=True)
+        self.postgres_url = self.embedded.start_postgres()
+        for proxy in (self.postgres, self.admin):
+            proxy.upstream = ("127.0.0.1", port_of(self.postgres_url))
+
+    def kill_redis(self) -> None:
+        assert self.embedded is not None
+        process = next(p for p, _, name in reversed(self.embedded._running) if name == "valkey")
+        process.kill()
+        process.wait()
+
+    def start_redis(self) -> None:
+        assert self.embedded is not None
+        self.redis_url = self.embedded.start_valkey()
+        self.redis.upstream = ("127.0.0.1", port_of(self.redis_url))
+
+    def stop(self) -> None:
+        for proxy in (self.postgres, self.admin, self.redis):
+            proxy.stop()
+        if self.embedded is not None:
+            self.embedded.stop()
+
+
+def _gone(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+    while Path(f"/proc/{pid}").exists() and _state(pid) not in ("Z", ""):
+        time.sleep(0.01)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0]
+    except (OSError, IndexError):
+        return ""
+
+
+@dataclass(slots=True)
+class Process:
+    """One product process. `plan` says what it was started to die of."""
+
+    slot: str
+    kind: str
+    pid: int = 0
+    fault: str | None = None
+    resume_at: float | None = None
+    paused_from: float | None = None
+
+    @property
+    def stopped(self) -> bool:
+        return _state(self.pid) == "T"
+
+
+@dataclass(slots=True)
+class Ended:
+    slot: str
+    pid: int
+    status: int
+
+
+class Processes:
+    """The runner's client: spawn, kill, pause, and hear who has ended."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.log = folder / "processes.log"
+        self.running: dict[str, Process] = {}
+        self._events: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._pending: dict[str, Process] = {}
+        self._err = self.log.open("ab")
+        self.runner = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.runner"], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._err
+        )  # fmt: skip
+        threading.Thread(target=self._read, daemon=True).start()
+        said = self._events.get(timeout=120)
+        if "ready" not in said:
+            raise RuntimeError(f"the runner did not start; see {self.log}")
+
+    def _read(self) -> None:
+        assert self.runner.stdout is not None
+        for line in self.runner.stdout:
+            self._events.put(json.loads(line))
+        self._events.put({"runner": "gone"})
+
+    def spawn(self, slot: str, kind: str, *, fault: str | None = None, plant: str | None = None, **arguments: Any) -> Process:
+        """Start a process and wait until it has its number."""
+        made = Process(slot, kind, fault=fault)
+        self._pending[slot] = made
+        assert self.runner.stdin is not None
+        order = {"spawn": slot, "kind": kind, "fault": fault, "plant": plant, "arguments": arguments}
+        self.runner.stdin.write(json.dumps(order).encode() + b"\n")
+        self.runner.stdin.flush()
+        ended: list[dict[str, Any]] = []
+        while not made.pid:
+            said = self._events.get(timeout=60)
+            if said.get("spawned") == slot:
+                made.pid = said["pid"]
+            else:
+                ended.append(said)
+        for said in ended:
+            self._events.put(said)
+        self.running[slot] = made
+        return made
+
+    def ended(self) -> list[Ended]:
+        """Who has ended since the last question."""
+        found: list[Ended] = []
+        while True:
+            try:
+                said = self._events.get_nowait()
+            except queue.Empty:
+                return found
+            if "ended" not in said:
+                raise RuntimeError(f"the runner has gone; see {self.log}")
+            slot = said["ended"]
+            if slot in self.running and self.running[slot].pid == said["pid"]:
+                del self.running[slot]
+            found.append(Ended(slot, said["pid"], said["status"]))
+
+    def signal(self, slot: str, number: signal.Signals) -> None:
+        process = self.running.get(slot)
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, number)
+
+    def stop(self) -> None:
+        for slot in list(self.running):
+            self.signal(slot, signal.SIGKILL)
+        if self.runner.stdin is not None:
+            self.runner.stdin.close()
+        self.runner.wait(20)
+        if self.runner.stdout is not None:
+            self.runner.stdout.close()
+        self._err.close()
+
+
+@dataclass
+class History:
+    """The operation history: every injection and every decision with its time, one JSON line each."""
+
+    path: Path
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def note(self, what: str, **more: Any) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+        with self.path.open("a") as lines:
+            lines.write(json.dumps({"at": time.time(), "what": what, **more}, default=str) + "\n")
+
+
+class Vendors:
+    """The sandbox behind proxies with stable ports. `blind` vendors check no key and no version, so that every second send shows."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.seed = folder, seed
+        self.sandbox: Sandbox | None = None
+        self.erp = FaultProxy(("127.0.0.1", 1), seed=seed + 2).start()
+        self.stores = FaultProxy(("127.0.0.1", 1), seed=seed + 3).start()
+
+    def begin(self, name: str, *, blind: bool) -> Sandbox:
+        """A fresh sandbox with empty journals."""
+        if self.sandbox is not None:
+            self.sandbox.stop()
+        self.sandbox = Sandbox(state=self.folder / name, ports={"erp": 0, "stores": 0}, seed=self.seed, stores=2).start()
+        self.erp.upstream = ("127.0.0.1", self.sandbox.ports["erp"])
+        self.stores.upstream = ("127.0.0.1", self.sandbox.ports["stores"])
+        for proxy in (self.erp, self.stores):
+            proxy.reset()
+        self.sandbox.erp.control(set={"honour_keys": not blind})
+        self.sandbox.stores.control(set={"honour_versions": not blind})
+        return self.sandbox
+
+    def stop(self) -> None:
+        for proxy in (self.erp, self.stores):
+            proxy.stop()
+        if self.sandbox is not None:
+            self.sandbox.stop()
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "SANDBOX_ERP_URL": f"http://127.0.0.1:{self.erp.port}", "SANDBOX_STORES_URL": f"http://127.0.0.1:{self.stores.port}",
+            "SANDBOX_LOYALTY_URL": "http://127.0.0.1:1", "SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox",
+            "SANDBOX_LOYALTY_CREDENTIALS": "sandbox", "TILLGATE_PLACE_POSLOG": "/nowhere",
+        }  # fmt: skip
+
+
+class Installation:
+    """Everything together. Django in this process speaks to the database through a proxy that is never broken."""
+
+    def __init__(self, folder: Path, seed: int, *, own: bool, lease: float) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.seed, self.lease = folder, seed, lease
+        self.servers = Servers(folder, seed, own=own)
+        self.vendors = Vendors(folder, seed)
+        self.processes: Processes | None = None
+        self.history = History(folder / "history.jsonl")
+
+    def prepare_django(self) -> None:
+        """Settings of this process; migrations on a server of our own."""
+        os.environ |= {
+            "DATABASE_URL": at_port(self.servers.postgres_url, self.servers.admin.port), "REDIS_URL": at_port(self.servers.redis_url, self.servers.redis.port),
+            "DJANGO_SETTINGS_MODULE": "portal.settings", "STATE_DIR": str(self.folder / "state"),
+        }  # fmt: skip
+        os.environ.setdefault("SECRET_KEY", "faults")
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=os.environ, check=True)
+        import django
+
+        django.setup()
+
+    def start_processes(self, database_url: str | None = None) -> Processes:
+        environment = os.environ | self.vendors.environment() | {
+            "DATABASE_URL": at_port(database_url or self.servers.postgres_url, self.servers.postgres.port),
+            "REDIS_URL": at_port(self.servers.redis_url, self.servers.redis.port), "TILLGATE_LEASE_SECONDS": str(self.lease),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }  # fmt: skip
+        self.processes = Processes(self.folder, environment)
+        return self.processes
+
+    def stop(self) -> None:
+        if self.processes is not None:
+            self.processes.stop()
+        self.vendors.stop()
+        self.servers.stop()
+
+    def __enter__(self) -> Installation:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()

@@ -1,0 +1,134 @@
+"""What the tills push: two integrations of the product's own catalog, and plans that a seed decides.
+
+`campaign-sales`: facts (a sale happens once) to the ERP's posting endpoint. `campaign-prices`: states with growing versions to two
+stores and to a table of the product's database. Every document that reaches a vendor carries the number of the release that sent it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
+SALES, PRICES = "campaign-sales", "campaign-prices"
+STORES = ("1", "2")
+TABLE = "campaign_price"
+REFUSED_FROM = 4  # prices of every 17th item are refused from this version on: dead letters, and others waiting behind them
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Batches of one till. Batch n holds `sales` new sales and one new version of `prices` items, each item at most once."""
+
+    seed: int
+    till: int
+    batches: int
+    sales: int = 10
+    prices: int = 4
+    items: int = 40
+    again: int = 12  # every so many batches the one before is pushed a second time
+
+    def batch(self, number: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        if self.sales:
+            yield SALES, self._sales(number)
+            if self.again and number and number % self.again == 0:
+                yield SALES, self._sales(number - 1)
+        if self.prices:
+            yield PRICES, self._prices(number)
+            if self.again and number % self.again == 1:
+                yield PRICES, self._prices(number)
+
+    def _sales(self, number: int) -> list[dict[str, Any]]:
+        return [
+            {"id": self.sale(number, i), "kind": "retail", "store": "1", "till": str(self.till), "businessDate": "2026-11-23", "sequence": number * self.sales + i,
+             "currency": "EUR", "total": "9.90", "lines": [{"item": "4711", "quantity": "1", "amount": "9.90", "kind": "sale"}]}
+            for i in range(self.sales)
+        ]  # fmt: skip
+
+    def sale(self, number: int, index: int) -> str:
+        return f"s{self.seed}-{self.till}-{number}-{index}"
+
+    def _prices(self, number: int) -> list[dict[str, Any]]:
+        made = []
+        for i in range(self.prices):
+            item, version = divmod_item(number * self.prices + i, self.items)
+            made.append(price(name(self.seed, self.till, item), item, version))
+        return made
+
+    def expected_sales(self) -> set[str]:
+        return {self.sale(number, i) for number in range(self.batches) for i in range(self.sales)}
+
+    def expected_prices(self) -> dict[str, int]:
+        """Newest version by item."""
+        newest: dict[str, int] = {}
+        for count in range(self.batches * self.prices):
+            item, version = divmod_item(count, self.items)
+            newest[name(self.seed, self.till, item)] = version
+        return newest
+
+
+def divmod_item(count: int, items: int) -> tuple[int, int]:
+    version, item = divmod(count, items)
+    return item, version + 1
+
+
+def name(seed: int, till: int, item: int) -> str:
+    return f"p{seed}-{till}-{item:04d}"
+
+
+def refused_from(item: str) -> int | None:
+    """The first version of an item that stores refuse, None for a sound one."""
+    return REFUSED_FROM if int(item.rsplit("-", 1)[1]) % 17 == 3 else None
+
+
+def price(key: str, item: int, version: int) -> dict[str, Any]:
+    wrong = refused_from(key)
+    return {
+        "id": key,
+        "version": version,
+        "price": "-1.00" if wrong and version >= wrong else f"{version}.{item % 100:02d}",
+        "currency": "EUR",
+    }
+
+
+def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = True) -> dict[str, dict[str, Any]]:
+    """Both manifests at one build, cut from the demo's own."""
+    sales = yaml.safe_load((DEMO / "integrations" / "sales.yaml").read_text())
+    prices = yaml.safe_load((DEMO / "integrations" / "products-and-prices.yaml").read_text())
+    sales |= {"integration": SALES, "title": "Campaign sales", "note": f"build {build}", "lanes": 4}
+    prices |= {"integration": PRICES, "title": "Campaign prices", "note": f"build {build}", "lanes": 4}
+    for made in (sales, prices):
+        made.pop("schedule", None)
+    sales["sources"][0].pop("connection")
+    erp = next(target for target in sales["targets"] if target["name"] == "erp-sales")
+    erp |= {"when": "kind == 'retail'", "batch": batch, "deadline": deadline}
+    erp.pop("schema", None)
+    erp["mapping"]["fields"].append({"to": "entity", "constant": f"build {build}"})
+    sales["targets"] = [erp]
+    source = next(one for one in prices["sources"] if one["name"] == "price")
+    source.pop("connection")
+    source.pop("schema", None)
+    prices["sources"] = [source]
+    prices["event"] = {"name": "price.changed", "meaning": "state", "key": "/id"}
+    store = next(target for target in prices["targets"] if target["name"] == "store-prices")
+    store |= {"instances": list(STORES), "coalesce": False, "batch": batch, "deadline": deadline}
+    for gone in ("when", "schema", "source"):
+        store.pop(gone, None)
+    fields = [
+        {"to": "id", "from": "id", "type": "string", "required": True},
+        {"to": "version", "from": "version", "type": "integer", "required": True},
+        {"to": "price", "from": "price", "type": "decimal", "scale": 2, "write": "text", "required": True},
+        {"to": "currency", "from": "currency", "type": "string", "max_length": 3, "required": True},
+    ]
+    store["mapping"] = {"mapping": "campaign-price", "version": "1", "fields": [*fields, {"to": "build", "constant": str(build)}]}
+    prices["targets"] = [store]
+    if table:
+        prices["targets"].append({
+            "name": "price-copy", "system": store["system"], "table": {"name": TABLE, "key": ["id"]}, "idempotency": "N", "batch": batch,
+            "writes": store["writes"], "mapping": {"mapping": "campaign-copy", "version": "1", "fields": fields},
+        })  # fmt: skip
+    return {SALES: sales, PRICES: prices}

@@ -1,0 +1,155 @@
+"""Starts the product's processes quickly: Django is loaded once, every process is a fork of that. Orders and reports are JSON lines.
+
+    {"spawn": "worker1", "kind": "worker", "fault": "vendor.after_send:3:stop", "plant": "token", "arguments": {…}}  → {"spawned": "worker1", "pid": 123}
+    when a process has ended                                                                                       → {"ended": "worker1", "status": -9}
+
+A forked worker runs `runtime.services.working.run_forever`, a scheduler `runtime.services.scheduling.run_forever`, a till pushes
+through `runtime.services.intake.accept`. Known bugs are put in by `plants.py`, in the fork, before the product's loop starts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def _prepare() -> None:
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    django.setup()
+    import runtime.services.intake
+    import runtime.services.scheduling
+    import runtime.services.working
+    import tests.faults.plants  # noqa: F401
+
+
+def _arm(fault: str | None) -> None:
+    from runtime.ledger import faultpoints
+
+    point, _, rest = (fault or "").partition(":")
+    count, _, how = rest.partition(":")
+    faultpoints._point, faultpoints._left, faultpoints._how = point, int(count) if count.isdigit() else 0, how
+
+
+def _worker(arguments: dict[str, Any]) -> None:
+    from runtime.services import working
+
+    working.run_forever(tiers=arguments.get("tiers", (0, 1, 2, 3)), collect=False)
+
+
+def _scheduler(arguments: dict[str, Any]) -> None:
+    from runtime.services import scheduling
+
+    scheduling.run_forever()
+
+
+def _till(arguments: dict[str, Any]) -> None:
+    """Pushes batch after batch of a plan that its seed decides, and writes a line for every batch that was acknowledged.
+
+    After a restart it pushes the first batch without a line again: that is what a till does that got no answer.
+    """
+    from kernel.errors import Unavailable
+    from runtime.services import intake
+    from tests.faults.load import Plan
+
+    plan = Plan(**arguments["plan"])
+    path, early = Path(arguments["acknowledged"]), bool(arguments.get("early"))
+    start = len(path.read_text().splitlines()) if path.exists() else 0
+    with path.open("a", buffering=1) as lines:
+        for number in range(start, plan.batches):
+            if arguments.get("pause"):
+                time.sleep(arguments["pause"])
+            if early:
+                lines.write(f"{number}\n")
+            while True:
+                try:
+                    for integration, items in plan.batch(number):
+                        receipts = intake.accept(integration, "production", items)
+                        if any(receipt.status in ("refused", "conflict") for receipt in receipts):
+                            raise AssertionError(f"batch {number} of {integration}: {receipts[:3]}")
+                    break
+                except Unavailable:
+                    if early:
+                        break
+                    time.sleep(0.1)
+            if not early:
+                lines.write(f"{number}\n")
+
+
+KINDS = {"worker": _worker, "scheduler": _scheduler, "till": _till}
+
+
+def _fork(order: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _end_with_parent()
+        os.close(0)
+        os.dup2(2, 1)
+        _arm(order.get("fault"))
+        if order.get("plant"):
+            from tests.faults import plants
+
+            plants.put_in(order["plant"])
+        KINDS[order["kind"]](order.get("arguments", {}))
+        status = 0
+    except SystemExit as error:
+        status = int(error.code or 0)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _end_with_parent() -> None:
+    from portal.embedded import die_with_parent
+
+    die_with_parent(signal.SIGKILL)()
+
+
+def _say(**words: Any) -> None:
+    sys.stdout.write(json.dumps(words) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    _prepare()
+    _say(ready=True)
+    names: dict[int, str] = {}
+    buffer = b""
+    while True:
+        ready, _, _ = select.select([0], [], [], 0.02)
+        if ready:
+            got = os.read(0, 65536)
+            if not got:
+                break
+            buffer += got
+            *lines, buffer = buffer.split(b"\n")
+            for line in lines:
+                order = json.loads(line)
+                pid = _fork(order)
+                names[pid] = order["spawn"]
+                _say(spawned=order["spawn"], pid=pid)
+        while names:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                break
+            _say(ended=names.pop(pid), pid=pid, status=os.waitstatus_to_exitcode(status))
+    for pid in names:
+        os.kill(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
