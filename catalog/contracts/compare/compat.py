@@ -100,6 +100,15 @@ def check_transitive(versions: Sequence[Any], *, direction: str, content_model: 
 
 
 def _compare(old: Any, new: Any, flow: Flow, content_model: ContentModel) -> list[Finding]:
+    try:
+        return _findings(old, new, flow, content_model)
+    except RecursionError:
+        raise Invalid(
+            "compat.too_deep", "The schemas are nested too deeply to be compared. Name the inner schemas.", {}
+        ) from None
+
+
+def _findings(old: Any, new: Any, flow: Flow, content_model: ContentModel) -> list[Finding]:
     left, right = SchemaSource(old, _dialect(old)), SchemaSource(new, _dialect(new))
     diff = SchemaDiff(left, right, Settings(strict=content_model == "strict", declared=False))
     report = Report(_Plain(), _Plain(), diff, Policy(content_model=content_model), sets_only=True)

@@ -45,7 +45,7 @@ def compare(base: DocumentLike, revision: DocumentLike, *, policy: Policy = DEFA
 
     `as_of` is the day against which sunsets are judged (today in UTC when left out; pass it wherever the result is kept, so
     that it can be computed again). Raises Invalid `contract.family` when the documents are of kinds that have nothing in
-    common.
+    common, `contract.comparison_too_large` or `contract.comparison_too_deep` when the work would not end in bounds.
     """
     today = as_of or dt.datetime.now(tz=dt.UTC).date()
     kind = family(base.format)
@@ -59,7 +59,14 @@ def compare(base: DocumentLike, revision: DocumentLike, *, policy: Policy = DEFA
     # A reference that could not be followed may hide a change, even between two files of the same bytes.
     doubtful = bool(getattr(base, "problems", ()) or getattr(revision, "problems", ()))
     if base.digest != revision.digest or base.format != revision.format or doubtful:
-        findings = _findings(base, revision, kind, policy, today)
+        try:
+            findings = _findings(base, revision, kind, policy, today)
+        except RecursionError:
+            raise Invalid(
+                "contract.comparison_too_deep",
+                "The schemas are nested in unions too deeply to be compared. Name the inner alternatives once.",
+                {},
+            ) from None
     counts = {level: sum(1 for item in findings if item.level == level) for level in ("breaking", "warning", "info")}
     return Comparison(
         verdict=verdict_of(findings),

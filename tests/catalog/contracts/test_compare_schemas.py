@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kernel.errors import Invalid
 from tests.catalog.contracts.contract_documents import judge, rules, with_event, with_request, with_response
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}
@@ -328,3 +329,25 @@ def test_the_tag_of_a_union_is_a_promise_in_both_directions(wrap: Any) -> None:
     for other in (renamed, gone, turned):
         assert judge(wrap(base, **parts), wrap(other, **parts)).verdict == "breaking"
     assert judge(wrap(base, **parts), wrap(base, **parts)).findings == []
+
+
+def _linked(count: int, limit: int, targets: Any) -> dict[str, Any]:
+    schemas: dict[str, Any] = {"C%d" % count: {"type": "string"}}
+    for index in range(count):
+        branches = [{"$ref": f"#/components/schemas/C{target}"} for target in targets(index)]
+        union = {"anyOf": [*branches, {"type": "string", "maxLength": limit}]}
+        schemas[f"C{index}"] = {"type": "object", "properties": {"value": {"type": "string", "maxLength": limit}, "next": union}}
+    return with_request({"$ref": "#/components/schemas/C0"}, components={"schemas": schemas})
+
+
+def test_unions_that_all_refer_to_each_other_are_compared_with_each_finding_once() -> None:
+    old, new = (_linked(6, limit, lambda index: range(6)) for limit in (9, 5))
+    found = [finding for finding in judge(old, new).findings if finding.rule == "request-property-max-length-decreased"]
+    assert len(found) == len({finding.revision_pointer for finding in found}) == 12
+
+
+def test_schemas_nested_in_unions_without_measure_are_refused_in_bounds() -> None:
+    old, new = (_linked(400, limit, lambda index: [index + 1]) for limit in (9, 5))
+    with pytest.raises(Invalid) as caught:
+        judge(old, new)
+    assert caught.value.code == "contract.comparison_too_deep"

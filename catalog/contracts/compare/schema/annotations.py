@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.contracts.compare.schema import lifecycle
 from catalog.contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
-from catalog.contracts.compare.schema.keywords import ANNOTATIONS
+from catalog.contracts.compare.schema.keywords import is_word
 from catalog.contracts.compare.schema.node import Node
 from catalog.contracts.compare.schema.values import is_number, value_key
 
@@ -85,11 +85,7 @@ def _compare_odata(meeting: Meeting) -> None:
 
 def _only_words(node: Node) -> bool:
     """True when a part of the node describes and demands nothing."""
-    return any(isinstance(part.raw, dict) and all(_is_word(keyword) for keyword in part.raw) for part in node.flat)
-
-
-def _is_word(keyword: str) -> bool:
-    return keyword in ANNOTATIONS or keyword.startswith("x-")
+    return any(isinstance(part.raw, dict) and all(is_word(keyword) for keyword in part.raw) for part in node.flat)
 
 
 def _equal(old: tuple[Any], new: tuple[Any]) -> bool:

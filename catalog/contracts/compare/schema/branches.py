@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from catalog.contracts.compare.schema.disjoint import disjoint
+from catalog.contracts.compare.schema.keywords import is_word
 from catalog.contracts.compare.schema.node import Node
 from catalog.contracts.compare.schema.source import DROP_ANY_OF, DROP_ONE_OF, Parts
 from catalog.contracts.compare.schema.values import ALL_TYPES
@@ -20,7 +21,11 @@ def alternatives(node: Node) -> list[Parts]:
     if node.groups:
         group = node.groups[0]
         mask = DROP_ANY_OF if group.kind == "anyOf" else DROP_ONE_OF
-        rest = tuple(part._replace(mask=part.mask | mask) if id(part.raw) == group.owner else part for part in node.flat)
+        rest = tuple(
+            part._replace(mask=part.mask | mask) if id(part.raw) == group.owner else part
+            for part in node.flat
+            if id(part.raw) != group.owner or not all(is_word(word) or word == group.kind for word in part.raw)
+        )
         return [(*rest, *branch) for branch in group.branches]
     return [node.flat]
 

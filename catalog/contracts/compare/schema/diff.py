@@ -19,8 +19,10 @@ from catalog.contracts.compare.schema.build import Builder
 from catalog.contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS, Change, Edge, Flow, Pair, PairKey, flip
 from catalog.contracts.compare.schema.node import Node, is_plain
 from catalog.contracts.compare.schema.source import Parts, Sameness, SchemaSource
+from kernel.errors import Invalid
 
 _FINITE_LIMIT = 200
+_MAX_PAIRS = 100_000
 _WORDS = frozenset({"annotation-changed", "default-value-added", "default-value-removed", "default-value-changed"})
 
 
@@ -52,6 +54,9 @@ class SchemaDiff:
         self._nodes: dict[PairKey, tuple[Node, Node]] = {}
         self._open: set[PairKey] = set()
         self._relations: dict[PairKey, int] = {}
+        # Answers that leaned on open pairs hold as long as those stay open.
+        self._provisional: dict[PairKey, int] = {}
+        self._leaning: dict[PairKey, list[PairKey]] = {}
 
     def link(self, old: Parts, new: Parts, flow: Flow) -> PairKey | None:
         """Key of the comparison of two conjunctions; None when they are the same on both sides."""
@@ -75,11 +80,19 @@ class SchemaDiff:
             return found
         if key in self._open:
             return None
+        if len(self._pairs) > _MAX_PAIRS:
+            raise Invalid(
+                "contract.comparison_too_large",
+                f"The two contracts need more than {_MAX_PAIRS} schema comparisons: their unions multiply. Name fewer alternatives.",
+                {"limit": _MAX_PAIRS},
+            )
         self._open.add(key)
         try:
             found = Meeting(self, key).settle()
         finally:
             self._open.discard(key)
+            for name in self._leaning.pop(key, ()):
+                self._provisional.pop(name, None)
         self._pairs[key] = found
         return found
 
@@ -90,14 +103,17 @@ class SchemaDiff:
         known = self._relations.get(key)
         if known is not None:
             return known
-        effect, leaned = NONE, False
+        provisional = self._provisional.get(key)
+        if provisional is not None:
+            return provisional
+        effect, leaned = NONE, set[PairKey]()
         stack = [(key, False, BOTH)]
         seen = {(key, False, BOTH)}
         while stack and effect != BOTH:
             current, negated, mask = stack.pop()
             pair = self.pair(current)
             if pair is None:
-                leaned = True
+                leaned.add(current)
                 continue
             for change in pair.changes:
                 if not self.is_silent(change):
@@ -109,6 +125,10 @@ class SchemaDiff:
                     stack.append(follow)
         if not leaned or effect == BOTH:
             self._relations[key] = effect
+        else:
+            self._provisional[key] = effect
+            for name in leaned:
+                self._leaning.setdefault(name, []).append(key)
         return effect
 
     def is_silent(self, change: Change) -> bool:

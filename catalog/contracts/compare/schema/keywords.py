@@ -37,6 +37,15 @@ STRUCTURE = frozenset(
 )
 
 
+def is_word(keyword: str) -> bool:
+    """True for keywords that describe or organise and say nothing about values."""
+    return keyword in ANNOTATIONS or keyword in _PLACES or (keyword.startswith("x-") and keyword not in _HANDLERS)
+
+
+#: Organisation without a reference or a composition.
+_PLACES = frozenset({"$schema", "$id", "id", "$anchor", "$vocabulary", "$defs", "definitions"})
+
+
 class Reading:
     """Applies one raw part to a node, keyword by keyword."""
 
