@@ -332,7 +332,7 @@ def test_the_tag_of_a_union_is_a_promise_in_both_directions(wrap: Any) -> None:
 
 
 def _linked(count: int, limit: int, targets: Any) -> dict[str, Any]:
-    schemas: dict[str, Any] = {"C%d" % count: {"type": "string"}}
+    schemas: dict[str, Any] = {f"C{count}": {"type": "string"}}
     for index in range(count):
         branches = [{"$ref": f"#/components/schemas/C{target}"} for target in targets(index)]
         union = {"anyOf": [*branches, {"type": "string", "maxLength": limit}]}

@@ -20,7 +20,7 @@ from tests.catalog.contracts.contract_documents import TODAY, judge, openapi
 from tests.catalog.contracts.schema_pairs import document, edit, schema, value_near
 
 SEEDS = st.integers(min_value=0, max_value=2**40)
-EXAMPLES = int(os.environ.get("TILLGATE_PROPERTY_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("TILLGATE_PROPERTY_EXAMPLES", "100"))
 BOUNDED = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
 
 

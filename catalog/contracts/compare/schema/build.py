@@ -110,17 +110,18 @@ class Builder:
                     part, size = part._replace(mask=part.mask | mask), size - 1
                     branch = Part(raw[kind][only], join(part.pointer, kind, only))
                     self._flatten(branch, flat, path, top=top, inner=inner or len(raw) > 1)
-        branches = raw.get("allOf")
-        if isinstance(branches, list):
+        composed = raw.get("allOf")
+        branches = composed if isinstance(composed, list) else []
+        if isinstance(composed, list):
             size -= 1
             if top and self.source.dialect.nullable and raw.get("nullable") is True:
                 flat.null = True
         if size:
             flat.add(part._replace(mask=part.mask | EXPANDED))
-        for index, branch in enumerate(branches if isinstance(branches, list) else ()):
+        alone = len(raw) == 1 and len(branches) == 1
+        for index, branch in enumerate(branches):
             if isinstance(branch, dict) and isinstance(branch.get("$ref"), str):
                 flat.composed.append(branch["$ref"])
-            alone = len(raw) == 1 and len(branches) == 1
             self._flatten(Part(branch, join(part.pointer, "allOf", index)), flat, path, top=False, inner=inner or not alone)
 
     def _only_branch(self, raw: dict[str, Any], kind: str, flat: _Flat, *, top: bool) -> int | None:
