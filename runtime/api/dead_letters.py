@@ -170,13 +170,13 @@ class RejectedLetter(_CaseView):
 
     @extend_schema(
         operation_id="rejected_resubmit", tags=["runtime"], summary="Hand it in again, corrected",
-        request=shapes.ResubmitSerializer, responses=shapes.ReceiptSerializer,
+        request=shapes.ResubmitSerializer, responses=shapes.IntakeReceiptSerializer,
     )  # fmt: skip
     def post(self, request: Request, number: int) -> Response:
         data = self.validated(shapes.ResubmitSerializer)
         self.operated(number)
         receipt = services.resubmit_rejected(number, payload=data["payload"], actor=request.user, note=data["reason"])
-        return Response(shapes.ReceiptSerializer(receipt).data)
+        return Response(shapes.IntakeReceiptSerializer(receipt).data)
 
 
 class RejectedDismissal(_CaseView):
@@ -184,10 +184,10 @@ class RejectedDismissal(_CaseView):
 
     @extend_schema(
         operation_id="rejected_dismiss", tags=["runtime"], summary="Decide that it is not needed",
-        request=shapes.ReasonSerializer, responses=shapes.StorySerializer,
+        request=shapes.DismissalSerializer, responses=shapes.StorySerializer,
     )  # fmt: skip
     def post(self, request: Request, number: int) -> Response:
-        data = self.validated(shapes.ReasonSerializer)
+        data = self.validated(shapes.DismissalSerializer)
         self.operated(number)
         services.dismiss_rejected(number, actor=request.user, note=data["reason"])
         return _shown(letters.rejected(self.viewer, number))

@@ -287,7 +287,7 @@ class ResubmitSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
+class DismissalSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=2000)
 
 
@@ -296,7 +296,7 @@ class ConflictSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=2000)
 
 
-class ReceiptSerializer(serializers.Serializer[Any]):
+class IntakeReceiptSerializer(serializers.Serializer[Any]):
     index = serializers.IntegerField()
     key = serializers.CharField()
     status = serializers.ChoiceField(choices=["accepted", "duplicate", "older", "conflict", "refused"])
@@ -318,7 +318,7 @@ class IntakeResultSerializer(serializers.Serializer[Any]):
     conflict = serializers.IntegerField()
     refused = serializers.IntegerField()
     older = serializers.IntegerField()
-    receipts = ReceiptSerializer(many=True)
+    receipts = IntakeReceiptSerializer(many=True)
 
 
 class VendorSerializer(serializers.Serializer[Any]):
