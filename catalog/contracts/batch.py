@@ -56,16 +56,16 @@ def _failure(identity: Any, code: str, message: str, findings: list[dict[str, An
     return found
 
 
-def _file(data: Mapping[str, Any], key: str) -> tuple[Document, str]:
+def _file(data: Mapping[str, Any], key: str, arguments: argparse.Namespace) -> tuple[Document, str]:
     name = data.get(key)
     if not isinstance(name, str) or not name:
         raise Invalid("batch.field", f"The field {key!r} must be a file path.")
-    return read_file(Path(name)), name
+    return read_file(Path(name), root=arguments.root), name
 
 
-def read_case(data: Mapping[str, Any], _: argparse.Namespace) -> dict[str, Any]:
+def read_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """`{"id", "file"}` → what is in the contract."""
-    document, _name = _file(data, "file")
+    document, _name = _file(data, "file", arguments)
     return results.describe(document, operations=bool(data.get("operations")))
 
 
@@ -76,8 +76,8 @@ def compare_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict
         policy = str(arguments.policy)
     chosen = results.policy_from(Path(policy) if isinstance(policy, str) else policy)
     as_of = _day(data.get("as_of")) or arguments.as_of
-    base, base_name = _file(data, "base")
-    revision, revision_name = _file(data, "revision")
+    base, base_name = _file(data, "base", arguments)
+    revision, revision_name = _file(data, "revision", arguments)
     result = results.compare_result(base, revision, policy=chosen, as_of=as_of, names=(base_name, revision_name))
     return dict(result.data)
 
@@ -99,7 +99,7 @@ def compat_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict[
 
 def lint_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     """`{"id", "file", "tier"?, "layer"?, "data_class"?}` → verdict and findings."""
-    document, name = _file(data, "file")
+    document, name = _file(data, "file", arguments)
     result = results.lint_result(
         document,
         name=name,

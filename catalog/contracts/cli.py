@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 def _common(command: argparse.ArgumentParser, *, formats: Sequence[str] = FORMS) -> None:
     command.add_argument("--format", choices=formats, default="text", help="form of the output (default: text)")
     command.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
+    command.add_argument("--root", type=Path, metavar="DIR", help="folder that references may reach (default: the file's own)")
     command.add_argument("--batch", action="store_true", help="read JSON Lines from standard input, write one line each")
 
 
@@ -134,12 +135,12 @@ def _date(text: str) -> dt.date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-11-23") from None
 
 
-def _document(name: str | None) -> Document:
+def _document(name: str | None, root: Path | None) -> Document:
     if name is None:
         raise Invalid("cli.file", "A file is needed (or --batch).")
     if name == "-":
         return read(sys.stdin.buffer.read())
-    return read_file(Path(name))
+    return read_file(Path(name), root=root)
 
 
 def _emit(text: str, arguments: argparse.Namespace, stream: IO[str]) -> None:
@@ -161,7 +162,7 @@ def _code(result: Result, fail_on: str) -> int:
 
 
 def _read(arguments: argparse.Namespace, stream: IO[str]) -> int:
-    document = _document(arguments.file)
+    document = _document(arguments.file, arguments.root)
     if arguments.tree:
         _emit(orjson.dumps(document.tree, option=orjson.OPT_INDENT_2).decode() + "\n", arguments, stream)
         return OK
@@ -180,7 +181,7 @@ def _read(arguments: argparse.Namespace, stream: IO[str]) -> int:
 def _compare(arguments: argparse.Namespace, stream: IO[str]) -> int:
     if arguments.base is None or arguments.revision is None:
         raise Invalid("cli.file", "BASE and REVISION are needed (or --batch).")
-    base, revision = _document(arguments.base), _document(arguments.revision)
+    base, revision = (_document(name, arguments.root) for name in (arguments.base, arguments.revision))
     policy = results.policy_from(arguments.policy)
     result = results.compare_result(
         base, revision, policy=policy, as_of=arguments.as_of, names=(arguments.base, arguments.revision)
@@ -194,14 +195,17 @@ def _compat(arguments: argparse.Namespace, stream: IO[str]) -> int:
     if len(files) < 2 or (len(files) > 2 and not arguments.direction.endswith("-transitive")):
         raise Invalid("cli.file", "OLD and NEW are needed (or --batch); more than two versions need a -transitive direction.")
     result, compatible = results.compat_result(
-        [_document(name) for name in files], files, direction=arguments.direction, content_model=arguments.content_model
+        [_document(name, arguments.root) for name in files],
+        files,
+        direction=arguments.direction,
+        content_model=arguments.content_model,
     )
     _emit(render(result, arguments.format), arguments, stream)
     return {True: OK, False: FAILED, None: WARNED}[compatible]
 
 
 def _lint(arguments: argparse.Namespace, stream: IO[str]) -> int:
-    document = _document(arguments.file)
+    document = _document(arguments.file, arguments.root)
     result = results.lint_result(
         document,
         name=arguments.file,

@@ -150,8 +150,8 @@ class Document:
 def read(data: bytes, *, name: str | None = None, base_dir: Path | None = None, limits: Limits = DEFAULT) -> Document:
     """Read a contract of any known format.
 
-    `name` is the file's name (it decides between JSON and YAML where the text alone does not); `base_dir` is the folder that
-    other files of the contract may be read from. Raises `kernel.errors.Invalid` with a code below `contract.`, the pointer and
+    `name` is the file's name (it decides between JSON and YAML where the text alone does not), or its path below `base_dir`,
+    the folder that other files of the contract may be read from. Raises `kernel.errors.Invalid` with a code below `contract.`, the pointer and
     the line where it is known, within the limits' bytes, depth, values and seconds.
     """
     clock = Clock(limits)
@@ -187,8 +187,11 @@ def parse_text(data: bytes, name: str | None = None, limits: Limits = DEFAULT) -
     return _parse(decode(data, limits), name, limits, Clock(limits))[0]
 
 
-def read_file(path: Path, *, limits: Limits = DEFAULT) -> Document:
-    """Read a contract file; its folder is the base for relative references. Raises Invalid `contract.unreadable` as well."""
+def read_file(path: Path, *, root: Path | None = None, limits: Limits = DEFAULT) -> Document:
+    """Read a contract file. Other files of the contract are read below `root`, which is the file's own folder if left out.
+
+    Raises Invalid `contract.unreadable` as well, and `contract.outside_root` for a file that is not below the root.
+    """
     try:
         size = path.stat().st_size
         if path.is_file() and size > limits.max_bytes:
@@ -199,7 +202,13 @@ def read_file(path: Path, *, limits: Limits = DEFAULT) -> Document:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise refusal("contract.unreadable", f"{path} cannot be read: {reason}.") from None
-    return read(data, name=path.name, base_dir=path.parent, limits=limits)
+    if root is None:
+        return read(data, name=path.name, base_dir=path.parent, limits=limits)
+    try:
+        name = path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        raise refusal("contract.outside_root", f"{path} is not below the root {root}.") from None
+    return read(data, name=name, base_dir=root, limits=limits)
 
 
 def _parse(text: str, name: str | None, limits: Limits, clock: Clock) -> tuple[Any, bool]:

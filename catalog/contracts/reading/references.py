@@ -118,8 +118,8 @@ class _Bundler:
 
     def __init__(self, name: str | None, base_dir: Path | None, limits: Limits, parse: Parse, inside: _Resources) -> None:
         self.inside = inside
-        self.main = PurePosixPath(name.replace("\\", "/")).name if name else None
         self.base = base_dir.resolve() if base_dir is not None else None
+        self.main = _own_name(name, self.base)
         self.limits = limits
         self.parse = parse
         self.trees: dict[str, Any] = {}
@@ -190,7 +190,7 @@ class _Bundler:
             if self.main is not None and path in (self.main, "./" + self.main):
                 return ""
             return "ref.external", f"{path} is another file. Upload the contract bundled into one file, or give its folder."
-        here = self.base / PurePosixPath(file).parent if file else self.base
+        here = self.base / PurePosixPath(file or self.main or "").parent
         try:
             full = (here / path).resolve()
         except (OSError, ValueError, RuntimeError):
@@ -232,6 +232,20 @@ class _Bundler:
         self.size += size
         self.queue.append(name)
         return None
+
+
+def _own_name(name: str | None, base: Path | None) -> str | None:
+    """The contract's own path below the base directory, so that a reference back to it is recognised."""
+    if not name:
+        return None
+    path = PurePosixPath(name.replace("\\", "/"))
+    if base is not None and len(path.parts) > 1 and ".." not in path.parts and not path.is_absolute():
+        try:
+            if (base / path).is_file():
+                return path.as_posix()
+        except (OSError, ValueError):
+            return None
+    return path.name
 
 
 class _Resources:

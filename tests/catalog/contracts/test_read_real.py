@@ -76,3 +76,15 @@ def test_every_real_contract_is_read(shared_data: Path) -> None:
         again = Document.from_canonical(document.canonical)
         assert again.digest == document.digest
         assert again.tree == document.tree
+
+
+@pytest.mark.shared_data
+def test_the_table_of_real_contracts_pairs_neighbours_and_counts_removals_by_direction(shared_data: Path) -> None:
+    from bench.real_contracts import Entry, judge, neighbours, removed_by_direction
+
+    names = ("adyen/checkout-v70.json", "adyen/checkout-v71.json", "klaviyo/stable-2022-10-17.json", "crm-zoho/crm-rest.yaml")
+    entries = [Entry(name, 0, read_file(shared_data / "specs" / name)) for name in names]
+    pairs = neighbours(entries)
+    assert [(base.name, revision.name) for base, revision in pairs] == [names[:2]]
+    result, _ = judge(*pairs[0])
+    assert removed_by_direction(result) == {"request": 32}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalog.contracts.reading import Document, Limits, read, read_file, resolve
+from kernel.errors import Invalid
 
 
 def schema(value: dict[str, object]) -> Document:
@@ -157,3 +158,17 @@ def test_bundling_stops_at_the_limit_of_files(folder: Path) -> None:
         (folder / f"f{number}.json").write_text(json.dumps({"$ref": f"f{number + 1}.json"}))
     document = read(b'{"$ref": "f0.json"}', base_dir=folder, limits=Limits(max_files=3))
     assert "ref.too_many_files" in {problem.code for problem in document.problems}
+
+
+def test_a_root_lets_references_reach_a_common_folder(folder: Path) -> None:
+    (folder / "v1").mkdir()
+    main = folder / "v1" / "api.json"
+    main.write_text(json.dumps({"allOf": [{"$ref": "../schemas/tax.json"}, {"$ref": "../v1/api.json#/allOf/0"}]}))
+    assert {problem.code for problem in read_file(main).problems} == {"ref.outside"}
+    document = read_file(main, root=folder)
+    assert document.problems == ()
+    assert document.resolve(document.tree["allOf"][0]["$ref"]) == {"type": "string", "maxLength": 4}
+    assert document.tree["allOf"][1]["$ref"] == "#/allOf/0"
+    with pytest.raises(Invalid) as caught:
+        read_file(folder.parent / "secret.yaml", root=folder)
+    assert caught.value.code == "contract.outside_root"
