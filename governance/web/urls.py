@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from governance.web import change_pages, decisions, freeze_pages, inbox, new_change, rule_pages
+from governance.web import change_pages, decisions, freeze_pages, inbox, new_change, oidc, rule_pages
 
 app_name = "governance"
 urlpatterns = [
+    path("sign-in/provider/", oidc.Start.as_view(), name="oidc-start"),
+    path("sign-in/provider/callback/", oidc.Callback.as_view(), name="oidc-callback"),
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/read/", inbox.read_notices, name="read-notices"),
     path("changes/", inbox.all_changes, name="changes"),

@@ -208,8 +208,8 @@ def test_a_contract_that_is_replaced_after_the_approval_takes_the_approval_with_
     settle(change)
     decided(change, "paula", "ada", "stan")
     approval = change.approvals.get()
-    content = (catalog.ESTATE / "contracts" / "price-v3.yaml").read_bytes().replace(b"version:", b"x-note: later\n  version:", 1)
-    registration.change_contract("price-api@v3", actor=catalog.person("paula"), content=content)
+    content = (catalog.ESTATE / "price-v3.yaml").read_bytes().replace(b"info:", b"x-note: later\ninfo:", 1)
+    registration.revise_contract(actor=catalog.person("paula"), reference="price-api@v3", content=content, file_name="price.yaml")
     with pytest.raises(NotApproved):
         applying.apply(change)
     change.refresh_from_db()

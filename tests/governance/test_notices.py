@@ -1,0 +1,156 @@
+"""Telling people and systems; lending rights."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from django.core import mail
+
+from governance.domain import cloud_events
+from governance.models import Absence, Notice, WebhookDelivery
+from governance.services import changes, notices, people, reviews, webhooks
+from kernel import clock, outbox
+from kernel.errors import Forbidden, Invalid
+from kernel.models import OutboxEvent
+from tests.governance import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def house() -> make.House:
+    return make.house()
+
+
+def event(topic: str) -> dict:
+    row = OutboxEvent.objects.filter(topic=topic).latest("id")
+    return {"id": row.pk, "topic": row.topic, "key": row.key, "payload": row.payload}
+
+
+def test_who_can_fill_a_seat_is_told_once_and_the_absent_and_the_author_are_not(house: make.House):
+    now = clock.now()
+    Absence.objects.create(person=house.architect, starts_at=now - timedelta(days=1), ends_at=now + timedelta(days=1))
+    second = make.person("alma", "architects")
+    make.in_review(house.author)
+    for _ in range(2):
+        notices.tell(event("governance.change_submitted"))
+    assert set(Notice.objects.values_list("person__username", flat=True)) == {"olaf", second.username}
+    assert sorted(m.to[0] for m in mail.outbox) == ["alma@example.com", "olaf@example.com"]
+    assert "Your decision is asked for" in mail.outbox[0].subject
+    assert "/changes/" in mail.outbox[0].body
+
+
+def test_the_author_hears_of_the_seal_and_everybody_of_the_void(house: make.House):
+    change = make.approved(house)
+    notices.tell(event("governance.change_approved"))
+    assert Notice.objects.get(person=house.author).text.startswith("Approved")
+    changes.revise(change, subjects=[make.thing(content=[])], actor=house.author)
+    notices.tell(event("governance.approval_voided"))
+    told = Notice.objects.filter(kind="voided")
+    assert {n.person_id for n in told} == {house.author.pk, house.owner.pk, house.architect.pk}
+    assert "the subject changed" in told[0].text
+
+
+class Receiver(BaseHTTPRequestHandler):
+    answers: list[int] = []
+    got: list[tuple[dict[str, str], bytes]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        Receiver.got.append((dict(self.headers.items()), body))
+        self.send_response(Receiver.answers.pop(0) if Receiver.answers else 200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def receiver():
+    Receiver.answers, Receiver.got = [], []
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/hook"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_webhook_is_a_signed_cloud_event_retried_and_replayed_with_the_same_bytes(house: make.House, receiver: str):
+    endpoint, key = webhooks.register(actor=house.releaser, name="chat", url=receiver, topics=["governance.change_*"])
+    make.approved(house)
+    for _ in range(2):
+        webhooks.enqueue(event("governance.change_approved"))
+    webhooks.enqueue({"id": 1, "topic": "catalog.version_published", "key": "x", "payload": {}})
+    assert WebhookDelivery.objects.count() == 1
+    Receiver.answers = [500]
+    assert webhooks.deliver_due() == 1
+    delivery = WebhookDelivery.objects.get()
+    assert (delivery.state, delivery.attempts, delivery.last_status) == ("open", 1, 500)
+    assert webhooks.deliver_due() == 0, "it waits before it tries again"
+    webhooks.replay(delivery.pk, actor=house.releaser)
+    assert webhooks.deliver_due() == 1
+    delivery.refresh_from_db()
+    assert delivery.state == "delivered"
+    webhooks.replay(delivery.pk, actor=house.releaser)
+    webhooks.deliver_due()
+    (first, body), (_, second), (headers, third) = Receiver.got
+    assert body == second == third
+    document = json.loads(body)
+    assert (document["specversion"], document["type"]) == ("1.0", "dev.tillgate.governance.change_approved")
+    assert first["content-type"].startswith("application/cloudevents+json")
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + third
+    wanted = base64.b64encode(hmac.new(base64.b64decode(key.removeprefix("whsec_")), signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{wanted}"
+    webhooks.deactivate(endpoint.pk, actor=house.releaser)
+    webhooks.replay(delivery.pk, actor=house.releaser)
+    assert webhooks.deliver_due() == 0
+
+
+def test_a_receiver_that_is_gone_fails_and_one_that_is_silent_is_tried_again(house: make.House, receiver: str):
+    webhooks.register(actor=house.releaser, name="gone", url=receiver, topics=["governance.*"])
+    make.in_review(house.author)
+    webhooks.enqueue(event("governance.change_submitted"))
+    Receiver.answers = [410]
+    webhooks.deliver_due()
+    assert WebhookDelivery.objects.get().state == "failed"
+
+
+@pytest.mark.parametrize("url", ["http://chat.example/", "https://user@chat.example/", "ftp://chat.example/", "https://", "http://169.254.169.254/latest", "https://x/#y", "http://[::1"])
+def test_webhooks_go_only_to_proper_addresses(url: str):
+    with pytest.raises(Invalid):
+        cloud_events.require_receiver(url)
+
+
+def test_the_outbox_reaches_checks_notices_and_webhooks_by_the_wiring(house: make.House, receiver: str):
+    webhooks.register(actor=house.releaser, name="all", url=receiver, topics=["governance.change_submitted"])
+    change = changes.submit(make.draft(house.author), actor=house.author)
+    OutboxEvent.objects.exclude(topic="governance.change_submitted").delete()
+    outbox.dispatch()
+    change.refresh_from_db()
+    assert change.checks_state == "done"
+    assert Notice.objects.filter(kind="review").exists()
+    assert WebhookDelivery.objects.count() == 1
+
+
+def test_a_right_is_lent_only_by_who_has_it_with_dates_and_taken_back(house: make.House):
+    now = clock.now()
+    with pytest.raises(Forbidden):
+        people.delegate(actor=house.stranger, to=house.releaser, team_key="architects", starts_at=now, ends_at=now + timedelta(days=2))
+    with pytest.raises(Invalid):
+        people.delegate(actor=house.architect, to=house.stranger, team_key="architects", starts_at=now, ends_at=now + timedelta(days=200))
+    lent = people.delegate(actor=house.architect, to=house.stranger, team_key="architects", starts_at=now - timedelta(hours=1), ends_at=now + timedelta(days=2))
+    change = make.approve(make.in_review(house.author), house.owner, house.stranger)
+    assert change.state == "approved"
+    people.revoke_delegation(lent.pk, actor=house.architect)
+    other = make.in_review(house.author, make.thing("other"))
+    with pytest.raises(Forbidden):
+        reviews.approve(other, actor=house.stranger, seen=reviews.Seen.of(other))
