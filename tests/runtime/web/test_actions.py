@@ -7,6 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
+from kernel.digest import short
 from kernel.models import AuditEntry
 from runtime.models import Attempt, Conflict, Deployment, Parked, Rejected, Run, Schedule
 from tests.runtime import scene
@@ -43,7 +44,7 @@ def test_an_unapproved_release_cannot_be_deployed_and_the_button_says_so(client,
     release = day.sales.register({**scene.SALES, "note": "another text is another digest"})
     client.force_login(day.people.sofia)
     page = client.get(reverse("runtime:integration", args=["sales"]) + f"?release={release.digest}")
-    assert "Nobody has approved sales" in page.text
+    assert f"not for {short(release.digest)}" in page.text
     assert "Open a change for this digest" in page.text
     answer = client.post(reverse("runtime:deploy", args=["sales"]), {"release": release.digest})
     assert answer.status_code == 403

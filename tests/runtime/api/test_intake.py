@@ -1,0 +1,105 @@
+"""Intake over HTTP: durable before the answer, every item accounted for, POSLog as XML and batches as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.urls import reverse
+
+from kernel import tokens
+from runtime.models import Conflict, Message, Rejected
+from tests.runtime import scene
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+POSLOG = """<?xml version="1.0"?>
+<POSLog xmlns="http://www.nrf-arts.org/IXRetail/namespace/">
+  <Transaction><RetailStoreID>0187</RetailStoreID><WorkstationID>07</WorkstationID><SequenceNumber>{number}</SequenceNumber>
+    <BusinessDayDate>2026-11-18</BusinessDayDate><RetailTransaction/></Transaction>
+</POSLog>"""
+
+
+@pytest.fixture
+def till(client) -> Iterator[object]:
+    """A till's service account hands in; `till(body)` answers."""
+    people = scene.estate()
+    manifest = {
+        **scene.SALES,
+        "event": {"name": "sale", "meaning": "fact", "key": "/id", "schema": {"type": "object", "required": ["id"]}},
+    }
+    scene.Site(manifest, people.groups["sales-finance"])
+    _, secret = tokens.issue(actor=people.sofia, user=people.sofia, name="till", scopes=["runtime:write"])
+
+    def send(body, content_type: str = "application/json", **headers: str):
+        return client.post(
+            reverse("runtime-api:intake", args=["sales"]), body, content_type=content_type,
+            headers={"Authorization": f"Bearer {secret}", **headers},
+        )  # fmt: skip
+
+    return send
+
+
+def test_a_batch_is_held_before_it_is_answered_and_twice_is_once(till):
+    body = {"items": [{"id": "a", "total": 1}, {"id": "b", "total": 2}], "correlation_ids": ["till-1", None]}
+    first, second = till(body, traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01"), till(body)
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert (first.json()["accepted"], second.json()["accepted"], second.json()["duplicate"]) == (2, 0, 2)
+    assert first.json()["receipts"][0]["correlation"] == "till-1"
+    assert (
+        sorted(Message.objects.values_list("key", "correlation")) == [("a", "till-1"), ("b", None)]
+        or Message.objects.count() == 2
+    )
+    assert Message.objects.get(key="a").traceparent.startswith("00-aaaa")
+
+
+def test_other_content_under_a_known_key_is_a_conflict_and_overwrites_nothing(till):
+    till({"items": [{"id": "a", "total": 1}]})
+    answer = till({"items": [{"id": "a", "total": 2}, {"id": "c", "total": 3}]})
+    assert answer.status_code == 409
+    assert answer.json()["findings"][0]["pointer"] == "/items/0"
+    assert answer.json()["accepted"] == 1
+    assert Message.objects.get(key="a").payload == {"id": "a", "total": 1}
+    assert Conflict.objects.get().key == "a"
+
+
+def test_what_the_contract_refuses_is_named_and_kept_and_the_rest_is_stored(till):
+    answer = till({"items": [{"id": "a"}, {"total": 3}, "text"]})
+    assert answer.status_code == 422
+    assert [one["pointer"] for one in answer.json()["findings"]] == ["/items/1", "/items/2"]
+    assert answer.json()["accepted"] == 1
+    assert Rejected.objects.count() == 2
+
+
+def test_a_poslog_document_is_one_item_per_transaction(till):
+    first = till(POSLOG.format(number=231).encode(), content_type="application/xml")
+    assert first.status_code == 202, first.content
+    assert first.json()["receipts"][0]["key"] == "0187/07/2026-11-18/231"
+    assert till(POSLOG.format(number=231).encode(), content_type="text/xml").json()["duplicate"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "code"),
+    [
+        (b"<POSLog", "application/xml", "poslog.unreadable"),
+        (b"<!DOCTYPE x [<!ENTITY a 'b'>]><POSLog>&a;</POSLog>", "application/xml", "poslog.unreadable"),
+        (b"<Other/>", "application/xml", "poslog.unreadable"),
+        (
+            POSLOG.replace("<WorkstationID>07</WorkstationID>", "").format(number=1).encode(),
+            "application/xml",
+            "poslog.transactions",
+        ),
+        (b'{"items": [1', "application/json", "json.syntax"),
+        (b'{"items": [], "items": []}', "application/json", "json.duplicate_key"),
+        (b'{"items": {}}', "application/json", "request.invalid"),
+        (b'{"items": [{"id": "a"}], "source": "nobody"}', "application/json", "intake.source"),
+        (b'{"items": [{"id": "a"}], "correlation_ids": []}', "application/json", "intake.correlation"),
+        (b'{"items": [{"id": "a"}], "environment": "nowhere"}', "application/json", "environment.unknown"),
+    ],
+)
+def test_what_cannot_be_read_stores_nothing_and_says_where(till, body, kind, code):
+    answer = till(body, content_type=kind)
+    assert answer.status_code in (404, 422)
+    assert answer.json()["code"] == code
+    assert not Message.objects.exists()
+    assert not Rejected.objects.exists()
