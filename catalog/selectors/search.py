@@ -64,8 +64,10 @@ select w.raw, coalesce((ts_lexize('english_stem', w.raw))[1], case when ts_lexiz
 _NEAREST = """
 select w.raw, array(select s.word from catalog_searchword s where s.word %% w.raw and length(s.word) between length(w.raw) - 2 and length(w.raw) + 3
                      order by similarity(s.word, w.raw) desc, s.word limit 60)
-  from unnest(%s::text[]) as w(raw), set_config('pg_trgm.similarity_threshold', '0.15', false)
+  from unnest(%s::text[]) as w(raw)
 """
+# Two swapped letters leave a short word a fifth of its trigrams; edits then decide.
+_THRESHOLD = "select set_config('pg_trgm.similarity_threshold', '0.15', false)"
 NEAREST = 4
 
 
@@ -81,17 +83,15 @@ def understand(q: str, *, fuzzy: bool = False) -> Understood:
     with connection.cursor() as cursor:
         cursor.execute(_WORDS, [raw])
         read = cursor.fetchall()
-        strange = {
-            stem: word for word, stem, known, begins in read if stem and not known and (fuzzy or not begins) and len(word) > 2
-        }
+        strange = {w: stem for w, stem, known, begins in read if stem and not known and (fuzzy or not begins) and len(w) > 2}
         nearest: dict[str, list[str]] = {}
         if strange:
+            cursor.execute(_THRESHOLD)
             cursor.execute(_NEAREST, [list(strange)])
-            nearest = {
-                strange[stem]: close
-                for stem, found in cursor.fetchall()
-                if (close := spelling.nearest(stem, found, limit=NEAREST))
-            }
+            for word, found in cursor.fetchall():
+                close = spelling.nearest(word, found, limit=NEAREST) or spelling.nearest(strange[word], found, limit=NEAREST)
+                if close:
+                    nearest[word] = close
     parts = []
     for word, stem, known, begins in read:
         if not stem:

@@ -104,7 +104,14 @@ def _versions_context(versions: list[apis.VersionLine], *, full: bool) -> dict[s
 def _lives(versions: list[apis.VersionLine]) -> list[timeline.Life]:
     """When an imported version was published is not known, so it has no place on the line."""
     return [
-        timeline.Life(v.label, v.state, v.published_at or (v.created_at if v.origin == "registered" else None), v.deprecated_at, v.sunset_at, v.retired_at)
+        timeline.Life(
+            v.label,
+            v.state,
+            v.published_at or (v.created_at if v.origin == "registered" else None),
+            v.deprecated_at,
+            v.sunset_at,
+            v.retired_at,
+        )
         for v in reversed(versions)
         if v.state not in (lifecycle.REJECTED, lifecycle.WITHDRAWN)
     ][-6:]

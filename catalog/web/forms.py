@@ -35,7 +35,9 @@ class PlainForm(forms.Form):
 class ContractForm(PlainForm):
     """A contract by file or by text."""
 
-    contract = forms.FileField(required=False, label="File", help_text="OpenAPI, AsyncAPI, JSON Schema or EDMX; at most 10 MB")
+    contract = forms.FileField(
+        required=False, allow_empty_file=True, label="File", help_text="OpenAPI, AsyncAPI, JSON Schema or EDMX; at most 10 MB"
+    )
     text = forms.CharField(
         required=False, label="or paste it", strip=False, help_text="JSON, YAML or XML",
         widget=forms.Textarea(attrs={"rows": 8, "class": "mono", "spellcheck": "false"}))  # fmt: skip

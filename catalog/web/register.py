@@ -78,7 +78,7 @@ def add_version(request: HttpRequest, slug: str) -> HttpResponse:
     viewer = Viewer.of(request.user)
     api = apis.find(slug, viewer=viewer)
     permission = apis.may_change(api, viewer=viewer)
-    form = VersionForm(request.POST or None, request.FILES or None)
+    form = VersionForm(*((request.POST, request.FILES) if request.method == "POST" else (None, None)))
     if request.method == "POST" and form.is_valid():
         data, file_name = form.content()
         try:
@@ -103,7 +103,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
         "style": api.style, "tier": str(api.tier.level) if api.tier else "", "data_class": api.data_class, "system": api.system.key if api.system else "",
         "visibility": api.visibility, "purpose": api.purpose, "if_it_fails": api.if_it_fails,
     }  # fmt: skip
-    form = ApiForm(request.POST or None, initial=initial, viewer=viewer, registering=False)
+    form = ApiForm(request.POST if request.method == "POST" else None, initial=initial, viewer=viewer, registering=False)
     if request.method == "POST" and form.is_valid():
         try:
             api_changes.change(slug, values=form.values(), actor=request.user)  # type: ignore[arg-type]

@@ -31,7 +31,10 @@ def subscribe(request: HttpRequest, slug: str) -> HttpResponse:
     versions = [v for v in apis.versions_of(api, viewer=viewer) if v.state == lifecycle.PUBLISHED]
     choices = [(v.reference, v.label) for v in versions]
     form = SubscribeForm(
-        request.POST or None, viewer=viewer, versions=choices, initial={"version": f"{slug}@{request.GET.get('version', '')}"}
+        request.POST if request.method == "POST" else None,
+        viewer=viewer,
+        versions=choices,
+        initial={"version": f"{slug}@{request.GET.get('version', '')}"},
     )
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
@@ -71,7 +74,10 @@ def decide(request: HttpRequest, subscription_id: int) -> HttpResponse:
     )
     if row is None:
         raise NotFound("subscription.unknown", "There is no such subscription, or you may not see it.")
-    form = DecisionForm(request.POST or None, initial={"valid_until": row.valid_until.date() if row.valid_until else None})
+    form = DecisionForm(
+        request.POST if request.method == "POST" else None,
+        initial={"valid_until": row.valid_until.date() if row.valid_until else None},
+    )
     if request.method == "POST" and form.is_valid():
         action, note = request.POST.get("decision"), form.cleaned_data["note"]
         try:

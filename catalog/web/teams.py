@@ -84,7 +84,7 @@ def imports(request: HttpRequest) -> HttpResponse:
     """Imports so far, and a small one by upload; a folder is imported by the command."""
     viewer = Viewer.of(request.user)
     permission = permissions.may_steward(viewer)
-    form = ImportForm(request.POST or None)
+    form = ImportForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         files = request.FILES.getlist("files")
         sources = [Source(f.name or f"file {n}", f.read()) for n, f in enumerate(files[:200], start=1)]
