@@ -223,29 +223,62 @@ create view governance_blocking_check as
          or exists (select from jsonb_array_elements(r.findings) f where f ->> 'level' = 'error'
                       and not governance_finding_settled(c.id, f ->> 'rule', coalesce(f ->> 'pointer', '')))));
 
+-- Takes the change's lock first, like every other step: a check that flips and a seal never pass each other unseen.
 create function governance_check_changed() returns trigger language plpgsql as $$
+declare
+  state text;
 begin
   if new.change_id <> old.change_id or new.revision <> old.revision or new.check_id <> old.check_id then
     perform governance_refuse('check_result_stays_in_place', 'a check result keeps its change, revision and check');
   end if;
-  if exists (select from governance_changerequest c where c.id = new.change_id and c.state in ('applied', 'rejected', 'withdrawn')) then
+  select c.state into state from governance_changerequest c where c.id = new.change_id for update;
+  if state in ('applied', 'rejected', 'withdrawn') then
     perform governance_refuse('change_is_closed', 'a closed change does not move');
   end if;
   return new;
 end $$;
 create trigger guard before update on governance_checkresult for each row execute function governance_check_changed();
 
+-- An approved change that has a blocking check again goes back into review.
+create function governance_recheck(change bigint, reason text) returns void language plpgsql as $$
+begin
+  perform 1 from governance_changerequest c where c.id = change for update;
+  if exists (select from governance_changerequest c where c.id = change and c.state = 'approved')
+     and exists (select from governance_blocking_check b where b.change_id = change) then
+    update governance_approval set voided_at = clock_timestamp(), void_reason = reason where change_id = change and voided_at is null;
+    update governance_changerequest set state = 'in_review' where id = change and state = 'approved';
+  end if;
+end $$;
+
 create function governance_check_blocks_again() returns trigger language plpgsql as $$
 begin
-  if exists (select from governance_changerequest c where c.id = new.change_id and c.state = 'approved')
-     and exists (select from governance_blocking_check b where b.change_id = new.change_id and b.check_id = new.check_id) then
-    update governance_approval set voided_at = clock_timestamp(), void_reason = 'check ' || new.check_id || ' no longer passes'
-     where change_id = new.change_id and voided_at is null;
-    update governance_changerequest set state = 'in_review' where id = new.change_id and state = 'approved';
-  end if;
+  perform governance_recheck(new.change_id, 'check ' || new.check_id || ' no longer passes');
   return null;
 end $$;
 create trigger blocks_again after update on governance_checkresult for each row execute function governance_check_blocks_again();
+
+create function governance_acceptance_voided() returns trigger language plpgsql as $$
+begin
+  if old.voided_at is null and new.voided_at is not null then
+    perform governance_recheck(new.change_id, 'an accepted difference is no longer accepted');
+  end if;
+  return null;
+end $$;
+create trigger voided after update on governance_breakacceptance for each row execute function governance_acceptance_voided();
+
+create function governance_waiver_ended() returns trigger language plpgsql as $$
+declare
+  touched record;
+begin
+  if new.state = 'revoked' and old.state <> 'revoked' then
+    for touched in select s.change_id from governance_changesubject s join governance_changerequest c on c.id = s.change_id and c.state = 'approved'
+                    where s.kind = new.subject_kind and s.subject_id = new.subject_id order by s.change_id loop
+      perform governance_recheck(touched.change_id, 'a waiver was revoked');
+    end loop;
+  end if;
+  return null;
+end $$;
+create trigger ended after update on governance_waiver for each row execute function governance_waiver_ended();
 """
 
 DECISIONS = r"""

@@ -11,7 +11,7 @@ from governance import models
 from governance.domain.approval import Approval, best, unmet_of
 from governance.domain.freeze import Scope
 from governance.domain.subject import Subject
-from governance.selectors import freezes
+from governance.selectors import freezes, rights
 from kernel import audit, clock
 from kernel.digest import short
 from kernel.errors import Conflict, NotApproved, NotFound
@@ -25,7 +25,7 @@ def require(
 
     Raises NotApproved with `data["unmet"]`, each `{"code", "message", "fix"}`: `approval.missing`, `approval.stale_digest`,
     `approval.void`, `approval.expired`, `approval.before_window`, `approval.after_window`, `approval.approver_lost_right`,
-    `approval.deployer_approved`, `freeze.active`. Inside a transaction the approval row is locked against voiding until commit,
+    `approval.deployer_approved`, `check.blocking`, `freeze.active`. Inside a transaction the approval row is locked against voiding until commit,
     so that the caller's effect and the approval agree. `actor` is who puts it into effect. `freeze` False leaves freeze windows to
     the caller, who judges them by himself; break-glass opens them anyway.
     """
@@ -40,7 +40,7 @@ def require(
     ]
     chosen, unmet = best(listed)
     if chosen is not None:
-        unmet = _lost_rights(chosen) + (
+        unmet = _lost_rights(chosen) + _blocking(chosen) + (
             _frozen(chosen, at) if freeze and chosen.origin == "review" and chosen.used_at is None else []
         )
     elif not unmet:
@@ -94,6 +94,21 @@ def _lost_rights(approval: Approval) -> list[dict[str, Any]]:
             }
             for name, label in cursor.fetchall()
         ]
+
+
+def _blocking(approval: Approval) -> list[dict[str, Any]]:
+    """A waiver that carried a check may have ended since the seal; what is in effect already stays."""
+    if approval.change_id is None or approval.used_at is not None:
+        return []
+    return [
+        {
+            "code": "check.blocking",
+            "message": f"Check {check} {reason}: what settled it has ended.",
+            "fix": "Settle it again, or have it waived anew.",
+            "approval": approval.id,
+        }
+        for check, reason in rights.blocking_checks(approval.change_id)
+    ]
 
 
 def _frozen(approval: Approval, at: datetime) -> list[dict[str, Any]]:

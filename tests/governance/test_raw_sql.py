@@ -13,6 +13,7 @@ from governance.domain.subject import Subject, digest_of_subjects
 from governance.models import Approval, BreakGlass, ChangeRequest, Policy, Waiver
 from governance.services import approvals, changes, policies, sealing, waivers
 from kernel import clock
+from kernel.errors import NotApproved
 from tests.governance import make
 
 pytestmark = pytest.mark.django_db
@@ -407,6 +408,29 @@ def test_a_granted_waiver_settles_exactly_its_finding_until_it_expires(house: ma
     assert run("select check_id from governance_blocking_check where change_id = %s", change.pk) == [("thing.sound",)]
     assert Waiver.objects.get().state == "granted"
     assert grant.state == "in_review"
+
+
+def test_a_seal_that_rested_on_a_waiver_falls_when_it_is_revoked_and_does_not_hold_when_it_expired(house: make.House):
+    make.THINGS.failing["price-feed"] = [make.breaking("/price") | {"breaking": False}]
+    change = make.in_review(house.author)
+    waivers.propose(
+        pointer="/price", expires_at=clock.now() + timedelta(days=30), actor=house.author, rule="thing.sound", subject=Subject("thing", "price-feed", ""),
+        environment="production", reason="Kiosk images are frozen.",
+    )  # fmt: skip
+    run("set session_replication_role = replica")
+    run("update governance_waiver set state = 'granted', starts_at = starts_at - interval '1 day'")
+    run("set session_replication_role = origin")
+    assert make.approve(change, house.owner, house.architect).state == "approved"
+    subject = changes.subjects_of(change)[0]
+    assert approvals.require(subject, subject.digest, "production")
+    run("set session_replication_role = replica")
+    run("update governance_waiver set expires_at = now()")
+    run("set session_replication_role = origin")
+    with pytest.raises(NotApproved) as caught:
+        approvals.require(subject, subject.digest, "production")
+    assert [u["code"] for u in caught.value.unmet] == ["check.blocking"]
+    waivers.revoke(Waiver.objects.get().pk, actor=house.author)
+    assert Approval.objects.get(change=change).void_reason == "a waiver was revoked"
 
 
 def test_an_acceptance_is_bound_to_the_difference_and_to_who_may_give_it(house: make.House, change: ChangeRequest):
