@@ -16,6 +16,8 @@ from catalog.contracts.compare.schema.diff import SchemaDiff
 from catalog.contracts.compare.structure_rules import STRUCTURE_RULES
 
 _DEFAULTS = {rule[0]: (rule[1], rule[3], rule[5]) for rule in STRUCTURE_RULES}
+#: Refinements of a finding beside them that only count where accepted sets are compared strictly.
+_SET_ONLY = frozenset({"required-property-added-schema", "property-schema-dropped"})
 #: A rule of the schema part that the structure states itself (a parameter that became a list).
 _SCHEMA_RULE = (INFO, "request", "")
 _SHOWN = 160
@@ -123,6 +125,8 @@ class Report:
     def _schema_finding(
         self, change: Change, use: Use, *, negated: bool, mask: int, root: bool, operations: dict[str, str]
     ) -> None:
+        if change.kind in _SET_ONLY and not self.sets_only and self.policy.content_model != "strict":
+            return
         if use.skip_defaults and root and change.kind.startswith("default-value"):
             return
         flow: Flow = use.key[2]

@@ -130,6 +130,8 @@ def _deprecation(old: Mark, new: Mark, settings: Settings) -> list[Event]:
     known = parse_sunset(old.sunset) if old.sunset is not None else None
     if old.sunset is not None and known is None:
         return [Event("sunset-unreadable", old.sunset, new.sunset)]
+    if near and old.sunset is None:
+        return [Event("sunset-date-too-small", None, str(new.sunset))]
     if near and (known is None or date < known):
         return [Event("sunset-date-changed-too-small", str(old.sunset), str(new.sunset))]
     return [Event("sunset-changed", old.sunset and str(old.sunset), str(new.sunset))]
