@@ -11,7 +11,7 @@ from typing import Any
 from runtime.connectors.protocols import Call, Item, Outcome, Refused, Retriable, Secrets, Sink, Unknown
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, Target
-from runtime.ledger.claims import Claim
+from runtime.ledger.claims import LEASE_SECONDS, Claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import Table
 from runtime.ledger.parked import DatabaseServing
@@ -71,7 +71,7 @@ class SinkVendor:
 
     def __init__(self, sink: Sink, secrets: Secrets, target: Target, instance: str, *, prefix: str = "") -> None:
         self.sink, self.secrets, self.target, self.instance, self.prefix = sink, secrets, target, instance, prefix
-        self.deadline = target.deadline
+        self.deadline = min(target.deadline, LEASE_SECONDS / 2)  # a call must end well within the lease, or it never starts
         self.address = {name: value.replace("{instance}", instance) for name, value in target.address.items()}
 
     def close(self) -> None:
