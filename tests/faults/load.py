@@ -50,7 +50,7 @@ class Plan:
         ]  # fmt: skip
 
     def sale(self, number: int, index: int) -> str:
-        return f"s{self.seed}-{self.till}-{number}-{index}"
+        return f"{self.seed}/{self.till}/2026-11-23/{number * self.sales + index}"
 
     def _prices(self, number: int) -> list[dict[str, Any]]:
         made = []

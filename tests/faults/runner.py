@@ -26,7 +26,7 @@ def _prepare() -> None:
     django.setup()
     import runtime.services.intake
     import runtime.services.scheduling
-    import runtime.services.working
+    import runtime.services.working  # noqa: F401
     import tests.faults.plants  # noqa: F401
 
 

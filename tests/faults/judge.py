@@ -1,0 +1,180 @@
+"""Compares what the tills pushed with what the vendors' own journals and the target table show. Our delivery tables are never the evidence."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from sandbox.journal import Entry
+from tests.faults.load import STORES, TABLE, Plan, refused_from
+from tests.faults.product import People
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Counts that must all be zero, with a few examples each."""
+
+    lost: int = 0
+    twice: int = 0
+    disorder: int = 0
+    unauthorised: int = 0
+    unknown: int = 0
+    examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    KINDS = ("lost", "twice", "disorder", "unauthorised", "unknown")
+
+    def add(self, kind: str, example: str, count: int = 1) -> None:
+        setattr(self, kind, getattr(self, kind) + count)
+        if len(self.examples[kind]) < 5:
+            self.examples[kind].append(example)
+
+    @property
+    def clean(self) -> bool:
+        return not any(getattr(self, kind) for kind in self.KINDS)
+
+    def counts(self) -> dict[str, int]:
+        return {kind: getattr(self, kind) for kind in self.KINDS}
+
+
+def second(entry: Entry) -> float:
+    return datetime.fromisoformat(entry.at).timestamp()
+
+
+def judge(plans: list[Plan], erp: list[Entry], stores: list[Entry], people: People, *, grace: float, rest: bool) -> Verdict:
+    """`grace`: how long, in seconds, a call may still be under way after its permission has ended."""
+    verdict = Verdict()
+    seed = plans[0].seed
+    if not rest:
+        verdict.add("unknown", "work did not come to rest")
+    waiting = _parked(people, seed)
+    _sales(verdict, plans, erp, waiting)
+    _prices(verdict, plans, stores, waiting)
+    _table(verdict, plans, people, waiting)
+    builds = [(second(e), int((e.entity or "").removeprefix("build "))) for e in erp if e.effect == "sale.posted"]
+    builds += [(second(e), int((e.data or {})["build"])) for e in stores if e.effect == "price.applied"]
+    for at, build in builds:
+        if not people.permitted(build, at, before=0.2, after=grace):
+            verdict.add("unauthorised", f"build {build} acted at {at:.2f}, allowed {people.permits[build]}")
+    _grants(verdict, people)
+    _tiles(verdict, people)
+    verdict.facts["effects"] = len(builds)
+    return verdict
+
+
+def _parked(people: People, seed: int) -> dict[tuple[str, str], list[tuple[str, str, str, int]]]:
+    """(target and instance, id of the document) → (state, reason class, reason, version)."""
+    found: dict[tuple[str, str], list[tuple[str, str, str, int]]] = defaultdict(list)
+    for target, identity, version, state, reason_class, reason in people.sql(
+        """select s.target || s.instance, m.payload ->> 'id', coalesce((m.payload ->> 'version')::int, 0), q.state, q.reason_class, q.reason
+             from runtime_parked q join runtime_subscription s on s.id = q.subscription_id
+                  join runtime_message m on m.stream_id = s.stream_id and m.lane = q.lane and m.position = q.position
+            where m.payload ->> 'id' like %s or m.payload ->> 'id' like %s order by q.position""",
+        f"{seed}/%", f"p{seed}-%",
+    ):  # fmt: skip
+        found[target, identity].append((state, reason_class, reason, version))
+    return found
+
+
+def _sales(verdict: Verdict, plans: list[Plan], erp: list[Entry], waiting: dict[Any, Any]) -> None:
+    posted = Counter(e.ref for e in erp if e.effect == "sale.posted")
+    expected = set().union(*(plan.expected_sales() for plan in plans))
+    for sale in expected:
+        if not posted[sale]:
+            verdict.add("lost", f"sale {sale}: {waiting.get(('erp-sales', sale))}")
+        elif ("erp-sales", sale) in waiting:
+            _waits_though_done(verdict, f"sale {sale}", waiting["erp-sales", sale])
+    _doubles(verdict, "sale", posted)
+    for sale in set(posted) - expected:
+        verdict.add("twice", f"sale {sale} was never pushed")
+    verdict.facts["sales"] = len(expected)
+
+
+def _waits_though_done(verdict: Verdict, what: str, rows: Iterable[Any]) -> None:
+    """A document of another release under the same natural key is a conflict that a person must see; everything else is not."""
+    for state, reason_class, reason, _ in rows:
+        if "conflict" in reason or "other content" in reason:
+            verdict.facts["conflicts shown to a person"] = verdict.facts.get("conflicts shown to a person", 0) + 1
+        else:
+            verdict.add("unknown", f"{what} took effect and is {state} {reason_class} {reason}")
+
+
+def _doubles(verdict: Verdict, what: str, counted: Counter[Any]) -> None:
+    for key, count in counted.items():
+        if count > 1:
+            verdict.add("twice", f"{what} {key} {count} times", count - 1)
+
+
+def _prices(verdict: Verdict, plans: list[Plan], stores: list[Entry], waiting: dict[Any, Any]) -> None:
+    applied: dict[str, list[int]] = defaultdict(list)
+    for e in stores:
+        if e.effect == "price.applied" and e.entity is not None and e.version is not None:
+            applied[e.entity].append(e.version)
+    count = 0
+    for plan in plans:
+        for item, newest in plan.expected_prices().items():
+            wrong = refused_from(item)
+            last = newest if wrong is None else min(newest, wrong - 1)
+            count += newest * len(STORES)
+            for store in STORES:
+                got = applied.pop(f"{store}/price/{item}", [])
+                parked = waiting.get((f"store-prices{store}", item), [])
+                if lost := set(range(1, last + 1)) - set(got):
+                    verdict.add("lost", f"store {store} {item}@{sorted(lost)[:5]}: {parked[:2]}", len(lost))
+                if extra := set(got) - set(range(1, last + 1)):
+                    verdict.add("disorder", f"store {store} {item}@{sorted(extra)[:5]} overtook a refused one", len(extra))
+                _doubles(verdict, f"store {store} {item}@", Counter(got))
+                if backwards := sum(b < a for a, b in pairwise(got)):
+                    verdict.add("disorder", f"store {store} {item}: {got}", backwards)
+                for state, reason_class, reason, version in parked:
+                    if version <= last:
+                        verdict.add("unknown", f"store {store} {item}@{version} is {state} {reason_class} {reason}")
+    for entity in applied:
+        verdict.add("twice", f"{entity} was never pushed")
+    verdict.facts["prices"] = count
+
+
+def _table(verdict: Verdict, plans: list[Plan], people: People, waiting: dict[Any, Any]) -> None:
+    rows = dict(people.sql(f"select id, version from {TABLE} where id like %s", f"p{plans[0].seed}-%"))
+    for plan in plans:
+        for item, newest in plan.expected_prices().items():
+            if rows.get(item) != newest:
+                verdict.add("lost", f"table {item}: {rows.get(item)} instead of {newest}, {waiting.get(('price-copy', item))}")
+
+
+def _grants(verdict: Verdict, people: People) -> None:
+    """Every token and every intent, as a trigger of the campaign's own saw it, against the list of decisions."""
+    late: list[float] = []
+    count = 0
+    for subscription, lane, release, at, ended in people.sql(
+        "select subscription, lane, release, extract(epoch from at)::float8, late from campaign_grant where not ask_only order by at"
+    ):
+        count += 1
+        if ended is not None:
+            late.append(ended)
+        build = people.builds.get(release)
+        if build is not None and not people.permitted(build, at, before=0.2, after=0.5):
+            verdict.add("unauthorised", f"subscription {subscription} lane {lane} took work as build {build} at {at:.2f}")
+    late.sort()
+    verdict.facts["grants"] = count
+    verdict.facts["takeovers"] = len(late)
+    if late:
+        verdict.facts["takeover_p50_s"], verdict.facts["takeover_p99_s"] = (
+            round(late[int(len(late) * q)], 2) for q in (0.5, 0.99)
+        )
+    people.sql("delete from campaign_grant")
+
+
+def _tiles(verdict: Verdict, people: People) -> None:
+    """Evidence of each lane covers every position once."""
+    bad = people.sql(
+        """select subscription_id, lane, before, first from (
+             select subscription_id, lane, first, lag(last, 1, 0::bigint) over (partition by subscription_id, lane order by id) as before from runtime_delivery) e
+            where first <> before + 1 limit 5"""
+    )
+    for subscription, lane, before, first in bad:
+        verdict.add("lost" if first > before + 1 else "twice", f"evidence of {subscription}/{lane} goes from {before} to {first}")

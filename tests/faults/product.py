@@ -1,0 +1,168 @@
+"""The people of a campaign: set the catalog up, deploy, revoke, pause, freeze; and what they allowed when."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg
+import yaml
+
+from tests.faults.harness import Installation
+from tests.faults.load import DEMO, TABLE, manifests
+
+T = TypeVar("T")
+RECORD = f"""
+create table if not exists campaign_grant (subscription bigint, lane int, token bigint, release bigint, ask_only boolean, at timestamptz, late float8, intent bigint);
+create or replace function campaign_grant() returns trigger language plpgsql as $$
+begin
+  insert into campaign_grant select new.subscription_id, new.lane, new.token, coalesce(case when new.token = old.token then new.intent_release end, d.release_id),
+         new.ask_only, clock_timestamp(), case when new.token > old.token and old.owner is not null then extract(epoch from clock_timestamp() - old.lease_until) end, new.intent
+    from runtime_subscription s join runtime_deployment d on d.id = s.deployment_id where s.id = new.subscription_id;
+  return null;
+end $$;
+create or replace trigger campaign_grant after update on runtime_progress for each row
+  when (new.token > old.token or (new.intent is not null and new.intent is distinct from old.intent)) execute function campaign_grant();
+create table if not exists {TABLE} (id text primary key, version bigint, price numeric, currency text, _position bigint not null)
+"""
+
+
+class People:
+    """Decisions through the product's own services; each is noted with its time, and `permits` says what was allowed when."""
+
+    def __init__(self, installation: Installation, *, deadline: float) -> None:
+        self.installation, self.deadline = installation, deadline
+        self.build = 0
+        self.permits: dict[int, list[list[float]]] = defaultdict(list)
+        self.builds: dict[int, int] = {}  # release id → build
+        self.approvals: list[int] = []
+        self.deployments: list[int] = []
+        self.frozen: list[int] = []
+        self.batch = 20
+        self._conn: Any = None
+
+    def sql(self, statement: str, *values: Any) -> list[Any]:
+        """Over the connection that is never broken on purpose; waits through restarts."""
+
+        def run() -> list[Any]:
+            from runtime.ledger import connections
+
+            if self._conn is None or self._conn.closed:
+                self._conn = connections.connect(name="tillgate-campaign")
+            cursor = self._conn.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+        return self._persistently(run)
+
+    def _persistently(self, run: Callable[[], T]) -> T:
+        from django.db import OperationalError, connection
+
+        ends = time.monotonic() + 60
+        while True:
+            try:
+                return run()
+            except (psycopg.OperationalError, OperationalError):
+                if time.monotonic() > ends:
+                    raise
+                if self._conn is not None:
+                    self._conn.close()
+                    self._conn = None
+                connection.close()
+                time.sleep(0.1)
+
+    def move_in(self) -> None:
+        """The demo retailer's catalog with the proxies' addresses, the copy's table, and the record of every grant."""
+        from catalog.services import estate
+
+        text = (DEMO / "retailer.yaml").read_text()
+        for name, value in self.installation.vendors.environment().items():
+            text = text.replace("${" + name + "}", value)
+        estate.apply(yaml.safe_load(text), actor=None, base_dir=DEMO)
+        for statement in RECORD.split(";\ncreate "):
+            self.sql(statement if statement.lstrip().startswith("create") else "create " + statement)
+
+    def deploy(self) -> None:
+        """A new build of both integrations, approved and deployed while the old one may be at work."""
+        self._persistently(self._deploy)
+
+    def _deploy(self) -> None:
+        from governance.domain.subject import Subject
+        from governance.services import approvals
+        from runtime.ledger import connections
+        from runtime.services import deployments, integrations
+        from tests.runtime import make
+
+        build = self.build + 1
+        opened = time.time()
+        made, ids = [], []
+        for key, manifest in manifests(build, deadline=self.deadline, batch=self.batch).items():
+            release = integrations.register(integrations.pinned(manifest), actor=None)
+            with connections.connected(name="tillgate-campaign") as conn:
+                ids.append(make.approval(conn, subject_id=key, digest=release.digest))
+            approval = approvals.require(Subject("integration", key, release.digest), release.digest, "production")
+            made.append(deployments.deploy(key, approval=approval, actor=None).pk)
+            self.builds[release.pk] = build
+        self._close()
+        self.build, self.approvals, self.deployments = build, ids, made
+        if not self.frozen:
+            self.permits[build].append([opened, float("inf")])
+        self.installation.history.note("deploy", build=build)
+
+    def _close(self) -> None:
+        for span in self.permits[self.build]:
+            span[1] = min(span[1], time.time())
+
+    def void(self) -> None:
+        for approval in self.approvals:
+            self.sql(
+                """with past_the_guards as (select set_config('session_replication_role', 'replica', true))
+                   update governance_approval set voided_at = clock_timestamp() from past_the_guards where id = %s""",
+                approval,
+            )
+        self._close()
+        self.installation.history.note("void", build=self.build)
+
+    def pause(self) -> None:
+        for deployment in self.deployments:
+            self.sql("update runtime_deployment set paused = true, pause_reason = 'campaign' where id = %s", deployment)
+        self._close()
+        self.installation.history.note("pause", build=self.build)
+
+    def resume(self) -> None:
+        self.permits[self.build].append([time.time(), float("inf")])
+        for deployment in self.deployments:
+            self.sql("update runtime_deployment set paused = false, pause_reason = '' where id = %s", deployment)
+        self.installation.history.note("resume", build=self.build)
+
+    def freeze(self) -> None:
+        window = self.sql(
+            "insert into governance_freezewindow (name, reason, environment, strictness, calendar) values ('campaign', '', 'production', 'work', '{}') returning id"
+        )[0][0]
+        self.sql(
+            "insert into governance_freezeinterval (freeze_id, period) values (%s, tstzrange(clock_timestamp() - interval '1 s', clock_timestamp() + interval '1 h'))",
+            window,
+        )
+        self.frozen.append(window)
+        self._close()
+        self.installation.history.note("freeze", build=self.build)
+
+    def thaw(self) -> None:
+        self.permits[self.build].append([time.time(), float("inf")])
+        for window in self.frozen:
+            self.sql("delete from governance_freezeinterval where freeze_id = %s", window)
+        self.frozen.clear()
+        self.installation.history.note("thaw", build=self.build)
+
+    def permitted(self, build: int, at: float, *, before: float, after: float) -> bool:
+        return any(begin - before <= at <= end + after for begin, end in self.permits[build])
+
+    def at_rest(self) -> bool:
+        """Everything stored has ended somewhere: nothing to take, no open call, nothing parked that would still move."""
+        return bool(self.sql("""
+            select not exists (select from runtime_progress p join runtime_subscription s on s.id = p.subscription_id
+                                 join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane where p.position < l.next - 1 or p.intent is not null)
+               and not exists (select from runtime_parked q where q.state in ('retry', 'sending', 'behind')
+                                  and not exists (select from runtime_parked e where e.subscription_id = q.subscription_id and e.key = q.key
+                                                     and e.position < q.position and e.state in ('dead', 'unknown')))""")[0][0])  # fmt: skip
