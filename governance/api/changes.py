@@ -16,7 +16,16 @@ from governance.models import Approval, ChangeRequest
 from governance.selectors import changes as selectors
 from governance.selectors import seats
 from governance.services import applying, changes, checks, reviews
+from kernel.errors import Forbidden
+from kernel.models import User
 from kernel.viewer import Viewer
+
+
+def caller(request: Request) -> User:
+    """Who is calling: the permission class lets nobody else come here."""
+    if not isinstance(request.user, User):
+        raise Forbidden("request.anonymous", "Sign in, or send a token.")
+    return request.user
 
 
 def read(shape: type[Any], request: Request) -> dict[str, Any]:
@@ -54,7 +63,7 @@ class ChangeList(generics.ListAPIView[ChangeRequest]):
     def post(self, request: Request) -> Response:
         values = read(shapes.ChangeInput, request)
         listed = subjects(values.pop("subjects"))
-        return answer(changes.open_change(author=request.user, subjects=listed, **values), status.HTTP_201_CREATED)
+        return answer(changes.open_change(author=caller(request), subjects=listed, **values), status.HTTP_201_CREATED)
 
 
 class ChangeDetail(APIView):
@@ -70,7 +79,7 @@ class ChangeDetail(APIView):
         description="Everything but title and justification voids decisions.",
     )
     def patch(self, request: Request, change_id: int) -> Response:
-        return answer(changes.amend(changes.get(change_id), actor=request.user, **read(shapes.AmendInput, request)))
+        return answer(changes.amend(changes.get(change_id), actor=caller(request), **read(shapes.AmendInput, request)))
 
 
 class Submit(APIView):
@@ -80,7 +89,7 @@ class Submit(APIView):
         request=None, responses=shapes.ChangeOutput, description="draft → in review: slots are derived and the checks begin."
     )
     def post(self, request: Request, change_id: int) -> Response:
-        return answer(changes.submit(changes.get(change_id), actor=request.user))
+        return answer(changes.submit(changes.get(change_id), actor=caller(request)))
 
 
 class Revise(APIView):
@@ -93,7 +102,7 @@ class Revise(APIView):
     )
     def post(self, request: Request, change_id: int) -> Response:
         values = read(shapes.ReviseInput, request)
-        return answer(changes.revise(changes.get(change_id), subjects=subjects(values["subjects"]), actor=request.user))
+        return answer(changes.revise(changes.get(change_id), subjects=subjects(values["subjects"]), actor=caller(request)))
 
 
 class Withdraw(APIView):
@@ -102,7 +111,7 @@ class Withdraw(APIView):
     @extend_schema(request=shapes.NoteInput, responses=shapes.ChangeOutput)
     def post(self, request: Request, change_id: int) -> Response:
         return answer(
-            changes.withdraw(changes.get(change_id), actor=request.user, reason=read(shapes.NoteInput, request)["note"])
+            changes.withdraw(changes.get(change_id), actor=caller(request), reason=read(shapes.NoteInput, request)["note"])
         )
 
 
@@ -113,7 +122,7 @@ class Apply(APIView):
         request=None, responses=shapes.ChangeOutput, description="Carry an approved change out now, if its window is open."
     )
     def post(self, request: Request, change_id: int) -> Response:
-        return answer(applying.apply(changes.get(change_id), actor=request.user))
+        return answer(applying.apply(changes.get(change_id), actor=caller(request)))
 
 
 class Decisions(APIView):
@@ -131,13 +140,13 @@ class Decisions(APIView):
         values = read(shapes.DecisionInput, request)
         seen = reviews.Seen(*(values[key] for key in ("subject_digest", "diff_digest", "impact_digest", "policy_digest")))
         made = reviews.decide(
-            changes.get(change_id), actor=request.user, outcome=values["outcome"], seen=seen, note=values["note"]
+            changes.get(change_id), actor=caller(request), outcome=values["outcome"], seen=seen, note=values["note"]
         )
         return Response(shapes.DecisionOutput(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(responses={204: None}, description="Take the own decision back.")
     def delete(self, request: Request, change_id: int) -> Response:
-        reviews.take_back(changes.get(change_id), actor=request.user)
+        reviews.take_back(changes.get(change_id), actor=caller(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -148,7 +157,7 @@ class Acceptances(APIView):
         request=shapes.AcceptanceInput, responses={201: None}, description="Accept one breaking finding as what it is."
     )
     def post(self, request: Request, change_id: int) -> Response:
-        made = reviews.accept_break(changes.get(change_id), actor=request.user, **read(shapes.AcceptanceInput, request))
+        made = reviews.accept_break(changes.get(change_id), actor=caller(request), **read(shapes.AcceptanceInput, request))
         return Response(
             {"id": made.pk, "rule": made.rule, "pointer": made.pointer, "kind": made.kind}, status=status.HTTP_201_CREATED
         )
@@ -164,7 +173,7 @@ class Checks(APIView):
 
     @extend_schema(request=None, responses={202: None}, description="Run the checks of the present revision again.")
     def post(self, request: Request, change_id: int) -> Response:
-        checks.ask_again(changes.get(change_id), actor=request.user)
+        checks.ask_again(changes.get(change_id), actor=caller(request))
         return Response(status=status.HTTP_202_ACCEPTED)
 
 
@@ -195,7 +204,7 @@ class Events(generics.ListAPIView[Any]):
         request=shapes.CommentInput, responses={201: shapes.EventOutput}, description="Comment. A comment is not a decision."
     )
     def post(self, request: Request, change_id: int) -> Response:
-        made = changes.comment(changes.get(change_id), actor=request.user, text=read(shapes.CommentInput, request)["text"])
+        made = changes.comment(changes.get(change_id), actor=caller(request), text=read(shapes.CommentInput, request)["text"])
         return Response(shapes.EventOutput(made).data, status=status.HTTP_201_CREATED)
 
 

@@ -33,7 +33,7 @@ class SubjectInput(serializers.Serializer[Any]):
 
 class ChangeInput(serializers.Serializer[Any]):
     kind = serializers.CharField(max_length=60)
-    subjects = SubjectInput(many=True, allow_empty=False, max_length=50)
+    subjects = serializers.ListField(child=SubjectInput(), min_length=1, max_length=50)
     environment = serializers.CharField(max_length=60)
     title = serializers.CharField(max_length=200)
     justification = serializers.CharField(max_length=20_000)
@@ -56,7 +56,7 @@ class AmendInput(serializers.Serializer[Any]):
 
 
 class ReviseInput(serializers.Serializer[Any]):
-    subjects = SubjectInput(many=True, allow_empty=False, max_length=50)
+    subjects = serializers.ListField(child=SubjectInput(), min_length=1, max_length=50)
 
 
 class DecisionInput(serializers.Serializer[Any]):
@@ -153,7 +153,7 @@ class ChangeOutput(serializers.ModelSerializer[ChangeRequest]):
 
 class SlotOutput(serializers.Serializer[Any]):
     key = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # the name of the field, not the label of this shape
     needed = serializers.IntegerField()
     filled = serializers.IntegerField()
     by = serializers.ListField(child=serializers.CharField())

@@ -7,6 +7,7 @@ would read as if it had an effect. Levels: `organisation`, then `domain:<key>`, 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -204,8 +205,6 @@ def _least(values: Iterable[int | None]) -> int | None:
 
 def digest_of_levels(digests: Mapping[str, str]) -> str:
     """One digest for the active policies of several levels; empty without the organisation's. The database computes the same."""
-    import hashlib
-
     if "organisation" not in digests:
         return ""
     text = "".join(f"{level}:{digests[level]}\n" for level in sorted(digests, key=str.encode))

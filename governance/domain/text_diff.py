@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
@@ -39,7 +39,7 @@ class Pair:
     hunk: bool = False
 
 
-def _groups(old: list[str], new: list[str], around: int) -> Iterator[list[tuple[str, int, int, int, int]]]:
+def _groups(old: list[str], new: list[str], around: int) -> Iterable[list[tuple[str, int, int, int, int]]]:
     if len(old) > MAX_LINES or len(new) > MAX_LINES:
         raise ValueError(f"the texts have more than {MAX_LINES} lines")
     return SequenceMatcher(None, old, new, autojunk=len(old) > 2000).get_grouped_opcodes(around)

@@ -40,8 +40,10 @@ def require(
     ]
     chosen, unmet = best(listed)
     if chosen is not None:
-        unmet = _lost_rights(chosen) + _blocking(chosen) + (
-            _frozen(chosen, at) if freeze and chosen.origin == "review" and chosen.used_at is None else []
+        unmet = (
+            _lost_rights(chosen)
+            + _blocking(chosen)
+            + (_frozen(chosen, at) if freeze and chosen.origin == "review" and chosen.used_at is None else [])
         )
     elif not unmet:
         message = f"Nobody has approved {subject.id} at {short(digest)} for {environment}."
@@ -112,7 +114,7 @@ def _blocking(approval: Approval) -> list[dict[str, Any]]:
 
 
 def _frozen(approval: Approval, at: datetime) -> list[dict[str, Any]]:
-    facts = models.ChangeRequest.objects.filter(pk=approval.change_id).values_list("facts", flat=True).first() or {}
+    facts = models.ChangeRequest.objects.filter(pk=approval.change_id or 0).values_list("facts", flat=True).first() or {}
     scope = Scope(approval.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
     return [
         {
@@ -150,7 +152,7 @@ def mark_used(approval_id: int, *, actor: User | None, at: datetime | None = Non
             after={"digest": row.digest, "environment": row.environment},
         )
         if row.change_id and not models.Approval.objects.filter(change_id=row.change_id, voided_at=None, used_at=None).exists():
-            moved = models.ChangeRequest.objects.filter(pk=row.change_id, state=models.ChangeRequest.State.APPROVED)
+            moved = models.ChangeRequest.objects.filter(pk=row.change_id or 0, state=models.ChangeRequest.State.APPROVED)
             if moved.update(state=models.ChangeRequest.State.APPLIED, applied_at=now):
                 models.ChangeEvent.objects.create(
                     change_id=row.change_id,
@@ -169,7 +171,7 @@ def void(approval_id: int, *, actor: User | None, reason: str) -> None:
         if not voided:
             return
         row = models.Approval.objects.get(pk=approval_id)
-        models.ChangeRequest.objects.filter(pk=row.change_id, state=models.ChangeRequest.State.APPROVED).update(
+        models.ChangeRequest.objects.filter(pk=row.change_id or 0, state=models.ChangeRequest.State.APPROVED).update(
             state=models.ChangeRequest.State.IN_REVIEW
         )
         audit.record(

@@ -97,15 +97,25 @@ def _lint(context: CheckContext, facts: Facts, version: VersionFacts) -> CheckOu
         return not_run("There is no contract to judge.", ["Upload a contract."])
     within: dict[str, Any] = {"tier": version.tier, "layer": version.layer or None, "data_class": version.data_class or None}
     report = lint(contracts.document(facts.digest), **within)
-    known = {(f.rule, f.pointer) for f in lint(contracts.document(facts.base_digest), **within).findings} if facts.base_digest else set()
+    known = (
+        {(f.rule, f.pointer) for f in lint(contracts.document(facts.base_digest), **within).findings}
+        if facts.base_digest
+        else set()
+    )
     listed = []
     for found in report.findings[:MAX_FINDINGS]:
         inherited = (found.rule, found.pointer) in known
         level: Level = "error" if found.level == "error" and not inherited else "info" if found.level == "info" else "warning"
-        listed.append(finding(f"lint.{found.rule}", found.pointer, found.message, level=level, line=found.line, inherited=inherited))
+        listed.append(
+            finding(f"lint.{found.rule}", found.pointer, found.message, level=level, line=found.line, inherited=inherited)
+        )
     errors = sum(1 for f in listed if f["level"] == "error")
     if errors:
-        return failed(f"{errors} house rule finding(s) that are new.", listed, ["Correct the contract where the findings point, or ask for a waiver of the rule."])
+        return failed(
+            f"{errors} house rule finding(s) that are new.",
+            listed,
+            ["Correct the contract where the findings point, or ask for a waiver of the rule."],
+        )
     return passed(f"No new finding of the house rules; {len(listed)} hint(s).", listed)
 
 
@@ -524,18 +534,18 @@ def _tier_proposed(context: CheckContext) -> CheckOutcome:
         for d in dependencies.dependents_of_api(context.subject.id)
         if d.criticality == "hard" and d.api_tier is not None and d.api_tier < wanted
     ]
-    found = [
+    listed = [
         finding("tier.dependency_weaker", "", f"It needs {d.target_name}, which promises less.", target=d.target_key)
         for d in needs
     ]
-    found += [
+    listed += [
         finding("tier.dependency_weaker", "", f"{d.api_name} (tier {d.api_tier}) relies on it.", dependent=d.api_slug)
         for d in relied
     ]
-    if found:
+    if listed:
         return failed(
             "A more critical thing would rest on a weaker promise.",
-            found,
+            listed,
             ["Change those tiers first, or make the dependencies soft."],
         )
     return passed(f"Nothing is weaker than tier {wanted} below it, and nothing more critical above it.")

@@ -34,11 +34,16 @@ def person_of(claims: Mapping[str, Any], *, groups_claim: str) -> User:
     name = username_of(claims)
     with transaction.atomic():
         user, made = User.objects.select_for_update().get_or_create(username=name, defaults={"kind": User.Kind.PERSON})
-        user.first_name, user.last_name = str(claims.get("given_name") or claims.get("name") or "")[:150], str(claims.get("family_name") or "")[:150]
+        user.first_name, user.last_name = (
+            str(claims.get("given_name") or claims.get("name") or "")[:150],
+            str(claims.get("family_name") or "")[:150],
+        )
         user.email = str(claims.get("email") or "")[:254] if claims.get("email_verified", True) else ""
         if made:
             user.set_unusable_password()
-            audit.record(actor=None, verb="governance.person_joined", subject_kind="user", subject_id=user.pk, after={"username": name})
+            audit.record(
+                actor=None, verb="governance.person_joined", subject_kind="user", subject_id=user.pk, after={"username": name}
+            )
         user.save()
         sync_groups(user, claims.get(groups_claim))
     return user
@@ -46,7 +51,13 @@ def person_of(claims: Mapping[str, Any], *, groups_claim: str) -> User:
 
 def sync_groups(user: User, claimed: Any) -> tuple[set[str], set[str]]:
     """Names of groups joined and left. A missing or malformed claim names no group: unknown gives no right."""
-    words = {word for word in claimed if isinstance(word, str)} if isinstance(claimed, list | tuple) else {claimed} if isinstance(claimed, str) else set()
+    words = (
+        {word for word in claimed if isinstance(word, str)}
+        if isinstance(claimed, list | tuple)
+        else {claimed}
+        if isinstance(claimed, str)
+        else set()
+    )
     mapped = dict(GroupMapping.objects.values_list("group_id", "group__name").distinct())
     wanted = set(GroupMapping.objects.filter(claim__in=words).values_list("group_id", flat=True))
     present = set(user.groups.filter(pk__in=mapped).values_list("pk", flat=True))

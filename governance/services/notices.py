@@ -48,7 +48,7 @@ def _about_change(event: Mapping[str, Any], payload: Mapping[str, Any], change: 
 
 
 def _about_break_glass(event: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
-    case = BreakGlass.objects.filter(pk=payload.get("break_glass")).first()
+    case = BreakGlass.objects.filter(pk=int(payload.get("break_glass") or 0)).first()
     if case is None:
         return
     people = set(User.objects.filter(groups__in=case.owner_team_ids, is_active=True).values_list("pk", flat=True))

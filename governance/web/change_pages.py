@@ -222,7 +222,7 @@ def _unescape(token: str) -> str:
 def _texts(change: ChangeRequest, layout: str) -> list[dict[str, Any]]:
     """Old and new document of each subject as text; what is too long says so and stays to be read elsewhere."""
     kind = kinds.kind(change.kind)
-    made = []
+    made: list[dict[str, Any]] = []
     for row in change.subjects.all():
         subject = Subject(row.kind, row.subject_id, row.digest)
         facts = kind.facts(subject)

@@ -104,7 +104,7 @@ def _tabs(change: ChangeRequest, tab: str, results: list[CheckResult]) -> list[d
         checks = {"count": f"{failed} failed", "tone": "stop"}
     elif waiting:
         checks = {"count": f"{waiting} not run", "tone": "wait"}
-    listed = (
+    listed: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         ("conversation", "Conversation", "governance:change", {"count": change.events.filter(kind="comment").count() or None}),
         ("differences", "Differences", "governance:differences", {"count": differences}),
         ("checks", "Checks", "governance:checks", checks),

@@ -54,8 +54,14 @@ def discovered(issuer: str) -> dict[str, Any]:
         answer.raise_for_status()
         document = answer.json()
     except (httpx.HTTPError, ValueError) as error:
-        raise Unavailable("sign_in.provider", "The identity provider does not answer. Sign in with a local account, or try again.") from error
-    if not isinstance(document, dict) or document.get("issuer") != issuer or not all(isinstance(document.get(k), str) for k in _ENDPOINTS.values()):
+        raise Unavailable(
+            "sign_in.provider", "The identity provider does not answer. Sign in with a local account, or try again."
+        ) from error
+    if (
+        not isinstance(document, dict)
+        or document.get("issuer") != issuer
+        or not all(isinstance(document.get(k), str) for k in _ENDPOINTS.values())
+    ):
         raise Unavailable("sign_in.provider", "The identity provider's discovery document does not fit the configured issuer.")
     _known[issuer] = (time.monotonic() + KEEP_SECONDS, document)
     return document
@@ -112,7 +118,9 @@ class Backend(OIDCAuthenticationBackend):
         """OIDC Core 1.0 §3.1.3.7: issuer and audience must be ours; the expiry was checked with the signature."""
         payload: dict[str, Any] = super().verify_token(token, **kwargs)
         audience = payload.get("aud")
-        if payload.get("iss") != settings.OIDC["issuer"] or self.OIDC_RP_CLIENT_ID not in (audience if isinstance(audience, list) else [audience]):
+        if payload.get("iss") != settings.OIDC["issuer"] or self.OIDC_RP_CLIENT_ID not in (
+            audience if isinstance(audience, list) else [audience]
+        ):
             raise SuspiciousOperation("The token was issued by or for somebody else.")
         return payload
 

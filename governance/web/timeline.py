@@ -71,7 +71,7 @@ def _entry(event: ChangeEvent, voided: set[int]) -> list[Entry]:
                     void=True,
                 )
             ]
-        node = "quiet" if void else tone.tone
+        node: str = "quiet" if void else tone.tone
         return [
             Entry(
                 "comment",

@@ -124,7 +124,9 @@ class Hand(threading.Thread):
             self.do(
                 f"""insert into governance_decision (change_id, revision, person_id, outcome, note, {BINDING}, void_reason)
                 select id, revision, %s, %s, 'because', {BINDING}, '' from governance_changerequest where id = %s""",
-                person or self.person, outcome, self.change,
+                person or self.person,
+                outcome,
+                self.change,
             )  # fmt: skip
         )
 
@@ -139,20 +141,37 @@ class Hand(threading.Thread):
         change = self.change
         seen = self.remembered.pop(change, None)
         if seen is None:
-            self.remembered[change] = self.rows(f"select revision, {BINDING} from governance_changerequest where id = %s", change)[0]
+            self.remembered[change] = self.rows(
+                f"select revision, {BINDING} from governance_changerequest where id = %s", change
+            )[0]
             return True
         return bool(
             self.do(
                 f"insert into governance_decision (change_id, revision, person_id, outcome, note, {BINDING}, void_reason) values (%s, %s, %s, 'approve', '', %s, %s, %s, %s, '')",
-                change, seen[0], self.person, *seen[1:],
+                change,
+                seen[0],
+                self.person,
+                *seen[1:],
             )  # fmt: skip
         )
 
     def take_back(self) -> bool:
-        return bool(self.do("update governance_decision set voided_at = now(), void_reason = 'taken back' where change_id = %s and person_id = %s and voided_at is null", self.change, self.person))
+        return bool(
+            self.do(
+                "update governance_decision set voided_at = now(), void_reason = 'taken back' where change_id = %s and person_id = %s and voided_at is null",
+                self.change,
+                self.person,
+            )
+        )
 
     def revive(self) -> bool:
-        return bool(self.do("update governance_decision set voided_at = null where change_id = %s and person_id = %s", self.change, self.person))
+        return bool(
+            self.do(
+                "update governance_decision set voided_at = null where change_id = %s and person_id = %s",
+                self.change,
+                self.person,
+            )
+        )
 
     def seal(self) -> bool:
         change = self.change
@@ -178,23 +197,45 @@ class Hand(threading.Thread):
         return bool(made and self.do("update governance_changerequest set state = 'approved' where id = %s", change))
 
     def move_difference(self) -> bool:
-        return bool(self.do("update governance_changerequest set diff_digest = %s where id = %s", self.chance.choice(DIGESTS), self.change))
+        return bool(
+            self.do(
+                "update governance_changerequest set diff_digest = %s where id = %s", self.chance.choice(DIGESTS), self.change
+            )
+        )
 
     def move_subject(self) -> bool:
-        return bool(self.do("update governance_changesubject set digest = %s where change_id = %s", self.chance.choice(DIGESTS), self.change))
+        return bool(
+            self.do(
+                "update governance_changesubject set digest = %s where change_id = %s", self.chance.choice(DIGESTS), self.change
+            )
+        )
 
     def leave_or_join(self) -> bool:
         group, person = self.chance.choice(self.world.groups), self.person
         if self.chance.random() < 0.3:
             return bool(self.do("delete from kernel_user_groups where user_id = %s and group_id = %s", person, group))
-        return bool(self.do("insert into kernel_user_groups (user_id, group_id) values (%s, %s) on conflict do nothing", person, group))
+        return bool(
+            self.do("insert into kernel_user_groups (user_id, group_id) values (%s, %s) on conflict do nothing", person, group)
+        )
 
     def contribute(self) -> bool:
-        return bool(self.do("insert into governance_contributor (change_id, person_id, how) values (%s, %s, 'helped') on conflict do nothing", self.change, self.person))
+        return bool(
+            self.do(
+                "insert into governance_contributor (change_id, person_id, how) values (%s, %s, 'helped') on conflict do nothing",
+                self.change,
+                self.person,
+            )
+        )
 
     def flip_check(self) -> bool:
         word = self.chance.choice(["failed", "not_run"])
-        return bool(self.do("update governance_checkresult set status = %s where change_id = %s and check_id = 'thing.sound'", word, self.change))
+        return bool(
+            self.do(
+                "update governance_checkresult set status = %s where change_id = %s and check_id = 'thing.sound'",
+                word,
+                self.change,
+            )
+        )
 
     def settle_checks(self) -> bool:
         return bool(
@@ -208,7 +249,10 @@ class Hand(threading.Thread):
     def begin_revision(self) -> bool:
         change = self.change
         self.do("select from governance_changerequest where id = %s for update", change)
-        if not self.do("update governance_changerequest set revision = revision + 1 where id = %s and state in ('in_review', 'approved')", change):
+        if not self.do(
+            "update governance_changerequest set revision = revision + 1 where id = %s and state in ('in_review', 'approved')",
+            change,
+        ):
             return False
         self.do(
             """insert into governance_slot (change_id, revision, key, label, seat, group_ids, why, policy_digest)

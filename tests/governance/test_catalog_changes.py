@@ -15,7 +15,6 @@ from governance.services import applying, catalog_kinds, changes, checks, polici
 from kernel import clock
 from kernel.errors import Forbidden, NotApproved
 from tests.catalog import make as catalog
-from tests.governance import make
 
 pytestmark = pytest.mark.django_db
 POLICY: dict[str, Any] = {
@@ -115,7 +114,9 @@ def test_a_deprecation_without_notice_successor_or_guide_is_refused_by_its_check
     assert {f["rule"] for f in row.findings} >= {"deprecation.notice", "deprecation.successor", "deprecation.guide"}
     assert row.fix
     assert decided(change, "paula", "ada").state == "in_review"
-    assert ChangeRequest.objects.get(pk=change.pk).impact == [{"application": "till", "environment": "production", "state": "active"}]
+    assert ChangeRequest.objects.get(pk=change.pk).impact == [
+        {"application": "till", "environment": "production", "state": "active"}
+    ]
 
 
 def test_the_parameters_are_bound_by_the_decision():
@@ -167,7 +168,9 @@ def test_a_system_of_record_moves_by_its_approved_change_and_not_if_it_moved_mea
     assert moved is not None
     assert moved.key == "erp"
     stale = Subject("boundary", identifier, "sha256:" + "1" * 64)
-    assert words(asked("boundary.move", stale, by="stan", system="pos", valid_from=start.isoformat()))["subject.present"] == "failed"
+    assert (
+        words(asked("boundary.move", stale, by="stan", system="pos", valid_from=start.isoformat()))["subject.present"] == "failed"
+    )
 
 
 def test_a_tier_changes_by_its_approved_change_and_names_what_would_rest_on_less():

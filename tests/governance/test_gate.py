@@ -63,14 +63,21 @@ def test_what_must_not_pass_does_not_and_says_why(question: dict, verdict: str, 
 
 def test_a_version_is_denied_from_its_sunset_on():
     now = clock.now()
-    ApiVersion.objects.filter(api__slug="price-api", label="v2").update(state="deprecated", deprecated_at=now - timedelta(days=300), sunset_at=now + timedelta(hours=1))
+    ApiVersion.objects.filter(api__slug="price-api", label="v2").update(
+        state="deprecated", deprecated_at=now - timedelta(days=300), sunset_at=now + timedelta(hours=1)
+    )
     assert ask()["verdict"] == "allow"
     assert "version.past_sunset" in codes(ask(as_of=(now + timedelta(hours=2)).isoformat()))
 
 
 def test_a_freeze_denies_while_it_is_open():
     now = clock.now()
-    calendar = {"kind": "once", "zone": "UTC", "from": f"{now:%Y-%m-%dT%H:%M}", "until": f"{now + timedelta(hours=2):%Y-%m-%dT%H:%M}"}
+    calendar = {
+        "kind": "once",
+        "zone": "UTC",
+        "from": f"{now:%Y-%m-%dT%H:%M}",
+        "until": f"{now + timedelta(hours=2):%Y-%m-%dT%H:%M}",
+    }
     freezes.plan(actor=None, name="Peak", calendar=calendar, environment="production", tier=1)
     assert codes(ask()) == ["freeze.active"]
     assert ask(as_of=(now + timedelta(hours=3)).isoformat())["verdict"] == "allow"
@@ -87,7 +94,13 @@ def test_a_provider_may_not_take_away_what_a_consumer_uses():
 
 
 def test_a_deployment_replaces_and_a_release_coexists_until_its_end():
-    body = {"application": "till", "version": "1", "environment": "production", "instance": "store-7", "consumes": ["price-api@v2"]}
+    body = {
+        "application": "till",
+        "version": "1",
+        "environment": "production",
+        "instance": "store-7",
+        "consumes": ["price-api@v2"],
+    }
     first = verdicts.record_deployment(body, viewer=SYSTEM)
     assert verdicts.record_deployment(body, viewer=SYSTEM).pk == first.pk
     verdicts.record_deployment(body | {"version": "2"}, viewer=SYSTEM)
@@ -102,17 +115,35 @@ def test_a_deployment_replaces_and_a_release_coexists_until_its_end():
 def test_the_api_sends_the_stored_bytes_and_reproduces_them():
     _, secret = tokens.issue(actor=None, user=catalog.person("robot"), name="ci", scopes=["gate:ask"])
     client = Client(headers={"Authorization": f"Bearer {secret}"})
-    question = {"application": "till", "version": "7.1", "environment": "production", "consumes": ["price-api@v2"], "as_of": "2026-11-23T12:00:00Z"}
+    question = {
+        "application": "till",
+        "version": "7.1",
+        "environment": "production",
+        "consumes": ["price-api@v2"],
+        "as_of": "2026-11-23T12:00:00Z",
+    }
     answers = [client.post("/api/v1/gate/verdicts", json.dumps(question), content_type="application/json") for _ in range(2)]
     assert [a.status_code for a in answers] == [200, 200]
     assert answers[0].content == answers[1].content
     number = answers[0]["Verdict-Id"]
     assert answers[0]["Location"].endswith(f"/api/v1/gate/verdicts/{number}")
-    assert client.get(f"/api/v1/gate/verdicts/{number}").content == answers[0].content == Verdict.objects.get(pk=number).answer.encode()
+    assert (
+        client.get(f"/api/v1/gate/verdicts/{number}").content
+        == answers[0].content
+        == Verdict.objects.get(pk=number).answer.encode()
+    )
     again = client.post(f"/api/v1/gate/verdicts/{number}/reproduce")
     assert again.json()["same"] is True
-    assert client.get(f"/api/v1/gate/verdicts/{number}/evidence").json()["evidence"]["consumed"]["items"]["price-api@v2"]["state"] == "published"
-    for bad in ("[]", '{"application": 1}', '{"application": "a", "version": "1", "environment": "x", "as_of": "noon"}', '{"surprise": 1}'):
+    assert (
+        client.get(f"/api/v1/gate/verdicts/{number}/evidence").json()["evidence"]["consumed"]["items"]["price-api@v2"]["state"]
+        == "published"
+    )
+    for bad in (
+        "[]",
+        '{"application": 1}',
+        '{"application": "a", "version": "1", "environment": "x", "as_of": "noon"}',
+        '{"surprise": 1}',
+    ):
         response = client.post("/api/v1/gate/verdicts", bad, content_type="application/json")
         assert (response.status_code, response.json()["code"]) == (422, "gate.question")
     body = {key: question[key] for key in ("application", "version", "environment", "consumes")}

@@ -124,7 +124,18 @@ def test_a_receiver_that_is_gone_fails_and_one_that_is_silent_is_tried_again(hou
     assert WebhookDelivery.objects.get().state == "failed"
 
 
-@pytest.mark.parametrize("url", ["http://chat.example/", "https://user@chat.example/", "ftp://chat.example/", "https://", "http://169.254.169.254/latest", "https://x/#y", "http://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://chat.example/",
+        "https://user@chat.example/",
+        "ftp://chat.example/",
+        "https://",
+        "http://169.254.169.254/latest",
+        "https://x/#y",
+        "http://[::1",
+    ],
+)
 def test_webhooks_go_only_to_proper_addresses(url: str):
     with pytest.raises(Invalid):
         cloud_events.require_receiver(url)
@@ -144,10 +155,20 @@ def test_the_outbox_reaches_checks_notices_and_webhooks_by_the_wiring(house: mak
 def test_a_right_is_lent_only_by_who_has_it_with_dates_and_taken_back(house: make.House):
     now = clock.now()
     with pytest.raises(Forbidden):
-        people.delegate(actor=house.stranger, to=house.releaser, team_key="architects", starts_at=now, ends_at=now + timedelta(days=2))
+        people.delegate(
+            actor=house.stranger, to=house.releaser, team_key="architects", starts_at=now, ends_at=now + timedelta(days=2)
+        )
     with pytest.raises(Invalid):
-        people.delegate(actor=house.architect, to=house.stranger, team_key="architects", starts_at=now, ends_at=now + timedelta(days=200))
-    lent = people.delegate(actor=house.architect, to=house.stranger, team_key="architects", starts_at=now - timedelta(hours=1), ends_at=now + timedelta(days=2))
+        people.delegate(
+            actor=house.architect, to=house.stranger, team_key="architects", starts_at=now, ends_at=now + timedelta(days=200)
+        )
+    lent = people.delegate(
+        actor=house.architect,
+        to=house.stranger,
+        team_key="architects",
+        starts_at=now - timedelta(hours=1),
+        ends_at=now + timedelta(days=2),
+    )
     change = make.approve(make.in_review(house.author), house.owner, house.stranger)
     assert change.state == "approved"
     people.revoke_delegation(lent.pk, actor=house.architect)

@@ -16,7 +16,13 @@ STEPS = int(os.environ.get("TILLGATE_RACE_STEPS", "1600"))
 @pytest.mark.django_db(transaction=True)
 def test_no_interleaving_of_many_hands_reaches_a_state_that_must_never_be():
     house = make.house()
-    people = [house.owner, house.architect, *(make.person(f"p{n}", "price") for n in range(3)), *(make.person(f"a{n}", "architects") for n in range(3)), make.person("both", "price", "architects")]
+    people = [
+        house.owner,
+        house.architect,
+        *(make.person(f"p{n}", "price") for n in range(3)),
+        *(make.person(f"a{n}", "architects") for n in range(3)),
+        make.person("both", "price", "architects"),
+    ]
     changes = [make.in_review(house.author, make.thing(f"thing-{n}")).pk for n in range(max(5, STEPS // 2500))]
     parameters = connection.get_connection_params()
     plain = {key: parameters[key] for key in ("dbname", "user", "password", "host", "port") if parameters.get(key)}

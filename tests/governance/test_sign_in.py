@@ -53,8 +53,21 @@ class Provider(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         Provider.asked = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
         me = f"http://127.0.0.1:{self.server.server_port}"
-        token = {"iss": me, "aud": "tillgate", "sub": Provider.claims["sub"], "nonce": Provider.nonce, "iat": int(time.time()), "exp": int(time.time()) + 60} | Provider.lie
-        self.answer({"access_token": "a", "token_type": "Bearer", "id_token": jwt.encode(token, Provider.key, algorithm="RS256", headers={"kid": "k1"})})
+        token = {
+            "iss": me,
+            "aud": "tillgate",
+            "sub": Provider.claims["sub"],
+            "nonce": Provider.nonce,
+            "iat": int(time.time()),
+            "exp": int(time.time()) + 60,
+        } | Provider.lie
+        self.answer(
+            {
+                "access_token": "a",
+                "token_type": "Bearer",
+                "id_token": jwt.encode(token, Provider.key, algorithm="RS256", headers={"kid": "k1"}),
+            }
+        )
 
     def answer(self, document: dict[str, object]) -> None:
         body = json.dumps(document).encode()
@@ -72,7 +85,11 @@ def provider(settings):
     server = HTTPServer(("127.0.0.1", 0), Provider)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    Provider.claims, Provider.lie, Provider.about = {"sub": "abc-1", "given_name": "Olga", "family_name": "Ocean", "groups": ["grp-architects", "other"]}, {}, {}
+    Provider.claims, Provider.lie, Provider.about = (
+        {"sub": "abc-1", "given_name": "Olga", "family_name": "Ocean", "groups": ["grp-architects", "other"]},
+        {},
+        {},
+    )
     issuer = f"http://127.0.0.1:{server.server_port}"
     settings.OIDC = {"issuer": issuer, "client_id": "tillgate", "client_secret": "s", "groups_claim": "groups"}
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "governance.web.oidc.Backend"]
@@ -113,7 +130,9 @@ def test_the_code_flow_signs_in_and_the_groups_give_and_take_rights_at_once(hous
     assert AuditEntry.objects.filter(verb="governance.teams_synchronised").count() == 2
 
 
-@pytest.mark.parametrize("lie", [{"iss": "https://evil.example"}, {"aud": "another"}, {"nonce": "stale"}, {"exp": 1}, {"aud": ["x", "y"]}])
+@pytest.mark.parametrize(
+    "lie", [{"iss": "https://evil.example"}, {"aud": "another"}, {"nonce": "stale"}, {"exp": 1}, {"aud": ["x", "y"]}]
+)
 def test_a_token_of_another_issuer_audience_or_time_signs_nobody_in(house: make.House, provider: str, lie: dict):
     Provider.lie = lie
     client = Client(raise_request_exception=False)

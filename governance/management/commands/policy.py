@@ -1,0 +1,40 @@
+"""`manage.py policy show | install FILE`: read the policies in force, or put the first one of a level in place."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.core.management.base import BaseCommand, CommandError
+
+from governance.selectors import policies as selectors
+from governance.services import policies
+from kernel.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = "Show the policies in force, or install the first one of a level from a YAML file. A later one takes effect by an approved change."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("action", choices=["show", "install"])
+        parser.add_argument("file", nargs="?", help="YAML or JSON document")
+        parser.add_argument("--level", default=selectors.ORGANISATION, help="organisation, domain:<key> or team:<key>")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["action"] == "show":
+            for policy in selectors.all_versions():
+                self.stdout.write(f"{policy.level} {policy.version} {policy.state} {policy.digest}")
+            return
+        if not options["file"]:
+            raise CommandError("Name the file of the policy.")
+        try:
+            document = yaml.safe_load(Path(options["file"]).read_text())
+            made = policies.install(level=options["level"], document=document, actor=None)
+        except (OSError, yaml.YAMLError) as error:
+            raise CommandError(f"{options['file']} cannot be read: {error}") from error
+        except DomainError as error:
+            lines = "".join(f"\n  {found['pointer'] or '/'}: {found['message']}" for found in error.findings)
+            raise CommandError(f"{error}{lines}") from error
+        self.stdout.write(f"{made.level} {made.version} is in force: {made.digest}")
