@@ -64,7 +64,7 @@ def database(url: str) -> dict[str, Any]:
         "OPTIONS": options,
         "CONN_MAX_AGE": env_int("DATABASE_CONN_MAX_AGE", 60),
         "CONN_HEALTH_CHECKS": True,
-        "TEST": {"NAME": os.environ.get("TEST_DATABASE_NAME") or None},
+        "TEST": {"NAME": os.environ.get("TEST_DATABASE_NAME") or None, "TEMPLATE": os.environ.get("TEST_DATABASE_TEMPLATE")},
     }
 
 

@@ -164,7 +164,7 @@ def open_the_shops(stores_url: str, drop: Path) -> None:
     """A first morning of sales in every store, as POSLog files where the stores drop them."""
     import urllib.request
 
-    orders = {"sell": {"count": 240, "store": "all", "drop": str(drop)}}
+    orders = {"sell": {"count": 60, "store": "all", "drop": str(drop)}}
     request = urllib.request.Request(f"{stores_url}/_control", json.dumps(orders).encode(), {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the emulator that was just started on loopback
         answer.read()

@@ -1,16 +1,24 @@
 """Loaded by `-p tests.embedded_plugin`: runs before pytest-django reads the settings, which a conftest.py would not.
 
 One throw-away PostgreSQL and Valkey per run, started by the controller and shared by the xdist workers, which inherit the
-environment. With DATABASE_URL or REDIS_URL set, that server is used. Pure tests that never touch Django pay nothing but the start.
+environment. Migrations run once for each state of the migration files: the migrated data folder is kept below `.state/tests`,
+copied for a run, and serves as the template of every worker's database. With DATABASE_URL or REDIS_URL set, that server is used.
 """
 
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = "tillgate_template"
+ROOMS = ("kernel", "catalog", "governance", "runtime")
 
 
 def _start() -> None:
@@ -18,12 +26,65 @@ def _start() -> None:
 
     folder = Path(tempfile.mkdtemp(prefix="tg-test-"))
     folder.chmod(0o711)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    kept = None if os.environ.get("DATABASE_URL") else ROOT / ".state" / "tests" / _state_of_migrations()
+    if kept and kept.exists():
+        _copy(kept, folder)
     servers = Embedded(folder, durable=False)
-    atexit.register(lambda: (servers.stop(), shutil.rmtree(folder, ignore_errors=True)))
-    if not os.environ.get("DATABASE_URL"):
-        os.environ["DATABASE_URL"] = servers.start_postgres()
+    atexit.register(servers.stop)
+    if kept:
+        url = servers.start_postgres()
+        if not kept.exists() and _migrated(url):
+            servers.stop()
+            _keep(servers.state, kept)
+            url = servers.start_postgres()
+        os.environ["DATABASE_URL"] = url
+        if kept.exists():
+            os.environ["TEST_DATABASE_TEMPLATE"] = TEMPLATE
     if not os.environ.get("REDIS_URL"):
         os.environ["REDIS_URL"] = servers.start_valkey()
+
+
+def _state_of_migrations() -> str:
+    """A digest over every migration file of our rooms and the locked packages, whose migrations run as well."""
+    digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
+    for file in sorted(f for room in ROOMS for f in (ROOT / room / "migrations").glob("*.py")):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _migrated(url: str) -> bool:
+    """The template database, migrated. On failure pytest-django migrates itself and shows why."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'create database "{TEMPLATE}"')
+    environment = dict(os.environ, DATABASE_URL=url.rpartition("/")[0] + "/" + TEMPLATE, SECRET_KEY="tests", DEMO="no")
+    done = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--noinput", "-v0"], cwd=ROOT, env=environment, capture_output=True
+    )
+    return done.returncode == 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    subprocess.run(["cp", "-a", f"{source}/.", str(target)], check=True)  # keeps the server's own user as owner
+
+
+def _keep(state: Path, kept: Path) -> None:
+    """Kept by rename, so that two runs at once never see half a folder; states of older migrations go."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix="draft-", dir=kept.parent))
+    draft.chmod(0o711)
+    for name in ("pg", "secrets.json"):
+        subprocess.run(["cp", "-a", str(state / name), str(draft / name)], check=True)
+    try:
+        draft.rename(kept)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+    for old in sorted((f for f in kept.parent.iterdir() if not f.name.startswith("draft-")), key=lambda f: f.stat().st_mtime)[
+        :-4
+    ]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 if "PYTEST_XDIST_WORKER" not in os.environ and not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
