@@ -93,7 +93,7 @@ class Round:
 
     def _spawn_till(self, plan: Plan, *, calm: bool = False) -> None:
         fault = None
-        if not calm and self.random.random() < 0.7:
+        if not calm and self.options.armed and self.random.random() < 0.7:
             how = ":stop" if self.random.random() < 0.3 else ""
             fault = f"{self.random.choice(TILL_POINTS)}:{self.random.randint(5, 40)}{how}"
         assert self.installation.processes is not None

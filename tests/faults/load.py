@@ -43,11 +43,18 @@ class Plan:
                 yield PRICES, self._prices(number)
 
     def _sales(self, number: int) -> list[dict[str, Any]]:
-        return [
-            {"id": self.sale(number, i), "kind": "retail", "store": "1", "till": str(self.till), "businessDate": "2026-11-23", "sequence": number * self.sales + i,
-             "currency": "EUR", "total": "9.90", "lines": [{"item": "4711", "quantity": "1", "amount": "9.90", "kind": "sale"}]}
-            for i in range(self.sales)
-        ]  # fmt: skip
+        first = number * self.sales
+        line = {"sequence": 1, "kind": "sale", "item": "4711", "quantity": 1, "amount": 10}
+        common = {
+            "kind": "retail",
+            "store": "1",
+            "till": str(self.till),
+            "businessDate": "2026-11-23",
+            "currency": "EUR",
+            "total": 10,
+            "lines": [line],
+        }
+        return [{"id": self.sale(number, i), "sequence": first + i, **common} for i in range(self.sales)]
 
     def sale(self, number: int, index: int) -> str:
         return f"{self.seed}/{self.till}/2026-11-23/{number * self.sales + index}"
