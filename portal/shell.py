@@ -71,6 +71,7 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] =
         "Runtime",
         (
             ("Today", "pulse", "runtime:today", "", ""),
+            ("Integrations", "link", "runtime:integrations", "", ""),
             ("Stores", "store", "runtime:stores", "", ""),
             ("Dead letters", "dead", "runtime:dead-letters", "dead-letters", "stop"),
             ("Trace", "trace", "runtime:traces", "", ""),

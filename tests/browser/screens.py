@@ -22,6 +22,18 @@ PAGES: list[tuple[str, ...]] = [
     ("styleguide", "/styleguide/"),
     ("tokens", "/settings/tokens/"),
     ("ledger", "/ledger/"),
+    ("runtime-today", "/runtime/"),
+    ("runtime-integrations", "/runtime/integrations/"),
+    ("runtime-register", "/runtime/integrations/register/"),
+    ("runtime-job", "/runtime/", "/runtime/integrations/"),
+    ("runtime-runs", "/runtime/runs/"),
+    ("runtime-run", "/runtime/runs/", "/runtime/runs/"),
+    ("runtime-dead-letters", "/runtime/dead-letters/"),
+    ("runtime-letter", "/runtime/dead-letters/", "/runtime/dead-letters/parked/"),
+    ("runtime-trace", "/runtime/dead-letters/", "/runtime/trace/?q="),
+    ("runtime-stores", "/runtime/stores/"),
+    ("runtime-vendors", "/runtime/vendors/"),
+    ("runtime-schedules", "/runtime/schedules/"),
     ("not-found", "/no-such-page/"),
 ]
 SHAPES: tuple[tuple[str, int, str], ...] = (("wide", 1280, "light"), ("narrow", 390, "light"), ("dark", 1280, "dark"))
