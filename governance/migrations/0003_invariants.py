@@ -271,7 +271,7 @@ declare
   touched record;
 begin
   if new.state = 'revoked' and old.state <> 'revoked' then
-    for touched in select s.change_id from governance_changesubject s join governance_changerequest c on c.id = s.change_id and c.state = 'approved'
+    for touched in select s.change_id from governance_changesubject s join governance_changerequest c on c.id = s.change_id and c.state in ('in_review', 'approved')
                     where s.kind = new.subject_kind and s.subject_id = new.subject_id order by s.change_id loop
       perform governance_recheck(touched.change_id, 'a waiver was revoked');
     end loop;
@@ -319,6 +319,8 @@ create trigger no_truncate before truncate on governance_decision for each state
 create function governance_decision_voided() returns trigger language plpgsql as $$
 begin
   if old.voided_at is null and new.voided_at is not null then
+    -- A seal that is under way has this lock: wait for it, then look.
+    perform 1 from governance_changerequest c where c.id = new.change_id for update;
     update governance_approval set voided_at = clock_timestamp(), void_reason = 'a decision it rests on was voided'
      where change_id = new.change_id and voided_at is null and used_at is null and new.person_id = any(approver_ids);
     if found then update governance_changerequest set state = 'in_review' where id = new.change_id and state = 'approved'; end if;
