@@ -70,6 +70,7 @@ class Claim:
     vendor: int
     release: int
     deployment: int
+    origin: int
     late: float | None
     deadline: float
     ask_only: bool = False
@@ -79,6 +80,11 @@ class Claim:
         return max(1, self.batch >> (3 * max(0, self.attempt - 2)))
 
     @property
+    def repeats(self) -> bool:
+        """A replay: what it sends was sent before by the subscription `origin`, under the same keys."""
+        return self.origin != self.subscription
+
+    @property
     def poisoned(self) -> bool:
         return self.attempt > self.max_attempts
 
@@ -86,10 +92,11 @@ class Claim:
         return self.deadline - time.monotonic()
 
 
-_COLUMNS = """s.stream_id, t.salt, s.target, s.instance, s.kind, s.idempotency, s.coalesce, s.batch, s.max_attempts, s.pace, s.vendor_id"""
+_COLUMNS = """s.stream_id, t.salt, s.target, s.instance, s.kind, s.idempotency, s.coalesce, s.batch, s.max_attempts, s.pace, s.vendor_id,
+               coalesce(s.replay_of_id, s.id) as origin"""
 _RETURNING = """returning p.subscription_id as subscription, p.lane, p.position, p.upto, p.intent, p.intent_release, p.attempt, p.token, c.stream_id as stream,
           c.salt, c.target, c.instance, c.kind, c.idempotency, c.coalesce, c.batch, c.max_attempts, c.pace, c.vendor_id as vendor, c.release_id as release,
-          c.deployment_id as deployment, c.limited, case when c.owner is not null then extract(epoch from clock_timestamp() - c.was)::float8 end as late"""
+          c.deployment_id as deployment, c.origin, c.limited, case when c.owner is not null then extract(epoch from clock_timestamp() - c.was)::float8 end as late"""
 
 _CLAIM = f"""
 update runtime_progress p set token = p.token + 1, owner = %(me)s, ask_only = false, attempt = p.attempt + (c.owner is not null)::int,

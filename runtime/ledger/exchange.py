@@ -28,9 +28,9 @@ class Outcome:
         return any(answer.status == "unknown" for answer in self.answers.values())
 
 
-def item_key(taken: Claim, position: int, *, subscription: int | None = None) -> str:
+def item_key(taken: Claim, position: int) -> str:
     """Stable over attempts, takeovers, releases and replays of the same subscription."""
-    return f"tg-{taken.salt:x}-{subscription or taken.subscription}-{taken.lane}-{position}"
+    return f"tg-{taken.salt:x}-{taken.origin}-{taken.lane}-{position}"
 
 
 class Exchange:

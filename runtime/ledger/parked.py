@@ -34,7 +34,8 @@ class ParkedClaim(Claim):
 
 _PICK = """
 select q.subscription_id, q.lane, q.position, q.state as was, q.intent_release, {release} as release_id, s.deployment_id, s.stream_id, t.salt, s.target,
-       s.instance, s.kind, s.idempotency, s.coalesce, s.batch, s.max_attempts, s.pace, s.vendor_id, v.breaker <> 'closed' or v.concurrency is not null as limited
+       s.instance, s.kind, s.idempotency, s.coalesce, s.batch, s.max_attempts, s.pace, s.vendor_id,
+       coalesce(s.replay_of_id, s.id) as origin, v.breaker <> 'closed' or v.concurrency is not null as limited
   from runtime_parked q join runtime_subscription s on s.id = q.subscription_id join runtime_stream t on t.id = s.stream_id
        join runtime_vendorstate v on v.id = s.vendor_id {gate}
  where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s))
@@ -48,7 +49,7 @@ update runtime_parked p set token = p.token + 1, attempt = p.attempt + 1, lease_
   from ({pick}) c where p.subscription_id = c.subscription_id and p.lane = c.lane and p.position = c.position
 returning p.subscription_id as subscription, p.lane, p.position, p.key, p.token, p.attempt, p.intent_release, p.payload, c.was, c.stream_id as stream, c.salt,
           c.target, c.instance, c.kind, c.idempotency, c.coalesce, c.batch, c.max_attempts, c.pace, c.vendor_id as vendor, c.release_id as release,
-          c.deployment_id as deployment, c.limited"""
+          c.deployment_id as deployment, c.origin, c.limited"""
 _CLAIM = _TAKE.format(
     ask="false",
     pick=_PICK.format(
@@ -159,7 +160,10 @@ def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind) -> bool:
         return False
     exhausted = taken.attempt > taken.max_attempts
     exchange = Exchange(
-        taken, binding.vendor, ask_first=taken.was == "sending", send=not (switched or taken.ask_only or exhausted)
+        taken,
+        binding.vendor,
+        ask_first=taken.was == "sending" or taken.repeats,
+        send=not (switched or taken.ask_only or exhausted),
     )
     outcome = exchange_with(conn, taken, exchange, [item])
     hit("parked.after_call")

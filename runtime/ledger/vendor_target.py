@@ -185,7 +185,7 @@ def exchange_with(conn: Connection, taken: Claim, exchange: Exchange, items: Seq
 
 
 def _call(conn: Connection, taken: Claim, vendor: Vendor, batch: Batch) -> Settled | None:
-    outcome = exchange_with(conn, taken, Exchange(taken, vendor, ask_first=False), batch.items)
+    outcome = exchange_with(conn, taken, Exchange(taken, vendor, ask_first=taken.repeats), batch.items)
     hit("vendor.after_call")
     return _settle(conn, taken, batch, outcome)
 
