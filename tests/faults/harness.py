@@ -199,10 +199,10 @@ class History:
     path: Path
     counts: dict[str, int] = field(default_factory=dict)
 
-    def note(self, what: str, **more: Any) -> None:
-        self.counts[what] = self.counts.get(what, 0) + 1
+    def note(self, event: str, **more: Any) -> None:
+        self.counts[event] = self.counts.get(event, 0) + 1
         with self.path.open("a") as lines:
-            lines.write(json.dumps({"at": time.time(), "what": what, **more}, default=str) + "\n")
+            lines.write(json.dumps({"at": time.time(), "event": event, **more}, default=str) + "\n")
 
 
 class Vendors:

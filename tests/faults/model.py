@@ -509,7 +509,7 @@ def _claimed(
         "intent_release": p["intent_release"], "attempt": p["attempt"], "token": p["token"], "stream": s["stream"], "salt": stream["salt"],
         "target": s["target"], "instance": s["instance"], "kind": s["kind"], "idempotency": s["idempotency"], "coalesce": s["coalesce"],
         "batch": s["batch"], "max_attempts": s["max_attempts"], "pace": s["pace"], "vendor": s["vendor"], "release": release,
-        "deployment": d["id"], "limited": limited, "late": db.now() - was if owner is not None else None,
+        "deployment": d["id"], "origin": subscription, "limited": limited, "late": db.now() - was if owner is not None else None,
     }]  # fmt: skip
 
 
@@ -757,7 +757,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
             "intent_release": q["intent_release"], "payload": q["payload"], "was": was, "stream": s["stream"], "salt": stream["salt"],
             "target": s["target"], "instance": s["instance"], "kind": s["kind"], "idempotency": s["idempotency"], "coalesce": s["coalesce"],
             "batch": s["batch"], "max_attempts": s["max_attempts"], "pace": s["pace"], "vendor": s["vendor"], "release": d["release"],
-            "deployment": d["id"], "limited": limited,
+            "deployment": d["id"], "origin": place[0], "limited": limited,
         }]  # fmt: skip
     return []
 

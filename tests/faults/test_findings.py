@@ -186,3 +186,23 @@ def test_a_gate_that_closes_while_a_claim_is_under_way_is_an_empty_claim(ledger:
         ledger.execute("drop trigger a_slow_moment on runtime_progress; drop function a_slow_moment()")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         ledger.execute("update runtime_progress set token = token + 1, owner = 'me'")
+
+
+@pytest.mark.parametrize(("idempotency", "honours"), [("K", True), ("L", False), ("N", True)])
+def test_a_replay_that_delivers_again_has_no_second_effect(ledger: Connection, idempotency: str, honours: bool) -> None:
+    """It runs as a subscription of its own; the keys are still those of the first delivery, and it asks before it sends."""
+    site = Site(ledger, FakeVendor(honours_keys=honours), idempotency=idempotency)
+    append(ledger, site.flow.ref, [site.flow.item(f"k{i}", 1) for i in range(5)])
+    site.work()
+    assert len(site.vendor.journal) == 5
+    made = ledger.execute(
+        """insert into runtime_subscription (stream_id, target, instance, deployment_id, vendor_id, kind, idempotency, coalesce, batch, max_attempts, tier, open, replay_of_id)
+           select stream_id, target, instance, deployment_id, vendor_id, kind, idempotency, coalesce, batch, max_attempts, 3, true, id from runtime_subscription
+            where id = %s returning id""",
+        (site.subscription,),
+    ).fetchone()
+    assert made
+    ledger.execute("insert into runtime_progress (subscription_id, lane, position, upto) values (%s, 0, 0, 5)", (made[0],))
+    site.work()
+    assert ledger.execute("select position from runtime_progress where subscription_id = %s", made).fetchone() == (5,)
+    assert len(site.vendor.journal) == 5

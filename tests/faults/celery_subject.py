@@ -1,0 +1,104 @@
+"""The same question asked of plain Celery and Redis: SIGKILL of the worker's group at seeded moments, effects counted outside the broker.
+
+`python -m tests.faults.campaign --subject celery --minutes 3 --seed 1`. The exit code is 1 when tasks were lost or ran twice, which is what
+this subject must show under enough kills; without any kill it shows neither.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from portal.embedded import Embedded, die_with_parent
+from tests.faults.harness import ROOT
+
+
+@dataclass(slots=True)
+class Result:
+    seed: int
+    tasks: int
+    kills: int
+    lost: int
+    twice: int
+    left: int
+    seconds: float
+
+
+def run(seed: int, minutes: float) -> int:
+    """Kills until the time is over, then lets the queue run empty. Prints one JSON line."""
+    result = attack(seed, seconds=max(20.0, minutes * 60), kill_every=1.2)
+    print(json.dumps(asdict(result)))
+    return 1 if result.lost or result.twice else 0
+
+
+def attack(seed: int, *, seconds: float, kill_every: float, tasks: int | None = None) -> Result:
+    """`kill_every`: mean seconds between kills; 0 for none."""
+    folder = Path(tempfile.mkdtemp(prefix="tg-celery-"))
+    folder.chmod(0o711)
+    servers = Embedded(folder, durable=False)
+    effects = folder / "effects"
+    effects.touch()
+    r = random.Random(f"celery {seed}")
+    worker: subprocess.Popen[bytes] | None = None
+    try:
+        os.environ["PLAIN_BROKER"] = servers.start_valkey()
+        os.environ["PLAIN_EFFECTS"] = str(effects)
+        from tests.faults.celery_app import app, effect
+
+        app.conf.broker_url = os.environ["PLAIN_BROKER"]
+        count = tasks or int(seconds * 40)
+        for number in range(count):
+            effect.delay(number)
+        started, kills = time.monotonic(), 0
+        worker = _worker()
+        while time.monotonic() - started < seconds and kill_every:
+            time.sleep(min(3.0, max(0.3, r.expovariate(1 / kill_every))) + 1.5)  # a worker needs a second and more to start
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+            kills += 1
+            worker = _worker()
+        left = _drain(app, effects, count)
+        done = Counter(int(line) for line in effects.read_text().split())
+        lost = sum(1 for number in range(count) if not done[number]) - left
+        twice = sum(times - 1 for times in done.values() if times > 1)
+        return Result(seed, count, kills, max(0, lost), twice, left, round(time.monotonic() - started, 1))
+    finally:
+        if worker is not None:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+        servers.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _worker() -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "celery", "-A", "tests.faults.celery_app", "worker", "-c", "2", "-l", "critical", "-Q", "plain",
+               "--without-gossip", "--without-mingle", "--without-heartbeat"]  # fmt: skip
+    return subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent(signal.SIGKILL)
+    )  # fmt: skip
+
+
+def _drain(app: object, effects: Path, count: int) -> int:
+    """Wait until the broker holds nothing, or nothing has happened for half a minute; answers what the broker still holds."""
+    import redis
+
+    last, since = -1, time.monotonic()
+    with redis.Redis.from_url(os.environ["PLAIN_BROKER"]) as client:
+        while True:
+            held = int(client.llen("plain")) + int(client.hlen("unacked"))  # type: ignore[arg-type]
+            size = effects.stat().st_size
+            if size != last:
+                last, since = size, time.monotonic()
+            if (not held and time.monotonic() - since > 3) or time.monotonic() - since > 30:
+                return held
+            time.sleep(0.2)
