@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 
 from catalog.selectors import systems
 from kernel.errors import Forbidden, NotFound
+from kernel.models import User
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.models import Integration
@@ -24,6 +25,14 @@ class RuntimeView(APIView):
     @property
     def viewer(self) -> Viewer:
         return Viewer.of(self.request.user)
+
+    @property
+    def actor(self) -> User:
+        """Who acts. The permission class has let nobody else through."""
+        user = self.request.user
+        if not isinstance(user, User):
+            raise Forbidden("request.anonymous", "Sign in first.")
+        return user
 
     @property
     def environment(self) -> str:

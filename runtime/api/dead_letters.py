@@ -75,7 +75,7 @@ class Redrive(_GroupView):
         if not data["dry_run"]:
             rate = data["rate"] / len(chosen) if data.get("rate") and chosen else None
             with transaction.atomic():
-                count = sum(services.redrive(one, rate=rate, actor=request.user, reason=data["reason"]) for one in chosen)
+                count = sum([services.redrive(one, rate=rate, actor=self.actor, reason=data["reason"]) for one in chosen])
             return Response(
                 {
                     "dry_run": False,
@@ -86,7 +86,7 @@ class Redrive(_GroupView):
                     "still_refused": [],
                 }
             )
-        trials = [services.try_out(one, actor=request.user) for one in chosen]
+        trials = [services.try_out(one, actor=self.actor) for one in chosen]
         refused: dict[str, int] = {}
         for reason, count in (pair for trial in trials for pair in trial.still_refused):
             refused[reason] = refused.get(reason, 0) + count
@@ -110,7 +110,7 @@ class GiveUp(_GroupView):
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.GiveUpSerializer)
         with transaction.atomic():
-            count = sum(services.give_up(one, actor=request.user, reason=data["reason"]) for one in self.chosen(data))
+            count = sum([services.give_up(one, actor=self.actor, reason=data["reason"]) for one in self.chosen(data)])
         return Response({"letters": count})
 
 
@@ -141,7 +141,7 @@ class ParkedLetter(RuntimeView):
         if found is None:
             return _shown(None)
         self.integration(found.integration, operate=True)
-        services.mend(subscription, lane, position, payload=data["payload"], actor=request.user, reason=data["reason"])
+        services.mend(subscription, lane, position, payload=data["payload"], actor=self.actor, reason=data["reason"])
         return _shown(letters.parked(self.viewer, subscription, lane, position))
 
 
@@ -175,7 +175,7 @@ class RejectedLetter(_CaseView):
     def post(self, request: Request, number: int) -> Response:
         data = self.validated(shapes.ResubmitSerializer)
         self.operated(number)
-        receipt = services.resubmit_rejected(number, payload=data["payload"], actor=request.user, note=data["reason"])
+        receipt = services.resubmit_rejected(number, payload=data["payload"], actor=self.actor, note=data["reason"])
         return Response(shapes.IntakeReceiptSerializer(receipt).data)
 
 
@@ -189,7 +189,7 @@ class RejectedDismissal(_CaseView):
     def post(self, request: Request, number: int) -> Response:
         data = self.validated(shapes.DismissalSerializer)
         self.operated(number)
-        services.dismiss_rejected(number, actor=request.user, note=data["reason"])
+        services.dismiss_rejected(number, actor=self.actor, note=data["reason"])
         return _shown(letters.rejected(self.viewer, number))
 
 
@@ -212,5 +212,5 @@ class ConflictCase(_CaseView):
     def post(self, request: Request, number: int) -> Response:
         data = self.validated(shapes.ConflictSerializer)
         self.operated(number)
-        services.settle_conflict(number, keep=data["keep"], actor=request.user, note=data["reason"])
+        services.settle_conflict(number, keep=data["keep"], actor=self.actor, note=data["reason"])
         return _shown(letters.conflict(self.viewer, number))

@@ -50,7 +50,7 @@ class IntegrationList(RuntimeView, generics.ListAPIView):  # type: ignore[type-a
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.ManifestSerializer)
         manifest = integrations.pinned(data["manifest"]) if data["pin_current"] else data["manifest"]
-        release = integrations.register(manifest, actor=request.user)
+        release = integrations.register(manifest, actor=self.actor)
         address = f"/api/v1/integrations/{release.integration.key}/releases/{release.digest}"
         return Response(shapes.ReleaseSerializer(release).data, status=201, headers={"Location": address})
 
@@ -120,9 +120,9 @@ class DeploymentList(RuntimeView, generics.ListAPIView):  # type: ignore[type-ar
         self.integration(key, operate=True)
         integrations.release_of(key, data["digest"])
         subject = Subject("integration", key, data["digest"])
-        approval = approvals.require(subject, data["digest"], data["environment"], actor=request.user)
+        approval = approvals.require(subject, data["digest"], data["environment"], actor=self.actor)
         act = deployments.rollback if data["rollback"] else deployments.deploy
-        made = act(key, approval=approval, actor=request.user)
+        made = act(key, approval=approval, actor=self.actor)
         return Response(shapes.DeploymentSerializer(made).data, status=201)
 
 
@@ -135,9 +135,9 @@ class Pause(RuntimeView):
         data = self.validated(shapes.PauseSerializer)
         self.integration(key, operate=True)
         if data["paused"]:
-            made = deployments.pause(key, data["environment"], reason=data["reason"], actor=request.user)
+            made = deployments.pause(key, data["environment"], reason=data["reason"], actor=self.actor)
         else:
-            made = deployments.resume(key, data["environment"], actor=request.user)
+            made = deployments.resume(key, data["environment"], actor=self.actor)
         return Response(shapes.DeploymentSerializer(made).data)
 
 

@@ -44,7 +44,7 @@ class ScheduleDetail(RuntimeView):
     def put(self, request: Request, schedule_id: int) -> Response:
         data = self.validated(shapes.ScheduleChangeSerializer)
         self.integration(self._found(schedule_id).integration, operate=True)
-        services.change(schedule_id, actor=request.user, **data)
+        services.change(schedule_id, actor=self.actor, **data)
         return Response(shapes.ScheduleSerializer(self._found(schedule_id)).data)
 
     def _found(self, schedule_id: int) -> schedules.ScheduleRow:

@@ -51,7 +51,7 @@ class RunStart(RuntimeView):
     def post(self, request: Request, key: str) -> Response:
         data = self.validated(shapes.StartSerializer)
         self.integration(key, operate=True)
-        run = services.start(key, data["environment"], trigger="manual", actor=request.user)
+        run = services.start(key, data["environment"], trigger="manual", actor=self.actor)
         return Response(shapes.RunSerializer(run).data, status=201, headers={"Location": f"/api/v1/runs/{run.pk}"})
 
 
@@ -82,7 +82,7 @@ class RunCancel(RuntimeView):
         if run is None:
             raise NotFound("run.unknown", f"There is no run {run_id}, or you may not see it.")
         self.integration(run.integration.key, operate=True)
-        return Response(shapes.RunSerializer(services.cancel(run_id, actor=request.user, reason=data["reason"])).data)
+        return Response(shapes.RunSerializer(services.cancel(run_id, actor=self.actor, reason=data["reason"])).data)
 
 
 class Messages(RuntimeView):

@@ -308,7 +308,7 @@ class IntakeSerializer(serializers.Serializer[Any]):
     """Items in order, or one item for itself. `correlation_ids` has one entry per item, null where the sender has none."""
 
     items = serializers.ListField(child=serializers.JSONField())
-    source = serializers.CharField(required=False, max_length=80)
+    source = serializers.CharField(required=False, max_length=80)  # type: ignore[assignment]  # a member of the body, not DRF's own
     correlation_ids = serializers.ListField(child=serializers.CharField(allow_null=True, max_length=64), required=False)
 
 

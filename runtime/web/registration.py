@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -39,8 +39,10 @@ class ManifestForm(forms.Form):
             self.add_error("file", "Choose a file, or paste the manifest below.")
         cleaned["data"] = data
         if given is not None:
-            self.data = self.data.copy()
-            self.data["text"] = data.decode("utf-8", "replace").replace("\0", "")
+            kept = QueryDict(mutable=True)
+            kept.update(self.data)
+            kept["text"] = data.decode("utf-8", "replace").replace("\0", "")
+            self.data = kept
         return cleaned
 
 

@@ -16,12 +16,14 @@ from kernel.errors import Forbidden, Invalid, NotFound
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import schedule as rules
-from runtime.models import Integration, Schedule
+from runtime.models import Integration
 from runtime.selectors import schedules as selectors
 from runtime.services import schedules as services
 from runtime.web import environment
 
 COMING = 5
+SKIPPED = [("shift", "Run at the first moment after"), ("skip", "Leave it out")]
+REPEATED = [("first", "The first time"), ("second", "The second time"), ("both", "Both times")]
 
 
 class ScheduleForm(forms.Form):
@@ -29,8 +31,8 @@ class ScheduleForm(forms.Form):
         max_length=80, label="When", help_text="every 15m, daily 06:30, weekly mon 06:30, or five cron fields."
     )
     zone = forms.CharField(max_length=60, label="Time zone", help_text="As in the IANA database: Europe/Berlin.")
-    skipped = forms.ChoiceField(label="An hour that the clocks skip", choices=Schedule._meta.get_field("skipped").choices)
-    repeated = forms.ChoiceField(label="An hour that comes twice", choices=Schedule._meta.get_field("repeated").choices)
+    skipped = forms.ChoiceField(label="An hour that the clocks skip", choices=SKIPPED)
+    repeated = forms.ChoiceField(label="An hour that comes twice", choices=REPEATED)
     enabled = forms.BooleanField(required=False, label="Switched on")
 
     def clean(self) -> dict[str, Any]:

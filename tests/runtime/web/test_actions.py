@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from kernel.digest import short
@@ -189,3 +190,12 @@ def test_text_that_is_no_manifest_is_named_and_kept(client, day, text):
     answer = client.post(reverse("runtime:register"), {"text": text})
     assert answer.status_code == 422
     assert "Nothing was saved" in answer.text
+
+
+def test_an_uploaded_file_counts_before_pasted_text_and_is_shown_again(client, day):
+    client.force_login(day.people.sofia)
+    file = SimpleUploadedFile("m.yaml", b"integration: from-the-file\n")
+    answer = client.post(reverse("runtime:register"), {"file": file, "text": "integration: pasted"})
+    assert answer.status_code == 422
+    assert "integration: from-the-file" in answer.text
+    assert "integration: pasted" not in answer.text
