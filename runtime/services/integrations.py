@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from catalog.selectors import teams, versions
+from governance.services import changes
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
 from kernel.models import User
@@ -23,6 +24,7 @@ def register(manifest: Any, *, actor: User | None) -> Release:
 
     Raises Invalid `manifest.invalid` with every finding (JSON Pointers into the manifest), Forbidden where the actor does not
     belong to the owner team, Conflict where the key belongs to another team. Nothing is stored then. `actor` None is the system.
+    A new digest moves along every change that is open about this integration, which voids what was decided, in this transaction.
     """
     reading = manifests.parse(manifest)
     made = reading.manifest
@@ -38,7 +40,11 @@ def register(manifest: Any, *, actor: User | None) -> Release:
     with transaction.atomic():
         integration = _integration(made, team.id)
         known = Release.objects.filter(integration=integration, digest=reading.digest).first()
-        return known or _release(integration, reading, actor)
+        if known is not None:
+            return known
+        made_release = _release(integration, reading, actor)
+        changes.follow("integration", integration.key, reading.digest, actor=actor)
+        return made_release
 
 
 def pinned(manifest: Any) -> Any:
