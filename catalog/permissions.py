@@ -38,7 +38,7 @@ def _has_grant(viewer: Viewer, api: Api) -> bool:
     grant = {"permission__codename": "change_api", "content_object": api}
     return (
         ApiGroupObjectPermission.objects.filter(group_id__in=viewer.team_ids, **grant).exists()
-        or ApiUserObjectPermission.objects.filter(user_id=viewer.id, **grant).exists()
+        or ApiUserObjectPermission.objects.filter(user_id=viewer.id or 0, **grant).exists()
     )
 
 
@@ -50,7 +50,7 @@ def editable(viewer: Viewer) -> QuerySet[Api]:
         permission__codename="change_api", group_id__in=viewer.team_ids, content_object=OuterRef("pk")
     )
     people = ApiUserObjectPermission.objects.filter(
-        permission__codename="change_api", user_id=viewer.id, content_object=OuterRef("pk")
+        permission__codename="change_api", user_id=viewer.id or 0, content_object=OuterRef("pk")
     )
     return Api.objects.filter(Exists(groups) | Exists(people))
 

@@ -20,6 +20,7 @@ from catalog.selectors.headers import absolute
 from catalog.services import apis as api_changes
 from catalog.services import registration, snapshots
 from kernel.errors import DomainError, Stale
+from kernel.models import User
 from kernel.pagination import Cursor
 from kernel.viewer import Viewer
 
@@ -34,7 +35,7 @@ _EXAMPLE = {
 
 
 class NameCursor(Cursor):
-    ordering = ("name", "api_id")
+    ordering = ("name", "api_id")  # type: ignore[assignment]
 
 
 def representation(api: Api, *, viewer: Viewer) -> dict[str, Any]:
@@ -87,7 +88,7 @@ class ApiList(CatalogView, generics.ListAPIView):  # type: ignore[type-arg]
         values = {
             k: v for k, v in data.items() if k not in ("slug", "label", "entities", "content", "content_base64", "file_name")
         }
-        registration.register(actor=request.user, content=content, file_name=file_name, slug=data["slug"], label=data["label"],
+        registration.register(actor=self.person, content=content, file_name=file_name, slug=data["slug"], label=data["label"],
                               entities=[dict(e) for e in data.get("entities", [])], **values)  # fmt: skip
         body = representation(apis.find(data["slug"], viewer=self.viewer), viewer=self.viewer)
         return Response(body, status=201, headers={"Location": f"/api/v1/apis/{data['slug']}", "ETag": etag_of(body)})
@@ -104,12 +105,12 @@ class ApiDetail(CatalogView):
         examples=[OpenApiExample("Another purpose", value={"purpose": "One price for one item, one store, one moment."}, request_only=True)])  # fmt: skip
     def patch(self, request: Request, slug: str) -> Response:
         data = self.validated(shapes.ApiWriteSerializer)
-        _change(slug, data, request, self.viewer)
+        _change(slug, data, request, self.viewer, self.person)
         body = representation(apis.find(slug, viewer=self.viewer), viewer=self.viewer)
         return Response(body, headers={"ETag": etag_of(body)})
 
 
-def _change(slug: str, data: dict[str, Any], request: Request, viewer: Viewer, *, tag: str = "") -> None:
+def _change(slug: str, data: dict[str, Any], request: Request, viewer: Viewer, actor: User, *, tag: str = "") -> None:
     def check(api: Api) -> None:
         present = etag_of(representation(api, viewer=viewer))
         if tag and tag not in ("*", present, present.strip('"')):
@@ -119,7 +120,7 @@ def _change(slug: str, data: dict[str, Any], request: Request, viewer: Viewer, *
 
     uses = [dict(e) for e in data["entities"]] if "entities" in data else None
     values = {k: v for k, v in data.items() if k not in ("entities", "slug", "etag")}
-    api_changes.change(slug, values=values, actor=request.user, entities=uses, check=check)  # type: ignore[arg-type]
+    api_changes.change(slug, values=values, actor=actor, entities=uses, check=check)
 
 
 class ApiBulk(CatalogView):
@@ -136,7 +137,7 @@ class ApiBulk(CatalogView):
             slug = item["slug"]
             try:
                 with transaction.atomic():
-                    _change(slug, item, request, self.viewer, tag=item.get("etag", "*"))
+                    _change(slug, item, request, self.viewer, self.person, tag=item.get("etag", "*"))
                 tag = etag_of(representation(apis.find(slug, viewer=self.viewer), viewer=self.viewer))
                 lines.append({"slug": slug, "status": 200, "etag": tag, "problem": None})
             except DomainError as error:

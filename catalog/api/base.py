@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from kernel.digest import canonical_json
 from kernel.errors import Invalid, Stale, finding
+from kernel.models import User
 from kernel.viewer import Viewer
 
 S = TypeVar("S", bound=Serializer[Any])
@@ -27,6 +28,12 @@ class CatalogView(APIView):
     @property
     def viewer(self) -> Viewer:
         return Viewer.of(self.request.user)
+
+    @property
+    def person(self) -> User:
+        """Who calls; `SignedInWithScope` has admitted nobody else."""
+        user: User = self.request.user  # type: ignore[assignment]
+        return user
 
     def validated(self, serializer: type[Serializer[Any]], *, partial: bool = False) -> dict[str, Any]:
         made = serializer(data=self.request.data, partial=partial)

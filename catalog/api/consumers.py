@@ -34,7 +34,7 @@ class ApplicationList(CatalogView, generics.ListAPIView):  # type: ignore[type-a
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.ApplicationSerializer)
         try:
-            made = applications.register(actor=request.user, **data)  # type: ignore[arg-type]
+            made = applications.register(actor=self.person, **data)
         except IntegrityError:
             raise Conflict("application.key_taken", f"The key {data['key']!r} is taken.") from None
         body = shapes.ApplicationSerializer(made).data
@@ -63,7 +63,7 @@ class ApplicationDetail(CatalogView):
         def check(present: Application) -> None:
             require_match(request, etag_of(dict(shapes.ApplicationSerializer(present).data)))
 
-        changed = applications.change(key, actor=request.user, check=check, values=data)  # type: ignore[arg-type]
+        changed = applications.change(key, actor=self.person, check=check, values=data)
         body = dict(shapes.ApplicationSerializer(changed).data)
         return Response(body, headers={"ETag": etag_of(body)})
 
@@ -92,7 +92,7 @@ class SubscriptionList(CatalogView, generics.ListAPIView):  # type: ignore[type-
                    examples=[OpenApiExample("Self-checkout", value={"application": "self-checkout", "version": "price-api@v3", "environment": "production",
                                                                      "justification": "Prices on the till"}, request_only=True)])  # fmt: skip
     def post(self, request: Request) -> Response:
-        made = subscriptions.apply(actor=request.user, **self.validated(shapes.SubscribeSerializer))  # type: ignore[arg-type]
+        made = subscriptions.apply(actor=self.person, **self.validated(shapes.SubscribeSerializer))
         return Response(
             shapes.SubscriptionSerializer(made).data, status=201, headers={"Location": f"/api/v1/subscriptions/{made.pk}"}
         )
@@ -116,9 +116,9 @@ class SubscriptionDecision(CatalogView):
         _visible(subscription_id, self)
         data = self.validated(shapes.DecisionSerializer)
         if data["decision"] == "approve":
-            row = subscriptions.approve(subscription_id, actor=request.user, valid_until=data["valid_until"], note=data["note"])  # type: ignore[arg-type]
+            row = subscriptions.approve(subscription_id, actor=self.person, valid_until=data["valid_until"], note=data["note"])
         else:
-            row = subscriptions.refuse(subscription_id, actor=request.user, note=data["note"])  # type: ignore[arg-type]
+            row = subscriptions.refuse(subscription_id, actor=self.person, note=data["note"])
         return Response(shapes.SubscriptionSerializer(row).data)
 
 
@@ -129,7 +129,7 @@ class SubscriptionEnd(CatalogView):
         _visible(subscription_id, self)
         data = self.validated(shapes.ReasonSerializer)
         return Response(
-            shapes.SubscriptionSerializer(subscriptions.end(subscription_id, actor=request.user, note=data["reason"])).data
+            shapes.SubscriptionSerializer(subscriptions.end(subscription_id, actor=self.person, note=data["reason"])).data
         )  # type: ignore[arg-type]
 
 
@@ -152,7 +152,7 @@ class UsageReports(CatalogView):
              "p95_ms": 88}]})])  # fmt: skip
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.UsageSerializer)
-        receipt = usage.report(actor=request.user, batch_id=data["batch_id"], rows=[_plain(row) for row in data["rows"]])  # type: ignore[arg-type]
+        receipt = usage.report(actor=self.person, batch_id=data["batch_id"], rows=[_plain(row) for row in data["rows"]])
         return Response(shapes.ReceiptSerializer(receipt).data, status=202)
 
 

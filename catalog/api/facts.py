@@ -93,7 +93,7 @@ class ApiDependencies(CatalogView):
                    examples=[OpenApiExample("On an API", value={"needs": "base-price", "criticality": "hard"}, request_only=True)])  # fmt: skip
     def post(self, request: Request, slug: str) -> Response:
         apis.find(slug, viewer=self.viewer)
-        row = api_changes.add_dependency(slug, actor=request.user, **self.validated(shapes.DependencyWriteSerializer))  # type: ignore[arg-type]
+        row = api_changes.add_dependency(slug, actor=self.person, **self.validated(shapes.DependencyWriteSerializer))
         return Response(shapes.DependencySerializer(row).data, status=201)
 
 
@@ -106,7 +106,7 @@ class DependencyDetail(CatalogView):
         request=None,
     )
     def delete(self, request: Request, dependency_id: int) -> Response:
-        api_changes.drop_dependency(dependency_id, actor=request.user)  # type: ignore[arg-type]
+        api_changes.drop_dependency(dependency_id, actor=self.person)
         return Response(status=204)
 
 
@@ -132,7 +132,7 @@ class Imports(CatalogView):
         if not sources:
             raise Invalid("import.nothing", "There is no file.", {"findings": [finding("/files", "At least one.")]})
         run = importing.run(
-            sources, actor=request.user, source="API", dry_run=data["dry_run"], defaults={"owner_team": data["owner_team"]}
+            sources, actor=self.person, source="API", dry_run=data["dry_run"], defaults={"owner_team": data["owner_team"]}
         )  # type: ignore[arg-type]
         return Response(_run(run), status=201, headers={"Location": f"/api/v1/imports/{run.pk}"})
 

@@ -21,7 +21,7 @@ class EntityUseSerializer(serializers.Serializer[Any]):
 
 
 class VersionShortSerializer(serializers.Serializer[Any]):
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     state = serializers.ChoiceField(choices=lifecycle.STATES)
 
 
@@ -34,7 +34,7 @@ class ApiLineSerializer(serializers.Serializer[Any]):
     domain = serializers.CharField(help_text="Key, empty where nobody has said")
     owner_team = serializers.CharField(source="team")
     layer = serializers.CharField()
-    style = serializers.CharField()
+    style = serializers.CharField()  # type: ignore[assignment]
     tier = serializers.CharField(help_text='"0" to "3", empty where nobody has said')
     data_class = serializers.CharField()
     system = serializers.CharField()
@@ -54,7 +54,7 @@ class ApiWriteSerializer(serializers.Serializer[Any]):
     domain = PlainText(max_length=60, required=False, allow_blank=True, allow_null=True)
     owner_team = PlainText(max_length=60, required=False)
     layer = serializers.ChoiceField(choices=Api.Layer.choices, required=False, allow_blank=True)
-    style = serializers.ChoiceField(choices=Api.Style.choices, required=False, allow_blank=True)
+    style = serializers.ChoiceField(choices=Api.Style.choices, required=False, allow_blank=True)  # type: ignore[assignment]
     tier = serializers.IntegerField(min_value=0, max_value=3, required=False, help_text="Only while none is stated")
     data_class = serializers.ChoiceField(choices=Api.DataClass.choices, required=False, allow_blank=True)
     visibility = serializers.ChoiceField(choices=Api.Visibility.choices, required=False)
@@ -80,7 +80,7 @@ class ApiCreateSerializer(ApiWriteSerializer, ContentSerializer):
     """A new API with its first contract."""
 
     slug = PlainText(max_length=100)
-    label = PlainText(max_length=100, required=False, allow_blank=True, default="")
+    label = PlainText(max_length=100, required=False, allow_blank=True, default="")  # type: ignore[assignment]
     owner_team = PlainText(max_length=60)
     tier = serializers.IntegerField(min_value=0, max_value=3)
 
@@ -91,7 +91,7 @@ class ApiBulkLineSerializer(ApiWriteSerializer):
 
 
 class ApiBulkSerializer(serializers.Serializer[Any]):
-    items = ApiBulkLineSerializer(many=True, max_length=500)
+    items = ApiBulkLineSerializer(many=True, max_length=500)  # type: ignore[call-arg]
 
 
 class BulkOutcomeSerializer(serializers.Serializer[Any]):
@@ -121,7 +121,7 @@ class ApiSerializer(serializers.Serializer[Any]):
     domain = serializers.CharField(allow_null=True)
     owner_team = serializers.CharField(allow_null=True)
     layer = serializers.CharField()
-    style = serializers.CharField()
+    style = serializers.CharField()  # type: ignore[assignment]
     tier = serializers.IntegerField(allow_null=True)
     data_class = serializers.CharField()
     visibility = serializers.CharField()
@@ -142,7 +142,7 @@ class VersionSerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     reference = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     state = serializers.ChoiceField(choices=lifecycle.STATES)
     contract_digest = serializers.CharField(allow_null=True)
     contract_format = serializers.CharField(allow_blank=True)
@@ -160,7 +160,7 @@ class VersionSerializer(serializers.Serializer[Any]):
 
 
 class VersionCreateSerializer(ContentSerializer):
-    label = PlainText(max_length=100, required=False, allow_blank=True, default="")
+    label = PlainText(max_length=100, required=False, allow_blank=True, default="")  # type: ignore[assignment]
     predecessor = PlainText(max_length=100, required=False, allow_blank=True, default="")
     released_on = serializers.DateField(required=False, allow_null=True, default=None)
     notes = PlainText(max_length=4000, required=False, allow_blank=True, default="")
@@ -194,8 +194,8 @@ class ReadingSerializer(serializers.Serializer[Any]):
     fields_count = serializers.IntegerField(source="fields")
     servers = serializers.ListField(child=serializers.CharField())
     slug = serializers.CharField()
-    label = serializers.CharField()
-    style = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    style = serializers.CharField()  # type: ignore[assignment]
     data_class = serializers.CharField()
     sensitive = serializers.ListField(child=serializers.CharField())
     entities = EntityHintSerializer(many=True)
@@ -289,7 +289,7 @@ class UsageRowSerializer(serializers.Serializer[Any]):
     version = PlainText(max_length=201)
     environment = PlainText(max_length=30)
     calls = serializers.IntegerField(min_value=0)
-    errors = serializers.IntegerField(min_value=0, required=False)
+    errors = serializers.IntegerField(min_value=0, required=False)  # type: ignore[assignment]
     p95_ms = serializers.IntegerField(min_value=0, required=False, allow_null=True)
     day = serializers.DateField(required=False)
     seen_at = serializers.DateTimeField(required=False)
@@ -297,7 +297,7 @@ class UsageRowSerializer(serializers.Serializer[Any]):
 
 class UsageSerializer(serializers.Serializer[Any]):
     batch_id = PlainText(max_length=100, help_text="New for every batch; the same one sent twice counts once")
-    rows = UsageRowSerializer(many=True, max_length=5000)
+    rows = UsageRowSerializer(many=True, max_length=5000)  # type: ignore[call-arg]
 
 
 class ReceiptSerializer(serializers.Serializer[Any]):
@@ -384,13 +384,13 @@ class ImportFileSerializer(serializers.Serializer[Any]):
 
 
 class ImportSerializer(serializers.Serializer[Any]):
-    files = ImportFileSerializer(many=True, max_length=200)
+    files = ImportFileSerializer(many=True, max_length=200)  # type: ignore[call-arg]
     dry_run = serializers.BooleanField(default=True)
     owner_team = PlainText(max_length=60, required=False, allow_blank=True, default="")
 
 
 class ImportRowSerializer(serializers.Serializer[Any]):
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     outcome = serializers.CharField()
     reference = serializers.CharField()
     code = serializers.CharField()
@@ -399,7 +399,7 @@ class ImportRowSerializer(serializers.Serializer[Any]):
 
 class ImportRunSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     dry_run = serializers.BooleanField()
     state = serializers.CharField()
     total = serializers.IntegerField(allow_null=True)

@@ -73,7 +73,7 @@ class VersionList(CatalogView):
         apis.find(slug, viewer=self.viewer)
         data = self.validated(shapes.VersionCreateSerializer)
         content, file_name = content_of(data)
-        facts = registration.add_version(actor=request.user, slug=slug, content=content, file_name=file_name, label=data["label"],  # type: ignore[arg-type]
+        facts = registration.add_version(actor=self.person, slug=slug, content=content, file_name=file_name, label=data["label"],
                                          predecessor=data["predecessor"], released_on=data["released_on"], notes=data["notes"])  # fmt: skip
         body = representation(facts)
         return Response(
@@ -109,9 +109,7 @@ class VersionContract(CatalogView):
         data = self.validated(shapes.ContentSerializer)
         require_match(request, f'"{facts.contract_digest}"')
         content, file_name = content_of(data)
-        changed = registration.revise_contract(
-            actor=request.user, reference=facts.reference, content=content, file_name=file_name
-        )  # type: ignore[arg-type]
+        changed = registration.revise_contract(actor=self.person, reference=facts.reference, content=content, file_name=file_name)  # type: ignore[arg-type]
         return Response(representation(changed))
 
 
@@ -122,7 +120,7 @@ class VersionWithdraw(CatalogView):
         facts = find(slug, label, viewer=self.viewer)
         data = self.validated(shapes.ReasonSerializer)
         return Response(
-            representation(registration.withdraw(actor=request.user, reference=facts.reference, reason=data["reason"]))
+            representation(registration.withdraw(actor=self.person, reference=facts.reference, reason=data["reason"]))
         )  # type: ignore[arg-type]
 
 
@@ -132,7 +130,7 @@ class VersionEndpoints(CatalogView):
     def put(self, request: Request, slug: str, label: str) -> Response:
         facts = find(slug, label, viewer=self.viewer)
         data = self.validated(shapes.EndpointSerializer)
-        api_changes.set_endpoint(facts.reference, environment=data["environment"], url=data["url"], actor=request.user)  # type: ignore[arg-type]
+        api_changes.set_endpoint(facts.reference, environment=data["environment"], url=data["url"], actor=self.person)
         return Response(representation(versions.facts(facts.id)))
 
 

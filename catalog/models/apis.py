@@ -205,7 +205,7 @@ class ApiVersion(models.Model):
         IMPORTED = "imported", "Imported, not judged yet"
         DECLARED = "declared", "Declared by a reviewed blueprint"
 
-    State = models.TextChoices("State", [(s.upper(), (s, lifecycle.tone(s).word)) for s in lifecycle.STATES])
+    State = models.TextChoices("State", [(s.upper(), (s, lifecycle.tone(s).word)) for s in lifecycle.STATES])  # type: ignore[call-overload]
 
     api = models.ForeignKey(Api, on_delete=models.PROTECT, related_name="versions")
     label = models.CharField(max_length=100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F, OuterRef, Prefetch, Q, QuerySet, Subquery
 
@@ -27,7 +28,7 @@ def _versions() -> QuerySet[ApiVersion]:
     )
 
 
-def _facts(version: ApiVersion) -> VersionFacts:
+def _facts(version: Any) -> VersionFacts:
     api = version.api
     return VersionFacts(
         id=version.pk,

@@ -46,9 +46,13 @@ def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.Ve
     kind = "version.publish" if draft or unjudged else "version.deprecate"
     return api, versions, {
         "api": api, "versions": versions, "pills": apis.head_tones(versions), "current": here, "tabs": tabs, "used": used, "permission": permission,
-        "propose_url": links.propose(kind, subject.reference) if subject else "", "propose_word": "Propose publication" if draft else "Have it judged" if unjudged else "Propose a change",
+        "propose_url": links.propose(kind, subject.reference) if subject else "", "propose_word": _propose_word(draft is not None, unjudged),
         "unjudged": any(not v.judged for v in versions), "subscribable": any(v.state == lifecycle.PUBLISHED for v in versions),
     }  # fmt: skip
+
+
+def _propose_word(draft: bool, unjudged: bool) -> str:
+    return "Propose publication" if draft else "Have it judged" if unjudged else "Propose a change"
 
 
 @require_GET

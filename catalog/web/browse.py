@@ -16,6 +16,7 @@ from catalog.domain import lifecycle
 from catalog.domain.browse import NONE, PAGE_SIZE, SORTS, Criteria
 from catalog.models import Api, SavedSearch
 from catalog.selectors import search
+from catalog.web.people import person
 from kernel import tones
 from kernel.errors import Invalid
 from kernel.tones import Tone
@@ -124,7 +125,7 @@ def apis(request: HttpRequest) -> HttpResponse:
             for key, word in SORTS.items() if key != "best" or criteria.q
         ],
         "page": Paginator(range(found.total), PAGE_SIZE).get_page(criteria.page),
-        "saved": SavedSearch.objects.filter(user=request.user),
+        "saved": SavedSearch.objects.filter(user=person(request)),
         "query": criteria.query(page=1),
     }  # fmt: skip
     return render(request, "catalog/_results.html" if request.htmx.target == "results" else "catalog/apis.html", context)  # type: ignore[attr-defined]
@@ -135,14 +136,14 @@ def save_search(request: HttpRequest) -> HttpResponse:
     """Keep the present address under a name; the same name is replaced. `forget` drops one."""
     if forget := request.POST.get("forget"):
         SavedSearch.objects.filter(
-            user=request.user, pk=int(forget) if forget.isascii() and forget.isdigit() and len(forget) < 15 else 0
+            user=person(request), pk=int(forget) if forget.isascii() and forget.isdigit() and len(forget) < 15 else 0
         ).delete()
         return redirect("catalog:apis")
     name, query = request.POST.get("name", "").strip(), request.POST.get("query", "")[:1000]
     if not name or len(name) > 80 or "\x00" in name + query:
         raise Invalid("search.name", "Give the search a name of at most 80 characters.")
-    if SavedSearch.objects.filter(user=request.user).exclude(name=name).count() >= 50:
+    if SavedSearch.objects.filter(user=person(request)).exclude(name=name).count() >= 50:
         raise Invalid("search.too_many", "Fifty saved searches are enough; forget one first.")
     with transaction.atomic():
-        SavedSearch.objects.update_or_create(user=request.user, name=name, defaults={"query": query})
+        SavedSearch.objects.update_or_create(user=person(request), name=name, defaults={"query": query})
     return redirect(f"{reverse('catalog:apis')}?{query}")

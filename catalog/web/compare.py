@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -26,7 +28,7 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
     lines = apis.versions_of(api, viewer=viewer)
     new = next((v for v in lines if v.label == request.GET.get("to")), None) if request.GET.get("to") else apis.current(lines)
     old = next((v for v in lines if v.label == (request.GET.get("from") or (new.previous_label if new else ""))), None)
-    context = {"api": api, "old": old, "new": new, "versions": lines}
+    context: dict[str, Any] = {"api": api, "old": old, "new": new, "versions": lines}
     if old is None or new is None or not old.digest or not new.digest:
         return render(
             request,

@@ -14,6 +14,7 @@ from catalog.selectors import apis
 from catalog.services import apis as api_changes
 from catalog.services import registration, uploads
 from catalog.web.forms import ApiForm, ContractForm, VersionForm
+from catalog.web.people import person
 from kernel.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from kernel.viewer import Viewer
 
@@ -34,7 +35,7 @@ def register(request: HttpRequest) -> HttpResponse:
         proposal = registration.propose(data, file_name=file_name, viewer=viewer)
     except Invalid as error:
         return render(request, "catalog/register.html", {"contract_form": form, "refused": error}, status=422)
-    upload = uploads.keep(actor=request.user, data=data, file_name=file_name)  # type: ignore[arg-type]
+    upload = uploads.keep(actor=person(request), data=data, file_name=file_name)
     return render(request, "catalog/register.html", _context(proposal, upload, _proposed_form(proposal, viewer)))
 
 
@@ -56,14 +57,14 @@ def _context(proposal: registration.Proposal, upload: Any, form: ApiForm) -> dic
 
 
 def _save(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    upload = uploads.find(request.POST.get("upload", ""), actor=request.user)  # type: ignore[arg-type]
+    upload = uploads.find(request.POST.get("upload", ""), actor=person(request))
     data = bytes(upload.data)
     proposal = registration.propose(data, file_name=upload.file_name, viewer=viewer)
     form = _proposed_form(proposal, viewer, request.POST)
     if form.is_valid():
         try:
             facts = registration.register(
-                actor=request.user, content=data, file_name=upload.file_name, slug=form.cleaned_data["slug"].strip(),  # type: ignore[arg-type]
+                actor=person(request), content=data, file_name=upload.file_name, slug=form.cleaned_data["slug"].strip(),
                 label=form.cleaned_data["label"], entities=form.entities(), **form.values())  # fmt: skip
         except (Invalid, Conflict, Forbidden) as error:
             form.take(error)
@@ -82,7 +83,7 @@ def add_version(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data, file_name = form.content()
         try:
-            facts = registration.add_version(actor=request.user, slug=slug, content=data, file_name=file_name, label=form.cleaned_data["label"],  # type: ignore[arg-type]
+            facts = registration.add_version(actor=person(request), slug=slug, content=data, file_name=file_name, label=form.cleaned_data["label"],
                                              notes=form.cleaned_data["notes"])  # fmt: skip
         except (Invalid, Conflict) as error:
             form.take(error)
@@ -106,7 +107,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     form = ApiForm(request.POST if request.method == "POST" else None, initial=initial, viewer=viewer, registering=False)
     if request.method == "POST" and form.is_valid():
         try:
-            api_changes.change(slug, values=form.values(), actor=request.user)  # type: ignore[arg-type]
+            api_changes.change(slug, values=form.values(), actor=person(request))
         except NotFound:
             raise
         except DomainError as error:

@@ -16,6 +16,7 @@ from catalog.models import Subscription
 from catalog.selectors import apis
 from catalog.services import subscriptions
 from catalog.web.forms import DecisionForm, SubscribeForm
+from catalog.web.people import person
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from kernel.viewer import Viewer
 
@@ -39,7 +40,7 @@ def subscribe(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:
-            subscriptions.apply(actor=request.user, application=given["application"], version=given["version"], environment=given["environment"],  # type: ignore[arg-type]
+            subscriptions.apply(actor=person(request), application=given["application"], version=given["version"], environment=given["environment"],
                                 justification=given["justification"], valid_until=_end_of(given["valid_until"]))  # fmt: skip
         except (Invalid, Conflict, Forbidden) as error:
             form.take(error)
@@ -83,12 +84,12 @@ def decide(request: HttpRequest, subscription_id: int) -> HttpResponse:
         try:
             if action == "approve":
                 subscriptions.approve(
-                    row.pk, actor=request.user, valid_until=_end_of(form.cleaned_data["valid_until"]), note=note
-                )  # type: ignore[arg-type]
+                    row.pk, actor=person(request), valid_until=_end_of(form.cleaned_data["valid_until"]), note=note
+                )
             elif action == "refuse":
-                subscriptions.refuse(row.pk, actor=request.user, note=note)  # type: ignore[arg-type]
+                subscriptions.refuse(row.pk, actor=person(request), note=note)
             elif action == "end":
-                subscriptions.end(row.pk, actor=request.user, note=note)  # type: ignore[arg-type]
+                subscriptions.end(row.pk, actor=person(request), note=note)
             else:
                 raise Invalid("subscription.decision", "Approve, refuse or end.")
         except Invalid as error:

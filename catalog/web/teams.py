@@ -13,6 +13,7 @@ from catalog.selectors import scorecards
 from catalog.services import importing
 from catalog.services.importing.sources import Source
 from catalog.web.forms import ImportForm
+from catalog.web.people import person
 from kernel import clock, tones
 from kernel.errors import Invalid, NotFound
 from kernel.models import User
@@ -91,7 +92,7 @@ def imports(request: HttpRequest) -> HttpResponse:
         try:
             if not sources:
                 raise Invalid("import.nothing", "Choose at least one file.")
-            run = importing.run(sources, actor=request.user, source=", ".join(s.name for s in sources)[:200], dry_run=form.cleaned_data["dry_run"],  # type: ignore[arg-type]
+            run = importing.run(sources, actor=person(request), source=", ".join(s.name for s in sources)[:200], dry_run=form.cleaned_data["dry_run"],
                                 defaults={"owner_team": form.cleaned_data["owner_team"]})  # fmt: skip
         except Invalid as error:
             form.take(error)

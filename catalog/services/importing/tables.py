@@ -23,7 +23,7 @@ def take(item: Item, target: Target) -> Outcome:
     if not words.is_slug(slug):
         raise Invalid("import.csv_key", "Every line needs a slug (small letters, digits, hyphens) or a name.")
     notes = [f"column {name!r} is not read" for name in row if name and name not in COLUMNS]
-    values = {k: row[k].lower() if k in ("layer", "style", "data_class", "visibility") else row[k]
+    values: dict[str, Any] = {k: row[k].lower() if k in ("layer", "style", "data_class", "visibility") else row[k]
               for k in COLUMNS if k in row and k not in ("slug", "contract", "label", "state")}  # fmt: skip
     values["name"] = values.get("name") or slug
     api, first = target.api(slug, values, notes=notes)

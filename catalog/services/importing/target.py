@@ -16,16 +16,15 @@ from kernel import audit, clock, outbox
 from kernel.errors import Invalid
 from kernel.models import User
 
+Result = Literal["created", "changed", "unchanged", "refused"]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    outcome: Literal["created", "changed", "unchanged", "refused"]
+    outcome: Result
     reference: str = ""
     code: str = ""
     message: str = ""
-
-
-_ACCESS_OF_STYLE = {"event": "event"}
 
 
 class Target:
@@ -112,9 +111,9 @@ class Target:
         for hint in hints.entity_hints(operations, self.entity_names, limit=3):
             ApiEntity.objects.create(api=api, entity=BusinessEntity.objects.get(key=hint.entity), access=hint.access)
 
-    def finish(self, api: Api, *outcomes: str) -> str:
+    def finish(self, api: Api, *outcomes: str) -> Result:
         """Bring the search row up to date; the strongest of the outcomes."""
-        strongest = "created" if "created" in outcomes else "changed" if "changed" in outcomes else "unchanged"
+        strongest: Result = "created" if "created" in outcomes else "changed" if "changed" in outcomes else "unchanged"
         if strongest != "unchanged":
             search_index.refresh([api.pk])
         return strongest
