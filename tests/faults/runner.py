@@ -41,7 +41,23 @@ def _arm(fault: str | None) -> None:
 def _worker(arguments: dict[str, Any]) -> None:
     from runtime.services import working
 
+    if arguments.get("poison"):
+        _poison(set(arguments["poison"]))
     working.run_forever(tiers=arguments.get("tiers", (0, 1, 2, 3)), collect=False)
+
+
+def _poison(documents: set[str]) -> None:
+    """Whoever maps one of these documents is ended at once, as by the kernel when memory runs out."""
+    from runtime.services import bindings
+
+    plain = bindings.SinkVendor.send
+
+    def send(self: Any, items: Any, *, guard: Any) -> Any:
+        if any(item.key.rpartition(":")[2] in documents or item.key in documents for item in items):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return plain(self, items, guard=guard)
+
+    bindings.SinkVendor.send = send  # type: ignore[method-assign]
 
 
 def _scheduler(arguments: dict[str, Any]) -> None:
