@@ -37,7 +37,7 @@ def register_all() -> None:
     kinds.register(
         ChangeKind(
             key="integration.rollback", label="Roll an integration back", facts=_facts, checks=(*DEPLOY_CHECKS, _RAN_BEFORE), panel="runtime:integration-panel",
-            subject_kind="integration",
+            subject_kind="integration", follows=False,
         )
     )  # fmt: skip
     kinds.register(
@@ -95,7 +95,9 @@ def _data_class(manifest: Manifest) -> str | None:
 
 def _record_owners(manifest: Manifest) -> tuple[int, ...]:
     """Owners of the domains of what is written, and of the systems that are written to."""
-    owners: list[int | None] = list(teams.owners_of_entities(write.entity for target in manifest.targets for write in target.writes))
+    owners: list[int | None] = list(
+        teams.owners_of_entities(write.entity for target in manifest.targets for write in target.writes)
+    )
     owners += [facts.owner_team_id for target in manifest.targets if (facts := systems.by_key(target.system)) is not None]
     return tuple(dict.fromkeys(owner for owner in owners if owner is not None))
 
