@@ -62,15 +62,20 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_a_narrow_window(page, sign_
     addresses = [(name, reverse(f"governance:{name}", args=[change.pk])) for name in TABS]
     addresses += [(f"differences-{r}", reverse("governance:differences", args=[change.pk]) + f"?reading={r}&layout=sides") for r in ("tree", "text")]
     addresses += [(name, reverse(f"governance:{name}")) for name in PLACES]
+    found = []
     for name, address in addresses:
         page.set_viewport_size({"width": 1280, "height": 900})
         page.goto(address)
-        axe()
+        try:
+            axe()
+        except AssertionError as error:
+            found.append(f"{name}: {error}")
         snap(page, f"{name}-{scheme}")
         page.set_viewport_size({"width": 390, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
         if scheme == "light":
             snap(page, f"{name}-narrow")
+    assert not found, "\n".join(found)
 
 
 def test_a_review_by_keyboard_from_the_inbox_takes_a_few_keys(page, sign_in, house):

@@ -57,7 +57,7 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
             "subscription": "none" if waived and number == 0 else "active",
             "contract": chance.choice(["unpinned", "same", "compatible"]),
             "provider": chance.choice(["running", "external"]),
-            "relation": chance.choice(["none", "full", "backward", "forward"]),
+            "relation": chance.choice(["none", "full", "backward", "forward", "not_needed"]),
         }
     provided = {}
     for number, entry in enumerate(provides):
