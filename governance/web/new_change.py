@@ -17,6 +17,7 @@ from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeRequest
 from governance.services import changes
 from governance.web.decisions import person
+from kernel.digest import PREFIX
 from kernel.errors import DomainError
 
 HIDDEN = ("policy.change", "waiver.grant")
@@ -145,13 +146,20 @@ def _open(request: HttpRequest, form: ChangeForm) -> ChangeRequest:
 
 
 def _present(kind: ChangeKind, reference: str) -> Subject:
+    """`price-api@v3`, or with the digest that is meant: `sales@sha256:…`; without one, the present digest."""
+    identifier, digest = _split(reference)
     facts = facts_of(kind, reference)
-    return Subject(kind.subject_kind, reference, facts.digest if facts and facts.digest else "")
+    return Subject(kind.subject_kind, identifier, (digest or facts.digest or "") if facts else "")
+
+
+def _split(reference: str) -> tuple[str, str]:
+    identifier, mark, digest = reference.partition(f"@{PREFIX}")
+    return identifier, PREFIX + digest if mark else ""
 
 
 def facts_of(kind: ChangeKind, reference: str) -> SubjectFacts | None:
     try:
-        return kind.facts(Subject(kind.subject_kind, reference, ""))
+        return kind.facts(Subject(kind.subject_kind, *_split(reference)))
     except DomainError:
         return None
 

@@ -55,9 +55,10 @@ def register_all() -> None:
 
 
 def _facts(subject: Subject) -> SubjectFacts | None:
-    """Facts of an integration at a digest. The present digest is the subject's own while its release is registered: a changed
-    manifest is another release, and therefore another subject."""
-    release = Release.objects.select_related("integration").filter(integration__key=subject.id, digest=subject.digest).first()
+    """Facts of an integration at a digest, or at its newest release where none is named. The present digest is the subject's own
+    while its release is registered: a changed manifest is another release, and therefore another subject."""
+    releases = Release.objects.select_related("integration").filter(integration__key=subject.id).order_by("-id")
+    release = (releases.filter(digest=subject.digest) if subject.digest else releases).first()
     if release is None:
         return None
     manifest = manifests.load(release.manifest)

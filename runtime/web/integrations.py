@@ -72,7 +72,7 @@ def _context(request: HttpRequest, viewer: Viewer, job: Job, view: str) -> dict[
         "tabs": tabs,
         "operate": operate,
         "may": _actions(viewer, job, operate),
-        "change_url": change_url(job.integration.key, job.environment),
+        "change_url": change_url(job.integration.key, job.environment, job.release.digest if job.release else ""),
     }
 
 
@@ -81,9 +81,10 @@ def _url(job: Job, view: str) -> str:
     return reverse("runtime:integration-view", args=[key, view]) if view else reverse("runtime:integration", args=[key])
 
 
-def change_url(key: str, place: str) -> str:
-    """The page that opens a change for this integration."""
-    return f"{reverse('governance:change-new')}?{urlencode({'kind': 'integration.deploy', 'subject': key, 'environment': place})}"
+def change_url(key: str, place: str, digest: str) -> str:
+    """The page that opens a change for this release of an integration."""
+    subject = f"{key}@{digest}" if digest else key
+    return f"{reverse('governance:change-new')}?{urlencode({'kind': 'integration.deploy', 'subject': subject, 'environment': place})}"
 
 
 def _actions(viewer: Viewer, job: Job, operate: Permission) -> dict[str, Permission]:
