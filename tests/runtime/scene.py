@@ -200,8 +200,9 @@ class Site:
                     idempotency=target.idempotency, coalesce=target.coalesce, batch=target.batch, tier=manifest.tier,
                 )  # fmt: skip
                 self.subscriptions[target.name, instance] = made
-                for lane in range(manifest.lanes):
-                    Progress.objects.create(subscription=made, lane=lane)
+        Progress.objects.bulk_create(
+            Progress(subscription=made, lane=lane) for made in self.subscriptions.values() for lane in range(manifest.lanes)
+        )
         Schedule.objects.create(
             integration=self.integration, environment=self.environment, expression="every 15m", zone="Europe/Berlin",
             next_due_at=clock.now() + timedelta(minutes=7),
@@ -255,16 +256,18 @@ class Site:
     ) -> None:
         """The target has passed this share of every lane, with one batch of evidence each."""
         subscription = self.subscriptions[target, instance]
-        for lane, following in self.next.items():
-            reached = int((following - 1) * share)
-            before = Progress.objects.get(subscription=subscription, lane=lane).position
-            if reached <= before:
-                continue
-            Progress.objects.filter(subscription=subscription, lane=lane).update(position=reached)
-            Delivery.objects.create(
-                subscription=subscription, lane=lane, first=before + 1, last=reached, token=1, release=self.release, at=at or clock.now(),
-                outcome="answered", confirmed=reached - before - superseded, superseded=superseded,
-            )  # fmt: skip
+        before = dict(Progress.objects.filter(subscription=subscription).values_list("lane", "position"))
+        reached = {lane: max(int((following - 1) * share), before[lane]) for lane, following in self.next.items()}
+        moved = [lane for lane in reached if reached[lane] > before[lane]]
+        for lane in moved:
+            Progress.objects.filter(subscription=subscription, lane=lane).update(position=reached[lane])
+        Delivery.objects.bulk_create(
+            Delivery(
+                subscription=subscription, lane=lane, first=before[lane] + 1, last=reached[lane], token=1, release=self.release, at=at or clock.now(),
+                outcome="answered", confirmed=reached[lane] - before[lane] - superseded, superseded=superseded,
+            )
+            for lane in moved
+        )  # fmt: skip
 
     def park(
         self, place: tuple[int, int], target: str, *, state: str = "dead", reason: str, reason_class: str = "refused", key: str = "k",

@@ -99,16 +99,11 @@ def test_every_write_needs_the_scope_and_the_team(client, day):
 
 
 JUNK = (
-    {},
     [],
     None,
-    "x",
-    {"manifest": []},
-    {"digest": "x"},
-    {"items": [None]},
-    {"place": "1/2/3"},
-    {"payload": None, "reason": ""},
-    {"enabled": "x"},
+    {"manifest": [], "digest": "x"},
+    {"place": "1/2/3", "payload": None},
+    {"reason": "", "enabled": "x", "keep": []},
 )
 
 
