@@ -39,7 +39,7 @@ class ApiFilter(django_filters.FilterSet):
         understood = search.understand(value.replace("\x00", " "))
         if understood.tsquery is None:
             return queryset.none()
-        return queryset.extra(where=["document @@ %s::tsquery"], params=[understood.tsquery])
+        return queryset.extra(where=["api_id in (select catalog_search_matches(%s::tsquery))"], params=[understood.tsquery])
 
     def has_state(self, queryset: QuerySet[ApiSearch], name: str, value: str) -> QuerySet[ApiSearch]:
         return queryset.filter(states__contains=[value])

@@ -15,7 +15,7 @@ from catalog.domain.browse import FACETS, MAX_WORDS, NONE, PAGE_SIZE, Criteria
 from kernel.viewer import Viewer
 
 _COLUMN = {name: name for name in FACETS} | {"data": "data_class", "state": "states"}
-_SINGLE = [name for name in FACETS if name != "state"]
+_SHORT = ("domain", "layer", "style", "tier", "data")
 _ORDER = {
     "best": "rank desc, calls desc nulls last, name, api_id",
     "used": "calls desc nulls last, consumers desc, name, api_id",
@@ -26,6 +26,9 @@ _LINE = (
     "api_id, slug, name, purpose, domain, layer, style, tier, data_class, system, team, team_name, record_names, versions, consumers, "
     "calls, judged, restricted, changed_at"
 )
+
+
+_MATCHES = "api_id in (select catalog_search_matches(%(q)s::tsquery))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def _where(criteria: Criteria, tsquery: str | None, viewer: Viewer) -> tuple[str
     params: dict[str, Any] = {"q": tsquery}
     where = [visibility(viewer, params), *_clauses(criteria.chosen.items(), params).values()]
     if tsquery is not None:
-        where.append("document @@ %(q)s::tsquery")
+        where.append(_MATCHES)
     return " and ".join(where), params
 
 
@@ -195,28 +198,23 @@ def count_facets(criteria: Criteria, tsquery: str | None, *, viewer: Viewer) -> 
     params: dict[str, Any] = {"q": tsquery}
     where = [visibility(viewer, params)]
     if tsquery is not None:
-        where.append("document @@ %(q)s::tsquery")
+        where.append(_MATCHES)
     clauses = _clauses(criteria.chosen.items(), params)
     total = 0
-    selects: list[str] = []
-    unchosen = [name for name in _SINGLE if name not in clauses]
     everything = " and ".join(clauses.values()) or "true"
-    if unchosen:
-        sets = ", ".join(f"({_COLUMN[n]})" for n in unchosen)
-        case = " ".join(f"when grouping({_COLUMN[n]}) = 0 then '{n}'" for n in unchosen)
-        value = f"coalesce({', '.join(_COLUMN[n] for n in unchosen)}, '')"
-        selects.append(
-            f"select case {case} else 'total' end, {value}, count(*) from hits where {everything} group by grouping sets ({sets}, ())"  # noqa: S608
-        )
-    else:
-        selects.append(f"select 'total', '', count(*) from hits where {everything}")  # noqa: S608
+    # Few combinations of the short lists exist, so rows are first counted by combination, in one pass, and those are added up.
+    short = [_COLUMN[name] for name in _SHORT if name not in clauses]
+    combined, selects = _by_combination(short, everything)
     for name in FACETS:
-        if name in clauses or name == "state":
+        if name in clauses or name not in _SHORT:
             others = " and ".join(c for n, c in clauses.items() if n != name) or "true"
-            column = "unnest(states)" if name == "state" else _COLUMN[name]
-            selects.append(f"select '{name}', {column}, count(*) from hits where {others} group by 2")  # noqa: S608
+            if name == "state":
+                counted_states = f"(select states, count(*) as n from hits where {others} group by states) x"  # noqa: S608
+                selects.append(f"select 'state', unnest(states), sum(n)::bigint from {counted_states} group by 2")  # noqa: S608
+            else:
+                selects.append(f"select '{name}', {_COLUMN[name]}, count(*) from hits where {others} group by 2")  # noqa: S608
     sql = f"""with hits as materialized (
-        select domain, states, layer, style, tier, data_class, system, team from catalog_apisearch where {" and ".join(where)})
+        select domain, states, layer, style, tier, data_class, system, team from catalog_apisearch where {" and ".join(where)}){combined}
         {" union all ".join(selects)}"""  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
@@ -229,6 +227,20 @@ def count_facets(criteria: Criteria, tsquery: str | None, *, viewer: Viewer) -> 
         missing = [(v, 0) for v in criteria.chosen.get(name, ()) if v not in {value for value, _ in counted[name]}]
         counted[name] = sorted(counted[name] + missing, key=lambda pair: (-pair[1], pair[0]))
     return counted, total
+
+
+def _by_combination(short: list[str], everything: str) -> tuple[str, list[str]]:
+    """A further CTE, and the statement that reads the counts of the short lists and the total from it."""
+    if not short:
+        return "", [f"select 'total', '', count(*) from hits where {everything}"]  # noqa: S608
+    listed = ", ".join(short)
+    facet_of = {column: name for name, column in _COLUMN.items()}
+    case = " ".join(f"when grouping({c}) = 0 then '{facet_of[c]}'" for c in short)
+    sets = ", ".join(f"({c})" for c in short)
+    combined = f", combined as (select {listed}, count(*) as n from hits where {everything} group by {listed})"  # noqa: S608
+    return combined, [
+        f"select case {case} else 'total' end, coalesce({listed}, ''), coalesce(sum(n), 0)::bigint from combined group by grouping sets ({sets}, ())"  # noqa: S608
+    ]
 
 
 def close_to(title: str, *, viewer: Viewer, limit: int = 3) -> list[tuple[str, str]]:
