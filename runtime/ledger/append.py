@@ -16,6 +16,7 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.copying import json_cell
 from runtime.ledger.faultpoints import hit
 
+_SEPARATOR = "\x1f"  # a list as one text: cheaper to send than an array of thousands; keys never hold it (see Item)
 BULK = 50  # from this many rows on COPY is cheaper than INSERT
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -25,7 +26,8 @@ class Fenced(Exception):
 
 
 class Item(NamedTuple):
-    """One message to append. `payload` is JSON text; `version` orders states of one key, 0 where the source has none."""
+    """One message to append. `key` holds neither NUL nor the unit separator (U+001F) and is not empty; `payload` is JSON text;
+    `version` orders states of one key, 0 where the source has none."""
 
     key: str
     version: int
@@ -37,21 +39,22 @@ class Item(NamedTuple):
 
 @dataclass(slots=True)
 class StreamRef:
-    """What an append must know of its stream. `hash_key` makes content hashes unguessable from outside."""
+    """What an append must know of its stream. Its salt makes content hashes unguessable from outside."""
 
     id: int
     lanes: int
     salt: int
     immutable: bool
-    hash_key: bytes = field(init=False)
+    _keyed: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.hash_key = struct.pack("<q", self.salt)
+        self._keyed = hashlib.blake2b(digest_size=8, key=struct.pack("<q", self.salt))
 
     def hash_of(self, payload: bytes) -> int:
         """64 bits of keyed BLAKE2b (RFC 7693): a change with an equal hash would be taken for unchanged, 1 in 2^64."""
-        value: int = struct.unpack("<q", hashlib.blake2b(payload, digest_size=8, key=self.hash_key).digest())[0]
-        return value
+        content = self._keyed.copy()
+        content.update(payload)
+        return int.from_bytes(content.digest(), "little", signed=True)
 
 
 @dataclass(slots=True)
@@ -73,10 +76,7 @@ def load_stream(conn: Connection, stream_id: int) -> StreamRef:
     return StreamRef(*row)
 
 
-class _Head(NamedTuple):
-    hash: int
-    version: int
-    position: int
+_Head = tuple[int, int, int]  # content hash, version, position of a key's last message
 
 
 def append(
@@ -140,12 +140,12 @@ def _lock(
             (stream.id, sorted(by_lane)),
         )
         reader.execute(
-            "select key, hash, version, position from runtime_head where stream_id = %s and key = any(%s)",
-            (stream.id, list({item.key for item in items})),
+            "select key, hash, version, position from runtime_head where stream_id = %s and key = any(string_to_array(%s, chr(31)))",
+            (stream.id, _SEPARATOR.join({item.key for item in items})),
         )
     if moved is not None and moved.rowcount != 1:
         raise Fenced("another poller has the source")
-    return dict(counters.fetchall()), {row[0]: _Head(*row[1:]) for row in reader.fetchall()}
+    return dict(counters.fetchall()), {row[0]: row[1:] for row in reader.fetchall()}
 
 
 class _Plan:
@@ -161,23 +161,28 @@ class _Plan:
 
     def lane(self, lane: int, following: int, items: list[tuple[int, Item]], heads: dict[str, _Head], done: Appended) -> None:
         position, hash_of, immutable = following, self.stream.hash_of, self.stream.immutable
+        fresh, changed, rows, positions = self.fresh, self.changed, self.rows, done.positions
         for index, item in items:
-            content, key = hash_of(item.payload), item.key
-            seen = self.changed.get(key) or self.fresh.get(key) or heads.get(key)
+            key, version, payload = item[0], item[1], item[2]
+            content = hash_of(payload)
+            seen = heads.get(key)
+            known = seen is not None
+            if changed or fresh:
+                seen = changed.get(key) or fresh.get(key) or seen
             if seen is not None:
-                if seen.hash == content:
+                if seen[0] == content:
                     done.unchanged += 1
                     continue
                 if immutable:
-                    self.conflicts.append((key, seen.position, content, item.payload))
+                    self.conflicts.append((key, seen[2], content, payload))
                     done.conflicts += 1
                     continue
-                if item.version < seen.version:
+                if version < seen[1]:
                     done.older += 1
                     continue
-            (self.changed if key in heads else self.fresh)[key] = _Head(content, item.version, position)
-            self.rows.append((lane, position, seen.position if seen else 0, item))
-            done.positions[index] = (lane, position)
+            (changed if known else fresh)[key] = (content, version, position)
+            rows.append((lane, position, seen[2] if seen else 0, item))
+            positions[index] = (lane, position)
             position += 1
         if position != following:
             self.counters.append((position, self.stream.id, lane))
@@ -200,11 +205,11 @@ class _Plan:
             if heads:
                 conn.execute(
                     """insert into runtime_head (stream_id, key, hash, version, position)
-                       select %s, * from unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+                       select %s, * from unnest(string_to_array(%s, chr(31)), %s::bigint[], %s::bigint[], %s::bigint[])
                        on conflict (stream_id, key) do update set hash = excluded.hash, version = excluded.version, position = excluded.position""",
                     (
                         self.stream.id,
-                        list(heads),
+                        _SEPARATOR.join(heads),
                         *("{" + ",".join(str(head[i]) for head in heads.values()) + "}" for i in range(3)),
                     ),
                 )
@@ -222,9 +227,7 @@ class _Plan:
     def _copy_heads(self, conn: Connection) -> None:
         """New keys cannot collide: their lane is locked. Sorted, so that the index is filled in order."""
         stream = self.stream.id
-        lines = [
-            f"{stream}\t{_text(key)}\t{head.hash}\t{head.version}\t{head.position}\n" for key, head in sorted(self.fresh.items())
-        ]
+        lines = [f"{stream}\t{_text(key)}\t{head[0]}\t{head[1]}\t{head[2]}\n" for key, head in sorted(self.fresh.items())]
         with (
             conn.cursor() as writer,
             writer.copy("copy runtime_head (stream_id, key, hash, version, position) from stdin") as copy,

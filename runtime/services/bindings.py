@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from runtime.connectors.protocols import Call, Item, Outcome, Refused, Retriable, Secrets, Sink, Unknown
@@ -37,6 +38,8 @@ def mapper_of(manifest: Manifest, target: Target) -> Mapper:
     keep = compile_mapping(parse(filter_mapping(target.when))) if target.when else None
 
     prefix = manifest.prefix(manifest.source_of(target))
+    if keep is None and not prefix:
+        return _plain_mapper(run)
 
     def mapped(message: Message) -> Any:
         if not message.key.startswith(prefix):
@@ -51,11 +54,28 @@ def mapper_of(manifest: Manifest, target: Target) -> Mapper:
     return mapped
 
 
+def _plain_mapper(run: Callable[..., Any]) -> Mapper:
+    """Without filter and prefix: the usual case on the hot path."""
+
+    def mapped(message: Message) -> Any:
+        try:
+            return run(message[2], message[3])
+        except MappingError as error:
+            raise Unmappable(str(error), pattern=f"{error.field}: {error.reason}") from None
+
+    return mapped
+
+
 def row_mapper(mapper: Mapper, columns: Sequence[str]) -> Mapper:
     """The same as a tuple in the order of the table's columns; a value that the mapping left out is null."""
 
+    pick = itemgetter(*columns) if len(columns) > 1 else None
+
     def row(message: Message) -> tuple[Any, ...]:
         mapped = mapper(message)
+        if pick is not None and len(mapped) == len(columns):
+            picked: tuple[Any, ...] = pick(mapped)
+            return picked
         return tuple([mapped.get(column) for column in columns])
 
     return row

@@ -205,26 +205,34 @@ class _Reader:
             if self.checks
             else [None] * len(records)
         )
+        tests, prefix = [check.is_valid for check in self.checks], self.prefix
         for record, document in zip(records, documents, strict=True):
-            problem = self._problem(record, document)
+            key, problem, version = record.key, None, 0
+            for number, test in enumerate(tests):
+                if not test(document):
+                    problem = _contract_problem(self.checks[number], document)
+                    break
+            if problem is None and not usable_key(key):
+                problem = ("key", "the key is empty, longer than 500 characters or holds a control character")
+            if problem is None and record.version is not None:
+                try:
+                    version = version_number(record.version)
+                except ValueError as error:
+                    problem = ("version", f"the version cannot be read: {error}")
             if problem is not None:
-                refused.append((record.key, problem[0], problem[1], record.payload))
+                refused.append((key, problem[0], problem[1], record.payload))
                 continue
-            items.append(Item(self.prefix + record.key, version_number(record.version), record.payload))
+            items.append(Item(prefix + key, version, record.payload))
         return items, refused
 
-    def _problem(self, record: Record, document: Any) -> tuple[str, str] | None:
-        for check in self.checks:
-            if not check.is_valid(document):
-                error = next(iter(check.iter_errors(document)))
-                return "contract", f"{'/'.join(map(str, error.instance_path)) or 'the document'}: {error.message}"[:500]
-        if "\x00" in record.key or not record.key or len(record.key) > 500:
-            return "key", "the key is empty, too long or holds a NUL"
-        try:
-            version_number(record.version)
-        except ValueError as error:
-            return "version", f"the version cannot be read: {error}"
-        return None
+
+def usable_key(key: str) -> bool:
+    return 0 < len(key) <= 500 and "\x00" not in key and "\x1f" not in key
+
+
+def _contract_problem(check: Any, document: Any) -> tuple[str, str]:
+    error = next(iter(check.iter_errors(document)))
+    return "contract", f"{'/'.join(map(str, error.instance_path)) or 'the document'}: {error.message}"[:500]
 
 
 def event_validator(manifest: Manifest) -> Any:

@@ -20,7 +20,7 @@ from runtime.ledger import connections
 from runtime.ledger.append import Item, append, load_stream
 from runtime.ledger.connections import Connection
 from runtime.services import judging
-from runtime.services.collecting import event_validator, shards_of, store_rejected
+from runtime.services.collecting import event_validator, shards_of, store_rejected, usable_key
 from runtime.services.wakeups import wake
 
 MAX_ITEMS = 5_000
@@ -123,7 +123,7 @@ def _key_of(document: Any, path: tuple[str, ...]) -> str | None:
     if isinstance(document, bool) or not isinstance(document, str | int) or document == "":
         return None
     text = str(document)
-    return text if len(text) <= 500 and "\x00" not in text else None
+    return text if usable_key(text) else None
 
 
 def _deployed(conn: Connection, key: str, environment: str) -> tuple[int, int, Manifest, int]:

@@ -394,10 +394,10 @@ def _lock_lanes(db: Database, tx: Transaction, given: Any) -> list[Any]:
     return found
 
 
-@statement(r"select key, hash, version, position from runtime_head where stream_id = %s and key = any\(%s\)$")
+@statement(r"select key, hash, version, position from runtime_head where stream_id = %s and key = any\(string_to_array\(%s, chr\(31\)\)\)$")
 def _read_heads(db: Database, tx: Transaction, given: Any) -> list[Any]:
     stream, keys = given
-    heads = ((key, db.get(tx, "head", (stream, key))) for key in keys)
+    heads = ((key, db.get(tx, "head", (stream, key))) for key in keys.split("\x1f"))
     return [(key, h["hash"], h["version"], h["position"]) for key, h in heads if h]
 
 
@@ -431,7 +431,8 @@ def _insert_messages(db: Database, tx: Transaction, cells: Any) -> int:
 
 @statement(r"insert into runtime_head \(stream_id, key, hash, version, position\) select ")
 def _put_heads(db: Database, tx: Transaction, given: Any) -> int:
-    stream, keys, *columns = given
+    stream, joined, *columns = given
+    keys = joined.split("\x1f")
     hashes, versions, positions = ([int(value) for value in column[1:-1].split(",")] for column in columns)
     for key, content, version, position in zip(keys, hashes, versions, positions, strict=True):
         db.lock(tx, "head", (stream, key))
