@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -344,3 +345,23 @@ def test_the_list_of_changes_filters_by_its_address_and_costs_the_same_for_many(
     assert "Number 5" in html
     assert "Number 3" in client.get(reverse("governance:changes") + "?q=thing-3&state=draft").content.decode()
     assert "No change matches" in client.get(reverse("governance:changes") + "?state=approved").content.decode()
+
+
+def test_the_admin_shows_decisions_and_approvals_and_offers_no_way_to_make_one(house: make.House):
+    boss = make.person("boss")
+    User.objects.filter(pk=boss.pk).update(is_staff=True, is_superuser=True)
+    change = make.approved(house)
+    client = signed_in(User.objects.get(pk=boss.pk))
+    for name in ("decision", "approval", "changerequest", "waiver", "policy", "breakglass", "verdict"):
+        assert client.get(reverse(f"admin:governance_{name}_changelist")).status_code == 200
+        assert client.post(reverse(f"admin:governance_{name}_add"), {}).status_code == 403
+    approval = change.approvals.get()
+    assert client.post(reverse("admin:governance_approval_change", args=[approval.pk]), {"digest": "x"}).status_code == 403
+    assert client.post(reverse("admin:governance_approval_delete", args=[approval.pk]), {"post": "yes"}).status_code == 403
+
+
+def test_self_approval_from_the_shell_is_refused_by_the_database(house: make.House):
+    change = make.in_review(house.author)
+    with pytest.raises(IntegrityError, match="do not decide on their own change"), transaction.atomic():
+        Decision.objects.create(change=change, revision=1, person=house.author, outcome="approve", **seen(change))
+    assert not Decision.objects.exists()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
+from governance.services import reviews
+from kernel.models import User
 from tests.governance import make
 from tests.governance.races import World, race
 
@@ -35,3 +38,32 @@ def test_no_interleaving_of_many_hands_reaches_a_state_that_must_never_be():
     assert report.refused["decide_as_author: decision_separation_of_duties"] > 0
     assert not report.done["decide_as_author"]
     assert not report.done["revive"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_reviewers_at_the_same_moment_are_both_heard_and_the_change_is_sealed_once():
+    house = make.house()
+    change = make.in_review(house.author)
+    seen = reviews.Seen.of(change)
+    start = threading.Barrier(2)
+    failures: list[BaseException] = []
+
+    def decide(actor: User) -> None:
+        try:
+            start.wait(timeout=10)
+            reviews.approve(change, actor=actor, seen=seen)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    hands = [threading.Thread(target=decide, args=[actor]) for actor in (house.owner, house.architect)]
+    for hand in hands:
+        hand.start()
+    for hand in hands:
+        hand.join()
+    assert failures == []
+    change.refresh_from_db()
+    assert change.state == "approved"
+    assert change.approvals.filter(voided_at=None).count() == 1
+    assert change.decisions.count() == 2

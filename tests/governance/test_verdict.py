@@ -19,7 +19,7 @@ from kernel.errors import Invalid
 from tests.governance.evidence_cases import NOW, allowed, counted
 
 DELETIONS_AT_LEAST = 10_000
-SITUATIONS = 130
+SITUATIONS = 75
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
