@@ -381,7 +381,10 @@ class Campaign:
         return Round(self.installation, self.people, self.options, seed, blind, self.own).run()
 
     def stop(self) -> None:
-        self.installation.stop()
+        if hasattr(self, "people"):
+            self.people.leave()
+        if hasattr(self, "installation"):
+            self.installation.stop()
 
 
 def report(seed: int, blind: bool, verdict: Verdict) -> str:

@@ -129,9 +129,11 @@ class Processes:
         self.runner = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.runner"], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._err
         )  # fmt: skip
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         said = self._events.get(timeout=120)
         if "ready" not in said:
+            self.stop()
             raise RuntimeError(f"the runner did not start; see {self.log}")
 
     def _read(self) -> None:
@@ -187,6 +189,7 @@ class Processes:
         if self.runner.stdin is not None:
             self.runner.stdin.close()
         self.runner.wait(20)
+        self._reader.join(10)
         if self.runner.stdout is not None:
             self.runner.stdout.close()
         self._err.close()
@@ -270,6 +273,7 @@ class Installation:
             "REDIS_URL": at_port(self.servers.redis_url, self.servers.redis.port), "TILLGATE_LEASE_SECONDS": str(self.lease),
             "PYTHONDONTWRITEBYTECODE": "1",
         }  # fmt: skip
+        environment.setdefault("SECRET_KEY", "faults")
         self.processes = Processes(self.folder, environment)
         return self.processes
 

@@ -394,7 +394,9 @@ def _lock_lanes(db: Database, tx: Transaction, given: Any) -> list[Any]:
     return found
 
 
-@statement(r"select key, hash, version, position from runtime_head where stream_id = %s and key = any\(string_to_array\(%s, chr\(31\)\)\)$")
+@statement(
+    r"select key, hash, version, position from runtime_head where stream_id = %s and key = any\(string_to_array\(%s, chr\(31\)\)\)$"
+)
 def _read_heads(db: Database, tx: Transaction, given: Any) -> list[Any]:
     stream, keys = given
     heads = ((key, db.get(tx, "head", (stream, key))) for key in keys.split("\x1f"))

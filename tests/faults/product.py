@@ -72,6 +72,10 @@ class People:
                 connection.close()
                 time.sleep(0.1)
 
+    def leave(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
+
     def move_in(self) -> None:
         """The demo retailer's catalog with the proxies' addresses, the copy's table, and the record of every grant."""
         from catalog.services import estate

@@ -176,11 +176,11 @@ def _try(conn: Any, r: random.Random, lanes: list[tuple[int, int]]) -> bool:
 
 
 def r5(seed: int, scale: float) -> dict[str, Any]:
-    from runtime.ledger import connections
-    from runtime.services import intake
-
     tries, options, r = int(10_000 * scale), QUIET, random.Random(seed)
     with campaign(options, seed) as made:
+        from runtime.ledger import connections
+        from runtime.services import intake
+
         made.people.deploy()
         plan = Plan(seed, 0, 4)
         for integration, items in plan.batch(1):
@@ -255,15 +255,15 @@ def r6(seed: int, scale: float) -> dict[str, Any]:
 
 
 def r7(seed: int, scale: float) -> dict[str, Any]:
-    from runtime.ledger import connections
-    from runtime.ledger.append import Item, append, load_stream
-    from runtime.models import Subscription
-    from runtime.services import replays
-    from runtime.services.working import WorkLoop
-
     count = int(1_000_000 * scale)
     options = replace(QUIET, batches=1)
     with campaign(options, seed) as made:
+        from runtime.ledger import connections
+        from runtime.ledger.append import Item, append, load_stream
+        from runtime.models import Subscription
+        from runtime.services import replays
+        from runtime.services.working import WorkLoop
+
         made.installation.vendors.begin("replay", blind=True)
         made.people.batch = 500
         made.people.deploy()
