@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from kernel.errors import NotFound
-from kernel.viewer import Viewer
+from kernel.viewer import SYSTEM, Viewer
 from runtime.domain import manifest as manifests
 from runtime.selectors import jobs
 from runtime.web import environment
@@ -18,12 +18,14 @@ from runtime.web import environment
 @require_safe
 def deploy(request: HttpRequest, key: str) -> HttpResponse:
     """What the change would put into an environment: source, targets, what the mapping does differently from the release that
-    runs now, and where it runs. `?digest=` and `?environment=` of the change; without a digest the newest release."""
-    viewer, place = Viewer.of(request.user), environment.chosen(request)
+    runs now, and where it runs. `?digest=` and `?environment=` of the change; without a digest the newest release.
+
+    It stands on the change's own page, for everybody who reads or decides that change; it shows the manifest and no message."""
+    place = environment.chosen(request)
     digest = request.GET.get("digest", "").replace("\0", "")[:71]
-    job = jobs.job(viewer, key, place, digest=digest)
+    job = jobs.job(SYSTEM, key, place, digest=digest)
     if job is None or job.manifest is None or job.release is None:
-        raise NotFound("release.unknown", f"There is no such release of {key!r}, or you may not see it.")
+        raise NotFound("release.unknown", f"There is no such release of {key!r}.")
     running = jobs.running(key, place)
     before = manifests.load(running.manifest) if running and running.digest != job.release.digest else None
     context = {
