@@ -1,0 +1,289 @@
+"""The services around the ledger, each story from its first call to what stands in the tables afterwards."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.installation import CONTRACT, TABLE, blueprint
+from bench.installation import manifest as order_feed
+from bench.order_server import order
+from catalog.services import estate
+from governance.domain.subject import Subject
+from governance.services import approvals
+from kernel.errors import Conflict, Forbidden, Invalid, NotApproved, NotFound
+from kernel.models import User
+from runtime.domain.correlation import address_of
+from runtime.ledger import connections
+from runtime.models import Deployment, Firing, Parked, Progress, Rejected, Release, Run, Schedule, Subscription
+from runtime.services import dead_letters, deployments, intake, integrations, replays, runs, schedules, scheduling
+from runtime.services.dead_letters import Filter
+from runtime.services.working import WorkLoop
+from tests.runtime import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FEED = "order-feed"
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> None:
+    (tmp_path / "order.json").write_text(json.dumps(CONTRACT))
+    estate.apply(blueprint("http://127.0.0.1:9"), actor=None, base_dir=tmp_path)
+    with connections.connected() as conn:
+        conn.execute(TABLE)
+        conn.execute("delete from order_target")
+
+
+def changed(**changes: Any) -> Any:
+    return integrations.pinned({**order_feed(source=False, lanes=2, batch=50), **changes})
+
+
+def approve(release: Release) -> Any:
+    with connections.connected() as conn:
+        make.approval(conn, subject_id=FEED, digest=release.digest)
+    return approvals.require(Subject("integration", FEED, release.digest), release.digest, "production")
+
+
+def deployed(**changes: Any) -> Deployment:
+    release = integrations.register(changed(**changes), actor=None)
+    return deployments.deploy(FEED, approval=approve(release), actor=None)
+
+
+def work() -> int:
+    return WorkLoop(poll=0.05).run(until_idle=True, seconds=30).passed
+
+
+def stored() -> dict[str, int]:
+    with connections.connected() as conn:
+        return dict(conn.execute("select number, customer_id from order_target").fetchall())
+
+
+def test_every_finding_of_a_manifest_comes_with_its_pointer_and_nothing_is_stored(catalog: None) -> None:
+    wrong = changed(
+        tier=7, owner="nobody",
+        targets=[{**order_feed()["targets"][0], "system": "shop", "mapping": {"mapping": "x", "version": 1, "fields": [{"to": "id", "from": "nope"}]}}],
+    )  # fmt: skip
+    with pytest.raises(Invalid) as refused:
+        integrations.register(wrong, actor=None)
+    assert {f["pointer"] for f in refused.value.findings} == {"/tier"}
+    with pytest.raises(Invalid) as refused:
+        integrations.register({**wrong, "tier": 2, "owner": "order-team"}, actor=None)
+    pointers = {f["pointer"]: f["message"] for f in refused.value.findings}
+    assert "/targets/0/writes/0" in pointers
+    assert any(p.startswith("/targets/0/mapping/fields/0") for p in pointers)
+    stale = {"name": "orders", "system": "shop", "api": "order-feed@v1", "contract": "sha256:" + "0" * 64}
+    with pytest.raises(Invalid, match="pins"):
+        integrations.register(changed(sources=[stale]), actor=None)
+    assert not Release.objects.exists()
+    stranger = User.objects.create_user("stranger")
+    with pytest.raises(Forbidden):
+        integrations.register(changed(), actor=stranger)
+
+
+def test_deploy_pause_resume_and_rollback_each_hold_to_an_approval_of_their_digest(catalog: None) -> None:
+    first = deployed()
+    again = deployments.deploy(
+        FEED,
+        approval=approvals.require(Subject("integration", FEED, first.release.digest), first.release.digest, "production"),
+        actor=None,
+    )
+    assert again.pk == first.pk
+    intake.accept(FEED, "production", [order(1)])
+    deployments.pause(FEED, "production", reason="stock-take", actor=None)
+    assert work() == 0
+    with pytest.raises(Conflict, match="stock-take"):
+        runs.start(FEED, "production", trigger="manual")
+    deployments.resume(FEED, "production", actor=None)
+    assert work() == 1
+
+    release = integrations.register(changed(note="second"), actor=None)
+    with pytest.raises(NotApproved):
+        approvals.require(Subject("integration", FEED, release.digest), release.digest, "production")
+    assert Deployment.objects.get(active=True).pk == first.pk
+    second = deployments.deploy(FEED, approval=approve(release), actor=None)
+    assert [d.active for d in Deployment.objects.order_by("id")] == [False, True]
+    intake.accept(FEED, "production", [order(2)])
+    assert work() == 1
+    back = deployments.rollback(FEED, approval=approve(first.release), actor=None)
+    assert (back.kind, back.release_id, sum(Progress.objects.values_list("position", flat=True))) == (
+        "rollback",
+        first.release_id,
+        2,
+    )
+    never = integrations.register(changed(note="third"), actor=None)
+    with pytest.raises(Conflict, match="never ran"):
+        deployments.rollback(FEED, approval=approve(never), actor=None)
+    assert second.pk != back.pk
+
+
+def test_pushed_messages_are_durable_deduplicated_and_refused_with_a_reason(catalog: None) -> None:
+    with pytest.raises(NotFound):
+        intake.accept(FEED, "production", [order(1)])
+    deployed(event={"name": "order.placed", "meaning": "fact", "key": "/number"})
+    receipts = intake.accept(
+        FEED,
+        "production",
+        [order(1), {**order(2), "status": "lost"}, {"id": 3}, order(4)],
+        correlations=["till-1", None, None, None],
+    )
+    assert [r.status for r in receipts] == ["accepted", "refused", "refused", "accepted"]
+    assert receipts[0].correlation == "till-1"
+    assert address_of(receipts[3].correlation) is not None
+    assert "status" in receipts[1].reason
+    second = intake.accept(FEED, "production", [order(1), {**order(4), "total": 1}])
+    assert [r.status for r in second] == ["duplicate", "conflict"]
+    assert work() == 2
+    assert stored() == {"ORD-00000001": 1, "ORD-00000004": 4}
+
+    rejected = Rejected.objects.get(key="ORD-00000002")
+    fixed = dead_letters.resubmit_rejected(rejected.pk, payload=order(2), actor=None, note="the till sent an old word")
+    assert fixed.status == "accepted"
+    rejected.refresh_from_db()
+    assert rejected.state == "fixed"
+    with pytest.raises(Invalid, match="Say why"):
+        dead_letters.dismiss_rejected(Rejected.objects.get(state="open").pk, actor=None, note=" ")
+    assert work() == 1
+
+
+def test_dead_letters_are_tried_out_mended_redriven_and_given_up(catalog: None) -> None:
+    fields = order_feed()["targets"][0]["mapping"]["fields"]
+    strict = [{**f, "required": True} if f["to"] == "note" else f for f in fields]
+    target = {**order_feed(batch=50)["targets"][0], "mapping": {"mapping": "order", "version": 2, "fields": strict}}
+    deployed(targets=[target])
+    orders = [order(i) for i in range(8)]
+    for i in (2, 5, 6):
+        del orders[i]["note"]
+    intake.accept(FEED, "production", orders)
+    intake.accept(FEED, "production", [{**order(2), "total": 9, "version": 2}])
+    work()
+    subscription = Subscription.objects.get()
+    dead = list(Parked.objects.filter(state="dead").order_by("key"))
+    assert [d.key for d in dead] == ["ORD-00000002", "ORD-00000005", "ORD-00000006"]
+    assert len({d.fingerprint for d in dead}) == 1
+    assert Parked.objects.filter(state="behind").count() == 1
+    chosen = Filter(subscription.pk, fingerprint=dead[0].fingerprint)
+    trial = dead_letters.try_out(chosen, actor=None)
+    assert (trial.total, trial.would_map, trial.behind) == (3, 0, 1)
+
+    for one in dead[:2]:
+        dead_letters.mend(
+            subscription.pk,
+            one.lane,
+            one.position,
+            payload={**order(int(one.key[-1])), "note": "mended"},
+            actor=None,
+            reason="the till left the note out",
+        )
+    assert dead_letters.try_out(chosen, actor=None).would_map == 2
+    with pytest.raises(Invalid):
+        dead_letters.give_up(chosen, actor=None, reason="")
+    assert (
+        dead_letters.give_up(
+            Filter(subscription.pk, addresses=((dead[2].lane, dead[2].position),)), actor=None, reason="cancelled in the shop"
+        )
+        == 1
+    )
+    assert dead_letters.redrive(chosen, actor=None, reason="mended") == 2
+    work()
+    assert not Parked.objects.exists()
+    assert set(stored()) == {f"ORD-{i:08d}" for i in range(8) if i != 6}
+
+
+def test_a_dry_replay_maps_everything_sends_nothing_and_gives_the_same_hash_twice(catalog: None) -> None:
+    deployed()
+    intake.accept(FEED, "production", [order(i) for i in range(300)])
+    work()
+    subscription = Subscription.objects.get()
+    spans = replays.bounds(subscription, since=datetime.now(UTC) - timedelta(hours=1))
+    assert sum(last - first + 1 for first, last in spans.values()) == 300
+    hashes = []
+    with connections.connected() as conn:
+        before = conn.execute("select count(*), max(xmin::text::bigint) from order_target").fetchone()
+        for _ in range(2):
+            opened = replays.open_replay(subscription.pk, spans=spans, dry=True, pace=None, actor=None, reason="proof")
+            work()
+            hashes.append(
+                conn.execute(
+                    "select lane, first, refs from runtime_delivery where subscription_id = %s order by lane, first", (opened.pk,)
+                ).fetchall()
+            )
+        assert conn.execute("select count(*), max(xmin::text::bigint) from order_target").fetchone() == before
+    assert hashes[0] == hashes[1]
+    assert hashes[0]
+    assert replays.close_finished() == 2
+    with pytest.raises(Invalid):
+        replays.open_replay(subscription.pk, spans={}, dry=True, pace=None, actor=None, reason="nothing")
+
+
+def test_a_due_time_fires_once_with_two_schedulers_and_missed_ones_are_fired_together(catalog: None) -> None:
+    connection = {"protocol": "rest", "settings": {"path": "orders", "items": "data", "key_fields": ["number"]}}
+    deployed(sources=[{**changed()["sources"][0], "connection": connection}], schedule={"when": "every 60s"})
+    schedule = Schedule.objects.get()
+    schedules.fire_due()
+    Schedule.objects.update(next_due_at=datetime.now(UTC) - timedelta(hours=2))
+    gate = threading.Barrier(2)
+    fired: list[int] = []
+
+    def fire() -> None:
+        from django.db import connection as mine
+
+        gate.wait()
+        fired.append(schedules.fire_due())
+        mine.close()
+
+    both = [threading.Thread(target=fire) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert sum(fired) == 1
+    assert Firing.objects.count() == Run.objects.count() == 1
+    schedule.refresh_from_db()
+    assert schedule.next_due_at is not None
+    assert schedule.next_due_at > datetime.now(UTC)
+    Schedule.objects.update(next_due_at=datetime.now(UTC) - timedelta(seconds=1))
+    scheduling.Scheduler().turn()
+    assert Firing.objects.latest("id").outcome == "overlapped"
+    with pytest.raises(Invalid, match="zone"):
+        schedules.change(schedule.pk, enabled=True, zone="Mars/Olympus", actor=None)
+    work()
+    run = Run.objects.get()
+    assert (run.state, run.error.startswith("The source did not answer")) == ("failed", True)
+
+
+def test_a_worker_that_is_told_to_stop_gives_its_lane_back(catalog: None) -> None:
+    deployed()
+    process = subprocess.Popen([sys.executable, "-m", "bench.worker"], stdout=subprocess.PIPE, env=environment())
+    assert process.stdout
+    assert process.stdout.readline() == b"ready\n"
+    intake.accept(FEED, "production", [order(i) for i in range(200)])
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    said = json.loads(process.stdout.read())
+    process.stdout.close()
+    assert said["passed"] in range(201)
+    assert not Progress.objects.exclude(owner=None).exists()
+    work()
+    assert len(stored()) == 200
+
+
+def environment() -> dict[str, str]:
+    """The test database's address for a child process."""
+    import os
+
+    from django.db import connection
+
+    made = connection.settings_dict
+    return {
+        **os.environ,
+        "SECRET_KEY": "test",
+        "DATABASE_URL": f"postgresql://{made['USER']}:{made['PASSWORD']}@{made['HOST']}:{made['PORT']}/{made['NAME']}",
+    }
