@@ -1,7 +1,7 @@
 """Known bugs, put in from outside: a campaign that does not find each of them proves nothing.
 
 `SIMULATED` gives, per plant, the attributes of the ledger that are replaced while a simulated world runs; plants that live inside a
-statement are switched in `model.py` by the same name.
+statement are switched in `sim_statements.py` by the same name.
 """
 
 from __future__ import annotations

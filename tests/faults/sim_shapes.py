@@ -1,0 +1,93 @@
+"""What a seed makes of a simulated world, and what its judge says of it."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.faults.sim_database import SimConnection
+
+VENDOR, TABLE = 1, 2  # subscriptions
+
+
+class Killed(BaseException):
+    """SIGKILL: nothing of the process runs after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a seed makes of the world. `window`: pauses may also fall between the lease check and the write to the socket."""
+
+    seed: int
+    lanes: int
+    keys: int
+    messages: int
+    workers: int
+    batch: int
+    idempotency: str
+    asks: bool
+    honours: bool
+    coalesce: bool
+    table: bool
+    faults: int
+    fault_rate: float
+    decisions: int
+    intakes: int
+    stay: float
+    trouble: float
+    killers: frozenset[str]
+    refused: frozenset[str]
+    unmappable: frozenset[str]
+    max_attempts: int
+    window: bool
+
+    @classmethod
+    def of(cls, seed: int, *, window: bool = False, calm: bool = False) -> Shape:
+        r = random.Random(f"shape {seed}")
+        idempotency = r.choices("LKNU", (5, 3, 2, 1))[0]
+        keys = r.randint(2, 5)
+        names = [f"k{i}" for i in range(keys)]
+        rare = {name: r.random() for name in names}
+        poison = r.random() < 0.04 and not calm
+        return cls(
+            seed=seed, lanes=r.choice((1, 1, 2)), keys=keys, messages=r.randint(4, 14), workers=r.choice((2, 2, 3)), batch=r.choice((1, 2, 3, 5)),
+            idempotency=idempotency, asks=idempotency == "L" or (idempotency in "KN" and r.random() < 0.5), honours=idempotency in "KN",
+            coalesce=r.random() < 0.2, table=r.random() < 0.5, faults=0 if calm else r.randint(1, 7), fault_rate=r.choice((0.01, 0.03, 0.08)),
+            decisions=0 if calm else r.choice((0, 0, 1, 2, 4)), intakes=r.choice((0, 1, 2)), stay=r.choice((0.0, 0.3, 0.6)), trouble=0.0 if calm else r.choice((0.05, 0.25)),
+            killers=frozenset(n for n in names if poison and rare[n] < 0.3), refused=frozenset(n for n in names if rare[n] > 0.9),
+            unmappable=frozenset(n for n in names if 0.87 < rare[n] < 0.9), max_attempts=r.randint(3, 5), window=window,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Effect:
+    subscription: int
+    key: str
+    version: int
+    release: int
+    at: float
+    late: bool
+    conn: SimConnection | None
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What one schedule ended with. Every count but `counts` must be zero."""
+
+    seed: int
+    lost: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    disorder: list[str] = field(default_factory=list)
+    unauthorised: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    KINDS = ("lost", "twice", "disorder", "unauthorised", "unknown")
+
+    @property
+    def clean(self) -> bool:
+        return not any(getattr(self, kind) for kind in self.KINDS)
+
+    def found(self) -> dict[str, list[str]]:
+        return {kind: getattr(self, kind) for kind in self.KINDS if getattr(self, kind)}
