@@ -79,7 +79,13 @@ def compare_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict
     base, base_name = _file(data, "base", arguments)
     revision, revision_name = _file(data, "revision", arguments)
     result = results.compare_result(base, revision, policy=chosen, as_of=as_of, names=(base_name, revision_name))
-    return dict(result.data)
+    return {**result.data, "findings": [_addressed(one) for one in result.data["findings"]]}
+
+
+def _addressed(found: dict[str, Any]) -> dict[str, Any]:
+    """`operation` and `path` apart, as rows of a table want them: "GET" and "/prices". `operations` keeps every place in full."""
+    method, _, _ = str(found.get("operation") or "").partition(" ")
+    return {**found, "operation": method}
 
 
 def compat_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:

@@ -203,7 +203,9 @@ def test_a_comparison_batch_answers_every_line_and_goes_on_after_errors(files: d
     assert [answer.get("verdict", "error") for answer in answers] == [
         *("breaking", "error", "error", "error", "error", "compatible", "error", "error", "error", "none")
     ]
-    assert {"rule", "level", "operation", "path", "pointer"} <= answers[0]["findings"][0].keys()
+    found = answers[0]["findings"][0]
+    assert {"rule", "level", "operation", "path", "pointer"} <= found.keys()
+    assert (found["operation"], found["path"], found["operations"]) == ("GET", "/prices", ["GET /prices"])
     assert answers[1]["code"] == "contract.yaml_syntax"
     assert all(isinstance(answer["error"], str) for answer in answers if "verdict" not in answer)
 
