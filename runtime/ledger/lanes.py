@@ -1,0 +1,77 @@
+"""More or fewer lanes for a stream: drain, close for a moment, open again. Positions never go back, so what was written stays ordered."""
+
+from __future__ import annotations
+
+from runtime.ledger.connections import Connection
+
+
+class NotDrained(Exception):
+    """Something is still under way; try again when it has been delivered. Says what."""
+
+
+_OPEN = """
+select count(*) filter (where p.position < least(l.next - 1, coalesce(p.upto, l.next - 1))), count(*) filter (where p.intent is not null),
+       count(*) filter (where p.owner is not null and p.lease_until > clock_timestamp())
+  from runtime_progress p join runtime_subscription s on s.id = p.subscription_id
+  join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane where s.stream_id = %s and s.open"""
+
+
+def resize(conn: Connection, stream_id: int, lanes: int) -> int:
+    """Give a stream `lanes` lanes; answers the first position of all of them from now on.
+
+    All lanes are locked, so nothing is appended meanwhile. Raises NotDrained while any target still has something to take, an
+    open intent, a held lane or a parked message: a key moves to another lane only when nothing of it is left in the old one.
+    New positions begin after the highest of all lanes, so a target that guards rows by position needs no change.
+    """
+    if not 1 <= lanes <= 255:
+        raise ValueError("a stream has 1 to 255 lanes")
+    with conn.transaction():
+        conn.execute("select from runtime_stream where id = %s for update", (stream_id,))
+        counters = conn.execute(
+            "select lane, next from runtime_lane where stream_id = %s order by lane for update", (stream_id,)
+        ).fetchall()
+        if not counters:
+            raise LookupError(f"there is no stream {stream_id}")
+        conn.execute(
+            "select from runtime_progress p join runtime_subscription s on s.id = p.subscription_id where s.stream_id = %s for update of p",
+            (stream_id,),
+        )
+        row = conn.execute(_OPEN, (stream_id,)).fetchone()
+        parked = conn.execute(
+            "select count(*) from runtime_parked p join runtime_subscription s on s.id = p.subscription_id where s.stream_id = %s",
+            (stream_id,),
+        ).fetchone()
+        waiting, intents, held = row or (0, 0, 0)
+        if waiting or intents or held or (parked and parked[0]):
+            parts = (
+                (waiting, "lanes wait"),
+                (intents, "calls have no answer"),
+                (held, "lanes are held"),
+                (parked[0] if parked else 0, "messages are parked"),
+            )
+            raise NotDrained(", ".join(f"{count} {word}" for count, word in parts if count))
+        following = max(position for _, position in counters)
+        conn.execute("delete from runtime_lane where stream_id = %s and lane >= %s", (stream_id, lanes))
+        conn.execute(
+            """insert into runtime_lane (stream_id, lane, next) select %s, n, %s from generate_series(0, %s - 1) n
+               on conflict (stream_id, lane) do update set next = excluded.next""",
+            (stream_id, following, lanes),
+        )
+        conn.execute("update runtime_stream set lanes = %s where id = %s", (lanes, stream_id))
+        _progress(conn, stream_id, lanes, following - 1)
+        return following
+
+
+def _progress(conn: Connection, stream_id: int, lanes: int, position: int) -> None:
+    """Every open target stands at the end of every lane; finished replays keep the lanes they had."""
+    conn.execute(
+        """delete from runtime_progress p using runtime_subscription s
+            where s.id = p.subscription_id and s.stream_id = %s and s.open and p.lane >= %s""",
+        (stream_id, lanes),
+    )
+    conn.execute(
+        """insert into runtime_progress (subscription_id, lane, position)
+           select s.id, n, %s from runtime_subscription s, generate_series(0, %s - 1) n where s.stream_id = %s and s.open
+           on conflict (subscription_id, lane) do update set position = excluded.position""",
+        (position, lanes, stream_id),
+    )
