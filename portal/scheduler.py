@@ -1,4 +1,4 @@
-"""`python -m portal.scheduler`: due schedules, the outbox, partitions and the watch over silent workers. Two at once are harmless."""
+"""`python -m portal.scheduler`: due schedules, the outbox, partitions, the watch over silent workers, and governance's own duties. Two at once are harmless."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import django
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
+    from governance.services import duties
     from runtime.services import scheduling
 
+    duties.start()
     scheduling.run_forever()
     return 0
 

@@ -257,6 +257,8 @@ OIDC = {
     "client_secret": env("OIDC_CLIENT_SECRET", ""),
     "groups_claim": env("OIDC_GROUPS_CLAIM", "groups"),
 }
+if OIDC["issuer"]:
+    AUTHENTICATION_BACKENDS.append("governance.web.oidc.Backend")
 
 EMAIL_BACKEND = env(
     "EMAIL_BACKEND",

@@ -64,6 +64,8 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] =
             ("Changes", "change", "governance:changes", "changes", ""),
             ("Freeze calendar", "calendar", "governance:freezes", "", ""),
             ("Policies", "policy", "governance:policies", "", ""),
+            ("Waivers", "shield", "governance:waivers", "", ""),
+            ("Break-glass", "alert", "governance:break-glass", "", ""),
             ("Ledger", "ledger", "ledger", "", ""),
         ),
     ),

@@ -29,15 +29,28 @@ def change(house: make.House):
     till = make.consumer("till")
     make.THINGS.failing["price-feed"] = [make.breaking("/fields/1", consumers=["till"])]
     old = {"fields": ["sku", "amount"], "owner": "price"}
-    made = make.in_review(house.author, make.thing(old=old, content={"fields": ["sku"], "owner": "price"}, consumers=[till]), title="Publish price feed v3")
+    made = make.in_review(
+        house.author,
+        make.thing(old=old, content={"fields": ["sku"], "owner": "price"}, consumers=[till]),
+        title="Publish price feed v3",
+    )
     make.approve(made, house.owner)
     changes.comment(made, actor=house.stranger, text="Could both run side by side until the end of January?")
-    changes.revise(made, subjects=[make.thing(old=old, content={"fields": ["sku", "currency"], "owner": "price"}, consumers=[till])], actor=house.author)
+    changes.revise(
+        made,
+        subjects=[make.thing(old=old, content={"fields": ["sku", "currency"], "owner": "price"}, consumers=[till])],
+        actor=house.author,
+    )
     from governance.services import checks
 
     checks.run_checks(made.pk)
     start = clock.now()
-    calendar = {"kind": "once", "zone": "UTC", "from": f"{start.replace(year=start.year + 1):%Y-%m-%dT%H:%M}", "until": f"{start.replace(year=start.year + 2):%Y-%m-%dT%H:%M}"}
+    calendar = {
+        "kind": "once",
+        "zone": "UTC",
+        "from": f"{start.replace(year=start.year + 1):%Y-%m-%dT%H:%M}",
+        "until": f"{start.replace(year=start.year + 2):%Y-%m-%dT%H:%M}",
+    }
     freezes.plan(actor=None, name="Peak trading", calendar=calendar, environment="production")
     made.refresh_from_db()
     return made
@@ -60,7 +73,10 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_a_narrow_window(page, sign_
     sign_in(house.architect)
     page.emulate_media(color_scheme=scheme)
     addresses = [(name, reverse(f"governance:{name}", args=[change.pk])) for name in TABS]
-    addresses += [(f"differences-{r}", reverse("governance:differences", args=[change.pk]) + f"?reading={r}&layout=sides") for r in ("tree", "text")]
+    addresses += [
+        (f"differences-{r}", reverse("governance:differences", args=[change.pk]) + f"?reading={r}&layout=sides")
+        for r in ("tree", "text")
+    ]
     addresses += [(name, reverse(f"governance:{name}")) for name in PLACES]
     found = []
     for name, address in addresses:

@@ -167,3 +167,9 @@ def test_without_a_subject_nobody_is_let_in():
     with pytest.raises(Forbidden):
         identity.username_of({"email": "eve@example.com"})
     assert oidc.Backend().verify_claims({"email": "eve@example.com"}) is False
+
+
+def test_the_sign_in_page_offers_the_provider_only_where_there_is_one(provider: str, settings):
+    assert reverse("governance:oidc-start") in Client().get("/sign-in/?failed=1").content.decode()
+    settings.OIDC = settings.OIDC | {"issuer": ""}
+    assert reverse("governance:oidc-start") not in Client().get("/sign-in/").content.decode()
