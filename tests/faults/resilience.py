@@ -139,7 +139,10 @@ def _closures(made: Campaign) -> dict[str, tuple[Callable[[], None], Callable[[]
         "approval expired": (sql(expired + "clock_timestamp() - interval '1 s'"), sql(expired + "null")),
         "digest differs": (sql("update governance_approval set digest = 'sha256:' || repeat('0', 64)"), people.deploy),
         "past sunset": (sql(pins.format("sunset_at = clock_timestamp() - interval '1 s'")), sql(pins.format("sunset_at = null"))),
-        "retired": (sql(pins.format("state = 'retired'")), sql(pins.format("state = 'published'"))),
+        "retired": (
+            sql(pins.format("state = 'retired', retired_at = clock_timestamp()")),
+            sql(pins.format("state = 'published', retired_at = null")),
+        ),
         "ended": (sql("update runtime_deployment set active = false, ended_at = clock_timestamp() where active"), people.deploy),
         "closed": (sql("update runtime_subscription set open = false"), sql("update runtime_subscription set open = true")),
         "breaker open": (

@@ -206,3 +206,24 @@ def test_a_replay_that_delivers_again_has_no_second_effect(ledger: Connection, i
     site.work()
     assert ledger.execute("select position from runtime_progress where subscription_id = %s", made).fetchone() == (5,)
     assert len(site.vendor.journal) == 5
+
+
+@pytest.mark.xfail(
+    strict=True, reason="runtime.services.working catches psycopg's OperationalError only; the supervisor starts the worker again"
+)
+def test_the_work_loop_outlives_a_database_that_django_misses(ledger: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A binding reads the catalog through Django's connection, which has an OperationalError of its own; it used to end the worker."""
+    from django.db import OperationalError
+
+    from runtime.services import working
+
+    calls: list[int] = []
+
+    def serve_one(*_: Any, **__: Any) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(working, "serve_one", serve_one)
+    working.WorkLoop(collect=False, poll=0.01).run(until_idle=True, seconds=20)
+    assert len(calls) == 2
