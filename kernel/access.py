@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
@@ -62,3 +63,18 @@ def scope_of(view: Any, method: str) -> str | None:
         return by_method[method]
     family = getattr(view, "scope", None)
     return f"{family}:{'read' if method in SAFE else 'write'}" if family else None
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the OpenAPI document names the token: an HTTP bearer scheme."""
+
+    target_class = "kernel.access.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "tg_…",
+            "description": "A token of /settings/tokens/, with scopes.",
+        }

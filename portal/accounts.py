@@ -78,7 +78,10 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"provider": bool(settings.OIDC["issuer"]), "failed": "failed" in self.request.GET}
+        return super().get_context_data(**kwargs) | {
+            "provider": bool(settings.OIDC["issuer"]),
+            "failed": "failed" in self.request.GET,
+        }
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         name = request.POST.get("username", "")
