@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -92,7 +92,7 @@ class VersionDetail(CatalogView):
 
 class VersionContract(CatalogView):
     @extend_schema(operation_id="versions_contract", tags=["catalog"], summary="The contract in its original bytes",
-                   responses={200: OpenApiResponse(OpenApiTypes.BINARY, description="As uploaded"), 304: None})  # fmt: skip
+                   responses={(200, "*/*"): OpenApiTypes.BINARY, 304: None})  # fmt: skip
     def get(self, request: Request, slug: str, label: str) -> HttpResponse:
         facts = find(slug, label, viewer=self.viewer)
         if facts.contract_digest is None:
@@ -164,7 +164,7 @@ class ContractBytes(CatalogView):
     """A contract by its digest; the digest is the entity tag, and what has a digest never changes."""
 
     @extend_schema(operation_id="contracts_read", tags=["catalog"], summary="A contract in its original bytes",
-                   responses={200: OpenApiResponse(OpenApiTypes.BINARY, description="As uploaded"), 304: None})  # fmt: skip
+                   responses={(200, "*/*"): OpenApiTypes.BINARY, 304: None})  # fmt: skip
     def get(self, request: Request, digest: str) -> HttpResponse:
         if not apis.may_see_contract(digest, viewer=self.viewer):
             raise NotFound("contract.unknown", "There is no contract with this digest, or you may not see it.")

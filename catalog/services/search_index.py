@@ -23,12 +23,14 @@ left join catalog_team t on t.group_id = a.owner_team_id
 left join catalog_system sy on sy.id = a.system_id
 left join catalog_slatier ti on ti.id = a.tier_id
 left join lateral (
-  select bool_and(v.state = 'draft') as only_draft, array_agg(distinct v.state) as states,
-         jsonb_agg(jsonb_build_object('label', v.label, 'state', v.state) order by v.position desc, v.id desc) as versions,
+  select bool_and(v.state = 'draft') as only_draft, array_agg(distinct v.state) filter (where v.state <> 'draft' or v.all_draft) as states,
+         jsonb_agg(jsonb_build_object('label', v.label, 'state', v.state) order by v.position desc, v.id desc)
+           filter (where v.state <> 'draft' or v.all_draft) as versions,
          bool_and(v.origin <> 'imported' or v.approval_id is not null) as judged,
-         string_agg(c.operation_words, ' ') filter (where v.recent) as operation_words,
-         string_agg(c.field_words, ' ') filter (where v.recent) as field_words
-    from (select v.*, row_number() over (order by v.state not in ('published', 'deprecated'), v.position desc, v.id desc) <= 2 as recent
+         string_agg(c.operation_words, ' ') filter (where v.recent and (v.state <> 'draft' or v.all_draft)) as operation_words,
+         string_agg(c.field_words, ' ') filter (where v.recent and (v.state <> 'draft' or v.all_draft)) as field_words
+    from (select v.*, bool_and(v.state = 'draft') over () as all_draft,
+                 row_number() over (order by v.state not in ('published', 'deprecated'), v.position desc, v.id desc) <= 2 as recent
             from catalog_apiversion v where v.api_id = a.id) v
     left join catalog_contract c on c.digest = v.contract_id) v on true
 left join lateral (
@@ -71,7 +73,8 @@ update catalog_apisearch s set calls = u.calls from (
 
 
 def refresh(api_ids: Iterable[int]) -> None:
-    """Rebuild the rows of these APIs. The two newest versions, published ones first, give operations and fields."""
+    """Rebuild the rows of these APIs. The two newest versions, published ones first, give operations and fields; a draft beside
+    decided versions is not named, for it is its team's alone."""
     ids = sorted(set(api_ids))
     if not ids:
         return

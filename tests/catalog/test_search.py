@@ -64,7 +64,7 @@ def test_facets_count_what_the_other_facets_leave():
     assert [r["slug"] for r in found.rows] == ["price-api"]
     assert dict(found.facets["domain"]) == {"price": 1, "loyalty": 1, "none": 1}
     assert dict(found.facets["data"]) == {"internal": 1}
-    assert dict(found.facets["state"]) == {"published": 1, "retired": 1, "draft": 1}
+    assert dict(found.facets["state"]) == {"published": 1, "retired": 1}
     both = search.browse(Criteria(chosen={"domain": ("price", "loyalty"), "layer": ("process",), "tier": ("0",)}), viewer=SYSTEM)
     assert both.total == 2
     assert dict(both.facets["layer"]) == {"process": 2}
