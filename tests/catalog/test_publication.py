@@ -118,3 +118,33 @@ def test_another_tier_is_a_gated_move_with_its_approval_in_the_ledger():
     publication.change_tier("price-api", tier=1, approval_id=8, actor=None)
     assert versions.by_reference("price-api@v2").tier == 1
     assert AuditEntry.objects.get(verb="catalog.tier_changed").after["approval"] == 8
+
+
+def test_the_verdict_between_neighbours_is_kept_after_a_version_was_added():
+    from catalog import tasks
+    from catalog.models import ContractComparison
+
+    facts = versions.by_reference("price-api@v2")
+    tasks.version_added({"payload": {"version_id": facts.id}})
+    kept = ContractComparison.objects.get(new_id=facts.contract_digest)
+    before = versions.neighbour_before(facts.id)
+    assert (kept.old_id, kept.verdict) == (before.contract_digest, "compatible")
+    tasks.version_added({"payload": {"version_id": facts.id}})
+    assert ContractComparison.objects.count() == 1
+
+
+def test_contracts_that_have_nothing_in_common_are_kept_as_not_comparable():
+    from catalog.services import comparisons
+
+    piet = make.person("piet")
+    schema = registration.add_version(
+        actor=piet,
+        slug="price-api",
+        content=b'{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}',
+        label="v9",
+    )
+    kept = comparisons.compare_with_neighbour(schema.id)
+    assert kept.verdict == "impossible"
+    assert "cannot be compared" in kept.reason
+    assert make.client("piet").get("/catalog/apis/price-api/versions/").status_code == 200
+    assert make.client("piet").get("/catalog/apis/price-api/compare/?from=v3&to=v9").status_code == 422
