@@ -16,6 +16,9 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("governance.*", "governance.tasks:on_any"),
     ("catalog.version_*", "governance.tasks:on_version_changed"),
     ("catalog.contract_revision_proposed", "governance.tasks:on_version_changed"),
+    ("catalog.version_added", "catalog.tasks:version_added"),
+    ("catalog.version_contract_changed", "catalog.tasks:version_added"),
+    ("catalog.version_contract_replaced", "catalog.tasks:version_added"),
     ("*", "governance.tasks:on_webhook"),
 )
 
