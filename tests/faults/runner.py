@@ -71,6 +71,8 @@ def _till(arguments: dict[str, Any]) -> None:
 
     After a restart it pushes the first batch without a line again: that is what a till does that got no answer.
     """
+    from django.db import OperationalError, connection
+
     from kernel.errors import Unavailable
     from runtime.services import intake
     from tests.faults.load import Plan
@@ -91,7 +93,8 @@ def _till(arguments: dict[str, Any]) -> None:
                         if any(receipt.status in ("refused", "conflict") for receipt in receipts):
                             raise AssertionError(f"batch {number} of {integration}: {receipts[:3]}")
                     break
-                except Unavailable:
+                except (Unavailable, OperationalError):  # to a till both are no answer
+                    connection.close()
                     if early:
                         break
                     time.sleep(0.1)

@@ -227,3 +227,30 @@ def test_the_work_loop_outlives_a_database_that_django_misses(ledger: Connection
     monkeypatch.setattr(working, "serve_one", serve_one)
     working.WorkLoop(collect=False, poll=0.01).run(until_idle=True, seconds=20)
     assert len(calls) == 2
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="runtime.services.intake reads contracts through Django's connection, whose OperationalError it does not translate",
+)
+@pytest.mark.django_db
+def test_intake_says_unavailable_also_when_django_misses_the_database(
+    ledger: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is documented to; a till would get an internal error instead of being told to push again."""
+    from django.db import OperationalError
+
+    from kernel.errors import Unavailable
+    from runtime.services import intake
+
+    def gone(*_: Any) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(intake, "_deployed", gone)
+    try:
+        with pytest.raises(Unavailable):
+            intake.accept("any", "production", [{}])
+    finally:
+        if intake._pool is not None:
+            intake._pool.close()
+            intake._pool = None
