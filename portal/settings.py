@@ -220,7 +220,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"LifecycleState": "catalog.domain.lifecycle.CHOICES"},
+    "ENUM_NAME_OVERRIDES": {"LifecycleState": "catalog.domain.lifecycle.STATES"},
 }
 
 # Celery carries wake-ups only: every fact and every piece of work is a row. See docs/decisions on the ledger.

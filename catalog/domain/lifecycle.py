@@ -85,6 +85,3 @@ def require_dates(
         )
     if earlier is not None and sunset_at < earlier:
         raise Conflict("version.sunset_earlier", f"The sunset {earlier:%d %b %Y} was promised; {sunset_at:%d %b %Y} is earlier.")
-
-
-CHOICES: list[tuple[str, str]] = [(state, tone(state).word) for state in STATES]
