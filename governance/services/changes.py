@@ -188,7 +188,10 @@ def amend(change: ChangeRequest, *, actor: User, **fields: Any) -> ChangeRequest
             after=_snapshot(change),
         )
         _contribute(change, actor)
-        _again(change, actor, "amended", {"fields": sorted(fields)})
+        if set(fields) <= {"title", "justification"}:
+            _say(change, "reworded", actor, data={"fields": sorted(fields)})
+        else:
+            _again(change, actor, "amended", {"fields": sorted(fields)})
     change.refresh_from_db()
     return change
 

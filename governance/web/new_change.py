@@ -121,7 +121,7 @@ def new_change(request: HttpRequest) -> HttpResponse:
     try:
         change = _open(request, form)
     except DomainError as error:
-        _put_on_form(form, error)
+        put_on_form(form, error)
         return _shown(request, form, asked, request.POST.get("subject", ""), 422)
     if "submit" in request.POST:
         changes.submit(change, actor=person(request))
@@ -171,7 +171,7 @@ def _title(kind: str, subject: str) -> str:
         return ""
 
 
-def _put_on_form(form: ChangeForm, error: DomainError) -> None:
+def put_on_form(form: ChangeForm, error: DomainError) -> None:
     """The findings of the domain beside the fields they are about."""
     named = False
     for found in error.findings:

@@ -33,6 +33,7 @@ _WORDS = {
     "opened": ("plus", "opened a draft"),
     "submitted": ("change", "submitted"),
     "amended": ("change", "changed the proposal"),
+    "reworded": ("change", "changed the words around the proposal"),
     "withdrawn": ("close", "withdrew the change"),
     "approved": ("gate-open", "Every seat is filled: approved"),
     "applied": ("ok", "put it into effect"),

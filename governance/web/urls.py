@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from governance.web import change_pages, decisions, freeze_pages, inbox, new_change, oidc, rule_pages
+from governance.web import away, change_pages, decisions, edit_change, freeze_pages, inbox, new_change, oidc, rule_pages
 
 app_name = "governance"
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("changes/new/", new_change.new_change, name="new-change"),
     path("changes/new/", new_change.new_change, name="change-new"),
     path("changes/<int:change_id>/", change_pages.conversation, name="change"),
+    path("changes/<int:change_id>/edit/", edit_change.edit_change, name="edit-change"),
     path("changes/<int:change_id>/differences/", change_pages.differences, name="differences"),
     path("changes/<int:change_id>/checks/", change_pages.checks, name="checks"),
     path("changes/<int:change_id>/checks/list/", change_pages.checks_fragment, name="checks-fragment"),
@@ -30,6 +31,8 @@ urlpatterns = [
     path("changes/<int:change_id>/apply/", decisions.apply, name="apply"),
     path("changes/<int:change_id>/checks/run/", decisions.run_checks, name="run-checks"),
     path("changes/<int:change_id>/accept/", decisions.accept, name="accept"),
+    path("away/", away.away, name="away"),
+    path("away/<int:delegation_id>/end/", away.end_delegation, name="end-delegation"),
     path("policies/", rule_pages.policy_list, name="policies"),
     path("policies/new/", rule_pages.new_policy, name="new-policy"),
     path("policies/<int:policy_id>/", rule_pages.policy_detail, name="policy"),

@@ -64,7 +64,7 @@ def snap(page: Any, name: str) -> None:
 
 
 TABS = ("change", "differences", "checks", "impact", "evidence", "decide")
-PLACES = ("inbox", "changes", "new-change", "policies", "waivers", "freezes", "break-glass", "new-policy")
+PLACES = ("inbox", "changes", "new-change", "policies", "waivers", "freezes", "break-glass", "new-policy", "away")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from governance.models import BreakGlass, ChangeRequest, Decision, FreezeWindow, Policy, Waiver
+from governance.models import BreakGlass, ChangeRequest, Decision, Delegation, FreezeWindow, Policy, Waiver
 from governance.services import breakglass, changes, reviews
 from kernel import clock
 from kernel.models import User
@@ -365,3 +365,43 @@ def test_self_approval_from_the_shell_is_refused_by_the_database(house: make.Hou
     with pytest.raises(IntegrityError, match="do not decide on their own change"), transaction.atomic():
         Decision.objects.create(change=change, revision=1, person=house.author, outcome="approve", **seen(change))
     assert not Decision.objects.exists()
+
+
+def test_the_window_is_stated_later_on_the_edit_page_and_voids_what_was_decided(house: make.House):
+    change = make.approve(make.in_review(house.author, planned_from=None, planned_until=None), house.owner)
+    url = reverse("governance:edit-change", args=[change.pk])
+    client = signed_in(house.author)
+    assert "1 decision rests" in client.get(url).content.decode()
+    values = {"title": change.title, "justification": "Better words.", "rollback_plan": change.rollback_plan}
+    assert client.post(url, values).status_code == 302
+    assert change.decisions.filter(voided_at=None).count() == 1, "other words leave decisions alone"
+    assert (
+        client.post(url, {**values, "planned_from": "2098-01-02T00:00", "planned_until": "2098-01-01T00:00"}).status_code == 422
+    )
+    assert (
+        client.post(url, {**values, "planned_from": "2098-01-01T00:00", "planned_until": "2098-01-02T00:00"}).status_code == 302
+    )
+    change.refresh_from_db()
+    assert change.planned_until.year == 2098
+    assert not change.decisions.filter(voided_at=None).exists()
+    assert signed_in(house.stranger).get(url).status_code == 403
+
+
+def test_absence_and_lending_from_the_page(house: make.House):
+    client = signed_in(house.architect)
+    url = reverse("governance:away")
+    dates = {"starts_at": "2020-01-01T00:00", "ends_at": (clock.now() + timedelta(days=9)).strftime("%Y-%m-%dT%H:%M")}
+    assert client.post(url, {"what": "absence", **{f"absence-{k}": v for k, v in dates.items()}}).status_code == 302
+    lend = {"what": "lend", "lend-team": "architects", "lend-delegate": "stan", **{f"lend-{k}": v for k, v in dates.items()}}
+    assert client.post(url, lend).status_code == 422
+    lend["lend-starts_at"] = (clock.now() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+    assert client.post(url, {**lend, "lend-delegate": "nobody"}).status_code == 422
+    assert client.post(url, lend).status_code == 302
+    html = client.get(url).content.decode()
+    assert "fills your seats of architects" in html
+    change = make.in_review(house.author)
+    assert "Stan (for Archie)" in page(house.author, "governance:change", change.pk)
+    lent = Delegation.objects.get()
+    assert signed_in(house.stranger).post(reverse("governance:end-delegation", args=[lent.pk])).status_code == 404
+    assert client.post(reverse("governance:end-delegation", args=[lent.pk])).status_code == 302
+    assert "Everybody who could is away" in page(house.author, "governance:change", change.pk)
