@@ -1,6 +1,6 @@
 """The same question asked of plain Celery and Redis: SIGKILL of the worker's group at seeded moments, effects counted outside the broker.
 
-`python -m tests.faults.campaign --subject celery --minutes 3 --seed 1`. The exit code is 1 when tasks were lost or ran twice, which is what
+`python -m tests.faults.campaign --subject celery --minutes 2 --seed 1`. The exit code is 1 when tasks were lost or ran twice, which is what
 this subject must show under enough kills; without any kill it shows neither.
 """
 
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -35,14 +36,14 @@ class Result:
 
 
 def run(seed: int, minutes: float) -> int:
-    """Kills until the time is over, then lets the queue run empty. Prints one JSON line."""
-    result = attack(seed, seconds=max(20.0, minutes * 60), kill_every=1.2)
+    """About twelve kills a minute, each in the middle of work. Prints one JSON line."""
+    result = attack(seed, tasks=max(400, int(minutes * 1000)), tasks_between_kills=80)
     print(json.dumps(asdict(result)))
     return 1 if result.lost or result.twice else 0
 
 
-def attack(seed: int, *, seconds: float, kill_every: float, tasks: int | None = None) -> Result:
-    """`kill_every`: mean seconds between kills; 0 for none."""
+def attack(seed: int, *, tasks: int, tasks_between_kills: int) -> Result:
+    """A worker is killed after a drawn number of effects, so that every kill meets one at work; 0: no kills at all."""
     folder = Path(tempfile.mkdtemp(prefix="tg-celery-"))
     folder.chmod(0o711)
     servers = Embedded(folder, durable=False)
@@ -56,28 +57,38 @@ def attack(seed: int, *, seconds: float, kill_every: float, tasks: int | None = 
         from tests.faults.celery_app import app, effect
 
         app.conf.broker_url = os.environ["PLAIN_BROKER"]
-        count = tasks or int(seconds * 40)
-        for number in range(count):
+        for number in range(tasks):
             effect.delay(number)
         started, kills = time.monotonic(), 0
         worker = _worker()
-        while time.monotonic() - started < seconds and kill_every:
-            time.sleep(min(3.0, max(0.3, r.expovariate(1 / kill_every))) + 1.5)  # a worker needs a second and more to start
+        while tasks_between_kills and (done := _lines(effects)) < tasks * 0.9:
+            goal = done + r.randint(1, 2 * tasks_between_kills)
+            _wait_until(lambda goal=goal: _lines(effects) >= goal, seconds=30)
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
             kills += 1
             worker = _worker()
-        left = _drain(app, effects, count)
-        done = Counter(int(line) for line in effects.read_text().split())
-        lost = sum(1 for number in range(count) if not done[number]) - left
-        twice = sum(times - 1 for times in done.values() if times > 1)
-        return Result(seed, count, kills, max(0, lost), twice, left, round(time.monotonic() - started, 1))
+        left = _drain(effects)
+        counted = Counter(int(line) for line in effects.read_text().split())
+        lost = sum(1 for number in range(tasks) if not counted[number]) - left
+        twice = sum(times - 1 for times in counted.values() if times > 1)
+        return Result(seed, tasks, kills, max(0, lost), twice, left, round(time.monotonic() - started, 1))
     finally:
         if worker is not None:
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
         servers.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n")
+
+
+def _wait_until(condition: Callable[[], bool], *, seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    while not condition() and time.monotonic() < ends:
+        time.sleep(0.005)
 
 
 def _worker() -> subprocess.Popen[bytes]:
@@ -88,7 +99,7 @@ def _worker() -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def _drain(app: object, effects: Path, count: int) -> int:
+def _drain(effects: Path) -> int:
     """Wait until the broker holds nothing, or nothing has happened for half a minute; answers what the broker still holds."""
     import redis
 
