@@ -151,3 +151,15 @@ class ApiBulk(CatalogView):
                 )
         changed = sum(1 for line in lines if line["status"] == 200)
         return Response({"changed": changed, "refused": len(lines) - changed, "items": lines}, status=207)
+
+
+class ApiEnforcement(CatalogView):
+    """The dated switch of imported APIs from reporting to enforcing; architects only, and never later than said before."""
+
+    @extend_schema(
+        operation_id="apis_enforce", tags=["catalog"], summary="Date the switch to enforcing", request=shapes.EnforcementSerializer,
+        responses=shapes.EnforcedSerializer,
+        examples=[OpenApiExample("Two", value={"slugs": ["adyen-checkout", "klaviyo"], "at": "2027-04-01T00:00:00Z"}, request_only=True)])  # fmt: skip
+    def post(self, request: Request) -> Response:
+        data = self.validated(shapes.EnforcementSerializer)
+        return Response({"enforced": api_changes.enforce_from(data["slugs"], at=data["at"], actor=self.person)})

@@ -94,6 +94,15 @@ class ApiBulkSerializer(serializers.Serializer[Any]):
     items = ApiBulkLineSerializer(many=True, max_length=500)  # type: ignore[call-arg]
 
 
+class EnforcementSerializer(serializers.Serializer[Any]):
+    slugs = serializers.ListField(child=PlainText(max_length=100), min_length=1, max_length=5000)
+    at = serializers.DateTimeField(help_text="From here on the gate blocks instead of reporting")
+
+
+class EnforcedSerializer(serializers.Serializer[Any]):
+    enforced = serializers.IntegerField()
+
+
 class BulkOutcomeSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField()
     status = serializers.IntegerField(help_text="As for the single call")

@@ -9,6 +9,7 @@ app_name = "catalog-api"
 urlpatterns = [
     path("apis", apis.ApiList.as_view(), name="apis"),
     path("apis/bulk", apis.ApiBulk.as_view(), name="apis-bulk"),
+    path("apis/enforcement", apis.ApiEnforcement.as_view(), name="apis-enforcement"),
     path("apis/<slug:slug>", apis.ApiDetail.as_view(), name="api"),
     path("apis/<slug:slug>/scorecard", facts.ApiScorecard.as_view(), name="api-scorecard"),
     path("apis/<slug:slug>/dependencies", facts.ApiDependencies.as_view(), name="api-dependencies"),

@@ -39,6 +39,11 @@ class Group:
     findings: list[Any] = field(default_factory=list)
 
     @property
+    def others(self) -> list[str]:
+        """The operations that use it, without itself."""
+        return [use for use in self.uses if use != self.name]
+
+    @property
     def tone(self) -> tones.Tone:
         for level, word in (("breaking", "breaking"), ("warning", "to look at"), ("info", "compatible")):
             n = sum(1 for f in self.findings if f.level == level)

@@ -12,6 +12,7 @@ _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_WORD: Final = re.compile(r"[^0-9A-Za-zÀ-ɏͰ-ӿ]+")
 LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")
 SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,99}\Z")
+RESERVED: Final = frozenset({"bulk", "enforcement"})
 _NOISE: Final = frozenset({"api", "apis", "rest", "service", "services", "openapi", "specification", "the", "for", "of", "and"})
 
 
@@ -37,7 +38,7 @@ def slug_of(title: str, *, fallback: str = "api") -> str:
     """A short name for addresses: ASCII, lower case, hyphens; at most 100 characters."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:100].strip("-")
-    return slug or fallback
+    return f"{slug}-api" if slug in RESERVED else slug or fallback
 
 
 def label_for(declared: str, *, digest: str, today: date, taken: Collection[str] = ()) -> str:
@@ -56,7 +57,8 @@ def is_label(text: str) -> bool:
 
 
 def is_slug(text: str) -> bool:
-    return bool(SLUG.match(text))
+    """Fits into addresses, and is none of the words that stand there for something else."""
+    return bool(SLUG.match(text)) and text not in RESERVED
 
 
 def telling_words(title: str) -> list[str]:

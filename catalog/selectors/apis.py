@@ -13,7 +13,7 @@ from django.db import connection
 from catalog import permissions
 from catalog.domain import lifecycle
 from catalog.domain.facts import TierFacts
-from catalog.models import Api, ApiEntity, ApiVersion, Contract, Subscription
+from catalog.models import Api, ApiEntity, ApiVersion, Contract, Subscription, VersionEndpoint
 from catalog.selectors import boundaries, tiers
 from kernel import clock, tones
 from kernel.errors import NotFound
@@ -225,6 +225,11 @@ def daily_calls(version_ids: list[int], *, days: int = 14) -> dict[tuple[str, st
             if 0 <= (day - begin).days < days:
                 line[(day - begin).days] = calls
     return series
+
+
+def endpoints_of(version_id: int) -> list[tuple[str, str]]:
+    """(environment, address) of one version."""
+    return list(VersionEndpoint.objects.filter(version_id=version_id).values_list("environment__name", "url"))
 
 
 def contract_of(digest: str) -> Contract | None:

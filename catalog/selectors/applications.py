@@ -1,43 +1,102 @@
-"""Applications, and their subscriptions to several versions at once, as the gate asks for them."""
+"""What the gate asks at every answer, in two plain queries: the versions that are named, and the application with its subscriptions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from catalog.domain.facts import SubscriptionState
-from catalog.models import Application, Subscription
+from django.db import connection
+
+from catalog.domain.facts import SubscriptionState, VersionFacts
+from catalog.selectors.versions import split_reference
+
+_VERSIONS = """
+select v.id, a.slug || '@' || v.label, v.api_id, a.slug, a.name, v.label, v.state, v.contract_id, t.level, a.data_class, a.owner_team_id,
+       coalesce(o.key, ''), coalesce(d.key, ''), d.owner_team_id, a.layer, a.style, coalesce(s.key, ''), v.deprecated_at, v.sunset_at,
+       coalesce(sa.slug || '@' || sv.label, ''), v.published_at, v.origin, v.approval_id, a.enforced_from
+  from unnest(%s::text[], %s::text[]) as asked (slug, label)
+  join catalog_api a on a.slug = asked.slug join catalog_apiversion v on v.api_id = a.id and v.label = asked.label
+  left join catalog_slatier t on t.id = a.tier_id left join catalog_team o on o.group_id = a.owner_team_id
+  left join catalog_domain d on d.id = a.domain_id left join catalog_system s on s.id = a.system_id
+  left join catalog_apiversion sv on sv.id = v.successor_id left join catalog_api sa on sa.id = sv.api_id
+"""
+
+
+def versions_for_gate(references: Iterable[str]) -> dict[str, VersionFacts]:
+    """The named versions as facts, without their entities and without what only pages need. Unknown references are missing."""
+    wanted = [split_reference(reference) for reference in set(references) if "\x00" not in reference]
+    with connection.cursor() as cursor:
+        cursor.execute(_VERSIONS, [[slug for slug, _ in wanted], [label for _, label in wanted]])
+        rows = cursor.fetchall()
+    return {
+        row[1]: VersionFacts(
+            id=row[0],
+            reference=row[1],
+            api_id=row[2],
+            api_slug=row[3],
+            api_name=row[4],
+            label=row[5],
+            state=row[6],
+            contract_digest=row[7],
+            contract_format="",
+            tier=row[8],
+            data_class=row[9],
+            owner_team_id=row[10],
+            owner_team_key=row[11],
+            domain_key=row[12],
+            domain_owner_team_id=row[13],
+            layer=row[14],
+            style=row[15],
+            system_key=row[16],
+            entities=(),
+            deprecated_at=row[17],
+            sunset_at=row[18],
+            successor_reference=row[19],
+            migration_guide="",
+            published_at=row[20],
+            origin=row[21],
+            approval_id=row[22],
+            enforced_from=row[23],
+        )
+        for row in rows
+    }
 
 
 @dataclass(frozen=True, slots=True)
-class ApplicationFacts:
-    """`team_id` None: nobody answers for it."""
+class Asking:
+    """Who asks for where. `known` False: no such application; `team_key` "" where nobody answers for it; `states` by version id."""
 
-    key: str
-    name: str
-    team_id: int | None
+    known: bool
     team_key: str
+    environment_known: bool
+    states: dict[int, SubscriptionState] = field(default_factory=dict)
 
 
-def by_key(key: str) -> ApplicationFacts | None:
-    row = Application.objects.filter(key=key, retired_at=None).values_list("key", "name", "team_id", "team__key").first()
-    return ApplicationFacts(row[0], row[1], row[2], row[3] or "") if row else None
+_ASKING = """
+select exists (select from catalog_environment e where e.key = %(environment)s), a.id is not null, coalesce(t.key, ''),
+       s.version_id, s.state, s.valid_from, s.valid_until
+  from (select 1) one left join catalog_application a on a.key = %(application)s and a.retired_at is null left join catalog_team t on t.group_id = a.team_id
+  left join catalog_environment e on e.key = %(environment)s
+  left join catalog_subscription s on s.application_id = a.id and s.environment_id = e.id and s.version_id = any(%(versions)s)
+"""
 
 
-def subscription_states(
-    application_key: str, version_ids: Iterable[int], environment: str, at: datetime
-) -> dict[int, SubscriptionState]:
-    """`subscriptions.state` for many versions in one query; a version without a row is `none`."""
+def asking(application_key: str, version_ids: Iterable[int], environment: str, at: datetime) -> Asking:
+    """The application, whether the environment exists, and `subscriptions.state` for every version; one without a row is `none`."""
     ids = list(version_ids)
-    rows = Subscription.objects.filter(application__key=application_key, version_id__in=ids, environment__key=environment)
+    with connection.cursor() as cursor:
+        cursor.execute(_ASKING, {"application": application_key, "environment": environment, "versions": ids})
+        rows = cursor.fetchall()
     found: dict[int, list[tuple[str, datetime | None, datetime | None]]] = {}
-    for version, state, begin, end in rows.values_list("version_id", "state", "valid_from", "valid_until"):
-        found.setdefault(version, []).append((state, begin, end))
-    return {version: _state(found.get(version, []), at) for version in ids}
+    for row in rows:
+        if row[3] is not None:
+            found.setdefault(row[3], []).append((row[4], row[5], row[6]))
+    return Asking(rows[0][1], rows[0][2], rows[0][0], {version: _state(found.get(version, []), at) for version in ids})
 
 
 def _state(rows: list[tuple[str, datetime | None, datetime | None]], at: datetime) -> SubscriptionState:
+    """The same rule as `subscriptions.state`."""
     decided = [(state, begin, end) for state, begin, end in rows if begin is not None and state in {"active", "ended"}]
     if any(
         (s == "active" or (end is not None and at < end)) and begin <= at and (end is None or at < end)

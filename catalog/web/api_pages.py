@@ -180,7 +180,11 @@ def version(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     found = next((v for v in lines if v.label == label), None)
     if found is None:
         raise NotFound("version.unknown", f"{slug} has no version {label[:100]!r}, or you may not see it.")
-    context |= _versions_context([found], full=True) | {"version": found, "headers": lifecycle_headers(found.id)}
+    context |= _versions_context([found], full=True) | {
+        "version": found,
+        "headers": lifecycle_headers(found.id),
+        "endpoints": apis.endpoints_of(found.id),
+    }
     context |= _consumers_context([found], [c for c in context["used"] if c.version_reference == found.reference])
     context["propose"] = {
         "publish": links.propose("version.publish", found.reference), "deprecate": links.propose("version.deprecate", found.reference),

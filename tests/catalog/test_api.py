@@ -225,6 +225,15 @@ def test_an_import_by_the_api_is_for_architects_and_dry_by_default():
     assert not Api.objects.filter(slug="shop-orders").exists()
 
 
+def test_the_switch_to_enforcing_is_dated_by_architects_and_not_put_off():
+    body = {"slugs": ["price-api"], "at": "2027-04-01T00:00:00Z"}
+    assert send("POST", "/api/v1/apis/enforcement", body).status_code == 403
+    assert send("POST", "/api/v1/apis/enforcement", body, by="ada").json() == {"enforced": 1}
+    assert versions.by_reference("price-api@v2").enforced_from.year == 2027
+    assert send("POST", "/api/v1/apis/enforcement", body | {"at": "2028-01-01T00:00:00Z"}, by="ada").status_code == 409
+    assert versions.by_reference("price-api@v2").enforced_from.year == 2027
+
+
 _VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.sampled_from(["\x00", "till", "price-api@v2", "production", -1, 2**70]),
                        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=6)  # fmt: skip
 _KEYS = ["slug", "name", "label", "owner_team", "tier", "content", "content_base64", "entities", "items", "rows", "batch_id", "application", "version", "environment",
@@ -235,7 +244,7 @@ _TARGETS = [("POST", "/api/v1/apis"), ("PATCH", "/api/v1/apis/price-api"), ("POS
             ("POST", "/api/v1/apis/price-api/dependencies"), ("PATCH", "/api/v1/applications/till")]  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     target=st.sampled_from(_TARGETS),
     body=st.dictionaries(st.sampled_from(_KEYS), _VALUES, max_size=6) | _VALUES,

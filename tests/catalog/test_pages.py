@@ -49,13 +49,15 @@ def statements(url: str, username: str = "ada") -> int:
     return sum(1 for q in caught.captured_queries if "catalog_" in q["sql"] or "kernel_auditentry" in q["sql"])
 
 
-@pytest.mark.parametrize(("url", "most"), [
-    ("/catalog/", 5), ("/catalog/?q=price", 6), ("/catalog/apis/price-api/", 18), ("/catalog/apis/price-api/versions/", 8),
-    ("/catalog/apis/price-api/consumers/", 9), ("/systems-of-record/", 17), ("/catalog/dependencies/", 5), ("/catalog/scorecards/", 6), ("/teams/", 3),
-    ("/catalog/subscriptions/", 4), ("/api/v1/apis", 2), ("/api/v1/subscriptions", 2), ("/api/v1/dependencies", 2),
-])  # fmt: skip
-def test_a_page_costs_a_fixed_number_of_statements_however_long_its_list_is(url, most):
-    few = statements(url)
+MOST = {
+    "/catalog/": 5, "/catalog/?q=price": 6, "/catalog/apis/price-api/": 18, "/catalog/apis/price-api/versions/": 8, "/catalog/apis/price-api/consumers/": 9,
+    "/systems-of-record/": 17, "/catalog/dependencies/": 5, "/catalog/scorecards/": 6, "/teams/": 3, "/catalog/subscriptions/": 4, "/api/v1/apis": 2,
+    "/api/v1/subscriptions": 2, "/api/v1/dependencies": 2,
+}  # fmt: skip
+
+
+def test_a_page_costs_a_fixed_number_of_statements_however_long_its_list_is():
+    few = {url: statements(url) for url in MOST}
     document = make.blueprint()
     for n in range(12):
         document["apis"].append({"slug": f"more-{n}", "name": f"More price {n}", "purpose": "price", "owner_team": "pricing", "tier": 1, "layer": "process",
@@ -66,9 +68,8 @@ def test_a_page_costs_a_fixed_number_of_statements_however_long_its_list_is(url,
         )
         document["dependencies"].append({"api": f"more-{n}", "needs": "price-api"})
     estate.apply(document, actor=None, base_dir=make.ESTATE)
-    many = statements(url)
-    assert many == few
-    assert many <= most
+    assert {url: statements(url) for url in MOST} == few
+    assert {url: n for url, n in few.items() if n > MOST[url]} == {}
 
 
 def test_drafts_and_restricted_apis_look_like_nothing_to_others():
@@ -245,7 +246,7 @@ _PATHS = [p.partition("?")[0] for p in PAGES] + ["/api/v1/apis", "/api/v1/search
           "/.well-known/api-catalog", "/catalog/changes.atom", "/api/v1/apis/price-api/versions/v2/comparison", "/api/v1/apis/price-api/versions/v2/consumers"]  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(_PATHS), junk=st.dictionaries(st.sampled_from(_PARAMETERS), _JUNK, max_size=4))
 def test_no_query_string_ever_makes_an_error_of_ours(path, junk):
     assert make.client("stan").get(path, junk).status_code < 500
@@ -257,7 +258,7 @@ _FIELDS = ["step", "upload", "text", "slug", "name", "label", "owner_team", "tie
            "justification", "notes", "dry_run", "purpose"]  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(_FORMS), junk=st.dictionaries(st.sampled_from(_FIELDS), _JUNK, max_size=6))
 def test_no_form_ever_makes_an_error_of_ours(path, junk):
     assert make.client("piet").post(path, junk).status_code < 500

@@ -73,7 +73,7 @@ _PLACES = st.tuples(
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(first=_PLACES, second=_PLACES)
 def test_the_database_refuses_exactly_what_the_rule_calls_an_overlap(first, second):
     with transaction.atomic():
