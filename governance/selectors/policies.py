@@ -27,6 +27,11 @@ def present(level: str = ORGANISATION) -> Policy | None:
     return Policy.objects.filter(level=level, state=Policy.State.ACTIVE).first()
 
 
+def present_digest(level: str = ORGANISATION) -> str | None:
+    """Only its digest: the document need not be read for it."""
+    return Policy.objects.filter(level=level, state=Policy.State.ACTIVE).values_list("digest", flat=True).first()
+
+
 def by_digest(level: str, digest: str) -> Policy | None:
     """The version of a level with this digest, newest first."""
     return Policy.objects.filter(level=level, digest=digest).order_by("-version").first()

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from catalog.domain.facts import VersionFacts
-from catalog.selectors import applications, consumers, contracts, dependencies, systems, teams, versions
+from catalog.selectors import applications, consumers, contracts, dependencies, teams, versions
 from governance.domain import kinds, policy
 from governance.domain.checks import ChangeFacts, CheckContext
 from governance.domain.freeze import Scope
@@ -32,16 +32,17 @@ _APPROVAL_WORDS = {
 def gather(question: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
     """The evidence document for a normalised question. Reads only; unknown things are left out or named `unregistered`."""
     named = [entry["ref"] for key in ("consumes", "provides") for entry in question[key] or ()]
-    known = versions.by_references(named) if named else {}
+    known = applications.versions_for_gate(named) if named else {}
     environment = question["environment"]
-    application = applications.by_key(question["application"])
+    used = [known[entry["ref"]].id for entry in question["consumes"] or () if entry["ref"] in known]
+    asking = applications.asking(question["application"], used, environment, as_of)
     return {
         "as_of": as_of.isoformat(),
-        "application": {"key": application.key, "owner_team": application.team_key or None} if application else None,
-        "environment": {"key": environment} if environment in {key for key, *_ in systems.environments()} else None,
+        "application": {"key": question["application"], "owner_team": asking.team_key or None} if asking.known else None,
+        "environment": {"key": environment} if asking.environment_known else None,
         "policy_digest": _policy_digest(),
         "freezes": _freezes(environment, list(known.values()), as_of),
-        "consumed": _consumed(question, known, environment, as_of),
+        "consumed": _consumed(question, known, environment, as_of, asking),
         "provided": _provided(question, known, environment),
         "integrations": _integrations(question, environment, as_of),
         "waivers": _waivers([*named, *(entry["ref"] for entry in question["integrations"])], environment, as_of),
@@ -53,8 +54,8 @@ def _counted(items: Any) -> dict[str, Any]:
 
 
 def _policy_digest() -> str | None:
-    active = policies.present()
-    return policy.digest_of_levels({active.level: active.digest}) if active else None
+    digest = policies.present_digest()
+    return policy.digest_of_levels({policies.ORGANISATION: digest}) if digest else None
 
 
 def _freezes(environment: str, touched: Sequence[VersionFacts], as_of: datetime) -> dict[str, Any]:
@@ -90,15 +91,14 @@ _UNREGISTERED = {"state": "unregistered", "origin": "none", "judged": False, "en
 
 
 def _consumed(
-    question: Mapping[str, Any], known: Mapping[str, VersionFacts], environment: str, as_of: datetime
+    question: Mapping[str, Any],
+    known: Mapping[str, VersionFacts],
+    environment: str,
+    as_of: datetime,
+    asking: applications.Asking,
 ) -> dict[str, Any]:
     asked = question["consumes"] or ()
     mine = {entry["ref"]: known[entry["ref"]] for entry in asked if entry["ref"] in known}
-    states = (
-        applications.subscription_states(question["application"], [v.id for v in mine.values()], environment, as_of)
-        if mine
-        else {}
-    )
     providers = _providers(mine, environment) if mine else {}
     items: dict[str, Any] = {}
     for entry in asked:
@@ -108,7 +108,7 @@ def _consumed(
             continue
         provider = providers[entry["ref"]]
         items[entry["ref"]] = _version(version) | {
-            "subscription": states[version.id],
+            "subscription": asking.states[version.id],
             "contract": _pinned(entry["contract_digest"], version.contract_digest, as_of),
             "provider": provider,
             "relation": _relation_to_predecessor(version) if provider == "missing" else "not_needed",
@@ -164,7 +164,7 @@ def _provided(question: Mapping[str, Any], known: Mapping[str, VersionFacts], en
     asked = {entry["ref"] for entry in question["provides"]}
     running = ApplicationRelease.objects.filter(application=question["application"], environment=environment, ended_at=None)
     replaced = {ref for listed in running.values_list("provides", flat=True) for ref in listed} - asked if asked else set()
-    gone = versions.by_references(replaced) if replaced else {}
+    gone = applications.versions_for_gate(replaced) if replaced else {}
     items: dict[str, Any] = {}
     for reference in sorted(asked):
         version = known.get(reference)

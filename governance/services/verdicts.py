@@ -38,22 +38,21 @@ def ask(question: Mapping[str, Any], *, viewer: Viewer, as_of: datetime | None =
     known = evidence.gather(asked, moment)
     document = decide(asked, known)
     body = answer_bytes(document)
-    with transaction.atomic():
-        row = Verdict.objects.create(
-            as_of=moment,
-            word=document["verdict"],
-            application=asked["application"],
-            version=asked["version"],
-            environment=asked["environment"],
-            codes=sorted({reason["code"] for reason in document["reasons"]}),
-            question=asked,
-            evidence=known,
-            answer=body.decode(),
-            input_digest=document["input_digest"],
-            policy_digest=document["policy_digest"] or "",
-            engine=ENGINE,
-            asked_by=viewer.user,
-        )
+    row = Verdict.objects.create(
+        as_of=moment,
+        word=document["verdict"],
+        application=asked["application"],
+        version=asked["version"],
+        environment=asked["environment"],
+        codes=sorted({reason["code"] for reason in document["reasons"]}),
+        question=asked,
+        evidence=known,
+        answer=body.decode(),
+        input_digest=document["input_digest"],
+        policy_digest=document["policy_digest"] or "",
+        engine=ENGINE,
+        asked_by=viewer.user,
+    )
     return Answer(row.pk, document, body)
 
 
