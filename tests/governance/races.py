@@ -86,9 +86,21 @@ class Hand(threading.Thread):
 
     def run(self) -> None:
         names = {
-            self.decide: 26, self.decide_on_what_was_seen: 12, self.seal: 26, self.take_back: 5, self.object: 2, self.move_difference: 3, self.move_subject: 2,
-            self.leave_or_join: 8, self.flip_check: 4, self.settle_checks: 6, self.contribute: 0.05, self.begin_revision: 1, self.decide_as_author: 4, self.revive: 2,
-        }  # fmt: skip
+            self.decide: 26,
+            self.decide_on_what_was_seen: 12,
+            self.seal: 26,
+            self.take_back: 5,
+            self.object: 2,
+            self.move_difference: 3,
+            self.move_subject: 2,
+            self.leave_or_join: 8,
+            self.flip_check: 4,
+            self.settle_checks: 6,
+            self.contribute: 0.05,
+            self.begin_revision: 1,
+            self.decide_as_author: 4,
+            self.revive: 2,
+        }
         steps, weights = list(names), list(names.values())
         try:
             with psycopg.connect(**self.parameters, autocommit=True) as self.sql:
@@ -127,7 +139,7 @@ class Hand(threading.Thread):
                 person or self.person,
                 outcome,
                 self.change,
-            )  # fmt: skip
+            )
         )
 
     def decide_as_author(self) -> bool:
@@ -152,7 +164,7 @@ class Hand(threading.Thread):
                 seen[0],
                 self.person,
                 *seen[1:],
-            )  # fmt: skip
+            )
         )
 
     def take_back(self) -> bool:
@@ -192,8 +204,10 @@ class Hand(threading.Thread):
             f"""insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, {BINDING}, seats, approver_ids, used_by_text, void_reason)
             select 'review', c.id, c.revision, s.kind, s.subject_id, s.digest, c.environment, c.subject_digest, c.diff_digest, c.impact_digest, c.policy_digest, %s, %s, '', ''
               from governance_changerequest c join governance_changesubject s on s.change_id = c.id where c.id = %s""",
-            json.dumps(seats), sorted(s["person"] for s in seats), change,
-        )  # fmt: skip
+            json.dumps(seats),
+            sorted(s["person"] for s in seats),
+            change,
+        )
         return bool(made and self.do("update governance_changerequest set state = 'approved' where id = %s", change))
 
     def move_difference(self) -> bool:
