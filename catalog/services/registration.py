@@ -10,6 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from catalog import permissions
+from catalog.contracts.lint import lint
 from catalog.domain import hints, lifecycle, words
 from catalog.domain.facts import VersionFacts
 from catalog.models import Api, ApiEntity, ApiVersion, BusinessEntity, Contract, ContractRevision
@@ -47,6 +48,9 @@ class Proposal:
     known_as: str = ""
     close_to: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = field(default_factory=tuple)
+    rules_held: int = 0
+    rules_judged: int = 0
+    hints: tuple[str, ...] = ()
 
 
 def propose(content: bytes, *, file_name: str = "", viewer: Viewer) -> Proposal:
@@ -64,7 +68,12 @@ def proposal_of(reading: Reading, *, viewer: Viewer) -> Proposal:
     slug = words.slug_of(title)
     missing = [name for name, have in (("title", document.title), ("version", document.version_label), ("description", document.description),
                                        ("operations", operations), ("servers", document.servers)) if not have]  # fmt: skip
+    house = lint(document, data_class=data_class or None)
+    judged = [outcome for outcome in house.outcomes if outcome.status in ("passed", "failed")]
     return Proposal(
+        rules_held=sum(1 for outcome in judged if outcome.status == "passed"),
+        rules_judged=len(judged),
+        hints=tuple(dict.fromkeys(found.message for found in house.findings))[:5],
         digest=document.digest,
         format=document.format,
         title=title[:200],
