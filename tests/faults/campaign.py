@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ POINTS = (
 )  # fmt: skip
 TILL_POINTS = ("append.before_write", "append.before_commit", "append.after_commit")
 WINDOW = "vendor.before_send"
+FOCUS = {
+    "outside": ("database.after_step",),
+    "token": ("vendor.after_call", "vendor.after_send", "vendor.after_ask"),
+    "intent": ("vendor.after_send",),
+}
+"""Where a planted bug lives: half of the armed workers of such a run end or stop there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +92,15 @@ class Round:
         if not calm and self.random.random() < self.options.armed:
             if self.random.random() < self.options.stops:
                 points = [p for p in POINTS if not (self.blind and p == WINDOW)]
-                fault = f"{self.random.choice(points)}:{self.random.randint(1, 8)}:stop"
+                fault = f"{self._point(points)}:{self.random.randint(1, 8)}:stop"
             else:
-                fault = f"{self.random.choice(POINTS)}:{self.random.randint(1, 8)}"
+                fault = f"{self._point(POINTS)}:{self.random.randint(1, 8)}"
         assert self.installation.processes is not None
         self.installation.processes.spawn(slot, "worker", fault=fault, plant=self._plant())
+
+    def _point(self, points: Sequence[str]) -> str:
+        focus = FOCUS.get(self.options.plant or "")
+        return self.random.choice(focus if focus and self.random.random() < 0.5 else points)
 
     def _spawn_till(self, plan: Plan, *, calm: bool = False) -> None:
         fault = None

@@ -67,7 +67,7 @@ def _lock_like_a_sequence(
         "select key, hash, version, position from runtime_head where stream_id = %s and key = any(%s)",
         (stream.id, list({item.key for item in items})),
     )
-    return counters, {row[0]: append_module._Head(*row[1:]) for row in reader.fetchall()}
+    return counters, {row[0]: row[1:] for row in reader.fetchall()}
 
 
 _write = append_module._Plan.write
