@@ -297,7 +297,8 @@ class Round:
         note("postgres", what=what)
         if what == "terminate":
             self.people.sql(
-                "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'tillgate-worker%%' or application_name = 'tillgate-intake'"
+                """select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
+                      and (application_name like 'tillgate-worker%' or application_name = 'tillgate-intake')"""
             )
         elif what == "reset":
             servers.postgres.reset()
