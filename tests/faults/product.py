@@ -59,7 +59,7 @@ class People:
     def _persistently(self, run: Callable[[], T]) -> T:
         from django.db import OperationalError, connection
 
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 120
         while True:
             try:
                 return run()
