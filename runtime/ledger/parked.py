@@ -33,37 +33,42 @@ class ParkedClaim(Claim):
 
 
 _PICK = """
-select q.subscription_id, q.lane, q.position, q.state as was, q.intent_release, {release} as release_id, s.deployment_id, s.stream_id, t.salt, s.target,
-       s.instance, s.kind, s.idempotency, s.coalesce, s.batch, s.max_attempts, s.pace, s.vendor_id,
-       coalesce(s.replay_of_id, s.id) as origin, v.breaker <> 'closed' or v.concurrency is not null as limited
-  from runtime_parked q join runtime_subscription s on s.id = q.subscription_id join runtime_stream t on t.id = s.stream_id
-       join runtime_vendorstate v on v.id = s.vendor_id {gate}
- where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s))
-           and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and q.state {states}
-   and q.lease_until < clock_timestamp() and q.not_before < clock_timestamp()
-   and not exists (select from runtime_parked e where e.subscription_id = q.subscription_id and e.key = q.key and e.position < q.position)
- order by s.tier, q.not_before, q.position limit 1 for update of q skip locked"""
+       select f.*, q.state as was, q.intent_release
+         from (select o.subscription_id, o.lane, o.position, d.release_id, s.deployment_id, s.stream_id, t.salt, s.target, s.instance, s.kind, s.idempotency,
+                      s.coalesce, s.batch, s.max_attempts, s.pace, s.vendor_id, coalesce(s.replay_of_id, s.id) as origin,
+                      v.breaker <> 'closed' or v.concurrency is not null as limited
+                 from runtime_parked o join runtime_subscription s on s.id = o.subscription_id join runtime_stream t on t.id = s.stream_id
+                      join runtime_deployment d on d.id = s.deployment_id join runtime_vendorstate v on v.id = s.vendor_id
+                where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s))
+                  and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and o.state {states}
+                  and o.lease_until < clock_timestamp() and o.not_before < clock_timestamp() {vendor}
+                  and not exists (select from runtime_parked e where e.subscription_id = o.subscription_id and e.key = o.key and e.position < o.position)
+                order by s.tier, o.not_before, o.position offset 0) f
+              join runtime_parked q on q.subscription_id = f.subscription_id and q.lane = f.lane and q.position = f.position
+        where q.state {states} and q.lease_until < clock_timestamp() and q.not_before < clock_timestamp() and {gate}
+        limit 1 for update of q skip locked"""
 _TAKE = """
+with c as materialized ({pick})
 update runtime_parked p set token = p.token + 1, attempt = p.attempt + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s), ask_only = {ask},
        state = 'sending', intent_release = case when c.was = 'sending' then coalesce(p.intent_release, c.release_id) else c.release_id end
-  from ({pick}) c where p.subscription_id = c.subscription_id and p.lane = c.lane and p.position = c.position
+  from c where p.subscription_id = c.subscription_id and p.lane = c.lane and p.position = c.position
 returning p.subscription_id as subscription, p.lane, p.position, p.key, p.token, p.attempt, p.intent_release, p.payload, c.was, c.stream_id as stream, c.salt,
           c.target, c.instance, c.kind, c.idempotency, c.coalesce, c.batch, c.max_attempts, c.pace, c.vendor_id as vendor, c.release_id as release,
           c.deployment_id as deployment, c.origin, c.limited"""
 _CLAIM = _TAKE.format(
     ask="false",
     pick=_PICK.format(
-        release="g.release_id",
-        gate="join runtime_gate g on g.subscription_id = q.subscription_id",
         states="in ('retry', 'behind', 'sending')",
+        vendor="and v.not_before <= clock_timestamp() and (v.breaker = 'closed' or (v.open_until <= clock_timestamp() and v.probe_until <= clock_timestamp()))",
+        gate="runtime_may_take(f.subscription_id, f.release_id)",
     ),
 )
 _CLAIM_TO_ASK = _TAKE.format(
     ask="true",
     pick=_PICK.format(
-        release="d.release_id",
-        gate="join runtime_deployment d on d.id = s.deployment_id and v.breaker = 'closed'",
-        states="= 'sending' and s.kind = 'vendor' and not exists (select from runtime_permitted g where g.subscription_id = q.subscription_id)",
+        states="= 'sending'",
+        vendor="and s.kind = 'vendor' and v.breaker = 'closed'",
+        gate="not exists (select from runtime_permitted g where g.subscription_id = f.subscription_id)",
     ),
 )
 

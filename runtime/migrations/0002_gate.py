@@ -58,6 +58,14 @@ select p.subscription_id, p.vendor_id, p.deployment_id, p.release_id
    and (v.budget is null or v.spent < v.budget or v.spent_on < (clock_timestamp() at time zone 'UTC')::date);
 """
 
+# The gate as a question about one subscription and release: asked lazily, candidate by candidate, with a plan of its own.
+QUESTION = """
+create function runtime_may_take(asked bigint, by_release bigint) returns boolean language plpgsql volatile as $$
+begin
+  return exists (select from runtime_gate g where g.subscription_id = asked and g.release_id = by_release);
+end $$;
+"""
+
 # No token is ever issued to a closed subscription, whoever runs the statement. The one exception takes no work: a claim
 # that may only ask about calls which were made before the gate closed.
 GUARDS = """
@@ -149,10 +157,10 @@ drop trigger runtime_deployment_guard on runtime_deployment; drop function runti
 drop trigger runtime_parked_token on runtime_parked; drop function runtime_parked_token;
 drop trigger runtime_progress_move on runtime_progress; drop function runtime_progress_move;
 drop trigger runtime_progress_token on runtime_progress; drop function runtime_progress_token;
-drop view runtime_gate; drop view runtime_permitted; drop view runtime_against_record;
+drop function runtime_may_take; drop view runtime_gate; drop view runtime_permitted; drop view runtime_against_record;
 """
 
 
 class Migration(migrations.Migration):
     dependencies = [("runtime", "0001_initial"), ("catalog", "0001_initial"), ("governance", "0002_views")]
-    operations = [migrations.RunSQL(STORAGE + GATE + GUARDS, UNDO)]
+    operations = [migrations.RunSQL(STORAGE + GATE + QUESTION + GUARDS, UNDO)]

@@ -34,16 +34,17 @@ GROUP_RECORDS = 5_000
 
 # A stream is claimed for a run under the same gate as deliveries: at least one target of it may take work.
 _CLAIM = """
-update runtime_stream t set token = t.token + 1, owner = %(me)s, lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-  from (select q.id, u.id as run_id, u.integration_id, d.release_id, r.manifest
+with c as materialized (
+       select q.id, u.id as run_id, u.integration_id, d.release_id, r.manifest
           from runtime_run u join runtime_stream q on q.id = u.stream_id
                join runtime_deployment d on d.integration_id = u.integration_id and d.environment = q.environment and d.active
                join runtime_release r on r.id = d.release_id
          where u.state = 'running' and u.kind = 'collect' and q.lease_until < clock_timestamp() and r.tier = any(%(tiers)s)
            and (%(stream)s::int is null or q.id = %(stream)s)
            and exists (select from runtime_permitted p join runtime_subscription s on s.id = p.subscription_id where s.stream_id = q.id and s.replay_of_id is null)
-         order by r.tier, q.lease_until limit 1 for update of q skip locked) c
- where t.id = c.id
+         order by r.tier, q.lease_until limit 1 for update of q skip locked)
+update runtime_stream t set token = t.token + 1, owner = %(me)s, lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+  from c where t.id = c.id
 returning t.id as stream, t.token, t.cursor, t.environment, c.run_id as run, c.release_id as release, c.manifest"""
 
 
