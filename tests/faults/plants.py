@@ -95,11 +95,11 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
 _GATE = "join runtime_gate g on g.subscription_id = q.subscription_id"
 _NO_GATE = """join (select s0.id as subscription_id, d0.release_id, d0.id as deployment_id from runtime_subscription s0
                        join runtime_deployment d0 on d0.id = s0.deployment_id) g on g.subscription_id = q.subscription_id"""
-_STATEMENTS: dict[str, list[tuple[Any, str, str, str]]] = {
+_STATEMENTS: dict[str, list[tuple[Any, str, Any, Any]]] = {  # the text, or alternatives
     "token": [(claims, "_STEP", "and p.token = %(token)s ", ""), (claims, "_RELEASE", "and token = %s", "and (token = %s or true)")],
     "gate": [
-        (claims, "_CLAIM", _GATE, _NO_GATE), (parked, "_CLAIM", _GATE, _NO_GATE),
-        (claims, "_STEP", "select exists (select from runtime_gate", "select true or exists (select from runtime_gate"),
+        (claims, "_CLAIM", (_GATE, "runtime_may_take(f.subscription_id, f.release_id)"), (_NO_GATE, "true")), (parked, "_CLAIM", (_GATE, "runtime_may_take(f.subscription_id, f.release_id)"), (_NO_GATE, "true")),
+        (claims, "_STEP", ("select exists (select from runtime_gate", "select runtime_may_take("), ("select true or exists (select from runtime_gate", "select true or runtime_may_take(")),
     ],
     "intent": [(claims, "_STEP", "intent = case when g.open then %(intent)s::bigint end", "intent = null::bigint")],
 }  # fmt: skip
@@ -117,8 +117,18 @@ def put_in(name: str) -> None:
     """Put one known bug into this process. `early` is the till's own (see `runner.py`)."""
     for module, attribute, value in [*SIMULATED[name], *_PROCESSES.get(name, [])]:
         setattr(module, attribute, value)
+    for module, attribute, text in changed(name):
+        setattr(module, attribute, text)
+
+
+def changed(name: str) -> list[tuple[Any, str, str]]:
+    """The statements of a plant as they would be. Raises AssertionError where one does not fit the product's text any more."""
+    made = []
     for module, attribute, old, new in _STATEMENTS.get(name, []):
         text = getattr(module, attribute)
-        if old not in text:
+        pairs = zip(old, new, strict=True) if isinstance(old, tuple) else [(old, new)]
+        found = next((text.replace(before, after) for before, after in pairs if before in text), None)
+        if found is None:
             raise AssertionError(f"the plant {name} does not fit {module.__name__}.{attribute} any more")
-        setattr(module, attribute, text.replace(old, new))
+        made.append((module, attribute, found))
+    return made

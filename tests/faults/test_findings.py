@@ -208,9 +208,6 @@ def test_a_replay_that_delivers_again_has_no_second_effect(ledger: Connection, i
     assert len(site.vendor.journal) == 5
 
 
-@pytest.mark.xfail(
-    strict=True, reason="runtime.services.working catches psycopg's OperationalError only; the supervisor starts the worker again"
-)
 def test_the_work_loop_outlives_a_database_that_django_misses(ledger: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """A binding reads the catalog through Django's connection, which has an OperationalError of its own; it used to end the worker."""
     from django.db import OperationalError
@@ -229,10 +226,6 @@ def test_the_work_loop_outlives_a_database_that_django_misses(ledger: Connection
     assert len(calls) == 2
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="runtime.services.intake reads contracts through Django's connection, whose OperationalError it does not translate",
-)
 @pytest.mark.django_db
 def test_intake_says_unavailable_also_when_django_misses_the_database(
     ledger: Connection, monkeypatch: pytest.MonkeyPatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.plants import WHAT
+from tests.faults.plants import WHAT, changed
 from tests.faults.simulation import simulate
 from tests.faults.world import Shape, World
 
@@ -53,6 +53,12 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
 def test_a_planted_bug_is_found(plant: str) -> None:
     report = simulate(range(1, FOUND_WITHIN + 1), plants=[plant], stop_at_first=True)
     assert report.found, f"{plant} ({WHAT[plant]}) was not found in {report.schedules} seeds"
+
+
+@pytest.mark.parametrize("plant", sorted(WHAT))
+def test_a_plant_for_real_processes_fits_the_product_as_it_is(plant: str) -> None:
+    for module, attribute, text in changed(plant):
+        assert text != getattr(module, attribute)
 
 
 def test_without_faults_nothing_is_asked_and_nothing_waits() -> None:
