@@ -93,12 +93,13 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
 # -- the same in a real process ------------------------------------------------------------------------------------------
 
 _GATE = "join runtime_gate g on g.subscription_id = q.subscription_id"
+_MAY = "runtime_may_take(f.subscription_id, f.release_id)"
 _NO_GATE = """join (select s0.id as subscription_id, d0.release_id, d0.id as deployment_id from runtime_subscription s0
                        join runtime_deployment d0 on d0.id = s0.deployment_id) g on g.subscription_id = q.subscription_id"""
 _STATEMENTS: dict[str, list[tuple[Any, str, Any, Any]]] = {  # the text, or alternatives
     "token": [(claims, "_STEP", "and p.token = %(token)s ", ""), (claims, "_RELEASE", "and token = %s", "and (token = %s or true)")],
     "gate": [
-        (claims, "_CLAIM", (_GATE, "runtime_may_take(f.subscription_id, f.release_id)"), (_NO_GATE, "true")), (parked, "_CLAIM", (_GATE, "runtime_may_take(f.subscription_id, f.release_id)"), (_NO_GATE, "true")),
+        (claims, "_CLAIM", (_GATE, _MAY), (_NO_GATE, "true")), (parked, "_CLAIM", (_GATE, _MAY), (_NO_GATE, "true")),
         (claims, "_STEP", ("select exists (select from runtime_gate", "select runtime_may_take("), ("select true or exists (select from runtime_gate", "select true or runtime_may_take(")),
     ],
     "intent": [(claims, "_STEP", "intent = case when g.open then %(intent)s::bigint end", "intent = null::bigint")],
