@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import psycopg
+from django.db import OperationalError as DjangoOperationalError
 from psycopg.rows import dict_row
 
 from runtime.connectors.protocols import Call, Page, Record, Refused, Rejected, Retriable
@@ -101,8 +103,8 @@ def collect(conn: Connection, taken: Collecting, *, stop: Callable[[], bool] = l
         _release(conn, taken)
         runs.finish(taken.run, error=f"The source did not answer: {error}")
         return total
-    except Fenced:
-        raise
+    except (Fenced, psycopg.OperationalError, DjangoOperationalError):
+        raise  # the run stays open and goes on with the next claim
     except Exception as error:
         _release(conn, taken)
         runs.finish(taken.run, error=f"{type(error).__name__}: {error}")

@@ -9,6 +9,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any
 
+from django.db import OperationalError as DjangoOperationalError
 from psycopg_pool import ConnectionPool
 
 from kernel.digest import canonical_json
@@ -162,7 +163,7 @@ def _connection() -> Iterator[Connection]:
     try:
         with pool.connection() as conn:
             yield conn
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, DjangoOperationalError) as error:
         raise Unavailable("intake.database", "The message could not be stored now; send it again.") from error
 
 

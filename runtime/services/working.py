@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from django.db import OperationalError as DjangoOperationalError
 from django.db import connections as django_connections
 
 from runtime.ledger import connections
@@ -91,7 +92,7 @@ class WorkLoop:
                 try:
                     busy = self.turn()
                     pause = 0.2
-                except psycopg.OperationalError as error:
+                except (psycopg.OperationalError, DjangoOperationalError) as error:
                     log.warning(
                         "the database is not there: %s", str(error).splitlines()[0] if str(error) else type(error).__name__
                     )
@@ -132,7 +133,7 @@ class WorkLoop:
             self.counts.collected += collecting.collect(conn, taken, stop=lambda: self.stopping)
         except Fenced:
             self.counts.fenced += 1
-        except psycopg.OperationalError:
+        except (psycopg.OperationalError, DjangoOperationalError):
             raise
         except Exception:
             log.exception("run %s failed", taken.run)
