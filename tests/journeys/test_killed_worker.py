@@ -16,7 +16,7 @@ from runtime.selectors import runs as shown
 from runtime.services import runs
 from sandbox.client import Sandbox
 
-SALES = 900
+SALES = 480
 WAIT = 60.0
 
 
