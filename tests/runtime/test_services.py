@@ -23,8 +23,8 @@ from kernel.errors import Conflict, Forbidden, Invalid, NotApproved, NotFound
 from kernel.models import User
 from runtime.domain.correlation import address_of
 from runtime.ledger import connections
-from runtime.models import Deployment, Firing, Parked, Progress, Rejected, Release, Run, Schedule, Subscription
-from runtime.services import dead_letters, deployments, intake, integrations, replays, runs, schedules, scheduling
+from runtime.models import Deployment, Firing, Parked, Progress, Rejected, Release, Run, Schedule, Subscription, VendorState
+from runtime.services import dead_letters, deployments, intake, integrations, replays, runs, schedules, scheduling, vendor_states
 from runtime.services.dead_letters import Filter
 from runtime.services.working import WorkLoop
 from tests.runtime import make
@@ -287,3 +287,24 @@ def environment() -> dict[str, str]:
         "SECRET_KEY": "test",
         "DATABASE_URL": f"postgresql://{made['USER']}:{made['PASSWORD']}@{made['HOST']}:{made['PORT']}/{made['NAME']}",
     }
+
+
+def test_limits_and_the_breaker_are_set_by_people_with_a_reason(catalog: None) -> None:
+    deployed()
+    vendor = VendorState.objects.get()
+    intake.accept(FEED, "production", [order(i) for i in range(3)])
+    with pytest.raises(Invalid) as refused:
+        vendor_states.set_limits(vendor.pk, rate=-1, burst=None, concurrency=None, budget=None, actor=None, reason="")
+    assert {f["pointer"] for f in refused.value.findings} == {"/rate", "/burst", "/reason"}
+    with pytest.raises(Forbidden):
+        vendor_states.close_breaker(vendor.pk, actor=User.objects.create_user("stranger"), reason="I want to")
+    vendor_states.open_breaker(vendor.pk, until=datetime.now(UTC) + timedelta(hours=1), actor=None, reason="their maintenance")
+    assert work() == 0
+    vendor_states.close_breaker(vendor.pk, actor=None, reason="they are back")
+    assert work() == 3
+    assert (
+        vendor_states.set_limits(
+            vendor.pk, rate=5.0, burst=10.0, concurrency=2, budget=100, actor=None, reason="contract"
+        ).concurrency
+        == 2
+    )
