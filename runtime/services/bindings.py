@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -98,7 +99,12 @@ class SinkVendor:
         self.sink.close()
 
     def _call(self, items: Sequence[Outgoing]) -> Call:
-        return Call(self.secrets, self.deadline, items[0].correlation if len(items) == 1 else None)
+        return Call(
+            self.secrets,
+            self.deadline,
+            items[0].correlation if len(items) == 1 else None,
+            traceparent(items[0]) if len(items) == 1 else None,
+        )
 
     def _name(self, item: Outgoing) -> str:
         """How the vendor knows this message again."""
@@ -157,6 +163,14 @@ class SinkVendor:
         except Retriable as error:
             return [Answer("unknown", detail=error.reason, retry_after=error.after)] * len(items)
         return [_found(found, name) for name in names]
+
+
+def traceparent(item: Outgoing) -> str | None:
+    """A W3C trace context whose trace is the message's correlation and whose span is this delivery; None where the id is no trace id."""
+    if len(item.correlation) != 32 or set(item.correlation) - set("0123456789abcdef") or not int(item.correlation, 16):
+        return None
+    span = hashlib.blake2b(item.idempotency_key.encode(), digest_size=8).hexdigest()
+    return f"00-{item.correlation}-{span}-01"
 
 
 def _found(found: dict[str, str | None], name: str) -> Answer:

@@ -1,0 +1,106 @@
+"""A connector's sink as the ledger's vendor: whole-call refusals are taken apart, trouble of the vendor is not the message's fault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from runtime.connectors.protocols import Call, Health, Idempotency, Item, Outcome, Refused, Retriable, Secrets, Unknown
+from runtime.domain.manifest import EntityWrite, Target
+from runtime.ledger.vendors import Outgoing
+from runtime.services.bindings import SinkVendor, traceparent
+
+
+class Sink:
+    """What the other side does with a batch is given as a function; calls are kept."""
+
+    idempotency = Idempotency.NATURAL
+
+    def __init__(self, answer: Any, max_batch: int = 100) -> None:
+        self.answer, self.max_batch, self.calls = answer, max_batch, list[tuple[list[Item], Call]]()
+
+    def check(self, *, call: Call) -> Health:
+        return Health(True)
+
+    def write(self, batch: Sequence[Item], *, call: Call) -> list[Outcome]:
+        self.calls.append((list(batch), call))
+        made: list[Outcome] = self.answer(batch)
+        return made
+
+    def ask(self, keys: Sequence[str], *, call: Call) -> dict[str, str | None]:
+        return {key: "V1" if key == "k1" else None for key in keys if key != "k2"}
+
+    def close(self) -> None:
+        pass
+
+
+def vendor(sink: Sink, **target: Any) -> SinkVendor:
+    made = Target("erp", "s4", {}, [EntityWrite("sale", "command")], "N", **target)
+    return SinkVendor(sink, Secrets(), made, "7")
+
+
+def items(count: int) -> list[Outgoing]:
+    return [Outgoing(i, f"k{i}", f"tg-{i}", f"{i + 1:032x}", {"id": f"k{i}", "version": i}) for i in range(count)]
+
+
+def confirmed(batch: Sequence[Item]) -> list[Outcome]:
+    return [Outcome(item.key, "confirmed", "V") for item in batch]
+
+
+def no_guard() -> None:
+    pass
+
+
+def test_a_call_refused_for_its_content_is_halved_until_the_message_that_is_meant_is_alone() -> None:
+    def answer(batch: Sequence[Item]) -> list[Outcome]:
+        if any(item.key == "k5" for item in batch):
+            raise Refused("bad_item", "the article is unknown", status=422)
+        return confirmed(batch)
+
+    answers = vendor(Sink(answer)).send(items(8), guard=no_guard)
+    assert [a.status for a in answers] == ["confirmed"] * 5 + ["refused"] + ["confirmed"] * 2
+
+
+def test_a_refused_sign_in_is_the_vendors_trouble_and_no_message_dies_of_it() -> None:
+    def answer(batch: Sequence[Item]) -> list[Outcome]:
+        raise Refused("http.401", "who are you", status=401)
+
+    assert {a.status for a in vendor(Sink(answer)).send(items(3), guard=no_guard)} == {"unsent"}
+
+
+def test_what_follows_a_busy_vendor_is_not_sent() -> None:
+    def answer(batch: Sequence[Item]) -> list[Outcome]:
+        if batch[0].key == "k2":
+            raise Retriable("429", after=3.0)
+        return confirmed(batch)
+
+    sink = Sink(answer, max_batch=2)
+    answers = vendor(sink).send(items(6), guard=no_guard)
+    assert [a.status for a in answers] == ["confirmed"] * 2 + ["unsent"] * 4
+    assert answers[2].retry_after == 3.0
+    assert len(sink.calls) == 2
+
+
+def test_a_lost_answer_is_unknown_for_the_whole_call() -> None:
+    def answer(batch: Sequence[Item]) -> list[Outcome]:
+        raise Unknown("cut")
+
+    assert {a.status for a in vendor(Sink(answer)).send(items(2), guard=no_guard)} == {"unknown"}
+
+
+def test_asking_tells_there_from_not_there_from_no_word() -> None:
+    assert [a.status for a in vendor(Sink(confirmed)).ask(items(3))] == ["unsent", "confirmed", "unknown"]
+
+
+def test_the_vendor_knows_a_message_by_what_the_manifest_says() -> None:
+    sink = Sink(confirmed)
+    vendor(sink, ask_by="{instance}/{id}@{version}", address={"store": "{instance}"}).send(items(1), guard=no_guard)
+    sent, call = sink.calls[0]
+    assert (sent[0].idempotency_key, sent[0].address) == ("7/k0@0", {"store": "7"})
+    assert call.correlation_id == f"{1:032x}"
+    assert call.traceparent is not None
+    assert call.traceparent.startswith(f"00-{1:032x}-")
+
+
+def test_a_correlation_that_is_no_trace_id_makes_no_trace_context() -> None:
+    assert traceparent(Outgoing(1, "k", "tg-1", "till-7", {})) is None
