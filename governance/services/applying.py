@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from governance.domain import kinds
 from governance.models import Approval, ChangeEvent, ChangeRequest
-from governance.services import approvals, changes
+from governance.services import approvals, change_events, changes
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, DomainError, NotApproved
 from kernel.models import User
@@ -57,7 +57,9 @@ def apply(change: ChangeRequest, *, actor: User | None = None, at: datetime | No
             after={"digest": change.subject_digest},
         )
         outbox.emit(
-            "governance.change_applied", key=change.pk, payload=changes.payload(change) | {"approvals": [a.id for _, a in taken]}
+            "governance.change_applied",
+            key=change.pk,
+            payload=change_events.payload(change) | {"approvals": [a.id for _, a in taken]},
         )
     change.refresh_from_db()
     return change
@@ -96,5 +98,5 @@ def keep_error(change: ChangeRequest, error: DomainError) -> None:
             outbox.emit(
                 "governance.change_not_applied",
                 key=change.pk,
-                payload=changes.payload(change) | {"code": error.code, "message": error.message},
+                payload=change_events.payload(change) | {"code": error.code, "message": error.message},
             )

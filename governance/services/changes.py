@@ -13,8 +13,9 @@ from catalog.selectors import systems as catalog_systems
 from governance import permissions
 from governance.domain import impact, kinds
 from governance.domain.subject import Subject
-from governance.models import ChangeEvent, ChangeLink, ChangeRequest, ChangeSubject, CheckResult, Contributor, Slot
-from governance.services.facts import Assessment, assess, proposal
+from governance.models import ChangeEvent, ChangeLink, ChangeRequest, ChangeSubject, Contributor, Slot
+from governance.services import change_events, revisions
+from governance.services.facts import Assessment
 from kernel import audit, clock, outbox
 from kernel.digest import is_digest
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
@@ -82,15 +83,19 @@ def open_change(
             planned_from=planned_from,
             planned_until=planned_until,
         )
-        _set_subjects(change, subjects)
+        revisions.set_subjects(change, subjects)
         for other in links:
             if ChangeRequest.objects.filter(pk=other).exists():
                 ChangeLink.objects.get_or_create(change=change, other_id=other)
         change.refresh_from_db()
-        _store(change, _assessed(change))
-        _say(change, "opened", author, data={"digest": change.subject_digest})
+        revisions.store(change, revisions.assessed(change, subjects_of(change)))
+        change_events.say(change, "opened", author, data={"digest": change.subject_digest})
         audit.record(
-            actor=author, verb="governance.change_opened", subject_kind="change", subject_id=change.pk, after=_snapshot(change)
+            actor=author,
+            verb="governance.change_opened",
+            subject_kind="change",
+            subject_id=change.pk,
+            after=change_events.snapshot(change),
         )
     change.refresh_from_db()
     return change
@@ -105,10 +110,10 @@ def submit(change: ChangeRequest, *, actor: User) -> ChangeRequest:
     with transaction.atomic():
         change = locked(change.pk)
         demand(permissions.may_submit(Viewer.of(actor), change), "change.not_yours")
-        made = _assessed(change)
-        _require_evidence(made)
-        _store(change, made)
-        _derive(change, made)
+        made = revisions.assessed(change, subjects_of(change))
+        revisions.require_evidence(made)
+        revisions.store(change, made)
+        revisions.derive(change, made)
         change.refresh_from_db()
         change.submitter, change.submitted_at = actor, clock.now()
         change.due_at = clock.now() + timedelta(days=(made.demand.review_days if made.demand else None) or REVIEW_DAYS)
@@ -122,7 +127,7 @@ def submit(change: ChangeRequest, *, actor: User) -> ChangeRequest:
         if told is not None:
             for subject in subjects_of(change):
                 told(subject, actor)
-        _submitted(change, actor, "submitted")
+        change_events.announce(change, actor, "submitted")
     change.refresh_from_db()
     return change
 
@@ -166,7 +171,7 @@ def amend(change: ChangeRequest, *, actor: User, **fields: Any) -> ChangeRequest
     with transaction.atomic():
         change = locked(change.pk)
         demand(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
-        before = _snapshot(change)
+        before = change_events.snapshot(change)
         for name, value in fields.items():
             setattr(change, name, value)
         _require_usable(
@@ -185,13 +190,15 @@ def amend(change: ChangeRequest, *, actor: User, **fields: Any) -> ChangeRequest
             subject_kind="change",
             subject_id=change.pk,
             before=before,
-            after=_snapshot(change),
+            after=change_events.snapshot(change),
         )
         _contribute(change, actor)
         if set(fields) <= {"title", "justification"}:
-            _say(change, "reworded", actor, data={"fields": sorted(fields)})
+            change_events.say(change, "reworded", actor, data={"fields": sorted(fields)})
         else:
-            _again(change, actor, "amended", {"fields": sorted(fields)})
+            revisions.begin(
+                change, actor, "amended", {"fields": sorted(fields)}, made=revisions.assessed(change, subjects_of(change))
+            )
     change.refresh_from_db()
     return change
 
@@ -204,9 +211,9 @@ def withdraw(change: ChangeRequest, *, actor: User, reason: str = "") -> ChangeR
         change.state = State.WITHDRAWN
         change.save(update_fields=["state"])
         tell_closed(change, "withdrawn", actor)
-        _say(change, "withdrawn", actor, text=reason)
+        change_events.say(change, "withdrawn", actor, text=reason)
         audit.record(actor=actor, verb="governance.change_withdrawn", subject_kind="change", subject_id=change.pk, reason=reason)
-        outbox.emit("governance.change_withdrawn", key=change.pk, payload=payload(change))
+        outbox.emit("governance.change_withdrawn", key=change.pk, payload=change_events.payload(change))
     return change
 
 
@@ -215,8 +222,12 @@ def comment(change: ChangeRequest, *, actor: User, text: str) -> ChangeEvent:
     if not text.strip():
         raise Invalid("comment.empty", "Write something first.", {"findings": [finding("/text", "Write something first.")]})
     with transaction.atomic():
-        made = _say(change, "comment", actor, text=text.strip()[:10_000])
-        outbox.emit("governance.change_commented", key=change.pk, payload=payload(change) | {"event": made.pk, "actor": actor.pk})
+        made = change_events.say(change, "comment", actor, text=text.strip()[:10_000])
+        outbox.emit(
+            "governance.change_commented",
+            key=change.pk,
+            payload=change_events.payload(change) | {"event": made.pk, "actor": actor.pk},
+        )
     return made
 
 
@@ -238,12 +249,12 @@ def refresh(change_id: int) -> bool:
         change = locked(change_id)
         if change.state not in (State.IN_REVIEW, State.APPROVED):
             return False
-        made = _assessed(change, as_of=_difference_time(change))
+        made = revisions.assessed(change, subjects_of(change), as_of=revisions.difference_time(change))
         if kinds.kind(change.kind).follows and any(f is not None and f.digest not in (None, s.digest) for s, f in made.subjects):
             _replace(change, [replace(s, digest=f.digest) if f is not None and f.digest else s for s, f in made.subjects], None)
             return True
         slots_fit = Slot.objects.filter(change=change, revision=change.revision, policy_digest=change.policy_digest).exists()
-        same_slots = _present_slots(change) == sorted(
+        same_slots = revisions.present_slots(change) == sorted(
             (s.key, seat, list(s.group_ids)) for s in made.slots for seat in range(1, s.count + 1)
         )
         grown = impact.grows(change.impact, made.impact)
@@ -257,7 +268,7 @@ def refresh(change_id: int) -> bool:
             return False
         if not grown:
             made = replace(made, impact=change.impact, impact_digest=change.impact_digest)
-        _again(change, None, "moved", {"reasons": _reasons(change, made, grown)}, made=made)
+        revisions.begin(change, None, "moved", {"reasons": _reasons(change, made, grown)}, made=made)
         return True
 
 
@@ -284,7 +295,7 @@ def rederive(change_id: int, *, why: str) -> None:
     """After another policy took effect: new slots and checks for the change, in the caller's transaction."""
     change = locked(change_id)
     if change.state in (State.IN_REVIEW, State.APPROVED):
-        _again(change, None, "moved", {"reasons": [why]})
+        revisions.begin(change, None, "moved", {"reasons": [why]}, made=revisions.assessed(change, subjects_of(change)))
 
 
 # -- what the use-cases are made of --------------------------------------------------------------------------------------
@@ -325,131 +336,6 @@ def _require_usable(
         raise Invalid("change.invalid", f"The change cannot be opened: {found[0]['message']}", {"findings": found})
 
 
-def _set_subjects(change: ChangeRequest, subjects: Sequence[Subject]) -> None:
-    """Replace the subject rows by the fewest statements: each one that differs voids decisions by trigger."""
-    wanted = {(s.kind, s.id): (position, s) for position, s in enumerate(subjects)}
-    for row in change.subjects.all():
-        entry = wanted.pop((row.kind, row.subject_id), None)
-        if entry is None:
-            row.delete()
-        elif (row.position, row.digest) != (entry[0], entry[1].digest):
-            row.position, row.digest = entry[0], entry[1].digest
-            row.save(update_fields=["position", "digest"])
-    for position, subject in wanted.values():
-        ChangeSubject.objects.create(
-            change=change, position=position, kind=subject.kind, subject_id=subject.id, digest=subject.digest
-        )
-
-
-def proposal_of(change: ChangeRequest) -> dict[str, Any]:
-    """What is proposed beside the subjects: window, rollback plan, parameters."""
-    return proposal(
-        environment=change.environment,
-        rollback_plan=change.rollback_plan,
-        planned_from=change.planned_from,
-        planned_until=change.planned_until,
-        parameters=change.parameters,
-    )
-
-
-def _difference_time(change: ChangeRequest) -> datetime | None:
-    text = (change.difference or {}).get("as_of")
-    return datetime.fromisoformat(text) if text else None
-
-
-def _assessed(change: ChangeRequest, *, as_of: datetime | None = None) -> Assessment:
-    moment = as_of or clock.now()
-    made = assess(kinds.kind(change.kind), subjects_of(change), proposal_of(change), as_of=moment)
-    made.difference["as_of"] = moment.isoformat()
-    return made
-
-
-def _store(change: ChangeRequest, made: Assessment) -> None:
-    """Write what was derived; the database computes subject and policy digests itself and voids what no longer fits."""
-    change.difference, change.diff_digest = made.difference, made.diff_digest
-    change.impact, change.impact_digest = made.impact, made.impact_digest
-    change.policy_levels, change.facts, change.risk = list(made.levels), made.facts, made.risk
-    change.owner_team_ids = list(made.owner_team_ids)
-    change.save(
-        update_fields=[
-            "difference",
-            "diff_digest",
-            "impact",
-            "impact_digest",
-            "policy_levels",
-            "facts",
-            "risk",
-            "owner_team_ids",
-            "revision",
-            "state",
-        ]
-    )
-    change.refresh_from_db()
-    titles = {(s.kind, s.id): f for s, f in made.subjects if f is not None}
-    for row in change.subjects.all():
-        facts = titles.get((row.kind, row.subject_id))
-        if facts and (row.title, row.url) != (facts.title[:200], facts.url[:300]):
-            ChangeSubject.objects.filter(pk=row.pk).update(title=facts.title[:200], url=facts.url[:300])
-    people = User.objects.filter(pk__in=made.contributor_ids).exclude(pk__in=[change.author_id, change.submitter_id or 0])
-    for person in people.exclude(pk__in=change.contributors.values("person_id")):
-        Contributor.objects.create(change=change, person=person, how="made what is proposed")
-
-
-def _require_evidence(made: Assessment) -> None:
-    missing = []
-    if not made.policy_digest or made.demand is None:
-        missing.append(finding("/policy", "No policy of the organisation is active; nobody could say who must decide."))
-    if not made.diff_digest:
-        missing.append(
-            finding("/subjects", "A subject is unknown or has no document; there is nothing to compare and nothing to look at.")
-        )
-    if made.demand is not None and not made.slots:
-        missing.append(
-            finding(
-                "/policy", "No rule of the policy asks anybody to decide on this; a change that nobody looks at is not approved."
-            )
-        )
-    if missing:
-        raise Conflict("change.needs_evidence", f"It cannot be submitted yet: {missing[0]['message']}", {"findings": missing})
-
-
-def _derive(change: ChangeRequest, made: Assessment) -> None:
-    """Slots and `not_run` checks of the present revision."""
-    Slot.objects.bulk_create(
-        Slot(
-            change=change,
-            revision=change.revision,
-            key=spec.key,
-            label=spec.label[:120],
-            seat=seat,
-            group_ids=list(spec.group_ids),
-            why=list(spec.why),
-            policy_digest=change.policy_digest,
-        )
-        for spec in made.slots
-        for seat in range(1, spec.count + 1)
-    )
-    CheckResult.objects.bulk_create(
-        CheckResult(
-            change=change,
-            revision=change.revision,
-            position=n,
-            check_id=check,
-            title=title[:200],
-            subject_digest=change.subject_digest,
-            why="Waits for its run.",
-        )
-        for n, (check, title) in enumerate(made.checks)
-    )
-    ChangeRequest.objects.filter(pk=change.pk).update(
-        checks_state=ChangeRequest.ChecksState.QUEUED, checks_done=0, checks_total=len(made.checks), checks_as_of=None
-    )
-
-
-def _present_slots(change: ChangeRequest) -> list[tuple[str, int, list[int]]]:
-    return sorted((s.key, s.seat, list(s.group_ids)) for s in change.slots.filter(revision=change.revision))
-
-
 def _replace(change: ChangeRequest, subjects: Sequence[Subject], actor: User | None) -> None:
     _require_usable(
         kinds.kind(change.kind),
@@ -461,11 +347,13 @@ def _replace(change: ChangeRequest, subjects: Sequence[Subject], actor: User | N
         change.planned_until,
     )
     old = change.subject_digest
-    _set_subjects(change, subjects)
+    revisions.set_subjects(change, subjects)
     change.refresh_from_db()
     if actor is not None:
         _contribute(change, actor)
-    _again(change, actor, "revised", {"from": old, "to": change.subject_digest})
+    revisions.begin(
+        change, actor, "revised", {"from": old, "to": change.subject_digest}, made=revisions.assessed(change, subjects_of(change))
+    )
     audit.record(
         actor=actor,
         verb="governance.change_revised",
@@ -479,63 +367,6 @@ def _replace(change: ChangeRequest, subjects: Sequence[Subject], actor: User | N
 def _contribute(change: ChangeRequest, actor: User) -> None:
     if actor.pk not in (change.author_id, change.submitter_id):
         Contributor.objects.get_or_create(change=change, person=actor, defaults={"how": "revised the change"})
-
-
-def _again(
-    change: ChangeRequest, actor: User | None, event: str, data: Mapping[str, Any], *, made: Assessment | None = None
-) -> None:
-    """A new revision with its own slots and checks. Drafts have none yet."""
-    made = made or _assessed(change)
-    approvals = change.decisions.filter(revision=change.revision, outcome="approve").exclude(void_reason="taken back").count()
-    if change.state == State.DRAFT:
-        _store(change, made)
-        _say(change, event, actor, data=dict(data))
-        return
-    change.revision += 1
-    if change.state == State.APPROVED:
-        change.state = State.IN_REVIEW
-    _store(change, made)
-    _derive(change, made)
-    change.refresh_from_db()
-    _submitted(change, actor, event, dict(data) | {"voided_approvals": approvals})
-
-
-def _submitted(change: ChangeRequest, actor: User | None, event: str, data: Mapping[str, Any] | None = None) -> None:
-    _say(change, event, actor, data={"digest": change.subject_digest, "revision": change.revision, **(data or {})})
-    audit.record(
-        actor=actor, verb=f"governance.change_{event}", subject_kind="change", subject_id=change.pk, after=_snapshot(change)
-    )
-    outbox.emit("governance.change_submitted", key=change.pk, payload=payload(change))
-
-
-def payload(change: ChangeRequest) -> dict[str, Any]:
-    """What events about a change carry."""
-    return {
-        "change": change.pk,
-        "revision": change.revision,
-        "kind": change.kind,
-        "title": change.title,
-        "environment": change.environment,
-        "state": change.state,
-        "digest": change.subject_digest,
-        "subjects": [{"kind": s.kind, "id": s.id, "digest": s.digest} for s in subjects_of(change)],
-    }
-
-
-def _snapshot(change: ChangeRequest) -> dict[str, Any]:
-    return payload(change) | {
-        "diff": change.diff_digest,
-        "impact": change.impact_digest,
-        "policy": change.policy_digest,
-        "planned_from": change.planned_from.isoformat() if change.planned_from else None,
-        "planned_until": change.planned_until.isoformat() if change.planned_until else None,
-    }
-
-
-def _say(
-    change: ChangeRequest, kind: str, actor: User | None, *, text: str = "", data: Mapping[str, Any] | None = None
-) -> ChangeEvent:
-    return ChangeEvent.objects.create(change=change, kind=kind, actor=actor, text=text, data=dict(data or {}), at=clock.now())
 
 
 def _translated(error: IntegrityError) -> Conflict:

@@ -12,7 +12,7 @@ from governance.domain import kinds
 from governance.domain.checks import ChangeFacts, Check, CheckContext, CheckOutcome
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeEvent, ChangeRequest, CheckResult
-from governance.services import changes, sealing
+from governance.services import change_events, changes, sealing
 from governance.services.builtin_checks import BUILT_IN
 from kernel import clock
 from kernel.errors import DomainError
@@ -88,7 +88,7 @@ def ask_again(change: ChangeRequest, *, actor: Any) -> None:
         locked = changes.locked(change.pk)
         if locked.state == ChangeRequest.State.IN_REVIEW:
             ChangeRequest.objects.filter(pk=change.pk).update(checks_state=Running.QUEUED, checks_done=0)
-            outbox.emit("governance.change_submitted", key=change.pk, payload=changes.payload(locked))
+            outbox.emit("governance.change_submitted", key=change.pk, payload=change_events.payload(locked))
 
 
 def _facts_or_none(entry: kinds.ChangeKind, subject: Subject, change: ChangeRequest) -> SubjectFacts | None:

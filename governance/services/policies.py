@@ -15,7 +15,7 @@ from governance.domain.slots import SlotSpec
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest, Policy
 from governance.selectors import policies as selectors
-from governance.services import changes
+from governance.services import changes, revisions
 from governance.services.facts import assess
 from kernel import audit, clock, outbox
 from kernel.digest import digest_of
@@ -173,7 +173,7 @@ def _flip(change: ChangeRequest, level: str, document: Mapping[str, Any]) -> Fli
     if level not in dict(active):
         active.append((level, document))
     made = assess(
-        kinds.kind(change.kind), changes.subjects_of(change), changes.proposal_of(change), as_of=clock.now(), levels=active
+        kinds.kind(change.kind), changes.subjects_of(change), revisions.proposal_of(change), as_of=clock.now(), levels=active
     )
     now = {f"{s.label} {s.seat}" for s in change.slots.filter(revision=change.revision)}
     then = {f"{spec.label} {seat}" for spec in made.slots for seat in range(1, spec.count + 1)}
@@ -201,7 +201,7 @@ class Explanation:
 
 def explain(change: ChangeRequest) -> Explanation:
     """Why this change needs these people: every rule of every level, whether it matched, and what it adds."""
-    made = assess(kinds.kind(change.kind), changes.subjects_of(change), changes.proposal_of(change), as_of=clock.now())
+    made = assess(kinds.kind(change.kind), changes.subjects_of(change), revisions.proposal_of(change), as_of=clock.now())
     return Explanation(
         made.slots, tuple(check for check, _ in made.checks), made.demand.explain if made.demand else (), made.levels
     )

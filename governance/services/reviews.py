@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from catalog.selectors import teams
 from governance import permissions
 from governance.models import BreakAcceptance, ChangeEvent, ChangeRequest, CheckResult, Decision
-from governance.services import changes, sealing
+from governance.services import change_events, changes, sealing
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Forbidden, Invalid, finding
 from kernel.models import User
@@ -74,12 +74,12 @@ def decide(change: ChangeRequest, *, actor: User, outcome: str, seen: Seen, note
             change.state, change.decided_at = State.REJECTED, clock.now()
             change.save(update_fields=["state", "decided_at"])
             changes.tell_closed(change, "rejected", actor)
-            outbox.emit("governance.change_rejected", key=change.pk, payload=changes.payload(change) | {"actor": actor.pk})
+            outbox.emit("governance.change_rejected", key=change.pk, payload=change_events.payload(change) | {"actor": actor.pk})
         else:
             outbox.emit(
                 "governance.change_decided",
                 key=change.pk,
-                payload=changes.payload(change) | {"actor": actor.pk, "outcome": outcome},
+                payload=change_events.payload(change) | {"actor": actor.pk, "outcome": outcome},
             )
     if outcome == Decision.Outcome.APPROVE:
         sealing.try_seal(change.pk)

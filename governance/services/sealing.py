@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from governance.domain.matching import fill
 from governance.models import Approval, ChangeEvent, ChangeRequest, Decision
 from governance.selectors import rights
-from governance.services import changes
+from governance.services import change_events, changes
 from kernel import audit, clock, outbox
 
 log = logging.getLogger(__name__)
@@ -84,5 +84,5 @@ def _seal(change: ChangeRequest, seats: dict[int, Decision]) -> list[int]:
         subject_id=change.pk,
         after={"approvals": made, "approvers": people, "digest": change.subject_digest},
     )
-    outbox.emit("governance.change_approved", key=change.pk, payload=changes.payload(change) | {"approvals": made})
+    outbox.emit("governance.change_approved", key=change.pk, payload=change_events.payload(change) | {"approvals": made})
     return made

@@ -11,8 +11,10 @@ from catalog.models import Api, ApiVersion, System
 from catalog.services import registration
 from governance.domain.checks import ChangeFacts, Check, CheckContext, CheckOutcome
 from governance.domain.subject import Subject
-from governance.services import catalog_checks as checks
-from governance.services import catalog_kinds
+from governance.services import catalog_contract_checks as contract_checks
+from governance.services import catalog_facts
+from governance.services import catalog_landscape_checks as landscape_checks
+from governance.services import catalog_lifecycle_checks as lifecycle_checks
 from kernel import clock
 from tests.catalog import make as catalog
 
@@ -27,7 +29,7 @@ def estate() -> None:
 def run(check: Check, reference: str, *, kind: str = "version.publish", facts: Any = None, **parameters: Any) -> CheckOutcome:
     subject = Subject("version", reference, "")
     change = ChangeFacts(1, kind, "", "", "", "production", None, None, (subject,), parameters)
-    found = catalog_kinds.version_facts(subject)
+    found = catalog_facts.version_facts(subject)
     if facts and found:
         found = replace(found, **facts)
     return check.run(CheckContext(change, subject, found, "production", clock.now()))
@@ -46,7 +48,12 @@ def revised(reference: str, old: bytes, new: bytes) -> None:
     )
 
 
-ALL = [value for value in vars(checks).values() if isinstance(value, Check)]
+ALL = [
+    value
+    for module in (contract_checks, landscape_checks, lifecycle_checks)
+    for value in vars(module).values()
+    if isinstance(value, Check)
+]
 
 
 @pytest.mark.parametrize("check", [c for c in ALL if c.id not in ("boundary.move",)], ids=lambda c: c.id)
@@ -64,83 +71,83 @@ def test_every_check_has_an_id_of_its_own_and_a_title():
 def test_personal_data_without_encryption_or_a_scheme_fails():
     Api.objects.filter(slug="price-api").update(data_class="personal")
     revised("price-api@v3", b"https://prices", b"http://prices")
-    outcome = run(checks.SECURITY, "price-api@v3")
+    outcome = run(contract_checks.SECURITY, "price-api@v3")
     assert outcome.status == "failed"
     assert "security.clear_text" in rules(outcome)
     assert outcome.fix
     Api.objects.filter(slug="price-api").update(data_class="")
-    assert run(checks.SECURITY, "price-api@v3").status == "not_run"
+    assert run(contract_checks.SECURITY, "price-api@v3").status == "not_run"
     Api.objects.filter(slug="price-api").update(data_class="internal")
-    assert run(checks.SECURITY, "price-api@v3").status == "not_applicable"
+    assert run(contract_checks.SECURITY, "price-api@v3").status == "not_applicable"
 
 
 def test_a_database_of_a_cloud_system_is_no_interface():
     Api.objects.filter(slug="price-api").update(style="sql", system=System.objects.get(key="erp"))
-    outcome = run(checks.INTEGRATION_STYLE, "price-api@v3")
+    outcome = run(landscape_checks.INTEGRATION_STYLE, "price-api@v3")
     assert (outcome.status, rules(outcome)) == ("failed", {"style.unsupported"})
     Api.objects.filter(slug="price-api").update(system=System.objects.get(key="pos"))
-    outcome = run(checks.INTEGRATION_STYLE, "price-api@v3")
+    outcome = run(landscape_checks.INTEGRATION_STYLE, "price-api@v3")
     assert outcome.status == "passed"
     assert [f["level"] for f in outcome.findings] == ["warning"]
     Api.objects.filter(slug="price-api").update(system=None)
-    assert run(checks.INTEGRATION_STYLE, "price-api@v3").status == "not_run"
+    assert run(landscape_checks.INTEGRATION_STYLE, "price-api@v3").status == "not_run"
 
 
 def test_a_copy_that_claims_to_be_the_record_fails():
     Api.objects.filter(slug="price-api").update(system=System.objects.get(key="erp"), layer="system")
-    outcome = run(checks.RECORD_DIRECTION, "price-api@v3")
+    outcome = run(landscape_checks.RECORD_DIRECTION, "price-api@v3")
     assert (outcome.status, rules(outcome)) == ("failed", {"sor.violation"})
-    assert run(checks.RECORD_DIRECTION, "loyalty-api@v1").status == "passed"
+    assert run(landscape_checks.RECORD_DIRECTION, "loyalty-api@v1").status == "passed"
 
 
 def test_a_checkout_critical_flow_needs_a_correlation_id_and_targets():
     revised("price-api@v3", b"info:", b"x-note: {traceparent: none}\ninfo:")
-    assert run(checks.OBSERVABILITY, "price-api@v3").status == "passed"
+    assert run(contract_checks.OBSERVABILITY, "price-api@v3").status == "passed"
     Api.objects.filter(slug="price-api").update(tier=None)
-    outcome = run(checks.OBSERVABILITY, "price-api@v3")
+    outcome = run(contract_checks.OBSERVABILITY, "price-api@v3")
     assert (outcome.status, rules(outcome)) == ("failed", {"observability.target"})
-    assert run(checks.TIER, "price-api@v3").status == "not_run"
+    assert run(landscape_checks.TIER, "price-api@v3").status == "not_run"
 
 
 def test_a_consumer_without_an_owner_fails_and_an_unknown_impact_is_not_run():
-    assert run(checks.CONSUMERS, "price-api@v2").status == "passed"
-    found = catalog_kinds.version_facts(Subject("version", "price-api@v2", ""))
+    assert run(lifecycle_checks.CONSUMERS, "price-api@v2").status == "passed"
+    found = catalog_facts.version_facts(Subject("version", "price-api@v2", ""))
     assert found
     assert found.consumers_affected
     homeless = (replace(found.consumers_affected[0], team_id=None),)
-    assert rules(run(checks.CONSUMERS, "price-api@v2", facts={"consumers_affected": homeless})) == {"consumers.owner"}
-    assert run(checks.CONSUMERS, "price-api@v2", facts={"consumers_affected": None}).status == "not_run"
+    assert rules(run(lifecycle_checks.CONSUMERS, "price-api@v2", facts={"consumers_affected": homeless})) == {"consumers.owner"}
+    assert run(lifecycle_checks.CONSUMERS, "price-api@v2", facts={"consumers_affected": None}).status == "not_run"
 
 
 def test_breaking_differences_fail_where_somebody_lives_on_the_contract_that_changes():
-    found = catalog_kinds.version_facts(Subject("version", "price-api@v3", ""))
+    found = catalog_facts.version_facts(Subject("version", "price-api@v3", ""))
     assert found
     replaced = {"base_digest": found.base_digest, "digest": found.digest}
-    outcome = run(checks.COMPARISON, "price-api@v3", kind="contract.change", facts=replaced)
-    beside = run(checks.COMPARISON, "price-api@v3")
+    outcome = run(contract_checks.COMPARISON, "price-api@v3", kind="contract.change", facts=replaced)
+    beside = run(contract_checks.COMPARISON, "price-api@v3")
     assert len([f for f in beside.findings if f["breaking"]]) == 2
     assert beside.status == "passed", "v2 lives on beside it"
     assert outcome.status == "failed"
     assert len(rules(outcome)) >= 1
-    assert run(checks.COMPARISON, "price-api@v3", facts={"base_digest": None}).status == "not_applicable"
-    assert run(checks.COMPARISON, "price-api@v3", facts={"digest": None}).status == "not_run"
+    assert run(contract_checks.COMPARISON, "price-api@v3", facts={"base_digest": None}).status == "not_applicable"
+    assert run(contract_checks.COMPARISON, "price-api@v3", facts={"digest": None}).status == "not_run"
 
 
 def test_an_event_whose_readers_and_writers_cannot_move_apart_fails():
-    assert run(checks.UPGRADE_ORDER, "price-api@v3").status == "not_applicable"
+    assert run(contract_checks.UPGRADE_ORDER, "price-api@v3").status == "not_applicable"
     Api.objects.filter(slug="price-api").update(style="event")
-    outcome = run(checks.UPGRADE_ORDER, "price-api@v3")
+    outcome = run(contract_checks.UPGRADE_ORDER, "price-api@v3")
     assert (outcome.status, rules(outcome)) == ("failed", {"order.together"})
-    same = catalog_kinds.version_facts(Subject("version", "price-api@v3", ""))
+    same = catalog_facts.version_facts(Subject("version", "price-api@v3", ""))
     assert same
-    assert run(checks.UPGRADE_ORDER, "price-api@v3", facts={"base_digest": same.digest}).status == "passed"
+    assert run(contract_checks.UPGRADE_ORDER, "price-api@v3", facts={"base_digest": same.digest}).status == "passed"
 
 
 def test_a_version_after_its_own_sunset_is_not_published():
     ApiVersion.objects.filter(api__slug="price-api", label="v2").update(
         state="deprecated", deprecated_at="2025-01-01T00:00Z", sunset_at="2026-01-01T00:00Z"
     )
-    assert rules(run(checks.SUNSET, "price-api@v2")) == {"sunset.past"}
-    assert run(checks.SUNSET, "price-api@v3").status == "not_applicable"
-    earlier = run(checks.SUNSET, "price-api@v2", kind="version.deprecate", sunset_at="2025-06-01T00:00:00+00:00")
+    assert rules(run(lifecycle_checks.SUNSET, "price-api@v2")) == {"sunset.past"}
+    assert run(lifecycle_checks.SUNSET, "price-api@v3").status == "not_applicable"
+    earlier = run(lifecycle_checks.SUNSET, "price-api@v2", kind="version.deprecate", sunset_at="2025-06-01T00:00:00+00:00")
     assert rules(earlier) == {"sunset.earlier"}

@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from governance.domain.policy import digest_of_levels
 from governance.domain.subject import Subject, digest_of_subjects
 from governance.models import Approval, BreakGlass, ChangeRequest, Policy, Waiver
-from governance.services import approvals, changes, policies, sealing, waivers
+from governance.services import approvals, changes, policies, revisions, sealing, waivers
 from kernel import clock
 from kernel.errors import NotApproved
 from tests.governance import make
@@ -378,7 +378,7 @@ def test_an_open_debt_stops_the_next_normal_change_of_the_owner_by_hand_too(hous
     )
     BreakGlass.objects.filter(pk=case.pk).update(confirmed_by=house.releaser, starts_at=now, ends_at=now + timedelta(hours=1))
     draft = make.draft(house.author)
-    changes._derive(draft, changes._assessed(draft))
+    revisions.derive(draft, revisions.assessed(draft, changes.subjects_of(draft)))
     refused(
         "break_glass_debt_is_open",
         "update governance_changerequest set state = 'in_review', submitter_id = author_id, submitted_at = now() where id = %s",

@@ -1,0 +1,161 @@
+"""Checks on how things stand to one another: systems of record, SLA tiers along dependencies, and styles of integration.
+
+Each says its rule id, where, on what evidence, and the smallest set of actions that would flip it.
+"""
+
+from __future__ import annotations
+
+from catalog.domain.facts import VersionFacts
+from catalog.selectors import boundaries, dependencies, systems
+from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_applicable, not_run, passed
+from governance.domain.subject import SubjectFacts
+from governance.services.catalog_facts import on_version
+from governance.services.catalog_proposals import moment_or_none
+
+
+@on_version
+def _record_direction(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
+    """An authoritative read or a command belongs to the system of record; a replica must not claim to be the truth."""
+    touched = [use for use in version.entities if use.access in ("authoritative_read", "command")]
+    if not version.entities:
+        return not_run(
+            f"{version.api_name} does not say which entities it exposes, and how.",
+            ["Name its entities, and how it exposes each."],
+        )
+    if not touched:
+        return not_applicable("It exposes copies and events only; neither claims to be the record.")
+    if not version.system_key:
+        return not_run(f"{version.api_name} does not say which system stands behind it.", ["Name the system behind the API."])
+    wrong, unknown = [], []
+    for use in touched:
+        place = use.entity if use.attribute_group is None else f"{use.entity}/{use.attribute_group}"
+        record = boundaries.record_of(use.entity, use.attribute_group, {}, context.as_of)
+        if record is None:
+            unknown.append(place)
+        elif record.key != version.system_key and version.layer == "system":
+            wrong.append(
+                finding(
+                    "sor.violation",
+                    "",
+                    f"{place} is offered as {use.access.replace('_', ' ')} by {version.system_key}; its record is {record.key}.",
+                )
+            )
+    if wrong:
+        return failed(
+            f"{len(wrong)} entity use(s) stand against a system-of-record boundary.",
+            wrong,
+            ["Offer it as a copy, or move the boundary first."],
+        )
+    if unknown:
+        return not_run(f"Nobody is the sole record of {', '.join(unknown)}.", ["Say which system is the record of it."])
+    return passed(f"{len(touched)} use(s) agree with the systems of record.")
+
+
+@on_version
+def _tier(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
+    if version.tier is None:
+        return not_run(f"{version.api_name} has no SLA tier.", ["Choose a tier."])
+    weaker = dependencies.weaker_dependencies(version.id)
+    if weaker:
+        listed = [
+            finding(
+                "tier.dependency_weaker",
+                "",
+                f"It needs {d.target_name} ({f'tier {d.target_tier}' if d.target_tier is not None else 'no tier'}).",
+                target=d.target_key,
+            )
+            for d in weaker
+        ]
+        return failed(
+            f"Tier {version.tier} depends on {len(weaker)} weaker promise(s).",
+            listed,
+            [f"Raise {d.target_name} to tier {version.tier}, or make the dependency soft." for d in weaker],
+        )
+    return passed(f"Nothing that it depends on is weaker than tier {version.tier}.")
+
+
+@on_version
+def _integration_style(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
+    """Supported integration styles: a cloud ERP gives no access to its database (vendors.md); neither do we pretend."""
+    if not version.system_key:
+        return not_run(f"{version.api_name} does not say which system stands behind it.", ["Name the system behind the API."])
+    system = systems.by_key(version.system_key)
+    if system is None:
+        return not_run(f"The system {version.system_key} is not known.", ["Register the system."])
+    style = version.style.lower()
+    if style in ("sql", "database", "db", "jdbc", "odbc"):
+        if system.deployment == "cloud":
+            found = [
+                finding("style.unsupported", "", f"{system.name} runs in the vendor's cloud; its database is not an interface.")
+            ]
+            return failed(
+                "Direct database access to a cloud system is not supported.",
+                found,
+                [f"Use an API that {system.name} offers: OData, REST, SOAP or files."],
+            )
+        found = [finding("style.discouraged", "", f"Reading {system.name} by SQL couples to its tables.", level="warning")]
+        return passed("Direct database access to a system on our own premises: allowed, and discouraged.", found)
+    return passed(f"{version.style} to {system.name} ({system.deployment}).")
+
+
+def _boundary_known(context: CheckContext) -> CheckOutcome:
+    facts = context.subject_facts
+    if facts is None:
+        return not_run("The place is not known.")
+    if facts.extras.get("to") is None:
+        found = finding("boundary.system", "/parameters/system", "There is no such system.")
+        return failed("Nobody knows where it moves to.", [found], ["Name a registered system."])
+    start = moment_or_none(context.change.parameters.get("valid_from"))
+    if start is None:
+        return failed(
+            "Nobody knows from when.",
+            [finding("boundary.from", "/parameters/valid_from", "A time with its zone.")],
+            ["Say from when it holds."],
+        )
+    present = {b.system.key for b in facts.extras.get("in_force", [])}
+    if present == {facts.extras["to"].key}:
+        found = finding("boundary.same", "/parameters/system", "It is the record already.")
+        return failed("Nothing would move.", [found], ["Withdraw the change."])
+    return passed(f"From {', '.join(sorted(present)) or 'nobody'} to {facts.extras['to'].key}, from {start:%d %b %Y %H:%M} UTC.")
+
+
+def _tier_proposed(context: CheckContext) -> CheckOutcome:
+    facts = context.subject_facts
+    if facts is None:
+        return not_run("The API is not known.")
+    wanted = facts.extras.get("wanted")
+    if wanted is None:
+        found = finding("tier.unknown", "/parameters/tier", "There is no such tier.")
+        return failed("The tier is not known.", [found], ["Choose tier 0, 1, 2 or 3."])
+    needs = [
+        d
+        for d in dependencies.of_api(context.subject.id)
+        if d.target_kind == "api" and d.criticality == "hard" and (d.target_tier is None or d.target_tier > wanted)
+    ]
+    relied = [
+        d
+        for d in dependencies.dependents_of_api(context.subject.id)
+        if d.criticality == "hard" and d.api_tier is not None and d.api_tier < wanted
+    ]
+    listed = [
+        finding("tier.dependency_weaker", "", f"It needs {d.target_name}, which promises less.", target=d.target_key)
+        for d in needs
+    ]
+    listed += [
+        finding("tier.dependency_weaker", "", f"{d.api_name} (tier {d.api_tier}) relies on it.", dependent=d.api_slug)
+        for d in relied
+    ]
+    if listed:
+        return failed(
+            "A more critical thing would rest on a weaker promise.",
+            listed,
+            ["Change those tiers first, or make the dependencies soft."],
+        )
+    return passed(f"Nothing is weaker than tier {wanted} below it, and nothing more critical above it.")
+
+
+RECORD_DIRECTION = Check("sor.direction", "Systems of record are respected", _record_direction)
+TIER = Check("tier.coherence", "Nothing that it depends on promises less", _tier)
+INTEGRATION_STYLE = Check("style.supported", "The integration style is supported by the system behind it", _integration_style)
+BOUNDARY_KNOWN = Check("boundary.move", "It is known what moves where, and from when", _boundary_known)
+TIER_PROPOSED = Check("tier.coherence", "The new tier agrees with what depends on what", _tier_proposed)
