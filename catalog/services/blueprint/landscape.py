@@ -1,0 +1,199 @@
+"""Sections of a blueprint on who and what there is: teams, people, systems, tiers, scopes, business entities and their records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+from psycopg.types.range import TimestamptzRange
+
+from catalog.domain import records
+from catalog.domain import tiers as tier_rules
+from catalog.models import (
+    AttributeGroup,
+    Boundary,
+    BusinessEntity,
+    Domain,
+    Environment,
+    ScopeValue,
+    SlaTier,
+    System,
+    SystemEndpoint,
+    Team,
+)
+from catalog.services import snapshots
+from catalog.services.blueprint.writing import Writer
+from kernel.models import User
+
+
+def teams(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+    """A team with its group of people; its key never changes."""
+    key = writer.key(item, pointer)
+    name = writer.text(item, "name", pointer, 120) or key
+    kind = writer.found.choice(item.get("kind") or "domain", Team.Kind.choices, f"{pointer}/kind", noun="kind of team")
+    values = {
+        "name": name,
+        "kind": kind,
+        "email": writer.text(item, "email", pointer),
+        "on_call": writer.text(item, "on_call", pointer),
+    }
+    if not Team.objects.filter(key=key).exists():
+        group, _ = Group.objects.get_or_create(name=name)
+        if Team.objects.filter(group=group).exists():
+            group = Group.objects.create(name=f"{name} ({key})")
+        Team.objects.create(group=group, key=key, **values)
+        writer.record("created", "team", key, None, values)
+    else:
+        writer.upsert(Team, "team", {"key": key}, values, key)
+
+
+def people(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+    """A person or a service account, and the teams joined. Nobody is taken out of a team."""
+    username = writer.text(item, "username", pointer, 150, "Every person has a user name.")
+    if not username:
+        return
+    kind = writer.found.choice(item.get("kind") or "person", User.Kind.choices, f"{pointer}/kind", noun="kind of user")
+    values: dict[str, Any] = {n: writer.text(item, n, pointer, 150) for n in ("first_name", "last_name", "email")} | {
+        "kind": kind
+    }
+    if item.get("superuser") is True:
+        values |= {"is_superuser": True, "is_staff": True}
+    user = writer.upsert(User, "person", {"username": username}, values, username)
+    if not user.password:
+        user.set_password(writer.passwords.get(username))
+        user.save(update_fields=["password"])
+    wanted = {k: writer.found.one(Team, k, f"{pointer}/teams", noun="team") for k in item.get("teams") or []}
+    have = set(user.groups.values_list("id", flat=True))
+    new = [team.pk for team in wanted.values() if team is not None and team.pk not in have]
+    if new:
+        user.groups.add(*new)
+        writer.record("changed", "membership", username, None, {"joined": [t.key for t in wanted.values() if t and t.pk in new]})
+
+
+def environments(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+    """An environment, in the order of the document."""
+    key = writer.key(item, pointer)
+    position = int(pointer.rpartition("/")[2]) + 1
+    values = {
+        "name": writer.text(item, "name", pointer, 60) or key,
+        "is_fleet": item.get("is_fleet") is True,
+        "position": position,
+    }
+    writer.upsert(Environment, "environment", {"key": key}, values, key)
+
+
+def domains(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+    """A business domain and its owner."""
+    key = writer.key(item, pointer)
+    owner = writer.found.one(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team")
+    values = {
+        "name": writer.text(item, "name", pointer, 120) or key,
+        "owner_team": owner,
+        "position": int(pointer.rpartition("/")[2]) + 1,
+    }
+    writer.upsert(Domain, "domain", {"key": key}, values, key)
+
+
+def systems(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+    """A system and where it answers in each environment; secrets are named, never written."""
+    key = writer.key(item, pointer)
+    values: dict[str, Any] = {n: writer.text(item, n, pointer, 120) for n in ("vendor", "kind", "network_zone")}
+    values |= {
+        "name": writer.text(item, "name", pointer, 120) or key,
+        "description": writer.text(item, "description", pointer, 2000),
+        "deployment": writer.found.choice(
+            item.get("deployment"), System.Deployment.choices, f"{pointer}/deployment", noun="deployment"
+        ),
+        "owner_team": writer.found.one(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team"),
+    }
+    system = writer.upsert(System, "system", {"key": key}, values, key)
+    for env, endpoint in (item.get("endpoints") or {}).items():
+        environment = writer.found.one(Environment, env, f"{pointer}/endpoints/{env}", noun="environment")
+        if environment is None or not isinstance(endpoint, dict):
+            continue
+        at = f"{pointer}/endpoints/{env}"
+        values = {"base_url": writer.text(endpoint, "base_url", at, 500, "Give its address."),
+                  "auth_kind": writer.text(endpoint, "auth_kind", at, 40) or "none", "secret_ref": writer.text(endpoint, "secret_ref", at)}  # fmt: skip
+        writer.upsert(SystemEndpoint, "endpoint", {"system": system, "environment": environment}, values, f"{key}/{env}")
+
+
+def tiers(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+    """An SLA tier 0 to 3 with its promises."""
+    level = item.get("level")
+    if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= 3:
+        writer.found.add(f"{pointer}/level", "0, 1, 2 or 3.")
+        return
+    name = writer.text(item, "name", pointer, 80) or f"Tier {level}"
+    rules = item.get("rules") if isinstance(item.get("rules"), dict) else {}
+    tier_rules.read(level, name, rules or {})
+    writer.upsert(SlaTier, "tier", {"level": level}, {"name": name, "rules": rules}, str(level))
+
+
+def scopes(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+    """A banner, region or channel."""
+    dimension = writer.found.choice(item.get("dimension"), ScopeValue.Dimension.choices, pointer, noun="dimension")
+    key = writer.key(item, pointer)
+    if dimension and key:
+        values = {"name": writer.text(item, "name", pointer, 120) or key}
+        writer.upsert(ScopeValue, "scope", {"dimension": dimension, "key": key}, values, f"{dimension}/{key}")
+
+
+def entities(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+    """A business entity with its attribute groups."""
+    key = writer.key(item, pointer)
+    values = {
+        "name": writer.text(item, "name", pointer, 120) or key,
+        "domain": writer.found.one(Domain, item.get("domain"), f"{pointer}/domain", noun="domain"),
+        "aliases": [writer.found.text(a, f"{pointer}/aliases", limit=60) for a in item.get("aliases") or []],
+        "position": int(pointer.rpartition("/")[2]) + 1,
+    }
+    entity = writer.upsert(BusinessEntity, "entity", {"key": key}, values, key)
+    for n, group in enumerate(item.get("attribute_groups") or []):
+        group = group if isinstance(group, dict) else {"key": group}
+        group_key = writer.key(group, f"{pointer}/attribute_groups/{n}")
+        named = {
+            "name": writer.text(group, "name", f"{pointer}/attribute_groups/{n}", 120) or group_key.replace("-", " "),
+            "position": n + 1,
+        }
+        writer.upsert(AttributeGroup, "attribute_group", {"entity": entity, "key": group_key}, named, f"{key}/{group_key}")
+
+
+def boundaries(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+    """Which system is right about an entity, from when. One that was decided is kept and reported."""
+    entity = writer.found.one(BusinessEntity, item.get("entity") or "?", f"{pointer}/entity", noun="entity")
+    system = writer.found.one(System, item.get("system") or "?", f"{pointer}/system", noun="system")
+    begin, end = writer.time(item, "from", pointer), writer.time(item, "until", pointer)
+    group = None
+    if item.get("attribute_group"):
+        group = AttributeGroup.objects.filter(entity=entity, key=item["attribute_group"]).first()
+        if group is None:
+            writer.found.add(
+                f"{pointer}/attribute_group",
+                f"There is no attribute group {item['attribute_group']!r} of {item.get('entity')!r}.",
+            )
+            return
+    places: dict[str, ScopeValue | None] = dict.fromkeys(records.DIMENSIONS)
+    for name, key in (item.get("scope") or {}).items():
+        places[name] = ScopeValue.objects.filter(dimension=name, key=key).first() if name in places else None
+        if places.get(name) is None:
+            writer.found.add(f"{pointer}/scope/{name}", f"There is no {name} {key!r}.")
+            return
+    if entity is None or system is None:
+        return
+    key = f"{entity.key}/{group.key if group else 'all'}" + "".join(f"/{p.key}" for p in places.values() if p)
+    same = Boundary.objects.filter(entity=entity, attribute_group=group, **places)
+    if begin is not None:
+        same = same.filter(valid__startswith=begin) | same.filter(approval_id__isnull=False, valid__endswith=None)
+    present = same.order_by("-id").first()
+    if present is not None:
+        note = (
+            ""
+            if present.system_id == system.pk
+            else f"{present.system.key} is the record by decision; the blueprint says {system.key}"
+        )
+        writer.report.add("kept" if note else "unchanged", "boundary", key, note)
+        return
+    made = Boundary.objects.create(
+        entity=entity, attribute_group=group, system=system, valid=TimestamptzRange(begin, end, "[)"), **places
+    )
+    writer.record("created", "boundary", key, None, snapshots.of_boundary(made))

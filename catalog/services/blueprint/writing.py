@@ -1,0 +1,130 @@
+"""Writing what a blueprint says: each thing found by its key, changed only where it differs, reported and put into the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from django.db.models import Model
+
+from catalog.domain import words
+from catalog.services.lookup import Findings
+from kernel import audit
+from kernel.errors import Invalid
+from kernel.models import User
+
+
+@dataclass(slots=True)
+class Report:
+    """What applying a blueprint did, or would do. `lines` are (outcome, kind, key, note)."""
+
+    dry_run: bool
+    lines: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    def add(self, outcome: str, kind: str, key: Any, note: str = "") -> None:
+        self.lines.append((outcome, kind, str(key), note))
+
+    def number(self, outcome: str, kind: str = "") -> int:
+        return sum(1 for line in self.lines if line[0] == outcome and (not kind or line[1] == kind))
+
+    @property
+    def changed_anything(self) -> bool:
+        return any(line[0] in {"created", "changed"} for line in self.lines)
+
+    def summary(self) -> str:
+        counts = (
+            ", ".join(f"{self.number(o)} {o}" for o in ("created", "changed", "unchanged", "kept") if self.number(o)) or "nothing"
+        )
+        return f"{'Would be: ' if self.dry_run else ''}{counts}"
+
+
+@dataclass(slots=True)
+class Writer:
+    """One application of a blueprint: who applies it, what was found wrong, what was done, and which APIs were touched."""
+
+    found: Findings
+    report: Report
+    actor: User | None
+    base_dir: Path | None
+    passwords: dict[str, str]
+    touched: set[int] = field(default_factory=set)
+
+    def key(self, item: dict[str, Any], pointer: str, name: str = "key") -> str:
+        """The key of an item, noted when absent. Raises Invalid `estate.key` when it is no slug."""
+        key = self.found.text(item.get(name), f"{pointer}/{name}", limit=100, required="Every item has a key.")
+        if key and not words.is_slug(key):
+            raise Invalid(
+                "estate.key",
+                f"{key!r} is no key.",
+                {"findings": [{"pointer": f"/{name}", "message": "Small letters, digits, hyphens."}]},
+            )
+        return key
+
+    def upsert(
+        self, model: type[Model], kind: str, lookup_by: dict[str, Any], values: dict[str, Any], key: str, *, before: Any = None
+    ) -> Any:
+        """Create, or change only what differs, and say so in the ledger."""
+        row = model._default_manager.filter(**lookup_by).first()
+        if row is None:
+            row = model._default_manager.create(**lookup_by, **values)
+            self.record("created", kind, key, None, values)
+            return row
+        changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+        if not changed:
+            self.report.add("unchanged", kind, key)
+            return row
+        was = {name: getattr(row, name) for name in changed}
+        for name, value in changed.items():
+            setattr(row, name, value)
+        row.save(update_fields=list(changed))
+        self.record("changed", kind, key, was, changed)
+        return row
+
+    def record(self, outcome: str, kind: str, key: str, before: Any, after: Any) -> None:
+        """One line in the report and one entry in the ledger."""
+        self.report.add(outcome, kind, key)
+        verb = f"catalog.{kind}_{'declared' if outcome == 'created' else 'changed'}"
+        audit.record(
+            actor=self.actor, verb=verb, subject_kind=kind, subject_id=key[:120], before=_plain(before), after=_plain(after)
+        )
+
+    def text(self, item: dict[str, Any], name: str, pointer: str, limit: int = 200, required: str = "") -> str:
+        """A trimmed text of at most `limit` characters; `required` is what is said when it is absent."""
+        return self.found.text(item.get(name), f"{pointer}/{name}", limit=limit, required=required)
+
+    def time(self, item: dict[str, Any], name: str, pointer: str) -> datetime | None:
+        """A zone-aware moment, see `as_time`."""
+        return as_time(item.get(name), self.found, f"{pointer}/{name}")
+
+
+def as_time(value: Any, found: Findings, pointer: str) -> datetime | None:
+    """A zone-aware moment from YAML (a date is midnight UTC) or ISO 8601 text; None when absent, noted when unreadable."""
+    if value in (None, ""):
+        return None
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, str):
+        try:
+            made = datetime.fromisoformat(value)
+        except ValueError:
+            made = None
+        if made is not None:
+            return made if made.tzinfo else made.replace(tzinfo=UTC)
+    found.add(pointer, f"{str(value)[:60]!r} is no moment. Write 2026-11-23 or 2026-11-23T18:00:00+01:00.")
+    return None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, Model):
+        return getattr(value, "key", None) or getattr(value, "slug", None) or getattr(value, "level", None) or value.pk
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value
