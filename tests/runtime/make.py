@@ -115,7 +115,8 @@ class Flow:
         coalesce: bool = False, pace: float | None = None,
     ) -> int:  # fmt: skip
         made = self._id(
-            """insert into runtime_subscription (stream_id, target, instance, deployment_id, vendor_id, kind, idempotency, coalesce, batch, max_attempts, tier, open, pace)
+            """insert into runtime_subscription (stream_id, target, instance, deployment_id, vendor_id, kind, idempotency, coalesce, batch, max_attempts, tier, open,
+                 pace)
                values (%s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, true, %s) returning id""",
             self.stream, target, self.deployment, vendor or self.vendor(f"{self.key}-{target}"), kind, idempotency, coalesce, batch, max_attempts, self.tier, pace,
         )  # fmt: skip
