@@ -6,7 +6,8 @@ READY := $(VENV)/.ready
 STATE_DIR ?= $(CURDIR)/.state
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint types check bench schema reset demo-real faults screens format migrations fuzz
+MAKEFLAGS += --no-print-directory
+.PHONY: race help setup up test lint types check bench schema reset demo-real faults screens format migrations fuzz
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,9 +38,9 @@ types: $(READY) ## Static types
 schema: $(READY) ## Rewrite the OpenAPI snapshot after a deliberate change
 	$(BIN)/python manage.py spectacular --file docs/reference/openapi.yaml --validate --fail-on-warn
 
-check: lint types ## What CI runs: lint, types, contracts, migrations, OpenAPI snapshot, tests
+check: lint types ## What CI runs: lint, types, contracts, migrations, OpenAPI snapshot, all tests, the long sweeps too
 	$(BIN)/python -m portal.checks
-	$(MAKE) test
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m ""
 
 bench: $(READY) ## Measure against peers and limits (minutes; see docs/benchmarks.md)
 	$(BIN)/python -m bench
@@ -49,6 +50,9 @@ demo-real: $(READY) ## Run the demo on real retail data: make demo-real DATA=../
 
 faults: $(READY) ## The long fault campaign (about an hour)
 	$(BIN)/python -m tests.faults.campaign $(ARGS)
+
+race: $(READY) ## The model-based race test of decisions, 100,000 steps
+	TILLGATE_RACE_STEPS=100000 $(BIN)/python -m pytest tests/governance/test_races.py -n0 -s -q
 
 screens: $(READY) ## Screenshots of every page, wide, narrow and dark, into .screens/
 	$(BIN)/python -m tests.browser.screens

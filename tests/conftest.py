@@ -34,3 +34,9 @@ def _flush_past_the_guards():
     DatabaseOperations.execute_sql_flush = flush
     yield
     DatabaseOperations.execute_sql_flush = plain
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """On the throw-away server nothing is dropped at the end: the server goes with everything in it, open sessions included."""
+    return bool(os.environ.get("TEST_DATABASE_TEMPLATE"))

@@ -1,5 +1,5 @@
 """Integrations, their releases, what is deployed where, and the approvals that let it."""
-# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+# ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
 

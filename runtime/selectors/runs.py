@@ -3,7 +3,6 @@
 The source side is counted on the run's own row. The delivered side is worked out from positions: a run holds spans of the log, a
 target has passed everything up to its position, and what it could not pass with its batch is a row of its own.
 """
-# ruff: noqa: E501 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
 

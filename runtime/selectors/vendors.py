@@ -1,5 +1,5 @@
 """What all workers know of each vendor: breaker, back-off, quotas, and what is being tried again."""
-# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+# ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
 

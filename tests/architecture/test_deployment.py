@@ -17,7 +17,9 @@ def test_compose_names_every_process_and_no_secret_in_clear():
     assert {"postgres", "redis", "web", "worker", "scheduler", "migrate"} <= set(compose["services"])
     for name, service in compose["services"].items():
         for key, value in (service.get("environment") or {}).items():
-            assert key.endswith("_FILE") or not any(word in key for word in ("PASSWORD", "SECRET", "TOKEN")), f"{name}: {key}={value}"
+            assert key.endswith("_FILE") or not any(word in key for word in ("PASSWORD", "SECRET", "TOKEN")), (
+                f"{name}: {key}={value}"
+            )
 
 
 def test_docker_accepts_the_compose_file():

@@ -29,7 +29,11 @@ def test_no_module_is_named_after_nothing():
 
 
 def test_product_files_stay_below_five_hundred_lines():
-    long = {str(p.relative_to(ROOT)): n for p in tracked("*.py") if "migrations" not in p.parts and (n := len(p.read_text().splitlines())) > 560}
+    long = {
+        str(p.relative_to(ROOT)): n
+        for p in tracked("*.py")
+        if "migrations" not in p.parts and (n := len(p.read_text().splitlines())) > 560
+    }
     assert long == {}
 
 

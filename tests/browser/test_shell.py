@@ -63,6 +63,7 @@ def test_sign_in_works_without_script(browser, live_server, ann):
     context.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(page, sign_in, ann, axe, path, scheme):
@@ -72,6 +73,7 @@ def test_axe_finds_nothing(page, sign_in, ann, axe, path, scheme):
     axe()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", PAGES)
 def test_no_page_is_wider_than_a_narrow_window(page, sign_in, ann, path):
     sign_in(ann)

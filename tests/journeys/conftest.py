@@ -36,7 +36,9 @@ def drop(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def estate(sandbox: Sandbox, drop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings, transactional_db) -> Callable[..., str]:
+def estate(
+    sandbox: Sandbox, drop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings, transactional_db
+) -> Callable[..., str]:
     """`estate(deploy_everything=False)`: the demo retailer, pointed at the emulators."""
     given = {
         "SANDBOX_ERP_URL": sandbox.erp.url,

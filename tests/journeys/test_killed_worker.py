@@ -31,12 +31,22 @@ def until(true: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.thorough
 @pytest.mark.faults
-def test_three_hard_kills_in_the_middle_of_the_sales_job_lose_nothing_and_double_nothing(estate, sandbox: Sandbox, drop: Path, process):
+def test_three_hard_kills_in_the_middle_of_the_sales_job_lose_nothing_and_double_nothing(
+    estate, sandbox: Sandbox, drop: Path, process
+):
     estate(deploy_everything=True)
     sandbox.erp.fault("latency", ms=40, ops=["sales.batch"])  # so that there is a middle
     sandbox.stores.control(sell={"count": SALES // 6, "store": "all", "drop": str(drop)})
-    until(lambda: sum(e.effect == "sale.handed" for e in sandbox.stores.journal()) == sum(e.effect == "sale.rung" for e in sandbox.stores.journal()) >= SALES, "the files")
+    until(
+        lambda: (
+            sum(e.effect == "sale.handed" for e in sandbox.stores.journal())
+            == sum(e.effect == "sale.rung" for e in sandbox.stores.journal())
+            >= SALES
+        ),
+        "the files",
+    )
     for file in drop.rglob("*.xml"):  # they have lain quiet for a while
         os.utime(file, (time.time() - 60, time.time() - 60))
     run = runs.start("sales", "production", trigger="manual")

@@ -51,6 +51,7 @@ def test_a_server_killed_hard_comes_back_with_its_data(state: Path):
     with psycopg.connect(first.start_postgres(), autocommit=True) as connection:
         connection.execute("create table kept as select 1 as answer")
     os.kill(first.postgres_pid, signal.SIGKILL)
+    os.waitpid(first.postgres_pid, 0)
     second = Embedded(state, durable=True)
     try:
         with psycopg.connect(second.start_postgres()) as connection:

@@ -18,14 +18,14 @@ from kernel.models import User
 from portal import demo
 from runtime.services.working import WorkLoop
 from sandbox.client import Sandbox
-from tests.browser.conftest import browser, console, context, page, sign_in  # noqa: F401 - fixtures of the browser tests
+from tests.journeys.conftest import drop, estate, sandbox  # noqa: F401 - the retailer around a journey
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 DECIDERS = ("ida", "sofia", "lena", "ada", "sam", "rita")
 
 
 @pytest.fixture
-def retailer(estate: Callable[..., str]) -> Callable[[str], User]:
+def retailer(estate: Callable[..., str]) -> Callable[[str], User]:  # noqa: F811
     """The estate, the policy and the people; no integration yet. Answers a look-up of people by name."""
     from catalog.services import estate as blueprint
     from governance.services import policies
@@ -45,7 +45,7 @@ def settle() -> None:
         pass
 
 
-def register(page: Any, text: str) -> str:  # noqa: F811
+def register(page: Any, text: str) -> str:
     """Pastes the manifest; answers the digest of the release."""
     page.goto("/runtime/integrations/register/")
     page.get_by_label("or paste it").fill(text)
@@ -54,7 +54,7 @@ def register(page: Any, text: str) -> str:  # noqa: F811
     return page.url.rpartition("release=")[2].replace("%3A", ":")
 
 
-def open_change(page: Any) -> str:  # noqa: F811
+def open_change(page: Any) -> str:
     """Opens and submits the change for the present digest; answers its address."""
     page.goto("/changes/new/?kind=integration.deploy&subject=sales&environment=production")
     page.get_by_label("Title").fill("Deploy the sales job to production")
@@ -68,7 +68,7 @@ def open_change(page: Any) -> str:  # noqa: F811
     return page.url
 
 
-def approve(page: Any, sign_in: Any, retailer: Any, address: str, names: tuple[str, ...]) -> None:  # noqa: F811
+def approve(page: Any, sign_in: Any, retailer: Any, address: str, names: tuple[str, ...]) -> None:
     for name in names:
         sign_in(retailer(name))
         page.goto(address)
@@ -78,7 +78,7 @@ def approve(page: Any, sign_in: Any, retailer: Any, address: str, names: tuple[s
         settle()
 
 
-def sell(sandbox: Sandbox, drop: Path, count: int) -> int:
+def sell(sandbox: Sandbox, drop: Path, count: int) -> int:  # noqa: F811
     sandbox.stores.control(sell={"count": count, "store": "all", "drop": str(drop)})
     limit = time.monotonic() + 20
     while sum(e.effect == "sale.handed" for e in sandbox.stores.journal()) < count * 6:
@@ -132,7 +132,8 @@ def test_from_a_manifest_to_delivered_sales(page, sign_in, retailer, sandbox: Sa
     assert f"{len(posted)}" in page.locator("main").inner_text()
 
 
-def test_one_character_of_the_mapping_undoes_the_approvals_and_each_page_says_why(page, sign_in, retailer, sandbox: Sandbox, drop: Path):  # noqa: F811
+@pytest.mark.thorough
+def test_one_character_of_the_mapping_undoes_the_approvals(page, sign_in, retailer, sandbox: Sandbox, drop: Path):  # noqa: F811
     sign_in(retailer("ivy"))
     first = register(page, manifest_text())
     address = open_change(page)
