@@ -89,4 +89,7 @@ def _keep(state: Path, kept: Path) -> None:
 
 if "PYTEST_XDIST_WORKER" not in os.environ and not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
     _start()
+elif worker := os.environ.get("PYTEST_XDIST_WORKER", ""):
+    server, _, _ = os.environ["REDIS_URL"].rpartition("/")
+    os.environ["REDIS_URL"] = f"{server}/{int(worker.removeprefix('gw') or 0) + 1}"  # a worker's cache is its own to clear
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
