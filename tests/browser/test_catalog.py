@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.catalog import make
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,6 @@ def test_a_consumer_applies_and_the_owner_approves(page: Any, sign_in: Any, axe:
     assert page.get_by_text("Subscribed").count() == 2
 
 
-@pytest.mark.thorough
 def test_maps_and_lists_are_to_the_satisfaction_of_axe(page: Any, sign_in: Any, axe: Any) -> None:
     sign_in(make.person("stan"))
     for url in ("/systems-of-record/?entity=price&group=offer&focus=price-api", "/catalog/dependencies/", "/catalog/scorecards/", "/teams/", "/teams/pricing/",

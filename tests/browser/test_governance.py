@@ -14,7 +14,7 @@ from governance.services import changes, freezes
 from kernel import clock
 from tests.governance import make
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 PICTURES = os.environ.get("TILLGATE_PICTURES")
 
 
@@ -67,7 +67,6 @@ TABS = ("change", "differences", "checks", "impact", "evidence", "decide")
 PLACES = ("inbox", "changes", "new-change", "policies", "waivers", "freezes", "break-glass", "new-policy", "away")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_no_page_is_wider_than_a_narrow_window(page, sign_in, axe, house, change, scheme):
     make.in_review(house.author, make.thing("stock-feed"), title="Publish stock feed")

@@ -8,7 +8,7 @@ from kernel import clock
 from runtime.models import Parked, Run
 from tests.runtime import scene
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
 
 @pytest.fixture
@@ -37,7 +37,6 @@ def paths(day: scene.Day) -> list[str]:
     ]
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_any_page(page, sign_in, day, axe, scheme):
     sign_in(day.people.rita)
@@ -48,7 +47,6 @@ def test_axe_finds_nothing_on_any_page(page, sign_in, day, axe, scheme):
         axe(ignore=("target-size",) if "stores" in path else ())
 
 
-@pytest.mark.thorough
 def test_no_page_is_wider_than_a_narrow_window(page, sign_in, day):
     sign_in(day.people.rita)
     page.set_viewport_size({"width": 390, "height": 800})
