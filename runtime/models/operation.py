@@ -50,7 +50,10 @@ class Run(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(state="running") ^ models.Q(ended_at__isnull=False), name="run_ended_or_running"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["stream"], condition=models.Q(kind="collect", state="running"), name="run_one_collecting"
+            ),
         ]
 
     def __str__(self) -> str:
