@@ -46,12 +46,14 @@ def emit(topic: str, *, key: str | int, payload: Mapping[str, Any] | None = None
     return OutboxEvent.objects.create(topic=topic, key=str(key), payload=dict(payload or {}), request_id=request_id())
 
 
+# Materialized: a plan that runs the inner select again for each row would claim more than the limit.
 _CLAIM = """
+with c as materialized (
+  select id from kernel_outboxevent
+   where done_at is null and failed_at is null and available_at <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
+   order by id limit %(limit)s for update skip locked)
 update kernel_outboxevent o set attempts = o.attempts + 1, lease_until = clock_timestamp() + %(lease)s * interval '1 second'
-  from (select id from kernel_outboxevent
-         where done_at is null and failed_at is null and available_at <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
-         order by id limit %(limit)s for update skip locked) c
- where o.id = c.id returning o.id, o.topic, o.key, o.payload, o.attempts, o.request_id
+  from c where o.id = c.id returning o.id, o.topic, o.key, o.payload, o.attempts, o.request_id
 """
 
 
