@@ -84,11 +84,13 @@ def enqueue(event: Mapping[str, Any]) -> None:
             )
 
 
+# Materialized: a plan that runs the inner select again for each row would claim more than the limit.
 _CLAIM = """
+with c as materialized (
+  select w.id from governance_webhookdelivery w join governance_webhookendpoint e on e.id = w.endpoint_id and e.active
+   where w.state = 'open' and w.next_at <= clock_timestamp() order by w.id limit %(limit)s for update of w skip locked)
 update governance_webhookdelivery d set attempts = d.attempts + 1, next_at = clock_timestamp() + %(lease)s * interval '1 second'
-  from (select w.id from governance_webhookdelivery w join governance_webhookendpoint e on e.id = w.endpoint_id and e.active
-         where w.state = 'open' and w.next_at <= clock_timestamp() order by w.id limit %(limit)s for update of w skip locked) c
- where d.id = c.id returning d.id
+  from c where d.id = c.id returning d.id
 """
 
 
