@@ -15,8 +15,8 @@ help: ## Show this help
 $(READY): requirements.lock
 	$(PY) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
-	$(BIN)/python -m uv pip install -q --python $(BIN)/python -r requirements.lock
-	$(BIN)/python -m uv pip install -q --python $(BIN)/python --no-deps -e .
+	$(BIN)/python -m uv pip install -q --python $(BIN)/python --system-certs -r requirements.lock || $(BIN)/python -m pip install -q -r requirements.lock
+	$(BIN)/python -m uv pip install -q --python $(BIN)/python --system-certs --no-deps -e . || $(BIN)/python -m pip install -q --no-deps -e .
 	@touch $@
 
 setup: $(READY) ## Make .venv with everything locked in requirements.lock
