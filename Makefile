@@ -7,7 +7,7 @@ STATE_DIR ?= $(CURDIR)/.state
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: race help setup up test lint types check bench schema reset demo-real faults screens format migrations fuzz
+.PHONY: race help setup up test lint types check bench schema reset demo-real faults screens format migrations
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
