@@ -50,7 +50,7 @@ def mapper_of(manifest: Manifest, target: Target) -> Mapper:
                 raise Skipped
             return run(message.document, message.correlation)
         except MappingError as error:
-            raise Unmappable(str(error), pattern=f"{error.field}: {error.reason}") from None
+            raise Unmappable(str(error), pattern=error.pattern) from None
 
     return mapped
 
@@ -62,7 +62,7 @@ def _plain_mapper(run: Callable[..., Any]) -> Mapper:
         try:
             return run(message[2], message[3])
         except MappingError as error:
-            raise Unmappable(str(error), pattern=f"{error.field}: {error.reason}") from None
+            raise Unmappable(str(error), pattern=error.pattern) from None
 
     return mapped
 

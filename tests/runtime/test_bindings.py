@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from runtime.connectors.protocols import Call, Health, Idempotency, Item, Outcome, Refused, Retriable, Secrets, Unknown
+from runtime.domain import manifest as manifests
 from runtime.domain.manifest import EntityWrite, Target
+from runtime.ledger.parking import Unmappable
+from runtime.ledger.reading import Message
 from runtime.ledger.vendors import Outgoing
-from runtime.services.bindings import SinkVendor, traceparent
+from runtime.services.bindings import SinkVendor, mapper_of, traceparent
 
 
 class Sink:
@@ -104,3 +109,25 @@ def test_the_vendor_knows_a_message_by_what_the_manifest_says() -> None:
 
 def test_a_correlation_that_is_no_trace_id_makes_no_trace_context() -> None:
     assert traceparent(Outgoing(1, "k", "tg-1", "till-7", {})) is None
+
+
+def test_letters_of_one_fault_share_a_fingerprint_whatever_their_numbers_and_places() -> None:
+    each = [{"to": "amount", "from": "amount", "type": "decimal", "scale": 2, "required": True}]
+    mapping = {"mapping": "m", "version": "1", "fields": [{"to": "lines", "from": "lines", "each": each}]}
+    made = manifests.load(
+        {
+            "integration": "i", "title": "I", "domain": "sales", "owner": "o", "tier": 2, "sources": [{"name": "s", "system": "pos"}],
+            "event": {"name": "sale", "meaning": "fact"}, "targets": [{"name": "t", "system": "s4", "mapping": mapping, "writes": [], "idempotency": "N"}],
+        }
+    )  # fmt: skip
+    run = mapper_of(made, made.targets[0])
+    patterns, reasons = set(), set()
+    for place in (0, 3):
+        lines = [{"amount": "1.00"}] * place + [{"amount": f"{place}.123"}]
+        with pytest.raises(Unmappable) as stopped:
+            run(Message(1, "k", {"lines": lines}, ""))
+        patterns.add(stopped.value.pattern)
+        reasons.add(stopped.value.reason)
+    assert len(reasons) == 2, "each letter still says which line and which value"
+    assert len(patterns) == 1
+    assert "[]" in patterns.pop()
