@@ -4,6 +4,7 @@ from runtime.models.exceptions import Attempt, Conflict, Parked, Rejected
 from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
 from runtime.models.log import Head, Lane, Message, Stream
 from runtime.models.operation import Firing, Run, RunSpan, Schedule, Worker
+from runtime.models.replays import Replay
 from runtime.models.subscriptions import Delivery, Progress, Subscription, VendorState
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Progress",
     "Rejected",
     "Release",
+    "Replay",
     "Run",
     "RunSpan",
     "Schedule",

@@ -12,7 +12,7 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.parked import ParkedClaim, claim_parked
 from runtime.services.bindings import Binder
-from runtime.services.replays import deliver_dry
+from runtime.services.repeating import bind_chosen, deliver_dry, serve_chosen
 
 MAX_BATCHES = 20  # then the lane goes back, so that no lane keeps a worker for itself
 
@@ -50,12 +50,12 @@ def serve_one(
 def _serve(conn: Connection, binder: Binder, taken: Claim) -> Served:
     try:
         if taken.kind == "database":
-            serving = binder.table(taken)
-            passed = database_target.deliver(conn, taken, serving.table, serving.mapper, max_batches=MAX_BATCHES)
+            table, mapper = serve_chosen(conn, taken, binder.table(taken))
+            passed = database_target.deliver(conn, taken, table, mapper, max_batches=MAX_BATCHES)
         elif taken.kind == "dry":
             passed = deliver_dry(conn, taken, binder, max_batches=MAX_BATCHES)
         else:
-            passed = vendor_target.deliver(conn, taken, binder.vendor(taken), max_batches=MAX_BATCHES)
+            passed = vendor_target.deliver(conn, taken, bind_chosen(conn, taken, binder.vendor(taken)), max_batches=MAX_BATCHES)
         return Served(taken.kind, passed, taken.late)
     except Fenced:
         return Served(taken.kind, 0, taken.late, fenced=True)

@@ -1,132 +1,314 @@
-"""Replay: stored messages again, by the same code path. A dry run maps them and keeps a hash of what would have been sent."""
+"""Replay: stored messages again, by the same code path. Planned first, tried out, approved above a limit, then started and paced.
+
+A replay is another subscription over the same log with its own progress; `runtime.services.repeating` says what it passes over.
+"""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
+from governance.domain.approval import Approval
 from governance.domain.subject import Subject
 from governance.services import approvals
-from kernel import audit
+from kernel import audit, clock
 from kernel.digest import digest_of
-from kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.viewer import Viewer
 from runtime import permissions
-from runtime.ledger.claims import Claim, Proof, release, step
-from runtime.ledger.connections import Connection
-from runtime.ledger.parking import map_messages
-from runtime.ledger.reading import take
-from runtime.models import Lane, Progress, Subscription
-from runtime.services.bindings import Binder
+from runtime.models import Lane, Parked, Progress, Replay, Subscription
 
 APPROVAL_ABOVE = 10_000
-_encode = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
+SLOWEST, FASTEST = 0.01, 1_000.0  # messages per second and lane
+Spans = dict[int, tuple[int, int]]
+
+_BOUNDS = """
+select m.lane, min(m.position), max(m.position), count(*) from runtime_message m
+  join runtime_progress p on p.subscription_id = %(subscription)s and p.lane = m.lane and m.position <= p.position
+ where m.stream_id = %(stream)s and m.received_at >= %(since)s and (%(until)s::timestamptz is null or m.received_at < %(until)s)
+   and m.key >= %(key_from)s collate "C"
+   and (%(key_to)s = '' or m.key <= %(key_to)s collate "C" or starts_with(m.key, %(key_to)s)) group by m.lane"""
 
 
-def bounds(subscription: Subscription, *, since: datetime, until: datetime | None = None) -> dict[int, tuple[int, int]]:
+def bounds(subscription: Subscription, *, since: datetime, until: datetime | None = None) -> Spans:
     """{lane: (first, last)} of the messages that arrived in a period and were passed by this subscription."""
+    return choose(subscription, since=since, until=until)[0]
+
+
+def choose(
+    subscription: Subscription, *, since: datetime, until: datetime | None = None, key_from: str = "", key_to: str = ""
+) -> tuple[Spans, int]:
+    """Spans of what arrived in a period under keys between two bounds and was passed by this subscription; and how many messages."""
+    chosen = {"subscription": subscription.pk, "stream": subscription.stream_id, "since": since, "until": until}
     with connection.cursor() as cursor:
-        cursor.execute(
-            """select m.lane, min(m.position), max(m.position) from runtime_message m
-                 join runtime_progress p on p.subscription_id = %s and p.lane = m.lane and m.position <= p.position
-                where m.stream_id = %s and m.received_at >= %s and (%s::timestamptz is null or m.received_at < %s) group by m.lane""",
-            [subscription.pk, subscription.stream_id, since, until, until],
-        )
-        return {lane: (first, last) for lane, first, last in cursor.fetchall()}
+        cursor.execute(_BOUNDS, chosen | {"key_from": key_from, "key_to": key_to})
+        rows = cursor.fetchall()
+    return {lane: (first, last) for lane, first, last, _ in rows}, sum(row[3] for row in rows)
 
 
-def subject_of(subscription: Subscription, spans: dict[int, tuple[int, int]]) -> Subject:
+def identity_of(subscription: Subscription) -> str:
+    """ "sales/journal" or "prices/stores/0187": what a change about a replay is about."""
+    return "/".join(filter(None, (subscription.stream.integration.key, subscription.target, subscription.instance)))
+
+
+def subject_of(subscription: Subscription, spans: Spans, **more: Any) -> Subject:
     """What an approver of a large replay decides on: exactly these positions of this target."""
-    identity = f"{subscription.stream.integration.key}/{subscription.target}{'/' + subscription.instance if subscription.instance else ''}"
-    return Subject(
-        "replay",
-        identity,
-        digest_of({"subscription": subscription.pk, "spans": {str(k): list(v) for k, v in sorted(spans.items())}}),
-    )
+    content = {"subscription": subscription.pk, "spans": {str(k): list(v) for k, v in sorted(spans.items())}, **more}
+    return Subject("replay", identity_of(subscription), digest_of(content))
 
 
 def open_replay(
-    subscription_id: int, *, spans: dict[int, tuple[int, int]], dry: bool, pace: float | None, actor: User | None, reason: str
+    subscription_id: int, *, spans: Spans, dry: bool, pace: float | None, actor: User | None, reason: str
 ) -> Subscription:
-    """A replay is another subscription over the same log with its own progress.
+    """Plan-less replay of given spans, started at once.
 
     `pace` in messages per second and lane. Delivered again means: with a vendor of class K, L or N the message's own key is
     asked for or honoured, so a repetition has no second effect; class U is refused. Above APPROVAL_ABOVE messages an approval
     of `subject_of` is needed. Raises Invalid, Forbidden, NotApproved.
     """
-    subscription = (
-        Subscription.objects.select_related("stream__integration__owner_team", "deployment").filter(pk=subscription_id).first()
-    )
-    if subscription is None:
-        raise NotFound("subscription.unknown", f"There is no target {subscription_id}.")
+    subscription = _target(subscription_id, actor)
     if not spans or not reason.strip():
         raise Invalid("replay.empty", "A replay names the messages and the reason.")
-    if actor is not None and not (allowed := permissions.may_operate(Viewer.of(actor), subscription.stream.integration)):
-        raise Forbidden("integration.not_operator", allowed.reason)
-    if not dry and subscription.idempotency == "U":
-        raise Conflict(
-            "replay.unsafe",
-            "This target neither keeps keys nor can be asked: a replay could act twice. Redrive single messages instead.",
-        )
+    if not dry:
+        _demand_safe(subscription)
     count = sum(last - first + 1 for first, last in spans.values())
     with transaction.atomic():
         if not dry and count > APPROVAL_ABOVE:
             subject = subject_of(subscription, spans)
             approvals.require(subject, subject.digest, subscription.stream.environment, actor=actor)
-        made = Subscription.objects.create(
-            stream=subscription.stream, target=subscription.target, instance=subscription.instance, deployment=subscription.deployment, vendor=subscription.vendor,
-            kind="dry" if dry else subscription.kind, idempotency=subscription.idempotency, coalesce=subscription.coalesce, batch=subscription.batch,
-            max_attempts=subscription.max_attempts, tier=3, pace=pace, replay_of=subscription,
-        )  # fmt: skip
-        lanes = set(Lane.objects.filter(stream=subscription.stream).values_list("lane", flat=True))
-        Progress.objects.bulk_create(
-            Progress(subscription=made, lane=lane, position=first - 1, upto=last)
-            for lane, (first, last) in sorted(spans.items())
-            if lane in lanes
-        )
-        audit.record(
-            actor=actor, verb="runtime.replay_opened", subject_kind="integration", subject_id=subscription.stream.integration.key, reason=reason,
-            after={"replay": made.pk, "dry": dry, "messages": count, "spans": {str(k): list(v) for k, v in spans.items()}},
-        )  # fmt: skip
+        made = _subscribe(subscription, spans, dry=dry, pace=pace)
+        _record("runtime.replay_opened", subscription, actor, reason, replay=made.pk, dry=dry, messages=count, spans=spans)
         return made
 
 
+def plan(
+    subscription_id: int,
+    *,
+    since: datetime,
+    until: datetime | None = None,
+    key_from: str = "",
+    key_to: str = "",
+    pace: float | None,
+    actor: User | None,
+    reason: str,
+) -> Replay:
+    """Fix what shall be delivered again; nothing is sent. Raises Invalid `replay.plan` with findings, `replay.empty`, Forbidden."""
+    subscription = _target(subscription_id, actor)
+    until = until or clock.now()
+    found = []
+    if since >= until:
+        found.append(finding("/until", "the end is after the beginning"))
+    if key_from and key_to and key_from > key_to and not key_from.startswith(key_to):
+        found.append(finding("/key_to", "the last key comes after the first one"))
+    if pace is not None and not SLOWEST <= pace <= FASTEST:
+        found.append(finding("/pace", f"a pace lies between {SLOWEST:g} and {FASTEST:g} messages per second"))
+    if not reason.strip():
+        found.append(finding("/reason", "say why"))
+    if found:
+        raise Invalid("replay.plan", f"The replay cannot be planned: {found[0]['message']}.", {"findings": found})
+    spans, count = choose(subscription, since=since, until=until, key_from=key_from, key_to=key_to)
+    if not count:
+        raise Invalid(
+            "replay.empty",
+            "Nothing that this target has passed arrived in that time under such keys. Nothing was planned.",
+            {"findings": [finding("/since", "nothing to deliver again was found")]},
+        )
+    with transaction.atomic():
+        made = Replay.objects.create(
+            target=subscription, since=since, until=until, key_from=key_from, key_to=key_to, pace=pace, reason=reason.strip(),
+            spans={str(lane): list(span) for lane, span in sorted(spans.items())}, messages=count, planned_by=actor,
+        )  # fmt: skip
+        made.digest = subject_of(subscription, spans, keys=[key_from, key_to], plan=made.pk).digest
+        made.save(update_fields=["digest"])
+        _record("runtime.replay_planned", subscription, actor, reason, plan=made.pk, messages=count, spans=spans)
+    return made
+
+
+def subject(replay: Replay) -> Subject:
+    """What a change about this plan is about."""
+    return Subject("replay", identity_of(replay.target), replay.digest)
+
+
+def approval_for(replay: Replay, *, actor: User | None) -> Approval | None:
+    """The approval that lets it start; None where it is small enough to need none. Raises NotApproved."""
+    if replay.messages <= APPROVAL_ABOVE:
+        return None
+    about = subject(replay)
+    return approvals.require(about, about.digest, replay.target.stream.environment, actor=actor)
+
+
+def try_out(replay_id: int, *, actor: User | None) -> Replay:
+    """Start a dry run: workers map every chosen message with the deployed release and send nothing. An earlier one is set aside."""
+    with transaction.atomic():
+        replay = _locked(replay_id, actor)
+        if replay.state != Replay.State.PLANNED:
+            raise Conflict("replay.not_planned", f"This replay is {replay.state}; a dry run comes before it starts.")
+        if replay.trial_id is not None:
+            Subscription.objects.filter(pk=replay.trial_id).update(open=False)
+        replay.trial = _subscribe(replay.target, _spans(replay), dry=True, pace=None)
+        replay.save(update_fields=["trial"])
+        _record("runtime.replay_tried", replay.target, actor, "", plan=replay.pk)
+        _notify()
+    return replay
+
+
+def start(replay_id: int, *, actor: User | None) -> Replay:
+    """Deliver again, at the plan's pace. Starting what runs already changes nothing. Raises NotApproved, Conflict, Forbidden."""
+    with transaction.atomic():
+        replay = _locked(replay_id, actor)
+        if replay.state in (Replay.State.RUNNING, Replay.State.DONE):
+            return replay
+        if replay.state != Replay.State.PLANNED:
+            raise Conflict("replay.cancelled", "This replay was cancelled. Plan another one.")
+        if not replay.target.open:
+            raise Conflict("replay.target_closed", "This target takes no work any more, so nothing can be delivered again.")
+        _demand_safe(replay.target)
+        held = approval_for(replay, actor=actor)
+        if held is not None:
+            approvals.mark_used(held.id, actor=actor)
+        replay.subscription = _subscribe(replay.target, _spans(replay), dry=False, pace=replay.pace)
+        replay.state, replay.started_by, replay.approval_id = Replay.State.RUNNING, actor, held.id if held else None
+        replay.started_at = clock.now()
+        replay.save(update_fields=["subscription", "state", "started_by", "started_at", "approval"])
+        _close_trial(replay)
+        _record("runtime.replay_opened", replay.target, actor, replay.reason, plan=replay.pk, messages=replay.messages)
+        _notify()
+    return replay
+
+
+def cancel(replay_id: int, *, actor: User | None, reason: str) -> Replay:
+    """Send nothing further. What was sent stays sent; a call without an answer is still asked about; what would have been tried
+    again is let go, for its first delivery stands."""
+    if not reason.strip():
+        raise Invalid("replay.reason", "Say why it is cancelled.", {"findings": [finding("/reason", "say why")]})
+    with transaction.atomic():
+        replay = _locked(replay_id, actor)
+        if replay.state not in (Replay.State.PLANNED, Replay.State.RUNNING):
+            raise Conflict("replay.ended", f"This replay is {replay.state}.")
+        _close_trial(replay)
+        if replay.subscription_id is not None:
+            Subscription.objects.filter(pk=replay.subscription_id).update(open=False)
+            Parked.objects.filter(subscription_id=replay.subscription_id, state__in=("retry", "behind")).delete()
+        Replay.objects.filter(pk=replay.pk).update(state=Replay.State.CANCELLED, ended_at=Now())
+        _record("runtime.replay_cancelled", replay.target, actor, reason, plan=replay.pk)
+        replay.refresh_from_db()
+    return replay
+
+
 def close_finished() -> int:
-    """Close replays that have reached their end; answers how many."""
+    """Close replays and dry runs that have passed everything and have nothing parked; answers how many."""
     done = 0
     for replay in Subscription.objects.filter(open=True).exclude(replay_of=None):
         rows: list[Any] = list(Progress.objects.filter(subscription=replay).values_list("position", "upto"))
-        if rows and all(upto is not None and position >= upto for position, upto in rows):
+        if not rows or any(upto is None or position < upto for position, upto in rows):
+            continue
+        if Parked.objects.filter(subscription=replay).exists():  # closed, it could not be tried or redriven any more
+            continue
+        with transaction.atomic():
             done += Subscription.objects.filter(pk=replay.pk, open=True).update(open=False)
+            Replay.objects.filter(subscription=replay, state=Replay.State.RUNNING).update(state=Replay.State.DONE, ended_at=Now())
     return done
 
 
-def deliver_dry(conn: Connection, taken: Claim, binder: Binder, *, max_batches: int) -> int:
-    """Map and hash, send nothing. The evidence of each batch carries the hash, so two runs over the same log can be compared."""
-    manifest = binder.manifest(taken.release)
-    target = manifest.target(taken.target)
-    mapper = binder.table(taken).mapper if target.table is not None else binder.mapper(taken)
-    position, passed = taken.position, 0
-    for _ in range(max_batches):
-        messages = take(conn, taken, position, taken.batch_size())
-        if not messages:
-            break
-        mapped, stops, skipped = map_messages(messages, mapper)
-        content = hashlib.sha256()
-        for message, document in mapped:
-            content.update(f"{message.position}\n".encode() + _encode(document) + b"\n")
-        proof = Proof(
-            messages[0].position, messages[-1].position, "dry", len(mapped), 0, len(skipped), len(stops), 0, [content.hexdigest()]
-        )  # fmt: skip
-        step(conn, taken, messages[-1].position, proof=proof)
-        position, passed = messages[-1].position, passed + len(messages)
-    release(conn, taken, wait=passed / taken.pace if taken.pace else 0.0)
-    return passed
+# -- inside --------------------------------------------------------------------------------------------------------------
+def _target(subscription_id: int, actor: User | None) -> Subscription:
+    found = (
+        Subscription.objects.select_related("stream__integration__owner_team", "deployment")
+        .filter(pk=subscription_id, replay_of=None)
+        .first()
+    )
+    if found is None:
+        raise NotFound("subscription.unknown", f"There is no target {subscription_id}.")
+    _authorise(found, actor)
+    return found
 
 
-__all__ = ["APPROVAL_ABOVE", "bounds", "close_finished", "deliver_dry", "open_replay", "subject_of"]
+def _authorise(target: Subscription, actor: User | None) -> None:
+    if actor is not None and not (allowed := permissions.may_operate(Viewer.of(actor), target.stream.integration)):
+        raise Forbidden("integration.not_operator", allowed.reason)
+
+
+def _locked(replay_id: int, actor: User | None) -> Replay:
+    found = (
+        Replay.objects.select_for_update(of=("self",))
+        .select_related("target__stream__integration__owner_team", "target__deployment")
+        .filter(pk=replay_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound("replay.unknown", f"There is no replay {replay_id}.")
+    _authorise(found.target, actor)
+    return found
+
+
+def _demand_safe(target: Subscription) -> None:
+    if target.idempotency == "U":
+        raise Conflict(
+            "replay.unsafe",
+            "This target neither keeps keys nor can be asked: a replay could act twice. Redrive single messages instead.",
+        )
+
+
+def _spans(replay: Replay) -> Spans:
+    return {int(lane): (int(span[0]), int(span[1])) for lane, span in replay.spans.items()}
+
+
+def _subscribe(target: Subscription, spans: Mapping[int, tuple[int, int]], *, dry: bool, pace: float | None) -> Subscription:
+    made = Subscription.objects.create(
+        stream=target.stream, target=target.target, instance=target.instance, deployment_id=target.deployment_id, vendor_id=target.vendor_id,
+        kind="dry" if dry else target.kind, idempotency=target.idempotency, coalesce=target.coalesce, batch=target.batch,
+        max_attempts=target.max_attempts, tier=3, pace=pace, replay_of=target,
+    )  # fmt: skip
+    lanes = set(Lane.objects.filter(stream=target.stream).values_list("lane", flat=True))
+    Progress.objects.bulk_create(
+        Progress(subscription=made, lane=lane, position=first - 1, upto=last)
+        for lane, (first, last) in sorted(spans.items())
+        if lane in lanes
+    )
+    return made
+
+
+def _close_trial(replay: Replay) -> None:
+    if replay.trial_id is not None:
+        Subscription.objects.filter(pk=replay.trial_id).update(open=False)
+
+
+def _record(verb: str, target: Subscription, actor: User | None, reason: str, **after: Any) -> None:
+    if "spans" in after:
+        after["spans"] = {str(lane): list(span) for lane, span in after["spans"].items()}
+    after |= {"target": target.target, "instance": target.instance, "environment": target.stream.environment}
+    audit.record(
+        actor=actor,
+        verb=verb,
+        subject_kind="integration",
+        subject_id=target.stream.integration.key,
+        reason=reason,
+        after=after,
+    )
+
+
+def _notify() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_notify('tillgate_work', '')")
+
+
+__all__ = [
+    "APPROVAL_ABOVE",
+    "approval_for",
+    "bounds",
+    "cancel",
+    "choose",
+    "close_finished",
+    "identity_of",
+    "open_replay",
+    "plan",
+    "start",
+    "subject",
+    "subject_of",
+    "try_out",
+]
