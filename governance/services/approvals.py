@@ -29,29 +29,48 @@ def require(
     so that the caller's effect and the approval agree. `actor` is who puts it into effect. `freeze` False leaves freeze windows to
     the caller, who judges them by himself; break-glass opens them anyway.
     """
-    at = at or clock.now()
-    rows = models.Approval.objects.filter(subject_kind=subject.kind, subject_id=subject.id, environment=environment).order_by(
-        "-id"
-    )
-    if transaction.get_connection().in_atomic_block:
-        rows = rows.select_for_update()
-    listed = [
-        (made, unmet_of(made, digest=digest, at=at, actor_id=actor.pk if actor else None)) for made in map(as_value, rows[:50])
-    ]
-    chosen, unmet = best(listed)
-    if chosen is not None:
-        unmet = (
-            _lost_rights(chosen)
-            + _blocking(chosen)
-            + (_frozen(chosen, at) if freeze and chosen.origin == "review" and chosen.used_at is None else [])
-        )
-    elif not unmet:
-        message = f"Nobody has approved {subject.id} at {short(digest)} for {environment}."
-        unmet = [{"code": "approval.missing", "message": message, "fix": "Open a change request for it and have it decided."}]
+    lock = transaction.get_connection().in_atomic_block
+    chosen, unmet = _judged(subject, digest, environment, at or clock.now(), actor=actor, freeze=freeze, lock=lock)
     if unmet or chosen is None:
         said = " ".join(str(u["message"]) for u in unmet)
         raise NotApproved("approval.unmet", f"{subject.id} may not go to {environment}: {said}", {"unmet": unmet})
     return chosen
+
+
+def unmet(subject: Subject, environment: str, at: datetime) -> list[dict[str, Any]]:
+    """What `require` would say about the subject's digest at `at`, for a page that only shows it. Locks nothing, raises nothing.
+
+    While the planned window has not opened yet, what else is missing by now is said beside it.
+    """
+    found = _judged(subject, subject.digest, environment, at, actor=None, freeze=True, lock=False)[1]
+    if found and all(u["code"] == "approval.before_window" for u in found):
+        waiting = as_value(models.Approval.objects.get(pk=found[0]["approval"]))
+        found = found + _lost_rights(waiting) + _blocking(waiting)
+    return found
+
+
+def _judged(
+    subject: Subject, digest: str, environment: str, at: datetime, *, actor: User | None, freeze: bool, lock: bool
+) -> tuple[Approval | None, list[dict[str, Any]]]:
+    rows = models.Approval.objects.filter(subject_kind=subject.kind, subject_id=subject.id, environment=environment).order_by(
+        "-id"
+    )
+    if lock:
+        rows = rows.select_for_update()
+    listed = [
+        (made, unmet_of(made, digest=digest, at=at, actor_id=actor.pk if actor else None)) for made in map(as_value, rows[:50])
+    ]
+    chosen, missing = best(listed)
+    if chosen is not None:
+        missing = (
+            _lost_rights(chosen)
+            + _blocking(chosen)
+            + (_frozen(chosen, at) if freeze and chosen.origin == "review" and chosen.used_at is None else [])
+        )
+    elif not missing:
+        message = f"Nobody has approved {subject.id} at {short(digest)} for {environment}."
+        missing = [{"code": "approval.missing", "message": message, "fix": "Open a change request for it and have it decided."}]
+    return chosen, missing
 
 
 def as_value(row: models.Approval) -> Approval:

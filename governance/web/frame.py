@@ -8,13 +8,14 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils.http import urlencode
 
 from governance import permissions
 from governance.domain import kinds
 from governance.domain.freeze import Scope
-from governance.models import Approval, ChangeRequest, CheckResult, Decision, Waiver
+from governance.models import ChangeRequest, CheckResult, Decision, Waiver
 from governance.selectors import freezes, rights, seats
-from governance.services import changes, reviews
+from governance.services import approvals, changes, reviews
 from governance.web import tones
 from kernel import clock
 from kernel import tones as kernel_tones
@@ -84,12 +85,13 @@ def _kind(change: ChangeRequest) -> kinds.ChangeKind | None:
 
 
 def _panel(kind: kinds.ChangeKind | None, change: ChangeRequest) -> str:
-    """The address of the owning room's fragment about the first subject, empty where it has none."""
+    """The address of the owning room's fragment about the first subject at the digest that is judged, empty where it has none."""
     subject = change.subjects.first()
     if kind is None or not kind.panel or subject is None:
         return ""
     try:
-        return reverse(kind.panel, args=[subject.subject_id])
+        about = urlencode({"digest": subject.digest, "environment": change.environment})
+        return f"{reverse(kind.panel, args=[subject.subject_id])}?{about}"
     except NoReverseMatch:
         return ""
 
@@ -125,16 +127,7 @@ def gate_of(
     now: datetime,
 ) -> Gate:
     if change.state == State.APPROVED:
-        approval = Approval.objects.filter(change=change, voided_at=None).first()
-        if approval and approval.apply_until and now >= approval.apply_until:
-            return Gate(
-                kernel_tones.stop("Deny", "gate-shut"), ("The planned window has passed",), "Open a new change with a new window."
-            )
-        note = (
-            "It goes live in its planned window." if change.planned_from and now < change.planned_from else "It may go live now."
-        )
-        problem = (change.apply_error,) if change.apply_error else ()
-        return Gate(kernel_tones.ok("Approved", "gate-open"), problem, note)
+        return _approved(change, now)
     if change.state == State.APPLIED:
         return Gate(kernel_tones.ok("In effect", "gate-open"), (), "It was put into effect under this approval.")
     if change.state in (State.REJECTED, State.WITHDRAWN):
@@ -159,6 +152,18 @@ def gate_of(
         tuple(reasons),
         "Opens by itself when the checks are settled and all seats are filled.",
     )
+
+
+def _approved(change: ChangeRequest, now: datetime) -> Gate:
+    """An approved change as the door itself would judge it now: a seal does not outlive its waiver, its window or a right that is gone."""
+    found = [u for subject in changes.subjects_of(change) for u in approvals.unmet(subject, change.environment, now)]
+    stops = [u for u in found if u["code"] != "approval.before_window"]
+    if stops:
+        reasons = tuple(dict.fromkeys(str(u["message"]) for u in stops))
+        return Gate(kernel_tones.stop("Deny", "gate-shut"), reasons, str(stops[0]["fix"]))
+    problem = (change.apply_error,) if change.apply_error else ()
+    note = "It goes live in its planned window." if found else "It may go live now."
+    return Gate(kernel_tones.ok("Approved", "gate-open"), problem, note)
 
 
 def _may_apply(change: ChangeRequest, kind: kinds.ChangeKind | None) -> Permission | None:
