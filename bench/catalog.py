@@ -240,7 +240,7 @@ def measure(asked: list[dict[str, Any]], rounds: int) -> tuple[dict[str, list[fl
     from django.db import connection
 
     from catalog.domain.browse import Criteria
-    from catalog.selectors import search
+    from catalog.selectors import search, vocabulary
     from kernel.viewer import Viewer
 
     class Somebody:
@@ -250,7 +250,7 @@ def measure(asked: list[dict[str, Any]], rounds: int) -> tuple[dict[str, list[fl
 
     viewer = Viewer(user=Somebody(), team_ids=frozenset({3, 4}))
     criteria = [Criteria(q=a["q"], chosen=a.get("chosen", {})) for a in asked]
-    understood = [search.understand(c.q).tsquery for c in criteria]
+    understood = [vocabulary.understand(c.q).tsquery for c in criteria]
 
     def run(sql: str, params: list[Any]) -> None:
         with connection.cursor() as cursor:
@@ -262,7 +262,7 @@ def measure(asked: list[dict[str, Any]], rounds: int) -> tuple[dict[str, list[fl
     plain_list = "select api_id, slug, name, purpose, team_name, versions from catalog_apisearch order by name, api_id limit 25"
     actors: dict[str, Callable[[int], object]] = {
         "search with facets": lambda n: search.browse(criteria[n], viewer=viewer),
-        "page alone": lambda n: search._page(criteria[n], understood[n], viewer),
+        "page alone": lambda n: search.page(criteria[n], understood[n], viewer=viewer),
         "facets alone": lambda n: search.count_facets(criteria[n], understood[n], viewer=viewer),
         "facets of everything": lambda n: search.count_facets(Criteria(), None, viewer=viewer),
         "plain full text": lambda n: run(plain_search, [criteria[n].q or "price"]),

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from catalog.domain.browse import NONE
 from catalog.models import ApiSearch
-from catalog.selectors import search
+from catalog.selectors import vocabulary
 
 
 class Keys(django_filters.BaseInFilter, django_filters.CharFilter):
@@ -36,10 +36,11 @@ class ApiFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def words(self, queryset: QuerySet[ApiSearch], name: str, value: str) -> QuerySet[ApiSearch]:
-        understood = search.understand(value.replace("\x00", " "))
+        understood = vocabulary.understand(value.replace("\x00", " "))
         if understood.tsquery is None:
             return queryset.none()
-        return queryset.extra(where=["api_id in (select catalog_search_matches(%s::tsquery))"], params=[understood.tsquery])
+        found = "api_id in (select m.api_id from catalog_search_hits(%s::tsquery, %s::tsquery, '', false) m)"
+        return queryset.extra(where=[found], params=[understood.tsquery.strict, understood.tsquery.wide])  # noqa: S610 - parameters are bound
 
     def has_state(self, queryset: QuerySet[ApiSearch], name: str, value: str) -> QuerySet[ApiSearch]:
         return queryset.filter(states__contains=[value])

@@ -14,6 +14,13 @@ MAX_CHOSEN: Final = 40
 PAGE_SIZE: Final = 25
 NONE: Final = "none"
 """The facet value that stands for "nobody has said"."""
+CODES: Final[dict[str, tuple[str, ...]]] = {
+    "layer": ("", "experience", "process", "system"),
+    "style": ("", "rest", "odata", "soap", "graphql", "event", "file"),
+    "tier": ("", "0", "1", "2", "3"),
+    "data": ("", "public", "internal", "personal", "cardholder"),
+}
+"""Values of the short facets in the order of their codes in `ApiFacets`; the code is the place, from 0, which is "not stated"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,14 @@ from catalog.models.imports import ContractUpload, ImportRow, ImportRun
 from catalog.models.ownership import Domain, Team
 from catalog.models.records import AttributeGroup, Boundary, BusinessEntity, ScopeValue
 from catalog.models.scorecards import Campaign
-from catalog.models.search import ApiSearch, SavedSearch, SearchWord
+from catalog.models.search import ApiFacets, ApiSearch, SavedSearch, SearchWord
 from catalog.models.systems import Environment, System, SystemEndpoint
 from catalog.models.tiers import SlaTier
 
 __all__ = [
     "Api",
     "ApiEntity",
+    "ApiFacets",
     "ApiGroupObjectPermission",
     "ApiSearch",
     "ApiUserObjectPermission",

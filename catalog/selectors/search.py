@@ -1,45 +1,36 @@
-"""Search and browse over one denormalised table: words with ranking and typo tolerance, facets with counts, visibility inside."""
+"""Search and browse over denormalised tables: words with ranking and typo tolerance, facets with counts, visibility inside."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import orjson
 from django.db import connection
 
-from catalog.domain import spelling, words
-from catalog.domain.browse import FACETS, MAX_WORDS, NONE, PAGE_SIZE, Criteria
+from catalog.domain import words
+from catalog.domain.browse import CODES, FACETS, NONE, PAGE_SIZE, Criteria
+from catalog.domain.lifecycle import STATES
+from catalog.selectors.vocabulary import Query, Understood, quoted, understand
 from kernel.viewer import Viewer
 
-_COLUMN = {name: name for name in FACETS} | {"data": "data_class", "state": "states"}
-_SHORT = ("domain", "layer", "style", "tier", "data")
-_ORDER = {
+_COLUMN: Final = {name: name for name in FACETS} | {"state": "states"}
+# Few combinations of the short lists exist: rows are first counted by combination, and those are added up.
+_SHORT: Final = ("domain", "layer", "style", "tier", "data")
+_LONG: Final = ("system", "team", "state")
+_NAMED: Final = {"domain": ("catalog_domain", "id"), "system": ("catalog_system", "id"), "team": ("catalog_team", "group_id")}
+_ORDER: Final = {
     "best": "rank desc, calls desc nulls last, name, api_id",
     "used": "calls desc nulls last, consumers desc, name, api_id",
     "newest": "changed_at desc, api_id desc",
     "name": "name, api_id",
 }
-_LINE = (
+_LINE: Final = (
     "api_id, slug, name, purpose, domain, layer, style, tier, data_class, system, team, team_name, record_names, versions, consumers, "
     "calls, judged, restricted, changed_at"
 )
 
-
-_MATCHES = "api_id in (select catalog_search_matches(%(q)s::tsquery))"
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """How the words were read. `tsquery` is None where there are no words; `corrected` maps a word that nothing holds to the
-    nearest words that something holds."""
-
-    tsquery: str | None
-    corrected: dict[str, list[str]]
-    any_of: str | None = None
-    unsure: bool = False
+Counts = dict[str, list[tuple[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,7 @@ class Results:
 
     rows: list[dict[str, Any]]
     total: int
-    facets: dict[str, list[tuple[str, int]]]
+    facets: Counts
     understood: Understood
     loose: bool = False
 
@@ -57,62 +48,17 @@ class Results:
         return max(1, -(-self.total // PAGE_SIZE))
 
 
-_WORDS = """
-select w.raw, coalesce((ts_lexize('english_stem', w.raw))[1], case when ts_lexize('english_stem', w.raw) = '{}' then null else w.raw end) as stem,
-       exists(select 1 from catalog_searchword s where s.word = coalesce((ts_lexize('english_stem', w.raw))[1], w.raw)) as known,
-       exists(select 1 from catalog_searchword s where s.word like w.raw || '%%') as begins
-  from unnest(%s::text[]) with ordinality as w(raw, n) order by w.n
-"""
+@dataclass(slots=True)
+class _Answer:
+    """What one statement answered: ids of the page in order, counts by facet, the total."""
 
-_NEAREST = """
-select w.raw, array(select s.word from catalog_searchword s where s.word %% w.raw and length(s.word) between length(w.raw) - 2 and length(w.raw) + 3
-                     order by similarity(s.word, w.raw) desc, s.word limit 60)
-  from unnest(%s::text[]) as w(raw)
-"""
-# Two swapped letters leave a short word a fifth of its trigrams; edits then decide.
-_THRESHOLD = "select set_config('pg_trgm.similarity_threshold', '0.15', false)"
-NEAREST = 4
-
-
-def understand(q: str, *, fuzzy: bool = False) -> Understood:
-    """Words to a tsquery: each by its stem or as a beginning; a word that no document holds by its nearest neighbours
-    (trigrams over the vocabulary), so that `invntory` finds inventory. With `fuzzy` also words that merely begin other words
-    get neighbours; `unsure` says that there are such words."""
-    raw = list(dict.fromkeys(words.words(q)))[:MAX_WORDS]
-    joined = [w.lower() for w in re.findall(r"[0-9A-Za-zÀ-ɏ]+", q)]
-    raw = joined[:MAX_WORDS] if len(joined) == len(raw) else raw
-    if not raw:
-        return Understood(None, {})
-    with connection.cursor() as cursor:
-        cursor.execute(_WORDS, [raw])
-        read = cursor.fetchall()
-        strange = {w: stem for w, stem, known, begins in read if stem and not known and (fuzzy or not begins) and len(w) > 2}
-        nearest: dict[str, list[str]] = {}
-        if strange:
-            cursor.execute(_THRESHOLD)
-            cursor.execute(_NEAREST, [list(strange)])
-            for word, found in cursor.fetchall():
-                close = spelling.nearest(word, found, limit=NEAREST) or spelling.nearest(strange[word], found, limit=NEAREST)
-                if close:
-                    nearest[word] = close
-    parts = []
-    for word, stem, known, begins in read:
-        if not stem:
-            continue
-        terms = [_quoted(stem)] if known else []
-        terms += [f"{_quoted(word)}:*"] if begins and len(word) > 1 else []
-        terms += [_quoted(near) for near in nearest.get(word, [])]
-        parts.append("(" + " | ".join(terms or [_quoted(stem)]) + ")")
-    unsure = any(begins and not known and len(word) > 2 for word, _, known, begins in read)
-    return Understood(" & ".join(parts) or None, nearest, " | ".join(parts) or None, unsure)
-
-
-def _quoted(word: str) -> str:
-    return "'" + word.replace("'", "").replace("\\", "") + "'"
+    ids: list[int] = field(default_factory=list)
+    counted: Counts = field(default_factory=lambda: {name: [] for name in FACETS})
+    total: int = 0
 
 
 def visibility(viewer: Viewer, params: dict[str, Any]) -> str:
-    """The rule of `permissions.seen_by` as SQL over `catalog_apisearch`; adds its parameters."""
+    """The rule of `permissions.seen_by` as SQL over `catalog_apisearch` or `catalog_apifacets`; adds its parameters."""
     if viewer.sees_everything:
         return "true"
     if viewer.user is None:
@@ -121,126 +67,169 @@ def visibility(viewer: Viewer, params: dict[str, Any]) -> str:
     return "(not restricted or team_ids && %(teams)s::int[])"
 
 
-def _clauses(chosen: Iterable[tuple[str, tuple[str, ...]]], params: dict[str, Any]) -> dict[str, str]:
-    """One SQL condition per chosen facet."""
+def _conditions(criteria: Criteria, params: dict[str, Any]) -> dict[str, str]:
+    """One SQL condition over `catalog_apifacets` per chosen facet; what names nothing leaves nothing."""
     made = {}
-    for name, values in chosen:
-        params[f"f_{name}"] = ["" if v == NONE else v for v in values]
-        made[name] = (
-            f"{_COLUMN[name]} && %(f_{name})s::varchar[]"
-            if name == "state"
-            else f"{_COLUMN[name]} = any(%(f_{name})s::varchar[])"
-        )
+    for name, values in criteria.chosen.items():
+        if name in _NAMED:
+            table, key = _NAMED[name]
+            params |= {f"f_{name}": [v for v in values if v != NONE], f"n_{name}": NONE in values}
+            ids = f"select {key} from {table} where key = any(%(f_{name})s::varchar[]) union all select 0 where %(n_{name})s"  # noqa: S608
+            made[name] = f"{name} = any(array({ids}))"
+        elif name == "state":
+            params["f_state"] = sum(1 << STATES.index(v) for v in set(values) if v in STATES)
+            made[name] = "states & %(f_state)s::smallint <> 0"
+        else:
+            known = CODES[name]
+            params[f"f_{name}"] = [known.index("" if v == NONE else v) for v in values if v == NONE or v in known[1:]]
+            made[name] = f"{name} = any(%(f_{name})s::smallint[])"
     return made
 
 
-def browse(criteria: Criteria, *, viewer: Viewer, facets: bool = True) -> Results:
-    """One page with its counts: two statements without words (page, counts), three with them (vocabulary), four where a word is
-    strange (neighbours). Where no API holds all words, those that hold any of them are shown, and `loose` says so."""
+def browse(criteria: Criteria, *, viewer: Viewer) -> Results:
+    """One page with its counts: two statements without words (ids and counts, lines), three with them (vocabulary), four where a
+    word is strange (neighbours). Where no API holds all words, those that hold any of them are shown, and `loose` says so."""
     understood = understand(criteria.q)
     query, loose = understood.tsquery, False
-    rows = _page(criteria, query, viewer)
-    if not rows and criteria.page == 1 and understood.unsure:
+    found = _ask(criteria, query, viewer, page=True, facets=True)
+    if not found.ids and criteria.page == 1 and understood.unsure:
         understood = understand(criteria.q, fuzzy=True)
         query = understood.tsquery
-        rows = _page(criteria, query, viewer)
-    if not rows and criteria.page == 1 and understood.any_of and " & " in (query or ""):
-        query, loose = understood.any_of, True
-        rows = _page(criteria, query, viewer)
-    counted, total = count_facets(criteria, query, viewer=viewer) if facets else ({}, count(criteria, query, viewer=viewer))
-    return Results(rows, total, counted, understood, loose)
+        found = _ask(criteria, query, viewer, page=True, facets=True)
+    if not found.ids and criteria.page == 1 and query and understood.any_of and " & " in query.strict:
+        found, loose = _ask(criteria, understood.any_of, viewer, page=True, facets=True), True
+    return Results(_lines(found.ids), found.total, found.counted, understood, loose)
 
 
-def _where(criteria: Criteria, tsquery: str | None, viewer: Viewer) -> tuple[str, dict[str, Any]]:
-    params: dict[str, Any] = {"q": tsquery}
-    where = [visibility(viewer, params), *_clauses(criteria.chosen.items(), params).values()]
-    if tsquery is not None:
-        where.append(_MATCHES)
-    return " and ".join(where), params
+def page(criteria: Criteria, query: Query | None, *, viewer: Viewer) -> list[dict[str, Any]]:
+    """The lines of the page alone."""
+    return _lines(_ask(criteria, query, viewer, page=True, facets=False).ids)
 
 
-def _page(criteria: Criteria, tsquery: str | None, viewer: Viewer) -> list[dict[str, Any]]:
-    if criteria.q and tsquery is None:
-        return []
-    where, params = _where(criteria, tsquery, viewer)
-    params |= {"exact": criteria.q.lower(), "limit": PAGE_SIZE, "offset": (criteria.page - 1) * PAGE_SIZE}
-    rank = "0"
-    if tsquery is not None and criteria.order == "best":
-        rank = "ts_rank('{0.05,0.2,0.5,1}', head, %(q)s::tsquery) + case when lower(name) = %(exact)s or slug = %(exact)s then 2 else 0 end"
-    order = _ORDER[criteria.order]
-    sql = f"""with chosen as (select api_id as id, {rank} as rank from catalog_apisearch where {where} order by {order} limit %(limit)s offset %(offset)s)
-        select {_LINE} from chosen join catalog_apisearch s on s.api_id = chosen.id order by {order}"""  # noqa: S608 - our own column names
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        names = [c.name for c in cursor.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    for row in rows:
-        row["versions"] = orjson.loads(row["versions"])  # Django leaves jsonb of plain cursors as text
-    return rows
-
-
-def count(criteria: Criteria, tsquery: str | None, *, viewer: Viewer) -> int:
-    """How many APIs the words and all chosen facets leave."""
-    if criteria.q and tsquery is None:
-        return 0
-    where, params = _where(criteria, tsquery, viewer)
-    with connection.cursor() as cursor:
-        cursor.execute(f"select count(*) from catalog_apisearch where {where}", params)  # noqa: S608 - our own column names
-        (n,) = cursor.fetchone()
-    return int(n)
-
-
-def count_facets(criteria: Criteria, tsquery: str | None, *, viewer: Viewer) -> tuple[dict[str, list[tuple[str, int]]], int]:
+def count_facets(criteria: Criteria, query: Query | None, *, viewer: Viewer) -> tuple[Counts, int]:
     """Counts of every facet value among what the words and the *other* facets leave, most frequent first; and the total."""
-    counted: dict[str, list[tuple[str, int]]] = {name: [] for name in FACETS}
-    if criteria.q and tsquery is None:
-        return counted, 0
-    params: dict[str, Any] = {"q": tsquery}
-    where = [visibility(viewer, params)]
-    if tsquery is not None:
-        where.append(_MATCHES)
-    clauses = _clauses(criteria.chosen.items(), params)
-    total = 0
-    everything = " and ".join(clauses.values()) or "true"
-    # Few combinations of the short lists exist, so rows are first counted by combination, in one pass, and those are added up.
-    short = [_COLUMN[name] for name in _SHORT if name not in clauses]
-    combined, selects = _by_combination(short, everything)
-    for name in FACETS:
-        if name in clauses or name not in _SHORT:
-            others = " and ".join(c for n, c in clauses.items() if n != name) or "true"
-            if name == "state":
-                counted_states = f"(select states, count(*) as n from hits where {others} group by states) x"  # noqa: S608
-                selects.append(f"select 'state', unnest(states), sum(n)::bigint from {counted_states} group by 2")  # noqa: S608
-            else:
-                selects.append(f"select '{name}', {_COLUMN[name]}, count(*) from hits where {others} group by 2")  # noqa: S608
-    sql = f"""with hits as materialized (
-        select domain, states, layer, style, tier, data_class, system, team from catalog_apisearch where {" and ".join(where)}){combined}
-        {" union all ".join(selects)}"""  # noqa: S608
+    found = _ask(criteria, query, viewer, page=False, facets=True)
+    return found.counted, found.total
+
+
+def _ask(criteria: Criteria, query: Query | None, viewer: Viewer, *, page: bool, facets: bool) -> _Answer:
+    """Page and counts in one statement, so that the words are looked up once."""
+    if criteria.q and query is None:
+        return _Answer(counted=_with_chosen({name: [] for name in FACETS}, criteria))
+    params: dict[str, Any] = {"limit": PAGE_SIZE, "offset": (criteria.page - 1) * PAGE_SIZE}
+    conditions = _conditions(criteria, params)
+    visible = visibility(viewer, params)
+    flags = "".join(f", {condition} as ok_{name}" for name, condition in conditions.items())
+    columns = ", ".join(f"f.{_COLUMN[name]}" for name in FACETS)
+    if query is not None:
+        params |= {
+            "strict": query.strict,
+            "wide": query.wide,
+            "exact": criteria.q.lower(),
+            "ranked": page and criteria.order == "best",
+        }
+        source = "catalog_search_hits(%(strict)s::tsquery, %(wide)s::tsquery, %(exact)s, %(ranked)s) m join catalog_apifacets f on f.api_id = m.api_id"
+        hits = f"hits as materialized (select m.*, {columns}{flags} from {source} where {visible})"  # noqa: S608
+        parts = [_page_of_hits(conditions, criteria)] if page else []
+    else:
+        hits = f"hits as not materialized (select {columns}{flags} from catalog_apifacets f where {visible})"  # noqa: S608
+        parts = [_page_of_all(conditions, criteria, visible)] if page else []
+    ctes, counting = _counting(conditions) if facets else ([], [])
+    union = " union all ".join([*parts, *counting])
+    sql = f"""with {", ".join([hits, *ctes])}
+        select x.kind, x.value, x.n, coalesce(d.key, t.key, s.key) from ({union}) x (kind, value, n)
+          left join catalog_domain d on x.kind = 'domain' and d.id = x.value left join catalog_team t on x.kind = 'team' and t.group_id = x.value
+          left join catalog_system s on x.kind = 'system' and s.id = x.value"""  # noqa: S608 - our own column names
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        for name, value, n in cursor.fetchall():
-            if name == "total":
-                total = n
-            else:
-                counted[name].append((value or NONE, n))
+        return _answer(cursor.fetchall(), criteria)
+
+
+def _page_of_hits(conditions: dict[str, str], criteria: Criteria) -> str:
+    chosen = " and ".join(f"ok_{name}" for name in conditions) or "true"
+    order = _ORDER[criteria.order]
+    return f"""select 'page', p.api_id, row_number() over () from (
+        select api_id from hits where {chosen} order by {order} limit %(limit)s offset %(offset)s) p"""  # noqa: S608
+
+
+def _page_of_all(conditions: dict[str, str], criteria: Criteria, visible: str) -> str:
+    """Without words the order has an index, and nothing but the page is read."""
+    chosen = " and ".join(f"f.{condition}" for condition in conditions.values()) or "true"
+    order = _ORDER["name" if criteria.order == "best" else criteria.order].replace("api_id", "s.api_id")
+    seen = visible.replace("restricted", "f.restricted").replace("team_ids", "f.team_ids")
+    return f"""select 'page', p.api_id, row_number() over () from (
+        select s.api_id from catalog_apisearch s join catalog_apifacets f on f.api_id = s.api_id
+         where {seen} and {chosen} order by {order} limit %(limit)s offset %(offset)s) p"""  # noqa: S608
+
+
+def _counting(conditions: dict[str, str]) -> tuple[list[str], list[str]]:
+    """(further CTEs, selects): the total, and the counts of each facet under the choice of the others."""
+    everything = " and ".join(f"ok_{name}" for name in conditions) or "true"
+    short, long = ([name for name in names if name not in conditions] for names in (_SHORT, _LONG))
+    ctes, selects = [], []
+    if short:
+        listed = ", ".join(short)
+        ctes.append(f"combined as (select {listed}, count(*) as n from hits where {everything} group by {listed})")  # noqa: S608
+        selects.append(_sets(short, "combined", "coalesce(sum(n), 0)::bigint", total=True))
+    else:
+        selects.append(f"select 'total', 0::bigint, count(*) from hits where {everything}")  # noqa: S608
+    if long:
+        selects.append(_sets(long, f"hits where {everything}", "count(*)", total=False))
+    for name in conditions:
+        others = " and ".join(f"ok_{other}" for other in conditions if other != name) or "true"
+        selects.append(f"select '{name}', {_COLUMN[name]}::bigint, count(*) from hits where {others} group by 2")  # noqa: S608
+    return ctes, selects
+
+
+def _sets(names: list[str], source: str, counted: str, *, total: bool) -> str:
+    columns = [_COLUMN[name] for name in names]
+    case = " ".join(f"when grouping({column}) = 0 then '{name}'" for name, column in zip(names, columns, strict=True))
+    sets = ", ".join(f"({column})" for column in columns)
+    return f"""select case {case} else 'total' end, coalesce({", ".join(columns)}, 0)::bigint, {counted} from {source}
+        group by grouping sets ({sets}{", ()" if total else ""})"""  # noqa: S608
+
+
+def _answer(rows: list[tuple[str, int, int, str | None]], criteria: Criteria) -> _Answer:
+    made = _Answer()
+    placed: list[tuple[int, int]] = []
+    states = [0] * len(STATES)
+    for kind, value, n, key in rows:
+        if kind == "page":
+            placed.append((n, value))
+        elif kind == "total":
+            made.total = n
+        elif kind == "state":
+            for place in range(len(STATES)):
+                if value >> place & 1:
+                    states[place] += n
+        else:
+            made.counted[kind].append((key or NONE if kind in _NAMED else CODES[kind][value] or NONE, n))
+    made.counted["state"] = [(state, n) for state, n in zip(STATES, states, strict=True) if n]
+    made.ids = [api_id for _, api_id in sorted(placed)]
+    made.counted = _with_chosen(made.counted, criteria)
+    return made
+
+
+def _with_chosen(counted: Counts, criteria: Criteria) -> Counts:
+    """Most frequent first; a chosen value stays in its list, even at nought."""
     for name in FACETS:
-        missing = [(v, 0) for v in criteria.chosen.get(name, ()) if v not in {value for value, _ in counted[name]}]
+        present = {value for value, _ in counted[name]}
+        missing = [(v, 0) for v in criteria.chosen.get(name, ()) if v not in present]
         counted[name] = sorted(counted[name] + missing, key=lambda pair: (-pair[1], pair[0]))
-    return counted, total
+    return counted
 
 
-def _by_combination(short: list[str], everything: str) -> tuple[str, list[str]]:
-    """A further CTE, and the statement that reads the counts of the short lists and the total from it."""
-    if not short:
-        return "", [f"select 'total', '', count(*) from hits where {everything}"]  # noqa: S608
-    listed = ", ".join(short)
-    facet_of = {column: name for name, column in _COLUMN.items()}
-    case = " ".join(f"when grouping({c}) = 0 then '{facet_of[c]}'" for c in short)
-    sets = ", ".join(f"({c})" for c in short)
-    combined = f", combined as (select {listed}, count(*) as n from hits where {everything} group by {listed})"  # noqa: S608
-    return combined, [
-        f"select case {case} else 'total' end, coalesce({listed}, ''), coalesce(sum(n), 0)::bigint from combined group by grouping sets ({sets}, ())"  # noqa: S608
-    ]
+def _lines(ids: list[int]) -> list[dict[str, Any]]:
+    """The result lines of these APIs, in this order."""
+    if not ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(f"select {_LINE} from catalog_apisearch where api_id = any(%s)", [ids])  # noqa: S608 - our own column names
+        names = [c.name for c in cursor.description or ()]
+        rows = {row[0]: dict(zip(names, row, strict=True)) for row in cursor.fetchall()}
+    for row in rows.values():
+        row["versions"] = orjson.loads(row["versions"])  # Django leaves jsonb of plain cursors as text
+    return [rows[api_id] for api_id in ids if api_id in rows]
 
 
 def close_to(title: str, *, viewer: Viewer, limit: int = 3) -> list[tuple[str, str]]:
@@ -248,7 +237,7 @@ def close_to(title: str, *, viewer: Viewer, limit: int = 3) -> list[tuple[str, s
     telling = words.telling_words(title)[:6]
     if not telling:
         return []
-    params: dict[str, Any] = {"any": " | ".join(_quoted(w) for w in telling), "limit": limit}
+    params: dict[str, Any] = {"any": " | ".join(quoted(w) for w in telling), "limit": limit}
     visible = visibility(viewer, params)
     with connection.cursor() as cursor:
         cursor.execute(

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from django.db import connection
 
+from catalog.domain.browse import CODES
+from catalog.domain.lifecycle import STATES
+
 _REFRESH = """
 with wanted as (select unnest(%(ids)s::bigint[]) as id)
 insert into catalog_apisearch (api_id, slug, name, purpose, restricted, team_ids, domain, team, layer, style, system, tier, data_class, states,
@@ -16,7 +19,9 @@ select a.id, a.slug, a.name, a.purpose,
   coalesce(d.key, ''), coalesce(t.key, ''), a.layer, a.style, coalesce(sy.key, ''), coalesce(ti.level::text, ''), a.data_class,
   coalesce(v.states, '{}'), coalesce(t.name, ''), left(coalesce(r.names, ''), 400), coalesce(v.versions, '[]'::jsonb),
   coalesce(s.consumers, 0), u.calls, coalesce(v.judged, true), clock_timestamp(), h.head,
-  h.head || setweight(to_tsvector('english', coalesce(v.operation_words, '')), 'B') || setweight(to_tsvector('english', coalesce(v.field_words, '')), 'D')
+  p.present || array_to_tsvector(array(
+    select distinct '~' || lexeme from unnest(tsvector_to_array(to_tsvector('english', coalesce(v.older_words, '')))) lexeme
+     where not lexeme = any(tsvector_to_array(p.present)) and length(lexeme) < 200))
 from wanted w join catalog_api a on a.id = w.id
 left join catalog_domain d on d.id = a.domain_id
 left join catalog_team t on t.group_id = a.owner_team_id
@@ -28,7 +33,8 @@ left join lateral (
            filter (where v.state <> 'draft' or v.all_draft) as versions,
          bool_and(v.origin <> 'imported' or v.approval_id is not null) as judged,
          string_agg(c.operation_words, ' ') filter (where v.recent and (v.state <> 'draft' or v.all_draft)) as operation_words,
-         string_agg(c.field_words, ' ') filter (where v.recent and (v.state <> 'draft' or v.all_draft)) as field_words
+         string_agg(c.field_words, ' ') filter (where v.recent and (v.state <> 'draft' or v.all_draft)) as field_words,
+         string_agg(c.operation_words || ' ' || c.field_words, ' ') filter (where not v.recent and v.state in ('published', 'deprecated')) as older_words
     from (select v.*, bool_and(v.state = 'draft') over () as all_draft,
                  row_number() over (order by v.state not in ('published', 'deprecated'), v.position desc, v.id desc) <= 2 as recent
             from catalog_apiversion v where v.api_id = a.id) v
@@ -51,6 +57,9 @@ cross join lateral (
   select setweight(to_tsvector('english', a.name || ' ' || replace(a.slug, '-', ' ') || ' ' || a.slug || ' ' || array_to_string(a.aliases, ' ')), 'A')
       || setweight(to_tsvector('english', concat_ws(' ', d.name, t.name, sy.name, sy.vendor, r.entities)), 'B')
       || setweight(to_tsvector('english', a.purpose), 'C') as head) h
+cross join lateral (
+  select h.head || setweight(to_tsvector('english', coalesce(v.operation_words, '')), 'B')
+      || setweight(to_tsvector('english', coalesce(v.field_words, '')), 'D') as present) p
 on conflict (api_id) do update set slug = excluded.slug, name = excluded.name, purpose = excluded.purpose, restricted = excluded.restricted,
   team_ids = excluded.team_ids, domain = excluded.domain, team = excluded.team, layer = excluded.layer, style = excluded.style,
   system = excluded.system, tier = excluded.tier, data_class = excluded.data_class, states = excluded.states, team_name = excluded.team_name,
@@ -58,9 +67,20 @@ on conflict (api_id) do update set slug = excluded.slug, name = excluded.name, p
   judged = excluded.judged, changed_at = excluded.changed_at, head = excluded.head, document = excluded.document
 """
 
+_FACETS = """
+insert into catalog_apifacets (api_id, restricted, team_ids, domain, team, system, layer, style, tier, data, states)
+select s.api_id, s.restricted, s.team_ids, coalesce(a.domain_id, 0), coalesce(a.owner_team_id, 0), coalesce(a.system_id, 0),
+  coalesce(array_position(%(layer)s::text[], s.layer::text), 1) - 1, coalesce(array_position(%(style)s::text[], s.style::text), 1) - 1,
+  coalesce(array_position(%(tier)s::text[], s.tier::text), 1) - 1, coalesce(array_position(%(data)s::text[], s.data_class::text), 1) - 1,
+  (select coalesce(bit_or(1 << (array_position(%(states)s::text[], x::text) - 1)), 0) from unnest(s.states) x)
+from catalog_apisearch s join catalog_api a on a.id = s.api_id where s.api_id = any(%(ids)s)
+on conflict (api_id) do update set restricted = excluded.restricted, team_ids = excluded.team_ids, domain = excluded.domain, team = excluded.team,
+  system = excluded.system, layer = excluded.layer, style = excluded.style, tier = excluded.tier, data = excluded.data, states = excluded.states
+"""
+
 _WORDS = """
 insert into catalog_searchword (word)
-select distinct lexeme from catalog_apisearch s, unnest(tsvector_to_array(s.document)) lexeme
+select distinct ltrim(lexeme, '~') as lexeme from catalog_apisearch s, unnest(tsvector_to_array(s.document)) lexeme
  where s.api_id = any(%(ids)s) and length(lexeme) between 3 and 60 order by lexeme on conflict do nothing
 """
 
@@ -73,13 +93,14 @@ update catalog_apisearch s set calls = u.calls from (
 
 
 def refresh(api_ids: Iterable[int]) -> None:
-    """Rebuild the rows of these APIs. The two newest versions, published ones first, give operations and fields; a draft beside
-    decided versions is not named, for it is its team's alone."""
+    """Rebuild the rows of these APIs. The two newest versions, published ones first, give operations and fields; what only older
+    live versions hold is found as well, below those; a draft beside decided versions is not named, for it is its team's alone."""
     ids = sorted(set(api_ids))
     if not ids:
         return
     with connection.cursor() as cursor:
         cursor.execute(_REFRESH, {"ids": ids})
+        cursor.execute(_FACETS, {"ids": ids, "states": list(STATES), **{name: list(values) for name, values in CODES.items()}})
         cursor.execute(_WORDS, {"ids": ids})
 
 
