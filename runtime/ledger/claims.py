@@ -21,9 +21,7 @@ from runtime.ledger.append import Fenced
 from runtime.ledger.connections import Connection
 
 LEASE_SECONDS = float(os.environ.get("TILLGATE_LEASE_SECONDS", "15"))
-EXPLODE_AFTER = 3  # lost leases on one open intent before its messages are tried one by one
-
-
+SUSPECT_AFTER = 2  # owners lost at one place before what they worked on is set aside and tried message by message
 SHARDS = 16
 
 
@@ -75,6 +73,17 @@ class Claim:
     deadline: float
     ask_only: bool = False
 
+    @property
+    def early(self) -> float:
+        """Seconds that the lease of a former owner would still have run, whose database session had gone: until then it may,
+        cut off from us, be sending what its open intent names, and nothing else."""
+        return max(0.0, -(self.late or 0.0))
+
+    @property
+    def suspect(self) -> bool:
+        """What comes next, or what is called, has ended several owners: it is set aside, so that other keys pass."""
+        return self.attempt >= SUSPECT_AFTER
+
     def batch_size(self) -> int:
         """A batch that killed its owner comes back smaller, so that a poison message is alone after a few takeovers."""
         return max(1, self.batch >> (3 * max(0, self.attempt - 2)))
@@ -83,10 +92,6 @@ class Claim:
     def repeats(self) -> bool:
         """A replay: what it sends was sent before by the subscription `origin`, under the same keys."""
         return self.origin != self.subscription
-
-    @property
-    def poisoned(self) -> bool:
-        return self.attempt > self.max_attempts
 
     def time_left(self) -> float:
         return self.deadline - time.monotonic()
@@ -101,6 +106,11 @@ _RETURNING = """returning p.subscription_id as subscription, p.lane, p.position,
 # Candidates are found by cheap conditions and put in order first; the gate is asked for one after the other until one is open, so
 # the price of a claim does not grow with the number of lanes that wait (600 stores of a fleet, say). `offset 0` keeps the two apart;
 # `materialized` is no matter of speed: a subselect with a limit may be run once for every row that is updated.
+# A lane is free when its lease has ended, or when the database session of its owner has: a token fences what such an owner could
+# still write, and what it could still send (its open intent) is set aside until its lease ends. Who is wrongly taken for gone, behind
+# a connection pooler say, is fenced and loses time; who is wrongly taken for alive keeps the lane to the end of its lease.
+_FREE = """({0}.lease_until < clock_timestamp()
+                        or ({0}.owner is not null and {0}.session is not null and not exists (select from pg_stat_get_activity({0}.session))))"""
 _CLAIM = f"""
 with c as materialized (
        select f.*, q.owner, q.lease_until as was
@@ -109,17 +119,17 @@ with c as materialized (
                        join runtime_lane l on l.stream_id = s.stream_id and l.lane = o.lane
                        join runtime_deployment d on d.id = s.deployment_id join runtime_vendorstate v on v.id = s.vendor_id
                  where s.open and d.active and not d.paused and s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s))
-                   and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and o.lease_until < clock_timestamp() and o.not_before < clock_timestamp()
+                   and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and {_FREE.format("o")} and o.not_before < clock_timestamp()
                    and (o.position < least(l.next - 1, coalesce(o.upto, l.next - 1)) or o.intent is not null)
                    and v.not_before <= clock_timestamp() and (v.breaker = 'closed' or (v.open_until <= clock_timestamp() and v.probe_until <= clock_timestamp()))
                    and (v.concurrency is null or v.concurrency > (select count(*) from runtime_progress h join runtime_subscription hs on hs.id = h.subscription_id
                                                                     where hs.vendor_id = v.id and h.owner is not null and h.lease_until > clock_timestamp()))
                  order by s.tier, o.lease_until offset 0) f
                join runtime_progress q on q.subscription_id = f.subscription_id and q.lane = f.lane
-         where q.lease_until < clock_timestamp() and q.not_before < clock_timestamp()
+         where {_FREE.format("q")} and q.not_before < clock_timestamp()
            and runtime_may_take(f.subscription_id, f.release_id)
          limit 1 for update of q skip locked)
-update runtime_progress p set token = p.token + 1, owner = %(me)s, ask_only = false, attempt = p.attempt + (c.owner is not null)::int,
+update runtime_progress p set token = p.token + 1, owner = %(me)s, session = pg_backend_pid(), ask_only = false, attempt = p.attempt + (c.owner is not null)::int,
                               lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
   from c where p.subscription_id = c.subscription_id and p.lane = c.lane {_RETURNING}"""
 
@@ -136,7 +146,7 @@ with c as materialized (
            and v.breaker = 'closed' and v.not_before <= clock_timestamp()
            and not exists (select from runtime_permitted g where g.subscription_id = q.subscription_id)
          order by q.lease_until limit 1 for update of q skip locked)
-update runtime_progress p set token = p.token + 1, owner = %(me)s, ask_only = true, attempt = p.attempt + (c.owner is not null)::int,
+update runtime_progress p set token = p.token + 1, owner = %(me)s, session = pg_backend_pid(), ask_only = true, attempt = p.attempt + (c.owner is not null)::int,
                               lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
   from c where p.subscription_id = c.subscription_id and p.lane = c.lane {_RETURNING}"""
 
@@ -172,6 +182,11 @@ select open from m"""
 
 _RELEASE = """
 update runtime_progress set lease_until = clock_timestamp(), owner = null, not_before = clock_timestamp() + make_interval(secs => %s)
+ where subscription_id = %s and lane = %s and token = %s"""
+
+# After a failure of our own: the owner stays, so that the next claim counts it as a lost one.
+_HAND_BACK = """
+update runtime_progress set lease_until = clock_timestamp(), not_before = clock_timestamp() + make_interval(secs => %s)
  where subscription_id = %s and lane = %s and token = %s"""
 
 _PROBE = """
@@ -308,3 +323,8 @@ def step(
 def release(conn: Connection, taken: Claim, *, wait: float = 0.0) -> None:
     """Give the lane back. It carries the present time as its lease end, so that expired lanes are not starved by released ones."""
     conn.execute(_RELEASE, (wait, taken.subscription, taken.lane, taken.token))
+
+
+def hand_back(conn: Connection, taken: Claim, *, wait: float) -> None:
+    """Give the lane back after a failure of this process: it counts as a lost owner, without the wait for the lease's end."""
+    conn.execute(_HAND_BACK, (wait, taken.subscription, taken.lane, taken.token))

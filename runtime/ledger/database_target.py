@@ -14,7 +14,7 @@ from runtime.ledger.claims import Claim, Proof, release, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.copying import line
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.parking import Mapper, Stop, behind, map_messages, park, split
+from runtime.ledger.parking import Mapper, Stop, behind, map_messages, park, split, suspects
 from runtime.ledger.reading import Message, parked_keys, take
 
 REFUSED_BY_TABLE = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
@@ -80,35 +80,29 @@ def upsert(conn: Connection, table: Table, rows: Sequence[tuple[int, Sequence[An
 def deliver(conn: Connection, taken: Claim, table: Table, mapper: Mapper, *, max_batches: int = 1 << 30) -> int:
     """Deliver the lane batch by batch; answers how many messages were passed. Raises Fenced when the lane or the gate is lost.
 
-    A batch that the table refuses is halved until the message that it refuses is alone; that one is parked as dead.
+    A batch that the table refuses is halved until the message that it refuses is alone; that one is parked as dead. Where several
+    owners have ended, the next batch is set aside, message by message, and the lane goes on.
     """
-    position, passed, size, attempt = taken.position, 0, taken.batch_size(), taken.attempt
+    position, passed, size, suspect = taken.position, 0, taken.batch, taken.suspect
     for _ in range(max_batches):
         messages = take(conn, taken, position, size)
         if not messages:
             break
-        stops: list[Stop] = []
-        if len(messages) == 1 and attempt > taken.max_attempts:
-            stops, attempt = [_poison(messages[0], taken)], 0
         try:
-            _apply(conn, taken, table, mapper, messages, stops)
+            _apply(conn, taken, table, mapper, messages, suspects(messages, taken) if suspect else [])
         except REFUSED_BY_TABLE as error:
             if len(messages) > 1:
                 size = max(1, len(messages) // 2)
                 continue
             reason = (error.diag.message_primary or str(error)).strip()
             _apply(conn, taken, table, mapper, messages, [Stop(messages[0].position, messages[0].key, "dead", "refused", reason)])
-        position, passed = messages[-1].position, passed + len(messages)
+        position, passed, suspect = messages[-1].position, passed + len(messages), False
         size = min(taken.batch, size * 2)
         if taken.pace is not None:
             release(conn, taken, wait=len(messages) / taken.pace)
             return passed
     release(conn, taken)
     return passed
-
-
-def _poison(message: Message, taken: Claim) -> Stop:
-    return Stop(message.position, message.key, "dead", "poison", f"{taken.attempt} workers ended while they worked on it")
 
 
 def _apply(conn: Connection, taken: Claim, table: Table, mapper: Mapper, messages: list[Message], stops: list[Stop]) -> None:

@@ -72,6 +72,10 @@ _CLAIM_TO_ASK = _TAKE.format(
     ),
 )
 
+_HAND_BACK = """
+update runtime_parked set reason = %s, lease_until = 'epoch', not_before = clock_timestamp() + make_interval(secs => %s), attempt = attempt - %s
+ where subscription_id = %s and lane = %s and position = %s and token = %s"""
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseServing:
@@ -147,6 +151,14 @@ def retry_in_database(conn: Connection, taken: ParkedClaim, serving: DatabaseSer
 def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind) -> bool:
     """Try one parked message at its vendor: asked about first when it may have been sent. Answers whether it is delivered."""
     message = _message(conn, taken)
+    if taken.attempt > taken.max_attempts + 1:  # not even a question survives: whether an earlier try arrived, a person finds out
+        with conn.transaction():
+            _keep(
+                conn,
+                taken,
+                Stop(taken.position, taken.key, "unknown", "poison", f"{taken.attempt - 1} tries ended their workers"),
+            )
+        return False
     switched = taken.was == "sending" and taken.intent_release not in (None, taken.release)
     try:
         binding = bind(taken.intent_release if switched and taken.intent_release else taken.release)
@@ -223,6 +235,14 @@ def _keep_after(conn: Connection, taken: ParkedClaim, item: Outgoing, outcome: O
         if taken.attempt >= taken.max_attempts:
             stop = Stop(item.position, item.key, "dead", "attempts", answer.detail or "too many attempts")
     _keep(conn, taken, stop, own_fault=own_fault)
+
+
+def hand_back(conn: Connection, taken: ParkedClaim, reason: str, *, wait: float, counts: bool = True) -> None:
+    """Give one parked message back after a failure of this process, which `counts` as a try unless it is no fault of the message.
+    It stays `sending`, so it is asked about before it is sent again."""
+    conn.execute(
+        _HAND_BACK, (reason[:2000], wait, 0 if counts else 1, taken.subscription, taken.lane, taken.position, taken.token)
+    )
 
 
 def _skip(conn: Connection, taken: ParkedClaim) -> bool:

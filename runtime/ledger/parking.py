@@ -87,6 +87,12 @@ def behind(messages: Iterable[Message]) -> list[Stop]:
     return [Stop(m.position, m.key, "behind") for m in messages]
 
 
+def suspects(messages: Iterable[Message], taken: Claim) -> list[Stop]:
+    """Messages at which several owners have ended, unsent: each is tried alone, the first of its key first."""
+    reason = f"{taken.attempt} workers ended while they worked here"
+    return [Stop(m.position, m.key, "retry", "poison", reason) for m in messages]
+
+
 def split(messages: Sequence[Message], waiting: set[str]) -> tuple[list[Message], list[Message]]:
     """(those that may go, those whose key waits), both in order."""
     if not waiting:

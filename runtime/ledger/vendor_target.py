@@ -9,11 +9,11 @@ from typing import Any
 
 from runtime.ledger import vendors
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import EXPLODE_AFTER, Claim, Proof, release, step
+from runtime.ledger.claims import Claim, Proof, release, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.exchange import Exchange, Outcome, item_key
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.parking import Mapper, Stop, behind, map_messages, park, split
+from runtime.ledger.parking import Mapper, Stop, behind, map_messages, park, split, suspects
 from runtime.ledger.reading import Message, parked_keys, take
 from runtime.ledger.vendors import Answer, Outgoing, Vendor
 
@@ -71,7 +71,18 @@ def deliver(conn: Connection, taken: Claim, bind: Bind, *, max_batches: int = 1 
             _commit(conn, taken, pending, None)
             release(conn, taken)
             return pending.position - start
+    elif taken.suspect:
+        pending = _set_aside(conn, taken)
     return _forward(conn, taken, bind(taken.release), start, pending, max_batches)
+
+
+def _set_aside(conn: Connection, taken: Claim) -> Settled | None:
+    """Several owners have ended before they called: the next messages become rows, each tried alone, and the lane goes on."""
+    messages = take(conn, taken, taken.position, taken.batch)
+    if not messages:
+        return None
+    first, last = messages[0].position, messages[-1].position
+    return Settled(last, Proof(first, last, "aside", waiting=len(messages)), suspects(messages, taken), [])
 
 
 def _forward(conn: Connection, taken: Claim, binding: Binding, start: int, pending: Settled | None, max_batches: int) -> int:
@@ -270,7 +281,8 @@ def _resume(conn: Connection, taken: Claim, bind: Bind) -> Settled | None:
     """Ask about the batch whose answer is missing, then send what surely did not arrive.
 
     When another release made the intent, or the gate is closed, nothing is sent from here: what did not arrive is parked
-    and goes through the present release later. A batch that keeps killing its owner is taken apart.
+    and goes through the present release later. A batch that keeps killing its owner is set aside, message by message; so is one
+    whose owner has lost its database session, until the end of the lease under which it may still be sending.
     """
     intent = taken.intent if taken.intent is not None else taken.position
     made_by = taken.intent_release or taken.release
@@ -279,16 +291,8 @@ def _resume(conn: Connection, taken: Claim, bind: Bind) -> Settled | None:
         return Settled(taken.position, None, [], [])
     binding = bind(made_by)
     batch = _batch(conn, taken, binding, messages, set())
-    if taken.attempt > EXPLODE_AFTER:
-        stops = [
-            *batch.stops,
-            *(
-                Stop(i.position, i.key, "sending", "poison", "its batch ended several workers", intent_release=made_by)
-                for i in batch.items
-            ),
-        ]
-        proof = Proof(batch.first, batch.last, "exploded", 0, 0, len(batch.skipped), 0, len(stops))
-        return Settled(batch.last, proof, sorted(stops, key=lambda stop: stop.position), [])
+    if taken.early or taken.suspect:
+        return _in_doubt(taken, batch, made_by)
     may_send = made_by == taken.release and not taken.ask_only
     outcome = exchange_with(conn, taken, Exchange(taken, binding.vendor, ask_first=True, send=may_send), batch.items)
     hit("vendor.after_resume")
@@ -296,6 +300,15 @@ def _resume(conn: Connection, taken: Claim, bind: Bind) -> Settled | None:
         return _settle(conn, taken, batch, outcome)
     _keep_for_later(taken, batch, outcome)
     return _settle(conn, taken, batch, outcome, keep_unknown=False)
+
+
+def _in_doubt(taken: Claim, batch: Batch, made_by: int) -> Settled:
+    """Every message of a batch that was called as a row of its own, to be asked about first. The lane goes on."""
+    why = "its batch ended several workers" if taken.suspect else "its sender is gone and has not said what became of it"
+    rows = [Stop(i.position, i.key, "sending", "unknown", why, delay=taken.early, intent_release=made_by) for i in batch.items]
+    stops = sorted([*batch.stops, *rows], key=lambda stop: stop.position)
+    proof = Proof(batch.first, batch.last, "aside", 0, 0, len(batch.skipped), 0, len(stops))
+    return Settled(batch.last, proof, stops, [])
 
 
 def _keep_for_later(taken: Claim, batch: Batch, outcome: Outcome) -> None:

@@ -89,7 +89,8 @@ class Progress(models.Model):
     """All mutable delivery state of one (subscription, lane).
 
     Everything at or before `position` is delivered, parked or superseded. `intent` is the last position of a vendor call
-    whose answer is not stored yet, `intent_release` the release that made it. `token` grows at every claim.
+    whose answer is not stored yet, `intent_release` the release that made it. `token` grows at every claim. `session` is the
+    process id of the owner's database session: once that has ended, nobody waits for the lease.
     """
 
     pk = models.CompositePrimaryKey("subscription_id", "lane")
@@ -105,6 +106,7 @@ class Progress(models.Model):
     lease_until = models.DateTimeField(db_default=LONG_AGO)
     not_before = models.DateTimeField(db_default=LONG_AGO)
     owner = models.CharField(max_length=120, null=True, blank=True)
+    session = models.IntegerField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{self.subscription_id}/{self.lane} at {self.position}"

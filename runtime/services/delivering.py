@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+
+import psycopg
+from django.db import OperationalError as DjangoOperationalError
 
 from kernel.errors import DomainError
 from runtime.ledger import database_target, parked, vendor_target, vendors
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import EVERYTHING, LEASE_SECONDS, Claim, Scope, claim, claim_to_ask, release
+from runtime.ledger.claims import EVERYTHING, LEASE_SECONDS, Claim, Scope, claim, claim_to_ask, hand_back, release
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.parked import ParkedClaim, claim_parked
 from runtime.services.bindings import Binder
 from runtime.services.repeating import bind_chosen, deliver_dry, serve_chosen
 
+log = logging.getLogger(__name__)
 MAX_BATCHES = 20  # then the lane goes back, so that no lane keeps a worker for itself
 
 
@@ -63,6 +68,14 @@ def _serve(conn: Connection, binder: Binder, taken: Claim) -> Served:
         vendors.failed(conn, taken.vendor, f"{error.message} [{error.code}]")
         release(conn, taken, wait=1.0)
         return Served(taken.kind, 0, taken.late)
+    except (psycopg.OperationalError, DjangoOperationalError):
+        raise
+    except (
+        Exception
+    ):  # a fault of ours, of a mapping or of a connector: the lane passes on at once, and this counts as a lost owner
+        log.exception("subscription %s lane %s at %s", taken.subscription, taken.lane, taken.position)
+        hand_back(conn, taken, wait=pause_after(taken.attempt))
+        return Served(taken.kind, 0, taken.late)
 
 
 def _serve_parked(conn: Connection, binder: Binder, taken: ParkedClaim) -> Served:
@@ -76,4 +89,16 @@ def _serve_parked(conn: Connection, binder: Binder, taken: ParkedClaim) -> Serve
         return Served("parked", 0, fenced=True)
     except DomainError as error:
         vendors.failed(conn, taken.vendor, f"{error.message} [{error.code}]")
+        parked.hand_back(conn, taken, f"{error.message} [{error.code}]", wait=1.0, counts=False)
         return Served("parked", 0)
+    except (psycopg.OperationalError, DjangoOperationalError):
+        raise
+    except Exception as error:
+        log.exception("subscription %s lane %s, parked message %s", taken.subscription, taken.lane, taken.position)
+        parked.hand_back(conn, taken, f"{type(error).__name__}: {error}", wait=pause_after(taken.attempt))
+        return Served("parked", 0)
+
+
+def pause_after(attempt: int) -> float:
+    """Seconds until the next try after a failure of our own: 0.5, 1, 2 … 30."""
+    return min(30.0, 0.5 * 2.0 ** min(attempt, 6))

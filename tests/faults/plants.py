@@ -1,7 +1,7 @@
 """Known bugs, put in from outside: a campaign that does not find each of them proves nothing.
 
 `SIMULATED` gives, per plant, the attributes of the ledger that are replaced while a simulated world runs; plants that live inside a
-statement are switched in `sim_statements.py` by the same name.
+statement are switched in the model (`sim_append.py`, `sim_claims.py`, `sim_parked.py`) by the same name.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ WHAT = {
     "noask": "an unknown outcome is sent again without asking",
     "overtake": "later messages overtake one that is parked under the same key",
     "intent": "the intent is not stored before the call",
+    "hasty": "a batch whose sender has lost its session is asked about before that sender's lease has ended",
 }
 
 
@@ -70,6 +71,16 @@ def _lock_like_a_sequence(
     return counters, {row[0]: row[1:] for row in reader.fetchall()}
 
 
+_in_doubt = vendor_target._in_doubt
+
+
+def _at_once(taken: Any, batch: Any, made_by: int) -> Any:
+    settled = _in_doubt(taken, batch, made_by)
+    for stop in settled.stops:
+        stop.delay = 0.0
+    return settled
+
+
 _write = append_module._Plan.write
 
 
@@ -87,6 +98,7 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "noask": [(exchange.Exchange, "_ask", _no_ask)],
     "overtake": [(vendor_target, "split", _no_one_waits), (database_target, "split", _no_one_waits)],
     "intent": [],
+    "hasty": [(vendor_target, "_in_doubt", _at_once)],
 }
 
 

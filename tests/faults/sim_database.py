@@ -1,7 +1,7 @@
 """An in-memory PostgreSQL, as far as the ledger's statements go: read committed, row locks held to commit, skip locked, triggers.
 
 The real functions of `runtime.ledger` run against `SimConnection`; only what a statement does inside the server is modelled, one
-handler per statement, found by its text (`sim_statements.py`). A statement that is not known raises, so a change of the SQL cannot
+handler per statement, found by its text (`sim_append.py`, `sim_claims.py`, `sim_parked.py`, `sim_vendors.py`). A statement that is not known raises, so a change of the SQL cannot
 go by unseen.
 
 Statements are atomic, except where they wait for a row lock or give way inside. Effects of a transaction are kept aside and become

@@ -247,3 +247,118 @@ def test_intake_says_unavailable_also_when_django_misses_the_database(
         if intake._pool is not None:
             intake._pool.close()
             intake._pool = None
+
+
+def killer(key: str) -> Any:
+    """A mapping that ends its worker at one key."""
+
+    def mapper(message: Any) -> Any:
+        if message.key == key:
+            raise KeyboardInterrupt
+        return message.document
+
+    return mapper
+
+
+def test_when_a_worker_is_gone_other_keys_of_its_lane_pass_at_once_and_its_batch_waits_for_the_lease(ledger: Connection) -> None:
+    """The lane used to wait for the lease of every worker that a poison message ended."""
+    site = Site(ledger, FakeVendor(), batch=2, idempotency="L")
+    append(ledger, site.flow.ref, [site.flow.item(key, 1) for key in ("a", "b", "c", "d")] + [site.flow.item("a", 2)])
+    with connections.connected(name="gone") as gone:
+        here, site.conn = site.conn, gone
+        site.die_after_sending()  # a and b have arrived
+        assert claim(here, owner="heir") is None, "as long as the session is there, the lease counts"
+    site.conn = here
+    session = "select count(*) from pg_stat_get_activity((select session from runtime_progress where subscription_id = %s))"
+    while ledger.execute(session, (site.subscription,)).fetchone() != (0,):
+        pass
+    taken = claim(ledger, owner="heir")
+    assert taken is not None
+    assert taken.early > 1
+    vendor_target.deliver(ledger, taken, site.bind)
+    assert [key for _, key, _ in site.vendor.journal] == ["a", "b", "c", "d"]
+    assert site.parked() == [(1, "sending"), (2, "sending"), (5, "behind")]
+    assert claim_parked(ledger) is None, "its sender may still be sending"
+    assert site.vendor.asked == 0
+    site.work()
+    assert [(key, document["version"]) for _, key, document in site.vendor.journal] == [
+        ("a", 1),
+        ("b", 1),
+        ("c", 1),
+        ("d", 1),
+        ("a", 2),
+    ]
+    assert site.parked() == []
+
+
+def test_a_mapping_that_ends_its_worker_does_not_hold_a_vendors_lane_for_ever(ledger: Connection) -> None:
+    """Before the intent there was no limit at all: the lane went from worker to worker without end."""
+    site = Site(ledger, FakeVendor(), batch=10, max_attempts=3)
+    append(ledger, site.flow.ref, [site.flow.item(f"k{i}", 1) for i in range(30)])
+    bind = lambda release: Binding(killer("k4"), site.vendor)  # noqa: E731
+    lost = 0
+    for _ in range(60):
+        site.flow.expire()
+        try:
+            if taken := claim(ledger, owner="w"):
+                vendor_target.deliver(ledger, taken, bind)
+            elif row := claim_parked(ledger):
+                retry_at_vendor(ledger, row, bind)
+        except KeyboardInterrupt:
+            lost += 1
+    assert lost == 2 + 4
+    assert sorted(key for _, key, _ in site.vendor.journal) == sorted(f"k{i}" for i in range(30) if i != 4)
+    assert site.parked() == [(5, "unknown")]
+
+
+class _Fixed:
+    """A binder with one mapper and one vendor."""
+
+    def __init__(self, mapper: Any, vendor: FakeVendor) -> None:
+        self._binding = Binding(mapper, vendor)
+
+    def vendor(self, taken: Any) -> Any:
+        return lambda release: self._binding
+
+
+def test_a_fault_of_our_own_hands_the_lane_back_at_once_and_ends_as_a_letter(ledger: Connection) -> None:
+    """An exception nobody foresaw used to end the worker and hold the lane to the end of its lease, again and again."""
+    from runtime.services.delivering import serve_one
+
+    def broken(message: Any) -> Any:
+        return 1 // 0 if message.key == "k4" else message.document
+
+    site = Site(ledger, FakeVendor(), batch=10, max_attempts=3)
+    append(ledger, site.flow.ref, [site.flow.item(f"k{i}", 1) for i in range(30)])
+    for _ in range(60):
+        serve_one(ledger, _Fixed(broken, site.vendor), owner="w")  # type: ignore[arg-type]
+        ledger.execute("update runtime_progress set not_before = 'epoch'; update runtime_parked set not_before = 'epoch'")
+    assert sorted(key for _, key, _ in site.vendor.journal) == sorted(f"k{i}" for i in range(30) if i != 4)
+    assert site.parked() == [(5, "unknown")]
+
+
+def test_a_missing_endpoint_does_not_use_a_parked_message_up(ledger: Connection) -> None:
+    """It is no fault of the message, however often it is tried."""
+    from kernel.errors import Unavailable
+    from runtime.services.delivering import serve_one
+
+    class NoEndpoint:
+        def vendor(self, taken: Any) -> Any:
+            raise Unavailable("connection.none", "There is no endpoint.")
+
+    site = Site(ledger, FakeVendor(), max_attempts=2)
+    append(ledger, site.flow.ref, [site.flow.item("a", 1)])
+    site.vendor.refuse = {"a": "retry"}
+    taken = claim(ledger, owner="w")
+    assert taken
+    vendor_target.deliver(ledger, taken, site.bind)
+    for _ in range(8):
+        ledger.execute(
+            "update runtime_parked set not_before = 'epoch'; update runtime_vendorstate set breaker = 'closed', not_before = 'epoch'"
+        )
+        assert serve_one(ledger, NoEndpoint(), owner="w") is not None  # type: ignore[arg-type]
+    assert site.parked() == [(1, "sending")]
+    ledger.execute("update runtime_vendorstate set breaker = 'closed', failures = 0, not_before = 'epoch'")
+    site.vendor.refuse = {}
+    site.work()
+    assert site.parked() == []

@@ -23,7 +23,7 @@ from runtime.ledger.append import Fenced, Item, StreamRef, append
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import Table
 from runtime.services import delivering
-from tests.faults import sim_statements as sim_statements  # registers the handlers
+from tests.faults import sim_append, sim_claims, sim_parked, sim_vendors  # noqa: F401 - each registers what its statements do
 from tests.faults.sim_actors import Actor, SimBinder, VendorServer
 from tests.faults.sim_database import Database, SimConnection
 from tests.faults.sim_judge import judge
@@ -81,7 +81,7 @@ class World:
             for lane in range(shape.lanes):
                 rows["progress"][subscription, lane] = {
                     "position": 0, "upto": None, "intent": None, "intent_release": None, "ask_only": False, "attempt": 0, "token": 0,
-                    "lease_until": 0.0, "not_before": 0.0, "owner": None,
+                    "lease_until": 0.0, "not_before": 0.0, "owner": None, "session": None,
                 }  # fmt: skip
         producers = 1 + shape.intakes
         plans: list[list[tuple[str, int]]] = [[] for _ in range(producers)]
@@ -244,8 +244,10 @@ class World:
         """Maybe break something where this actor stands. Answers whether it may go on now."""
         if not self.faults_left or self.random.random() >= self.shape.fault_rate:
             return True
-        kind = self.random.choices(("kill", "kill after", "lose", "lose after", "pause", "restart"), (4, 4, 1, 3, 6, 1))[0]
-        if actor.role == "people" or (actor.still and kind == "pause"):
+        kind = self.random.choices(
+            ("kill", "kill after", "lose", "lose after", "pause", "restart", "cut off"), (4, 4, 1, 3, 6, 1, 2)
+        )[0]
+        if actor.role == "people" or (actor.still and kind in ("pause", "cut off")):
             return True
         self.faults_left -= 1
         self.counts[kind] += 1
@@ -261,6 +263,11 @@ class World:
             actor.conn.lose("connection reset by peer")
         elif kind == "pause":
             actor.ready_at = self.now + LEASE_SECONDS * self.random.uniform(0.9, 2.2)
+            return False
+        elif kind == "cut off":  # the server has ended the session; its client does not know yet, and is slow
+            actor.conn.lose("terminating connection due to administrator command")
+            actor.waits_for = None
+            actor.ready_at = self.now + LEASE_SECONDS * self.random.uniform(0.1, 0.9)
             return False
         else:
             for other in self.actors:

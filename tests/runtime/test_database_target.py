@@ -122,7 +122,9 @@ def test_an_owner_whose_lease_was_taken_over_is_fenced_and_leaves_no_effect(pric
     assert rows(prices) == {"a": 1}
 
 
-def test_a_message_that_keeps_killing_its_worker_is_alone_at_last_and_parked(prices: Connection) -> None:
+def test_a_message_that_keeps_killing_its_worker_is_set_aside_with_its_batch_then_tried_alone_then_parked(
+    prices: Connection,
+) -> None:
     flow = Flow(prices, lanes=1)
     flow.subscribe(kind="database", batch=64, max_attempts=5)
     append(prices, flow.ref, [flow.item(f"k{i}", kills=i == 40) for i in range(64)])
@@ -132,14 +134,19 @@ def test_a_message_that_keeps_killing_its_worker_is_alone_at_last_and_parked(pri
             raise KeyboardInterrupt  # what a SIGKILL is to the process
         return to_row(message)
 
-    for _ in range(40):
-        taken = claim(prices, owner="w")
-        if taken is None:
-            break
+    lost = 0
+    for _ in range(100):
         try:
-            database_target.deliver(prices, taken, PRICES, deadly)
+            if taken := claim(prices, owner="w"):
+                database_target.deliver(prices, taken, PRICES, deadly)
+            elif row := claim_parked(prices):
+                retry_in_database(prices, row, DatabaseServing(PRICES, deadly))
+            else:
+                break
         except KeyboardInterrupt:
+            lost += 1
             flow.expire()
+    assert lost == 2 + 6, "two with the lane, the others with the message alone"
     assert len(rows(prices)) == 63
     assert prices.execute("select key, state, reason_class from runtime_parked").fetchall() == [("k40", "dead", "poison")]
 

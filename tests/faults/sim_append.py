@@ -1,0 +1,106 @@
+"""What the statements of append, and of whoever reads a source, do to the modelled database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import errors
+
+from tests.faults.sim_database import Database, Transaction, statement
+
+
+@statement(r"update runtime_stream set cursor = %s::jsonb, lease_until = .* where id = %s and token = %s$")
+def _move_source(db: Database, tx: Transaction, given: Any) -> int:
+    cursor, lease, stream, token = given
+    row = db.change(tx, "stream", (stream,))
+    if row is None or (row["token"] != token and "token" not in db.plants):
+        return 0
+    row["cursor"], row["lease_until"] = cursor, db.now() + lease
+    return 1
+
+
+@statement(r"select lane, next from runtime_lane where stream_id = %s and lane = any\(%s\) order by lane for update$")
+def _lock_lanes(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    stream, lanes = given
+    found = []
+    for lane in sorted(lanes):
+        if "sequence" in db.plants:  # like nextval: no lock, and nobody gets the same number
+            counter = db.rows["lane"][stream, lane]
+            found.append((lane, counter["next"]))
+            db.rows["lane"][stream, lane] = {"next": counter["next"] + tx.actor.reserve}
+            continue
+        db.lock(tx, "lane", (stream, lane))
+        row = db.get(tx, "lane", (stream, lane))
+        if row is not None:
+            found.append((lane, row["next"]))
+    return found
+
+
+@statement(
+    r"select key, hash, version, position from runtime_head where stream_id = %s and key = any\(string_to_array\(%s, chr\(31\)\)\)$"
+)
+def _read_heads(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    stream, keys = given
+    heads = ((key, db.get(tx, "head", (stream, key))) for key in keys.split("\x1f"))
+    return [(key, h["hash"], h["version"], h["position"]) for key, h in heads if h]
+
+
+@statement(r"update runtime_lane set next = %s where stream_id = %s and lane = %s$")
+def _count_up(db: Database, tx: Transaction, given: Any) -> int:
+    following, stream, lane = given
+    if "sequence" in db.plants:
+        return 1
+    row = db.change(tx, "lane", (stream, lane))
+    if row is None:
+        return 0
+    row["next"] = following
+    return 1
+
+
+@statement(
+    r"insert into runtime_message \(stream_id, lane, position, key, version, previous, release_id, run_id, correlation, causation, traceparent, payload\) values "
+)
+def _insert_messages(db: Database, tx: Transaction, cells: Any) -> int:
+    for start in range(0, len(cells), 12):
+        stream, lane, position, key, version, previous, release, _run, correlation, _causation, _trace, payload = cells[
+            start : start + 12
+        ]
+        if db.get(tx, "message", (stream, lane, position)) is not None:
+            raise errors.UniqueViolation("duplicate position")
+        db.put(tx, "message", (stream, lane, position), {
+            "key": key, "version": version, "previous": previous, "release": release, "correlation": correlation, "payload": payload.encode(),
+        })  # fmt: skip
+    return len(cells) // 12
+
+
+@statement(r"insert into runtime_head \(stream_id, key, hash, version, position\) select ")
+def _put_heads(db: Database, tx: Transaction, given: Any) -> int:
+    stream, joined, *columns = given
+    keys = joined.split("\x1f")
+    hashes, versions, positions = ([int(value) for value in column[1:-1].split(",")] for column in columns)
+    for key, content, version, position in zip(keys, hashes, versions, positions, strict=True):
+        db.lock(tx, "head", (stream, key))
+        db.put(tx, "head", (stream, key), {"hash": content, "version": version, "position": position})
+    return len(keys)
+
+
+@statement(r"insert into runtime_conflict ")
+def _conflict(db: Database, tx: Transaction, given: Any) -> int:
+    stream, key, _position, content, _payload = given
+    db.put(tx, "conflict", (stream, key, content), {})
+    return 1
+
+
+@statement(r"sim: claim the source$")
+def _claim_source(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    stream, lease = given
+    if not db.lock(tx, "stream", (stream,), skip=True):
+        return []
+    row = db.get(tx, "stream", (stream,))
+    if row is None or row["lease_until"] >= db.now():
+        return []
+    row = dict(row)
+    row["token"] += 1
+    row["lease_until"] = db.now() + lease
+    db.put(tx, "stream", (stream,), row)
+    return [(row["token"], row["cursor"])]

@@ -1,0 +1,241 @@
+"""What claim, step, release and the reading of the log do to the modelled database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import errors
+
+from runtime.ledger import claims, reading
+from tests.faults.sim_database import Database, Key, Row, Transaction, statement
+
+
+def serves(s: Row, subscription: int, given: Row) -> bool:
+    if s["tier"] not in given["tiers"] or (given["only"] is not None and subscription not in given["only"]):
+        return False
+    return given["shards"] is None or subscription % 16 in given["shards"]
+
+
+def _free(p: Row, now: float) -> bool:
+    """The lease has ended, or the session of its owner has."""
+    return p["lease_until"] < now or (p["owner"] is not None and bool(p["session"].lost))
+
+
+def _live_leases(db: Database, tx: Transaction, vendor: int) -> int:
+    now = db.now()
+    count = 0
+    for (subscription, _lane), p in db.scan(tx, "progress"):
+        s = db.get(tx, "subscription", (subscription,))
+        if s and s["vendor"] == vendor and p["owner"] is not None and p["lease_until"] > now:
+            count += 1
+    return count
+
+
+def _claimed(
+    db: Database, tx: Transaction, key: Key, given: Row, d: Row, release: int, *, limited: bool, to_ask: bool
+) -> list[Row]:
+    """The update around the pick, with the guards of the database that hold for raw SQL too."""
+    subscription, lane = key
+    s = db.get(tx, "subscription", (subscription,))
+    p = db.change(tx, "progress", key)
+    assert s
+    assert p
+    owner, was = p["owner"], p["lease_until"]
+    began = db.now()
+    tx.actor.conn.pass_time()  # the statement read the gate as it began; its guard reads it again
+    if "gate" not in db.plants:
+        if to_ask and p["intent"] is None:
+            raise errors.InsufficientPrivilege("nothing to ask about")
+        if not to_ask and db.gate(tx, subscription) is None:
+            raise errors.InsufficientPrivilege(f"gate closed for subscription {subscription}")
+    p["token"] += 1
+    p["owner"], p["session"], p["ask_only"] = given["me"], tx.actor.conn, to_ask
+    p["attempt"] += owner is not None
+    p["lease_until"] = db.now() + given["lease"]
+    tx.actor.grant(db, tx, subscription, release, to_ask=to_ask, at=began)
+    stream = db.get(tx, "stream", (s["stream"],))
+    assert stream
+    return [{
+        "subscription": subscription, "lane": lane, "position": p["position"], "upto": p["upto"], "intent": p["intent"],
+        "intent_release": p["intent_release"], "attempt": p["attempt"], "token": p["token"], "stream": s["stream"], "salt": stream["salt"],
+        "target": s["target"], "instance": s["instance"], "kind": s["kind"], "idempotency": s["idempotency"], "coalesce": s["coalesce"],
+        "batch": s["batch"], "max_attempts": s["max_attempts"], "pace": s["pace"], "vendor": s["vendor"], "release": release,
+        "deployment": d["id"], "origin": subscription, "limited": limited, "late": db.now() - was if owner is not None else None,
+    }]  # fmt: skip
+
+
+@statement(claims._CLAIM)
+def _claim(db: Database, tx: Transaction, given: Row) -> list[Row]:
+    now = db.now()
+    due = []
+    for (subscription, lane), p in db.scan(tx, "progress"):
+        s = db.get(tx, "subscription", (subscription,))
+        if s is None or not serves(s, subscription, given) or not _free(p, now) or p["not_before"] >= now:
+            continue
+        counter = db.get(tx, "lane", (s["stream"], lane))
+        assert counter
+        end = counter["next"] - 1
+        if p["upto"] is not None and p["upto"] < end:
+            end = p["upto"]
+        if p["position"] >= end and p["intent"] is None:
+            continue
+        d = db.gate(tx, subscription)
+        if d is None:
+            continue
+        v = db.get(tx, "vendor", (s["vendor"],))
+        assert v
+        if v["concurrency"] is not None and v["concurrency"] <= _live_leases(db, tx, s["vendor"]):
+            continue
+        due.append(
+            (s["tier"], p["lease_until"], (subscription, lane), d, v["breaker"] != "closed" or v["concurrency"] is not None)
+        )
+    for _, _, key, d, limited in sorted(due, key=lambda found: found[:2]):
+        if db.lock(tx, "progress", key, skip=True):
+            return _claimed(db, tx, key, given, d, d["release"], limited=limited, to_ask=False)
+    return []
+
+
+@statement(claims._CLAIM_TO_ASK)
+def _claim_to_ask(db: Database, tx: Transaction, given: Row) -> list[Row]:
+    now = db.now()
+    due = []
+    for (subscription, lane), p in db.scan(tx, "progress"):
+        s = db.get(tx, "subscription", (subscription,))
+        if (
+            s is None
+            or not serves(s, subscription, given)
+            or p["intent"] is None
+            or p["lease_until"] >= now
+            or p["not_before"] >= now
+        ):
+            continue
+        v, d = db.get(tx, "vendor", (s["vendor"],)), db.get(tx, "deployment", (s["deployment"],))
+        if (
+            v is None
+            or d is None
+            or v["breaker"] != "closed"
+            or v["not_before"] > now
+            or db.permitted(tx, subscription) is not None
+        ):
+            continue
+        release = p["intent_release"] if p["intent_release"] is not None else d["release"]
+        due.append((p["lease_until"], (subscription, lane), d, release))
+    for _, key, d, release in sorted(due, key=lambda found: found[0]):
+        if db.lock(tx, "progress", key, skip=True):
+            return _claimed(db, tx, key, given, d, release, limited=False, to_ask=True)
+    return []
+
+
+@statement(r"select from runtime_vendorstate where id = %s for update$")
+def _lock_vendor(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    db.lock(tx, "vendor", (given[0],))
+    return [()]
+
+
+@statement(claims._ADMIT)
+def _admit(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    v, now = db.get(tx, "vendor", (given[0],)), db.now()
+    if v is None:
+        return []
+    place = v["concurrency"] is None or v["concurrency"] >= _live_leases(db, tx, given[0])
+    probe = v["breaker"] == "closed" or (v["open_until"] <= now and v["probe_until"] <= now)
+    return [(place and probe, v["breaker"] != "closed")]
+
+
+@statement(claims._PROBE)
+def _probe(db: Database, tx: Transaction, given: Any) -> int:
+    subscription, lane, lease, vendor = given
+    v = db.change(tx, "vendor", (vendor,))
+    assert v
+    v["probe_subscription"], v["probe_lane"], v["probe_until"] = subscription, lane, db.now() + lease
+    return 1
+
+
+@statement(claims._STEP)
+def _step(db: Database, tx: Transaction, given: Row) -> list[Any]:
+    subscription, key = given["subscription"], (given["subscription"], given["lane"])
+    d = db.gate(tx, subscription)
+    is_open = d is not None and d["release"] == given["release"]
+    if not is_open and (d := db.permitted(tx, subscription)) is not None and d["release"] == given["release"]:
+        v = db.get(tx, "vendor", (given["vendor"],))
+        is_open = bool(
+            v and v["probe_subscription"] == subscription and v["probe_lane"] == given["lane"] and v["not_before"] <= db.now()
+        )
+    if "gate" in db.plants:
+        is_open = True
+    granted = db.now()
+    if given["gated"] and not is_open:
+        return []
+    db.lock(tx, "progress", key)
+    p = db.get(tx, "progress", key)
+    if p is None or (p["token"] != given["token"] and "token" not in db.plants):
+        return []
+    p = dict(p)
+    position = given["position"]
+    if position < p["position"]:
+        raise errors.CheckViolation("a position only grows")
+    intent = given["intent"] if is_open and "intent" not in db.plants else None
+    if p["ask_only"] and (
+        position > (p["intent"] if p["intent"] is not None else p["position"]) or (intent or 0) > (p["intent"] or 0)
+    ):
+        raise errors.InsufficientPrivilege("this claim may only ask")
+    p["position"], p["intent"], p["attempt"] = position, intent, 0
+    p["intent_release"] = given["release"] if intent is not None else None
+    p["lease_until"] = db.now() + given["lease"]
+    tx.writes["progress", key] = p
+    if is_open:
+        tx.actor.grant(db, tx, subscription, given["release"], at=granted)
+    if given["first"] is not None:
+        tx.appended.append(("delivery", {"subscription": subscription, "lane": given["lane"], "first": given["first"], "last": given["last"],
+                                         "outcome": given["outcome"], "token": given["token"], "confirmed": given["confirmed"]}))  # fmt: skip
+    return [(is_open,)]
+
+
+@statement(claims._RELEASE)
+def _release(db: Database, tx: Transaction, given: Any) -> int:
+    wait, subscription, lane, token = given
+    db.lock(tx, "progress", (subscription, lane))
+    p = db.get(tx, "progress", (subscription, lane))
+    if p is None or (p["token"] != token and "token" not in db.plants):
+        return 0
+    p = dict(p)
+    p["lease_until"], p["owner"], p["not_before"] = db.now(), None, db.now() + wait
+    tx.writes["progress", (subscription, lane)] = p
+    return 1
+
+
+@statement(claims._HAND_BACK)
+def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
+    wait, subscription, lane, token = given
+    db.lock(tx, "progress", (subscription, lane))
+    p = db.get(tx, "progress", (subscription, lane))
+    if p is None or (p["token"] != token and "token" not in db.plants):
+        return 0
+    tx.writes["progress", (subscription, lane)] = p | {"lease_until": db.now(), "not_before": db.now() + wait}
+    return 1
+
+
+@statement(reading._NEXT)
+def _next_messages(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    stream, lane, after, end, count = given
+    found = [
+        (position, m["key"], m["correlation"], m["payload"])
+        for (of, ln, position), m in db.scan(tx, "message")
+        if of == stream and ln == lane and after < position <= end
+    ]
+    found.sort(key=lambda row: row[0])
+    return found[:count]
+
+
+@statement(r"select exists \(select from runtime_parked where subscription_id = %s\)$")
+def _any_parked(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    return [(any(key[0] == given[0] for key, _ in db.scan(tx, "parked")),)]
+
+
+@statement(r"select distinct key from runtime_parked where subscription_id = %s and key = any\(%s\) and position < %s$")
+def _parked_keys(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    subscription, keys, before = given
+    return [
+        (k,)
+        for k in {q["key"] for (of, _, at), q in db.scan(tx, "parked") if of == subscription and q["key"] in keys and at < before}
+    ]

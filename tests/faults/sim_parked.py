@@ -1,0 +1,148 @@
+"""What the statements about parked messages do to the modelled database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import errors
+
+from runtime.ledger import parked
+from tests.faults.sim_claims import serves
+from tests.faults.sim_database import GONE, Database, Row, Transaction, statement
+
+
+@statement(
+    r"insert into runtime_parked \(subscription_id, lane, position, key, state, reason_class, fingerprint, reason, not_before, intent_release\)"
+)
+def _park(db: Database, tx: Transaction, given: Any) -> int:
+    subscription, lane, position, key, state, reason_class, _print, reason, delay, intent_release = given
+    place = (subscription, lane, position)
+    if db.get(tx, "parked", place) is not None:
+        return 0
+    db.put(tx, "parked", place, {
+        "key": key, "state": state, "reason_class": reason_class, "reason": reason, "attempt": 0, "not_before": db.now() + delay,
+        "token": 0, "lease_until": 0.0, "ask_only": False, "intent_release": intent_release, "payload": None,
+    })  # fmt: skip
+    return 1
+
+
+def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> list[Row]:
+    now = db.now()
+    due = []
+    everything = list(db.scan(tx, "parked"))
+    for place, q in everything:
+        subscription = place[0]
+        s = db.get(tx, "subscription", (subscription,))
+        if s is None or not serves(s, subscription, given) or q["lease_until"] >= now or q["not_before"] >= now:
+            continue
+        v = db.get(tx, "vendor", (s["vendor"],))
+        d = db.get(tx, "deployment", (s["deployment"],))
+        assert v
+        assert d
+        if to_ask:
+            if (
+                q["state"] != "sending"
+                or s["kind"] != "vendor"
+                or v["breaker"] != "closed"
+                or db.permitted(tx, subscription) is not None
+            ):
+                continue
+        else:
+            if q["state"] not in ("retry", "behind", "sending"):
+                continue
+            if db.gate(tx, subscription) is None:
+                continue
+        if any(
+            e is not q and other[0] == subscription and e["key"] == q["key"] and other[2] < place[2] for other, e in everything
+        ):
+            continue
+        due.append((s["tier"], q["not_before"], place[2], place, d, v["breaker"] != "closed" or v["concurrency"] is not None))
+    for _, _, _, place, d, limited in sorted(due, key=lambda found: found[:3]):
+        if not db.lock(tx, "parked", place, skip=True):
+            continue
+        old = db.get(tx, "parked", place)
+        s = db.get(tx, "subscription", (place[0],))
+        if old is None or s is None:
+            continue
+        began = db.now()
+        tx.actor.conn.pass_time()
+        if not to_ask and "gate" not in db.plants and db.gate(tx, place[0]) is None:
+            raise errors.InsufficientPrivilege(f"gate closed for subscription {place[0]}")
+        q = dict(old)
+        was = q["state"]
+        q["token"] += 1
+        q["attempt"] += 1
+        q["lease_until"], q["ask_only"], q["state"] = db.now() + given["lease"], to_ask, "sending"
+        q["intent_release"] = q["intent_release"] if was == "sending" and q["intent_release"] is not None else d["release"]
+        tx.writes["parked", place] = q
+        tx.actor.grant(db, tx, place[0], d["release"], to_ask=to_ask, at=began)
+        stream = db.get(tx, "stream", (s["stream"],))
+        assert stream
+        return [{
+            "subscription": place[0], "lane": place[1], "position": place[2], "key": q["key"], "token": q["token"], "attempt": q["attempt"],
+            "intent_release": q["intent_release"], "payload": q["payload"], "was": was, "stream": s["stream"], "salt": stream["salt"],
+            "target": s["target"], "instance": s["instance"], "kind": s["kind"], "idempotency": s["idempotency"], "coalesce": s["coalesce"],
+            "batch": s["batch"], "max_attempts": s["max_attempts"], "pace": s["pace"], "vendor": s["vendor"], "release": d["release"],
+            "deployment": d["id"], "origin": place[0], "limited": limited,
+        }]  # fmt: skip
+    return []
+
+
+@statement(parked._CLAIM)
+def _claim_parked(db: Database, tx: Transaction, given: Row) -> list[Row]:
+    return _take_parked(db, tx, given, to_ask=False)
+
+
+@statement(parked._CLAIM_TO_ASK)
+def _claim_parked_to_ask(db: Database, tx: Transaction, given: Row) -> list[Row]:
+    return _take_parked(db, tx, given, to_ask=True)
+
+
+@statement(r"delete from runtime_parked where subscription_id = %s and lane = %s and position = %s and token = %s$")
+def _remove_parked(db: Database, tx: Transaction, given: Any) -> int:
+    *place, token = given
+    key = tuple(place)
+    db.lock(tx, "parked", key)
+    q = db.get(tx, "parked", key)
+    if q is None or (q["token"] != token and "token" not in db.plants):
+        return 0
+    tx.writes["parked", key] = GONE
+    return 1
+
+
+@statement(r"update runtime_parked set state = %s, reason_class = %s, fingerprint = %s, reason = %s, lease_until = 'epoch', ask_only = false, "
+           r"not_before = .*, intent_release = %s, attempt = attempt - %s where subscription_id = %s and lane = %s and position = %s and token = %s$")  # fmt: skip
+def _keep_parked(db: Database, tx: Transaction, given: Any) -> int:
+    state, reason_class, _print, reason, delay, intent_release, not_own, subscription, lane, position, token = given
+    key = (subscription, lane, position)
+    db.lock(tx, "parked", key)
+    old = db.get(tx, "parked", key)
+    if old is None or (old["token"] != token and "token" not in db.plants):
+        return 0
+    tx.writes["parked", key] = old | {
+        "state": state, "reason_class": reason_class, "reason": reason, "lease_until": 0.0, "ask_only": False,
+        "not_before": db.now() + delay, "intent_release": intent_release, "attempt": old["attempt"] - not_own,
+    }  # fmt: skip
+    return 1
+
+
+@statement(r"insert into runtime_attempt ")
+def _note(db: Database, tx: Transaction, given: Any) -> int:
+    subscription, lane, first, last, token, release, outcome, detail, _reference = given
+    tx.appended.append(("attempt", {"subscription": subscription, "lane": lane, "first": first, "last": last, "token": token,
+                                    "release": release, "outcome": outcome, "detail": detail}))  # fmt: skip
+    return 1
+
+
+@statement(parked._HAND_BACK)
+def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
+    reason, wait, not_own, subscription, lane, position, token = given
+    key = (subscription, lane, position)
+    db.lock(tx, "parked", key)
+    old = db.get(tx, "parked", key)
+    if old is None or (old["token"] != token and "token" not in db.plants):
+        return 0
+    tx.writes["parked", key] = old | {
+        "reason": reason, "lease_until": 0.0, "not_before": db.now() + wait, "attempt": old["attempt"] - not_own,
+    }  # fmt: skip
+    return 1

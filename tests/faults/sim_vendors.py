@@ -1,0 +1,58 @@
+"""What the statements about a vendor's shared state, and the product's own tables as targets, do to the modelled database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime.ledger import vendors
+from tests.faults.sim_database import Database, Row, Transaction, statement
+
+
+@statement(vendors._FAILED)
+def _failed(db: Database, tx: Transaction, given: Row) -> int:
+    v = db.change(tx, "vendor", (given["vendor"],))
+    assert v
+    opens, now = v["failures"] + 1 >= given["limit"], db.now()
+    again = opens or v["breaker"] == "open"
+    if again:
+        v["open_until"] = now + min(given["longest"], given["first"] * 2.0 ** min(v["openings"], 12))
+        v["openings"] += 1
+    if opens:
+        v["breaker"] = "open"
+    v["failures"] += 1
+    v["not_before"] = max(v["not_before"], now + given["retry_after"])
+    v["probe_subscription"], v["probe_lane"], v["probe_until"] = None, None, 0.0
+    return 1
+
+
+@statement(vendors._THROTTLED)
+def _throttled(db: Database, tx: Transaction, given: Row) -> int:
+    v = db.change(tx, "vendor", (given["vendor"],))
+    assert v
+    v["not_before"] = max(v["not_before"], db.now() + given["retry_after"])
+    v["probe_subscription"], v["probe_lane"], v["probe_until"] = None, None, 0.0
+    return 1
+
+
+@statement(vendors._WORKS)
+def _works(db: Database, tx: Transaction, given: Any) -> int:
+    v = db.get(tx, "vendor", (given[0],))
+    assert v
+    if v["breaker"] == "closed" and v["failures"] == 0 and v["success"] is not None and v["success"] >= db.now() - 60:
+        return 0
+    v = db.change(tx, "vendor", (given[0],))
+    assert v
+    v.update(
+        breaker="closed", failures=0, openings=0, probe_subscription=None, probe_lane=None, probe_until=0.0, success=db.now()
+    )
+    return 1
+
+
+# the product's own tables as targets: the effect counts every application, so that a second one shows
+
+
+@statement(r"sim: apply$")
+def _apply(db: Database, tx: Transaction, rows: Any) -> int:
+    for subscription, position, values in rows:
+        tx.appended.append(("applied", (subscription, position, values)))
+    return len(rows)
