@@ -1,4 +1,4 @@
-"""Vendors and schedules over the API."""
+"""Schedules over the API."""
 
 from __future__ import annotations
 
@@ -10,17 +10,8 @@ from kernel.errors import NotFound
 from runtime.api import serializers as shapes
 from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
-from runtime.selectors import schedules, vendors
+from runtime.selectors import schedules
 from runtime.services import schedules as services
-
-
-class Vendors(RuntimeView):
-    @extend_schema(
-        operation_id="vendors_list", tags=["runtime"], summary="Breakers and quotas of the vendors that are called",
-        parameters=[ENVIRONMENT], responses=shapes.VendorSerializer(many=True),
-    )  # fmt: skip
-    def get(self, request: Request) -> Response:
-        return Response(shapes.VendorSerializer(vendors.listed(self.viewer, self.environment), many=True).data)
 
 
 class Schedules(RuntimeView):

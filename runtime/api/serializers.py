@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rest_framework import serializers
@@ -233,6 +234,16 @@ class StorySerializer(serializers.Serializer[Any]):
     tries = TrySerializer(many=True)
 
 
+class FiniteFloatField(serializers.FloatField):
+    """Not "nan" and not "inf", which Python reads as numbers and which every comparison lets through."""
+
+    def to_internal_value(self, data: Any) -> float:
+        value = float(super().to_internal_value(data))
+        if not math.isfinite(value):
+            self.fail("invalid")
+        return value
+
+
 class MendSerializer(serializers.Serializer[Any]):
     payload = serializers.JSONField()
     reason = serializers.CharField(max_length=2000)
@@ -244,7 +255,7 @@ class RedriveSerializer(serializers.Serializer[Any]):
     group = serializers.CharField(max_length=200, required=False)
     place = serializers.RegexField(r"^[0-9]{1,18}/[0-9]{1,5}/[0-9]{1,18}$", required=False)
     dry_run = serializers.BooleanField(default=True)
-    rate = serializers.FloatField(required=False, allow_null=True, min_value=0.01, max_value=1000)
+    rate = FiniteFloatField(required=False, allow_null=True, min_value=0.01, max_value=1000)
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -322,6 +333,7 @@ class IntakeResultSerializer(serializers.Serializer[Any]):
 
 
 class VendorSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
     system = serializers.CharField(source="system_key")
     instance = serializers.CharField()
     environment = serializers.CharField()

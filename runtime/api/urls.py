@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from runtime.api import dead_letters, intake, integrations, operation, runs
+from runtime.api import dead_letters, intake, integrations, operation, replays, runs, vendors
 
 app_name = "runtime-api"
 _PLACE = "dead-letters/parked/<int:subscription>/<int:lane>/<int:position>"
@@ -34,7 +34,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dead-letters/rejected/<int:number>", dead_letters.RejectedLetter.as_view(), name="rejected"),
     path("dead-letters/rejected/<int:number>/dismiss", dead_letters.RejectedDismissal.as_view(), name="rejected-dismiss"),
     path("dead-letters/conflicts/<int:number>", dead_letters.ConflictCase.as_view(), name="conflict"),
-    path("vendors", operation.Vendors.as_view(), name="vendors"),
+    path("replays", replays.ReplayList.as_view(), name="replays"),
+    path("replays/<int:replay_id>", replays.ReplayDetail.as_view(), name="replay"),
+    path("replays/<int:replay_id>/dry-run", replays.ReplayTrial.as_view(), name="replay-trial"),
+    path("replays/<int:replay_id>/start", replays.ReplayStart.as_view(), name="replay-start"),
+    path("replays/<int:replay_id>/cancel", replays.ReplayCancel.as_view(), name="replay-cancel"),
+    path("vendors", vendors.VendorList.as_view(), name="vendors"),
+    path("vendors/<int:vendor_id>", vendors.VendorDetail.as_view(), name="vendor"),
+    path("vendors/<int:vendor_id>/limits", vendors.VendorLimits.as_view(), name="vendor-limits"),
+    path("vendors/<int:vendor_id>/breaker/open", vendors.VendorBreakerOpen.as_view(), name="vendor-breaker-open"),
+    path("vendors/<int:vendor_id>/breaker/close", vendors.VendorBreakerClose.as_view(), name="vendor-breaker-close"),
     path("schedules", operation.Schedules.as_view(), name="schedules"),
     path("schedules/<int:schedule_id>", operation.ScheduleDetail.as_view(), name="schedule"),
     path("intake/<slug:key>/", intake.Intake.as_view(), name="intake"),

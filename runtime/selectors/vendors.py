@@ -98,7 +98,7 @@ _VENDORS = (
 with seen as (
   select v.id, array_agg(distinct i.key) as integrations, array_agg(distinct s.id) as subscriptions
     from runtime_vendorstate v join runtime_subscription s on s.vendor_id = v.id join runtime_stream st on st.id = s.stream_id join runtime_integration i on i.id = st.integration_id
-   where v.environment = %(environment)s and """
+   where (%(environment)s = '' or v.environment = %(environment)s) and (%(id)s::bigint is null or v.id = %(id)s) and """
     + SEEN
     + """ group by v.id)
 select v.id, v.system_key, v.instance, v.environment, v.breaker, v.failures, v.openings, v.open_until, v.probe_until > clock_timestamp() as probing, v.not_before, v.rate,
@@ -117,8 +117,16 @@ select v.id, v.system_key, v.instance, v.environment, v.breaker, v.failures, v.o
 def listed(viewer: Viewer, environment: str) -> list[VendorRow]:
     """Vendors that an integration which the viewer may see calls, those in trouble first. Two queries."""
     names = {s.key: s.name for s in systems.all_systems()}
-    found = [_made(one, names) for one in rows(_VENDORS, sight(viewer) | {"environment": environment})]
+    found = [_made(row, names) for row in rows(_VENDORS, sight(viewer) | {"environment": environment, "id": None})]
     return sorted(found, key=lambda one: (not one.abnormal, one.name, one.instance))
+
+
+def one(viewer: Viewer, vendor_id: int) -> VendorRow | None:
+    """None when there is none, or no integration that the viewer may see calls it."""
+    if vendor_id >= 2**63:
+        return None
+    names = {s.key: s.name for s in systems.all_systems()}
+    return next((_made(row, names) for row in rows(_VENDORS, sight(viewer) | {"environment": "", "id": vendor_id})), None)
 
 
 def _made(one: dict[str, Any], names: dict[str, str]) -> VendorRow:

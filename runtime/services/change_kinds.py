@@ -17,7 +17,7 @@ from governance.domain.subject import AffectedConsumer, Subject, SubjectFacts
 from kernel.errors import DomainError
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
-from runtime.models import Deployment, Release, Subscription
+from runtime.models import Deployment, Release, Replay, Subscription
 from runtime.services import judging
 
 Finder = Callable[[Manifest, datetime], list[dict[str, Any]]]
@@ -46,7 +46,9 @@ def register_all() -> None:
             label="Send stored messages again",
             facts=_replay_facts,
             checks=(_REPLAY_SAFE,),
+            panel="runtime:replay-panel",
             subject_kind="replay",
+            follows=False,
         )
     )
 
@@ -125,14 +127,29 @@ def _replay_facts(subject: Subject) -> SubjectFacts | None:
     subscription = found.first()
     if subscription is None:
         return None
+    plan = Replay.objects.filter(target=subscription, digest=subject.digest).first()
+    if instance != "redrive" and subject.digest and plan is None:
+        return None  # nobody decides on messages that are not written down
     manifest = manifests.load(subscription.deployment.release.manifest)
     return SubjectFacts(
         title=f"{manifest.title}: {target} again", digest=subject.digest, tier=manifest.tier, data_class=_data_class(manifest),
         owner_team_ids=(subscription.stream.integration.owner_team_id,), record_owner_team_ids=_record_owners(manifest),
         entities=tuple(w.entity for w in manifest.target(target).writes), consumers_affected=(), domain_key=manifest.domain,
-        revision_digest=subject.digest, system_keys=(manifest.target(target).system,), url=f"/runtime/integrations/{key}/", old={}, new={"replay": subject.id},
+        revision_digest=subject.digest, system_keys=(manifest.target(target).system,),
+        url=f"/runtime/replays/{plan.pk}/" if plan else f"/runtime/integrations/{key}/", old={}, new=_replay_document(subject, plan),
+        contributor_ids=(plan.planned_by_id,) if plan and plan.planned_by_id else (),
         extras={"idempotency": subscription.idempotency},
     )  # fmt: skip
+
+
+def _replay_document(subject: Subject, plan: Replay | None) -> dict[str, Any]:
+    """What approvers read in the difference: which messages, at what pace, and why."""
+    if plan is None:
+        return {"replay": subject.id}
+    return {
+        "replay": subject.id, "messages": plan.messages, "since": plan.since.isoformat(), "until": plan.until.isoformat(),
+        "keys": [plan.key_from, plan.key_to], "positions": plan.spans, "pace": plan.pace, "reason": plan.reason,
+    }  # fmt: skip
 
 
 # -- checks --------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from runtime.web import dead_letters, integrations, panels, registration, runs, schedules, stores, today, traces, vendors
+from runtime.web import dead_letters, integrations, panels, registration, replays, runs, schedules, stores, today, traces, vendors
 
 app_name = "runtime"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -27,9 +27,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(
         r"^runtime/dead-letters/settle/(?P<kind>[a-z]+)/(?P<place>[0-9/]{1,60})/$", dead_letters.settle, name="letter-settle"
     ),
+    path("runtime/replays/", replays.replays, name="replays"),
+    path("runtime/replays/<int:replay_id>/", replays.replay, name="replay"),
+    path("runtime/replays/<int:replay_id>/act/", replays.act, name="replay-act"),
+    path("runtime/panels/replays/<path:subject>/", replays.panel, name="replay-panel"),
     path("runtime/trace/", traces.traces, name="traces"),
     path("runtime/stores/", stores.stores, name="stores"),
     path("runtime/vendors/", vendors.vendors, name="vendors"),
+    path("runtime/vendors/<int:vendor_id>/", vendors.vendor, name="vendor"),
     path("runtime/schedules/", schedules.schedules, name="schedules"),
     path("runtime/schedules/<int:schedule_id>/", schedules.schedule, name="schedule"),
     path("runtime/panels/integrations/<slug:key>/", panels.deploy, name="integration-panel"),

@@ -1,18 +1,60 @@
-"""Quotas and breakers: what each vendor may be asked for, and whether it answers."""
+"""Quotas and breakers: what each vendor may be asked for, whether it answers, and what people set by hand."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
+from kernel import clock
+from kernel.errors import Forbidden, Invalid, NotFound
 from kernel.viewer import Viewer
+from runtime import permissions
 from runtime.selectors import vendors as selectors
+from runtime.selectors.vendors import VendorRow
+from runtime.services import vendor_states as services
 from runtime.web import environment
 
 PAGE = 50
+HOLD = [(5, "5 minutes"), (15, "15 minutes"), (60, "1 hour"), (240, "4 hours"), (1440, "1 day")]
+
+
+class ReasonForm(forms.Form):
+    """Every act needs a reason, and the word that one knows whom it touches: a vendor's state is shared."""
+
+    reason = forms.CharField(max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
+    confirm = forms.BooleanField(
+        label="All integrations that call it are meant", error_messages={"required": "Confirm that all integrations that call it are meant."}
+    )  # fmt: skip
+
+
+class LimitsForm(ReasonForm):
+    """Empty: no limit."""
+
+    rate = forms.FloatField(required=False, min_value=0.001, label="Rate", help_text="Messages per second. Empty: no limit.")
+    burst = forms.FloatField(
+        required=False, min_value=1, label="Burst", help_text="Messages at once after a pause; goes with a rate."
+    )
+    concurrency = forms.IntegerField(
+        required=False, min_value=1, max_value=32_767, label="At once", help_text="Batches under way."
+    )
+    budget = forms.IntegerField(required=False, min_value=1, max_value=2**62, label="Budget", help_text="Messages per UTC day.")
+    field_order = ("rate", "burst", "concurrency", "budget", "reason", "confirm")
+
+
+class OpenForm(ReasonForm):
+    minutes = forms.TypedChoiceField(coerce=int, choices=HOLD, initial=15, label="Call it no more for")
+    field_order = ("minutes", "reason", "confirm")
+
+
+FORMS: dict[str, type[ReasonForm]] = {"limits": LimitsForm, "open": OpenForm, "close": ReasonForm}
 
 
 @never_cache
@@ -27,3 +69,56 @@ def vendors(request: HttpRequest) -> HttpResponse:
         "page": Paginator(found, PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "runtime/vendors.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def vendor(request: HttpRequest, vendor_id: int) -> HttpResponse:
+    """One vendor: its state, its limits, and the breaker by hand. `act` of a POST: limits, open or close."""
+    viewer = Viewer.of(request.user)
+    found = selectors.one(viewer, vendor_id)
+    if found is None:
+        raise NotFound("vendor.unknown", f"There is no vendor {vendor_id}, or no integration that you may see calls it.")
+    allowed = permissions.may_set_vendor_limits(viewer)
+    made: dict[str, ReasonForm] = {
+        act: form(initial=_limits(found) if act == "limits" else None, prefix=act) for act, form in FORMS.items()
+    }
+    status = 200
+    if request.method == "POST":
+        if not allowed:
+            raise Forbidden("vendor.not_allowed", f"{allowed.reason} Nothing was changed.")
+        act = request.POST.get("act", "")
+        if act not in FORMS:
+            raise Invalid("vendor.act", "Say what shall happen: limits, open or close. Nothing was changed.")
+        form = made[act] = FORMS[act](request.POST, prefix=act)
+        if form.is_valid() and _act(act, form, found, viewer):
+            messages.success(
+                request, {"limits": "The limits hold now.", "open": "It is called no more.", "close": "It is called again."}[act]
+            )
+            return redirect("runtime:vendor", vendor_id)
+        status = 422
+    context = {"vendor": found, "environment": found.environment, "forms": made, "allowed": allowed}
+    return render(request, "runtime/vendor.html", context, status=status)
+
+
+def _limits(found: VendorRow) -> dict[str, Any]:
+    return {"rate": found.rate, "burst": found.burst, "concurrency": found.concurrency, "budget": found.budget}
+
+
+def _act(act: str, form: ReasonForm, found: VendorRow, viewer: Viewer) -> bool:
+    """False when the service found something that the form had not; it stands beside its field then."""
+    values, more = form.cleaned_data, {"actor": viewer.user, "reason": form.cleaned_data["reason"]}
+    try:
+        if act == "limits":
+            limits = {name: values[name] for name in ("rate", "burst", "concurrency", "budget")}
+            services.set_limits(found.id, **limits, **more)
+        elif act == "open":
+            services.open_breaker(found.id, until=clock.now() + timedelta(minutes=values["minutes"]), **more)
+        else:
+            services.close_breaker(found.id, **more)
+    except Invalid as error:
+        for one in error.findings or [{"pointer": "", "message": error.message.rstrip(".")}]:
+            name = str(one["pointer"]).strip("/")
+            form.add_error(name if name in form.fields else None, one["message"][:1].upper() + one["message"][1:] + ".")
+        return False
+    return True

@@ -32,6 +32,7 @@ from runtime.models import (
     Progress,
     Rejected,
     Release,
+    Replay,
     Run,
     RunSpan,
     Schedule,
@@ -40,6 +41,7 @@ from runtime.models import (
     VendorState,
     Worker,
 )  # fmt: skip
+from runtime.services import replays
 from tests.portal import make
 
 _numbers = itertools.count(5_000_000)
@@ -312,6 +314,7 @@ class Day:
     places: list[tuple[int, int]]
     rejected: Rejected
     conflict: Conflict
+    replay: Replay
 
 
 def day() -> Day:
@@ -379,7 +382,10 @@ def day() -> Day:
         Worker.objects.create(name=f"runtime-{number}", kind="worker", beat_at=now - timedelta(seconds=90 if number == 2 else 2))
     schedule = Schedule.objects.get(integration=prices.integration)
     Firing.objects.create(schedule=schedule, due_at=now - timedelta(minutes=8))
-    return Day(people, sales, prices, run, letters, places, rejected, conflict)
+    replay = replays.plan(
+        sales.subscriptions["journal", ""].pk, since=now - timedelta(hours=1), pace=5.0, actor=people.sofia, reason="the ERP was restored from a backup"
+    )  # fmt: skip
+    return Day(people, sales, prices, run, letters, places, rejected, conflict, replay)
 
 
 def _position_of(site: Site, key: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 from django.urls import get_resolver, reverse
 
 from kernel import tokens
-from runtime.models import Parked
+from runtime.models import Parked, VendorState
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db
@@ -17,6 +17,10 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def day() -> scene.Day:
     return scene.day()
+
+
+PLAN = {"integration": "sales", "target": "journal", "since": "2020-01-01T00:00:00Z", "reason": "x"}
+LIMITS = {"rate": 5, "burst": 10, "concurrency": None, "budget": 1000, "reason": "month end"}
 
 
 def bearer(user, *scopes: str) -> dict[str, str]:
@@ -29,7 +33,7 @@ def reads(day: scene.Day) -> list[str]:
     place = {"subscription": letter.subscription_id, "lane": letter.lane, "position": letter.position}
     group = f"parked.{day.sales.stream.pk}.journal.{letter.fingerprint}"
     return [
-        *(reverse(f"runtime-api:{name}") for name in ("integrations", "runs", "dead-letters", "vendors", "schedules")),
+        *(reverse(f"runtime-api:{name}") for name in ("integrations", "runs", "dead-letters", "vendors", "schedules", "replays")),
         *(reverse(f"runtime-api:{name}", args=["sales"]) for name in ("integration", "releases", "deployments", "gate")),
         reverse("runtime-api:release", args=["sales", day.sales.release.digest]),
         reverse("runtime-api:run", args=[day.run.pk]),
@@ -40,7 +44,13 @@ def reads(day: scene.Day) -> list[str]:
         reverse("runtime-api:rejected", args=[day.rejected.pk]),
         reverse("runtime-api:conflict", args=[day.conflict.pk]),
         reverse("runtime-api:schedule", args=[day.sales.integration.schedules.get().pk]),
+        reverse("runtime-api:replay", args=[day.replay.pk]),
+        reverse("runtime-api:vendor", args=[vendor()]),
     ]
+
+
+def vendor() -> int:
+    return VendorState.objects.get(system_key="s4").pk
 
 
 def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
@@ -68,6 +78,13 @@ def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
         ("post", reverse("runtime-api:conflict", args=[day.conflict.pk]), {"keep": True, "reason": "x"}),
         ("put", reverse("runtime-api:schedule", args=[day.sales.integration.schedules.get().pk]), {"enabled": False}),
         ("post", reverse("runtime-api:intake", args=["sales"]), {"items": []}),
+        ("post", reverse("runtime-api:replays"), PLAN),
+        ("post", reverse("runtime-api:replay-trial", args=[day.replay.pk]), {}),
+        ("post", reverse("runtime-api:replay-start", args=[day.replay.pk]), {}),
+        ("post", reverse("runtime-api:replay-cancel", args=[day.replay.pk]), {"reason": "x"}),
+        ("put", reverse("runtime-api:vendor-limits", args=[vendor()]), LIMITS),
+        ("post", reverse("runtime-api:vendor-breaker-open", args=[vendor()]), {"until": "2099-01-01T00:00:00Z", "reason": "x"}),
+        ("post", reverse("runtime-api:vendor-breaker-close", args=[vendor()]), {"reason": "x"}),
     ]
 
 
@@ -104,6 +121,16 @@ JUNK = (
     {"manifest": [], "digest": "x"},
     {"place": "1/2/3", "payload": None},
     {"reason": "", "enabled": "x", "keep": []},
+    {
+        "rate": "nan",
+        "burst": "inf",
+        "budget": -1,
+        "concurrency": 0,
+        "reason": "x",
+        "until": "2001-01-01T00:00:00Z",
+        "place": "1/2/3",
+    },
+    {**PLAN, "since": "0001-01-01T00:00:00Z", "key_to": "\u0000", "pace": "nan"},
 )
 
 
@@ -122,6 +149,8 @@ def test_junk_is_a_problem_document_and_never_a_fault(client, day):
         "vendors?environment=%00",
         "dead-letters/groups/..",
         "runs/99999999999999999999",
+        "replays/99999999999999999999",
+        "vendors/99999999999999999999",
     ):
         assert client.get(f"/api/v1/{address}", headers=headers).status_code in (200, 404, 422), address
 

@@ -1,0 +1,98 @@
+"""Quotas and breakers over the API: read them, set limits, open and close a breaker by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kernel.errors import Forbidden, NotFound
+from runtime import permissions
+from runtime.api import serializers as shapes
+from runtime.api.base import RuntimeView
+from runtime.api.integrations import ENVIRONMENT
+from runtime.selectors import vendors
+from runtime.selectors.vendors import VendorRow
+from runtime.services import vendor_states as services
+
+
+class LimitsSerializer(serializers.Serializer[Any]):
+    """All four together; null is no limit. `rate` in messages per second with `burst`, `budget` in messages per UTC day."""
+
+    rate = shapes.FiniteFloatField(allow_null=True)
+    burst = shapes.FiniteFloatField(allow_null=True)
+    concurrency = serializers.IntegerField(allow_null=True, max_value=32_767)
+    budget = serializers.IntegerField(allow_null=True, max_value=2**62)
+    reason = serializers.CharField(max_length=2000)
+
+
+class OpenSerializer(serializers.Serializer[Any]):
+    until = serializers.DateTimeField()
+    reason = serializers.CharField(max_length=2000)
+
+
+class CloseSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=2000)
+
+
+class VendorList(RuntimeView):
+    @extend_schema(
+        operation_id="vendors_list", tags=["runtime"], summary="Breakers and quotas of the vendors that are called",
+        parameters=[ENVIRONMENT], responses=shapes.VendorSerializer(many=True),
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        return Response(shapes.VendorSerializer(vendors.listed(self.viewer, self.environment), many=True).data)
+
+
+class _VendorView(RuntimeView):
+    def found(self, vendor_id: int) -> VendorRow:
+        found = vendors.one(self.viewer, vendor_id)
+        if found is None:
+            raise NotFound("vendor.unknown", f"There is no vendor {vendor_id}, or no integration that you may see calls it.")
+        return found
+
+    def done(self, vendor_id: int, act: Callable[..., Any], data: dict[str, Any]) -> Response:
+        """The act, carried out for who sees the vendor and may set its state, and the vendor as it stands afterwards."""
+        self.found(vendor_id)
+        if not (allowed := permissions.may_set_vendor_limits(self.viewer)):
+            raise Forbidden("vendor.not_allowed", f"{allowed.reason} Nothing was changed.")
+        act(vendor_id, actor=self.actor, **data)
+        return Response(shapes.VendorSerializer(self.found(vendor_id)).data)
+
+
+class VendorDetail(_VendorView):
+    @extend_schema(operation_id="vendors_read", tags=["runtime"], summary="One vendor", responses=shapes.VendorSerializer)
+    def get(self, request: Request, vendor_id: int) -> Response:
+        return Response(shapes.VendorSerializer(self.found(vendor_id)).data)
+
+
+class VendorLimits(_VendorView):
+    @extend_schema(
+        operation_id="vendors_limits", tags=["runtime"], summary="Set what a vendor may be asked for",
+        description="Holds for every integration that calls it, until the next deployment of a manifest with limits of its own.",
+        request=LimitsSerializer, responses=shapes.VendorSerializer,
+    )  # fmt: skip
+    def put(self, request: Request, vendor_id: int) -> Response:
+        return self.done(vendor_id, services.set_limits, self.validated(LimitsSerializer))
+
+
+class VendorBreakerOpen(_VendorView):
+    @extend_schema(
+        operation_id="vendors_breaker_open", tags=["runtime"], summary="Call a vendor no more until a time",
+        request=OpenSerializer, responses=shapes.VendorSerializer,
+    )  # fmt: skip
+    def post(self, request: Request, vendor_id: int) -> Response:
+        return self.done(vendor_id, services.open_breaker, self.validated(OpenSerializer))
+
+
+class VendorBreakerClose(_VendorView):
+    @extend_schema(
+        operation_id="vendors_breaker_close", tags=["runtime"], summary="Call a vendor again at once",
+        request=CloseSerializer, responses=shapes.VendorSerializer,
+    )  # fmt: skip
+    def post(self, request: Request, vendor_id: int) -> Response:
+        return self.done(vendor_id, services.close_breaker, self.validated(CloseSerializer))

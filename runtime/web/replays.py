@@ -1,0 +1,197 @@
+"""Replays: choose stored messages, try them out, have a large one approved, send them again, watch it, stop it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from kernel import clock
+from kernel.errors import Forbidden, Invalid, NotApproved, NotFound
+from kernel.templatetags.parts import number
+from kernel.viewer import SYSTEM, Permission, Viewer
+from runtime import permissions
+from runtime.models import Integration, Replay
+from runtime.selectors import replays as selectors
+from runtime.selectors.replays import Choice, ReplayRow
+from runtime.services import replays as services
+from runtime.web import environment
+
+
+class MomentInput(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+
+class PlanForm(forms.Form):
+    """What shall be delivered again. The choices are the targets that the viewer may see."""
+
+    target = forms.ChoiceField(label="Integration and target")
+    instance = forms.CharField(required=False, max_length=80, label="Store", help_text="Only for a target with stores.")
+    since = forms.DateTimeField(label="Arrived from (UTC)", widget=MomentInput(format="%Y-%m-%dT%H:%M"))
+    until = forms.DateTimeField(label="Until (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M"))
+    key_from = forms.CharField(required=False, max_length=500, label="First key", help_text="Empty: from the first one.")
+    key_to = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Last key",
+        help_text="Keys that begin with it belong to it. Empty: to the last one.",
+    )
+    pace = forms.FloatField(
+        required=False,
+        min_value=services.SLOWEST,
+        max_value=services.FASTEST,
+        label="Pace",
+        help_text="Messages per second and lane. Empty: as fast as the target takes them.",
+    )
+    reason = forms.CharField(max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
+
+    def __init__(self, *args: Any, choices: list[Choice], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.targets = {one.key: one for one in choices}
+        self.fields["target"].choices = [(one.key, one.label) for one in choices]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        chosen = self.targets.get(cleaned.get("target", ""))
+        if chosen is not None:
+            instance = cleaned.get("instance") or ""
+            if instance not in chosen.subscriptions:
+                said = "Name one of its stores." if chosen.fleet else "This target has no stores; leave it empty."
+                self.add_error("instance", said)
+            cleaned["subscription"] = chosen.subscriptions.get(instance)
+        return cleaned
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def replays(request: HttpRequest) -> HttpResponse:
+    """What was replayed so far, and a form to plan the next one. A plan sends nothing."""
+    viewer, place = Viewer.of(request.user), environment.chosen(request)
+    choices = selectors.choices(viewer, place)
+    start = {"since": (clock.now() - timedelta(hours=1)).astimezone(UTC), "target": request.GET.get("target", "")}
+    form = PlanForm(request.POST if request.method == "POST" else None, initial=start, choices=choices)
+    if request.method == "POST" and form.is_valid():
+        made = _plan(form, viewer)
+        if made is not None:
+            messages.success(request, f"{number(made.messages)} messages are planned. Nothing was sent.")
+            return redirect("runtime:replay", made.pk)
+    context = {
+        "environment": place,
+        "environments": environment.segments(request, place),
+        "replays": selectors.listed(viewer, place),
+        "choices": choices,
+        "form": form,
+        "limit_words": number(services.APPROVAL_ABOVE),
+    }
+    return render(request, "runtime/replays.html", context, status=422 if form.errors else 200)
+
+
+def _plan(form: PlanForm, viewer: Viewer) -> Replay | None:
+    """None when the service found something that the form had not; it stands beside its field then."""
+    values = form.cleaned_data
+    try:
+        return services.plan(
+            values["subscription"], since=_utc(values["since"]), until=_utc(values["until"]), key_from=values["key_from"],
+            key_to=values["key_to"], pace=values["pace"], actor=viewer.user, reason=values["reason"],
+        )  # fmt: skip
+    except Invalid as error:
+        for found in error.findings:
+            name = str(found["pointer"]).strip("/")
+            form.add_error(name if name in form.fields else None, found["message"][:1].upper() + found["message"][1:] + ".")
+        return None
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """The form asks in UTC, whatever zone pages are shown in."""
+    return moment.replace(tzinfo=UTC) if moment is not None else None
+
+
+def _found(viewer: Viewer, replay_id: int) -> ReplayRow:
+    found = selectors.one(viewer, replay_id)
+    if found is None:
+        raise NotFound("replay.unknown", f"There is no replay {replay_id}, or you may not see it.")
+    return found
+
+
+@never_cache
+@require_safe
+def replay(request: HttpRequest, replay_id: int) -> HttpResponse:
+    """The plan, its dry run and its progress; for htmx the part that moves, which stops asking when nothing moves."""
+    viewer = Viewer.of(request.user)
+    found = _found(viewer, replay_id)
+    context: dict[str, Any] = {"replay": found, "at": clock.now(), "environment": found.environment}
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "runtime/_replay.html", context)
+    context |= _actions(viewer, found)
+    return render(request, "runtime/replay.html", context)
+
+
+def _actions(viewer: Viewer, found: ReplayRow) -> dict[str, Any]:
+    operate = permissions.may_operate(viewer, Integration.objects.select_related("owner_team").get(key=found.integration))
+    needs = found.messages > services.APPROVAL_ABOVE
+    unmet = _unmet(found, viewer) if needs and found.state == "planned" else ""
+    begin = operate and Permission(found.state == "planned", f"It is {found.state} already.")
+    if begin and found.idempotency == "U":
+        begin = Permission(False, "This target neither keeps keys nor can be asked, so a repetition could act twice.")
+    if begin and unmet:
+        begin = Permission(False, unmet)
+    wanted = {"kind": "replay.open", "subject": found.subject, "environment": found.environment}
+    return {
+        "operate": operate,
+        "may_try": operate and Permission(found.state == "planned", "A dry run comes before the start."),
+        "may_start": begin,
+        "may_cancel": operate and Permission(found.state in ("planned", "running"), f"It is {found.state}."),
+        "needs_approval": needs,
+        "unmet": unmet,
+        "change_url": f"{reverse('governance:change-new')}?{urlencode(wanted)}",
+        "limit_words": number(services.APPROVAL_ABOVE),
+    }
+
+
+def _unmet(found: ReplayRow, viewer: Viewer) -> str:
+    plan = Replay.objects.select_related("target__stream__integration").get(pk=found.id)
+    try:
+        services.approval_for(plan, actor=viewer.user)
+    except NotApproved as error:
+        return " ".join(str(one["message"]) for one in error.unmet) or error.message
+    return ""
+
+
+@require_POST
+def act(request: HttpRequest, replay_id: int) -> HttpResponse:
+    """`act`: try, start or cancel."""
+    viewer = Viewer.of(request.user)
+    found = _found(viewer, replay_id)
+    allowed = permissions.may_operate(viewer, Integration.objects.select_related("owner_team").get(key=found.integration))
+    if not allowed:
+        raise Forbidden("integration.not_operator", f"{allowed.reason} Nothing was changed.")
+    wanted = request.POST.get("act", "")
+    if wanted == "try":
+        services.try_out(replay_id, actor=viewer.user)
+    elif wanted == "start":
+        services.start(replay_id, actor=viewer.user)
+    elif wanted == "cancel":
+        services.cancel(replay_id, actor=viewer.user, reason=request.POST.get("reason", "").replace("\0", "")[:2000])
+    else:
+        raise Invalid("replay.act", "Say what shall happen: dry run, start or cancel. Nothing was changed.")
+    return redirect("runtime:replay", replay_id)
+
+
+@never_cache
+@require_safe
+def panel(request: HttpRequest, subject: str) -> HttpResponse:
+    """What a change about a replay would send again: for everybody who reads or decides that change. It shows no message."""
+    digest = request.GET.get("digest", "").replace("\0", "")[:71]
+    found = selectors.by_digest(SYSTEM, digest) if digest else None
+    if found is None or not found.subject.startswith(f"{subject}@"):
+        raise NotFound("replay.unknown", "There is no such replay: a redrive of dead letters names them by its digest alone.")
+    seen = selectors.one(Viewer.of(request.user), found.id) is not None
+    return render(request, "runtime/_replay_panel.html", {"replay": found, "seen": seen})
