@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db import connection
 
+from governance.domain.matching import Option
 from governance.models import ChangeRequest
 from kernel.models import User
 from kernel.viewer import Permission, Viewer
@@ -17,32 +18,40 @@ State = ChangeRequest.State
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`for_whom` names the delegator when the person may act only by delegation."""
+    """`rights` are the people by whose right this person may fill the seat: the own id alone, or those of delegators.
+
+    `for_whom` names the first delegator when the person may act only by delegation.
+    """
 
     id: int
     name: str
     absent: bool = False
     for_whom: str = ""
+    rights: tuple[int, ...] = ()
+
+    @property
+    def options(self) -> list[Option]:
+        return [Option(self.id, right) for right in self.rights]
 
 
 _ELIGIBLE = """
 with candidates as (
-  select s.id as slot_id, m.user_id, null::bigint as delegator_id
+  select s.id as slot_id, s.group_ids, m.user_id, m.user_id as right_of
     from governance_slot s join kernel_user_groups m on m.group_id = any(s.group_ids)
    where s.change_id = %(change)s and s.revision = %(revision)s
-  union all
-  select s.id, d.delegate_id, d.delegator_id
+  union
+  select s.id, s.group_ids, d.delegate_id, d.delegator_id
     from governance_slot s join governance_delegation d on d.group_id = any(s.group_ids)
    where s.change_id = %(change)s and s.revision = %(revision)s and d.revoked_at is null and d.starts_at <= %(at)s and %(at)s < d.ends_at
-), persons as (
-  select slot_id, user_id, case when bool_or(delegator_id is null) then null else min(delegator_id) end as delegator_id from candidates group by slot_id, user_id
 )
-select p.slot_id, u.id, coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username),
+select c.slot_id, u.id, coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username),
        exists (select from governance_absence a where a.person_id = u.id and a.starts_at <= %(at)s and %(at)s < a.ends_at),
-       coalesce(nullif(trim(f.first_name || ' ' || f.last_name), ''), f.username, '')
-  from persons p join governance_slot s on s.id = p.slot_id join kernel_user u on u.id = p.user_id left join kernel_user f on f.id = p.delegator_id
- where governance_may_fill(s.group_ids, %(change)s, u.id, %(at)s)
- order by p.slot_id, u.id
+       array_agg(c.right_of order by c.right_of),
+       array_agg(coalesce(nullif(trim(f.first_name || ' ' || f.last_name), ''), f.username) order by c.right_of)
+  from candidates c join kernel_user u on u.id = c.user_id join kernel_user f on f.id = c.right_of
+ where governance_may_fill_as(c.group_ids, %(change)s, c.user_id, c.right_of, %(at)s)
+ group by c.slot_id, u.id
+ order by c.slot_id, u.id
 """
 
 
@@ -51,8 +60,10 @@ def eligible(change_id: int, revision: int, at: datetime) -> dict[int, list[Pers
     found: dict[int, list[Person]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_ELIGIBLE, {"change": change_id, "revision": revision, "at": at})
-        for slot, person, name, absent, delegator in cursor.fetchall():
-            found.setdefault(slot, []).append(Person(person, name, absent, delegator))
+        for slot, person, name, absent, rights, names in cursor.fetchall():
+            own = person in rights
+            made = Person(person, name, absent, "" if own else names[0], (person,) if own else tuple(rights))
+            found.setdefault(slot, []).append(made)
     return found
 
 

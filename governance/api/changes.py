@@ -15,7 +15,7 @@ from governance.domain.subject import Subject
 from governance.models import Approval, ChangeEvent, ChangeRequest
 from governance.selectors import changes as selectors
 from governance.selectors import seats
-from governance.services import applying, changes, checks, reviews
+from governance.services import acceptances, applying, changes, checks, reviews
 from kernel.errors import Forbidden
 from kernel.models import User
 from kernel.viewer import Viewer
@@ -157,7 +157,7 @@ class Acceptances(APIView):
         request=shapes.AcceptanceInput, responses={201: None}, description="Accept one breaking finding as what it is."
     )
     def post(self, request: Request, change_id: int) -> Response:
-        made = reviews.accept_break(changes.get(change_id), actor=caller(request), **read(shapes.AcceptanceInput, request))
+        made = acceptances.accept_break(changes.get(change_id), actor=caller(request), **read(shapes.AcceptanceInput, request))
         return Response(
             {"id": made.pk, "rule": made.rule, "pointer": made.pointer, "kind": made.kind}, status=status.HTTP_201_CREATED
         )

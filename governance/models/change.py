@@ -173,6 +173,7 @@ class Slot(models.Model):
     """One seat that one person must fill, derived from policy for one revision. Insert only.
 
     `group_ids` are the auth groups whose members may fill it; empty means that nobody can, and the change stays shut.
+    `by_acceptance`: asked for by a breaking difference that was accepted as truly breaking, beside what policy asks for.
     """
 
     change = models.ForeignKey(ChangeRequest, on_delete=models.PROTECT, related_name="slots")
@@ -183,6 +184,7 @@ class Slot(models.Model):
     group_ids = ArrayField(models.IntegerField(), default=list)
     why = models.JSONField(default=list)
     policy_digest = models.CharField(max_length=DIGEST)
+    by_acceptance = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ["change", "revision", "id"]

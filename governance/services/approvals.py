@@ -98,7 +98,8 @@ select coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username
   join governance_slot s on s.id = (e ->> 'slot')::bigint
   join governance_decision d on d.id = (e ->> 'decision')::bigint
   join kernel_user u on u.id = d.person_id
- where a.id = %s and a.used_at is null and not governance_may_fill(s.group_ids, a.change_id, d.person_id, d.at)
+ where a.id = %s and a.used_at is null
+   and not governance_may_fill_as(s.group_ids, a.change_id, d.person_id, coalesce((e ->> 'right_of')::bigint, d.person_id), d.at)
 """
 
 

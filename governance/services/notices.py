@@ -27,7 +27,7 @@ def tell(event: Mapping[str, Any]) -> None:
 def _about_change(event: Mapping[str, Any], payload: Mapping[str, Any], change: ChangeRequest) -> None:
     title, url = change.title, _url("governance:change", change.pk)
     match event["topic"]:
-        case "governance.change_submitted":
+        case "governance.change_submitted" | "governance.seats_added":
             _write(event, _asked(change), "review", f"Your decision is asked for: {title}", url)
         case "governance.change_decided" | "governance.change_rejected" | "governance.change_approved":
             words = {"governance.change_approved": "Approved", "governance.change_rejected": "Rejected"}

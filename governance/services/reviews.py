@@ -1,16 +1,13 @@
-"""What reviewers do: approve, request changes, reject, take a decision back, accept a breaking finding as what it is."""
+"""What reviewers do: approve, request changes, reject, take a decision back."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import date
-from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from catalog.selectors import teams
 from governance import permissions
-from governance.models import BreakAcceptance, ChangeEvent, ChangeRequest, CheckResult, Decision
+from governance.models import ChangeEvent, ChangeRequest, Decision
 from governance.services import change_events, changes, sealing
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Forbidden, Invalid, finding
@@ -152,104 +149,3 @@ def _say(change: ChangeRequest, outcome: str, actor: User, note: str, made: Deci
         after=asdict(Seen.of(change)),
         reason=note,
     )
-
-
-# -- breaking findings, accepted as what they are ------------------------------------------------------------------------
-NEEDED = {
-    BreakAcceptance.Kind.BENIGN: ("architects",),
-    BreakAcceptance.Kind.CORRECTION: ("owner",),
-    BreakAcceptance.Kind.NO_CONSUMERS: ("owner", "architects"),
-    BreakAcceptance.Kind.BREAKING: ("release-managers",),
-}
-
-
-def accept_break(
-    change: ChangeRequest, *, actor: User, rule: str, pointer: str, kind: str, reason: str, migrate_by: date | None = None
-) -> BreakAcceptance:
-    """Accept one breaking finding of a failed check as `benign` (architects), `correction` of the document (owner team), `no_consumers`
-    (owner or architects, and only while nobody uses it) or truly `breaking` (release managers, with the day by which consumers have moved).
-
-    Raises Invalid when there is no such finding, Forbidden when the person may not accept in this way.
-    """
-    if kind not in BreakAcceptance.Kind.values:
-        raise Invalid("acceptance.kind", f"A break is accepted as {', '.join(BreakAcceptance.Kind.values)}; not as {kind!r}.")
-    if not reason.strip():
-        raise Invalid("acceptance.needs_a_reason", "Say why.", {"findings": [finding("/reason", "Say why.")]})
-    if kind == BreakAcceptance.Kind.BREAKING and (migrate_by is None or migrate_by <= clock.now().date()):
-        raise Invalid(
-            "acceptance.needs_a_date",
-            "Say by when its consumers have moved: a day in the future.",
-            {"findings": [finding("/migrate_by", "A day in the future.")]},
-        )
-    with transaction.atomic():
-        change = changes.locked(change.pk)
-        found = _open_finding(change, rule, pointer)
-        if kind == BreakAcceptance.Kind.NO_CONSUMERS and (
-            change.impact is None or any(_reached(found, row) for row in change.impact)
-        ):
-            raise Conflict(
-                "acceptance.has_consumers", "Somebody uses it, or nobody can say who does: it cannot be accepted as unused."
-            )
-        groups = _groups(change, NEEDED[BreakAcceptance.Kind(kind)])
-        try:
-            with transaction.atomic():
-                made = BreakAcceptance.objects.create(
-                    change=change,
-                    revision=change.revision,
-                    rule=rule,
-                    pointer=pointer,
-                    kind=kind,
-                    reason=reason.strip(),
-                    migrate_by=migrate_by,
-                    person=actor,
-                    group_ids_needed=groups,
-                    diff_digest=change.diff_digest,
-                )
-        except IntegrityError as error:
-            raise Forbidden("acceptance.not_allowed", f"{str(error).splitlines()[0]}.") from error
-        ChangeEvent.objects.create(
-            change=change,
-            kind="accepted",
-            actor=actor,
-            text=reason.strip(),
-            at=clock.now(),
-            data={"rule": rule, "pointer": pointer, "as": kind, "migrate_by": migrate_by.isoformat() if migrate_by else None},
-        )
-        audit.record(
-            actor=actor,
-            verb="governance.break_accepted",
-            subject_kind="change",
-            subject_id=change.pk,
-            after={"rule": rule, "pointer": pointer, "as": kind},
-            reason=reason,
-        )
-    sealing.try_seal(change.pk)
-    return made
-
-
-def _open_finding(change: ChangeRequest, rule: str, pointer: str) -> dict[str, Any]:
-    for row in CheckResult.objects.filter(change=change, revision=change.revision, status="failed"):
-        for found in row.findings:
-            if found.get("rule") == rule and found.get("pointer", "") == pointer and found.get("level") == "error":
-                if not found.get("breaking"):
-                    raise Invalid("acceptance.not_a_break", f"{rule} is not a breaking difference; only a waiver sets it aside.")
-                return dict(found)
-    raise Invalid(
-        "acceptance.no_such_finding",
-        f"No failed check of this revision has the finding {rule} at {pointer or 'the whole document'}.",
-    )
-
-
-def _reached(found: dict[str, Any], row: dict[str, Any]) -> bool:
-    consumers = found.get("consumers")
-    return consumers is None or row["application"] in consumers
-
-
-def _groups(change: ChangeRequest, keys: tuple[str, ...]) -> list[int]:
-    groups: list[int] = []
-    for key in keys:
-        if key == "owner":
-            groups += change.owner_team_ids
-        elif (team := teams.by_key(key)) is not None:
-            groups.append(team.id)
-    return groups

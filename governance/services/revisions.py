@@ -143,8 +143,9 @@ def derive(change: ChangeRequest, made: Assessment) -> None:
 
 
 def present_slots(change: ChangeRequest) -> list[tuple[str, int, list[int]]]:
-    """(key, seat, group ids) of each slot of the present revision, sorted."""
-    return sorted((s.key, s.seat, list(s.group_ids)) for s in change.slots.filter(revision=change.revision))
+    """(key, seat, group ids) of each slot that policy asks for at the present revision, sorted."""
+    rows = change.slots.filter(revision=change.revision, by_acceptance=False)
+    return sorted((s.key, s.seat, list(s.group_ids)) for s in rows)
 
 
 def begin(change: ChangeRequest, actor: User | None, event: str, data: Mapping[str, Any], *, made: Assessment) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
-from governance.domain.matching import fill
+from governance.domain.matching import seat
 from governance.models import Approval, ChangeEvent, ChangeRequest, Decision
 from governance.selectors import rights
 from governance.services import change_events, changes
@@ -15,17 +16,25 @@ from kernel import audit, clock, outbox
 log = logging.getLogger(__name__)
 
 
-def seating(change: ChangeRequest) -> dict[int, Decision]:
-    """The largest assignment of live approving decisions to slots (slot id → decision), by rights as they are now."""
+@dataclass(frozen=True, slots=True)
+class Seated:
+    """`decision` fills the seat by the right of `right_of`: the person's own id, or the delegator's."""
+
+    decision: Decision
+    right_of: int
+
+
+def seating(change: ChangeRequest) -> dict[int, Seated]:
+    """The largest assignment of live approving decisions to slots (by slot id), by rights as they are now."""
     decisions = {
         d.person_id: d
         for d in change.decisions.filter(voided_at=None, outcome=Decision.Outcome.APPROVE, revision=change.revision)
     }
     slots = list(change.slots.filter(revision=change.revision).values_list("id", flat=True))
     people = rights.eligible(change.pk, change.revision, changes.database_clock())
-    held = {slot: [p.id for p in people.get(slot, []) if p.id in decisions] for slot in slots}
+    held = {slot: [option for p in people.get(slot, []) if p.id in decisions for option in p.options] for slot in slots}
     scarce_first = dict(sorted(held.items(), key=lambda pair: (len(pair[1]), pair[0])))
-    return {slot: decisions[person] for slot, person in fill(scarce_first).items()}
+    return {slot: Seated(decisions[option.person], option.right_of) for slot, option in seat(scarce_first).items()}
 
 
 def try_seal(change_id: int) -> list[int]:
@@ -50,8 +59,15 @@ def try_seal(change_id: int) -> list[int]:
         return []
 
 
-def _seal(change: ChangeRequest, seats: dict[int, Decision]) -> list[int]:
-    listed = [{"slot": slot, "decision": decision.pk, "person": decision.person_id} for slot, decision in sorted(seats.items())]
+def entry_of(slot: int, seated: Seated) -> dict[str, int]:
+    """One element of `Approval.seats`; `right_of` stands there only for a delegate."""
+    decision = seated.decision
+    entry = {"slot": slot, "decision": decision.pk, "person": decision.person_id}
+    return entry if seated.right_of == decision.person_id else entry | {"right_of": seated.right_of}
+
+
+def _seal(change: ChangeRequest, seats: dict[int, Seated]) -> list[int]:
+    listed = [entry_of(slot, seated) for slot, seated in sorted(seats.items())]
     people = sorted(entry["person"] for entry in listed)
     made = [
         Approval.objects.create(

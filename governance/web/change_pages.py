@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from governance.domain import kinds, text_diff
+from governance.domain.acceptance import WAYS
 from governance.domain.subject import Subject
 from governance.models import BreakAcceptance, ChangeRequest, CheckResult
 from governance.selectors import rights
@@ -257,7 +258,8 @@ def _as_text(value: Any) -> str:
 
 # -- checks and impact ---------------------------------------------------------------------------------------------------
 def _checks_context(change: ChangeRequest, results: list[CheckResult]) -> dict[str, Any]:
-    return {"checks": _checks(change, results), "acceptance_kinds": BreakAcceptance.Kind.choices}
+    ways = [(key, label, WAYS[key]) for key, label in BreakAcceptance.Kind.choices]
+    return {"checks": _checks(change, results), "acceptance_ways": ways}
 
 
 def _checks(change: ChangeRequest, results: list[CheckResult]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from governance.models import Decision
-from governance.services import applying, changes, checks, reviews
+from governance.services import acceptances, applying, changes, checks, reviews
 from governance.web import frame, tones
 from kernel.errors import Conflict, DomainError, Invalid
 from kernel.models import User
@@ -131,6 +131,6 @@ def accept(request: HttpRequest, change_id: int) -> HttpResponse:
         by = date.fromisoformat(request.POST["migrate_by"]) if request.POST.get("migrate_by") else None
     except ValueError:
         raise Invalid("acceptance.needs_a_date", "The day is written 2027-06-30.") from None
-    reviews.accept_break(changes.get(change_id), actor=person(request), migrate_by=by, **values)
+    acceptances.accept_break(changes.get(change_id), actor=person(request), migrate_by=by, **values)
     messages.success(request, "Accepted. The finding no longer blocks this revision.")
     return redirect("governance:checks", change_id)

@@ -112,6 +112,8 @@ def _entry(event: ChangeEvent, voided: set[int]) -> list[Entry]:
         if event.kind == "accepted"
         else []
     )
+    if data.get("asks"):
+        details.append(f"It asks as well: {', '.join(data['asks'])}.")
     return [
         Entry("event", icon, event.at, actor, words, data.get("digest", ""), text=event.text, node_tone=node, details=details)
     ]

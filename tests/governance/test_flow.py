@@ -9,7 +9,7 @@ from django.db import connection
 
 from governance.domain.subject import Subject
 from governance.models import Approval, ChangeRequest, CheckResult, Contributor, Decision, Delegation, Policy
-from governance.services import applying, approvals, changes, checks, policies, reviews, sealing
+from governance.services import acceptances, applying, approvals, changes, checks, policies, reviews, sealing
 from kernel import clock
 from kernel.errors import Conflict, Forbidden, Invalid, NotApproved
 from kernel.models import AuditEntry, OutboxEvent
@@ -218,10 +218,10 @@ def test_a_failed_check_blocks_until_it_is_settled(house: make.House):
     change = make.approve(make.in_review(house.author), house.owner, house.architect)
     assert change.state == "in_review"
     with pytest.raises(Forbidden):
-        reviews.accept_break(
+        acceptances.accept_break(
             change, actor=house.owner, rule="thing.sound", pointer="/price", kind="benign", reason="Nobody reads it."
         )
-    reviews.accept_break(
+    acceptances.accept_break(
         change, actor=house.architect, rule="thing.sound", pointer="/price", kind="benign", reason="Nobody reads it."
     )
     change.refresh_from_db()
@@ -233,17 +233,19 @@ def test_the_four_ways_to_accept_a_break_need_different_people_and_things(house:
     change = make.in_review(house.author, make.thing(consumers=[make.consumer("till")]))
     arguments = {"rule": "thing.sound", "reason": "It is right."}
     with pytest.raises(Conflict, match="Somebody uses it"):
-        reviews.accept_break(change, actor=house.architect, pointer="/a", kind="no_consumers", **arguments)
-    reviews.accept_break(change, actor=house.owner, pointer="/b", kind="no_consumers", **arguments)
+        acceptances.accept_break(change, actor=house.architect, pointer="/a", kind="no_consumers", **arguments)
+    acceptances.accept_break(change, actor=house.owner, pointer="/b", kind="no_consumers", **arguments)
     with pytest.raises(Invalid):
-        reviews.accept_break(change, actor=house.releaser, pointer="/a", kind="breaking", **arguments)
+        acceptances.accept_break(change, actor=house.releaser, pointer="/a", kind="breaking", **arguments)
     soon = (clock.now() + timedelta(days=40)).date()
     with pytest.raises(Forbidden):
-        reviews.accept_break(change, actor=house.architect, pointer="/a", kind="breaking", migrate_by=soon, **arguments)
-    reviews.accept_break(change, actor=house.releaser, pointer="/a", kind="breaking", migrate_by=soon, **arguments)
-    assert make.approve(change, house.owner, house.architect).state == "approved"
+        acceptances.accept_break(change, actor=house.architect, pointer="/a", kind="breaking", migrate_by=soon, **arguments)
+    acceptances.accept_break(change, actor=house.releaser, pointer="/a", kind="breaking", migrate_by=soon, **arguments)
+    assert make.approve(change, house.owner, house.architect).state == "in_review", "those whom it breaks decide as well"
+    assert make.approve(change, house.releaser).state == "in_review"
     with pytest.raises(Invalid):
-        reviews.accept_break(change, actor=house.architect, pointer="/c", kind="benign", **arguments)
+        acceptances.accept_break(change, actor=house.architect, pointer="/c", kind="benign", **arguments)
+    assert make.approve(change, house.stranger).state == "approved"
 
 
 def test_a_check_that_breaks_or_does_not_exist_is_not_run_and_blocks(house: make.House, caplog: pytest.LogCaptureFixture):

@@ -155,7 +155,7 @@ select 'review', c.id, c.revision, s.kind, s.subject_id, s.digest, c.environment
 
 
 def seats_of(change: ChangeRequest) -> list[dict[str, int]]:
-    return [{"slot": slot, "decision": d.pk, "person": d.person_id} for slot, d in sorted(sealing.seating(change).items())]
+    return [sealing.entry_of(slot, seated) for slot, seated in sorted(sealing.seating(change).items())]
 
 
 def seal(change: ChangeRequest, seats: list[dict[str, int]] | None = None) -> tuple[object, ...]:

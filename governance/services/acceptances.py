@@ -1,0 +1,166 @@
+"""Accepting a breaking finding as what it is; what truly breaks is then decided by those whom it breaks as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from catalog.selectors import teams
+from governance.domain.acceptance import WAYS, Way
+from governance.domain.slots import ROLE_LABELS, ROLE_TEAMS
+from governance.models import BreakAcceptance, ChangeEvent, ChangeRequest, CheckResult, Slot
+from governance.services import change_events, changes, revisions, sealing
+from kernel import audit, clock, outbox
+from kernel.errors import Conflict, Forbidden, Invalid, finding
+from kernel.models import User
+
+
+def accept_break(
+    change: ChangeRequest, *, actor: User, rule: str, pointer: str, kind: str, reason: str, migrate_by: date | None = None
+) -> BreakAcceptance:
+    """Accept one breaking finding of a failed check as `benign`, `correction`, `no_consumers` or truly `breaking` (`domain.acceptance`).
+
+    `migrate_by` is the day by which the consumers of a truly breaking difference have moved. Raises Invalid when there is no such
+    finding, no reason or no day in the future; Conflict `acceptance.has_consumers` or `acceptance.unknown_impact`; Forbidden when the
+    person may not accept in this way.
+    """
+    way = _required(kind, reason, migrate_by)
+    with transaction.atomic():
+        change = changes.locked(change.pk)
+        found = _open_finding(change, rule, pointer)
+        reached = None if change.impact is None else [row for row in change.impact if _reached(found, row)]
+        if kind == BreakAcceptance.Kind.NO_CONSUMERS and (reached is None or reached):
+            raise Conflict(
+                "acceptance.has_consumers", "Somebody uses it, or nobody can say who does: it cannot be accepted as unused."
+            )
+        if way.needs_impact and reached is None:
+            raise Conflict(
+                "acceptance.unknown_impact",
+                "Nobody can say whom this breaks, so nobody can say who has to agree. Report its use first.",
+            )
+        asked = _add_seats(change, way, rule, {row["application"] for row in reached or ()})
+        made = _insert(change, actor, way, rule, pointer, kind, reason.strip(), migrate_by)
+        data = {"rule": rule, "pointer": pointer, "as": kind, "migrate_by": migrate_by.isoformat() if migrate_by else None}
+        ChangeEvent.objects.create(
+            change=change, kind="accepted", actor=actor, text=reason.strip(), at=clock.now(), data=data | {"asks": asked}
+        )
+        if asked:
+            outbox.emit("governance.seats_added", key=change.pk, payload=change_events.payload(change) | {"asks": asked})
+        audit.record(
+            actor=actor,
+            verb="governance.break_accepted",
+            subject_kind="change",
+            subject_id=change.pk,
+            after={"rule": rule, "pointer": pointer, "as": kind, "asks": asked},
+            reason=reason,
+        )
+    sealing.try_seal(change.pk)
+    return made
+
+
+def _required(kind: str, reason: str, migrate_by: date | None) -> Way:
+    if kind not in WAYS:
+        raise Invalid("acceptance.kind", f"A break is accepted as {', '.join(WAYS)}; not as {kind!r}.")
+    if not reason.strip():
+        raise Invalid("acceptance.needs_a_reason", "Say why.", {"findings": [finding("/reason", "Say why.")]})
+    if kind == BreakAcceptance.Kind.BREAKING and (migrate_by is None or migrate_by <= clock.now().date()):
+        raise Invalid(
+            "acceptance.needs_a_date",
+            "Say by when its consumers have moved: a day in the future.",
+            {"findings": [finding("/migrate_by", "A day in the future.")]},
+        )
+    return WAYS[kind]
+
+
+def _insert(
+    change: ChangeRequest, actor: User, way: Way, rule: str, pointer: str, kind: str, reason: str, migrate_by: date | None
+) -> BreakAcceptance:
+    try:
+        with transaction.atomic():
+            return BreakAcceptance.objects.create(
+                change=change,
+                revision=change.revision,
+                rule=rule,
+                pointer=pointer,
+                kind=kind,
+                reason=reason,
+                migrate_by=migrate_by,
+                person=actor,
+                group_ids_needed=_groups(change, way.accepted_by),
+                diff_digest=change.diff_digest,
+            )
+    except IntegrityError as error:
+        raise Forbidden("acceptance.not_allowed", f"{str(error).splitlines()[0]}.") from error
+
+
+def _add_seats(change: ChangeRequest, way: Way, rule: str, applications: set[str]) -> list[str]:
+    """The seats that this way brings and that the change does not have yet; answers their labels. A consumer whom nobody owns
+    brings a seat that nobody can fill: the change stays shut until it has an owner."""
+    wanted: dict[str, tuple[str, list[int]]] = {}
+    for key in way.seats:
+        if key == "consumer_owner":
+            wanted |= _consumer_seats(change, applications)
+        else:
+            team = teams.by_key(ROLE_TEAMS[key])
+            wanted[key] = (ROLE_LABELS[key], [team.id] if team else [])
+    present = set(change.slots.filter(revision=change.revision).values_list("key", flat=True))
+    made = [
+        Slot(
+            change=change,
+            revision=change.revision,
+            key=key,
+            label=label[:120],
+            group_ids=groups,
+            why=[f"{rule} was accepted as truly breaking."],
+            policy_digest=change.policy_digest,
+            by_acceptance=True,
+        )
+        for key, (label, groups) in wanted.items()
+        if key not in present
+    ]
+    Slot.objects.bulk_create(made)
+    return [slot.label for slot in made]
+
+
+def _consumer_seats(change: ChangeRequest, applications: set[str]) -> Mapping[str, tuple[str, list[int]]]:
+    known = revisions.assessed(change, changes.subjects_of(change), as_of=revisions.difference_time(change)).consumers or ()
+    found: dict[str, tuple[str, list[int]]] = {}
+    owned = {consumer.application for consumer in known if consumer.team_id is not None}
+    for consumer in known:
+        team = teams.by_id(consumer.team_id) if consumer.team_id is not None and consumer.application in applications else None
+        if team is not None:
+            found[f"team:{team.key}"] = (f"Consumer: {team.name}", [team.id])
+    if applications - owned:
+        found["consumer_owner"] = (f"Owner of {', '.join(sorted(applications - owned))}", [])
+    return found
+
+
+def _open_finding(change: ChangeRequest, rule: str, pointer: str) -> dict[str, Any]:
+    for row in CheckResult.objects.filter(change=change, revision=change.revision, status="failed"):
+        for found in row.findings:
+            if found.get("rule") == rule and found.get("pointer", "") == pointer and found.get("level") == "error":
+                if not found.get("breaking"):
+                    raise Invalid("acceptance.not_a_break", f"{rule} is not a breaking difference; only a waiver sets it aside.")
+                return dict(found)
+    raise Invalid(
+        "acceptance.no_such_finding",
+        f"No failed check of this revision has the finding {rule} at {pointer or 'the whole document'}.",
+    )
+
+
+def _reached(found: dict[str, Any], row: dict[str, Any]) -> bool:
+    consumers = found.get("consumers")
+    return consumers is None or row["application"] in consumers
+
+
+def _groups(change: ChangeRequest, keys: tuple[str, ...]) -> list[int]:
+    groups: list[int] = []
+    for key in keys:
+        if key == "owner":
+            groups += change.owner_team_ids
+        elif (team := teams.by_key(key)) is not None:
+            groups.append(team.id)
+    return groups
