@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from sandbox.odata import Row, wire_date, wire_instant
+from sandbox.wire import Row, wire_date, wire_instant
 
 SALES_ORG, CHANNEL = "1710", "10"
 FOREVER = "9999-12-31"

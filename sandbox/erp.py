@@ -21,22 +21,11 @@ from urllib.parse import quote
 from sandbox.dataset import Dataset, erp_rows
 from sandbox.edm import EntityType, Service, metadata
 from sandbox.faults import BadControl
-from sandbox.odata import (
-    Row,
-    Store,
-    Table,
-    bad_request,
-    coerce,
-    etag_of,
-    parse_key,
-    split_path,
-    whole_number,
-    wire_date,
-    wire_instant,  # fmt: skip
-)
+from sandbox.odata import Store, Table, parse_key, split_path, whole_number
 from sandbox.realmeta import Metadata
 from sandbox.sales import SalesPosting
 from sandbox.server import HOST, Answer, Call, Emulator, Operation, Refusal, answer
+from sandbox.wire import Row, bad_request, coerce, etag_of, wire_date, wire_instant
 
 PREFIX = "/sap/opu/odata/sap/"
 RETAIL = "/api/retail/v1/"

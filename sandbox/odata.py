@@ -1,4 +1,4 @@
-"""OData V2 in the SAP Gateway dialect: literals, `$filter`, tables, queries and the JSON shape of answers.
+"""OData V2 in the SAP Gateway dialect: tables, keys in paths, queries and the JSON shape of answers.
 
 Rows are kept as they go over the wire (`/Date(ms)/`, decimals as strings), so that a page costs little more than its bytes.
 """
@@ -8,50 +8,17 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
 from sandbox.edm import EntityType, Navigation, Service
-from sandbox.server import Refusal
+from sandbox.filters import compile_filter, reader
+from sandbox.wire import Row, bad_request, etag_of
 
-Row = dict[str, Any]
 Key = tuple[str, ...]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CACHED_ROWS = 50_000
-
-
-def wire_date(value: date | datetime) -> str:
-    """An Edm.DateTime: `/Date(ms)/`, no zone."""
-    at = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)  # noqa: DTZ001
-    return f"/Date({_milliseconds(at.replace(tzinfo=UTC))})/"
-
-
-def wire_instant(value: datetime) -> str:
-    """An Edm.DateTimeOffset: `/Date(ms+0000)/`."""
-    return f"/Date({_milliseconds(value.astimezone(UTC))}+0000)/"
-
-
-def _milliseconds(at: datetime) -> int:
-    delta = at - EPOCH
-    return delta.days * 86_400_000 + delta.seconds * 1000 + delta.microseconds // 1000
-
-
-def wire_milliseconds(value: str) -> int:
-    return int(value[6:].rstrip(")/").split("+")[0])
-
-
-def etag_of(entity: EntityType, row: Row) -> str | None:
-    """`W/"datetimeoffset'2026-03-02T08%3A00%3A00.0000000Z'"`, as the Gateway writes it."""
-    if entity.etag is None or row.get(entity.etag) is None:
-        return None
-    milliseconds = wire_milliseconds(row[entity.etag])
-    at = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return f"W/\"datetimeoffset'{at.strftime('%Y-%m-%dT%H%%3A%M%%3A%S')}.{milliseconds % 1000:03d}0000Z'\""
 
 
 # --- tables -------------------------------------------------------------------------------------------------------------
@@ -108,199 +75,6 @@ class Table:
             if len(self._bytes) < CACHED_ROWS:
                 self._bytes[key] = made
         return orjson.Fragment(made)
-
-
-# --- filters ------------------------------------------------------------------------------------------------------------
-
-_TOKEN = re.compile(
-    r"\s*(?:(?P<instant>datetime(?:offset)?'[^']*')|(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?[mMdDlLfF]?)"
-    r"|(?P<word>[A-Za-z_][A-Za-z0-9_/]*)|(?P<sign>[(),]))"
-)
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": lambda a, b: bool(a == b),
-    "ne": lambda a, b: bool(a != b),
-    "gt": lambda a, b: a is not None and b is not None and a > b,
-    "ge": lambda a, b: a is not None and b is not None and a >= b,
-    "lt": lambda a, b: a is not None and b is not None and a < b,
-    "le": lambda a, b: a is not None and b is not None and a <= b,
-}
-_READ: dict[str, Callable[[Any], Any]] = {
-    "Edm.DateTime": wire_milliseconds,
-    "Edm.DateTimeOffset": wire_milliseconds,
-    "Edm.Decimal": Decimal,
-}
-_LITERALS = {
-    "Edm.String": "text",
-    "Edm.DateTime": "datetime",
-    "Edm.DateTimeOffset": "datetimeoffset",
-    "Edm.Decimal": "number",
-    "Edm.Boolean": "boolean",
-}
-
-
-@dataclass
-class Filter:
-    """A compiled `$filter`: a test, and where it pins one field to a set of values, that field and those values."""
-
-    test: Callable[[Row], bool]
-    pinned: dict[str, frozenset[Any]]
-
-
-def reader(entity: EntityType, name: str) -> Callable[[Row], Any]:
-    """A function that gives a row's field as a comparable Python value."""
-    item = entity.by_name.get(name)
-    if item is None:
-        raise bad_request(f"Property {name} not found in type {entity.type_name}", code="/IWBEP/CM_MGW_RT/033")
-    convert = _READ.get(item.type)
-    if convert is None:
-        return lambda row: row[name]
-    return lambda row: None if (value := row[name]) is None else convert(value)
-
-
-def bad_request(message: str, *, code: str = "/IWBEP/CM_MGW_RT/022", status: int = 400, **details: Any) -> Refusal:
-    return Refusal(status, code, message, **details)
-
-
-class _Parser:
-    def __init__(self, entity: EntityType, text: str) -> None:
-        self.entity, at = entity, 0
-        self.tokens: list[tuple[str, str]] = []
-        text = text.rstrip()
-        while at < len(text):
-            found = _TOKEN.match(text, at)
-            if found is None:
-                raise bad_request(f"Invalid token detected at position {at} of $filter", code="/IWBEP/CM_MGW_RT/176")
-            self.tokens.append((found.lastgroup or "", found.group(found.lastgroup or 0)))
-            at = found.end()
-        self.at = 0
-
-    def peek(self) -> tuple[str, str]:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "")
-
-    def take(self, *expected: str) -> tuple[str, str]:
-        token = self.peek()
-        if expected and token[1].lower() not in expected:
-            raise bad_request(f"Invalid $filter near {token[1] or 'its end'!r}", code="/IWBEP/CM_MGW_RT/176")
-        self.at += 1
-        return token
-
-    def parse(self) -> Filter:
-        made = self.either()
-        if self.peek()[0] != "end":
-            raise bad_request(f"Invalid $filter near {self.peek()[1]!r}", code="/IWBEP/CM_MGW_RT/176")
-        return made
-
-    def either(self) -> Filter:
-        parts = [self.both()]
-        while self.peek() == ("word", "or"):
-            self.take()
-            parts.append(self.both())
-        if len(parts) == 1:
-            return parts[0]
-        tests = [part.test for part in parts]
-        shared = set.intersection(*(set(part.pinned) for part in parts))
-        pinned = {name: frozenset().union(*(part.pinned[name] for part in parts)) for name in shared}
-        return Filter(lambda row: any(test(row) for test in tests), pinned)
-
-    def both(self) -> Filter:
-        made = self.one()
-        while self.peek() == ("word", "and"):
-            self.take()
-            made = _and(made, self.one())
-        return made
-
-    def one(self) -> Filter:
-        kind, text = self.peek()
-        if (kind, text) == ("word", "not"):
-            self.take()
-            inner = self.one().test
-            return Filter(lambda row: not inner(row), {})
-        if text == "(":
-            self.take()
-            made = self.either()
-            self.take(")")
-            return made
-        if kind == "word" and text.lower() in ("startswith", "endswith", "substringof"):
-            return self.function(self.take()[1].lower())
-        if kind != "word":
-            raise bad_request(f"Invalid $filter near {text or 'its end'!r}", code="/IWBEP/CM_MGW_RT/176")
-        return self.comparison()
-
-    def comparison(self) -> Filter:
-        name = self.take()[1]
-        read = reader(self.entity, name)
-        operator = self.take(*_COMPARE)[1].lower()
-        value = self.literal(name)
-        compare = _COMPARE[operator]
-        pinned = {name: frozenset([value])} if operator == "eq" else {}
-        return Filter(lambda row: compare(read(row), value), pinned)
-
-    def literal(self, name: str) -> Any:
-        """A literal of the property's own type: the Gateway refuses a datetime for a DateTimeOffset and the reverse."""
-        wanted = _LITERALS[self.entity.by_name[name].type]
-        kind, text = self.take()
-        if text == "null":
-            return None
-        given = (
-            "text"
-            if kind == "text"
-            else "number"
-            if kind == "number"
-            else text.split("'")[0].lower()
-            if kind == "instant"
-            else ""
-        )
-        if text in ("true", "false"):
-            given = "boolean"
-        if given != wanted:
-            raise bad_request(f"Invalid parametertype used at function 'eq': {name} needs a {wanted} literal, got {text}")
-        if wanted == "text":
-            return text[1:-1].replace("''", "'")
-        if wanted == "boolean":
-            return text == "true"
-        if wanted == "number":
-            return Decimal(text.rstrip("mMdDlLfF"))
-        return parse_instant(text.split("'")[1])
-
-    def function(self, name: str) -> Filter:
-        self.take("(")
-        arguments: list[tuple[str, str]] = [self.take()]
-        self.take(",")
-        arguments.append(self.take())
-        self.take(")")
-        if self.peek() == ("word", "eq"):
-            self.take()
-            self.take("true")
-        needle = next((text[1:-1].replace("''", "'") for kind, text in arguments if kind == "text"), None)
-        column = next((text for kind, text in arguments if kind == "word"), None)
-        if needle is None or column is None:
-            raise bad_request(f"{name} needs a property and a text")
-        read = reader(self.entity, column)
-        tests: dict[str, Callable[[str], bool]] = {
-            "startswith": lambda value: value.startswith(needle),
-            "endswith": lambda value: value.endswith(needle),
-            "substringof": lambda value: needle in value,
-        }
-        test = tests[name]
-        return Filter(lambda row: test(str(read(row) or "")), {})
-
-
-def _and(left: Filter, right: Filter) -> Filter:
-    return Filter(lambda row: left.test(row) and right.test(row), {**right.pinned, **left.pinned})
-
-
-def compile_filter(entity: EntityType, text: str) -> Filter:
-    return _Parser(entity, text).parse()
-
-
-def parse_instant(text: str) -> int:
-    """Milliseconds of an ISO literal with up to seven fraction digits; no zone means UTC."""
-    trimmed = re.sub(r"(\.\d{6})\d+", r"\1", text.replace("Z", "+00:00"))
-    try:
-        at = datetime.fromisoformat(trimmed)
-    except ValueError:
-        raise bad_request(f"Invalid date literal {text!r}", code="/IWBEP/CM_MGW_RT/176") from None
-    return _milliseconds(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 # --- keys in paths ------------------------------------------------------------------------------------------------------
@@ -434,43 +208,6 @@ def whole_number(query: dict[str, str], name: str) -> int | None:
     if not text.isdigit():
         raise bad_request(f"Invalid value {text!r} for {name}", code="/IWBEP/CM_MGW_RT/022")
     return int(text)
-
-
-def coerce(entity: EntityType, name: str, value: Any) -> Any:
-    """A written value in wire form, or a refusal that names the field."""
-    item = entity.by_name.get(name)
-    if item is None:
-        raise bad_request(f"Property '{name}' is invalid", code="/IWBEP/CM_MGW_RT/021", target=name)
-    if value is None:
-        return None
-    if item.type == "Edm.String":
-        if not isinstance(value, str) or (item.length is not None and len(value) > item.length):
-            raise bad_request(f"Property '{name}' is not a text of at most {item.length} characters", target=name)
-        return value
-    if item.type == "Edm.Decimal":
-        try:
-            if isinstance(value, bool | float | int):
-                raise InvalidOperation
-            number = Decimal(value)
-            if not number.is_finite() or number.adjusted() >= (item.length or 31):
-                raise InvalidOperation
-        except (InvalidOperation, TypeError):
-            raise bad_request(f"Property '{name}' needs a decimal as a string, got {value!r}", target=name) from None
-        return str(number)
-    if item.type == "Edm.Boolean":
-        if not isinstance(value, bool):
-            raise bad_request(f"Property '{name}' needs true or false", target=name)
-        return value
-    return coerce_instant(name, value, offset=item.type == "Edm.DateTimeOffset")
-
-
-def coerce_instant(name: str, value: Any, *, offset: bool) -> str:
-    if isinstance(value, str) and re.fullmatch(r"/Date\(-?\d+(\+\d{4})?\)/", value):
-        return value
-    if isinstance(value, str):
-        milliseconds = parse_instant(value)
-        return f"/Date({milliseconds}{'+0000' if offset else ''})/"
-    raise bad_request(f"Property '{name}' needs a date", target=name)
 
 
 def split_path(rest: str) -> tuple[str, str | None, str]:

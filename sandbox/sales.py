@@ -20,8 +20,9 @@ from typing import Any
 import orjson
 
 from sandbox.journal import Entry, Journal
-from sandbox.odata import Row, Store, bad_request, coerce, etag_of, wire_date, wire_instant
+from sandbox.odata import Store
 from sandbox.server import Answer, Call, Refusal, answer, texts
+from sandbox.wire import Row, bad_request, coerce, etag_of, wire_date, wire_instant
 
 KEY_LENGTH = 128
 
