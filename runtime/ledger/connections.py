@@ -10,6 +10,7 @@ import psycopg
 from django.db import connections
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
+from psycopg.types.string import ByteaBinaryLoader
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -19,10 +20,6 @@ class _AsBytes(Loader):
 
     def load(self, data: Buffer) -> bytes:
         return bytes(data)
-
-
-class _AsBytesBinary(_AsBytes):
-    format = psycopg.pq.Format.BINARY
 
 
 def connect(*, name: str = "tillgate-ledger", **more: Any) -> Connection:
@@ -40,7 +37,7 @@ def connect(*, name: str = "tillgate-ledger", **more: Any) -> Connection:
     # Every hot statement goes by keys, so one plan serves all values; planning the gate's join anew costs more than running it.
     opened.execute("select set_config('timezone', 'UTC', false), set_config('plan_cache_mode', 'force_generic_plan', false)")
     opened.adapters.register_loader("json", _AsBytes)
-    opened.adapters.register_loader("json", _AsBytesBinary)
+    opened.adapters.register_loader("json", ByteaBinaryLoader)
     return opened
 
 

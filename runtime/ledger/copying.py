@@ -12,13 +12,9 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def cell(value: Any) -> str:
-    """One value as COPY text. Lists and dicts become JSON, True `t`."""
+    """One value as COPY text. Lists and dicts become JSON."""
     if value is None:
         return "\\N"
-    if value is True:
-        return "t"
-    if value is False:
-        return "f"
     if isinstance(value, dict | list):
         value = _json(value).decode()
     return str(value).translate(_ESCAPES)

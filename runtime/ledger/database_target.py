@@ -14,7 +14,7 @@ from runtime.ledger.claims import Claim, Proof, release, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.copying import line
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.parking import Mapper, Stop, behind, map_messages, park, split, suspects
+from runtime.ledger.parking import Lines, Mapper, Stop, behind, map_messages, park, split, suspects
 from runtime.ledger.reading import Message, parked_keys, take
 
 REFUSED_BY_TABLE = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
@@ -40,8 +40,8 @@ class Table:
         return sql.Identifier("stage_" + self.name.replace(".", "_"))
 
 
-def upsert(conn: Connection, table: Table, rows: Sequence[tuple[int, Sequence[Any]]]) -> None:
-    """Write `(position, values)` rows through a stage. Only new or different rows are touched; older positions never win.
+def upsert(conn: Connection, table: Table, rows: Sequence[tuple[int, Sequence[Any] | str]]) -> None:
+    """Write `(position, values)` rows through a stage; values may be a line of text already. Only new or different rows are touched; older positions never win.
 
     The join is lateral with a limit so that it goes by the key's index whatever the statistics say.
     """
@@ -66,7 +66,10 @@ def upsert(conn: Connection, table: Table, rows: Sequence[tuple[int, Sequence[An
             ).format(**parts)
         )
         with cursor.copy(sql.SQL("copy {stage} (_position, {names}) from stdin").format(**parts)) as copy:
-            copy.write("\n".join([line((position, *values)) for position, values in rows]) + "\n")
+            lines = [
+                f"{position}\t{values}" if isinstance(values, str) else line((position, *values)) for position, values in rows
+            ]
+            copy.write("\n".join(lines) + "\n")
         cursor.execute(
             sql.SQL(
                 """insert into {table} as t ({names}, _position) select {new}, s._position from {stage} s
@@ -85,7 +88,7 @@ def deliver(conn: Connection, taken: Claim, table: Table, mapper: Mapper, *, max
     """
     position, passed, size, suspect = taken.position, 0, taken.batch, taken.suspect
     for _ in range(max_batches):
-        messages = take(conn, taken, position, size)
+        messages = take(conn, taken, position, size, raw=isinstance(mapper, Lines))
         if not messages:
             break
         try:

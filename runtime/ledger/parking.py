@@ -10,11 +10,24 @@ from typing import Any
 
 from runtime.ledger.claims import Claim
 from runtime.ledger.connections import Connection
-from runtime.ledger.reading import Message
+from runtime.ledger.reading import Message, decoded
 
 Mapper = Callable[[Message], Any]
 """`mapper(message)` gives what the target wants; raises `Unmappable` for a document that does not fit, `Skipped` for one
 that is not for this target."""
+
+
+class Lines:
+    """A mapper that also knows the short way from the payloads of a whole batch to lines for the table (`copying.line` without the
+    position); `many` answers None where the messages must be mapped one by one."""
+
+    __slots__ = ("many", "one")
+
+    def __init__(self, one: Mapper, many: Callable[[Sequence[bytes]], list[str] | None]) -> None:
+        self.one, self.many = one, many
+
+    def __call__(self, message: Message) -> Any:
+        return self.one(message)
 
 
 class Skipped(Exception):
@@ -102,6 +115,11 @@ def split(messages: Sequence[Message], waiting: set[str]) -> tuple[list[Message]
 
 def map_messages(messages: Sequence[Message], mapper: Mapper) -> tuple[list[tuple[Message, Any]], list[Stop], list[int]]:
     """Mapped messages, stops, and positions that are not for this target: one that cannot be mapped is dead, later ones of its key wait behind it."""
+    if isinstance(mapper, Lines) and messages:
+        lines = mapper.many([message[2] for message in messages])
+        if lines is not None:
+            return list(zip(messages, lines, strict=True)), [], []
+        messages, mapper = decoded(messages), mapper.one
     mapped: list[tuple[Message, Any]] = []
     stops: list[Stop] = []
     failed: set[str] = set()

@@ -17,7 +17,7 @@ _document = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Message(NamedTuple):
-    """One message as delivery sees it. `document` is the decoded payload."""
+    """One message as delivery sees it. `document` is the decoded payload (the payload itself where `take` was asked for it)."""
 
     position: int
     key: str
@@ -34,17 +34,28 @@ select position, key, correlation, payload from runtime_message
  where stream_id = %s and lane = %s and position > %s and position <= %s order by position limit %s"""
 
 
-def take(conn: Connection, taken: Claim, after: int, count: int, *, upto: int | None = None) -> list[Message]:
-    """At most `count` messages after a position, in order, not beyond `upto` (default: the claim's own end)."""
+def take(conn: Connection, taken: Claim, after: int, count: int, *, upto: int | None = None, raw: bool = False) -> list[Message]:
+    """At most `count` messages after a position, in order, not beyond `upto` (default: the claim's own end). `raw`: not decoded yet."""
     end = upto if upto is not None else taken.upto
     with conn.cursor(binary=True) as cursor:
         rows = cursor.execute(_NEXT, (taken.stream, taken.lane, after, end if end is not None else 2**62, count)).fetchall()
     start = prefix(taken.salt, taken.stream, taken.lane)
+    if raw:
+        return [
+            Message(position, key, payload, correlation or f"{start}{position:010x}")
+            for position, key, correlation, payload in rows
+        ]
     documents = _documents.decode(b"[" + b",".join([row[3] for row in rows]) + b"]") if rows else []
     return [
         Message(position, key, document, correlation or f"{start}{position:010x}")
         for (position, key, correlation, _), document in zip(rows, documents, strict=True)
     ]
+
+
+def decoded(messages: Sequence[Message]) -> list[Message]:
+    """Messages that were taken raw, with their documents."""
+    documents = _documents.decode(b"[" + b",".join([message.document for message in messages]) + b"]")
+    return [message._replace(document=document) for message, document in zip(messages, documents, strict=True)]
 
 
 def parked_keys(conn: Connection, taken: Claim, messages: Sequence[Message]) -> set[str]:

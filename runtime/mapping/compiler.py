@@ -54,7 +54,7 @@ def compile_mapping(mapping: Mapping) -> Compiled:
     `document` is decoded JSON without floats (see `decode`); it is not changed. Raises MappingError, naming the field, the
     source path, the reason and an excerpt, and gives either the whole result or nothing. Thread-safe; keeps no state.
     """
-    emitter = _Writer(mapping)
+    emitter = Writer(mapping)
     source = emitter.source()
     scope: dict[str, Any] = {"__builtins__": {"len": len}}
     exec(compile(source, "<mapping>", "exec"), scope)  # noqa: S102 - made from the checked tree only
@@ -62,7 +62,7 @@ def compile_mapping(mapping: Mapping) -> Compiled:
     return make(*emitter.constants.values())
 
 
-class _Writer(Emitter):
+class Writer(Emitter):
     """Fields and lists: what is computed, in which order, and how the result is put together."""
 
     def source(self) -> str:
