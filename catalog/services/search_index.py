@@ -20,8 +20,9 @@ select a.id, a.slug, a.name, a.purpose,
   coalesce(v.states, '{}'), coalesce(t.name, ''), left(coalesce(r.names, ''), 400), coalesce(v.versions, '[]'::jsonb),
   coalesce(s.consumers, 0), u.calls, coalesce(v.judged, true), clock_timestamp(), h.head,
   p.present || array_to_tsvector(array(
-    select distinct '~' || lexeme from unnest(tsvector_to_array(to_tsvector('english', coalesce(v.older_words, '')))) lexeme
-     where not lexeme = any(tsvector_to_array(p.present)) and length(lexeme) < 200))
+    select '~' || lexeme from (
+      select unnest(tsvector_to_array(to_tsvector('english', v.older_words))) except select unnest(tsvector_to_array(p.present))) o (lexeme)
+     where length(lexeme) < 200))
 from wanted w join catalog_api a on a.id = w.id
 left join catalog_domain d on d.id = a.domain_id
 left join catalog_team t on t.group_id = a.owner_team_id
