@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import random
@@ -17,6 +18,7 @@ import psycopg
 from django.db import OperationalError as DjangoOperationalError
 from django.db import connections as django_connections
 
+from runtime.connectors import registry
 from runtime.ledger import connections
 from runtime.ledger.append import Fenced
 from runtime.ledger.claims import LEASE_SECONDS, Scope
@@ -174,6 +176,8 @@ def run_forever(
 ) -> Counts:
     """A worker process. SIGTERM and SIGINT drain; a loop that has not turned for two minutes ends the process, so that its
     supervisor starts another one and the leases pass on."""
+    registry.load()
+    _spare_collections()
     loop = WorkLoop(scope=Scope(tuple(tiers), shards=None if shards is None else tuple(shards)), collect=collect)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -183,6 +187,14 @@ def run_forever(
     if on_ready is not None:
         on_ready(loop)
     return loop.run()
+
+
+def _spare_collections() -> None:
+    """A batch is thousands of objects that die together without cycles. Looking for cycles at every 700 of them finds nothing and took a
+    tenth of a worker's CPU; at every 50,000 it still keeps memory flat. What the imports made stays for ever and is never looked at."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _watch(loop: WorkLoop) -> None:
