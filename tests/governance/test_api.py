@@ -19,11 +19,6 @@ pytestmark = pytest.mark.django_db
 WRITE = ["governance:read", "governance:write"]
 
 
-@pytest.fixture
-def house() -> make.House:
-    return make.house()
-
-
 def call(user: User, method: str, path: str, body: object = None, *, scopes: list[str] | None = None) -> tuple[int, dict]:
     _, secret = tokens.issue(actor=None, user=user, name="test", scopes=scopes or WRITE)
     response = Client().generic(

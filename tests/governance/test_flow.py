@@ -18,11 +18,6 @@ from tests.governance import make
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def house() -> make.House:
-    return make.house()
-
-
 def test_a_change_is_sealed_when_every_seat_is_filled_and_no_check_blocks(house: make.House):
     subject = make.thing()
     change = make.in_review(house.author, subject)

@@ -24,11 +24,6 @@ from tests.governance import make
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def house() -> make.House:
-    return make.house()
-
-
 def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user)

@@ -24,11 +24,6 @@ from tests.governance import make
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def house() -> make.House:
-    return make.house()
-
-
 def event(topic: str) -> dict:
     row = OutboxEvent.objects.filter(topic=topic).latest("id")
     return {"id": row.pk, "topic": row.topic, "key": row.key, "payload": row.payload}

@@ -21,11 +21,6 @@ pytestmark = pytest.mark.django_db
 TWO_ARCHITECTS = {"rules": [{"id": "two", "why": "Two see more.", "slots": {"architect": 2}}]}
 
 
-@pytest.fixture
-def house() -> make.House:
-    return make.house()
-
-
 def lend(by: User, to: User, team: str) -> Delegation:
     now = clock.now()
     return people.delegate(actor=by, to=to, team_key=team, starts_at=now - timedelta(hours=1), ends_at=now + timedelta(days=3))

@@ -24,11 +24,6 @@ from tests.governance import make
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def house() -> make.House:
-    return make.house()
-
-
 class Provider(BaseHTTPRequestHandler):
     """Discovery, keys, token and user info; `claims` are what it says, `lie` is put over the token, `about` over the user info."""
 
