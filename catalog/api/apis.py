@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog import permissions
 from catalog.api import serializers as shapes
-from catalog.api.base import CatalogView, conditional, content_of, etag_of, require_match
+from catalog.api.base import IF_MATCH, CatalogView, conditional, content_of, etag_of, require_match
 from catalog.api.filters import ApiFilter
 from catalog.models import Api, ApiSearch
 from catalog.selectors import apis
@@ -24,9 +24,6 @@ from kernel.models import User
 from kernel.pagination import Cursor
 from kernel.viewer import Viewer
 
-_IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, description="ETag of what you read; another present one is answered with 412"
-)
 _EXAMPLE = {
     "slug": "gift-card", "name": "Gift card", "label": "v1", "owner_team": "payments", "domain": "payment", "layer": "process", "tier": 0,
     "data_class": "personal", "purpose": "Balance, top-up and redemption of gift cards.", "entities": [{"entity": "tender", "access": "command"}],
@@ -101,7 +98,7 @@ class ApiDetail(CatalogView):
 
     @extend_schema(
         operation_id="apis_change", tags=["catalog"], summary="Change an API's own facts", request=shapes.ApiWriteSerializer,
-        responses=shapes.ApiSerializer, parameters=[_IF_MATCH],
+        responses=shapes.ApiSerializer, parameters=[IF_MATCH],
         examples=[OpenApiExample("Another purpose", value={"purpose": "One price for one item, one store, one moment."}, request_only=True)])  # fmt: skip
     def patch(self, request: Request, slug: str) -> Response:
         data = self.validated(shapes.ApiWriteSerializer)

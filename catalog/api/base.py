@@ -7,15 +7,29 @@ import binascii
 import hashlib
 from typing import Any, TypeVar
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from kernel.digest import canonical_json
-from kernel.errors import Invalid, Stale, finding
+from kernel.errors import DomainError, Invalid, Stale, finding
 from kernel.models import User
 from kernel.viewer import Viewer
+
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, required=True,
+    description="ETag of what you read; without it the answer is 428, with another than the present one 412; `*` means whatever is there",
+)  # fmt: skip
+
+
+class ConditionMissing(DomainError):
+    """A write without If-Match. RFC 6585 §3."""
+
+    status = 428
+    title = "The write must be conditional"
+
 
 S = TypeVar("S", bound=Serializer[Any])
 
@@ -60,9 +74,18 @@ def tags(header: str) -> list[str]:
 
 
 def require_match(request: Request, present: str) -> None:
-    """RFC 9110 §13.1.1: raises Stale (412) when If-Match names other tags than the present one."""
-    wanted = request.headers.get("If-Match")
-    if wanted and "*" not in tags(wanted) and present not in tags(wanted):
+    """RFC 9110 §13.1.1: raises Stale (412) when If-Match names other tags than the present one, ConditionMissing (428) without it.
+
+    Called under the lock of the row that is about to change, so that between the comparison and the write nobody else writes.
+    """
+    wanted = request.headers.get("If-Match", "").strip()
+    if not wanted:
+        raise ConditionMissing(
+            "request.condition_missing",
+            "Say what you have read: send its ETag as If-Match. Without it a change by somebody else would be overwritten unseen.",
+            {"etag": present},
+        )
+    if "*" not in tags(wanted) and present not in tags(wanted):
         raise Stale("request.stale", "It has changed since you read it. Read it again and repeat your change.", {"etag": present})
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import IntegrityError
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog import permissions
 from catalog.api import serializers as shapes
-from catalog.api.base import CatalogView, conditional, etag_of, require_match
+from catalog.api.base import IF_MATCH, CatalogView, conditional, etag_of, require_match
 from catalog.models import Application, Subscription
 from catalog.services import applications, subscriptions, usage
 from kernel.errors import Conflict, NotFound
@@ -55,7 +55,7 @@ class ApplicationDetail(CatalogView):
         return conditional(request, dict(shapes.ApplicationSerializer(self._find(key)).data))
 
     @extend_schema(operation_id="applications_change", tags=["catalog"], summary="Change an application", request=shapes.ApplicationSerializer,
-                   responses=shapes.ApplicationSerializer, parameters=[OpenApiParameter("If-Match", str, OpenApiParameter.HEADER)])  # fmt: skip
+                   responses=shapes.ApplicationSerializer, parameters=[IF_MATCH])  # fmt: skip
     def patch(self, request: Request, key: str) -> Response:
         data = self.validated(shapes.ApplicationSerializer, partial=True)
         data.pop("key", None)

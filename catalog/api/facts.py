@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from catalog import permissions
 from catalog.api import serializers as shapes
-from catalog.api.base import CatalogView, conditional
+from catalog.api.base import IF_MATCH, CatalogView, conditional, etag_of, require_match
 from catalog.domain import browse as criteria_of
 from catalog.domain.browse import FACETS
 from catalog.models import Dependency, ImportRun
@@ -99,14 +99,31 @@ class ApiDependencies(CatalogView):
 
 class DependencyDetail(CatalogView):
     @extend_schema(
+        operation_id="dependencies_read", tags=["catalog"], summary="One dependency", responses=shapes.DependencySerializer
+    )
+    def get(self, request: Request, dependency_id: int) -> Response:
+        rows = Dependency.objects.filter(api__in=permissions.visible(self.viewer)).select_related(
+            "api", "target_api", "target_system"
+        )
+        found = rows.filter(pk=dependency_id).first()
+        if found is None:
+            raise NotFound("dependency.unknown", f"There is no dependency {dependency_id}, or you may not see it.")
+        return conditional(request, dict(shapes.DependencySerializer(found).data))
+
+    @extend_schema(
         operation_id="dependencies_drop",
         tags=["catalog"],
         summary="It does not need this any more",
         responses={204: None},
         request=None,
+        parameters=[IF_MATCH],
     )
     def delete(self, request: Request, dependency_id: int) -> Response:
-        api_changes.drop_dependency(dependency_id, actor=self.person)
+        api_changes.drop_dependency(
+            dependency_id,
+            actor=self.person,
+            check=lambda row: require_match(request, etag_of(dict(shapes.DependencySerializer(row).data))),
+        )
         return Response(status=204)
 
 

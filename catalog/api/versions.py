@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.api import serializers as shapes
-from catalog.api.base import CatalogView, conditional, content_of, etag_of, require_match, tags
+from catalog.api.base import IF_MATCH, CatalogView, conditional, content_of, etag_of, require_match, tags
 from catalog.domain.facts import VersionFacts
-from catalog.models import VersionEndpoint
+from catalog.models import ApiVersion, VersionEndpoint
 from catalog.selectors import apis, consumers, contracts, versions
 from catalog.selectors.headers import absolute, headers_of
 from catalog.services import apis as api_changes
@@ -52,6 +52,11 @@ def representation(facts: VersionFacts) -> dict[str, Any]:
         "judged": facts.judged, "predecessor": facts.predecessor_reference, "successor": facts.successor_reference, "endpoints": endpoints, "links": links,
     }).data  # fmt: skip
     return dict(body)
+
+
+def _tag(version_id: int) -> str:
+    """The entity tag of a version's representation at this moment."""
+    return etag_of(representation(versions.facts(version_id)))
 
 
 class VersionList(CatalogView):
@@ -102,15 +107,21 @@ class VersionContract(CatalogView):
     @extend_schema(
         operation_id="versions_revise_contract", tags=["catalog"], summary="Another contract for a version", request=shapes.ContentSerializer,
         responses=shapes.VersionSerializer,
-        parameters=[OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="Digest of the present contract, quoted")],
+        parameters=[IF_MATCH],
         examples=[OpenApiExample("Corrected", value={k: v for k, v in _CONTRACT.items() if k != "label"}, request_only=True)])  # fmt: skip
     def put(self, request: Request, slug: str, label: str) -> Response:
         facts = find(slug, label, viewer=self.viewer)
         data = self.validated(shapes.ContentSerializer)
-        require_match(request, f'"{facts.contract_digest}"')
         content, file_name = content_of(data)
-        changed = registration.revise_contract(actor=self.person, reference=facts.reference, content=content, file_name=file_name)  # type: ignore[arg-type]
-        return Response(representation(changed))
+
+        def check(present: ApiVersion) -> None:
+            require_match(request, f'"{present.contract_id}"' if present.contract_id else _tag(present.pk))
+
+        changed = registration.revise_contract(
+            actor=self.person, reference=facts.reference, content=content, file_name=file_name, check=check
+        )
+        body = representation(changed)
+        return Response(body, headers={"ETag": f'"{changed.contract_digest}"'})
 
 
 class VersionWithdraw(CatalogView):
@@ -126,12 +137,15 @@ class VersionWithdraw(CatalogView):
 
 class VersionEndpoints(CatalogView):
     @extend_schema(operation_id="versions_endpoint", tags=["catalog"], summary="Say where a version answers", request=shapes.EndpointSerializer,
-                   responses=shapes.VersionSerializer)  # fmt: skip
+                   responses=shapes.VersionSerializer, parameters=[IF_MATCH])  # fmt: skip
     def put(self, request: Request, slug: str, label: str) -> Response:
         facts = find(slug, label, viewer=self.viewer)
         data = self.validated(shapes.EndpointSerializer)
-        api_changes.set_endpoint(facts.reference, environment=data["environment"], url=data["url"], actor=self.person)
-        return Response(representation(versions.facts(facts.id)))
+        api_changes.set_endpoint(
+            facts.reference, environment=data["environment"], url=data["url"], actor=self.person,
+            check=lambda present: require_match(request, _tag(present.pk)))  # fmt: skip
+        body = representation(versions.facts(facts.id))
+        return Response(body, headers={"ETag": etag_of(body)})
 
 
 class VersionComparison(CatalogView):

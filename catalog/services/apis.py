@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from catalog import permissions
-from catalog.models import Api, ApiEntity, Dependency, Environment, System, VersionEndpoint
+from catalog.models import Api, ApiEntity, ApiVersion, Dependency, Environment, System, VersionEndpoint
 from catalog.services import lookup, registration, search_index, snapshots
 from catalog.services.lookup import Findings
 from kernel import audit, outbox
@@ -75,13 +75,17 @@ def _replace_entities(api: Api, uses: list[dict[str, Any]]) -> None:
     ApiEntity.objects.bulk_create(ApiEntity(api=api, **use) for use in wanted.values())
 
 
-def set_endpoint(reference: str, *, environment: str, url: str, actor: User) -> None:
-    """Where a version answers in one environment; an empty address takes it away."""
+def set_endpoint(
+    reference: str, *, environment: str, url: str, actor: User, check: Callable[[ApiVersion], None] | None = None
+) -> None:
+    """Where a version answers in one environment; an empty address takes it away. `check` may refuse the locked row (If-Match)."""
     with transaction.atomic():
         version = registration.version_locked(reference)
         allowed = permissions.may_change_api(Viewer.of(actor), version.api)
         if not allowed:
             raise Forbidden("api.not_yours", allowed.reason)
+        if check:
+            check(version)
         where = Environment.objects.filter(key=environment[:30].replace("\x00", "")).first()
         if where is None:
             raise Invalid(
@@ -139,8 +143,8 @@ def add_dependency(
     return row
 
 
-def drop_dependency(dependency_id: int, *, actor: User) -> None:
-    """The API does not need this any more. The ledger remembers."""
+def drop_dependency(dependency_id: int, *, actor: User, check: Callable[[Dependency], None] | None = None) -> None:
+    """The API does not need this any more. The ledger remembers. `check` may refuse the locked row (If-Match)."""
     with transaction.atomic():
         row = (
             Dependency.objects.select_for_update(of=("self",))
@@ -153,6 +157,8 @@ def drop_dependency(dependency_id: int, *, actor: User) -> None:
         allowed = permissions.may_change_api(Viewer.of(actor), row.api)
         if not allowed:
             raise Forbidden("api.not_yours", allowed.reason)
+        if check:
+            check(row)
         target = row.target_api.slug if row.target_api else row.target_system.key if row.target_system else ""
         row.delete()
         audit.record(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -251,12 +251,14 @@ def add_version(
     return versions.facts(version.pk)
 
 
-def revise_contract(*, actor: User, reference: str, content: bytes, file_name: str = "") -> VersionFacts:
+def revise_contract(
+    *, actor: User, reference: str, content: bytes, file_name: str = "", check: Callable[[ApiVersion], None] | None = None
+) -> VersionFacts:
     """Another contract for a version.
 
     A draft or a version in review takes it at once; whoever looked at the old digest then sees that it has changed (topic
     `catalog.version_contract_changed`). A published version keeps its contract, and the new one waits as a revision for the
-    approval of a `contract.change`.
+    approval of a `contract.change`. `check` may refuse the locked row (If-Match).
     """
     reading = contracts.read_contract(content, file_name=file_name)
     with transaction.atomic():
@@ -264,6 +266,8 @@ def revise_contract(*, actor: User, reference: str, content: bytes, file_name: s
         allowed = permissions.may_change_api(Viewer.of(actor), version.api)
         if not allowed:
             raise Forbidden("api.not_yours", allowed.reason)
+        if check:
+            check(version)
         if version.state in lifecycle.ENDED or version.state == lifecycle.APPROVED:
             raise Conflict(
                 "version.not_editable",
