@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from runtime.api import dead_letters, intake, integrations, operation, replays, runs, vendors
+from runtime.api import dead_letters, intake, integrations, operation, reconciliation, replays, runs, vendors
 
 app_name = "runtime-api"
 _PLACE = "dead-letters/parked/<int:subscription>/<int:lane>/<int:position>"
@@ -34,6 +34,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dead-letters/rejected/<int:number>", dead_letters.RejectedLetter.as_view(), name="rejected"),
     path("dead-letters/rejected/<int:number>/dismiss", dead_letters.RejectedDismissal.as_view(), name="rejected-dismiss"),
     path("dead-letters/conflicts/<int:number>", dead_letters.ConflictCase.as_view(), name="conflict"),
+    path("integrations/<slug:key>/reconciliation", reconciliation.FlowAccount.as_view(), name="reconciliation-flow"),
+    path("integrations/<slug:key>/reconciliation/compare", reconciliation.Compare.as_view(), name="reconciliation-compare"),
+    path("reconciliation", reconciliation.Overview.as_view(), name="reconciliation"),
     path("replays", replays.ReplayList.as_view(), name="replays"),
     path("replays/<int:replay_id>", replays.ReplayDetail.as_view(), name="replay"),
     path("replays/<int:replay_id>/dry-run", replays.ReplayTrial.as_view(), name="replay-trial"),

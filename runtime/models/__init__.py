@@ -4,11 +4,13 @@ from runtime.models.exceptions import Attempt, Conflict, Parked, Rejected
 from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
 from runtime.models.log import Head, Lane, Message, Stream
 from runtime.models.operation import Firing, Run, RunSpan, Schedule, Worker
+from runtime.models.reconciliation import Comparison
 from runtime.models.replays import Replay
 from runtime.models.subscriptions import Delivery, Progress, Subscription, VendorState
 
 __all__ = [
     "Attempt",
+    "Comparison",
     "Conflict",
     "Delivery",
     "Deployment",

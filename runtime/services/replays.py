@@ -44,7 +44,7 @@ def choose(
     subscription: Subscription, *, since: datetime, until: datetime | None = None, key_from: str = "", key_to: str = ""
 ) -> tuple[Spans, int]:
     """Spans of what arrived in a period under keys between two bounds and was passed by this subscription; and how many messages."""
-    chosen = {"subscription": subscription.pk, "stream": subscription.stream_id, "since": since, "until": until}
+    chosen: dict[str, Any] = {"subscription": subscription.pk, "stream": subscription.stream_id, "since": since, "until": until}
     with connection.cursor() as cursor:
         cursor.execute(_BOUNDS, chosen | {"key_from": key_from, "key_to": key_to})
         rows = cursor.fetchall()

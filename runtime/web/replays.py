@@ -99,7 +99,7 @@ def _plan(form: PlanForm, viewer: Viewer) -> Replay | None:
     values = form.cleaned_data
     try:
         return services.plan(
-            values["subscription"], since=_utc(values["since"]), until=_utc(values["until"]), key_from=values["key_from"],
+            values["subscription"], since=_utc(values["since"]), until=_utc(values["until"]) if values["until"] else None, key_from=values["key_from"],
             key_to=values["key_to"], pace=values["pace"], actor=viewer.user, reason=values["reason"],
         )  # fmt: skip
     except Invalid as error:
@@ -109,9 +109,9 @@ def _plan(form: PlanForm, viewer: Viewer) -> Replay | None:
         return None
 
 
-def _utc(moment: datetime | None) -> datetime | None:
+def _utc(moment: datetime) -> datetime:
     """The form asks in UTC, whatever zone pages are shown in."""
-    return moment.replace(tzinfo=UTC) if moment is not None else None
+    return moment.replace(tzinfo=UTC)
 
 
 def _found(viewer: Viewer, replay_id: int) -> ReplayRow:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from runtime.web import dead_letters, integrations, panels, registration, replays, runs, schedules, stores, today, traces, vendors
+from runtime.web import (
+    dead_letters,
+    integrations,
+    panels,
+    reconciliation,
+    registration,
+    replays,
+    runs,
+    schedules,
+    stores,
+    today,
+    traces,
+    vendors,
+)
 
 app_name = "runtime"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -27,6 +40,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(
         r"^runtime/dead-letters/settle/(?P<kind>[a-z]+)/(?P<place>[0-9/]{1,60})/$", dead_letters.settle, name="letter-settle"
     ),
+    path("runtime/reconciliation/", reconciliation.reconciliation, name="reconciliation"),
+    path("runtime/reconciliation/<slug:key>/", reconciliation.flow, name="reconciliation-flow"),
+    path("runtime/reconciliation/<slug:key>/compare/", reconciliation.compare, name="reconciliation-compare"),
     path("runtime/replays/", replays.replays, name="replays"),
     path("runtime/replays/<int:replay_id>/", replays.replay, name="replay"),
     path("runtime/replays/<int:replay_id>/act/", replays.act, name="replay-act"),

@@ -33,8 +33,14 @@ def reads(day: scene.Day) -> list[str]:
     place = {"subscription": letter.subscription_id, "lane": letter.lane, "position": letter.position}
     group = f"parked.{day.sales.stream.pk}.journal.{letter.fingerprint}"
     return [
-        *(reverse(f"runtime-api:{name}") for name in ("integrations", "runs", "dead-letters", "vendors", "schedules", "replays")),
-        *(reverse(f"runtime-api:{name}", args=["sales"]) for name in ("integration", "releases", "deployments", "gate")),
+        *(
+            reverse(f"runtime-api:{name}")
+            for name in ("integrations", "runs", "dead-letters", "vendors", "schedules", "replays", "reconciliation")
+        ),
+        *(
+            reverse(f"runtime-api:{name}", args=["sales"])
+            for name in ("integration", "releases", "deployments", "gate", "reconciliation-flow")
+        ),
         reverse("runtime-api:release", args=["sales", day.sales.release.digest]),
         reverse("runtime-api:run", args=[day.run.pk]),
         reverse("runtime-api:messages") + f"?q={letter.key}",
@@ -78,6 +84,7 @@ def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
         ("post", reverse("runtime-api:conflict", args=[day.conflict.pk]), {"keep": True, "reason": "x"}),
         ("put", reverse("runtime-api:schedule", args=[day.sales.integration.schedules.get().pk]), {"enabled": False}),
         ("post", reverse("runtime-api:intake", args=["sales"]), {"items": []}),
+        ("post", reverse("runtime-api:reconciliation-compare", args=["sales"]), {"day": "2026-11-23", "target": "journal"}),
         ("post", reverse("runtime-api:replays"), PLAN),
         ("post", reverse("runtime-api:replay-trial", args=[day.replay.pk]), {}),
         ("post", reverse("runtime-api:replay-start", args=[day.replay.pk]), {}),
@@ -149,6 +156,8 @@ def test_junk_is_a_problem_document_and_never_a_fault(client, day):
         "vendors?environment=%00",
         "dead-letters/groups/..",
         "runs/99999999999999999999",
+        "reconciliation?day=%00",
+        "integrations/sales/reconciliation?day=1&by=x",
         "replays/99999999999999999999",
         "vendors/99999999999999999999",
     ):

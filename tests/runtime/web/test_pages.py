@@ -8,12 +8,24 @@ from django.urls import get_resolver, reverse
 
 from kernel.viewer import Viewer
 from runtime.models import Run, VendorState
-from runtime.selectors import engine, flows, jobs, letters, replays, runs, schedules, stores, traces, vendors
+from runtime.selectors import engine, flows, jobs, letters, reconciliation, replays, runs, schedules, stores, traces, vendors
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db
 
-LISTS = ("today", "integrations", "runs", "dead-letters", "traces", "stores", "vendors", "schedules", "register", "replays")
+LISTS = (
+    "today",
+    "integrations",
+    "runs",
+    "dead-letters",
+    "traces",
+    "stores",
+    "vendors",
+    "schedules",
+    "register",
+    "replays",
+    "reconciliation",
+)
 JUNK = ("%00", "9" * 30, "é<b>" * 100, "parked.1.x.y")
 
 
@@ -34,6 +46,7 @@ def addresses(day: scene.Day) -> list[str]:
         reverse("runtime:rejected", args=[day.rejected.pk]),
         reverse("runtime:conflict", args=[day.conflict.pk]),
         reverse("runtime:schedule", args=[day.sales.integration.schedules.get().pk]),
+        reverse("runtime:reconciliation-flow", args=["sales"]),
         reverse("runtime:replay", args=[day.replay.pk]),
         reverse("runtime:vendor", args=[VendorState.objects.get(system_key="s4").pk]),
         reverse("runtime:replay-panel", args=["sales/journal"]) + f"?digest={day.replay.digest}",
@@ -52,6 +65,7 @@ def actions(day: scene.Day) -> list[str]:
         *(reverse(f"runtime:{name}", args=["sales"]) for name in ("deploy", "pause", "resume", "start")),
         reverse("runtime:run-cancel", args=[day.run.pk]),
         reverse("runtime:replay-act", args=[day.replay.pk]),
+        reverse("runtime:reconciliation-compare", args=["sales"]),
         reverse("runtime:letter-settle", args=["parked", place]),
         reverse("runtime:letter-settle", args=["rejected", str(day.rejected.pk)]),
         reverse("runtime:letter-settle", args=["conflict", str(day.conflict.pk)]),
@@ -106,11 +120,11 @@ def test_security_looks_and_does_not_touch(client, day):
 
 def test_junk_in_an_address_is_never_a_fault(client, day):
     client.force_login(day.people.rita)
-    parameters = ("q", "group", "store", "page", "before", "integration", "show")
+    parameters = ("q", "group", "store", "page", "before", "integration", "show", "day", "by", "target")
     for junk in JUNK:
         for name in LISTS:
             query = "&".join(f"{parameter}={junk}" for parameter in parameters)
-            assert client.get(reverse(f"runtime:{name}") + f"?{query}").status_code in (200, 404), (name, junk)
+            assert client.get(reverse(f"runtime:{name}") + f"?{query}").status_code in (200, 404, 422), (name, junk)
         paths = (
             "runs/{}/",
             "dead-letters/parked/{}/0/1/",
@@ -120,6 +134,7 @@ def test_junk_in_an_address_is_never_a_fault(client, day):
             "replays/{}/",
             "vendors/{}/",
             "panels/replays/{}/",
+            "reconciliation/{}/",
         )
         for path in (*paths, "?environment={}"):
             assert client.get("/runtime/" + path.format(junk)).status_code in (404, 405), (path, junk)
@@ -284,6 +299,7 @@ def test_lists_take_the_same_number_of_queries_however_long_they_are(day, django
         (2, lambda: vendors.listed(viewer, "production")),
         (1, lambda: schedules.listed(viewer)),
         (2, lambda: replays.listed(viewer, "production")),
+        (3, lambda: reconciliation.overview(viewer, "production", reconciliation.today())),
         (2, lambda: replays.choices(viewer, "production")),
         (4, lambda: engine.state(viewer, "production")),
         (4, lambda: runs.progress(viewer, day.run.pk)),

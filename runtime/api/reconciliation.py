@@ -1,0 +1,157 @@
+"""Reconciliation over the API: a day of every flow, a day of one by store, and the question to the other side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from runtime.api.base import RuntimeView
+from runtime.api.integrations import ENVIRONMENT
+from runtime.domain.reconciliation import STATES
+from runtime.selectors import reconciliation as selectors
+from runtime.selectors.reconciliation import chosen_day
+from runtime.services import comparison
+from runtime.services import reconciliation as services
+
+DAY = OpenApiParameter("day", OpenApiTypes.DATE, description="Today without one.")
+WAYS = ["business", "arrival"]
+BY = OpenApiParameter(
+    "by", str, enum=WAYS, description="By the business day that messages name, or by the day on which they arrived."
+)
+
+
+class TargetLineSerializer(serializers.Serializer[Any]):
+    target = serializers.CharField()
+    instances = serializers.IntegerField()
+    due = serializers.IntegerField()
+    delivered = serializers.IntegerField()
+    superseded = serializers.IntegerField()
+    not_meant = serializers.IntegerField(source="skipped")
+    waiting = serializers.IntegerField()
+    retrying = serializers.IntegerField()
+    behind = serializers.IntegerField()
+    dead = serializers.IntegerField()
+    unknown = serializers.IntegerField()
+    closed = serializers.IntegerField()
+
+
+class FlowLineSerializer(serializers.Serializer[Any]):
+    """`read`, `accepted`, `unchanged` and `older` are null where no run collected: unknown, not zero."""
+
+    integration = serializers.CharField()
+    read = serializers.IntegerField(allow_null=True)
+    accepted = serializers.IntegerField(allow_null=True)
+    unchanged = serializers.IntegerField(allow_null=True)
+    older = serializers.IntegerField(allow_null=True)
+    in_the_log = serializers.IntegerField(source="logged")
+    refused = serializers.IntegerField(source="rejected")
+    conflicts = serializers.IntegerField()
+    difference = serializers.IntegerField(allow_null=True, help_text="Accepted by runs minus found in the log.")
+    targets = TargetLineSerializer(many=True)
+
+
+class LineSerializer(serializers.Serializer[Any]):
+    target = serializers.CharField()
+    store = serializers.CharField()
+    due = serializers.IntegerField(source="tally.due.count")
+    amount_due = serializers.SerializerMethodField()
+    currency = serializers.SerializerMethodField()
+    states = serializers.SerializerMethodField()
+
+    def get_amount_due(self, line: Any) -> str | None:
+        return str(line.tally.due.amount) if line.tally.due.known else None
+
+    def get_currency(self, line: Any) -> str | None:
+        return line.tally.due.currency if line.tally.due.known else None
+
+    def get_states(self, line: Any) -> dict[str, int]:
+        return {state: line.tally.count(state) for state in STATES}
+
+
+class GapSerializer(serializers.Serializer[Any]):
+    store = serializers.CharField()
+    till = serializers.CharField()
+    day = serializers.CharField()
+    first = serializers.IntegerField()
+    last = serializers.IntegerField()
+
+
+class ComparisonSerializer(serializers.Serializer[Any]):
+    """`due` messages of the day, `asked` of them asked about; `silent`: no answer that can be trusted."""
+
+    target = serializers.CharField()
+    instance = serializers.CharField()
+    by = serializers.CharField()
+    at = serializers.DateTimeField()
+    due = serializers.IntegerField()
+    asked = serializers.IntegerField()
+    agreed = serializers.IntegerField()
+    missing = serializers.IntegerField()
+    extra = serializers.IntegerField()
+    silent = serializers.IntegerField()
+    note = serializers.CharField()
+    cases = serializers.JSONField()
+
+
+class AccountSerializer(serializers.Serializer[Any]):
+    integration = serializers.CharField(source="account.integration")
+    day = serializers.DateField(source="account.day")
+    by = serializers.CharField(source="account.by")
+    complete = serializers.BooleanField(source="account.complete")
+    messages = serializers.IntegerField(source="account.messages.count")
+    lines = LineSerializer(source="account.lines", many=True)
+    gaps = GapSerializer(source="account.gaps", many=True)
+    comparisons = ComparisonSerializer(many=True)
+
+
+class CompareSerializer(serializers.Serializer[Any]):
+    environment = serializers.CharField(max_length=40, required=False, default="production")
+    day = serializers.DateField()
+    by = serializers.ChoiceField(choices=WAYS, required=False, default="arrival")
+    target = serializers.CharField(max_length=80)
+    instance = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
+
+
+class Overview(RuntimeView):
+    @extend_schema(
+        operation_id="reconciliation_list", tags=["runtime"], summary="Every flow on one day of arrival", parameters=[ENVIRONMENT, DAY],
+        responses=FlowLineSerializer(many=True),
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        day = chosen_day(request.query_params.get("day", ""))
+        return Response(FlowLineSerializer(selectors.overview(self.viewer, self.environment, day), many=True).data)
+
+
+class FlowAccount(RuntimeView):
+    @extend_schema(
+        operation_id="reconciliation_read", tags=["runtime"], summary="One flow on one day, by target and store", parameters=[ENVIRONMENT, DAY, BY],
+        responses=AccountSerializer,
+    )  # fmt: skip
+    def get(self, request: Request, key: str) -> Response:
+        integration, place = self.integration(key), self.environment
+        day, by = chosen_day(request.query_params.get("day", "")), request.query_params.get("by", "")
+        account = services.account(integration, place, day, by=by if by in WAYS else "arrival")
+        found = {"account": account, "comparisons": selectors.comparisons(account.stream, day, account.by)}
+        return Response(AccountSerializer(found).data)
+
+
+class Compare(RuntimeView):
+    @extend_schema(
+        operation_id="reconciliation_compare", tags=["runtime"], summary="Ask the other side which of a day's messages it has",
+        description="Changes nothing there. 409 where the connection has no lookup, 503 while the vendor takes no calls.",
+        request=CompareSerializer, responses={201: ComparisonSerializer},
+    )  # fmt: skip
+    def post(self, request: Request, key: str) -> Response:
+        data = self.validated(CompareSerializer)
+        integration = self.integration(key, operate=True)
+        day, by = chosen_day(data["day"].isoformat()), data["by"]
+        made = comparison.compare(
+            integration, self.environment, day, by=by, target=data["target"], instance=data["instance"], actor=self.actor
+        )
+        mine = (data["target"], data["instance"])
+        found = next(one for one in selectors.comparisons(made.target.stream_id, day, by) if (one.target, one.instance) == mine)
+        return Response(ComparisonSerializer(found).data, status=201)

@@ -1,0 +1,131 @@
+"""What two sides are compared by: the facts in a message that a control total needs, and the gaps in what a till has numbered."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+# One word for what became of a message at one target. All but the first three say that something is still open or was decided.
+DELIVERED, NOT_MEANT, REPLACED = "delivered", "not_meant", "replaced"
+WAITING, RETRYING, BEHIND, DEAD, UNKNOWN, CLOSED = "waiting", "retrying", "behind", "dead", "unknown", "closed"
+STATES = (DELIVERED, WAITING, RETRYING, BEHIND, DEAD, UNKNOWN, CLOSED, NOT_MEANT, REPLACED)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Who sold when for how much, as far as the message says so under the names of the canonical sale; None is unknown, never zero."""
+
+    store: str = ""
+    till: str = ""
+    day: str = ""
+    sequence: int | None = None
+    amount: Decimal | None = None
+    currency: str = ""
+
+
+def facts_of(document: Any) -> Facts:
+    """`store`, `till`, `businessDate` (or `business_date`), `sequence`, `total`, `currency` of a message; whatever is odd is unknown."""
+    if not isinstance(document, Mapping):
+        return Facts()
+    sequence = document.get("sequence")
+    day = document.get("businessDate", document.get("business_date"))
+    return Facts(
+        _text(document.get("store")),
+        _text(document.get("till")),
+        _text(day)[:10],
+        sequence if isinstance(sequence, int) and not isinstance(sequence, bool) else None,
+        amount_of(document.get("total")),
+        _text(document.get("currency"))[:3],
+    )
+
+
+def _text(value: Any) -> str:
+    return str(value)[:80] if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def amount_of(value: Any) -> Decimal | None:
+    """A finite decimal from a number or its text; a binary float is no amount."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    try:
+        made = Decimal(value)
+    except InvalidOperation:
+        return None
+    return made if made.is_finite() else None
+
+
+@dataclass(slots=True)
+class Total:
+    """Count and sum. The sum is unknown as soon as one message has no amount, or two have different currencies."""
+
+    count: int = 0
+    amount: Decimal | None = Decimal(0)
+    currency: str | None = None
+
+    def add(self, facts: Facts) -> None:
+        self.count += 1
+        if self.amount is None:
+            return
+        mixed = self.currency is not None and self.currency != facts.currency
+        if facts.amount is None or mixed:
+            self.amount = None
+            return
+        self.amount += facts.amount
+        self.currency = facts.currency
+
+    @property
+    def known(self) -> bool:
+        return self.amount is not None and self.count > 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """One line of a reconciliation: what a target was due, and what became of it, each with count and sum."""
+
+    due: Total = field(default_factory=Total)
+    by_state: dict[str, Total] = field(default_factory=lambda: {state: Total() for state in STATES})
+
+    def add(self, state: str, facts: Facts) -> None:
+        self.by_state[state].add(facts)
+        if state not in (NOT_MEANT, REPLACED):
+            self.due.add(facts)
+
+    def count(self, *states: str) -> int:
+        return sum(self.by_state[state].count for state in states)
+
+    @property
+    def balanced(self) -> bool:
+        """Everything that was due is delivered, or a person has closed it."""
+        return self.due.count == self.count(DELIVERED, CLOSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Numbers of a till that are missing between two that came, first and last included."""
+
+    store: str
+    till: str
+    day: str
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first + 1
+
+
+def gaps(facts: Iterable[Facts]) -> list[Gap]:
+    """Per till and business day, what lies between the lowest and the highest number that came. What would come after the
+    highest is not known. Tills number every transaction, also those that are no sale, so a gap means that something is missing."""
+    seen: dict[tuple[str, str, str], set[int]] = {}
+    for one in facts:
+        if one.store and one.till and one.day and one.sequence is not None:
+            seen.setdefault((one.store, one.till, one.day), set()).add(one.sequence)
+    found = []
+    for (store, till, day), numbers in sorted(seen.items()):
+        ordered = sorted(numbers)
+        found += [Gap(store, till, day, a + 1, b - 1) for a, b in itertools.pairwise(ordered) if b - a > 1]
+    return found

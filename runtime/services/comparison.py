@@ -1,0 +1,199 @@
+"""The other side of a reconciliation: a target is asked which of a day's messages it has, and what it says is kept.
+
+It is a reconciliation of deliveries: that a posting is right in the general ledger of the other side is not something that a lookup
+answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import date
+from types import SimpleNamespace
+from typing import Any, cast
+
+from django.db import connection, transaction
+from psycopg import sql
+
+from kernel import audit, clock
+from kernel.errors import Conflict, Forbidden, NotFound, Unavailable
+from kernel.models import User
+from kernel.viewer import Viewer
+from runtime import permissions
+from runtime.domain.reconciliation import DELIVERED, NOT_MEANT, REPLACED
+from runtime.ledger.exchange import item_key
+from runtime.ledger.parking import Mapper, Skipped, Unmappable
+from runtime.ledger.reading import Message
+from runtime.ledger.vendors import CannotAsk, Outgoing
+from runtime.models import Comparison, Integration, Subscription
+from runtime.selectors import reconciliation as selectors
+from runtime.services import connections
+from runtime.services.bindings import SinkVendor, columns_of, mapper_of, row_mapper
+from runtime.services.reconciliation import LIMIT, MAX_CASES, Entry, Flow, Side, entries_of, flow_of, state_of
+
+CHUNK = 200
+ASK_SECONDS = 20.0
+
+
+def compare(
+    integration: Integration, environment: str, day: date, *, by: str, target: str, instance: str, actor: User | None
+) -> Comparison:
+    """Ask the target which of the day's messages it has, and keep what it said. Sends nothing that changes anything.
+
+    At most ASK_SECONDS are spent; what could not be asked stays unknown. Raises Forbidden, NotFound `target.unknown`, Conflict
+    `reconciliation.cannot_ask` where the connection has no lookup, Unavailable while the breaker is open or an address is missing.
+    """
+    if actor is not None and not (allowed := permissions.may_operate(Viewer.of(actor), integration)):
+        raise Forbidden("integration.not_operator", allowed.reason)
+    flow = flow_of(integration, environment)
+    side, subscription = _chosen(flow, target, instance)
+    entries, complete = entries_of(flow, day, by)
+    far, held = selectors.standing([subscription.pk])
+    due = [
+        (one, state)
+        for one in entries
+        if (state := state_of(side, one, far[subscription.pk], held[subscription.pk])) not in (NOT_MEANT, REPLACED)
+    ]
+    found = _Findings(len(due))
+    if side.target.table is not None:
+        _ask_table(flow, side, due, found)
+    else:
+        _ask_vendor(flow, side, subscription, due, found)
+    note = found.note or ("" if complete else f"Only the first {LIMIT:,} messages of the day were looked at.")
+    with transaction.atomic():
+        made = Comparison.objects.create(
+            target=subscription, day=day, by=by, due=len(due), asked=found.asked, agreed=found.agreed, missing=found.missing, extra=found.extra,
+            silent=found.silent, note=note, cases=found.cases, asked_by=actor,
+        )  # fmt: skip
+        audit.record(
+            actor=actor, verb="runtime.compared", subject_kind="integration", subject_id=integration.key,
+            after={"target": target, "instance": instance, "day": day.isoformat(), "due": len(due), "asked": found.asked, "missing": found.missing, "extra": found.extra},
+        )  # fmt: skip
+    return made
+
+
+# -- the other side ------------------------------------------------------------------------------------------------------
+class _Findings:
+    """What was asked and what the answers mean beside what this side knows."""
+
+    def __init__(self, due: int) -> None:
+        self.due = due
+        self.asked = self.agreed = self.missing = self.extra = self.silent = 0
+        self.cases: list[dict[str, Any]] = []
+        self.note = ""
+
+    def put(self, entry: Entry, state: str, there: bool | None) -> None:
+        """`there` None: it did not say."""
+        self.asked += 1
+        if there is None:
+            self.silent += 1
+            self._case(entry, state, "silent")
+        elif there == (state == DELIVERED):
+            self.agreed += 1
+        elif there:
+            self.extra += 1
+            self._case(entry, state, "extra")
+        else:
+            self.missing += 1
+            self._case(entry, state, "missing")
+
+    def _case(self, entry: Entry, state: str, what: str) -> None:
+        if len(self.cases) < MAX_CASES:
+            self.cases.append(
+                {"lane": entry.lane, "position": entry.position, "key": entry.key, "correlation": entry.correlation, "what": what, "state": state}
+            )  # fmt: skip
+
+
+def _chosen(flow: Flow, target: str, instance: str) -> tuple[Side, Subscription]:
+    for side in flow.sides:
+        for one in side.subscriptions:
+            if (one.target, one.instance) == (target, instance):
+                return side, one
+    raise NotFound("target.unknown", f"There is no target {target!r}{f' of {instance!r}' if instance else ''} here.")
+
+
+def _chunks(due: Sequence[tuple[Entry, str]], found: _Findings) -> Iterator[Sequence[tuple[Entry, str]]]:
+    """Parts of what is due until the time is used up; says so then."""
+    until = time.monotonic() + ASK_SECONDS
+    for start in range(0, len(due), CHUNK):
+        if time.monotonic() > until:
+            found.note = (
+                f"Asked for {ASK_SECONDS:.0f} s; {found.due - found.asked:,} of {found.due:,} messages were not asked about."
+            )
+            return
+        yield due[start : start + CHUNK]
+
+
+def _ask_vendor(flow: Flow, side: Side, subscription: Subscription, due: Sequence[tuple[Entry, str]], found: _Findings) -> None:
+    vendor, now = subscription.vendor, clock.now()
+    if vendor.not_before > now or (vendor.breaker == "open" and vendor.open_until > now):
+        raise Unavailable(
+            "reconciliation.vendor", f"{vendor.system_key} takes no calls now, so what it has is unknown. Ask again later."
+        )
+    if side.target.connection is None:
+        raise Conflict("reconciliation.cannot_ask", f"The target {side.target.name} has no connection that could be asked.")
+    sink, secrets = connections.open_sink(side.target.connection, system=side.target.system, environment=flow.stream.environment)
+    prefix = flow.manifest.prefix(flow.manifest.source_of(side.target))
+    client = SinkVendor(sink, secrets, side.target, subscription.instance, prefix=prefix)
+    mapper = mapper_of(flow.manifest, side.target)
+    origin = cast(Any, SimpleNamespace(salt=flow.stream.salt, origin=subscription.pk, lane=0))
+    try:
+        for part in _chunks(due, found):
+            items = []
+            for entry, _ in part:
+                origin.lane = entry.lane
+                items.append(
+                    Outgoing(
+                        entry.position, entry.key, item_key(origin, entry.position), entry.correlation, _mapped(mapper, entry)
+                    )
+                )
+            answers = client.ask(items)
+            for (entry, state), answer in zip(part, answers, strict=True):
+                found.put(entry, state, {"confirmed": True, "unsent": False}.get(answer.status))
+            if answers and all(answer.status == "unknown" for answer in answers):
+                found.note = f"It gave no answer that can be trusted: {answers[0].detail}"[:500]
+                return
+    except CannotAsk:
+        raise Conflict(
+            "reconciliation.cannot_ask",
+            f"The connection of {side.target.name} offers no lookup, so what the other side has stays unknown here.",
+        ) from None
+    finally:
+        client.close()
+
+
+def _mapped(mapper: Mapper, entry: Entry) -> Any:
+    """What would be sent, for vendors that know a message by a field of it; empty where the mapping refuses it."""
+    try:
+        return mapper(Message(entry.position, entry.key, entry.document, entry.correlation))
+    except (Unmappable, Skipped):
+        return {}
+
+
+def _ask_table(flow: Flow, side: Side, due: Sequence[tuple[Entry, str]], found: _Findings) -> None:
+    """The product's own tables are read by the key that the mapping fills."""
+    table = side.target.table
+    assert table is not None
+    columns = columns_of(side.target)
+    mapper = row_mapper(mapper_of(flow.manifest, side.target), columns)
+    places = [columns.index(name) for name in table.key]
+    statement = sql.SQL("select {key}::text from {table} where ({key}::text) = any(%s)").format(
+        table=sql.Identifier(*table.name.split(".")), key=sql.SQL(" || chr(31) || ").join(sql.SQL("{}::text").format(sql.Identifier(k)) for k in table.key)
+    )  # fmt: skip
+    for part in _chunks(due, found):
+        names = [_row_key(mapper, entry, places) for entry, _ in part]
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [[name for name in names if name]])
+            there = {row[0] for row in cursor.fetchall()}
+        for (entry, state), name in zip(part, names, strict=True):
+            found.put(entry, state, None if name is None else name in there)
+
+
+def _row_key(mapper: Mapper, entry: Entry, places: Sequence[int]) -> str | None:
+    row = _mapped(mapper, entry)
+    if not row:
+        return None
+    return "\x1f".join(str(row[place]) for place in places)
+
+
+__all__ = ["ASK_SECONDS", "compare"]

@@ -1,0 +1,257 @@
+"""Reconciliation of one flow on one day: what came in, what each target got, and what is still open. See `comparison` for the other side.
+
+It counts messages, and money where every message says it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from kernel.errors import NotFound
+from kernel.tones import Tone, ok, quiet, wait
+from runtime.domain import manifest as manifests
+from runtime.domain.correlation import correlation_id
+from runtime.domain.manifest import Manifest, Target
+from runtime.domain.reconciliation import (
+    BEHIND,
+    CLOSED,
+    DEAD,
+    DELIVERED,
+    NOT_MEANT,
+    REPLACED,
+    RETRYING,
+    UNKNOWN,
+    WAITING,
+    Facts,
+    Gap,
+    Tally,
+    Total,
+    facts_of,
+    gaps,
+)  # fmt: skip
+from runtime.ledger.reading import decode
+from runtime.mapping import MappingError, compile_mapping, parse
+from runtime.models import Deployment, Integration, Stream, Subscription
+from runtime.selectors import reconciliation as selectors
+from runtime.services.bindings import filter_mapping
+
+LIMIT = 50_000  # messages of one day that one page or one comparison looks at
+MAX_CASES = 1_000
+_STATE_OF = {"dead": DEAD, "unknown": UNKNOWN, "sending": UNKNOWN, "retry": RETRYING, "behind": BEHIND, "closed": CLOSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message of the day with what it says of itself."""
+
+    lane: int
+    position: int
+    key: str
+    received_at: datetime
+    correlation: str
+    document: Any
+    facts: Facts
+    newest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One target in one store: the store that the message names, or the instance of a fleet that gets it."""
+
+    target: str
+    system: str
+    store: str
+    tally: Tally
+    fleet: bool = False
+
+    @property
+    def open(self) -> int:
+        return self.tally.count(WAITING, RETRYING, BEHIND, DEAD, UNKNOWN)
+
+    @property
+    def tone(self) -> Tone:
+        person = self.tally.count(DEAD, UNKNOWN)
+        if person:
+            return wait(f"{person:,} with a person", "user")
+        if self.open:
+            return wait(f"{self.open:,} on the way")
+        return ok("Balanced") if self.tally.due.count else quiet("Nothing due")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A message that is not simply delivered."""
+
+    what: str
+    target: str
+    instance: str
+    store: str
+    entry: Entry
+    subscription: int
+    state: str
+
+
+@dataclass(slots=True)
+class Account:
+    """The day of one flow. `complete` False: it has more messages than are looked at, and every number is a lower bound."""
+
+    integration: str
+    stream: int
+    day: date
+    by: str
+    complete: bool
+    messages: Total
+    undated: int
+    lines: list[Line] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+    cases_left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A target with its subscriptions, as the deployed release serves it."""
+
+    target: Target
+    meant: Callable[[Entry], bool]
+    subscriptions: Sequence[Subscription]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    stream: Stream
+    manifest: Manifest
+    deployment: Deployment
+    sides: Sequence[Side]
+
+
+def account(integration: Integration, environment: str, day: date, *, by: str) -> Account:
+    """Works the day out from the log, positions, parked messages and decisions. The caller has asked the viewer's right."""
+    flow = flow_of(integration, environment)
+    entries, complete = entries_of(flow, day, by)
+    made = Account(integration.key, flow.stream.pk, day, by, complete, Total(), sum(1 for one in entries if not one.facts.day))
+    for one in entries:
+        made.messages.add(one.facts)
+    made.gaps = gaps(one.facts for one in entries)
+    ids = [one.pk for side in flow.sides for one in side.subscriptions]
+    far, held = selectors.standing(ids)
+    for side in flow.sides:
+        fleet = any(one.instance for one in side.subscriptions)
+        for lines, cases in (
+            _of_fleet(side, one, entries, far[one.pk], held[one.pk])
+            if fleet
+            else _of_target(side, one, entries, far[one.pk], held[one.pk])
+            for one in side.subscriptions
+        ):
+            made.lines += lines
+            room = MAX_CASES - len(made.cases)
+            made.cases += cases[:room]
+            made.cases_left_out += max(len(cases) - room, 0)
+    return made
+
+
+# -- the day -------------------------------------------------------------------------------------------------------------
+def flow_of(integration: Integration, environment: str) -> Flow:
+    deployment = (
+        Deployment.objects.select_related("release").filter(integration=integration, environment=environment, active=True).first()
+    )
+    stream = Stream.objects.filter(integration=integration, environment=environment).first()
+    if deployment is None or stream is None:
+        raise NotFound(
+            "deployment.none", f"{integration.key} is not deployed in {environment}, so there is nothing to reconcile."
+        )
+    manifest = manifests.load(deployment.release.manifest)
+    subscriptions = list(
+        Subscription.objects.select_related("vendor").filter(stream=stream, replay_of=None, open=True).order_by("instance")
+    )
+    sides = [
+        Side(target, _meant(manifest, target), [one for one in subscriptions if one.target == target.name])
+        for target in manifest.targets
+    ]
+    return Flow(stream, manifest, deployment, sides)
+
+
+def entries_of(flow: Flow, day: date, by: str) -> tuple[list[Entry], bool]:
+    found = selectors.messages(flow.stream.pk, day, business=by == "business", limit=LIMIT + 1)
+    complete = len(found) <= LIMIT
+    newest = {row["key"]: (row["lane"], row["position"]) for row in found[:LIMIT]}  # in order: the last one stays
+    made = []
+    for row in found[:LIMIT]:
+        document, place = decode(row["payload"].encode()), (row["lane"], row["position"])
+        correlation = row["correlation"] or correlation_id(flow.stream.salt, flow.stream.pk, *place)
+        last = flow.stream.immutable or newest[row["key"]] == place
+        made.append(Entry(*place, row["key"], row["received_at"], correlation, document, facts_of(document), last))
+    return made, complete
+
+
+def _meant(manifest: Manifest, target: Target) -> Callable[[Entry], bool]:
+    """Whether a message is for this target, by its source and its condition. One that cannot be judged is: it became a dead letter."""
+    prefix = manifest.prefix(manifest.source_of(target))
+    keep = compile_mapping(parse(filter_mapping(target.when))) if target.when else None
+
+    def meant(entry: Entry) -> bool:
+        if not entry.key.startswith(prefix):
+            return False
+        try:
+            return keep is None or keep(entry.document).get("keep") is True
+        except MappingError:
+            return True
+
+    return meant
+
+
+def state_of(side: Side, entry: Entry, far: dict[int, int], held: dict[tuple[int, int], str]) -> str:
+    place = (entry.lane, entry.position)
+    if place in held:
+        return _STATE_OF.get(held[place], UNKNOWN)
+    if not side.meant(entry):
+        return NOT_MEANT
+    if entry.position > far.get(entry.lane, 0):
+        return WAITING
+    return DELIVERED if entry.newest else REPLACED
+
+
+def _of_target(
+    side: Side, subscription: Subscription, entries: Sequence[Entry], far: dict[int, int], held: dict[tuple[int, int], str]
+) -> tuple[list[Line], list[Case]]:
+    """By the store that each message names."""
+    tallies: dict[str, Tally] = {}
+    cases = []
+    for one in entries:
+        state = state_of(side, one, far, held)
+        tallies.setdefault(one.facts.store, Tally()).add(state, one.facts)
+        if state in (DEAD, UNKNOWN, CLOSED):
+            cases.append(Case(state, side.target.name, "", one.facts.store, one, subscription.pk, state))
+    return [Line(side.target.name, side.target.system, store, tally) for store, tally in sorted(tallies.items())], cases
+
+
+def _of_fleet(
+    side: Side, subscription: Subscription, entries: Sequence[Entry], far: dict[int, int], held: dict[tuple[int, int], str]
+) -> tuple[list[Line], list[Case]]:
+    """Every store gets the same messages, so positions are counted and not judged one by one for each of 600 stores."""
+    by_lane: dict[int, list[int]] = {}
+    at = {(one.lane, one.position): one for one in entries if one.newest and side.meant(one)}
+    for lane, position in at:
+        by_lane.setdefault(lane, []).append(position)
+    tally, cases = Tally(), []
+    passed = sum(bisect_right(positions, far.get(lane, 0)) for lane, positions in by_lane.items())
+    mine = {place: state for place, state in held.items() if place in at}
+    counts = {WAITING: len(at) - passed, DELIVERED: passed - len(mine)}
+    for place, word in mine.items():
+        state = _STATE_OF.get(word, UNKNOWN)
+        counts[state] = counts.get(state, 0) + 1
+        if state in (DEAD, UNKNOWN, CLOSED):
+            cases.append(
+                Case(state, side.target.name, subscription.instance, subscription.instance, at[place], subscription.pk, state)
+            )
+    for state, count in counts.items():
+        tally.by_state[state] = Total(count, None)
+    tally.due = Total(len(at), None)
+    return [Line(side.target.name, side.target.system, subscription.instance, tally, fleet=True)], cases
+
+
+__all__ = ["LIMIT", "Account", "Case", "Entry", "Flow", "Line", "Side", "account", "entries_of", "flow_of", "state_of"]
