@@ -18,6 +18,12 @@ def names() -> list[str]:
     return sorted(module.name for module in iter_modules(package.__path__) if module.ispkg)
 
 
+def load() -> None:
+    """Import every connector now: a worker does so before it claims, so that no lane is held while modules load."""
+    for name in names():
+        import_module(f"{package.__name__}.{name}.connector")
+
+
 def open_source(protocol: str, settings: Mapping[str, Any]) -> Source:
     """A source. Raises Invalid for an unknown protocol, one that cannot read, or settings that do not fit."""
     made: Source = _maker(protocol, "source", "read from")(settings)

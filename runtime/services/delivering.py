@@ -33,14 +33,26 @@ class Served:
 
 
 def serve_one(
-    conn: Connection, binder: Binder, *, owner: str, scope: Scope = EVERYTHING, lease: float = LEASE_SECONDS
+    conn: Connection,
+    binder: Binder,
+    *,
+    owner: str,
+    scope: Scope = EVERYTHING,
+    lease: float = LEASE_SECONDS,
+    parked_first: bool = False,
 ) -> Served | None:
-    """Claim one piece of work and do it. None when there is nothing to do."""
+    """Claim one piece of work and do it. None when there is nothing to do.
+
+    `parked_first`: look at parked messages before lanes. Who never does so leaves them lying for as long as lanes are busy.
+    """
+    if parked_first and (waiting := claim_parked(conn, scope=scope, lease=lease)) is not None:
+        hit("parked.claimed")
+        return _serve_parked(conn, binder, waiting)
     taken = claim(conn, owner=owner, scope=scope, lease=lease)
     if taken is not None:
         hit("worker.claimed")
         return _serve(conn, binder, taken)
-    waiting = claim_parked(conn, scope=scope, lease=lease)
+    waiting = None if parked_first else claim_parked(conn, scope=scope, lease=lease)
     if waiting is None:
         taken = claim_to_ask(conn, owner=owner, scope=scope, lease=lease)
         if taken is not None:

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 SILENT_SECONDS = 120.0
 BEAT_SECONDS = 5.0
+PARKED_EVERY = 4  # of so many rounds one looks at parked messages before lanes
 
 
 def worker_name() -> str:
@@ -117,7 +118,14 @@ class WorkLoop:
         self._turned = time.monotonic()
         conn, binder = self._open()
         self._beat(conn)
-        served = serve_one(conn, binder, owner=self.name, scope=self.scope, lease=self.lease)
+        served = serve_one(
+            conn,
+            binder,
+            owner=self.name,
+            scope=self.scope,
+            lease=self.lease,
+            parked_first=self.counts.rounds % PARKED_EVERY == PARKED_EVERY - 1,
+        )
         if served is not None:
             self.counts.rounds += 1
             self.counts.passed += served.passed

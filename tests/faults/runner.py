@@ -28,6 +28,9 @@ def _prepare() -> None:
     import runtime.services.scheduling
     import runtime.services.working  # noqa: F401
     import tests.faults.plants  # noqa: F401
+    from runtime.connectors import registry
+
+    registry.load()
 
 
 def _arm(fault: str | None) -> None:

@@ -87,7 +87,13 @@ def _claim(db: Database, tx: Transaction, given: Row) -> list[Row]:
         if v["concurrency"] is not None and v["concurrency"] <= _live_leases(db, tx, s["vendor"]):
             continue
         due.append(
-            (s["tier"], p["lease_until"], (subscription, lane), d, v["breaker"] != "closed" or v["concurrency"] is not None)
+            (
+                s["tier"],
+                p["lease_until"] - (0.0 if p["lease_until"] < now else given["lease"]),
+                (subscription, lane),
+                d,
+                v["breaker"] != "closed" or v["concurrency"] is not None,
+            )
         )
     for _, _, key, d, limited in sorted(due, key=lambda found: found[:2]):
         if db.lock(tx, "progress", key, skip=True):

@@ -213,7 +213,7 @@ class World:
         binder: Any = SimBinder(actor)
         while True:
             try:
-                served = delivering.serve_one(actor.conn, binder, owner=actor.name)  # type: ignore[arg-type]
+                served = delivering.serve_one(actor.conn, binder, owner=actor.name, parked_first=self.random.random() < 0.25)  # type: ignore[arg-type]
             except psycopg.OperationalError:
                 actor.sleep(0.2)
                 actor.reconnect()
