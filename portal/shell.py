@@ -84,6 +84,7 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] =
         "Settings",
         (
             ("Teams and tokens", "team", "tokens", "", ""),
+            ("Webhooks", "link", "governance:webhooks", "", ""),
             ("Style guide", "info", "styleguide", "", ""),
         ),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
 from rest_framework.request import Request
@@ -15,9 +16,11 @@ from governance.api.changes import answer, caller, read, subjects
 from governance.domain.policy import Situation
 from governance.domain.subject import Subject
 from governance.models import BreakGlass, Delegation, FreezeWindow, Policy, Waiver, WebhookDelivery, WebhookEndpoint
+from governance.selectors import webhooks as receivers
 from governance.services import breakglass, freezes, people, policies, waivers, webhooks
 from kernel.errors import NotFound
 from kernel.models import User
+from kernel.viewer import Viewer
 
 
 class PolicyList(generics.ListAPIView[Policy]):
@@ -205,7 +208,11 @@ class DelegationRevoke(APIView):
 class WebhookList(generics.ListAPIView[WebhookEndpoint]):
     scope = "governance"
     serializer_class = shapes.WebhookOutput
-    queryset = WebhookEndpoint.objects.order_by("-id")
+    queryset = WebhookEndpoint.objects.none()
+
+    def get_queryset(self) -> QuerySet[WebhookEndpoint]:
+        """Empty for those who do not run webhooks: an address may carry a secret."""
+        return receivers.receivers(Viewer.of(self.request.user)).order_by("-id")
 
     @extend_schema(
         request=shapes.WebhookInput,
@@ -230,7 +237,10 @@ class DeliveryList(generics.ListAPIView[WebhookDelivery]):
     scope = "governance"
     serializer_class = shapes.DeliveryOutput
     filterset_fields = ["endpoint", "state", "topic"]
-    queryset = WebhookDelivery.objects.all()
+    queryset = WebhookDelivery.objects.none()
+
+    def get_queryset(self) -> QuerySet[WebhookDelivery]:
+        return receivers.deliveries(Viewer.of(self.request.user))
 
 
 class DeliveryReplay(APIView):

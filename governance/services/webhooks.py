@@ -31,6 +31,8 @@ def register(*, actor: User, name: str, url: str, topics: Sequence[str]) -> tupl
     """A receiver and its signing key, which is shown this once. Raises Invalid for an address that is not allowed."""
     changes.demand(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
     cloud_events.require_receiver(url)
+    if not name.strip():
+        raise Invalid("webhook.name", "Give the receiver a name.", {"findings": [finding("/name", "Give the receiver a name.")]})
     if not topics or not all(t.startswith(("governance.", "catalog.", "runtime.")) for t in topics):
         raise Invalid(
             "webhook.topics",
@@ -144,6 +146,14 @@ def _note(delivery: WebhookDelivery, status: int | None, error: str) -> None:
         next_at=changes.database_clock() + delay,
     )
     log.info("webhook %s to %s failed at attempt %s: %s", delivery.pk, delivery.endpoint.name, delivery.attempts, error)
+
+
+def activate(endpoint_id: int, *, actor: User) -> None:
+    """Sending begins again, with the same key; what was open and is due goes first. Idempotent."""
+    changes.demand(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
+    with transaction.atomic():
+        if WebhookEndpoint.objects.filter(pk=endpoint_id, active=False).update(active=True):
+            audit.record(actor=actor, verb="governance.webhook_activated", subject_kind="webhook", subject_id=endpoint_id)
 
 
 def replay(delivery_id: int, *, actor: User) -> WebhookDelivery:

@@ -54,6 +54,22 @@ POLICIES: dict[str, Tone] = {
 }
 
 
+DELIVERIES: dict[str, Tone] = {
+    "open": tones.wait("Waiting"),
+    "delivered": tones.ok("Arrived"),
+    "failed": tones.stop("Failed"),
+}
+
+
+def receiver_of(active: bool, failed: int, waiting: int) -> Tone:
+    """A receiver of webhooks by what became of its deliveries."""
+    if not active:
+        return tones.quiet("Stopped", "pause")
+    if failed:
+        return tones.stop(f"{failed} did not arrive", "alert")
+    return tones.wait(f"{waiting} waiting") if waiting else tones.ok("Sending")
+
+
 def state_of(change: ChangeRequest) -> Tone:
     return STATES.get(change.state, tones.quiet(change.state))
 

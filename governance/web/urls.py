@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from governance.web import away, change_pages, decisions, edit_change, freeze_pages, inbox, new_change, oidc, rule_pages
+from governance.web import (
+    away,
+    change_pages,
+    decisions,
+    edit_change,
+    freeze_pages,
+    inbox,
+    new_change,
+    oidc,
+    rule_pages,
+    webhook_pages,
+)
 
 app_name = "governance"
 urlpatterns = [
@@ -41,6 +52,12 @@ urlpatterns = [
     path("freezes/", freeze_pages.freeze_calendar, name="freezes"),
     path("freezes/<int:freeze_id>/end/", freeze_pages.end_freeze, name="end-freeze"),
     path("break-glass/", rule_pages.break_glass, name="break-glass"),
+    path("webhooks/", webhook_pages.webhook_list, name="webhooks"),
+    path("webhooks/<int:endpoint_id>/", webhook_pages.webhook_detail, name="webhook"),
+    re_path(
+        r"^webhooks/(?P<endpoint_id>[0-9]{1,18})/(?P<step>stop|start)/$", webhook_pages.switch_webhook, name="webhook-switch"
+    ),
+    path("webhooks/deliveries/<int:delivery_id>/replay/", webhook_pages.replay_delivery, name="replay-delivery"),
     re_path(
         r"^break-glass/(?P<case_id>[0-9]{1,18})/(?P<step>confirm|review|end)/$",
         rule_pages.break_glass_step,
