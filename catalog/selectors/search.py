@@ -132,7 +132,7 @@ def _ask(criteria: Criteria, query: Query | None, viewer: Viewer, *, page: bool,
         hits = f"hits as materialized (select m.*, {columns}{flags} from {source} where {visible})"  # noqa: S608
         parts = [_page_of_hits(conditions, criteria)] if page else []
     else:
-        hits = f"hits as not materialized (select {columns}{flags} from catalog_apifacets f where {visible})"  # noqa: S608
+        hits = f"hits as materialized (select {columns}{flags} from catalog_apifacets f where {visible})"  # noqa: S608
         parts = [_page_of_all(conditions, criteria, visible)] if page else []
     ctes, counting = _counting(conditions) if facets else ([], [])
     union = " union all ".join([*parts, *counting])

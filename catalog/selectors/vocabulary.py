@@ -80,7 +80,8 @@ def understand(q: str, *, fuzzy: bool = False) -> Understood:
         terms += nearest.get(word, [])
         terms = terms if terms or beginnings else [stem]
         plain = [quoted(t) for t in terms] + [f"{quoted(w)}:*" for w in beginnings]
-        older = [quoted(f"~{t}") for t in terms] + [f"{quoted(f'~{w}')}:*" for w in beginnings]
+        # A word that is known as a whole is not looked for as a beginning among older versions: that would read most of them.
+        older = [quoted(f"~{t}") for t in terms] + ([] if known else [f"{quoted(f'~{w}')}:*" for w in beginnings])
         strict.append(f"({' | '.join(plain)})")
         wide.append((plain, older))
     if not strict:
