@@ -73,6 +73,14 @@ def calendar(start: datetime, end: datetime) -> list[Occurrence]:
     return _between(start, end)
 
 
+def next_of(window: FreezeWindow, at: datetime) -> Occurrence | None:
+    """The occurrence of this window that is open at `at`, or the next one."""
+    row = (
+        FreezeInterval.objects.select_related("freeze").filter(freeze=window, period__endswith__gt=at).order_by("period").first()
+    )
+    return _occurrence(row) if row else None
+
+
 def windows(*, ended: bool = False) -> list[FreezeWindow]:
     rows = FreezeWindow.objects.all()
     return list(rows if ended else rows.filter(Q(ended_at=None)))

@@ -65,8 +65,9 @@ def _policy_facts(subject: Subject) -> SubjectFacts | None:
         digest=version.digest,
         tier=0 if head == "organisation" else 1,
         data_class="internal",
-        owner_team_ids=_role_team("architects") if head == "organisation" else _owners(head, key),
+        owner_team_ids=_owners(head, key),
         consumers_affected=(),
+        domain_key=key if head == "domain" else None,
         base_digest=before.digest if before else None,
         contributor_ids=(version.author_id,) if version.author_id else (),
         url=f"/policies/{version.pk}/",
@@ -77,8 +78,13 @@ def _policy_facts(subject: Subject) -> SubjectFacts | None:
 
 
 def _owners(head: str, key: str) -> tuple[int, ...]:
-    """A team answers for its own policy; architects for those of domains."""
-    return _role_team(key if head == "team" else "architects")
+    """A team answers for its own policy, the owner team for that of its domain, the architects for that of the organisation."""
+    from catalog.selectors import domains
+
+    if head != "domain":
+        return _role_team(key if head == "team" else "architects")
+    domain = domains.by_key(key)
+    return (domain.owner_team_id,) if domain is not None and domain.owner_team_id is not None else ()
 
 
 def _policy_sound(context: CheckContext) -> CheckOutcome:

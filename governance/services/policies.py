@@ -9,6 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from catalog.selectors import domains, teams
 from governance import permissions
 from governance.domain import kinds, policy
 from governance.domain.slots import SlotSpec
@@ -216,10 +217,13 @@ def explain_situation(situation: policy.Situation, *, levels: list[str] | None =
 
 
 def _require_level(level: str) -> None:
+    """Raises Invalid `policy.level` for a level of another form, or of a domain or team that nobody knows: it would bind nobody."""
     head, _, key = level.partition(":")
-    if level != selectors.ORGANISATION and not (head in ("domain", "team") and key and len(level) <= 80):
-        raise Invalid(
-            "policy.level",
-            f"A level is organisation, domain:<key> or team:<key>; not {level!r}.",
-            {"findings": [finding("/level", "unknown level")]},
-        )
+    known = {"domain": domains.by_key, "team": teams.by_key}
+    if level == selectors.ORGANISATION or (head in known and len(level) <= 80 and known[head](key) is not None):
+        return
+    missing = head in known and bool(key)
+    message = (
+        f"There is no {head} {key!r}." if missing else f"A level is organisation, domain:<key> or team:<key>; not {level!r}."
+    )
+    raise Invalid("policy.level", message, {"findings": [finding("/level", message)]})

@@ -6,20 +6,19 @@ import calendar as months
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from catalog.selectors import systems
 from governance import permissions
 from governance.models import FreezeWindow
 from governance.selectors import freezes as selectors
 from governance.services import freezes
 from governance.web import tones
 from governance.web.decisions import person
+from governance.web.freeze_form import KINDS, FreezeForm, words
 from kernel import clock
 from kernel.errors import Invalid, finding
 from kernel.viewer import Viewer
@@ -27,37 +26,11 @@ from kernel.viewer import Viewer
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-class LocalInput(forms.TextInput):
-    input_type = "datetime-local"
-
-
-class FreezeForm(forms.Form):
-    """A one-off or weekly window; the other calendars come by API or blueprint."""
-
-    name = forms.CharField(label="Name", max_length=120)
-    strictness = forms.ChoiceField(label="What it stops", choices=FreezeWindow.Strictness.choices, initial="changes")
-    environment = forms.ChoiceField(label="Environment", required=False)
-    tier = forms.TypedChoiceField(
-        label="Tiers",
-        required=False,
-        coerce=int,
-        empty_value=None,
-        choices=[("", "all"), *((n, f"0 to {n}" if n else "0 only") for n in range(4))],
-    )
-    zone = forms.CharField(label="Time zone", max_length=60, initial="Europe/Berlin")
-    starts = forms.CharField(label="From (local time)", max_length=16, widget=LocalInput())
-    ends = forms.CharField(label="Until (local time)", max_length=16, widget=LocalInput())
-    reason = forms.CharField(label="Why", required=False, widget=forms.Textarea(attrs={"rows": 2}))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["environment"].choices = [("", "all"), *((key, name) for key, name, *_ in systems.environments())]  # type: ignore[attr-defined]
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def freeze_calendar(request: HttpRequest) -> HttpResponse:
     """One month as weeks, the windows behind it, and a form to plan one."""
-    form = FreezeForm(request.POST or None)
+    kind = (request.POST if request.method == "POST" else request.GET).get("repeats", "once")
+    form = FreezeForm(request.POST or None, kind=kind)
     status = 200
     if request.method == "POST":
         status = 422
@@ -79,7 +52,9 @@ def freeze_calendar(request: HttpRequest) -> HttpResponse:
         "previous": _previous(first).isoformat()[:7],
         "following": _next(first).isoformat()[:7],
         "occurrences": [{"o": o, "tone": tones.STRICTNESS[o.strictness]} for o in occurrences],
-        "windows": [{"window": w, "tone": tones.STRICTNESS[w.strictness], "scope": _scope(w)} for w in selectors.windows()],
+        "kinds": KINDS,
+        "planning": "repeats" in request.GET or request.method == "POST",
+        "windows": [_window(w) for w in selectors.windows()],
         "may_plan": permissions.may_plan_freezes(Viewer.of(request.user)),
         "zone": str(zone),
     }
@@ -88,11 +63,10 @@ def freeze_calendar(request: HttpRequest) -> HttpResponse:
 
 def _planned(request: HttpRequest, form: FreezeForm) -> bool:
     values = form.cleaned_data
-    document = {"kind": "once", "zone": values["zone"], "from": values["starts"], "until": values["ends"]}
     try:
         freezes.plan(
-            actor=person(request), name=values["name"], calendar=document, strictness=values["strictness"], reason=values["reason"],
-            environment=values["environment"] or None, tier=values["tier"],
+            actor=person(request), name=values["name"], calendar=form.calendar(), strictness=values["strictness"], reason=values["reason"],
+            **form.scope(),
         )  # fmt: skip
     except Invalid as error:
         names = {"zone": "zone", "until": "ends", "from": "starts"}
@@ -142,6 +116,18 @@ def _weeks(first: date, start: date, end: date, occurrences: list[selectors.Occu
         )
         day += timedelta(days=1)
     return [days[n : n + 7] for n in range(0, len(days), 7)]
+
+
+def _window(window: FreezeWindow) -> dict[str, Any]:
+    coming = selectors.next_of(window, clock.now())
+    return {
+        "window": window,
+        "tone": tones.STRICTNESS[window.strictness],
+        "scope": _scope(window),
+        "when": words(window.calendar),
+        "next": coming,
+        "open": coming is not None and coming.starts <= clock.now(),
+    }
 
 
 def _scope(window: FreezeWindow) -> str:

@@ -156,7 +156,11 @@ def new_policy(request: HttpRequest) -> HttpResponse:
                 return redirect("governance:change", change.pk)
         except Invalid as error:
             for found in error.findings or [finding("", error.message)]:
-                form.add_error("document", f"{found['pointer'] or 'the document'}: {found['message']}")
+                about_level = found["pointer"] == "/level"
+                form.add_error(
+                    "level" if about_level else "document",
+                    found["message"] if about_level else f"{found['pointer'] or 'the document'}: {found['message']}",
+                )
     return render(request, "governance/new_policy.html", {"form": form, "flips": flips}, status=200 if flips is not None else 422)
 
 

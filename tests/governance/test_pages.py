@@ -15,6 +15,7 @@ from governance.models import BreakGlass, ChangeRequest, Decision, Delegation, F
 from governance.services import breakglass, changes, reviews
 from kernel import clock
 from kernel.models import User
+from tests.catalog.make import shown
 from tests.governance import make
 
 pytestmark = pytest.mark.django_db
@@ -289,6 +290,34 @@ def test_the_freeze_calendar_shows_plans_and_ends_windows(house: make.House):
     assert signed_in(house.stranger).post(url, values).status_code == 403
     assert client.get(f"{url}?month=junk").status_code == 200
     assert client.post(reverse("governance:end-freeze", args=[FreezeWindow.objects.get().pk])).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("repeats", "fields", "says"),
+    [
+        ("weekly", {"days": ["fri", "sat"], "starts": "16:00", "ends": "06:00"}, "Every Friday and Saturday from 16:00 to 06:00"),
+        ("retail_weeks", {"weeks": "43-44, 47", "starts": "00:00", "ends": "00:00"}, "Retail weeks 43, 44 and 47 of each year"),
+        (
+            "period_close",
+            {"year": "454", "days_before": "2", "days_after": "3", "starts": "18:00", "ends": "06:00"},
+            "2 days before to 3 days after the end of each retail period",
+        ),
+        ("dates", {"dates": "2098-01-15, 2098-07-15", "starts": "00:00", "ends": "00:00"}, "On 2098-01-15 and 2098-07-15"),
+    ],
+)
+def test_a_recurring_freeze_is_planned_from_the_page_and_said_in_words(house: make.House, repeats: str, fields: dict, says: str):
+    client, url = signed_in(house.releaser), reverse("governance:freezes")
+    assert "How often" in shown(client.get(f"{url}?repeats={repeats}"))
+    values = {"repeats": repeats, "name": "Peak", "strictness": "changes", "zone": "Europe/Berlin", **fields}
+    bad = dict.fromkeys(fields, "junk")
+    assert client.post(url, values | bad).status_code == 422
+    assert not FreezeWindow.objects.exists()
+    answer = client.post(url, values)
+    assert answer.status_code == 302, shown(answer)
+    made = FreezeWindow.objects.get()
+    assert made.calendar["kind"] == repeats
+    assert made.intervals.exists() or repeats == "dates"
+    assert says in shown(client.get(url))
 
 
 def test_break_glass_from_the_page_takes_two_people_and_a_review(house: make.House):
