@@ -28,9 +28,11 @@ from typing import Any
 import psycopg
 
 from sandbox import journal
-from tests.faults.campaign import CALM, Campaign, Options, Round
+from tests.faults.campaign import Campaign
+from tests.faults.injections import CALM, Options
 from tests.faults.judge import second
 from tests.faults.load import SALES, Plan
+from tests.faults.rounds import Round
 
 QUIET = Options(**CALM)
 
@@ -319,7 +321,7 @@ RUNS: dict[str, Callable[[int, float], dict[str, Any]]] = {"r2": r2, "r3": r3, "
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("goal", choices=[*RUNS, "all"])
+    parser.add_argument("goal", type=str.lower, choices=[*RUNS, "all"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="how much of the full size")
     given = parser.parse_args()

@@ -8,8 +8,13 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from tests.faults.progress import Progress
+
+PART = 250  # seeds that a process takes at a time
 
 
 def prepare() -> None:
@@ -39,6 +44,17 @@ class Report:
         kinds = ("lost", "twice", "disorder", "unauthorised", "unknown")
         return {kind: sum(len(one.get(kind, ())) for one in self.found.values()) for kind in kinds}
 
+    def add(self, other: Report) -> None:
+        self.schedules += other.schedules
+        self.counts.update(other.counts)
+        self.found.update(other.found)
+
+    def facts(self, first: int) -> dict[str, Any]:
+        return {
+            "schedules": self.schedules, "seconds": round(self.seconds, 1), "per_second": round(self.schedules / max(0.001, self.seconds)),
+            "messages": self.counts["messages"], **self.totals, "seeds": [first, first + self.schedules - 1], "counts": dict(sorted(self.counts.items())),
+        }  # fmt: skip
+
 
 def simulate(seeds: Iterable[int], *, plants: Iterable[str] = (), window: bool = False, stop_at_first: bool = False) -> Report:
     """One world per seed."""
@@ -63,6 +79,25 @@ def _part(given: tuple[int, int, tuple[str, ...], bool]) -> Report:
     return simulate(range(first, last), plants=plants, window=window)
 
 
+def simulate_many(
+    first: int, seeds: int, *, jobs: int = 1, plants: Sequence[str] = (), window: bool = False, apart: bool = False
+) -> Report:
+    """Seeds `first` onwards over `jobs` processes, with a line that says how far it is. A process takes a part at a time and keeps
+    nothing of it but counts, so memory does not grow with the number of seeds. `apart`: never in this process, which has other settings to make."""
+    total, progress, begun = Report(), Progress("simulation"), time.perf_counter()
+    ends = range(first, first + seeds, max(1, min(PART, -(-seeds // jobs))))
+    parts = [(at, min(at + ends.step, first + seeds), tuple(plants), window) for at in ends]
+    for done in _run(parts, 0 if jobs == 1 and not apart else jobs):
+        total.add(done)
+        found = sum(total.totals.values())
+        progress.show(
+            total.schedules / seeds, f"{total.schedules:,} schedules, {total.counts['messages']:,} messages, {found} findings"
+        )
+    total.seconds = time.perf_counter() - begun
+    progress.clear()
+    return total
+
+
 def main() -> int:
     prepare()
     from tests.faults.plants import WHAT
@@ -80,27 +115,15 @@ def main() -> int:
         return _trace(given.first, given.plant, given.window)
     if given.plants:
         return _every_plant(given.first, given.seeds)
-    started = time.perf_counter()
-    ends = range(given.first, given.first + given.seeds, max(1, min(500, -(-given.seeds // given.jobs))))
-    parts = [(at, min(at + ends.step, given.first + given.seeds), tuple(given.plant), given.window) for at in ends]
-    total = Report()
-    for done in _run(parts, given.jobs):
-        total.schedules += done.schedules
-        total.counts.update(done.counts)
-        total.found.update(done.found)
-        if sys.stderr.isatty():
-            print(f"\r{total.schedules}/{given.seeds}", end="", file=sys.stderr)
-    total.seconds = time.perf_counter() - started
+    total = simulate_many(given.first, given.seeds, jobs=given.jobs, plants=given.plant, window=given.window)
     for seed, what in list(total.found.items())[:10]:
         print(f"seed {seed}: {json.dumps(what)}")
-    print(json.dumps({"schedules": total.schedules, "seconds": round(total.seconds, 1), "per_second": round(total.schedules / total.seconds),
-                      "messages": total.counts["messages"], **total.totals, "seeds": [given.first, given.first + given.seeds - 1],
-                      "counts": dict(sorted(total.counts.items()))}, indent=1))  # fmt: skip
+    print(json.dumps(total.facts(given.first), indent=1))
     return 1 if total.found else 0
 
 
 def _run(parts: list[tuple[int, int, tuple[str, ...], bool]], jobs: int) -> Iterable[Report]:
-    if jobs == 1:
+    if not jobs:
         yield from map(_part, parts)
         return
     from concurrent.futures import ProcessPoolExecutor

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from django.db import connection
 
-from tests.faults.campaign import Campaign, Options
+from tests.faults.campaign import Campaign
+from tests.faults.injections import Options
 from tests.faults.load import TABLE
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
