@@ -14,8 +14,9 @@ from kernel.errors import NotFound
 from runtime.api import serializers as shapes
 from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
-from runtime.selectors import letters
-from runtime.selectors.letters import Group, Story
+from runtime.selectors import letters, stories
+from runtime.selectors.letters import Group
+from runtime.selectors.stories import Story
 from runtime.services import dead_letters as services
 from runtime.services.dead_letters import Filter
 
@@ -42,7 +43,7 @@ class _GroupView(RuntimeView):
         """The letters that a body names, as filters of the service; the caller operates their integration."""
         if data.get("place"):
             subscription, lane, position = (int(part) for part in data["place"].split("/"))
-            story = letters.parked(self.viewer, subscription, lane, position)
+            story = stories.parked(self.viewer, subscription, lane, position)
             if story is None:
                 raise NotFound("letter.unknown", "There is no such letter: it was settled, or you may not see it.")
             self.integration(story.integration, operate=True)
@@ -128,7 +129,7 @@ class ParkedLetter(RuntimeView):
         responses=shapes.StorySerializer,
     )
     def get(self, request: Request, subscription: int, lane: int, position: int) -> Response:
-        return _shown(letters.parked(self.viewer, subscription, lane, position))
+        return _shown(stories.parked(self.viewer, subscription, lane, position))
 
     @extend_schema(
         operation_id="dead_letters_mend", tags=["runtime"], summary="Keep other content for one letter",
@@ -137,12 +138,12 @@ class ParkedLetter(RuntimeView):
     )  # fmt: skip
     def put(self, request: Request, subscription: int, lane: int, position: int) -> Response:
         data = self.validated(shapes.MendSerializer)
-        found = letters.parked(self.viewer, subscription, lane, position)
+        found = stories.parked(self.viewer, subscription, lane, position)
         if found is None:
             return _shown(None)
         self.integration(found.integration, operate=True)
         services.mend(subscription, lane, position, payload=data["payload"], actor=self.actor, reason=data["reason"])
-        return _shown(letters.parked(self.viewer, subscription, lane, position))
+        return _shown(stories.parked(self.viewer, subscription, lane, position))
 
 
 class _CaseView(RuntimeView):
@@ -157,7 +158,7 @@ class _CaseView(RuntimeView):
 
 
 class RejectedLetter(_CaseView):
-    find = staticmethod(letters.rejected)
+    find = staticmethod(stories.rejected)
 
     @extend_schema(
         operation_id="rejected_read",
@@ -166,7 +167,7 @@ class RejectedLetter(_CaseView):
         responses=shapes.StorySerializer,
     )
     def get(self, request: Request, number: int) -> Response:
-        return _shown(letters.rejected(self.viewer, number))
+        return _shown(stories.rejected(self.viewer, number))
 
     @extend_schema(
         operation_id="rejected_resubmit", tags=["runtime"], summary="Hand it in again, corrected",
@@ -180,7 +181,7 @@ class RejectedLetter(_CaseView):
 
 
 class RejectedDismissal(_CaseView):
-    find = staticmethod(letters.rejected)
+    find = staticmethod(stories.rejected)
 
     @extend_schema(
         operation_id="rejected_dismiss", tags=["runtime"], summary="Decide that it is not needed",
@@ -190,11 +191,11 @@ class RejectedDismissal(_CaseView):
         data = self.validated(shapes.DismissalSerializer)
         self.operated(number)
         services.dismiss_rejected(number, actor=self.actor, note=data["reason"])
-        return _shown(letters.rejected(self.viewer, number))
+        return _shown(stories.rejected(self.viewer, number))
 
 
 class ConflictCase(_CaseView):
-    find = staticmethod(letters.conflict)
+    find = staticmethod(stories.conflict)
 
     @extend_schema(
         operation_id="conflicts_read",
@@ -203,7 +204,7 @@ class ConflictCase(_CaseView):
         responses=shapes.StorySerializer,
     )
     def get(self, request: Request, number: int) -> Response:
-        return _shown(letters.conflict(self.viewer, number))
+        return _shown(stories.conflict(self.viewer, number))
 
     @extend_schema(
         operation_id="conflicts_settle", tags=["runtime"], summary="Keep the held one, or add the other as a correction",
@@ -213,4 +214,4 @@ class ConflictCase(_CaseView):
         data = self.validated(shapes.ConflictSerializer)
         self.operated(number)
         services.settle_conflict(number, keep=data["keep"], actor=self.actor, note=data["reason"])
-        return _shown(letters.conflict(self.viewer, number))
+        return _shown(stories.conflict(self.viewer, number))

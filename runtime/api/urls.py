@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from runtime.api import dead_letters, intake, integrations, operation, reconciliation, replays, runs, vendors
+from runtime.api import dead_letters, intake, integrations, operation, reconciliation, replays, runs, stores, vendors
 
 app_name = "runtime-api"
 _PLACE = "dead-letters/parked/<int:subscription>/<int:lane>/<int:position>"
@@ -42,6 +42,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("replays/<int:replay_id>/dry-run", replays.ReplayTrial.as_view(), name="replay-trial"),
     path("replays/<int:replay_id>/start", replays.ReplayStart.as_view(), name="replay-start"),
     path("replays/<int:replay_id>/cancel", replays.ReplayCancel.as_view(), name="replay-cancel"),
+    path("stores", stores.StoreList.as_view(), name="stores"),
+    path("stores/<str:name>", stores.StoreDetail.as_view(), name="store"),
     path("vendors", vendors.VendorList.as_view(), name="vendors"),
     path("vendors/<int:vendor_id>", vendors.VendorDetail.as_view(), name="vendor"),
     path("vendors/<int:vendor_id>/limits", vendors.VendorLimits.as_view(), name="vendor-limits"),

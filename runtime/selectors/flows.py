@@ -16,6 +16,8 @@ from kernel import clock
 from kernel.templatetags.parts import duration, number
 from kernel.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
+from runtime.domain import degraded
+from runtime.domain.degraded import Standing
 from runtime.permissions import SEEN, sight
 from runtime.selectors import backlog, gates
 from runtime.selectors.backlog import Backlog
@@ -38,6 +40,7 @@ class Flow:
     verb: str
     tier: int
     max_staleness_s: int | None
+    degraded_mode: str | None = None
     delivered: int = 0
     hours: list[int] = field(default_factory=list)
     fleet: bool = False
@@ -86,6 +89,27 @@ class Flow:
     def shut_gate(self) -> tuple[Gate, str] | None:
         """The first gate of this flow that is not open, with the instance it belongs to."""
         return next(((gate, instance) for instance, _, gate in self.instances if gate is not None and not gate.open), None)
+
+    def standing(self, mine: Backlog, gate: Gate | None) -> Standing:
+        """How one instance of the target stands, and what it may do."""
+        return degraded.standing(
+            permitted=gate is None or gate.permitted,
+            takes_calls=gate is None or gate.open,
+            oldest_at=mine.oldest_at,
+            ever_delivered=mine.last_delivery_at is not None,
+            allowed=None if self.max_staleness_s is None else timedelta(seconds=self.max_staleness_s),
+            declared=self.degraded_mode,
+            at=clock.now(),
+        )
+
+    @property
+    def degraded_words(self) -> str:
+        """ "Degraded: queue only" or "Degraded in 2 of 600 stores: queue only"; empty while all is normal."""
+        found = [one for _, mine, gate in self.instances if (one := self.standing(mine, gate)).degraded]
+        if not found:
+            return ""
+        where = f" in {number(len(found))} of {number(len(self.instances))} stores" if self.fleet else ""
+        return f"Degraded{where}: {found[0].word.lower()}"
 
     @property
     def instances_behind(self) -> int:
@@ -151,7 +175,7 @@ class Flow:
 _FLOWS = (
     """
 select i.key as integration, i.title, g.name as team, d.environment, d.paused, r.tier, s.id as subscription, s.target, s.instance, v.system_key as target_system,
-       r.id as release, d.stream
+       r.id as release, d.stream, r.manifest ->> 'degraded_mode' as degraded_mode
   from runtime_integration i
   join auth_group g on g.id = i.owner_team_id
   join (select d.*, st.id as stream from runtime_deployment d join runtime_stream st on st.integration_id = d.integration_id and st.environment = d.environment
@@ -233,6 +257,7 @@ def _flow(row: dict[str, Any], described: dict[str, Any] | None, names: dict[str
         verb="posted" if described and described["commands"] else "delivered",
         tier=row["tier"],
         max_staleness_s=staleness.get(row["tier"]),
+        degraded_mode=row["degraded_mode"],
         paused=row["paused"],
     )
 

@@ -7,21 +7,15 @@ that the contract refused, so it never entered the log. `conflict`: a fact that 
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
 
 from django.urls import reverse
 
 from catalog.selectors import systems
-from kernel.difference import Difference, differences
-from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.tones import Tone, stop, wait
 from kernel.viewer import Viewer
-from runtime.domain.correlation import correlation_id
 from runtime.permissions import SEEN, sight
 from runtime.selectors.flows import midnight
 from runtime.selectors.rows import row, rows
@@ -115,40 +109,6 @@ class Letter:
         return reverse(f"runtime:{self.kind}", args=[int(self.place)])
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One line of a letter's history."""
-
-    at: datetime
-    says: str
-    detail: str
-    tone: Tone
-    reference: str = ""
-
-
-@dataclass(slots=True)
-class Story:
-    """One letter with its payload, what was tried, and what a person may look at before deciding."""
-
-    letter: Letter
-    integration: str
-    title: str
-    owner_team_id: int
-    target: str
-    system: str
-    fingerprint: str
-    correlation: str
-    payload: str
-    replaced: bool
-    tries: list[Try] = field(default_factory=list)
-    behind: int = 0
-    differs: list[Difference] = field(default_factory=list)
-    decided: str = ""
-    stream: int = 0
-    raw: bool = False
-    seen: int = 1
-
-
 def headline(reason: str) -> str:
     """The first sentence, short enough for a heading."""
     first = reason.strip().splitlines()[0] if reason.strip() else ""
@@ -240,153 +200,6 @@ def letters(group: Group, *, limit: int = 50) -> list[Letter]:
     """The oldest letters of a group that came from `groups`."""
     chosen = {"stream": group.stream, "target": group.target, "fingerprint": group.fingerprint, "limit": limit}
     return [Letter(**one) for one in rows(_LETTERS[group.kind], chosen)]
-
-
-# -- one letter ----------------------------------------------------------------------------------------------------------
-_HEAD = """st.id as stream, st.salt, i.key as integration, i.title, i.owner_team_id"""
-
-_ONE_PARKED = (
-    """
-select concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason, p.reason_class, p.first_seen_at as since, p.attempt as attempts, s.instance, p.state,
-       p.fingerprint, s.target, v.system_key as system, p.subscription_id, p.lane, p.position, """
-    + _HEAD
-    + """, m.correlation,
-       coalesce(p.payload, m.payload)::text as payload, p.payload is not null as replaced,
-       (select count(*) from runtime_parked b where b.subscription_id = p.subscription_id and b.key = p.key and b.position > p.position) as behind
-  from runtime_parked p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
-       join runtime_integration i on i.id = st.integration_id join runtime_vendorstate v on v.id = s.vendor_id
-       left join runtime_message m on m.stream_id = st.id and m.lane = p.lane and m.position = p.position
- where p.subscription_id = %(subscription)s and p.lane = %(lane)s and p.position = %(position)s and """
-    + SEEN
-)
-
-_ONE_REJECTED = (
-    """
-select p.id::text as place, p.key, p.reason, p.reason_class, p.at as since, p.seen as attempts, '' as instance, p.state, p.fingerprint, '' as target, '' as system,
-       p.raw as payload, p.decided_at, p.note, u.username as decided_by, p.seen, """
-    + _HEAD
-    + """
-  from runtime_rejected p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
-       left join kernel_user u on u.id = p.decided_by_id
- where p.id = %(id)s and """
-    + SEEN
-)
-
-_ONE_CONFLICT = (
-    """
-select p.id::text as place, p.key, '' as reason, 'conflict' as reason_class, p.at as since, p.seen as attempts, '' as instance, p.state, 'conflict' as fingerprint,
-       '' as target, '' as system, p.payload::text as payload, p.decided_at, p.note, u.username as decided_by, p.seen, """
-    + _HEAD
-    + """,
-       (select m.payload::text from runtime_message m where m.stream_id = p.stream_id and m.position = p.held_position and m.key = p.key limit 1) as held
-  from runtime_conflict p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
-       left join kernel_user u on u.id = p.decided_by_id
- where p.id = %(id)s and """
-    + SEEN
-)
-
-_TRIES = """
-select at, outcome, detail, reference from runtime_attempt
- where subscription_id = %(subscription)s and lane = %(lane)s and last >= %(position)s and first <= %(position)s order by id limit 200"""
-
-
-def parked(viewer: Viewer, subscription: int, lane: int, position: int) -> Story | None:
-    """A parked message with its history; None when there is none or the viewer may not see it."""
-    place = {"subscription": subscription, "lane": lane, "position": position}
-    found = row(_ONE_PARKED, sight(viewer) | place)
-    if found is None:
-        return None
-    story = _story("parked", found)
-    story.correlation = found["correlation"] or correlation_id(found["salt"], found["stream"], lane, position)
-    story.replaced, story.behind = found["replaced"], found["behind"]
-    story.tries = [_try(one) for one in rows(_TRIES, place)]
-    return story
-
-
-def rejected(viewer: Viewer, number: int) -> Story | None:
-    """Input that never entered the log."""
-    found = row(_ONE_REJECTED, sight(viewer) | {"id": number})
-    if found is None:
-        return None
-    story = _story("rejected", found)
-    story.raw, story.seen, story.decided = True, found["seen"], _decided(found)
-    return story
-
-
-def conflict(viewer: Viewer, number: int) -> Story | None:
-    """A contradicting second version, with its differences from the one that is held."""
-    found = row(_ONE_CONFLICT, sight(viewer) | {"id": number})
-    if found is None:
-        return None
-    story = _story("conflict", found)
-    story.seen, story.decided = found["seen"], _decided(found)
-    if found["held"] is not None:
-        story.differs = differences(_plain(found["held"]), _plain(found["payload"]))
-    return story
-
-
-def _story(kind: str, found: dict[str, Any]) -> Story:
-    keys = ("place", "key", "reason", "reason_class", "since", "attempts", "instance", "state")
-    facts = systems.by_key(found["system"]) if found["system"] else None
-    return Story(
-        letter=Letter(kind=kind, **{key: found[key] for key in keys}),
-        integration=found["integration"],
-        title=found["title"],
-        owner_team_id=found["owner_team_id"],
-        target=found["target"],
-        system=facts.name if facts else found["system"],
-        fingerprint=found["fingerprint"],
-        correlation="",
-        payload=pretty(found["payload"]) if kind != "rejected" else (found["payload"] or ""),
-        replaced=False,
-        stream=found["stream"],
-    )
-
-
-def _plain(text: str) -> Any:
-    return json.loads(text, parse_float=Decimal)
-
-
-def pretty(text: str | None) -> str:
-    """Indented JSON with every digit as it was stored (23.950 stays 23.950); text that is not JSON stays as it is."""
-    if text is None:
-        return ""
-    try:
-        read = json.loads(text, parse_float=lambda digits: f"\0{digits}\0")  # no stored text can hold NUL
-    except (ValueError, RecursionError):
-        return text
-    return _DIGITS.sub(r"\1", json.dumps(read, indent=2, ensure_ascii=False))
-
-
-_DIGITS = re.compile(r'"\\u0000([^"\\]*)\\u0000"')
-
-
-def _decided(found: dict[str, Any]) -> str:
-    if not found["decided_at"]:
-        return ""
-    by = f" by {found['decided_by']}" if found["decided_by"] else ""
-    note = f": {found['note']}" if found["note"] else ""
-    return f"{found['state'].capitalize()}{by}{note}"
-
-
-_OUTCOMES: dict[str, tuple[str, Tone]] = {
-    "confirmed": ("Delivered", ok("Confirmed")),
-    "dead": ("Refused", stop("Refused")),
-    "refused": ("Refused", stop("Refused")),
-    "retry": ("Not now", wait("Not now")),
-    "sending": ("No answer yet", wait("Unknown, asked")),
-    "unknown": ("No trustworthy answer", wait("Unknown, asked")),
-    "behind": ("Waits for an earlier one", quiet("Behind")),
-    "late": ("Left after its lease", wait("Late", "alert")),
-    "given_up": ("Closed by a person", quiet("Closed")),
-    "redriven": ("Sent again by a person", wait("Redriven", "replay")),
-    "fixed": ("Corrected by a person", wait("Corrected", "user")),
-}
-
-
-def _try(one: dict[str, Any]) -> Try:
-    says, tone = _OUTCOMES.get(one["outcome"], (one["outcome"].capitalize(), quiet(one["outcome"].capitalize())))
-    return Try(one["at"], says, one["detail"], tone, one["reference"] or "")
 
 
 _COUNT = (

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kernel import clock
 from kernel.templatetags.parts import number
 from kernel.tones import Tone, ok, stop, wait
 from kernel.viewer import Viewer
+from runtime.domain import degraded
+from runtime.domain.degraded import Standing
 from runtime.selectors import flows
 from runtime.selectors.backlog import Backlog
 from runtime.selectors.flows import Flow
@@ -20,37 +21,34 @@ ROW = 100
 
 @dataclass(slots=True)
 class StoreFlow:
-    """One flow of one store. `mode` is the degraded mode that follows from gate and vendor: normal, queue_only or stopped."""
+    """One flow of one store. `standing` says whether data flows, how old it is, and what the store may do."""
 
     flow: Flow
     backlog: Backlog
     gate: Gate | None
 
     @property
+    def standing(self) -> Standing:
+        return self.flow.standing(self.backlog, self.gate)
+
+    @property
     def mode(self) -> str:
-        if self.gate is None or self.gate.open:
-            return "normal"
-        return "queue_only" if self.gate.permitted else "stopped"
+        return self.standing.mode
 
     @property
     def lag(self) -> timedelta:
-        oldest = self.backlog.oldest_at
-        return max(clock.now() - oldest, timedelta(0)) if oldest else timedelta(0)
-
-    @property
-    def late(self) -> bool:
-        limit = self.flow.max_staleness_s
-        return limit is not None and self.lag.total_seconds() > limit
+        return self.standing.age or timedelta(0)
 
     @property
     def tone(self) -> Tone:
-        if self.mode == "stopped":
+        now = self.standing
+        if now.delivery == degraded.SHUT:
             return stop("Stopped")
-        if self.mode == "queue_only":
-            return wait("Queue only", "alert")
+        if now.delivery == degraded.HELD:
+            return wait(now.word, "alert")
         if self.backlog.for_person:
             return wait(f"{number(self.backlog.for_person)} with a person", "user")
-        return wait("Late") if self.late else ok("Normal")
+        return wait("Late") if now.stale else ok("Normal")
 
     @property
     def why(self) -> str:
@@ -58,9 +56,10 @@ class StoreFlow:
             return self.gate.says
         if self.backlog.for_person:
             return "Messages wait for a person; others go on."
-        return "Later than its tier allows." if self.late else ""
+        return "Later than its tier allows." if self.standing.stale else ""
 
 
+_STRICT = (degraded.NORMAL, degraded.LOCAL, degraded.QUEUE, degraded.STOPPED)
 _WORST = {"stop": 0, "wait": 1, "ok": 2}
 
 
@@ -79,6 +78,11 @@ class Store:
     @property
     def tone(self) -> Tone:
         return self.worst.tone
+
+    @property
+    def mode(self) -> str:
+        """The strictest among its flows."""
+        return max((one.mode for one in self.flows), key=_STRICT.index)
 
     @property
     def normal(self) -> bool:

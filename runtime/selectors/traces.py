@@ -14,8 +14,8 @@ from kernel.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.domain.correlation import address_of, correlation_id
 from runtime.permissions import SEEN, sight
-from runtime.selectors.letters import pretty
 from runtime.selectors.rows import row, rows
+from runtime.selectors.stories import pretty
 
 LIMIT = 20
 

@@ -21,7 +21,9 @@ from kernel.viewer import Permission, Viewer
 from runtime import permissions
 from runtime.models import Integration
 from runtime.selectors import letters as selectors
-from runtime.selectors.letters import Group, Story
+from runtime.selectors import stories
+from runtime.selectors.letters import Group
+from runtime.selectors.stories import Story
 from runtime.services import dead_letters as services
 from runtime.services.dead_letters import APPROVAL_ABOVE, Filter, Trial
 from runtime.web import environment
@@ -171,8 +173,8 @@ def _story(viewer: Viewer, kind: str, place: str) -> Story | None:
     if any(one >= 2**63 for one in numbers):
         return None
     if kind == "parked":
-        return selectors.parked(viewer, *numbers)
-    return selectors.rejected(viewer, numbers[0]) if kind == "rejected" else selectors.conflict(viewer, numbers[0])
+        return stories.parked(viewer, *numbers)
+    return stories.rejected(viewer, numbers[0]) if kind == "rejected" else stories.conflict(viewer, numbers[0])
 
 
 @never_cache

@@ -52,6 +52,8 @@ def reads(day: scene.Day) -> list[str]:
         reverse("runtime-api:schedule", args=[day.sales.integration.schedules.get().pk]),
         reverse("runtime-api:replay", args=[day.replay.pk]),
         reverse("runtime-api:vendor", args=[vendor()]),
+        reverse("runtime-api:store", args=["0590"]),
+        reverse("runtime-api:stores"),
     ]
 
 
@@ -103,6 +105,7 @@ def test_every_address_is_among_those_that_are_tried(day):
 
 
 def test_every_read_answers_its_owner_and_nobody_else(client, day):
+    day.people.sofia.groups.add(day.people.groups["pricing"])
     owner, stranger, blind = bearer(day.people.sofia), bearer(day.people.zoe), bearer(day.people.sofia, "catalog:read")
     for address in reads(day):
         assert client.get(address, headers=owner).status_code == 200, address
@@ -157,6 +160,7 @@ def test_junk_is_a_problem_document_and_never_a_fault(client, day):
         "dead-letters/groups/..",
         "runs/99999999999999999999",
         "reconciliation?day=%00",
+        "stores/%00?system=%00",
         "integrations/sales/reconciliation?day=1&by=x",
         "replays/99999999999999999999",
         "vendors/99999999999999999999",

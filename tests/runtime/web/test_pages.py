@@ -8,7 +8,20 @@ from django.urls import get_resolver, reverse
 
 from kernel.viewer import Viewer
 from runtime.models import Run, VendorState
-from runtime.selectors import engine, flows, jobs, letters, reconciliation, replays, runs, schedules, stores, traces, vendors
+from runtime.selectors import (
+    engine,
+    flows,
+    jobs,
+    letters,
+    reconciliation,
+    replays,
+    runs,
+    schedules,
+    stores,
+    stories,
+    traces,
+    vendors,
+)
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db
@@ -178,7 +191,10 @@ def test_a_void_approval_stops_the_flow_and_the_page_says_why(client, day):
 
 def test_a_broken_store_queues_and_the_others_go_on(day):
     found = {store.name: store for store in stores.fleet(Viewer.of(day.people.rita), "production")}
-    assert found["0590"].worst.mode == "queue_only"
+    assert found["0590"].worst.standing.delivery == "held"
+    assert found["0590"].worst.mode == "local_with_caps", "what the manifest declares"
+    assert found["0206"].worst.mode == "local_with_caps", "41 minutes behind where its tier allows 15"
+    assert found["0101"].worst.mode == "normal"
     assert "next try in 2 min" in found["0590"].worst.why
     assert found["0101"].normal
     assert found["0206"].waiting == 15
@@ -244,10 +260,10 @@ def test_a_message_is_found_by_key_and_by_correlation_id(day):
 
 
 def test_money_is_shown_with_every_digit_that_was_stored():
-    assert letters.pretty('{"total": 23.950, "big": 12345678901234567890.10, "none": null}') == (
+    assert stories.pretty('{"total": 23.950, "big": 12345678901234567890.10, "none": null}') == (
         '{\n  "total": 23.950,\n  "big": 12345678901234567890.10,\n  "none": null\n}'
     )
-    assert letters.pretty("not json") == "not json"
+    assert stories.pretty("not json") == "not json"
 
 
 def test_the_mapping_panel_says_what_a_new_release_does_differently(client, day):
