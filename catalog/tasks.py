@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import shared_task
 
-from catalog.services import comparisons, search_index
+from catalog.services import comparisons, importing, search_index
 
 
 def version_added(event: Mapping[str, Any]) -> None:
@@ -18,6 +18,16 @@ def version_added(event: Mapping[str, Any]) -> None:
 @shared_task(name="catalog.compare_with_neighbour")
 def compare_with_neighbour(version_id: int) -> None:
     comparisons.compare_with_neighbour(version_id)
+
+
+def import_requested(event: Mapping[str, Any]) -> None:
+    """Outbox handler for `catalog.import_requested`: wakes a worker. An import may take minutes, which no outbox waits for."""
+    carry_import.delay(int(event["payload"]["run_id"]))
+
+
+@shared_task(name="catalog.carry_import")
+def carry_import(run_id: int) -> None:
+    importing.carry(run_id)
 
 
 @shared_task(name="catalog.rebuild_search")

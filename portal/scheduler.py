@@ -1,4 +1,4 @@
-"""`python -m portal.scheduler`: due schedules, the outbox, partitions, the watch over silent workers, and governance's own duties. Two at once are harmless."""
+"""`python -m portal.scheduler`: due schedules, the outbox, partitions, the watch over silent workers, and the duties of catalog and governance. Two at once are harmless."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import django
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
+    from catalog.services import duties as catalog_duties
     from governance.services import duties
     from runtime.services import scheduling
 
+    catalog_duties.start()
     duties.start()
     scheduling.run_forever()
     return 0

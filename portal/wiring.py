@@ -19,6 +19,11 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("catalog.version_added", "catalog.tasks:version_added"),
     ("catalog.version_contract_changed", "catalog.tasks:version_added"),
     ("catalog.version_contract_replaced", "catalog.tasks:version_added"),
+    ("catalog.import_requested", "catalog.tasks:import_requested"),
+    ("runtime.deployed", "portal.runtime_notices:on_deployed"),
+    ("runtime.rolled_back", "portal.runtime_notices:on_deployed"),
+    ("runtime.run_failed", "portal.runtime_notices:on_run_failed"),
+    ("runtime.workers_silent", "portal.runtime_notices:on_workers_silent"),
     ("*", "governance.tasks:on_webhook"),
 )
 

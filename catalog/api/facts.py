@@ -139,19 +139,20 @@ class ApiScorecard(CatalogView):
 
 
 class Imports(CatalogView):
+    """Taken in at once (202), carried out by a worker; `Location` says where progress and report are read. The same request again,
+    while the first is open, is answered with the same import."""
+
     @extend_schema(
         operation_id="imports_run", tags=["catalog"], summary="Import files of an estate", request=shapes.ImportSerializer,
-        responses={201: shapes.ImportRunSerializer},
+        responses={202: shapes.ImportRunSerializer},
         examples=[OpenApiExample("Dry", value={"dry_run": True, "files": [{"name": "adyen/checkout-v72.json", "content": "{}"}]}, request_only=True)])  # fmt: skip
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.ImportSerializer)
         sources = [Source(f["name"], f["content"].encode()) for f in data["files"]]
-        if not sources:
-            raise Invalid("import.nothing", "There is no file.", {"findings": [finding("/files", "At least one.")]})
-        run = importing.run(
+        run = importing.ask(
             sources, actor=self.person, source="API", dry_run=data["dry_run"], defaults={"owner_team": data["owner_team"]}
-        )  # type: ignore[arg-type]
-        return Response(_run(run), status=201, headers={"Location": f"/api/v1/imports/{run.pk}"})
+        )
+        return Response(_run(run), status=202, headers={"Location": f"/api/v1/imports/{run.pk}", "Retry-After": "2"})
 
 
 class ImportDetail(CatalogView):
@@ -173,5 +174,5 @@ class ImportDetail(CatalogView):
 
 def _run(run: ImportRun) -> dict[str, Any]:
     body: dict[str, Any] = dict(shapes.ImportRunSerializer({**{f: getattr(run, f) for f in ("id", "source", "dry_run", "state", "total", "done", "created_at",
-                                "finished_at")}, "rows": run.rows.all()[:5000]}).data)  # fmt: skip
+                                "started_at", "finished_at", "error")}, "rows": run.rows.all()[:5000]}).data)  # fmt: skip
     return body

@@ -414,5 +414,7 @@ class ImportRunSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField(allow_null=True)
     done = serializers.IntegerField()
     created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
+    error = serializers.CharField()
     rows = ImportRowSerializer(many=True)

@@ -13,11 +13,11 @@ from catalog.models.apis import (
 )
 from catalog.models.consumers import Application, Subscription, UsageBatch, UsageDay
 from catalog.models.dependencies import Dependency
-from catalog.models.imports import ContractUpload, ImportRow, ImportRun
+from catalog.models.imports import ContractUpload, ImportFile, ImportRow, ImportRun
 from catalog.models.ownership import Domain, Team
 from catalog.models.records import AttributeGroup, Boundary, BusinessEntity, ScopeValue
 from catalog.models.scorecards import Campaign
-from catalog.models.search import ApiFacets, ApiSearch, SavedSearch, SearchWord
+from catalog.models.search import ApiFacets, ApiSearch, DailyDuty, SavedSearch, SearchWord
 from catalog.models.systems import Environment, System, SystemEndpoint
 from catalog.models.tiers import SlaTier
 
@@ -38,9 +38,11 @@ __all__ = [
     "ContractComparison",
     "ContractRevision",
     "ContractUpload",
+    "DailyDuty",
     "Dependency",
     "Domain",
     "Environment",
+    "ImportFile",
     "ImportRow",
     "ImportRun",
     "SavedSearch",

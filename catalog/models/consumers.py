@@ -53,6 +53,9 @@ class Subscription(models.Model):
     moves_on = models.DateField(
         null=True, blank=True, help_text="The day on which this consumer has promised to be on the successor"
     )
+    moves_to = models.ForeignKey(
+        ApiVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="The version that it moves to"
+    )
     last_seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

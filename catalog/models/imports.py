@@ -21,7 +21,12 @@ class ContractUpload(models.Model):
 
 
 class ImportRun(models.Model):
-    """One bulk import. `total` is None until the sources are counted."""
+    """One bulk import. `total` is None until the sources are counted.
+
+    A run that was asked for by page or API waits with its files until a worker takes it: `lease_until` and `attempts` say who has it
+    now, `done` how far it is, so that another worker goes on where one was ended. `digest` names what was asked: the same again,
+    while the first is open, is the same run.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -35,7 +40,12 @@ class ImportRun(models.Model):
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     total = models.PositiveIntegerField(null=True, blank=True)
     done = models.PositiveIntegerField(default=0)
+    defaults = models.JSONField(default=dict, blank=True)
+    digest = models.CharField(max_length=71, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
 
@@ -44,6 +54,22 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         return f"import {self.pk} of {self.source}"
+
+
+class ImportFile(models.Model):
+    """A file of a run that waits or runs; gone when the run has ended."""
+
+    run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="files")
+    position = models.PositiveIntegerField()
+    name = models.CharField(max_length=500)
+    data = models.BinaryField()
+
+    class Meta:
+        ordering = ["run", "position"]
+        constraints = [models.UniqueConstraint(fields=["run", "position"], name="import_file_once")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ImportRow(models.Model):

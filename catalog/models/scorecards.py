@@ -12,6 +12,7 @@ class Campaign(models.Model):
     key = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=160)
     point = models.CharField(max_length=60)
+    purpose = models.TextField(blank=True, help_text="Why it matters, and where help is")
     due_on = models.DateField()
     owner_team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(db_default=Now())

@@ -109,3 +109,16 @@ class SavedSearch(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DailyDuty(models.Model):
+    """The day on which a daily duty was last begun, so that of several schedulers one does it."""
+
+    key = models.CharField(max_length=60, primary_key=True)
+    done_on = models.DateField()
+
+    class Meta:
+        verbose_name_plural = "daily duties"
+
+    def __str__(self) -> str:
+        return f"{self.key} on {self.done_on}"

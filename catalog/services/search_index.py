@@ -11,7 +11,7 @@ from catalog.domain.lifecycle import STATES
 
 _REFRESH = """
 with wanted as (select unnest(%(ids)s::bigint[]) as id)
-insert into catalog_apisearch (api_id, slug, name, purpose, restricted, team_ids, domain, team, layer, style, system, tier, data_class, states,
+insert into catalog_apisearch as s (api_id, slug, name, purpose, restricted, team_ids, domain, team, layer, style, system, tier, data_class, states,
   team_name, record_names, versions, consumers, calls, judged, changed_at, head, document)
 select a.id, a.slug, a.name, a.purpose,
   a.visibility = 'restricted' or coalesce(v.only_draft, true),
@@ -61,11 +61,23 @@ cross join lateral (
 cross join lateral (
   select h.head || setweight(to_tsvector('english', coalesce(v.operation_words, '')), 'B')
       || setweight(to_tsvector('english', coalesce(v.field_words, '')), 'D') as present) p
-on conflict (api_id) do update set slug = excluded.slug, name = excluded.name, purpose = excluded.purpose, restricted = excluded.restricted,
-  team_ids = excluded.team_ids, domain = excluded.domain, team = excluded.team, layer = excluded.layer, style = excluded.style,
-  system = excluded.system, tier = excluded.tier, data_class = excluded.data_class, states = excluded.states, team_name = excluded.team_name,
-  record_names = excluded.record_names, versions = excluded.versions, consumers = excluded.consumers, calls = excluded.calls,
-  judged = excluded.judged, changed_at = excluded.changed_at, head = excluded.head, document = excluded.document
+on conflict (api_id) do update set (slug, name, purpose, restricted, team_ids, domain, team, layer, style, system, tier, data_class, states,
+      team_name, record_names, versions, judged, head, document, consumers, calls, changed_at) =
+  (excluded.slug, excluded.name, excluded.purpose, excluded.restricted, excluded.team_ids, excluded.domain, excluded.team, excluded.layer,
+      excluded.style, excluded.system, excluded.tier, excluded.data_class, excluded.states, excluded.team_name, excluded.record_names,
+      excluded.versions, excluded.judged, excluded.head, excluded.document, excluded.consumers, excluded.calls,
+   case when (s.slug, s.name, s.purpose, s.restricted, s.team_ids, s.domain, s.team, s.layer, s.style, s.system, s.tier, s.data_class, s.states,
+      s.team_name, s.record_names, s.versions, s.judged, s.head, s.document)
+     is distinct from (excluded.slug, excluded.name, excluded.purpose, excluded.restricted, excluded.team_ids, excluded.domain, excluded.team,
+      excluded.layer, excluded.style, excluded.system, excluded.tier, excluded.data_class, excluded.states, excluded.team_name,
+      excluded.record_names, excluded.versions, excluded.judged, excluded.head, excluded.document)
+     then excluded.changed_at else s.changed_at end)
+where (s.slug, s.name, s.purpose, s.restricted, s.team_ids, s.domain, s.team, s.layer, s.style, s.system, s.tier, s.data_class, s.states,
+      s.team_name, s.record_names, s.versions, s.judged, s.head, s.document, s.consumers, s.calls)
+  is distinct from (excluded.slug, excluded.name, excluded.purpose, excluded.restricted, excluded.team_ids, excluded.domain, excluded.team,
+      excluded.layer, excluded.style, excluded.system, excluded.tier, excluded.data_class, excluded.states, excluded.team_name,
+      excluded.record_names, excluded.versions, excluded.judged, excluded.head, excluded.document, excluded.consumers, excluded.calls)
+
 """
 
 _FACETS = """
@@ -112,7 +124,7 @@ def refresh_calls(api_ids: Iterable[int]) -> None:
 
 
 def refresh_all(*, batch: int = 500) -> int:
-    """Every row anew, for `manage.py rebuild_search` and after names of teams, domains or systems have changed."""
+    """Every row that is not true any more, for the daily duty, `manage.py rebuild_search` and after names of teams, domains or systems have changed."""
     from catalog.models import Api
 
     ids = list(Api.objects.order_by("id").values_list("id", flat=True))

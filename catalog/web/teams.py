@@ -90,9 +90,7 @@ def imports(request: HttpRequest) -> HttpResponse:
         files = request.FILES.getlist("files")
         sources = [Source(f.name or f"file {n}", f.read()) for n, f in enumerate(files[:200], start=1)]
         try:
-            if not sources:
-                raise Invalid("import.nothing", "Choose at least one file.")
-            run = importing.run(sources, actor=person(request), source=", ".join(s.name for s in sources)[:200], dry_run=form.cleaned_data["dry_run"],
+            run = importing.ask(sources, actor=person(request), source=", ".join(s.name for s in sources)[:200], dry_run=form.cleaned_data["dry_run"],
                                 defaults={"owner_team": form.cleaned_data["owner_team"]})  # fmt: skip
         except Invalid as error:
             form.take(error)
@@ -105,6 +103,13 @@ def imports(request: HttpRequest) -> HttpResponse:
         {"runs": ImportRun.objects.select_related("actor")[:50], "form": form, "permission": permission},
         status=status,
     )
+
+
+def _left(run: ImportRun) -> float | None:
+    """Seconds until the end at the present pace; None while that is not known."""
+    if run.state != ImportRun.State.RUNNING or not run.total or not run.done or run.started_at is None:
+        return None
+    return (clock.now() - run.started_at).total_seconds() / run.done * (run.total - run.done)
 
 
 @require_GET
@@ -139,5 +144,8 @@ def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
         "unchanged": tones.quiet("Unchanged"),
         "refused": tones.stop("Not understood"),
     }
-    context = {"run": run, "rows": [{"row": r, "tone": looks[r.outcome]} for r in rows[:1000]], "picks": picks}
+    context = {
+        "run": run, "rows": [{"row": r, "tone": looks[r.outcome]} for r in rows[:1000]], "picks": picks, "shown": sum(counts[o] for o in looks),
+        "open": run.state in (ImportRun.State.WAITING, ImportRun.State.RUNNING), "left": _left(run), "outcome": outcome,
+    }  # fmt: skip
     return render(request, "catalog/_import_run.html" if request.htmx else "catalog/import.html", context)  # type: ignore[attr-defined]

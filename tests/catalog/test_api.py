@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from catalog.models import Api, Contract, UsageDay
 from catalog.selectors import versions
+from catalog.services import importing
 from kernel import tokens
 from tests.catalog import make
 
@@ -221,8 +222,9 @@ def test_an_import_by_the_api_is_for_architects_and_dry_by_default():
     body = {"files": [{"name": "shop/orders-v1.yaml", "content": make.contract("price-v1.yaml").decode() + "x-n: 9\n"}]}
     assert send("POST", "/api/v1/imports", body).status_code == 403
     answer = send("POST", "/api/v1/imports", body, by="ada")
-    assert answer.status_code == 201, answer.content
-    assert answer.json()["rows"][0]["reference"] == "shop-orders@v1"
+    assert answer.status_code == 202, answer.content
+    importing.carry(answer.json()["id"])
+    assert send("GET", answer.headers["Location"], by="ada").json()["rows"][0]["reference"] == "shop-orders@v1"
     assert not Api.objects.filter(slug="shop-orders").exists()
 
 

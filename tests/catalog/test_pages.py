@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.models import Api, ContractUpload, Subscription
-from catalog.services import estate, usage
+from catalog.models import Api, ContractUpload, ImportRun, Subscription
+from catalog.services import estate, importing, usage
 from tests.catalog import make
 
 pytestmark = pytest.mark.django_db
@@ -212,7 +212,13 @@ def test_an_upload_of_files_is_imported_by_architects_only():
     files = {"files": [SimpleUploadedFile("apis.csv", b"slug,name\nfrom-csv,From CSV\n")], "dry_run": ""}
     answer = make.client("ada").post("/catalog/imports/", files)
     assert answer.status_code == 302
-    assert "from-csv" in make.client("ada").get(answer.url).content.decode()
+    waiting = make.shown(make.client("ada").get(answer.url))
+    assert "Waiting for a worker" in waiting
+    assert 'hx-trigger="every 2s"' in waiting
+    importing.carry(ImportRun.objects.get().pk)
+    done = make.shown(make.client("ada").get(answer.url))
+    assert "from-csv" in done
+    assert "hx-trigger" not in done.partition('id="import"')[2].partition(">")[0]
     files = {"files": [SimpleUploadedFile("apis.csv", b"slug,name\nother,Other\n")]}
     assert make.client("piet").post("/catalog/imports/", files).status_code == 403
     assert not Api.objects.filter(slug="other").exists()

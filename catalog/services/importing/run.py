@@ -57,24 +57,19 @@ def run(
     A dry run does the same work in one transaction and undoes it, but for its report. Raises Forbidden for people who are not
     architects, Invalid when a default is unknown.
     """
-    if actor is not None:
-        allowed = permissions.may_steward(Viewer.of(actor))
-        if not allowed:
-            raise Forbidden("import.not_yours", allowed.reason)
+    require_steward(actor)
     target = Target(actor=actor, defaults=defaults or {})
     items = items_of(sources)
     record = ImportRun.objects.create(
-        actor=actor, source=source[:500], dry_run=dry_run, state=ImportRun.State.RUNNING, total=len(items)
+        actor=actor, source=source[:500], dry_run=dry_run, state=ImportRun.State.RUNNING, total=len(items), started_at=clock.now()
     )
     try:
         if dry_run:
-            made = _try(items, target, progress)
-            ImportRow.objects.bulk_create(_row(record, n, one) for n, one in enumerate(made, start=1))
+            write_rows(record, attempt(items, target, progress))
         else:
             for n, item in enumerate(items, start=1):
                 with transaction.atomic():
-                    one = _Made(item, _import(item, target))
-                    _row(record, n, one).save()
+                    take(record, n, item, target)
                     ImportRun.objects.filter(pk=record.pk).update(done=n)
                 if progress:
                     progress(n, len(items), item.source)
@@ -84,15 +79,38 @@ def run(
         )
         raise
     with transaction.atomic():
-        record.state, record.done, record.finished_at = ImportRun.State.DONE, len(items), clock.now()
-        record.save(update_fields=["state", "done", "finished_at"])
-        counts = {o: record.rows.filter(outcome=o).count() for o in ImportRow.Outcome.values}
-        audit.record(actor=actor, verb="catalog.estate_imported", subject_kind="import", subject_id=record.pk,
-                     after={"source": record.source, "dry_run": dry_run, **counts})  # fmt: skip
+        close(record, len(items))
     return record
 
 
-def _try(items: Sequence[Item], target: Target, progress: Progress | None) -> list[_Made]:
+def require_steward(actor: User | None) -> None:
+    """Raises Forbidden for people who are not architects; None is the system itself."""
+    if actor is not None:
+        allowed = permissions.may_steward(Viewer.of(actor))
+        if not allowed:
+            raise Forbidden("import.not_yours", allowed.reason)
+
+
+def take(record: ImportRun, position: int, item: Item, target: Target) -> None:
+    """Import one item and write its row, in the caller's transaction."""
+    _row(record, position, _Made(item, _import(item, target))).save()
+
+
+def close(record: ImportRun, total: int) -> None:
+    """The run is done; the ledger hears what became of it. In the caller's transaction."""
+    record.state, record.total, record.done, record.finished_at = ImportRun.State.DONE, total, total, clock.now()
+    record.save(update_fields=["state", "total", "done", "finished_at"])
+    counts = {o: record.rows.filter(outcome=o).count() for o in ImportRow.Outcome.values}
+    audit.record(actor=record.actor, verb="catalog.estate_imported", subject_kind="import", subject_id=record.pk,
+                 after={"source": record.source, "dry_run": record.dry_run, **counts})  # fmt: skip
+
+
+def write_rows(record: ImportRun, made: Sequence[_Made]) -> None:
+    ImportRow.objects.bulk_create(_row(record, n, one) for n, one in enumerate(made, start=1))
+
+
+def attempt(items: Sequence[Item], target: Target, progress: Progress | None) -> list[_Made]:
+    """Do all of it in one transaction and undo it; what would have become of each item."""
     made = []
     try:
         with transaction.atomic():

@@ -1,0 +1,58 @@
+"""What the catalog does by itself, beside the outbox: imports that no worker has taken, and once a day what time alone has changed.
+
+Every duty is a claim or idempotent, so any number of schedulers may do them at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from django.db import Error, connection
+
+from catalog.services import importing, search_index
+
+log = logging.getLogger(__name__)
+TURN_SECONDS = 20.0
+
+_BEGIN = """
+insert into catalog_dailyduty as d (key, done_on) values (%s, (clock_timestamp() at time zone 'utc')::date)
+on conflict (key) do update set done_on = excluded.done_on where d.done_on < excluded.done_on returning 1
+"""
+
+
+def begin_daily(key: str) -> bool:
+    """True for the first who asks on a UTC day."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN, [key])
+        return cursor.fetchone() is not None
+
+
+def turn() -> int:
+    """Do what is due now; answers how much there was to do. "Calls in 30 days" moves with every day, for everybody; a boundary may
+    begin or end without anybody writing: so the search rows are looked at once a day."""
+    done = 0
+    for run_id in importing.due():
+        done += importing.carry(run_id) is not None
+    if begin_daily("rebuild_search"):
+        done += search_index.refresh_all()
+    return done
+
+
+def _run(stop: threading.Event) -> None:
+    # The outbox wakes a worker for a new import at once; here only those are found that were missed or left.
+    while not stop.wait(TURN_SECONDS):
+        try:
+            turn()
+        except Error as error:
+            log.warning("catalog duties pause, the database said: %s", error)
+            connection.close()
+        except Exception:  # one duty that breaks must not end the others for good
+            log.exception("a catalog duty broke")
+
+
+def start() -> threading.Event:
+    """Begin in a thread of its own, which ends with the process; set the event to end it earlier."""
+    stop = threading.Event()
+    threading.Thread(target=_run, args=(stop,), name="catalog-duties", daemon=True).start()
+    return stop
