@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import connection
 
 from governance.domain.matching import Option
-from governance.models import ChangeRequest
+from governance.models import BreakGlass, ChangeRequest, Waiver
 from kernel.models import User
 from kernel.viewer import Permission, Viewer
 
@@ -151,6 +151,28 @@ def may_break_glass(viewer: Viewer, owner_team_ids: list[int]) -> Permission:
 def may_confirm_break_glass(viewer: Viewer) -> Permission:
     allowed = bool(viewer.user) and viewer.user.kind == User.Kind.PERSON and in_team(viewer, "release-managers", "architects")
     return Permission(allowed, "" if allowed else "A release manager or an architect confirms.")
+
+
+def may_end_break_glass(viewer: Viewer, case: BreakGlass) -> Permission:
+    allowed = bool(viewer.user) and (
+        viewer.id in (case.opened_by_id, case.confirmed_by_id)
+        or bool(viewer.team_ids & set(case.owner_team_ids))
+        or in_team(viewer, "release-managers", "architects")
+    )
+    return Permission(
+        allowed, "" if allowed else "The two who opened it, the owner team, a release manager or an architect ends it."
+    )
+
+
+def may_revoke_waiver(viewer: Viewer, waiver: Waiver, owner_team_ids: Sequence[int]) -> Permission:
+    """Whoever asked for it, who owns the thing, and those whose rules are set aside."""
+    allowed = bool(viewer.user) and (
+        viewer.id == waiver.requested_by_id
+        or bool(viewer.team_ids & set(owner_team_ids))
+        or in_team(viewer, "architects", "security", "release-managers")
+    )
+    words = "Whoever asked for it, the owner team, an architect, security or a release manager revokes a waiver."
+    return Permission(allowed, "" if allowed else words)
 
 
 def may_run_webhooks(viewer: Viewer) -> Permission:

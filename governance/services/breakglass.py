@@ -109,6 +109,7 @@ def end(case_id: int, *, actor: User) -> None:
     """Stop before the time is up. The debt stays."""
     with transaction.atomic():
         case = _locked(case_id)
+        changes.demand(permissions.may_end_break_glass(Viewer.of(actor), case), "break_glass.not_allowed")
         live = Approval.objects.filter(break_glass=case, voided_at=None).first()
         if live is not None:
             approvals.void(live.pk, actor=actor, reason="break-glass ended early")

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
-from governance.models import BreakGlass, ChangeRequest, Decision, Notice
+from governance.models import Approval, BreakGlass, ChangeRequest, Decision, Notice
 from governance.selectors import rights
 from kernel import clock
 from kernel.models import User
@@ -20,6 +21,8 @@ def tell(event: Mapping[str, Any]) -> None:
     payload = event["payload"]
     if event["topic"].startswith("governance.break_glass_"):
         _about_break_glass(event, payload)
+    elif event["topic"] == "governance.approval_voided" and payload.get("change") is None:
+        _emergency_over(event, payload)
     elif "change" in payload and (change := ChangeRequest.objects.filter(pk=payload["change"]).first()) is not None:
         _about_change(event, payload, change)
 
@@ -28,41 +31,49 @@ def _about_change(event: Mapping[str, Any], payload: Mapping[str, Any], change: 
     title, url = change.title, _url("governance:change", change.pk)
     match event["topic"]:
         case "governance.change_submitted" | "governance.seats_added":
-            _write(event, _asked(change), "review", f"Your decision is asked for: {title}", url)
+            write(event, _asked(change), "review", f"Your decision is asked for: {title}", url)
         case "governance.change_decided" | "governance.change_rejected" | "governance.change_approved":
             words = {"governance.change_approved": "Approved", "governance.change_rejected": "Rejected"}
             word = words.get(
                 event["topic"], "Changes requested" if payload.get("outcome") == "request_changes" else "One more decision"
             )
-            _write(event, _writers(change), "decided", f"{word}: {title}", url)
+            write(event, _writers(change), "decided", f"{word}: {title}", url)
         case "governance.approval_voided":
             people = {*_writers(change), *Decision.objects.filter(change=change).values_list("person_id", flat=True)}
-            _write(event, people, "voided", f"No longer approved, {payload.get('reason', 'it moved on')}: {title}", url)
+            write(event, people, "voided", f"No longer approved, {payload.get('reason', 'it moved on')}: {title}", url)
         case "governance.change_not_applied":
-            _write(event, _writers(change), "not_applied", f"Could not be carried out: {title}", url)
+            write(event, _writers(change), "not_applied", f"Could not be carried out: {title}", url)
         case "governance.change_commented":
             people = {*_writers(change), *Decision.objects.filter(change=change).values_list("person_id", flat=True)} - {
                 payload.get("actor")
             }
-            _write(event, people, "comment", f"New comment: {title}", url)
+            write(event, people, "comment", f"New comment: {title}", url)
 
 
 def _about_break_glass(event: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
     case = BreakGlass.objects.filter(pk=int(payload.get("break_glass") or 0)).first()
     if case is None:
         return
-    people = set(User.objects.filter(groups__in=case.owner_team_ids, is_active=True).values_list("pk", flat=True))
-    people |= set(
-        User.objects.filter(groups__team__key__in=["architects", "release-managers"], is_active=True).values_list("pk", flat=True)
-    )
+    people = members(*case.owner_team_ids, "architects", "release-managers")
     step = event["topic"].rpartition("_")[2]
-    _write(
+    write(
         event,
         people,
         "break_glass",
         f"Break-glass {step}: {case.subject_id} in {case.environment}",
         _url("governance:break-glass"),
     )
+
+
+def _emergency_over(event: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
+    """An approval by break-glass was voided before its hours were over."""
+    row = Approval.objects.select_related("break_glass").filter(pk=int(payload.get("approval") or 0)).first()
+    if row is None or row.break_glass is None:
+        return
+    case = row.break_glass
+    people = {case.opened_by_id, case.confirmed_by_id, *members(*case.owner_team_ids)} - {None}
+    text = f"Break-glass is over, {row.void_reason}: {case.subject_id} in {case.environment}"
+    write(event, [p for p in people if p], "voided", text, _url("governance:break-glass"))
 
 
 def _writers(change: ChangeRequest) -> set[int]:
@@ -76,8 +87,9 @@ def _asked(change: ChangeRequest) -> set[int]:
     return {p.id for listed in people.values() for p in listed if not p.absent} - decided
 
 
-def _write(event: Mapping[str, Any], people: Iterable[int], kind: str, text: str, url: str) -> None:
-    source = f"{event['topic']}:{event['id']}"
+def write(event: Mapping[str, Any], people: Iterable[int], kind: str, text: str, url: str) -> None:
+    """One line and one e-mail for each of these people about an event of the outbox. Idempotent by the event's id."""
+    source = _source(event)
     for person in sorted(set(people)):
         Notice.objects.get_or_create(person_id=person, source=source, defaults={"kind": kind, "text": text[:300], "url": url})
     for notice in Notice.objects.select_related("person").filter(source=source, mailed_at=None):
@@ -85,6 +97,23 @@ def _write(event: Mapping[str, Any], people: Iterable[int], kind: str, text: str
             body = f"{notice.text}\n\n{settings.PUBLIC_URL}{notice.url}\n"
             EmailMessage(subject=f"[Tillgate] {notice.text}"[:200], body=body, to=[notice.person.email]).send()
         Notice.objects.filter(pk=notice.pk).update(mailed_at=clock.now())
+
+
+def members(*teams: int | str) -> set[int]:
+    """Active people of these teams, each given by its group's id or by its key."""
+    wanted = Q(groups__in=[team for team in teams if isinstance(team, int)])
+    wanted |= Q(groups__team__key__in=[team for team in teams if isinstance(team, str)])
+    return set(User.objects.filter(wanted, is_active=True, kind=User.Kind.PERSON).values_list("pk", flat=True))
+
+
+def unread(beginning: str, event: Mapping[str, Any]) -> set[int]:
+    """Who has an unread line that begins so, from an earlier event than this one."""
+    rows = Notice.objects.filter(text__startswith=beginning, read_at=None).exclude(source=_source(event))
+    return set(rows.values_list("person_id", flat=True))
+
+
+def _source(event: Mapping[str, Any]) -> str:
+    return f"{event['topic']}:{event['id']}"
 
 
 def _url(name: str, *arguments: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from governance import permissions
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeRequest, Waiver
 from governance.services import changes
@@ -14,6 +15,7 @@ from kernel import audit, clock, outbox
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
+from kernel.viewer import Permission, Viewer
 
 MAX_DAYS = 90
 
@@ -144,15 +146,21 @@ def grant(waiver_id: int, *, approval_id: int, actor: User | None) -> Waiver:
 
 
 def revoke(waiver_id: int, *, actor: User, reason: str = "") -> Waiver:
-    """The rule holds again at once. Idempotent."""
+    """The rule holds again at once. Idempotent. Raises Forbidden `waiver.not_allowed` for somebody without a stake in it."""
     with transaction.atomic():
         waiver = _locked(waiver_id)
+        changes.demand(may_revoke(Viewer.of(actor), waiver), "waiver.not_allowed")
         if waiver.state == Waiver.State.REVOKED:
             return waiver
         waiver.state, waiver.revoked_at, waiver.revoked_by = Waiver.State.REVOKED, clock.now(), actor
         waiver.save(update_fields=["state", "revoked_at", "revoked_by"])
         audit.record(actor=actor, verb="governance.waiver_revoked", subject_kind="waiver", subject_id=waiver_id, reason=reason)
     return waiver
+
+
+def may_revoke(viewer: Viewer, waiver: Waiver) -> Permission:
+    about = _about(waiver)
+    return permissions.may_revoke_waiver(viewer, waiver, about.owner_team_ids if about else ())
 
 
 def applications_waived(reference: str, environment: str, at: datetime) -> list[str]:

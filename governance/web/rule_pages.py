@@ -19,7 +19,7 @@ from governance import permissions
 from governance.domain import kinds
 from governance.domain.policy import Situation
 from governance.domain.subject import Subject
-from governance.models import BreakGlass, Policy, Waiver
+from governance.models import Approval, BreakGlass, Policy, Waiver
 from governance.selectors import policies as selectors
 from governance.services import breakglass, policies, waivers
 from governance.web import tones
@@ -207,13 +207,15 @@ def waiver_list(request: HttpRequest) -> HttpResponse:
                 for found in error.findings or [finding("", error.message)]:
                     name = found["pointer"].strip("/")
                     form.add_error(name if name in form.fields else None, found["message"])
-    now = clock.now()
+    now, viewer = clock.now(), Viewer.of(request.user)
     page = Paginator(Waiver.objects.select_related("requested_by"), 50).get_page(request.GET.get("page"))
     rows = [
         {
             "waiver": w,
             "tone": tones.WAIVERS["expired" if w.state == "granted" and w.expires_at <= now else w.state],
             "live": w.state == "granted" and w.expires_at > now,
+            "may_revoke": waivers.may_revoke(viewer, w),
+            "revoke_id": f"revoke-{w.pk}",
         }
         for w in page.object_list
     ]
@@ -291,6 +293,8 @@ def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
         tone = words.stop("Open now", "alert")
     else:
         tone = words.stop("Review owed", "alert")
+    end = permissions.may_end_break_glass(viewer, case)
+    open_now = case.confirmed_by_id is not None and case.ends_at is not None and case.ends_at > now
     confirm = permissions.may_confirm_break_glass(viewer)
     if confirm and viewer.id == case.opened_by_id:
         confirm = type(confirm)(False, "You asked for it; another person takes this step.")
@@ -298,7 +302,10 @@ def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
         "case": case,
         "tone": tone,
         "may_confirm": confirm,
+        "confirm_id": f"confirm-{case.pk}",
+        "end_id": f"end-{case.pk}",
         "confirm_label": f"Confirm for {case.hours} hour{'s' if case.hours != 1 else ''}",
+        "may_end": end if open_now and Approval.objects.filter(break_glass=case, voided_at=None).exists() else None,
         "waits": case.confirmed_by_id is None,
         "owes": bool(case.confirmed_by_id) and case.reviewed_at is None,
     }
@@ -315,4 +322,5 @@ def break_glass_step(request: HttpRequest, case_id: int, step: str) -> HttpRespo
         messages.success(request, "Reviewed. The debt is closed.")
     else:
         breakglass.end(case_id, actor=actor)
+        messages.success(request, "Over. Nothing is allowed by it any more; the review is still owed.")
     return redirect(reverse("governance:break-glass"))

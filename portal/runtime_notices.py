@@ -1,0 +1,60 @@
+"""What the runtime tells people: a release went live, a run failed, nobody works. Handlers of the outbox; each is idempotent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.urls import reverse
+
+from governance.domain import kinds
+from governance.domain.subject import Subject
+from governance.models import Approval
+from governance.services import notices
+from kernel.models import User
+
+Event = Mapping[str, Any]
+
+
+def on_deployed(event: Event) -> None:
+    """`runtime.deployed`, `runtime.rolled_back` → the owner team, and everybody who asked for it or decided on it."""
+    key, payload = str(event["key"]), event["payload"]
+    people = _owners(key)
+    approval = Approval.objects.filter(
+        subject_kind="integration",
+        subject_id=key,
+        digest=payload["digest"],
+        environment=payload["environment"],
+        used_at__isnull=False,
+    ).first()
+    if approval is not None:
+        people |= set(approval.approver_ids)
+        if approval.change is not None:
+            people |= {person for person in (approval.change.author_id, approval.change.submitter_id) if person}
+    word = "Rolled back" if event["topic"] == "runtime.rolled_back" else "Deployed"
+    text = f"{word} in {payload['environment']}: {key}"
+    notices.write(event, people, "deployed", text, reverse("runtime:integration", args=[key]))
+
+
+def on_run_failed(event: Event) -> None:
+    """`runtime.run_failed` → the owner team; who has not read the last failure of this integration is not told again."""
+    key, payload = str(event["key"]), event["payload"]
+    said = f"Run failed: {key}: "
+    reason = str(payload.get("error") or "no reason was given").splitlines()[0]
+    people = _owners(key) - notices.unread(said, event)
+    notices.write(event, people, "run_failed", f"{said}{reason}", reverse("runtime:run", args=[payload["run"]]))
+
+
+def on_workers_silent(event: Event) -> None:
+    """`runtime.workers_silent` → those who keep the installation running: administrators and release managers."""
+    lanes = int(event["payload"]["lanes"])
+    people = set(User.objects.filter(is_superuser=True, is_active=True).values_list("pk", flat=True)) | notices.members(
+        "release-managers"
+    )
+    text = f"No worker takes the work of {lanes} lane{'s' if lanes != 1 else ''} since {event['payload']['since']}"
+    notices.write(event, people, "workers_silent", text, reverse("runtime:today"))
+
+
+def _owners(key: str) -> set[int]:
+    facts = kinds.kind("integration.deploy").facts(Subject("integration", key, ""))
+    return notices.members(*(facts.owner_team_ids if facts else ()))
