@@ -44,6 +44,7 @@ class KeyReader:
         paths = dict.fromkeys([*key_fields, *([version_field] if version_field else [])], Any)
         kind = _struct(paths)
         self.decode: Callable[[Any], Any] = msgspec.json.Decoder(kind, float_hook=Decimal).decode
+        self.decode_all: Callable[[Any], list[Any]] = msgspec.json.Decoder(list[kind], float_hook=Decimal).decode  # type: ignore[valid-type]
         self.parts = [_getter(kind, name) for name in key_fields]
         self.only = self.parts[0] if len(self.parts) == 1 else None
         self.version = _getter(kind, version_field) if version_field else None
@@ -53,7 +54,16 @@ class KeyReader:
 
         Raises ValueError (msgspec) when the record is no JSON object.
         """
-        found = self.decode(raw)
+        return self._parts(self.decode(raw))
+
+    def read_all(self, raws: Sequence[bytes]) -> list[tuple[str | None, str | None, tuple[Any, ...]]]:
+        """The same for many records in one pass. Raises ValueError (msgspec) when any of them is no JSON object."""
+        found = self.decode_all(b"[" + b",".join(raws) + b"]")
+        if len(found) != len(raws):
+            raise ValueError("not one object each")
+        return [self._parts(one) for one in found]
+
+    def _parts(self, found: Any) -> tuple[str | None, str | None, tuple[Any, ...]]:
         version = self.version(found) if self.version else None
         shown = version if version is None or version.__class__ is str else str(version)
         if self.only is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ import psycopg
 from django.db import OperationalError as DjangoOperationalError
 from psycopg.rows import dict_row
 
+from catalog.selectors import contracts
+from runtime.connectors.acceptance import Accepts, compile_acceptance
 from runtime.connectors.protocols import Call, Page, Record, Refused, Rejected, Retriable
 from runtime.connectors.protocols import Source as SourceConnector
 from runtime.domain import manifest as manifests
@@ -33,6 +36,8 @@ TRIES = 4
 GROUP = 4  # pages per commit at most, where reading on has no effect on the source
 READ_ONLY = frozenset({"rest", "odata_v2", "odata_v4"})  # elsewhere a cursor that comes back acknowledges: it is committed before
 GROUP_RECORDS = 5_000
+KEY_LENGTH = 500
+MISSES = 3  # groups in a row with a refusal, after which the quick check is left out
 
 # A stream is claimed for a run under the same gate as deliveries: at least one target of it may take work.
 _CLAIM = """
@@ -158,6 +163,8 @@ class _Reader:
         self.prefix = taken.manifest.prefix(source)
         self.group = GROUP if source.connection is not None and source.connection.protocol in READ_ONLY else 1
         self.checks = [v for v in (judging.validator_of(source), event_validator(taken.manifest)) if v is not None]
+        self.quick = acceptances(source, taken.manifest)
+        self.misses = 0
 
     def groups(self, call: Call) -> Iterator[int]:
         """Yields the number of records of each committed group."""
@@ -201,6 +208,8 @@ class _Reader:
 
     def _checked(self, records: Sequence[Record]) -> tuple[list[Item], list[tuple[str, str, str, bytes]]]:
         """Items for the log, and what the contract refuses: (key, reason class, reason, payload)."""
+        if (quick := self._all_good(records)) is not None:
+            return quick, []
         items: list[Item] = []
         refused: list[tuple[str, str, str, bytes]] = []
         documents = (
@@ -228,9 +237,50 @@ class _Reader:
             items.append(Item(prefix + key, version, record.payload))
         return items, refused
 
+    def _all_good(self, records: Sequence[Record]) -> list[Item] | None:
+        """Items of records that are all as they should be, which is the usual case; None where they must be looked at one by one."""
+        if self.quick is None or self.misses >= MISSES or not records:
+            return None
+        prefix, keys = self.prefix, [record.key for record in records]
+        text = "".join(keys)
+        try:
+            versions = [_version(record.version) for record in records]
+        except ValueError:
+            return None
+        if "\x00" in text or "\x1f" in text or "" in keys or len(max(keys, key=len)) > KEY_LENGTH:
+            return None
+        payloads = [record.payload for record in records]
+        if not all(accepts(payloads) for accepts in self.quick):
+            self.misses += 1
+            return None
+        self.misses = 0
+        return [Item(prefix + key, version, payload) for key, version, payload in zip(keys, versions, payloads, strict=True)]
+
+
+def _version(text: str | None) -> int:
+    if text is None:
+        return 0
+    return int(text) if len(text) < 19 and text.isascii() and text.isdigit() else version_number(text)
+
+
+def acceptances(source: Source, manifest: Manifest) -> list[Accepts] | None:
+    """Quick checks that stand for all full ones; None where a contract is not of the kind that has one."""
+    found: list[Accepts | None] = []
+    if source.contract:
+        found.append(_acceptance(source.contract, source.schema or ""))
+    if manifest.event.schema:
+        found.append(compile_acceptance(manifest.event.schema))
+    return None if None in found else [one for one in found if one is not None]
+
+
+@lru_cache(maxsize=64)
+def _acceptance(digest: str, pointer: str) -> Accepts | None:
+    tree = contracts.document(digest).tree
+    return compile_acceptance(tree, pointer) if isinstance(tree, Mapping) else None
+
 
 def usable_key(key: str) -> bool:
-    return 0 < len(key) <= 500 and "\x00" not in key and "\x1f" not in key
+    return 0 < len(key) <= KEY_LENGTH and "\x00" not in key and "\x1f" not in key
 
 
 def _contract_problem(check: Any, document: Any) -> tuple[str, str]:

@@ -116,9 +116,19 @@ class RestSource:
         return target if target.startswith("http") else str(self.session.http.base.join(response.url).join(target))
 
     def _records(self, items: list[Any], url: str) -> tuple[list[Record], list[Rejected]]:
-        now, records, rejected = datetime.now(UTC), [], []
-        for number, raw in enumerate(items):
-            payload = bytes(raw)
+        now, records = datetime.now(UTC), list[Record]()
+        rejected: list[Rejected] = []
+        payloads, origin = [bytes(raw) for raw in items], self.settings.path
+        try:
+            found = self.keys.read_all(payloads)
+        except ValueError:
+            found = []
+        if found and all(key for key, _, _ in found):
+            return [
+                Record(key or "", payload, now, version, False, origin)
+                for payload, (key, version, _) in zip(payloads, found, strict=True)
+            ], rejected
+        for number, payload in enumerate(payloads):
             try:
                 key, version, _ = self.keys.read(payload)
             except ValueError as error:
@@ -129,7 +139,7 @@ class RestSource:
                     Rejected(f"{url} #{number}", f"a key field is missing ({', '.join(self.settings.key_fields)})", payload)
                 )
                 continue
-            records.append(Record(key, payload, now, version, origin=self.settings.path))
+            records.append(Record(key, payload, now, version, False, origin))
         return records, rejected
 
     def _high(self, cursor: Cursor, records: list[Record]) -> str | None:
