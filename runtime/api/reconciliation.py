@@ -80,7 +80,7 @@ class GapSerializer(serializers.Serializer[Any]):
     last = serializers.IntegerField()
 
 
-class ComparisonSerializer(serializers.Serializer[Any]):
+class OtherSideSerializer(serializers.Serializer[Any]):
     """`due` messages of the day, `asked` of them asked about; `silent`: no answer that can be trusted."""
 
     target = serializers.CharField()
@@ -105,7 +105,7 @@ class AccountSerializer(serializers.Serializer[Any]):
     messages = serializers.IntegerField(source="account.messages.count")
     lines = LineSerializer(source="account.lines", many=True)
     gaps = GapSerializer(source="account.gaps", many=True)
-    comparisons = ComparisonSerializer(many=True)
+    comparisons = OtherSideSerializer(many=True)
 
 
 class CompareSerializer(serializers.Serializer[Any]):
@@ -143,7 +143,7 @@ class Compare(RuntimeView):
     @extend_schema(
         operation_id="reconciliation_compare", tags=["runtime"], summary="Ask the other side which of a day's messages it has",
         description="Changes nothing there. 409 where the connection has no lookup, 503 while the vendor takes no calls.",
-        request=CompareSerializer, responses={201: ComparisonSerializer},
+        request=CompareSerializer, responses={201: OtherSideSerializer},
     )  # fmt: skip
     def post(self, request: Request, key: str) -> Response:
         data = self.validated(CompareSerializer)
@@ -154,4 +154,4 @@ class Compare(RuntimeView):
         )
         mine = (data["target"], data["instance"])
         found = next(one for one in selectors.comparisons(made.target.stream_id, day, by) if (one.target, one.instance) == mine)
-        return Response(ComparisonSerializer(found).data, status=201)
+        return Response(OtherSideSerializer(found).data, status=201)

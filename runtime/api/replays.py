@@ -80,7 +80,7 @@ class PlanSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=2000)
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
+class ReplayCancelSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=2000)
 
 
@@ -156,9 +156,9 @@ class ReplayStart(_ReplayView):
 
 class ReplayCancel(_ReplayView):
     @extend_schema(
-        operation_id="replays_cancel", tags=["runtime"], summary="Send nothing further", request=ReasonSerializer,
+        operation_id="replays_cancel", tags=["runtime"], summary="Send nothing further", request=ReplayCancelSerializer,
         responses=ReplaySerializer,
     )  # fmt: skip
     def post(self, request: Request, replay_id: int) -> Response:
-        data = self.validated(ReasonSerializer)
+        data = self.validated(ReplayCancelSerializer)
         return self.done(replay_id, services.cancel, reason=data["reason"])
