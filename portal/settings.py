@@ -256,9 +256,12 @@ OIDC = {
     "client_id": env("OIDC_CLIENT_ID", ""),
     "client_secret": env("OIDC_CLIENT_SECRET", ""),
     "groups_claim": env("OIDC_GROUPS_CLAIM", "groups"),
+    # A decision needs the provider's word about the person's groups, not older than this; pages ask for it silently.
+    "recheck_minutes": int(env("OIDC_RECHECK_MINUTES", "15")),
 }
 if OIDC["issuer"]:
     AUTHENTICATION_BACKENDS.append("governance.web.oidc.Backend")
+    MIDDLEWARE.append("governance.web.oidc.Recheck")
 
 EMAIL_BACKEND = env(
     "EMAIL_BACKEND",

@@ -5,7 +5,7 @@ from governance.models.change import ChangeEvent, ChangeLink, ChangeRequest, Cha
 from governance.models.decision import BreakAcceptance, Decision
 from governance.models.freeze import FreezeInterval, FreezeWindow
 from governance.models.gate import ApplicationRelease, Verdict
-from governance.models.notice import GroupMapping, Notice, WebhookDelivery, WebhookEndpoint
+from governance.models.notice import GroupMapping, Notice, ProviderCheck, WebhookDelivery, WebhookEndpoint
 from governance.models.people import Absence, Delegation
 from governance.models.policy import Policy
 from governance.models.waiver import Waiver
@@ -29,6 +29,7 @@ __all__ = [
     "GroupMapping",
     "Notice",
     "Policy",
+    "ProviderCheck",
     "Slot",
     "Verdict",
     "Waiver",

@@ -90,3 +90,13 @@ class GroupMapping(models.Model):
 
     def __str__(self) -> str:
         return f"{self.claim} → {self.group}"
+
+
+class ProviderCheck(models.Model):
+    """When the identity provider last said who somebody is and to which groups they belong. Local accounts have none."""
+
+    person = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="provider_check")
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.person} at {self.at}"

@@ -12,7 +12,7 @@ from catalog.selectors import teams
 from governance.domain.acceptance import WAYS, Way
 from governance.domain.slots import ROLE_LABELS, ROLE_TEAMS
 from governance.models import BreakAcceptance, ChangeEvent, ChangeRequest, CheckResult, Slot
-from governance.services import change_events, changes, revisions, sealing
+from governance.services import change_events, changes, identity, revisions, sealing
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Forbidden, Invalid, finding
 from kernel.models import User
@@ -28,6 +28,7 @@ def accept_break(
     person may not accept in this way.
     """
     way = _required(kind, reason, migrate_by)
+    identity.require_fresh(actor)
     with transaction.atomic():
         change = changes.locked(change.pk)
         found = _open_finding(change, rule, pointer)

@@ -11,7 +11,7 @@ from governance.domain import kinds
 from governance.domain.approval import Approval as ApprovalValue
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import Approval, BreakGlass
-from governance.services import approvals, changes
+from governance.services import approvals, changes, identity
 from kernel import audit, outbox
 from kernel.digest import is_digest
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
@@ -30,6 +30,7 @@ def open_case(*, actor: User, subject: Subject, environment: str, reason: str, h
         found.append(finding("/hours", f"1 to {MAX_HOURS} hours."))
     if not is_digest(subject.digest):
         found.append(finding("/digest", "The exact digest: sha256: and 64 hex digits."))
+    identity.require_fresh(actor)
     facts = _facts(subject)
     if facts is None:
         found.append(finding("/subject", f"{subject.kind} {subject.id} is not known."))
@@ -57,6 +58,7 @@ def confirm(case_id: int, *, actor: User) -> ApprovalValue:
     """The second person confirms: an approval for exactly this digest and environment begins now and ends by itself."""
     with transaction.atomic():
         case = _locked(case_id)
+        identity.require_fresh(actor)
         changes.demand(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if actor.pk == case.opened_by_id:
             raise Forbidden("break_glass.two_people", "The person who asked does not confirm. Fetch a second one.")
@@ -94,6 +96,7 @@ def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
         )
     with transaction.atomic():
         case = _locked(case_id)
+        identity.require_fresh(actor)
         changes.demand(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if case.confirmed_by_id is None or case.reviewed_at is not None:
             raise Conflict("break_glass.no_debt", "There is no open debt here.")

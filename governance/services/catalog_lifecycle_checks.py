@@ -137,7 +137,7 @@ def _sunset(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
 
 @on_version
 def _no_live_consumers(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    left = consumers.live_of_version(version.id)
+    left = consumers.blocking_retirement(version.id, context.change.planned_from or context.as_of)
     listed = [
         finding(
             "retire.live_consumer",

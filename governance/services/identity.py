@@ -1,15 +1,22 @@
-"""People from an identity provider: one account per subject, groups mapped to teams, rights that end when the claim ends."""
+"""People from an identity provider: one account per subject, groups mapped to teams, rights that end when the claim ends.
+
+A group that somebody leaves at the provider alone is noticed when the provider is asked again. Pages ask it silently every few
+minutes, and a decision needs an answer that is not older than `OIDC["recheck_minutes"]`: that is the longest time for which a
+right that ended at the provider can still decide here. Rights that are taken away here end at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from governance.models import GroupMapping
-from kernel import audit, outbox
+from governance.models import GroupMapping, ProviderCheck
+from kernel import audit, clock, outbox
 from kernel.errors import Forbidden
 from kernel.models import User
 
@@ -46,7 +53,26 @@ def person_of(claims: Mapping[str, Any], *, groups_claim: str) -> User:
             )
         user.save()
         sync_groups(user, claims.get(groups_claim))
+        ProviderCheck.objects.update_or_create(person=user, defaults={"at": clock.now()})
     return user
+
+
+def require_fresh(user: User) -> None:
+    """A person whom the provider vouches for decides only on its recent word. Raises Forbidden `decision.sign_in_again`.
+
+    Local accounts have no provider to ask; their groups are those of this database.
+    """
+    minutes = settings.OIDC["recheck_minutes"]
+    if not settings.OIDC["issuer"] or not user.username.startswith(PREFIX):
+        return
+    known = ProviderCheck.objects.filter(person=user).values_list("at", flat=True).first()
+    if known is None or clock.now() - known > timedelta(minutes=minutes):
+        when = f"{minutes} minutes ago" if known is not None else "this kind of check began"
+        raise Forbidden(
+            "decision.sign_in_again",
+            f"Your identity provider last confirmed your teams before {when}; a decision needs its recent word. Nothing was decided. "
+            "Sign in again, then decide.",
+        )
 
 
 def sync_groups(user: User, claimed: Any) -> tuple[set[str], set[str]]:

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from governance import permissions
 from governance.models import ChangeEvent, ChangeRequest, Decision
-from governance.services import change_events, changes, sealing
+from governance.services import change_events, changes, identity, sealing
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Forbidden, Invalid, finding
 from kernel.models import User
@@ -50,7 +50,8 @@ def decide(change: ChangeRequest, *, actor: User, outcome: str, seen: Seen, note
     """One person's word on the present revision.
 
     Raises Conflict `change.stale_page` with `data["changed"]` when any digest is another one than the person saw; Forbidden
-    `decision.not_allowed` when the person has no seat, had a hand in the change or is a service account; Invalid without a reason.
+    `decision.not_allowed` when the person has no seat, had a hand in the change or is a service account, `decision.sign_in_again` when
+    the identity provider has not vouched for the person lately; Invalid without a reason.
     """
     if outcome != Decision.Outcome.APPROVE and not note.strip():
         raise Invalid(
@@ -58,6 +59,7 @@ def decide(change: ChangeRequest, *, actor: User, outcome: str, seen: Seen, note
             "Say why: the author reads this first.",
             {"findings": [finding("/note", "Say why: the author reads this first.")]},
         )
+    identity.require_fresh(actor)
     changes.refresh(change.pk)
     with transaction.atomic():
         change = changes.locked(change.pk)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import asdict
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
 from django.urls import reverse
 
-from governance.models import GroupMapping
+from governance.models import GroupMapping, ProviderCheck
 from governance.services import identity, reviews
 from governance.web import oidc
+from kernel import clock
 from kernel.errors import Forbidden
 from kernel.models import AuditEntry, User
 from tests.governance import make
@@ -86,7 +89,13 @@ def provider(settings):
         {},
     )
     issuer = f"http://127.0.0.1:{server.server_port}"
-    settings.OIDC = {"issuer": issuer, "client_id": "tillgate", "client_secret": "s", "groups_claim": "groups"}
+    settings.OIDC = {
+        "issuer": issuer,
+        "client_id": "tillgate",
+        "client_secret": "s",
+        "groups_claim": "groups",
+        "recheck_minutes": 15,
+    }
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "governance.web.oidc.Backend"]
     yield issuer
     server.shutdown()
@@ -144,9 +153,15 @@ def test_user_info_about_somebody_else_signs_nobody_in(house: make.House, provid
 
 
 def test_without_a_provider_the_addresses_are_not_there_and_a_silent_one_is_said(settings):
-    settings.OIDC = {"issuer": "", "client_id": "", "client_secret": "", "groups_claim": "groups"}
+    settings.OIDC = {"issuer": "", "client_id": "", "client_secret": "", "groups_claim": "groups", "recheck_minutes": 15}
     assert Client().get(reverse("governance:oidc-start")).status_code == 404
-    settings.OIDC = {"issuer": "http://127.0.0.1:9", "client_id": "x", "client_secret": "x", "groups_claim": "groups"}
+    settings.OIDC = {
+        "issuer": "http://127.0.0.1:9",
+        "client_id": "x",
+        "client_secret": "x",
+        "groups_claim": "groups",
+        "recheck_minutes": 15,
+    }
     assert Client().get(reverse("governance:oidc-start")).status_code == 503
 
 
@@ -168,3 +183,89 @@ def test_the_sign_in_page_offers_the_provider_only_where_there_is_one(provider: 
     assert reverse("governance:oidc-start") in Client().get("/sign-in/?failed=1").content.decode()
     settings.OIDC = settings.OIDC | {"issuer": ""}
     assert reverse("governance:oidc-start") not in Client().get("/sign-in/").content.decode()
+
+
+@pytest.fixture
+def rechecked(provider: str, settings) -> Client:
+    """Olga the architect, signed in through the provider, on pages that ask it again."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "governance.web.oidc.Recheck"]
+    GroupMapping.objects.create(claim="grp-architects", group=make.team("architects").group)
+    client = Client()
+    assert sign_in(client) == "/"
+    return client
+
+
+def olga() -> User:
+    return User.objects.get(username="oidc:abc-1")
+
+
+def later(client: Client, minutes: int) -> None:
+    """As if so many minutes had passed since the provider spoke."""
+    session = client.session
+    session["oidc_id_token_expiration"] -= minutes * 60
+    session.save()
+    ProviderCheck.objects.update(at=clock.now() - timedelta(minutes=minutes))
+
+
+def there_and_back(client: Client, page: str) -> str:
+    away = client.get(page)
+    asked = parse_qs(urlsplit(away["Location"]).query)
+    assert asked["prompt"] == ["none"]
+    Provider.nonce = asked["nonce"][0]
+    back = client.get(reverse("governance:oidc-callback"), {"code": "c", "state": asked["state"][0]})
+    return str(back["Location"])
+
+
+def test_a_group_that_was_left_at_the_provider_alone_is_gone_when_its_word_has_aged(house: make.House, rechecked: Client):
+    change = make.in_review(house.author)
+    page = reverse("governance:change", args=[change.pk])
+    assert rechecked.get(page).status_code == 200, "its word is fresh"
+    Provider.claims["groups"] = []
+    later(rechecked, 8)
+    assert there_and_back(rechecked, page) == page
+    assert not olga().groups.exists()
+    assert "None of the seats of this change is yours to fill." in rechecked.get(page).content.decode()
+    with pytest.raises(Forbidden):
+        reviews.approve(change, actor=olga(), seen=reviews.Seen.of(change))
+
+
+def test_who_is_signed_out_at_the_provider_is_signed_out_here(house: make.House, rechecked: Client):
+    later(rechecked, 8)
+    asked = parse_qs(urlsplit(rechecked.get(reverse("governance:inbox"))["Location"]).query)
+    rechecked.get(reverse("governance:oidc-callback"), {"error": "login_required", "state": asked["state"][0]})
+    assert "_auth_user_id" not in rechecked.session
+
+
+def test_no_decision_rests_on_an_old_word_of_the_provider_on_page_or_api(house: make.House, rechecked: Client):
+    change = make.in_review(house.author)
+    later(rechecked, 16)
+    posted = rechecked.post(
+        reverse("governance:decide", args=[change.pk]), {"outcome": "approve", **asdict(reviews.Seen.of(change))}
+    )
+    assert posted.status_code == 403
+    assert "Sign in again" in posted.content.decode()
+    with pytest.raises(Forbidden) as caught:
+        reviews.approve(change, actor=olga(), seen=reviews.Seen.of(change))
+    assert caught.value.code == "decision.sign_in_again"
+    assert not change.decisions.exists()
+    make.approve(change, house.owner)
+    assert change.decisions.count() == 1, "a local account has no provider to ask"
+
+
+def test_a_silent_provider_takes_no_page_away_and_lets_nobody_decide(house: make.House, rechecked: Client, settings):
+    change = make.in_review(house.author)
+    later(rechecked, 16)
+    settings.OIDC = settings.OIDC | {"issuer": "http://127.0.0.1:9"}
+    assert rechecked.get(reverse("governance:change", args=[change.pk])).status_code == 200
+    with pytest.raises(Forbidden):
+        reviews.approve(change, actor=olga(), seen=reviews.Seen.of(change))
+
+
+def test_a_local_account_and_a_fragment_of_a_page_are_never_sent_away(house: make.House, rechecked: Client):
+    later(rechecked, 60)
+    change = make.in_review(house.author)
+    fragment = rechecked.get(reverse("governance:checks-fragment", args=[change.pk]), headers={"HX-Request": "true"})
+    assert fragment.status_code == 200
+    local = Client()
+    local.force_login(house.owner, backend="django.contrib.auth.backends.ModelBackend")
+    assert local.get(reverse("governance:inbox")).status_code == 200
