@@ -1,0 +1,179 @@
+"""P7: answers of the gate with 10,000 APIs, 100,000 versions and 1,000,000 consumer edges.
+
+    python -m bench.gate [--apis 10000] [--versions 100000] [--edges 1000000] [--questions 400] [--rounds 3]
+
+Asked in turn, in one run: what consumes one, three and ten versions; what provides a version with consumers; the same question through the
+whole HTTP stack with a token; and, as the limit, one primary-key read and one committed insert of a row as large as a stored verdict.
+A tenth of the edges is spread over every version, the rest falls on few versions, as it does in real estates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bench.catalog import copy_in, cpu_ms, database, fill, prepare
+
+APPLICATIONS = 20_000
+BUSY_VERSIONS = 2_000
+
+
+def connect(edges: int, versions: list[int], dice: random.Random) -> None:
+    """Applications and their subscriptions in production, one edge for each pair."""
+    from django.db import connection
+
+    from catalog.models import Environment
+
+    production, _ = Environment.objects.get_or_create(key="production", defaults={"name": "Production", "position": 3})
+    copy_in(
+        "catalog_application",
+        "id, key, name, description, team_id",
+        ((n, f"app-{n}", f"Application {n}", "", n % 200 + 1) for n in range(1, APPLICATIONS + 1)),
+    )
+    busy = dice.sample(versions, min(BUSY_VERSIONS, len(versions)))
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        seen: set[tuple[int, int]] = set()
+        while len(seen) < edges:
+            version = dice.choice(versions) if len(seen) % 10 == 0 else busy[int(len(busy) * dice.random() ** 2)]
+            pair = (dice.randint(1, APPLICATIONS), version)
+            if pair not in seen:
+                seen.add(pair)
+                yield (*pair, production.pk, "active", "", "", "2026-01-01")
+
+    copy_in(
+        "catalog_subscription",
+        "application_id, version_id, environment_id, state, justification, decision_note, valid_from",
+        rows(),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("vacuum analyze")
+
+
+def ask_for(count: int, dice: random.Random) -> dict[str, list[dict[str, Any]]]:
+    """Questions by kind. Half of the consuming ones ask for what the application has subscribed to, so that every verdict occurs."""
+    from django.db import connection
+
+    base = {"version": "1.0", "environment": "production"}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select s.application_id, array_agg(api.slug || '@' || v.label) from catalog_subscription s
+               join catalog_apiversion v on v.id = s.version_id join catalog_api api on api.id = v.api_id
+               where s.application_id <= 2000 group by 1 having count(*) >= 10"""
+        )
+        edges = [(f"app-{n}", names) for n, names in cursor.fetchall()]
+        cursor.execute(
+            """select api.slug || '@' || v.label from catalog_apiversion v join catalog_api api on api.id = v.api_id
+               where v.id in (select version_id from catalog_subscription tablesample system (1)) limit 5000"""
+        )
+        names = [name for (name,) in cursor.fetchall()]
+    made: dict[str, list[dict[str, Any]]] = {}
+    for size in (1, 3, 10):
+        listed = made[f"consumes {size}"] = []
+        for n in range(count):
+            application, own = dice.choice(edges)
+            listed.append(base | {"application": application, "consumes": dice.sample(own if n % 2 else names, size)})
+    made["provides 1"] = [
+        base | {"application": "price-service", "consumes": [], "provides": [dice.choice(names)]} for _ in range(count)
+    ]
+    return made
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--apis", type=int, default=10_000)
+    options.add_argument("--versions", type=int, default=100_000)
+    options.add_argument("--edges", type=int, default=1_000_000)
+    options.add_argument("--questions", type=int, default=400)
+    options.add_argument("--rounds", type=int, default=3)
+    given = options.parse_args()
+    dice = random.Random(7)
+    with database() as url:
+        prepare(url)
+        fill(given.apis, given.versions, dice)
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("select id from catalog_apiversion")
+            versions = [row for (row,) in cursor.fetchall()]
+        connect(given.edges, versions, dice)
+        print(f"{given.apis:,} APIs, {given.versions:,} versions, {given.edges:,} consumer edges")
+        report(*measure(ask_for(given.questions, dice), given.rounds))
+
+
+def measure(
+    asked: dict[str, list[dict[str, Any]]], rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]], dict[str, int]]:
+    from django.db import connection
+    from django.test import Client
+
+    from governance.models import Verdict
+    from governance.services import verdicts
+    from kernel import tokens
+    from kernel.models import User
+    from kernel.viewer import Viewer
+
+    person = User.objects.create_user("pipeline", kind="service")
+    _, secret = tokens.issue(actor=None, user=person, name="bench", scopes=["gate:ask"])
+    client = Client(headers={"Authorization": f"Bearer {secret}", "Host": "127.0.0.1"})
+    viewer = Viewer.of(person)
+    words: dict[str, int] = {}
+
+    def inside(question: dict[str, Any]) -> None:
+        word = verdicts.ask(question, viewer=viewer).word
+        words[word] = words.get(word, 0) + 1
+
+    def over_http(question: dict[str, Any]) -> None:
+        answer = client.post("/api/v1/gate/verdicts", json.dumps(question), content_type="application/json")
+        if answer.status_code != 200:
+            raise RuntimeError(answer.content)
+
+    def limit(question: dict[str, Any]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("select * from catalog_api where slug = %s", [question["application"]])
+            cursor.execute("insert into bench_limit (body) values (%s)", ["x" * 1500])
+
+    with connection.cursor() as cursor:
+        cursor.execute("create table bench_limit (id bigint generated always as identity primary key, body text)")
+        cursor.execute("select pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    actors: dict[str, tuple[Callable[[dict[str, Any]], None], list[dict[str, Any]]]] = {
+        **{name: (inside, listed) for name, listed in asked.items()},
+        "consumes 3 over HTTP": (over_http, asked["consumes 3"]),
+        "a read and an insert": (limit, asked["consumes 1"]),
+    }
+    for actor, listed in actors.values():
+        for question in listed[:20]:
+            actor(question)
+    times: dict[str, list[float]] = {name: [] for name in actors}
+    work: dict[str, list[float]] = {name: [] for name in actors}
+    for _ in range(rounds):
+        for n in range(len(asked["consumes 1"])):
+            for name, (actor, listed) in actors.items():
+                began, started = cpu_ms(backend), time.perf_counter()
+                actor(listed[n])
+                times[name].append((time.perf_counter() - started) * 1000)
+                work[name].append(cpu_ms(backend) - began)
+    words["stored"] = Verdict.objects.count()
+    return times, work, words
+
+
+def report(times: dict[str, list[float]], work: dict[str, list[float]], words: dict[str, int]) -> None:
+    base = statistics.median(work["a read and an insert"])
+    for name, values in times.items():
+        wall, cpu = statistics.quantiles(values, n=100), statistics.quantiles(work[name], n=100)
+        print(
+            f"  {name:<21} wall p50 {wall[49]:6.2f} p95 {wall[94]:6.2f} p99 {wall[98]:6.2f} ms, "
+            f"CPU p50 {cpu[49]:6.2f} p99 {cpu[98]:6.2f} ms, {cpu[49] / base:5.1f} x a read and an insert, {len(values)} answers"
+        )
+    print("  verdicts: " + ", ".join(f"{word} {count:,}" for word, count in sorted(words.items())))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
