@@ -72,6 +72,7 @@ class Claim:
     late: float | None
     deadline: float
     ask_only: bool = False
+    metered: bool = False
 
     @property
     def early(self) -> float:
@@ -101,7 +102,7 @@ _COLUMNS = """s.stream_id, t.salt, s.target, s.instance, s.kind, s.idempotency, 
                coalesce(s.replay_of_id, s.id) as origin"""
 _RETURNING = """returning p.subscription_id as subscription, p.lane, p.position, p.upto, p.intent, p.intent_release, p.attempt, p.token, c.stream_id as stream,
           c.salt, c.target, c.instance, c.kind, c.idempotency, c.coalesce, c.batch, c.max_attempts, c.pace, c.vendor_id as vendor, c.release_id as release,
-          c.deployment_id as deployment, c.origin, c.limited, case when c.owner is not null then extract(epoch from clock_timestamp() - c.was)::float8 end as late"""
+          c.deployment_id as deployment, c.origin, c.limited, c.metered, case when c.owner is not null then extract(epoch from clock_timestamp() - c.was)::float8 end as late"""
 
 # Candidates are found by cheap conditions and put in order first; the gate is asked for one after the other until one is open, so
 # the price of a claim does not grow with the number of lanes that wait (600 stores of a fleet, say). `offset 0` keeps the two apart;
@@ -115,7 +116,8 @@ _FREE = """({0}.lease_until < clock_timestamp()
 _CLAIM = f"""
 with c as materialized (
        select f.*, q.owner, q.lease_until as was
-          from (select o.subscription_id, o.lane, s.deployment_id, d.release_id, {_COLUMNS}, v.breaker <> 'closed' or v.concurrency is not null as limited
+          from (select o.subscription_id, o.lane, s.deployment_id, d.release_id, {_COLUMNS}, v.breaker <> 'closed' or v.concurrency is not null as limited,
+                       v.rate is not null or v.budget is not null as metered
                   from runtime_progress o join runtime_subscription s on s.id = o.subscription_id join runtime_stream t on t.id = s.stream_id
                        join runtime_lane l on l.stream_id = s.stream_id and l.lane = o.lane
                        join runtime_deployment d on d.id = s.deployment_id join runtime_vendorstate v on v.id = s.vendor_id
@@ -139,7 +141,7 @@ update runtime_progress p set token = p.token + 1, owner = %(me)s, session = pg_
 _CLAIM_TO_ASK = f"""
 with c as materialized (
        select q.subscription_id, q.lane, q.owner, q.lease_until as was, coalesce(q.intent_release, d.release_id) as release_id,
-               s.deployment_id, {_COLUMNS}, false as limited
+               s.deployment_id, {_COLUMNS}, false as limited, false as metered
           from runtime_progress q join runtime_subscription s on s.id = q.subscription_id
                join runtime_stream t on t.id = s.stream_id join runtime_deployment d on d.id = s.deployment_id join runtime_vendorstate v on v.id = s.vendor_id
          where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s))
@@ -159,7 +161,7 @@ select (v.concurrency is null or v.concurrency >= (select count(*) from runtime_
    and (v.breaker = 'closed' or (v.open_until <= clock_timestamp() and v.probe_until <= clock_timestamp())), v.breaker <> 'closed'
   from runtime_vendorstate v where v.id = %s"""
 
-# Move the position, record the evidence of the batch before, take the quota of the batch after: one statement, one round trip.
+# Move the position, record the evidence of the batch before, store the intent of the batch after: one statement, one round trip.
 # A closed gate, or a release that is no longer the deployed one, refuses a further step inside the database and any new
 # intent, but never the recording of a call that was made.
 _STEP = """
@@ -171,19 +173,23 @@ with g as (select exists (select from runtime_gate where subscription_id = %(sub
                   intent_release = case when g.open and %(intent)s::bigint is not null then %(release)s::bigint end, attempt = 0,
                   lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
              from g where p.subscription_id = %(subscription)s and p.lane = %(lane)s and p.token = %(token)s and (g.open or not %(gated)s) returning g.open),
-     q as (update runtime_vendorstate v set spent = %(quota)s + case when v.spent_on = (clock_timestamp() at time zone 'UTC')::date then v.spent else 0 end,
-                  spent_on = (clock_timestamp() at time zone 'UTC')::date,
-                  allowance = case when v.rate is null then v.allowance
-                       else least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at)) - %(quota)s end, refilled_at = clock_timestamp()
-             from m where m.open and %(quota)s > 0 and v.id = %(vendor)s and (v.rate is not null or v.budget is not null)),
      d as (insert into runtime_delivery (subscription_id, lane, token, release_id, at, first, last, outcome, confirmed, superseded, skipped, refused, waiting, refs)
            select %(subscription)s, %(lane)s, %(token)s, %(release)s, clock_timestamp(), %(first)s, %(last)s, %(outcome)s,
                   %(confirmed)s, %(superseded)s, %(skipped)s, %(refused)s, %(waiting)s, %(references)s
              from m where %(first)s::bigint is not null)
 select open from m"""
 
+# What is left of a vendor's quota, and taking some of it: all of what is asked for, or nothing, so that no race overdraws it.
+_TODAY = "case when v.spent_on = (clock_timestamp() at time zone 'UTC')::date then v.spent else 0 end"
+_ALLOWED = "least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at))"
+_LEFT = f"select least(coalesce(v.budget - {_TODAY}, 10000), coalesce(floor({_ALLOWED}), 10000))::bigint from runtime_vendorstate v where v.id = %s"
+_SPEND = f"""
+update runtime_vendorstate v set spent = {_TODAY} + %(count)s, spent_on = (clock_timestamp() at time zone 'UTC')::date,
+       allowance = case when v.rate is null then v.allowance else {_ALLOWED} - %(count)s end, refilled_at = clock_timestamp()
+ where v.id = %(vendor)s and (v.budget is null or {_TODAY} + %(count)s <= v.budget) and (v.rate is null or {_ALLOWED} >= %(count)s)"""
+
 _RELEASE = """
-update runtime_progress set lease_until = clock_timestamp(), owner = null, not_before = clock_timestamp() + make_interval(secs => %s)
+update runtime_progress set lease_until = clock_timestamp(), owner = null, not_before = greatest(not_before, clock_timestamp() + make_interval(secs => %s))
  where subscription_id = %s and lane = %s and token = %s"""
 
 # After a failure of our own: the owner stays, so that the next claim counts it as a lost one.
@@ -289,7 +295,6 @@ def step(
     *,
     proof: Proof | None = None,
     intent: int | None = None,
-    quota: int = 0,
     gated: bool = True,
     lease: float = LEASE_SECONDS,
 ) -> bool:
@@ -309,7 +314,6 @@ def step(
             "vendor": taken.vendor,
             "position": position,
             "intent": intent,
-            "quota": quota,
             "gated": gated,
             "lease": lease,
         },
@@ -320,6 +324,17 @@ def step(
         )
     taken.deadline = started + lease
     return bool(row[0])
+
+
+def quota_left(conn: Connection, vendor: int) -> int:
+    """How many messages this vendor may be sent now, by its rate and its budget of the day; 10,000 where neither limits."""
+    row = conn.execute(_LEFT, (vendor,)).fetchone()
+    return max(0, int(row[0])) if row else 0
+
+
+def spend(conn: Connection, vendor: int, count: int) -> bool:
+    """Take `count` messages from the vendor's quota. False, and nothing is taken, when that many are not left."""
+    return conn.execute(_SPEND, {"vendor": vendor, "count": count}).rowcount == 1
 
 
 def release(conn: Connection, taken: Claim, *, wait: float = 0.0) -> None:

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from runtime.ledger import vendors
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import EVERYTHING, GATE_CLOSED, LEASE_SECONDS, Abandoned, Claim, Scope, admit
+from runtime.ledger.claims import EVERYTHING, GATE_CLOSED, LEASE_SECONDS, Abandoned, Claim, Scope, admit, spend
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import REFUSED_BY_TABLE, Table, upsert
 from runtime.ledger.exchange import Exchange, Outcome, item_key
@@ -36,12 +36,14 @@ _PICK = """
        select f.*, q.state as was, q.intent_release
          from (select o.subscription_id, o.lane, o.position, d.release_id, s.deployment_id, s.stream_id, t.salt, s.target, s.instance, s.kind, s.idempotency,
                       s.coalesce, s.batch, s.max_attempts, s.pace, s.vendor_id, coalesce(s.replay_of_id, s.id) as origin,
-                      v.breaker <> 'closed' or v.concurrency is not null as limited
+                      v.breaker <> 'closed' or v.concurrency is not null as limited, v.rate is not null or v.budget is not null as metered
                  from runtime_parked o join runtime_subscription s on s.id = o.subscription_id join runtime_stream t on t.id = s.stream_id
                       join runtime_deployment d on d.id = s.deployment_id join runtime_vendorstate v on v.id = s.vendor_id
                 where s.tier = any(%(tiers)s) and (%(only)s::bigint[] is null or s.id = any(%(only)s))
                   and (%(shards)s::int[] is null or s.id %% 16 = any(%(shards)s)) and o.state {states}
                   and o.lease_until < clock_timestamp() and o.not_before < clock_timestamp() {vendor}
+                  and (s.pace is null or exists (select from runtime_progress g where g.subscription_id = o.subscription_id and g.lane = o.lane
+                                                    and g.not_before < clock_timestamp()))
                   and not exists (select from runtime_parked e where e.subscription_id = o.subscription_id and e.key = o.key and e.position < o.position)
                 order by s.tier, o.not_before, o.position offset 0) f
               join runtime_parked q on q.subscription_id = f.subscription_id and q.lane = f.lane and q.position = f.position
@@ -54,7 +56,7 @@ update runtime_parked p set token = p.token + 1, attempt = p.attempt + 1, lease_
   from c where p.subscription_id = c.subscription_id and p.lane = c.lane and p.position = c.position
 returning p.subscription_id as subscription, p.lane, p.position, p.key, p.token, p.attempt, p.intent_release, p.payload, c.was, c.stream_id as stream, c.salt,
           c.target, c.instance, c.kind, c.idempotency, c.coalesce, c.batch, c.max_attempts, c.pace, c.vendor_id as vendor, c.release_id as release,
-          c.deployment_id as deployment, c.origin, c.limited"""
+          c.deployment_id as deployment, c.origin, c.limited, c.metered"""
 _CLAIM = _TAKE.format(
     ask="false",
     pick=_PICK.format(
@@ -72,6 +74,10 @@ _CLAIM_TO_ASK = _TAKE.format(
     ),
 )
 
+# A parked message takes its turn in the pace of its lane, and its part of the vendor's quota.
+_TURN = """
+update runtime_progress set not_before = clock_timestamp() + make_interval(secs => 1 / %s::float8)
+ where subscription_id = %s and lane = %s and not_before < clock_timestamp()"""
 _HAND_BACK = """
 update runtime_parked set reason = %s, lease_until = 'epoch', not_before = clock_timestamp() + make_interval(secs => %s), attempt = attempt - %s
  where subscription_id = %s and lane = %s and position = %s and token = %s"""
@@ -104,6 +110,8 @@ def claim_parked(
             taken = ParkedClaim(**row, upto=None, intent=None, late=None, deadline=started + lease, ask_only=to_ask)
             if limited and not to_ask:
                 admit(conn, taken, lease)
+            if not to_ask:
+                _keep_pace(conn, taken)
     except Abandoned:
         return None
     except InsufficientPrivilege as error:
@@ -111,6 +119,14 @@ def claim_parked(
             raise
         return None  # the guard saw the gate close while the claim was under way
     return taken
+
+
+def _keep_pace(conn: Connection, taken: ParkedClaim) -> None:
+    """Inside the claim's transaction. Raises Abandoned when it is not this lane's turn, or nothing of the quota is left."""
+    if taken.pace is not None and conn.execute(_TURN, (taken.pace, taken.subscription, taken.lane)).rowcount != 1:
+        raise Abandoned
+    if taken.metered and taken.kind == "vendor" and not spend(conn, taken.vendor, 1):
+        raise Abandoned
 
 
 def _message(conn: Connection, taken: ParkedClaim) -> Message:
@@ -211,6 +227,8 @@ def _keep_after(conn: Connection, taken: ParkedClaim, item: Outgoing, outcome: O
         stop = Stop(item.position, item.key, "dead", "poison", f"tried {taken.attempt - 1} times without an end")
     elif answer.status == "unsent":
         own_fault = False
+        if taken.was == "sending":  # whoever sends it asks once more: an earlier request may still have been under way
+            stop = Stop(item.position, item.key, "sending", stop.reason_class, stop.reason, stop.pattern, stop.delay)
         if outcome.retry_after:
             vendors.throttled(conn, taken.vendor, outcome.failure, retry_after=outcome.retry_after)
         elif outcome.failure:

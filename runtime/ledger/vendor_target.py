@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.ledger import vendors
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import Claim, Proof, release, step
+from runtime.ledger.claims import Claim, Proof, quota_left, release, spend, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.exchange import Exchange, Outcome, item_key
 from runtime.ledger.faultpoints import hit
@@ -18,7 +18,13 @@ from runtime.ledger.reading import Message, parked_keys, take
 from runtime.ledger.vendors import Answer, Outgoing, Vendor
 
 UNAVAILABLE_PAUSE = 0.5
+QUOTA_PAUSE = 0.2
 HELD = "an earlier one of its key is held"
+NOT_SENT = "not sent: the gate closed or another release was deployed"
+
+
+class Overdrawn(Exception):
+    """The vendor's quota does not hold this batch any more; nothing was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +100,12 @@ def _forward(conn: Connection, taken: Claim, binding: Binding, start: int, pendi
         batch = None if stopped else _prepare(conn, taken, binding, position, pending)
         if batch is None and pending is None:
             break
-        is_open = _commit(conn, taken, pending, batch)
         wait = _wait_after(pending, taken)
+        try:
+            is_open = _commit(conn, taken, pending, batch)
+        except Overdrawn:  # another lane took the rest of the quota first
+            batch, wait = None, max(wait, QUOTA_PAUSE)
+            is_open = _commit(conn, taken, pending, None)
         pending = None
         if batch is None or not is_open:
             release(conn, taken, wait=wait)
@@ -124,7 +134,8 @@ def outgoing(taken: Claim, message: Message, document: Any) -> Outgoing:
 
 
 def _prepare(conn: Connection, taken: Claim, binding: Binding, position: int, pending: Settled | None) -> Batch | None:
-    messages = take(conn, taken, position, taken.batch_size())
+    count = min(taken.batch, quota_left(conn, taken.vendor)) if taken.metered else taken.batch
+    messages = take(conn, taken, position, count) if count else []
     if not messages:
         return None
     return _batch(conn, taken, binding, messages, {stop.key for stop in pending.stops} if pending else set())
@@ -141,14 +152,17 @@ def _batch(conn: Connection, taken: Claim, binding: Binding, messages: Sequence[
 
 
 def _commit(conn: Connection, taken: Claim, pending: Settled | None, batch: Batch | None) -> bool:
-    """Store the answer of the batch before and the intent of the next. Answers whether the next may be sent."""
+    """Store the answer of the batch before and the intent of the next. Answers whether the next may be sent. Raises Overdrawn."""
     position = pending.position if pending else taken.position
     try:
-        with conn.transaction() if pending and (pending.stops or pending.failure) else nullcontext():
+        metered = batch is not None and bool(batch.items) and taken.metered
+        with conn.transaction() if metered or (pending and (pending.stops or pending.failure)) else nullcontext():
             is_open = step(
                 conn, taken, position, proof=pending.proof if pending else None, gated=False,
-                intent=batch.last if batch else None, quota=len(batch.items) if batch else 0,
+                intent=batch.last if batch else None,
             )  # fmt: skip
+            if batch and metered and is_open and not spend(conn, taken.vendor, len(batch.items)):
+                raise Overdrawn
             if pending:
                 park(conn, taken, pending.stops)
                 _note_vendor(conn, taken, pending)
@@ -249,6 +263,8 @@ def stop_for(item: Outgoing, answer: Answer, taken: Claim, *, held: bool = False
         return Stop(item.position, item.key, "unknown", "unknown", answer.detail or "sent, and no answer")
     if held or answer.detail == HELD:
         return Stop(item.position, item.key, "behind")
+    if answer.detail == NOT_SENT:
+        return Stop(item.position, item.key, "sending", "unavailable", NOT_SENT)
     if answer.status == "refused":
         return Stop(item.position, item.key, "dead", "refused", answer.detail, answer.pattern)
     if answer.status == "retry":
@@ -312,11 +328,10 @@ def _in_doubt(taken: Claim, batch: Batch, made_by: int) -> Settled:
 
 
 def _keep_for_later(taken: Claim, batch: Batch, outcome: Outcome) -> None:
-    """Nothing may be sent by this release now: what surely did not arrive waits as a row of its own for the one that may."""
+    """Nothing may be sent by this release now: what had not arrived waits as a row of its own for the one that may send it, and is
+    asked about once more then, for a request may still have been under way."""
     for item in batch.items:
         answer = outcome.answers[item.position]
         if answer.status == "unsent":
-            outcome.answers[item.position] = Answer(
-                "retry", detail="not sent: the gate closed or another release was deployed", retry_after=0.0
-            )
+            outcome.answers[item.position] = Answer("retry", detail=NOT_SENT)
     taken.intent_release = taken.intent_release or taken.release

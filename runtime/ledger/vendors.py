@@ -61,15 +61,19 @@ class Vendor(Protocol):
         ...
 
 
+# Calls that were under way when the breaker opened fail after it: they say nothing new and must not double the pause, as a failed
+# probe does.
 _FAILED = """
 update runtime_vendorstate set failures = failures + 1, last_error = %(error)s, last_error_at = clock_timestamp(),
        not_before = greatest(not_before, clock_timestamp() + make_interval(secs => %(retry_after)s)),
-       openings = case when failures + 1 >= %(limit)s or breaker = 'open' then openings + 1 else openings end,
+       openings = case when {news} then openings + 1 else openings end,
        breaker = case when failures + 1 >= %(limit)s then 'open' else breaker end,
-       open_until = case when failures + 1 >= %(limit)s or breaker = 'open'
+       open_until = case when {news}
                          then clock_timestamp() + make_interval(secs => least(%(longest)s, %(first)s * power(2, least(openings, 12)))) else open_until end,
        probe_subscription = null, probe_lane = null, probe_until = 'epoch'
- where id = %(vendor)s"""
+ where id = %(vendor)s""".format(
+    news="(breaker = 'open' or failures + 1 >= %(limit)s) and (breaker = 'closed' or open_until <= clock_timestamp())"
+)
 _THROTTLED = """
 update runtime_vendorstate set not_before = greatest(not_before, clock_timestamp() + make_interval(secs => %(retry_after)s)),
        last_error = %(error)s, last_error_at = clock_timestamp(), probe_subscription = null, probe_lane = null, probe_until = 'epoch'

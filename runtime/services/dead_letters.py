@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
 
 from governance.domain.subject import Subject
 from governance.services import approvals
-from kernel import audit
+from kernel import audit, clock
 from kernel.digest import canonical_json, digest_of
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from kernel.models import User
+from kernel.models import AuditEntry, User
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import manifest as manifests
@@ -26,7 +27,8 @@ from runtime.models import Integration, Rejected, Subscription
 from runtime.services import intake
 from runtime.services.bindings import mapper_of
 
-APPROVAL_ABOVE = 1_000
+APPROVAL_ABOVE = 1_000  # messages of one integration and environment within APPROVAL_WINDOW, however they are parted
+APPROVAL_WINDOW = timedelta(days=1)
 WAITING = ("dead", "unknown")
 
 
@@ -128,11 +130,20 @@ def subject_of(subscription: Subscription, chosen: Filter, count: int) -> Subjec
     return Subject("replay", f"{subscription.stream.integration.key}/{subscription.target}/redrive", digest_of(content))
 
 
+def redriven_lately(integration_key: str, environment: str) -> int:
+    """How many messages were redriven within APPROVAL_WINDOW without an approval."""
+    entries = AuditEntry.objects.filter(
+        verb="runtime.redriven", subject_kind="integration", subject_id=integration_key, at__gte=clock.now() - APPROVAL_WINDOW
+    ).values_list("after", flat=True)
+    return sum(e["count"] for e in entries if e and e.get("environment") == environment and not e.get("approved"))
+
+
 def redrive(chosen: Filter, *, rate: float | None = None, actor: User | None, reason: str = "") -> int:
     """Give dead letters back to the workers, `rate` a second; answers how many. Their first-seen time and history stay.
 
     A message of unknown outcome is asked about first where the vendor can be asked; where it cannot, redriving it is this
-    person's decision that it did not arrive, and is recorded as such. Above APPROVAL_ABOVE messages an approval is needed.
+    person's decision that it did not arrive, and is recorded as such. Above APPROVAL_ABOVE messages of one integration within
+    APPROVAL_WINDOW, those of earlier redrives included, an approval of `subject_of` is needed. Raises Invalid, Forbidden, NotApproved.
     """
     subscription = _subscription(chosen.subscription, actor)
     if rate is not None and rate <= 0:
@@ -141,9 +152,12 @@ def redrive(chosen: Filter, *, rate: float | None = None, actor: User | None, re
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"select count(*) from runtime_parked p where {where}", values)
         count = int(cursor.fetchone()[0])
-        if count > APPROVAL_ABOVE:
+        integration, environment = subscription.stream.integration, subscription.stream.environment
+        Integration.objects.select_for_update().get(pk=integration.pk)  # two halves at the same time are one whole
+        approved = count + redriven_lately(integration.key, environment) > APPROVAL_ABOVE
+        if count and approved:
             subject = subject_of(subscription, chosen, count)
-            approvals.require(subject, subject.digest, subscription.stream.environment, actor=actor)
+            approvals.require(subject, subject.digest, environment, actor=actor)
         cursor.execute(
             f"""update runtime_parked q set attempt = 0, state = case when q.state = 'unknown' and %s then 'sending' else 'retry' end,
                        not_before = clock_timestamp() + make_interval(secs => c.turn / %s)
@@ -154,7 +168,8 @@ def redrive(chosen: Filter, *, rate: float | None = None, actor: User | None, re
         )
         audit.record(
             actor=actor, verb="runtime.redriven", subject_kind="integration", subject_id=subscription.stream.integration.key, reason=reason,
-            after={"target": subscription.target, "instance": subscription.instance, "count": count, "rate": rate, "fingerprint": chosen.fingerprint},
+            after={"target": subscription.target, "instance": subscription.instance, "environment": environment, "count": count, "approved": approved,
+                   "rate": rate, "fingerprint": chosen.fingerprint},
         )  # fmt: skip
         cursor.execute("select pg_notify('tillgate_work', '')")
     return count

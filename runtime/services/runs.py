@@ -7,24 +7,27 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from kernel import audit, clock, outbox
-from kernel.errors import Conflict, NotFound
+from kernel.errors import Conflict, Forbidden, NotFound
 from kernel.models import User
-from runtime.models import Deployment, Run, Stream
+from kernel.viewer import Viewer
+from runtime import permissions
+from runtime.models import Deployment, Integration, Run, Stream
 from runtime.services.wakeups import wake_collectors
 
 
 def start(integration_key: str, environment: str, *, trigger: str, actor: User | None = None) -> Run:
     """Start collecting. A stream has one collecting run at a time; while one runs, it is the answer.
 
-    Raises NotFound `deployment.none`, Conflict `deployment.paused`.
+    `actor` None is the product itself (a schedule). Raises NotFound `deployment.none`, Forbidden, Conflict `deployment.paused`.
     """
     deployment = (
-        Deployment.objects.select_related("integration", "release")
+        Deployment.objects.select_related("integration__owner_team", "release")
         .filter(integration__key=integration_key, environment=environment, active=True)
         .first()
     )
     if deployment is None:
         raise NotFound("deployment.none", f"{integration_key} is not deployed in {environment}; nothing can run.")
+    _authorise(deployment.integration, actor)
     if deployment.paused:
         raise Conflict(
             "deployment.paused", f"{integration_key} is paused in {environment}: {deployment.pause_reason}. Resume it first."
@@ -53,12 +56,21 @@ def start(integration_key: str, environment: str, *, trigger: str, actor: User |
     return run
 
 
+def _authorise(integration: Integration, actor: User | None) -> None:
+    if actor is not None and not (allowed := permissions.may_operate(Viewer.of(actor), integration)):
+        raise Forbidden("integration.not_operator", allowed.reason)
+
+
 def cancel(run_id: int, *, actor: User | None, reason: str = "") -> Run:
-    """Stop collecting after the page that is being read. What was accepted stays and is delivered."""
+    """Stop collecting after the page that is being read. What was accepted stays and is delivered.
+
+    Raises NotFound `run.unknown`, Forbidden, Conflict `run.ended`.
+    """
     with transaction.atomic():
-        run = Run.objects.select_for_update().select_related("integration").filter(pk=run_id).first()
+        run = Run.objects.select_for_update(of=("self",)).select_related("integration__owner_team").filter(pk=run_id).first()
         if run is None:
             raise NotFound("run.unknown", f"There is no run {run_id}.")
+        _authorise(run.integration, actor)
         if run.state != Run.State.RUNNING:
             raise Conflict("run.ended", f"Run {run_id} has {run.state} already.")
         run.state, run.ended_at, run.error = Run.State.CANCELLED, clock.now(), reason

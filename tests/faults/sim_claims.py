@@ -60,7 +60,7 @@ def _claimed(
         "intent_release": p["intent_release"], "attempt": p["attempt"], "token": p["token"], "stream": s["stream"], "salt": stream["salt"],
         "target": s["target"], "instance": s["instance"], "kind": s["kind"], "idempotency": s["idempotency"], "coalesce": s["coalesce"],
         "batch": s["batch"], "max_attempts": s["max_attempts"], "pace": s["pace"], "vendor": s["vendor"], "release": release,
-        "deployment": d["id"], "origin": subscription, "limited": limited, "late": db.now() - was if owner is not None else None,
+        "deployment": d["id"], "origin": subscription, "limited": limited, "metered": False, "late": db.now() - was if owner is not None else None,
     }]  # fmt: skip
 
 
@@ -205,7 +205,7 @@ def _release(db: Database, tx: Transaction, given: Any) -> int:
     if p is None or (p["token"] != token and "token" not in db.plants):
         return 0
     p = dict(p)
-    p["lease_until"], p["owner"], p["not_before"] = db.now(), None, db.now() + wait
+    p["lease_until"], p["owner"], p["not_before"] = db.now(), None, max(p["not_before"], db.now() + wait)
     tx.writes["progress", (subscription, lane)] = p
     return 1
 

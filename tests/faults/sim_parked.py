@@ -83,7 +83,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
             "intent_release": q["intent_release"], "payload": q["payload"], "was": was, "stream": s["stream"], "salt": stream["salt"],
             "target": s["target"], "instance": s["instance"], "kind": s["kind"], "idempotency": s["idempotency"], "coalesce": s["coalesce"],
             "batch": s["batch"], "max_attempts": s["max_attempts"], "pace": s["pace"], "vendor": s["vendor"], "release": d["release"],
-            "deployment": d["id"], "origin": place[0], "limited": limited,
+            "deployment": d["id"], "origin": place[0], "limited": limited, "metered": False,
         }]  # fmt: skip
     return []
 

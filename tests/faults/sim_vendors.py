@@ -13,7 +13,7 @@ def _failed(db: Database, tx: Transaction, given: Row) -> int:
     v = db.change(tx, "vendor", (given["vendor"],))
     assert v
     opens, now = v["failures"] + 1 >= given["limit"], db.now()
-    again = opens or v["breaker"] == "open"
+    again = (opens or v["breaker"] == "open") and (v["breaker"] == "closed" or v["open_until"] <= now)
     if again:
         v["open_until"] = now + min(given["longest"], given["first"] * 2.0 ** min(v["openings"], 12))
         v["openings"] += 1

@@ -197,6 +197,40 @@ def test_dead_letters_are_tried_out_mended_redriven_and_given_up(catalog: None) 
     assert set(stored()) == {f"ORD-{i:08d}" for i in range(8) if i != 6}
 
 
+def test_a_redrive_in_parts_needs_the_approval_that_the_whole_would_need(catalog: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "APPROVAL_ABOVE", 3)
+    fields = order_feed()["targets"][0]["mapping"]["fields"]
+    strict = [{**f, "required": True} if f["to"] == "note" else f for f in fields]
+    target = {**order_feed(batch=50)["targets"][0], "mapping": {"mapping": "order", "version": 2, "fields": strict}}
+    deployed(targets=[target])
+    orders = [order(i) for i in range(6)]
+    for one in orders:
+        del one["note"]
+    intake.accept(FEED, "production", orders)
+    work()
+    subscription = Subscription.objects.get()
+    dead = [(d.lane, d.position) for d in Parked.objects.filter(state="dead").order_by("key")]
+    assert len(dead) == 6
+    assert dead_letters.redrive(Filter(subscription.pk, addresses=tuple(dead[:3])), actor=None, reason="first half") == 3
+    with pytest.raises(NotApproved):
+        dead_letters.redrive(Filter(subscription.pk, addresses=tuple(dead[3:])), actor=None, reason="second half")
+    assert Parked.objects.filter(state="dead").count() == 3
+
+
+def test_only_who_operates_an_integration_starts_and_cancels_its_runs(catalog: None) -> None:
+    deployed()
+    stranger = User.objects.create_user("stranger")
+    with pytest.raises(Forbidden):
+        runs.start(FEED, "production", trigger="manual", actor=stranger)
+    assert not Run.objects.exists()
+    run = runs.start(FEED, "production", trigger="manual")
+    with pytest.raises(Forbidden):
+        runs.cancel(run.pk, actor=stranger)
+    run.refresh_from_db()
+    assert run.state == "running"
+    assert runs.cancel(run.pk, actor=None).state == "cancelled"
+
+
 def test_a_dry_replay_maps_everything_sends_nothing_and_gives_the_same_hash_twice(catalog: None) -> None:
     deployed()
     intake.accept(FEED, "production", [order(i) for i in range(300)])

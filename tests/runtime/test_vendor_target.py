@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from runtime.ledger import vendor_target
+from runtime.ledger import vendor_target, vendors
 from runtime.ledger.append import Fenced, append
-from runtime.ledger.claims import claim, claim_to_ask
+from runtime.ledger.claims import claim, claim_to_ask, quota_left, spend
 from runtime.ledger.connections import Connection
 from runtime.ledger.parked import claim_parked, retry_at_vendor
 from runtime.ledger.parking import Unmappable
@@ -211,7 +211,7 @@ def test_under_a_closed_gate_an_open_intent_is_asked_about_and_nothing_is_sent(l
     vendor_target.deliver(ledger, asking, site.bind)
     assert len(site.effects()) == 2
     assert ledger.execute("select position, intent from runtime_progress").fetchone() == (4, None)
-    assert [p[1] for p in site.parked()] == ["retry", "retry"]
+    assert [p[1] for p in site.parked()] == ["sending", "sending"]
     assert claim_to_ask(ledger, owner="w") is None
     site.flow.deploy({"integration": site.flow.key, "build": 2})
     site.work()
@@ -285,16 +285,121 @@ def test_a_batch_that_keeps_killing_its_workers_is_taken_apart_and_the_rest_goes
     assert [p[0] for p in site.parked()] == [6]
 
 
-def test_quota_is_taken_per_message_and_stops_the_claim(ledger: Connection) -> None:
+def test_quota_is_taken_per_message_and_never_overdrawn(ledger: Connection) -> None:
     site = Site(ledger, batch=3)
     ledger.execute("update runtime_vendorstate set budget = 5, spent = 0")
     site.put(*[site.flow.item(f"k{i}") for i in range(12)])
     for _ in range(5):
         if taken := claim(ledger, owner="w"):
             vendor_target.deliver(ledger, taken, site.bind)
-    assert len(site.effects()) == 6  # at most one batch beyond the budget
+    assert len(site.effects()) == 5
     ledger.execute("update runtime_vendorstate set spent_on = spent_on - 1")
     assert claim(ledger, owner="w") is not None
+
+
+def test_a_rate_lets_no_more_through_than_its_burst_however_large_a_batch_is(ledger: Connection) -> None:
+    site = Site(ledger, batch=10)
+    ledger.execute("update runtime_vendorstate set rate = 0.001, burst = 4, allowance = 4, refilled_at = clock_timestamp()")
+    site.put(*[site.flow.item(f"k{i}") for i in range(12)])
+    for _ in range(5):
+        if taken := claim(ledger, owner="w"):
+            vendor_target.deliver(ledger, taken, site.bind)
+    assert len(site.effects()) == 4
+
+
+def test_two_lanes_cannot_take_the_same_rest_of_a_quota(ledger: Connection) -> None:
+    site = Site(ledger, batch=10)
+    ledger.execute("update runtime_vendorstate set budget = 5, spent = 0")
+    assert spend(ledger, site_vendor(ledger), 3)
+    assert not spend(ledger, site_vendor(ledger), 3)
+    assert quota_left(ledger, site_vendor(ledger)) == 2
+    assert site.effects() == []
+
+
+def site_vendor(conn: Connection) -> int:
+    row = conn.execute("select id from runtime_vendorstate").fetchone()
+    assert row
+    return int(row[0])
+
+
+def test_a_parked_message_takes_its_part_of_the_quota(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.vendor.refuse = {"a": "retry", "b": "retry"}
+    site.put(site.flow.item("a"), site.flow.item("b"))
+    taken = claim(ledger, owner="w")
+    assert taken
+    vendor_target.deliver(ledger, taken, site.bind)
+    ledger.execute(
+        "update runtime_vendorstate set budget = 1, spent = 0, spent_on = (clock_timestamp() at time zone 'UTC')::date"
+    )
+    site.vendor.refuse = {}
+    site.work()
+    assert len(site.effects()) == 1
+    assert claim_parked(ledger) is None
+
+
+def test_parked_messages_of_a_paced_subscription_keep_its_pace(ledger: Connection) -> None:
+    site = Site(ledger, pace=10.0)
+    site.vendor.refuse = {f"k{i}": "retry" for i in range(3)}
+    site.put(*[site.flow.item(f"k{i}") for i in range(3)])
+    taken = claim(ledger, owner="w")
+    assert taken
+    vendor_target.deliver(ledger, taken, site.bind)
+    site.flow.expire()
+    first = claim_parked(ledger)
+    assert first
+    assert claim_parked(ledger) is None, "the next one waits for its turn"
+    wait = ledger.execute("select extract(epoch from not_before - clock_timestamp())::float8 from runtime_progress").fetchone()
+    assert wait
+    assert 0.0 < wait[0] <= 0.1
+    site.flow.expire()
+    assert claim_parked(ledger) is not None
+
+
+def test_what_had_not_arrived_before_a_release_switch_is_asked_about_once_more_before_it_is_sent(ledger: Connection) -> None:
+    """The first request may still have been under way when the question was answered with no."""
+    site = Site(ledger, idempotency="L")
+    site.put(site.flow.item("a", 1))
+    under_way: list[Any] = []
+
+    def dies(items: Any, *, guard: Any) -> Any:
+        under_way.extend(items)
+        raise KeyboardInterrupt
+
+    site.vendor.send, send = dies, site.vendor.send  # type: ignore[method-assign]
+    taken = claim(ledger, owner="dies")
+    assert taken
+    with pytest.raises(KeyboardInterrupt):
+        vendor_target.deliver(ledger, taken, site.bind)
+    site.vendor.send = send  # type: ignore[method-assign]
+    site.flow.deploy({"integration": site.flow.key, "build": 2})
+    site.flow.expire()
+    taken = claim(ledger, owner="heir")
+    assert taken
+    vendor_target.deliver(ledger, taken, site.bind)  # asks: not there; the present release may send it
+    site.vendor.send(under_way, guard=lambda: None)  # the first request arrives after all
+    site.work()
+    assert site.effects() == [("a", 1)]
+    assert site.parked() == []
+
+
+def test_calls_that_fail_after_the_breaker_has_opened_do_not_lengthen_its_pause(ledger: Connection) -> None:
+    """With many workers at once every late failure used to double the pause, as only a failed probe should."""
+    Site(ledger)
+    vendor = site_vendor(ledger)
+    for _ in range(8):
+        vendors.failed(ledger, vendor, "no answer")
+    state = "select breaker, openings, extract(epoch from open_until - clock_timestamp())::float8 from runtime_vendorstate"
+    row = ledger.execute(state).fetchone()
+    assert row
+    assert row[:2] == ("open", 1)
+    assert row[2] <= vendors.FIRST_PAUSE
+    ledger.execute("update runtime_vendorstate set open_until = clock_timestamp() - interval '1 s'")
+    vendors.failed(ledger, vendor, "no answer to the probe")
+    row = ledger.execute(state).fetchone()
+    assert row
+    assert row[:2] == ("open", 2)
+    assert vendors.FIRST_PAUSE < row[2] <= 2 * vendors.FIRST_PAUSE
 
 
 def test_a_paced_subscription_gives_the_lane_back_and_waits(ledger: Connection) -> None:
