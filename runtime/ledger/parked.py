@@ -69,7 +69,7 @@ _CLAIM_TO_ASK = _TAKE.format(
     ask="true",
     pick=_PICK.format(
         states="= 'sending'",
-        vendor="and s.kind = 'vendor' and v.breaker = 'closed'",
+        vendor="and s.kind = 'vendor' and v.breaker = 'closed' and o.intent_release is not null",  # nobody's: asked about already
         gate="not exists (select from runtime_permitted g where g.subscription_id = f.subscription_id)",
     ),
 )

@@ -42,6 +42,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
         if to_ask:
             if (
                 q["state"] != "sending"
+                or q["intent_release"] is None
                 or s["kind"] != "vendor"
                 or v["breaker"] != "closed"
                 or db.permitted(tx, subscription) is not None

@@ -213,6 +213,7 @@ def test_under_a_closed_gate_an_open_intent_is_asked_about_and_nothing_is_sent(l
     assert ledger.execute("select position, intent from runtime_progress").fetchone() == (4, None)
     assert [p[1] for p in site.parked()] == ["sending", "sending"]
     assert claim_to_ask(ledger, owner="w") is None
+    assert claim_parked(ledger, to_ask=True) is None, "the answer is known; asking on would only trouble the vendor"
     site.flow.deploy({"integration": site.flow.key, "build": 2})
     site.work()
     assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(4))
