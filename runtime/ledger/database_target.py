@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from runtime.ledger.append import Fenced
+from runtime.ledger.append import BULK, Fenced
 from runtime.ledger.claims import Claim, Proof, release, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.copying import line
@@ -17,6 +18,10 @@ from runtime.ledger.faultpoints import hit
 from runtime.ledger.parking import Lines, Mapper, Stop, behind, map_messages, park, split, suspects
 from runtime.ledger.reading import Message, parked_keys, take
 
+Row = tuple[int, Sequence[Any] | str]
+"""Position of the message, and its values in the order of the columns or as a line of text already."""
+MAX_DISAPPOINTMENTS = 3
+_disappointed: dict[str, int] = {}
 REFUSED_BY_TABLE = (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError)
 
 
@@ -40,13 +45,17 @@ class Table:
         return sql.Identifier("stage_" + self.name.replace(".", "_"))
 
 
-def upsert(conn: Connection, table: Table, rows: Sequence[tuple[int, Sequence[Any] | str]]) -> None:
-    """Write `(position, values)` rows through a stage; values may be a line of text already. Only new or different rows are touched; older positions never win.
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    create: str
+    stage: str
+    merge: str
+    insert: str
 
-    The join is lateral with a limit so that it goes by the key's index whatever the statistics say.
-    """
-    if not rows:
-        return
+
+@lru_cache(maxsize=256)
+def _statements(table: Table) -> _Statements:
+    """The join is lateral with a limit so that it goes by the key's index whatever the statistics say."""
     columns = [sql.Identifier(c) for c in table.columns]
     names = sql.SQL(", ").join(columns)
     old, new = (sql.SQL(", ").join(sql.SQL("{}.{}").format(sql.Identifier(alias), c) for c in columns) for alias in ("o", "s"))
@@ -59,25 +68,55 @@ def upsert(conn: Connection, table: Table, rows: Sequence[tuple[int, Sequence[An
         "key": sql.SQL(", ").join(sql.Identifier(k) for k in table.key), "first_key": sql.Identifier(table.key[0]),
         "changes": sql.SQL(", ").join([*changes, sql.SQL("_position = excluded._position")]),
     }  # fmt: skip
+    create = "create temp table if not exists {stage} on commit delete rows as select {names}, 0::bigint as _position from {table} limit 0"
+    merge = """insert into {table} as t ({names}, _position) select {new}, s._position from {stage} s
+                 left join lateral (select * from {table} o where {same_key} limit 1) o on true
+                where o.{first_key} is null or (o._position < s._position and ({old}) is distinct from ({new}))
+               on conflict ({key}) do update set {changes} where t._position < excluded._position"""
+    return _Statements(
+        *(
+            sql.SQL(text).format(**parts).as_string()
+            for text in (
+                create,
+                "copy {stage} (_position, {names}) from stdin",
+                merge,
+                "copy {table} (_position, {names}) from stdin",
+            )
+        )
+    )
+
+
+def _text(rows: Sequence[Row]) -> str:
+    lines = [f"{position}\t{values}" if isinstance(values, str) else line((position, *values)) for position, values in rows]
+    return "\n".join(lines) + "\n"
+
+
+def upsert(conn: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Write `(position, values)` rows through a stage. Only new or different rows are touched; older positions never win."""
+    if not rows:
+        return
+    said = _statements(table)
     with conn.cursor() as cursor:
-        cursor.execute(
-            sql.SQL(
-                "create temp table if not exists {stage} on commit delete rows as select {names}, 0::bigint as _position from {table} limit 0"
-            ).format(**parts)
-        )
-        with cursor.copy(sql.SQL("copy {stage} (_position, {names}) from stdin").format(**parts)) as copy:
-            lines = [
-                f"{position}\t{values}" if isinstance(values, str) else line((position, *values)) for position, values in rows
-            ]
-            copy.write("\n".join(lines) + "\n")
-        cursor.execute(
-            sql.SQL(
-                """insert into {table} as t ({names}, _position) select {new}, s._position from {stage} s
-                     left join lateral (select * from {table} o where {same_key} limit 1) o on true
-                    where o.{first_key} is null or (o._position < s._position and ({old}) is distinct from ({new}))
-                   on conflict ({key}) do update set {changes} where t._position < excluded._position"""
-            ).format(**parts)
-        )
+        cursor.execute(said.create)
+        with cursor.copy(said.stage) as copy:
+            copy.write(_text(rows))
+        cursor.execute(said.merge)
+
+
+def insert(conn: Connection, table: Table, rows: Sequence[Row]) -> bool:
+    """Write rows that are most likely new straight into the table, inside an open transaction; False, and nothing written, where one
+    is not. After a few such disappointments a table is not tried again by this process."""
+    if _disappointed.get(table.name, 0) >= MAX_DISAPPOINTMENTS:
+        return False
+    try:
+        with conn.transaction(), conn.cursor() as cursor, cursor.copy(_statements(table).insert) as copy:
+            copy.write(_text(rows))
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error:  # the ordinary way says what it is, if it is anything
+        _disappointed[table.name] = _disappointed.get(table.name, 0) + 1
+        return False
+    return True
 
 
 def deliver(conn: Connection, taken: Claim, table: Table, mapper: Mapper, *, max_batches: int = 1 << 30) -> int:
@@ -130,7 +169,10 @@ def _apply(conn: Connection, taken: Claim, table: Table, mapper: Mapper, message
     with conn.transaction():
         step(conn, taken, messages[-1].position, proof=proof)
         hit("database.after_step")
-        upsert(conn, table, list(rows.values()))
+        values = list(rows.values())
+        fresh = len(values) >= BULK and not taken.repeats and not any(message.previous for message in messages)
+        if not (fresh and insert(conn, table, values)):
+            upsert(conn, table, values)
         park(conn, taken, parked)
         hit("database.before_commit")
     hit("database.after_commit")

@@ -17,12 +17,16 @@ _document = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Message(NamedTuple):
-    """One message as delivery sees it. `document` is the decoded payload (the payload itself where `take` was asked for it)."""
+    """One message as delivery sees it. `document` is the decoded payload.
+
+    Taken raw, `document` is the payload and `previous` the position of the message before it under its key (0: none).
+    """
 
     position: int
     key: str
     document: Any
     correlation: str
+    previous: int = -1
 
 
 def decode(payload: bytes) -> Any:
@@ -32,18 +36,21 @@ def decode(payload: bytes) -> Any:
 _NEXT = """
 select position, key, correlation, payload from runtime_message
  where stream_id = %s and lane = %s and position > %s and position <= %s order by position limit %s"""
+_NEXT_RAW = _NEXT.replace("payload from", "payload, previous from")
 
 
 def take(conn: Connection, taken: Claim, after: int, count: int, *, upto: int | None = None, raw: bool = False) -> list[Message]:
     """At most `count` messages after a position, in order, not beyond `upto` (default: the claim's own end). `raw`: not decoded yet."""
     end = upto if upto is not None else taken.upto
     with conn.cursor(binary=True) as cursor:
-        rows = cursor.execute(_NEXT, (taken.stream, taken.lane, after, end if end is not None else 2**62, count)).fetchall()
+        rows = cursor.execute(
+            _NEXT_RAW if raw else _NEXT, (taken.stream, taken.lane, after, end if end is not None else 2**62, count)
+        ).fetchall()
     start = prefix(taken.salt, taken.stream, taken.lane)
     if raw:
         return [
-            Message(position, key, payload, correlation or f"{start}{position:010x}")
-            for position, key, correlation, payload in rows
+            Message(position, key, payload, correlation or f"{start}{position:010x}", previous)
+            for position, key, correlation, payload, previous in rows
         ]
     documents = _documents.decode(b"[" + b",".join([row[3] for row in rows]) + b"]") if rows else []
     return [

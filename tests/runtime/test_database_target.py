@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,10 +12,11 @@ from runtime.ledger import database_target
 from runtime.ledger.append import Fenced, append
 from runtime.ledger.claims import claim
 from runtime.ledger.connections import Connection
+from runtime.ledger.copying import line
 from runtime.ledger.database_target import Table
 from runtime.ledger.parked import DatabaseServing, claim_parked, retry_in_database
-from runtime.ledger.parking import Unmappable
-from runtime.ledger.reading import Message
+from runtime.ledger.parking import Lines, Unmappable
+from runtime.ledger.reading import Message, decode
 from tests.runtime.make import Flow
 
 PRICES = Table("price_target", ("key",), ("key", "version", "amount"))
@@ -182,3 +183,48 @@ def test_a_closed_gate_stops_a_worker_in_the_middle_of_its_lane(prices: Connecti
     assert len(rows(prices)) == 1
     flow.expire()
     assert run(prices) == 4
+
+
+def by_lines(payloads: Sequence[bytes]) -> list[str] | None:
+    """The short way of `to_row`; a document it does not like sends the batch the ordinary way."""
+    documents = [decode(payload) for payload in payloads]
+    if any(document.get("bad") for document in documents):
+        return None
+    return [line((document["key"], document["version"], document.get("amount", 1))) for document in documents]
+
+
+def deliver_lines(conn: Connection) -> int:
+    passed = 0
+    while taken := claim(conn, owner="w"):
+        passed += database_target.deliver(conn, taken, PRICES, Lines(to_row, by_lines))
+    return passed
+
+
+def test_a_first_load_by_lines_gives_the_rows_of_the_ordinary_way(prices: Connection) -> None:
+    flow = Flow(prices)
+    flow.subscribe(kind="database", batch=200)
+    append(prices, flow.ref, [flow.item(f"k{i}", i) for i in range(300)])
+    assert deliver_lines(prices) == 300
+    assert rows(prices) == {f"k{i}": i for i in range(300)}
+    append(prices, flow.ref, [flow.item(f"k{i}", 1000 + i) for i in range(0, 300, 2)])
+    deliver_lines(prices)
+    assert rows(prices) == {f"k{i}": 1000 + i if i % 2 == 0 else i for i in range(300)}
+
+
+def test_rows_that_were_there_before_the_first_load_are_met_as_ever(prices: Connection) -> None:
+    prices.execute("insert into price_target values ('k5', 77, 1, 0), ('k6', 78, 1, 999999)")
+    flow = Flow(prices)
+    flow.subscribe(kind="database", batch=200)
+    append(prices, flow.ref, [flow.item(f"k{i}", i) for i in range(300)])
+    assert deliver_lines(prices) == 300
+    assert rows(prices) == {f"k{i}": 78 if i == 6 else i for i in range(300)}, "an older position never wins"
+
+
+def test_one_bad_document_in_a_batch_of_lines_is_set_aside_alone(prices: Connection) -> None:
+    flow = Flow(prices)
+    flow.subscribe(kind="database", batch=200)
+    append(prices, flow.ref, [flow.item(f"k{i}", i, bad=i == 100, amount=-1 if i == 200 else 1) for i in range(300)])
+    assert deliver_lines(prices) == 300
+    assert rows(prices) == {f"k{i}": i for i in range(300) if i not in (100, 200)}
+    dead = prices.execute("select key, reason_class from runtime_parked where state = 'dead' order by key").fetchall()
+    assert dead == [("k100", "mapping"), ("k200", "refused")]
