@@ -109,6 +109,15 @@ def may_end_subscription(viewer: Viewer, subscription: Subscription) -> Permissi
     return Permission(False, f"Only {subscription.application.team or 'the consumer'} may end this subscription.")
 
 
+def may_plan_move(viewer: Viewer, subscription: Subscription) -> Permission:
+    """Where a consumer goes is said by its own team or by the owner of the API, who has asked them."""
+    owner = subscription.version.api.owner_team_id
+    if may_end_subscription(viewer, subscription) or (owner is not None and owner in viewer.team_ids):
+        return ALLOWED
+    consumer = subscription.application.team or "the consumer"
+    return Permission(False, f"{consumer} or {subscription.version.api.owner_team or 'the owner of the API'} says where it goes.")
+
+
 def may_steward(viewer: Viewer) -> Permission:
     """Teams, systems, campaigns and bulk imports are the architects' work."""
     if viewer.sees_everything or _stewards(viewer):

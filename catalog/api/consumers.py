@@ -81,7 +81,9 @@ class SubscriptionList(CatalogView, generics.ListAPIView):  # type: ignore[type-
         if getattr(self, "swagger_fake_view", False):
             return Subscription.objects.none()
         visible = permissions.visible(self.viewer)
-        return Subscription.objects.filter(version__api__in=visible).select_related("application", "version__api", "environment")
+        return Subscription.objects.filter(version__api__in=visible).select_related(
+            "application", "version__api", "environment", "moves_to"
+        )
 
     @extend_schema(operation_id="subscriptions_list", tags=["catalog"], summary="Subscriptions of APIs that the caller may see")
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -133,8 +135,27 @@ class SubscriptionEnd(CatalogView):
         )  # type: ignore[arg-type]
 
 
+class SubscriptionMove(CatalogView):
+    """The dated migration of a consumer, said by its team or by the owner of the API. A retirement waits for every live consumer
+    whose day has not come, or who was seen after it."""
+
+    @extend_schema(operation_id="subscriptions_move", tags=["catalog"], summary="Say where a consumer goes, and when", request=shapes.MoveSerializer,
+                   responses=shapes.SubscriptionSerializer, parameters=[IF_MATCH],
+                   examples=[OpenApiExample("To v3", value={"moves_to": "v3", "moves_on": "2027-03-31"}, request_only=True)])  # fmt: skip
+    def put(self, request: Request, subscription_id: int) -> Response:
+        _visible(subscription_id, self)
+        data = self.validated(shapes.MoveSerializer)
+
+        def check(present: Subscription) -> None:
+            require_match(request, etag_of(dict(shapes.SubscriptionSerializer(present).data)))
+
+        row = subscriptions.plan_move(subscription_id, actor=self.person, check=check, **data)
+        body = dict(shapes.SubscriptionSerializer(row).data)
+        return Response(body, headers={"ETag": etag_of(body)})
+
+
 def _visible(subscription_id: int, view: CatalogView) -> Subscription:
-    rows = Subscription.objects.select_related("application", "version__api", "environment")
+    rows = Subscription.objects.select_related("application", "version__api", "environment", "moves_to")
     found = rows.filter(pk=subscription_id, version__api__in=permissions.visible(view.viewer)).first()
     if found is None:
         raise NotFound("subscription.unknown", f"There is no subscription {subscription_id}, or you may not see it.")

@@ -275,6 +275,9 @@ class SubscriptionSerializer(serializers.Serializer[Any]):
     valid_from = serializers.DateTimeField(allow_null=True)
     valid_until = serializers.DateTimeField(allow_null=True)
     moves_on = serializers.DateField(allow_null=True)
+    moves_to = serializers.CharField(
+        source="moves_to.label", allow_null=True, default=None, help_text="Label of the version that it moves to"
+    )
     last_seen_at = serializers.DateTimeField(allow_null=True)
 
 
@@ -285,6 +288,17 @@ class SubscribeSerializer(serializers.Serializer[Any]):
     justification = PlainText(max_length=4000, required=False, allow_blank=True, default="")
     valid_from = serializers.DateTimeField(required=False, allow_null=True, default=None)
     valid_until = serializers.DateTimeField(required=False, allow_null=True, default=None)
+
+
+class MoveSerializer(serializers.Serializer[Any]):
+    moves_to = PlainText(
+        max_length=100,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="Label of a published version of the same API; empty: it stops",
+    )
+    moves_on = serializers.DateField(allow_null=True, help_text="The day by which it has moved; null takes the plan back")
 
 
 class DecisionSerializer(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from catalog.api import apis, consumers, facts, versions
+from catalog.api import apis, campaigns, consumers, facts, versions
 
 app_name = "catalog-api"
 
@@ -28,6 +28,9 @@ urlpatterns = [
     path("subscriptions/<int:subscription_id>", consumers.SubscriptionDetail.as_view(), name="subscription"),
     path("subscriptions/<int:subscription_id>/decision", consumers.SubscriptionDecision.as_view(), name="subscription-decision"),
     path("subscriptions/<int:subscription_id>/end", consumers.SubscriptionEnd.as_view(), name="subscription-end"),
+    path("subscriptions/<int:subscription_id>/move", consumers.SubscriptionMove.as_view(), name="subscription-move"),
+    path("campaigns", campaigns.CampaignList.as_view(), name="campaigns"),
+    path("campaigns/<slug:key>", campaigns.CampaignDetail.as_view(), name="campaign"),
     path("usage", consumers.UsageReports.as_view(), name="usage"),
     path("search", facts.Search.as_view(), name="search"),
     path("systems-of-record", facts.SystemsOfRecord.as_view(), name="systems-of-record"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -71,7 +71,7 @@ class VersionFacts:
 @dataclass(frozen=True, slots=True)
 class ConsumerFacts:
     """An application's use of one version in one environment. `state` is the subscription's, "unsubscribed" where usage was
-    reported without any subscription. `calls` counts the reported days, None where nothing was ever reported."""
+    reported without any subscription. `moves_on` and `moves_to` (a label) are its dated migration. `calls` counts the reported days, None where nothing was ever reported."""
 
     application_key: str
     name: str
@@ -85,6 +85,14 @@ class ConsumerFacts:
     calls: int | None = None
     subscription_id: int | None = None
     version_reference: str = ""
+    moves_on: date | None = None
+    moves_to: str = ""
+
+    def has_moved(self, at: datetime) -> bool:
+        """True when the day of its dated migration has come and nothing was seen of it since."""
+        if self.moves_on is None or self.moves_on > at.date():
+            return False
+        return self.last_seen_at is None or self.last_seen_at.date() <= self.moves_on
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -22,12 +23,13 @@ select a.key as application_key, a.name, a.team_id, coalesce(t.key, '') as team_
        case when s.id is null then 'unsubscribed'
             when s.state = 'active' and s.valid_until <= clock_timestamp() then 'expired' else s.state end as state,
        greatest(s.last_seen_at, u.last_seen_at) as last_seen_at, s.valid_until, s.valid_from, u.calls, s.id as subscription_id,
-       api.slug || '@' || v.label as version_reference
+       api.slug || '@' || v.label as version_reference, s.moves_on, coalesce(m.label, '') as moves_to
   from pairs p join catalog_application a on a.id = p.application_id join catalog_environment e on e.id = p.environment_id
   join catalog_apiversion v on v.id = p.version_id join catalog_api api on api.id = v.api_id
   left join catalog_team t on t.group_id = a.team_id
   left join subscribed s on (s.version_id, s.application_id, s.environment_id) = (p.version_id, p.application_id, p.environment_id)
   left join used u on (u.version_id, u.application_id, u.environment_id) = (p.version_id, p.application_id, p.environment_id)
+  left join catalog_apiversion m on m.id = s.moves_to_id
  where (%(environment)s::text is null or e.key = %(environment)s)
  order by u.calls desc nulls last, a.name, e.position limit %(limit)s
 """
@@ -50,3 +52,9 @@ def of_version(version_id: int, *, environment: str | None = None, limit: int = 
 def live_of_version(version_id: int, *, environment: str | None = None) -> list[ConsumerFacts]:
     """Those that would notice its end: an active or requested subscription, or calls in the last 30 days."""
     return [c for c in of_version(version_id, environment=environment) if c.state in {"active", "requested"} or c.calls]
+
+
+def blocking_retirement(version_id: int, at: datetime) -> list[ConsumerFacts]:
+    """Live consumers without a dated migration that has been kept: those that a retirement at this time would break. A date that lies
+    ahead is a promise and blocks still; calls after the date say that it was not kept."""
+    return [c for c in live_of_version(version_id) if not c.has_moved(at)]

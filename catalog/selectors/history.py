@@ -19,7 +19,7 @@ WORDS = {
     "version_confirmed": "confirmed by a decision", "version_deprecated": "deprecated", "version_retired": "retired",
     "version_contract_changed": "contract changed", "version_contract_replaced": "contract replaced", "contract_revision_proposed": "contract revision proposed",
     "subscription_requested": "subscription asked for", "subscription_approved": "subscription approved", "subscription_refused": "subscription refused",
-    "subscription_ended": "subscription ended", "subscription_move_promised": "move promised", "tier_changed": "SLA tier changed",
+    "subscription_ended": "subscription ended", "subscription_move_planned": "move planned", "tier_changed": "SLA tier changed",
 }  # fmt: skip
 
 

@@ -177,8 +177,8 @@ def retire(
 ) -> VersionFacts:
     """deprecated → retired, at or after its sunset, when nobody uses it any more.
 
-    A consumer with an active or requested subscription, or with calls in the last 30 days, blocks unless it stands in
-    `waived_applications`. Contract and history stay readable.
+    A consumer with an active or requested subscription, or with calls in the last 30 days, blocks unless the day of its dated
+    migration has come and it was not seen since, or it stands in `waived_applications`. Contract and history stay readable.
     """
     with transaction.atomic():
         version = _locked(version_id)
@@ -186,7 +186,7 @@ def retire(
         now = clock.now()
         if version.sunset_at is None or version.sunset_at > now:
             raise Conflict("version.before_sunset", f"{version} was promised until {version.sunset_at}; it retires afterwards.")
-        left = [c for c in consumers.live_of_version(version_id) if c.application_key not in waived_applications]
+        left = [c for c in consumers.blocking_retirement(version_id, now) if c.application_key not in waived_applications]
         if left:
             raise Conflict("version.still_used", f"{len(left)} consumer(s) still use {version}: {', '.join(c.application_key for c in left[:5])}.",
                            {"consumers": [c.application_key for c in left]})  # fmt: skip

@@ -60,6 +60,7 @@ def of_subscription(subscription: Subscription) -> dict[str, Any]:
         "valid_from": _iso(subscription.valid_from),
         "valid_until": _iso(subscription.valid_until),
         "moves_on": _iso(subscription.moves_on),
+        "moves_to": subscription.moves_to.label if subscription.moves_to else None,
     }
 
 

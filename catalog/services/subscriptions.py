@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
@@ -127,24 +128,55 @@ def end(subscription_id: int, *, actor: User, note: str = "") -> Subscription:
     return row
 
 
-def promise_move(subscription_id: int, *, actor: User, moves_on: date | None) -> Subscription:
-    """The day on which this consumer will be on the successor."""
+def plan_move(
+    subscription_id: int,
+    *,
+    actor: User,
+    moves_to: str = "",
+    moves_on: date | None,
+    check: Callable[[Subscription], None] | None = None,
+) -> Subscription:
+    """The dated migration of a consumer: the version (a label of the same API) that it goes to, "" for none at all, and the day by
+    which it will have gone. Without a day the plan is taken back. `check` may refuse the locked row (If-Match).
+
+    Raises Invalid for a version that is not published, lies behind the present one, or ends before the day; Conflict where nothing is
+    used any more; Forbidden for others than the consumer's team and the API's owner.
+    """
     with transaction.atomic():
         row = _locked(subscription_id)
-        allowed = permissions.may_end_subscription(Viewer.of(actor), row)
+        allowed = permissions.may_plan_move(Viewer.of(actor), row)
         if not allowed:
             raise Forbidden("subscription.not_yours", allowed.reason)
+        if check:
+            check(row)
+        if row.state not in (Subscription.State.ACTIVE, Subscription.State.REQUESTED):
+            raise Conflict("subscription.not_open", "This use has ended; there is nothing to move.")
+        found = Findings()
+        target = (
+            ApiVersion.objects.filter(api_id=row.version.api_id, label=moves_to).first()
+            if moves_to and "\x00" not in moves_to
+            else None
+        )
+        if moves_to and (target is None or target.pk == row.version_id or target.state != lifecycle.PUBLISHED):
+            found.add("/moves_to", "Choose another, published version of this API.")
+        if moves_to and moves_on is None:
+            found.add("/moves_on", "Say by which day.")
+        if target is not None and moves_on is not None and target.sunset_at is not None and target.sunset_at.date() <= moves_on:
+            found.add("/moves_to", f"{target.label} itself ends on {target.sunset_at:%d %b %Y}.")
+        if moves_on is not None and moves_on < clock.now().date() and moves_on != row.moves_on:
+            found.add("/moves_on", "This day has passed.")
+        found.require_none("subscription.move", "The plan cannot be taken over.")
         before = snapshots.of_subscription(row)
-        row.moves_on = moves_on
-        row.save(update_fields=["moves_on"])
-        _say(row, "subscription_move_promised", actor, before)
+        row.moves_on, row.moves_to = moves_on, target
+        row.save(update_fields=["moves_on", "moves_to"])
+        _say(row, "subscription_move_planned", actor, before)
     return row
 
 
 def _locked(subscription_id: int) -> Subscription:
     row = (
         Subscription.objects.select_for_update(of=("self",))
-        .select_related("version__api__owner_team", "application__team", "environment")
+        .select_related("version__api__owner_team", "application__team", "environment", "moves_to")
         .filter(pk=subscription_id)
         .first()
     )

@@ -16,6 +16,7 @@ from catalog.selectors import apis, consumers, contracts, dependencies, history,
 from catalog.selectors.headers import lifecycle_headers
 from catalog.services import comparisons
 from catalog.web import links
+from catalog.web.states import SUBSCRIPTIONS
 from kernel import clock, tones
 from kernel.errors import NotFound
 from kernel.viewer import Viewer
@@ -124,21 +125,13 @@ def _lives(versions: list[apis.VersionLine]) -> list[timeline.Life]:
 def _consumers_context(versions: list[apis.VersionLine], used: list[Any]) -> dict[str, Any]:
     series = apis.daily_calls([v.id for v in versions])
     lines = []
+    ending = {v.reference for v in versions if v.sunset_at}
     for consumer in used:
         label = consumer.version_reference.partition("@")[2]
-        lines.append({"consumer": consumer, "label": label, "series": series.get((consumer.application_key, label, consumer.environment)),
-                      "tone": _SUBSCRIPTION.get(consumer.state, tones.quiet(consumer.state))})  # fmt: skip
+        lines.append({"consumer": consumer, "label": label, "ends": consumer.version_reference in ending, "series": series.get((consumer.application_key, label, consumer.environment)),
+                      "tone": SUBSCRIPTIONS.get(consumer.state, tones.quiet(consumer.state))})  # fmt: skip
     total = sum(c.calls for c in used if c.calls)
     return {"consumer_lines": lines, "total_calls": total if any(c.calls is not None for c in used) else None}
-
-
-_SUBSCRIPTION = {
-    "active": tones.ok("Subscribed"),
-    "requested": tones.wait("Asked for"),
-    "expired": tones.stop("Expired"),
-    "ended": tones.quiet("Ended"),
-    "unsubscribed": tones.stop("No subscription", "alert"),
-}
 
 
 @require_GET

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from catalog.domain.scorecards import POINTS
 from catalog.models import Api, ApiEntity, Application, BusinessEntity, Domain, Environment, SlaTier, System, Team
 from kernel.errors import DomainError
 from kernel.viewer import Viewer
@@ -189,3 +190,48 @@ class ImportForm(PlainForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["owner_team"].choices = [EMPTY, *Team.objects.filter(retired_at=None).values_list("key", "name")]  # type: ignore[attr-defined]
+
+
+class CampaignForm(PlainForm):
+    """A scorecard point and the day by which it should hold. `key` only at the beginning."""
+
+    key = forms.CharField(max_length=60, label="Short name", help_text="In addresses. Cannot change later.", required=False)
+    name = forms.CharField(max_length=160, label="Name", required=False)
+    point = forms.ChoiceField(label="What should hold", required=False, choices=[EMPTY, *POINTS.items()])
+    due_on = forms.DateField(label="Until", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    owner_team = forms.ChoiceField(label="Who drives it", required=False)
+    purpose = forms.CharField(
+        max_length=4000, required=False, label="Why, and where help is", widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+    def __init__(self, *args: Any, beginning: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not beginning:
+            del self.fields["key"]
+        self.fields["owner_team"].choices = [EMPTY, *Team.objects.filter(retired_at=None).values_list("key", "name")]  # type: ignore[attr-defined]
+
+
+class ApplicationForm(PlainForm):
+    """A consumer and the team that answers for it. `key` only at registration."""
+
+    key = forms.CharField(max_length=100, label="Short name", help_text="In addresses and usage reports. Cannot change later.")
+    name = forms.CharField(max_length=200, label="Name")
+    team = forms.ChoiceField(label="Team", required=False)
+    description = forms.CharField(max_length=4000, required=False, label="What it does", widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, *args: Any, viewer: Viewer, registering: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not registering:
+            del self.fields["key"]
+        self.fields["team"].choices = _teams(viewer)  # type: ignore[attr-defined]
+
+
+class MoveForm(PlainForm):
+    """Where a consumer goes, and when."""
+
+    moves_to = forms.ChoiceField(label="Moves to", required=False)
+    moves_on = forms.DateField(label="By", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *args: Any, versions: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["moves_to"].choices = [("", "Nothing: it stops using it"), *versions]  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from catalog.domain import lifecycle
 from catalog.models import Subscription
 from catalog.selectors import apis
 from catalog.services import subscriptions
-from catalog.web.forms import DecisionForm, SubscribeForm
+from catalog.web.forms import DecisionForm, MoveForm, SubscribeForm
 from catalog.web.people import person
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from kernel.viewer import Viewer
@@ -66,15 +66,7 @@ def subscriptions_list(request: HttpRequest) -> HttpResponse:
 def decide(request: HttpRequest, subscription_id: int) -> HttpResponse:
     """The owner's answer; for everybody else what was asked and what became of it."""
     viewer = Viewer.of(request.user)
-    row = (
-        Subscription.objects.select_related(
-            "application__team", "version__api__owner_team", "environment", "requested_by", "decided_by"
-        )
-        .filter(pk=subscription_id, version__api__in=permissions.visible(viewer))
-        .first()
-    )
-    if row is None:
-        raise NotFound("subscription.unknown", "There is no such subscription, or you may not see it.")
+    row = _find(subscription_id, viewer)
     form = DecisionForm(
         request.POST if request.method == "POST" else None,
         initial={"valid_until": row.valid_until.date() if row.valid_until else None},
@@ -102,5 +94,61 @@ def decide(request: HttpRequest, subscription_id: int) -> HttpResponse:
         "form": form,
         "permission": permissions.may_decide_subscription(viewer, row),
         "ending": permissions.may_end_subscription(viewer, row),
+        "moving": _move_form(row, None),
+        "may_move": permissions.may_plan_move(viewer, row),
     }
     return render(request, "catalog/subscription.html", context, status=422 if form.is_bound else 200)
+
+
+def _find(subscription_id: int, viewer: Viewer) -> Subscription:
+    row = (
+        Subscription.objects.select_related(
+            "application__team",
+            "version__api__owner_team",
+            "version__successor",
+            "environment",
+            "requested_by",
+            "decided_by",
+            "moves_to",
+        )
+        .filter(pk=subscription_id, version__api__in=permissions.visible(viewer))
+        .first()
+    )
+    if row is None:
+        raise NotFound("subscription.unknown", "There is no such subscription, or you may not see it.")
+    return row
+
+
+def _move_form(row: Subscription, data: Any) -> MoveForm:
+    """The versions that it may go to: published ones of the API, the named successor first proposed."""
+    published = row.version.api.versions.filter(state=lifecycle.PUBLISHED).exclude(pk=row.version_id).order_by("-position", "-id")
+    versions = [(v.label, v.label) for v in published]
+    successor = (
+        row.version.successor.label if row.version.successor and row.version.successor.api_id == row.version.api_id else ""
+    )
+    proposed = row.moves_to.label if row.moves_to else "" if row.moves_on else successor
+    return MoveForm(data, versions=versions, initial={"moves_to": proposed, "moves_on": row.moves_on})
+
+
+@require_http_methods(["GET", "POST"])
+def move(request: HttpRequest, subscription_id: int) -> HttpResponse:
+    """Where this consumer goes, and when; an empty day takes the plan back."""
+    viewer = Viewer.of(request.user)
+    row = _find(subscription_id, viewer)
+    if request.method == "GET":
+        return redirect("catalog:subscription", subscription_id=row.pk)
+    form = _move_form(row, request.POST)
+    if form.is_valid():
+        try:
+            given = form.cleaned_data
+            subscriptions.plan_move(row.pk, actor=person(request), moves_to=given["moves_to"], moves_on=given["moves_on"])
+        except (Invalid, Conflict) as error:
+            form.take(error)
+        else:
+            messages.success(request, "The plan is recorded." if given["moves_on"] else "The plan is taken back.")
+            return redirect("catalog:subscription", subscription_id=row.pk)
+    context = {
+        "row": row, "form": DecisionForm(), "permission": permissions.may_decide_subscription(viewer, row), "moving": form,
+        "ending": permissions.may_end_subscription(viewer, row), "may_move": permissions.may_plan_move(viewer, row),
+    }  # fmt: skip
+    return render(request, "catalog/subscription.html", context, status=422)

@@ -12,6 +12,7 @@ from catalog.models import Application, Domain, ImportRun, System, Team
 from catalog.selectors import scorecards
 from catalog.services import importing
 from catalog.services.importing.sources import Source
+from catalog.web.campaigns import line_of
 from catalog.web.forms import ImportForm
 from catalog.web.people import person
 from kernel import clock, tones
@@ -54,21 +55,7 @@ def scorecards_page(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("team", "")
     rows = scorecards.of_apis(viewer=viewer, team=wanted if "\x00" not in wanted else "")
     cards = [card for _, card in rows]
-    today = clock.now().date()
-    campaigns = []
-    for campaign in scorecards.campaigns():
-        reached, possible = cards_of.share(cards, campaign.point)
-        late = campaign.due_on < today and reached < possible
-        tone = tones.ok("Reached") if possible and reached == possible else tones.stop("Late") if late else tones.wait("Running")
-        campaigns.append(
-            {
-                "campaign": campaign,
-                "reached": reached,
-                "possible": possible,
-                "tone": tone,
-                "title": cards_of.POINTS.get(campaign.point, ""),
-            }
-        )
+    campaigns = [line_of(campaign, cards) for campaign in scorecards.campaigns()]
     points = [(title, *cards_of.share(cards, key)) for key, title in cards_of.POINTS.items()]
     context = {
         "rows": rows,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from catalog.web import api_pages, browse, compare, records, register, subscriptions, teams
+from catalog.web import api_pages, applications, browse, campaigns, compare, records, register, subscriptions, teams
 
 app_name = "catalog"
 
@@ -23,8 +23,17 @@ urlpatterns = [
     path("catalog/apis/<slug:slug>/subscribe/", subscriptions.subscribe, name="subscribe"),
     path("catalog/subscriptions/", subscriptions.subscriptions_list, name="subscriptions"),
     path("catalog/subscriptions/<int:subscription_id>/", subscriptions.decide, name="subscription"),
+    path("catalog/subscriptions/<int:subscription_id>/move/", subscriptions.move, name="move-subscription"),
     path("catalog/dependencies/", records.dependencies, name="dependencies"),
     path("catalog/scorecards/", teams.scorecards_page, name="scorecards"),
+    path("catalog/campaigns/", campaigns.listed, name="campaigns"),
+    path("catalog/campaigns/begin/", campaigns.begin, name="begin-campaign"),
+    path("catalog/campaigns/<slug:key>/", campaigns.campaign, name="campaign"),
+    path("catalog/campaigns/<slug:key>/edit/", campaigns.edit, name="edit-campaign"),
+    path("catalog/applications/", applications.listed, name="applications"),
+    path("catalog/applications/add/", applications.add, name="add-application"),
+    path("catalog/applications/<slug:key>/", applications.application, name="application"),
+    path("catalog/applications/<slug:key>/edit/", applications.edit, name="edit-application"),
     path("catalog/imports/", teams.imports, name="imports"),
     path("catalog/imports/<int:run_id>/", teams.import_run, name="import"),
     path("systems-of-record/", records.systems_of_record, name="systems-of-record"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
 from django.urls import URLPattern
 
 from catalog.api import urls
-from catalog.models import Dependency
+from catalog.models import Dependency, Subscription
+from catalog.services import campaigns
 from tests.catalog import make
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +32,8 @@ def _case(name: str) -> tuple[str, str, Any, str]:
     version = "/api/v1/apis/price-api/versions/v3"
     contract = make.contract("price-v3.yaml").decode().replace("openapi:", "# again\nopenapi:", 1) + "\nx-more: 1\n"
     dependency = Dependency.objects.filter(api__slug="price-api").first()
+    subscription = Subscription.objects.filter(application__key="till", state="active").first()
+    move = f"/api/v1/subscriptions/{subscription.pk if subscription else 0}"
     cases: dict[str, tuple[str, str, Any, str]] = {
         "api": ("/api/v1/apis/price-api", "", {"purpose": "Another sentence about prices."}, "piet"),
         "application": ("/api/v1/applications/till", "", {"name": "Tills"}, "stan"),
@@ -37,6 +41,7 @@ def _case(name: str) -> tuple[str, str, Any, str]:
         "version-contract": (f"{version}/contract", "", {"content": contract, "file_name": "price.yaml"}, "piet"),
         "version-endpoints": (f"{version}/endpoints", version, {"environment": "test", "url": "https://price.example"}, "piet"),
         "dependency": (f"/api/v1/dependencies/{dependency.pk if dependency else 0}", "", None, "piet"),
+        "subscription-move": (f"{move}/move", move, {"moves_to": "", "moves_on": "2099-12-31"}, "stan"),
     }
     return cases[name]
 
@@ -44,6 +49,7 @@ def _case(name: str) -> tuple[str, str, Any, str]:
 @pytest.fixture(autouse=True)
 def _estate(db: None) -> None:
     make.estate()
+    campaigns.begin(actor=make.person("ada"), key="owned", name="Owned", point="owner", due_on=date(2099, 1, 1))
     if not Dependency.objects.filter(api__slug="price-api").exists():
         answer = make.client("piet").post(
             "/api/v1/apis/price-api/dependencies", {"needs_system": "erp"}, content_type="application/json"

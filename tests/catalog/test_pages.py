@@ -20,7 +20,8 @@ PAGES = [
     "/catalog/apis/price-api/compare/?from=v1&to=v2", "/catalog/apis/price-api/compare/?from=v1&to=v2&reading=tree",
     "/catalog/apis/price-api/compare/?from=v1&to=v2&reading=text", "/catalog/apis/price-api/consumers/?version=v2", "/catalog/apis/price-api/changes/",
     "/catalog/apis/price-api/integrations/", "/catalog/apis/price-api/subscribe/", "/catalog/subscriptions/", "/catalog/dependencies/?focus=price-api",
-    "/catalog/scorecards/", "/catalog/scorecards/?team=pricing", "/catalog/imports/", "/systems-of-record/",
+    "/catalog/scorecards/", "/catalog/scorecards/?team=pricing", "/catalog/campaigns/", "/catalog/campaigns/begin/", "/catalog/applications/", "/catalog/applications/?q=till&mine=1",
+    "/catalog/applications/till/", "/catalog/applications/till/edit/", "/catalog/applications/add/", "/catalog/imports/", "/systems-of-record/",
     "/systems-of-record/?entity=price&group=offer&scope=region:islands&focus=price-api", "/teams/", "/teams/pricing/", "/catalog/register/",
 ]  # fmt: skip
 
@@ -51,7 +52,8 @@ def statements(url: str, username: str = "ada") -> int:
 
 MOST = {
     "/catalog/": 5, "/catalog/?q=price": 6, "/catalog/apis/price-api/": 18, "/catalog/apis/price-api/versions/": 8, "/catalog/apis/price-api/consumers/": 9,
-    "/systems-of-record/": 17, "/catalog/dependencies/": 5, "/catalog/scorecards/": 6, "/teams/": 3, "/catalog/subscriptions/": 4, "/api/v1/apis": 2,
+    "/systems-of-record/": 17, "/catalog/dependencies/": 5, "/catalog/scorecards/": 6, "/catalog/applications/": 5, "/catalog/applications/till/": 5, "/catalog/campaigns/": 6,
+    "/teams/": 3, "/catalog/subscriptions/": 4, "/api/v1/apis": 2,
     "/api/v1/subscriptions": 2, "/api/v1/dependencies": 2,
 }  # fmt: skip
 
@@ -259,7 +261,7 @@ def test_no_query_string_ever_makes_an_error_of_ours(path, junk):
 
 
 _FORMS = ["/catalog/register/", "/catalog/searches/", "/catalog/apis/price-api/edit/", "/catalog/apis/price-api/subscribe/", "/catalog/apis/price-api/versions/add/",
-          "/catalog/imports/"]  # fmt: skip
+          "/catalog/imports/", "/catalog/campaigns/begin/", "/catalog/applications/add/", "/catalog/applications/till/edit/"]  # fmt: skip
 _FIELDS = ["step", "upload", "text", "slug", "name", "label", "owner_team", "tier", "domain", "query", "forget", "application", "version", "environment", "valid_until",
            "justification", "notes", "dry_run", "purpose"]  # fmt: skip
 

@@ -1,0 +1,16 @@
+"""How the states of a use are read, wherever they stand."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kernel import tones
+from kernel.tones import Tone
+
+SUBSCRIPTIONS: Final[dict[str, Tone]] = {
+    "active": tones.ok("Subscribed"),
+    "requested": tones.wait("Asked for"),
+    "expired": tones.stop("Expired"),
+    "ended": tones.quiet("Ended"),
+    "unsubscribed": tones.stop("No subscription", "alert"),
+}
