@@ -17,12 +17,13 @@ DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
 SALES, PRICES = "campaign-sales", "campaign-prices"
 STORES = ("1", "2")
 TABLE = "campaign_price"
+ONCE = 10_000  # items from this number on have one price in their life
 REFUSED_FROM = 4  # prices of every 17th item are refused from this version on: dead letters, and others waiting behind them
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Batches of one till. Batch n holds `sales` new sales and one new version of `prices` items, each item at most once."""
+    """Batches of one till. Batch n holds `sales` new sales and one new version of `prices` items."""
 
     seed: int
     till: int
@@ -61,10 +62,16 @@ class Plan:
 
     def _prices(self, number: int) -> list[dict[str, Any]]:
         made = []
-        for i in range(self.prices):
-            item, version = divmod_item(number * self.prices + i, self.items)
+        for item, version in self._items(number):
             made.append(price(name(self.seed, self.till, item), item, version))
         return made
+
+    def _items(self, number: int) -> Iterator[tuple[int, int]]:
+        """(item, version): the first of each batch is priced only once, so that nothing newer can hide its loss; the others in turn."""
+        yield ONCE + number, 1
+        for i in range(self.prices - 1):
+            version, item = divmod(number * (self.prices - 1) + i, self.items)
+            yield item, version + 1
 
     def expected_sales(self) -> set[str]:
         return {self.sale(number, i) for number in range(self.batches) for i in range(self.sales)}
@@ -72,15 +79,10 @@ class Plan:
     def expected_prices(self) -> dict[str, int]:
         """Newest version by item."""
         newest: dict[str, int] = {}
-        for count in range(self.batches * self.prices):
-            item, version = divmod_item(count, self.items)
-            newest[name(self.seed, self.till, item)] = version
+        for number in range(self.batches):
+            for item, version in self._items(number):
+                newest[name(self.seed, self.till, item)] = version
         return newest
-
-
-def divmod_item(count: int, items: int) -> tuple[int, int]:
-    version, item = divmod(count, items)
-    return item, version + 1
 
 
 def name(seed: int, till: int, item: int) -> str:
