@@ -11,6 +11,7 @@ from psycopg.types.range import TimestamptzRange
 
 from governance.domain.freeze import Scope, covers
 from governance.models import FreezeInterval, FreezeWindow
+from kernel import statements
 
 SCOPE_FIELDS = ("environment", "tier", "domain", "system", "channel", "banner")
 
@@ -57,10 +58,20 @@ def _between(start: datetime, end: datetime) -> list[Occurrence]:
     return [_occurrence(row) for row in rows.order_by("period")]
 
 
+_ACTIVE = """
+select w.id, w.name, w.reason, w.strictness, lower(i.period), upper(i.period), w.environment, w.tier, w.domain, w.system, w.channel, w.banner
+  from governance_freezeinterval i join governance_freezewindow w on w.id = i.freeze_id
+ where i.period @> %s::timestamptz and w.ended_at is null order by w.id
+"""
+
+
 def active(scope: Scope, at: datetime) -> list[Occurrence]:
     """Every window that is open at `at` and covers the scope, notices included."""
-    rows = FreezeInterval.objects.select_related("freeze").filter(period__contains=at, freeze__ended_at=None)
-    return [o for o in map(_occurrence, rows.order_by("freeze_id")) if covers(o.scope, scope)]
+    found = [
+        Occurrence(pk, name, reason, strictness, starts, ends, dict(zip(SCOPE_FIELDS, limits, strict=True)))
+        for pk, name, reason, strictness, starts, ends, *limits in statements.rows(_ACTIVE, [at])
+    ]
+    return [occurrence for occurrence in found if covers(occurrence.scope, scope)]
 
 
 def touching(scope: Scope, start: datetime, end: datetime) -> list[Occurrence]:

@@ -12,9 +12,10 @@ from governance.domain import kinds, policy
 from governance.domain.checks import ChangeFacts, CheckContext
 from governance.domain.freeze import Scope
 from governance.domain.subject import Subject
-from governance.models import ApplicationRelease, Waiver
+from governance.models import ApplicationRelease
 from governance.selectors import freezes, policies
 from governance.services import approvals, upgrade_order
+from kernel import statements
 from kernel.errors import DomainError, NotApproved
 
 _APPROVAL_WORDS = {
@@ -129,19 +130,27 @@ def _pinned(pinned: str, present: str | None, as_of: datetime) -> str:
         return "uncompared"
 
 
+_PROVIDERS = """
+select 'running', p.name from governance_applicationrelease r cross join unnest(r.provides) p (name)
+ where r.environment = %(environment)s and r.ended_at is null and r.provides && %(versions)s::varchar[] and p.name = any(%(versions)s)
+union
+select 'ours', p.name from governance_applicationrelease r cross join unnest(r.provided_apis) p (name)
+ where r.provided_apis && %(apis)s::varchar[] and p.name = any(%(apis)s)
+"""
+
+
 def _providers(mine: Mapping[str, VersionFacts], environment: str) -> dict[str, str]:
     """`running`: a recorded application provides it here. `external`: nobody ever recorded that they provide this API (a vendor's)."""
-    rows = ApplicationRelease.objects.filter(environment=environment, ended_at=None, provides__overlap=list(mine))
-    running = {reference for provided in rows.values_list("provides", flat=True) for reference in provided}
-    slugs = sorted({v.api_slug for v in mine.values()})
-    ours = {
-        slug
-        for listed in ApplicationRelease.objects.filter(provided_apis__overlap=slugs).values_list("provided_apis", flat=True)[
-            :500
-        ]
-        for slug in listed
+    asked = {"environment": environment, "versions": list(mine), "apis": sorted({v.api_slug for v in mine.values()})}
+    found = set(statements.rows(_PROVIDERS, asked))
+    return {
+        reference: "running"
+        if ("running", reference) in found
+        else "missing"
+        if ("ours", version.api_slug) in found
+        else "external"
+        for reference, version in mine.items()
     }
-    return {ref: "running" if ref in running else "missing" if v.api_slug in ours else "external" for ref, v in mine.items()}
 
 
 def _relation_to_predecessor(version: VersionFacts) -> str:
@@ -265,23 +274,22 @@ def _violations(subject: Subject, environment: str, as_of: datetime) -> dict[str
     return _counted(sorted(set(said)))
 
 
+_WAIVERS = """
+select id, rule, subject_id, reason, starts_at, expires_at from governance_waiver
+ where subject_kind in ('version', 'integration') and subject_id = any(%s) and environment = %s and state = 'granted'
+   and starts_at <= %s and expires_at > %s order by id
+"""
+
+
 def _waivers(subjects: Sequence[str], environment: str, as_of: datetime) -> dict[str, Any]:
-    rows = Waiver.objects.filter(
-        subject_kind__in=["version", "integration"],
-        subject_id__in=list(subjects),
-        environment=environment,
-        state=Waiver.State.GRANTED,
-        starts_at__lte=as_of,
-        expires_at__gt=as_of,
-    )
     found = {
-        str(w.pk): {
-            "rule": w.rule,
-            "subject": w.subject_id,
-            "reason": w.reason,
-            "starts_at": w.starts_at.isoformat(),
-            "expires_at": w.expires_at.isoformat(),
+        str(pk): {
+            "rule": rule,
+            "subject": subject,
+            "reason": reason,
+            "starts_at": starts.isoformat(),
+            "expires_at": expires.isoformat(),
         }
-        for w in rows
+        for pk, rule, subject, reason, starts, expires in statements.rows(_WAIVERS, [list(subjects), environment, as_of, as_of])
     }
     return _counted(found)
