@@ -69,7 +69,7 @@
     }
   });
 
-  // Reviewers: j and k walk the rows, a, r and x open a decision, which is confirmed in its dialog. Without script the links lead to a page.
+  // Reviewers: j and k walk the rows, 1 to 9 the tabs, a, r and x open a decision, which is confirmed in its dialog. Without script the links lead to a page.
   const openDecision = (link) => {
     const dialog = document.getElementById(`decide-${link.dataset.decide}`);
     if (!dialog || !dialog.showModal) return false;
@@ -84,6 +84,11 @@
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]:not([data-inline])")) return;
     const link = document.querySelector(`a[data-decide][data-key="${CSS.escape(event.key)}"]`);
     if (link) { event.preventDefault(); openDecision(link); return; }
+    if (/^[1-9]$/.test(event.key)) {
+      const tab = document.querySelectorAll("nav.tabs a")[Number(event.key) - 1];
+      if (tab) { event.preventDefault(); tab.click(); }
+      return;
+    }
     if (event.key !== "j" && event.key !== "k") return;
     const rows = [...document.querySelectorAll("[data-review-row] a.title")];
     if (!rows.length) return;

@@ -18,7 +18,7 @@ from governance.domain.subject import Subject
 from governance.models import BreakAcceptance, ChangeRequest, CheckResult
 from governance.selectors import rights
 from governance.services import policies
-from governance.web import frame, timeline, tones
+from governance.web import frame, policy_words, timeline, tones
 from kernel import audit
 from kernel.errors import DomainError
 
@@ -104,7 +104,8 @@ def evidence(request: HttpRequest, change_id: int) -> HttpResponse:
         "policies": change.policy_levels,
         "entries": entries,
         "acceptances": list(change.acceptances.select_related("person")),
-        "explanation": _explanation(change),
+        "explanation": (explanation := _explanation(change)),
+        "explained_rules": policy_words.rules(explanation.rules, {}) if explanation else [],
     }
     return render(request, "governance/evidence.html", context)
 

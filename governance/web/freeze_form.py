@@ -87,7 +87,11 @@ class FreezeForm(forms.Form):
 
     @property
     def calendar_fields(self) -> list[Any]:
-        return [self[name] for name, _ in _FIELDS[self.kind]]
+        return [self[name] for name, _ in _FIELDS[self.kind] if name != "days"]
+
+    @property
+    def days_field(self) -> Any:
+        return self["days"] if self.kind == "weekly" else None
 
     @property
     def scope_fields(self) -> list[Any]:

@@ -22,7 +22,7 @@ from governance.domain.subject import Subject
 from governance.models import Approval, BreakGlass, Policy, Waiver
 from governance.selectors import policies as selectors
 from governance.services import breakglass, policies, waivers
-from governance.web import tones
+from governance.web import policy_words, tones
 from governance.web.decisions import person
 from governance.web.new_change import MomentInput
 from kernel import clock
@@ -84,7 +84,10 @@ def policy_list(request: HttpRequest) -> HttpResponse:
         "form": form,
         "explained": explained,
         "error": error,
-        "active": [p for p in versions if p.state == Policy.State.ACTIVE],
+        "active": [(p, _rules(p)) for p in versions if p.state == Policy.State.ACTIVE],
+        "explained_seats": [(demand, policy_words.seat(demand.key, demand.count)) for demand in explained.slots]
+        if explained
+        else [],
         "versions": [{"policy": p, "tone": tones.POLICIES[p.state]} for p in versions],
         "may_propose": permissions.may_propose_policy(Viewer.of(request.user)),
     }
@@ -99,8 +102,12 @@ def policy_detail(request: HttpRequest, policy_id: int) -> HttpResponse:
         raise NotFound("policy.unknown", "There is no such policy.")
     flips = policies.preview(version.level, version.document) if version.state == Policy.State.DRAFT else None
     text = json.dumps(version.document, indent=2, ensure_ascii=False)
-    context = {"policy": version, "tone": tones.POLICIES[version.state], "flips": flips, "text": text}
+    context = {"policy": version, "tone": tones.POLICIES[version.state], "flips": flips, "text": text, "rules": _rules(version)}
     return render(request, "governance/policy.html", context)
+
+
+def _rules(policy: Policy) -> list[dict[str, Any]]:
+    return policy_words.rules(policy.document.get("rules", []), {kind.key: kind.label.lower() for kind in kinds.all_kinds()})
 
 
 class PolicyForm(forms.Form):

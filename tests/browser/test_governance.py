@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.urls import reverse
 
-from governance.models import Decision
-from governance.services import changes, freezes
+from governance.models import Decision, Policy, WebhookDelivery
+from governance.services import breakglass, changes, checks, freezes, webhooks
 from kernel import clock
 from tests.governance import make
 
@@ -41,8 +42,6 @@ def change(house: make.House):
         subjects=[make.thing(old=old, content={"fields": ["sku", "currency"], "owner": "price"}, consumers=[till])],
         actor=house.author,
     )
-    from governance.services import checks
-
     checks.run_checks(made.pk)
     start = clock.now()
     calendar = {
@@ -63,13 +62,35 @@ def snap(page: Any, name: str) -> None:
         page.screenshot(path=f"{PICTURES}/{name}.png", full_page=True)
 
 
+def told(house: make.House) -> int:
+    """A receiver with one delivery of each state."""
+    endpoint, _ = webhooks.register(actor=house.releaser, name="chat", url="https://chat.example/hook", topics=["governance.*"])
+    for number, state in enumerate(WebhookDelivery.State.values):
+        WebhookDelivery.objects.create(
+            endpoint=endpoint, event_id=f"evt_{number}", topic="governance.change_approved", body="{}", state=state, attempts=number,
+            last_error="The receiver answered 500." if state == "failed" else "",
+        )  # fmt: skip
+    return endpoint.pk
+
+
+def emergency(house: make.House) -> None:
+    """Break-glass that is open now, and one that waits for its second person."""
+    subject = make.thing("till-prices")
+    for confirmed in (True, False):
+        case = breakglass.open_case(actor=house.owner, subject=subject, environment="production", reason="Tills show no prices.")
+        if confirmed:
+            breakglass.confirm(case.pk, actor=house.releaser)
+
+
 TABS = ("change", "differences", "checks", "impact", "evidence", "decide")
-PLACES = ("inbox", "changes", "new-change", "policies", "waivers", "freezes", "break-glass", "new-policy", "away")
+PLACES = ("inbox", "changes", "new-change", "policies", "waivers", "freezes", "break-glass", "new-policy", "away", "webhooks")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_no_page_is_wider_than_a_narrow_window(page, sign_in, axe, house, change, scheme):
     make.in_review(house.author, make.thing("stock-feed"), title="Publish stock feed")
+    receiver = told(house)
+    emergency(house)
     sign_in(house.architect)
     page.emulate_media(color_scheme=scheme)
     addresses = [(name, reverse(f"governance:{name}", args=[change.pk])) for name in TABS]
@@ -78,6 +99,12 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_a_narrow_window(page, sign_
         for r in ("tree", "text")
     ]
     addresses += [(name, reverse(f"governance:{name}")) for name in PLACES]
+    addresses += [(f"freezes-{kind}", reverse("governance:freezes") + f"?repeats={kind}") for kind in ("weekly", "period_close")]
+    asked = "kind=test.thing&environment=production&tier=0&data_class=personal&consumers=2&breaking=1"
+    addresses += [
+        ("explain", reverse("governance:policies") + f"?{asked}"),
+        ("policy", reverse("governance:policy", args=[Policy.objects.get().pk])),
+    ]
     found = []
     for name, address in addresses:
         page.set_viewport_size({"width": 1280, "height": 900})
@@ -91,24 +118,68 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_a_narrow_window(page, sign_
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
         if scheme == "light":
             snap(page, f"{name}-narrow")
+    sign_in(house.releaser)
+    for name, address in (
+        ("receivers", reverse("governance:webhooks")),
+        ("receiver", reverse("governance:webhook", args=[receiver])),
+    ):
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.goto(address)
+        try:
+            axe()
+        except AssertionError as error:
+            found.append(f"{name}: {error}")
+        snap(page, f"{name}-{scheme}")
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
     assert not found, "\n".join(found)
 
 
-def test_a_review_by_keyboard_from_the_inbox_takes_a_few_keys(page, sign_in, house):
-    change = make.in_review(house.author)
-    sign_in(house.owner)
+class Keyboard:
+    """Presses keys and counts them; each waits for what it brings about."""
+
+    def __init__(self, page: Any) -> None:
+        self.page, self.pressed = page, 0
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.pressed += 1
+
+    def go(self, key: str, address: str) -> None:
+        """A key that leads to another page; it is there when its heading is."""
+        self.press(key)
+        self.page.wait_for_url(f"**{address}", wait_until="load")
+
+
+def test_an_architect_reviews_by_keyboard_alone_from_the_inbox_to_the_seal(page, sign_in, house, change, capsys):
+    """The steps and the time of `docs/reference/decision-journeys.md`; mouse and address bar are not used after the inbox."""
+    make.THINGS.failing.clear()
+    checks.run_checks(change.pk)
+    make.approve(change, house.owner)
+    sign_in(house.architect)
     page.goto(reverse("governance:inbox"))
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**/changes/{change.pk}/")
-    page.keyboard.press("a")
+    keys, began = Keyboard(page), time.monotonic()
+    keys.press("j")
+    keys.go("Enter", f"/changes/{change.pk}/")
+    for key, tab in (("2", "differences"), ("3", "checks"), ("4", "impact"), ("5", "evidence")):
+        keys.go(key, f"/changes/{change.pk}/{tab}/")
+        assert page.locator("nav.tabs a[aria-current=page]").inner_text().startswith(tab.capitalize())
+    keys.press("a")
     dialog = page.get_by_role("dialog")
     assert dialog.get_by_role("heading", name="Approve this for production?").is_visible()
     assert change.subject_digest[7:15] in dialog.inner_text()
     assert "Who feels it" in dialog.inner_text()
-    dialog.get_by_role("button", name=f"Approve {change.subject_digest[7:15]}").click()
-    page.get_by_text("You approved.").wait_for()
-    assert Decision.objects.get().person == house.owner
+    assert dialog.get_by_label("Note").evaluate("e => e === document.activeElement"), "a note can be typed at once"
+    keys.press("Tab", "Tab")
+    assert page.evaluate("document.activeElement.textContent") == f"Approve {change.subject_digest[7:15]}"
+    keys.go("Enter", f"/changes/{change.pk}/")
+    page.get_by_text("Every seat is filled: the change is approved.").wait_for()
+    seconds = time.monotonic() - began
+    with capsys.disabled():
+        print(f"\na review by keyboard: {keys.pressed} keys, {seconds:.1f} s of the machine's")
+    assert keys.pressed == 10
+    assert Decision.objects.filter(person=house.architect, voided_at=None).count() == 1
 
 
 def test_the_dialog_closes_and_a_reason_is_asked_for(page, sign_in, house):
@@ -165,8 +236,6 @@ def test_everything_works_without_script(browser, live_server, house, context, s
 
 
 def test_the_checks_show_their_progress_and_stop_asking_when_done(page, sign_in, house):
-    from governance.services import checks
-
     change = changes.submit(make.draft(house.author), actor=house.author)
     sign_in(house.owner)
     page.goto(reverse("governance:checks", args=[change.pk]))
