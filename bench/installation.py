@@ -57,7 +57,16 @@ def manifest(*, lanes: int = 4, batch: int = 1000, source: bool = True) -> dict[
 
 
 class Installation:
-    """`with Installation(source_url) as installed`: servers run, Django is set up in this process, the order feed is deployed."""
+    """`with Installation(source_url) as installed`: servers run, Django is set up in this process, the order feed is deployed.
+
+    Another feed is a subclass with its own contract, table and manifest.
+    """
+
+    contract: dict[str, Any] = CONTRACT
+    table = TABLE
+
+    def manifest(self) -> dict[str, Any]:
+        return manifest(**self.feed)
 
     def __init__(self, source_url: str = "http://127.0.0.1:9", *, valkey: bool = False, **feed: Any) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tg-bench-"))
@@ -105,11 +114,11 @@ class Installation:
         from runtime.services import deployments, integrations
         from tests.runtime.make import approval
 
-        (self.folder / "order.json").write_text(json.dumps(CONTRACT))
+        (self.folder / "order.json").write_text(json.dumps(self.contract))
         estate.apply(blueprint(self.source_url), actor=None, base_dir=self.folder)
-        release = integrations.register(integrations.pinned(manifest(**self.feed)), actor=None)
+        release = integrations.register(integrations.pinned(self.manifest()), actor=None)
         with self.connect() as conn:
-            conn.execute(TABLE)
+            conn.execute(self.table)
             partitions.ensure(conn)
             approval(conn, subject_id="order-feed", digest=release.digest)
         held = approvals.require(Subject("integration", "order-feed", release.digest), release.digest, "production")
