@@ -314,6 +314,12 @@ class UsageRowSerializer(serializers.Serializer[Any]):
     calls = serializers.IntegerField(min_value=0)
     errors = serializers.IntegerField(min_value=0, required=False)  # type: ignore[assignment]
     p95_ms = serializers.IntegerField(min_value=0, required=False, allow_null=True)
+    staleness_s = serializers.IntegerField(
+        min_value=0, required=False, allow_null=True, help_text="Age of the oldest data that was answered with"
+    )
+    outage_s = serializers.IntegerField(
+        min_value=0, required=False, allow_null=True, help_text="The longest time without a good answer"
+    )
     day = serializers.DateField(required=False)
     seen_at = serializers.DateTimeField(required=False)
 

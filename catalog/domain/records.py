@@ -61,3 +61,24 @@ def overlaps(first: BoundaryFacts, second: BoundaryFacts) -> bool:
 def scope_words(scope: Mapping[str, str]) -> str:
     """ "channel store, region islands", or "everywhere"."""
     return ", ".join(f"{name} {scope[name]}" for name in DIMENSIONS if scope.get(name)) or "everywhere"
+
+
+Box = tuple[str | None, ...]
+
+
+def divided(wide: Box, part: Box, known: Sequence[Sequence[str]]) -> list[Box]:
+    """What is left of a boundary when a part of it moves: boxes without overlap that cover all of `wide` but `part`.
+
+    Places are (attribute group, banner, region, channel), None is all. "All" is divided into the values that are `known` in that
+    dimension; nothing is left where they do not meet in the first place, but `wide` itself.
+    """
+    if any(w is not None and p is not None and w != p for w, p in zip(wide, part, strict=True)):
+        return [wide]
+    left: list[Box] = []
+    present = list(wide)
+    for n, wanted in enumerate(part):
+        if wanted is None or present[n] is not None:
+            continue
+        left += [(*present[:n], value, *present[n + 1 :]) for value in known[n] if value != wanted]
+        present[n] = wanted
+    return left

@@ -117,6 +117,8 @@ class UsageDay(models.Model):
     calls = models.BigIntegerField(default=0)
     errors = models.BigIntegerField(default=0)
     p95_ms = models.PositiveIntegerField(null=True, blank=True)
+    staleness_s = models.PositiveIntegerField(null=True, blank=True, help_text="Age of the oldest data that was answered with")
+    outage_s = models.PositiveIntegerField(null=True, blank=True, help_text="The longest time without a good answer")
     last_seen_at = models.DateTimeField()
 
     class Meta:

@@ -17,6 +17,7 @@ from catalog.models import Api, ApiEntity, ApiVersion, Contract, Subscription, V
 from catalog.selectors import boundaries, tiers
 from kernel import clock, tones
 from kernel.errors import NotFound
+from kernel.templatetags.parts import duration
 from kernel.tones import Tone
 from kernel.viewer import Permission, Viewer
 
@@ -177,7 +178,7 @@ def records_of(api: Api) -> list[RecordLine]:
 
 
 _MEASURED = """
-select sum(calls)::bigint, sum(errors)::bigint, max(p95_ms) from catalog_usageday
+select sum(calls)::bigint, sum(errors)::bigint, max(p95_ms), max(staleness_s), max(outage_s) from catalog_usageday
  where version_id in (select id from catalog_apiversion where api_id = %s) and day >= current_date - 30
    and environment_id = (select id from catalog_environment where key = 'production')
 """
@@ -188,7 +189,7 @@ def measures_of(api: Api) -> tuple[list[Measure], int | None]:
     tier: TierFacts | None = tiers.by_level(api.tier.level) if api.tier else None
     with connection.cursor() as cursor:
         cursor.execute(_MEASURED, [api.pk])
-        calls, errors, p95 = cursor.fetchone()
+        calls, errors, p95, staleness, outage = cursor.fetchone()
     if tier is None:
         return [], calls
     lines = []
@@ -200,12 +201,17 @@ def measures_of(api: Api) -> tuple[list[Measure], int | None]:
         lines.append(Measure("Answer time, p95", f"≤ {tier.p95_ms} ms", f"{p95} ms" if p95 is not None else "unknown",
                              None if p95 is None else p95 <= tier.p95_ms, "the worst day counts" if p95 is not None else "nobody reported answer times"))  # fmt: skip
     if tier.max_staleness_s is not None:
-        lines.append(
-            Measure("Staleness", f"≤ {tier.max_staleness_s} s", "unknown", None, "measured by the integrations that copy")
-        )
+        lines.append(_worst("Staleness", tier.max_staleness_s, staleness, "no report carries staleness_s"))
     if tier.rto_s is not None:
-        lines.append(Measure("Recovery time", f"≤ {tier.rto_s // 60} min", "unknown", None, "no drill is recorded"))
+        lines.append(_worst("Recovery time", tier.rto_s, outage, "no report carries outage_s"))
     return lines, calls
+
+
+def _worst(name: str, allowed: int, found: int | None, missing: str) -> Measure:
+    """A promise in seconds against the worst that was reported."""
+    if found is None:
+        return Measure(name, f"≤ {duration(allowed)}", "unknown", None, missing)
+    return Measure(name, f"≤ {duration(allowed)}", duration(found), found <= allowed, "the worst day counts")
 
 
 def daily_calls(version_ids: list[int], *, days: int = 14) -> dict[tuple[str, str, str], list[int]]:

@@ -6,28 +6,34 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from psycopg.types.range import TimestamptzRange
+from django.db import transaction
 
-from catalog.domain import lifecycle, records
-from catalog.domain.facts import BoundaryFacts, VersionFacts
+from catalog.domain import lifecycle
+from catalog.domain.facts import VersionFacts
 from catalog.models import (
     Api,
     ApiVersion,
-    AttributeGroup,
-    Boundary,
-    BusinessEntity,
     ContractRevision,
-    ScopeValue,
     SlaTier,
-    System,
 )
-from catalog.selectors import boundaries, consumers, tiers, versions
+from catalog.selectors import consumers, tiers, versions
 from catalog.services import search_index, snapshots
-from catalog.services.lookup import Findings
+from catalog.services.boundary_moves import move_boundary
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
+
+__all__ = [
+    "back_to_draft",
+    "change_contract",
+    "change_tier",
+    "deprecate",
+    "move_boundary",
+    "publish",
+    "reject",
+    "retire",
+    "submit_for_review",
+]
 
 
 def _locked(version_id: int) -> ApiVersion:
@@ -209,90 +215,3 @@ def change_tier(slug: str, *, tier: int, approval_id: int, actor: User | None) -
         audit.record(actor=actor, verb="catalog.tier_changed", subject_kind="api", subject_id=slug, before=before, after=after)
         outbox.emit("catalog.tier_changed", key=slug, payload={"slug": slug, "old": before["tier"], "new": tier})
         search_index.refresh([api.pk])
-
-
-def move_boundary(
-    *,
-    entity: str,
-    attribute_group: str | None,
-    scope: dict[str, str],
-    system: str,
-    valid_from: datetime,
-    approval_id: int,
-    actor: User | None,
-    valid_until: datetime | None = None,
-) -> BoundaryFacts:
-    """From `valid_from` on, `system` is right about this. What was in force for exactly this, or for parts of it, is closed at
-    that moment and stays as history.
-
-    `scope` may hold banner, region and channel. Raises Conflict `boundary.wider` when the boundary in force covers more than
-    what moves (its parts must be named first), `boundary.overlap` when one that begins later stands in the way.
-    """
-    with transaction.atomic():
-        found = Findings()
-        row = found.one(BusinessEntity, entity, "/entity", noun="entity")
-        to = found.one(System, system, "/system", noun="system")
-        group = AttributeGroup.objects.filter(entity=row, key=attribute_group).first() if attribute_group else None
-        if attribute_group and group is None:
-            found.add("/attribute_group", f"{entity} has no attribute group {attribute_group!r}.")
-        places = {}
-        for name, key in scope.items():
-            place = ScopeValue.objects.filter(dimension=name, key=key).first() if name in records.DIMENSIONS else None
-            if place is None:
-                found.add(f"/scope/{name}", f"There is no {name} {key!r}.")
-            places[name] = place
-        found.require_none("boundary.invalid", "The move cannot be read.")
-        if row is None or to is None:
-            raise Invalid("boundary.invalid", "The move names no entity or no system.")
-        Boundary.objects.select_for_update().filter(entity=row).order_by("pk").count()
-        before = [snapshots.of_boundary(b) for b in _close(row, group, scope, valid_from)]
-        try:
-            with transaction.atomic():
-                made = Boundary.objects.create(entity=row, attribute_group=group, system=to, approval_id=approval_id,
-                                               valid=TimestamptzRange(valid_from, valid_until, "[)"), **places)  # fmt: skip
-        except IntegrityError as error:
-            raise Conflict(
-                "boundary.overlap", f"Another system is the record for a part of {entity} from then on: {_constraint(error)}."
-            ) from None
-        audit.record(actor=actor, verb="catalog.boundary_moved", subject_kind="entity", subject_id=entity, before=before,
-                     after={**snapshots.of_boundary(made), "approval": approval_id})  # fmt: skip
-        outbox.emit("catalog.boundary_moved", key=entity, payload={"boundary_id": made.pk, "entity": entity, "system": system})
-        search_index.refresh(Api.objects.filter(entity_uses__entity=row).values_list("pk", flat=True))
-    moved = boundaries.find(made.pk)
-    if moved is None:
-        raise NotFound("boundary.unknown", "The boundary vanished.")
-    return moved
-
-
-def _constraint(error: IntegrityError) -> str:
-    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or "overlap"
-
-
-def _close(entity: BusinessEntity, group: AttributeGroup | None, scope: dict[str, str], at: datetime) -> list[Boundary]:
-    """End what is in force for exactly this place; refuse where the present boundary is wider than the move."""
-    closed = []
-    wider = []
-    for facts in boundaries.matching(entity.key, group.key if group else None, scope, at):
-        same = facts.attribute_group == (group.key if group else None) and dict(facts.scope) == {
-            k: v for k, v in scope.items() if v
-        }
-        narrower = (group is None or facts.attribute_group == group.key) and all(
-            facts.scope.get(k) == v for k, v in scope.items() if v
-        )
-        if not (same or narrower):
-            wider.append(facts)
-            continue
-        boundary = Boundary.objects.get(pk=facts.id)
-        if boundary.valid.lower is not None and boundary.valid.lower >= at:
-            raise Conflict("boundary.overlap", f"{facts.system.name} is the record from that very moment on. Choose a later one.")
-        boundary.valid = TimestamptzRange(boundary.valid.lower, at, "[)")
-        boundary.save(update_fields=["valid"])
-        closed.append(boundary)
-    if wider:
-        names = "; ".join(f"{w.system.name} for {w.attribute_group or 'all'} {records.scope_words(w.scope)}" for w in wider)
-        raise Conflict(
-            "boundary.wider",
-            f"A wider boundary is in force ({names}). Move that one, in its parts, first.",
-            {"boundaries": [w.id for w in wider]},
-        )
-    return closed

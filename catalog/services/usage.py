@@ -40,24 +40,27 @@ class _Row:
     calls: int
     errors: int
     p95_ms: int | None
+    staleness_s: int | None
+    outage_s: int | None
     seen_at: datetime
 
 
 _TAKE = """
 with given as (
   select * from unnest(%(n)s::int[], %(application)s::text[], %(slug)s::text[], %(label)s::text[], %(environment)s::text[], %(day)s::date[],
-                       %(calls)s::bigint[], %(errors)s::bigint[], %(p95)s::int[], %(seen)s::timestamptz[])
-         as g(n, application, slug, label, environment, day, calls, errors, p95_ms, seen_at)),
+                       %(calls)s::bigint[], %(errors)s::bigint[], %(p95)s::int[], %(staleness)s::int[], %(outage)s::int[], %(seen)s::timestamptz[])
+         as g(n, application, slug, label, environment, day, calls, errors, p95_ms, staleness_s, outage_s, seen_at)),
 known as (
   select g.*, a.id as application_id, v.id as version_id, v.api_id, e.id as environment_id
     from given g join catalog_application a on a.key = g.application join catalog_api api on api.slug = g.slug
     join catalog_apiversion v on v.api_id = api.id and v.label = g.label join catalog_environment e on e.key = g.environment),
 added as (
-  insert into catalog_usageday (application_id, version_id, environment_id, day, calls, errors, p95_ms, last_seen_at)
-  select application_id, version_id, environment_id, day, sum(calls), sum(errors), max(p95_ms), max(seen_at) from known group by 1, 2, 3, 4
+  insert into catalog_usageday (application_id, version_id, environment_id, day, calls, errors, p95_ms, staleness_s, outage_s, last_seen_at)
+  select application_id, version_id, environment_id, day, sum(calls), sum(errors), max(p95_ms), max(staleness_s), max(outage_s), max(seen_at) from known group by 1, 2, 3, 4
    order by 1, 2, 3, 4
   on conflict (version_id, environment_id, application_id, day) do update set calls = catalog_usageday.calls + excluded.calls,
     errors = catalog_usageday.errors + excluded.errors, p95_ms = greatest(catalog_usageday.p95_ms, excluded.p95_ms),
+    staleness_s = greatest(catalog_usageday.staleness_s, excluded.staleness_s), outage_s = greatest(catalog_usageday.outage_s, excluded.outage_s),
     last_seen_at = greatest(catalog_usageday.last_seen_at, excluded.last_seen_at)
   returning 1),
 seen as (
@@ -70,7 +73,8 @@ select array(select n from known), array(select distinct api_id from known), (se
 
 
 def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> Receipt:
-    """Take in one batch: rows are `{application, version: slug@label, environment, calls, errors?, p95_ms?, day?, seen_at?}`.
+    """Take in one batch: rows are `{application, version: slug@label, environment, calls, errors?, p95_ms?, staleness_s?,
+    outage_s?, day?, seen_at?}`.
 
     Rows that name something unknown are reported back and not counted; the others are. The same `batch_id` of the same
     reporter with the same rows is answered again without counting; with other rows it is a Conflict `usage.batch_reused`.
@@ -108,7 +112,8 @@ def _columns(rows: list[_Row]) -> dict[str, list[Any]]:
     return {
         "n": [r.position for r in rows], "application": [r.application for r in rows], "slug": [p[0] for p in parts], "label": [p[2] for p in parts],
         "environment": [r.environment for r in rows], "day": [r.day for r in rows], "calls": [r.calls for r in rows],
-        "errors": [r.errors for r in rows], "p95": [r.p95_ms for r in rows], "seen": [r.seen_at for r in rows],
+        "errors": [r.errors for r in rows], "p95": [r.p95_ms for r in rows], "staleness": [r.staleness_s for r in rows],
+        "outage": [r.outage_s for r in rows], "seen": [r.seen_at for r in rows],
     }  # fmt: skip
 
 
@@ -145,11 +150,15 @@ def _read_row(n: int, row: dict[str, Any], found: list[dict[str, Any]]) -> _Row 
             found.append(finding(f"/rows/{n}/{name}", "A text is needed here."))
         texts[name] = str(value)
     numbers: dict[str, Any] = {}
-    for name, needed in (("calls", True), ("errors", False), ("p95_ms", False)):
+    for name, needed in (("calls", True), ("errors", False), ("p95_ms", False), ("staleness_s", False), ("outage_s", False)):
         value = row.get(name)
         if value is None and not needed:
-            numbers[name] = None if name == "p95_ms" else 0
-        elif isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < (2**31 if name == "p95_ms" else _TOP):
+            numbers[name] = 0 if name == "errors" else None
+        elif (
+            isinstance(value, bool)
+            or not isinstance(value, int)
+            or not 0 <= value < (_TOP if name in ("calls", "errors") else 2**31)
+        ):
             found.append(finding(f"/rows/{n}/{name}", "A whole number, not negative."))
         else:
             numbers[name] = value
@@ -172,6 +181,8 @@ def _read_row(n: int, row: dict[str, Any], found: list[dict[str, Any]]) -> _Row 
         numbers["calls"],
         numbers["errors"],
         numbers["p95_ms"],
+        numbers["staleness_s"],
+        numbers["outage_s"],
         seen,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import IntegrityError
@@ -36,7 +38,7 @@ def listed(request: HttpRequest) -> HttpResponse:
 def application(request: HttpRequest, key: str) -> HttpResponse:
     viewer = Viewer.of(request.user)
     found = _find(key)
-    lines = [
+    lines: list[dict[str, Any]] = [
         {
             "use": use,
             "state": lifecycle.tone(use.state, label=use.label),
@@ -44,11 +46,8 @@ def application(request: HttpRequest, key: str) -> HttpResponse:
         }
         for use in uses.of_application(found, viewer=viewer)
     ]
-    ending = [
-        line
-        for line in lines
-        if line["use"].sunset_at and line["use"].use in ("active", "requested", "unsubscribed")  # type: ignore[union-attr]
-    ]
+    in_use = ("active", "requested", "unsubscribed")
+    ending = [line for line in lines if line["use"].sunset_at and line["use"].use in in_use]
     context = {"application": found, "lines": lines, "ending": ending, "permission": permissions.may_apply(viewer, found)}
     return render(request, "catalog/application.html", context)
 

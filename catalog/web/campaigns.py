@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -67,7 +68,8 @@ def campaign(request: HttpRequest, key: str) -> HttpResponse:
     found = _find(key)
     rows = scorecards.of_apis(viewer=viewer, limit=50_000)
     line = line_of(found, [card for _, card in rows])
-    left, teams = [], {}
+    left: list[dict[str, Any]] = []
+    teams: dict[tuple[str, str], tuple[int, int]] = {}
     for facts, card in rows:
         point = next((p for p in card.points if p.key == found.point), None)
         if point is None or point.holds is None:

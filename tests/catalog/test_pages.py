@@ -99,6 +99,7 @@ def test_a_version_page_says_the_same_dates_by_header():
 def test_the_overview_measures_promises_and_says_unknown_where_nothing_was_reported():
     text = make.client("stan").get("/catalog/apis/price-api/").content.decode()
     assert "nobody reported usage" in text
+    assert "no report carries outage_s" in text
     usage.report(
         actor=None,
         batch_id="b",
@@ -110,6 +111,8 @@ def test_the_overview_measures_promises_and_says_unknown_where_nothing_was_repor
                 "calls": 10000,
                 "errors": 2,
                 "p95_ms": 134,
+                "staleness_s": 60,
+                "outage_s": 1200,
             }
         ],
     )
@@ -117,6 +120,8 @@ def test_the_overview_measures_promises_and_says_unknown_where_nothing_was_repor
     assert "99.980 %" in text
     assert "Missed" in text
     assert "Kept" in text
+    assert "20 min" in text
+    assert "1 min" in text
 
 
 def test_an_api_is_registered_from_a_file_in_two_steps_without_script():

@@ -15,7 +15,7 @@ from catalog.domain.facts import BoundaryFacts, SystemFacts
 from catalog.models import AttributeGroup, Boundary, BusinessEntity, ScopeValue, System
 from catalog.selectors import boundaries
 from catalog.services import publication
-from kernel.errors import Conflict, Invalid
+from kernel.errors import Invalid
 from kernel.models import AuditEntry
 from tests.catalog import make
 
@@ -127,13 +127,42 @@ def test_a_move_closes_what_was_in_force_and_is_in_the_ledger():
 
 
 @pytest.mark.django_db
-def test_a_move_out_of_a_wider_boundary_is_refused_and_changes_nothing():
+def test_a_move_out_of_a_wider_boundary_divides_it():
     make.estate()
-    with pytest.raises(Conflict) as caught:
-        publication.move_boundary(entity="loyalty-account", attribute_group=None, scope={"channel": "store"}, system="pos",
-                                  valid_from=datetime(2027, 2, 1, tzinfo=UTC), approval_id=5, actor=None)  # fmt: skip
-    assert caught.value.code == "boundary.wider"
-    assert len(boundaries.history("loyalty-account")) == 1
+    begin = datetime(2027, 2, 1, tzinfo=UTC)
+    publication.move_boundary(entity="loyalty-account", attribute_group=None, scope={"channel": "store"}, system="pos",
+                              valid_from=begin, approval_id=5, actor=None)  # fmt: skip
+    assert boundaries.record_of("loyalty-account", None, {"channel": "store"}, begin).key == "pos"
+    assert boundaries.record_of("loyalty-account", None, {"channel": "online"}, begin).key == "loyalty-engine"
+    assert (
+        boundaries.record_of("loyalty-account", None, {"channel": "store"}, datetime(2027, 1, 31, tzinfo=UTC)).key
+        == "loyalty-engine"
+    )
+    assert boundaries.record_of("loyalty-account", None, {}, begin) is None
+    assert {b.approval_id for b in boundaries.history("loyalty-account") if b.valid_from == begin} == {5}
+    divided = AuditEntry.objects.get(verb="catalog.boundary_moved").after["divided"]
+    assert [d["system"] for d in divided] == ["loyalty-engine"]
+
+
+_BOX = st.tuples(
+    st.sampled_from([None, "base", "offer"]),
+    st.just(None),
+    st.sampled_from([None, "islands", "mainland"]),
+    st.sampled_from([None, "online", "store"]),
+)
+
+
+@given(wide=_BOX, part=_BOX)
+def test_what_is_left_of_a_divided_boundary_covers_the_rest_exactly_once(wide, part):
+    from itertools import product
+
+    def holds(box, point):
+        return all(b is None or b == p for b, p in zip(box, point, strict=True))
+
+    left = records.divided(wide, part, KNOWN)
+    for point in product(KNOWN[0], [""], KNOWN[2], KNOWN[3]):
+        wanted = holds(wide, point) and not holds(part, point)
+        assert sum(holds(box, point) for box in left) == wanted
 
 
 @pytest.mark.django_db
