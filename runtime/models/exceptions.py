@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 
@@ -74,7 +75,10 @@ class Attempt(models.Model):
     reference = models.CharField(max_length=200, null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["subscription", "lane", "last"], name="attempt_by_position")]
+        indexes = [
+            models.Index(fields=["subscription", "lane", "last"], name="attempt_by_position"),
+            BrinIndex(fields=["at"], name="attempt_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subscription_id}/{self.lane} {self.first}-{self.last} {self.outcome}"

@@ -27,7 +27,7 @@ class Progress:
         self._next = time.monotonic() + self.every
         bar = "#" * int(min(1.0, share) * WIDTH)
         seconds = int(time.monotonic() - self._begun)
-        line = f"{self.title} [{bar:{WIDTH}}] {share:4.0%} {seconds // 60}:{seconds % 60:02} {words}"
+        line = f"{self.title} [{bar:{WIDTH}}] {min(1.0, share):4.0%} {seconds // 60}:{seconds % 60:02} {words}"
         sys.stderr.write(f"\r\033[K{line}" if self.terminal else f"{line}\n")
         sys.stderr.flush()
 
