@@ -154,9 +154,10 @@ def _grants(verdict: Verdict, people: People) -> None:
         "select subscription, lane, release, extract(epoch from at)::float8, late from campaign_grant where not ask_only order by at"
     ):
         count += 1
-        if ended is not None:
-            late.append(ended)
         build = people.builds.get(release)
+        if ended is not None:  # since the lane was due: its lease over, its vendor to be called again, its gate open
+            opened = [begin for begin, _ in people.permits.get(build or 0, []) if begin <= at]
+            late.append(min(ended, at - max(opened)) if opened else ended)
         if build is not None and not people.permitted(build, at, before=0.2, after=0.5):
             verdict.add("unauthorised", f"subscription {subscription} lane {lane} took work as build {build} at {at:.2f}")
     late.sort()

@@ -19,8 +19,10 @@ create table if not exists campaign_grant (subscription bigint, lane int, token 
 create or replace function campaign_grant() returns trigger language plpgsql as $$
 begin
   insert into campaign_grant select new.subscription_id, new.lane, new.token, coalesce(case when new.token = old.token then new.intent_release end, d.release_id),
-         new.ask_only, clock_timestamp(), case when new.token > old.token and old.owner is not null then extract(epoch from clock_timestamp() - old.lease_until) end, new.intent
-    from runtime_subscription s join runtime_deployment d on d.id = s.deployment_id where s.id = new.subscription_id;
+         new.ask_only, clock_timestamp(), case when new.token > old.token and old.owner is not null then extract(epoch from clock_timestamp()
+           - greatest(old.lease_until, old.not_before, v.open_until, v.not_before)) end, new.intent
+    from runtime_subscription s join runtime_deployment d on d.id = s.deployment_id join runtime_vendorstate v on v.id = s.vendor_id
+   where s.id = new.subscription_id;
   return null;
 end $$;
 create or replace trigger campaign_grant after update on runtime_progress for each row
