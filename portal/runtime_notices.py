@@ -9,8 +9,7 @@ from django.urls import reverse
 
 from governance.domain import kinds
 from governance.domain.subject import Subject
-from governance.models import Approval
-from governance.services import notices
+from governance.services import approvals, notices
 from kernel.models import User
 
 Event = Mapping[str, Any]
@@ -19,18 +18,8 @@ Event = Mapping[str, Any]
 def on_deployed(event: Event) -> None:
     """`runtime.deployed`, `runtime.rolled_back` → the owner team, and everybody who asked for it or decided on it."""
     key, payload = str(event["key"]), event["payload"]
-    people = _owners(key)
-    approval = Approval.objects.filter(
-        subject_kind="integration",
-        subject_id=key,
-        digest=payload["digest"],
-        environment=payload["environment"],
-        used_at__isnull=False,
-    ).first()
-    if approval is not None:
-        people |= set(approval.approver_ids)
-        if approval.change is not None:
-            people |= {person for person in (approval.change.author_id, approval.change.submitter_id) if person}
+    subject = Subject("integration", key, payload["digest"])
+    people = _owners(key) | approvals.people_behind(subject, payload["environment"])
     word = "Rolled back" if event["topic"] == "runtime.rolled_back" else "Deployed"
     text = f"{word} in {payload['environment']}: {key}"
     notices.write(event, people, "deployed", text, reverse("runtime:integration", args=[key]))

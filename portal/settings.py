@@ -251,7 +251,7 @@ CELERY = {
     "timezone": "UTC",
 }
 
-OIDC = {
+OIDC: dict[str, Any] = {
     "issuer": env("OIDC_ISSUER", ""),
     "client_id": env("OIDC_CLIENT_ID", ""),
     "client_secret": env("OIDC_CLIENT_SECRET", ""),

@@ -148,6 +148,26 @@ def _frozen(approval: Approval, at: datetime) -> list[dict[str, Any]]:
     ]
 
 
+def people_behind(subject: Subject, environment: str) -> set[int]:
+    """Who asked for and who decided on what is in effect at this digest in this environment; empty where nothing is."""
+    row = (
+        models.Approval.objects.select_related("change")
+        .filter(
+            subject_kind=subject.kind,
+            subject_id=subject.id,
+            digest=subject.digest,
+            environment=environment,
+            used_at__isnull=False,
+        )
+        .order_by("-id")
+        .first()
+    )
+    if row is None:
+        return set()
+    asked = (row.change.author_id, row.change.submitter_id) if row.change is not None else ()
+    return {*row.approver_ids, *(person for person in asked if person)}
+
+
 def mark_used(approval_id: int, *, actor: User | None, at: datetime | None = None) -> None:
     """The approved thing went live. Called in the transaction that did it; the change becomes `applied`. Idempotent.
 

@@ -77,7 +77,8 @@ def _put_on_form(form: ReceiverForm, error: Invalid) -> None:
 
 def _listed(request: HttpRequest, form: ReceiverForm, status: int, **more: Any) -> HttpResponse:
     viewer = Viewer.of(request.user)
-    rows = [{"endpoint": row, "tone": tones.receiver_of(row.active, row.failed, row.open)} for row in selectors.receivers(viewer)]
+    known: Any = selectors.receivers(viewer)
+    rows = [{"endpoint": row, "tone": tones.receiver_of(row.active, row.failed, row.open)} for row in known]
     context = {"form": form, "rows": rows, "may_run": permissions.may_run_webhooks(viewer), **more}
     return render(request, "governance/webhooks.html", context, status=status)
 
