@@ -230,9 +230,20 @@ def today(viewer: Viewer, environment: str) -> list[Flow]:
         if name not in flows:
             flows[name] = _flow(row, described.get((row["release"], row["target"])), names, staleness)
         _add(flows[name], row, behind[row["subscription"]], gate_of.get(row["subscription"]))
+    _tell_apart(flows.values())
     _count_today(flows, found, ids)
     _count_outside(flows, found)
     return sorted(flows.values(), key=lambda flow: (_ORDER[flow.tone.tone], flow.title))
+
+
+def _tell_apart(found: Iterable[Flow]) -> None:
+    """Two targets of one integration at the same system are told apart by their names."""
+    named: dict[tuple[str, str], list[Flow]] = {}
+    for flow in found:
+        named.setdefault((flow.integration, flow.title), []).append(flow)
+    for same in named.values():
+        for flow in same if len(same) > 1 else ():
+            flow.title += f": {flow.target}"
 
 
 _ORDER = {"stop": 0, "wait": 1, "accent": 2, "ok": 3, "quiet": 4}

@@ -7,6 +7,7 @@ that the contract refused, so it never entered the log. `conflict`: a fact that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,7 +61,7 @@ class Group:
 
     @property
     def heading(self) -> str:
-        return headline(self.reason) or REASONS.get(self.reason_class, "Stopped")
+        return headline(_PLACE.sub("[]", self.reason)) or REASONS.get(self.reason_class, "Stopped")
 
     @property
     def where(self) -> str:
@@ -107,6 +108,9 @@ class Letter:
         if self.kind == "parked":
             return reverse("runtime:letter", args=[int(part) for part in self.place.split("/")])
         return reverse(f"runtime:{self.kind}", args=[int(self.place)])
+
+
+_PLACE = re.compile(r"\[\d+\]")  # of a list in one message; the others of the group stopped elsewhere in theirs
 
 
 def headline(reason: str) -> str:

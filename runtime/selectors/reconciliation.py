@@ -53,7 +53,7 @@ class TargetLine:
     target: str
     system: str
     instances: int
-    due: int
+    came: int
     passed: int
     superseded: int
     skipped: int
@@ -69,8 +69,13 @@ class TargetLine:
         return max(self.passed - self.superseded - self.skipped - held - self.closed, 0)
 
     @property
+    def due(self) -> int:
+        """What is meant for the target, as far as it has been judged: what waits may still be passed over."""
+        return self.came - self.skipped - self.superseded
+
+    @property
     def waiting(self) -> int:
-        return self.due - self.passed
+        return self.came - self.passed
 
     @property
     def on_the_way(self) -> int:
@@ -155,7 +160,7 @@ with spans as (select m.stream_id, m.lane, min(m.position) as first, max(m.posit
                 where m.stream_id = any(%(streams)s) and m.received_at >= %(since)s and m.received_at < %(until)s group by 1, 2),
 subs as (select s.id, s.stream_id, s.target, s.instance, v.system_key from runtime_subscription s join runtime_vendorstate v on v.id = s.vendor_id
           where s.stream_id = any(%(streams)s) and s.replay_of_id is null and s.open),
-far as (select p.subscription_id as id, sum(x.last - x.first + 1)::bigint as due, sum(greatest(least(p.position, x.last) - x.first + 1, 0))::bigint as passed
+far as (select p.subscription_id as id, sum(x.last - x.first + 1)::bigint as came, sum(greatest(least(p.position, x.last) - x.first + 1, 0))::bigint as passed
           from runtime_progress p join subs s on s.id = p.subscription_id join spans x on x.stream_id = s.stream_id and x.lane = p.lane group by 1),
 held as (select q.subscription_id as id, count(*) filter (where q.state = 'dead') as dead, count(*) filter (where q.state in ('unknown', 'sending')) as unknown,
                 count(*) filter (where q.state = 'retry') as retrying, count(*) filter (where q.state = 'behind') as behind
@@ -167,7 +172,7 @@ over as (select d.subscription_id as id, sum(d.superseded)::bigint as superseded
 gone as (select t.subscription_id as id, count(*) as closed from runtime_attempt t join subs s on s.id = t.subscription_id
                 join spans x on x.stream_id = s.stream_id and x.lane = t.lane and t.last between x.first and x.last
           where t.outcome = 'given_up' group by 1)
-select s.stream_id as stream, s.target, min(s.system_key) as system, count(*) as instances, coalesce(sum(f.due), 0)::bigint as due,
+select s.stream_id as stream, s.target, min(s.system_key) as system, count(*) as instances, coalesce(sum(f.came), 0)::bigint as came,
        coalesce(sum(f.passed), 0)::bigint as passed, coalesce(sum(o.superseded), 0)::bigint as superseded, coalesce(sum(o.skipped), 0)::bigint as skipped,
        coalesce(sum(h.retrying), 0)::bigint as retrying, coalesce(sum(h.behind), 0)::bigint as behind, coalesce(sum(h.dead), 0)::bigint as dead,
        coalesce(sum(h.unknown), 0)::bigint as unknown, coalesce(sum(g.closed), 0)::bigint as closed
@@ -221,6 +226,12 @@ def standing(subscriptions: Sequence[int]) -> tuple[dict[int, dict[int, int]], d
     for row in rows(_HELD, {"ids": list(subscriptions)}):
         held[row["subscription"]][row["lane"], row["position"]] = row["state"]
     return far, held
+
+
+def under_way(subscription: int) -> dict[int, int]:
+    """{lane: last position} of the calls that have no answer yet: whether they have arrived is just being decided."""
+    statement = "select lane, intent from runtime_progress where subscription_id = %(id)s and intent is not null"
+    return {row["lane"]: row["intent"] for row in rows(statement, {"id": subscription})}
 
 
 @dataclass(frozen=True, slots=True)

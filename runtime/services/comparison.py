@@ -7,7 +7,7 @@ answers.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from types import SimpleNamespace
 from typing import Any, cast
@@ -20,7 +20,7 @@ from kernel.errors import Conflict, Forbidden, NotFound, Unavailable
 from kernel.models import User
 from kernel.viewer import Viewer
 from runtime import permissions
-from runtime.domain.reconciliation import DELIVERED, NOT_MEANT, REPLACED
+from runtime.domain.reconciliation import DELIVERED, NOT_MEANT, REPLACED, WAITING
 from runtime.ledger.exchange import item_key
 from runtime.ledger.parking import Mapper, Skipped, Unmappable
 from runtime.ledger.reading import Message
@@ -59,6 +59,9 @@ def compare(
         _ask_table(flow, side, due, found)
     else:
         _ask_vendor(flow, side, subscription, due, found)
+    found.judge(lambda entries: _now(side, subscription, entries))
+    if found.under_way:
+        found.note = found.note or f"{found.under_way:,} were being sent while it was asked."
     note = found.note or ("" if complete else f"Only the first {LIMIT:,} messages of the day were looked at.")
     with transaction.atomic():
         made = Comparison.objects.create(
@@ -74,34 +77,58 @@ def compare(
 
 # -- the other side ------------------------------------------------------------------------------------------------------
 class _Findings:
-    """What was asked and what the answers mean beside what this side knows."""
+    """What was asked and what the answers mean beside what this side knows after the last answer: work goes on meanwhile."""
 
     def __init__(self, due: int) -> None:
         self.due = due
-        self.asked = self.agreed = self.missing = self.extra = self.silent = 0
+        self.agreed = self.missing = self.extra = self.silent = self.under_way = 0
+        self.answers: list[tuple[Entry, str, bool | None]] = []
         self.cases: list[dict[str, Any]] = []
         self.note = ""
 
+    @property
+    def asked(self) -> int:
+        return len(self.answers) - self.under_way
+
     def put(self, entry: Entry, state: str, there: bool | None) -> None:
         """`there` None: it did not say."""
-        self.asked += 1
-        if there is None:
-            self.silent += 1
-            self._case(entry, state, "silent")
-        elif there == (state == DELIVERED):
-            self.agreed += 1
-        elif there:
-            self.extra += 1
-            self._case(entry, state, "extra")
-        else:
-            self.missing += 1
-            self._case(entry, state, "missing")
+        self.answers.append((entry, state, there))
+
+    def judge(self, now: Callable[[Sequence[Entry]], dict[tuple[int, int], str | None]]) -> None:
+        """`now` gives the present state of messages that seemed to differ, None for one that is being sent."""
+        odd = [entry for entry, state, there in self.answers if there and state != DELIVERED]
+        present = now(odd) if odd else {}
+        for entry, state, there in self.answers:
+            latest = present.get((entry.lane, entry.position), state)
+            if there is None:
+                self.silent += 1
+                self._case(entry, state, "silent")
+            elif latest is None:
+                self.under_way += 1
+            elif there == (latest == DELIVERED):
+                self.agreed += 1
+            elif there:
+                self.extra += 1
+                self._case(entry, latest, "extra")
+            else:
+                self.missing += 1
+                self._case(entry, latest, "missing")
 
     def _case(self, entry: Entry, state: str, what: str) -> None:
         if len(self.cases) < MAX_CASES:
             self.cases.append(
                 {"lane": entry.lane, "position": entry.position, "key": entry.key, "correlation": entry.correlation, "what": what, "state": state}
             )  # fmt: skip
+
+
+def _now(side: Side, subscription: Subscription, entries: Sequence[Entry]) -> dict[tuple[int, int], str | None]:
+    intents = selectors.under_way(subscription.pk)  # before the positions: a call that ends in between is seen as delivered
+    far, held = selectors.standing([subscription.pk])
+    made: dict[tuple[int, int], str | None] = {}
+    for one in entries:
+        state = state_of(side, one, far[subscription.pk], held[subscription.pk])
+        made[one.lane, one.position] = None if state == WAITING and one.position <= intents.get(one.lane, 0) else state
+    return made
 
 
 def _chosen(flow: Flow, target: str, instance: str) -> tuple[Side, Subscription]:
@@ -117,9 +144,7 @@ def _chunks(due: Sequence[tuple[Entry, str]], found: _Findings) -> Iterator[Sequ
     until = time.monotonic() + ASK_SECONDS
     for start in range(0, len(due), CHUNK):
         if time.monotonic() > until:
-            found.note = (
-                f"Asked for {ASK_SECONDS:.0f} s; {found.due - found.asked:,} of {found.due:,} messages were not asked about."
-            )
+            found.note = f"Asked for {ASK_SECONDS:.0f} s; {found.due - len(found.answers):,} of {found.due:,} messages were not asked about."
             return
         yield due[start : start + CHUNK]
 

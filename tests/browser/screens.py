@@ -37,7 +37,7 @@ PAGES: list[tuple[str, ...]] = [
     ("runtime-today", "/runtime/"),
     ("runtime-integrations", "/runtime/integrations/"),
     ("runtime-register", "/runtime/integrations/register/"),
-    ("runtime-job", "/runtime/", "/runtime/integrations/"),
+    ("runtime-job", "/runtime/integrations/sales/"),
     ("runtime-runs", "/runtime/runs/"),
     ("runtime-run", "/runtime/runs/", "/runtime/runs/"),
     ("runtime-dead-letters", "/runtime/dead-letters/"),
@@ -45,7 +45,13 @@ PAGES: list[tuple[str, ...]] = [
     ("runtime-trace", "/runtime/dead-letters/", "/runtime/trace/?q="),
     ("runtime-stores", "/runtime/stores/"),
     ("runtime-vendors", "/runtime/vendors/"),
+    ("runtime-vendor", "/runtime/vendors/", "/runtime/vendors/"),
     ("runtime-schedules", "/runtime/schedules/"),
+    ("runtime-schedule", "/runtime/schedules/", "/runtime/schedules/"),
+    ("runtime-replays", "/runtime/replays/"),
+    ("runtime-replay", "/runtime/replays/", "/runtime/replays/"),
+    ("runtime-reconciliation", "/runtime/reconciliation/"),
+    ("runtime-flow-reconciled", "/runtime/reconciliation/sales/"),
     ("not-found", "/no-such-page/"),
 ]
 SHAPES: tuple[tuple[str, int, str], ...] = (("wide", 1280, "light"), ("narrow", 390, "light"), ("dark", 1280, "dark"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernel import clock
-from runtime.models import Parked, Run
+from runtime.models import Parked, Run, VendorState
 from tests.runtime import scene
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
@@ -33,6 +33,23 @@ def paths(day: scene.Day) -> list[str]:
         f"/runtime/trace/?q={letter.key}",
         "/runtime/stores/?show=all",
         "/runtime/vendors/",
+        f"/runtime/vendors/{VendorState.objects.get(system_key='s4').pk}/",
+        "/runtime/replays/",
+        f"/runtime/replays/{day.replay.pk}/",
+        "/runtime/reconciliation/",
+        "/runtime/reconciliation/sales/",
+        "/runtime/reconciliation/sales/?by=business&day=2020-01-01",
+        f"/runtime/dead-letters/rejected/{day.rejected.pk}/",
+        "/runtime/integrations/sales/runs/",
+        "/runtime/runs/",
+        "/runtime/schedules/",
+        "/runtime/trace/",
+        "/runtime/?environment=test",
+        "/runtime/stores/?environment=test",
+        "/runtime/vendors/?environment=test",
+        "/runtime/replays/?environment=test",
+        "/runtime/reconciliation/?environment=test",
+        "/runtime/dead-letters/?environment=test",
         f"/runtime/schedules/{day.sales.integration.schedules.get().pk}/",
     ]
 
@@ -81,7 +98,7 @@ def test_a_run_without_script_has_a_link_to_refresh(browser, live_server, sign_i
 def test_a_letter_is_mended_tried_out_and_sent_again(page, sign_in, day, axe):
     sign_in(day.people.sofia)
     page.goto("/runtime/")
-    page.get_by_role("link", name="3 sales messages").click()
+    page.get_by_role("link", name="3 messages of Sales").click()
     page.get_by_role("link", name=day.letters[0].key).click()
     content = page.get_by_label("Content")
     content.fill(content.input_value().replace('"R1"', '"R9"'))

@@ -151,12 +151,27 @@ def test_a_table_is_really_read_and_a_row_that_is_gone_is_missing(catalog: None,
         (order(4)["number"], "missing", "delivered"),
         (order(7)["number"], "extra", "unknown"),
     }
+    intake.accept(FEED, "production", [order(20), order(21)])
+    with (
+        connections.connected() as conn
+    ):  # as if a worker had just sent the first one and waited for its answer; somebody else wrote the second
+        place = "select lane, position from runtime_message where key = %s"
+        lane, position = conn.execute(place, (order(20)["number"],)).fetchall()[0]
+        other, last = conn.execute(place, (order(21)["number"],)).fetchall()[0]
+        conn.execute("update runtime_progress set intent = %s where lane = %s", (position, lane))
+        conn.execute("insert into order_target (id, _position) values (20, 0), (21, 0)")
+    moving = comparison.compare(integration, "production", today, **ask)
+    sure = 1 if other != lane or last > position else 0
+    assert (moving.asked, moving.due, moving.agreed, moving.extra) == (20 + sure, 22, 18, 1 + sure), (
+        "what is being sent is no difference"
+    )
+    assert "being sent" in moving.note
     monkeypatch.setattr(comparison, "ASK_SECONDS", -1.0)
     late = comparison.compare(integration, "production", today, **ask)
-    assert (late.asked, late.due) == (0, 20)
+    assert (late.asked, late.due) == (0, 22)
     assert "were not asked about" in late.note
     row = selectors.comparisons(target.stream_id, today, "arrival")[0]
-    assert row.tone.word == "20 unknown"
+    assert row.tone.word == "22 unknown"
     stranger = User.objects.create_user("stranger")
     with pytest.raises(Forbidden):
         comparison.compare(integration, "production", today, **(ask | {"actor": stranger}))
