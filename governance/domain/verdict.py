@@ -8,61 +8,17 @@ old engines stay importable, so that stored verdicts reproduce on any later rele
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from governance.domain.evidence import MISSING, Evidence
+from governance.domain.reasons import Case, Reason
 from kernel.digest import canonical_json, digest_of, short
 
 ENGINE = 1
 SCHEMA = "tillgate.verdict/1"
 Word = Literal["allow", "deny", "unknown"]
 RELATIONS = ("none", "full", "backward", "forward", "breaking", "uncompared", "not_needed")
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why not. `subject` is what the code is about, `pointer` a JSON Pointer into the evidence, `fix` what would flip it."""
-
-    code: str
-    word: Literal["deny", "unknown"]
-    subject: str
-    pointer: str
-    message: str
-    fix: str
-    report_only: bool = False
-    waived_by: int | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "code": self.code,
-            "word": self.word,
-            "subject": self.subject,
-            "pointer": self.pointer,
-            "message": self.message,
-            "fix": self.fix,
-            "report_only": self.report_only,
-            "waived_by": self.waived_by,
-        }
-
-
-@dataclass(slots=True)
-class _Case:
-    """What the rules write into while they read the evidence."""
-
-    as_of: datetime
-    reasons: list[Reason] = field(default_factory=list)
-    warnings: list[dict[str, str]] = field(default_factory=list)
-
-    def deny(self, code: str, subject: str, node: Evidence, message: str, fix: str) -> None:
-        self.reasons.append(Reason(code, "deny", subject, node.pointer, message, fix))
-
-    def unknown(self, code: str, subject: str, node: Evidence, message: str, fix: str, *, report_only: bool = False) -> None:
-        self.reasons.append(Reason(code, "unknown", subject, node.pointer, message, fix, report_only))
-
-    def warn(self, code: str, subject: str, message: str) -> None:
-        self.warnings.append({"code": code, "subject": subject, "message": message})
 
 
 def decide(question: Mapping[str, Any], evidence: Mapping[str, Any], *, engine: int = ENGINE) -> dict[str, Any]:
@@ -72,7 +28,7 @@ def decide(question: Mapping[str, Any], evidence: Mapping[str, Any], *, engine: 
     missing: list[str] = []
     root = Evidence(evidence, missing)
     as_of = root.moment("as_of")
-    case = _Case(as_of if as_of is not MISSING else datetime.min.replace(tzinfo=UTC))
+    case = Case(as_of if as_of is not MISSING else datetime.min.replace(tzinfo=UTC))
     if as_of is not MISSING:
         _surroundings(case, root, question)
         _declared(case, question)
@@ -95,7 +51,7 @@ def decide(question: Mapping[str, Any], evidence: Mapping[str, Any], *, engine: 
 
 
 def _document(
-    question: Mapping[str, Any], evidence: Mapping[str, Any], case: _Case, waivers: list[dict[str, Any]]
+    question: Mapping[str, Any], evidence: Mapping[str, Any], case: Case, waivers: list[dict[str, Any]]
 ) -> dict[str, Any]:
     reasons = sorted(set(case.reasons), key=lambda r: (r.word != "deny", r.code, r.subject, r.pointer, r.message))
     open_ones = [reason for reason in reasons if reason.waived_by is None]
@@ -125,7 +81,7 @@ def answer_bytes(document: Mapping[str, Any]) -> bytes:
     return canonical_json(document)
 
 
-def _surroundings(case: _Case, root: Evidence, question: Mapping[str, Any]) -> None:
+def _surroundings(case: Case, root: Evidence, question: Mapping[str, Any]) -> None:
     application = root.child("application")
     if application.text("key") not in (MISSING, question["application"]):
         application._bad()
@@ -154,7 +110,7 @@ def _surroundings(case: _Case, root: Evidence, question: Mapping[str, Any]) -> N
             )
 
 
-def _declared(case: _Case, question: Mapping[str, Any]) -> None:
+def _declared(case: Case, question: Mapping[str, Any]) -> None:
     node = Evidence(None, [], "/question")
     if question["consumes"] is None:
         case.unknown(
@@ -175,11 +131,11 @@ def _declared(case: _Case, question: Mapping[str, Any]) -> None:
 
 
 def _each(
-    case: _Case,
+    case: Case,
     root: Evidence,
     key: str,
     asked: Sequence[Mapping[str, Any]] | None,
-    rule: Callable[[_Case, Mapping[str, Any], Evidence], None],
+    rule: Callable[[Case, Mapping[str, Any], Evidence], None],
 ) -> None:
     node = root.child(key)
     total, items = node.whole("total"), node.child("items")
@@ -191,7 +147,7 @@ def _each(
             rule(case, entry, member)
 
 
-def _lifecycle(case: _Case, reference: str, node: Evidence, *, provided: bool) -> bool:
+def _lifecycle(case: Case, reference: str, node: Evidence, *, provided: bool) -> bool:
     """State, dates and judgement of an API version: the same for those who use and those who offer it. False: not in the catalog."""
     state = node.text("state")
     origin, judged, enforced = node.text("origin"), node.flag("judged"), node.moment("enforced_from", "now")
@@ -234,7 +190,7 @@ def _lifecycle(case: _Case, reference: str, node: Evidence, *, provided: bool) -
     return True
 
 
-def _consumed(case: _Case, asked: Mapping[str, Any], node: Evidence) -> None:
+def _consumed(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
     reference = asked["ref"]
     if not _lifecycle(case, reference, node, provided=False):
         return
@@ -294,7 +250,7 @@ def _consumed(case: _Case, asked: Mapping[str, Any], node: Evidence) -> None:
         )
 
 
-def _provided(case: _Case, asked: Mapping[str, Any], node: Evidence) -> None:
+def _provided(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
     reference = asked["ref"]
     if not _lifecycle(case, reference, node, provided=True):
         return
@@ -344,7 +300,7 @@ def _provided(case: _Case, asked: Mapping[str, Any], node: Evidence) -> None:
         )
 
 
-def _integration(case: _Case, asked: Mapping[str, Any], node: Evidence) -> None:
+def _integration(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
     key = asked["ref"]
     node.text("owner_team")
     approval = node.text("approval", "valid", "missing", "stale_digest", "void", "expired", "outside_window", "lost_right")
@@ -374,7 +330,7 @@ def _list(found: Any) -> list[str]:
     return [] if found is MISSING else found
 
 
-def _waive(case: _Case, root: Evidence) -> list[dict[str, Any]]:
+def _waive(case: Case, root: Evidence) -> list[dict[str, Any]]:
     """Put granted waivers in force to the deny reasons they name exactly. Unknown is never waived: nobody knows what it hides."""
     listed = []
     for identifier, node in root.members("waivers"):
