@@ -7,7 +7,7 @@ STATE_DIR ?= $(CURDIR)/.state
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: race help setup up test lint types check bench schema reset demo-real faults screens format migrations
+.PHONY: fuzz-api race help setup up test lint types check bench schema reset demo-real faults screens format migrations
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ faults: $(READY) ## The proof: simulation and real processes under faults (about
 
 race: $(READY) ## The model-based race test of decisions, 100,000 steps
 	TILLGATE_RACE_STEPS=100000 $(BIN)/python -m pytest tests/governance/test_races.py -n0 -s -q
+
+fuzz-api: $(READY) ## Try the API against its own schema, 25 cases per operation: make fuzz-api EXAMPLES=100
+	SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),25) $(BIN)/python -m pytest tests/catalog/test_schema.py -n0 -q -s
 
 screens: $(READY) ## Screenshots of every page, wide, narrow and dark, into .screens/
 	$(BIN)/python -m tests.browser.screens

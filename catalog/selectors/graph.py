@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,8 @@ from catalog.models import Api
 from kernel.viewer import Viewer
 
 MAX_PER_COLUMN = 40
+MAX_SENTENCES = 300
+COLUMNS = {"experience": "Experience", "process": "Process", "system": "System", "record": "System of record"}
 _COLUMN = {"experience": 0, "process": 1, "system": 2, "": 2}
 
 
@@ -28,16 +32,27 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Connected:
+    """A node and how many others it needs and is needed by, directly."""
+
+    node: Node
+    needs: int
+    needed_by: int
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
-    """`boxes` pair a box with its node; `sentences` say the same in words; `left_out` counts what did not fit."""
+    """`boxes` pair a box with its node; `sentences` say the same in words; `left_out` names for each column that does not fit its title,
+    its key for `column`, and how many are not drawn: the least connected ones. `matched` counts what a filter has met, None without."""
 
     drawing: graph.Drawing
     boxes: tuple[tuple[graph.Box, Node], ...]
     sentences: tuple[tuple[str, tuple[str, ...]], ...]
     cycles: tuple[tuple[Node, ...], ...]
     violations: tuple[tuple[Node, Node], ...]
-    left_out: int
+    left_out: tuple[tuple[str, str, int], ...]
     breaks: tuple[Node, ...]
+    matched: int | None = None
 
 
 _EDGES = """
@@ -66,22 +81,52 @@ def _all(viewer: Viewer) -> tuple[dict[str, Node], list[graph.Edge]]:
     return nodes, [(a, b) for a, b in edges if a in nodes and b in nodes]
 
 
-def picture(viewer: Viewer, *, focus: str = "") -> Picture:
-    """With a focus (an API's slug) only what it needs and what needs it is drawn, lit; else everything, up to 40 boxes a column."""
+def _columns(keys: set[str], nodes: dict[str, Node]) -> list[list[str]]:
+    columns: list[list[str]] = [[], [], [], []]
+    for key in sorted(keys, key=lambda n: (nodes[n].name.lower(), n)):
+        node = nodes[key]
+        columns[3 if node.kind == "system" else _COLUMN.get(node.layer, 2)].append(key)
+    return columns
+
+
+def _meets(node: Node, words: list[str]) -> bool:
+    text = f"{node.name} {node.key} {node.note}".lower()
+    return all(word in text for word in words)
+
+
+def column(viewer: Viewer, key: str, *, q: str = "") -> list[Connected]:
+    """Everything of one column, most connected first: the list behind "and 31 more"."""
+    nodes, edges = _all(viewer)
+    needs, needed = Counter(a for a, _ in edges), Counter(b for _, b in edges)
+    words = q.lower().split()
+    wanted = _columns({node for edge in edges for node in edge}, nodes)[list(COLUMNS).index(key)]
+    made = [Connected(nodes[n], needs[n], needed[n]) for n in wanted if _meets(nodes[n], words)]
+    return sorted(made, key=lambda c: (-(c.needs + c.needed_by), c.node.name.lower()))
+
+
+def picture(viewer: Viewer, *, focus: str = "", q: str = "") -> Picture:
+    """With a focus (an API's slug) only what it needs and what needs it is drawn, lit; with words what they meet and its direct
+    neighbours; else everything, up to 40 boxes a column, the most connected ones."""
     nodes, edges = _all(viewer)
     lit: set[str] = set()
     breaks: set[str] = set()
+    matched: int | None = None
     if focus and f"api:{focus}" in nodes:
         centre = f"api:{focus}"
         breaks = graph.reachable([centre], edges, backwards=True) - {centre}
         lit = {centre} | graph.reachable([centre], edges) | breaks
     shown = lit or {node for edge in edges for node in edge}
-    columns: list[list[str]] = [[], [], [], []]
-    for key in sorted(shown, key=lambda n: nodes[n].name.lower()):
-        node = nodes[key]
-        columns[3 if node.kind == "system" else _COLUMN.get(node.layer, 2)].append(key)
-    left_out = sum(max(0, len(c) - MAX_PER_COLUMN) for c in columns)
-    columns = [c[:MAX_PER_COLUMN] for c in columns]
+    if words := q.lower().split():
+        met = {key for key in shown if _meets(nodes[key], words)}
+        matched, shown = len(met), met | {n for edge in edges if met & set(edge) for n in edge if n in shown}
+    weight = Counter(node for edge in edges for node in edge)
+    columns = _columns(shown, nodes)
+    left_out = tuple(
+        (title, key, len(column) - MAX_PER_COLUMN)
+        for (key, title), column in zip(COLUMNS.items(), columns, strict=True)
+        if len(column) > MAX_PER_COLUMN
+    )
+    columns = [_heaviest(column, weight, lit={f"api:{focus}"}) for column in columns]
     drawn = graph.draw(_untangled(columns, edges), edges, lit=lit)
     layers = {key: node.layer for key, node in nodes.items()}
     by_source: dict[str, list[str]] = {}
@@ -91,12 +136,23 @@ def picture(viewer: Viewer, *, focus: str = "") -> Picture:
     return Picture(
         drawing=drawn,
         boxes=tuple((box, nodes[box.node]) for box in drawn.boxes),
-        sentences=tuple((nodes[s].name, tuple(t)) for s, t in sorted(by_source.items(), key=lambda p: nodes[p[0]].name)),
+        sentences=tuple(
+            (nodes[s].name, tuple(t)) for s, t in sorted(by_source.items(), key=lambda p: nodes[p[0]].name)[:MAX_SENTENCES]
+        ),
         cycles=tuple(tuple(nodes[n] for n in knot) for knot in graph.cycles(edges)),
         violations=tuple((nodes[a], nodes[b]) for a, b in graph.violations(edges, layers)),
         left_out=left_out,
+        matched=matched,
         breaks=tuple(sorted((nodes[n] for n in breaks if nodes[n].kind == "api"), key=lambda n: n.name)),
     )
+
+
+def _heaviest(column: list[str], weight: Mapping[str, int], *, lit: set[str]) -> list[str]:
+    """The most connected of a column, in the column's own order; what is in focus is never left out."""
+    if len(column) <= MAX_PER_COLUMN:
+        return column
+    kept = set(sorted(column, key=lambda n: (n not in lit, -weight[n], n))[:MAX_PER_COLUMN])
+    return [n for n in column if n in kept]
 
 
 def _untangled(columns: list[list[str]], edges: list[graph.Edge]) -> list[list[str]]:

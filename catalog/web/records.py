@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -46,10 +47,15 @@ def systems_of_record(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def dependencies(request: HttpRequest) -> HttpResponse:
+    """`?focus=price-api` shows a path, `?q=price` what the words meet with its neighbours, `?column=process` a column as a list."""
     focus = request.GET.get("focus", "")
+    q = " ".join(request.GET.get("q", "").replace("\x00", " ").split())[:100]
+    chosen = request.GET.get("column", "")
     viewer = Viewer.of(request.user)
-    return render(
-        request,
-        "catalog/dependencies.html",
-        {"picture": graph.picture(viewer, focus=focus), "focus": graph.focusable(viewer, focus)},
-    )
+    if chosen in graph.COLUMNS:
+        rows = graph.column(viewer, chosen, q=q)
+        page = Paginator(rows, 100).get_page(request.GET.get("page"))
+        context = {"page": page, "title": graph.COLUMNS[chosen], "column": chosen, "q": q}
+        return render(request, "catalog/dependencies_list.html", context)
+    drawn = {"picture": graph.picture(viewer, focus=focus, q=q), "focus": graph.focusable(viewer, focus), "q": q}
+    return render(request, "catalog/dependencies.html", drawn)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.models import Api, ContractUpload, ImportRun, Subscription
+from catalog.selectors import graph
 from catalog.services import estate, importing, usage
 from tests.catalog import make
 
@@ -20,6 +21,7 @@ PAGES = [
     "/catalog/apis/price-api/compare/?from=v1&to=v2", "/catalog/apis/price-api/compare/?from=v1&to=v2&reading=tree",
     "/catalog/apis/price-api/compare/?from=v1&to=v2&reading=text", "/catalog/apis/price-api/consumers/?version=v2", "/catalog/apis/price-api/changes/",
     "/catalog/apis/price-api/integrations/", "/catalog/apis/price-api/subscribe/", "/catalog/subscriptions/", "/catalog/dependencies/?focus=price-api",
+    "/catalog/dependencies/?q=price", "/catalog/dependencies/?column=process",
     "/catalog/scorecards/", "/catalog/scorecards/?team=pricing", "/catalog/campaigns/", "/catalog/campaigns/begin/", "/catalog/applications/", "/catalog/applications/?q=till&mine=1",
     "/catalog/applications/till/", "/catalog/applications/till/edit/", "/catalog/applications/add/", "/catalog/imports/", "/systems-of-record/",
     "/systems-of-record/?entity=price&group=offer&scope=region:islands&focus=price-api", "/teams/", "/teams/pricing/", "/catalog/register/",
@@ -213,6 +215,34 @@ def test_the_map_proposes_a_move_and_the_graph_says_what_breaks():
     assert "kind=boundary.move&amp;subject=price%2Fbase" in text
     assert "1 without a record" in text
     assert "Self-checkout" in make.client("stan").get("/catalog/dependencies/?focus=price-api").content.decode()
+
+
+def test_a_graph_that_does_not_fit_names_what_is_left_out_and_lists_it():
+    document = make.blueprint()
+    for n in range(graph.MAX_PER_COLUMN + 31):
+        document["apis"].append(
+            {
+                "slug": f"more-{n}",
+                "name": f"More {n}",
+                "purpose": "p",
+                "owner_team": "pricing",
+                "tier": 1,
+                "layer": "experience",
+                "versions": [{"label": "v1", "contract": "loyalty-v1.yaml", "state": "published"}],
+            }
+        )
+        document["dependencies"].append({"api": f"more-{n}", "needs": "price-api"})
+    estate.apply(document, actor=None, base_dir=make.ESTATE)
+    stan = make.client("stan")
+    drawn = stan.get("/catalog/dependencies/")
+    (title, key, n) = drawn.context["picture"].left_out[0]
+    assert (title, key) == ("Experience", "experience")
+    assert f"and {n} more" in make.shown(drawn)
+    rows = stan.get("/catalog/dependencies/?column=experience").context["page"].paginator.count
+    assert rows == graph.MAX_PER_COLUMN + n
+    few = stan.get("/catalog/dependencies/?q=more+70").context["picture"]
+    assert (few.matched, few.left_out) == (1, ())
+    assert {node.key for _, node in few.boxes} == {"more-70", "price-api"}
 
 
 def test_an_upload_of_files_is_imported_by_architects_only():
