@@ -108,9 +108,9 @@ _RETURNING = """returning p.subscription_id as subscription, p.lane, p.position,
 # the price of a claim does not grow with the number of lanes that wait (600 stores of a fleet, say). `offset 0` keeps the two apart;
 # `materialized` is no matter of speed: a subselect with a limit may be run once for every row that is updated.
 # A lane is free when its lease has ended, or when the database session of its owner has: a token fences what such an owner could
-# still write, and what it could still send (its open intent) is set aside until its lease ends. Such a lane is due since its last
-# step, not since the end of its lease, or busy lanes would always be before it. Who is wrongly taken for gone, behind
-# a connection pooler say, is fenced and loses time; who is wrongly taken for alive keeps the lane to the end of its lease.
+# still write, and what it could still send (its open intent) is set aside until its lease ends. Lanes of
+# lost owners come first, or busy ones would always be before them. Who is wrongly taken for gone, behind a connection pooler say, is
+# fenced and loses time; who is wrongly taken for alive keeps the lane to the end of its lease.
 _FREE = """({0}.lease_until < clock_timestamp()
                         or ({0}.owner is not null and {0}.session is not null and not exists (select from pg_stat_get_activity({0}.session))))"""
 _CLAIM = f"""
@@ -127,8 +127,7 @@ with c as materialized (
                    and v.not_before <= clock_timestamp() and (v.breaker = 'closed' or (v.open_until <= clock_timestamp() and v.probe_until <= clock_timestamp()))
                    and (v.concurrency is null or v.concurrency > (select count(*) from runtime_progress h join runtime_subscription hs on hs.id = h.subscription_id
                                                                     where hs.vendor_id = v.id and h.owner is not null and h.lease_until > clock_timestamp()))
-                 order by s.tier, o.lease_until - case when o.lease_until < clock_timestamp() then interval '0' else make_interval(secs => %(lease)s) end
-                offset 0) f
+                 order by s.tier, o.owner is null, o.lease_until offset 0) f
                join runtime_progress q on q.subscription_id = f.subscription_id and q.lane = f.lane
          where {_FREE.format("q")} and q.not_before < clock_timestamp()
            and runtime_may_take(f.subscription_id, f.release_id)

@@ -89,7 +89,7 @@ def _claim(db: Database, tx: Transaction, given: Row) -> list[Row]:
         due.append(
             (
                 s["tier"],
-                p["lease_until"] - (0.0 if p["lease_until"] < now else given["lease"]),
+                (p["owner"] is None, p["lease_until"]),
                 (subscription, lane),
                 d,
                 v["breaker"] != "closed" or v["concurrency"] is not None,
