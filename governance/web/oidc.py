@@ -72,7 +72,7 @@ def discovered(issuer: str) -> dict[str, Any]:
 
 def setting(name: str, *default: Any) -> Any:
     """What the library asks for, from our few settings and the discovery document."""
-    ours = settings.OIDC
+    ours: dict[str, Any] = settings.OIDC
     if name in _ENDPOINTS:
         return discovered(ours["issuer"])[_ENDPOINTS[name]]
     if name == "OIDC_RP_CLIENT_ID":
@@ -147,10 +147,10 @@ class Backend(OIDCAuthenticationBackend):
         return User.objects.filter(username=identity.username_of(claims))
 
     def create_user(self, claims: dict[str, Any]) -> User:
-        return identity.person_of(claims, groups_claim=settings.OIDC["groups_claim"])
+        return identity.person_of(claims, groups_claim=str(settings.OIDC["groups_claim"]))
 
     def update_user(self, user: User, claims: dict[str, Any]) -> User:
-        return identity.person_of(claims, groups_claim=settings.OIDC["groups_claim"])
+        return identity.person_of(claims, groups_claim=str(settings.OIDC["groups_claim"]))
 
 
 def _required() -> None:
