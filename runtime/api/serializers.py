@@ -10,6 +10,13 @@ from rest_framework import serializers
 DIGEST = r"^sha256:[0-9a-f]{64}$"
 
 
+class ParsedJSONField(serializers.JSONField):
+    """What the strict parser made of the body, as it is: its fractions are Decimals, which the base class would refuse."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
 class IntegrationSerializer(serializers.Serializer[Any]):
     key = serializers.CharField()
     title = serializers.CharField()
@@ -245,7 +252,7 @@ class FiniteFloatField(serializers.FloatField):
 
 
 class MendSerializer(serializers.Serializer[Any]):
-    payload = serializers.JSONField()
+    payload = ParsedJSONField()
     reason = serializers.CharField(max_length=2000)
 
 
@@ -294,7 +301,7 @@ class CountSerializer(serializers.Serializer[Any]):
 
 
 class ResubmitSerializer(serializers.Serializer[Any]):
-    payload = serializers.JSONField()
+    payload = ParsedJSONField()
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
 
 
@@ -318,7 +325,7 @@ class IntakeReceiptSerializer(serializers.Serializer[Any]):
 class IntakeSerializer(serializers.Serializer[Any]):
     """Items in order, or one item for itself. `correlation_ids` has one entry per item, null where the sender has none."""
 
-    items = serializers.ListField(child=serializers.JSONField())
+    items = serializers.ListField(child=ParsedJSONField())
     source = serializers.CharField(required=False, max_length=80)  # type: ignore[assignment]  # a member of the body, not DRF's own
     correlation_ids = serializers.ListField(child=serializers.CharField(allow_null=True, max_length=64), required=False)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 from django.urls import reverse
 
 from kernel import tokens
+from runtime.api import serializers as shapes
 from runtime.models import Conflict, Message, Rejected
 from tests.runtime import scene
 
@@ -103,3 +105,19 @@ def test_what_cannot_be_read_stores_nothing_and_says_where(till, body, kind, cod
     assert answer.json()["code"] == code
     assert not Message.objects.exists()
     assert not Rejected.objects.exists()
+
+
+def test_a_fraction_is_taken_over_http_with_every_digit(till):
+    answer = till('{"items": [{"id": "f", "total": 12345678901234567890.10}]}')
+    assert answer.status_code == 202, answer.content
+    assert (
+        b"12345678901234567890.10"
+        in Message.objects.extra(select={"text": "payload::text"}).values_list("text", flat=True)[0].encode()
+    )
+
+
+@pytest.mark.parametrize("shape", [shapes.MendSerializer, shapes.ResubmitSerializer])
+def test_a_mended_message_may_hold_fractions(shape):
+    made = shape(data={"payload": {"total": Decimal("1.10")}, "reason": "the till rounded", "keep": True})
+    made.is_valid()
+    assert "payload" not in made.errors
