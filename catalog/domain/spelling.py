@@ -37,4 +37,5 @@ def nearest(word: str, known: Iterable[str], *, limit: int) -> list[str]:
             edits += edits > 0
         if edits <= allowed:
             found.append((edits, abs(len(candidate) - len(word)), candidate))
-    return [candidate for _, _, candidate in sorted(found)[:limit]]
+    best = min((edits for edits, _, _ in found), default=0)
+    return [candidate for edits, _, candidate in sorted(found)[:limit] if edits == best]

@@ -31,7 +31,10 @@ def listed(request: HttpRequest) -> HttpResponse:
     mine = request.GET.get("mine") == "1"
     rows = uses.applications(viewer=viewer, q=q, mine=mine)
     page = Paginator(rows, 50).get_page(request.GET.get("page"))
-    return render(request, "catalog/applications.html", {"page": page, "q": q, "mine": mine, "teams": viewer.team_ids})
+    picks = [{"label": "All", "url": "?", "current": not mine}, {"label": "Of my teams", "url": "?mine=1", "current": mine}]
+    return render(
+        request, "catalog/applications.html", {"page": page, "q": q, "mine": mine, "teams": viewer.team_ids, "picks": picks}
+    )
 
 
 @require_GET

@@ -83,6 +83,11 @@ def _facets(found: search.Results, criteria: Criteria, names: dict[str, dict[str
     return [f for f in made if f.shown]
 
 
+def _short(label: str) -> str:
+    """Some publishers' labels are long; the API's page says them in full."""
+    return label if len(label) <= 16 else f"{label[:15]}…"
+
+
 def line_of(row: dict[str, object]) -> Line:
     """What stands at the right of a result: the newest live version, and one that is on its way."""
     versions: list[dict[str, str]] = row["versions"]  # type: ignore[assignment]
@@ -90,10 +95,14 @@ def line_of(row: dict[str, object]) -> Line:
         (v for v in versions if v["state"] == "deprecated"), None
     )
     coming = next((v for v in versions if v["state"] in ("in_review", "approved")), None)
-    states = [lifecycle.tone(live["state"], label=live["label"])] if live else []
-    states += [tones.wait(f"{coming['label']} in review")] if coming else []
+    states = [lifecycle.tone(live["state"], label=_short(live["label"]))] if live else []
+    states += [tones.wait(f"{_short(coming['label'])} in review")] if coming else []
     if not states:
-        states = [lifecycle.tone(versions[0]["state"], label=versions[0]["label"])] if versions else [tones.quiet("No version")]
+        states = (
+            [lifecycle.tone(versions[0]["state"], label=_short(versions[0]["label"]))]
+            if versions
+            else [tones.quiet("No version")]
+        )
     if not row["judged"]:
         states.append(tones.quiet("Imported, not judged"))
     return Line(row, tuple(states), _WORDS["layer"].get(str(row["layer"]), ""), _WORDS["style"].get(str(row["style"]), ""),

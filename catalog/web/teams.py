@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
@@ -53,12 +54,12 @@ def scorecards_page(request: HttpRequest) -> HttpResponse:
     """Advice: what holds where, by API, by team and by campaign. Nothing here blocks anything."""
     viewer = Viewer.of(request.user)
     wanted = request.GET.get("team", "")
-    rows = scorecards.of_apis(viewer=viewer, team=wanted if "\x00" not in wanted else "")
+    rows = scorecards.of_apis(viewer=viewer, team=wanted if "\x00" not in wanted else "", limit=50_000)
     cards = [card for _, card in rows]
     campaigns = [line_of(campaign, cards) for campaign in scorecards.campaigns()]
     points = [(title, *cards_of.share(cards, key)) for key, title in cards_of.POINTS.items()]
     context = {
-        "rows": rows,
+        "page": Paginator(rows, 50).get_page(request.GET.get("page")),
         "points": points,
         "campaigns": campaigns,
         "wanted": wanted,

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from catalog.models import ImportRun, Subscription
+from catalog.services import importing
 from tests.catalog import make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
@@ -90,9 +92,52 @@ def test_a_consumer_applies_and_the_owner_approves(page: Any, sign_in: Any, axe:
 def test_maps_and_lists_are_to_the_satisfaction_of_axe(page: Any, sign_in: Any, axe: Any) -> None:
     sign_in(make.person("stan"))
     for url in ("/systems-of-record/?entity=price&group=offer&focus=price-api", "/catalog/dependencies/", "/catalog/scorecards/", "/teams/", "/teams/pricing/",
-                "/catalog/imports/", "/catalog/apis/price-api/definition/", "/catalog/apis/price-api/consumers/", "/catalog/apis/price-api/changes/"):  # fmt: skip
+                "/catalog/imports/", "/catalog/campaigns/", "/catalog/applications/", "/catalog/applications/till/", "/catalog/applications/add/",
+                "/catalog/dependencies/?q=price", "/catalog/dependencies/?column=record", "/catalog/apis/price-api/definition/", "/catalog/apis/price-api/consumers/", "/catalog/apis/price-api/changes/"):  # fmt: skip
         page.goto(url)
         axe()
+
+
+def test_an_import_shows_its_progress_and_then_its_report_without_a_reload(page: Any, sign_in: Any, axe: Any) -> None:
+    sign_in(make.person("ada"))
+    page.goto("/catalog/imports/")
+    page.get_by_label("Files").set_input_files(
+        {"name": "apis.csv", "mimeType": "text/csv", "buffer": b"slug,name\nfrom-csv,From CSV\n,\n"}
+    )
+    page.get_by_role("checkbox", name="Only show").uncheck()
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_text("Waiting for a worker. The files are kept")).to_be_visible()
+    axe()
+    page.reload()
+    importing.carry(ImportRun.objects.get().pk)
+    expect(page.get_by_text("from-csv")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("link", name="Not understood")).to_be_visible()
+    axe()
+
+
+def test_an_architect_begins_a_campaign_and_an_owner_plans_the_move_of_a_consumer(page: Any, sign_in: Any, axe: Any) -> None:
+    sign_in(make.person("ada"))
+    page.goto("/catalog/campaigns/")
+    page.get_by_role("link", name="Begin a campaign").click()
+    axe()
+    page.get_by_label("Name", exact=True).fill("Usage is known")
+    page.get_by_label("Short name").fill("usage")
+    page.get_by_label("What should hold").select_option("measured")
+    page.get_by_label("Until").fill("2099-06-30")
+    page.get_by_role("button", name="Begin").click()
+    expect(page.get_by_role("heading", name="Usage is known", level=1)).to_be_visible()
+    axe()
+    page.get_by_role("link", name="Edit").click()
+    axe()
+    sign_in(make.person("piet"))
+    row = Subscription.objects.get(application__key="till", version__label="v2", state="active")
+    page.goto(f"/catalog/subscriptions/{row.pk}/")
+    page.get_by_label("By").fill("2099-06-30")
+    axe()
+    page.get_by_role("button", name="Record the plan").click()
+    expect(page.get_by_text("The plan is recorded")).to_be_visible()
+    page.goto("/catalog/apis/price-api/consumers/")
+    expect(page.get_by_text("by 30 Jun 2099")).to_be_visible()
 
 
 def test_the_keyboard_alone_finds_an_api(page: Any, sign_in: Any) -> None:
