@@ -93,7 +93,8 @@ def test_maps_and_lists_are_to_the_satisfaction_of_axe(page: Any, sign_in: Any, 
     sign_in(make.person("stan"))
     for url in ("/systems-of-record/?entity=price&group=offer&focus=price-api", "/catalog/dependencies/", "/catalog/scorecards/", "/teams/", "/teams/pricing/",
                 "/catalog/imports/", "/catalog/campaigns/", "/catalog/applications/", "/catalog/applications/till/", "/catalog/applications/add/",
-                "/catalog/dependencies/?q=price", "/catalog/dependencies/?column=record", "/catalog/apis/price-api/definition/", "/catalog/apis/price-api/consumers/", "/catalog/apis/price-api/changes/"):  # fmt: skip
+                "/catalog/dependencies/?q=price", "/catalog/dependencies/?column=record",
+                "/catalog/apis/price-api/definition/", "/catalog/apis/price-api/consumers/", "/catalog/apis/price-api/changes/"):  # fmt: skip
         page.goto(url)
         axe()
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.domain.browse import Criteria, criteria
-from catalog.models import SavedSearch
+from catalog.domain.browse import CODES, Criteria, criteria
+from catalog.models import Api, ApiSearch, SavedSearch, SlaTier
 from catalog.selectors import search
 from catalog.services import apis as api_changes
+from catalog.services import importing
+from catalog.services.importing.sources import Source
 from kernel.viewer import SYSTEM, Viewer
 from tests.catalog import make
 
@@ -107,6 +111,46 @@ def test_a_change_is_found_in_the_same_moment():
     assert "price-api" in slugs("haberdashery")
 
 
+def _with_older_versions(*, field: str, where: str) -> None:
+    """Three published versions of one more API; only the named one has the field."""
+    labels = ("v1", "v2", "v3")
+    sources = [
+        Source(f"shop/basket-{label}.json", json.dumps({
+            "openapi": "3.1.0", "info": {"title": "Shop basket", "version": label}, "paths": {"/basket": {"get": {"responses": {"200": {
+                "description": "ok", "content": {"application/json": {"schema": {"type": "object", "properties": {
+                    "amount": {"type": "number"}, f"n{label}": {"type": "string"}, **({field: {"type": "string"}} if label == where else {})}}}}}}}}},
+        }).encode())
+        for label in labels
+    ]  # fmt: skip
+    importing.run(sources, actor=None, source="test")
+
+
+@pytest.mark.parametrize(("where", "rank_of_older"), [("v1", True), ("v3", False)])
+def test_a_field_that_only_an_older_live_version_has_is_found_below_the_present_ones(where, rank_of_older):
+    _with_older_versions(field="gtinPackage", where=where)
+    found = search.browse(Criteria(q="gtinPackage"), viewer=SYSTEM)
+    assert [r["slug"] for r in found.rows] == ["shop-basket"]
+    assert found.total == 1
+    assert dict(found.facets["state"]) == {"published": 1}
+    document = ApiSearch.objects.get(slug="shop-basket").document
+    assert ("'~gtin" in document) is rank_of_older
+    assert slugs("gtinPakage") == ["shop-basket"]
+    assert slugs("basket gtinPackage") == ["shop-basket"]
+
+
+def test_older_words_rank_below_present_ones():
+    _with_older_versions(field="currency", where="v1")
+    assert slugs("currency")[-1] == "shop-basket"
+    assert len(slugs("currency")) > 1
+
+
+def test_every_value_of_a_short_facet_has_a_code():
+    assert set(CODES["layer"]) == {"", *Api.Layer.values}
+    assert set(CODES["style"]) == {"", *Api.Style.values}
+    assert set(CODES["data"]) == {"", *Api.DataClass.values}
+    assert set(CODES["tier"]) == {"", *(str(t.level) for t in SlaTier.objects.all())}
+
+
 _TEXT = st.text(max_size=30)
 
 
@@ -130,3 +174,9 @@ def test_a_saved_search_is_an_address_with_a_name():
     assert "Mine" not in make.shown(make.client("lea").get("/catalog/"))
     client.post("/catalog/searches/", {"forget": SavedSearch.objects.get().pk})
     assert not SavedSearch.objects.exists()
+
+
+def test_the_search_over_all_rooms_finds_apis_that_one_may_see():
+    assert "Price API" in make.shown(make.client("stan").get("/search/?q=prices+moment"))
+    assert "Loyalty API" not in make.shown(make.client("stan").get("/search/?q=loyalty+redeem"))
+    assert make.client("lea").get("/search/?q=loyalty-api").status_code in (200, 302)
