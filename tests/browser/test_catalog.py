@@ -102,7 +102,7 @@ def test_maps_and_lists_are_to_the_satisfaction_of_axe(page: Any, sign_in: Any, 
 def test_an_import_shows_its_progress_and_then_its_report_without_a_reload(page: Any, sign_in: Any, axe: Any) -> None:
     sign_in(make.person("ada"))
     page.goto("/catalog/imports/")
-    page.get_by_label("Files").set_input_files(
+    page.locator("#files").set_input_files(
         {"name": "apis.csv", "mimeType": "text/csv", "buffer": b"slug,name\nfrom-csv,From CSV\n,\n"}
     )
     page.get_by_role("checkbox", name="Only show").uncheck()
