@@ -18,7 +18,7 @@ from runtime.domain import manifest as manifests
 from runtime.domain.correlation import correlation_id
 from runtime.domain.manifest import Manifest, Source
 from runtime.ledger import connections
-from runtime.ledger.append import Item, append, load_stream
+from runtime.ledger.append import Item, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.services import judging
 from runtime.services.collecting import event_validator, shards_of, store_rejected, usable_key
@@ -53,36 +53,33 @@ def accept(
     if len(items) > MAX_ITEMS:
         raise Invalid("intake.too_many", f"At most {MAX_ITEMS} items a call; this one has {len(items)}.")
     with _connection() as conn:
-        stream_id, release, manifest, salt = _deployed(conn, integration_key, environment)
+        stream, release, manifest = _deployed(conn, integration_key, environment)
         try:
             chosen = manifest.source(source)
         except KeyError:
             raise NotFound("intake.source", f"{integration_key} has no source {source!r}.") from None
         good, receipts, refused = _checked(manifest, chosen, items, correlations, traceparent)
-        stream = load_stream(conn, stream_id)
         with conn.transaction():
             done = append(conn, stream, [item for _, item in good], release_id=release)
             store_rejected(conn, stream, None, chosen.name, refused)
         for (index, item), (lane, position) in zip(good, done.positions, strict=True):
-            receipts[index] = _receipt(conn, stream_id, salt, index, item, lane, position, immutable=stream.immutable)
+            receipts[index] = _receipt(conn, stream, index, item, lane, position)
+        shards: list[int] = []
         if done.accepted:
             conn.execute("select pg_notify('tillgate_work', '')")
-        shards = shards_of(conn, stream_id)
-    if done.accepted:
-        wake(manifest.tier, shards)
+            shards = shards_of(conn, stream.id)
+    wake(manifest.tier, shards)
     return [receipt for receipt in receipts if receipt is not None]
 
 
-def _receipt(
-    conn: Connection, stream: int, salt: int, index: int, item: Item, lane: int, position: int, *, immutable: bool
-) -> Receipt:
+def _receipt(conn: Connection, stream: StreamRef, index: int, item: Item, lane: int, position: int) -> Receipt:
     if position:
-        return Receipt(index, item.key, "accepted", item.correlation or correlation_id(salt, stream, lane, position))
+        return Receipt(index, item.key, "accepted", item.correlation or correlation_id(stream.salt, stream.id, lane, position))
     row = conn.execute(
         "select exists (select from runtime_conflict c where c.stream_id = %s and c.key = %s and c.payload::text = %s)",
-        (stream, item.key, item.payload.decode()),
+        (stream.id, item.key, item.payload.decode()),
     ).fetchone()
-    if immutable and row and row[0]:
+    if stream.immutable and row and row[0]:
         return Receipt(
             index, item.key, "conflict", reason="this key is known with other content; nothing was overwritten, a person decides"
         )
@@ -127,15 +124,15 @@ def _key_of(document: Any, path: tuple[str, ...]) -> str | None:
     return text if usable_key(text) else None
 
 
-def _deployed(conn: Connection, key: str, environment: str) -> tuple[int, int, Manifest, int]:
+def _deployed(conn: Connection, key: str, environment: str) -> tuple[StreamRef, int, Manifest]:
     row = conn.execute(
-        """select t.id, d.release_id, t.salt from runtime_integration i join runtime_stream t on t.integration_id = i.id and t.environment = %s
+        """select t.id, t.lanes, t.salt, t.immutable, d.release_id from runtime_integration i join runtime_stream t on t.integration_id = i.id and t.environment = %s
              join runtime_deployment d on d.integration_id = i.id and d.environment = t.environment and d.active where i.key = %s""",
         (environment, key),
     ).fetchone()
     if row is None:
         raise NotFound("deployment.none", f"{key} is not deployed in {environment}; nothing takes its messages there.")
-    return row[0], row[1], _manifest_of(row[1]), row[2]
+    return StreamRef(*row[:4]), row[4], _manifest_of(row[4])
 
 
 @lru_cache(maxsize=64)
