@@ -17,7 +17,7 @@ from governance.selectors import changes as selectors
 from governance.selectors import seats
 from governance.services import acceptances, applying, changes, checks, reviews
 from kernel.errors import Forbidden
-from kernel.models import User
+from kernel.models import ApiToken, User
 from kernel.viewer import Viewer
 
 
@@ -26,6 +26,16 @@ def caller(request: Request) -> User:
     if not isinstance(request.user, User):
         raise Forbidden("request.anonymous", "Sign in, or send a token.")
     return request.user
+
+
+def decider(request: Request) -> User:
+    """Who is calling, in a session of their own. Raises Forbidden `decision.by_token`: a token is what scripts hold, and whoever
+    finds one must not be able to approve."""
+    if isinstance(request.auth, ApiToken):
+        raise Forbidden(
+            "decision.by_token", "A token cannot decide. Decide on the page, or over the API in a session of your own."
+        )
+    return caller(request)
 
 
 def read(shape: type[Any], request: Request) -> dict[str, Any]:
@@ -140,7 +150,7 @@ class Decisions(APIView):
         values = read(shapes.DecisionInput, request)
         seen = reviews.Seen(*(values[key] for key in ("subject_digest", "diff_digest", "impact_digest", "policy_digest")))
         made = reviews.decide(
-            changes.get(change_id), actor=caller(request), outcome=values["outcome"], seen=seen, note=values["note"]
+            changes.get(change_id), actor=decider(request), outcome=values["outcome"], seen=seen, note=values["note"]
         )
         return Response(shapes.DecisionOutput(made).data, status=status.HTTP_201_CREATED)
 
@@ -157,7 +167,7 @@ class Acceptances(APIView):
         request=shapes.AcceptanceInput, responses={201: None}, description="Accept one breaking finding as what it is."
     )
     def post(self, request: Request, change_id: int) -> Response:
-        made = acceptances.accept_break(changes.get(change_id), actor=caller(request), **read(shapes.AcceptanceInput, request))
+        made = acceptances.accept_break(changes.get(change_id), actor=decider(request), **read(shapes.AcceptanceInput, request))
         return Response(
             {"id": made.pk, "rule": made.rule, "pointer": made.pointer, "kind": made.kind}, status=status.HTTP_201_CREATED
         )

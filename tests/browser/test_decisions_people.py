@@ -75,13 +75,15 @@ def test_no_door_lets_the_author_approve(house: make.House, browsing: Browsing):
     assert "You had a hand in this change" in forged.text()
 
     _, secret = tokens.issue(actor=None, user=author, name="own", scopes=["governance:read", "governance:write"])
-    called = page.request.post(
-        f"/api/v1/changes/{change.pk}/decisions",
-        headers={"Authorization": f"Bearer {secret}", "Content-Type": "application/json"},
-        data=json.dumps(seen | {"outcome": "approve"}),
-        fail_on_status_code=False,
-    )
-    assert (called.status, called.json()["code"]) == (403, "decision.not_allowed")
+    session = {"X-CSRFToken": str(token.get_attribute("value")), "Referer": page.url}
+    for headers, code in (({"Authorization": f"Bearer {secret}"}, "decision.by_token"), (session, "decision.not_allowed")):
+        called = page.request.post(
+            f"/api/v1/changes/{change.pk}/decisions",
+            headers=headers | {"Content-Type": "application/json"},
+            data=json.dumps(seen | {"outcome": "approve"}),
+            fail_on_status_code=False,
+        )
+        assert (called.status, called.json()["code"]) == (403, code), called.text()
 
     page.goto(reverse("admin:governance_changerequest_change", args=[change.pk]))
     assert page.get_by_text("Add a currency").first.is_visible()

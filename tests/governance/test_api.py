@@ -31,6 +31,14 @@ def call(user: User, method: str, path: str, body: object = None, *, scopes: lis
     return response.status_code, json.loads(response.content or b"{}")
 
 
+def in_session(user: User, path: str, body: object) -> tuple[int, dict]:
+    """A POST of somebody who is signed in: the only way to decide over HTTP."""
+    client = Client()
+    client.force_login(user)
+    response = client.post(f"/api/v1/{path}", json.dumps(body), content_type="application/json")
+    return response.status_code, json.loads(response.content or b"{}")
+
+
 def opened(house: make.House) -> dict:
     subject = make.thing()
     body = {
@@ -53,10 +61,13 @@ def test_a_pipeline_opens_and_submits_and_people_decide(house: make.House):
     change = ChangeRequest.objects.get()
     seen = asdict(reviews.Seen.of(change))
     another = make.person("robot-two", "price", kind="service")
-    status, refused = call(another, "POST", f"changes/{made['id']}/decisions", {"outcome": "approve", **seen})
+    for actor in (another, house.owner):
+        status, refused = call(actor, "POST", f"changes/{made['id']}/decisions", {"outcome": "approve", **seen})
+        assert (status, refused["code"]) == (403, "decision.by_token"), "whoever finds a token cannot approve"
+    status, refused = in_session(another, f"changes/{made['id']}/decisions", {"outcome": "approve", **seen})
     assert (status, refused["code"]) == (403, "decision.not_allowed")
     for actor in (house.owner, house.architect):
-        status, decision = call(actor, "POST", f"changes/{made['id']}/decisions", {"outcome": "approve", **seen})
+        status, decision = in_session(actor, f"changes/{made['id']}/decisions", {"outcome": "approve", **seen})
         assert status == 201, decision
     status, listed = call(house.stranger, "GET", "approvals?subject_id=price-feed")
     assert [row["digest"] for row in listed["results"]] == [change.subject_digest]
@@ -69,8 +80,10 @@ def test_self_approval_and_a_stale_digest_are_refused_over_the_api(house: make.H
     call(house.author, "POST", f"changes/{made['id']}/submit")
     seen = asdict(reviews.Seen.of(ChangeRequest.objects.get()))
     assert call(house.author, "POST", f"changes/{made['id']}/decisions", {"outcome": "approve", **seen})[0] == 403
+    status, problem = in_session(house.author, f"changes/{made['id']}/decisions", {"outcome": "approve", **seen})
+    assert (status, problem["code"]) == (403, "decision.not_allowed")
     stale = seen | {"policy_digest": "sha256:" + "0" * 64}
-    status, problem = call(house.owner, "POST", f"changes/{made['id']}/decisions", {"outcome": "approve", **stale})
+    status, problem = in_session(house.owner, f"changes/{made['id']}/decisions", {"outcome": "approve", **stale})
     assert (status, problem["code"], problem["changed"]) == (409, "change.stale_page", ["the policy"])
     assert not Decision.objects.exists()
 

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from governance.models import BreakGlass, FreezeWindow, Policy, Waiver
-from governance.services import breakglass, changes
+from governance.services import breakglass, changes, waivers
 from kernel import clock
 from tests.catalog.make import shown
 from tests.governance import make
@@ -140,3 +140,26 @@ def test_break_glass_from_the_page_takes_two_people_and_a_review(house: make.Hou
         changes.submit(make.draft(house.author), actor=house.author)
     assert signed_in(house.architect).post(step[1], {"note": "Prices were republished by hand."}).status_code == 302
     assert breakglass.BreakGlass.objects.get().reviewed_by == house.architect
+
+
+def test_only_those_with_a_stake_revoke_a_waiver_or_end_an_emergency(house: make.House):
+    subject = make.thing()
+    waivers.propose(
+        actor=house.author, rule="thing.sound", pointer="", subject=subject, environment="production",
+        reason="Kiosk images are frozen.", expires_at=clock.now() + timedelta(days=9),
+    )  # fmt: skip
+    case = breakglass.open_case(actor=house.owner, subject=subject, environment="production", reason="Tills show no prices.")
+    breakglass.confirm(case.pk, actor=house.releaser)
+    end = reverse("governance:break-glass-step", args=[case.pk, "end"])
+    revoke = reverse("governance:revoke-waiver", args=[Waiver.objects.get().pk])
+    for url in (end, revoke):
+        assert signed_in(house.stranger).post(url).status_code == 403
+    assert "The two who opened it" in page(house.stranger, "governance:break-glass")
+    assert case.approval.voided_at is None
+    assert signed_in(house.security).post(end).status_code == 403
+    assert signed_in(house.security).post(revoke).status_code == 302
+    assert signed_in(house.owner).post(end).status_code == 302
+    case.approval.refresh_from_db()
+    assert case.approval.void_reason == "break-glass ended early"
+    assert Waiver.objects.get().state == "revoked"
+    assert "End it now" not in page(house.owner, "governance:break-glass")
