@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance.api import serializers as shapes
-from governance.api.changes import answer, caller, read, subjects
+from governance.api.changes import answer, caller, decider, read, subjects
 from governance.domain.policy import Situation
 from governance.domain.subject import Subject
 from governance.models import BreakGlass, Delegation, FreezeWindow, Policy, Waiver, WebhookDelivery, WebhookEndpoint
@@ -155,9 +155,9 @@ class BreakGlassStep(APIView):
     def post(self, request: Request, case_id: int, step: str) -> Response:
         note = read(shapes.NoteInput, request)["note"]
         if step == "confirm":
-            breakglass.confirm(case_id, actor=caller(request))
+            breakglass.confirm(case_id, actor=decider(request))
         elif step == "review":
-            breakglass.review(case_id, actor=caller(request), note=note)
+            breakglass.review(case_id, actor=decider(request), note=note)
         else:
             breakglass.end(case_id, actor=caller(request))
         return Response(shapes.BreakGlassOutput(BreakGlass.objects.get(pk=case_id)).data)
@@ -186,7 +186,7 @@ class DelegationList(generics.ListAPIView[Delegation]):
         if to is None:
             raise NotFound("user.unknown", f"There is nobody called {values['delegate']!r}.")
         made = people.delegate(
-            actor=caller(request),
+            actor=decider(request),
             to=to,
             team_key=values["team"],
             starts_at=values["starts_at"],
