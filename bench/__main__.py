@@ -17,7 +17,10 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("bench.mapping",),
     ("bench.sync",),
     ("bench.small_jobs",),
+    ("bench.intake",),
     ("bench.fanout",),
+    ("bench.refresh",),
+    ("bench.evidence",),
     ("bench.catalog", "--apis", "10000"),
     ("bench.catalog", "--apis", "30000"),
 )
