@@ -18,6 +18,8 @@ class User(AbstractUser):
         SERVICE = "service", "Service account"
 
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PERSON)
+    # Groups that were read together with the token of the present request; None where they were not.
+    team_ids_read: frozenset[int] | None = None
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username

@@ -19,10 +19,11 @@ class Viewer:
 
     @classmethod
     def of(cls, user: Any) -> Viewer:
-        """Groups are read now, not from the session: who left a team has left it."""
+        """Groups are read now, not from the session: who left a team has left it. A token's user brings those of this request."""
         if user is None or not user.is_authenticated:
             return cls()
-        return cls(user=user, team_ids=frozenset(user.groups.values_list("id", flat=True)))
+        read: frozenset[int] | None = getattr(user, "team_ids_read", None)
+        return cls(user=user, team_ids=read if read is not None else frozenset(user.groups.values_list("id", flat=True)))
 
     @property
     def sees_everything(self) -> bool:

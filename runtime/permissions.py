@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.db.models import Exists, Q, QuerySet
 
+from kernel import statements
 from kernel.viewer import Permission, Viewer
 from runtime.models import Integration
 
@@ -52,7 +53,28 @@ def may_operate(viewer: Viewer, integration: Integration) -> Permission:
         return Permission(False, "Sign in to operate this integration.")
     if viewer.sees_everything or integration.owner_team_id in viewer.team_ids or _holds_role(viewer, OPERATE_ALL).exists():
         return ALLOWED
-    return Permission(False, f"Only {integration.owner_team.name}, architects and release managers operate {integration.title}.")
+    return _not_operator(integration.title, integration.owner_team.name)
+
+
+_HAND_IN = f"""
+select i.title, g.name, {SEEN}, %(sees_all)s or i.owner_team_id = any(%(teams)s)
+       or exists (select from catalog_team acting where acting.group_id = any(%(teams)s) and acting.key = any(%(operate_all)s))
+  from runtime_integration i join auth_group g on g.id = i.owner_team_id where i.key = %(key)s"""  # noqa: S608: column names and a constant, never input
+
+
+def may_hand_in(viewer: Viewer, key: str) -> Permission | None:
+    """`may_operate` by key, in one statement whose plan is kept: a till asks it for every sale. None: unknown, or not seen."""
+    if viewer.user is None:
+        return None
+    found = statements.rows(_HAND_IN, sight(viewer) | {"operate_all": list(OPERATE_ALL), "key": key})
+    if not found or not found[0][2]:
+        return None
+    title, team, _, operates = found[0]
+    return ALLOWED if operates else _not_operator(title, team)
+
+
+def _not_operator(title: str, team: str) -> Permission:
+    return Permission(False, f"Only {team}, architects and release managers operate {title}.")
 
 
 def operable(viewer: Viewer) -> QuerySet[Integration]:

@@ -78,7 +78,7 @@ class Intake(RuntimeView):
     def post(self, request: Request, key: str) -> Response:
         environment = self.environment
         data = self.validated(shapes.IntakeSerializer)
-        self.integration(key, operate=True)
+        self.hand_in(key)
         receipts = intake.accept(
             key,
             environment,
