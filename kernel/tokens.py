@@ -67,7 +67,7 @@ _FIND = f"""
 select {", ".join(f"t.{name}" for name in _COLUMNS[ApiToken])}, {", ".join(f"u.{name}" for name in _COLUMNS[User])},
        array(select m.group_id from kernel_user_groups m where m.user_id = u.id)
   from kernel_apitoken t join kernel_user u on u.id = t.user_id
- where t.token_hash = %s and t.revoked_at is null and t.expires_at > %s and u.is_active"""  # noqa: S608: column names and a constant, never input
+ where t.token_hash = %s and t.revoked_at is null and t.expires_at > %s and u.is_active"""  # noqa: S608 - column names and constants, never input
 
 
 def find(secret: str) -> ApiToken | None:

@@ -59,7 +59,7 @@ def may_operate(viewer: Viewer, integration: Integration) -> Permission:
 _HAND_IN = f"""
 select i.title, g.name, {SEEN}, %(sees_all)s or i.owner_team_id = any(%(teams)s)
        or exists (select from catalog_team acting where acting.group_id = any(%(teams)s) and acting.key = any(%(operate_all)s))
-  from runtime_integration i join auth_group g on g.id = i.owner_team_id where i.key = %(key)s"""  # noqa: S608: column names and a constant, never input
+  from runtime_integration i join auth_group g on g.id = i.owner_team_id where i.key = %(key)s"""  # noqa: S608 - column names and constants, never input
 
 
 def may_hand_in(viewer: Viewer, key: str) -> Permission | None:
