@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 SILENT_SECONDS = 120.0
 BEAT_SECONDS = 5.0
+GATHER_SECONDS = 0.02  # after a wake-up: single sales that arrive close together are one claim and one commit
 PARKED_EVERY = 4  # of so many rounds one looks at parked messages before lanes
 
 
@@ -107,7 +108,8 @@ class WorkLoop:
                     continue
                 if until_idle:
                     break
-                self._signal.wait(self.poll * random.uniform(0.7, 1.3))  # noqa: S311 - spreads polls, protects nothing
+                if self._signal.wait(self.poll * random.uniform(0.7, 1.3)):  # noqa: S311 - spreads polls, protects nothing
+                    self._stopping.wait(GATHER_SECONDS)
                 self._signal.clear()
         finally:
             self._forget()
