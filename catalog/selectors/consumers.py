@@ -35,8 +35,11 @@ select a.key as application_key, a.name, a.team_id, coalesce(t.key, '') as team_
 """
 
 
-def of_versions(version_ids: list[int], *, environment: str | None = None, limit: int = 500) -> list[ConsumerFacts]:
-    """Consumers of several versions, most calls first. `state`: active, requested, expired, ended or unsubscribed."""
+def of_versions(version_ids: list[int], *, environment: str | None = None, limit: int | None = 500) -> list[ConsumerFacts]:
+    """Consumers of several versions, most calls first. `state`: active, requested, expired, ended or unsubscribed.
+
+    A page may show the first `limit`; who decides by them asks for all of them, with None.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_OF_VERSIONS, {"versions": version_ids, "environment": environment, "limit": limit})
         names = [c.name for c in cursor.description or ()]
@@ -44,14 +47,15 @@ def of_versions(version_ids: list[int], *, environment: str | None = None, limit
     return [ConsumerFacts(**row) for row in rows]
 
 
-def of_version(version_id: int, *, environment: str | None = None, limit: int = 500) -> list[ConsumerFacts]:
+def of_version(version_id: int, *, environment: str | None = None, limit: int | None = 500) -> list[ConsumerFacts]:
     """Who uses this version, subscribed or merely seen. A refused application does not count."""
     return of_versions([version_id], environment=environment, limit=limit)
 
 
 def live_of_version(version_id: int, *, environment: str | None = None) -> list[ConsumerFacts]:
-    """Those that would notice its end: an active or requested subscription, or calls in the last 30 days."""
-    return [c for c in of_version(version_id, environment=environment) if c.state in {"active", "requested"} or c.calls]
+    """All that would notice its end: an active or requested subscription, or calls in the last 30 days."""
+    everybody = of_version(version_id, environment=environment, limit=None)
+    return [c for c in everybody if c.state in {"active", "requested"} or c.calls]
 
 
 def blocking_retirement(version_id: int, at: datetime) -> list[ConsumerFacts]:

@@ -197,6 +197,7 @@ def _worst(relations: Sequence[str]) -> str:
 def _consumers(version: VersionFacts, before: Sequence[VersionFacts], environment: str) -> dict[str, Any]:
     """Live consumers of the version itself, and of those that this release takes away."""
     found: dict[str, Any] = {}
+    upgraded = _upgraded(version.reference, environment) if any(old.id != version.id for old in before) else set()
     for old in (*before, version):
         relation = _relation(old.contract_digest, version.contract_digest)
         verdict = {
@@ -211,16 +212,16 @@ def _consumers(version: VersionFacts, before: Sequence[VersionFacts], environmen
                 continue
             found[consumer.application_key] = {
                 "verdict": verdict,
-                "ready": old.id == version.id or _upgraded(consumer.application_key, version.reference, environment),
+                "ready": old.id == version.id or consumer.application_key in upgraded,
                 "last_seen": consumer.last_seen_at.isoformat() if consumer.last_seen_at else "never",
             }
     return found
 
 
-def _upgraded(application: str, reference: str, environment: str) -> bool:
-    return ApplicationRelease.objects.filter(
-        application=application, environment=environment, ended_at=None, consumes__contains=[reference]
-    ).exists()
+def _upgraded(reference: str, environment: str) -> set[str]:
+    """Applications whose running release there consumes this version already."""
+    rows = ApplicationRelease.objects.filter(environment=environment, ended_at=None, consumes__contains=[reference])
+    return set(rows.values_list("application", flat=True))
 
 
 def _integrations(question: Mapping[str, Any], environment: str, as_of: datetime) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def _affected(manifest: Manifest) -> tuple[AffectedConsumer, ...]:
     found: dict[tuple[str, str], AffectedConsumer] = {}
     for target in manifest.targets:
         version = versions.by_reference(target.api) if target.api else None
-        for one in consumers.of_version(version.id) if version else []:
+        for one in consumers.of_version(version.id, limit=None) if version else []:
             found[one.application_key, one.environment] = AffectedConsumer(
                 one.application_key, one.name, one.team_id, one.team_key, one.environment, one.state, one.last_seen_at
             )

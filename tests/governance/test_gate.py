@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from catalog.models import ApiVersion
+from catalog.models import ApiVersion, Application, Environment, Subscription
 from governance.models import Verdict
 from governance.services import freezes, policies, verdicts
 from kernel import clock, tokens
@@ -59,6 +59,18 @@ def test_what_must_not_pass_does_not_and_says_why(question: dict, verdict: str, 
     assert answer["verdict"] == verdict, answer
     assert code in codes(answer)
     assert answer["flip"]
+
+
+def test_every_consumer_of_what_is_provided_is_evidence_however_many_there_are():
+    version, production = ApiVersion.objects.get(api__slug="price-api", label="v2"), Environment.objects.get(key="production")
+    many = Application.objects.bulk_create([Application(key=f"app-{n}", name=f"App {n}") for n in range(600)])
+    Subscription.objects.bulk_create(
+        Subscription(application=one, version=version, environment=production, state="active", valid_from=clock.now())
+        for one in many
+    )
+    ask(consumes=[], provides=["price-api@v2"])
+    told = Verdict.objects.get().evidence["provided"]["items"]["price-api@v2"]["consumers"]
+    assert told["total"] == len(told["items"]) == Subscription.objects.filter(version=version, environment=production).count()
 
 
 def test_a_version_is_denied_from_its_sunset_on():
