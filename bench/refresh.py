@@ -161,6 +161,11 @@ def main() -> None:
     parser.add_argument("--changed", type=int, default=2, help="percent")
     parser.add_argument("--kill", action="store_true")
     given = parser.parse_args()
+    if len(given.items) > 1:  # each size in a process of its own: Django is set up for one installation
+        for count in given.items:
+            same = ["--changed", str(given.changed), *(["--kill"] if given.kill else [])]
+            subprocess.run([sys.executable, "-m", "bench.refresh", "--items", str(count), *same], check=True)
+        return
     for count in given.items:
         port = free_port()
         with ItemFeed(f"http://127.0.0.1:{port}/") as installed:
