@@ -8,7 +8,7 @@ from django.db import transaction
 from kernel import audit
 from tests.portal import make
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("shell")]
 
 PAGES = ("/styleguide/", "/ledger/", "/settings/tokens/")
 
@@ -82,6 +82,7 @@ def test_no_page_is_wider_than_a_narrow_window(page, sign_in, ann, path):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.thorough
 def test_the_theme_is_kept_over_pages_and_set_before_the_first_paint(page, sign_in, ann):
     sign_in(ann)
     page.goto("/styleguide/")
@@ -96,6 +97,7 @@ def test_the_theme_is_kept_over_pages_and_set_before_the_first_paint(page, sign_
     assert toggle.get_attribute("aria-label") == "Theme: dark"
 
 
+@pytest.mark.thorough
 def test_a_slash_goes_to_the_search_but_not_while_typing(page, sign_in, ann):
     sign_in(ann)
     page.goto("/styleguide/")
@@ -116,6 +118,7 @@ def test_the_navigation_is_a_drawer_on_narrow_windows(page, sign_in, ann):
     assert not drawer.is_visible()
 
 
+@pytest.mark.thorough
 def test_a_digest_is_copied_in_full(page, context, sign_in, ann):
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     sign_in(ann)
@@ -126,6 +129,7 @@ def test_a_digest_is_copied_in_full(page, context, sign_in, ann):
     assert page.evaluate("navigator.clipboard.readText()") == button.get_attribute("data-copy")
 
 
+@pytest.mark.thorough
 def test_a_token_is_issued_copied_and_revoked(page, sign_in, ann, axe):
     sign_in(ann)
     page.goto("/settings/tokens/")
@@ -139,6 +143,7 @@ def test_a_token_is_issued_copied_and_revoked(page, sign_in, ann, axe):
     assert page.locator("#secret").count() == 0
 
 
+@pytest.mark.thorough
 def test_the_ledger_unfolds_what_changed(page, sign_in, ann, axe):
     sign_in(ann)
     page.goto("/ledger/")
@@ -159,6 +164,7 @@ def test_the_harness_notices_inline_style_and_script(page, console, sign_in, ann
     console.clear()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ["/admin/", "/admin/kernel/user/", "/admin/kernel/auditentry/", "/admin/kernel/apitoken/"])
 def test_the_administration_keeps_the_content_policy(page, sign_in, ann, path):
     root = make.person("root", is_staff=True, is_superuser=True)

@@ -247,6 +247,7 @@ _TARGETS = [("POST", "/api/v1/apis"), ("PATCH", "/api/v1/apis/price-api"), ("POS
             ("POST", "/api/v1/apis/price-api/dependencies"), ("PATCH", "/api/v1/applications/till")]  # fmt: skip
 
 
+@pytest.mark.thorough
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     target=st.sampled_from(_TARGETS),

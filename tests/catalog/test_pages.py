@@ -289,6 +289,7 @@ _PATHS = [p.partition("?")[0] for p in PAGES] + ["/api/v1/apis", "/api/v1/search
           "/.well-known/api-catalog", "/catalog/changes.atom", "/api/v1/apis/price-api/versions/v2/comparison", "/api/v1/apis/price-api/versions/v2/consumers"]  # fmt: skip
 
 
+@pytest.mark.thorough
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(_PATHS), junk=st.dictionaries(st.sampled_from(_PARAMETERS), _JUNK, max_size=4))
 def test_no_query_string_ever_makes_an_error_of_ours(path, junk):
@@ -301,6 +302,7 @@ _FIELDS = ["step", "upload", "text", "slug", "name", "label", "owner_team", "tie
            "justification", "notes", "dry_run", "purpose"]  # fmt: skip
 
 
+@pytest.mark.thorough
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(_FORMS), junk=st.dictionaries(st.sampled_from(_FIELDS), _JUNK, max_size=6))
 def test_no_form_ever_makes_an_error_of_ours(path, junk):

@@ -52,6 +52,7 @@ def test_deleting_any_piece_of_evidence_never_leaves_an_allow():
     assert tried >= DELETIONS_AT_LEAST, tried
 
 
+@pytest.mark.thorough
 def test_the_wrong_kind_of_value_is_as_good_as_none():
     for seed in range(12):
         question, evidence = allowed(seed)

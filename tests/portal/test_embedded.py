@@ -16,6 +16,8 @@ import redis
 
 from portal.embedded import Embedded
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

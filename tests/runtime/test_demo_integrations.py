@@ -79,6 +79,7 @@ def work() -> None:
     WorkLoop(poll=0.05).run(until_idle=True, seconds=60)
 
 
+@pytest.mark.thorough
 def test_products_and_prices_reach_every_store_once_and_in_order(retailer: Path, sandbox: Sandbox) -> None:
     deploy("products-and-prices")
     run = runs.start("products-and-prices", "production", trigger="manual")

@@ -257,6 +257,7 @@ def test_a_dry_replay_maps_everything_sends_nothing_and_gives_the_same_hash_twic
         replays.open_replay(subscription.pk, spans={}, dry=True, pace=None, actor=None, reason="nothing")
 
 
+@pytest.mark.thorough
 def test_a_due_time_fires_once_with_two_schedulers_and_missed_ones_are_fired_together(catalog: None) -> None:
     connection = {"protocol": "rest", "settings": {"path": "orders", "items": "data", "key_fields": ["number"]}}
     deployed(sources=[{**changed()["sources"][0], "connection": connection}], schedule={"when": "every 60s"})
@@ -293,6 +294,7 @@ def test_a_due_time_fires_once_with_two_schedulers_and_missed_ones_are_fired_tog
     assert (run.state, run.error.startswith("The source did not answer")) == ("failed", True)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_is_told_to_stop_gives_its_lane_back(catalog: None) -> None:
     deployed()
     process = subprocess.Popen([sys.executable, "-m", "bench.worker"], stdout=subprocess.PIPE, env=environment())

@@ -13,6 +13,8 @@ from sandbox.client import ROOT, Sandbox, SandboxError
 from sandbox.faults import FaultPlan
 from sandbox.journal import Journal, counts, doubles, missing, read, unexpected
 
+pytestmark = pytest.mark.thorough
+
 BATCH = "/api/retail/v1/sales:batch"
 
 

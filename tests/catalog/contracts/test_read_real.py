@@ -65,6 +65,7 @@ def test_component_digests_change_only_where_the_text_changes() -> None:
     assert one.schema_digests["/components/schemas/A"] != two.schema_digests["/components/schemas/A"]
 
 
+@pytest.mark.thorough
 @pytest.mark.shared_data
 def test_every_real_contract_is_read(shared_data: Path) -> None:
     files = [path for path in sorted((shared_data / "specs").rglob("*")) if path.is_file() and path.suffix != ".md"]

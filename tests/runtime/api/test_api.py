@@ -144,6 +144,7 @@ JUNK = (
 )
 
 
+@pytest.mark.thorough
 def test_junk_is_a_problem_document_and_never_a_fault(client, day):
     headers = bearer(day.people.rita)
     for (method, address, _), body in itertools.product([w for w in writes(day) if "intake" not in w[1]], JUNK):

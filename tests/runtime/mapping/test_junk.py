@@ -4,6 +4,7 @@ import contextlib
 import copy
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from runtime.mapping.paths import PathError, parse_path
 from tests.runtime.mapping import generate
 from tests.runtime.mapping.specs import DOCUMENT, SALE
 from tests.runtime.mapping.test_review import SOURCE, TARGET
+
+pytestmark = pytest.mark.thorough
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 JSON = st.recursive(

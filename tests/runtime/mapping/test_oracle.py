@@ -7,6 +7,8 @@ import pytest
 from runtime.mapping import MappingError, compile_mapping, parse
 from tests.runtime.mapping import generate, oracle
 
+pytestmark = pytest.mark.thorough
+
 
 def exact(value):
     """Equal values with equal digits; 1 and True, 1 and 1.0 are different things."""

@@ -131,6 +131,7 @@ def test_security_looks_and_does_not_touch(client, day):
         assert client.post(address, {"reason": "because", "act": "keep"}).status_code == 403, address
 
 
+@pytest.mark.thorough
 def test_junk_in_an_address_is_never_a_fault(client, day):
     client.force_login(day.people.rita)
     parameters = ("q", "group", "store", "page", "before", "integration", "show", "day", "by", "target")
@@ -154,6 +155,7 @@ def test_junk_in_an_address_is_never_a_fault(client, day):
         assert client.get(f"/runtime/integrations/sales/?release={junk}").status_code == 200
 
 
+@pytest.mark.thorough
 def test_junk_in_a_form_is_never_a_fault(client, day):
     client.force_login(day.people.rita)
     names = ("release", "reason", "act", "payload", "rate", "group", "text", "expression", "zone", "enabled")
