@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +113,7 @@ class WorkLoop:
                     self._stopping.wait(GATHER_SECONDS)
                 self._signal.clear()
         finally:
+            self._sign_off()
             self._forget()
         return self.counts
 
@@ -156,6 +158,12 @@ class WorkLoop:
             self._conn = connections.connect(name=f"tillgate-worker {self.name}")
             self._binder = Binder(self._conn)
         return self._conn, self._binder
+
+    def _sign_off(self) -> None:
+        """Who was told to stop is not missed. Who was killed cannot say so, and is."""
+        if self.stopping and self._conn is not None:
+            with suppress(psycopg.Error):
+                self._conn.execute("delete from runtime_worker where name = %s", (self.name,))
 
     def _forget(self) -> None:
         if self._binder is not None:

@@ -23,7 +23,19 @@ from kernel.errors import Conflict, Forbidden, Invalid, NotApproved, NotFound
 from kernel.models import User
 from runtime.domain.correlation import address_of
 from runtime.ledger import connections
-from runtime.models import Deployment, Firing, Parked, Progress, Rejected, Release, Run, Schedule, Subscription, VendorState
+from runtime.models import (
+    Deployment,
+    Firing,
+    Parked,
+    Progress,
+    Rejected,
+    Release,
+    Run,
+    Schedule,
+    Subscription,
+    VendorState,
+    Worker,
+)
 from runtime.services import dead_letters, deployments, intake, integrations, replays, runs, schedules, scheduling, vendor_states
 from runtime.services.dead_letters import Filter
 from runtime.services.working import WorkLoop
@@ -306,6 +318,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_lane_back(catalog: None) -> Non
     said = json.loads(process.stdout.read())
     process.stdout.close()
     assert said["passed"] in range(201)
+    assert not Worker.objects.exists()  # who was told to stop is not missed
     assert not Progress.objects.exclude(owner=None).exists()
     work()
     assert len(stored()) == 200
