@@ -141,16 +141,14 @@ def run(installed: Installation, count: int, *, kill: bool = False) -> dict[str,
 
 
 _DIFFERENT = """
-select count(*) from (select i % %(stores)s as store, i / %(stores)s as article, (i * 7 %% 9999 + case when i %% 100 < %(changed)s then 1000 else 0 end) / 100.0 as price,
+select count(*) from (select i %% %(stores)s as store, i / %(stores)s as article, (i * 7 %% 9999 + case when i %% 100 < %(changed)s then 1000 else 0 end) / 100.0 as price,
                              (i %% 50)::int as stock from generate_series(0, %(count)s - 1) i) w
   full join store_item t on t.store = w.store and t.article = w.article where (t.price, t.stock) is distinct from (w.price::numeric(10, 2), w.stock)"""
 
 
 def judge(installed: Installation, count: int, changed: int) -> None:
     with installed.connect() as conn:
-        wrong = conn.execute(
-            _DIFFERENT.replace("i % %(", "i %% %("), {"stores": STORES, "changed": changed, "count": count}
-        ).fetchone()[0]
+        wrong = conn.execute(_DIFFERENT, {"stores": STORES, "changed": changed, "count": count}).fetchone()[0]
         if wrong:
             raise SystemExit(f"{wrong} rows differ from the source")
 

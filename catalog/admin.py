@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
 from catalog import models
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Any]
-else:
-    ModelAdmin = admin.ModelAdmin
-
-
-class Readable(ModelAdmin):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from kernel.admin import LookOnly
 
 
 @admin.register(models.Api)
-class ApiAdmin(Readable):
+class ApiAdmin(LookOnly):
     list_display = ["slug", "name", "domain", "owner_team", "layer", "style", "tier"]
     list_filter = ["domain", "layer", "style", "tier"]
     list_select_related = ["domain", "owner_team", "tier"]
@@ -35,7 +20,7 @@ class ApiAdmin(Readable):
 
 
 @admin.register(models.ApiVersion)
-class ApiVersionAdmin(Readable):
+class ApiVersionAdmin(LookOnly):
     list_display = ["api", "label", "state", "origin", "published_at", "sunset_at"]
     list_filter = ["state", "origin"]
     list_select_related = ["api"]
@@ -43,7 +28,7 @@ class ApiVersionAdmin(Readable):
 
 
 @admin.register(models.Contract)
-class ContractAdmin(Readable):
+class ContractAdmin(LookOnly):
     list_display = ["digest", "format", "title", "declared_version", "size", "created_at"]
     list_filter = ["format"]
     exclude = ["original", "canonical", "operation_words", "field_words"]
@@ -54,14 +39,14 @@ class ContractAdmin(Readable):
 
 
 @admin.register(models.Boundary)
-class BoundaryAdmin(Readable):
+class BoundaryAdmin(LookOnly):
     list_display = ["entity", "attribute_group", "banner", "region", "channel", "system", "valid"]
     list_filter = ["entity", "system"]
     list_select_related = ["entity", "attribute_group", "banner", "region", "channel", "system"]
 
 
 @admin.register(models.Subscription)
-class SubscriptionAdmin(Readable):
+class SubscriptionAdmin(LookOnly):
     list_display = ["application", "version", "environment", "state", "valid_from", "valid_until", "last_seen_at"]
     list_filter = ["state", "environment"]
     list_select_related = ["application", "version__api", "environment"]
@@ -69,4 +54,4 @@ class SubscriptionAdmin(Readable):
 
 for model in (models.Team, models.Domain, models.System, models.SystemEndpoint, models.Environment, models.BusinessEntity, models.AttributeGroup,
               models.ScopeValue, models.SlaTier, models.Application, models.Dependency, models.Campaign, models.ImportRun):  # fmt: skip
-    admin.site.register(model, Readable)
+    admin.site.register(model, LookOnly)

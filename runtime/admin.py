@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
+from kernel.admin import LookOnly
 from runtime import models
 
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Nothing is added, changed or deleted here."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(models.Integration)
-class IntegrationAdmin(ReadOnly):
+class IntegrationAdmin(LookOnly):
     list_display = ("key", "title", "domain_key", "owner_team")
 
 
 @admin.register(models.Release)
-class ReleaseAdmin(ReadOnly):
+class ReleaseAdmin(LookOnly):
     list_display = ("integration", "digest", "tier", "created_at", "created_by")
     list_select_related = ("integration", "created_by")
 
 
 @admin.register(models.Deployment)
-class DeploymentAdmin(ReadOnly):
+class DeploymentAdmin(LookOnly):
     list_display = ("integration", "environment", "active", "paused", "kind", "deployed_at", "ended_at")
     list_filter = ("environment", "active", "paused")
     list_select_related = ("integration",)
 
 
 @admin.register(models.Run)
-class RunAdmin(ReadOnly):
+class RunAdmin(LookOnly):
     list_display = (
         "id",
         "integration",
@@ -60,17 +45,17 @@ class RunAdmin(ReadOnly):
 
 
 @admin.register(models.VendorState)
-class VendorStateAdmin(ReadOnly):
+class VendorStateAdmin(LookOnly):
     list_display = ("system_key", "instance", "environment", "breaker", "failures", "rate", "concurrency", "budget", "spent")
     list_filter = ("environment", "breaker")
 
 
 @admin.register(models.Schedule)
-class ScheduleAdmin(ReadOnly):
+class ScheduleAdmin(LookOnly):
     list_display = ("integration", "environment", "expression", "zone", "enabled", "next_due_at")
     list_select_related = ("integration",)
 
 
 @admin.register(models.Worker)
-class WorkerAdmin(ReadOnly):
+class WorkerAdmin(LookOnly):
     list_display = ("name", "kind", "started_at", "beat_at", "draining")
