@@ -28,7 +28,7 @@ CONTRACT: dict[str, Any] = {
     },
 }  # fmt: skip
 TABLE = """create table if not exists order_target (id bigint primary key, number text, customer_id int, customer_name text, country text, status text,
-  currency text, total numeric(14,2), note text, created_at timestamptz, updated_at timestamptz, express boolean, weight_g int, _position bigint not null)"""
+  currency text, total numeric(14,2), note text, created_at timestamptz, updated_at timestamptz, express boolean, weight_g int, _position bigint not null) with (fillfactor = 50)"""
 FIELDS = [
     {"to": "id", "from": "id", "type": "integer", "required": True}, {"to": "number", "from": "number", "type": "string"},
     {"to": "customer_id", "from": "customer.id", "type": "integer"}, {"to": "customer_name", "from": "customer.name", "type": "string"},
