@@ -20,3 +20,9 @@ def hit(point: str) -> None:
         _left -= 1
         if _left == 0:
             os.kill(os.getpid(), signal.SIGSTOP if _how == "stop" else signal.SIGKILL)
+
+
+def disarm() -> None:
+    """Pass every point from now on: a child of this process has met its fault."""
+    global _left
+    _left = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
@@ -15,9 +15,9 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import REFUSED_BY_TABLE, Table, upsert
 from runtime.ledger.exchange import Exchange, Outcome, item_key
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.parking import Mapper, Skipped, Stop, Unmappable, fingerprint
+from runtime.ledger.parking import Ended, Mapper, Run, Skipped, Stop, Unmappable, fingerprint, here
 from runtime.ledger.reading import Message, decode, take
-from runtime.ledger.vendor_target import Bind, exchange_with, note, note_late, stop_for
+from runtime.ledger.vendor_target import Bind, note, note_late, stop_for
 from runtime.ledger.vendors import Outgoing
 
 CANNOT_ASK_PAUSE = 30.0  # under a closed gate, for what can only be settled by sending the same again
@@ -29,7 +29,13 @@ class ParkedClaim(Claim):
 
     key: str = ""
     was: str = "retry"
+    because: str = ""
     payload: bytes | None = None
+
+    @property
+    def suspect(self) -> bool:
+        """Its last owner, or that of its batch, has ended over it, or has not said what became of it."""
+        return self.was == "sending" or self.because == "poison"
 
 
 _PICK = """
@@ -54,7 +60,7 @@ with c as materialized ({pick})
 update runtime_parked p set token = p.token + 1, attempt = p.attempt + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s), ask_only = {ask},
        state = 'sending', intent_release = case when c.was = 'sending' then coalesce(p.intent_release, c.release_id) else c.release_id end
   from c where p.subscription_id = c.subscription_id and p.lane = c.lane and p.position = c.position
-returning p.subscription_id as subscription, p.lane, p.position, p.key, p.token, p.attempt, p.intent_release, p.payload, c.was, c.stream_id as stream, c.salt,
+returning p.subscription_id as subscription, p.lane, p.position, p.key, p.token, p.attempt, p.intent_release, p.payload, p.reason_class as because, c.was, c.stream_id as stream, c.salt,
           c.target, c.instance, c.kind, c.idempotency, c.coalesce, c.batch, c.max_attempts, c.pace, c.vendor_id as vendor, c.release_id as release,
           c.deployment_id as deployment, c.origin, c.limited, c.metered"""
 _CLAIM = _TAKE.format(
@@ -138,15 +144,16 @@ def _message(conn: Connection, taken: ParkedClaim) -> Message:
     return found[0]
 
 
-def retry_in_database(conn: Connection, taken: ParkedClaim, serving: DatabaseServing) -> bool:
-    """Try one parked message for a table. Answers whether it is delivered."""
+def retry_in_database(conn: Connection, taken: ParkedClaim, serving: DatabaseServing, *, run: Run = here) -> bool:
+    """Try one parked message for a table. Answers whether it is delivered. `run` decides in which process it is mapped; raises
+    Ended when that process is gone."""
     message = _message(conn, taken)
     stop: Stop | None = None
     if taken.attempt > taken.max_attempts + 1:
         stop = Stop(taken.position, taken.key, "dead", "poison", "too many attempts")
     else:
         try:
-            row = serving.mapper(message)
+            row = run(lambda: serving.mapper(message), taken.deadline)
             with conn.transaction():
                 _remove(conn, taken)
                 upsert(conn, serving.table, [(message.position, row)])
@@ -164,8 +171,11 @@ def retry_in_database(conn: Connection, taken: ParkedClaim, serving: DatabaseSer
     return False
 
 
-def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind) -> bool:
-    """Try one parked message at its vendor: asked about first when it may have been sent. Answers whether it is delivered."""
+def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind, *, run: Run = here) -> bool:
+    """Try one parked message at its vendor: asked about first when it may have been sent. Answers whether it is delivered.
+
+    `run` decides in which process it is mapped, asked about and sent; raises Ended when that process is gone. Nothing of that work
+    uses the database."""
     message = _message(conn, taken)
     if taken.attempt > taken.max_attempts + 1:  # not even a question survives: whether an earlier try arrived, a person finds out
         with conn.transaction():
@@ -176,29 +186,36 @@ def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind) -> bool:
             )
         return False
     switched = taken.was == "sending" and taken.intent_release not in (None, taken.release)
-    try:
-        binding = bind(taken.intent_release if switched and taken.intent_release else taken.release)
-        item = Outgoing(
-            message.position,
-            message.key,
-            item_key(taken, message.position),
-            message.correlation,
-            binding.mapper(message),
-        )
-    except Skipped:
-        return _skip(conn, taken)
-    except Unmappable as error:
-        with conn.transaction():
-            _keep(conn, taken, Stop(taken.position, taken.key, "dead", error.reason_class, error.reason, error.pattern))
-        return False
+    binding = bind(taken.intent_release if switched and taken.intent_release else taken.release)
     exhausted = taken.attempt > taken.max_attempts
+    item = Outgoing(message.position, message.key, item_key(taken, message.position), message.correlation, None)
     exchange = Exchange(
         taken,
         binding.vendor,
         ask_first=taken.was == "sending" or taken.repeats,
         send=not (switched or taken.ask_only or exhausted),
     )
-    outcome = exchange_with(conn, taken, exchange, [item])
+
+    def try_it() -> tuple[Outcome, str | None]:
+        try:
+            return exchange.run([replace(item, document=binding.mapper(message))]), None
+        except Fenced as error:
+            return exchange.outcome, str(error)
+
+    try:
+        outcome, fenced = run(try_it, taken.deadline)
+    except Skipped:
+        return _skip(conn, taken)
+    except Unmappable as error:
+        with conn.transaction():
+            _keep(conn, taken, Stop(taken.position, taken.key, "dead", error.reason_class, error.reason, error.pattern))
+        return False
+    except Ended as error:
+        error.wait = binding.vendor.deadline
+        raise
+    if fenced is not None:
+        note_late(conn, taken, outcome.late)
+        raise Fenced(fenced)
     hit("parked.after_call")
     answer = outcome.answers[item.position]
     try:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from runtime.ledger.claims import Claim
 from runtime.ledger.connections import Connection
@@ -15,6 +15,26 @@ from runtime.ledger.reading import Message, decoded
 Mapper = Callable[[Message], Any]
 """`mapper(message)` gives what the target wants; raises `Unmappable` for a document that does not fit, `Skipped` for one
 that is not for this target."""
+
+
+T = TypeVar("T")
+
+
+class Ended(Exception):
+    """The process in which a message was tried has ended without an answer. `wait`: seconds that a call of it may still be under way."""
+
+    wait = 0.0
+
+
+class Run(Protocol):
+    """Runs `work`, here or in a process of its own, and gives back what it returns; not longer than until `ends` (monotonic seconds)."""
+
+    def __call__(self, work: Callable[[], T], ends: float) -> T: ...
+
+
+def here(work: Callable[[], T], ends: float) -> T:
+    """In this process, which ends where the message ends it."""
+    return work()
 
 
 class Lines:

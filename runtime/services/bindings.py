@@ -273,6 +273,17 @@ class Binder:
 
         return bind
 
+    def unconnected(self, taken: Claim) -> Bind:
+        """The same for a child of this process: the client has no connection open that both would use. It opens one when it needs it."""
+        vendor = self.vendor(taken)
+
+        def bind(release: int) -> Binding:
+            binding = vendor(release)
+            _close(binding.vendor)
+            return binding
+
+        return bind
+
     def mapper(self, taken: Claim) -> Mapper:
         """The mapper of the claimed target alone, without a client."""
         manifest = self.manifest(taken.release)

@@ -15,6 +15,7 @@ from runtime.ledger.claims import EVERYTHING, LEASE_SECONDS, Claim, Scope, claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.parked import ParkedClaim, claim_parked
+from runtime.ledger.parking import Ended, Run, here
 from runtime.services.bindings import Binder
 from runtime.services.repeating import bind_chosen, deliver_dry, serve_chosen
 
@@ -40,14 +41,16 @@ def serve_one(
     scope: Scope = EVERYTHING,
     lease: float = LEASE_SECONDS,
     parked_first: bool = False,
+    apart: Run = here,
 ) -> Served | None:
     """Claim one piece of work and do it. None when there is nothing to do.
 
     `parked_first`: look at parked messages before lanes. Who never does so leaves them lying for as long as lanes are busy.
+    `apart`: how a message is tried that may end its process.
     """
     if parked_first and (waiting := claim_parked(conn, scope=scope, lease=lease)) is not None:
         hit("parked.claimed")
-        return _serve_parked(conn, binder, waiting)
+        return _serve_parked(conn, binder, waiting, apart)
     taken = claim(conn, owner=owner, scope=scope, lease=lease)
     if taken is not None:
         hit("worker.claimed")
@@ -61,7 +64,7 @@ def serve_one(
     if waiting is None:
         return None
     hit("parked.claimed")
-    return _serve_parked(conn, binder, waiting)
+    return _serve_parked(conn, binder, waiting, apart)
 
 
 def _serve(conn: Connection, binder: Binder, taken: Claim) -> Served:
@@ -90,15 +93,28 @@ def _serve(conn: Connection, binder: Binder, taken: Claim) -> Served:
         return Served(taken.kind, 0, taken.late)
 
 
-def _serve_parked(conn: Connection, binder: Binder, taken: ParkedClaim) -> Served:
+def _serve_parked(conn: Connection, binder: Binder, taken: ParkedClaim, apart: Run) -> Served:
+    run = apart if taken.suspect else here
     try:
         if taken.kind == "database":
-            parked.retry_in_database(conn, taken, binder.table(taken))
+            parked.retry_in_database(conn, taken, binder.table(taken), run=run)
         else:
-            parked.retry_at_vendor(conn, taken, binder.vendor(taken))
+            bind = binder.vendor(taken) if run is here else binder.unconnected(taken)
+            parked.retry_at_vendor(conn, taken, bind, run=run)
         return Served("parked", 1)
     except Fenced:
         return Served("parked", 0, fenced=True)
+    except Ended as error:
+        log.warning(
+            "subscription %s lane %s, parked message %s, try %s: %s",
+            taken.subscription,
+            taken.lane,
+            taken.position,
+            taken.attempt,
+            error,
+        )
+        parked.hand_back(conn, taken, str(error), wait=max(error.wait, pause_after(taken.attempt)))
+        return Served("parked", 0)
     except DomainError as error:
         vendors.failed(conn, taken.vendor, f"{error.message} [{error.code}]")
         parked.hand_back(conn, taken, f"{error.message} [{error.code}]", wait=1.0, counts=False)

@@ -23,15 +23,18 @@ from runtime.connectors import registry
 from runtime.ledger import connections
 from runtime.ledger.append import Fenced
 from runtime.ledger.claims import LEASE_SECONDS, Scope
+from runtime.ledger.parking import Run, here
 from runtime.services import collecting
 from runtime.services.bindings import Binder
 from runtime.services.delivering import serve_one
+from runtime.services.isolation import apart
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 SILENT_SECONDS = 120.0
 BEAT_SECONDS = 5.0
 GATHER_SECONDS = 0.02  # after a wake-up: single sales that arrive close together are one claim and one commit
+_prepared = False
 PARKED_EVERY = 4  # of so many rounds one looks at parked messages before lanes
 
 
@@ -61,7 +64,9 @@ class WorkLoop:
         lease: float = LEASE_SECONDS,
         poll: float = POLL_SECONDS,
         name: str | None = None,
+        apart: Run = here,
     ) -> None:
+        self.apart = apart
         self.scope, self.collects, self.lease, self.poll = scope or Scope(), collect, lease, poll
         self.name = name or worker_name()
         self.counts = Counts()
@@ -129,6 +134,7 @@ class WorkLoop:
             scope=self.scope,
             lease=self.lease,
             parked_first=self.counts.rounds % PARKED_EVERY == PARKED_EVERY - 1,
+            apart=self.apart,
         )
         if served is not None:
             self.counts.rounds += 1
@@ -194,9 +200,8 @@ def run_forever(
 ) -> Counts:
     """A worker process. SIGTERM and SIGINT drain; a loop that has not turned for two minutes ends the process, so that its
     supervisor starts another one and the leases pass on."""
-    registry.load()
-    _spare_collections()
-    loop = WorkLoop(scope=Scope(tuple(tiers), shards=None if shards is None else tuple(shards)), collect=collect)
+    prepare()
+    loop = WorkLoop(scope=Scope(tuple(tiers), shards=None if shards is None else tuple(shards)), collect=collect, apart=apart)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.stop())
@@ -205,6 +210,17 @@ def run_forever(
     if on_ready is not None:
         on_ready(loop)
     return loop.run()
+
+
+def prepare() -> None:
+    """What every loop needs and no connection is needed for. Whoever forks loops calls it before: a loop then starts within milliseconds,
+    and shares its pages with the others. A second call does nothing."""
+    global _prepared
+    if _prepared:
+        return
+    registry.load()
+    _spare_collections()
+    _prepared = True
 
 
 def _spare_collections() -> None:

@@ -20,17 +20,17 @@ from typing import Any
 
 
 def _prepare() -> None:
+    """As the product's keeper does before it forks its loops."""
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
     import runtime.services.intake
-    import runtime.services.scheduling
-    import runtime.services.working  # noqa: F401
+    import runtime.services.scheduling  # noqa: F401
     import tests.faults.plants  # noqa: F401
-    from runtime.connectors import registry
+    from runtime.services import working
 
-    registry.load()
+    working.prepare()
 
 
 def _arm(fault: str | None) -> None:

@@ -81,7 +81,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
         assert stream
         return [{
             "subscription": place[0], "lane": place[1], "position": place[2], "key": q["key"], "token": q["token"], "attempt": q["attempt"],
-            "intent_release": q["intent_release"], "payload": q["payload"], "was": was, "stream": s["stream"], "salt": stream["salt"],
+            "intent_release": q["intent_release"], "payload": q["payload"], "because": q["reason_class"], "was": was, "stream": s["stream"], "salt": stream["salt"],
             "target": s["target"], "instance": s["instance"], "kind": s["kind"], "idempotency": s["idempotency"], "coalesce": s["coalesce"],
             "batch": s["batch"], "max_attempts": s["max_attempts"], "pace": s["pace"], "vendor": s["vendor"], "release": d["release"],
             "deployment": d["id"], "origin": place[0], "limited": limited, "metered": False,
