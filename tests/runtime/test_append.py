@@ -112,10 +112,25 @@ def test_positions_are_dense_and_in_commit_order_under_concurrent_writers(ledger
     assert len(log_of(flow)) == 4 * per_writer * 3
 
 
-def test_an_item_keeps_the_correlation_it_came_with(ledger: Connection) -> None:
-    flow = Flow(ledger)
-    append(ledger, flow.ref, [Item("a", 0, b"{}", correlation="till-7", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")])
-    assert ledger.execute("select correlation, traceparent from runtime_message").fetchone() == (
-        "till-7",
-        "00-" + "a" * 32 + "-" + "b" * 16 + "-01",
+@pytest.mark.parametrize("count", [1, 60], ids=["insert", "copy"])
+def test_an_item_keeps_what_it_came_with(ledger: Connection, count: int) -> None:
+    flow, trace = Flow(ledger), "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    items = [Item(f"ä{n}", 2**62 + n, b"{}", correlation=f"till-{n}", traceparent=trace) for n in range(count)]
+    append(ledger, flow.ref, [*items[1:], items[0]], release_id=7)
+    found = ledger.execute(
+        "select key, version, correlation, causation, traceparent, release_id, run_id from runtime_message order by version"
     )
+    assert found.fetchall() == [(item.key, item.version, item.correlation, None, trace, 7, None) for item in items]
+    heads = ledger.execute("select key, version from runtime_head order by version")
+    assert heads.fetchall() == [(item.key, item.version) for item in items]
+
+
+def test_the_time_of_a_message_is_the_databases_own_time_of_the_append(ledger: Connection) -> None:
+    flow = Flow(ledger)
+    before = ledger.execute("select clock_timestamp()").fetchone()
+    append(ledger, flow.ref, [flow.item(f"k{i}") for i in range(60)])
+    inside = ledger.execute(
+        "select count(*) from runtime_message where received_at between %s and clock_timestamp()",
+        (before[0] if before else None,),
+    )
+    assert inside.fetchone() == (60,)
