@@ -56,12 +56,24 @@ class KeyReader:
         """
         return self._parts(self.decode(raw))
 
-    def read_all(self, raws: Sequence[bytes]) -> list[tuple[str | None, str | None, tuple[Any, ...]]]:
-        """The same for many records in one pass. Raises ValueError (msgspec) when any of them is no JSON object."""
+    def read_all(self, raws: Sequence[bytes]) -> tuple[list[str], list[str | None]]:
+        """Keys and versions of many records in one pass. Raises ValueError when any of them is no JSON object (msgspec) or has no key."""
         found = self.decode_all(b"[" + b",".join(raws) + b"]")
         if len(found) != len(raws):
             raise ValueError("not one object each")
-        return [self._parts(one) for one in found]
+        versions = (
+            [None if v is None else v if v.__class__ is str else str(v) for v in map(self.version, found)]
+            if self.version
+            else None
+        )
+        keys = (
+            [part if part.__class__ is str or part is None else str(part) for part in map(self.only, found)]
+            if self.only is not None
+            else [self._parts(one)[0] for one in found]
+        )
+        if not all(keys):
+            raise ValueError("a key field is missing")
+        return keys, versions or [None] * len(keys)
 
     def _parts(self, found: Any) -> tuple[str | None, str | None, tuple[Any, ...]]:
         version = self.version(found) if self.version else None

@@ -19,7 +19,8 @@ _document = msgspec.json.Decoder(float_hook=Decimal)
 class Message(NamedTuple):
     """One message as delivery sees it. `document` is the decoded payload.
 
-    Taken raw, `document` is the payload and `previous` the position of the message before it under its key (0: none).
+    Taken raw, `document` is the payload, `previous` the position of the message before it under its key (0: none), and
+    `correlation` empty where the message came with none of its own: who takes messages raw does not read it.
     """
 
     position: int
@@ -48,8 +49,9 @@ def take(conn: Connection, taken: Claim, after: int, count: int, *, upto: int | 
         ).fetchall()
     start = prefix(taken.salt, taken.stream, taken.lane)
     if raw:
+        new = tuple.__new__
         return [
-            Message(position, key, payload, correlation or f"{start}{position:010x}", previous)
+            new(Message, (position, key, payload, correlation or "", previous))
             for position, key, correlation, payload, previous in rows
         ]
     documents = _documents.decode(b"[" + b",".join([row[3] for row in rows]) + b"]") if rows else []

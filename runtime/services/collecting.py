@@ -22,7 +22,7 @@ from runtime.connectors.protocols import Source as SourceConnector
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, Source
 from runtime.domain.versions import version_number
-from runtime.ledger.append import Fenced, Item, StreamRef, append, load_stream
+from runtime.ledger.append import Fenced, Item, StreamRef, append, items_of, load_stream
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
@@ -241,10 +241,10 @@ class _Reader:
         """Items of records that are all as they should be, which is the usual case; None where they must be looked at one by one."""
         if self.quick is None or self.misses >= MISSES or not records:
             return None
-        prefix, keys = self.prefix, [record.key for record in records]
+        keys = [record.key for record in records]
         text = "".join(keys)
         try:
-            versions = [_version(record.version) for record in records]
+            versions = _versions([record.version for record in records])
         except ValueError:
             return None
         if "\x00" in text or "\x1f" in text or "" in keys or len(max(keys, key=len)) > KEY_LENGTH:
@@ -254,13 +254,16 @@ class _Reader:
             self.misses += 1
             return None
         self.misses = 0
-        return [Item(prefix + key, version, payload) for key, version, payload in zip(keys, versions, payloads, strict=True)]
+        return items_of(self.prefix, keys, versions, payloads)
 
 
-def _version(text: str | None) -> int:
-    if text is None:
-        return 0
-    return int(text) if len(text) < 19 and text.isascii() and text.isdigit() else version_number(text)
+def _versions(given: Sequence[str | None]) -> list[int]:
+    """Plain whole numbers, which versions mostly are, are read at once."""
+    texts = [text for text in given if text is not None]
+    joined = "".join(texts)
+    if len(texts) == len(given) and joined.isascii() and joined.isdigit() and "" not in texts and len(max(texts, key=len)) < 19:
+        return list(map(int, texts))
+    return [0 if text is None else version_number(text) for text in given]
 
 
 def acceptances(source: Source, manifest: Manifest) -> list[Accepts] | None:

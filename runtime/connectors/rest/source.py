@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -119,14 +120,11 @@ class RestSource:
         now, records = datetime.now(UTC), list[Record]()
         rejected: list[Rejected] = []
         payloads, origin = [bytes(raw) for raw in items], self.settings.path
-        try:
-            found = self.keys.read_all(payloads)
-        except ValueError:
-            found = []
-        if found and all(key for key, _, _ in found):
+        with suppress(ValueError):  # what is wrong with which record is found out one by one
+            keys, versions = self.keys.read_all(payloads)
             return [
-                Record(key or "", payload, now, version, False, origin)
-                for payload, (key, version, _) in zip(payloads, found, strict=True)
+                Record(key, payload, now, version, False, origin)
+                for key, payload, version in zip(keys, payloads, versions, strict=True)
             ], rejected
         for number, payload in enumerate(payloads):
             try:
