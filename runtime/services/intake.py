@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import Lock
-from typing import Any
-
-from django.db import OperationalError as DjangoOperationalError
-from psycopg_pool import ConnectionPool
+from typing import Any, cast
 
 from kernel.digest import canonical_json
 from kernel.errors import Invalid, NotFound, Unavailable
 from runtime.domain import manifest as manifests
 from runtime.domain.correlation import correlation_id
-from runtime.domain.manifest import Manifest, Source
-from runtime.ledger import connections
+from runtime.domain.manifest import Manifest
 from runtime.ledger.append import Item, StreamRef, append
 from runtime.ledger.connections import Connection
-from runtime.services import judging
-from runtime.services.collecting import event_validator, shards_of, store_rejected, usable_key
-from runtime.services.wakeups import wake
+from runtime.services import judging, pool
+from runtime.services.collecting import event_validator, store_rejected, usable_key
+from runtime.services.gathering import Call, Gathering
+from runtime.services.wakeups import announce
 
 MAX_ITEMS = 5_000
-_pool: ConnectionPool[Any] | None = None
-_lock = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +45,71 @@ def accept(
     """
     if len(items) > MAX_ITEMS:
         raise Invalid("intake.too_many", f"At most {MAX_ITEMS} items a call; this one has {len(items)}.")
-    with _connection() as conn:
-        stream, release, manifest = _deployed(conn, integration_key, environment)
-        try:
-            chosen = manifest.source(source)
-        except KeyError:
-            raise NotFound("intake.source", f"{integration_key} has no source {source!r}.") from None
-        good, receipts, refused = _checked(manifest, chosen, items, correlations, traceparent)
+    call = _Handed(items, source, correlations, traceparent)
+    return cast("list[Receipt]", _gathering.submit((integration_key, environment), call, len(items)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """One call, as it came."""
+
+    items: Sequence[Any]
+    source: str | None
+    correlations: Sequence[str | None] | None
+    traceparent: str | None
+
+
+@dataclass(slots=True)
+class _Checked:
+    """One call, held against the contract."""
+
+    call: Call[_Handed]
+    source: str
+    good: list[tuple[int, Item]]
+    receipts: list[Receipt | None]
+    refused: list[tuple[str, str, str, bytes]]
+
+
+def _serve(key: Hashable, calls: list[Call[_Handed]]) -> None:
+    """Store what these calls hand in, in one commit. Where that fails, each is stored alone, so that everybody gets an answer of their own."""
+    integration, environment = cast("tuple[str, str]", key)
+    try:
+        _store(integration, environment, calls)
+    except Unavailable as error:
+        for call in calls:
+            call.fail(Unavailable(error.code, error.message))
+    except Exception:
+        if len(calls) == 1:
+            raise
+        for call in calls:
+            _serve_alone(key, call)
+
+
+def _serve_alone(key: Hashable, call: Call[_Handed]) -> None:
+    try:
+        _serve(key, [call])
+    except Exception as error:
+        call.fail(error)
+
+
+def _store(integration: str, environment: str, calls: list[Call[_Handed]]) -> None:
+    with pool.connection() as conn:
+        stream, release, manifest = _deployed(conn, integration, environment)
+        checked = [_check(manifest, call) for call in calls]
         with conn.transaction():
-            done = append(conn, stream, [item for _, item in good], release_id=release)
-            store_rejected(conn, stream, None, chosen.name, refused)
-        for (index, item), (lane, position) in zip(good, done.positions, strict=True):
-            receipts[index] = _receipt(conn, stream, index, item, lane, position)
-        shards: list[int] = []
-        if done.accepted:
-            conn.execute("select pg_notify('tillgate_work', '')")
-            shards = shards_of(conn, stream.id)
-    wake(manifest.tier, shards)
-    return [receipt for receipt in receipts if receipt is not None]
+            done = append(conn, stream, [item for one in checked for _, item in one.good], release_id=release)
+            for one in checked:
+                store_rejected(conn, stream, None, one.source, one.refused)
+        positions = iter(done.positions)
+        for one in checked:
+            for index, item in one.good:
+                one.receipts[index] = _receipt(conn, stream, index, item, *next(positions))
+            one.call.answer(one.receipts)
+    if done.accepted:
+        announce(manifest.tier, stream.id)
+
+
+_gathering: Gathering[_Handed] = Gathering(_serve)
 
 
 def _receipt(conn: Connection, stream: StreamRef, index: int, item: Item, lane: int, position: int) -> Receipt:
@@ -86,15 +126,19 @@ def _receipt(conn: Connection, stream: StreamRef, index: int, item: Item, lane: 
     return Receipt(index, item.key, "duplicate")
 
 
-def _checked(
-    manifest: Manifest, source: Source, items: Sequence[Any], correlations: Sequence[str | None] | None, traceparent: str | None
-) -> tuple[list[tuple[int, Item]], list[Receipt | None], list[tuple[str, str, str, bytes]]]:
+def _check(manifest: Manifest, call: Call[_Handed]) -> _Checked:
+    """Raises NotFound for a source that the integration does not have."""
+    handed = call.content
+    try:
+        source = manifest.source(handed.source)
+    except KeyError:
+        raise NotFound("intake.source", f"{manifest.integration} has no source {handed.source!r}.") from None
     checks = [v for v in (judging.validator_of(source), event_validator(manifest)) if v is not None]
     path = tuple(part.replace("~1", "/").replace("~0", "~") for part in manifest.event.key.split("/")[1:])
     good: list[tuple[int, Item]] = []
-    receipts: list[Receipt | None] = [None] * len(items)
+    receipts: list[Receipt | None] = [None] * len(handed.items)
     refused: list[tuple[str, str, str, bytes]] = []
-    for index, document in enumerate(items):
+    for index, document in enumerate(handed.items):
         payload = canonical_json(document)
         key, reason = _key_of(document, path), ""
         if key is None:
@@ -108,9 +152,11 @@ def _checked(
             refused.append((key or "", "contract", reason, payload))
             receipts[index] = Receipt(index, key or "", "refused", reason=reason)
             continue
-        correlation = correlations[index] if correlations else None
-        good.append((index, Item(manifest.prefix(source) + key, 0, payload, correlation=correlation, traceparent=traceparent)))
-    return good, receipts, refused
+        correlation = handed.correlations[index] if handed.correlations else None
+        good.append(
+            (index, Item(manifest.prefix(source) + key, 0, payload, correlation=correlation, traceparent=handed.traceparent))
+        )
+    return _Checked(call, source.name, good, receipts, refused)
 
 
 def _key_of(document: Any, path: tuple[str, ...]) -> str | None:
@@ -137,34 +183,8 @@ def _deployed(conn: Connection, key: str, environment: str) -> tuple[StreamRef, 
 
 @lru_cache(maxsize=64)
 def _manifest_of(release: int) -> Manifest:
-    with _connection() as conn:
+    with pool.connection() as conn:
         row = conn.execute("select manifest from runtime_release where id = %s", (release,)).fetchone()
     if row is None:
         raise NotFound("release.unknown", f"There is no release {release}.")
     return manifests.load(row[0])
-
-
-@contextmanager
-def _connection() -> Iterator[Connection]:
-    """From a small pool of the process; a connection that is dead is replaced."""
-    global _pool
-    with _lock:
-        if _pool is None:
-            _pool = ConnectionPool(
-                open=False, min_size=0, max_size=8, timeout=10, connection_class=_Pooled, check=ConnectionPool.check_connection
-            )
-            _pool.open()
-        pool = _pool
-    import psycopg
-
-    try:
-        with pool.connection() as conn:
-            yield conn
-    except (psycopg.OperationalError, DjangoOperationalError) as error:
-        raise Unavailable("intake.database", "The message could not be stored now; send it again.") from error
-
-
-class _Pooled(connections.psycopg.Connection[Any]):
-    @classmethod
-    def connect(cls, conninfo: str = "", **kwargs: Any) -> Any:
-        return connections.connect(name="tillgate-intake")

@@ -1,18 +1,26 @@
-"""Wake-ups through Celery. They carry a shard number and nothing else; losing or doubling one costs at most a poll interval."""
+"""Wake-ups, through PostgreSQL's own signal and through Celery. They carry a shard number and nothing else; losing or doubling one costs at most a
+poll interval."""
 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterable
+from threading import Event, Lock, Thread
 from typing import Any
 
 from celery import current_app
 
+from kernel.errors import Unavailable
 from runtime.ledger.claims import SHARDS
+from runtime.ledger.connections import Connection
+from runtime.services import pool
 
 log = logging.getLogger(__name__)
 QUIET_SECONDS = 5.0  # after a failure: a broker that is gone must not slow down what is stored
+CELERY_SECONDS = 0.25  # between two wake-ups of one shard; claim loops hear of every commit from PostgreSQL
+SIGNAL_SECONDS = 0.005  # between two signals: single sales that arrive together are one
 _quiet_until = 0.0
 
 
@@ -30,6 +38,76 @@ def wake(tier: int, shards: Iterable[int]) -> None:
 def wake_collectors(tier: int, stream_id: int) -> None:
     """Ask for somebody to read a source."""
     _send("runtime.collect", [stream_id], tier)
+
+
+def announce(tier: int, stream_id: int) -> None:
+    """Something was stored in this stream: wake who delivers it, from a thread of its own, so that nobody's answer waits for that."""
+    global _announcer
+    if _announcer is None or _announcer.process != os.getpid():
+        with _making:
+            if _announcer is None or _announcer.process != os.getpid():
+                _announcer = _Announcer()
+    _announcer.add(tier, stream_id)
+
+
+def signal(conn: Connection) -> None:
+    """PostgreSQL's signal to every claim loop. It is not waited for until it is on disk: after a crash everybody looks anyway."""
+    conn.execute("select set_config('synchronous_commit', 'off', true), pg_notify('tillgate_work', '')")
+
+
+def shards_of(conn: Connection, stream: int) -> list[int]:
+    """The shards that serve the targets of a stream."""
+    found = conn.execute(
+        "select distinct (id %% 16)::int from runtime_subscription where stream_id = %s and open", (stream,)
+    ).fetchall()
+    return [shard for (shard,) in found]
+
+
+class _Announcer:
+    """Collects what was stored and tells it on, at most once in SIGNAL_SECONDS, to Celery at most once in CELERY_SECONDS a shard."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self._lock, self._stored = Lock(), Event()
+        self._streams: dict[int, int] = {}
+        self._wanted: set[tuple[int, int]] = set()
+        self._sent: dict[tuple[int, int], float] = {}
+        Thread(target=self._run, name="wake-ups", daemon=True).start()
+
+    def add(self, tier: int, stream_id: int) -> None:
+        with self._lock:
+            self._streams[stream_id] = tier
+        self._stored.set()
+
+    def _run(self) -> None:
+        while True:
+            self._stored.wait(CELERY_SECONDS if self._wanted else None)
+            self._stored.clear()
+            with self._lock:
+                streams, self._streams = self._streams, {}
+            try:
+                self._tell(streams)
+            except Unavailable:
+                log.info("no signal sent: the database does not answer")
+            except Exception:
+                log.exception("no signal sent")
+            time.sleep(SIGNAL_SECONDS)
+
+    def _tell(self, streams: dict[int, int]) -> None:
+        if streams:
+            with pool.connection() as conn:
+                signal(conn)
+                self._wanted |= {(tier, shard) for stream, tier in streams.items() for shard in shards_of(conn, stream)}
+        now = time.monotonic()
+        for tier, shard in sorted(self._wanted):
+            if now - self._sent.get((tier, shard), 0.0) >= CELERY_SECONDS:
+                self._wanted.discard((tier, shard))
+                self._sent[tier, shard] = now
+                wake(tier, [shard])
+
+
+_announcer: _Announcer | None = None
+_making = Lock()
 
 
 def _send(name: str, arguments: list[Any], tier: int) -> None:

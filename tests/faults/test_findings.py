@@ -234,7 +234,7 @@ def test_intake_says_unavailable_also_when_django_misses_the_database(
     from django.db import OperationalError
 
     from kernel.errors import Unavailable
-    from runtime.services import intake
+    from runtime.services import intake, pool
 
     def gone(*_: Any) -> None:
         raise OperationalError("server closed the connection unexpectedly")
@@ -244,9 +244,7 @@ def test_intake_says_unavailable_also_when_django_misses_the_database(
         with pytest.raises(Unavailable):
             intake.accept("any", "production", [{}])
     finally:
-        if intake._pool is not None:
-            intake._pool.close()
-            intake._pool = None
+        pool.close()
 
 
 def killer(key: str) -> Any:

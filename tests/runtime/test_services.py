@@ -36,7 +36,18 @@ from runtime.models import (
     VendorState,
     Worker,
 )
-from runtime.services import dead_letters, deployments, intake, integrations, replays, runs, schedules, scheduling, vendor_states
+from runtime.services import (
+    dead_letters,
+    deployments,
+    gathering,
+    intake,
+    integrations,
+    replays,
+    runs,
+    schedules,
+    scheduling,
+    vendor_states,
+)
 from runtime.services.dead_letters import Filter
 from runtime.services.working import WorkLoop
 from tests.runtime import make
@@ -163,6 +174,32 @@ def test_pushed_messages_are_durable_deduplicated_and_refused_with_a_reason(cata
     with pytest.raises(Invalid, match="Say why"):
         dead_letters.dismiss_rejected(Rejected.objects.get(state="open").pk, actor=None, note=" ")
     assert work() == 1
+
+
+def test_calls_that_are_stored_in_one_commit_each_get_an_answer_of_their_own(catalog: None) -> None:
+    deployed()
+    handed = (
+        [order(1), order(2)], [order(2), {**order(3), "total": "many"}], [{**order(4), "total": 1}], [],
+    )  # fmt: skip
+    calls = [gathering.Call(intake._Handed(items, None, None, None), len(items)) for items in handed]
+    intake._serve((FEED, "production"), calls)
+    assert [[receipt.status for receipt in call.result] for call in calls] == [  # type: ignore[attr-defined]
+        ["accepted", "accepted"], ["duplicate", "refused"], ["accepted"], [],
+    ]  # fmt: skip
+    with connections.connected() as conn:
+        assert conn.execute("select count(distinct xmin::text), count(*) from runtime_message").fetchone() == (1, 3)
+
+
+def test_a_call_that_cannot_be_stored_does_not_take_those_with_it_that_share_its_commit(catalog: None) -> None:
+    deployed()
+    wrong = gathering.Call(intake._Handed([order(1)], "nowhere", None, None), 1)
+    good = gathering.Call(intake._Handed([order(2)], None, None, None), 1)
+    intake._serve((FEED, "production"), [wrong, good])
+    assert isinstance(wrong.error, NotFound)
+    assert [receipt.status for receipt in good.result] == ["accepted"]  # type: ignore[attr-defined]
+    nobody = [gathering.Call(intake._Handed([order(1)], None, None, None), 1) for _ in range(2)]
+    intake._serve(("nothing", "production"), nobody)
+    assert all(isinstance(call.error, NotFound) for call in nobody)
 
 
 def test_dead_letters_are_tried_out_mended_redriven_and_given_up(catalog: None) -> None:

@@ -1,0 +1,63 @@
+"""A few connections of the ledger, shared by the threads of a process that takes messages in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+import psycopg
+from django.db import OperationalError as DjangoOperationalError
+from psycopg_pool import ConnectionPool
+
+from kernel.errors import Unavailable
+from runtime.ledger import connections
+from runtime.ledger.connections import Connection
+
+TRUSTED_SECONDS = 1.0  # a connection that answered so lately is not asked again whether it lives
+_pool: ConnectionPool[Any] | None = None
+_lock = Lock()
+
+
+class _Pooled(psycopg.Connection[Any]):
+    answered: float
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **kwargs: Any) -> Any:
+        made = connections.connect(name="tillgate-intake")
+        made.answered = time.monotonic()  # type: ignore[attr-defined]
+        return made
+
+
+def _check(conn: Any) -> None:
+    if time.monotonic() - conn.answered > TRUSTED_SECONDS:
+        ConnectionPool.check_connection(conn)
+        conn.answered = time.monotonic()
+
+
+@contextmanager
+def connection() -> Iterator[Connection]:
+    """One that is alive, for as long as the block lasts. Raises Unavailable, also from inside, where the database does not answer."""
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ConnectionPool(open=False, min_size=0, max_size=8, timeout=10, connection_class=_Pooled, check=_check)
+            _pool.open()
+        pool = _pool
+    try:
+        with pool.connection() as conn:
+            yield conn
+            conn.answered = time.monotonic()
+    except (psycopg.OperationalError, DjangoOperationalError) as error:
+        raise Unavailable("intake.database", "The message could not be stored now; send it again.") from error
+
+
+def close() -> None:
+    """Give all connections back; the next use opens new ones."""
+    global _pool
+    with _lock:
+        if _pool is not None:
+            _pool.close()
+        _pool = None
