@@ -66,7 +66,7 @@ class KeyReader:
             if self.version
             else None
         )
-        keys = (
+        keys: list[Any] = (
             [part if part.__class__ is str or part is None else str(part) for part in map(self.only, found)]
             if self.only is not None
             else [self._parts(one)[0] for one in found]

@@ -152,6 +152,36 @@ ORDER = {
 }  # fmt: skip
 
 
+def test_a_pattern_is_tested_for_many_records_at_once_as_for_each():
+    """Values that run into one another when they are put together, in members that are optional, nullable and nested."""
+    inner = {"type": ["object", "null"], "properties": {"a": {"type": ["string", "null"], "pattern": "^[a-z]*[a-z]*b?$"}}}
+    shape = {
+        "type": "object",
+        "properties": {"x": inner, "n": {"type": "string", "pattern": "^ORD-[0-9]{2}$"}, "l": {"type": "array", "items": inner}},
+    }
+    accepts, full = compile_acceptance(shape), jsonschema_rs.validator_for(shape)
+    values = [{"n": n} for n in ("ORD-12", "ORD-12\n", "ORD-12\nORD-13", "", "\n", "ORD-1", "ORD-123", "\nORD-12", "ORD-٣٣")]
+    values += [{"x": {"a": a}} for a in ("", "b", "ab", "abc", "a\nb", "\n", "9", None)] + [
+        {"x": None},
+        {"x": {}},
+        {},
+        {"l": [{"a": "9"}]},
+        {"l": [{"a": "ab"}, None]},
+    ]
+    good = [value for value in values if full.is_valid(value)]
+    assert len(good) == 10
+    assert accepts([json.dumps(value).encode() for value in good] * 50)
+    for value in values:
+        assert accepts([json.dumps(one).encode() for one in [*good, value, *good]]) == (value in good), value
+
+
+def test_a_pattern_that_fails_at_the_end_of_many_records_is_found_out_in_no_time():
+    accepts = compile_acceptance({"type": "object", "properties": {"x": {"type": "string", "pattern": "^[a-z]*[a-z]*[a-z]*c$"}}})
+    payloads = [b'{"x": "aaaaaaaaaac"}'] * 3000
+    assert accepts(payloads)
+    assert not accepts([*payloads, b'{"x": "aaaaaaaaaaaa"}'])
+
+
 def test_a_schema_inside_an_openapi_document_is_found_by_its_pointer():
     accepts = compile_acceptance(ORDER, "/components/schemas/Order")
     assert accepts([b'{"id": "7", "lines": [{"sku": "a"}]}', b'{"id": "8", "other": null}'])
