@@ -9,6 +9,7 @@ from runtime.api import dead_letters, intake, integrations, operation, reconcili
 app_name = "runtime-api"
 _PLACE = "dead-letters/parked/<int:subscription>/<int:lane>/<int:position>"
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("intake/<slug:key>/", intake.Intake.as_view(), name="intake"),
     path("integrations", integrations.IntegrationList.as_view(), name="integrations"),
     path("integrations/<slug:key>", integrations.IntegrationDetail.as_view(), name="integration"),
     path("integrations/<slug:key>/releases", integrations.ReleaseList.as_view(), name="releases"),
@@ -51,5 +52,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vendors/<int:vendor_id>/breaker/close", vendors.VendorBreakerClose.as_view(), name="vendor-breaker-close"),
     path("schedules", operation.Schedules.as_view(), name="schedules"),
     path("schedules/<int:schedule_id>", operation.ScheduleDetail.as_view(), name="schedule"),
-    path("intake/<slug:key>/", intake.Intake.as_view(), name="intake"),
 ]

@@ -130,8 +130,9 @@ def deliver(conn: Connection, taken: Claim, table: Table, mapper: Mapper, *, max
         messages = take(conn, taken, position, size, raw=isinstance(mapper, Lines))
         if not messages:
             break
+        last = len(messages) < size and taken.pace is None
         try:
-            _apply(conn, taken, table, mapper, messages, suspects(messages, taken) if suspect else [])
+            _apply(conn, taken, table, mapper, messages, suspects(messages, taken) if suspect else [], last=last)
         except REFUSED_BY_TABLE as error:
             if len(messages) > 1:
                 size = max(1, len(messages) // 2)
@@ -139,6 +140,8 @@ def deliver(conn: Connection, taken: Claim, table: Table, mapper: Mapper, *, max
             reason = (error.diag.message_primary or str(error)).strip()
             _apply(conn, taken, table, mapper, messages, [Stop(messages[0].position, messages[0].key, "dead", "refused", reason)])
         position, passed, suspect = messages[-1].position, passed + len(messages), False
+        if last:
+            return passed
         size = min(taken.batch, size * 2)
         if taken.pace is not None:
             release(conn, taken, wait=len(messages) / taken.pace)
@@ -147,8 +150,20 @@ def deliver(conn: Connection, taken: Claim, table: Table, mapper: Mapper, *, max
     return passed
 
 
-def _apply(conn: Connection, taken: Claim, table: Table, mapper: Mapper, messages: list[Message], stops: list[Stop]) -> None:
-    """One batch. The step comes first: it takes the row lock, so a worker that lost the lane learns at once."""
+def _apply(
+    conn: Connection,
+    taken: Claim,
+    table: Table,
+    mapper: Mapper,
+    messages: list[Message],
+    stops: list[Stop],
+    *,
+    last: bool = False,
+) -> None:
+    """One batch; with the `last` one the lane is given back in the same commit.
+
+    The step comes first: it takes the row lock, so a worker that lost the lane learns at once.
+    """
     go, waiting = split(messages, parked_keys(conn, taken, messages) | {stop.key for stop in stops})
     waiting = [m for m in waiting if m.position not in {stop.position for stop in stops}]
     mapped, refused, skipped = map_messages(go, mapper)
@@ -174,6 +189,8 @@ def _apply(conn: Connection, taken: Claim, table: Table, mapper: Mapper, message
         if not (fresh and insert(conn, table, values)):
             upsert(conn, table, values)
         park(conn, taken, parked)
+        if last:
+            release(conn, taken)
         hit("database.before_commit")
     hit("database.after_commit")
 

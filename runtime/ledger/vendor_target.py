@@ -74,8 +74,7 @@ def deliver(conn: Connection, taken: Claim, bind: Bind, *, max_batches: int = 1 
         if pending is None:
             return 0
         if taken.ask_only:
-            _commit(conn, taken, pending, None)
-            release(conn, taken)
+            _commit(conn, taken, pending, None, leave=0.0)
             return pending.position - start
     elif taken.suspect:
         pending = _set_aside(conn, taken)
@@ -102,12 +101,14 @@ def _forward(conn: Connection, taken: Claim, binding: Binding, start: int, pendi
             break
         wait = _wait_after(pending, taken)
         try:
-            is_open = _commit(conn, taken, pending, batch)
+            is_open = _commit(conn, taken, pending, batch, leave=wait)
         except Overdrawn:  # another lane took the rest of the quota first
-            batch, wait = None, max(wait, QUOTA_PAUSE)
-            is_open = _commit(conn, taken, pending, None)
+            batch = None
+            is_open = _commit(conn, taken, pending, None, leave=max(wait, QUOTA_PAUSE))
         pending = None
-        if batch is None or not is_open:
+        if batch is None:
+            return position - start
+        if not is_open:
             release(conn, taken, wait=wait)
             return position - start
         hit("vendor.after_intent")
@@ -151,12 +152,14 @@ def _batch(conn: Connection, taken: Claim, binding: Binding, messages: Sequence[
     return Batch(messages[0].position, messages[-1].position, items, [*refused, *behind(waiting)], skipped)
 
 
-def _commit(conn: Connection, taken: Claim, pending: Settled | None, batch: Batch | None) -> bool:
-    """Store the answer of the batch before and the intent of the next. Answers whether the next may be sent. Raises Overdrawn."""
+def _commit(conn: Connection, taken: Claim, pending: Settled | None, batch: Batch | None, *, leave: float) -> bool:
+    """Store the answer of the batch before and the intent of the next; where there is no next, give the lane back for `leave` seconds at
+    least. All in one commit. Answers whether the next may be sent. Raises Overdrawn."""
     position = pending.position if pending else taken.position
     try:
         metered = batch is not None and bool(batch.items) and taken.metered
-        with conn.transaction() if metered or (pending and (pending.stops or pending.failure)) else nullcontext():
+        several = metered or batch is None or (pending is not None and (pending.stops or pending.failure))
+        with conn.transaction() if several else nullcontext():
             is_open = step(
                 conn, taken, position, proof=pending.proof if pending else None, gated=False,
                 intent=batch.last if batch else None,
@@ -166,6 +169,8 @@ def _commit(conn: Connection, taken: Claim, pending: Settled | None, batch: Batc
             if pending:
                 park(conn, taken, pending.stops)
                 _note_vendor(conn, taken, pending)
+            if batch is None:
+                release(conn, taken, wait=leave)
             hit("vendor.before_commit")
     except Fenced:
         if pending:

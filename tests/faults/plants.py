@@ -33,7 +33,7 @@ def _no_one_waits(messages: Any, waiting: set[str]) -> tuple[list[Any], list[Any
     return list(messages), []
 
 
-def _outside(conn: Any, taken: Any, table: Any, mapper: Any, messages: Any, stops: Any) -> None:
+def _outside(conn: Any, taken: Any, table: Any, mapper: Any, messages: Any, stops: Any, *, last: bool = False) -> None:
     """`database_target._apply` with the step committed before the effect."""
     go, waiting = parking.split(messages, database_target.parked_keys(conn, taken, messages) | {stop.key for stop in stops})
     waiting = [m for m in waiting if m.position not in {stop.position for stop in stops}]
@@ -49,6 +49,8 @@ def _outside(conn: Any, taken: Any, table: Any, mapper: Any, messages: Any, stop
     with conn.transaction():
         database_target.upsert(conn, table, list(rows.values()))
         parking.park(conn, taken, [*stops, *refused, *parking.behind(waiting)])
+        if last:
+            database_target.release(conn, taken)
 
 
 def _lock_like_a_sequence(
