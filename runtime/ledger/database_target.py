@@ -50,6 +50,7 @@ class _Statements:
     create: str
     stage: str
     merge: str
+    update: str
     insert: str
 
 
@@ -60,19 +61,21 @@ def _statements(table: Table) -> _Statements:
     names = sql.SQL(", ").join(columns)
     old, new = (sql.SQL(", ").join(sql.SQL("{}.{}").format(sql.Identifier(alias), c) for c in columns) for alias in ("o", "s"))
     same_key = sql.SQL(" and ").join(sql.SQL("o.{0} = s.{0}").format(sql.Identifier(k)) for k in table.key)
-    changes = [
-        sql.SQL("{0} = excluded.{0}").format(c) for c, name in zip(columns, table.columns, strict=True) if name not in table.key
-    ]
+    changed = [sql.Identifier(c) for c in [*(c for c in table.columns if c not in table.key), "_position"]]
+    changes, updates = (
+        sql.SQL(", ").join(sql.SQL("{0} = {1}.{0}").format(c, sql.SQL(source)) for c in changed) for source in ("excluded", "s")
+    )
     parts = {
         "table": table.identifier, "stage": table.stage, "names": names, "old": old, "new": new, "same_key": same_key,
         "key": sql.SQL(", ").join(sql.Identifier(k) for k in table.key), "first_key": sql.Identifier(table.key[0]),
-        "changes": sql.SQL(", ").join([*changes, sql.SQL("_position = excluded._position")]),
+        "changes": changes, "updates": updates,
     }  # fmt: skip
     create = "create temp table if not exists {stage} on commit delete rows as select {names}, 0::bigint as _position from {table} limit 0"
     merge = """insert into {table} as t ({names}, _position) select {new}, s._position from {stage} s
                  left join lateral (select * from {table} o where {same_key} limit 1) o on true
                 where o.{first_key} is null or (o._position < s._position and ({old}) is distinct from ({new}))
                on conflict ({key}) do update set {changes} where t._position < excluded._position"""
+    update = "update {table} o set {updates} from {stage} s where {same_key} and o._position < s._position and ({old}) is distinct from ({new})"
     return _Statements(
         *(
             sql.SQL(text).format(**parts).as_string()
@@ -80,10 +83,15 @@ def _statements(table: Table) -> _Statements:
                 create,
                 "copy {stage} (_position, {names}) from stdin",
                 merge,
+                update,
                 "copy {table} (_position, {names}) from stdin",
             )
         )
     )
+
+
+# A stage has no statistics, and a table that grows has old ones: to the end of the transaction rows are found by the key's index only.
+_BY_KEY = "select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
 
 
 def _text(rows: Sequence[Row]) -> str:
@@ -91,8 +99,12 @@ def _text(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def upsert(conn: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Write `(position, values)` rows through a stage. Only new or different rows are touched; older positions never win."""
+def upsert(conn: Connection, table: Table, rows: Sequence[Row], *, known: bool = False) -> None:
+    """Write `(position, values)` rows through a stage. Only new or different rows are touched; older positions never win.
+
+    `known`: all of them most likely stand in the table already and differ. They are then updated first, which is cheaper than an
+    insert that finds each of them in its way; where that did not change every one, the ordinary way follows.
+    """
     if not rows:
         return
     said = _statements(table)
@@ -100,6 +112,12 @@ def upsert(conn: Connection, table: Table, rows: Sequence[Row]) -> None:
         cursor.execute(said.create)
         with cursor.copy(said.stage) as copy:
             copy.write(_text(rows))
+        if known:
+            with conn.pipeline():
+                conn.execute(_BY_KEY)
+                cursor.execute(said.update)
+            if cursor.rowcount == len(rows):
+                return
         cursor.execute(said.merge)
 
 
@@ -187,7 +205,8 @@ def _apply(
         values = list(rows.values())
         fresh = len(values) >= BULK and not taken.repeats and not any(message.previous for message in messages)
         if not (fresh and insert(conn, table, values)):
-            upsert(conn, table, values)
+            known = len(values) >= BULK and not taken.repeats and all(message.previous > 0 for message in messages)
+            upsert(conn, table, values, known=known)
         park(conn, taken, parked)
         if last:
             release(conn, taken)

@@ -228,3 +228,37 @@ def test_one_bad_document_in_a_batch_of_lines_is_set_aside_alone(prices: Connect
     assert rows(prices) == {f"k{i}": i for i in range(300) if i not in (100, 200)}
     dead = prices.execute("select key, reason_class from runtime_parked where state = 'dead' order by key").fetchall()
     assert dead == [("k100", "mapping"), ("k200", "refused")]
+
+
+def test_a_batch_of_changes_meets_rows_that_are_gone_newer_or_the_same_already(prices: Connection) -> None:
+    flow = Flow(prices, lanes=1)
+    flow.subscribe(kind="database", batch=200)
+    append(prices, flow.ref, [flow.item(f"k{i}", i) for i in range(150)])
+    deliver_lines(prices)
+    prices.execute("delete from price_target where key = 'k3'")
+    prices.execute("update price_target set version = -1, _position = 999999 where key = 'k4'")
+    prices.execute("update price_target set version = 1005 where key = 'k5'")
+    append(prices, flow.ref, [flow.item(f"k{i}", 1000 + i) for i in range(150)])
+    assert deliver_lines(prices) == 150
+    assert rows(prices) == {f"k{i}": 1000 + i for i in range(150)} | {"k4": -1}
+    positions = dict(prices.execute("select key, _position from price_target where key in ('k5', 'k6')").fetchall())
+    assert positions == {"k5": 6, "k6": 157}, "a row that is the same is not written"
+
+
+def test_a_batch_of_changes_to_rows_that_all_exist_touches_each_once_and_a_refused_one_alone(prices: Connection) -> None:
+    flow = Flow(prices, lanes=1)
+    flow.subscribe(kind="database", batch=200)
+    append(prices, flow.ref, [flow.item(f"k{i}", i) for i in range(150)])
+    deliver_lines(prices)
+    append(prices, flow.ref, [flow.item(f"k{i}", 1000 + i) for i in range(150)])
+    before = prices.execute("select pg_stat_get_tuples_updated('price_target'::regclass)").fetchone()
+    deliver_lines(prices)
+    prices.execute("select pg_stat_force_next_flush()")
+    after = prices.execute("select pg_stat_get_tuples_updated('price_target'::regclass)").fetchone()
+    assert before is not None
+    assert after is not None
+    assert after[0] - before[0] == 150
+    append(prices, flow.ref, [flow.item(f"k{i}", 2000 + i, amount=-1 if i == 70 else 1) for i in range(150)])
+    deliver_lines(prices)
+    assert rows(prices) == {f"k{i}": 1070 if i == 70 else 2000 + i for i in range(150)}
+    assert prices.execute("select key, reason_class from runtime_parked where state = 'dead'").fetchall() == [("k70", "refused")]
