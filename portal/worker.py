@@ -1,7 +1,9 @@
-"""`python -m portal.worker`: a claim loop, and beside it a Celery worker that turns wake-ups into claims at once.
+"""`python -m portal.worker`: claim loops under a keeper, and beside them a Celery worker that turns wake-ups into claims at once.
 
-The loop alone is enough: it polls every second and hears PostgreSQL's own signal. Celery brings the queues per SLA tier, so that
+The loops alone are enough: they poll every second and hear PostgreSQL's own signal. Celery brings the queues per SLA tier, so that
 checkout-critical work is never behind back-office work. Any number of these may run, on any number of hosts.
+
+Everything is loaded once, before the loops are forked: one that a message ends is replaced within milliseconds (`keeper.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import sys
 import django
 
 from portal.embedded import die_with_parent
+from portal.keeper import Keeper
 
 TIERS = (0, 1, 2, 3)
 
@@ -22,9 +25,13 @@ TIERS = (0, 1, 2, 3)
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m portal.worker", description="Claims and delivers approved work.")
     parser.add_argument("--tiers", default="0,1,2,3", help="SLA tiers to serve, comma separated")
-    parser.add_argument("--concurrency", type=int, default=2, help="processes of the Celery worker; 0 for the claim loop alone")
+    parser.add_argument("--loops", type=int, default=1, help="claim loops, a process each; one that ends is replaced at once")
+    parser.add_argument("--concurrency", type=int, default=2, help="processes of the Celery worker; 0 for the claim loops alone")
     parser.add_argument("--no-collect", action="store_true", help="deliver only, never read sources")
-    return parser.parse_args(given)
+    made = parser.parse_args(given)
+    if made.loops < 1:
+        parser.error("--loops: at least 1")
+    return made
 
 
 def start_celery(tiers: list[int], concurrency: int) -> subprocess.Popen[bytes]:
@@ -36,16 +43,28 @@ def start_celery(tiers: list[int], concurrency: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))
 
 
-def main() -> int:
-    options = arguments()
+def prepare() -> None:
+    """Load all that loops need and no connection is needed for. Called before the first fork, here and by the fault campaign's runner."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
     from runtime.services import working
 
+    working.prepare()
+
+
+def main() -> int:
+    options = arguments()
     tiers = [int(tier) for tier in options.tiers.split(",")]
+    prepare()
+    from runtime.services import working
+
+    def loop(number: int) -> int:
+        working.run_forever(tiers=tiers, collect=not options.no_collect)
+        return 0
+
     celery = start_celery(tiers, options.concurrency) if options.concurrency else None
     try:
-        working.run_forever(tiers=tiers, collect=not options.no_collect)
+        return Keeper(loop, options.loops).run()
     finally:
         if celery is not None:
             celery.terminate()
@@ -53,7 +72,6 @@ def main() -> int:
                 celery.wait(30)
             except subprocess.TimeoutExpired:
                 celery.kill()
-    return 0
 
 
 if __name__ == "__main__":

@@ -162,6 +162,9 @@ class WorkLoop:
     def _open(self) -> tuple[connections.Connection, Binder]:
         if self._conn is None or self._binder is None:
             self._conn = connections.connect(name=f"tillgate-worker {self.name}")
+            self._conn.prepare_threshold = (
+                0  # at the first use: planning a statement of the gate twice is 20 ms that a lane waits
+            )
             self._binder = Binder(self._conn)
         return self._conn, self._binder
 

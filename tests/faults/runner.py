@@ -9,6 +9,7 @@ through `runtime.services.intake.accept`. Known bugs are put in by `plants.py`, 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -20,17 +21,15 @@ from typing import Any
 
 
 def _prepare() -> None:
-    """As the product's keeper does before it forks its loops."""
-    import django
+    """As the product's worker before it forks its loops, and what the campaign's other processes need."""
+    from portal.worker import prepare
 
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    django.setup()
+    prepare()
     import runtime.services.intake
     import runtime.services.scheduling  # noqa: F401
     import tests.faults.plants  # noqa: F401
-    from runtime.services import working
 
-    working.prepare()
+    gc.freeze()
 
 
 def _arm(fault: str | None) -> None:

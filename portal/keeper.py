@@ -1,0 +1,187 @@
+"""Keeps a number of forked loops at work: one that ends is replaced at once, by a fork of a process that has everything loaded.
+
+The parent does nothing but wait. It holds no thread and no connection, so a fork of it is whole, and it needs no more than milliseconds;
+starting an interpreter anew takes a second of processor that the other loops' messages would wait for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import select
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from portal.embedded import die_with_parent
+
+log = logging.getLogger(__name__)
+AT_ONCE = 1.0  # seconds: a loop that lived no longer than this has not worked
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0
+GRACE_SECONDS = 60.0  # for a drain; the longest call ends within a lease
+
+
+def pause_after(short_lives: int) -> float:
+    """Seconds until a loop is started again that has ended right after its start so many times in a row: 0, 0.25, 0.5, 1 … 30."""
+    return 0.0 if short_lives < 2 else min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(short_lives - 2, 10))
+
+
+@dataclass(slots=True)
+class Loop:
+    """One place. `due` in monotonic seconds: when it is to be started again."""
+
+    number: int
+    pid: int = 0
+    began: float = 0.0
+    due: float = 0.0
+    short_lives: int = 0
+
+
+@dataclass(slots=True)
+class Keeper:
+    """`body(number)` is the work of one loop: it runs in a child, drains at SIGTERM and returns the exit code of that child."""
+
+    body: Callable[[int], int]
+    count: int = 1
+    grace: float = GRACE_SECONDS
+    loops: list[Loop] = field(default_factory=list)
+    _stopping: bool = False
+    _impatient: bool = False
+    _signals: tuple[int, int] = (-1, -1)
+
+    def run(self) -> int:
+        """Until SIGTERM or SIGINT; then the loops drain. A second signal, or `grace` seconds, ends what is still at work.
+
+        Answers the exit code: 0 when every loop has drained, 1 when one had to be ended or failed on its way out.
+        """
+        self.loops = [Loop(number) for number in range(self.count)]
+        self._signals = os.pipe()
+        for end in self._signals:
+            os.set_blocking(end, False)
+        before = {number: signal.signal(number, self._hear) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
+        woken = signal.set_wakeup_fd(self._signals[1], warn_on_full_buffer=False)
+        gc.freeze()  # a child that looked for garbage would copy every page of ours
+        try:
+            while not self._stopping:
+                self._start_due()
+                self._wait(min((loop.due for loop in self.loops if not loop.pid), default=None))
+                self._replace_ended()
+            return self._drain()
+        finally:
+            signal.set_wakeup_fd(woken)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            for end in self._signals:
+                os.close(end)
+
+    def _hear(self, number: int, frame: object) -> None:
+        if number != signal.SIGCHLD:
+            self._stopping, self._impatient = True, self._stopping
+
+    def _wait(self, until: float | None) -> None:
+        """Until a signal comes, a child ends, or the moment `until` (monotonic seconds)."""
+        select.select([self._signals[0]], [], [], None if until is None else max(0.0, until - time.monotonic()))
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._signals[0], 512):
+                pass
+
+    def _start_due(self) -> None:
+        for loop in self.loops:
+            if not loop.pid and loop.due <= time.monotonic() and not self._stopping:
+                loop.began = time.monotonic()
+                loop.pid = self._fork(loop.number)
+
+    def _replace_ended(self) -> None:
+        for loop in self.loops:
+            pid, status = loop.pid, _ended(loop.pid)
+            if status is None:
+                continue
+            lived = time.monotonic() - loop.began
+            loop.pid = 0
+            loop.short_lives = loop.short_lives + 1 if lived < AT_ONCE else 0
+            pause = pause_after(loop.short_lives)
+            loop.due = time.monotonic() + pause
+            if not self._stopping:
+                then = f"replaced in {pause:g} s" if pause else "replaced"
+                log.warning("loop %s (process %s) %s after %.1f s; %s", loop.number + 1, pid, how(status), lived, then)
+
+    def _drain(self) -> int:
+        running = [loop for loop in self.loops if loop.pid]
+        for loop in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(loop.pid, signal.SIGTERM)
+        limit, worst, ended = time.monotonic() + self.grace, 0, False
+        while running:
+            for loop in running[:]:
+                status = _ended(loop.pid)
+                if status is not None:
+                    running.remove(loop)
+                    drained = status in (0, -signal.SIGTERM)  # the latter before it had begun
+                    worst = max(worst, int(not drained))
+                    if not drained:
+                        log.warning("loop %s (process %s) %s while it drained", loop.number + 1, loop.pid, how(status))
+            if running and not ended and (self._impatient or time.monotonic() >= limit):
+                ended = True
+                for loop in running:
+                    os.kill(loop.pid, signal.SIGKILL)
+            if running:
+                self._wait(None if ended else limit)
+        return worst
+
+    # -- the child -------------------------------------------------------------------------------------------------
+    def _fork(self, number: int) -> int:
+        """Signals wait until the child has handlers of its own: one that comes too early would be the parent's and be lost."""
+        heard = {signal.SIGTERM, signal.SIGINT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+        parent = os.getpid()
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._live(number, parent, heard)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, heard)
+        return pid
+
+    def _live(self, number: int, parent: int, heard: set[signal.Signals]) -> NoReturn:
+        status = 1
+        try:
+            die_with_parent(signal.SIGKILL)()
+            if os.getppid() != parent:
+                os._exit(1)
+            signal.set_wakeup_fd(-1)
+            for end in self._signals:
+                os.close(end)
+            for one in (*heard, signal.SIGCHLD):
+                signal.signal(one, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, heard)
+            status = self.body(number)
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            logging.shutdown()
+            os._exit(status)
+
+
+def how(status: int) -> str:
+    """How a process ended, in words: `was ended by SIGKILL`, `ended with exit code 70`."""
+    if status >= 0:
+        return f"ended with exit code {status}"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was ended by signal {-status}"
+
+
+def _ended(pid: int) -> int | None:
+    """The exit code, or minus the signal, of a child that has ended; None for one at work, and for no child."""
+    if not pid:
+        return None
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None

@@ -1,0 +1,140 @@
+"""The keeper of the worker's loops: real processes, killed as an operator or the kernel would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from portal.keeper import LONGEST_PAUSE, pause_after
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = """
+import os, signal, sys, threading
+from portal.keeper import Keeper
+
+def say(*words):
+    os.write(1, (" ".join(str(word) for word in words) + "\\n").encode())
+
+def works(number):
+    drain = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: drain.set())
+    say("loop", number, os.getpid())
+    drain.wait()
+    say("drained", number, os.getpid())
+    return 0
+
+def ends_at_once(number):
+    say("loop", number, os.getpid())
+    return 3
+
+def hangs(number):
+    signal.signal(signal.SIGTERM, lambda *_: say("asked", number, os.getpid()))
+    say("loop", number, os.getpid())
+    while True:
+        signal.pause()
+
+sys.exit(Keeper(globals()[sys.argv[1]], int(sys.argv[2])).run())
+"""
+
+
+class Kept:
+    """A keeper in a process of its own; what its loops say comes line by line."""
+
+    def __init__(self, body: str, count: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, body, str(count)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def line(self) -> list[str]:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().split()
+
+    def loop(self) -> int:
+        """The process number of the loop that says that it has begun."""
+        word, _, pid = self.line()
+        assert word == "loop"
+        return int(pid)
+
+    def logged(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.readline().strip()
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def kept() -> Iterator[Callable[[str, int], Kept]]:
+    made: list[Kept] = []
+
+    def start(body: str, count: int = 1) -> Kept:
+        made.append(Kept(body, count))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.process.kill()
+        one.process.communicate()
+
+
+def test_a_loop_that_is_killed_is_replaced_and_the_others_work_on(kept: Callable[[str, int], Kept]) -> None:
+    keeper = kept("works", 2)
+    first, second = keeper.loop(), keeper.loop()
+    os.kill(first, signal.SIGKILL)
+    third = keeper.loop()
+    said = keeper.logged()
+    assert f"(process {first}) was ended by SIGKILL" in said
+    assert "; replaced" in said
+    assert keeper.end(signal.SIGTERM) == 0
+    assert {tuple(keeper.line())[2] for _ in range(2)} == {str(second), str(third)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_every_loop_and_the_exit_code_is_zero(kept: Callable[[str, int], Kept], number: signal.Signals) -> None:
+    keeper = kept("works", 3)
+    loops = {keeper.loop() for _ in range(3)}
+    assert keeper.end(number) == 0
+    assert {int(keeper.line()[2]) for _ in range(3)} == loops
+    assert keeper.line() == [], "no process holds the pipe any more"
+
+
+def test_a_loop_that_ends_at_once_is_not_started_again_and_again_without_a_pause(kept: Callable[[str, int], Kept]) -> None:
+    began = time.monotonic()
+    keeper = kept("ends_at_once")
+    for _ in range(4):
+        keeper.loop()
+    took = time.monotonic() - began
+    said = [keeper.logged() for _ in range(3)]
+    assert all("ended with exit code 3" in line for line in said)
+    assert [line.rpartition("; ")[2] for line in said] == ["replaced", "replaced in 0.25 s", "replaced in 0.5 s"]
+    assert took >= 0.75
+    assert keeper.end(signal.SIGTERM) == 0
+
+
+def test_pauses_grow_to_half_a_minute_and_no_further() -> None:
+    assert [pause_after(n) for n in range(6)] == [0.0, 0.0, 0.25, 0.5, 1.0, 2.0]
+    assert pause_after(9) == pause_after(1000) == LONGEST_PAUSE
+
+
+def test_loops_end_with_a_keeper_that_is_killed(kept: Callable[[str, int], Kept]) -> None:
+    keeper = kept("works", 2)
+    keeper.loop(), keeper.loop()
+    assert keeper.end(signal.SIGKILL) == -signal.SIGKILL
+    assert keeper.line() == [], "the pipe closes when the last of them has ended"
+
+
+def test_a_second_signal_ends_a_loop_that_does_not_drain_and_the_exit_code_says_so(kept: Callable[[str, int], Kept]) -> None:
+    keeper = kept("hangs")
+    loop = keeper.loop()
+    keeper.process.send_signal(signal.SIGTERM)
+    assert keeper.line() == ["asked", "0", str(loop)]
+    assert keeper.end(signal.SIGTERM) == 1
+    assert "was ended by SIGKILL while it drained" in keeper.logged()

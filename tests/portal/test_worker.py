@@ -1,0 +1,67 @@
+"""`python -m portal.worker` on a real database: its loops deliver, and one that is killed has an heir."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[2]
+WAIT = 60.0
+
+
+@pytest.fixture
+def worker(transactional_db: None) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+    d = connection.settings_dict
+    url = f"postgresql://{quote(d['USER'])}:{quote(d['PASSWORD'])}@{d['HOST']}:{d['PORT']}/{d['NAME']}"
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        made = subprocess.Popen(
+            [sys.executable, "-m", "portal.worker", "--concurrency", "0", *arguments], cwd=ROOT, text=True, stderr=subprocess.PIPE,
+            env=dict(os.environ, DATABASE_URL=url, SECRET_KEY="tests"),
+        )  # fmt: skip
+        started.append(made)
+        return made
+
+    yield start
+    for one in started:
+        one.kill()
+        one.communicate()
+
+
+def beating(count: int, *besides: str) -> set[str]:
+    """The names of so many workers that have beaten, once there are that many."""
+    limit = time.monotonic() + WAIT
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute("select name from runtime_worker where not name = any(%s)", [list(besides)])
+            names = {name for (name,) in cursor.fetchall()}
+        if len(names) >= count:
+            return names
+        assert time.monotonic() < limit, f"waited {WAIT:.0f} s for {count} workers, there are {names}"
+        time.sleep(0.02)
+
+
+def test_a_loop_that_is_killed_is_replaced_by_one_that_beats_and_a_signal_drains_them_all(worker) -> None:
+    keeper = worker("--loops", "2")
+    first = beating(2)
+    victim = min(first)
+    pid = int(victim.rpartition("-")[2])
+    assert pid != keeper.pid
+    os.kill(pid, signal.SIGKILL)
+    beating(1, *first)
+    said = keeper.stderr.readline()
+    assert f"(process {pid}) was ended by SIGKILL" in said
+    assert said.rstrip().endswith("replaced")
+    keeper.send_signal(signal.SIGTERM)
+    assert keeper.wait(WAIT) == 0
+    assert beating(1) == {victim}, "who drained has signed off; who was killed is missed"
