@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -96,7 +97,7 @@ def _store(integration: str, environment: str, calls: list[Call[_Handed]]) -> No
     with pool.connection() as conn:
         stream, release, manifest = _deployed(conn, integration, environment)
         checked = [_check(manifest, call) for call in calls]
-        with conn.transaction():
+        with conn.transaction() if any(one.refused for one in checked) else nullcontext():
             done = append(conn, stream, [item for one in checked for _, item in one.good], release_id=release)
             for one in checked:
                 store_rejected(conn, stream, None, one.source, one.refused)
