@@ -1,18 +1,14 @@
-"""What the catalog does by itself, beside the outbox: imports that no worker has taken, and once a day what time alone has changed.
-
-Every duty is a claim or idempotent, so any number of schedulers may do them at once.
-"""
+"""What the catalog does by itself, beside the outbox: imports that no worker has taken, and once a day what time alone has changed."""
 
 from __future__ import annotations
 
-import logging
 import threading
 
-from django.db import Error, connection
+from django.db import connection
 
 from catalog.services import importing, search_index
+from kernel import duties
 
-log = logging.getLogger(__name__)
 TURN_SECONDS = 20.0
 
 _BEGIN = """
@@ -39,20 +35,6 @@ def turn() -> int:
     return done
 
 
-def _run(stop: threading.Event) -> None:
-    # The outbox wakes a worker for a new import at once; here only those are found that were missed or left.
-    while not stop.wait(TURN_SECONDS):
-        try:
-            turn()
-        except Error as error:
-            log.warning("catalog duties pause, the database said: %s", error)
-            connection.close()
-        except Exception:  # one duty that breaks must not end the others for good
-            log.exception("a catalog duty broke")
-
-
 def start() -> threading.Event:
-    """Begin in a thread of its own, which ends with the process; set the event to end it earlier."""
-    stop = threading.Event()
-    threading.Thread(target=_run, args=(stop,), name="catalog-duties", daemon=True).start()
-    return stop
+    """Begin in a thread of its own. The outbox wakes a worker for a new import at once; here only those are found that were missed or left."""
+    return duties.start("catalog", turn, every=TURN_SECONDS)

@@ -25,7 +25,6 @@ urlpatterns = [
     path("inbox/read/", inbox.read_notices, name="read-notices"),
     path("changes/", inbox.all_changes, name="changes"),
     path("changes/new/", new_change.new_change, name="new-change"),
-    path("changes/new/", new_change.new_change, name="change-new"),
     path("changes/<int:change_id>/", change_pages.conversation, name="change"),
     path("changes/<int:change_id>/edit/", edit_change.edit_change, name="edit-change"),
     path("changes/<int:change_id>/differences/", change_pages.differences, name="differences"),

@@ -84,7 +84,7 @@ def _url(job: Job, view: str) -> str:
 def change_url(key: str, place: str, digest: str) -> str:
     """The page that opens a change for this release of an integration."""
     subject = f"{key}@{digest}" if digest else key
-    return f"{reverse('governance:change-new')}?{urlencode({'kind': 'integration.deploy', 'subject': subject, 'environment': place})}"
+    return f"{reverse('governance:new-change')}?{urlencode({'kind': 'integration.deploy', 'subject': subject, 'environment': place})}"
 
 
 def _actions(viewer: Viewer, job: Job, operate: Permission) -> dict[str, Permission]:

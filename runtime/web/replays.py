@@ -151,7 +151,7 @@ def _actions(viewer: Viewer, found: ReplayRow) -> dict[str, Any]:
         "may_cancel": operate and Permission(found.state in ("planned", "running"), f"It is {found.state}."),
         "needs_approval": needs,
         "unmet": unmet,
-        "change_url": f"{reverse('governance:change-new')}?{urlencode(wanted)}",
+        "change_url": f"{reverse('governance:new-change')}?{urlencode(wanted)}",
         "limit_words": number(services.APPROVAL_ABOVE),
     }
 

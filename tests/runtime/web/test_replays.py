@@ -87,7 +87,7 @@ def test_a_large_replay_asks_for_a_change_and_its_button_says_so(client, day, mo
     assert "Open a change for this replay" in page.text
     assert "Nobody has approved sales/journal" in page.text
     assert act(client, day.replay, act="start").status_code == 403
-    form = client.get(reverse("governance:change-new"), {"kind": "replay.open", "subject": f"sales/journal@{day.replay.digest}"})
+    form = client.get(reverse("governance:new-change"), {"kind": "replay.open", "subject": f"sales/journal@{day.replay.digest}"})
     assert day.replay.digest in form.text
     assert not Approval.objects.filter(subject_kind="replay").exists()
     panel = client.get(reverse("runtime:replay-panel", args=["sales/journal"]), {"digest": day.replay.digest})

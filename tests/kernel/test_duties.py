@@ -1,0 +1,51 @@
+"""Duties turn in a thread of their own, and one that breaks does not end the others."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+from django.db import OperationalError
+
+from kernel import duties
+
+SOON = 10.0
+
+
+def test_a_duty_that_breaks_is_tried_again_and_whoever_found_work_turns_again_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    stop, turned = threading.Event(), []
+
+    def turn() -> int:
+        turned.append(len(turned))
+        if len(turned) == 1:
+            raise ValueError("broken")
+        if len(turned) == 2:
+            raise OperationalError("server closed the connection")
+        if len(turned) == 4:
+            stop.set()
+        return len(turned)
+
+    with caplog.at_level(logging.WARNING):
+        duties.turn_forever("tests", turn, stop, every=0.01)
+    assert turned == [0, 1, 2, 3]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+def test_the_thread_ends_when_it_is_told_to_and_waits_between_turns_that_find_nothing() -> None:
+    turned = threading.Event()
+    count = [0]
+
+    def turn() -> int:
+        count[0] += 1
+        turned.set()
+        return 0
+
+    stop = duties.start("tests", turn, every=3600)
+    assert turned.wait(SOON)
+    stop.set()
+    thread = next((t for t in threading.enumerate() if t.name == "duties of tests"), None)
+    if thread is not None:
+        thread.join(SOON)
+        assert not thread.is_alive()
+    assert count[0] == 1
