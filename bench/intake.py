@@ -2,7 +2,7 @@
 
     python -m bench.intake [--rate 150] [--seconds 30] [--burst 1000] [--burst-seconds 60]
 
-The web server is the product's own (one process, four threads), the senders are sixteen threads with one connection each, over
+The web server is the product's own (one process, sixteen threads), the senders are sixteen threads with one connection each, over
 loopback. Reports answer times from the moment a sale was due, so that waiting in line counts; refusals; and whether every sale arrived.
 """
 
@@ -33,7 +33,7 @@ def web(port: int) -> subprocess.Popen[bytes]:
     """The same command as `portal.up`."""
     return subprocess.Popen(
         [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-         "--blocking-threads", "4", "--backpressure", "64", "--no-ws", "--log-level", "warning", "portal.wsgi:application"],
+         "--blocking-threads", "16", "--backpressure", "64", "--no-ws", "--log-level", "error", "portal.wsgi:application"],
         cwd=ROOT, env=dict(os.environ),
     )  # fmt: skip
 

@@ -108,8 +108,10 @@ class Supervisor:
         self.say("Database migrated, demo retailer applied, static files collected")
 
     def start_processes(self, port: int) -> None:
+        # Threads that hand messages in wait for a commit, which they then share, so there are more of them than processors; the server
+        # warns of that at every start, hence its log level.
         granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-                   "--blocking-threads", "4", "--backpressure", "64", "--no-ws", "--log-level", "warning", "portal.wsgi:application"]  # fmt: skip
+                   "--blocking-threads", "16", "--backpressure", "64", "--no-ws", "--log-level", "error", "portal.wsgi:application"]  # fmt: skip
         self.pump("web", self.spawn("web", granian, stdout=subprocess.PIPE))
         self.pump("worker", self.spawn("worker", [sys.executable, "-m", "portal.worker"], stdout=subprocess.PIPE))
         self.pump("scheduler", self.spawn("scheduler", [sys.executable, "-m", "portal.scheduler"], stdout=subprocess.PIPE))
