@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -107,15 +107,16 @@ def append(
     messages are immutable, other content under a known key becomes a conflict case. With `token` the source cursor (JSON
     text) moves in the same commit; raises Fenced when another poller has the source.
     """
-    by_lane: dict[int, list[tuple[int, Item]]] = {}
+    by_lane: dict[int, list[int]] = {}
+    lanes = stream.lanes
     for index, item in enumerate(items):
-        by_lane.setdefault(lane_of(item.key, stream.lanes), []).append((index, item))
+        by_lane.setdefault(lane_of(item[0], lanes), []).append(index)
     done = Appended(positions=[(0, 0)] * len(items))
     with conn.transaction(), conn.cursor(binary=True) as reader:
-        counters, heads = _lock(conn, reader, stream, by_lane, items, cursor, token, lease_seconds)
-        plan = _Plan(stream, release_id, run_id)
+        counters, heads, places = _lock(conn, reader, stream, by_lane, items, cursor, token, lease_seconds)
+        plan = _Plan(stream, release_id, run_id, places)
         for lane in sorted(by_lane):
-            plan.lane(lane, counters[lane], by_lane[lane], heads, done)
+            plan.lane(lane, counters[lane], items, by_lane[lane], heads, done)
         hit("append.before_write")
         plan.write(conn)
         if plan.conflicts:
@@ -132,12 +133,13 @@ def _lock(
     reader: psycopg.Cursor[Any],
     stream: StreamRef,
     by_lane: dict[int, Any],
-    items: Iterable[Item],
+    items: Sequence[Item],
     cursor: str | None,
     token: int | None,
     lease_seconds: float,
-) -> tuple[dict[int, int], dict[str, _Head]]:
-    """Show the token, lock the lanes in order (from here nobody else adds to these keys), read the heads."""
+) -> tuple[dict[int, int], dict[str, _Head], dict[str, str]]:
+    """Show the token, lock the lanes in order (from here nobody else adds to these keys), read the heads and, of many, where they stand."""
+    many = len(items) >= BULK
     moved = None
     with conn.pipeline():
         if token is not None:
@@ -151,31 +153,35 @@ def _lock(
             (stream.id, sorted(by_lane)),
         )
         reader.execute(
-            "select key, hash, version, position from runtime_head where stream_id = %s and key = any(string_to_array(%s, chr(31)))",
+            f"select key, hash, version, position{', ctid::text' if many else ''} from runtime_head where stream_id = %s and key = any(string_to_array(%s, chr(31)))",
             (stream.id, _SEPARATOR.join({item.key for item in items})),
         )
     if moved is not None and moved.rowcount != 1:
         raise Fenced("another poller has the source")
-    return dict(counters.fetchall()), {row[0]: row[1:] for row in reader.fetchall()}
+    rows = reader.fetchall()
+    return dict(counters.fetchall()), {row[0]: row[1:4] for row in rows}, {row[0]: row[4] for row in rows} if many else {}
 
 
 class _Plan:
     """What one append will write, worked out in memory while the lanes are locked."""
 
-    def __init__(self, stream: StreamRef, release_id: int | None, run_id: int | None) -> None:
-        self.stream, self.release_id, self.run_id = stream, release_id, run_id
+    def __init__(self, stream: StreamRef, release_id: int | None, run_id: int | None, places: dict[str, str]) -> None:
+        self.stream, self.release_id, self.run_id, self.places = stream, release_id, run_id, places
         self.fresh: dict[str, _Head] = {}
         self.changed: dict[str, _Head] = {}
         self.rows: list[tuple[int, int, int, Item]] = []  # lane, position, previous, item
         self.counters: list[tuple[int, int, int]] = []
         self.conflicts: list[tuple[str, int, int, bytes]] = []
 
-    def lane(self, lane: int, following: int, items: list[tuple[int, Item]], heads: dict[str, _Head], done: Appended) -> None:
+    def lane(
+        self, lane: int, following: int, items: Sequence[Item], indexes: list[int], heads: dict[str, _Head], done: Appended
+    ) -> None:
         """`heads` goes on with what this adds, so that a key that comes twice finds its own first message."""
         position, immutable = following, self.stream.immutable
         fresh, changed, rows, positions = self.fresh, self.changed, self.rows, done.positions
-        hashes = self.stream.hashes_of([item[2] for _, item in items])
-        for (index, item), content in zip(items, hashes, strict=True):
+        hashes = self.stream.hashes_of([items[index][2] for index in indexes])
+        for index, content in zip(indexes, hashes, strict=True):
+            item = items[index]
             key, version, payload = item[0], item[1], item[2]
             seen = heads.get(key)
             if seen is None:
@@ -206,9 +212,13 @@ class _Plan:
             return
         if len(self.rows) >= BULK:
             self._copy_messages(conn)
-        heads = self.changed if len(self.fresh) >= BULK else {**self.fresh, **self.changed}
-        if heads is self.changed:
+        heads: dict[str, _Head] = {}
+        if len(self.fresh) >= BULK:
             self._copy_heads(conn)
+        else:
+            heads |= self.fresh
+        if len(self.changed) < BULK or not self._update_heads(conn):
+            heads |= self.changed
         with conn.pipeline():
             for counter in self.counters:
                 conn.execute("update runtime_lane set next = %s where stream_id = %s and lane = %s", counter)
@@ -219,11 +229,7 @@ class _Plan:
                     """insert into runtime_head (stream_id, key, hash, version, position)
                        select %s, * from unnest(string_to_array(%s, chr(31)), %s::bigint[], %s::bigint[], %s::bigint[])
                        on conflict (stream_id, key) do update set hash = excluded.hash, version = excluded.version, position = excluded.position""",
-                    (
-                        self.stream.id,
-                        _SEPARATOR.join(heads),
-                        *("{" + ",".join(str(head[i]) for head in heads.values()) + "}" for i in range(3)),
-                    ),
+                    (self.stream.id, _SEPARATOR.join(heads), *_columns(heads)),
                 )
 
     def _copy_messages(self, conn: Connection) -> None:
@@ -258,6 +264,20 @@ class _Plan:
         with conn.cursor() as writer, writer.copy(_COPY_HEADS) as copy:
             copy.write(b"".join(parts))
 
+    def _update_heads(self, conn: Connection) -> bool:
+        """Changed heads stand where they were read a moment ago, for their lanes are locked: no index is asked again. False where one
+        does not."""
+        places = '{"' + '","'.join([self.places[key] for key in self.changed]) + '"}'
+        with conn.pipeline():
+            conn.execute(BY_PLACE)
+            done = conn.execute(
+                """update runtime_head h set hash = u.hash, version = u.version, position = u.position
+                     from unnest(%s::tid[], %s::bigint[], %s::bigint[], %s::bigint[]) u (place, hash, version, position)
+                    where h.ctid = u.place and h.stream_id = %s""",
+                (places, *_columns(self.changed), self.stream.id),
+            )
+        return done.rowcount == len(self.changed)
+
     def _insert_messages(self, conn: Connection) -> None:
         rows = [
             (self.stream.id, lane, position, item.key, item.version, previous, self.release_id, self.run_id,
@@ -275,12 +295,19 @@ class _Plan:
 _COLUMNS = "stream_id, lane, position, key, version, previous, release_id, run_id, correlation, causation, traceparent, payload"
 
 
+# A table that grows has old statistics: to the end of the transaction rows are found by place or key, never by reading the whole table.
+BY_PLACE = "select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
 _NOW = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint - 946684800000000"  # microseconds since 2000, as COPY has them
 _COPY_MESSAGES = """copy runtime_message (stream_id, lane, position, key, version, previous, received_at, release_id, run_id, correlation, causation,
     traceparent, payload) from stdin (format binary)"""
 _COPY_HEADS = "copy runtime_head (stream_id, key, hash, version, position) from stdin (format binary)"
 _MESSAGE, _VERSIONS, _SIZE = struct.Struct(">hihihiqi").pack, struct.Struct(">iqiqiq").pack, struct.Struct(">i").pack
 _HEAD, _STATE = struct.Struct(">hihi").pack, struct.Struct(">iqiqiq").pack
+
+
+def _columns(heads: dict[str, _Head]) -> Iterator[str]:
+    """Hashes, versions and positions, each as one array."""
+    return ("{" + ",".join([str(head[i]) for head in heads.values()]) + "}" for i in range(3))
 
 
 def _record_conflicts(conn: Connection, stream: StreamRef, conflicts: list[tuple[str, int, int, bytes]]) -> None:

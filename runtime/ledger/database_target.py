@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from runtime.ledger.append import BULK, Fenced
+from runtime.ledger.append import BULK, BY_PLACE, Fenced
 from runtime.ledger.claims import Claim, Proof, release, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.copying import line
@@ -90,10 +90,6 @@ def _statements(table: Table) -> _Statements:
     )
 
 
-# A stage has no statistics, and a table that grows has old ones: to the end of the transaction rows are found by the key's index only.
-_BY_KEY = "select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
-
-
 def _text(rows: Sequence[Row]) -> str:
     lines = [f"{position}\t{values}" if isinstance(values, str) else line((position, *values)) for position, values in rows]
     return "\n".join(lines) + "\n"
@@ -114,7 +110,7 @@ def upsert(conn: Connection, table: Table, rows: Sequence[Row], *, known: bool =
             copy.write(_text(rows))
         if known:
             with conn.pipeline():
-                conn.execute(_BY_KEY)
+                conn.execute(BY_PLACE)  # a stage has no statistics at all
                 cursor.execute(said.update)
             if cursor.rowcount == len(rows):
                 return

@@ -134,3 +134,28 @@ def test_the_time_of_a_message_is_the_databases_own_time_of_the_append(ledger: C
         (before[0] if before else None,),
     )
     assert inside.fetchone() == (60,)
+
+
+def heads_of(flow: Flow) -> dict[str, tuple[int, int]]:
+    found = flow.conn.execute("select key, version, position from runtime_head where stream_id = %s", (flow.stream,))
+    return {key: (version, position) for key, version, position in found.fetchall()}
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["where they were read", "moved since"])
+def test_many_changed_heads_are_updated_each_once(ledger: Connection, monkeypatch: pytest.MonkeyPatch, moved: bool) -> None:
+    flow = Flow(ledger, lanes=1)
+    append(ledger, flow.ref, [flow.item(f"k{i}", 1) for i in range(100)])
+
+    def move(point: str) -> None:
+        if point == "append.before_write" and moved:
+            with connected() as other:
+                other.execute("update runtime_head set hash = hash where key in ('k7', 'k8')")
+
+    monkeypatch.setattr("runtime.ledger.append.hit", move)
+    changes = [flow.item(f"k{i}", 2) for i in range(90)] + [flow.item("k5", 3), flow.item("new", 1), flow.item("new", 2)]
+    done = append(ledger, flow.ref, [*changes, flow.item("k95", 1), flow.item("k6", 1)])
+    assert (done.accepted, done.unchanged, done.older) == (93, 1, 1)
+    expected = {f"k{i}": (2, 101 + i) for i in range(90)} | {f"k{i}": (1, 1 + i) for i in range(90, 100)}
+    assert heads_of(flow) == expected | {"k5": (3, 191), "new": (2, 193)}
+    chain = ledger.execute("select position, previous from runtime_message where key in ('k5', 'new') order by position")
+    assert chain.fetchall() == [(6, 0), (106, 6), (191, 106), (192, 0), (193, 192)]
