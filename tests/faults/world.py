@@ -375,7 +375,7 @@ def patched(world: World) -> Iterator[None]:
         assert actor is not None
         actor.hit(point)
 
-    def upsert(conn: SimConnection, table: Table, rows: Any) -> None:
+    def upsert(conn: SimConnection, table: Table, rows: Any, *, known: bool = False) -> None:
         of = int(table.name.split()[1])
         conn.execute("sim: apply", [(of, position, values) for position, values in rows])
 
