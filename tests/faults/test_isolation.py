@@ -1,0 +1,157 @@
+"""Messages that may end their process are tried in a child: real forks, really killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from kernel.errors import Invalid
+from runtime.ledger import connections, vendor_target
+from runtime.ledger.append import append
+from runtime.ledger.claims import claim
+from runtime.ledger.connections import Connection
+from runtime.ledger.parking import Ended, Unmappable
+from runtime.ledger.vendor_target import Binding
+from runtime.services.delivering import serve_one
+from runtime.services.isolation import apart
+from tests.faults.test_findings import Site
+from tests.runtime.conftest import empty_runtime
+from tests.runtime.make import FakeVendor
+
+pytestmark = pytest.mark.faults
+LATER = 60.0
+
+
+@pytest.fixture
+def ledger(db: None) -> Iterator[Connection]:
+    with connections.connected(name="tillgate-test") as conn:
+        yield conn
+        empty_runtime(conn)
+
+
+def soon() -> float:
+    return time.monotonic() + LATER
+
+
+def test_a_child_gives_back_what_its_work_returns_however_large() -> None:
+    here = os.getpid()
+    made, pid = apart(lambda: ("x" * 3_000_000, os.getpid()), soon())
+    assert len(made) == 3_000_000
+    assert pid != here
+
+
+def test_what_a_child_raises_is_raised_here_with_all_it_says() -> None:
+    def refuses() -> None:
+        raise Unmappable("there is no price", reason_class="contract", pattern="no price")
+
+    with pytest.raises(Unmappable) as caught:
+        apart(refuses, soon())
+    assert (caught.value.reason_class, caught.value.pattern) == ("contract", "no price")
+    assert "refuses" in caught.value.__notes__[0], "the child's own traceback"
+
+
+def test_an_error_that_cannot_travel_is_raised_as_its_words() -> None:
+    class Local(Exception):
+        pass
+
+    def fails() -> None:
+        raise Local("odd")
+
+    with pytest.raises(RuntimeError, match="Local: odd"):
+        apart(fails, soon())
+
+
+def test_a_domain_error_keeps_its_code() -> None:
+    def fails() -> None:
+        raise Invalid("mapping.odd", "This is odd.")
+
+    with pytest.raises((Invalid, RuntimeError), match="This is odd"):
+        apart(fails, soon())
+
+
+def test_a_child_that_is_killed_or_exits_has_ended_and_says_how() -> None:
+    with pytest.raises(Ended, match="was ended by SIGKILL"):
+        apart(lambda: os.kill(os.getpid(), signal.SIGKILL), soon())
+    with pytest.raises(Ended, match="ended with exit code 7"):
+        apart(lambda: os._exit(7), soon())
+
+
+def test_a_child_that_stands_still_is_ended_when_the_lease_is_over() -> None:
+    with pytest.raises(Ended, match="no answer within the lease"):
+        apart(lambda: os.kill(os.getpid(), signal.SIGSTOP), time.monotonic() + 0.05)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+class Deadly(FakeVendor):
+    """Ends whoever sends it one key, before or after it has taken it."""
+
+    def __init__(self, key: str, *, after: bool = False) -> None:
+        super().__init__()
+        self.key, self.after, self.clean_process = key, after, os.getpid()
+
+    def send(self, items: Any, *, guard: Any) -> Any:
+        mortal = os.getpid() != self.clean_process and any(item.key == self.key for item in items)
+        if mortal:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().send(items, guard=guard)
+
+
+class _Binder:
+    """One mapper and one vendor, without a database of its own."""
+
+    def __init__(self, vendor: FakeVendor) -> None:
+        self._binding = Binding(lambda message: message.document, vendor)
+
+    def vendor(self, taken: Any) -> Any:
+        return lambda release: self._binding
+
+    unconnected = vendor
+
+
+def test_a_message_that_ends_whoever_sends_it_ends_no_second_worker_and_is_quarantined_at_its_limit(ledger: Connection) -> None:
+    """It used to end one worker per attempt, each of which was missed by all other messages until it was started anew."""
+    site = Site(ledger, Deadly("k4"), batch=10, max_attempts=3, idempotency="L")
+    append(ledger, site.flow.ref, [site.flow.item(f"k{i}", 1) for i in range(10)] + [site.flow.item("k4", 2)])
+    taken = claim(ledger, owner="gone")
+    assert taken is not None
+    taken.late = -0.001  # as after the death of an owner in the middle of this batch
+    batch = vendor_target._prepare(ledger, taken, Binding(lambda m: m.document, site.vendor), taken.position, None)
+    assert batch is not None
+    vendor_target._commit(ledger, taken, vendor_target._in_doubt(taken, batch, taken.release), None)
+    ledger.execute("update runtime_progress set lease_until = 'epoch', owner = null")
+    waits = []
+    for _ in range(60):
+        ledger.execute("update runtime_parked set not_before = 'epoch', lease_until = 'epoch'")
+        if serve_one(ledger, _Binder(site.vendor), owner="w", apart=apart) is None:  # type: ignore[arg-type]
+            break
+        waits += [
+            float(wait)
+            for (wait,) in ledger.execute(
+                "select extract(epoch from not_before - clock_timestamp()) from runtime_parked where key = 'k4' and reason like '%%SIGKILL%%' and not_before > clock_timestamp()"
+            ).fetchall()
+        ]
+    assert site.parked() == [(5, "dead"), (11, "behind")]
+    assert ledger.execute("select reason_class, attempt from runtime_parked where position = 5").fetchone() == ("poison", 4)
+    assert [round(wait) for wait in waits] == [1, 2, 4], "one pause per try, each twice the one before"
+
+
+def test_a_mapping_that_never_comes_back_is_ended_with_its_child(ledger: Connection) -> None:
+    site = Site(ledger, FakeVendor(), max_attempts=1)
+    append(ledger, site.flow.ref, [site.flow.item("a", 1)])
+    ledger.execute(
+        """insert into runtime_parked (subscription_id, lane, position, key, state, reason_class, fingerprint, reason, not_before)
+           values (%s, 0, 1, 'a', 'retry', 'poison', '', '', 'epoch')""",
+        (site.subscription,),
+    )
+    ledger.execute("update runtime_progress set position = 1")
+    binder = _Binder(site.vendor)
+    binder._binding = Binding(lambda message: signal.pause(), site.vendor)
+    assert serve_one(ledger, binder, owner="w", lease=0.1, apart=apart) is not None  # type: ignore[arg-type]
+    state = ledger.execute("select state, reason, attempt from runtime_parked").fetchone()
+    assert state == ("sending", "the process that tried it gave no answer within the lease", 1)
