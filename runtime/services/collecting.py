@@ -28,7 +28,7 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.parking import fingerprint
 from runtime.services import connections, judging, runs
-from runtime.services.wakeups import wake
+from runtime.services.wakeups import shards_of, wake
 
 _documents = msgspec.json.Decoder(list[Any])
 CALL_SECONDS = 30.0
@@ -117,15 +117,6 @@ def collect(conn: Connection, taken: Collecting, *, stop: Callable[[], bool] = l
     _release(conn, taken)
     runs.finish(taken.run)
     return total
-
-
-def shards_of(conn: Connection, stream: int) -> list[int]:
-    return [
-        row[0]
-        for row in conn.execute(
-            "select distinct (id %% 16)::int from runtime_subscription where stream_id = %s and open", (stream,)
-        ).fetchall()
-    ]
 
 
 def _still_wanted(conn: Connection, run: int) -> bool:
