@@ -116,7 +116,6 @@ def test_a_loop_that_ends_at_once_is_not_started_again_and_again_without_a_pause
     assert all("ended with exit code 3" in line for line in said)
     assert [line.rpartition("; ")[2] for line in said] == ["replaced", "replaced in 0.25 s", "replaced in 0.5 s"]
     assert took >= 0.75
-    assert keeper.end(signal.SIGTERM) == 0
 
 
 def test_pauses_grow_to_half_a_minute_and_no_further() -> None:
