@@ -109,9 +109,7 @@ def _traceparent(request: Request) -> str | None:
 
 def _answer(receipts: list[Receipt]) -> Response:
     count = Counter(receipt.status for receipt in receipts)
-    body = {status: count.get(status, 0) for status in STATUSES} | {
-        "receipts": [asdict(receipt) for receipt in receipts]
-    }
+    body = {status: count.get(status, 0) for status in STATUSES} | {"receipts": [asdict(receipt) for receipt in receipts]}
     found = [
         finding(f"/items/{r.index}", r.reason, code=r.status, key=r.key) for r in receipts if r.status in ("conflict", "refused")
     ]
