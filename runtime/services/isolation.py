@@ -41,11 +41,12 @@ def apart(work: Callable[[], T], ends: float) -> T:
         os.close(reader)
         _answer(work, writer, parent)
     os.close(writer)
+    answer = None
     try:
         answer = _read(reader, ends)
     finally:
         os.close(reader)
-        status = _end(child)
+        status = _end(child, answered=answer is not None)
     if answer is None or status != 0:
         faultpoints.disarm()  # what was planted here has happened, in the child
         raise Ended(f"the process that tried it {_how(answer, status)}")
@@ -69,19 +70,12 @@ def _read(reader: int, ends: float) -> bytes | None:
         parts.append(part)
 
 
-def _end(child: int) -> int:
-    """Ends the child and answers how it ended: its exit code, or minus the number of its signal. One that answered is on its way out."""
-    ended, status = os.waitpid(child, os.WNOHANG)
-    if not ended:
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGCONT)
-        limit = time.monotonic() + 0.2
-        while not ended and time.monotonic() < limit:
-            time.sleep(0.0005)
-            ended, status = os.waitpid(child, os.WNOHANG)
-    if not ended:
+def _end(child: int, *, answered: bool) -> int:
+    """Waits for the child and answers how it ended: its exit code, or minus the number of its signal. One that closed its end of the
+    pipe is on its way out; any other is ended before it can do anything more, such as to send what it was late for."""
+    if not answered:
         os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
 
 
