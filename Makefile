@@ -16,7 +16,7 @@ $(READY): requirements.lock
 	$(PY) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
 	$(BIN)/python -m uv pip install -q --python $(BIN)/python --system-certs -r requirements.lock || $(BIN)/python -m pip install -q -r requirements.lock
-	$(BIN)/python -m uv pip install -q --python $(BIN)/python --system-certs --no-deps -e . || $(BIN)/python -m pip install -q --no-deps -e .
+	$(BIN)/python -m uv pip install -q --python $(BIN)/python --system-certs --no-deps -e . -e ./contracts || $(BIN)/python -m pip install -q --no-deps -e . -e ./contracts
 	@touch $@
 
 setup: $(READY) ## Make .venv with everything locked in requirements.lock
@@ -33,7 +33,7 @@ lint: $(READY) ## Style, formatting and the import contracts of the house
 	$(BIN)/lint-imports
 
 types: $(READY) ## Static types
-	SECRET_KEY=types $(BIN)/mypy kernel catalog governance runtime portal
+	SECRET_KEY=types $(BIN)/mypy contracts/tillgate_contracts kernel catalog governance runtime portal
 
 schema: $(READY) ## Rewrite the OpenAPI snapshot after a deliberate change
 	$(BIN)/python manage.py spectacular --file docs/reference/openapi.yaml --validate --fail-on-warn

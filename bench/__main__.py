@@ -34,7 +34,9 @@ def main() -> int:
         log = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{module.rpartition('.')[2]}.log"
         print(f"[{number} of {len(RUNS)}] {module} {' '.join(arguments)} → {log.relative_to(ROOT)}", flush=True)
         with log.open("w") as out:
-            done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+            done = subprocess.run(
+                [sys.executable, "-m", module, *arguments], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT
+            )
         print(log.read_text().rstrip()[-2500:], flush=True)
         if done.returncode:
             failed.append(module)

@@ -131,7 +131,9 @@ def fill(apis: int, versions: int, dice: random.Random) -> None:
         return " ".join(about(api, 14)).capitalize() + "."
 
     with connection.cursor() as cursor:
-        cursor.execute("truncate auth_group, catalog_searchword, catalog_slatier, catalog_system, catalog_domain cascade")
+        cursor.execute(
+            "truncate auth_group, catalog_searchword, catalog_slatier, catalog_system, catalog_domain cascade"
+        )
         cursor.execute("alter table catalog_contract disable trigger user")
         cursor.execute("truncate catalog_contract cascade")
     copy_in("auth_group", "id, name", [(n, f"Team {n}") for n in range(1, 201)])
@@ -145,8 +147,11 @@ def fill(apis: int, versions: int, dice: random.Random) -> None:
         "id, key, name, owner_team_id, position",
         [(n, WORDS[n], WORDS[n].capitalize(), n, n) for n in range(1, 11)],
     )
-    copy_in("catalog_system", "id, key, name, vendor, kind, deployment, network_zone, description, owner_team_id",
-            [(n, f"system-{n}", f"{WORDS[n].capitalize()} system", "", "", "", "", "", n) for n in range(1, 41)])  # fmt: skip
+    copy_in(
+        "catalog_system",
+        "id, key, name, vendor, kind, deployment, network_zone, description, owner_team_id",
+        [(n, f"system-{n}", f"{WORDS[n].capitalize()} system", "", "", "", "", "", n) for n in range(1, 41)],
+    )
     copy_in("catalog_slatier", "id, level, name, rules", [(n + 1, n, f"Tier {n}", "{}") for n in range(4)])
     layers, styles, classes = (
         ("experience", "process", "system"),
@@ -156,15 +161,53 @@ def fill(apis: int, versions: int, dice: random.Random) -> None:
     copy_in(
         "catalog_api",
         "id, slug, name, purpose, aliases, domain_id, owner_team_id, layer, style, tier_id, data_class, visibility, system_id, if_it_fails, documentation_url, status_url",
-        ((n, f"{'-'.join(words)}-{n}", " ".join(words).capitalize(), sentence(n), "{}", dice.randint(1, 10), dice.randint(1, 200), dice.choice(layers),
-          dice.choice(styles), dice.randint(1, 4), dice.choice(classes), "restricted" if dice.random() < 0.15 else "internal", dice.randint(1, 40), "", "", "")
-         for n in range(1, apis + 1) for words in [topics[n][:3]]))  # fmt: skip
+        (
+            (
+                n,
+                f"{'-'.join(words)}-{n}",
+                " ".join(words).capitalize(),
+                sentence(n),
+                "{}",
+                dice.randint(1, 10),
+                dice.randint(1, 200),
+                dice.choice(layers),
+                dice.choice(styles),
+                dice.randint(1, 4),
+                dice.choice(classes),
+                "restricted" if dice.random() < 0.15 else "internal",
+                dice.randint(1, 40),
+                "",
+                "",
+                "",
+            )
+            for n in range(1, apis + 1)
+            for words in [topics[n][:3]]
+        ),
+    )
     digests = [f"sha256:{n:064x}" for n in range(1, versions + 1)]
     copy_in(
-        "catalog_contract", "digest, format, title, declared_version, original, media_type, file_name, canonical, size, operations, operation_words, field_words, findings",
-        ((digest, "openapi-3.0", "", "1", b"{}", "application/json", "", b"{}", 2, "[]", " ".join(about(api, 24)),
-          " ".join({w + dice.choice(SUFFIXES).lower() for w in about(api, 60)}), "[]")
-         for n, digest in enumerate(digests) for api in [min(apis, int(n * apis / versions) + 1)]))  # fmt: skip
+        "catalog_contract",
+        "digest, format, title, declared_version, original, media_type, file_name, canonical, size, operations, operation_words, field_words, findings",
+        (
+            (
+                digest,
+                "openapi-3.0",
+                "",
+                "1",
+                b"{}",
+                "application/json",
+                "",
+                b"{}",
+                2,
+                "[]",
+                " ".join(about(api, 24)),
+                " ".join({w + dice.choice(SUFFIXES).lower() for w in about(api, 60)}),
+                "[]",
+            )
+            for n, digest in enumerate(digests)
+            for api in [min(apis, int(n * apis / versions) + 1)]
+        ),
+    )
     states = ("published", "published", "deprecated", "retired", "published")
     per = versions / apis
 
@@ -259,7 +302,9 @@ def measure(asked: list[dict[str, Any]], rounds: int) -> tuple[dict[str, list[fl
 
     plain_search = """select api_id, slug, name, purpose, ts_rank(document, q) as rank from catalog_apisearch, websearch_to_tsquery('english', %s) q
                        where document @@ q order by rank desc limit 25"""
-    plain_list = "select api_id, slug, name, purpose, team_name, versions from catalog_apisearch order by name, api_id limit 25"
+    plain_list = (
+        "select api_id, slug, name, purpose, team_name, versions from catalog_apisearch order by name, api_id limit 25"
+    )
     actors: dict[str, Callable[[int], object]] = {
         "search with facets": lambda n: search.browse(criteria[n], viewer=viewer),
         "page alone": lambda n: search.page(criteria[n], understood[n], viewer=viewer),

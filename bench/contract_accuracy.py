@@ -19,9 +19,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from catalog.contracts.compare import Policy, compare
-from catalog.contracts.compare.compat import ContentModel, check_compat
-from catalog.contracts.reading import read_file
+from tillgate_contracts.compare import Policy, compare
+from tillgate_contracts.compare.compat import ContentModel, check_compat
+from tillgate_contracts.reading import read_file
 
 MODELS: tuple[ContentModel, ...] = ("strict", "tolerant")
 
@@ -65,7 +65,9 @@ def score_openapi(root: Path, only: str | None) -> dict[str, Any]:
                 continue
             asserted += 1
             label = f"{want['operation']} {want['path']}".strip()
-            hits = [item for item in broken if label in item.operations or not want["operation"] or label in item.operation]
+            hits = [
+                item for item in broken if label in item.operations or not want["operation"] or label in item.operation
+            ]
             found += bool(hits)
             exact = any(item.rule == want["check_id"] for item in hits)
             found_rule += exact
@@ -73,7 +75,9 @@ def score_openapi(root: Path, only: str | None) -> dict[str, Any]:
                 missed.append(f"{want['check_id']}{'' if hits else ' (NOT FOUND)'}")
         if not same or missed or result.verdict != expected:
             mark = "DISAGREES" if not same else "nuance"
-            ours = sorted({item.rule for item in result.findings if item.level == result.verdict.replace("compatible", "info")})
+            ours = sorted(
+                {item.rule for item in result.findings if item.level == result.verdict.replace("compatible", "info")}
+            )
             theirs = sorted({item["check_id"] for item in case["all_findings"] if item["verdict"] == expected})
             lines.append(
                 f"{mark} {case['id']} {case['name']}: expected {expected} {theirs}, got {result.verdict} {ours}"

@@ -18,11 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from contract_accuracy import MODELS, score_openapi, score_schemas, shared_root
-
-from catalog.contracts.compare.kinds import SCHEMA_KINDS
-from catalog.contracts.compare.policy import DEFAULT, SWITCHES
-from catalog.contracts.compare.rules import RULE_PACK, iter_rules, schema_level, schema_rule
-from catalog.contracts.compare.structure_rules import STRUCTURE_RULES
+from tillgate_contracts.compare.kinds import SCHEMA_KINDS
+from tillgate_contracts.compare.policy import DEFAULT, SWITCHES
+from tillgate_contracts.compare.rules import RULE_PACK, iter_rules, schema_level, schema_rule
+from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Why a case is judged otherwise than its label says.
@@ -47,7 +46,12 @@ _SHORT = {"breaking": "breaking", "warning": "warning", "info": "info"}
 
 def level(kind: str, direction: str, place: str) -> str:
     found = SCHEMA_KINDS[kind]
-    undecided = kind in {"unknown-keyword-changed", "reference-unresolved", "one-of-overlap-changed", "unevaluated-reach-changed"}
+    undecided = kind in {
+        "unknown-keyword-changed",
+        "reference-unresolved",
+        "one-of-overlap-changed",
+        "unevaluated-reach-changed",
+    }
     rule = schema_rule(kind, direction, place)
     return DEFAULT.level(rule, schema_level(kind, found.effect, direction, place, undecided=undecided))
 

@@ -29,8 +29,8 @@ import orjson
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from catalog.contracts.compare import compare
-from catalog.contracts.reading import Document, read_file
+from tillgate_contracts.compare import compare
+from tillgate_contracts.reading import Document, read_file
 
 PAIRS = (
     ("adyen/checkout-v71.json", "adyen/checkout-v72.json", 0.58),

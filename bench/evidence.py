@@ -29,7 +29,10 @@ def switched(on: bool) -> Iterator[None]:
     from runtime.ledger import append, claims
 
     without = re.sub(
-        r",\s+d as \(insert into runtime_delivery.*\)\nselect open from m", "\nselect open from m", claims._STEP, flags=re.DOTALL
+        r",\s+d as \(insert into runtime_delivery.*\)\nselect open from m",
+        "\nselect open from m",
+        claims._STEP,
+        flags=re.DOTALL,
     )
     if without == claims._STEP or "runtime_delivery" in without:
         raise SystemExit("the statement of a step has changed: this benchmark no longer switches its evidence off")
@@ -76,7 +79,9 @@ class Work:
             numbers = range(self.number + start, self.number + start + 20)
             ids = [f"{n:032x}" for n in numbers] if traced else None
             context = f"00-{numbers[0]:032x}-{numbers[0]:016x}-01" if traced else None
-            intake.accept("order-feed", "production", [order(n) for n in numbers], correlations=ids, traceparent=context)
+            intake.accept(
+                "order-feed", "production", [order(n) for n in numbers], correlations=ids, traceparent=context
+            )
         self.deliver()
         self.number += count
 

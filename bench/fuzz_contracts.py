@@ -19,11 +19,12 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
-from catalog.contracts.compare import Policy, compare
-from catalog.contracts.lint import lint
-from catalog.contracts.reading import Document, Limits, read
+from tillgate_contracts.compare import Policy, compare
+from tillgate_contracts.lint import lint
+from tillgate_contracts.reading import Document, Limits, read
+
 from kernel.errors import Invalid
-from tests.catalog.contracts.mutations import damage, disturb
+from tests.contracts.mutations import damage, disturb
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("TILLGATE_SHARED", ROOT.parent / "shared"))
@@ -32,7 +33,7 @@ LARGEST = 120_000  # bytes of a seed file: small enough for many rounds
 
 def seeds() -> dict[str, bytes]:
     """The documents that are damaged: those of the tests, and the smaller real ones where they are at hand."""
-    from tests.catalog.contracts import test_hostile
+    from tests.contracts import test_hostile
 
     found = {f"test-{number}": data for number, data in enumerate(test_hostile.SEEDS)}
     for path in sorted((SHARED / "data" / "specs").rglob("*")):
@@ -50,7 +51,14 @@ def one(data: bytes, base: Document | None) -> str:
         return error.code
     for operation in document.operations:
         document.pointer_line(operation.pointer)
-    _ = (document.title, document.schemas, document.fields, document.servers, document.security_schemes, document.schema_digests)
+    _ = (
+        document.title,
+        document.schemas,
+        document.fields,
+        document.servers,
+        document.security_schemes,
+        document.schema_digests,
+    )
     for finding in lint(document, tier=0, layer="experience", data_class="cardholder").findings[:20]:
         document.origin(finding.pointer)
     if base is not None:
@@ -98,7 +106,9 @@ def main() -> int:
         if seconds > arguments.limit:
             failures += 1
             print(f"--- {key} ({name}) took {seconds:.1f} s", flush=True)
-    print(f"{number} documents from {len(names)} seeds, {failures} failures, slowest {slowest[0]:.2f} s of CPU: {slowest[1]}")
+    print(
+        f"{number} documents from {len(names)} seeds, {failures} failures, slowest {slowest[0]:.2f} s of CPU: {slowest[1]}"
+    )
     for code, count in outcomes.most_common():
         print(f"{count:8d} {code}")
     return 1 if failures else 0

@@ -42,17 +42,37 @@ FIELDS = [
 
 def manifest(*, lanes: int = 4, batch: int = 1000, source: bool = True) -> dict[str, Any]:
     made: dict[str, Any] = {
-        "integration": "order-feed", "title": "Orders into the read model", "domain": "orders", "owner": "order-team", "tier": 2, "lanes": lanes,
+        "integration": "order-feed",
+        "title": "Orders into the read model",
+        "domain": "orders",
+        "owner": "order-team",
+        "tier": 2,
+        "lanes": lanes,
         "sources": [{"name": "orders", "system": "shop", "api": "order-feed@v1", "contract": "current", "schema": ""}],
         "event": {"name": "order.changed", "meaning": "state", "key": "/number"},
-        "targets": [{
-            "name": "read-model", "system": "tillgate", "table": {"name": "order_target", "key": ["id"]}, "idempotency": "N", "batch": batch,
-            "writes": [{"entity": "order", "kind": "replica"}], "mapping": {"mapping": "order", "version": 1, "fields": FIELDS},
-        }],
-    }  # fmt: skip
+        "targets": [
+            {
+                "name": "read-model",
+                "system": "tillgate",
+                "table": {"name": "order_target", "key": ["id"]},
+                "idempotency": "N",
+                "batch": batch,
+                "writes": [{"entity": "order", "kind": "replica"}],
+                "mapping": {"mapping": "order", "version": 1, "fields": FIELDS},
+            }
+        ],
+    }
     if source:
-        made["sources"][0]["connection"] = {"protocol": "rest", "settings": {
-            "path": "orders", "items": "data", "key_fields": ["number"], "version_field": "version", "paging": {"strategy": "next", "next": "next"}}}  # fmt: skip
+        made["sources"][0]["connection"] = {
+            "protocol": "rest",
+            "settings": {
+                "path": "orders",
+                "items": "data",
+                "key_fields": ["number"],
+                "version_field": "version",
+                "paging": {"strategy": "next", "next": "next"},
+            },
+        }
     return made
 
 
@@ -93,7 +113,9 @@ class Installation:
         self._seed()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.servers.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -126,7 +148,9 @@ class Installation:
 
     def worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         """A worker process of the product with this installation's environment."""
-        return subprocess.Popen([sys.executable, "-m", "bench.worker", *arguments], env=dict(os.environ), stdout=subprocess.PIPE)
+        return subprocess.Popen(
+            [sys.executable, "-m", "bench.worker", *arguments], env=dict(os.environ), stdout=subprocess.PIPE
+        )
 
 
 def blueprint(source_url: str) -> dict[str, Any]:
@@ -136,18 +160,41 @@ def blueprint(source_url: str) -> dict[str, Any]:
         "environments": [{"key": "production", "name": "Production"}],
         "domains": [{"key": "orders", "name": "Orders", "owner_team": "order-team"}],
         "systems": [
-            {"key": "shop", "name": "Web shop", "owner_team": "order-team", "endpoints": {"production": {"base_url": source_url, "auth_kind": "none"}}},
+            {
+                "key": "shop",
+                "name": "Web shop",
+                "owner_team": "order-team",
+                "endpoints": {"production": {"base_url": source_url, "auth_kind": "none"}},
+            },
             {"key": "tillgate", "name": "Read model", "owner_team": "order-team"},
         ],
         "tiers": [{"level": level, "name": f"Tier {level}", "rules": {}} for level in range(4)],
         "entities": [{"key": "order", "name": "Order", "domain": "orders"}],
         "boundaries": [{"entity": "order", "system": "shop", "from": "2024-01-01T00:00:00Z"}],
-        "apis": [{
-            "slug": "order-feed", "name": "Order feed", "purpose": "Orders of the shop", "domain": "orders", "owner_team": "order-team", "layer": "system",
-            "style": "rest", "tier": 2, "data_class": "internal", "system": "shop", "entities": [{"entity": "order", "access": "authoritative_read"}],
-            "versions": [{"label": "v1", "contract": "order.json", "state": "published", "published_at": "2025-01-01T00:00:00Z"}],
-        }],
-    }  # fmt: skip
+        "apis": [
+            {
+                "slug": "order-feed",
+                "name": "Order feed",
+                "purpose": "Orders of the shop",
+                "domain": "orders",
+                "owner_team": "order-team",
+                "layer": "system",
+                "style": "rest",
+                "tier": 2,
+                "data_class": "internal",
+                "system": "shop",
+                "entities": [{"entity": "order", "access": "authoritative_read"}],
+                "versions": [
+                    {
+                        "label": "v1",
+                        "contract": "order.json",
+                        "state": "published",
+                        "published_at": "2025-01-01T00:00:00Z",
+                    }
+                ],
+            }
+        ],
+    }
 
 
 __all__ = ["Installation", "blueprint", "free_port", "manifest"]

@@ -32,10 +32,30 @@ SENDERS = 16
 def web(port: int) -> subprocess.Popen[bytes]:
     """The same command as `portal.up`."""
     return subprocess.Popen(
-        [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-         "--blocking-threads", "16", "--backpressure", "64", "--no-ws", "--log-level", "error", "portal.wsgi:application"],
-        cwd=ROOT, env=dict(os.environ),
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+            "--blocking-threads",
+            "16",
+            "--backpressure",
+            "64",
+            "--no-ws",
+            "--log-level",
+            "error",
+            "portal.wsgi:application",
+        ],
+        cwd=ROOT,
+        env=dict(os.environ),
+    )
 
 
 def wait(port: int, path: str, headers: dict[str, str]) -> None:
@@ -122,8 +142,9 @@ def main() -> None:
             sent = 1 + len(took) - refused
             roots = {"web": server.pid, "worker": worker.pid, "PostgreSQL": installed.postgres_pid}
             for name, rate, seconds, batch, first in (
-                ("singles", given.rate, given.seconds, 1, 10_000_000), ("batches of 50", given.burst, given.burst_seconds, 50, 20_000_000),
-            ):  # fmt: skip
+                ("singles", given.rate, given.seconds, 1, 10_000_000),
+                ("batches of 50", given.burst, given.burst_seconds, 50, 20_000_000),
+            ):
                 spent = cpu_of(roots)
                 took, refused = offer(port, path, headers, rate=rate, seconds=seconds, batch=batch, first=first)
                 parts, count = quantiles(took or [0.0, 0.0], n=100), len(took) * batch
@@ -136,7 +157,9 @@ def main() -> None:
                 )
             with installed.connect() as conn:
                 ends = time.monotonic() + 60
-                while conn.execute("select count(*) from order_target").fetchone()[0] < sent and time.monotonic() < ends:
+                while (
+                    conn.execute("select count(*) from order_target").fetchone()[0] < sent and time.monotonic() < ends
+                ):
                     time.sleep(0.2)
                 arrived = conn.execute("select count(*) from order_target").fetchone()[0]
             print(f"P2 {sent:,} answered with 202, {arrived:,} arrived")

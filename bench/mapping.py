@@ -48,24 +48,42 @@ SELECTION = jmespath.compile(
 
 
 def sale() -> dict[str, Any]:
-    lines = [{"sku": f"40012345678{n:02}", "qty": n % 3 + 1, "price": Decimal("4.49") + n, "tax": "A"} for n in range(12)]
+    lines = [
+        {"sku": f"40012345678{n:02}", "qty": n % 3 + 1, "price": Decimal("4.49") + n, "tax": "A"} for n in range(12)
+    ]
     total = sum((line["qty"] * line["price"] for line in lines), Decimal(0))
-    return {"store": "0042", "till": "03", "day": "2026-03-05", "sequence": 1234, "currency": "EUR", "total": total,
-            "tender": {"kind": "Cash"}, "lines": lines}  # fmt: skip
+    return {
+        "store": "0042",
+        "till": "03",
+        "day": "2026-03-05",
+        "sequence": 1234,
+        "currency": "EUR",
+        "total": total,
+        "tender": {"kind": "Cash"},
+        "lines": lines,
+    }
 
 
 def by_hand(sale: dict[str, Any], correlation: str) -> dict[str, Any]:
     """What a programmer would write for one purpose: the same result, none of the checks."""
     return {
-        "key": f"{sale['store']}/{sale['till']}/{sale['day']}/{sale['sequence']}", "correlation": correlation, "storeId": sale["store"],
-        "businessDate": sale["day"], "currency": sale.get("currency", "EUR"), "total": sale["total"].quantize(CENT),
+        "key": f"{sale['store']}/{sale['till']}/{sale['day']}/{sale['sequence']}",
+        "correlation": correlation,
+        "storeId": sale["store"],
+        "businessDate": sale["day"],
+        "currency": sale.get("currency", "EUR"),
+        "total": sale["total"].quantize(CENT),
         "payment": {"kind": KINDS[sale["tender"]["kind"]]},
         "lines": [
-            {"item": line["sku"], "quantity": line["qty"], "price": line["price"].quantize(CENT),
-             "amount": (line["qty"] * line["price"]).quantize(CENT, ROUND_HALF_UP)}
+            {
+                "item": line["sku"],
+                "quantity": line["qty"],
+                "price": line["price"].quantize(CENT),
+                "amount": (line["qty"] * line["price"]).quantize(CENT, ROUND_HALF_UP),
+            }
             for line in sale["lines"]
         ],
-    }  # fmt: skip
+    }
 
 
 def rate(work: Any, count: int) -> float:
@@ -97,7 +115,9 @@ def speed(rounds: int) -> None:
     )
     for name, found in figures.items():
         print(f"  {name:28} {median(found):>10,.0f} {min(found):>10,.0f} {max(found):>10,.0f}")
-    ours, hand, peer = (median(figures[n]) for n in ("compiled mapping", "hand-written Python", "jmespath (selection only)"))
+    ours, hand, peer = (
+        median(figures[n]) for n in ("compiled mapping", "hand-written Python", "jmespath (selection only)")
+    )
     print(f"  compiled / hand-written {ours / hand:.2f}, compiled / jmespath {ours / peer:.1f}; goal: 50,000")
 
 
@@ -113,8 +133,10 @@ def agreement(cases: int, seed: int) -> int:
             wrong += 1
             print(f"  seed {number}: {type(error).__name__}: {str(error)[:300]}")
     took = time.process_time() - started
-    print(f"oracle: {mapped + refused:,} documents of {cases // 10:,} mappings, {mapped:,} mapped and {refused:,} refused by both, "
-          f"{wrong} disagreements, {took:.0f} CPU seconds")  # fmt: skip
+    print(
+        f"oracle: {mapped + refused:,} documents of {cases // 10:,} mappings, {mapped:,} mapped and {refused:,} refused by both, "
+        f"{wrong} disagreements, {took:.0f} CPU seconds"
+    )
     return wrong
 
 

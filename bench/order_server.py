@@ -14,11 +14,19 @@ from urllib.parse import parse_qs, urlparse
 
 def order(i: int, generation: int = 1) -> dict[str, Any]:
     return {
-        "id": i, "number": f"ORD-{i:08d}", "customer": {"id": i % 5000, "name": f"Customer {i % 5000}", "country": ["DE", "FR", "US", "JP"][i % 4]},
-        "status": ["open", "paid", "shipped"][i % 3], "currency": "EUR", "total": round(i % 9000 + 0.25 * generation, 2), "note": "handle with care " * 3,
-        "created_at": f"2026-0{i % 9 + 1}-1{i % 9}T10:{i % 60:02d}:00Z", "updated_at": f"2026-10-1{i % 9}T11:{i % 60:02d}:00Z", "express": i % 7 == 0,
-        "weight_g": i % 30000, "version": generation,
-    }  # fmt: skip
+        "id": i,
+        "number": f"ORD-{i:08d}",
+        "customer": {"id": i % 5000, "name": f"Customer {i % 5000}", "country": ["DE", "FR", "US", "JP"][i % 4]},
+        "status": ["open", "paid", "shipped"][i % 3],
+        "currency": "EUR",
+        "total": round(i % 9000 + 0.25 * generation, 2),
+        "note": "handle with care " * 3,
+        "created_at": f"2026-0{i % 9 + 1}-1{i % 9}T10:{i % 60:02d}:00Z",
+        "updated_at": f"2026-10-1{i % 9}T11:{i % 60:02d}:00Z",
+        "express": i % 7 == 0,
+        "weight_g": i % 30000,
+        "version": generation,
+    }
 
 
 def serve(port: int, count: int, size: int, generation: int) -> None:

@@ -23,9 +23,9 @@ base, database, dataset = sys.argv[1:4]
 
 @dlt.resource(name="orders", primary_key="id", write_disposition="merge")
 def orders():
-    yield from RESTClient(base_url=base, paginator=JSONLinkPaginator(next_url_path="next"), data_selector="data").paginate(
-        "/orders"
-    )
+    yield from RESTClient(
+        base_url=base, paginator=JSONLinkPaginator(next_url_path="next"), data_selector="data"
+    ).paginate("/orders")
 
 
 def cpu():
@@ -40,6 +40,12 @@ rows = pipeline.last_trace.last_normalize_info.row_counts.get("orders")
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(
     json.dumps(
-        {"rows": rows, "wall": time.perf_counter() - started, "cpu": cpu() - spent, "memory": memory, "version": dlt.__version__}
+        {
+            "rows": rows,
+            "wall": time.perf_counter() - started,
+            "cpu": cpu() - spent,
+            "memory": memory,
+            "version": dlt.__version__,
+        }
     )
 )

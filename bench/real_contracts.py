@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from catalog.contracts.compare import RULE_PACK, Comparison, Policy, compare
-from catalog.contracts.lint import RULE_PACK as LINT_PACK
-from catalog.contracts.lint import lint
-from catalog.contracts.reading import Document, read_file
+from tillgate_contracts.compare import RULE_PACK, Comparison, Policy, compare
+from tillgate_contracts.lint import RULE_PACK as LINT_PACK
+from tillgate_contracts.lint import lint
+from tillgate_contracts.reading import Document, read_file
+
 from kernel.errors import Invalid
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,7 +100,10 @@ def judge(base: Entry, revision: Entry) -> tuple[Comparison, float]:
     times = []
     for _ in range(ROUNDS):
         started = time.process_time()
-        one, two = Document.from_canonical(base.document.canonical), Document.from_canonical(revision.document.canonical)
+        one, two = (
+            Document.from_canonical(base.document.canonical),
+            Document.from_canonical(revision.document.canonical),
+        )
         result = compare(one, two, policy=Policy(), as_of=AS_OF)
         times.append(time.process_time() - started)
     return result, statistics.median(times)
@@ -141,7 +145,9 @@ def render(entries: list[Entry]) -> str:
         if document is None:
             lines.append(f"| {entry.name} | refused | {entry.size // 1000} | | | | | | {entry.refusal} |")
             continue
-        remarks = ", ".join(f"{count} × {code}" for code, count in Counter(item.code for item in document.problems).items())
+        remarks = ", ".join(
+            f"{count} × {code}" for code, count in Counter(item.code for item in document.problems).items()
+        )
         if not document.version_label and not document.format.startswith("jsonschema"):
             remarks = ", ".join(part for part in (remarks, "info.version is empty") if part)
         lines.append(

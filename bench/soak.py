@@ -58,7 +58,8 @@ def claim_times(conn: Any) -> list[float]:
 
 def sizes(conn: Any) -> dict[str, tuple[int, int]]:
     found = conn.execute(
-        "select relname, n_dead_tup, pg_total_relation_size(relid) from pg_stat_user_tables where relname = any(%s)", (list(HOT),)
+        "select relname, n_dead_tup, pg_total_relation_size(relid) from pg_stat_user_tables where relname = any(%s)",
+        (list(HOT),),
     ).fetchall()
     return {name: (dead, size) for name, dead, size in found}
 
@@ -86,7 +87,10 @@ def main() -> None:
             row = conn.execute(
                 "select coalesce(sum(l.next - 1 - p.position), 0), max(l.next) from runtime_progress p join runtime_lane l on l.lane = p.lane"
             ).fetchone()
-            hot = {name.removeprefix("runtime_"): f"{dead} dead {size // 1024} kB" for name, (dead, size) in sizes(conn).items()}
+            hot = {
+                name.removeprefix("runtime_"): f"{dead} dead {size // 1024} kB"
+                for name, (dead, size) in sizes(conn).items()
+            }
             print(
                 f"{time.monotonic() - started:6.0f} s sent {sent[0]:8} waiting {row[0]:6} worker {memory[-1]:5.0f} MiB {json.dumps(hot)}",
                 flush=True,

@@ -28,7 +28,8 @@ from bench.measure import cpu, peak_memory
 @contextmanager
 def source(port: int, count: int, generation: int) -> Iterator[None]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.order_server", str(port), str(count), "1000", str(generation)], stdout=subprocess.PIPE
+        [sys.executable, "-m", "bench.order_server", str(port), str(count), "1000", str(generation)],
+        stdout=subprocess.PIPE,
     )
     assert process.stdout
     process.stdout.readline()
@@ -84,7 +85,9 @@ def run_dlt(python: Path, installed: Installation, base: str, dataset: str) -> d
     pid = installed.postgres_pid
     spent = cpu([pid])
     done = subprocess.run(
-        [python, str(Path(__file__).parent / "peer_dlt.py"), base, installed.database, dataset], capture_output=True, text=True
+        [python, str(Path(__file__).parent / "peer_dlt.py"), base, installed.database, dataset],
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         raise SystemExit(f"dlt failed: {done.stderr[-2000:]}")
@@ -125,7 +128,9 @@ def main() -> None:
     if given.dlt:
         for label in ("all new", "nothing changed", "all changed"):
             ours, theirs = results[f"product, {label}"], results[f"dlt merge, {label}"]
-            wall, used = (statistics.median(t[k] / o[k] for t, o in zip(theirs, ours, strict=True)) for k in ("wall", "cpu"))
+            wall, used = (
+                statistics.median(t[k] / o[k] for t, o in zip(theirs, ours, strict=True)) for k in ("wall", "cpu")
+            )
             print(f"{label}: {wall:.2f} times dlt by the clock, {used:.2f} times by CPU")
 
 

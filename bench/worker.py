@@ -17,11 +17,18 @@ from runtime.services import working  # noqa: E402
 
 def main(role: str) -> None:
     shards = () if role == "collect" else None  # a collector delivers nothing
-    counts = working.run_forever(shards=shards, collect=role != "deliver", on_ready=lambda loop: print("ready", flush=True))
+    counts = working.run_forever(
+        shards=shards, collect=role != "deliver", on_ready=lambda loop: print("ready", flush=True)
+    )
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(
         json.dumps(
-            {"passed": counts.passed, "collected": counts.collected, "rounds": counts.rounds, "memory": usage.ru_maxrss / 1024}
+            {
+                "passed": counts.passed,
+                "collected": counts.collected,
+                "rounds": counts.rounds,
+                "memory": usage.ru_maxrss / 1024,
+            }
         ),
         flush=True,
     )

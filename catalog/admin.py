@@ -52,6 +52,19 @@ class SubscriptionAdmin(LookOnly):
     list_select_related = ["application", "version__api", "environment"]
 
 
-for model in (models.Team, models.Domain, models.System, models.SystemEndpoint, models.Environment, models.BusinessEntity, models.AttributeGroup,
-              models.ScopeValue, models.SlaTier, models.Application, models.Dependency, models.Campaign, models.ImportRun):  # fmt: skip
+for model in (
+    models.Team,
+    models.Domain,
+    models.System,
+    models.SystemEndpoint,
+    models.Environment,
+    models.BusinessEntity,
+    models.AttributeGroup,
+    models.ScopeValue,
+    models.SlaTier,
+    models.Application,
+    models.Dependency,
+    models.Campaign,
+    models.ImportRun,
+):
     admin.site.register(model, LookOnly)

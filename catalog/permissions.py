@@ -5,7 +5,15 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from guardian.shortcuts import assign_perm, remove_perm
 
-from catalog.models import Api, ApiGroupObjectPermission, ApiSearch, ApiUserObjectPermission, Application, Subscription, Team
+from catalog.models import (
+    Api,
+    ApiGroupObjectPermission,
+    ApiSearch,
+    ApiUserObjectPermission,
+    Application,
+    Subscription,
+    Team,
+)
 from kernel.viewer import Permission, Viewer
 
 ALLOWED = Permission(True)
@@ -115,7 +123,9 @@ def may_plan_move(viewer: Viewer, subscription: Subscription) -> Permission:
     if may_end_subscription(viewer, subscription) or (owner is not None and owner in viewer.team_ids):
         return ALLOWED
     consumer = subscription.application.team or "the consumer"
-    return Permission(False, f"{consumer} or {subscription.version.api.owner_team or 'the owner of the API'} says where it goes.")
+    return Permission(
+        False, f"{consumer} or {subscription.version.api.owner_team or 'the owner of the API'} says where it goes."
+    )
 
 
 def may_steward(viewer: Viewer) -> Permission:

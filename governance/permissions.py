@@ -126,7 +126,9 @@ def in_team(viewer: Viewer, *keys: str) -> bool:
     """Whether the viewer is, right now, a member of one of these role teams."""
     from catalog.selectors import teams
 
-    return bool(viewer.user) and any((team := teams.by_key(key)) is not None and team.id in viewer.team_ids for key in keys)
+    return bool(viewer.user) and any(
+        (team := teams.by_key(key)) is not None and team.id in viewer.team_ids for key in keys
+    )
 
 
 def may_plan_freezes(viewer: Viewer) -> Permission:
@@ -136,7 +138,9 @@ def may_plan_freezes(viewer: Viewer) -> Permission:
 
 def may_propose_policy(viewer: Viewer) -> Permission:
     allowed = bool(viewer.user) and viewer.user.kind == User.Kind.PERSON and bool(viewer.team_ids)
-    return Permission(allowed, "" if allowed else "A member of a team proposes a policy; it takes effect by an approved change.")
+    return Permission(
+        allowed, "" if allowed else "A member of a team proposes a policy; it takes effect by an approved change."
+    )
 
 
 def may_break_glass(viewer: Viewer, owner_team_ids: list[int]) -> Permission:
@@ -149,7 +153,9 @@ def may_break_glass(viewer: Viewer, owner_team_ids: list[int]) -> Permission:
 
 
 def may_confirm_break_glass(viewer: Viewer) -> Permission:
-    allowed = bool(viewer.user) and viewer.user.kind == User.Kind.PERSON and in_team(viewer, "release-managers", "architects")
+    allowed = (
+        bool(viewer.user) and viewer.user.kind == User.Kind.PERSON and in_team(viewer, "release-managers", "architects")
+    )
     return Permission(allowed, "" if allowed else "A release manager or an architect confirms.")
 
 

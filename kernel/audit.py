@@ -12,7 +12,17 @@ from kernel.models import AuditEntry, User
 from kernel.request import request_id
 
 REDACTED = "[redacted]"
-_SECRET_WORDS = ("password", "secret", "token", "authorization", "api_key", "apikey", "private_key", "credential", "cookie")
+_SECRET_WORDS = (
+    "password",
+    "secret",
+    "token",
+    "authorization",
+    "api_key",
+    "apikey",
+    "private_key",
+    "credential",
+    "cookie",
+)
 
 
 def redact(value: Any) -> Any:
@@ -61,7 +71,9 @@ def record(
 
 def entries_for(subject_kind: str, subject_id: str | int, *, limit: int = 200) -> Iterable[AuditEntry]:
     """Newest first. The caller has already decided that the viewer may see the subject."""
-    return AuditEntry.objects.filter(subject_kind=subject_kind, subject_id=str(subject_id)).select_related("actor")[:limit]
+    return AuditEntry.objects.filter(subject_kind=subject_kind, subject_id=str(subject_id)).select_related("actor")[
+        :limit
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +102,9 @@ def verify(*, anchor: tuple[int, str] | None = None) -> Verification:
         cursor.execute(_VERIFY)
         for position, own, previous, expected_previous, expected, before in cursor:
             if position != before + 1:
-                return Verification(False, count, head, position, f"positions {before + 1} to {position - 1} are missing")
+                return Verification(
+                    False, count, head, position, f"positions {before + 1} to {position - 1} are missing"
+                )
             if previous != expected_previous or own != expected:
                 return Verification(False, count, head, position, "the entry or its link was altered")
             if anchor is not None and position == anchor[0]:

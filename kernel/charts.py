@@ -24,8 +24,12 @@ def sparkline(values: Sequence[float], *, label: str, tone: str = "accent", smal
     return format_html(
         '<svg class="chart spark" data-tone="{}"{} viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{}">'
         '<path class="area" d="{} L100 100 L0 100Z"></path><path class="trace" d="{}"></path></svg>',
-        tone if values else "quiet", format_html(' data-size="{}"', "small") if small else "", label, path, path,
-    )  # fmt: skip
+        tone if values else "quiet",
+        format_html(' data-size="{}"', "small") if small else "",
+        label,
+        path,
+        path,
+    )
 
 
 def _round_up(value: float) -> float:
@@ -52,23 +56,41 @@ def line(
     top = _round_up(max(values, default=0.0))
     plot = height - 40
     grid = format_html_join(
-        "", '<line class="gridline" x1="0" x2="100%" y1="{}" y2="{}"></line>{}',
-        ((y, y, format_html('<text x="0" y="{}">{}</text>', y - 4, text) if text else "")
-         for y, text in ((16 + plot, ""), (16 + plot // 2, _plain(top / 2)), (16, f"{_plain(top)} {unit}".strip()))),
-    )  # fmt: skip
+        "",
+        '<line class="gridline" x1="0" x2="100%" y1="{}" y2="{}"></line>{}',
+        (
+            (y, y, format_html('<text x="0" y="{}">{}</text>', y - 4, text) if text else "")
+            for y, text in ((16 + plot, ""), (16 + plot // 2, _plain(top / 2)), (16, f"{_plain(top)} {unit}".strip()))
+        ),
+    )
     path = _path(values, 0.0, top) if values else "M0 100"
     shown = sorted({round(index * (len(points) - 1) / 3) for index in range(4)}) if points else []
     names = format_html_join(
-        "", '<text x="{}%" y="{}" text-anchor="{}">{}</text>',
-        ((f"{100 * at / max(len(points) - 1, 1):.2f}", height - 4,
-          "start" if at == 0 else "end" if at == len(points) - 1 else "middle", points[at][0]) for at in shown),
-    )  # fmt: skip
+        "",
+        '<text x="{}%" y="{}" text-anchor="{}">{}</text>',
+        (
+            (
+                f"{100 * at / max(len(points) - 1, 1):.2f}",
+                height - 4,
+                "start" if at == 0 else "end" if at == len(points) - 1 else "middle",
+                points[at][0],
+            )
+            for at in shown
+        ),
+    )
     return format_html(
         '<svg class="chart" height="{}" role="img" aria-label="{}" data-tone="{}">{}'
         '<svg x="0" y="16" width="100%" height="{}" viewBox="0 0 100 100" preserveAspectRatio="none" overflow="visible">'
         '<path class="area" d="{} L100 100 L0 100Z"></path><path class="trace" d="{}"></path></svg>{}</svg>',
-        height, label, tone, grid, plot, path, path, names,
-    )  # fmt: skip
+        height,
+        label,
+        tone,
+        grid,
+        plot,
+        path,
+        path,
+        names,
+    )
 
 
 def bars(items: Sequence[tuple[str, float]], *, label: str, tone: str = "accent", height: int = 96) -> SafeString:
@@ -77,29 +99,54 @@ def bars(items: Sequence[tuple[str, float]], *, label: str, tone: str = "accent"
     width = 100 / max(len(items), 1)
     plot = height - 34
     drawn = format_html_join(
-        "", '<rect class="bar" x="{}%" y="{}" width="{}%" height="{}" rx="2"></rect>'
+        "",
+        '<rect class="bar" x="{}%" y="{}" width="{}%" height="{}" rx="2"></rect>'
         '<text x="{}%" y="{}" text-anchor="middle">{}</text><text x="{}%" y="{}" text-anchor="middle">{}</text>',
-        ((f"{index * width + width * 0.18:.2f}", f"{16 + plot - plot * value / top:.1f}", f"{width * 0.64:.2f}", f"{plot * value / top:.1f}",
-          f"{index * width + width / 2:.2f}", f"{12 + plot - plot * value / top:.1f}", _plain(value),
-          f"{index * width + width / 2:.2f}", height - 2, name) for index, (name, value) in enumerate(items)),
-    )  # fmt: skip
+        (
+            (
+                f"{index * width + width * 0.18:.2f}",
+                f"{16 + plot - plot * value / top:.1f}",
+                f"{width * 0.64:.2f}",
+                f"{plot * value / top:.1f}",
+                f"{index * width + width / 2:.2f}",
+                f"{12 + plot - plot * value / top:.1f}",
+                _plain(value),
+                f"{index * width + width / 2:.2f}",
+                height - 2,
+                name,
+            )
+            for index, (name, value) in enumerate(items)
+        ),
+    )
     return format_html(
         '<svg class="chart" height="{}" role="img" aria-label="{}" data-tone="{}">'
         '<line class="gridline" x1="0" x2="100%" y1="{}" y2="{}"></line>{}</svg>',
-        height, label, tone, 16 + plot, 16 + plot, drawn,
-    )  # fmt: skip
+        height,
+        label,
+        tone,
+        16 + plot,
+        16 + plot,
+        drawn,
+    )
 
 
-def meter(value: float | None, top: float, *, label: str, target: float | None = None, tone: str = "accent") -> SafeString:
+def meter(
+    value: float | None, top: float, *, label: str, target: float | None = None, tone: str = "accent"
+) -> SafeString:
     """A value on a track, with a mark at the target. An unknown value leaves the track empty."""
     share = 0.0 if value is None or top <= 0 else min(max(100 * value / top, 0.0), 100.0)
     mark = (
-        format_html('<line class="target" x1="{0}%" x2="{0}%" y1="0" y2="14"></line>', f"{min(100 * target / top, 100):.1f}")
+        format_html(
+            '<line class="target" x1="{0}%" x2="{0}%" y1="0" y2="14"></line>', f"{min(100 * target / top, 100):.1f}"
+        )
         if target is not None and top > 0
         else ""
     )
     return format_html(
         '<svg class="chart" height="14" role="img" aria-label="{}" data-tone="{}"><rect class="track" x="0" y="3" width="100%" height="8" rx="4"></rect>'
         '<rect class="bar" x="0" y="3" width="{}%" height="8" rx="4"></rect>{}</svg>',
-        label, tone, f"{share:.1f}", mark,
-    )  # fmt: skip
+        label,
+        tone,
+        f"{share:.1f}",
+        mark,
+    )

@@ -25,7 +25,9 @@ class _HoldsDecimal(Exception):
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_refuse)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_refuse
+    )
 
 
 def _exact(value: Any) -> str:

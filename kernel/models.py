@@ -41,7 +41,9 @@ class ApiToken(models.Model):
     class Meta:
         ordering = ["-created_at"]
         constraints = [
-            models.CheckConstraint(condition=models.Q(expires_at__gt=models.F("created_at")), name="token_expires_after_creation")
+            models.CheckConstraint(
+                condition=models.Q(expires_at__gt=models.F("created_at")), name="token_expires_after_creation"
+            )
         ]
 
     def __str__(self) -> str:
@@ -104,7 +106,9 @@ class OutboxEvent(models.Model):
     class Meta:
         ordering = ["id"]
         indexes = [
-            models.Index(fields=["available_at", "id"], name="outbox_open", condition=models.Q(done_at=None, failed_at=None)),
+            models.Index(
+                fields=["available_at", "id"], name="outbox_open", condition=models.Q(done_at=None, failed_at=None)
+            ),
             GinIndex(fields=["payload"], name="outbox_payload", opclasses=["jsonb_path_ops"]),
         ]
 

@@ -8,8 +8,26 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from kernel.errors import Invalid
 
 # ISO 4217 minor units that are not two (table A.1, 2024).
-_MINOR = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "VND": 0, "XAF": 0, "XOF": 0, "XPF": 0, "PYG": 0, "UGX": 0, "RWF": 0,
-          "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3}  # fmt: skip
+_MINOR = {
+    "JPY": 0,
+    "KRW": 0,
+    "CLP": 0,
+    "ISK": 0,
+    "VND": 0,
+    "XAF": 0,
+    "XOF": 0,
+    "XPF": 0,
+    "PYG": 0,
+    "UGX": 0,
+    "RWF": 0,
+    "BHD": 3,
+    "IQD": 3,
+    "JOD": 3,
+    "KWD": 3,
+    "LYD": 3,
+    "OMR": 3,
+    "TND": 3,
+}
 
 
 def minor_digits(currency: str) -> int:
@@ -54,7 +72,9 @@ class Money:
 
     def rounded(self) -> Money:
         """To the minor unit, half up: the commercial rule of tills."""
-        return Money(self.amount.quantize(Decimal(1).scaleb(-minor_digits(self.currency)), ROUND_HALF_UP), self.currency)
+        return Money(
+            self.amount.quantize(Decimal(1).scaleb(-minor_digits(self.currency)), ROUND_HALF_UP), self.currency
+        )
 
     def __add__(self, other: Money) -> Money:
         return Money(self.amount + self._same(other).amount, self.currency)

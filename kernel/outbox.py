@@ -83,7 +83,9 @@ def _deliver(event: dict[str, Any]) -> None:
         for handler in handlers_of(event["topic"]):
             handler({"id": event["id"], "topic": event["topic"], "key": event["key"], "payload": payload})
     except Exception as error:  # a handler may fail in any way; the event outlives it
-        log.warning("outbox event %s (%s) failed at attempt %s: %r", event["id"], event["topic"], event["attempts"], error)
+        log.warning(
+            "outbox event %s (%s) failed at attempt %s: %r", event["id"], event["topic"], event["attempts"], error
+        )
         with connection.cursor() as cursor:
             cursor.execute(
                 """update kernel_outboxevent set lease_until = null, last_error = %s,

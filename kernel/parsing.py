@@ -19,7 +19,9 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, value in pairs:
         if key in made:
-            raise Invalid("json.duplicate_key", f"The key {key!r} stands twice in one object; nobody can say which one counts.")
+            raise Invalid(
+                "json.duplicate_key", f"The key {key!r} stands twice in one object; nobody can say which one counts."
+            )
         made[key] = value
     return made
 
@@ -68,7 +70,9 @@ class StrictJSONParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
         limit: int = settings.MAX_REQUEST_BYTES
         data = stream.read(limit + 1)
         if len(data) > limit:

@@ -18,7 +18,9 @@ def request_id() -> str:
 @contextmanager
 def serving(identifier: str | None = None) -> Iterator[str]:
     """Within the block `request_id()` answers this id; a new one is made where none is given or the given one is unusable."""
-    usable = bool(identifier) and len(identifier or "") <= 64 and all(c.isalnum() or c in "-_" for c in identifier or "")
+    usable = (
+        bool(identifier) and len(identifier or "") <= 64 and all(c.isalnum() or c in "-_" for c in identifier or "")
+    )
     chosen = identifier if usable and identifier else uuid.uuid4().hex
     token = _request_id.set(chosen)
     try:

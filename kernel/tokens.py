@@ -32,7 +32,9 @@ def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], d
     """A new token and its secret text, which nobody can read again. Raises Invalid for an unknown scope or a long life."""
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
-        raise Invalid("token.scope", f"Unknown or no scopes: {', '.join(unknown) or 'none given'}. Known: {', '.join(SCOPES)}.")
+        raise Invalid(
+            "token.scope", f"Unknown or no scopes: {', '.join(unknown) or 'none given'}. Known: {', '.join(SCOPES)}."
+        )
     if not 1 <= days <= MAX_DAYS:
         raise Invalid("token.lifetime", f"A token lives 1 to {MAX_DAYS} days, not {days}.")
     secret = "tg_" + secrets.token_urlsafe(32)

@@ -23,7 +23,9 @@ class Viewer:
         if user is None or not user.is_authenticated:
             return cls()
         read: frozenset[int] | None = getattr(user, "team_ids_read", None)
-        return cls(user=user, team_ids=read if read is not None else frozenset(user.groups.values_list("id", flat=True)))
+        return cls(
+            user=user, team_ids=read if read is not None else frozenset(user.groups.values_list("id", flat=True))
+        )
 
     @property
     def sees_everything(self) -> bool:

@@ -15,7 +15,9 @@ SNAPSHOT = ROOT / "docs" / "reference" / "openapi.yaml"
 
 def run(*arguments: str) -> bool:
     print("manage.py", *arguments, flush=True)
-    environment = dict(os.environ, SECRET_KEY=os.environ.get("SECRET_KEY", "checks"), PYTHONWARNINGS="ignore::RuntimeWarning")
+    environment = dict(
+        os.environ, SECRET_KEY=os.environ.get("SECRET_KEY", "checks"), PYTHONWARNINGS="ignore::RuntimeWarning"
+    )
     return subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment).returncode == 0
 
 
@@ -29,7 +31,11 @@ def schema_is_current() -> bool:
     if old != new:
         print(
             "\n".join(
-                list(difflib.unified_diff(old, new, "docs/reference/openapi.yaml", "what the code says", lineterm="", n=1))[:60]
+                list(
+                    difflib.unified_diff(
+                        old, new, "docs/reference/openapi.yaml", "what the code says", lineterm="", n=1
+                    )
+                )[:60]
             )
         )
         print("The API changed. If that is meant, run `make schema` and commit the file.")
@@ -37,7 +43,11 @@ def schema_is_current() -> bool:
 
 
 def main() -> int:
-    results = [run("check", "--fail-level", "WARNING"), run("makemigrations", "--check", "--dry-run"), schema_is_current()]
+    results = [
+        run("check", "--fail-level", "WARNING"),
+        run("makemigrations", "--check", "--dry-run"),
+        schema_is_current(),
+    ]
     return 0 if all(results) else 1
 
 

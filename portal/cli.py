@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
         ("record-release", "Tell: this may now run there too."),
     ):
         one = commands.add_parser(
-            name, help=text, description=text + " Exit codes: 0 allow, 1 deny, 2 unknown, 3 bad request, 4 gate unreachable."
+            name,
+            help=text,
+            description=text + " Exit codes: 0 allow, 1 deny, 2 unknown, 3 bad request, 4 gate unreachable.",
         )
         one.add_argument("--application", required=True, help="key of the application, as registered")
         one.add_argument("--version", required=True, help="version of the application that wants to go")
@@ -49,15 +51,25 @@ def parser() -> argparse.ArgumentParser:
         )
         one.add_argument("--consumes-nothing", action="store_true", help="say that it calls no API; unsaid is unknown")
         one.add_argument(
-            "--provides", action="append", default=[], metavar="API@VERSION[=DIGEST]", help="a version that it serves (repeat)"
+            "--provides",
+            action="append",
+            default=[],
+            metavar="API@VERSION[=DIGEST]",
+            help="a version that it serves (repeat)",
         )
         one.add_argument(
-            "--integration", action="append", default=[], metavar="KEY=DIGEST", help="a manifest that it deploys (repeat)"
+            "--integration",
+            action="append",
+            default=[],
+            metavar="KEY=DIGEST",
+            help="a manifest that it deploys (repeat)",
         )
         one.add_argument("--instance", default="", help="the instance of a fleet, such as a store")
         one.add_argument("--question", metavar="FILE", help="the whole question as JSON instead (- for standard input)")
         one.add_argument("--as-of", help="RFC 3339 time; now if left out")
-        one.add_argument("--url", default=os.environ.get("TILLGATE_URL", "http://127.0.0.1:8000"), help="default: $TILLGATE_URL")
+        one.add_argument(
+            "--url", default=os.environ.get("TILLGATE_URL", "http://127.0.0.1:8000"), help="default: $TILLGATE_URL"
+        )
         one.add_argument("--token", default=os.environ.get("TILLGATE_TOKEN", ""), help="default: $TILLGATE_TOKEN")
         one.add_argument("--format", choices=("text", "json", "junit", "sarif"), default="text")
         one.add_argument("--output", metavar="FILE", help="write the chosen format there, and text to the terminal")
@@ -104,7 +116,10 @@ def ask(url: str, token: str, body: dict[str, Any], timeout: float) -> dict[str,
     if not url.startswith(("http://", "https://")):
         raise Failure(BAD_REQUEST, f"--url starts with http:// or https://, not {url!r}.")
     request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json", "Accept": "application/json"}, method="POST"
+        url,
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", "Accept": "application/json"},
+        method="POST",
     )
     if token:
         request.add_header("Authorization", f"Bearer {token}")
@@ -113,7 +128,9 @@ def ask(url: str, token: str, body: dict[str, Any], timeout: float) -> dict[str,
             answer = json.load(response)
     except urllib.error.HTTPError as error:
         detail = _detail(error)
-        raise Failure(UNREACHABLE if error.code >= 500 else BAD_REQUEST, f"The gate answered {error.code}: {detail}") from None
+        raise Failure(
+            UNREACHABLE if error.code >= 500 else BAD_REQUEST, f"The gate answered {error.code}: {detail}"
+        ) from None
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise Failure(UNREACHABLE, f"The gate at {url} does not answer: {getattr(error, 'reason', error)}") from None
     if not isinstance(answer, dict):
@@ -175,7 +192,12 @@ def as_sarif(verdict: dict[str, Any]) -> str:
     )
 
 
-FORMATS = {"text": as_text, "json": lambda v: json.dumps(v, indent=2, sort_keys=True), "junit": as_junit, "sarif": as_sarif}
+FORMATS = {
+    "text": as_text,
+    "json": lambda v: json.dumps(v, indent=2, sort_keys=True),
+    "junit": as_junit,
+    "sarif": as_sarif,
+}
 PATHS = {
     "check": "/api/v1/gate/verdicts",
     "record-deployment": "/api/v1/gate/deployments",
@@ -189,7 +211,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SystemExit as stop:
         return BAD_REQUEST if stop.code else 0
     try:
-        answer = ask(options.url.rstrip("/") + PATHS[options.command], options.token, question(options), options.timeout)
+        answer = ask(
+            options.url.rstrip("/") + PATHS[options.command], options.token, question(options), options.timeout
+        )
     except Failure as failure:
         print(f"tillgate: {failure}", file=sys.stderr)
         return failure.code

@@ -71,7 +71,10 @@ def _integration(name: str, *, decide: tuple[str, ...], deploy: bool) -> None:
     author = User.objects.get(username="ivy")
     release = integrations.register(manifest(name), actor=author)
     subject = Subject("integration", release.integration.key, release.digest)
-    if any(subject in changes.subjects_of(change) for change in open_changes.of_subject(subject.kind, subject.id, viewer=SYSTEM)):
+    if any(
+        subject in changes.subjects_of(change)
+        for change in open_changes.of_subject(subject.kind, subject.id, viewer=SYSTEM)
+    ):
         return
     now = clock.now()
     change = changes.open_change(
@@ -80,7 +83,8 @@ def _integration(name: str, *, decide: tuple[str, ...], deploy: bool) -> None:
         subjects=[subject],
         environment="production",
         title=f"Deploy {release.integration.title.lower()} to production",
-        justification=release.manifest.get("note", "") or f"{release.integration.title} replaces the point-to-point script.",
+        justification=release.manifest.get("note", "")
+        or f"{release.integration.title} replaces the point-to-point script.",
         rollback_plan="Pause the integration; stores keep what they have. Roll back to the release before, under its own approval.",
         planned_from=now,
         planned_until=now + timedelta(days=14),
@@ -96,7 +100,9 @@ def _integration(name: str, *, decide: tuple[str, ...], deploy: bool) -> None:
 
 def _sign_ins() -> None:
     """The demo's password for people who have none yet; hashed once, since a good hash takes its time."""
-    people = [u for u in User.objects.filter(username__in=[name for name, _ in SIGN_INS]) if not u.has_usable_password()]
+    people = [
+        u for u in User.objects.filter(username__in=[name for name, _ in SIGN_INS]) if not u.has_usable_password()
+    ]
     if people:
         User.objects.filter(pk__in=[u.pk for u in people]).update(password=make_password(PASSWORD))
 

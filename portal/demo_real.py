@@ -80,7 +80,12 @@ class Story:
         self.account("after everything", handed)
         self.stores()
         print(
-            "\n" + ("All accounts agree: lost 0, twice 0." if not self.failures else "NOT in order: " + "; ".join(self.failures))
+            "\n"
+            + (
+                "All accounts agree: lost 0, twice 0."
+                if not self.failures
+                else "NOT in order: " + "; ".join(self.failures)
+            )
         )
         return 1 if self.failures else 0
 
@@ -111,7 +116,9 @@ class Story:
         if done.returncode:
             raise Refused(f"The real data could not be dropped: {done.stderr.strip()}")
         totals = json.loads(done.stdout)
-        self.say(f"dropped: {', '.join(f'{k} {v}' for k, v in totals.items() if isinstance(v, int | str))[:300] or what}")
+        self.say(
+            f"dropped: {', '.join(f'{k} {v}' for k, v in totals.items() if isinstance(v, int | str))[:300] or what}"
+        )
         if "transactions" in totals:
             return int(totals["transactions"])
         return sum(len(re.findall(rb"<Transaction[ >]", Path(file).read_bytes())) for file in totals["files"])
@@ -120,7 +127,9 @@ class Story:
         """Three transactions of the real file, each damaged in its own way."""
         text = (self.data / "poslog" / "ncr-acs-51-transactions.xml").read_text(encoding="utf-8")
         head, tail = text[: text.index("<Transaction>")], "</POSLog>"
-        sales = [one for one in re.findall(r"<Transaction>.*?</Transaction>", text, re.S) if "<ExtendedAmount>" in one][:3]
+        sales = [one for one in re.findall(r"<Transaction>.*?</Transaction>", text, re.S) if "<ExtendedAmount>" in one][
+            :3
+        ]
         damaged = [
             re.sub(r"<WorkstationID>.*?</WorkstationID>", "", sales[0]),
             re.sub(r"<ExtendedAmount>(\d+)\.(\d+)<", r"<ExtendedAmount>\1,\2<", sales[1], count=1),
@@ -144,7 +153,12 @@ class Story:
             ):  # a file is read once it has been quiet for a while
                 run = running.start(key, "production", trigger="manual")
             made = runs.progress(SYSTEM, run.pk)
-            if made and made.state != "running" and not made.retrying and not any(share.waiting for share in made.shares):
+            if (
+                made
+                and made.state != "running"
+                and not made.retrying
+                and not any(share.waiting for share in made.shares)
+            ):
                 break
             time.sleep(0.2)
         else:
@@ -175,10 +189,18 @@ class Story:
         ledger = sales_in_ledger()
         self.say(f"reconciliation, {words}")
         self.compare(
-            "transactions handed in", handed, "in the ledger, or refused with a reason", ledger["messages"] + ledger["rejected"]
+            "transactions handed in",
+            handed,
+            "in the ledger, or refused with a reason",
+            ledger["messages"] + ledger["rejected"],
         )
-        for target, effect, journal in (("erp-sales", "sale.posted", "erp"), ("loyalty-earn", "points.earned", "loyalty")):
-            entries = Counter(entry["ref"] for entry in read_journal(self.supervisor, journal) if entry["effect"] == effect)
+        for target, effect, journal in (
+            ("erp-sales", "sale.posted", "erp"),
+            ("loyalty-earn", "points.earned", "loyalty"),
+        ):
+            entries = Counter(
+                entry["ref"] for entry in read_journal(self.supervisor, journal) if entry["effect"] == effect
+            )
             due = ledger[target]
             lost = due["due"] - len(entries)
             twice = sum(count - 1 for count in entries.values() if count > 1)
@@ -191,7 +213,9 @@ class Story:
             print(f"           {count:6,} × {reason}")
 
     def stores(self) -> None:
-        entries = [e for e in read_journal(self.supervisor, "stores") if e["effect"] in ("product.applied", "price.applied")]
+        entries = [
+            e for e in read_journal(self.supervisor, "stores") if e["effect"] in ("product.applied", "price.applied")
+        ]
         twice = sum(count - 1 for count in Counter(e["ref"] for e in entries).values() if count > 1)
         latest: dict[str, int] = {}
         wrong_order = 0
@@ -228,7 +252,9 @@ def incoming() -> Path:
 def run_is_live(run_id: int) -> bool:
     from runtime.selectors.rows import row
 
-    return bool((row("select state = 'running' as live from runtime_run where id = %(run)s", {"run": run_id}) or {}).get("live"))
+    return bool(
+        (row("select state = 'running' as live from runtime_run where id = %(run)s", {"run": run_id}) or {}).get("live")
+    )
 
 
 def by_target(shares: list[Any]) -> dict[str, list[Any]]:

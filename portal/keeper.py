@@ -63,7 +63,9 @@ class Keeper:
         self._signals = os.pipe()
         for end in self._signals:
             os.set_blocking(end, False)
-        before = {number: signal.signal(number, self._hear) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)}
+        before = {
+            number: signal.signal(number, self._hear) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+        }
         woken = signal.set_wakeup_fd(self._signals[1], warn_on_full_buffer=False)
         gc.freeze()  # a child that looked for garbage would copy every page of ours
         try:

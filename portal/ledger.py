@@ -178,14 +178,18 @@ def _recall() -> ChainState | None:
     except Exception:  # the cache only saves time
         return None
     return (
-        ChainState(Tone(*kept["tone"]), **{key: kept[key] for key in ("says", "entries", "head", "checked_at")}) if kept else None
+        ChainState(Tone(*kept["tone"]), **{key: kept[key] for key in ("says", "entries", "head", "checked_at")})
+        if kept
+        else None
     )
 
 
 def _keep(state: ChainState) -> ChainState:
     try:
         cache.set(
-            _CACHE_KEY, asdict(state) | {"tone": (state.tone.tone, state.tone.word, state.tone.icon)}, CHECK_EVERY.total_seconds()
+            _CACHE_KEY,
+            asdict(state) | {"tone": (state.tone.tone, state.tone.word, state.tone.icon)},
+            CHECK_EVERY.total_seconds(),
         )
     except Exception:
         return state

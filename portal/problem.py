@@ -47,7 +47,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, exceptions.APIException):
         headers = {
             name: value
-            for name, value in (("WWW-Authenticate", getattr(error, "auth_header", None)), ("Retry-After", _wait(error)))
+            for name, value in (
+                ("WWW-Authenticate", getattr(error, "auth_header", None)),
+                ("Retry-After", _wait(error)),
+            )
             if value
         }
         error = _from_drf(error)
@@ -78,7 +81,9 @@ def _plain(status: int, code: str, title: str, message: str, data: dict[str, Any
 
 def _from_drf(error: exceptions.APIException) -> DomainError:
     if isinstance(error, exceptions.ValidationError):
-        return Invalid("request.invalid", "Some fields are not valid; see findings.", {"findings": list(_findings(error.detail))})
+        return Invalid(
+            "request.invalid", "Some fields are not valid; see findings.", {"findings": list(_findings(error.detail))}
+        )
     code = str(getattr(error, "default_code", "error")).replace("_", "-")
     return _plain(error.status_code, f"request.{code}", str(error.default_detail), str(error.detail))
 
@@ -105,11 +110,14 @@ def translate_database_error(error: Exception) -> DomainError | None:
             {"constraint": name},
         )
     if isinstance(error, DataError):
-        return Invalid("database.value", f"A value does not fit its field: {str(error).splitlines()[0]}. Nothing was written.")
+        return Invalid(
+            "database.value", f"A value does not fit its field: {str(error).splitlines()[0]}. Nothing was written."
+        )
     if isinstance(error, OperationalError):
         log.error("database unavailable: %s", error)
         return Unavailable(
-            "database.unavailable", "The database does not answer right now. Nothing was written; try again in a moment."
+            "database.unavailable",
+            "The database does not answer right now. Nothing was written; try again in a moment.",
         )
     return None
 

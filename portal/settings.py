@@ -23,7 +23,9 @@ def env(name: str, default: str | None = None) -> str:
         try:
             return Path(file).read_text().strip()
         except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE points to {file}, which cannot be read: {error.strerror}.") from None
+            raise ImproperlyConfigured(
+                f"{name}_FILE points to {file}, which cannot be read: {error.strerror}."
+            ) from None
     value = os.environ.get(name, default)
     if value is None:
         raise ImproperlyConfigured(f"Set {name} in the environment (or {name}_FILE).")
@@ -51,7 +53,9 @@ def database(url: str) -> dict[str, Any]:
     """A Django database entry from a PostgreSQL URL. Any other scheme is refused: there is one database."""
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
-        raise ImproperlyConfigured("DATABASE_URL looks like postgresql://user:password@host:5432/name (PostgreSQL 15 or newer).")
+        raise ImproperlyConfigured(
+            "DATABASE_URL looks like postgresql://user:password@host:5432/name (PostgreSQL 15 or newer)."
+        )
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     options.setdefault("connect_timeout", "5")
     return {
@@ -64,7 +68,10 @@ def database(url: str) -> dict[str, Any]:
         "OPTIONS": options,
         "CONN_MAX_AGE": env_int("DATABASE_CONN_MAX_AGE", 60),
         "CONN_HEALTH_CHECKS": True,
-        "TEST": {"NAME": os.environ.get("TEST_DATABASE_NAME") or None, "TEMPLATE": os.environ.get("TEST_DATABASE_TEMPLATE")},
+        "TEST": {
+            "NAME": os.environ.get("TEST_DATABASE_NAME") or None,
+            "TEMPLATE": os.environ.get("TEST_DATABASE_TEMPLATE"),
+        },
     }
 
 

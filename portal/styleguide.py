@@ -32,7 +32,9 @@ class SampleForm(forms.Form):
         error_messages={"required": "Choose who answers for it."},
     )
     sunset = forms.DateField(label="Sunset", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    digest = forms.CharField(label="Digest", required=False, widget=forms.TextInput(attrs={"readonly": True, "class": "mono"}))
+    digest = forms.CharField(
+        label="Digest", required=False, widget=forms.TextInput(attrs={"readonly": True, "class": "mono"})
+    )
     reason = forms.CharField(
         label="Reason",
         required=False,
@@ -41,7 +43,10 @@ class SampleForm(forms.Form):
     how = forms.ChoiceField(label="How", choices=[("command", "Command"), ("copy", "Copy")], widget=forms.RadioSelect)
     agree = forms.BooleanField(label="Tell all consumers by mail", required=False)
     systems = forms.MultipleChoiceField(
-        label="Systems", required=False, choices=[("erp", "ERP core"), ("pos", "Tills")], widget=forms.CheckboxSelectMultiple
+        label="Systems",
+        required=False,
+        choices=[("erp", "ERP core"), ("pos", "Tills")],
+        widget=forms.CheckboxSelectMultiple,
     )
     contract = forms.FileField(
         label="Contract", required=False, help_text="OpenAPI, AsyncAPI, JSON Schema or EDMX, at most 10 MB."
@@ -124,7 +129,11 @@ def samples() -> dict[str, Any]:
             "detail": "You saw 41aa07c3, now it is 9f2c41d7. Nothing was decided.",
             "kept": "Your reason was kept: “side by side until June”.",
             "findings": [
-                {"message": "currency became required", "pointer": "/components/schemas/PriceQuote/required", "line": 114}
+                {
+                    "message": "currency became required",
+                    "pointer": "/components/schemas/PriceQuote/required",
+                    "line": 114,
+                }
             ],
         },
         "findings": [

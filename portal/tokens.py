@@ -25,7 +25,9 @@ KINDS = {"role": "Decides across domains", "domain": "Owns a domain", "consumer"
 class IssueForm(forms.Form):
     """Who the token acts as is among the accounts that the viewer may act for."""
 
-    name = forms.CharField(max_length=80, label="Name", help_text="Where it will be used: “price pipeline, deploy step”.")
+    name = forms.CharField(
+        max_length=80, label="Name", help_text="Where it will be used: “price pipeline, deploy step”."
+    )
     owner = forms.ChoiceField(label="Acts as")
     days = forms.TypedChoiceField(label="Ends after", choices=LIFETIMES, coerce=int, initial=90)
     scopes = forms.MultipleChoiceField(
@@ -39,7 +41,9 @@ class IssueForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.accounts = {str(account.pk): account for account in accounts}
         owner = cast(forms.ChoiceField, self.fields["owner"])
-        owner.choices = [(key, _account_name(account, index == 0)) for index, (key, account) in enumerate(self.accounts.items())]
+        owner.choices = [
+            (key, _account_name(account, index == 0)) for index, (key, account) in enumerate(self.accounts.items())
+        ]
 
 
 def _account_name(account: User, me: bool) -> str:
@@ -119,7 +123,9 @@ def _context(viewer: Viewer, form: IssueForm) -> dict[str, Any]:
     mine = team_selectors.of_user(viewer.user)
     names = {
         user.pk: str(user)
-        for user in User.objects.filter(groups__in=[team.id for team in mine], kind=User.Kind.PERSON, is_active=True).distinct()
+        for user in User.objects.filter(
+            groups__in=[team.id for team in mine], kind=User.Kind.PERSON, is_active=True
+        ).distinct()
     }
     return {
         "form": form,

@@ -43,7 +43,9 @@ class Supervisor:
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.services: Embedded | None = None
         self.stopping = threading.Event()
-        self.environment = dict(os.environ, PYTHONUNBUFFERED="1", DJANGO_SETTINGS_MODULE="portal.settings", STATE_DIR=str(state))
+        self.environment = dict(
+            os.environ, PYTHONUNBUFFERED="1", DJANGO_SETTINGS_MODULE="portal.settings", STATE_DIR=str(state)
+        )
 
     def say(self, text: str) -> None:
         print(f"  {time.monotonic() - self.began:5.1f}s  {text}", flush=True)
@@ -85,7 +87,9 @@ class Supervisor:
         try:
             ports: dict[str, int] = json.loads(line)["ports"]
         except (ValueError, KeyError):
-            raise Refused(f"The sandbox did not start: {line.decode(errors='replace').strip() or 'no output'}") from None
+            raise Refused(
+                f"The sandbox did not start: {line.decode(errors='replace').strip() or 'no output'}"
+            ) from None
         ports_file.write_text(json.dumps(ports))
         for name, port in ports.items():
             self.environment[f"SANDBOX_{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
@@ -110,17 +114,46 @@ class Supervisor:
     def start_processes(self, port: int) -> None:
         # Threads that hand messages in wait for a commit, which they then share, so there are more of them than processors; the server
         # warns of that at every start, hence its log level.
-        granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-                   "--blocking-threads", "16", "--backpressure", "64", "--no-ws", "--log-level", "error", "portal.wsgi:application"]  # fmt: skip
+        granian = [
+            sys.executable,
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+            "--blocking-threads",
+            "16",
+            "--backpressure",
+            "64",
+            "--no-ws",
+            "--log-level",
+            "error",
+            "portal.wsgi:application",
+        ]
         self.pump("web", self.spawn("web", granian, stdout=subprocess.PIPE))
         self.pump("worker", self.spawn("worker", [sys.executable, "-m", "portal.worker"], stdout=subprocess.PIPE))
-        self.pump("scheduler", self.spawn("scheduler", [sys.executable, "-m", "portal.scheduler"], stdout=subprocess.PIPE))
+        self.pump(
+            "scheduler", self.spawn("scheduler", [sys.executable, "-m", "portal.scheduler"], stdout=subprocess.PIPE)
+        )
         wait_until_served(port, self.children["web"])
 
     # -- children --------------------------------------------------------------------------------------------------
     def spawn(self, name: str, command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
-        child = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.STDOUT,
-                                 start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))  # fmt: skip
+        child = subprocess.Popen(
+            command,
+            env=self.environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),
+        )
         self.children[name] = child
         return child
 
@@ -137,7 +170,9 @@ class Supervisor:
         """Until a signal comes (0) or a process ends by itself (1)."""
         while not self.stopping.wait(0.3):
             ended = [
-                f"{name} (exit code {child.returncode})" for name, child in self.children.items() if child.poll() is not None
+                f"{name} (exit code {child.returncode})"
+                for name, child in self.children.items()
+                if child.poll() is not None
             ]
             if ended or (self.services and not self.services.alive()):
                 self.say(f"Ended by itself: {', '.join(ended) or 'a database service'}. Stopping the rest.")
@@ -167,7 +202,8 @@ def open_the_shops(stores_url: str, drop: Path) -> None:
     import urllib.request
 
     orders = {"sell": {"count": 60, "store": "all", "drop": str(drop)}}
-    request = urllib.request.Request(f"{stores_url}/_control", json.dumps(orders).encode(), {"Content-Type": "application/json"})  # noqa: S310
+    body = json.dumps(orders).encode()
+    request = urllib.request.Request(f"{stores_url}/_control", body, {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the emulator that was just started on loopback
         answer.read()
 
@@ -177,7 +213,9 @@ def check_database(url: str) -> None:
     import psycopg
 
     if urlsplit(url).scheme not in {"postgres", "postgresql"}:
-        raise Refused("DATABASE_URL looks like postgresql://user:password@host:5432/name; only PostgreSQL 15 or newer will do.")
+        raise Refused(
+            "DATABASE_URL looks like postgresql://user:password@host:5432/name; only PostgreSQL 15 or newer will do."
+        )
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
             version = connection.info.server_version

@@ -25,8 +25,12 @@ TIERS = (0, 1, 2, 3)
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m portal.worker", description="Claims and delivers approved work.")
     parser.add_argument("--tiers", default="0,1,2,3", help="SLA tiers to serve, comma separated")
-    parser.add_argument("--loops", type=int, default=1, help="claim loops, a process each; one that ends is replaced at once")
-    parser.add_argument("--concurrency", type=int, default=2, help="processes of the Celery worker; 0 for the claim loops alone")
+    parser.add_argument(
+        "--loops", type=int, default=1, help="claim loops, a process each; one that ends is replaced at once"
+    )
+    parser.add_argument(
+        "--concurrency", type=int, default=2, help="processes of the Celery worker; 0 for the claim loops alone"
+    )
     parser.add_argument("--no-collect", action="store_true", help="deliver only, never read sources")
     made = parser.parse_args(given)
     if made.loops < 1:
@@ -38,8 +42,26 @@ def start_celery(tiers: list[int], concurrency: int) -> subprocess.Popen[bytes]:
     """The Celery worker as a child that the kernel ends with this process."""
     queues = ",".join(f"tier{tier}" for tier in tiers)
     quiet_about_root = ["-W", "ignore:You're running the worker with superuser"]  # a container's root is no user's root
-    command = [sys.executable, *quiet_about_root, "-m", "celery", "-q", "-A", "portal.celery", "worker", "-Q", queues, "-c", str(concurrency), "-l", "warning",
-               "--without-gossip", "--without-mingle", "-n", f"wake-{os.getpid()}@%h"]  # fmt: skip
+    command = [
+        sys.executable,
+        *quiet_about_root,
+        "-m",
+        "celery",
+        "-q",
+        "-A",
+        "portal.celery",
+        "worker",
+        "-Q",
+        queues,
+        "-c",
+        str(concurrency),
+        "-l",
+        "warning",
+        "--without-gossip",
+        "--without-mingle",
+        "-n",
+        f"wake-{os.getpid()}@%h",
+    ]
     return subprocess.Popen(command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))
 
 

@@ -46,7 +46,17 @@ class RunAdmin(LookOnly):
 
 @admin.register(models.VendorState)
 class VendorStateAdmin(LookOnly):
-    list_display = ("system_key", "instance", "environment", "breaker", "failures", "rate", "concurrency", "budget", "spent")
+    list_display = (
+        "system_key",
+        "instance",
+        "environment",
+        "breaker",
+        "failures",
+        "rate",
+        "concurrency",
+        "budget",
+        "spent",
+    )
     list_filter = ("environment", "breaker")
 
 

@@ -51,7 +51,11 @@ def may_operate(viewer: Viewer, integration: Integration) -> Permission:
     """Start, pause, resume, roll back, deploy what is approved, settle dead letters, edit the schedule."""
     if viewer.user is None:
         return Permission(False, "Sign in to operate this integration.")
-    if viewer.sees_everything or integration.owner_team_id in viewer.team_ids or _holds_role(viewer, OPERATE_ALL).exists():
+    if (
+        viewer.sees_everything
+        or integration.owner_team_id in viewer.team_ids
+        or _holds_role(viewer, OPERATE_ALL).exists()
+    ):
         return ALLOWED
     return _not_operator(integration.title, integration.owner_team.name)
 

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description="Emulators of ERP, store servers and loyalty engine.")
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox", description="Emulators of ERP, store servers and loyalty engine."
+    )
     for name in ("erp", "store", "loyalty"):
-        parser.add_argument(f"--{name}-port", type=int, help="0 picks a free port; none of the three given: all on free ports")
+        parser.add_argument(
+            f"--{name}-port", type=int, help="0 picks a free port; none of the three given: all on free ports"
+        )
     parser.add_argument("--state", type=Path, required=True, help="directory of the journals; kept over restarts")
     parser.add_argument("--data", type=Path, help="dataset.json or real retail files; without it a generated retailer")
     parser.add_argument("--seed", type=int, default=1, help="of generated data, faults and sales")
@@ -43,11 +47,17 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
         ports = dict.fromkeys(ports, 0)
     env = os.environ.get
     makers = {
-        "erp": lambda: Erp(given.state, data, seed=given.seed, user=env("SANDBOX_ERP_USER", "TILLGATE"),
-                           password=env("SANDBOX_ERP_PASSWORD", "sandbox"), published=realmeta.load(given.data)),
+        "erp": lambda: Erp(
+            given.state,
+            data,
+            seed=given.seed,
+            user=env("SANDBOX_ERP_USER", "TILLGATE"),
+            password=env("SANDBOX_ERP_PASSWORD", "sandbox"),
+            published=realmeta.load(given.data),
+        ),
         "stores": lambda: StoreFleet(given.state, data, seed=given.seed, key=env("SANDBOX_STORE_KEY") or None),
         "loyalty": lambda: Loyalty(given.state, data, seed=given.seed, key=env("SANDBOX_LOYALTY_KEY", "sandbox")),
-    }  # fmt: skip
+    }
     return {name: (makers[name](), port) for name, port in ports.items() if port is not None}
 
 

@@ -111,52 +111,127 @@ def erp_rows(data: Dataset) -> Iterator[tuple[str, str, Row]]:
     for number, price in enumerate(data.prices, 1):
         yield "API_SLSPRICINGCONDITIONRECORD_SRV", "A_SlsPrcgConditionRecord", _price_row(price, number)
     for item in data.stock:
-        yield "API_MATERIAL_STOCK_SRV", "A_MatlStkInAcctMod", {
-            "Material": item.product, "Plant": item.plant, "StorageLocation": item.location, "InventoryStockType": "01",
-            "MaterialBaseUnit": item.unit, "MatlWrhsStkQtyInMatlBaseUnit": item.quantity,
-        }  # fmt: skip
+        yield (
+            "API_MATERIAL_STOCK_SRV",
+            "A_MatlStkInAcctMod",
+            {
+                "Material": item.product,
+                "Plant": item.plant,
+                "StorageLocation": item.location,
+                "InventoryStockType": "01",
+                "MaterialBaseUnit": item.unit,
+                "MatlWrhsStkQtyInMatlBaseUnit": item.quantity,
+            },
+        )
 
 
 def _product_rows(product: Product, currency: str) -> Iterator[tuple[str, str, Row]]:
     service, unit = "API_PRODUCT_SRV", product.unit
     changed = instant(product.changed)
-    yield service, "A_Product", {
-        "Product": product.id, "ProductType": "HAWA", "CrossPlantStatus": "01" if product.blocked else "",
-        "CreationDate": wire_date(date.fromisoformat(product.created)), "CreatedByUser": "MIGRATION",
-        "LastChangeDate": wire_date(changed.date()), "LastChangedByUser": "MIGRATION", "LastChangeDateTime": wire_instant(changed),
-        "IsMarkedForDeletion": product.deleted, "ProductOldID": product.old_id, "GrossWeight": product.weight or "0.000",
-        "NetWeight": product.weight or "0.000", "WeightUnit": product.weight_unit, "CountryOfOrigin": "", "ProductGroup": product.group,
-        "BaseUnit": unit, "ItemCategoryGroup": "NORM", "ProductHierarchy": "", "Division": "00", "Brand": "", "ValidityStartDate": None,
-        "SizeOrDimensionText": product.size, "ProductStandardID": product.gtin,
-        "InternationalArticleNumberCat": "HE" if product.gtin else "", "IsBatchManagementRequired": False,
-    }  # fmt: skip
+    yield (
+        service,
+        "A_Product",
+        {
+            "Product": product.id,
+            "ProductType": "HAWA",
+            "CrossPlantStatus": "01" if product.blocked else "",
+            "CreationDate": wire_date(date.fromisoformat(product.created)),
+            "CreatedByUser": "MIGRATION",
+            "LastChangeDate": wire_date(changed.date()),
+            "LastChangedByUser": "MIGRATION",
+            "LastChangeDateTime": wire_instant(changed),
+            "IsMarkedForDeletion": product.deleted,
+            "ProductOldID": product.old_id,
+            "GrossWeight": product.weight or "0.000",
+            "NetWeight": product.weight or "0.000",
+            "WeightUnit": product.weight_unit,
+            "CountryOfOrigin": "",
+            "ProductGroup": product.group,
+            "BaseUnit": unit,
+            "ItemCategoryGroup": "NORM",
+            "ProductHierarchy": "",
+            "Division": "00",
+            "Brand": "",
+            "ValidityStartDate": None,
+            "SizeOrDimensionText": product.size,
+            "ProductStandardID": product.gtin,
+            "InternationalArticleNumberCat": "HE" if product.gtin else "",
+            "IsBatchManagementRequired": False,
+        },
+    )
     for language, text in {"EN": product.description, **product.texts}.items():
-        yield service, "A_ProductDescription", {"Product": product.id, "Language": language, "ProductDescription": text[:40]}
+        yield (
+            service,
+            "A_ProductDescription",
+            {"Product": product.id, "Language": language, "ProductDescription": text[:40]},
+        )
     for plant in product.plants:
-        yield service, "A_ProductPlant", {"Product": product.id, "Plant": plant, "ProfileCode": "", "AvailabilityCheckType": "02",
-                                          "CountryOfOrigin": "", "MRPType": "ND", "BaseUnit": unit, "IsMarkedForDeletion": False}  # fmt: skip
-    yield service, "A_ProductSalesDelivery", {
-        "Product": product.id, "ProductSalesOrg": SALES_ORG, "ProductDistributionChnl": CHANNEL, "ItemCategoryGroup": "NORM",
-        "ProductSalesStatus": "", "BaseUnit": unit, "IsMarkedForDeletion": product.deleted,
-    }  # fmt: skip
+        yield (
+            service,
+            "A_ProductPlant",
+            {
+                "Product": product.id,
+                "Plant": plant,
+                "ProfileCode": "",
+                "AvailabilityCheckType": "02",
+                "CountryOfOrigin": "",
+                "MRPType": "ND",
+                "BaseUnit": unit,
+                "IsMarkedForDeletion": False,
+            },
+        )
+    yield (
+        service,
+        "A_ProductSalesDelivery",
+        {
+            "Product": product.id,
+            "ProductSalesOrg": SALES_ORG,
+            "ProductDistributionChnl": CHANNEL,
+            "ItemCategoryGroup": "NORM",
+            "ProductSalesStatus": "",
+            "BaseUnit": unit,
+            "IsMarkedForDeletion": product.deleted,
+        },
+    )
     if product.cost is not None:
         for plant in product.plants:
-            yield service, "A_ProductValuation", {"Product": product.id, "ValuationArea": plant, "ValuationType": "",
-                                                  "StandardPrice": product.cost, "PriceUnitQty": "1", "Currency": currency,
-                                                  "PriceLastChangeDate": wire_date(changed.date()), "BaseUnit": unit}  # fmt: skip
+            yield (
+                service,
+                "A_ProductValuation",
+                {
+                    "Product": product.id,
+                    "ValuationArea": plant,
+                    "ValuationType": "",
+                    "StandardPrice": product.cost,
+                    "PriceUnitQty": "1",
+                    "Currency": currency,
+                    "PriceLastChangeDate": wire_date(changed.date()),
+                    "BaseUnit": unit,
+                },
+            )
     yield "API_MATERIAL_STOCK_SRV", "A_MaterialStock", {"Material": product.id, "MaterialBaseUnit": unit}
 
 
 def _price_row(price: Price, number: int) -> Row:
     return {
-        "ConditionRecord": f"{number:010d}", "ConditionSequentialNumber": "001", "ConditionTable": "304", "ConditionApplication": "V",
-        "ConditionType": "PPR0", "Material": price.product, "SalesOrganization": SALES_ORG, "DistributionChannel": CHANNEL,
+        "ConditionRecord": f"{number:010d}",
+        "ConditionSequentialNumber": "001",
+        "ConditionTable": "304",
+        "ConditionApplication": "V",
+        "ConditionType": "PPR0",
+        "Material": price.product,
+        "SalesOrganization": SALES_ORG,
+        "DistributionChannel": CHANNEL,
         "ConditionValidityStartDate": wire_date(date.fromisoformat(price.valid_from)),
         "ConditionValidityEndDate": wire_date(date.fromisoformat(price.valid_to)),
-        "ConditionRateValue": price.amount, "ConditionRateValueUnit": price.currency, "ConditionQuantity": "1",
-        "ConditionQuantityUnit": "EA", "ConditionIsDeleted": False, "CreationDate": wire_date(date.fromisoformat(price.valid_from)),
+        "ConditionRateValue": price.amount,
+        "ConditionRateValueUnit": price.currency,
+        "ConditionQuantity": "1",
+        "ConditionQuantityUnit": "EA",
+        "ConditionIsDeleted": False,
+        "CreationDate": wire_date(date.fromisoformat(price.valid_from)),
         "LastChangeDateTime": wire_instant(instant(price.changed)),
-    }  # fmt: skip
+    }
 
 
 def instant(text: str) -> datetime:
@@ -165,5 +240,11 @@ def instant(text: str) -> datetime:
 
 
 def summary(data: Dataset) -> dict[str, Any]:
-    return {"origin": data.origin, "products": len(data.products), "prices": len(data.prices), "stock": len(data.stock),
-            "stores": len(data.sites), "members": len(data.members)}  # fmt: skip
+    return {
+        "origin": data.origin,
+        "products": len(data.products),
+        "prices": len(data.prices),
+        "stock": len(data.stock),
+        "stores": len(data.sites),
+        "members": len(data.members),
+    }

@@ -32,7 +32,11 @@ GROUPS: dict[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
     ),
     "TEA": (
         "11",
-        (("Green tea", "Gruener Tee", "4.99"), ("Breakfast tea", "Fruehstueckstee", "3.79"), ("Mint tea", "Minztee", "3.49")),
+        (
+            ("Green tea", "Gruener Tee", "4.99"),
+            ("Breakfast tea", "Fruehstueckstee", "3.79"),
+            ("Mint tea", "Minztee", "3.49"),
+        ),
     ),
     "BAKERY": (
         "20",
@@ -52,7 +56,11 @@ GROUPS: dict[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
     ),
     "HOUSE": (
         "30",
-        (("Dish brush", "Spuelbuerste", "2.50"), ("Tea light set", "Teelichter", "5.95"), ("Glass jar", "Vorratsglas", "4.25")),
+        (
+            ("Dish brush", "Spuelbuerste", "2.50"),
+            ("Tea light set", "Teelichter", "5.95"),
+            ("Glass jar", "Vorratsglas", "4.25"),
+        ),
     ),
 }
 SIZES = ("small", "medium", "large", "family pack")
@@ -72,18 +80,37 @@ def make(*, seed: int = 1, products: int = 60, stores: int = 6, members: int = 4
         size = SIZES[turn % len(SIZES)] + ("" if turn < len(SIZES) else f" {turn // len(SIZES) + 1}")
         identity = f"{1_000_001 + number:018d}"
         changed = (
-            migrated if number % 5 == 0 else migrated + timedelta(seconds=draw.randrange(86_400), milliseconds=number % 1000)
+            migrated
+            if number % 5 == 0
+            else migrated + timedelta(seconds=draw.randrange(86_400), milliseconds=number % 1000)
         )
         stamp = changed.isoformat(timespec="milliseconds") + "Z"
         price = (Decimal(base) * Decimal(1 + turn % len(SIZES))).quantize(Decimal("0.01"))
         data.products.append(
-            Product(id=identity, description=f"{name} {size}", texts={"DE": f"{german} {size}"}, changed=stamp,
-                    created=migrated.date().isoformat(), old_id=f"{group[:3]}-{number + 1:04d}", gtin=gtin13(2_000_000_000_00 + number),
-                    group=department, size=size[:32], weight=f"{draw.randrange(50, 2000) / 1000:.3f}", weight_unit="KG",
-                    cost=str((price * Decimal("0.6")).quantize(Decimal("0.01"))), plants=plants)
-        )  # fmt: skip
+            Product(
+                id=identity,
+                description=f"{name} {size}",
+                texts={"DE": f"{german} {size}"},
+                changed=stamp,
+                created=migrated.date().isoformat(),
+                old_id=f"{group[:3]}-{number + 1:04d}",
+                gtin=gtin13(2_000_000_000_00 + number),
+                group=department,
+                size=size[:32],
+                weight=f"{draw.randrange(50, 2000) / 1000:.3f}",
+                weight_unit="KG",
+                cost=str((price * Decimal("0.6")).quantize(Decimal("0.01"))),
+                plants=plants,
+            )
+        )
         data.prices.append(
-            Price(product=identity, amount=str(price), currency="EUR", valid_from=migrated.date().isoformat(), changed=stamp)
+            Price(
+                product=identity,
+                amount=str(price),
+                currency="EUR",
+                valid_from=migrated.date().isoformat(),
+                changed=stamp,
+            )
         )
         if number % 10 == 3:
             later = str((price * Decimal("0.85")).quantize(Decimal("0.01")))
@@ -98,7 +125,9 @@ def make(*, seed: int = 1, products: int = 60, stores: int = 6, members: int = 4
                 )
             )
         data.stock.extend(Stock(product=identity, plant=plant, quantity=str(draw.randrange(0, 80))) for plant in plants)
-    data.members = [Member(id=f"{7_000_000 + 37 * n:07d}", points=str(draw.randrange(0, 900))) for n in range(1, members + 1)]
+    data.members = [
+        Member(id=f"{7_000_000 + 37 * n:07d}", points=str(draw.randrange(0, 900))) for n in range(1, members + 1)
+    ]
     return data
 
 
@@ -125,8 +154,15 @@ class Shift:
         till = str(1 + draw.randrange(self.site.tills))
         sequence = self.sequences[till] = self.sequences.get(till, 0) + 1
         self.clock += timedelta(seconds=draw.randrange(20, 240))
-        made = Transaction(store=self.site.id, till=till, date=self.day.isoformat(), sequence=sequence, end=self.clock.isoformat(),
-                           currency=self.data.currency, operator=str(100 + draw.randrange(8)))  # fmt: skip
+        made = Transaction(
+            store=self.site.id,
+            till=till,
+            date=self.day.isoformat(),
+            sequence=sequence,
+            end=self.clock.isoformat(),
+            currency=self.data.currency,
+            operator=str(100 + draw.randrange(8)),
+        )
         kind = draw.random()
         if kind < 0.04:
             made.control = draw.choice(("Valid SignOn", "Sign Off", "No Sale"))
@@ -145,8 +181,14 @@ class Shift:
     def _line(self) -> Line:
         product, price = self.draw.choice(self.shelf)
         quantity = str(self.draw.choice((1, 1, 1, 2, 3)))
-        return Line(item=product.id, description=product.description, quantity=quantity, unit_price=price,
-                    amount=extended(quantity, price), department=product.group or "1")  # fmt: skip
+        return Line(
+            item=product.id,
+            description=product.description,
+            quantity=quantity,
+            unit_price=price,
+            amount=extended(quantity, price),
+            department=product.group or "1",
+        )
 
 
 def _shelf(data: Dataset) -> list[tuple[Product, str]]:
@@ -158,13 +200,29 @@ def _shelf(data: Dataset) -> list[tuple[Product, str]]:
 
 
 def _returned(line: Line) -> Line:
-    return Line(item=line.item, description=line.description, quantity=f"-{line.quantity}", unit_price=line.unit_price,
-                amount=f"-{line.amount}", department=line.department, kind="return", entry="Keyed")  # fmt: skip
+    return Line(
+        item=line.item,
+        description=line.description,
+        quantity=f"-{line.quantity}",
+        unit_price=line.unit_price,
+        amount=f"-{line.amount}",
+        department=line.department,
+        kind="return",
+        entry="Keyed",
+    )
 
 
 def _voided(line: Line) -> Line:
-    return Line(item=line.item, description=line.description, quantity=f"-{line.quantity}", unit_price=line.unit_price,
-                amount=f"-{line.amount}", department=line.department, void=True, entry="Keyed")  # fmt: skip
+    return Line(
+        item=line.item,
+        description=line.description,
+        quantity=f"-{line.quantity}",
+        unit_price=line.unit_price,
+        amount=f"-{line.amount}",
+        department=line.department,
+        void=True,
+        entry="Keyed",
+    )
 
 
 def sell_day(data: Dataset, *, seed: int, day: date, transactions: int) -> dict[str, list[Transaction]]:
@@ -196,7 +254,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         drop(given.out / "drop" / store, f"poslog-{store}-{given.day}.xml", document(made))
     counted = [one for made in sold.values() for one in made]
     amount = sum((one.total for one in counted), Decimal("0.00"))
-    print(json.dumps(summary(data) | {"transactions": len(counted), "amount": str(amount), "drop": str(given.out / "drop")}))
+    print(
+        json.dumps(
+            summary(data) | {"transactions": len(counted), "amount": str(amount), "drop": str(given.out / "drop")}
+        )
+    )
     return 0
 
 

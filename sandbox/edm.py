@@ -224,8 +224,19 @@ PRICING = Service(
     ),
 )
 
-_STOCK_SID = ("Material", "Plant", "StorageLocation", "Batch", "Supplier", "Customer", "WBSElementInternalID", "SDDocument",
-              "SDDocumentItem", "InventorySpecialStockType", "InventoryStockType")  # fmt: skip
+_STOCK_SID = (
+    "Material",
+    "Plant",
+    "StorageLocation",
+    "Batch",
+    "Supplier",
+    "Customer",
+    "WBSElementInternalID",
+    "SDDocument",
+    "SDDocumentItem",
+    "InventorySpecialStockType",
+    "InventoryStockType",
+)
 
 STOCK = Service(
     "API_MATERIAL_STOCK_SRV",

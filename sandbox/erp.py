@@ -107,13 +107,17 @@ class Erp(Emulator):
             return Operation(name, False, self._guarded(self._read), params)
         if method in WRITES:
             creates = method == "POST" and rest == "A_SalesOrder"
-            return Operation("salesorder.create" if creates else "odata.write", True, self._guarded(self._write), params)
+            return Operation(
+                "salesorder.create" if creates else "odata.write", True, self._guarded(self._write), params
+            )
         return None
 
     def _guarded(self, handle: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
         def guarded(call: Call) -> Answer:
             if call.headers.get("Authorization") != self._basic:
-                raise Refusal(401, "unauthorized", "Logon failed", headers=[("WWW-Authenticate", 'Basic realm="SAP NetWeaver"')])
+                raise Refusal(
+                    401, "unauthorized", "Logon failed", headers=[("WWW-Authenticate", 'Basic realm="SAP NetWeaver"')]
+                )
             return handle(call)
 
         return guarded
@@ -121,7 +125,12 @@ class Erp(Emulator):
     def refusal(self, refused: Refusal) -> Answer:
         """The Gateway's nested error body."""
         details = refused.details.get("errordetails") or [
-            {"code": refused.code, "message": refused.message, "target": refused.details.get("target", ""), "severity": "error"}
+            {
+                "code": refused.code,
+                "message": refused.message,
+                "target": refused.details.get("target", ""),
+                "severity": "error",
+            }
         ]
         now = self.journal.now()
         inner = {
@@ -133,10 +142,14 @@ class Erp(Emulator):
             },
             "transactionid": f"{len(self.journal):08X}{sum(self.calls.values()):024X}",
             "timestamp": now.strftime("%Y%m%d%H%M%S.%f0"),
-            "Error_Resolution": {"SAP_Transaction": "Run transaction /IWFND/ERROR_LOG on the hub system for more information"},
+            "Error_Resolution": {
+                "SAP_Transaction": "Run transaction /IWFND/ERROR_LOG on the hub system for more information"
+            },
             "errordetails": details,
         }
-        body = {"error": {"code": refused.code, "message": {"lang": "en", "value": refused.message}, "innererror": inner}}
+        body = {
+            "error": {"code": refused.code, "message": {"lang": "en", "value": refused.message}, "innererror": inner}
+        }
         return answer(body, refused.status, [("DataServiceVersion", "1.0")])
 
     # --- reading ----------------------------------------------------------------------------------------------------
@@ -145,8 +158,14 @@ class Erp(Emulator):
         service, rest = self.published.services[call.params[0]], call.params[1]
         if rest == "$metadata":
             made = Answer(200, self.published.documents.get(service.name) or metadata(service), "application/xml")
-        elif "json" not in call.headers.get("Accept", "") and call.query.get("$format") != "json" and not rest.endswith("$count"):
-            raise Refusal(406, "/IWFND/CM_MGW/061", "This sandbox speaks JSON only; ask for it (the vendor would answer Atom)")
+        elif (
+            "json" not in call.headers.get("Accept", "")
+            and call.query.get("$format") != "json"
+            and not rest.endswith("$count")
+        ):
+            raise Refusal(
+                406, "/IWFND/CM_MGW/061", "This sandbox speaks JSON only; ask for it (the vendor would answer Atom)"
+            )
         elif rest == "":
             made = answer({"d": {"EntitySets": [entity.set for entity in service.entities]}})
         else:
@@ -159,14 +178,20 @@ class Erp(Emulator):
 
     def _resource(self, call: Call, service: Service, rest: str) -> Answer:
         if unknown := [name for name in call.query if name.startswith("$") and name not in OPTIONS]:
-            raise bad_request(f"The system query option '{unknown[0]}' is not supported", code="/IWBEP/CM_MGW_RT/070", status=501)
+            raise bad_request(
+                f"The system query option '{unknown[0]}' is not supported", code="/IWBEP/CM_MGW_RT/070", status=501
+            )
         name, key, tail = split_path(rest)
         entity = service.entity(name)
         if entity is None:
-            raise bad_request(f"Resource not found for segment '{name}'", code="005056A509B11EE1B9A8FEC11C21578E", status=404)
+            raise bad_request(
+                f"Resource not found for segment '{name}'", code="005056A509B11EE1B9A8FEC11C21578E", status=404
+            )
         table = self.store.table(service.name, name)
         if key is None:
-            keys = self.store.select_keys(service, entity, call.query.get("$filter", ""), call.query.get("$orderby", ""))
+            keys = self.store.select_keys(
+                service, entity, call.query.get("$filter", ""), call.query.get("$orderby", "")
+            )
             if tail == "$count":
                 return Answer(200, str(len(keys)).encode(), "text/plain")
             return self._page(call, service, table, keys)
@@ -191,7 +216,9 @@ class Erp(Emulator):
         return row
 
     def _shape(self, call: Call, entity: EntityType) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        select = tuple(name.strip() for name in call.query.get("$select", "").split(",") if name.strip() not in ("", "*"))
+        select = tuple(
+            name.strip() for name in call.query.get("$select", "").split(",") if name.strip() not in ("", "*")
+        )
         expand = tuple(name.strip() for name in call.query.get("$expand", "").split(",") if name.strip())
         for name in select:
             if name.split("/")[0] not in entity.by_name and entity.navigation(name.split("/")[0]) is None:
@@ -224,9 +251,12 @@ class Erp(Emulator):
         if top is None and stop < len(keys):
             again = {name: value for name, value in call.query.items() if name not in ("$skiptoken", "$skip")}
             again["$skiptoken"] = str(stop)
-            d["__next"] = self.store.origin + quote(call.path, safe="/()',=") + "?" + "&".join(
-                f"{name}={quote(value, safe='')}" for name, value in again.items()
-            )  # fmt: skip
+            d["__next"] = (
+                self.store.origin
+                + quote(call.path, safe="/()',=")
+                + "?"
+                + "&".join(f"{name}={quote(value, safe='')}" for name, value in again.items())
+            )
         return answer({"d": d}, 200, [("DataServiceVersion", "2.0")])
 
     # --- CSRF -------------------------------------------------------------------------------------------------------
@@ -258,7 +288,9 @@ class Erp(Emulator):
             self.sessions.pop(session.cookies[COOKIES[1]])
             session = None
         if session is None or call.headers.get("X-CSRF-Token") != session.token:
-            raise Refusal(403, "/IWFND/CM_MGW/060", "CSRF token validation failed", headers=[("x-csrf-token", "Required")])
+            raise Refusal(
+                403, "/IWFND/CM_MGW/060", "CSRF token validation failed", headers=[("x-csrf-token", "Required")]
+            )
         session.writes += 1
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -275,9 +307,13 @@ class Erp(Emulator):
         if key is None:
             if call.method == "POST" and name == "A_SalesOrder":
                 return self.sales.create_order(call)
-            raise bad_request("Method POST is not supported for this entity set", code="/IWBEP/CM_MGW_RT/022", status=405)
+            raise bad_request(
+                "Method POST is not supported for this entity set", code="/IWBEP/CM_MGW_RT/022", status=405
+            )
         if call.method not in ("PATCH", "MERGE") or entity.etag is None:
-            raise bad_request(f"Method {call.method} is not supported for this entity", code="/IWBEP/CM_MGW_RT/022", status=405)
+            raise bad_request(
+                f"Method {call.method} is not supported for this entity", code="/IWBEP/CM_MGW_RT/022", status=405
+            )
         return self._change(call, service, self.store.table(service.name, name), parse_key(entity, key))
 
     def _change(self, call: Call, service: Service, table: Table, key: tuple[str, ...]) -> Answer:
@@ -286,7 +322,9 @@ class Erp(Emulator):
         if given is None:
             raise bad_request("The required header If-Match was missing", code="/IWBEP/CM_MGW_RT/094", status=428)
         if given != "*" and held not in [part.strip() for part in given.split(",")]:
-            raise bad_request("The resource has been changed by another request", code="/IWBEP/CM_MGW_RT/096", status=412)
+            raise bad_request(
+                "The resource has been changed by another request", code="/IWBEP/CM_MGW_RT/096", status=412
+            )
         body = call.json()
         body = body.get("d", body) if isinstance(body, dict) else None
         if not isinstance(body, dict):
@@ -296,7 +334,9 @@ class Erp(Emulator):
             raise bad_request(f"Property '{fixed[0]}' cannot be changed", code="/IWBEP/CM_MGW_RT/021", target=fixed[0])
         effect = self._put(service.name, table, {**row, **changes}, "entity.changed")
         self.journal.record([effect], request=call.request_id, correlation=call.correlation)
-        return Answer(204, b"", headers=[("ETag", etag_of(table.entity, table.rows[key]) or ""), ("DataServiceVersion", "2.0")])
+        return Answer(
+            204, b"", headers=[("ETag", etag_of(table.entity, table.rows[key]) or ""), ("DataServiceVersion", "2.0")]
+        )
 
     def _put(self, service: str, table: Table, row: Row, effect: str, *, at: datetime | None = None) -> dict[str, Any]:
         """Write a row with a new change time and give the journal effect. Change times only move forward within a row."""
@@ -311,7 +351,11 @@ class Erp(Emulator):
         table.put(row)
         key = table.key_of(row)
         entity = f"{table.entity.set}({','.join(key)})"
-        return {"effect": effect, "entity": entity, "data": {"service": service, "set": table.entity.set, "row": table.rows[key]}}
+        return {
+            "effect": effect,
+            "entity": entity,
+            "data": {"service": service, "set": table.entity.set, "row": table.rows[key]},
+        }
 
     # --- control ----------------------------------------------------------------------------------------------------
 
@@ -357,10 +401,16 @@ class Erp(Emulator):
             row = table.rows[key]
             price = Decimal(row["ConditionRateValue"]) * Decimal(draw.choice(("0.90", "0.95", "1.03", "1.05", "1.10")))
             price = max(price.quantize(Decimal("0.01"), ROUND_HALF_UP), Decimal("0.01"))
-            effects.append(self._put(service, table, {**row, "ConditionRateValue": str(price)}, "source.changed", at=now))
+            effects.append(
+                self._put(service, table, {**row, "ConditionRateValue": str(price)}, "source.changed", at=now)
+            )
         self.journal.record(effects)
         return [key[0] for key in chosen]
 
     def describe(self) -> dict[str, Any]:
         sizes = {f"{service}/{name}": len(table.rows) for (service, name), table in self.store.tables.items()}
-        return super().describe() | {"rows": sizes, "sales_posted": self.sales.documents, "salesorders": self.sales.orders}
+        return super().describe() | {
+            "rows": sizes,
+            "sales_posted": self.sales.documents,
+            "salesorders": self.sales.orders,
+        }

@@ -62,8 +62,14 @@ class Rule:
         return drawn
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": self.kind, "ops": list(self.ops), "stores": sorted(self.stores) if self.stores is not None else None,
-                "next": self.next, "rate": self.rate, "hits": self.hits}  # fmt: skip
+        return {
+            "kind": self.kind,
+            "ops": list(self.ops),
+            "stores": sorted(self.stores) if self.stores is not None else None,
+            "next": self.next,
+            "rate": self.rate,
+            "hits": self.hits,
+        }
 
 
 @dataclass
@@ -134,7 +140,20 @@ class FaultPlan:
 
 
 def parse_rule(spec: dict[str, Any]) -> Rule:
-    known = {"kind", "ops", "stores", "next", "after", "rate", "status", "retry_after", "ms", "items", "when", "message"}
+    known = {
+        "kind",
+        "ops",
+        "stores",
+        "next",
+        "after",
+        "rate",
+        "status",
+        "retry_after",
+        "ms",
+        "items",
+        "when",
+        "message",
+    }
     if not isinstance(spec, dict) or spec.get("kind") not in KINDS:
         given = spec.get("kind") if isinstance(spec, dict) else spec
         raise BadControl(f"a fault needs a kind, one of {', '.join(KINDS)}; got {given!r}")

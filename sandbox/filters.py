@@ -148,7 +148,9 @@ class _Parser:
         if text in ("true", "false"):
             given = "boolean"
         if given != wanted:
-            raise bad_request(f"Invalid parametertype used at function 'eq': {name} needs a {wanted} literal, got {text}")
+            raise bad_request(
+                f"Invalid parametertype used at function 'eq': {name} needs a {wanted} literal, got {text}"
+            )
         if wanted == "text":
             return text[1:-1].replace("''", "'")
         if wanted == "boolean":

@@ -80,7 +80,9 @@ class Journal:
     def now(self) -> datetime:
         return datetime.now(UTC) + self.shift
 
-    def record(self, effects: Iterable[dict[str, Any]], *, request: str | None = None, correlation: str | None = None) -> None:
+    def record(
+        self, effects: Iterable[dict[str, Any]], *, request: str | None = None, correlation: str | None = None
+    ) -> None:
         """Append effects in one write. An effect is a dict with the fields of `Entry` except seq, at and emulator."""
         head = {"at": stamp(self.now()), "emulator": self.emulator}
         tail: dict[str, Any] = {"request": request} if request else {}
@@ -144,7 +146,9 @@ def counts(
     entries: Iterable[Entry], *, effect: str | None = None, by: Callable[[Entry], str | None] = business_key
 ) -> Counter[str]:
     """How often each business key took effect. Entries without the key are left out."""
-    return Counter(key for entry in entries if (effect is None or entry.effect == effect) and (key := by(entry)) is not None)
+    return Counter(
+        key for entry in entries if (effect is None or entry.effect == effect) and (key := by(entry)) is not None
+    )
 
 
 def doubles(

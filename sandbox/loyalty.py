@@ -118,7 +118,9 @@ class Loyalty(Emulator):
                 return Operation(f"loyalty.{verb}", True, self._guarded(self._settle), (number, verb))
         return None
 
-    def _guarded(self, handle: Callable[[Call], Answer | Awaitable[Answer]]) -> Callable[[Call], Answer | Awaitable[Answer]]:
+    def _guarded(
+        self, handle: Callable[[Call], Answer | Awaitable[Answer]]
+    ) -> Callable[[Call], Answer | Awaitable[Answer]]:
         def guarded(call: Call) -> Answer | Awaitable[Answer]:
             if call.headers.get("Authorization") != self._authorization:
                 raise Refusal(401, "unauthorized", "Invalid API key", headers=[("WWW-Authenticate", "ApiKey-v1")])
@@ -141,8 +143,14 @@ class Loyalty(Emulator):
         account = self.accounts.get(call.params[0])
         if account is None:
             raise Refusal(404, "profile_not_found", f"no profile {call.params[0]}")
-        return answer({"profileId": call.params[0], "balance": str(account.balance), "reserved": str(account.reserved),
-                       "available": str(account.available)})  # fmt: skip
+        return answer(
+            {
+                "profileId": call.params[0],
+                "balance": str(account.balance),
+                "reserved": str(account.reserved),
+                "available": str(account.available),
+            }
+        )
 
     def _show_reservation(self, call: Call) -> Answer:
         self._expire()
@@ -154,7 +162,9 @@ class Loyalty(Emulator):
         now = self.journal.now()
         found = {key: held.body for key in keys if (held := self.kept.get(key)) is not None and held.until > now}
         known = {reference: self.by_reference[reference] for reference in references if reference in self.by_reference}
-        missing = [key for key in keys if key not in found] + [reference for reference in references if reference not in known]
+        missing = [key for key in keys if key not in found] + [
+            reference for reference in references if reference not in known
+        ]
         return answer({"found": found, "references": known, "missing": missing})
 
     # --- one change -------------------------------------------------------------------------------------------------
@@ -166,7 +176,13 @@ class Loyalty(Emulator):
         profile, kind = call.params
         profile = profile or str(body.get("profileId") or "")
         key = call.headers.get("Idempotency-Key")
-        item = {"key": key, "profileId": profile, "type": kind, "points": body.get("points"), "reference": body.get("reference")}
+        item = {
+            "key": key,
+            "profileId": profile,
+            "type": kind,
+            "points": body.get("points"),
+            "reference": body.get("reference"),
+        }
         locks = {f"account {profile}"} | ({f"key {key}"} if key else set())
         if locks & self._busy:
             raise Refusal(409, "concurrent", "another call is working on this account or key")
@@ -192,7 +208,9 @@ class Loyalty(Emulator):
         if not isinstance(items, list):
             raise Refusal(400, "malformed_request", "the body is an object with a list `items`")
         if len(items) > self.settings["max_batch"]:
-            raise Refusal(413, "batch_too_large", f"at most {self.settings['max_batch']} items per call, got {len(items)}")
+            raise Refusal(
+                413, "batch_too_large", f"at most {self.settings['max_batch']} items per call, got {len(items)}"
+            )
         effects: list[dict[str, Any]] = []
         results = []
         for item in items[: call.decision.prefix(len(items))]:
@@ -226,7 +244,12 @@ class Loyalty(Emulator):
         reference = str(item["reference"]) if item.get("reference") is not None else None
         digest = blake2b(f"{profile}\0{kind}\0{points}\0{reference}".encode(), digest_size=8).hexdigest()
         now = self.journal.now()
-        if key is not None and self.settings["honour_keys"] and (held := self.kept.get(key)) is not None and held.until > now:
+        if (
+            key is not None
+            and self.settings["honour_keys"]
+            and (held := self.kept.get(key)) is not None
+            and held.until > now
+        ):
             if held.digest != digest:
                 return self.settings["conflict_status"], {
                     "error": "key_reused",
@@ -240,7 +263,10 @@ class Loyalty(Emulator):
                 return 404, {"error": "profile_not_found", "message": f"no profile {profile}"}
             account = self.accounts[profile] = Account()
         if kind != "earn" and account.available < points:
-            return 422, {"error": "insufficient_points", "message": f"{account.available} points available, {points} wanted"}
+            return 422, {
+                "error": "insufficient_points",
+                "message": f"{account.available} points available, {points} wanted",
+            }
         self.transactions += 1
         number = f"T{self.transactions:09d}"
         entity, effect_name = profile, VERBS.get(kind, "points.reserved")
@@ -257,8 +283,14 @@ class Loyalty(Emulator):
             self.kept[key] = Remembered(now + KEPT, digest, made)
         if reference is not None:
             self.by_reference.setdefault(reference, number)
-        effect = {"effect": effect_name, "key": key, "ref": reference or key, "entity": entity, "amount": str(points),
-                  "data": {"digest": digest, "answer": made, "reference": reference}}  # fmt: skip
+        effect = {
+            "effect": effect_name,
+            "key": key,
+            "ref": reference or key,
+            "entity": entity,
+            "amount": str(points),
+            "data": {"digest": digest, "answer": made, "reference": reference},
+        }
         if item.get("correlation"):
             effect["correlation"] = str(item["correlation"])
         effects.append(effect)
@@ -275,7 +307,10 @@ class Loyalty(Emulator):
     def _settle(self, call: Call) -> Answer:
         """Confirm or cancel. Again the same: the same answer and no effect. The other one: 409."""
         self._expire()
-        booked, wanted = self._reservation(call.params[0]), {"confirm": "confirmed", "cancel": "cancelled"}[call.params[1]]
+        booked, wanted = (
+            self._reservation(call.params[0]),
+            {"confirm": "confirmed", "cancel": "cancelled"}[call.params[1]],
+        )
         if booked.state == wanted:
             return answer(booked.shown(), 200, [("Idempotent-Replayed", "true")])
         if booked.state != "reserved":
@@ -290,8 +325,14 @@ class Loyalty(Emulator):
         if state == "confirmed":
             account.balance -= booked.points
         booked.state = state
-        return {"effect": f"points.{state}", "key": booked.id, "ref": booked.id, "entity": booked.profile,
-                "amount": str(booked.points), "data": {"reservation": booked.id}}  # fmt: skip
+        return {
+            "effect": f"points.{state}",
+            "key": booked.id,
+            "ref": booked.id,
+            "entity": booked.profile,
+            "amount": str(booked.points),
+            "data": {"reservation": booked.id},
+        }
 
     def _expire(self) -> None:
         """Reservations past their time give their points back; the journal says so once."""

@@ -151,7 +151,9 @@ class Store:
             self._results.popitem(last=False)
         return keys
 
-    def present(self, service: Service, entity: EntityType, row: Row, select: tuple[str, ...], expand: tuple[str, ...]) -> Row:
+    def present(
+        self, service: Service, entity: EntityType, row: Row, select: tuple[str, ...], expand: tuple[str, ...]
+    ) -> Row:
         """One entity as it is sent: `__metadata`, the chosen fields, deferred or expanded navigations."""
         uri = self.uri(service, entity, row)
         about = {"id": uri, "uri": uri, "type": f"{service.name}.{entity.type_name}"}
@@ -179,7 +181,9 @@ class Store:
 
     def expanded(self, service: Service, nav: Navigation, row: Row, expand: tuple[str, ...]) -> Any:
         table = self.table(service.name, nav.target)
-        found = [self.present(service, table.entity, table.rows[key], (), expand) for key in self.related(service, nav, row)]
+        found = [
+            self.present(service, table.entity, table.rows[key], (), expand) for key in self.related(service, nav, row)
+        ]
         if nav.many:
             return {"results": found}
         return found[0] if found else None

@@ -119,7 +119,10 @@ def _retail(made: Transaction) -> str:
             "<acs:MembershipLevel>0</acs:MembershipLevel></acs:LoyaltyMembership></LineItem>"
         )
     amounts = [Decimal(line.amount) for line in made.lines]
-    positive, negative = sum((a for a in amounts if a > 0), Decimal("0.00")), sum((a for a in amounts if a < 0), Decimal("0.00"))
+    positive, negative = (
+        sum((a for a in amounts if a > 0), Decimal("0.00")),
+        sum((a for a in amounts if a < 0), Decimal("0.00")),
+    )
     parts.append(
         f'<Total TotalType="TransactionGrandAmount">{made.total}</Total><Total TotalType="acs:GrossPositive">{positive}</Total>'
         f'<Total TotalType="acs:GrossNegative">{negative}</Total><Total TotalType="TransactionTaxAmount">0.00</Total>'

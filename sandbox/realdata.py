@@ -43,7 +43,9 @@ UNITS = {"": "EA", "LB": "LB", "G": "G"}
 def find(directory: Path, name: str) -> Path:
     """The folder of a data set: `directory` itself, or `<name>` or `retail/<name>` or `data/retail/<name>` below it."""
     for candidate in (directory, directory / name, directory / "retail" / name, directory / "data" / "retail" / name):
-        if (candidate / "Product.csv").is_file() or (name != "adventureworks" and any(candidate.glob("20??-??-??.csv"))):
+        if (candidate / "Product.csv").is_file() or (
+            name != "adventureworks" and any(candidate.glob("20??-??-??.csv"))
+        ):
             return candidate
     raise FileNotFoundError(f"no {name} files at {directory} or below it")
 
@@ -73,8 +75,14 @@ def load_adventureworks(directory: Path, *, stores: int = 6) -> Dataset:
         data.stock.append(Stock(product=material(row[0]), plant=plant, quantity=row[4]))
     histories: dict[str, list[Price]] = {}
     for row in bulk_rows(directory / "ProductListPriceHistory.csv"):
-        price = Price(product=material(row[0]), amount=decimal(row[3]), currency=data.currency, valid_from=row[1][:10],
-                      valid_to=row[2][:10] or FOREVER, changed=instant(row[4]))  # fmt: skip
+        price = Price(
+            product=material(row[0]),
+            amount=decimal(row[3]),
+            currency=data.currency,
+            valid_from=row[1][:10],
+            valid_to=row[2][:10] or FOREVER,
+            changed=instant(row[4]),
+        )
         histories.setdefault(row[0], []).append(price)
     for row in bulk_rows(directory / "Product.csv"):
         data.products.append(_product(row, plants.get(row[0], [])))
@@ -97,10 +105,20 @@ def load_adventureworks(directory: Path, *, stores: int = 6) -> Dataset:
 
 def _product(row: list[str], plants: list[str]) -> Product:
     return Product(
-        id=material(row[0]), description=row[1], changed=instant(row[24]), created=row[20][:10], old_id=row[2], group=row[18],
-        size=f"{row[10]} {row[11]}".strip(), weight=decimal(row[13]) if row[13] else None, weight_unit=row[12].strip(),
-        cost=decimal(row[8]), plants=plants, blocked=bool(row[22]), deleted=bool(row[21]),
-    )  # fmt: skip
+        id=material(row[0]),
+        description=row[1],
+        changed=instant(row[24]),
+        created=row[20][:10],
+        old_id=row[2],
+        group=row[18],
+        size=f"{row[10]} {row[11]}".strip(),
+        weight=decimal(row[13]) if row[13] else None,
+        weight_unit=row[12].strip(),
+        cost=decimal(row[8]),
+        plants=plants,
+        blocked=bool(row[22]),
+        deleted=bool(row[21]),
+    )
 
 
 def material(number: str) -> str:
@@ -154,16 +172,31 @@ def read_online_retail(directory: Path, *, stores: int = 6, tills: int = 3) -> R
         day = at.date().isoformat()
         sequences[store, till, day] += 1
         lines = [_line(row, "return" if invoice.startswith("C") else "sale") for row in rows]
-        sale = Transaction(store=store, till=till, date=day, sequence=sequences[store, till, day], end=at.isoformat(), currency=CURRENCY,
-                           lines=lines, receipt=invoice, loyalty=rows[0]["CustomerID"].removesuffix(".0") or None)  # fmt: skip
+        sale = Transaction(
+            store=store,
+            till=till,
+            date=day,
+            sequence=sequences[store, till, day],
+            end=at.isoformat(),
+            currency=CURRENCY,
+            lines=lines,
+            receipt=invoice,
+            loyalty=rows[0]["CustomerID"].removesuffix(".0") or None,
+        )
         made.by_store.setdefault(store, []).append(sale)
         made.amount += sale.total
     return made
 
 
 def _line(row: dict[str, str], kind: str) -> Line:
-    return Line(item=row["StockCode"], description=row["Description"], quantity=row["Quantity"], unit_price=row["UnitPrice"],
-                amount=extended(row["Quantity"], row["UnitPrice"]), kind=kind)  # fmt: skip
+    return Line(
+        item=row["StockCode"],
+        description=row["Description"],
+        quantity=row["Quantity"],
+        unit_price=row["UnitPrice"],
+        amount=extended(row["Quantity"], row["UnitPrice"]),
+        kind=kind,
+    )
 
 
 def _dirt(row: dict[str, str]) -> Iterator[str]:
@@ -181,7 +214,9 @@ def _dirt(row: dict[str, str]) -> Iterator[str]:
         yield "odd_code"
 
 
-def replay(data: Path, target: Path, *, stores: int = 6, per_file: int = 50, journal: Path | None = None) -> dict[str, Any]:
+def replay(
+    data: Path, target: Path, *, stores: int = 6, per_file: int = 50, journal: Path | None = None
+) -> dict[str, Any]:
     """Write the drop files, one series per store and business date; give back the control totals.
 
     With `journal`, what the tills sold is also written down by the witness (`sale.rung`), to reconcile against.
@@ -200,8 +235,15 @@ def replay(data: Path, target: Path, *, stores: int = 6, per_file: int = 50, jou
         witness = Journal(journal, "stores")
         witness.record(rung(one) for one in made.transactions)
         witness.close()
-    return {"rows": made.rows, "transactions": len(made.transactions), "lines": sum(len(one.lines) for one in made.transactions),
-            "files": files, "amount": str(made.amount), "currency": CURRENCY, "dirty": dict(sorted(made.dirty.items()))}  # fmt: skip
+    return {
+        "rows": made.rows,
+        "transactions": len(made.transactions),
+        "lines": sum(len(one.lines) for one in made.transactions),
+        "files": files,
+        "amount": str(made.amount),
+        "currency": CURRENCY,
+        "dirty": dict(sorted(made.dirty.items())),
+    }
 
 
 def drop_poslog(data: Path, target: Path) -> list[str]:
@@ -216,12 +258,20 @@ def drop_poslog(data: Path, target: Path) -> list[str]:
 
 def rung(made: Transaction) -> dict[str, Any]:
     """The journal effect of a till transaction."""
-    return {"effect": "sale.rung", "key": made.key, "ref": made.key, "entity": f"{made.store}/{made.till}",
-            "amount": str(made.total), "data": msgspec.to_builtins(made)}  # fmt: skip
+    return {
+        "effect": "sale.rung",
+        "key": made.key,
+        "ref": made.key,
+        "entity": f"{made.store}/{made.till}",
+        "amount": str(made.total),
+        "data": msgspec.to_builtins(made),
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m sandbox.realdata", description="Real retail files as sandbox input.")
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox.realdata", description="Real retail files as sandbox input."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     writes = commands.add_parser("replay", help="turn online-retail rows into POSLog drop files")
     writes.add_argument("--data", type=Path, required=True)
@@ -237,7 +287,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given.command == "poslog":
             print(json.dumps({"files": drop_poslog(given.data, given.drop)}))
             return 0
-        print(json.dumps(replay(given.data, given.drop, stores=given.stores, per_file=given.per_file, journal=given.journal)))
+        print(
+            json.dumps(
+                replay(given.data, given.drop, stores=given.stores, per_file=given.per_file, journal=given.journal)
+            )
+        )
     except FileNotFoundError as error:
         print(error)
         return 1

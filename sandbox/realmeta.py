@@ -59,7 +59,9 @@ def _with(entity: EntityType, more: tuple[Property, ...]) -> EntityType:
 
 def _property(node: Any) -> Property:
     length, scale = node.get("MaxLength"), node.get("Scale")
-    return Property(node.get("Name"), node.get("Type"), int(length) if length else None, int(scale) if scale else None, "", False)
+    return Property(
+        node.get("Name"), node.get("Type"), int(length) if length else None, int(scale) if scale else None, "", False
+    )
 
 
 def _unset(kind: str) -> Any:

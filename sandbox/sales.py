@@ -73,7 +73,9 @@ class SalesPosting:
         if not isinstance(items, list):
             raise Refusal(400, "malformed_request", "the body is an object with a list `items`")
         if len(items) > self.settings["max_batch"]:
-            raise Refusal(413, "batch_too_large", f"at most {self.settings['max_batch']} items per call, got {len(items)}")
+            raise Refusal(
+                413, "batch_too_large", f"at most {self.settings['max_batch']} items per call, got {len(items)}"
+            )
         return items
 
     def _post(self, item: Any, effects: list[dict[str, Any]]) -> dict[str, Any]:
@@ -88,13 +90,24 @@ class SalesPosting:
         if held is not None and self.settings["honour_keys"]:
             if held[1] == digest:
                 return {"key": key, "code": 200, "status": "duplicate", "document": held[0]}
-            return {"key": key, "code": 409, "status": "conflict", "document": held[0],
-                    "message": "this key was posted with other content"}  # fmt: skip
+            return {
+                "key": key,
+                "code": 409,
+                "status": "conflict",
+                "document": held[0],
+                "message": "this key was posted with other content",
+            }
         self.documents += 1
         document = f"{9_000_000_000 + self.documents}"
         self._remember(key, document, digest)
-        effect = {"effect": "sale.posted", "key": key, "ref": key, "entity": _entity(item, key),
-                  "amount": _text(item.get("total", item.get("amount"))), "data": {"document": document, "digest": digest}}  # fmt: skip
+        effect = {
+            "effect": "sale.posted",
+            "key": key,
+            "ref": key,
+            "entity": _entity(item, key),
+            "amount": _text(item.get("total", item.get("amount"))),
+            "data": {"document": document, "digest": digest},
+        }
         if isinstance(item.get("version"), int):
             effect["version"] = item["version"]
         if correlation:
@@ -125,8 +138,13 @@ class SalesPosting:
         self.orders += 1
         number = f"{self.orders:010d}"
         now = self.journal.now()
-        header |= {"SalesOrder": number, "CreationDate": wire_date(now.date()), "LastChangeDateTime": wire_instant(now),
-                   "CreatedByUser": "CC0000000001", "OverallSDProcessStatus": "A"}  # fmt: skip
+        header |= {
+            "SalesOrder": number,
+            "CreationDate": wire_date(now.date()),
+            "LastChangeDateTime": wire_instant(now),
+            "CreatedByUser": "CC0000000001",
+            "OverallSDProcessStatus": "A",
+        }
         for item in items:
             item["SalesOrder"] = number
         header["TotalNetAmount"] = str(sum((Decimal(item.get("NetAmount") or "0") for item in items), Decimal("0.00")))
@@ -135,8 +153,14 @@ class SalesPosting:
         if request_id:
             self.repeatable[request_id] = number
             data["request_id"] = request_id
-        effect = {"effect": "salesorder.created", "key": request_id, "ref": header.get("PurchaseOrderByCustomer") or None,
-                  "entity": number, "amount": header["TotalNetAmount"], "data": data}  # fmt: skip
+        effect = {
+            "effect": "salesorder.created",
+            "key": request_id,
+            "ref": header.get("PurchaseOrderByCustomer") or None,
+            "entity": number,
+            "amount": header["TotalNetAmount"],
+            "data": data,
+        }
         self.journal.record([effect], request=call.request_id, correlation=call.correlation)
         return self._created(number, repeated=False)
 
@@ -159,9 +183,13 @@ class SalesPosting:
             item = {name: coerce(lines.entity, name, value) for name, value in raw.items() if not name.startswith("__")}
             item["SalesOrderItem"] = item.get("SalesOrderItem") or str(number * 10)
             if Decimal(item.get("RequestedQuantity") or "0") <= 0:
-                errors.append(_detail("V1/555", "The quantity must be greater than zero", f"to_Item({number})/RequestedQuantity"))
+                errors.append(
+                    _detail("V1/555", "The quantity must be greater than zero", f"to_Item({number})/RequestedQuantity")
+                )
             if self.settings["check_materials"] and (item.get("Material"),) not in materials:
-                errors.append(_detail("V1/382", f"Material {item.get('Material')} is not defined", f"to_Item({number})/Material"))
+                errors.append(
+                    _detail("V1/382", f"Material {item.get('Material')} is not defined", f"to_Item({number})/Material")
+                )
             items.append(item)
         if errors:
             raise bad_request(errors[0]["message"], code=errors[0]["code"], errordetails=errors)

@@ -73,7 +73,9 @@ class Answer:
 class Refusal(Exception):
     """An error answer of the vendor; each emulator writes it in its own shape."""
 
-    def __init__(self, status: int, code: str, message: str, *, headers: list[tuple[str, str]] | None = None, **details: Any):
+    def __init__(
+        self, status: int, code: str, message: str, *, headers: list[tuple[str, str]] | None = None, **details: Any
+    ):
         super().__init__(message)
         self.status, self.code, self.message, self.details = status, code, message, details
         self.headers = headers or []
@@ -170,7 +172,9 @@ class Emulator:
         try:
             body = await request.read() if request.body_exists else b""
             query = dict(parse_qsl(request.query_string, keep_blank_values=True)) if request.query_string else {}
-            call = Call(request.method, request.path, query, request.headers, request.cookies, body, decision, operation.params)
+            call = Call(
+                request.method, request.path, query, request.headers, request.cookies, body, decision, operation.params
+            )
             result = operation.handle(call)
             return await result if inspect.isawaitable(result) else result
         except Refusal as refused:
@@ -180,9 +184,10 @@ class Emulator:
 
     def fault_answer(self, decision: Decision) -> Answer:
         status = decision.status or 503
-        code, text = {429: ("too_many_requests", "Too many requests"), 503: ("service_unavailable", "Service unavailable")}.get(
-            status, ("fault", "The request failed")
-        )
+        code, text = {
+            429: ("too_many_requests", "Too many requests"),
+            503: ("service_unavailable", "Service unavailable"),
+        }.get(status, ("fault", "The request failed"))
         made = self.refusal(Refusal(status, code, text))
         if decision.retry_after is not None:
             made.headers.append(("Retry-After", f"{decision.retry_after:g}"))
@@ -217,7 +222,10 @@ class Emulator:
             return answer({"ok": False, "error": "since and limit are whole numbers"}, 400)
         lines, last = self.journal.raw(since, limit)
         return Answer(
-            200, lines, "application/x-ndjson", [("X-Journal-Last", str(last)), ("X-Journal-Length", str(len(self.journal)))]
+            200,
+            lines,
+            "application/x-ndjson",
+            [("X-Journal-Last", str(last)), ("X-Journal-Length", str(len(self.journal)))],
         )
 
     def obey(self, orders: dict[str, Any]) -> dict[str, Any]:
@@ -319,7 +327,9 @@ async def host(emulators: dict[str, tuple[Emulator, int]], *, with_parent: bool 
 
 async def _open(emulator: Emulator, port: int) -> web.ServerRunner:
     def read_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=MAX_BODY)
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, asyncio.get_running_loop(), client_max_size=MAX_BODY
+        )
 
     server = web.Server(emulator.serve, request_factory=read_request, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=0.1)

@@ -79,11 +79,15 @@ class StoreFleet(Emulator):
         if not isinstance(items, list):
             raise Refusal(400, "malformed_request", "the body is an object with a list `items`")
         if len(items) > self.settings["max_batch"]:
-            raise Refusal(413, "batch_too_large", f"at most {self.settings['max_batch']} items per call, got {len(items)}")
+            raise Refusal(
+                413, "batch_too_large", f"at most {self.settings['max_batch']} items per call, got {len(items)}"
+            )
         effects: list[dict[str, Any]] = []
         results = [self._take(store, name, item, effects) for item in items[: call.decision.prefix(len(items))]]
         if effects and self.settings["journal"] == "batches":
-            effects = [{"effect": f"{KINDS[name]}.batch_applied", "entity": f"{store}/{name}", "amount": str(len(effects))}]
+            effects = [
+                {"effect": f"{KINDS[name]}.batch_applied", "entity": f"{store}/{name}", "amount": str(len(effects))}
+            ]
         if effects:
             self.journal.record(effects, request=call.request_id, correlation=call.correlation)
         return answer({"results": results})
@@ -100,12 +104,22 @@ class StoreFleet(Emulator):
             if version < held[0]:
                 return {"id": identity, "version": version, "status": "stale", "held": held[0]}
             if version == held[0]:
-                return {"id": identity, "version": version, "status": "unchanged" if held[1] == checksum else "conflict"}
+                return {
+                    "id": identity,
+                    "version": version,
+                    "status": "unchanged" if held[1] == checksum else "conflict",
+                }
         self.held[store, name][identity] = (version, checksum, content)
         kind = KINDS[name]
         entity = f"{store}/{kind}/{identity}"
-        effect = {"effect": f"{kind}.applied", "key": f"{entity}@{version}", "ref": f"{entity}@{version}", "entity": entity,
-                  "version": version, "data": item}  # fmt: skip
+        effect = {
+            "effect": f"{kind}.applied",
+            "key": f"{entity}@{version}",
+            "ref": f"{entity}@{version}",
+            "entity": entity,
+            "version": version,
+            "data": item,
+        }
         amount = item.get("price") if name == "prices" else item.get("quantity")
         if amount is not None:
             effect["amount"] = str(amount)
@@ -134,7 +148,12 @@ class StoreFleet(Emulator):
         store = call.params[0]
         counted = {name: len(self.held[store, name]) for name in KINDS}
         return answer(
-            {"store": store, "name": self.sites[store].name, "held": counted, "sales_waiting": self.tills.waiting(store)}
+            {
+                "store": store,
+                "name": self.sites[store].name,
+                "held": counted,
+                "sales_waiting": self.tills.waiting(store),
+            }
         )
 
     # --- life -------------------------------------------------------------------------------------------------------

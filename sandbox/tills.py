@@ -94,8 +94,12 @@ class Tills:
             raise BadControl(f"no store {store}")
         if bool(order.get("drop")) == bool(order.get("url")):
             raise BadControl("sell needs either drop (a directory) or url (an intake)")
-        way = Way(int(order.get("batch", 20)), Path(order["drop"]) if order.get("drop") else None, order.get("url"),
-                  tuple((order.get("headers") or {}).items()))  # fmt: skip
+        way = Way(
+            int(order.get("batch", 20)),
+            Path(order["drop"]) if order.get("drop") else None,
+            order.get("url"),
+            tuple((order.get("headers") or {}).items()),
+        )
         day = str(order.get("day") or DAY.isoformat())
         keys: list[str] = []
         for one in stores:

@@ -46,9 +46,10 @@ def _start() -> None:
 
 
 def _state_of_migrations() -> str:
-    """A digest over every migration file of our rooms and the locked packages, whose migrations run as well."""
+    """A digest over the migrations of our rooms, the SQL that they apply, and the locked packages, which migrate too."""
     digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
-    for file in sorted(f for room in ROOMS for f in (ROOT / room / "migrations").glob("*.py")):
+    applied = (f for room in ROOMS for kind in ("migrations/*.py", "sql/**/*.sql") for f in (ROOT / room).glob(kind))
+    for file in sorted(applied):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -81,9 +82,9 @@ def _keep(state: Path, kept: Path) -> None:
         draft.rename(kept)
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)
-    for old in sorted((f for f in kept.parent.iterdir() if not f.name.startswith("draft-")), key=lambda f: f.stat().st_mtime)[
-        :-4
-    ]:
+    for old in sorted(
+        (f for f in kept.parent.iterdir() if not f.name.startswith("draft-")), key=lambda f: f.stat().st_mtime
+    )[:-4]:
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -91,5 +92,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ and not (os.environ.get("DATABASE_URL
     _start()
 elif worker := os.environ.get("PYTEST_XDIST_WORKER", ""):
     server, _, _ = os.environ["REDIS_URL"].rpartition("/")
-    os.environ["REDIS_URL"] = f"{server}/{int(worker.removeprefix('gw') or 0) + 1}"  # a worker's cache is its own to clear
+    os.environ["REDIS_URL"] = (
+        f"{server}/{int(worker.removeprefix('gw') or 0) + 1}"  # a worker's cache is its own to clear
+    )
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")

@@ -67,8 +67,25 @@ class ApiList(CatalogView, generics.ListAPIView):  # type: ignore[type-arg]
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return ApiSearch.objects.none()
-        columns = ("api_id", "slug", "name", "purpose", "domain", "team", "layer", "style", "tier", "data_class", "system", "restricted", "judged",
-                   "versions", "consumers", "calls", "changed_at")  # fmt: skip
+        columns = (
+            "api_id",
+            "slug",
+            "name",
+            "purpose",
+            "domain",
+            "team",
+            "layer",
+            "style",
+            "tier",
+            "data_class",
+            "system",
+            "restricted",
+            "judged",
+            "versions",
+            "consumers",
+            "calls",
+            "changed_at",
+        )
         return ApiSearch.objects.filter(permissions.seen_by(self.viewer)).values(*columns)
 
     @extend_schema(operation_id="apis_list", tags=["catalog"], summary="List APIs")
@@ -76,17 +93,31 @@ class ApiList(CatalogView, generics.ListAPIView):  # type: ignore[type-arg]
         return super().get(request, *args, **kwargs)
 
     @extend_schema(
-        operation_id="apis_register", tags=["catalog"], summary="Register an API with its first contract, as a draft",
-        request=shapes.ApiCreateSerializer, responses={201: shapes.ApiSerializer}, filters=False,
-        examples=[OpenApiExample("Gift card", value=_EXAMPLE, request_only=True)])  # fmt: skip
+        operation_id="apis_register",
+        tags=["catalog"],
+        summary="Register an API with its first contract, as a draft",
+        request=shapes.ApiCreateSerializer,
+        responses={201: shapes.ApiSerializer},
+        filters=False,
+        examples=[OpenApiExample("Gift card", value=_EXAMPLE, request_only=True)],
+    )
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.ApiCreateSerializer)
         content, file_name = content_of(data)
         values = {
-            k: v for k, v in data.items() if k not in ("slug", "label", "entities", "content", "content_base64", "file_name")
+            k: v
+            for k, v in data.items()
+            if k not in ("slug", "label", "entities", "content", "content_base64", "file_name")
         }
-        registration.register(actor=self.person, content=content, file_name=file_name, slug=data["slug"], label=data["label"],
-                              entities=[dict(e) for e in data.get("entities", [])], **values)  # fmt: skip
+        registration.register(
+            actor=self.person,
+            content=content,
+            file_name=file_name,
+            slug=data["slug"],
+            label=data["label"],
+            entities=[dict(e) for e in data.get("entities", [])],
+            **values,
+        )
         body = representation(apis.find(data["slug"], viewer=self.viewer), viewer=self.viewer)
         return Response(body, status=201, headers={"Location": f"/api/v1/apis/{data['slug']}", "ETag": etag_of(body)})
 
@@ -97,9 +128,20 @@ class ApiDetail(CatalogView):
         return conditional(request, representation(apis.find(slug, viewer=self.viewer), viewer=self.viewer))
 
     @extend_schema(
-        operation_id="apis_change", tags=["catalog"], summary="Change an API's own facts", request=shapes.ApiWriteSerializer,
-        responses=shapes.ApiSerializer, parameters=[IF_MATCH],
-        examples=[OpenApiExample("Another purpose", value={"purpose": "One price for one item, one store, one moment."}, request_only=True)])  # fmt: skip
+        operation_id="apis_change",
+        tags=["catalog"],
+        summary="Change an API's own facts",
+        request=shapes.ApiWriteSerializer,
+        responses=shapes.ApiSerializer,
+        parameters=[IF_MATCH],
+        examples=[
+            OpenApiExample(
+                "Another purpose",
+                value={"purpose": "One price for one item, one store, one moment."},
+                request_only=True,
+            )
+        ],
+    )
     def patch(self, request: Request, slug: str) -> Response:
         data = self.validated(shapes.ApiWriteSerializer)
         _change(slug, data, request, self.viewer, self.person)
@@ -124,9 +166,19 @@ class ApiBulk(CatalogView):
     """Up to 500 changes in one call. Each line succeeds or fails by itself; the answer has the status of each."""
 
     @extend_schema(
-        operation_id="apis_change_many", tags=["catalog"], summary="Change many APIs", request=shapes.ApiBulkSerializer,
+        operation_id="apis_change_many",
+        tags=["catalog"],
+        summary="Change many APIs",
+        request=shapes.ApiBulkSerializer,
         responses={207: shapes.BulkAnswerSerializer},
-        examples=[OpenApiExample("Two owners", value={"items": [{"slug": "adyen-checkout", "owner_team": "payments", "tier": 0}]}, request_only=True)])  # fmt: skip
+        examples=[
+            OpenApiExample(
+                "Two owners",
+                value={"items": [{"slug": "adyen-checkout", "owner_team": "payments", "tier": 0}]},
+                request_only=True,
+            )
+        ],
+    )
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.ApiBulkSerializer)
         lines = []
@@ -154,9 +206,17 @@ class ApiEnforcement(CatalogView):
     """The dated switch of imported APIs from reporting to enforcing; architects only, and never later than said before."""
 
     @extend_schema(
-        operation_id="apis_enforce", tags=["catalog"], summary="Date the switch to enforcing", request=shapes.EnforcementSerializer,
+        operation_id="apis_enforce",
+        tags=["catalog"],
+        summary="Date the switch to enforcing",
+        request=shapes.EnforcementSerializer,
         responses=shapes.EnforcedSerializer,
-        examples=[OpenApiExample("Two", value={"slugs": ["adyen-checkout", "klaviyo"], "at": "2027-04-01T00:00:00Z"}, request_only=True)])  # fmt: skip
+        examples=[
+            OpenApiExample(
+                "Two", value={"slugs": ["adyen-checkout", "klaviyo"], "at": "2027-04-01T00:00:00Z"}, request_only=True
+            )
+        ],
+    )
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.EnforcementSerializer)
         return Response({"enforced": api_changes.enforce_from(data["slugs"], at=data["at"], actor=self.person)})

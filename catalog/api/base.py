@@ -19,9 +19,12 @@ from kernel.models import User
 from kernel.viewer import Viewer
 
 IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, required=True,
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
     description="ETag of what you read; without it the answer is 428, with another than the present one 412; `*` means whatever is there",
-)  # fmt: skip
+)
 
 
 class ConditionMissing(DomainError):
@@ -86,7 +89,11 @@ def require_match(request: Request, present: str) -> None:
             {"etag": present},
         )
     if "*" not in tags(wanted) and present not in tags(wanted):
-        raise Stale("request.stale", "It has changed since you read it. Read it again and repeat your change.", {"etag": present})
+        raise Stale(
+            "request.stale",
+            "It has changed since you read it. Read it again and repeat your change.",
+            {"etag": present},
+        )
 
 
 def conditional(request: Request, body: Any, *, headers: dict[str, str] | None = None) -> Response:
@@ -112,6 +119,8 @@ def content_of(data: dict[str, Any]) -> tuple[bytes, str]:
             return base64.b64decode(data["content_base64"], validate=True), data.get("file_name", "")
         except (binascii.Error, ValueError):
             raise Invalid(
-                "contract.base64", "This is not base64.", {"findings": [finding("/content_base64", "Not base64 (RFC 4648).")]}
+                "contract.base64",
+                "This is not base64.",
+                {"findings": [finding("/content_base64", "Not base64 (RFC 4648).")]},
             ) from None
     return data.get("content", "").encode(), data.get("file_name", "")

@@ -52,8 +52,14 @@ class CampaignList(CatalogView, generics.ListAPIView):  # type: ignore[type-arg]
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
-    @extend_schema(operation_id="campaigns_begin", tags=["catalog"], summary="Begin a campaign", request=CampaignSerializer,
-                   responses={201: CampaignSerializer}, examples=[OpenApiExample("Owners", value=_EXAMPLE, request_only=True)])  # fmt: skip
+    @extend_schema(
+        operation_id="campaigns_begin",
+        tags=["catalog"],
+        summary="Begin a campaign",
+        request=CampaignSerializer,
+        responses={201: CampaignSerializer},
+        examples=[OpenApiExample("Owners", value=_EXAMPLE, request_only=True)],
+    )
     def post(self, request: Request) -> Response:
         made = campaigns.begin(actor=self.person, **self.validated(CampaignSerializer))
         body = _body(made)
@@ -61,16 +67,24 @@ class CampaignList(CatalogView, generics.ListAPIView):  # type: ignore[type-arg]
 
 
 class CampaignDetail(CatalogView):
-    @extend_schema(operation_id="campaigns_read", tags=["catalog"], summary="One campaign", responses=CampaignSerializer)
+    @extend_schema(
+        operation_id="campaigns_read", tags=["catalog"], summary="One campaign", responses=CampaignSerializer
+    )
     def get(self, request: Request, key: str) -> Response:
         found = Campaign.objects.select_related("owner_team").filter(key=key).first()
         if found is None:
             raise NotFound("campaign.unknown", f"There is no campaign {key!r}.")
         return conditional(request, _body(found))
 
-    @extend_schema(operation_id="campaigns_change", tags=["catalog"], summary="Change, end or go on with a campaign", request=CampaignChangeSerializer,
-                   responses=CampaignSerializer, parameters=[IF_MATCH],
-                   examples=[OpenApiExample("Later", value={"due_on": "2027-09-30"}, request_only=True)])  # fmt: skip
+    @extend_schema(
+        operation_id="campaigns_change",
+        tags=["catalog"],
+        summary="Change, end or go on with a campaign",
+        request=CampaignChangeSerializer,
+        responses=CampaignSerializer,
+        parameters=[IF_MATCH],
+        examples=[OpenApiExample("Later", value={"due_on": "2027-09-30"}, request_only=True)],
+    )
     def patch(self, request: Request, key: str) -> Response:
         data = self.validated(CampaignChangeSerializer, partial=True)
         row = campaigns.change(

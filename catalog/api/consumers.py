@@ -28,9 +28,20 @@ class ApplicationList(CatalogView, generics.ListAPIView):  # type: ignore[type-a
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
-    @extend_schema(operation_id="applications_add", tags=["catalog"], summary="Register an application of an own team",
-                   request=shapes.ApplicationSerializer, responses={201: shapes.ApplicationSerializer},
-                   examples=[OpenApiExample("Till", value={"key": "self-checkout", "name": "Self-checkout", "team": "store-systems"}, request_only=True)])  # fmt: skip
+    @extend_schema(
+        operation_id="applications_add",
+        tags=["catalog"],
+        summary="Register an application of an own team",
+        request=shapes.ApplicationSerializer,
+        responses={201: shapes.ApplicationSerializer},
+        examples=[
+            OpenApiExample(
+                "Till",
+                value={"key": "self-checkout", "name": "Self-checkout", "team": "store-systems"},
+                request_only=True,
+            )
+        ],
+    )
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.ApplicationSerializer)
         try:
@@ -49,13 +60,22 @@ class ApplicationDetail(CatalogView):
         return found
 
     @extend_schema(
-        operation_id="applications_read", tags=["catalog"], summary="One application", responses=shapes.ApplicationSerializer
+        operation_id="applications_read",
+        tags=["catalog"],
+        summary="One application",
+        responses=shapes.ApplicationSerializer,
     )
     def get(self, request: Request, key: str) -> Response:
         return conditional(request, dict(shapes.ApplicationSerializer(self._find(key)).data))
 
-    @extend_schema(operation_id="applications_change", tags=["catalog"], summary="Change an application", request=shapes.ApplicationSerializer,
-                   responses=shapes.ApplicationSerializer, parameters=[IF_MATCH])  # fmt: skip
+    @extend_schema(
+        operation_id="applications_change",
+        tags=["catalog"],
+        summary="Change an application",
+        request=shapes.ApplicationSerializer,
+        responses=shapes.ApplicationSerializer,
+        parameters=[IF_MATCH],
+    )
     def patch(self, request: Request, key: str) -> Response:
         data = self.validated(shapes.ApplicationSerializer, partial=True)
         data.pop("key", None)
@@ -85,24 +105,47 @@ class SubscriptionList(CatalogView, generics.ListAPIView):  # type: ignore[type-
             "application", "version__api", "environment", "moves_to"
         )
 
-    @extend_schema(operation_id="subscriptions_list", tags=["catalog"], summary="Subscriptions of APIs that the caller may see")
+    @extend_schema(
+        operation_id="subscriptions_list", tags=["catalog"], summary="Subscriptions of APIs that the caller may see"
+    )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
-    @extend_schema(operation_id="subscriptions_apply", tags=["catalog"], summary="Apply for a version in an environment", filters=False,
-                   request=shapes.SubscribeSerializer, responses={201: shapes.SubscriptionSerializer},
-                   examples=[OpenApiExample("Self-checkout", value={"application": "self-checkout", "version": "price-api@v3", "environment": "production",
-                                                                     "justification": "Prices on the till"}, request_only=True)])  # fmt: skip
+    @extend_schema(
+        operation_id="subscriptions_apply",
+        tags=["catalog"],
+        summary="Apply for a version in an environment",
+        filters=False,
+        request=shapes.SubscribeSerializer,
+        responses={201: shapes.SubscriptionSerializer},
+        examples=[
+            OpenApiExample(
+                "Self-checkout",
+                value={
+                    "application": "self-checkout",
+                    "version": "price-api@v3",
+                    "environment": "production",
+                    "justification": "Prices on the till",
+                },
+                request_only=True,
+            )
+        ],
+    )
     def post(self, request: Request) -> Response:
         made = subscriptions.apply(actor=self.person, **self.validated(shapes.SubscribeSerializer))
         return Response(
-            shapes.SubscriptionSerializer(made).data, status=201, headers={"Location": f"/api/v1/subscriptions/{made.pk}"}
+            shapes.SubscriptionSerializer(made).data,
+            status=201,
+            headers={"Location": f"/api/v1/subscriptions/{made.pk}"},
         )
 
 
 class SubscriptionDetail(CatalogView):
     @extend_schema(
-        operation_id="subscriptions_read", tags=["catalog"], summary="One subscription", responses=shapes.SubscriptionSerializer
+        operation_id="subscriptions_read",
+        tags=["catalog"],
+        summary="One subscription",
+        responses=shapes.SubscriptionSerializer,
     )
     def get(self, request: Request, subscription_id: int) -> Response:
         return conditional(request, dict(shapes.SubscriptionSerializer(_visible(subscription_id, self)).data))
@@ -111,27 +154,45 @@ class SubscriptionDetail(CatalogView):
 class SubscriptionDecision(CatalogView):
     """People of the owner team decide; who asked never does."""
 
-    @extend_schema(operation_id="subscriptions_decide", tags=["catalog"], summary="Approve or refuse", request=shapes.DecisionSerializer,
-                   responses=shapes.SubscriptionSerializer,
-                   examples=[OpenApiExample("Yes", value={"decision": "approve", "valid_until": "2027-12-31T00:00:00Z"}, request_only=True)])  # fmt: skip
+    @extend_schema(
+        operation_id="subscriptions_decide",
+        tags=["catalog"],
+        summary="Approve or refuse",
+        request=shapes.DecisionSerializer,
+        responses=shapes.SubscriptionSerializer,
+        examples=[
+            OpenApiExample(
+                "Yes", value={"decision": "approve", "valid_until": "2027-12-31T00:00:00Z"}, request_only=True
+            )
+        ],
+    )
     def post(self, request: Request, subscription_id: int) -> Response:
         _visible(subscription_id, self)
         data = self.validated(shapes.DecisionSerializer)
         if data["decision"] == "approve":
-            row = subscriptions.approve(subscription_id, actor=self.person, valid_until=data["valid_until"], note=data["note"])
+            row = subscriptions.approve(
+                subscription_id, actor=self.person, valid_until=data["valid_until"], note=data["note"]
+            )
         else:
             row = subscriptions.refuse(subscription_id, actor=self.person, note=data["note"])
         return Response(shapes.SubscriptionSerializer(row).data)
 
 
 class SubscriptionEnd(CatalogView):
-    @extend_schema(operation_id="subscriptions_end", tags=["catalog"], summary="End an own subscription", request=shapes.ReasonSerializer,
-                   responses=shapes.SubscriptionSerializer)  # fmt: skip
+    @extend_schema(
+        operation_id="subscriptions_end",
+        tags=["catalog"],
+        summary="End an own subscription",
+        request=shapes.ReasonSerializer,
+        responses=shapes.SubscriptionSerializer,
+    )
     def post(self, request: Request, subscription_id: int) -> Response:
         _visible(subscription_id, self)
         data = self.validated(shapes.ReasonSerializer)
         return Response(
-            shapes.SubscriptionSerializer(subscriptions.end(subscription_id, actor=self.person, note=data["reason"])).data
+            shapes.SubscriptionSerializer(
+                subscriptions.end(subscription_id, actor=self.person, note=data["reason"])
+            ).data
         )  # type: ignore[arg-type]
 
 
@@ -139,9 +200,15 @@ class SubscriptionMove(CatalogView):
     """The dated migration of a consumer, said by its team or by the owner of the API. A retirement waits for every live consumer
     whose day has not come, or who was seen after it."""
 
-    @extend_schema(operation_id="subscriptions_move", tags=["catalog"], summary="Say where a consumer goes, and when", request=shapes.MoveSerializer,
-                   responses=shapes.SubscriptionSerializer, parameters=[IF_MATCH],
-                   examples=[OpenApiExample("To v3", value={"moves_to": "v3", "moves_on": "2027-03-31"}, request_only=True)])  # fmt: skip
+    @extend_schema(
+        operation_id="subscriptions_move",
+        tags=["catalog"],
+        summary="Say where a consumer goes, and when",
+        request=shapes.MoveSerializer,
+        responses=shapes.SubscriptionSerializer,
+        parameters=[IF_MATCH],
+        examples=[OpenApiExample("To v3", value={"moves_to": "v3", "moves_on": "2027-03-31"}, request_only=True)],
+    )
     def put(self, request: Request, subscription_id: int) -> Response:
         _visible(subscription_id, self)
         data = self.validated(shapes.MoveSerializer)
@@ -166,11 +233,32 @@ class UsageReports(CatalogView):
     scopes = {"POST": "usage:write"}
 
     @extend_schema(
-        operation_id="usage_report", tags=["catalog"], summary="Report who called what", request=shapes.UsageSerializer,
+        operation_id="usage_report",
+        tags=["catalog"],
+        summary="Report who called what",
+        request=shapes.UsageSerializer,
         responses={202: shapes.ReceiptSerializer},
-        examples=[OpenApiExample("A day", request_only=True, value={"batch_id": "gateway-2026-11-22", "rows": [
-            {"application": "self-checkout", "version": "price-api@v2", "environment": "production", "day": "2026-11-22", "calls": 91244, "errors": 12,
-             "p95_ms": 88}]})])  # fmt: skip
+        examples=[
+            OpenApiExample(
+                "A day",
+                request_only=True,
+                value={
+                    "batch_id": "gateway-2026-11-22",
+                    "rows": [
+                        {
+                            "application": "self-checkout",
+                            "version": "price-api@v2",
+                            "environment": "production",
+                            "day": "2026-11-22",
+                            "calls": 91244,
+                            "errors": 12,
+                            "p95_ms": 88,
+                        }
+                    ],
+                },
+            )
+        ],
+    )
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.UsageSerializer)
         receipt = usage.report(actor=self.person, batch_id=data["batch_id"], rows=[_plain(row) for row in data["rows"]])

@@ -28,25 +28,47 @@ class Search(CatalogView):
     """The browse page as data: the same parameters, the same counts."""
 
     @extend_schema(
-        operation_id="search", tags=["catalog"], summary="Search with facets", responses=shapes.SearchSerializer,
-        parameters=[OpenApiParameter("q", str), *(OpenApiParameter(f, str, many=True) for f in FACETS), OpenApiParameter("sort", str, enum=list(criteria_of.SORTS)),
-                    OpenApiParameter("page", int)])  # fmt: skip
+        operation_id="search",
+        tags=["catalog"],
+        summary="Search with facets",
+        responses=shapes.SearchSerializer,
+        parameters=[
+            OpenApiParameter("q", str),
+            *(OpenApiParameter(f, str, many=True) for f in FACETS),
+            OpenApiParameter("sort", str, enum=list(criteria_of.SORTS)),
+            OpenApiParameter("page", int),
+        ],
+    )
     def get(self, request: Request) -> Response:
         given = request.query_params
         criteria = criteria_of.criteria(given.dict(), {k: given.getlist(k) for k in given})
         found = search.browse(criteria, viewer=self.viewer)
-        body = {"total": found.total, "page": criteria.page, "pages": found.pages, "loose": found.loose, "corrected": found.understood.corrected,
-                "facets": {k: [{"value": v, "count": n} for v, n in counts] for k, counts in found.facets.items()}, "results": found.rows}  # fmt: skip
+        body = {
+            "total": found.total,
+            "page": criteria.page,
+            "pages": found.pages,
+            "loose": found.loose,
+            "corrected": found.understood.corrected,
+            "facets": {k: [{"value": v, "count": n} for v, n in counts] for k, counts in found.facets.items()},
+            "results": found.rows,
+        }
         return Response(shapes.SearchSerializer(body).data)
 
 
 class SystemsOfRecord(CatalogView):
-    @extend_schema(operation_id="systems_of_record", tags=["catalog"], summary="Who is right about what, at a time",
-                   responses=shapes.BoundarySerializer(many=True), parameters=[OpenApiParameter("at", datetime), OpenApiParameter("entity", str)])  # fmt: skip
+    @extend_schema(
+        operation_id="systems_of_record",
+        tags=["catalog"],
+        summary="Who is right about what, at a time",
+        responses=shapes.BoundarySerializer(many=True),
+        parameters=[OpenApiParameter("at", datetime), OpenApiParameter("entity", str)],
+    )
     def get(self, request: Request) -> Response:
         entity = request.query_params.get("entity", "")
         found = boundaries.all_at(_moment(request.query_params.get("at")))
-        return conditional(request, [dict(shapes.BoundarySerializer(b).data) for b in found if not entity or b.entity == entity])
+        return conditional(
+            request, [dict(shapes.BoundarySerializer(b).data) for b in found if not entity or b.entity == entity]
+        )
 
 
 def _moment(text: str | None) -> datetime:
@@ -56,17 +78,23 @@ def _moment(text: str | None) -> datetime:
         made = datetime.fromisoformat(text.replace(" ", "+"))
         return made.astimezone(UTC) if made.tzinfo else made.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise Invalid("request.at", "A moment in ISO 8601.", {"findings": [finding("/at", "2026-11-23T18:00:00Z")]}) from None
+        raise Invalid(
+            "request.at", "A moment in ISO 8601.", {"findings": [finding("/at", "2026-11-23T18:00:00Z")]}
+        ) from None
 
 
 class Systems(CatalogView):
-    @extend_schema(operation_id="systems_list", tags=["catalog"], summary="Systems", responses=shapes.SystemSerializer(many=True))
+    @extend_schema(
+        operation_id="systems_list", tags=["catalog"], summary="Systems", responses=shapes.SystemSerializer(many=True)
+    )
     def get(self, request: Request) -> Response:
         return conditional(request, [dict(shapes.SystemSerializer(s).data) for s in systems.all_systems()])
 
 
 class Teams(CatalogView):
-    @extend_schema(operation_id="teams_list", tags=["catalog"], summary="Teams", responses=shapes.TeamSerializer(many=True))
+    @extend_schema(
+        operation_id="teams_list", tags=["catalog"], summary="Teams", responses=shapes.TeamSerializer(many=True)
+    )
     def get(self, request: Request) -> Response:
         return conditional(request, [dict(shapes.TeamSerializer(t).data) for t in teams.all_teams()])
 
@@ -88,9 +116,14 @@ class DependencyList(CatalogView, generics.ListAPIView):  # type: ignore[type-ar
 
 
 class ApiDependencies(CatalogView):
-    @extend_schema(operation_id="dependencies_state", tags=["catalog"], summary="State that an API needs something", request=shapes.DependencyWriteSerializer,
-                   responses={201: shapes.DependencySerializer},
-                   examples=[OpenApiExample("On an API", value={"needs": "base-price", "criticality": "hard"}, request_only=True)])  # fmt: skip
+    @extend_schema(
+        operation_id="dependencies_state",
+        tags=["catalog"],
+        summary="State that an API needs something",
+        request=shapes.DependencyWriteSerializer,
+        responses={201: shapes.DependencySerializer},
+        examples=[OpenApiExample("On an API", value={"needs": "base-price", "criticality": "hard"}, request_only=True)],
+    )
     def post(self, request: Request, slug: str) -> Response:
         apis.find(slug, viewer=self.viewer)
         row = api_changes.add_dependency(slug, actor=self.person, **self.validated(shapes.DependencyWriteSerializer))
@@ -99,7 +132,10 @@ class ApiDependencies(CatalogView):
 
 class DependencyDetail(CatalogView):
     @extend_schema(
-        operation_id="dependencies_read", tags=["catalog"], summary="One dependency", responses=shapes.DependencySerializer
+        operation_id="dependencies_read",
+        tags=["catalog"],
+        summary="One dependency",
+        responses=shapes.DependencySerializer,
     )
     def get(self, request: Request, dependency_id: int) -> Response:
         rows = Dependency.objects.filter(api__in=permissions.visible(self.viewer)).select_related(
@@ -131,7 +167,10 @@ class ApiScorecard(CatalogView):
     """Advice, never the gate."""
 
     @extend_schema(
-        operation_id="apis_scorecard", tags=["catalog"], summary="Scorecard of an API", responses=shapes.ScorecardSerializer
+        operation_id="apis_scorecard",
+        tags=["catalog"],
+        summary="Scorecard of an API",
+        responses=shapes.ScorecardSerializer,
     )
     def get(self, request: Request, slug: str) -> Response:
         api = apis.find(slug, viewer=self.viewer)
@@ -143,14 +182,28 @@ class Imports(CatalogView):
     while the first is open, is answered with the same import."""
 
     @extend_schema(
-        operation_id="imports_run", tags=["catalog"], summary="Import files of an estate", request=shapes.ImportSerializer,
+        operation_id="imports_run",
+        tags=["catalog"],
+        summary="Import files of an estate",
+        request=shapes.ImportSerializer,
         responses={202: shapes.ImportRunSerializer},
-        examples=[OpenApiExample("Dry", value={"dry_run": True, "files": [{"name": "adyen/checkout-v72.json", "content": "{}"}]}, request_only=True)])  # fmt: skip
+        examples=[
+            OpenApiExample(
+                "Dry",
+                value={"dry_run": True, "files": [{"name": "adyen/checkout-v72.json", "content": "{}"}]},
+                request_only=True,
+            )
+        ],
+    )
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.ImportSerializer)
         sources = [Source(f["name"], f["content"].encode()) for f in data["files"]]
         run = importing.ask(
-            sources, actor=self.person, source="API", dry_run=data["dry_run"], defaults={"owner_team": data["owner_team"]}
+            sources,
+            actor=self.person,
+            source="API",
+            dry_run=data["dry_run"],
+            defaults={"owner_team": data["owner_team"]},
         )
         return Response(_run(run), status=202, headers={"Location": f"/api/v1/imports/{run.pk}", "Retry-After": "2"})
 
@@ -173,6 +226,26 @@ class ImportDetail(CatalogView):
 
 
 def _run(run: ImportRun) -> dict[str, Any]:
-    body: dict[str, Any] = dict(shapes.ImportRunSerializer({**{f: getattr(run, f) for f in ("id", "source", "dry_run", "state", "total", "done", "created_at",
-                                "started_at", "finished_at", "error")}, "rows": run.rows.all()[:5000]}).data)  # fmt: skip
+    body: dict[str, Any] = dict(
+        shapes.ImportRunSerializer(
+            {
+                **{
+                    f: getattr(run, f)
+                    for f in (
+                        "id",
+                        "source",
+                        "dry_run",
+                        "state",
+                        "total",
+                        "done",
+                        "created_at",
+                        "started_at",
+                        "finished_at",
+                        "error",
+                    )
+                },
+                "rows": run.rows.all()[:5000],
+            }
+        ).data
+    )
     return body

@@ -28,7 +28,9 @@ class ApiFilter(django_filters.FilterSet):
     tier = Keys(lookup_expr="in")
     data_class = Keys(lookup_expr="in")
     system = Keys(lookup_expr="in")
-    state = django_filters.CharFilter(method="has_state", max_length=10, help_text="APIs with at least one version in this state")
+    state = django_filters.CharFilter(
+        method="has_state", max_length=10, help_text="APIs with at least one version in this state"
+    )
     judged = django_filters.BooleanFilter()
 
     class Meta:

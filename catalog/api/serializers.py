@@ -70,7 +70,11 @@ class ContentSerializer(serializers.Serializer[Any]):
     """A contract: its text, or its bytes in base64."""
 
     content = serializers.CharField(
-        required=False, trim_whitespace=False, allow_blank=True, max_length=10 * 1024 * 1024, help_text="JSON, YAML or XML"
+        required=False,
+        trim_whitespace=False,
+        allow_blank=True,
+        max_length=10 * 1024 * 1024,
+        help_text="JSON, YAML or XML",
     )
     content_base64 = serializers.CharField(required=False, allow_blank=True, max_length=14 * 1024 * 1024)
     file_name = PlainText(max_length=255, required=False, allow_blank=True, default="")
@@ -298,7 +302,9 @@ class MoveSerializer(serializers.Serializer[Any]):
         default="",
         help_text="Label of a published version of the same API; empty: it stops",
     )
-    moves_on = serializers.DateField(allow_null=True, help_text="The day by which it has moved; null takes the plan back")
+    moves_on = serializers.DateField(
+        allow_null=True, help_text="The day by which it has moved; null takes the plan back"
+    )
 
 
 class DecisionSerializer(serializers.Serializer[Any]):

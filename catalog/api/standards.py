@@ -94,7 +94,9 @@ def _answer(request: Request, body: bytes, media_type: str) -> HttpResponse:
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     wanted = request.headers.get("If-None-Match", "")
     response = (
-        HttpResponse(status=304) if tag in tags(wanted) or wanted.strip() == "*" else HttpResponse(body, content_type=media_type)
+        HttpResponse(status=304)
+        if tag in tags(wanted) or wanted.strip() == "*"
+        else HttpResponse(body, content_type=media_type)
     )
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "private, no-cache"

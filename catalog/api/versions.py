@@ -47,10 +47,16 @@ def representation(facts: VersionFacts) -> dict[str, Any]:
     if facts.successor_reference:
         slug, label = versions.split_reference(facts.successor_reference)
         links.append({"rel": "successor-version", "href": absolute(f"/api/v1/apis/{slug}/versions/{label}")})
-    body: dict[str, Any] = shapes.VersionSerializer({
-        **asdict(facts),
-        "judged": facts.judged, "predecessor": facts.predecessor_reference, "successor": facts.successor_reference, "endpoints": endpoints, "links": links,
-    }).data  # fmt: skip
+    body: dict[str, Any] = shapes.VersionSerializer(
+        {
+            **asdict(facts),
+            "judged": facts.judged,
+            "predecessor": facts.predecessor_reference,
+            "successor": facts.successor_reference,
+            "endpoints": endpoints,
+            "links": links,
+        }
+    ).data
     return dict(body)
 
 
@@ -72,14 +78,27 @@ class VersionList(CatalogView):
         return conditional(request, [representation(f) for f in reversed(versions.of_api(slug)) if f.reference in seen])
 
     @extend_schema(
-        operation_id="versions_add", tags=["catalog"], summary="Add a version, as a draft", request=shapes.VersionCreateSerializer,
-        responses={201: shapes.VersionSerializer}, examples=[OpenApiExample("v3", value=_CONTRACT, request_only=True)])  # fmt: skip
+        operation_id="versions_add",
+        tags=["catalog"],
+        summary="Add a version, as a draft",
+        request=shapes.VersionCreateSerializer,
+        responses={201: shapes.VersionSerializer},
+        examples=[OpenApiExample("v3", value=_CONTRACT, request_only=True)],
+    )
     def post(self, request: Request, slug: str) -> Response:
         apis.find(slug, viewer=self.viewer)
         data = self.validated(shapes.VersionCreateSerializer)
         content, file_name = content_of(data)
-        facts = registration.add_version(actor=self.person, slug=slug, content=content, file_name=file_name, label=data["label"],
-                                         predecessor=data["predecessor"], released_on=data["released_on"], notes=data["notes"])  # fmt: skip
+        facts = registration.add_version(
+            actor=self.person,
+            slug=slug,
+            content=content,
+            file_name=file_name,
+            label=data["label"],
+            predecessor=data["predecessor"],
+            released_on=data["released_on"],
+            notes=data["notes"],
+        )
         body = representation(facts)
         return Response(
             body, status=201, headers={"Location": f"/api/v1/apis/{slug}/versions/{facts.label}", "ETag": etag_of(body)}
@@ -89,15 +108,21 @@ class VersionList(CatalogView):
 class VersionDetail(CatalogView):
     """Deprecation (RFC 9745), Sunset (RFC 8594) and Link headers say the same dates as the body."""
 
-    @extend_schema(operation_id="versions_read", tags=["catalog"], summary="One version", responses=shapes.VersionSerializer)
+    @extend_schema(
+        operation_id="versions_read", tags=["catalog"], summary="One version", responses=shapes.VersionSerializer
+    )
     def get(self, request: Request, slug: str, label: str) -> Response:
         facts = find(slug, label, viewer=self.viewer)
         return conditional(request, representation(facts), headers=headers_of(facts))
 
 
 class VersionContract(CatalogView):
-    @extend_schema(operation_id="versions_contract", tags=["catalog"], summary="The contract in its original bytes",
-                   responses={(200, "*/*"): OpenApiTypes.BINARY, 304: None})  # fmt: skip
+    @extend_schema(
+        operation_id="versions_contract",
+        tags=["catalog"],
+        summary="The contract in its original bytes",
+        responses={(200, "*/*"): OpenApiTypes.BINARY, 304: None},
+    )
     def get(self, request: Request, slug: str, label: str) -> HttpResponse:
         facts = find(slug, label, viewer=self.viewer)
         if facts.contract_digest is None:
@@ -105,10 +130,16 @@ class VersionContract(CatalogView):
         return _bytes(request, facts.contract_digest, headers_of(facts))
 
     @extend_schema(
-        operation_id="versions_revise_contract", tags=["catalog"], summary="Another contract for a version", request=shapes.ContentSerializer,
+        operation_id="versions_revise_contract",
+        tags=["catalog"],
+        summary="Another contract for a version",
+        request=shapes.ContentSerializer,
         responses=shapes.VersionSerializer,
         parameters=[IF_MATCH],
-        examples=[OpenApiExample("Corrected", value={k: v for k, v in _CONTRACT.items() if k != "label"}, request_only=True)])  # fmt: skip
+        examples=[
+            OpenApiExample("Corrected", value={k: v for k, v in _CONTRACT.items() if k != "label"}, request_only=True)
+        ],
+    )
     def put(self, request: Request, slug: str, label: str) -> Response:
         facts = find(slug, label, viewer=self.viewer)
         data = self.validated(shapes.ContentSerializer)
@@ -125,8 +156,13 @@ class VersionContract(CatalogView):
 
 
 class VersionWithdraw(CatalogView):
-    @extend_schema(operation_id="versions_withdraw", tags=["catalog"], summary="Withdraw a version that was never decided",
-                   request=shapes.ReasonSerializer, responses=shapes.VersionSerializer)  # fmt: skip
+    @extend_schema(
+        operation_id="versions_withdraw",
+        tags=["catalog"],
+        summary="Withdraw a version that was never decided",
+        request=shapes.ReasonSerializer,
+        responses=shapes.VersionSerializer,
+    )
     def post(self, request: Request, slug: str, label: str) -> Response:
         facts = find(slug, label, viewer=self.viewer)
         data = self.validated(shapes.ReasonSerializer)
@@ -136,22 +172,38 @@ class VersionWithdraw(CatalogView):
 
 
 class VersionEndpoints(CatalogView):
-    @extend_schema(operation_id="versions_endpoint", tags=["catalog"], summary="Say where a version answers", request=shapes.EndpointSerializer,
-                   responses=shapes.VersionSerializer, parameters=[IF_MATCH])  # fmt: skip
+    @extend_schema(
+        operation_id="versions_endpoint",
+        tags=["catalog"],
+        summary="Say where a version answers",
+        request=shapes.EndpointSerializer,
+        responses=shapes.VersionSerializer,
+        parameters=[IF_MATCH],
+    )
     def put(self, request: Request, slug: str, label: str) -> Response:
         facts = find(slug, label, viewer=self.viewer)
         data = self.validated(shapes.EndpointSerializer)
         api_changes.set_endpoint(
-            facts.reference, environment=data["environment"], url=data["url"], actor=self.person,
-            check=lambda present: require_match(request, _tag(present.pk)))  # fmt: skip
+            facts.reference,
+            environment=data["environment"],
+            url=data["url"],
+            actor=self.person,
+            check=lambda present: require_match(request, _tag(present.pk)),
+        )
         body = representation(versions.facts(facts.id))
         return Response(body, headers={"ETag": etag_of(body)})
 
 
 class VersionComparison(CatalogView):
     @extend_schema(
-        operation_id="versions_compare", tags=["catalog"], summary="Compare with another version", responses=shapes.ComparisonSerializer,
-        parameters=[OpenApiParameter("with", str, description="Label of the older version; the one before when left out")])  # fmt: skip
+        operation_id="versions_compare",
+        tags=["catalog"],
+        summary="Compare with another version",
+        responses=shapes.ComparisonSerializer,
+        parameters=[
+            OpenApiParameter("with", str, description="Label of the older version; the one before when left out")
+        ],
+    )
     def get(self, request: Request, slug: str, label: str) -> Response:
         facts = find(slug, label, viewer=self.viewer)
         other = (
@@ -160,25 +212,38 @@ class VersionComparison(CatalogView):
             else versions.neighbour_before(facts.id)
         )
         if other is None or other.contract_digest is None or facts.contract_digest is None:
-            raise NotFound("version.no_neighbour", f"{facts.reference} has no other version with a contract to be compared with.")
+            raise NotFound(
+                "version.no_neighbour", f"{facts.reference} has no other version with a contract to be compared with."
+            )
         found = contracts.compare(other.contract_digest, facts.contract_digest, as_of=clock.now().date())
         return conditional(request, dict(shapes.ComparisonSerializer(found).data))
 
 
 class VersionConsumers(CatalogView):
-    @extend_schema(operation_id="versions_consumers", tags=["catalog"], summary="Who uses this version", responses=shapes.ConsumerSerializer(many=True),
-                   parameters=[OpenApiParameter("environment", str)])  # fmt: skip
+    @extend_schema(
+        operation_id="versions_consumers",
+        tags=["catalog"],
+        summary="Who uses this version",
+        responses=shapes.ConsumerSerializer(many=True),
+        parameters=[OpenApiParameter("environment", str)],
+    )
     def get(self, request: Request, slug: str, label: str) -> Response:
         facts = find(slug, label, viewer=self.viewer)
         environment = request.query_params.get("environment", "").replace("\x00", "") or None
-        return Response(shapes.ConsumerSerializer(consumers.of_version(facts.id, environment=environment), many=True).data)
+        return Response(
+            shapes.ConsumerSerializer(consumers.of_version(facts.id, environment=environment), many=True).data
+        )
 
 
 class ContractBytes(CatalogView):
     """A contract by its digest; the digest is the entity tag, and what has a digest never changes."""
 
-    @extend_schema(operation_id="contracts_read", tags=["catalog"], summary="A contract in its original bytes",
-                   responses={(200, "*/*"): OpenApiTypes.BINARY, 304: None})  # fmt: skip
+    @extend_schema(
+        operation_id="contracts_read",
+        tags=["catalog"],
+        summary="A contract in its original bytes",
+        responses={(200, "*/*"): OpenApiTypes.BINARY, 304: None},
+    )
     def get(self, request: Request, digest: str) -> HttpResponse:
         if not apis.may_see_contract(digest, viewer=self.viewer):
             raise NotFound("contract.unknown", "There is no contract with this digest, or you may not see it.")
@@ -207,8 +272,16 @@ class ContractReading(CatalogView):
 
     scopes = {"POST": "catalog:read"}
 
-    @extend_schema(operation_id="contracts_propose", tags=["catalog"], summary="Read a contract", request=shapes.ContentSerializer,
-                   responses=shapes.ReadingSerializer, examples=[OpenApiExample("Price", value={"content": _CONTRACT["content"]}, request_only=True)])  # fmt: skip
+    @extend_schema(
+        operation_id="contracts_propose",
+        tags=["catalog"],
+        summary="Read a contract",
+        request=shapes.ContentSerializer,
+        responses=shapes.ReadingSerializer,
+        examples=[OpenApiExample("Price", value={"content": _CONTRACT["content"]}, request_only=True)],
+    )
     def post(self, request: Request) -> Response:
         content, file_name = content_of(self.validated(shapes.ContentSerializer))
-        return Response(shapes.ReadingSerializer(registration.propose(content, file_name=file_name, viewer=self.viewer)).data)
+        return Response(
+            shapes.ReadingSerializer(registration.propose(content, file_name=file_name, viewer=self.viewer)).data
+        )

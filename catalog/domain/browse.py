@@ -65,7 +65,9 @@ def criteria(get: Mapping[str, str], getlist: Mapping[str, Iterable[str]]) -> Cr
     q = " ".join(get.get("q", "").replace("\x00", " ").split())[:200]
     chosen: dict[str, tuple[str, ...]] = {}
     for name in FACETS:
-        values = tuple(dict.fromkeys(v for v in getlist.get(name, ()) if v and len(v) <= 60 and "\x00" not in v))[:MAX_CHOSEN]
+        values = tuple(dict.fromkeys(v for v in getlist.get(name, ()) if v and len(v) <= 60 and "\x00" not in v))[
+            :MAX_CHOSEN
+        ]
         if values:
             chosen[name] = values
     sort = get.get("sort", "")

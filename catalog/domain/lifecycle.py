@@ -84,4 +84,6 @@ def require_dates(
             {"findings": [finding("/sunset_at", f"At least {notice_days} days after the deprecation.")]},
         )
     if earlier is not None and sunset_at < earlier:
-        raise Conflict("version.sunset_earlier", f"The sunset {earlier:%d %b %Y} was promised; {sunset_at:%d %b %Y} is earlier.")
+        raise Conflict(
+            "version.sunset_earlier", f"The sunset {earlier:%d %b %Y} was promised; {sunset_at:%d %b %Y} is earlier."
+        )

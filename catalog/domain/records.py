@@ -21,7 +21,9 @@ def is_partial(boundary: BoundaryFacts, asked: Sequence[str | None]) -> bool:
     return any(have is not None and have != want for have, want in zip(_place(boundary), asked, strict=True))
 
 
-def sole_system(boundaries: Sequence[BoundaryFacts], asked: Sequence[str | None], known: Sequence[Sequence[str]]) -> str | None:
+def sole_system(
+    boundaries: Sequence[BoundaryFacts], asked: Sequence[str | None], known: Sequence[Sequence[str]]
+) -> str | None:
     """The key of the one system that is right about everything that was asked, or None.
 
     `asked` is (attribute group, banner, region, channel), None where the question is about all of them; `known` holds the
@@ -42,7 +44,9 @@ def sole_system(boundaries: Sequence[BoundaryFacts], asked: Sequence[str | None]
         if points > MAX_POINTS:
             return None
         for point in product(*axes):
-            if not any(all(have is None or have == want for have, want in zip(place, point, strict=True)) for place in places):
+            if not any(
+                all(have is None or have == want for have, want in zip(place, point, strict=True)) for place in places
+            ):
                 return None
     return systems.pop()
 
@@ -53,8 +57,12 @@ def overlaps(first: BoundaryFacts, second: BoundaryFacts) -> bool:
         return False
     if any(a is not None and b is not None and a != b for a, b in zip(_place(first), _place(second), strict=True)):
         return False
-    starts_late = second.valid_until is not None and first.valid_from is not None and first.valid_from >= second.valid_until
-    ends_early = first.valid_until is not None and second.valid_from is not None and first.valid_until <= second.valid_from
+    starts_late = (
+        second.valid_until is not None and first.valid_from is not None and first.valid_from >= second.valid_until
+    )
+    ends_early = (
+        first.valid_until is not None and second.valid_from is not None and first.valid_until <= second.valid_from
+    )
     return not (starts_late or ends_early)
 
 

@@ -54,14 +54,30 @@ def score(facts: Mapping[str, Any]) -> Scorecard:
         ("purpose", len(facts["purpose"].split()) >= 4, f"{len(facts['purpose'].split())} words"),
         ("contract", problems == 0 if live else None, f"{problems} problem(s) noticed" if live else "no live version"),
         ("entities", facts["entities"] > 0, f"{facts['entities']} named"),
-        ("record", not unrecorded if facts["entities"] else None, f"without a record: {', '.join(unrecorded)}" if unrecorded else "all have one"),
+        (
+            "record",
+            not unrecorded if facts["entities"] else None,
+            f"without a record: {', '.join(unrecorded)}" if unrecorded else "all have one",
+        ),
         ("tier", facts["tier"] is not None, "not stated" if facts["tier"] is None else f"tier {facts['tier']}"),
         ("data_class", bool(facts["data_class"]), facts["data_class"] or "not stated"),
         ("judged", facts["unjudged"] == 0 if live else None, f"{facts['unjudged']} imported without a decision"),
-        ("successor", not deprecated if facts["deprecated"] else None, f"missing on {', '.join(deprecated)}" if deprecated else "all say where to go"),
-        ("degraded", bool(facts["if_it_fails"]) if facts["tier"] in (0, 1) else None, "said" if facts["if_it_fails"] else "not said"),
-        ("measured", facts["calls"] is not None if live else None, "never reported" if facts["calls"] is None else f"{facts['calls']:,} calls"),
-    )  # fmt: skip
+        (
+            "successor",
+            not deprecated if facts["deprecated"] else None,
+            f"missing on {', '.join(deprecated)}" if deprecated else "all say where to go",
+        ),
+        (
+            "degraded",
+            bool(facts["if_it_fails"]) if facts["tier"] in (0, 1) else None,
+            "said" if facts["if_it_fails"] else "not said",
+        ),
+        (
+            "measured",
+            facts["calls"] is not None if live else None,
+            "never reported" if facts["calls"] is None else f"{facts['calls']:,} calls",
+        ),
+    )
     return Scorecard(facts["slug"], tuple(Point(key, POINTS[key], holds, fact) for key, holds, fact in rows))
 
 

@@ -33,7 +33,9 @@ def parts(tree: dict[str, Any]) -> dict[tuple[str, ...], Any]:
     """A document cut at its named things: components/schemas/Price, paths//orders, info …"""
     found: dict[tuple[str, ...], Any] = {}
     for key, value in tree.items():
-        if key in ("paths", "channels", "operations", "webhooks", "$defs", "definitions", "messages") and isinstance(value, dict):
+        if key in ("paths", "channels", "operations", "webhooks", "$defs", "definitions", "messages") and isinstance(
+            value, dict
+        ):
             found |= {(key, name): item for name, item in value.items()}
         elif key == "components" and isinstance(value, dict):
             for section, items in value.items():
@@ -78,7 +80,9 @@ class _Plain(yaml.CSafeDumper):
 
 def _part(old: list[str], new: list[str]) -> Iterator[TextLine]:
     matcher = (
-        SequenceMatcher(None, old, new, autojunk=False) if len(old) * len(new) < 4_000_000 else SequenceMatcher(None, old, new)
+        SequenceMatcher(None, old, new, autojunk=False)
+        if len(old) * len(new) < 4_000_000
+        else SequenceMatcher(None, old, new)
     )
     first = True
     for group in matcher.get_grouped_opcodes(AROUND):

@@ -53,7 +53,9 @@ def read(level: int, name: str, rules: Mapping[str, Any]) -> TierFacts:
         found.append(finding("/rules/retry", "An object."))
         retry = {}
     if found:
-        raise Invalid("tier.rules", f"The rules of tier {level} cannot be read: {len(found)} finding(s).", {"findings": found})
+        raise Invalid(
+            "tier.rules", f"The rules of tier {level} cannot be read: {len(found)} finding(s).", {"findings": found}
+        )
     return TierFacts(
         level=level,
         name=name,

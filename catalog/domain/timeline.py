@@ -59,7 +59,9 @@ def chart(lives: Sequence[Life], *, now: datetime) -> Chart | None:
     begun = [life for life in lives if life.begin is not None]
     if not begun:
         return None
-    moments = [m for life in begun for m in (life.begin, life.deprecated_at, life.sunset_at, life.retired_at) if m] + [now]
+    moments = [m for life in begun for m in (life.begin, life.deprecated_at, life.sunset_at, life.retired_at) if m] + [
+        now
+    ]
     first = min(moments)
     start = datetime(first.year, 1, 1, tzinfo=UTC)
     end = max(*moments, start) + timedelta(days=90)
@@ -86,7 +88,13 @@ def chart(lives: Sequence[Life], *, now: datetime) -> Chart | None:
     bottom = 30 + len(begun) * _ROW
     words.append(Word(f"{at(now):.2f}%", bottom + 18, "today", strong=True, anchor="middle"))
     return Chart(
-        bottom + 24, bottom, grid, f"{at(now):.2f}%", tuple(bars), tuple(words), "Life of the versions. " + ". ".join(said) + "."
+        bottom + 24,
+        bottom,
+        grid,
+        f"{at(now):.2f}%",
+        tuple(bars),
+        tuple(words),
+        "Life of the versions. " + ". ".join(said) + ".",
     )
 
 
@@ -104,7 +112,10 @@ def _bars(life: Life, y: int, at: object, now: datetime, end: datetime) -> list[
     if life.state in (lifecycle.DRAFT, lifecycle.IN_REVIEW, lifecycle.APPROVED):
         return [bar(begin, last, "accent", True)]
     if life.deprecated_at is not None:
-        return [bar(begin, max(begin, life.deprecated_at), "ok"), bar(max(begin, life.deprecated_at), last, "wait", True)]
+        return [
+            bar(begin, max(begin, life.deprecated_at), "ok"),
+            bar(max(begin, life.deprecated_at), last, "wait", True),
+        ]
     return [bar(begin, max(begin, now), "ok"), bar(max(begin, now), last, "ok", True)]
 
 

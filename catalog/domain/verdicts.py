@@ -52,13 +52,23 @@ class Group:
         return tones.quiet("nothing")
 
 
-_SECTIONS: Final = {"schemas": "Schemas", "parameters": "Parameters", "responses": "Answers", "requestBodies": "Request bodies", "headers": "Headers",
-                    "messages": "Messages", "securitySchemes": "Security"}  # fmt: skip
+_SECTIONS: Final = {
+    "schemas": "Schemas",
+    "parameters": "Parameters",
+    "responses": "Answers",
+    "requestBodies": "Request bodies",
+    "headers": "Headers",
+    "messages": "Messages",
+    "securitySchemes": "Security",
+}
 
 
 def place_of(pointer: str) -> tuple[str, str]:
     """(section, name) that a pointer of the source lies in: ("Schemas", "Price"), ("Operations", "GET /orders"), …"""
-    tokens = [t.replace("~1", "/").replace("~0", "~") for t in pointer.partition("#")[2 if "#" in pointer else 0].split("/")[1:]]
+    tokens = [
+        t.replace("~1", "/").replace("~0", "~")
+        for t in pointer.partition("#")[2 if "#" in pointer else 0].split("/")[1:]
+    ]
     if len(tokens) >= 3 and tokens[0] == "components":
         return _SECTIONS.get(tokens[1], tokens[1]), tokens[2]
     if len(tokens) >= 2 and tokens[0] in ("definitions", "$defs"):

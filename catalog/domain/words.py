@@ -13,7 +13,9 @@ _NOT_WORD: Final = re.compile(r"[^0-9A-Za-zÀ-ɏͰ-ӿ]+")
 LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")
 SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,99}\Z")
 RESERVED: Final = frozenset({"bulk", "enforcement", "add", "begin"})
-_NOISE: Final = frozenset({"api", "apis", "rest", "service", "services", "openapi", "specification", "the", "for", "of", "and"})
+_NOISE: Final = frozenset(
+    {"api", "apis", "rest", "service", "services", "openapi", "specification", "the", "for", "of", "and"}
+)
 
 
 def words(text: str) -> list[str]:

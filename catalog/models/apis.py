@@ -38,7 +38,9 @@ class Contract(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        constraints = [models.CheckConstraint(condition=Q(digest__regex=r"^sha256:[0-9a-f]{64}$"), name="contract_digest_form")]
+        constraints = [
+            models.CheckConstraint(condition=Q(digest__regex=r"^sha256:[0-9a-f]{64}$"), name="contract_digest_form")
+        ]
         triggers = [never_changed("contract")]
 
     def __str__(self) -> str:
@@ -110,7 +112,9 @@ class Api(models.Model):
     enforced_from = models.DateTimeField(
         null=True, blank=True, help_text="From here on the gate blocks instead of reporting; set for imported APIs"
     )
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(db_default=Now())
     retired_at = models.DateTimeField(null=True, blank=True)
 
@@ -143,7 +147,9 @@ class ApiEntity(models.Model):
 
     api = models.ForeignKey(Api, on_delete=models.CASCADE, related_name="entity_uses")
     entity = models.ForeignKey(BusinessEntity, on_delete=models.PROTECT, related_name="uses")
-    attribute_group = models.ForeignKey(AttributeGroup, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    attribute_group = models.ForeignKey(
+        AttributeGroup, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     access = models.CharField(max_length=20, choices=Access.choices)
 
     class Meta:
@@ -152,7 +158,7 @@ class ApiEntity(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["api", "entity", "attribute_group", "access"], nulls_distinct=False, name="api_entity_once"
-            ),
+            )
         ]
 
     def __str__(self) -> str:
@@ -216,14 +222,18 @@ class ApiVersion(models.Model):
     successor = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     migration_guide = models.TextField(blank=True)
     notes = models.TextField(blank=True)
-    released_on = models.DateField(null=True, blank=True, help_text="The day that the publisher gives; orders imported versions")
+    released_on = models.DateField(
+        null=True, blank=True, help_text="The day that the publisher gives; orders imported versions"
+    )
     position = models.PositiveIntegerField(default=0, help_text="Order of the versions of one API, oldest first")
     published_at = models.DateTimeField(null=True, blank=True)
     deprecated_at = models.DateTimeField(null=True, blank=True)
     sunset_at = models.DateTimeField(null=True, blank=True)
     retired_at = models.DateTimeField(null=True, blank=True)
     approval_id = models.BigIntegerField(null=True, blank=True, help_text="The approval behind the last gated move")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -244,9 +254,12 @@ class ApiVersion(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="deprecated") | Q(deprecated_at__isnull=False), name="deprecated_has_a_date"
             ),
-            models.CheckConstraint(condition=~Q(state="retired") | Q(retired_at__isnull=False), name="retired_has_a_date"),
             models.CheckConstraint(
-                condition=~Q(state__in=["published", "deprecated"]) | Q(contract__isnull=False), name="published_has_a_contract"
+                condition=~Q(state="retired") | Q(retired_at__isnull=False), name="retired_has_a_date"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["published", "deprecated"]) | Q(contract__isnull=False),
+                name="published_has_a_contract",
             ),
         ]
         indexes = [models.Index(fields=["sunset_at"], name="version_by_sunset", condition=Q(sunset_at__isnull=False))]
@@ -276,8 +289,12 @@ class ContractRevision(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["version"], condition=Q(adopted_at=None, dropped_at=None), name="one_open_revision"),
-            models.CheckConstraint(condition=Q(adopted_at=None) | Q(approval_id__isnull=False), name="adopted_with_approval"),
+            models.UniqueConstraint(
+                fields=["version"], condition=Q(adopted_at=None, dropped_at=None), name="one_open_revision"
+            ),
+            models.CheckConstraint(
+                condition=Q(adopted_at=None) | Q(approval_id__isnull=False), name="adopted_with_approval"
+            ),
         ]
         triggers = [never_deleted("revision")]
 

@@ -43,9 +43,13 @@ class Subscription(models.Model):
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=10, choices=State.choices, default=State.REQUESTED)
     justification = models.TextField(blank=True)
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     requested_at = models.DateTimeField(db_default=Now())
-    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     decided_at = models.DateTimeField(null=True, blank=True)
     decision_note = models.TextField(blank=True)
     valid_from = models.DateTimeField(null=True, blank=True)
@@ -54,7 +58,12 @@ class Subscription(models.Model):
         null=True, blank=True, help_text="The day on which this consumer has promised to be on the successor"
     )
     moves_to = models.ForeignKey(
-        ApiVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="The version that it moves to"
+        ApiVersion,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The version that it moves to",
     )
     last_seen_at = models.DateTimeField(null=True, blank=True)
 
@@ -80,7 +89,9 @@ class Subscription(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["version", "environment"], name="subscription_by_version", condition=Q(state__in=["requested", "active"])
+                fields=["version", "environment"],
+                name="subscription_by_version",
+                condition=Q(state__in=["requested", "active"]),
             )
         ]
         triggers = [never_deleted("subscription")]
@@ -101,7 +112,9 @@ class UsageBatch(models.Model):
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "usage batches"
-        constraints = [models.UniqueConstraint(fields=["reporter", "batch_id"], nulls_distinct=False, name="usage_batch_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["reporter", "batch_id"], nulls_distinct=False, name="usage_batch_once")
+        ]
 
     def __str__(self) -> str:
         return self.batch_id
@@ -117,7 +130,9 @@ class UsageDay(models.Model):
     calls = models.BigIntegerField(default=0)
     errors = models.BigIntegerField(default=0)
     p95_ms = models.PositiveIntegerField(null=True, blank=True)
-    staleness_s = models.PositiveIntegerField(null=True, blank=True, help_text="Age of the oldest data that was answered with")
+    staleness_s = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Age of the oldest data that was answered with"
+    )
     outage_s = models.PositiveIntegerField(null=True, blank=True, help_text="The longest time without a good answer")
     last_seen_at = models.DateTimeField()
 

@@ -16,7 +16,9 @@ class Dependency(models.Model):
 
     api = models.ForeignKey(Api, on_delete=models.CASCADE, related_name="dependencies")
     target_api = models.ForeignKey(Api, null=True, blank=True, on_delete=models.PROTECT, related_name="dependents")
-    target_system = models.ForeignKey(System, null=True, blank=True, on_delete=models.PROTECT, related_name="dependents")
+    target_system = models.ForeignKey(
+        System, null=True, blank=True, on_delete=models.PROTECT, related_name="dependents"
+    )
     criticality = models.CharField(max_length=4, choices=Criticality.choices, default=Criticality.HARD)
     degraded_mode = models.CharField(max_length=300, blank=True)
 
@@ -25,10 +27,13 @@ class Dependency(models.Model):
         verbose_name_plural = "dependencies"
         constraints = [
             models.CheckConstraint(
-                condition=Q(target_api=None, target_system__isnull=False) | Q(target_api__isnull=False, target_system=None),
+                condition=Q(target_api=None, target_system__isnull=False)
+                | Q(target_api__isnull=False, target_system=None),
                 name="dependency_has_one_target",
             ),
-            models.CheckConstraint(condition=Q(target_api=None) | ~Q(target_api=F("api")), name="dependency_not_on_itself"),
+            models.CheckConstraint(
+                condition=Q(target_api=None) | ~Q(target_api=F("api")), name="dependency_not_on_itself"
+            ),
             models.UniqueConstraint(fields=["api", "target_api"], name="dependency_once_per_api"),
             models.UniqueConstraint(fields=["api", "target_system"], name="dependency_once_per_system"),
         ]

@@ -140,9 +140,14 @@ class Boundary(models.Model):
         ]
         triggers = [
             never_deleted("boundary"),
-            pgtrigger.Trigger(name="boundary_history", operation=pgtrigger.Update, when=pgtrigger.Before, func=_MOVE_ONLY_ENDS),
             pgtrigger.Trigger(
-                name="boundary_belongs", operation=pgtrigger.Insert | pgtrigger.Update, when=pgtrigger.Before, func=_BELONGS
+                name="boundary_history", operation=pgtrigger.Update, when=pgtrigger.Before, func=_MOVE_ONLY_ENDS
+            ),
+            pgtrigger.Trigger(
+                name="boundary_belongs",
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                when=pgtrigger.Before,
+                func=_BELONGS,
             ),
         ]
 

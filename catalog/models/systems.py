@@ -34,7 +34,9 @@ class System(models.Model):
     name = models.CharField(max_length=120)
     vendor = models.CharField(max_length=120, blank=True)
     kind = models.CharField(
-        max_length=40, blank=True, help_text="erp, pos, loyalty, commerce, wms, payment, pricing, tax, fraud, crm, marketing, oms"
+        max_length=40,
+        blank=True,
+        help_text="erp, pos, loyalty, commerce, wms, payment, pricing, tax, fraud, crm, marketing, oms",
     )
     deployment = models.CharField(max_length=12, choices=Deployment.choices, blank=True)
     network_zone = models.CharField(max_length=60, blank=True)
@@ -61,7 +63,9 @@ class SystemEndpoint(models.Model):
 
     class Meta:
         ordering = ["system", "environment"]
-        constraints = [models.UniqueConstraint(fields=["system", "environment"], name="one_endpoint_per_system_and_environment")]
+        constraints = [
+            models.UniqueConstraint(fields=["system", "environment"], name="one_endpoint_per_system_and_environment")
+        ]
 
     def __str__(self) -> str:
         return f"{self.system_id} in {self.environment_id}: {self.base_url}"

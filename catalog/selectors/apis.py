@@ -104,7 +104,9 @@ def versions_of(api: Api, *, viewer: Viewer) -> list[VersionLine]:
         .select_related("successor__api")
         .defer("notes")
         .order_by("position", "id")
-        .extra(select={"format": "select c.format from catalog_contract c where c.digest = catalog_apiversion.contract_id"})
+        .extra(
+            select={"format": "select c.format from catalog_contract c where c.digest = catalog_apiversion.contract_id"}
+        )
     )
     if not sees_drafts(viewer, api):
         rows = [r for r in rows if r.state != lifecycle.DRAFT]
@@ -121,13 +123,27 @@ def versions_of(api: Api, *, viewer: Viewer) -> list[VersionLine]:
 
 def _line(api: Api, row: Any, previous: ApiVersion | None) -> VersionLine:
     return VersionLine(
-        id=row.pk, label=row.label, reference=f"{api.slug}@{row.label}", state=row.state, tone=lifecycle.tone(row.state),
-        digest=row.contract_id, format=row.format or "", origin=row.origin, judged=row.origin != "imported" or row.approval_id is not None,
-        published_at=row.published_at, created_at=row.created_at, deprecated_at=row.deprecated_at, sunset_at=row.sunset_at,
-        retired_at=row.retired_at, successor=str(row.successor) if row.successor else "",
-        successor_label=row.successor.label if row.successor else "", migration_guide=row.migration_guide, released_on=row.released_on,
-        previous_digest=previous.contract_id if previous else None, previous_label=previous.label if previous else "",
-    )  # fmt: skip
+        id=row.pk,
+        label=row.label,
+        reference=f"{api.slug}@{row.label}",
+        state=row.state,
+        tone=lifecycle.tone(row.state),
+        digest=row.contract_id,
+        format=row.format or "",
+        origin=row.origin,
+        judged=row.origin != "imported" or row.approval_id is not None,
+        published_at=row.published_at,
+        created_at=row.created_at,
+        deprecated_at=row.deprecated_at,
+        sunset_at=row.sunset_at,
+        retired_at=row.retired_at,
+        successor=str(row.successor) if row.successor else "",
+        successor_label=row.successor.label if row.successor else "",
+        migration_guide=row.migration_guide,
+        released_on=row.released_on,
+        previous_digest=previous.contract_id if previous else None,
+        previous_label=previous.label if previous else "",
+    )
 
 
 def head_tones(lines: Iterable[VersionLine]) -> list[Tone]:
@@ -173,7 +189,9 @@ def records_of(api: Api) -> list[RecordLine]:
             lines.append(RecordLine(name, group, use.get_access_display().lower(), "", "", None))
         for found in matching:
             where = ", ".join(found.scope.values()) or "everywhere"
-            lines.append(RecordLine(name, group, use.get_access_display().lower(), found.system.name, where, found.valid_from))
+            lines.append(
+                RecordLine(name, group, use.get_access_display().lower(), found.system.name, where, found.valid_from)
+            )
     return lines
 
 
@@ -195,11 +213,25 @@ def measures_of(api: Api) -> tuple[list[Measure], int | None]:
     lines = []
     if tier.availability is not None:
         share = (Decimal(100) * (calls - errors) / calls).quantize(Decimal("0.001")) if calls else None
-        lines.append(Measure("Availability", f"{tier.availability} %", f"{share} %" if share is not None else "unknown",
-                             None if share is None else share >= tier.availability, "" if calls else "nobody reported usage"))  # fmt: skip
+        lines.append(
+            Measure(
+                "Availability",
+                f"{tier.availability} %",
+                f"{share} %" if share is not None else "unknown",
+                None if share is None else share >= tier.availability,
+                "" if calls else "nobody reported usage",
+            )
+        )
     if tier.p95_ms is not None:
-        lines.append(Measure("Answer time, p95", f"≤ {tier.p95_ms} ms", f"{p95} ms" if p95 is not None else "unknown",
-                             None if p95 is None else p95 <= tier.p95_ms, "the worst day counts" if p95 is not None else "nobody reported answer times"))  # fmt: skip
+        lines.append(
+            Measure(
+                "Answer time, p95",
+                f"≤ {tier.p95_ms} ms",
+                f"{p95} ms" if p95 is not None else "unknown",
+                None if p95 is None else p95 <= tier.p95_ms,
+                "the worst day counts" if p95 is not None else "nobody reported answer times",
+            )
+        )
     if tier.max_staleness_s is not None:
         lines.append(_worst("Staleness", tier.max_staleness_s, staleness, "no report carries staleness_s"))
     if tier.rto_s is not None:
@@ -240,12 +272,16 @@ def endpoints_of(version_id: int) -> list[tuple[str, str]]:
 
 def contract_of(digest: str) -> Contract | None:
     """The stored contract without its bytes."""
-    return Contract.objects.defer("original", "canonical", "operation_words", "field_words").filter(digest=digest).first()
+    return (
+        Contract.objects.defer("original", "canonical", "operation_words", "field_words").filter(digest=digest).first()
+    )
 
 
 def may_see_contract(digest: str, *, viewer: Viewer) -> bool:
     """A contract is seen by whoever sees an API that has it, drafts by their team."""
-    rows = ApiVersion.objects.filter(contract_id=digest, api__in=permissions.visible(viewer)).select_related("api")[:200]
+    rows = ApiVersion.objects.filter(contract_id=digest, api__in=permissions.visible(viewer)).select_related("api")[
+        :200
+    ]
     return any(v.state != lifecycle.DRAFT or sees_drafts(viewer, v.api) for v in rows) or _proposed(digest, viewer)
 
 

@@ -35,7 +35,9 @@ select a.key as application_key, a.name, a.team_id, coalesce(t.key, '') as team_
 """
 
 
-def of_versions(version_ids: list[int], *, environment: str | None = None, limit: int | None = 500) -> list[ConsumerFacts]:
+def of_versions(
+    version_ids: list[int], *, environment: str | None = None, limit: int | None = 500
+) -> list[ConsumerFacts]:
     """Consumers of several versions, most calls first. `state`: active, requested, expired, ended or unsubscribed.
 
     A page may show the first `limit`; who decides by them asks for all of them, with None.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 from functools import lru_cache
 
-from catalog.contracts import compare as comparison
-from catalog.contracts.compare import DEFAULT, Comparison, Policy
-from catalog.contracts.reading import Document
+from tillgate_contracts import compare as comparison
+from tillgate_contracts.compare import DEFAULT, Comparison, Policy
+from tillgate_contracts.reading import Document
+
 from catalog.models import Contract
 from kernel.errors import NotFound
 

@@ -137,7 +137,8 @@ def picture(viewer: Viewer, *, focus: str = "", q: str = "") -> Picture:
         drawing=drawn,
         boxes=tuple((box, nodes[box.node]) for box in drawn.boxes),
         sentences=tuple(
-            (nodes[s].name, tuple(t)) for s, t in sorted(by_source.items(), key=lambda p: nodes[p[0]].name)[:MAX_SENTENCES]
+            (nodes[s].name, tuple(t))
+            for s, t in sorted(by_source.items(), key=lambda p: nodes[p[0]].name)[:MAX_SENTENCES]
         ),
         cycles=tuple(tuple(nodes[n] for n in knot) for knot in graph.cycles(edges)),
         violations=tuple((nodes[a], nodes[b]) for a, b in graph.violations(edges, layers)),

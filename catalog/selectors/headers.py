@@ -38,7 +38,9 @@ def headers_of(facts: VersionFacts) -> dict[str, str]:
         relations.append(f'<{absolute(version_path(facts.reference))}>; rel="sunset"; type="text/html"')
     if facts.successor_reference:
         slug, label = versions.split_reference(facts.successor_reference)
-        relations.append(f'<{absolute(f"/api/v1/apis/{quote(slug)}/versions/{quote(label)}")}>; rel="successor-version"')
+        relations.append(
+            f'<{absolute(f"/api/v1/apis/{quote(slug)}/versions/{quote(label)}")}>; rel="successor-version"'
+        )
     if relations:
         headers["Link"] = ", ".join(relations)
     return headers

@@ -39,7 +39,9 @@ def of_api(api: Api, *, drafts: bool, limit: int = 100) -> list[AuditEntry]:
 def recent(*, viewer: Viewer, limit: int = 50) -> list[AuditEntry]:
     """Newest first, over everything that the viewer may see. Drafts stay out: a feed is read by machines."""
     entries = list(
-        AuditEntry.objects.filter(subject_kind__in=["api", "version"], verb__startswith="catalog.").order_by("-id")[: limit * 4]
+        AuditEntry.objects.filter(subject_kind__in=["api", "version"], verb__startswith="catalog.").order_by("-id")[
+            : limit * 4
+        ]
     )
     slugs = {e.subject_id.partition("@")[0] for e in entries}
     seen = set(ApiSearch.objects.filter(permissions.seen_by(viewer), slug__in=slugs).values_list("slug", flat=True))

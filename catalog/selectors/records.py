@@ -122,7 +122,9 @@ def _row(
     at: datetime,
 ) -> Row:
     touching = [
-        b for b in facts if b.entity == entity and (b.attribute_group is None or group is None or b.attribute_group == group)
+        b
+        for b in facts
+        if b.entity == entity and (b.attribute_group is None or group is None or b.attribute_group == group)
     ]
     present = [b for b in touching if b.valid_from is None or b.valid_from <= at]
     uses: dict[str, set[str]] = {}
@@ -143,7 +145,9 @@ def _row(
 
 def _cell(system: str, own: list[BoundaryFacts], uses: set[str], several: bool, at: datetime) -> Cell:
     if own:
-        ends = next((b for b in own if b.valid_until is not None and (b.valid_from is None or b.valid_from <= at)), None)
+        ends = next(
+            (b for b in own if b.valid_until is not None and (b.valid_from is None or b.valid_from <= at)), None
+        )
         begins = next((b for b in own if b.valid_from is not None and b.valid_from > at), None)
         if begins and all(b.valid_from is not None and b.valid_from > at for b in own):
             return Cell(system, "moving", f"from {begins.valid_from:%-d %b}", "right")

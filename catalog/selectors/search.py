@@ -18,7 +18,11 @@ _COLUMN: Final = {name: name for name in FACETS} | {"state": "states"}
 # Few combinations of the short lists exist: rows are first counted by combination, and those are added up.
 _SHORT: Final = ("domain", "layer", "style", "tier", "data")
 _LONG: Final = ("system", "team", "state")
-_NAMED: Final = {"domain": ("catalog_domain", "id"), "system": ("catalog_system", "id"), "team": ("catalog_team", "group_id")}
+_NAMED: Final = {
+    "domain": ("catalog_domain", "id"),
+    "system": ("catalog_system", "id"),
+    "team": ("catalog_team", "group_id"),
+}
 _ORDER: Final = {
     "best": "rank desc, calls desc nulls last, name, api_id",
     "used": "calls desc nulls last, consumers desc, name, api_id",

@@ -22,6 +22,8 @@ def state(application_key: str, version_id: int, environment: str, at: datetime)
         for found, begin, end in decided
     ):
         return "active"
-    if any(found == "requested" for found, _, _ in rows) or any(found == "active" and begin > at for found, begin, _ in decided):
+    if any(found == "requested" for found, _, _ in rows) or any(
+        found == "active" and begin > at for found, begin, _ in decided
+    ):
         return "pending"
     return "expired" if decided else "none"

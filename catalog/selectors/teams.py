@@ -40,7 +40,9 @@ def of_user(user: Any) -> list[TeamFacts]:
 def members(group_id: int) -> list[int]:
     """Ids of the active people of a team, in stable order. Service accounts do not count: they decide nothing."""
     return list(
-        User.objects.filter(groups=group_id, is_active=True, kind=User.Kind.PERSON).order_by("id").values_list("id", flat=True)
+        User.objects.filter(groups=group_id, is_active=True, kind=User.Kind.PERSON)
+        .order_by("id")
+        .values_list("id", flat=True)
     )
 
 

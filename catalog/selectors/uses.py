@@ -69,7 +69,9 @@ def applications(*, viewer: Viewer, q: str = "", mine: bool = False) -> QuerySet
         rows = rows.filter(Q(name__icontains=q) | Q(key__icontains=q) | Q(team__name__icontains=q))
     if mine:
         rows = rows.filter(team_id__in=viewer.team_ids)
-    seen = Q(subscriptions__state__in=["active", "requested"], subscriptions__version__api__in=permissions.visible(viewer))
+    seen = Q(
+        subscriptions__state__in=["active", "requested"], subscriptions__version__api__in=permissions.visible(viewer)
+    )
     ending = seen & Q(subscriptions__version__sunset_at__isnull=False, subscriptions__moves_on=None)
     return rows.annotate(
         used=Count("subscriptions__version", filter=seen, distinct=True),

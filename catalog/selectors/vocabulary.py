@@ -69,7 +69,9 @@ def understand(q: str, *, fuzzy: bool = False) -> Understood:
     with connection.cursor() as cursor:
         cursor.execute(_WORDS, [raw])
         read = cursor.fetchall()
-    strange = {w: stem for w, stem, known, begins in read if stem and not known and (fuzzy or not begins) and len(w) > 2}
+    strange = {
+        w: stem for w, stem, known, begins in read if stem and not known and (fuzzy or not begins) and len(w) > 2
+    }
     nearest = _neighbours(strange) if strange else {}
     strict, wide = [], []
     for word, stem, known, begins in read:

@@ -16,8 +16,21 @@ from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.viewer import Viewer
 
-EDITABLE = ("name", "purpose", "domain", "owner_team", "layer", "style", "data_class", "visibility", "system", "aliases", "if_it_fails",
-            "documentation_url", "status_url")  # fmt: skip
+EDITABLE = (
+    "name",
+    "purpose",
+    "domain",
+    "owner_team",
+    "layer",
+    "style",
+    "data_class",
+    "visibility",
+    "system",
+    "aliases",
+    "if_it_fails",
+    "documentation_url",
+    "status_url",
+)
 Check = Callable[[Api], None]
 
 
@@ -47,7 +60,9 @@ def change(
         found = Findings()
         fields = lookup.api_fields({k: v for k, v in values.items() if k in EDITABLE or k == "tier"}, found)
         if "tier" in fields and api.tier_id is not None and fields["tier"] != api.tier:
-            found.add("/tier", "Changing a stated tier is a change of its own: propose it.", code="tier.needs_change_request")
+            found.add(
+                "/tier", "Changing a stated tier is a change of its own: propose it.", code="tier.needs_change_request"
+            )
         if "owner_team" in fields and fields["owner_team"] is None and api.owner_team_id is not None:
             found.add("/owner_team", "An API keeps an owner; name the team that takes over.")
         uses = lookup.entity_uses(list(entities), found) if entities is not None else None
@@ -61,7 +76,9 @@ def change(
         permissions.hand_over(api, before=owner)
         after = snapshots.of_api(api)
         if after != before:
-            audit.record(actor=actor, verb="catalog.api_changed", subject_kind="api", subject_id=slug, before=before, after=after)
+            audit.record(
+                actor=actor, verb="catalog.api_changed", subject_kind="api", subject_id=slug, before=before, after=after
+            )
             outbox.emit("catalog.api_changed", key=slug, payload={"slug": slug})
             search_index.refresh([api.pk])
     return api
@@ -115,7 +132,13 @@ def set_endpoint(
 
 
 def add_dependency(
-    slug: str, *, needs: str = "", needs_system: str = "", criticality: str = "hard", degraded_mode: str = "", actor: User
+    slug: str,
+    *,
+    needs: str = "",
+    needs_system: str = "",
+    criticality: str = "hard",
+    degraded_mode: str = "",
+    actor: User,
 ) -> Dependency:
     """`slug` needs another API or a system. A second statement about the same target changes the first."""
     with transaction.atomic():
@@ -137,9 +160,15 @@ def add_dependency(
         mode = found.text(degraded_mode, "/degraded_mode", limit=300)
         found.require_none("dependency.invalid", "The dependency cannot be taken over.")
         row, _ = Dependency.objects.update_or_create(
-            api=api, target_api=target, target_system=system, defaults={"criticality": kind, "degraded_mode": mode})  # fmt: skip
-        audit.record(actor=actor, verb="catalog.dependency_stated", subject_kind="api", subject_id=slug,
-                     after={"needs": needs or needs_system, "criticality": kind, "degraded_mode": mode})  # fmt: skip
+            api=api, target_api=target, target_system=system, defaults={"criticality": kind, "degraded_mode": mode}
+        )
+        audit.record(
+            actor=actor,
+            verb="catalog.dependency_stated",
+            subject_kind="api",
+            subject_id=slug,
+            after={"needs": needs or needs_system, "criticality": kind, "degraded_mode": mode},
+        )
     return row
 
 
@@ -162,7 +191,11 @@ def drop_dependency(dependency_id: int, *, actor: User, check: Callable[[Depende
         target = row.target_api.slug if row.target_api else row.target_system.key if row.target_system else ""
         row.delete()
         audit.record(
-            actor=actor, verb="catalog.dependency_dropped", subject_kind="api", subject_id=row.api.slug, before={"needs": target}
+            actor=actor,
+            verb="catalog.dependency_dropped",
+            subject_kind="api",
+            subject_id=row.api.slug,
+            before={"needs": target},
         )
 
 
@@ -182,6 +215,12 @@ def enforce_from(slugs: Sequence[str], *, at: Any, actor: User) -> int:
             before = {"enforced_from": api.enforced_from.isoformat() if api.enforced_from else None}
             api.enforced_from = at
             api.save(update_fields=["enforced_from"])
-            audit.record(actor=actor, verb="catalog.enforcement_dated", subject_kind="api", subject_id=api.slug, before=before,
-                         after={"enforced_from": at.isoformat() if at else None})  # fmt: skip
+            audit.record(
+                actor=actor,
+                verb="catalog.enforcement_dated",
+                subject_kind="api",
+                subject_id=api.slug,
+                before=before,
+                after={"enforced_from": at.isoformat() if at else None},
+            )
     return len(rows)

@@ -39,7 +39,9 @@ def register(*, actor: User, key: str, name: str, team: Team, description: str =
     return made
 
 
-def change(key: str, *, actor: User, values: dict[str, Any], check: Callable[[Application], None] | None = None) -> Application:
+def change(
+    key: str, *, actor: User, values: dict[str, Any], check: Callable[[Application], None] | None = None
+) -> Application:
     """Name, description or team, under the row's lock; `check` may refuse the locked row (If-Match)."""
     with transaction.atomic():
         row = Application.objects.select_for_update(of=("self",)).select_related("team").filter(key=key).first()
@@ -55,6 +57,12 @@ def change(key: str, *, actor: User, values: dict[str, Any], check: Callable[[Ap
             if name in values:
                 setattr(row, name, values[name])
         row.save(update_fields=["name", "description", "team"])
-        audit.record(actor=actor, verb="catalog.application_changed", subject_kind="application", subject_id=key, before=before,
-                     after={"name": row.name, "team": row.team.key if row.team else None})  # fmt: skip
+        audit.record(
+            actor=actor,
+            verb="catalog.application_changed",
+            subject_kind="application",
+            subject_id=key,
+            before=before,
+            after={"name": row.name, "team": row.team.key if row.team else None},
+        )
     return row

@@ -63,15 +63,34 @@ def move_boundary(
                 for piece in pieces:
                     piece.approval_id = approval_id
                     piece.save()
-                made = Boundary.objects.create(entity=row, attribute_group=group, system=to, approval_id=approval_id,
-                                               valid=TimestamptzRange(valid_from, valid_until, "[)"), **places)  # fmt: skip
+                made = Boundary.objects.create(
+                    entity=row,
+                    attribute_group=group,
+                    system=to,
+                    approval_id=approval_id,
+                    valid=TimestamptzRange(valid_from, valid_until, "[)"),
+                    **places,
+                )
         except IntegrityError as error:
             raise Conflict(
-                "boundary.overlap", f"Another system is the record for a part of {entity} from then on: {_constraint(error)}."
+                "boundary.overlap",
+                f"Another system is the record for a part of {entity} from then on: {_constraint(error)}.",
             ) from None
-        audit.record(actor=actor, verb="catalog.boundary_moved", subject_kind="entity", subject_id=entity, before=before,
-                     after={**snapshots.of_boundary(made), "approval": approval_id, "divided": [snapshots.of_boundary(p) for p in pieces]})  # fmt: skip
-        outbox.emit("catalog.boundary_moved", key=entity, payload={"boundary_id": made.pk, "entity": entity, "system": system})
+        audit.record(
+            actor=actor,
+            verb="catalog.boundary_moved",
+            subject_kind="entity",
+            subject_id=entity,
+            before=before,
+            after={
+                **snapshots.of_boundary(made),
+                "approval": approval_id,
+                "divided": [snapshots.of_boundary(p) for p in pieces],
+            },
+        )
+        outbox.emit(
+            "catalog.boundary_moved", key=entity, payload={"boundary_id": made.pk, "entity": entity, "system": system}
+        )
         search_index.refresh(Api.objects.filter(entity_uses__entity=row).values_list("pk", flat=True))
     moved = boundaries.find(made.pk)
     if moved is None:
@@ -92,11 +111,15 @@ def _close(
     for facts in boundaries.matching(entity.key, group.key if group else None, scope, at):
         boundary = Boundary.objects.select_related("entity", "system").get(pk=facts.id)
         if boundary.valid.lower is not None and boundary.valid.lower >= at:
-            raise Conflict("boundary.overlap", f"{facts.system.name} is the record from that very moment on. Choose a later one.")
+            raise Conflict(
+                "boundary.overlap", f"{facts.system.name} is the record from that very moment on. Choose a later one."
+            )
         wide = (facts.attribute_group, *(facts.scope.get(name) for name in records.DIMENSIONS))
         left = records.divided(wide, part, _known(entity))
         if len(left) > MOST_PIECES:
-            raise Conflict("boundary.too_many_parts", f"Dividing it would make {len(left)} boundaries. Move a larger part.")
+            raise Conflict(
+                "boundary.too_many_parts", f"Dividing it would make {len(left)} boundaries. Move a larger part."
+            )
         pieces += [_piece(boundary, box, at) for box in left]
         boundary.valid = TimestamptzRange(boundary.valid.lower, at, "[)")
         boundary.save(update_fields=["valid"])

@@ -64,7 +64,11 @@ def begin(*, actor: User, key: str, **values: Any) -> Campaign:
         with transaction.atomic():
             made = Campaign.objects.create(key=key, **fields)
             audit.record(
-                actor=actor, verb="catalog.campaign_begun", subject_kind="campaign", subject_id=key, after=_snapshot(made)
+                actor=actor,
+                verb="catalog.campaign_begun",
+                subject_kind="campaign",
+                subject_id=key,
+                after=_snapshot(made),
             )
     except IntegrityError:
         message = f"There is a campaign {key!r} already."

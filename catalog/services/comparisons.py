@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from catalog.contracts.compare import RULE_PACK
+from tillgate_contracts.compare import RULE_PACK
+
 from catalog.models import ContractComparison
 from catalog.selectors import contracts, versions
 from kernel import clock

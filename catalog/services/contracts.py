@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.contracts.reading import Document, read
+from tillgate_contracts.reading import Document, read
+
 from catalog.domain import words
 from catalog.models import Contract
 from kernel.errors import Invalid, finding
@@ -51,7 +52,13 @@ def store(reading: Reading) -> Contract:
     """The stored contract with this canonical form; the first upload's bytes are the original."""
     document = reading.document
     operations = [
-        {"method": o.method, "path": o.path, "id": o.operation_id, "summary": o.summary[:300], "deprecated": o.deprecated}
+        {
+            "method": o.method,
+            "path": o.path,
+            "id": o.operation_id,
+            "summary": o.summary[:300],
+            "deprecated": o.deprecated,
+        }
         for o in document.operations[:MAX_OPERATIONS]
     ]
     contract, _ = Contract.objects.get_or_create(

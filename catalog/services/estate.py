@@ -113,7 +113,9 @@ def _build(document: dict[str, Any], writer: Writer) -> None:
                     writer.found.add(f"{pointer}{each['pointer']}", each["message"], code=error.code)
             except IntegrityError as error:
                 name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
-                writer.found.add(pointer, f"The database refuses this: {name or error}.", code=name or "database.refused")
+                writer.found.add(
+                    pointer, f"The database refuses this: {name or error}.", code=name or "database.refused"
+                )
             if len(writer.found.items) > before + 200:
                 break
     writer.found.require_none(
@@ -122,8 +124,13 @@ def _build(document: dict[str, Any], writer: Writer) -> None:
     if writer.report.changed_anything:
         search_index.refresh_all() if writer.report.number("changed") else search_index.refresh(writer.touched)
     if writer.report.changed_anything:
-        audit.record(actor=writer.actor, verb="catalog.blueprint_applied", subject_kind="estate", subject_id="estate",
-                     after={o: writer.report.number(o) for o in ("created", "changed", "unchanged", "kept")})  # fmt: skip
+        audit.record(
+            actor=writer.actor,
+            verb="catalog.blueprint_applied",
+            subject_kind="estate",
+            subject_id="estate",
+            after={o: writer.report.number(o) for o in ("created", "changed", "unchanged", "kept")},
+        )
 
 
 def _items(document: dict[str, Any], section: str, found: Findings) -> list[tuple[str, dict[str, Any]]]:

@@ -119,8 +119,12 @@ def api_fields(values: dict[str, Any], found: Findings, *, base: str = "") -> di
         )
         if isinstance(tier, str) and tier:
             found.add(f"{base}/tier", f"{tier[:40]!r} is no SLA tier. One of 0, 1, 2, 3.", code="SLA_tier.unknown")
-    for key, choices, noun in (("layer", Api.Layer.choices, "layer"), ("style", Api.Style.choices, "style"),
-                               ("data_class", Api.DataClass.choices, "data class"), ("visibility", Api.Visibility.choices, "visibility")):  # fmt: skip
+    for key, choices, noun in (
+        ("layer", Api.Layer.choices, "layer"),
+        ("style", Api.Style.choices, "style"),
+        ("data_class", Api.DataClass.choices, "data class"),
+        ("visibility", Api.Visibility.choices, "visibility"),
+    ):
         if key in values:
             made[key] = found.choice(values[key], choices, f"{base}/{key}", noun=noun)
     if "visibility" in made and not made["visibility"]:
@@ -154,9 +158,14 @@ def entity_uses(values: Any, found: Findings, *, base: str = "/entities") -> lis
             continue
         group = None
         if use.get("attribute_group") not in (None, ""):
-            group = AttributeGroup.objects.filter(entity=entity, key=str(use["attribute_group"])[:60].replace("\x00", "")).first()
+            group = AttributeGroup.objects.filter(
+                entity=entity, key=str(use["attribute_group"])[:60].replace("\x00", "")
+            ).first()
             if group is None:
-                found.add(f"{at}/attribute_group", f"{entity.key} has no attribute group {str(use['attribute_group'])[:60]!r}.")
+                found.add(
+                    f"{at}/attribute_group",
+                    f"{entity.key} has no attribute group {str(use['attribute_group'])[:60]!r}.",
+                )
                 continue
         row = {"entity": entity, "attribute_group": group, "access": access}
         if row not in made:

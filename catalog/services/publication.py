@@ -10,12 +10,7 @@ from django.db import transaction
 
 from catalog.domain import lifecycle
 from catalog.domain.facts import VersionFacts
-from catalog.models import (
-    Api,
-    ApiVersion,
-    ContractRevision,
-    SlaTier,
-)
+from catalog.models import Api, ApiVersion, ContractRevision, SlaTier
 from catalog.selectors import consumers, tiers, versions
 from catalog.services import search_index, snapshots
 from catalog.services.boundary_moves import move_boundary
@@ -52,8 +47,15 @@ def _save(
     version: ApiVersion, before: dict[str, Any], *, verb: str, actor: User | None, fields: list[str], reason: str = ""
 ) -> VersionFacts:
     version.save(update_fields=fields)
-    audit.record(actor=actor, verb=f"catalog.{verb}", subject_kind="version", subject_id=str(version), before=before,
-                 after=snapshots.of_version(version), reason=reason)  # fmt: skip
+    audit.record(
+        actor=actor,
+        verb=f"catalog.{verb}",
+        subject_kind="version",
+        subject_id=str(version),
+        before=before,
+        after=snapshots.of_version(version),
+        reason=reason,
+    )
     outbox.emit(
         f"catalog.{verb}",
         key=str(version),
@@ -118,17 +120,26 @@ def publish(version_id: int, *, contract_digest: str, approval_id: int, actor: U
             version.save(update_fields=["state", "approval_id"])
         lifecycle.require_move(version.state, lifecycle.PUBLISHED, reference=str(version))
         version.state, version.published_at = lifecycle.PUBLISHED, clock.now()
-        return _save(version, before, verb="version_published", actor=actor, fields=["state", "published_at", "approval_id"])
+        return _save(
+            version, before, verb="version_published", actor=actor, fields=["state", "published_at", "approval_id"]
+        )
 
 
 def change_contract(version_id: int, *, contract_digest: str, approval_id: int, actor: User | None) -> VersionFacts:
     """The proposed revision becomes the contract of a published or deprecated version."""
     with transaction.atomic():
         version = _locked(version_id)
-        revision = ContractRevision.objects.select_for_update().filter(version=version, adopted_at=None, dropped_at=None).first()
+        revision = (
+            ContractRevision.objects.select_for_update()
+            .filter(version=version, adopted_at=None, dropped_at=None)
+            .first()
+        )
         if revision is None or revision.contract_id != contract_digest:
-            raise Conflict("version.digest_changed", f"{version} proposes another contract than the one that was approved, or none any more.",
-                           {"approved": contract_digest, "present": revision.contract_id if revision else None})  # fmt: skip
+            raise Conflict(
+                "version.digest_changed",
+                f"{version} proposes another contract than the one that was approved, or none any more.",
+                {"approved": contract_digest, "present": revision.contract_id if revision else None},
+            )
         before = snapshots.of_version(version)
         revision.adopted_at, revision.approval_id = clock.now(), approval_id
         revision.save(update_fields=["adopted_at", "approval_id"])
@@ -158,8 +169,12 @@ def deprecate(
             lifecycle.require_move(version.state, lifecycle.DEPRECATED, reference=str(version))
         begins = deprecated_at or version.deprecated_at or now
         tier = tiers.by_level(version.api.tier.level) if version.api.tier else None
-        lifecycle.require_dates(begins, sunset_at, notice_days=tier.notice_days if tier and not with_quorum else None,
-                                earlier=None if with_quorum else version.sunset_at)  # fmt: skip
+        lifecycle.require_dates(
+            begins,
+            sunset_at,
+            notice_days=tier.notice_days if tier and not with_quorum else None,
+            earlier=None if with_quorum else version.sunset_at,
+        )
         before = snapshots.of_version(version)
         if successor:
             slug, label = versions.split_reference(successor)
@@ -174,8 +189,13 @@ def deprecate(
             guide,
         )
         version.approval_id = approval_id
-        return _save(version, before, verb="version_deprecated", actor=actor,
-                     fields=["state", "deprecated_at", "sunset_at", "migration_guide", "successor", "approval_id"])  # fmt: skip
+        return _save(
+            version,
+            before,
+            verb="version_deprecated",
+            actor=actor,
+            fields=["state", "deprecated_at", "sunset_at", "migration_guide", "successor", "approval_id"],
+        )
 
 
 def retire(
@@ -191,14 +211,23 @@ def retire(
         lifecycle.require_move(version.state, lifecycle.RETIRED, reference=str(version))
         now = clock.now()
         if version.sunset_at is None or version.sunset_at > now:
-            raise Conflict("version.before_sunset", f"{version} was promised until {version.sunset_at}; it retires afterwards.")
-        left = [c for c in consumers.blocking_retirement(version_id, now) if c.application_key not in waived_applications]
+            raise Conflict(
+                "version.before_sunset", f"{version} was promised until {version.sunset_at}; it retires afterwards."
+            )
+        left = [
+            c for c in consumers.blocking_retirement(version_id, now) if c.application_key not in waived_applications
+        ]
         if left:
-            raise Conflict("version.still_used", f"{len(left)} consumer(s) still use {version}: {', '.join(c.application_key for c in left[:5])}.",
-                           {"consumers": [c.application_key for c in left]})  # fmt: skip
+            raise Conflict(
+                "version.still_used",
+                f"{len(left)} consumer(s) still use {version}: {', '.join(c.application_key for c in left[:5])}.",
+                {"consumers": [c.application_key for c in left]},
+            )
         before = snapshots.of_version(version)
         version.state, version.retired_at, version.approval_id = lifecycle.RETIRED, now, approval_id
-        return _save(version, before, verb="version_retired", actor=actor, fields=["state", "retired_at", "approval_id"])
+        return _save(
+            version, before, verb="version_retired", actor=actor, fields=["state", "retired_at", "approval_id"]
+        )
 
 
 def change_tier(slug: str, *, tier: int, approval_id: int, actor: User | None) -> None:
@@ -207,11 +236,15 @@ def change_tier(slug: str, *, tier: int, approval_id: int, actor: User | None) -
         api = Api.objects.select_for_update(of=("self",)).filter(slug=slug).first()
         row = SlaTier.objects.filter(level=tier).first()
         if api is None or row is None:
-            raise NotFound("api.unknown" if api is None else "tier.unknown", f"There is no API {slug!r} or no tier {tier}.")
+            raise NotFound(
+                "api.unknown" if api is None else "tier.unknown", f"There is no API {slug!r} or no tier {tier}."
+            )
         before = snapshots.of_api(api)
         api.tier = row
         api.save(update_fields=["tier"])
         after = {**snapshots.of_api(api), "approval": approval_id}
-        audit.record(actor=actor, verb="catalog.tier_changed", subject_kind="api", subject_id=slug, before=before, after=after)
+        audit.record(
+            actor=actor, verb="catalog.tier_changed", subject_kind="api", subject_id=slug, before=before, after=after
+        )
         outbox.emit("catalog.tier_changed", key=slug, payload={"slug": slug, "old": before["tier"], "new": tier})
         search_index.refresh([api.pk])

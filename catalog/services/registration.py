@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from tillgate_contracts.lint import lint
 
 from catalog import permissions
-from catalog.contracts.lint import lint
 from catalog.domain import hints, lifecycle, words
 from catalog.domain.facts import VersionFacts
 from catalog.models import Api, ApiEntity, ApiVersion, BusinessEntity, Contract, ContractRevision
@@ -63,11 +63,22 @@ def proposal_of(reading: Reading, *, viewer: Viewer) -> Proposal:
     title = document.title or reading.file_name.rpartition("/")[2].rpartition(".")[0]
     known = versions.by_contract(document.digest)
     known_as = known[0].reference if known and permissions.visible(viewer).filter(pk=known[0].api_id).exists() else ""
-    operations = [(o.method, " ".join((o.path, o.operation_id, o.summary, *o.tags, *o.messages))) for o in document.operations]
+    operations = [
+        (o.method, " ".join((o.path, o.operation_id, o.summary, *o.tags, *o.messages))) for o in document.operations
+    ]
     data_class, sensitive = hints.sensitive_fields(document.fields)
     slug = words.slug_of(title)
-    missing = [name for name, have in (("title", document.title), ("version", document.version_label), ("description", document.description),
-                                       ("operations", operations), ("servers", document.servers)) if not have]  # fmt: skip
+    missing = [
+        name
+        for name, have in (
+            ("title", document.title),
+            ("version", document.version_label),
+            ("description", document.description),
+            ("operations", operations),
+            ("servers", document.servers),
+        )
+        if not have
+    ]
     house = lint(document, data_class=data_class or None)
     judged = [outcome for outcome in house.outcomes if outcome.status in ("passed", "failed")]
     return Proposal(
@@ -85,7 +96,9 @@ def proposal_of(reading: Reading, *, viewer: Viewer) -> Proposal:
         fields=len(document.fields),
         servers=document.servers[:10],
         slug=slug,
-        label=words.label_for(document.version_label, digest=document.digest, today=clock.now().date(), taken=_labels(slug)),
+        label=words.label_for(
+            document.version_label, digest=document.digest, today=clock.now().date(), taken=_labels(slug)
+        ),
         style=hints.style_of(document.format),
         data_class=data_class,
         sensitive=tuple(sensitive[:20]),
@@ -102,7 +115,10 @@ def _labels(slug: str) -> set[str]:
 
 
 def _entity_names() -> dict[str, list[str]]:
-    return {key: [key, name, *aliases] for key, name, aliases in BusinessEntity.objects.values_list("key", "name", "aliases")}
+    return {
+        key: [key, name, *aliases]
+        for key, name, aliases in BusinessEntity.objects.values_list("key", "name", "aliases")
+    }
 
 
 def register(
@@ -125,22 +141,31 @@ def register(
     found = Findings()
     if not words.is_slug(slug):
         found.add("/slug", "Small letters, digits and hyphens; it begins with a letter or a digit; at most 100.")
-    label = label.strip() or words.label_for(reading.document.version_label, digest=reading.digest, today=clock.now().date())
+    label = label.strip() or words.label_for(
+        reading.document.version_label, digest=reading.digest, today=clock.now().date()
+    )
     if not words.is_label(label):
         found.add("/label", "Letters, digits, dot, plus, hyphen and underscore; at most 100.")
     values.setdefault("name", reading.document.title)
     fields = lookup.api_fields(values, found)
     uses = lookup.entity_uses(list(entities), found)
     if fields.get("owner_team") is None and not _already(found, "/owner_team"):
-        found.add("/owner_team", "Choose who answers for it. An API without an owner cannot be approved.", code="value.missing")
+        found.add(
+            "/owner_team",
+            "Choose who answers for it. An API without an owner cannot be approved.",
+            code="value.missing",
+        )
     if fields.get("tier") is None and not _already(found, "/tier"):
         found.add("/tier", "Choose an SLA tier: it decides who has to agree.", code="value.missing")
     found.require_none(
-        "registration.incomplete", f"{len(found.items)} thing(s) are missing before this can be a draft. The contract was read."
+        "registration.incomplete",
+        f"{len(found.items)} thing(s) are missing before this can be a draft. The contract was read.",
     )
     allowed = permissions.may_register(Viewer.of(actor), fields["owner_team"])
     if not allowed:
-        raise Forbidden("registration.not_your_team", allowed.reason, {"findings": [finding("/owner_team", allowed.reason)]})
+        raise Forbidden(
+            "registration.not_your_team", allowed.reason, {"findings": [finding("/owner_team", allowed.reason)]}
+        )
     try:
         with transaction.atomic():
             api = Api.objects.create(slug=slug, created_by=actor, **fields)
@@ -164,8 +189,12 @@ def _taken(error: IntegrityError, slug: str) -> Exception:
 def _keep(api: Api, reading: Reading, *, label: str, actor: User, uses: list[dict[str, Any]]) -> ApiVersion:
     permissions.hand_over(api, before=None)
     ApiEntity.objects.bulk_create(ApiEntity(api=api, **use) for use in uses)
-    version = ApiVersion.objects.create(api=api, label=label, contract=contracts.store(reading), created_by=actor, position=1)
-    audit.record(actor=actor, verb="catalog.api_registered", subject_kind="api", subject_id=api.slug, after=snapshots.of_api(api))
+    version = ApiVersion.objects.create(
+        api=api, label=label, contract=contracts.store(reading), created_by=actor, position=1
+    )
+    audit.record(
+        actor=actor, verb="catalog.api_registered", subject_kind="api", subject_id=api.slug, after=snapshots.of_api(api)
+    )
     _say_version_added(version, actor)
     return version
 
@@ -178,7 +207,9 @@ def _say_version_added(version: ApiVersion, actor: User | None) -> None:
         subject_id=str(version),
         after=snapshots.of_version(version),
     )
-    outbox.emit("catalog.version_added", key=str(version), payload={"version_id": version.pk, "digest": version.contract_id})
+    outbox.emit(
+        "catalog.version_added", key=str(version), payload={"version_id": version.pk, "digest": version.contract_id}
+    )
     search_index.refresh([version.api_id])
 
 
@@ -222,7 +253,11 @@ def add_version(
             message = "Letters, digits, dot, plus, hyphen and underscore; at most 100."
             raise Invalid("version.label", message, {"findings": [finding("/label", message)]})
         same = next(
-            (v for v in siblings if v.contract_id == reading.digest and v.state not in (lifecycle.REJECTED, lifecycle.WITHDRAWN)),
+            (
+                v
+                for v in siblings
+                if v.contract_id == reading.digest and v.state not in (lifecycle.REJECTED, lifecycle.WITHDRAWN)
+            ),
             None,
         )
         if same is not None:
@@ -252,7 +287,12 @@ def add_version(
 
 
 def revise_contract(
-    *, actor: User, reference: str, content: bytes, file_name: str = "", check: Callable[[ApiVersion], None] | None = None
+    *,
+    actor: User,
+    reference: str,
+    content: bytes,
+    file_name: str = "",
+    check: Callable[[ApiVersion], None] | None = None,
 ) -> VersionFacts:
     """Another contract for a version.
 
@@ -295,8 +335,14 @@ def _take(version: ApiVersion, contract: Contract, actor: User) -> None:
     before = snapshots.of_version(version)
     version.contract = contract
     version.save(update_fields=["contract"])
-    audit.record(actor=actor, verb="catalog.version_contract_changed", subject_kind="version", subject_id=str(version), before=before,
-                 after=snapshots.of_version(version))  # fmt: skip
+    audit.record(
+        actor=actor,
+        verb="catalog.version_contract_changed",
+        subject_kind="version",
+        subject_id=str(version),
+        before=before,
+        after=snapshots.of_version(version),
+    )
     outbox.emit(
         "catalog.version_contract_changed",
         key=str(version),
@@ -307,9 +353,17 @@ def _take(version: ApiVersion, contract: Contract, actor: User) -> None:
 def _propose_revision(version: ApiVersion, contract: Contract, actor: User) -> None:
     now = clock.now()
     ContractRevision.objects.filter(version=version, adopted_at=None, dropped_at=None).update(dropped_at=now)
-    ContractRevision.objects.create(version=version, contract=contract, replaces_id=version.contract_id, proposed_by=actor)
-    audit.record(actor=actor, verb="catalog.contract_revision_proposed", subject_kind="version", subject_id=str(version),
-                 before={"contract": version.contract_id}, after={"contract": contract.digest})  # fmt: skip
+    ContractRevision.objects.create(
+        version=version, contract=contract, replaces_id=version.contract_id, proposed_by=actor
+    )
+    audit.record(
+        actor=actor,
+        verb="catalog.contract_revision_proposed",
+        subject_kind="version",
+        subject_id=str(version),
+        before={"contract": version.contract_id},
+        after={"contract": contract.digest},
+    )
     outbox.emit(
         "catalog.contract_revision_proposed",
         key=str(version),
@@ -328,8 +382,15 @@ def withdraw(*, actor: User, reference: str, reason: str = "") -> VersionFacts:
         before = snapshots.of_version(version)
         version.state = lifecycle.WITHDRAWN
         version.save(update_fields=["state"])
-        audit.record(actor=actor, verb="catalog.version_withdrawn", subject_kind="version", subject_id=str(version), before=before,
-                     after=snapshots.of_version(version), reason=reason)  # fmt: skip
+        audit.record(
+            actor=actor,
+            verb="catalog.version_withdrawn",
+            subject_kind="version",
+            subject_id=str(version),
+            before=before,
+            after=snapshots.of_version(version),
+            reason=reason,
+        )
         outbox.emit("catalog.version_withdrawn", key=str(version), payload={"version_id": version.pk})
         search_index.refresh([version.api_id])
     return versions.facts(version.pk)

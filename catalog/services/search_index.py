@@ -113,7 +113,9 @@ def refresh(api_ids: Iterable[int]) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(_REFRESH, {"ids": ids})
-        cursor.execute(_FACETS, {"ids": ids, "states": list(STATES), **{name: list(values) for name, values in CODES.items()}})
+        cursor.execute(
+            _FACETS, {"ids": ids, "states": list(STATES), **{name: list(values) for name, values in CODES.items()}}
+        )
         cursor.execute(_WORDS, {"ids": ids})
 
 

@@ -53,12 +53,22 @@ def apply(
     if not allowed:
         raise Forbidden("subscription.not_your_application", allowed.reason)
     if what.state != lifecycle.PUBLISHED:
-        raise Conflict("subscription.version_takes_none", f"{what} is {what.state}; only a published version takes new consumers.",
-                       {"findings": [finding("/version", "Choose a published version.")]})  # fmt: skip
+        raise Conflict(
+            "subscription.version_takes_none",
+            f"{what} is {what.state}; only a published version takes new consumers.",
+            {"findings": [finding("/version", "Choose a published version.")]},
+        )
     try:
         with transaction.atomic():
-            made = Subscription.objects.create(application=who, version=what, environment=where, justification=reason, requested_by=actor,
-                                               valid_from=valid_from, valid_until=valid_until)  # fmt: skip
+            made = Subscription.objects.create(
+                application=who,
+                version=what,
+                environment=where,
+                justification=reason,
+                requested_by=actor,
+                valid_from=valid_from,
+                valid_until=valid_until,
+            )
             _say(made, "subscription_requested", actor, None)
     except IntegrityError:
         raise Conflict(
@@ -73,7 +83,12 @@ def approve(subscription_id: int, *, actor: User, valid_until: datetime | None =
         row = _for_decision(subscription_id, actor)
         before = snapshots.of_subscription(row)
         now = clock.now()
-        row.state, row.decided_by, row.decided_at, row.decision_note = Subscription.State.ACTIVE, actor, now, note[:4000]
+        row.state, row.decided_by, row.decided_at, row.decision_note = (
+            Subscription.State.ACTIVE,
+            actor,
+            now,
+            note[:4000],
+        )
         row.valid_from = max(row.valid_from or now, now)
         row.valid_until = valid_until or row.valid_until
         if row.valid_until is not None and row.valid_until <= row.valid_from:
@@ -91,7 +106,9 @@ def refuse(subscription_id: int, *, actor: User, note: str) -> Subscription:
     """The owner declines, with a reason."""
     if not note.strip():
         raise Invalid(
-            "subscription.reason", "A refusal needs a reason.", {"findings": [finding("/note", "Say why, and what would help.")]}
+            "subscription.reason",
+            "A refusal needs a reason.",
+            {"findings": [finding("/note", "Say why, and what would help.")]},
         )
     with transaction.atomic():
         row = _for_decision(subscription_id, actor)
@@ -161,7 +178,12 @@ def plan_move(
             found.add("/moves_to", "Choose another, published version of this API.")
         if moves_to and moves_on is None:
             found.add("/moves_on", "Say by which day.")
-        if target is not None and moves_on is not None and target.sunset_at is not None and target.sunset_at.date() <= moves_on:
+        if (
+            target is not None
+            and moves_on is not None
+            and target.sunset_at is not None
+            and target.sunset_at.date() <= moves_on
+        ):
             found.add("/moves_to", f"{target.label} itself ends on {target.sunset_at:%d %b %Y}.")
         if moves_on is not None and moves_on < clock.now().date() and moves_on != row.moves_on:
             found.add("/moves_on", "This day has passed.")
@@ -197,8 +219,20 @@ def _for_decision(subscription_id: int, actor: User) -> Subscription:
 
 def _say(row: Subscription, verb: str, actor: User, before: Any, *, reason: str = "") -> None:
     reference = str(row.version)
-    audit.record(actor=actor, verb=f"catalog.{verb}", subject_kind="version", subject_id=reference, before=before,
-                 after=snapshots.of_subscription(row), reason=reason)  # fmt: skip
-    payload = {"subscription_id": row.pk, "version_id": row.version_id, "application": row.application.key, "state": row.state}
+    audit.record(
+        actor=actor,
+        verb=f"catalog.{verb}",
+        subject_kind="version",
+        subject_id=reference,
+        before=before,
+        after=snapshots.of_subscription(row),
+        reason=reason,
+    )
+    payload = {
+        "subscription_id": row.pk,
+        "version_id": row.version_id,
+        "application": row.application.key,
+        "state": row.state,
+    }
     outbox.emit(f"catalog.{verb}", key=reference, payload=payload)
     search_index.refresh([row.version.api_id])

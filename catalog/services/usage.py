@@ -100,21 +100,40 @@ def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> Receipt
                 positions, api_ids, _, _ = cursor.fetchone()
             known = set(positions)
             search_index.refresh_calls(api_ids)
-        unknown = tuple(finding(f"/rows/{r.position}", f"{r.application} · {r.version} · {r.environment}: at least one of them is unknown.")
-                        for r in read if r.position not in known)  # fmt: skip
-        audit.record(actor=actor, verb="catalog.usage_reported", subject_kind="usage", subject_id=batch_id[:100],
-                     after={"rows": len(read), "accepted": len(known), "unknown": len(unknown), "digest": body})  # fmt: skip
+        unknown = tuple(
+            finding(
+                f"/rows/{r.position}",
+                f"{r.application} · {r.version} · {r.environment}: at least one of them is unknown.",
+            )
+            for r in read
+            if r.position not in known
+        )
+        audit.record(
+            actor=actor,
+            verb="catalog.usage_reported",
+            subject_kind="usage",
+            subject_id=batch_id[:100],
+            after={"rows": len(read), "accepted": len(known), "unknown": len(unknown), "digest": body},
+        )
     return Receipt(batch_id, len(known), False, unknown)
 
 
 def _columns(rows: list[_Row]) -> dict[str, list[Any]]:
     parts = [r.version.partition("@") for r in rows]
     return {
-        "n": [r.position for r in rows], "application": [r.application for r in rows], "slug": [p[0] for p in parts], "label": [p[2] for p in parts],
-        "environment": [r.environment for r in rows], "day": [r.day for r in rows], "calls": [r.calls for r in rows],
-        "errors": [r.errors for r in rows], "p95": [r.p95_ms for r in rows], "staleness": [r.staleness_s for r in rows],
-        "outage": [r.outage_s for r in rows], "seen": [r.seen_at for r in rows],
-    }  # fmt: skip
+        "n": [r.position for r in rows],
+        "application": [r.application for r in rows],
+        "slug": [p[0] for p in parts],
+        "label": [p[2] for p in parts],
+        "environment": [r.environment for r in rows],
+        "day": [r.day for r in rows],
+        "calls": [r.calls for r in rows],
+        "errors": [r.errors for r in rows],
+        "p95": [r.p95_ms for r in rows],
+        "staleness": [r.staleness_s for r in rows],
+        "outage": [r.outage_s for r in rows],
+        "seen": [r.seen_at for r in rows],
+    }
 
 
 def _read(batch_id: str, rows: Sequence[Any]) -> list[_Row]:
@@ -136,7 +155,9 @@ def _read(batch_id: str, rows: Sequence[Any]) -> list[_Row]:
             break
     if found:
         raise Invalid(
-            "usage.invalid", f"The report cannot be read: {len(found)} finding(s). Nothing was counted.", {"findings": found}
+            "usage.invalid",
+            f"The report cannot be read: {len(found)} finding(s). Nothing was counted.",
+            {"findings": found},
         )
     return made
 
@@ -150,7 +171,13 @@ def _read_row(n: int, row: dict[str, Any], found: list[dict[str, Any]]) -> _Row 
             found.append(finding(f"/rows/{n}/{name}", "A text is needed here."))
         texts[name] = str(value)
     numbers: dict[str, Any] = {}
-    for name, needed in (("calls", True), ("errors", False), ("p95_ms", False), ("staleness_s", False), ("outage_s", False)):
+    for name, needed in (
+        ("calls", True),
+        ("errors", False),
+        ("p95_ms", False),
+        ("staleness_s", False),
+        ("outage_s", False),
+    ):
         value = row.get(name)
         if value is None and not needed:
             numbers[name] = 0 if name == "errors" else None

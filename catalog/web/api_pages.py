@@ -36,20 +36,45 @@ def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.Ve
     tabs = [
         {"label": "Overview", "url": reverse("catalog:api", args=[slug]), "current": tab == "overview"},
         {"label": "Definition", "url": reverse("catalog:definition", args=[slug]), "current": tab == "definition"},
-        {"label": "Versions", "url": reverse("catalog:versions", args=[slug]), "current": tab == "versions", "count": len(versions)},
-        {"label": "Consumers", "url": reverse("catalog:consumers", args=[slug]), "current": tab == "consumers",
-         "count": len({c.application_key for c in used})},
+        {
+            "label": "Versions",
+            "url": reverse("catalog:versions", args=[slug]),
+            "current": tab == "versions",
+            "count": len(versions),
+        },
+        {
+            "label": "Consumers",
+            "url": reverse("catalog:consumers", args=[slug]),
+            "current": tab == "consumers",
+            "count": len({c.application_key for c in used}),
+        },
         {"label": "Changes", "url": reverse("catalog:changes", args=[slug]), "current": tab == "changes"},
-        {"label": "Integrations", "url": reverse("catalog:integrations", args=[slug]), "current": tab == "integrations"},
-    ]  # fmt: skip
+        {
+            "label": "Integrations",
+            "url": reverse("catalog:integrations", args=[slug]),
+            "current": tab == "integrations",
+        },
+    ]
     subject = draft or here
     unjudged = here is not None and not here.judged
     kind = "version.publish" if draft or unjudged else "version.deprecate"
-    return api, versions, {
-        "api": api, "versions": versions, "pills": apis.head_tones(versions), "current": here, "tabs": tabs, "used": used, "permission": permission,
-        "propose_url": links.propose(kind, subject.reference) if subject else "", "propose_word": _propose_word(draft is not None, unjudged),
-        "unjudged": any(not v.judged for v in versions), "subscribable": any(v.state == lifecycle.PUBLISHED for v in versions),
-    }  # fmt: skip
+    return (
+        api,
+        versions,
+        {
+            "api": api,
+            "versions": versions,
+            "pills": apis.head_tones(versions),
+            "current": here,
+            "tabs": tabs,
+            "used": used,
+            "permission": permission,
+            "propose_url": links.propose(kind, subject.reference) if subject else "",
+            "propose_word": _propose_word(draft is not None, unjudged),
+            "unjudged": any(not v.judged for v in versions),
+            "subscribable": any(v.state == lifecycle.PUBLISHED for v in versions),
+        },
+    )
 
 
 def _propose_word(draft: bool, unjudged: bool) -> str:
@@ -72,7 +97,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "card": scorecards.of_api(api.pk),
         "headers": lifecycle_headers(deprecated.id) if deprecated else {},
         "deprecated": deprecated,
-    } | _versions_context(versions, full=False)  # fmt: skip
+    } | _versions_context(versions, full=False)
     return render(request, "catalog/api_overview.html", context | _consumers_context(versions, context["used"]))
 
 
@@ -128,8 +153,15 @@ def _consumers_context(versions: list[apis.VersionLine], used: list[Any]) -> dic
     ending = {v.reference for v in versions if v.sunset_at}
     for consumer in used:
         label = consumer.version_reference.partition("@")[2]
-        lines.append({"consumer": consumer, "label": label, "ends": consumer.version_reference in ending, "series": series.get((consumer.application_key, label, consumer.environment)),
-                      "tone": SUBSCRIPTIONS.get(consumer.state, tones.quiet(consumer.state))})  # fmt: skip
+        lines.append(
+            {
+                "consumer": consumer,
+                "label": label,
+                "ends": consumer.version_reference in ending,
+                "series": series.get((consumer.application_key, label, consumer.environment)),
+                "tone": SUBSCRIPTIONS.get(consumer.state, tones.quiet(consumer.state)),
+            }
+        )
     total = sum(c.calls for c in used if c.calls)
     return {"consumer_lines": lines, "total_calls": total if any(c.calls is not None for c in used) else None}
 
@@ -145,7 +177,8 @@ def definition(request: HttpRequest, slug: str) -> HttpResponse:
     context |= {
         "chosen": chosen,
         "picks": [
-            {"label": v.label, "url": f"?version={v.label.replace('+', '%2B')}", "current": v == chosen} for v in versions[:12]
+            {"label": v.label, "url": f"?version={v.label.replace('+', '%2B')}", "current": v == chosen}
+            for v in versions[:12]
         ],
     }
     if chosen and chosen.digest:
@@ -155,8 +188,13 @@ def definition(request: HttpRequest, slug: str) -> HttpResponse:
             groups.setdefault(
                 operation.tags[0] if operation.tags else operation.path.strip("/").partition("/")[0] or "/", []
             ).append(operation)
-        context |= {"document": document, "groups": list(groups.items()), "contract": apis.contract_of(chosen.digest),
-                    "schemas": document.schemas[:300], "schema_count": len(document.schemas)}  # fmt: skip
+        context |= {
+            "document": document,
+            "groups": list(groups.items()),
+            "contract": apis.contract_of(chosen.digest),
+            "schemas": document.schemas[:300],
+            "schema_count": len(document.schemas),
+        }
     return render(request, "catalog/api_definition.html", context)
 
 
@@ -180,8 +218,11 @@ def version(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     }
     context |= _consumers_context([found], [c for c in context["used"] if c.version_reference == found.reference])
     context["propose"] = {
-        "publish": links.propose("version.publish", found.reference), "deprecate": links.propose("version.deprecate", found.reference),
-        "retire": links.propose("version.retire", found.reference), "contract": links.propose("contract.change", found.reference)}  # fmt: skip
+        "publish": links.propose("version.publish", found.reference),
+        "deprecate": links.propose("version.deprecate", found.reference),
+        "retire": links.propose("version.retire", found.reference),
+        "contract": links.propose("contract.change", found.reference),
+    }
     response = render(request, "catalog/version.html", context)
     for name, value in context["headers"].items():
         response.headers[name] = value
@@ -202,7 +243,9 @@ def consumers_tab(request: HttpRequest, slug: str) -> HttpResponse:
         if n
     ]
     return render(
-        request, "catalog/api_consumers.html", context | _consumers_context(lines, used) | {"picks": picks, "wanted": wanted}
+        request,
+        "catalog/api_consumers.html",
+        context | _consumers_context(lines, used) | {"picks": picks, "wanted": wanted},
     )
 
 

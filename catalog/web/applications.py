@@ -31,9 +31,14 @@ def listed(request: HttpRequest) -> HttpResponse:
     mine = request.GET.get("mine") == "1"
     rows = uses.applications(viewer=viewer, q=q, mine=mine)
     page = Paginator(rows, 50).get_page(request.GET.get("page"))
-    picks = [{"label": "All", "url": "?", "current": not mine}, {"label": "Of my teams", "url": "?mine=1", "current": mine}]
+    picks = [
+        {"label": "All", "url": "?", "current": not mine},
+        {"label": "Of my teams", "url": "?mine=1", "current": mine},
+    ]
     return render(
-        request, "catalog/applications.html", {"page": page, "q": q, "mine": mine, "teams": viewer.team_ids, "picks": picks}
+        request,
+        "catalog/applications.html",
+        {"page": page, "q": q, "mine": mine, "teams": viewer.team_ids, "picks": picks},
     )
 
 
@@ -51,7 +56,12 @@ def application(request: HttpRequest, key: str) -> HttpResponse:
     ]
     in_use = ("active", "requested", "unsubscribed")
     ending = [line for line in lines if line["use"].sunset_at and line["use"].use in in_use]
-    context = {"application": found, "lines": lines, "ending": ending, "permission": permissions.may_apply(viewer, found)}
+    context = {
+        "application": found,
+        "lines": lines,
+        "ending": ending,
+        "permission": permissions.may_apply(viewer, found),
+    }
     return render(request, "catalog/application.html", context)
 
 
@@ -85,7 +95,9 @@ def edit(request: HttpRequest, key: str) -> HttpResponse:
     viewer = Viewer.of(request.user)
     found = _find(key)
     initial = {"name": found.name, "description": found.description, "team": found.team.key if found.team else ""}
-    form = ApplicationForm(request.POST if request.method == "POST" else None, initial=initial, viewer=viewer, registering=False)
+    form = ApplicationForm(
+        request.POST if request.method == "POST" else None, initial=initial, viewer=viewer, registering=False
+    )
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:

@@ -105,8 +105,13 @@ def line_of(row: dict[str, object]) -> Line:
         )
     if not row["judged"]:
         states.append(tones.quiet("Imported, not judged"))
-    return Line(row, tuple(states), _WORDS["layer"].get(str(row["layer"]), ""), _WORDS["style"].get(str(row["style"]), ""),
-                _WORDS["data"].get(str(row["data_class"]), ""))  # fmt: skip
+    return Line(
+        row,
+        tuple(states),
+        _WORDS["layer"].get(str(row["layer"]), ""),
+        _WORDS["style"].get(str(row["style"]), ""),
+        _WORDS["data"].get(str(row["data_class"]), ""),
+    )
 
 
 @require_GET
@@ -126,18 +131,21 @@ def apis(request: HttpRequest) -> HttpResponse:
         "facets": _facets(found, criteria, names),
         "chosen": [
             {"word": _word(name, value, names), "url": f"{url}?{criteria.without(name, value).query()}"}
-            for name, values in criteria.chosen.items() for value in values
+            for name, values in criteria.chosen.items()
+            for value in values
         ],
         "cleared": f"{url}?{criteria.cleared().query()}",
         "sorts": [
             {"label": word, "url": f"{url}?{criteria.sorted_by(key).query()}", "current": criteria.order == key}
-            for key, word in SORTS.items() if key != "best" or criteria.q
+            for key, word in SORTS.items()
+            if key != "best" or criteria.q
         ],
         "page": Paginator(range(found.total), PAGE_SIZE).get_page(criteria.page),
         "saved": SavedSearch.objects.filter(user=person(request)),
         "query": criteria.query(page=1),
-    }  # fmt: skip
-    return render(request, "catalog/_results.html" if request.htmx.target == "results" else "catalog/apis.html", context)  # type: ignore[attr-defined]
+    }
+    only_results = request.htmx.target == "results"  # type: ignore[attr-defined]
+    return render(request, "catalog/_results.html" if only_results else "catalog/apis.html", context)
 
 
 @require_POST

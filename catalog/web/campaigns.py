@@ -80,16 +80,22 @@ def campaign(request: HttpRequest, key: str) -> HttpResponse:
             left.append({"facts": facts, "point": point})
     by_team = sorted(((name, key_, r, p) for (name, key_), (r, p) in teams.items()), key=lambda t: (t[2] - t[3], t[0]))
     context = {
-        "line": line, "left": left[:200], "more": max(0, len(left) - 200), "teams": by_team, "days": (found.due_on - clock.now().date()).days,
+        "line": line,
+        "left": left[:200],
+        "more": max(0, len(left) - 200),
+        "teams": by_team,
+        "days": (found.due_on - clock.now().date()).days,
         "permission": permissions.may_steward(viewer),
-    }  # fmt: skip
+    }
     return render(request, "catalog/campaign.html", context)
 
 
 @require_http_methods(["GET", "POST"])
 def begin(request: HttpRequest) -> HttpResponse:
     viewer = Viewer.of(request.user)
-    form = CampaignForm(request.POST if request.method == "POST" else None, initial={"point": request.GET.get("point", "")})
+    form = CampaignForm(
+        request.POST if request.method == "POST" else None, initial={"point": request.GET.get("point", "")}
+    )
     if request.method == "POST" and form.is_valid():
         try:
             made = campaigns.begin(actor=person(request), **form.cleaned_data)
@@ -108,9 +114,12 @@ def edit(request: HttpRequest, key: str) -> HttpResponse:
     viewer = Viewer.of(request.user)
     found = _find(key)
     initial = {
-        "name": found.name, "point": found.point, "due_on": found.due_on, "purpose": found.purpose,
+        "name": found.name,
+        "point": found.point,
+        "due_on": found.due_on,
+        "purpose": found.purpose,
         "owner_team": found.owner_team.key if found.owner_team else "",
-    }  # fmt: skip
+    }
     form = CampaignForm(request.POST if request.method == "POST" else None, initial=initial, beginning=False)
     if request.method == "POST":
         ended = request.POST.get("ended")

@@ -26,7 +26,11 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
     viewer = Viewer.of(request.user)
     api = apis.find(slug, viewer=viewer)
     lines = apis.versions_of(api, viewer=viewer)
-    new = next((v for v in lines if v.label == request.GET.get("to")), None) if request.GET.get("to") else apis.current(lines)
+    new = (
+        next((v for v in lines if v.label == request.GET.get("to")), None)
+        if request.GET.get("to")
+        else apis.current(lines)
+    )
     old = next((v for v in lines if v.label == (request.GET.get("from") or (new.previous_label if new else ""))), None)
     context: dict[str, Any] = {"api": api, "old": old, "new": new, "versions": lines}
     if old is None or new is None or not old.digest or not new.digest:
@@ -52,21 +56,33 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
         "reading": reading,
         "show": show,
         "live": len({c.application_key for c in consumers.live_of_version(old.id)}),
-        "readings": [{"label": word, "url": _url(slug, old.label, new.label, key, show), "current": key == reading} for key, word in READINGS.items()],
+        "readings": [
+            {"label": word, "url": _url(slug, old.label, new.label, key, show), "current": key == reading}
+            for key, word in READINGS.items()
+        ],
         "shows": [
             {"label": word, "url": _url(slug, old.label, new.label, reading, key), "current": key == show, "count": n}
-            for key, word, n in (("all", "All", len(found.findings)), ("breaking", "Breaking", found.breaking), ("warning", "To look at", found.warnings),
-                                 ("info", "Compatible", found.compatible))
+            for key, word, n in (
+                ("all", "All", len(found.findings)),
+                ("breaking", "Breaking", found.breaking),
+                ("warning", "To look at", found.warnings),
+                ("info", "Compatible", found.compatible),
+            )
         ],
-    }  # fmt: skip
+    }
     everything = request.GET.get("all") == "1"
     if reading == "words":
-        context["findings"] = [{"f": f, "tone": verdicts.LEVELS.get(f.level)} for f in (chosen if everything else chosen[:SHOWN])]
+        context["findings"] = [
+            {"f": f, "tone": verdicts.LEVELS.get(f.level)} for f in (chosen if everything else chosen[:SHOWN])
+        ]
         context["left_out"] = 0 if everything else max(0, len(chosen) - SHOWN)
         context["all_url"] = f"{_url(slug, old.label, new.label, reading, show)}&all=1"
     elif reading == "tree":
         context["sections"] = [
-            (section, [(g, [{"f": f, "tone": verdicts.LEVELS.get(f.level)} for f in g.findings[:50]]) for g in groups[:300]])
+            (
+                section,
+                [(g, [{"f": f, "tone": verdicts.LEVELS.get(f.level)} for f in g.findings[:50]]) for g in groups[:300]],
+            )
             for section, groups in verdicts.grouped(chosen)
         ]
     else:

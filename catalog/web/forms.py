@@ -12,8 +12,13 @@ from kernel.errors import DomainError
 from kernel.viewer import Viewer
 
 EMPTY = ("", "Choose")
-HOWS = [("command", "Command: asks the record to change"), ("authoritative_read", "Authoritative read: answers from the record"),
-        ("replica_read", "Copy: may be late"), ("event", "Event: says what happened"), ("", "It does not touch it")]  # fmt: skip
+HOWS = [
+    ("command", "Command: asks the record to change"),
+    ("authoritative_read", "Authoritative read: answers from the record"),
+    ("replica_read", "Copy: may be late"),
+    ("event", "Event: says what happened"),
+    ("", "It does not touch it"),
+]
 
 
 class PlainForm(forms.Form):
@@ -37,11 +42,18 @@ class ContractForm(PlainForm):
     """A contract by file or by text."""
 
     contract = forms.FileField(
-        required=False, allow_empty_file=True, label="File", help_text="OpenAPI, AsyncAPI, JSON Schema or EDMX; at most 10 MB"
+        required=False,
+        allow_empty_file=True,
+        label="File",
+        help_text="OpenAPI, AsyncAPI, JSON Schema or EDMX; at most 10 MB",
     )
     text = forms.CharField(
-        required=False, label="or paste it", strip=False, help_text="JSON, YAML or XML",
-        widget=forms.Textarea(attrs={"rows": 8, "class": "mono", "spellcheck": "false"}))  # fmt: skip
+        required=False,
+        label="or paste it",
+        strip=False,
+        help_text="JSON, YAML or XML",
+        widget=forms.Textarea(attrs={"rows": 8, "class": "mono", "spellcheck": "false"}),
+    )
 
     def content(self) -> tuple[bytes, str]:
         """(bytes, file name). A file counts before the text."""
@@ -61,9 +73,13 @@ def _teams(viewer: Viewer) -> list[tuple[str, str]]:
 class ApiForm(PlainForm):
     """What a contract does not say. `slug` and `label` only at registration."""
 
-    slug = forms.CharField(max_length=100, label="Short name", help_text="In addresses. Cannot change later.", required=False)
+    slug = forms.CharField(
+        max_length=100, label="Short name", help_text="In addresses. Cannot change later.", required=False
+    )
     name = forms.CharField(max_length=200, label="Name", required=False)
-    label = forms.CharField(max_length=100, label="Version label", help_text="How consumers call this version.", required=False)
+    label = forms.CharField(
+        max_length=100, label="Version label", help_text="How consumers call this version.", required=False
+    )
     owner_team = forms.ChoiceField(label="Owner team", required=False)
     domain = forms.ChoiceField(label="Domain", required=False)
     layer = forms.ChoiceField(label="Layer", required=False, choices=[EMPTY, *Api.Layer.choices])
@@ -95,7 +111,12 @@ class ApiForm(PlainForm):
             if key in entities:
                 name = f"how_{key}"
                 self.fields[name] = forms.ChoiceField(
-                    label=f"How it touches {entities[key].lower()}", choices=HOWS, required=False, widget=forms.RadioSelect, initial=access)  # fmt: skip
+                    label=f"How it touches {entities[key].lower()}",
+                    choices=HOWS,
+                    required=False,
+                    widget=forms.RadioSelect,
+                    initial=access,
+                )
                 self.entity_fields.append(name)
         if registering:
             self.fields["more_entity"] = forms.ChoiceField(
@@ -143,9 +164,14 @@ class SubscribeForm(PlainForm):
     version = forms.ChoiceField(label="Version")
     environment = forms.ChoiceField(label="Environment")
     valid_until = forms.DateField(
-        label="Until", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Leave empty while it is needed."
+        label="Until",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="Leave empty while it is needed.",
     )
-    justification = forms.CharField(label="What for", required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3}))
+    justification = forms.CharField(
+        label="What for", required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
+    )
 
     def __init__(self, *args: Any, viewer: Viewer, versions: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -195,7 +221,9 @@ class ImportForm(PlainForm):
 class CampaignForm(PlainForm):
     """A scorecard point and the day by which it should hold. `key` only at the beginning."""
 
-    key = forms.CharField(max_length=60, label="Short name", help_text="In addresses. Cannot change later.", required=False)
+    key = forms.CharField(
+        max_length=60, label="Short name", help_text="In addresses. Cannot change later.", required=False
+    )
     name = forms.CharField(max_length=160, label="Name", required=False)
     point = forms.ChoiceField(label="What should hold", required=False, choices=[EMPTY, *POINTS.items()])
     due_on = forms.DateField(label="Until", required=False, widget=forms.DateInput(attrs={"type": "date"}))
@@ -214,10 +242,14 @@ class CampaignForm(PlainForm):
 class ApplicationForm(PlainForm):
     """A consumer and the team that answers for it. `key` only at registration."""
 
-    key = forms.CharField(max_length=100, label="Short name", help_text="In addresses and usage reports. Cannot change later.")
+    key = forms.CharField(
+        max_length=100, label="Short name", help_text="In addresses and usage reports. Cannot change later."
+    )
     name = forms.CharField(max_length=200, label="Name")
     team = forms.ChoiceField(label="Team", required=False)
-    description = forms.CharField(max_length=4000, required=False, label="What it does", widget=forms.Textarea(attrs={"rows": 3}))
+    description = forms.CharField(
+        max_length=4000, required=False, label="What it does", widget=forms.Textarea(attrs={"rows": 3})
+    )
 
     def __init__(self, *args: Any, viewer: Viewer, registering: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

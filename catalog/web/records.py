@@ -38,10 +38,15 @@ def systems_of_record(request: HttpRequest) -> HttpResponse:
     focus = request.GET.get("focus", "")
     viewer = Viewer.of(request.user)
     context = {
-        "matrix": matrix, "chosen": chosen, "scopes": scopes, "query": urlencode(base), "focus": graph.focusable(viewer, focus),
-        "picture": graph.picture(viewer, focus=focus), "propose_url": links.propose("boundary.move", chosen.subject) if chosen else "",
+        "matrix": matrix,
+        "chosen": chosen,
+        "scopes": scopes,
+        "query": urlencode(base),
+        "focus": graph.focusable(viewer, focus),
+        "picture": graph.picture(viewer, focus=focus),
+        "propose_url": links.propose("boundary.move", chosen.subject) if chosen else "",
         "width": max(1, len(matrix.columns)),
-    }  # fmt: skip
+    }
     return render(request, "catalog/systems_of_record.html", context)
 
 

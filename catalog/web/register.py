@@ -41,19 +41,33 @@ def register(request: HttpRequest) -> HttpResponse:
 
 def _proposed_form(proposal: registration.Proposal, viewer: Viewer, data: Any = None) -> ApiForm:
     initial = {
-        "slug": proposal.slug, "name": proposal.title, "label": proposal.label, "style": proposal.style, "data_class": proposal.data_class or "internal",
-        "purpose": proposal.description.strip().partition("\n")[0][:300], "visibility": "internal",
-    }  # fmt: skip
+        "slug": proposal.slug,
+        "name": proposal.title,
+        "label": proposal.label,
+        "style": proposal.style,
+        "data_class": proposal.data_class or "internal",
+        "purpose": proposal.description.strip().partition("\n")[0][:300],
+        "visibility": "internal",
+    }
     return ApiForm(data, initial=initial, viewer=viewer, hinted={h.entity: h.access for h in proposal.entities})
 
 
 def _context(proposal: registration.Proposal, upload: Any, form: ApiForm) -> dict[str, Any]:
     missing = [n for n in ("owner_team", "tier") if not form[n].value()]
     filled = sum(
-        1 for n in ("slug", "name", "label", "owner_team", "domain", "layer", "tier", "data_class", "purpose") if form[n].value()
+        1
+        for n in ("slug", "name", "label", "owner_team", "domain", "layer", "tier", "data_class", "purpose")
+        if form[n].value()
     )
-    return {"contract_form": ContractForm(), "proposal": proposal, "upload": upload, "form": form, "missing": missing, "filled": filled,
-            "strict": hints.sensitive_fields(proposal.sensitive)[0]}  # fmt: skip
+    return {
+        "contract_form": ContractForm(),
+        "proposal": proposal,
+        "upload": upload,
+        "form": form,
+        "missing": missing,
+        "filled": filled,
+        "strict": hints.sensitive_fields(proposal.sensitive)[0],
+    }
 
 
 def _save(request: HttpRequest, viewer: Viewer) -> HttpResponse:
@@ -64,8 +78,14 @@ def _save(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     if form.is_valid():
         try:
             facts = registration.register(
-                actor=person(request), content=data, file_name=upload.file_name, slug=form.cleaned_data["slug"].strip(),
-                label=form.cleaned_data["label"], entities=form.entities(), **form.values())  # fmt: skip
+                actor=person(request),
+                content=data,
+                file_name=upload.file_name,
+                slug=form.cleaned_data["slug"].strip(),
+                label=form.cleaned_data["label"],
+                entities=form.entities(),
+                **form.values(),
+            )
         except (Invalid, Conflict, Forbidden) as error:
             form.take(error)
         else:
@@ -83,15 +103,23 @@ def add_version(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data, file_name = form.content()
         try:
-            facts = registration.add_version(actor=person(request), slug=slug, content=data, file_name=file_name, label=form.cleaned_data["label"],
-                                             notes=form.cleaned_data["notes"])  # fmt: skip
+            facts = registration.add_version(
+                actor=person(request),
+                slug=slug,
+                content=data,
+                file_name=file_name,
+                label=form.cleaned_data["label"],
+                notes=form.cleaned_data["notes"],
+            )
         except (Invalid, Conflict) as error:
             form.take(error)
         else:
             messages.success(request, f"{facts.reference} is a draft.")
             return redirect("catalog:version", slug=slug, label=facts.label)
     status = 422 if request.method == "POST" else 200
-    return render(request, "catalog/add_version.html", {"api": api, "form": form, "permission": permission}, status=status)
+    return render(
+        request, "catalog/add_version.html", {"api": api, "form": form, "permission": permission}, status=status
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -100,11 +128,21 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     api = apis.find(slug, viewer=viewer)
     permission = apis.may_change(api, viewer=viewer)
     initial = {
-        "name": api.name, "owner_team": api.owner_team.key if api.owner_team else "", "domain": api.domain.key if api.domain else "", "layer": api.layer,
-        "style": api.style, "tier": str(api.tier.level) if api.tier else "", "data_class": api.data_class, "system": api.system.key if api.system else "",
-        "visibility": api.visibility, "purpose": api.purpose, "if_it_fails": api.if_it_fails,
-    }  # fmt: skip
-    form = ApiForm(request.POST if request.method == "POST" else None, initial=initial, viewer=viewer, registering=False)
+        "name": api.name,
+        "owner_team": api.owner_team.key if api.owner_team else "",
+        "domain": api.domain.key if api.domain else "",
+        "layer": api.layer,
+        "style": api.style,
+        "tier": str(api.tier.level) if api.tier else "",
+        "data_class": api.data_class,
+        "system": api.system.key if api.system else "",
+        "visibility": api.visibility,
+        "purpose": api.purpose,
+        "if_it_fails": api.if_it_fails,
+    }
+    form = ApiForm(
+        request.POST if request.method == "POST" else None, initial=initial, viewer=viewer, registering=False
+    )
     if request.method == "POST" and form.is_valid():
         try:
             api_changes.change(slug, values=form.values(), actor=person(request))
@@ -116,5 +154,8 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
             messages.success(request, "Saved.")
             return redirect("catalog:api", slug=slug)
     return render(
-        request, "catalog/edit.html", {"api": api, "form": form, "permission": permission}, status=422 if form.is_bound else 200
+        request,
+        "catalog/edit.html",
+        {"api": api, "form": form, "permission": permission},
+        status=422 if form.is_bound else 200,
     )

@@ -23,7 +23,9 @@ def find(viewer: Viewer, text: str, *, limit: int = 5) -> Iterable[Hit]:
             kind="APIs",
             title=str(row["name"]),
             url=reverse("catalog:api", args=[row["slug"]]),
-            says=" · ".join(filter(None, (str(row["slug"]), str(row["team_name"] or "no owner"), str(row["purpose"])[:100]))),
+            says=" · ".join(
+                filter(None, (str(row["slug"]), str(row["team_name"] or "no owner"), str(row["purpose"])[:100]))
+            ),
             exact=row["slug"] == wanted.lower(),
         )
         for row in search.browse(Criteria(q=wanted), viewer=viewer).rows[:limit]

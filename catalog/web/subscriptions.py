@@ -40,15 +40,24 @@ def subscribe(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:
-            subscriptions.apply(actor=person(request), application=given["application"], version=given["version"], environment=given["environment"],
-                                justification=given["justification"], valid_until=_end_of(given["valid_until"]))  # fmt: skip
+            subscriptions.apply(
+                actor=person(request),
+                application=given["application"],
+                version=given["version"],
+                environment=given["environment"],
+                justification=given["justification"],
+                valid_until=_end_of(given["valid_until"]),
+            )
         except (Invalid, Conflict, Forbidden) as error:
             form.take(error)
         else:
             messages.success(request, f"{api.owner_team or 'The owner'} has been asked and decides.")
             return redirect("catalog:subscriptions")
     return render(
-        request, "catalog/subscribe.html", {"api": api, "form": form, "versions": versions}, status=422 if form.is_bound else 200
+        request,
+        "catalog/subscribe.html",
+        {"api": api, "form": form, "versions": versions},
+        status=422 if form.is_bound else 200,
     )
 
 
@@ -56,7 +65,8 @@ def subscribe(request: HttpRequest, slug: str) -> HttpResponse:
 def subscriptions_list(request: HttpRequest) -> HttpResponse:
     viewer = Viewer.of(request.user)
     waiting = [
-        {"row": s, "permission": permissions.may_decide_subscription(viewer, s)} for s in apis.waiting_subscriptions(viewer)
+        {"row": s, "permission": permissions.may_decide_subscription(viewer, s)}
+        for s in apis.waiting_subscriptions(viewer)
     ]
     own = apis.own_subscriptions(viewer)
     return render(request, "catalog/subscriptions.html", {"waiting": waiting, "own": own})
@@ -121,10 +131,16 @@ def _find(subscription_id: int, viewer: Viewer) -> Subscription:
 
 def _move_form(row: Subscription, data: Any) -> MoveForm:
     """The versions that it may go to: published ones of the API, the named successor first proposed."""
-    published = row.version.api.versions.filter(state=lifecycle.PUBLISHED).exclude(pk=row.version_id).order_by("-position", "-id")
+    published = (
+        row.version.api.versions.filter(state=lifecycle.PUBLISHED)
+        .exclude(pk=row.version_id)
+        .order_by("-position", "-id")
+    )
     versions = [(v.label, v.label) for v in published]
     successor = (
-        row.version.successor.label if row.version.successor and row.version.successor.api_id == row.version.api_id else ""
+        row.version.successor.label
+        if row.version.successor and row.version.successor.api_id == row.version.api_id
+        else ""
     )
     proposed = row.moves_to.label if row.moves_to else "" if row.moves_on else successor
     return MoveForm(data, versions=versions, initial={"moves_to": proposed, "moves_on": row.moves_on})
@@ -141,14 +157,20 @@ def move(request: HttpRequest, subscription_id: int) -> HttpResponse:
     if form.is_valid():
         try:
             given = form.cleaned_data
-            subscriptions.plan_move(row.pk, actor=person(request), moves_to=given["moves_to"], moves_on=given["moves_on"])
+            subscriptions.plan_move(
+                row.pk, actor=person(request), moves_to=given["moves_to"], moves_on=given["moves_on"]
+            )
         except (Invalid, Conflict) as error:
             form.take(error)
         else:
             messages.success(request, "The plan is recorded." if given["moves_on"] else "The plan is taken back.")
             return redirect("catalog:subscription", subscription_id=row.pk)
     context = {
-        "row": row, "form": DecisionForm(), "permission": permissions.may_decide_subscription(viewer, row), "moving": form,
-        "ending": permissions.may_end_subscription(viewer, row), "may_move": permissions.may_plan_move(viewer, row),
-    }  # fmt: skip
+        "row": row,
+        "form": DecisionForm(),
+        "permission": permissions.may_decide_subscription(viewer, row),
+        "moving": form,
+        "ending": permissions.may_end_subscription(viewer, row),
+        "may_move": permissions.may_plan_move(viewer, row),
+    }
     return render(request, "catalog/subscription.html", context, status=422)

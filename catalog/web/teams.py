@@ -41,11 +41,15 @@ def team(request: HttpRequest, key: str) -> HttpResponse:
     viewer = Viewer.of(request.user)
     cards = scorecards.of_apis(viewer=viewer, team=key)
     context = {
-        "team": found, "people": User.objects.filter(groups=found.group, is_active=True).order_by("username"), "cards": cards,
-        "domains": Domain.objects.filter(owner_team=found), "systems": System.objects.filter(owner_team=found, retired_at=None),
+        "team": found,
+        "people": User.objects.filter(groups=found.group, is_active=True).order_by("username"),
+        "cards": cards,
+        "domains": Domain.objects.filter(owner_team=found),
+        "systems": System.objects.filter(owner_team=found, retired_at=None),
         "applications": Application.objects.filter(team=found, retired_at=None),
-        "reached": sum(c.reached for _, c in cards), "possible": sum(c.possible for _, c in cards),
-    }  # fmt: skip
+        "reached": sum(c.reached for _, c in cards),
+        "possible": sum(c.possible for _, c in cards),
+    }
     return render(request, "catalog/team.html", context)
 
 
@@ -78,8 +82,13 @@ def imports(request: HttpRequest) -> HttpResponse:
         files = request.FILES.getlist("files")
         sources = [Source(f.name or f"file {n}", f.read()) for n, f in enumerate(files[:200], start=1)]
         try:
-            run = importing.ask(sources, actor=person(request), source=", ".join(s.name for s in sources)[:200], dry_run=form.cleaned_data["dry_run"],
-                                defaults={"owner_team": form.cleaned_data["owner_team"]})  # fmt: skip
+            run = importing.ask(
+                sources,
+                actor=person(request),
+                source=", ".join(s.name for s in sources)[:200],
+                dry_run=form.cleaned_data["dry_run"],
+                defaults={"owner_team": form.cleaned_data["owner_team"]},
+            )
         except Invalid as error:
             form.take(error)
         else:
@@ -133,7 +142,12 @@ def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
         "refused": tones.stop("Not understood"),
     }
     context = {
-        "run": run, "rows": [{"row": r, "tone": looks[r.outcome]} for r in rows[:1000]], "picks": picks, "shown": sum(counts[o] for o in looks),
-        "open": run.state in (ImportRun.State.WAITING, ImportRun.State.RUNNING), "left": _left(run), "outcome": outcome,
-    }  # fmt: skip
+        "run": run,
+        "rows": [{"row": r, "tone": looks[r.outcome]} for r in rows[:1000]],
+        "picks": picks,
+        "shown": sum(counts[o] for o in looks),
+        "open": run.state in (ImportRun.State.WAITING, ImportRun.State.RUNNING),
+        "left": _left(run),
+        "outcome": outcome,
+    }
     return render(request, "catalog/_import_run.html" if request.htmx else "catalog/import.html", context)  # type: ignore[attr-defined]

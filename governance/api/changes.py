@@ -96,7 +96,9 @@ class Submit(APIView):
     scope = "governance"
 
     @extend_schema(
-        request=None, responses=shapes.ChangeOutput, description="draft → in review: slots are derived and the checks begin."
+        request=None,
+        responses=shapes.ChangeOutput,
+        description="draft → in review: slots are derived and the checks begin.",
     )
     def post(self, request: Request, change_id: int) -> Response:
         return answer(changes.submit(changes.get(change_id), actor=caller(request)))
@@ -112,7 +114,9 @@ class Revise(APIView):
     )
     def post(self, request: Request, change_id: int) -> Response:
         values = read(shapes.ReviseInput, request)
-        return answer(changes.revise(changes.get(change_id), subjects=subjects(values["subjects"]), actor=caller(request)))
+        return answer(
+            changes.revise(changes.get(change_id), subjects=subjects(values["subjects"]), actor=caller(request))
+        )
 
 
 class Withdraw(APIView):
@@ -121,7 +125,9 @@ class Withdraw(APIView):
     @extend_schema(request=shapes.NoteInput, responses=shapes.ChangeOutput)
     def post(self, request: Request, change_id: int) -> Response:
         return answer(
-            changes.withdraw(changes.get(change_id), actor=caller(request), reason=read(shapes.NoteInput, request)["note"])
+            changes.withdraw(
+                changes.get(change_id), actor=caller(request), reason=read(shapes.NoteInput, request)["note"]
+            )
         )
 
 
@@ -129,7 +135,9 @@ class Apply(APIView):
     scope = "governance"
 
     @extend_schema(
-        request=None, responses=shapes.ChangeOutput, description="Carry an approved change out now, if its window is open."
+        request=None,
+        responses=shapes.ChangeOutput,
+        description="Carry an approved change out now, if its window is open.",
     )
     def post(self, request: Request, change_id: int) -> Response:
         return answer(applying.apply(changes.get(change_id), actor=caller(request)))
@@ -148,7 +156,9 @@ class Decisions(APIView):
     @extend_schema(request=shapes.DecisionInput, responses={201: shapes.DecisionOutput})
     def post(self, request: Request, change_id: int) -> Response:
         values = read(shapes.DecisionInput, request)
-        seen = reviews.Seen(*(values[key] for key in ("subject_digest", "diff_digest", "impact_digest", "policy_digest")))
+        seen = reviews.Seen(
+            *(values[key] for key in ("subject_digest", "diff_digest", "impact_digest", "policy_digest"))
+        )
         made = reviews.decide(
             changes.get(change_id), actor=decider(request), outcome=values["outcome"], seen=seen, note=values["note"]
         )
@@ -167,9 +177,12 @@ class Acceptances(APIView):
         request=shapes.AcceptanceInput, responses={201: None}, description="Accept one breaking finding as what it is."
     )
     def post(self, request: Request, change_id: int) -> Response:
-        made = acceptances.accept_break(changes.get(change_id), actor=decider(request), **read(shapes.AcceptanceInput, request))
+        made = acceptances.accept_break(
+            changes.get(change_id), actor=decider(request), **read(shapes.AcceptanceInput, request)
+        )
         return Response(
-            {"id": made.pk, "rule": made.rule, "pointer": made.pointer, "kind": made.kind}, status=status.HTTP_201_CREATED
+            {"id": made.pk, "rule": made.rule, "pointer": made.pointer, "kind": made.kind},
+            status=status.HTTP_201_CREATED,
         )
 
 
@@ -192,7 +205,9 @@ class Slots(APIView):
 
     @extend_schema(responses=shapes.SlotOutput(many=True), description="Who must decide, who has, and who could.")
     def get(self, request: Request, change_id: int) -> Response:
-        return Response(shapes.SlotOutput(seats.of(changes.get(change_id), viewer=Viewer.of(request.user)), many=True).data)
+        return Response(
+            shapes.SlotOutput(seats.of(changes.get(change_id), viewer=Viewer.of(request.user)), many=True).data
+        )
 
 
 class Differences(APIView):
@@ -214,10 +229,14 @@ class Events(generics.ListAPIView[Any]):
         return changes.get(self.kwargs["change_id"]).events.select_related("actor")
 
     @extend_schema(
-        request=shapes.CommentInput, responses={201: shapes.EventOutput}, description="Comment. A comment is not a decision."
+        request=shapes.CommentInput,
+        responses={201: shapes.EventOutput},
+        description="Comment. A comment is not a decision.",
     )
     def post(self, request: Request, change_id: int) -> Response:
-        made = changes.comment(changes.get(change_id), actor=caller(request), text=read(shapes.CommentInput, request)["text"])
+        made = changes.comment(
+            changes.get(change_id), actor=caller(request), text=read(shapes.CommentInput, request)["text"]
+        )
         return Response(shapes.EventOutput(made).data, status=status.HTTP_201_CREATED)
 
 

@@ -47,7 +47,9 @@ class VerdictDetail(APIView):
     @extend_schema(responses={200: dict})
     def get(self, request: Request, verdict_id: int) -> HttpResponse:
         return HttpResponse(
-            verdicts.find(verdict_id).answer.encode(), content_type="application/json", headers={"Verdict-Id": str(verdict_id)}
+            verdicts.find(verdict_id).answer.encode(),
+            content_type="application/json",
+            headers={"Verdict-Id": str(verdict_id)},
         )
 
 
@@ -79,7 +81,9 @@ class Deployments(APIView):
     scopes = ASK
 
     @extend_schema(
-        request=shapes.EntryInput, responses={201: shapes.ReleaseOutput}, description="Replaces what runs on an instance."
+        request=shapes.EntryInput,
+        responses={201: shapes.ReleaseOutput},
+        description="Replaces what runs on an instance.",
     )
     def post(self, request: Request) -> Response:
         made = verdicts.record_deployment(plain(request.data), viewer=Viewer.of(request.user))
@@ -89,7 +93,9 @@ class Deployments(APIView):
 class Releases(APIView):
     scopes = ASK
 
-    @extend_schema(request=shapes.EntryInput, responses={201: shapes.ReleaseOutput}, description="Lets versions coexist.")
+    @extend_schema(
+        request=shapes.EntryInput, responses={201: shapes.ReleaseOutput}, description="Lets versions coexist."
+    )
     def post(self, request: Request) -> Response:
         made = verdicts.record_release(plain(request.data), viewer=Viewer.of(request.user))
         return Response(shapes.ReleaseOutput(made).data, status=status.HTTP_201_CREATED)
@@ -98,6 +104,8 @@ class Releases(APIView):
 class EndRelease(APIView):
     scopes = ASK
 
-    @extend_schema(request=shapes.EntryInput, responses={200: dict}, description="Support of a released version has ended.")
+    @extend_schema(
+        request=shapes.EntryInput, responses={200: dict}, description="Support of a released version has ended."
+    )
     def post(self, request: Request) -> Response:
         return Response({"ended": verdicts.end_release(plain(request.data), viewer=Viewer.of(request.user))})

@@ -37,13 +37,17 @@ class PolicyList(generics.ListAPIView[Policy]):
         description="A draft version and the change that would put it into effect.",
     )
     def post(self, request: Request) -> Response:
-        return answer(policies.propose(author=caller(request), **read(shapes.PolicyInput, request)), status.HTTP_201_CREATED)
+        return answer(
+            policies.propose(author=caller(request), **read(shapes.PolicyInput, request)), status.HTTP_201_CREATED
+        )
 
 
 class PolicyPreview(APIView):
     scope = "governance"
 
-    @extend_schema(request=shapes.PreviewInput, responses={200: dict}, description="Which open changes the document would flip.")
+    @extend_schema(
+        request=shapes.PreviewInput, responses={200: dict}, description="Which open changes the document would flip."
+    )
     def post(self, request: Request) -> Response:
         values = read(shapes.PreviewInput, request)
         flips = policies.preview(values["level"], values["document"])
@@ -68,7 +72,9 @@ class PolicyExplain(APIView):
     scope = "governance"
 
     @extend_schema(
-        request=shapes.SituationInput, responses={200: dict}, description="Which rules match a situation, and whom they ask."
+        request=shapes.SituationInput,
+        responses={200: dict},
+        description="Which rules match a situation, and whom they ask.",
     )
     def post(self, request: Request) -> Response:
         values = read(shapes.SituationInput, request)
@@ -132,7 +138,9 @@ class BreakGlassList(generics.ListAPIView[BreakGlass]):
     queryset = BreakGlass.objects.all()
 
     @extend_schema(
-        request=shapes.BreakGlassInput, responses={201: shapes.BreakGlassOutput}, description="The first of two people asks."
+        request=shapes.BreakGlassInput,
+        responses={201: shapes.BreakGlassOutput},
+        description="The first of two people asks.",
     )
     def post(self, request: Request) -> Response:
         values = read(shapes.BreakGlassInput, request)
@@ -246,6 +254,8 @@ class DeliveryList(generics.ListAPIView[WebhookDelivery]):
 class DeliveryReplay(APIView):
     scope = "governance"
 
-    @extend_schema(request=None, responses=shapes.DeliveryOutput, description="Send the same bytes again under the same id.")
+    @extend_schema(
+        request=None, responses=shapes.DeliveryOutput, description="Send the same bytes again under the same id."
+    )
     def post(self, request: Request, delivery_id: int) -> Response:
         return Response(shapes.DeliveryOutput(webhooks.replay(delivery_id, actor=caller(request))).data)

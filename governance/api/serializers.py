@@ -125,9 +125,24 @@ class ApprovalOutput(serializers.ModelSerializer[Approval]):
     class Meta:
         model = Approval
         fields = [
-            "id", "origin", "change", "subject_kind", "subject_id", "digest", "environment", "policy_digest", "approver_ids", "sealed_at", "valid_from", "valid_until",
-            "apply_from", "apply_until", "used_at", "voided_at", "void_reason",
-        ]  # fmt: skip
+            "id",
+            "origin",
+            "change",
+            "subject_kind",
+            "subject_id",
+            "digest",
+            "environment",
+            "policy_digest",
+            "approver_ids",
+            "sealed_at",
+            "valid_from",
+            "valid_until",
+            "apply_from",
+            "apply_until",
+            "used_at",
+            "voided_at",
+            "void_reason",
+        ]
 
 
 class SubjectOutput(serializers.Serializer[Any]):
@@ -145,10 +160,35 @@ class ChangeOutput(serializers.ModelSerializer[ChangeRequest]):
     class Meta:
         model = ChangeRequest
         fields = [
-            "id", "kind", "title", "justification", "rollback_plan", "environment", "parameters", "state", "revision", "risk", "author", "submitter", "subjects",
-            "subject_digest", "diff_digest", "impact_digest", "policy_digest", "planned_from", "planned_until", "checks_state", "checks_done", "checks_total",
-            "created_at", "submitted_at", "due_at", "decided_at", "applied_at", "apply_error",
-        ]  # fmt: skip
+            "id",
+            "kind",
+            "title",
+            "justification",
+            "rollback_plan",
+            "environment",
+            "parameters",
+            "state",
+            "revision",
+            "risk",
+            "author",
+            "submitter",
+            "subjects",
+            "subject_digest",
+            "diff_digest",
+            "impact_digest",
+            "policy_digest",
+            "planned_from",
+            "planned_until",
+            "checks_state",
+            "checks_done",
+            "checks_total",
+            "created_at",
+            "submitted_at",
+            "due_at",
+            "decided_at",
+            "applied_at",
+            "apply_error",
+        ]
 
 
 class SlotOutput(serializers.Serializer[Any]):
@@ -186,10 +226,14 @@ class SituationInput(serializers.Serializer[Any]):
     environment = serializers.CharField(max_length=60)
     tier = serializers.IntegerField(min_value=0, max_value=3, required=False, allow_null=True, default=None)
     data_class = serializers.CharField(max_length=20, required=False, allow_null=True, default=None)
-    entities = serializers.ListField(child=serializers.CharField(max_length=120), required=False, default=list, max_length=100)
+    entities = serializers.ListField(
+        child=serializers.CharField(max_length=120), required=False, default=list, max_length=100
+    )
     consumers = serializers.IntegerField(min_value=0, max_value=10**6, required=False, allow_null=True, default=None)
     breaking = serializers.IntegerField(min_value=0, max_value=10**6, required=False, allow_null=True, default=None)
-    levels = serializers.ListField(child=serializers.CharField(max_length=80), required=False, default=list, max_length=20)
+    levels = serializers.ListField(
+        child=serializers.CharField(max_length=80), required=False, default=list, max_length=20
+    )
 
 
 class WaiverOutput(serializers.ModelSerializer[Waiver]):
@@ -266,9 +310,22 @@ class BreakGlassOutput(serializers.ModelSerializer[BreakGlass]):
     class Meta:
         model = BreakGlass
         fields = [
-            "id", "subject_kind", "subject_id", "digest", "environment", "reason", "hours", "opened_by", "opened_at", "confirmed_by", "starts_at", "ends_at",
-            "reviewed_by", "reviewed_at", "review_note",
-        ]  # fmt: skip
+            "id",
+            "subject_kind",
+            "subject_id",
+            "digest",
+            "environment",
+            "reason",
+            "hours",
+            "opened_by",
+            "opened_at",
+            "confirmed_by",
+            "starts_at",
+            "ends_at",
+            "reviewed_by",
+            "reviewed_at",
+            "review_note",
+        ]
 
 
 class DelegationInput(serializers.Serializer[Any]):

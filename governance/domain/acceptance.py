@@ -22,13 +22,7 @@ class Way:
 
 
 WAYS: Mapping[str, Way] = {
-    "benign": Way(
-        ("architects",),
-        (),
-        False,
-        "This one finding, for this one difference.",
-        "An architect says so.",
-    ),
+    "benign": Way(("architects",), (), False, "This one finding, for this one difference.", "An architect says so."),
     "correction": Way(
         ("owner",),
         (),

@@ -60,7 +60,11 @@ def unmet_of(approval: Approval, *, digest: str, at: datetime, actor_id: int | N
             "Wait until then.",
         )
     if approval.valid_until is not None and at >= approval.valid_until:
-        add("approval.expired", f"Approval {approval.id} ended {approval.valid_until:%Y-%m-%d %H:%M} UTC.", "Open a new change.")
+        add(
+            "approval.expired",
+            f"Approval {approval.id} ended {approval.valid_until:%Y-%m-%d %H:%M} UTC.",
+            "Open a new change.",
+        )
     if approval.used_at is None:
         if approval.apply_from is not None and at < approval.apply_from:
             add(
@@ -92,6 +96,10 @@ def best(approvals: Sequence[tuple[Approval, list[dict[str, Any]]]]) -> tuple[Ap
         return None, []
     nearest = max(
         approvals,
-        key=lambda pair: (all(u["code"] != "approval.stale_digest" for u in pair[1]), pair[0].voided_at is None, pair[0].id),
+        key=lambda pair: (
+            all(u["code"] != "approval.stale_digest" for u in pair[1]),
+            pair[0].voided_at is None,
+            pair[0].id,
+        ),
     )
     return None, nearest[1]

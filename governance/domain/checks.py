@@ -104,9 +104,15 @@ def combine(outcomes: Iterable[tuple[Subject, CheckOutcome]]) -> CheckOutcome:
     if len(listed) == 1:
         return listed[0][1]
     worst = min(listed, key=lambda pair: _ORDER[pair[1].status])[1].status
-    findings = [{**found, "subject": f"{subject.kind} {subject.id}"} for subject, outcome in listed for found in outcome.findings]
+    findings = [
+        {**found, "subject": f"{subject.kind} {subject.id}"}
+        for subject, outcome in listed
+        for found in outcome.findings
+    ]
     why = " ".join(
-        dict.fromkeys(f"{subject.id}: {outcome.why}" for subject, outcome in listed if outcome.why and outcome.status == worst)
+        dict.fromkeys(
+            f"{subject.id}: {outcome.why}" for subject, outcome in listed if outcome.why and outcome.status == worst
+        )
     )
     fix = tuple(dict.fromkeys(step for _, outcome in listed for step in outcome.fix))
     return CheckOutcome(worst, why or worst.replace("_", " "), tuple(findings), fix)

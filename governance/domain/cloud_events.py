@@ -37,12 +37,17 @@ def envelope(*, event_id: str, topic: str, subject: str, time: str, source: str,
 
 def secret(master: str, salt: str) -> str:
     """The endpoint's key, derived, so that it is never stored: `whsec_` and base64 of 32 bytes."""
-    return SECRET_PREFIX + base64.b64encode(hmac.digest(master.encode(), f"webhook:{salt}".encode(), hashlib.sha256)).decode()
+    return (
+        SECRET_PREFIX
+        + base64.b64encode(hmac.digest(master.encode(), f"webhook:{salt}".encode(), hashlib.sha256)).decode()
+    )
 
 
 def signature(key: str, *, event_id: str, timestamp: int, body: str) -> str:
     raw = base64.b64decode(key.removeprefix(SECRET_PREFIX))
-    return "v1," + base64.b64encode(hmac.digest(raw, f"{event_id}.{timestamp}.{body}".encode(), hashlib.sha256)).decode()
+    return (
+        "v1," + base64.b64encode(hmac.digest(raw, f"{event_id}.{timestamp}.{body}".encode(), hashlib.sha256)).decode()
+    )
 
 
 def require_receiver(url: str) -> None:
@@ -53,7 +58,12 @@ def require_receiver(url: str) -> None:
     except ValueError:
         parts, host = urlsplit(""), ""
     local = host in ("localhost", "127.0.0.1", "::1")
-    if not host or parts.username or parts.fragment or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+    if (
+        not host
+        or parts.username
+        or parts.fragment
+        or not (parts.scheme == "https" or (parts.scheme == "http" and local))
+    ):
         raise Invalid(
             "webhook.url",
             "A receiver is an https address (http only on this machine) without user or fragment.",

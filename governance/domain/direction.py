@@ -60,7 +60,9 @@ def judge(write: Write, record_of: Record) -> Judgement:
 
     if not records:
         return say(
-            "unknown", "sor.no_record", f"Nobody is the system of record of {what} here; say who is before anything writes it."
+            "unknown",
+            "sor.no_record",
+            f"Nobody is the system of record of {what} here; say who is before anything writes it.",
         )
     if len(records) > 1:
         return say(

@@ -58,7 +58,9 @@ def covers(window: dict[str, Any], scope: Scope) -> bool:
         return False
     if window.get("system") is not None and scope.systems and window["system"] not in scope.systems:
         return False
-    return all(window.get(key) is None or getattr(scope, key) in (None, window[key]) for key in ("domain", "channel", "banner"))
+    return all(
+        window.get(key) is None or getattr(scope, key) in (None, window[key]) for key in ("domain", "channel", "banner")
+    )
 
 
 def local(moment: datetime, zone: ZoneInfo, *, end: bool) -> datetime:
@@ -162,7 +164,10 @@ def _spans(document: dict[str, Any], first: date, last: date) -> Iterator[tuple[
                 raise ValueError("at least one date")
             for text in document["dates"]:
                 day = date.fromisoformat(text)
-                yield datetime.combine(day, begins), datetime.combine(day if ends > begins else day + timedelta(days=1), ends)
+                yield (
+                    datetime.combine(day, begins),
+                    datetime.combine(day if ends > begins else day + timedelta(days=1), ends),
+                )
 
 
 def _weekly(document: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
@@ -203,7 +208,10 @@ def _retail_weeks(document: dict[str, Any], first: date, last: date) -> Iterator
 def _period_close(document: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
     begins, ends = _clock(document["from"]), _clock(document["until"])
     before, after = document["days_before"], document["days_after"]
-    if not all(isinstance(d, int) and not isinstance(d, bool) and 0 <= d <= 14 for d in (before, after)) or before + after == 0:
+    if (
+        not all(isinstance(d, int) and not isinstance(d, bool) and 0 <= d <= 14 for d in (before, after))
+        or before + after == 0
+    ):
         raise ValueError("days_before and days_after are 0 to 14 and not both 0")
     for year in range(first.year - 1, last.year + 1):
         for month in range(1, 13):

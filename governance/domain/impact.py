@@ -14,7 +14,11 @@ def impact_set(consumers: Iterable[AffectedConsumer] | None) -> list[dict[str, A
     if consumers is None:
         return None
     rows = {
-        (c.application, c.environment, c.state): {"application": c.application, "environment": c.environment, "state": c.state}
+        (c.application, c.environment, c.state): {
+            "application": c.application,
+            "environment": c.environment,
+            "state": c.state,
+        }
         for c in consumers
     }
     return [rows[key] for key in sorted(rows)]

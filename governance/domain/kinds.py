@@ -69,7 +69,9 @@ class ChangeKind:
     panel: str = ""
     apply: Callable[[Application], None] | None = field(default=None, compare=False)
     compare: Callable[[Subject, SubjectFacts, datetime], Comparison | None] | None = field(default=None, compare=False)
-    propose: Callable[[Subject, SubjectFacts, Mapping[str, Any]], SubjectFacts] | None = field(default=None, compare=False)
+    propose: Callable[[Subject, SubjectFacts, Mapping[str, Any]], SubjectFacts] | None = field(
+        default=None, compare=False
+    )
     subject_kind: str = ""
     follows: bool = True
     submitted: Callable[[Subject, Any], None] | None = field(default=None, compare=False)

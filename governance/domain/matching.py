@@ -65,7 +65,9 @@ def seat(options: Mapping[Seat, Sequence[Option]]) -> dict[Seat, Option]:
             place: {option.person: option for option in reversed(listed) if option not in left_out}
             for place, listed in options.items()
         }
-        chosen = {place: allowed[place][person] for place, person in fill({p: sorted(o) for p, o in allowed.items()}).items()}
+        chosen = {
+            place: allowed[place][person] for place, person in fill({p: sorted(o) for p, o in allowed.items()}).items()
+        }
         if len(chosen) <= len(best):
             return
         clash = next(_clashes(list(chosen.values())), None)

@@ -16,7 +16,16 @@ from kernel.digest import PREFIX
 from kernel.errors import Invalid, finding
 
 SLOT_KEYS = ("owner", "owner_of_record", "architect", "security", "release_manager", "consumer_owner")
-CONDITIONS = ("kinds", "environments", "tiers", "data_classes", "entities", "consumers_at_least", "breaking", "unknown_impact")
+CONDITIONS = (
+    "kinds",
+    "environments",
+    "tiers",
+    "data_classes",
+    "entities",
+    "consumers_at_least",
+    "breaking",
+    "unknown_impact",
+)
 MAX_RULES = 200
 
 
@@ -59,14 +68,20 @@ def validate(document: Any, *, above: Mapping[str, Any] | None = None) -> None:
     found: list[dict[str, Any]] = []
     if not isinstance(document, dict):
         raise Invalid(
-            "policy.invalid", "A policy is an object with a list of rules.", {"findings": [finding("", "not an object")]}
+            "policy.invalid",
+            "A policy is an object with a list of rules.",
+            {"findings": [finding("", "not an object")]},
         )
     found += [
-        finding(f"/{key}", "unknown key") for key in document if key not in ("rules", "approval_days", "review_days", "summary")
+        finding(f"/{key}", "unknown key")
+        for key in document
+        if key not in ("rules", "approval_days", "review_days", "summary")
     ]
     rules = document.get("rules")
     if not isinstance(rules, list) or not rules or len(rules) > MAX_RULES:
-        found.append(finding("/rules", f"1 to {MAX_RULES} rules are needed: a policy without a rule asks nothing of nobody"))
+        found.append(
+            finding("/rules", f"1 to {MAX_RULES} rules are needed: a policy without a rule asks nothing of nobody")
+        )
         rules = []
     seen: set[str] = set()
     for index, rule in enumerate(rules):
@@ -79,7 +94,10 @@ def validate(document: Any, *, above: Mapping[str, Any] | None = None) -> None:
             found.append(finding(f"/{key}", "a whole number of days, 1 to 366"))
         elif above and isinstance(above.get(key), int) and value > above[key]:
             found.append(
-                finding(f"/{key}", f"the level above allows {above[key]}; a lower level may only tighten. Loosening is a waiver")
+                finding(
+                    f"/{key}",
+                    f"the level above allows {above[key]}; a lower level may only tighten. Loosening is a waiver",
+                )
             )
     if found:
         raise Invalid("policy.invalid", f"The policy cannot be used: {len(found)} finding(s).", {"findings": found})

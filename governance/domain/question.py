@@ -59,7 +59,12 @@ def _versions(value: Any, at: str, found: list[dict[str, Any]]) -> list[dict[str
             if isinstance(entry, Mapping)
             else (None, "")
         )
-        if not isinstance(reference, str) or reference.count("@") != 1 or not all(reference.split("@")) or len(reference) > 200:
+        if (
+            not isinstance(reference, str)
+            or reference.count("@") != 1
+            or not all(reference.split("@"))
+            or len(reference) > 200
+        ):
             found.append(finding(here, "an API version is written <api>@<label>, such as price-api@v3"))
             continue
         if digest and not (isinstance(digest, str) and is_digest(digest)):
@@ -77,7 +82,13 @@ def _integrations(value: Any, found: list[dict[str, Any]]) -> list[dict[str, str
     for index, entry in enumerate(_entries(value, "/integrations", found)):
         here = f"/integrations/{index}"
         key, digest = (entry.get("key"), entry.get("digest")) if isinstance(entry, Mapping) else (None, None)
-        if not isinstance(key, str) or not key.strip() or len(key) > 200 or not isinstance(digest, str) or not is_digest(digest):
+        if (
+            not isinstance(key, str)
+            or not key.strip()
+            or len(key) > 200
+            or not isinstance(digest, str)
+            or not is_digest(digest)
+        ):
             found.append(finding(here, 'an integration is {"key": …, "digest": "sha256:…"}'))
         elif key in made:
             found.append(finding(here, f"{key} stands twice in the list"))

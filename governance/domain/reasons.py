@@ -46,7 +46,9 @@ class Case:
     def deny(self, code: str, subject: str, node: Evidence, message: str, fix: str) -> None:
         self.reasons.append(Reason(code, "deny", subject, node.pointer, message, fix))
 
-    def unknown(self, code: str, subject: str, node: Evidence, message: str, fix: str, *, report_only: bool = False) -> None:
+    def unknown(
+        self, code: str, subject: str, node: Evidence, message: str, fix: str, *, report_only: bool = False
+    ) -> None:
         self.reasons.append(Reason(code, "unknown", subject, node.pointer, message, fix, report_only))
 
     def warn(self, code: str, subject: str, message: str) -> None:

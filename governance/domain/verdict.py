@@ -139,7 +139,12 @@ def _each(
 ) -> None:
     node = root.child(key)
     total, items = node.whole("total"), node.child("items")
-    if total is MISSING or not isinstance(items.value, Mapping) or len(items.value) != total or total != len(asked or ()):
+    if (
+        total is MISSING
+        or not isinstance(items.value, Mapping)
+        or len(items.value) != total
+        or total != len(asked or ())
+    ):
         items._bad()
     for entry in asked or ():
         member = items.child(entry["ref"])
@@ -152,7 +157,9 @@ def _lifecycle(case: Case, reference: str, node: Evidence, *, provided: bool) ->
     state = node.text("state")
     origin, judged, enforced = node.text("origin"), node.flag("judged"), node.moment("enforced_from", "now")
     if state == "unregistered":
-        case.unknown("version.unknown", reference, node, f"{reference} is not in the catalog.", f"Register {reference}.")
+        case.unknown(
+            "version.unknown", reference, node, f"{reference} is not in the catalog.", f"Register {reference}."
+        )
         return False
     node.text("owner_team")
     deprecated, sunset, successor = (
@@ -236,10 +243,7 @@ def _consumed(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
             f"The contract that was built against cannot be compared with {reference}.",
             "Send a digest that the catalog knows.",
         )
-    provider, relation = (
-        node.text("provider", "running", "missing", "external"),
-        node.text("relation", *RELATIONS),
-    )
+    provider, relation = (node.text("provider", "running", "missing", "external"), node.text("relation", *RELATIONS))
     if provider == "missing" and relation in ("forward", "breaking"):
         case.deny(
             "order.producer_first",
@@ -303,7 +307,9 @@ def _provided(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
 def _integration(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
     key = asked["ref"]
     node.text("owner_team")
-    approval = node.text("approval", "valid", "missing", "stale_digest", "void", "expired", "outside_window", "lost_right")
+    approval = node.text(
+        "approval", "valid", "missing", "stale_digest", "void", "expired", "outside_window", "lost_right"
+    )
     if approval not in (MISSING, "valid"):
         words = {
             "missing": f"Nobody has approved {key} at {short(asked['digest'])} here.",
@@ -322,7 +328,11 @@ def _integration(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
         )
     for violation in _list(node.texts("sor_violations")):
         case.deny(
-            "sor.violation", key, node, violation, f"Change the manifest of {key} so that it respects the systems of record."
+            "sor.violation",
+            key,
+            node,
+            violation,
+            f"Change the manifest of {key} so that it respects the systems of record.",
         )
 
 
@@ -354,7 +364,13 @@ def _waive(case: Case, root: Evidence) -> list[dict[str, Any]]:
                 hit = True
         if hit:
             listed.append(
-                {"id": int(identifier), "rule": rule, "subject": subject, "reason": reason, "expires_at": expires.isoformat()}
+                {
+                    "id": int(identifier),
+                    "rule": rule,
+                    "subject": subject,
+                    "reason": reason,
+                    "expires_at": expires.isoformat(),
+                }
             )
     return listed
 

@@ -1,7 +1,15 @@
 """Tables of decisions. The triggers that hold the invariants stand in migrations 0002 and later."""
 
 from governance.models.approval import Approval, BreakGlass
-from governance.models.change import ChangeEvent, ChangeLink, ChangeRequest, ChangeSubject, CheckResult, Contributor, Slot
+from governance.models.change import (
+    ChangeEvent,
+    ChangeLink,
+    ChangeRequest,
+    ChangeSubject,
+    CheckResult,
+    Contributor,
+    Slot,
+)
 from governance.models.decision import BreakAcceptance, Decision
 from governance.models.freeze import FreezeInterval, FreezeWindow
 from governance.models.gate import ApplicationRelease, Verdict

@@ -24,10 +24,14 @@ class BreakGlass(models.Model):
     hours = models.PositiveSmallIntegerField(default=4)
     opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     opened_at = models.DateTimeField(db_default=Now())
-    confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     starts_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
-    reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     reviewed_at = models.DateTimeField(null=True, blank=True)
     review_note = models.TextField(blank=True)
 
@@ -44,7 +48,9 @@ class BreakGlass(models.Model):
                 | models.Q(confirmed_by__isnull=False, starts_at__isnull=False, ends_at__gt=models.F("starts_at")),
                 name="break_glass_window_when_confirmed",
             ),
-            models.CheckConstraint(condition=models.Q(hours__gte=1, hours__lte=4), name="break_glass_at_most_four_hours"),
+            models.CheckConstraint(
+                condition=models.Q(hours__gte=1, hours__lte=4), name="break_glass_at_most_four_hours"
+            ),
             models.CheckConstraint(condition=models.Q(reason__regex=r"\S"), name="break_glass_needs_a_reason"),
             models.CheckConstraint(
                 condition=models.Q(digest__regex=r"^sha256:[0-9a-f]{64}$"), name="break_glass_digest_is_sha256"
@@ -75,7 +81,9 @@ class Approval(models.Model):
 
     origin = models.CharField(max_length=12, choices=Origin.choices, default=Origin.REVIEW)
     change = models.ForeignKey(ChangeRequest, null=True, blank=True, on_delete=models.PROTECT, related_name="approvals")
-    break_glass = models.OneToOneField(BreakGlass, null=True, blank=True, on_delete=models.PROTECT, related_name="approval")
+    break_glass = models.OneToOneField(
+        BreakGlass, null=True, blank=True, on_delete=models.PROTECT, related_name="approval"
+    )
     revision = models.PositiveIntegerField(default=1)
     subject_kind = models.CharField(max_length=60)
     subject_id = models.CharField(max_length=200)

@@ -74,7 +74,9 @@ class ChangeRequest(models.Model):
         indexes = [
             models.Index(fields=["state", "-id"], name="change_by_state"),
             models.Index(fields=["author", "-id"], name="change_by_author"),
-            models.Index(fields=["state", "planned_from"], name="change_to_apply", condition=models.Q(state="approved")),
+            models.Index(
+                fields=["state", "planned_from"], name="change_to_apply", condition=models.Q(state="approved")
+            ),
             GinIndex(fields=["policy_levels"], name="change_by_level"),
         ]
         constraints = [
@@ -157,7 +159,9 @@ class ChangeEvent(models.Model):
     change = models.ForeignKey(ChangeRequest, on_delete=models.PROTECT, related_name="events")
     at = models.DateTimeField(db_default=Now())
     kind = models.CharField(max_length=40)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     text = models.TextField(blank=True)
     data: Any = models.JSONField(default=dict, blank=True)
 

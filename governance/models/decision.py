@@ -72,11 +72,14 @@ class BreakAcceptance(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["change", "rule", "pointer"], condition=models.Q(voided_at=None), name="one_live_acceptance_per_finding"
+                fields=["change", "rule", "pointer"],
+                condition=models.Q(voided_at=None),
+                name="one_live_acceptance_per_finding",
             ),
             models.CheckConstraint(condition=models.Q(reason__regex=r"\S"), name="acceptance_needs_a_reason"),
             models.CheckConstraint(
-                condition=~models.Q(kind="breaking") | models.Q(migrate_by__isnull=False), name="truly_breaking_needs_a_date"
+                condition=~models.Q(kind="breaking") | models.Q(migrate_by__isnull=False),
+                name="truly_breaking_needs_a_date",
             ),
         ]
 

@@ -33,7 +33,9 @@ class FreezeWindow(models.Model):
     banner = models.CharField(max_length=80, null=True, blank=True)
     strictness = models.CharField(max_length=8, choices=Strictness.choices, default=Strictness.CHANGES)
     calendar: Any = models.JSONField()
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
     compiled_until = models.DateTimeField(null=True, blank=True)

@@ -29,7 +29,9 @@ class Verdict(models.Model):
     input_digest = models.CharField(max_length=DIGEST, db_index=True)
     policy_digest = models.CharField(max_length=DIGEST, blank=True)
     engine = models.PositiveSmallIntegerField(default=1)
-    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Meta:
         ordering = ["-id"]

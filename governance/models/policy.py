@@ -29,7 +29,9 @@ class Policy(models.Model):
     digest = models.CharField(max_length=DIGEST)
     state = models.CharField(max_length=12, choices=State.choices, default=State.DRAFT)
     summary = models.CharField(max_length=200, blank=True)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(db_default=Now())
     activated_at = models.DateTimeField(null=True, blank=True)
 
@@ -38,7 +40,9 @@ class Policy(models.Model):
         verbose_name_plural = "policies"
         constraints = [
             models.UniqueConstraint(fields=["level", "version"], name="policy_version_once"),
-            models.UniqueConstraint(fields=["level"], condition=models.Q(state="active"), name="one_active_policy_per_level"),
+            models.UniqueConstraint(
+                fields=["level"], condition=models.Q(state="active"), name="one_active_policy_per_level"
+            ),
         ]
 
     def __str__(self) -> str:

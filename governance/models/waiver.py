@@ -35,7 +35,9 @@ class Waiver(models.Model):
     requested_at = models.DateTimeField(db_default=Now())
     granted_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
-    revoked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    revoked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -45,7 +47,9 @@ class Waiver(models.Model):
             models.CheckConstraint(condition=Q(rule__regex=r"\S"), name="waiver_names_a_rule"),
         ]
         indexes = [
-            models.Index(fields=["subject_kind", "subject_id", "rule"], name="waiver_granted", condition=Q(state="granted"))
+            models.Index(
+                fields=["subject_kind", "subject_id", "rule"], name="waiver_granted", condition=Q(state="granted")
+            )
         ]
 
     def __str__(self) -> str:

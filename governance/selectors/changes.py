@@ -58,7 +58,12 @@ def count_waiting(viewer: Viewer, at: datetime) -> int:
                    and governance_may_fill(s.group_ids, s.change_id, %s, %s))""",
         [viewer.id, at],
     )
-    return ChangeRequest.objects.filter(state=State.IN_REVIEW).annotate(fits=fits).filter(~Exists(decided), fits=True).count()
+    return (
+        ChangeRequest.objects.filter(state=State.IN_REVIEW)
+        .annotate(fits=fits)
+        .filter(~Exists(decided), fits=True)
+        .count()
+    )
 
 
 def mine(viewer: Viewer) -> QuerySet[ChangeRequest]:
@@ -67,7 +72,9 @@ def mine(viewer: Viewer) -> QuerySet[ChangeRequest]:
         return ChangeRequest.objects.none()
     return (
         listed(viewer)
-        .filter(Q(author=viewer.user) | Q(submitter=viewer.user), state__in=[State.DRAFT, State.IN_REVIEW, State.APPROVED])
+        .filter(
+            Q(author=viewer.user) | Q(submitter=viewer.user), state__in=[State.DRAFT, State.IN_REVIEW, State.APPROVED]
+        )
         .order_by("-id")
     )
 

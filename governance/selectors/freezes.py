@@ -76,7 +76,9 @@ def active(scope: Scope, at: datetime) -> list[Occurrence]:
 
 def touching(scope: Scope, start: datetime, end: datetime) -> list[Occurrence]:
     """Every occurrence within `[start, end)` that covers the scope and refuses changes."""
-    return [o for o in _between(start, end) if covers(o.scope, scope) and o.strictness != FreezeWindow.Strictness.NOTICE]
+    return [
+        o for o in _between(start, end) if covers(o.scope, scope) and o.strictness != FreezeWindow.Strictness.NOTICE
+    ]
 
 
 def calendar(start: datetime, end: datetime) -> list[Occurrence]:
@@ -87,7 +89,10 @@ def calendar(start: datetime, end: datetime) -> list[Occurrence]:
 def next_of(window: FreezeWindow, at: datetime) -> Occurrence | None:
     """The occurrence of this window that is open at `at`, or the next one."""
     row = (
-        FreezeInterval.objects.select_related("freeze").filter(freeze=window, period__endswith__gt=at).order_by("period").first()
+        FreezeInterval.objects.select_related("freeze")
+        .filter(freeze=window, period__endswith__gt=at)
+        .order_by("period")
+        .first()
     )
     return _occurrence(row) if row else None
 

@@ -60,7 +60,9 @@ def of(change: ChangeRequest, *, viewer: Viewer) -> list[SeatGroup]:
     answered = set(change.decisions.filter(voided_at=None).values_list("person_id", flat=True))
     people = rights.eligible(change.pk, change.revision, clock.now())
     rows = list(change.slots.filter(revision=change.revision))
-    held = {row.pk: [option for p in people.get(row.pk, []) if p.id in decisions for option in p.options] for row in rows}
+    held = {
+        row.pk: [option for p in people.get(row.pk, []) if p.id in decisions for option in p.options] for row in rows
+    }
     seated = seat(dict(sorted(held.items(), key=lambda pair: (len(pair[1]), pair[0]))))
     counted = {someone for option in seated.values() for someone in (option.person, option.right_of)}
     sitting = {option.person for option in seated.values()}
@@ -80,12 +82,19 @@ def of(change: ChangeRequest, *, viewer: Viewer) -> list[SeatGroup]:
             group.twice += [
                 p.name
                 for p in able
-                if p.id in decisions and p.id not in sitting and counted & {p.id, *p.rights} and p.name not in group.twice
+                if p.id in decisions
+                and p.id not in sitting
+                and counted & {p.id, *p.rights}
+                and p.name not in group.twice
             ]
         group.could = [
-            p.name + (f" (for {p.for_whom})" if p.for_whom else "") for p in able if not p.absent and p.id not in answered
+            p.name + (f" (for {p.for_whom})" if p.for_whom else "")
+            for p in able
+            if not p.absent and p.id not in answered
         ]
-        group.you = group.you or (row.pk not in seated and any(p.id == viewer.id for p in able) and viewer.id not in answered)
+        group.you = group.you or (
+            row.pk not in seated and any(p.id == viewer.id for p in able) and viewer.id not in answered
+        )
     return list(groups.values())
 
 

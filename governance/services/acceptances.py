@@ -19,7 +19,14 @@ from kernel.models import User
 
 
 def accept_break(
-    change: ChangeRequest, *, actor: User, rule: str, pointer: str, kind: str, reason: str, migrate_by: date | None = None
+    change: ChangeRequest,
+    *,
+    actor: User,
+    rule: str,
+    pointer: str,
+    kind: str,
+    reason: str,
+    migrate_by: date | None = None,
 ) -> BreakAcceptance:
     """Accept one breaking finding of a failed check as `benign`, `correction`, `no_consumers` or truly `breaking` (`domain.acceptance`).
 
@@ -35,7 +42,8 @@ def accept_break(
         reached = None if change.impact is None else [row for row in change.impact if _reached(found, row)]
         if kind == BreakAcceptance.Kind.NO_CONSUMERS and (reached is None or reached):
             raise Conflict(
-                "acceptance.has_consumers", "Somebody uses it, or nobody can say who does: it cannot be accepted as unused."
+                "acceptance.has_consumers",
+                "Somebody uses it, or nobody can say who does: it cannot be accepted as unused.",
             )
         if way.needs_impact and reached is None:
             raise Conflict(
@@ -44,12 +52,24 @@ def accept_break(
             )
         asked = _add_seats(change, way, rule, {row["application"] for row in reached or ()})
         made = _insert(change, actor, way, rule, pointer, kind, reason.strip(), migrate_by)
-        data = {"rule": rule, "pointer": pointer, "as": kind, "migrate_by": migrate_by.isoformat() if migrate_by else None}
+        data = {
+            "rule": rule,
+            "pointer": pointer,
+            "as": kind,
+            "migrate_by": migrate_by.isoformat() if migrate_by else None,
+        }
         ChangeEvent.objects.create(
-            change=change, kind="accepted", actor=actor, text=reason.strip(), at=clock.now(), data=data | {"asks": asked}
+            change=change,
+            kind="accepted",
+            actor=actor,
+            text=reason.strip(),
+            at=clock.now(),
+            data=data | {"asks": asked},
         )
         if asked:
-            outbox.emit("governance.seats_added", key=change.pk, payload=change_events.payload(change) | {"asks": asked})
+            outbox.emit(
+                "governance.seats_added", key=change.pk, payload=change_events.payload(change) | {"asks": asked}
+            )
         audit.record(
             actor=actor,
             verb="governance.break_accepted",
@@ -77,7 +97,14 @@ def _required(kind: str, reason: str, migrate_by: date | None) -> Way:
 
 
 def _insert(
-    change: ChangeRequest, actor: User, way: Way, rule: str, pointer: str, kind: str, reason: str, migrate_by: date | None
+    change: ChangeRequest,
+    actor: User,
+    way: Way,
+    rule: str,
+    pointer: str,
+    kind: str,
+    reason: str,
+    migrate_by: date | None,
 ) -> BreakAcceptance:
     try:
         with transaction.atomic():
@@ -127,11 +154,17 @@ def _add_seats(change: ChangeRequest, way: Way, rule: str, applications: set[str
 
 
 def _consumer_seats(change: ChangeRequest, applications: set[str]) -> Mapping[str, tuple[str, list[int]]]:
-    known = revisions.assessed(change, changes.subjects_of(change), as_of=revisions.difference_time(change)).consumers or ()
+    known = (
+        revisions.assessed(change, changes.subjects_of(change), as_of=revisions.difference_time(change)).consumers or ()
+    )
     found: dict[str, tuple[str, list[int]]] = {}
     owned = {consumer.application for consumer in known if consumer.team_id is not None}
     for consumer in known:
-        team = teams.by_id(consumer.team_id) if consumer.team_id is not None and consumer.application in applications else None
+        team = (
+            teams.by_id(consumer.team_id)
+            if consumer.team_id is not None and consumer.application in applications
+            else None
+        )
         if team is not None:
             found[f"team:{team.key}"] = (f"Consumer: {team.name}", [team.id])
     if applications - owned:
@@ -144,7 +177,9 @@ def _open_finding(change: ChangeRequest, rule: str, pointer: str) -> dict[str, A
         for found in row.findings:
             if found.get("rule") == rule and found.get("pointer", "") == pointer and found.get("level") == "error":
                 if not found.get("breaking"):
-                    raise Invalid("acceptance.not_a_break", f"{rule} is not a breaking difference; only a waiver sets it aside.")
+                    raise Invalid(
+                        "acceptance.not_a_break", f"{rule} is not a breaking difference; only a waiver sets it aside."
+                    )
                 return dict(found)
     raise Invalid(
         "acceptance.no_such_finding",

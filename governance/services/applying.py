@@ -32,7 +32,9 @@ def apply(change: ChangeRequest, *, actor: User | None = None, at: datetime | No
         change = changes.locked(change.pk)
         entry = kinds.kind(change.kind)
         if entry.apply is None:
-            raise Conflict("change.pulled", f"{entry.label} is carried out by the runtime, which asks for the approval itself.")
+            raise Conflict(
+                "change.pulled", f"{entry.label} is carried out by the runtime, which asks for the approval itself."
+            )
         if change.state != APPROVED:
             raise NotApproved(
                 "approval.unmet",
@@ -76,7 +78,9 @@ def apply_due(*, at: datetime | None = None, limit: int = 50) -> int:
     at = at or clock.now()
     pulled = [kind.key for kind in kinds.all_kinds() if kind.apply is None]
     due = ChangeRequest.objects.filter(state=APPROVED).exclude(kind__in=pulled)
-    due = due.filter(Q(planned_from=None) | Q(planned_from__lte=at)).filter(Q(planned_until=None) | Q(planned_until__gt=at))
+    due = due.filter(Q(planned_from=None) | Q(planned_from__lte=at)).filter(
+        Q(planned_until=None) | Q(planned_until__gt=at)
+    )
     done = 0
     for change in due.order_by("planned_from", "id")[:limit]:
         try:
@@ -90,7 +94,11 @@ def apply_due(*, at: datetime | None = None, limit: int = 50) -> int:
 def keep_error(change: ChangeRequest, error: DomainError) -> None:
     """The reason why it was not carried out, on the change page; told once, not at every try."""
     with transaction.atomic():
-        told = ChangeRequest.objects.filter(pk=change.pk).exclude(apply_error=error.message).update(apply_error=error.message)
+        told = (
+            ChangeRequest.objects.filter(pk=change.pk)
+            .exclude(apply_error=error.message)
+            .update(apply_error=error.message)
+        )
         if told:
             ChangeEvent.objects.create(
                 change_id=change.pk, kind="not_applied", text=error.message, at=clock.now(), data={"code": error.code}

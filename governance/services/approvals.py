@@ -19,7 +19,13 @@ from kernel.models import User
 
 
 def require(
-    subject: Subject, digest: str, environment: str, at: datetime | None = None, *, actor: User | None = None, freeze: bool = True
+    subject: Subject,
+    digest: str,
+    environment: str,
+    at: datetime | None = None,
+    *,
+    actor: User | None = None,
+    freeze: bool = True,
 ) -> Approval:
     """The approval that lets `digest` of this subject go live in `environment` at `at` (default: now).
 
@@ -52,13 +58,14 @@ def unmet(subject: Subject, environment: str, at: datetime) -> list[dict[str, An
 def _judged(
     subject: Subject, digest: str, environment: str, at: datetime, *, actor: User | None, freeze: bool, lock: bool
 ) -> tuple[Approval | None, list[dict[str, Any]]]:
-    rows = models.Approval.objects.filter(subject_kind=subject.kind, subject_id=subject.id, environment=environment).order_by(
-        "-id"
-    )
+    rows = models.Approval.objects.filter(
+        subject_kind=subject.kind, subject_id=subject.id, environment=environment
+    ).order_by("-id")
     if lock:
         rows = rows.select_for_update()
     listed = [
-        (made, unmet_of(made, digest=digest, at=at, actor_id=actor.pk if actor else None)) for made in map(as_value, rows[:50])
+        (made, unmet_of(made, digest=digest, at=at, actor_id=actor.pk if actor else None))
+        for made in map(as_value, rows[:50])
     ]
     chosen, missing = best(listed)
     if chosen is not None:
@@ -69,7 +76,9 @@ def _judged(
         )
     elif not missing:
         message = f"Nobody has approved {subject.id} at {short(digest)} for {environment}."
-        missing = [{"code": "approval.missing", "message": message, "fix": "Open a change request for it and have it decided."}]
+        missing = [
+            {"code": "approval.missing", "message": message, "fix": "Open a change request for it and have it decided."}
+        ]
     return chosen, missing
 
 
@@ -134,7 +143,9 @@ def _blocking(approval: Approval) -> list[dict[str, Any]]:
 
 
 def _frozen(approval: Approval, at: datetime) -> list[dict[str, Any]]:
-    facts = models.ChangeRequest.objects.filter(pk=approval.change_id or 0).values_list("facts", flat=True).first() or {}
+    facts = (
+        models.ChangeRequest.objects.filter(pk=approval.change_id or 0).values_list("facts", flat=True).first() or {}
+    )
     scope = Scope(approval.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
     return [
         {
@@ -191,8 +202,13 @@ def mark_used(approval_id: int, *, actor: User | None, at: datetime | None = Non
             subject_id=row.pk,
             after={"digest": row.digest, "environment": row.environment},
         )
-        if row.change_id and not models.Approval.objects.filter(change_id=row.change_id, voided_at=None, used_at=None).exists():
-            moved = models.ChangeRequest.objects.filter(pk=row.change_id or 0, state=models.ChangeRequest.State.APPROVED)
+        if (
+            row.change_id
+            and not models.Approval.objects.filter(change_id=row.change_id, voided_at=None, used_at=None).exists()
+        ):
+            moved = models.ChangeRequest.objects.filter(
+                pk=row.change_id or 0, state=models.ChangeRequest.State.APPROVED
+            )
             if moved.update(state=models.ChangeRequest.State.APPLIED, applied_at=now):
                 models.ChangeEvent.objects.create(
                     change_id=row.change_id,
@@ -215,5 +231,9 @@ def void(approval_id: int, *, actor: User | None, reason: str) -> None:
             state=models.ChangeRequest.State.IN_REVIEW
         )
         audit.record(
-            actor=actor, verb="governance.approval_voided", subject_kind="approval", subject_id=approval_id, reason=reason
+            actor=actor,
+            verb="governance.approval_voided",
+            subject_kind="approval",
+            subject_id=approval_id,
+            reason=reason,
         )

@@ -135,7 +135,9 @@ def _record(case: BreakGlass, actor: User, step: str, reason: str) -> None:
         after=after,
         reason=reason,
     )
-    outbox.emit(f"governance.break_glass_{step}", key=case.pk, payload=after | {"break_glass": case.pk, "reason": reason})
+    outbox.emit(
+        f"governance.break_glass_{step}", key=case.pk, payload=after | {"break_glass": case.pk, "reason": reason}
+    )
 
 
 def _locked(case_id: int) -> BreakGlass:

@@ -18,11 +18,14 @@ def _subject_present(context: CheckContext) -> CheckOutcome:
         )
     if facts.digest is None:
         return not_run(
-            f"{context.subject.id} has no digest: there is nothing that could be approved.", ["Give it a contract or a manifest."]
+            f"{context.subject.id} has no digest: there is nothing that could be approved.",
+            ["Give it a contract or a manifest."],
         )
     if facts.digest != context.subject.digest:
         found = finding("subject.present", "", "The thing has moved on since this revision.", digest=facts.digest)
-        return failed(f"{context.subject.id} has another digest by now.", [found], ["Revise the change to the present digest."])
+        return failed(
+            f"{context.subject.id} has another digest by now.", [found], ["Revise the change to the present digest."]
+        )
     return passed("The digest under review is the present one.")
 
 
@@ -30,7 +33,8 @@ def _owner_known(context: CheckContext) -> CheckOutcome:
     facts = context.subject_facts
     if facts is None or not facts.owner_team_ids:
         return not_run(
-            f"Nobody owns {context.subject.id}: who could agree to it?", [f"Name an owner team for {context.subject.id}."]
+            f"Nobody owns {context.subject.id}: who could agree to it?",
+            [f"Name an owner team for {context.subject.id}."],
         )
     return passed()
 
@@ -56,7 +60,10 @@ def _window(context: CheckContext) -> CheckOutcome:
         return failed("The planned window lies in the past.", [found], ["Plan a new window."])
     facts = context.subject_facts
     scope = Scope(
-        change.environment, facts.tier if facts else None, facts.domain_key if facts else None, facts.system_keys if facts else ()
+        change.environment,
+        facts.tier if facts else None,
+        facts.domain_key if facts else None,
+        facts.system_keys if facts else (),
     )
     frozen = freezes.touching(scope, change.planned_from, change.planned_until)
     open_from = change.planned_from
@@ -65,20 +72,30 @@ def _window(context: CheckContext) -> CheckOutcome:
             break
         open_from = max(open_from, occurrence.ends)
     if open_from >= change.planned_until:
-        listed = [finding("freeze.active", "", f"{o.name} until {o.ends:%Y-%m-%d %H:%M} UTC.", freeze=o.id) for o in frozen]
-        return failed("The whole planned window lies in a freeze.", listed, [f"Plan it after {open_from:%Y-%m-%d %H:%M} UTC."])
+        listed = [
+            finding("freeze.active", "", f"{o.name} until {o.ends:%Y-%m-%d %H:%M} UTC.", freeze=o.id) for o in frozen
+        ]
+        return failed(
+            "The whole planned window lies in a freeze.", listed, [f"Plan it after {open_from:%Y-%m-%d %H:%M} UTC."]
+        )
     if frozen:
-        return passed(f"{len(frozen)} freeze(s) touch the planned window; it stays open from {open_from:%Y-%m-%d %H:%M} UTC.")
+        return passed(
+            f"{len(frozen)} freeze(s) touch the planned window; it stays open from {open_from:%Y-%m-%d %H:%M} UTC."
+        )
     return passed("No freeze touches the planned window.")
 
 
 def _rollback(context: CheckContext) -> CheckOutcome:
     if context.change.environment in REHEARSAL:
-        return not_applicable(f"A rollback plan is asked for where customers feel it, not in {context.change.environment}.")
+        return not_applicable(
+            f"A rollback plan is asked for where customers feel it, not in {context.change.environment}."
+        )
     if len(context.change.rollback_plan.split()) < 3:
         found = finding("change.rollback_plan", "/rollback_plan", "There is no rollback plan.")
         return failed(
-            "Nobody wrote down how to go back.", [found], ["Write in a sentence or two how this is undone, and by whom."]
+            "Nobody wrote down how to go back.",
+            [found],
+            ["Write in a sentence or two how this is undone, and by whom."],
         )
     return passed()
 

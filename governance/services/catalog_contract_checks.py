@@ -10,13 +10,33 @@ from typing import Any
 
 from catalog.domain.facts import VersionFacts
 from catalog.selectors import contracts, tiers
-from governance.domain.checks import Check, CheckContext, CheckOutcome, Level, failed, finding, not_applicable, not_run, passed
+from governance.domain.checks import (
+    Check,
+    CheckContext,
+    CheckOutcome,
+    Level,
+    failed,
+    finding,
+    not_applicable,
+    not_run,
+    passed,
+)
 from governance.domain.subject import SubjectFacts
 from governance.services.catalog_facts import on_version
 from kernel.errors import DomainError, Invalid
 
 MAX_FINDINGS = 500
-REVENUE_ENTITIES = {"price", "order", "sale", "tender", "promotion", "loyalty-account", "loyalty account", "return", "payment"}
+REVENUE_ENTITIES = {
+    "price",
+    "order",
+    "sale",
+    "tender",
+    "promotion",
+    "loyalty-account",
+    "loyalty account",
+    "return",
+    "payment",
+}
 
 
 @on_version
@@ -26,12 +46,16 @@ def _readable(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
     try:
         document = contracts.document(facts.digest)
     except Invalid as error:
-        return failed(error.message, [finding("contract.readable", "", error.message)], ["Upload a contract that can be read."])
+        return failed(
+            error.message, [finding("contract.readable", "", error.message)], ["Upload a contract that can be read."]
+        )
     problems = [
         finding("contract.readable", getattr(p, "pointer", ""), getattr(p, "message", str(p)), level="warning")
         for p in document.problems[:50]
     ]
-    return passed(f"{document.format}, {len(document.operations)} operation(s), {len(document.schemas)} schema(s).", problems)
+    return passed(
+        f"{document.format}, {len(document.operations)} operation(s), {len(document.schemas)} schema(s).", problems
+    )
 
 
 @on_version
@@ -44,11 +68,19 @@ def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFact
     try:
         compared = contracts.compare(facts.base_digest, facts.digest, as_of=context.as_of.date())
     except Invalid as error:
-        return not_run(f"The two contracts cannot be compared: {error.message}", ["Upload a contract of a comparable kind."])
+        return not_run(
+            f"The two contracts cannot be compared: {error.message}", ["Upload a contract of a comparable kind."]
+        )
     replaces = context.change.kind == "contract.change"
     before = facts.extras.get("before")
-    lives_on = not replaces and isinstance(before, VersionFacts) and before.state == "published" and before.sunset_at is None
-    names = sorted({c.application for c in facts.consumers_affected or ()}) if facts.consumers_affected is not None else None
+    lives_on = (
+        not replaces and isinstance(before, VersionFacts) and before.state == "published" and before.sunset_at is None
+    )
+    names = (
+        sorted({c.application for c in facts.consumers_affected or ()})
+        if facts.consumers_affected is not None
+        else None
+    )
     listed = [
         finding(
             f"contract.{f.rule}",
@@ -69,22 +101,31 @@ def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFact
         else:
             why = f"{compared.breaking} breaking difference(s) for {len(names) if names is not None else 'an unknown number of'} consumer(s)."
         return failed(
-            why, listed, ["Accept each breaking difference as what it is, or publish it as a new version beside the present one."]
+            why,
+            listed,
+            ["Accept each breaking difference as what it is, or publish it as a new version beside the present one."],
         )
-    beside = f" The breaking ones meet nobody: {before.reference} stays beside it." if compared.breaking and before else ""
+    beside = (
+        f" The breaking ones meet nobody: {before.reference} stays beside it." if compared.breaking and before else ""
+    )
     return passed(
-        f"{compared.breaking} breaking, {compared.warnings} to look at, {compared.compatible} compatible.{beside}", listed
+        f"{compared.breaking} breaking, {compared.warnings} to look at, {compared.compatible} compatible.{beside}",
+        listed,
     )
 
 
 @on_version
 def _lint(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
     """The house rules, as strict as tier, layer and data class ask. A finding that the neighbour before had already only warns."""
-    from catalog.contracts.lint import lint
+    from tillgate_contracts.lint import lint
 
     if facts.digest is None:
         return not_run("There is no contract to judge.", ["Upload a contract."])
-    within: dict[str, Any] = {"tier": version.tier, "layer": version.layer or None, "data_class": version.data_class or None}
+    within: dict[str, Any] = {
+        "tier": version.tier,
+        "layer": version.layer or None,
+        "data_class": version.data_class or None,
+    }
     report = lint(contracts.document(facts.digest), **within)
     known = (
         {(f.rule, f.pointer) for f in lint(contracts.document(facts.base_digest), **within).findings}
@@ -94,9 +135,13 @@ def _lint(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> 
     listed = []
     for found in report.findings[:MAX_FINDINGS]:
         inherited = (found.rule, found.pointer) in known
-        level: Level = "error" if found.level == "error" and not inherited else "info" if found.level == "info" else "warning"
+        level: Level = (
+            "error" if found.level == "error" and not inherited else "info" if found.level == "info" else "warning"
+        )
         listed.append(
-            finding(f"lint.{found.rule}", found.pointer, found.message, level=level, line=found.line, inherited=inherited)
+            finding(
+                f"lint.{found.rule}", found.pointer, found.message, level=level, line=found.line, inherited=inherited
+            )
         )
     errors = sum(1 for f in listed if f["level"] == "error")
     if errors:
@@ -113,7 +158,8 @@ def _security(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
     """Personal and cardholder data need a declared security scheme on the contract, and no clear-text server."""
     if not version.data_class:
         return not_run(
-            f"{version.api_name} has no data classification.", ["Classify its data: public, internal, personal or cardholder."]
+            f"{version.api_name} has no data classification.",
+            ["Classify its data: public, internal, personal or cardholder."],
         )
     if version.data_class not in ("personal", "cardholder"):
         return not_applicable(f"Its data is {version.data_class}: no field is classified personal or cardholder.")
@@ -140,7 +186,9 @@ def _security(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
         if "basic" in kind.lower() or ("apikey" in kind.lower() and version.data_class == "cardholder")
     ]
     found += [
-        finding("security.weak_scheme", "/components/securitySchemes", f"{name} is too weak for {version.data_class} data.")
+        finding(
+            "security.weak_scheme", "/components/securitySchemes", f"{name} is too weak for {version.data_class} data."
+        )
         for name in weak
     ]
     if found:
@@ -149,7 +197,9 @@ def _security(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
             found,
             ["Declare OAuth 2, OpenID Connect or mutual TLS, and encrypted servers only."],
         )
-    return passed(f"{version.data_class.title()} data: {', '.join(document.security_schemes.values()) or document.format}.")
+    return passed(
+        f"{version.data_class.title()} data: {', '.join(document.security_schemes.values()) or document.format}."
+    )
 
 
 @on_version
@@ -166,7 +216,11 @@ def _observability(context: CheckContext, facts: SubjectFacts, version: VersionF
     tier = tiers.by_level(version.tier) if version.tier is not None else None
     if tier is None or tier.availability is None or tier.p95_ms is None:
         found.append(
-            finding("observability.target", "", "Its tier states no availability or no p95: there is nothing to measure against.")
+            finding(
+                "observability.target",
+                "",
+                "Its tier states no availability or no p95: there is nothing to measure against.",
+            )
         )
     if version.tier in (0, 1) and not _correlates(contracts.document(facts.digest).tree):
         found.append(
@@ -201,7 +255,11 @@ def _correlates(tree: Mapping[str, Any]) -> bool:
     while todo:
         node = todo.pop()
         if isinstance(node, Mapping):
-            if str(node.get("name", "")).lower() in wanted or wanted & {str(k).lower() for k in node} or "correlationId" in node:
+            if (
+                str(node.get("name", "")).lower() in wanted
+                or wanted & {str(k).lower() for k in node}
+                or "correlationId" in node
+            ):
                 return True
             todo.extend(node.values())
         elif isinstance(node, list):
@@ -239,7 +297,8 @@ def _upgrade_order(context: CheckContext, facts: SubjectFacts, version: VersionF
         "breaking": "nobody is affected",
     }
     return passed(
-        f"Upgrade order: {words[relation]}.", [finding("order.stated", "", words[relation], level="info", relation=relation)]
+        f"Upgrade order: {words[relation]}.",
+        [finding("order.stated", "", words[relation], level="info", relation=relation)],
     )
 
 

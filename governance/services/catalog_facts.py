@@ -39,11 +39,17 @@ def contract_facts(subject: Subject) -> SubjectFacts | None:
     version = versions.by_reference(subject.id)
     if version is None:
         return None
-    return _facts(version, version.proposed_digest, version.contract_digest, consumers.live_of_version(version.id), version)
+    return _facts(
+        version, version.proposed_digest, version.contract_digest, consumers.live_of_version(version.id), version
+    )
 
 
 def _facts(
-    version: VersionFacts, digest: str | None, base: str | None, affected: list[ConsumerFacts], before: VersionFacts | None
+    version: VersionFacts,
+    digest: str | None,
+    base: str | None,
+    affected: list[ConsumerFacts],
+    before: VersionFacts | None,
 ) -> SubjectFacts:
     now = clock.now()
     records = []
@@ -65,7 +71,10 @@ def _facts(
         ),
         entities=tuple(
             sorted(
-                {use.entity if use.attribute_group is None else f"{use.entity}/{use.attribute_group}" for use in version.entities}
+                {
+                    use.entity if use.attribute_group is None else f"{use.entity}/{use.attribute_group}"
+                    for use in version.entities
+                }
             )
         ),
         consumers_affected=tuple(affected_consumer(c) for c in affected),
@@ -109,7 +118,9 @@ def _document(digest: str | None) -> Any:
         return None
 
 
-def on_version(run: Callable[[CheckContext, SubjectFacts, VersionFacts], CheckOutcome]) -> Callable[[CheckContext], CheckOutcome]:
+def on_version(
+    run: Callable[[CheckContext, SubjectFacts, VersionFacts], CheckOutcome],
+) -> Callable[[CheckContext], CheckOutcome]:
     """The check needs the version's facts; without them it has not run."""
 
     def check(context: CheckContext) -> CheckOutcome:

@@ -146,7 +146,9 @@ def _change_contract(application: Application) -> None:
 def _deprecate(application: Application) -> None:
     version = _version(application)
     if version.contract_digest != application.subject.digest:
-        raise Conflict("version.digest_changed", f"{version.reference} has another contract than the one that was approved.")
+        raise Conflict(
+            "version.digest_changed", f"{version.reference} has another contract than the one that was approved."
+        )
     parameters = application.parameters
     publication.deprecate(
         version.id,
@@ -189,7 +191,9 @@ def _move_boundary(application: Application) -> None:
 
 def _change_tier(application: Application) -> None:
     if catalog_facts.api_digest(application.subject.id) != application.subject.digest:
-        raise Conflict("tier.changed_meanwhile", f"{application.subject.id} has another tier than when this was approved.")
+        raise Conflict(
+            "tier.changed_meanwhile", f"{application.subject.id} has another tier than when this was approved."
+        )
     publication.change_tier(
         application.subject.id,
         tier=int(application.parameters["tier"]),

@@ -25,7 +25,9 @@ def _record_direction(context: CheckContext, facts: SubjectFacts, version: Versi
     if not touched:
         return not_applicable("It exposes copies and events only; neither claims to be the record.")
     if not version.system_key:
-        return not_run(f"{version.api_name} does not say which system stands behind it.", ["Name the system behind the API."])
+        return not_run(
+            f"{version.api_name} does not say which system stands behind it.", ["Name the system behind the API."]
+        )
     wrong, unknown = [], []
     for use in touched:
         place = use.entity if use.attribute_group is None else f"{use.entity}/{use.attribute_group}"
@@ -78,7 +80,9 @@ def _tier(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> 
 def _integration_style(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
     """Supported integration styles: a cloud ERP gives no access to its database (vendors.md); neither do we pretend."""
     if not version.system_key:
-        return not_run(f"{version.api_name} does not say which system stands behind it.", ["Name the system behind the API."])
+        return not_run(
+            f"{version.api_name} does not say which system stands behind it.", ["Name the system behind the API."]
+        )
     system = systems.by_key(version.system_key)
     if system is None:
         return not_run(f"The system {version.system_key} is not known.", ["Register the system."])
@@ -86,14 +90,20 @@ def _integration_style(context: CheckContext, facts: SubjectFacts, version: Vers
     if style in ("sql", "database", "db", "jdbc", "odbc"):
         if system.deployment == "cloud":
             found = [
-                finding("style.unsupported", "", f"{system.name} runs in the vendor's cloud; its database is not an interface.")
+                finding(
+                    "style.unsupported",
+                    "",
+                    f"{system.name} runs in the vendor's cloud; its database is not an interface.",
+                )
             ]
             return failed(
                 "Direct database access to a cloud system is not supported.",
                 found,
                 [f"Use an API that {system.name} offers: OData, REST, SOAP or files."],
             )
-        found = [finding("style.discouraged", "", f"Reading {system.name} by SQL couples to its tables.", level="warning")]
+        found = [
+            finding("style.discouraged", "", f"Reading {system.name} by SQL couples to its tables.", level="warning")
+        ]
         return passed("Direct database access to a system on our own premises: allowed, and discouraged.", found)
     return passed(f"{version.style} to {system.name} ({system.deployment}).")
 
@@ -116,7 +126,9 @@ def _boundary_known(context: CheckContext) -> CheckOutcome:
     if present == {facts.extras["to"].key}:
         found = finding("boundary.same", "/parameters/system", "It is the record already.")
         return failed("Nothing would move.", [found], ["Withdraw the change."])
-    return passed(f"From {', '.join(sorted(present)) or 'nobody'} to {facts.extras['to'].key}, from {start:%d %b %Y %H:%M} UTC.")
+    return passed(
+        f"From {', '.join(sorted(present)) or 'nobody'} to {facts.extras['to'].key}, from {start:%d %b %Y %H:%M} UTC."
+    )
 
 
 def _tier_proposed(context: CheckContext) -> CheckOutcome:
@@ -156,6 +168,8 @@ def _tier_proposed(context: CheckContext) -> CheckOutcome:
 
 RECORD_DIRECTION = Check("sor.direction", "Systems of record are respected", _record_direction)
 TIER = Check("tier.coherence", "Nothing that it depends on promises less", _tier)
-INTEGRATION_STYLE = Check("style.supported", "The integration style is supported by the system behind it", _integration_style)
+INTEGRATION_STYLE = Check(
+    "style.supported", "The integration style is supported by the system behind it", _integration_style
+)
 BOUNDARY_KNOWN = Check("boundary.move", "It is known what moves where, and from when", _boundary_known)
 TIER_PROPOSED = Check("tier.coherence", "The new tier agrees with what depends on what", _tier_proposed)

@@ -33,7 +33,9 @@ def _consumers(context: CheckContext, facts: SubjectFacts, version: VersionFacts
     ]
     homeless = sorted({c.name for c in facts.consumers_affected if c.team_id is None})
     if homeless:
-        errors = [finding("consumers.owner", "", f"{name} has no owner team: nobody speaks for it.") for name in homeless]
+        errors = [
+            finding("consumers.owner", "", f"{name} has no owner team: nobody speaks for it.") for name in homeless
+        ]
         return failed(
             f"{len(homeless)} affected consumer(s) have no owner.",
             [*errors, *listed],
@@ -58,7 +60,8 @@ def _notice(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
     tier = tiers.by_level(version.tier) if version.tier is not None else None
     if tier is None or tier.notice_days is None:
         return not_run(
-            "The tier states no notice, so nobody can say whether this is enough.", ["Choose a tier that states its notice."]
+            "The tier states no notice, so nobody can say whether this is enough.",
+            ["Choose a tier that states its notice."],
         )
     found = []
     if sunset is None:
@@ -76,11 +79,15 @@ def _notice(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
     successor = str(parameters.get("successor") or "")
     if not successor:
         if facts.consumers_affected:
-            found.append(finding("deprecation.successor", "/parameters/successor", "It has consumers and no successor is named."))
+            found.append(
+                finding("deprecation.successor", "/parameters/successor", "It has consumers and no successor is named.")
+            )
     else:
         target = versions.by_reference(successor)
         if target is None or target.state not in ("published",) or target.reference == version.reference:
-            found.append(finding("deprecation.successor", "/parameters/successor", f"{successor} is no published other version."))
+            found.append(
+                finding("deprecation.successor", "/parameters/successor", f"{successor} is no published other version.")
+            )
     if not str(parameters.get("guide") or version.migration_guide or "").strip() and facts.consumers_affected:
         found.append(finding("deprecation.guide", "/parameters/guide", "There is no guide for those who have to move."))
     if found:
@@ -103,12 +110,16 @@ def _sunset(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
     if context.change.kind == "version.publish":
         if version.sunset_at and version.sunset_at <= context.as_of:
             found.append(
-                finding("sunset.past", "", f"It would be published after its own sunset on {version.sunset_at:%d %b %Y}.")
+                finding(
+                    "sunset.past", "", f"It would be published after its own sunset on {version.sunset_at:%d %b %Y}."
+                )
             )
         if not found and version.sunset_at is None:
             return not_applicable("It has no sunset.")
     if sunset and version.deprecated_at and version.deprecated_at > sunset:
-        found.append(finding("sunset.before_deprecation", "/parameters/sunset_at", "The sunset lies before the deprecation."))
+        found.append(
+            finding("sunset.before_deprecation", "/parameters/sunset_at", "The sunset lies before the deprecation.")
+        )
     if sunset and version.sunset_at and sunset < version.sunset_at and not context.change.parameters.get("earlier"):
         found.append(
             finding(
@@ -117,7 +128,9 @@ def _sunset(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
                 f"{version.sunset_at:%d %b %Y} was promised; moving it earlier needs a quorum.",
             )
         )
-    successor = versions.by_reference(str(context.change.parameters.get("successor") or version.successor_reference or "@"))
+    successor = versions.by_reference(
+        str(context.change.parameters.get("successor") or version.successor_reference or "@")
+    )
     if sunset and successor and successor.sunset_at and successor.sunset_at <= sunset:
         found.append(
             finding(

@@ -59,7 +59,10 @@ def tier_change(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, 
     present = facts.tier
     gravest = min(t for t in (present, wanted) if isinstance(t, int)) if known and present is not None else None
     return replace(
-        facts, tier=gravest, new={**facts.old, "tier": wanted}, extras={**facts.extras, "wanted": wanted if known else None}
+        facts,
+        tier=gravest,
+        new={**facts.old, "tier": wanted},
+        extras={**facts.extras, "wanted": wanted if known else None},
     )
 
 

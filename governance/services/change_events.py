@@ -14,7 +14,9 @@ def say(
     change: ChangeRequest, kind: str, actor: User | None, *, text: str = "", data: Mapping[str, Any] | None = None
 ) -> ChangeEvent:
     """One entry of the history of a change, at the present time."""
-    return ChangeEvent.objects.create(change=change, kind=kind, actor=actor, text=text, data=dict(data or {}), at=clock.now())
+    return ChangeEvent.objects.create(
+        change=change, kind=kind, actor=actor, text=text, data=dict(data or {}), at=clock.now()
+    )
 
 
 def payload(change: ChangeRequest) -> dict[str, Any]:
@@ -46,6 +48,10 @@ def announce(change: ChangeRequest, actor: User | None, event: str, data: Mappin
     """A revision stands and is to be reviewed: history, ledger, and `governance.change_submitted` for whoever runs the checks."""
     say(change, event, actor, data={"digest": change.subject_digest, "revision": change.revision, **(data or {})})
     audit.record(
-        actor=actor, verb=f"governance.change_{event}", subject_kind="change", subject_id=change.pk, after=snapshot(change)
+        actor=actor,
+        verb=f"governance.change_{event}",
+        subject_kind="change",
+        subject_id=change.pk,
+        after=snapshot(change),
     )
     outbox.emit("governance.change_submitted", key=change.pk, payload=payload(change))

@@ -149,14 +149,17 @@ def follow(subject_kind: str, subject_id: str, digest: str, *, actor: User | Non
     contributor. Returns the ids of the changes that moved.
     """
     moved: list[int] = []
-    rows = ChangeSubject.objects.filter(kind=subject_kind, subject_id=subject_id, change__state__in=OPEN).exclude(digest=digest)
+    rows = ChangeSubject.objects.filter(kind=subject_kind, subject_id=subject_id, change__state__in=OPEN).exclude(
+        digest=digest
+    )
     for change_id in sorted(set(rows.values_list("change_id", flat=True))):
         with transaction.atomic():
             change = locked(change_id)
             if change.state not in OPEN or not kinds.kind(change.kind).follows:
                 continue
             subjects = [
-                replace(s, digest=digest) if (s.kind, s.id) == (subject_kind, subject_id) else s for s in subjects_of(change)
+                replace(s, digest=digest) if (s.kind, s.id) == (subject_kind, subject_id) else s
+                for s in subjects_of(change)
             ]
             _replace(change, subjects, actor)
             moved.append(change_id)
@@ -197,7 +200,11 @@ def amend(change: ChangeRequest, *, actor: User, **fields: Any) -> ChangeRequest
             change_events.say(change, "reworded", actor, data={"fields": sorted(fields)})
         else:
             revisions.begin(
-                change, actor, "amended", {"fields": sorted(fields)}, made=revisions.assessed(change, subjects_of(change))
+                change,
+                actor,
+                "amended",
+                {"fields": sorted(fields)},
+                made=revisions.assessed(change, subjects_of(change)),
             )
     change.refresh_from_db()
     return change
@@ -212,7 +219,9 @@ def withdraw(change: ChangeRequest, *, actor: User, reason: str = "") -> ChangeR
         change.save(update_fields=["state"])
         tell_closed(change, "withdrawn", actor)
         change_events.say(change, "withdrawn", actor, text=reason)
-        audit.record(actor=actor, verb="governance.change_withdrawn", subject_kind="change", subject_id=change.pk, reason=reason)
+        audit.record(
+            actor=actor, verb="governance.change_withdrawn", subject_kind="change", subject_id=change.pk, reason=reason
+        )
         outbox.emit("governance.change_withdrawn", key=change.pk, payload=change_events.payload(change))
     return change
 
@@ -220,7 +229,9 @@ def withdraw(change: ChangeRequest, *, actor: User, reason: str = "") -> ChangeR
 def comment(change: ChangeRequest, *, actor: User, text: str) -> ChangeEvent:
     """A comment is not a decision. Raises Invalid for an empty one."""
     if not text.strip():
-        raise Invalid("comment.empty", "Write something first.", {"findings": [finding("/text", "Write something first.")]})
+        raise Invalid(
+            "comment.empty", "Write something first.", {"findings": [finding("/text", "Write something first.")]}
+        )
     with transaction.atomic():
         made = change_events.say(change, "comment", actor, text=text.strip()[:10_000])
         outbox.emit(
@@ -250,10 +261,18 @@ def refresh(change_id: int) -> bool:
         if change.state not in (State.IN_REVIEW, State.APPROVED):
             return False
         made = revisions.assessed(change, subjects_of(change), as_of=revisions.difference_time(change))
-        if kinds.kind(change.kind).follows and any(f is not None and f.digest not in (None, s.digest) for s, f in made.subjects):
-            _replace(change, [replace(s, digest=f.digest) if f is not None and f.digest else s for s, f in made.subjects], None)
+        if kinds.kind(change.kind).follows and any(
+            f is not None and f.digest not in (None, s.digest) for s, f in made.subjects
+        ):
+            _replace(
+                change,
+                [replace(s, digest=f.digest) if f is not None and f.digest else s for s, f in made.subjects],
+                None,
+            )
             return True
-        slots_fit = Slot.objects.filter(change=change, revision=change.revision, policy_digest=change.policy_digest).exists()
+        slots_fit = Slot.objects.filter(
+            change=change, revision=change.revision, policy_digest=change.policy_digest
+        ).exists()
         same_slots = revisions.present_slots(change) == sorted(
             (s.key, seat, list(s.group_ids)) for s in made.slots for seat in range(1, s.count + 1)
         )
@@ -315,7 +334,9 @@ def _require_usable(
         found.append(finding("/justification", "Say why: reviewers read this first."))
     known = [key for key, *_ in catalog_systems.environments()]
     if environment not in known:
-        found.append(finding("/environment", f"There is no environment {environment!r}. Known: {', '.join(known) or 'none'}."))
+        found.append(
+            finding("/environment", f"There is no environment {environment!r}. Known: {', '.join(known) or 'none'}.")
+        )
     if not subjects:
         found.append(finding("/subjects", "At least one subject."))
     if len({(s.kind, s.id) for s in subjects}) != len(subjects):
@@ -352,7 +373,11 @@ def _replace(change: ChangeRequest, subjects: Sequence[Subject], actor: User | N
     if actor is not None:
         _contribute(change, actor)
     revisions.begin(
-        change, actor, "revised", {"from": old, "to": change.subject_digest}, made=revisions.assessed(change, subjects_of(change))
+        change,
+        actor,
+        "revised",
+        {"from": old, "to": change.subject_digest},
+        made=revisions.assessed(change, subjects_of(change)),
     )
     audit.record(
         actor=actor,
@@ -373,11 +398,13 @@ def _translated(error: IntegrityError) -> Conflict:
     name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
     if name == "break_glass_debt_is_open":
         return Conflict(
-            "break_glass.debt_open", "The owner team used break-glass and nobody has reviewed it yet. Close that review first."
+            "break_glass.debt_open",
+            "The owner team used break-glass and nobody has reviewed it yet. Close that review first.",
         )
     if name == "change_needs_evidence":
         return Conflict(
-            "change.needs_evidence", "Without difference, impact set, policy, slots and checks there is nothing to review."
+            "change.needs_evidence",
+            "Without difference, impact set, policy, slots and checks there is nothing to review.",
         )
     return Conflict("change.state", str(error).splitlines()[0])
 

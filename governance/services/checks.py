@@ -63,7 +63,8 @@ def judge(
     """One check over all subjects. Never raises."""
     if check is None:
         return domain.not_run(
-            f"The policy asks for {check_id}, and no check of that name exists here.", ["Correct the policy, or add the check."]
+            f"The policy asks for {check_id}, and no check of that name exists here.",
+            ["Correct the policy, or add the check."],
         )
     try:
         return domain.combine(
@@ -94,7 +95,11 @@ def ask_again(change: ChangeRequest, *, actor: Any) -> None:
 def _facts_or_none(entry: kinds.ChangeKind, subject: Subject, change: ChangeRequest) -> SubjectFacts | None:
     try:
         found = entry.facts(subject)
-        return entry.propose(subject, found, change.parameters) if found is not None and entry.propose is not None else found
+        return (
+            entry.propose(subject, found, change.parameters)
+            if found is not None and entry.propose is not None
+            else found
+        )
     except DomainError as error:
         log.info("facts of %s for change %s are not available: %s", subject, change.pk, error)
         return None
@@ -117,9 +122,9 @@ def _change_facts(change: ChangeRequest, subjects: list[Subject]) -> ChangeFacts
 
 def _progress(change: ChangeRequest, **values: Any) -> bool:
     return bool(
-        ChangeRequest.objects.filter(pk=change.pk, revision=change.revision, subject_digest=change.subject_digest).update(
-            **values
-        )
+        ChangeRequest.objects.filter(
+            pk=change.pk, revision=change.revision, subject_digest=change.subject_digest
+        ).update(**values)
     )
 
 

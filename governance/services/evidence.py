@@ -39,7 +39,9 @@ def gather(question: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
     asking = applications.asking(question["application"], used, environment, as_of)
     return {
         "as_of": as_of.isoformat(),
-        "application": {"key": question["application"], "owner_team": asking.team_key or None} if asking.known else None,
+        "application": {"key": question["application"], "owner_team": asking.team_key or None}
+        if asking.known
+        else None,
         "environment": {"key": environment} if asking.environment_known else None,
         "policy_digest": _policy_digest(),
         "freezes": _freezes(environment, list(known.values()), as_of),
@@ -171,8 +173,12 @@ def _relation(old: str | None, new: str | None) -> str:
 
 def _provided(question: Mapping[str, Any], known: Mapping[str, VersionFacts], environment: str) -> dict[str, Any]:
     asked = {entry["ref"] for entry in question["provides"]}
-    running = ApplicationRelease.objects.filter(application=question["application"], environment=environment, ended_at=None)
-    replaced = {ref for listed in running.values_list("provides", flat=True) for ref in listed} - asked if asked else set()
+    running = ApplicationRelease.objects.filter(
+        application=question["application"], environment=environment, ended_at=None
+    )
+    replaced = (
+        {ref for listed in running.values_list("provides", flat=True) for ref in listed} - asked if asked else set()
+    )
     gone = applications.versions_for_gate(replaced) if replaced else {}
     items: dict[str, Any] = {}
     for reference in sorted(asked):
@@ -291,6 +297,8 @@ def _waivers(subjects: Sequence[str], environment: str, as_of: datetime) -> dict
             "starts_at": starts.isoformat(),
             "expires_at": expires.isoformat(),
         }
-        for pk, rule, subject, reason, starts, expires in statements.rows(_WAIVERS, [list(subjects), environment, as_of, as_of])
+        for pk, rule, subject, reason, starts, expires in statements.rows(
+            _WAIVERS, [list(subjects), environment, as_of, as_of]
+        )
     }
     return _counted(found)

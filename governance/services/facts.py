@@ -93,7 +93,9 @@ def assess(
         breaking=difference["counts"]["breaking"],
     )
     teams = _teams(owners, records, consumers)
-    level_keys = policies.levels_for(domain_keys=[f.domain_key for f in facts], team_keys=[team.key for team in teams.owners])
+    level_keys = policies.levels_for(
+        domain_keys=[f.domain_key for f in facts], team_keys=[team.key for team in teams.owners]
+    )
     active = policies.active(level_keys)
     documents = levels if levels is not None else [(p.level, p.document) for p in active]
     asked = policy.demand(documents, situation) if documents and documents[0][0] == policies.ORGANISATION else None
@@ -116,7 +118,9 @@ def assess(
         checks=tuple(wanted.items()),
         owner_team_ids=owners,
         contributor_ids=tuple(sorted({person for f in facts for person in f.contributor_ids})),
-        risk=impact.risk(tier=situation.tier, breaking=situation.breaking, consumers=situation.consumers, data_class=data_class),
+        risk=impact.risk(
+            tier=situation.tier, breaking=situation.breaking, consumers=situation.consumers, data_class=data_class
+        ),
         scope=Scope(
             environment=str(proposed["environment"]),
             tier=situation.tier,

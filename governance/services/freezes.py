@@ -83,7 +83,9 @@ def end(window_id: int, *, actor: User, reason: str = "") -> None:
         if window.ended_at is None:
             window.ended_at = clock.now()
             window.save(update_fields=["ended_at"])
-            audit.record(actor=actor, verb="governance.freeze_ended", subject_kind="freeze", subject_id=window_id, reason=reason)
+            audit.record(
+                actor=actor, verb="governance.freeze_ended", subject_kind="freeze", subject_id=window_id, reason=reason
+            )
 
 
 def compile_ahead(window: FreezeWindow, *, now: datetime | None = None) -> int:

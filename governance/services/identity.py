@@ -49,7 +49,11 @@ def person_of(claims: Mapping[str, Any], *, groups_claim: str) -> User:
         if made:
             user.set_unusable_password()
             audit.record(
-                actor=None, verb="governance.person_joined", subject_kind="user", subject_id=user.pk, after={"username": name}
+                actor=None,
+                verb="governance.person_joined",
+                subject_kind="user",
+                subject_id=user.pk,
+                after={"username": name},
             )
         user.save()
         sync_groups(user, claims.get(groups_claim))
@@ -93,6 +97,8 @@ def sync_groups(user: User, claimed: Any) -> tuple[set[str], set[str]]:
             user.groups.add(*Group.objects.filter(pk__in=joins))
             user.groups.remove(*Group.objects.filter(pk__in=leaves))
             after = {"joined": sorted(mapped[g] for g in joins), "left": sorted(mapped[g] for g in leaves)}
-            audit.record(actor=None, verb="governance.teams_synchronised", subject_kind="user", subject_id=user.pk, after=after)
+            audit.record(
+                actor=None, verb="governance.teams_synchronised", subject_kind="user", subject_id=user.pk, after=after
+            )
             outbox.emit("governance.teams_synchronised", key=user.pk, payload=after)
     return {mapped[g] for g in joins}, {mapped[g] for g in leaves}

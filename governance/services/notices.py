@@ -35,7 +35,8 @@ def _about_change(event: Mapping[str, Any], payload: Mapping[str, Any], change: 
         case "governance.change_decided" | "governance.change_rejected" | "governance.change_approved":
             words = {"governance.change_approved": "Approved", "governance.change_rejected": "Rejected"}
             word = words.get(
-                event["topic"], "Changes requested" if payload.get("outcome") == "request_changes" else "One more decision"
+                event["topic"],
+                "Changes requested" if payload.get("outcome") == "request_changes" else "One more decision",
             )
             write(event, _writers(change), "decided", f"{word}: {title}", url)
         case "governance.approval_voided":
@@ -44,9 +45,10 @@ def _about_change(event: Mapping[str, Any], payload: Mapping[str, Any], change: 
         case "governance.change_not_applied":
             write(event, _writers(change), "not_applied", f"Could not be carried out: {title}", url)
         case "governance.change_commented":
-            people = {*_writers(change), *Decision.objects.filter(change=change).values_list("person_id", flat=True)} - {
-                payload.get("actor")
-            }
+            people = {
+                *_writers(change),
+                *Decision.objects.filter(change=change).values_list("person_id", flat=True),
+            } - {payload.get("actor")}
             write(event, people, "comment", f"New comment: {title}", url)
 
 
@@ -91,7 +93,9 @@ def write(event: Mapping[str, Any], people: Iterable[int], kind: str, text: str,
     """One line and one e-mail for each of these people about an event of the outbox. Idempotent by the event's id."""
     source = _source(event)
     for person in sorted(set(people)):
-        Notice.objects.get_or_create(person_id=person, source=source, defaults={"kind": kind, "text": text[:300], "url": url})
+        Notice.objects.get_or_create(
+            person_id=person, source=source, defaults={"kind": kind, "text": text[:300], "url": url}
+        )
     for notice in Notice.objects.select_related("person").filter(source=source, mailed_at=None):
         if notice.person.email and notice.person.is_active and notice.person.kind == User.Kind.PERSON:
             body = f"{notice.text}\n\n{settings.PUBLIC_URL}{notice.url}\n"

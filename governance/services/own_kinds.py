@@ -36,7 +36,9 @@ def register_all() -> None:
             key="waiver.grant",
             label="Grant a waiver",
             facts=_waiver_facts,
-            checks=(Check("waiver.bounded", "It names one rule and one place, and ends within 90 days", _waiver_bounded),),
+            checks=(
+                Check("waiver.bounded", "It names one rule and one place, and ends within 90 days", _waiver_bounded),
+            ),
             apply=_grant,
             subject_kind="waiver",
             follows=False,
@@ -110,7 +112,9 @@ def _policy_flips(context: CheckContext) -> CheckOutcome:
     if context.subject_facts is None:
         return not_run("The version is not known.")
     flips = [
-        flip for flip in policies.preview(context.subject.id, context.subject_facts.new) if flip.change.pk != context.change.id
+        flip
+        for flip in policies.preview(context.subject.id, context.subject_facts.new)
+        if flip.change.pk != context.change.id
     ]
     listed = [
         finding(

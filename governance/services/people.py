@@ -15,14 +15,18 @@ from kernel.models import User
 MAX_DAYS = 60
 
 
-def delegate(*, actor: User, to: User, team_key: str, starts_at: datetime, ends_at: datetime, reason: str = "") -> Delegation:
+def delegate(
+    *, actor: User, to: User, team_key: str, starts_at: datetime, ends_at: datetime, reason: str = ""
+) -> Delegation:
     """Let somebody fill the own seats of one team within `[starts_at, ends_at)`, at most 60 days. It is not passed on.
 
     Raises Forbidden for a team that the person is not in, Invalid with findings.
     """
     team = teams.by_key(team_key)
     if team is None or not actor.groups.filter(pk=team.id).exists():
-        raise Forbidden("delegation.not_yours", f"You are not in {team_key!r}; you cannot lend a right that you do not have.")
+        raise Forbidden(
+            "delegation.not_yours", f"You are not in {team_key!r}; you cannot lend a right that you do not have."
+        )
     found = []
     if to.pk == actor.pk or to.kind != User.Kind.PERSON or not to.is_active:
         found.append(finding("/delegate", "Another person with an open account."))
@@ -57,14 +61,18 @@ def revoke_delegation(delegation_id: int, *, actor: User) -> None:
         if row.revoked_at is None:
             row.revoked_at = clock.now()
             row.save(update_fields=["revoked_at"])
-            audit.record(actor=actor, verb="governance.delegation_revoked", subject_kind="delegation", subject_id=row.pk)
+            audit.record(
+                actor=actor, verb="governance.delegation_revoked", subject_kind="delegation", subject_id=row.pk
+            )
 
 
 def be_absent(*, actor: User, starts_at: datetime, ends_at: datetime, note: str = "") -> Absence:
     """While away a person is not asked and not counted on. A decision made anyway still counts."""
     if starts_at.tzinfo is None or ends_at.tzinfo is None or not starts_at < ends_at:
         raise Invalid(
-            "absence.invalid", "It ends after it starts.", {"findings": [finding("/ends_at", "It ends after it starts.")]}
+            "absence.invalid",
+            "It ends after it starts.",
+            {"findings": [finding("/ends_at", "It ends after it starts.")]},
         )
     with transaction.atomic():
         made = Absence.objects.create(person=actor, starts_at=starts_at, ends_at=ends_at, note=note[:200])

@@ -93,7 +93,9 @@ def install(*, level: str, document: Mapping[str, Any], actor: User | None, summ
     if present is not None:
         if present.document == dict(document):
             return present
-        raise Conflict("policy.exists", f"{level} has policy {present.version}; another one takes effect by an approved change.")
+        raise Conflict(
+            "policy.exists", f"{level} has policy {present.version}; another one takes effect by an approved change."
+        )
     with transaction.atomic():
         made = write(level=level, document=document, author=actor, summary=summary)
         _activate(made, actor)
@@ -174,7 +176,11 @@ def _flip(change: ChangeRequest, level: str, document: Mapping[str, Any]) -> Fli
     if level not in dict(active):
         active.append((level, document))
     made = assess(
-        kinds.kind(change.kind), changes.subjects_of(change), revisions.proposal_of(change), as_of=clock.now(), levels=active
+        kinds.kind(change.kind),
+        changes.subjects_of(change),
+        revisions.proposal_of(change),
+        as_of=clock.now(),
+        levels=active,
     )
     now = {f"{s.label} {s.seat}" for s in change.slots.filter(revision=change.revision)}
     then = {f"{spec.label} {seat}" for spec in made.slots for seat in range(1, spec.count + 1)}
@@ -202,7 +208,9 @@ class Explanation:
 
 def explain(change: ChangeRequest) -> Explanation:
     """Why this change needs these people: every rule of every level, whether it matched, and what it adds."""
-    made = assess(kinds.kind(change.kind), changes.subjects_of(change), revisions.proposal_of(change), as_of=clock.now())
+    made = assess(
+        kinds.kind(change.kind), changes.subjects_of(change), revisions.proposal_of(change), as_of=clock.now()
+    )
     return Explanation(
         made.slots, tuple(check for check, _ in made.checks), made.demand.explain if made.demand else (), made.levels
     )
@@ -224,6 +232,8 @@ def _require_level(level: str) -> None:
         return
     missing = head in known and bool(key)
     message = (
-        f"There is no {head} {key!r}." if missing else f"A level is organisation, domain:<key> or team:<key>; not {level!r}."
+        f"There is no {head} {key!r}."
+        if missing
+        else f"A level is organisation, domain:<key> or team:<key>; not {level!r}."
     )
     raise Invalid("policy.level", message, {"findings": [finding("/level", message)]})

@@ -73,7 +73,9 @@ def decide(change: ChangeRequest, *, actor: User, outcome: str, seen: Seen, note
             change.state, change.decided_at = State.REJECTED, clock.now()
             change.save(update_fields=["state", "decided_at"])
             changes.tell_closed(change, "rejected", actor)
-            outbox.emit("governance.change_rejected", key=change.pk, payload=change_events.payload(change) | {"actor": actor.pk})
+            outbox.emit(
+                "governance.change_rejected", key=change.pk, payload=change_events.payload(change) | {"actor": actor.pk}
+            )
         else:
             outbox.emit(
                 "governance.change_decided",
@@ -90,11 +92,15 @@ def take_back(change: ChangeRequest, *, actor: User) -> None:
     with transaction.atomic():
         change = changes.locked(change.pk)
         rows = Decision.objects.filter(change=change, person=actor, voided_at=None)
-        if change.state in (State.IN_REVIEW, State.APPROVED) and rows.update(voided_at=clock.now(), void_reason="taken back"):
+        if change.state in (State.IN_REVIEW, State.APPROVED) and rows.update(
+            voided_at=clock.now(), void_reason="taken back"
+        ):
             ChangeEvent.objects.create(
                 change=change, kind="taken_back", actor=actor, at=clock.now(), data={"digest": change.subject_digest}
             )
-            audit.record(actor=actor, verb="governance.decision_taken_back", subject_kind="change", subject_id=change.pk)
+            audit.record(
+                actor=actor, verb="governance.decision_taken_back", subject_kind="change", subject_id=change.pk
+            )
 
 
 def _require_present(change: ChangeRequest, seen: Seen) -> None:

@@ -50,16 +50,22 @@ def require_evidence(made: Assessment) -> None:
         missing.append(finding("/policy", "No policy of the organisation is active; nobody could say who must decide."))
     if not made.diff_digest:
         missing.append(
-            finding("/subjects", "A subject is unknown or has no document; there is nothing to compare and nothing to look at.")
+            finding(
+                "/subjects",
+                "A subject is unknown or has no document; there is nothing to compare and nothing to look at.",
+            )
         )
     if made.demand is not None and not made.slots:
         missing.append(
             finding(
-                "/policy", "No rule of the policy asks anybody to decide on this; a change that nobody looks at is not approved."
+                "/policy",
+                "No rule of the policy asks anybody to decide on this; a change that nobody looks at is not approved.",
             )
         )
     if missing:
-        raise Conflict("change.needs_evidence", f"It cannot be submitted yet: {missing[0]['message']}", {"findings": missing})
+        raise Conflict(
+            "change.needs_evidence", f"It cannot be submitted yet: {missing[0]['message']}", {"findings": missing}
+        )
 
 
 def set_subjects(change: ChangeRequest, subjects: Sequence[Subject]) -> None:
@@ -104,7 +110,9 @@ def store(change: ChangeRequest, made: Assessment) -> None:
         facts = titles.get((row.kind, row.subject_id))
         if facts and (row.title, row.url) != (facts.title[:200], facts.url[:300]):
             ChangeSubject.objects.filter(pk=row.pk).update(title=facts.title[:200], url=facts.url[:300])
-    people = User.objects.filter(pk__in=made.contributor_ids).exclude(pk__in=[change.author_id, change.submitter_id or 0])
+    people = User.objects.filter(pk__in=made.contributor_ids).exclude(
+        pk__in=[change.author_id, change.submitter_id or 0]
+    )
     for person in people.exclude(pk__in=change.contributors.values("person_id")):
         Contributor.objects.create(change=change, person=person, how="made what is proposed")
 
@@ -150,7 +158,9 @@ def present_slots(change: ChangeRequest) -> list[tuple[str, int, list[int]]]:
 
 def begin(change: ChangeRequest, actor: User | None, event: str, data: Mapping[str, Any], *, made: Assessment) -> None:
     """A new revision with its own slots and checks. Drafts have none yet."""
-    approvals = change.decisions.filter(revision=change.revision, outcome="approve").exclude(void_reason="taken back").count()
+    approvals = (
+        change.decisions.filter(revision=change.revision, outcome="approve").exclude(void_reason="taken back").count()
+    )
     if change.state == State.DRAFT:
         store(change, made)
         change_events.say(change, event, actor, data=dict(data))

@@ -100,5 +100,7 @@ def _seal(change: ChangeRequest, seats: dict[int, Seated]) -> list[int]:
         subject_id=change.pk,
         after={"approvals": made, "approvers": people, "digest": change.subject_digest},
     )
-    outbox.emit("governance.change_approved", key=change.pk, payload=change_events.payload(change) | {"approvals": made})
+    outbox.emit(
+        "governance.change_approved", key=change.pk, payload=change_events.payload(change) | {"approvals": made}
+    )
     return made

@@ -156,7 +156,9 @@ def _lists(asked: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
 def _recorded(asked: Mapping[str, Any], mode: str, viewer: Viewer) -> ApplicationRelease:
     consumes, provides, integrations = _lists(asked)
     last = (
-        Verdict.objects.filter(application=asked["application"], version=asked["version"], environment=asked["environment"])
+        Verdict.objects.filter(
+            application=asked["application"], version=asked["version"], environment=asked["environment"]
+        )
         .order_by("-id")
         .first()
     )
@@ -181,4 +183,6 @@ def _told(asked: Mapping[str, Any], verb: str, viewer: Viewer) -> None:
     name = f"{asked['application']}@{asked['version']}"
     after = {"environment": asked["environment"], "instance": asked.get("instance", "")}
     audit.record(actor=viewer.user, verb=verb, subject_kind="application", subject_id=name[:120], after=after)
-    outbox.emit(verb, key=name[:200], payload={"application": asked["application"], "version": asked["version"], **after})
+    outbox.emit(
+        verb, key=name[:200], payload={"application": asked["application"], "version": asked["version"], **after}
+    )

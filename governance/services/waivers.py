@@ -154,7 +154,9 @@ def revoke(waiver_id: int, *, actor: User, reason: str = "") -> Waiver:
             return waiver
         waiver.state, waiver.revoked_at, waiver.revoked_by = Waiver.State.REVOKED, clock.now(), actor
         waiver.save(update_fields=["state", "revoked_at", "revoked_by"])
-        audit.record(actor=actor, verb="governance.waiver_revoked", subject_kind="waiver", subject_id=waiver_id, reason=reason)
+        audit.record(
+            actor=actor, verb="governance.waiver_revoked", subject_kind="waiver", subject_id=waiver_id, reason=reason
+        )
     return waiver
 
 

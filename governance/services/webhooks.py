@@ -32,7 +32,9 @@ def register(*, actor: User, name: str, url: str, topics: Sequence[str]) -> tupl
     changes.demand(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
     cloud_events.require_receiver(url)
     if not name.strip():
-        raise Invalid("webhook.name", "Give the receiver a name.", {"findings": [finding("/name", "Give the receiver a name.")]})
+        raise Invalid(
+            "webhook.name", "Give the receiver a name.", {"findings": [finding("/name", "Give the receiver a name.")]}
+        )
     if not topics or not all(t.startswith(("governance.", "catalog.", "runtime.")) for t in topics):
         raise Invalid(
             "webhook.topics",
@@ -66,7 +68,9 @@ def deactivate(endpoint_id: int, *, actor: User) -> None:
     changes.demand(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
     with transaction.atomic():
         if WebhookEndpoint.objects.filter(pk=endpoint_id, active=True).update(active=False):
-            audit.record(actor=actor, verb="governance.webhook_deactivated", subject_kind="webhook", subject_id=endpoint_id)
+            audit.record(
+                actor=actor, verb="governance.webhook_deactivated", subject_kind="webhook", subject_id=endpoint_id
+            )
 
 
 def enqueue(event: Mapping[str, Any]) -> None:
@@ -153,7 +157,9 @@ def activate(endpoint_id: int, *, actor: User) -> None:
     changes.demand(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
     with transaction.atomic():
         if WebhookEndpoint.objects.filter(pk=endpoint_id, active=False).update(active=True):
-            audit.record(actor=actor, verb="governance.webhook_activated", subject_kind="webhook", subject_id=endpoint_id)
+            audit.record(
+                actor=actor, verb="governance.webhook_activated", subject_kind="webhook", subject_id=endpoint_id
+            )
 
 
 def replay(delivery_id: int, *, actor: User) -> WebhookDelivery:

@@ -50,7 +50,9 @@ def differences(request: HttpRequest, change_id: int) -> HttpResponse:
     page = Paginator(chosen, PER_PAGE).get_page(request.GET.get("page"))
     context |= {
         "reading": reading if reading in dict(READINGS) else "words",
-        "readings": [{"label": label, "url": _query(request, reading=key), "current": key == reading} for key, label in READINGS],
+        "readings": [
+            {"label": label, "url": _query(request, reading=key), "current": key == reading} for key, label in READINGS
+        ],
         "shows": _shows(request, change, show),
         "page": page,
         "findings": [_finding(change, f) for f in page.object_list],
@@ -197,7 +199,9 @@ def _tree(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         elif one.get("operations"):
             groups["Operations"].setdefault(str(one["operations"][0]), []).append(one)
         else:
-            groups["Document"].setdefault("/" + "/".join(parts[1:3]) if len(parts) > 1 else "the document", []).append(one)
+            groups["Document"].setdefault("/" + "/".join(parts[1:3]) if len(parts) > 1 else "the document", []).append(
+                one
+            )
     return [
         {"title": title, "components": [_component(name, items) for name, items in sorted(inner.items())]}
         for title, inner in groups.items()
@@ -228,7 +232,9 @@ def _texts(change: ChangeRequest, layout: str) -> list[dict[str, Any]]:
     for row in change.subjects.all():
         subject = Subject(row.kind, row.subject_id, row.digest)
         facts = kind.facts(subject)
-        facts = kind.propose(subject, facts, change.parameters) if facts is not None and kind.propose is not None else facts
+        facts = (
+            kind.propose(subject, facts, change.parameters) if facts is not None and kind.propose is not None else facts
+        )
         if facts is None or facts.new is None:
             made.append({"title": row.subject_id, "problem": "The document is not available any more."})
             continue
@@ -252,7 +258,11 @@ def _as_text(value: Any) -> str:
     if len(text) > YAML_LIMIT:
         return text
     dumped: str = yaml.dump(
-        json.loads(text), Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=True, allow_unicode=True, width=120
+        json.loads(text),
+        Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper),
+        sort_keys=True,
+        allow_unicode=True,
+        width=120,
     )
     return dumped
 

@@ -58,7 +58,9 @@ def decide(request: HttpRequest, change_id: int) -> HttpResponse:
     return redirect("governance:change", change_id)
 
 
-def _plain(request: HttpRequest, change_id: int, outcome: str, note: str, error: DomainError | None, status: int) -> HttpResponse:
+def _plain(
+    request: HttpRequest, change_id: int, outcome: str, note: str, error: DomainError | None, status: int
+) -> HttpResponse:
     context = frame.context(request, change_id, "conversation")
     context |= {
         "outcome": outcome,

@@ -41,7 +41,9 @@ def edit_change(request: HttpRequest, change_id: int) -> HttpResponse:
     except Invalid as error:
         put_on_form(form, error)
         return _shown(request, change, form, 422)
-    messages.success(request, "Changed. The checks run again." if change.state != ChangeRequest.State.DRAFT else "Changed.")
+    messages.success(
+        request, "Changed. The checks run again." if change.state != ChangeRequest.State.DRAFT else "Changed."
+    )
     return redirect("governance:change", change_id)
 
 
@@ -64,4 +66,6 @@ def _moment(value: Any) -> Any:
 
 def _shown(request: HttpRequest, change: ChangeRequest, form: ChangeForm, status: int) -> HttpResponse:
     voids = change.decisions.filter(voided_at=None).count()
-    return render(request, "governance/edit_change.html", {"change": change, "form": form, "voids": voids}, status=status)
+    return render(
+        request, "governance/edit_change.html", {"change": change, "form": form, "voids": voids}, status=status
+    )

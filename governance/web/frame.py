@@ -107,7 +107,12 @@ def _tabs(change: ChangeRequest, tab: str, results: list[CheckResult]) -> list[d
     elif waiting:
         checks = {"count": f"{waiting} not run", "tone": "wait"}
     listed: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
-        ("conversation", "Conversation", "governance:change", {"count": change.events.filter(kind="comment").count() or None}),
+        (
+            "conversation",
+            "Conversation",
+            "governance:change",
+            {"count": change.events.filter(kind="comment").count() or None},
+        ),
         ("differences", "Differences", "governance:differences", {"count": differences}),
         ("checks", "Checks", "governance:checks", checks),
         ("impact", "Impact", "governance:impact", {"count": None if change.impact is None else len(change.impact)}),
@@ -134,7 +139,9 @@ def gate_of(
         return Gate(kernel_tones.stop("Closed", "gate-shut"), (), "A new change is needed to try again.")
     if change.state == State.DRAFT:
         return Gate(
-            kernel_tones.quiet("Not asked yet", "gate-shut"), (), "Submit the draft, then the checks run and people are asked."
+            kernel_tones.quiet("Not asked yet", "gate-shut"),
+            (),
+            "Submit the draft, then the checks run and people are asked.",
         )
     reasons = []
     failed = sum(1 for _, why in blocking if why == "failed")

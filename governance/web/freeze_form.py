@@ -98,7 +98,9 @@ class FreezeForm(forms.Form):
         return [self[name] for name in ("environment", "tier", "domain", "system")]
 
     def scope(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] if name == "tier" else self.cleaned_data[name] or None for name in self.SCOPE}
+        return {
+            name: self.cleaned_data[name] if name == "tier" else self.cleaned_data[name] or None for name in self.SCOPE
+        }
 
     SCOPE = ("environment", "tier", "domain", "system")
 
@@ -128,7 +130,9 @@ _FIELDS: Mapping[str, _Fields] = {
         (
             "days",
             lambda: forms.MultipleChoiceField(
-                label="Begins on", choices=[(day, DAY_NAMES[day]) for day in DAYS], widget=forms.CheckboxSelectMultiple()
+                label="Begins on",
+                choices=[(day, DAY_NAMES[day]) for day in DAYS],
+                widget=forms.CheckboxSelectMultiple(),
             ),
         ),
         ("starts", lambda: _clock("From", "16:00")),
@@ -152,7 +156,10 @@ _FIELDS: Mapping[str, _Fields] = {
                 label="Periods of the", choices=[("gregorian", "calendar year"), ("454", "4-5-4 retail year")]
             ),
         ),
-        ("days_before", lambda: forms.IntegerField(label="Days before the close", min_value=0, max_value=14, initial=2)),
+        (
+            "days_before",
+            lambda: forms.IntegerField(label="Days before the close", min_value=0, max_value=14, initial=2),
+        ),
         ("days_after", lambda: forms.IntegerField(label="Days after it", min_value=0, max_value=14, initial=3)),
         ("starts", lambda: _clock("From", "18:00")),
         ("ends", lambda: _clock("Until", "06:00")),
@@ -177,9 +184,7 @@ def words(document: Mapping[str, Any]) -> str:
             said = f"retail week{'s' if len(document['weeks']) > 1 else ''} {_and([str(week) for week in sorted(document['weeks'])])} of each year {times}"
         case "period_close":
             which = "retail period" if document.get("calendar") == "454" else "month"
-            said = (
-                f"{document['days_before']} days before to {document['days_after']} days after the end of each {which}, {times}"
-            )
+            said = f"{document['days_before']} days before to {document['days_after']} days after the end of each {which}, {times}"
         case _:
             said = f"on {_and([str(day) for day in document.get('dates', ())])} {times}"
     return f"{said}, {document.get('zone')}"

@@ -65,9 +65,13 @@ def _planned(request: HttpRequest, form: FreezeForm) -> bool:
     values = form.cleaned_data
     try:
         freezes.plan(
-            actor=person(request), name=values["name"], calendar=form.calendar(), strictness=values["strictness"], reason=values["reason"],
+            actor=person(request),
+            name=values["name"],
+            calendar=form.calendar(),
+            strictness=values["strictness"],
+            reason=values["reason"],
             **form.scope(),
-        )  # fmt: skip
+        )
     except Invalid as error:
         names = {"zone": "zone", "until": "ends", "from": "starts"}
         for found in error.findings or [finding("", error.message)]:
@@ -102,7 +106,9 @@ def _weeks(first: date, start: date, end: date, occurrences: list[selectors.Occu
     while day < end:
         begins = datetime.combine(day, datetime.min.time(), zone).astimezone(UTC)
         closes = datetime.combine(day + timedelta(days=1), datetime.min.time(), zone).astimezone(UTC)
-        here = sorted((o for o in occurrences if o.starts < closes and o.ends > begins), key=lambda o: order[o.strictness])
+        here = sorted(
+            (o for o in occurrences if o.starts < closes and o.ends > begins), key=lambda o: order[o.strictness]
+        )
         days.append(
             {
                 "number": day.day,
@@ -132,7 +138,9 @@ def _window(window: FreezeWindow) -> dict[str, Any]:
 
 def _scope(window: FreezeWindow) -> str:
     fields = {name: getattr(window, name) for name in selectors.SCOPE_FIELDS}
-    return selectors.Occurrence(window.pk, window.name, "", window.strictness, clock.now(), clock.now(), fields).scope_words
+    return selectors.Occurrence(
+        window.pk, window.name, "", window.strictness, clock.now(), clock.now(), fields
+    ).scope_words
 
 
 @require_POST

@@ -75,7 +75,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "decided": [_decided(c) for c in changes.recently_decided(viewer)],
         "notices": list(Notice.objects.filter(person=viewer.user, read_at=None)[:8]),
         "debts": list(
-            BreakGlass.objects.filter(confirmed_by__isnull=False, reviewed_at=None, owner_team_ids__overlap=list(viewer.team_ids))
+            BreakGlass.objects.filter(
+                confirmed_by__isnull=False, reviewed_at=None, owner_team_ids__overlap=list(viewer.team_ids)
+            )
         )
         if viewer.team_ids
         else [],
@@ -139,7 +141,10 @@ def all_changes(request: HttpRequest) -> HttpResponse:
         "kinds": [("", "Any kind"), *((k.key, k.label) for k in kinds.all_kinds())],
         "environments": [
             ("", "Any environment"),
-            *((e, e) for e in ChangeRequest.objects.order_by("environment").values_list("environment", flat=True).distinct()),
+            *(
+                (e, e)
+                for e in ChangeRequest.objects.order_by("environment").values_list("environment", flat=True).distinct()
+            ),
         ],
         "new_url": reverse("governance:new-change"),
     }

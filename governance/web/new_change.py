@@ -32,19 +32,27 @@ class ChangeForm(forms.Form):
 
     kind = forms.ChoiceField(label="Kind of change")
     subject = forms.CharField(
-        label="What it is about", max_length=2000, help_text="A reference such as price-api@v3; several separated by spaces"
+        label="What it is about",
+        max_length=2000,
+        help_text="A reference such as price-api@v3; several separated by spaces",
     )
     environment = forms.ChoiceField(label="Environment")
     title = forms.CharField(label="Title", max_length=200)
-    justification = forms.CharField(label="Why", widget=forms.Textarea(attrs={"rows": 4}), help_text="Reviewers read this first.")
+    justification = forms.CharField(
+        label="Why", widget=forms.Textarea(attrs={"rows": 4}), help_text="Reviewers read this first."
+    )
     rollback_plan = forms.CharField(
         label="Way back",
         widget=forms.Textarea(attrs={"rows": 3}),
         required=False,
         help_text="How is this undone, and by whom? Asked for where customers feel it.",
     )
-    planned_from = forms.DateTimeField(label="Planned from (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M"))
-    planned_until = forms.DateTimeField(label="Planned until (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M"))
+    planned_from = forms.DateTimeField(
+        label="Planned from (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M")
+    )
+    planned_until = forms.DateTimeField(
+        label="Planned until (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M")
+    )
 
     def __init__(self, *args: Any, kind: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -85,19 +93,27 @@ _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
         (
             "p_guide",
             lambda: forms.CharField(
-                label="Migration guide", required=False, max_length=2000, help_text="Address of the guide, or a few words"
+                label="Migration guide",
+                required=False,
+                max_length=2000,
+                help_text="Address of the guide, or a few words",
             ),
         ),
     ),
     "boundary.move": (
         (
             "p_system",
-            lambda: forms.ChoiceField(label="New system of record", choices=[(s.key, s.name) for s in systems.all_systems()]),
+            lambda: forms.ChoiceField(
+                label="New system of record", choices=[(s.key, s.name) for s in systems.all_systems()]
+            ),
         ),
         ("p_valid_from", _moment("From (UTC)")),
     ),
     "tier.change": (
-        ("p_tier", lambda: forms.TypedChoiceField(label="New tier", coerce=int, choices=[(n, f"Tier {n}") for n in range(4)])),
+        (
+            "p_tier",
+            lambda: forms.TypedChoiceField(label="New tier", coerce=int, choices=[(n, f"Tier {n}") for n in range(4)]),
+        ),
     ),
 }
 

@@ -65,7 +65,9 @@ def discovered(issuer: str) -> dict[str, Any]:
         or document.get("issuer") != issuer
         or not all(isinstance(document.get(k), str) for k in _ENDPOINTS.values())
     ):
-        raise Unavailable("sign_in.provider", "The identity provider's discovery document does not fit the configured issuer.")
+        raise Unavailable(
+            "sign_in.provider", "The identity provider's discovery document does not fit the configured issuer."
+        )
     _known[issuer] = (time.monotonic() + KEEP_SECONDS, document)
     return document
 

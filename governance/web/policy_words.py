@@ -38,7 +38,9 @@ def rules(found: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[
     return [
         dict(rule)
         | {
-            "when": [(_CONDITIONS.get(key, key), _value(value, kinds)) for key, value in (rule.get("when") or {}).items()],
+            "when": [
+                (_CONDITIONS.get(key, key), _value(value, kinds)) for key, value in (rule.get("when") or {}).items()
+            ],
             "asks": ", ".join(seat(key, count) for key, count in (rule.get("slots") or {}).items()),
         }
         for rule in found

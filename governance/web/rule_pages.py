@@ -102,18 +102,28 @@ def policy_detail(request: HttpRequest, policy_id: int) -> HttpResponse:
         raise NotFound("policy.unknown", "There is no such policy.")
     flips = policies.preview(version.level, version.document) if version.state == Policy.State.DRAFT else None
     text = json.dumps(version.document, indent=2, ensure_ascii=False)
-    context = {"policy": version, "tone": tones.POLICIES[version.state], "flips": flips, "text": text, "rules": _rules(version)}
+    context = {
+        "policy": version,
+        "tone": tones.POLICIES[version.state],
+        "flips": flips,
+        "text": text,
+        "rules": _rules(version),
+    }
     return render(request, "governance/policy.html", context)
 
 
 def _rules(policy: Policy) -> list[dict[str, Any]]:
-    return policy_words.rules(policy.document.get("rules", []), {kind.key: kind.label.lower() for kind in kinds.all_kinds()})
+    return policy_words.rules(
+        policy.document.get("rules", []), {kind.key: kind.label.lower() for kind in kinds.all_kinds()}
+    )
 
 
 class PolicyForm(forms.Form):
     level = forms.CharField(label="Level", max_length=80, help_text="organisation, domain:<key> or team:<key>")
     document = forms.CharField(
-        label="Document", widget=forms.Textarea(attrs={"rows": 22, "class": "mono", "spellcheck": "false"}), max_length=200_000
+        label="Document",
+        widget=forms.Textarea(attrs={"rows": 22, "class": "mono", "spellcheck": "false"}),
+        max_length=200_000,
     )
     title = forms.CharField(label="Title of the change", max_length=200)
     justification = forms.CharField(label="Why", widget=forms.Textarea(attrs={"rows": 3}))
@@ -168,16 +178,23 @@ def new_policy(request: HttpRequest) -> HttpResponse:
                     "level" if about_level else "document",
                     found["message"] if about_level else f"{found['pointer'] or 'the document'}: {found['message']}",
                 )
-    return render(request, "governance/new_policy.html", {"form": form, "flips": flips}, status=200 if flips is not None else 422)
+    return render(
+        request, "governance/new_policy.html", {"form": form, "flips": flips}, status=200 if flips is not None else 422
+    )
 
 
 # -- waivers -------------------------------------------------------------------------------------------------------------
 class WaiverForm(forms.Form):
     rule = forms.CharField(
-        label="Rule", max_length=100, help_text="The rule id as the finding shows it, such as contract.response-property-removed"
+        label="Rule",
+        max_length=100,
+        help_text="The rule id as the finding shows it, such as contract.response-property-removed",
     )
     pointer = forms.CharField(
-        label="Place", max_length=500, required=False, help_text="The JSON Pointer of the finding; empty for the whole document"
+        label="Place",
+        max_length=500,
+        required=False,
+        help_text="The JSON Pointer of the finding; empty for the whole document",
     )
     subject_kind = forms.ChoiceField(label="About")
     subject_id = forms.CharField(label="Reference", max_length=200, help_text="such as price-api@v3")
@@ -265,7 +282,10 @@ def break_glass(request: HttpRequest) -> HttpResponse:
     """Open cases and debts, and the form of the first of two people."""
     form = BreakGlassForm(
         request.POST or None,
-        initial={"environment": "production", **{k: request.GET.get(k, "") for k in ("subject_kind", "subject_id", "digest")}},
+        initial={
+            "environment": "production",
+            **{k: request.GET.get(k, "") for k in ("subject_kind", "subject_id", "digest")},
+        },
     )
     status = 200
     if request.method == "POST":
@@ -274,9 +294,12 @@ def break_glass(request: HttpRequest) -> HttpResponse:
             values = form.cleaned_data
             try:
                 breakglass.open_case(
-                    actor=person(request), subject=Subject(values["subject_kind"], values["subject_id"], values["digest"]), environment=values["environment"],
-                    reason=values["reason"], hours=values["hours"],
-                )  # fmt: skip
+                    actor=person(request),
+                    subject=Subject(values["subject_kind"], values["subject_id"], values["digest"]),
+                    environment=values["environment"],
+                    reason=values["reason"],
+                    hours=values["hours"],
+                )
                 messages.success(request, "Asked. A second person confirms; until then nothing is allowed.")
                 return redirect("governance:break-glass")
             except Invalid as error:
@@ -284,7 +307,10 @@ def break_glass(request: HttpRequest) -> HttpResponse:
                 for found in error.findings:
                     form.add_error(names.get(found["pointer"], found["pointer"].strip("/")), found["message"])
     viewer = Viewer.of(request.user)
-    cases = [_case(case, viewer) for case in BreakGlass.objects.select_related("opened_by", "confirmed_by", "reviewed_by")[:50]]
+    cases = [
+        _case(case, viewer)
+        for case in BreakGlass.objects.select_related("opened_by", "confirmed_by", "reviewed_by")[:50]
+    ]
     return render(request, "governance/break_glass.html", {"form": form, "cases": cases}, status=status)
 
 

@@ -91,7 +91,9 @@ def _entry(event: ChangeEvent, voided: set[int]) -> list[Entry]:
         return _moved(event, actor, data)
     if event.kind == "checked":
         said = [
-            f"{data[key]} {key.replace('_', ' ')}" for key in ("passed", "failed", "not_run", "not_applicable") if data.get(key)
+            f"{data[key]} {key.replace('_', ' ')}"
+            for key in ("passed", "failed", "not_run", "not_applicable")
+            if data.get(key)
         ]
         node = "stop" if data.get("failed") else "wait" if data.get("not_run") else "ok"
         return [
@@ -115,19 +117,39 @@ def _entry(event: ChangeEvent, voided: set[int]) -> list[Entry]:
     if data.get("asks"):
         details.append(f"It asks as well: {', '.join(data['asks'])}.")
     return [
-        Entry("event", icon, event.at, actor, words, data.get("digest", ""), text=event.text, node_tone=node, details=details)
+        Entry(
+            "event",
+            icon,
+            event.at,
+            actor,
+            words,
+            data.get("digest", ""),
+            text=event.text,
+            node_tone=node,
+            details=details,
+        )
     ]
 
 
 def _moved(event: ChangeEvent, actor: str, data: dict[str, Any]) -> list[Entry]:
     replaced = event.kind == "revised"
     words = (
-        "replaced what is proposed:" if replaced else "changed the proposal" if event.kind == "amended" else "The world moved on"
+        "replaced what is proposed:"
+        if replaced
+        else "changed the proposal"
+        if event.kind == "amended"
+        else "The world moved on"
     )
     first = Entry(
-        "event", "upload" if replaced else "change", event.at, actor, words, digest=data.get("to") or data.get("digest", ""), from_digest=data.get("from", ""),
+        "event",
+        "upload" if replaced else "change",
+        event.at,
+        actor,
+        words,
+        digest=data.get("to") or data.get("digest", ""),
+        from_digest=data.get("from", ""),
         details=[str(reason).capitalize() + "." for reason in data.get("reasons", [])],
-    )  # fmt: skip
+    )
     count = data.get("voided_approvals", 0)
     if "voided_approvals" not in data:
         return [first]
@@ -139,6 +161,10 @@ def _moved(event: ChangeEvent, actor: str, data: dict[str, Any]) -> list[Entry]:
     return [
         first,
         Entry(
-            "break", "alert", event.at, text=note, words="Earlier approvals no longer count" if count else "A new revision begins"
+            "break",
+            "alert",
+            event.at,
+            text=note,
+            words="Earlier approvals no longer count" if count else "A new revision begins",
         ),
     ]

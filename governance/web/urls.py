@@ -54,7 +54,9 @@ urlpatterns = [
     path("webhooks/", webhook_pages.webhook_list, name="webhooks"),
     path("webhooks/<int:endpoint_id>/", webhook_pages.webhook_detail, name="webhook"),
     re_path(
-        r"^webhooks/(?P<endpoint_id>[0-9]{1,18})/(?P<step>stop|start)/$", webhook_pages.switch_webhook, name="webhook-switch"
+        r"^webhooks/(?P<endpoint_id>[0-9]{1,18})/(?P<step>stop|start)/$",
+        webhook_pages.switch_webhook,
+        name="webhook-switch",
     ),
     path("webhooks/deliveries/<int:delivery_id>/replay/", webhook_pages.replay_delivery, name="replay-delivery"),
     re_path(

@@ -31,10 +31,17 @@ ROOMS = (
 class ReceiverForm(forms.Form):
     name = forms.CharField(label="Name", max_length=80, help_text="Such as chat or change calendar")
     url = forms.CharField(
-        label="Address", max_length=500, help_text="An https address; plain http only on this machine", widget=forms.URLInput()
+        label="Address",
+        max_length=500,
+        help_text="An https address; plain http only on this machine",
+        widget=forms.URLInput(),
     )
     rooms = forms.MultipleChoiceField(
-        label="Tell it about", choices=ROOMS, required=False, widget=forms.CheckboxSelectMultiple(), initial=["governance.*"]
+        label="Tell it about",
+        choices=ROOMS,
+        required=False,
+        widget=forms.CheckboxSelectMultiple(),
+        initial=["governance.*"],
     )
     topics = forms.CharField(
         label="Or only these topics",
@@ -57,7 +64,9 @@ def webhook_list(request: HttpRequest) -> HttpResponse:
         return _listed(request, form, 422)
     try:
         values = form.cleaned_data
-        made, key = webhooks.register(actor=person(request), name=values["name"], url=values["url"], topics=form.wanted())
+        made, key = webhooks.register(
+            actor=person(request), name=values["name"], url=values["url"], topics=form.wanted()
+        )
     except Invalid as error:
         _put_on_form(form, error)
         return _listed(request, form, 422)

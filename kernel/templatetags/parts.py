@@ -35,7 +35,9 @@ _UNKNOWN = Tone("quiet", "Unknown")
 @register.simple_tag
 def icon(name: str, *, live: bool = False) -> SafeString:
     """A symbol of the sprite, hidden from screen readers: a word always stands beside it. `live` lets it breathe."""
-    return format_html('<svg class="icon{}" aria-hidden="true"><use href="#i-{}"></use></svg>', " live" if live else "", name)
+    return format_html(
+        '<svg class="icon{}" aria-hidden="true"><use href="#i-{}"></use></svg>', " live" if live else "", name
+    )
 
 
 def _toned(kind: str, tone: Tone | str | None, word: Any, symbol: str, live: bool) -> SafeString:
@@ -101,15 +103,24 @@ def digest(value: str | None, *, copy: bool = True, void: bool = False) -> SafeS
     if void:
         return format_html(
             '<span class="digest" data-void><span class="visually-hidden">no longer valid: </span>'
-            '{}<span title="{}">{}</span></span>', barcode(value), value, text)  # fmt: skip
+            '{}<span title="{}">{}</span></span>',
+            barcode(value),
+            value,
+            text,
+        )
     button = (
         format_html(
-            '<button type="button" data-copy="{}" aria-label="Copy full digest {}">{}</button>', value, text, icon("copy")
+            '<button type="button" data-copy="{}" aria-label="Copy full digest {}">{}</button>',
+            value,
+            text,
+            icon("copy"),
         )
         if copy
         else ""
     )
-    return format_html('<span class="digest">{}<span title="{}">{}</span>{}</span>', barcode(value), value, text, button)
+    return format_html(
+        '<span class="digest">{}<span title="{}">{}</span>{}</span>', barcode(value), value, text, button
+    )
 
 
 @register.simple_tag
@@ -186,7 +197,9 @@ _FREE, _YOURS, _NONE = (SafeString(f'<span class="seat"{mark}></span>') for mark
 def seats(filled: int, needed: int, *, you: bool = False) -> SafeString:
     """The seats of a slot: filled ones ticked, the first empty one marked when the viewer may take it. 0 needed: none."""
     taken = format_html('<span class="seat" data-filled>{}</span>', icon("tick"))
-    drawn = [taken if n < filled else _YOURS if you and n == filled else _FREE for n in range(max(needed, filled))] or [_NONE]
+    drawn = [taken if n < filled else _YOURS if you and n == filled else _FREE for n in range(max(needed, filled))] or [
+        _NONE
+    ]
     return format_html(
         '<span class="seats" aria-hidden="true">{}</span>', format_html_join("", "{}", ((seat,) for seat in drawn))
     )
@@ -195,14 +208,27 @@ def seats(filled: int, needed: int, *, you: bool = False) -> SafeString:
 @register.simple_tag
 def why(text: str, *, id: str = "") -> SafeString:
     """The sentence beside a disabled button. Give it an `id` and name that in the button's `aria-describedby`."""
-    return format_html('<p class="why"{}>{}<span>{}</span></p>', format_html(' id="{}"', id) if id else "", icon("info"), text)
+    return format_html(
+        '<p class="why"{}>{}<span>{}</span></p>', format_html(' id="{}"', id) if id else "", icon("info"), text
+    )
 
 
 @register.simple_tag
 def button(
-    label: str, permission: Permission | None = None, *, kind: str = "", icon: str = "", type: str = "submit",
-    name: str = "", value: str = "", opens: str = "", closes: str = "", size: str = "", wide: bool = False, id: str = "",
-) -> SafeString:  # fmt: skip
+    label: str,
+    permission: Permission | None = None,
+    *,
+    kind: str = "",
+    icon: str = "",
+    type: str = "submit",
+    name: str = "",
+    value: str = "",
+    opens: str = "",
+    closes: str = "",
+    size: str = "",
+    wide: bool = False,
+    id: str = "",
+) -> SafeString:
     """A button. With a `Permission` that says no it is disabled and its reason stands beside it.
 
     `opens` / `closes` name a dialog (`command="show-modal"`), and make it a plain button. `kind`: primary, danger, plain.
@@ -211,10 +237,15 @@ def button(
     why_id = f"why-{id or opens or name or label.lower().replace(' ', '-')}"
     attributes: dict[str, Any] = {
         "type": "button" if opens or closes or refused else type,
-        "id": id, "data-kind": kind, "data-size": size, "name": name, "value": value,
-        "command": "show-modal" if opens else "close" if closes else "", "commandfor": opens or closes,
+        "id": id,
+        "data-kind": kind,
+        "data-size": size,
+        "name": name,
+        "value": value,
+        "command": "show-modal" if opens else "close" if closes else "",
+        "commandfor": opens or closes,
         "aria-describedby": why_id if refused else "",
-    }  # fmt: skip
+    }
     drawn = format_html(
         '<button class="button"{}{}{}>{}{}</button>',
         format_html_join("", ' {}="{}"', ((key, item) for key, item in attributes.items() if item != "")),
@@ -223,7 +254,9 @@ def button(
         format_html('<svg class="icon" aria-hidden="true"><use href="#i-{}"></use></svg>', icon) if icon else "",
         label,
     )
-    return format_html("{}{}", drawn, why(permission.reason, id=why_id)) if permission is not None and refused else drawn
+    return (
+        format_html("{}{}", drawn, why(permission.reason, id=why_id)) if permission is not None and refused else drawn
+    )
 
 
 # -- notice, empty state: block tags -------------------------------------------------------------------------------------
@@ -238,7 +271,8 @@ def notice(content: str, tone: str = "quiet", title: str = "", *, icon: str = ""
         tone,
         format_html(' role="{}"', role) if role else "",
         format_html(
-            '<svg class="icon" aria-hidden="true"><use href="#i-{}"></use></svg>', icon or _NOTICE_ICONS.get(tone, "info")
+            '<svg class="icon" aria-hidden="true"><use href="#i-{}"></use></svg>',
+            icon or _NOTICE_ICONS.get(tone, "info"),
         ),
         format_html('<p class="title">{}</p>', title) if title else "",
         _rendered(content),
@@ -291,7 +325,9 @@ def form_errors(form: Any) -> dict[str, Any]:
 
 # -- lists ---------------------------------------------------------------------------------------------------------------
 @register.inclusion_tag("parts/pagination.html", takes_context=True)
-def pagination(context: template.Context, page: Page[Any], *, name: str = "page", label: str = "Pages") -> dict[str, Any]:
+def pagination(
+    context: template.Context, page: Page[Any], *, name: str = "page", label: str = "Pages"
+) -> dict[str, Any]:
     """Pages of a list; the rest of the query string stays. `page` is a page of Django's Paginator."""
     numbers = page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)
     return {
@@ -329,7 +365,13 @@ def progress(
         return format_html('<progress aria-label="{}"{}></progress>', label, extra)
     share = f"{100 * value / top:.0f} %"
     return format_html(
-        '<progress value="{}" max="{}" aria-label="{}: {}"{}>{}</progress>', f"{value:g}", f"{top:g}", label, share, extra, share
+        '<progress value="{}" max="{}" aria-label="{}: {}"{}>{}</progress>',
+        f"{value:g}",
+        f"{top:g}",
+        label,
+        share,
+        extra,
+        share,
     )
 
 
@@ -354,7 +396,9 @@ def linechart(
 
 
 @register.simple_tag
-def meter(value: float | None, top: float, *, label: str, target: float | None = None, tone: str = "accent") -> SafeString:
+def meter(
+    value: float | None, top: float, *, label: str, target: float | None = None, tone: str = "accent"
+) -> SafeString:
     """A bar on a track with an optional mark for the target, all three in the same unit."""
     return charts.meter(value, top, label=label, target=target, tone=tone)
 
@@ -377,5 +421,8 @@ def item(mapping: Mapping[Any, Any], key: Any) -> Any:
 def code(text: Any) -> SafeString:
     """Words between backticks become `<code>`; everything else is escaped."""
     pieces = str(text).split("`")
-    marked = (format_html("<code>{}</code>" if n % 2 and n < len(pieces) - 1 else "{}", piece) for n, piece in enumerate(pieces))
+    marked = (
+        format_html("<code>{}</code>" if n % 2 and n < len(pieces) - 1 else "{}", piece)
+        for n, piece in enumerate(pieces)
+    )
     return format_html_join("", "{}", ((piece,) for piece in marked))

@@ -23,9 +23,12 @@ from runtime.services.dead_letters import Filter
 
 class Groups(RuntimeView):
     @extend_schema(
-        operation_id="dead_letters_groups", tags=["runtime"], summary="Dead letters, grouped by what stopped them",
-        parameters=[ENVIRONMENT, OpenApiParameter("integration", str)], responses=shapes.GroupSerializer(many=True),
-    )  # fmt: skip
+        operation_id="dead_letters_groups",
+        tags=["runtime"],
+        summary="Dead letters, grouped by what stopped them",
+        parameters=[ENVIRONMENT, OpenApiParameter("integration", str)],
+        responses=shapes.GroupSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
         integration = request.query_params.get("integration", "").replace("\0", "")[:80]
         found = letters.groups(self.viewer, self.environment, integration=integration)
@@ -57,26 +60,35 @@ class _GroupView(RuntimeView):
 
 class Letters(_GroupView):
     @extend_schema(
-        operation_id="dead_letters_list", tags=["runtime"], summary="Letters of one group, oldest first, at most 200",
-        parameters=[ENVIRONMENT], responses=shapes.LetterSerializer(many=True),
-    )  # fmt: skip
+        operation_id="dead_letters_list",
+        tags=["runtime"],
+        summary="Letters of one group, oldest first, at most 200",
+        parameters=[ENVIRONMENT],
+        responses=shapes.LetterSerializer(many=True),
+    )
     def get(self, request: Request, group: str) -> Response:
         return Response(shapes.LetterSerializer(letters.letters(self.group(group), limit=200), many=True).data)
 
 
 class Redrive(_GroupView):
     @extend_schema(
-        operation_id="dead_letters_redrive", tags=["runtime"], summary="Give letters back to the workers, or try that out",
+        operation_id="dead_letters_redrive",
+        tags=["runtime"],
+        summary="Give letters back to the workers, or try that out",
         description="`dry_run` is true unless it is said otherwise: it maps the letters with the deployed release, sends nothing and changes nothing.",
-        parameters=[ENVIRONMENT], request=shapes.RedriveSerializer, responses=shapes.RedriveResultSerializer,
-    )  # fmt: skip
+        parameters=[ENVIRONMENT],
+        request=shapes.RedriveSerializer,
+        responses=shapes.RedriveResultSerializer,
+    )
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.RedriveSerializer)
         chosen = self.chosen(data)
         if not data["dry_run"]:
             rate = data["rate"] / len(chosen) if data.get("rate") and chosen else None
             with transaction.atomic():
-                count = sum([services.redrive(one, rate=rate, actor=self.actor, reason=data["reason"]) for one in chosen])
+                count = sum(
+                    [services.redrive(one, rate=rate, actor=self.actor, reason=data["reason"]) for one in chosen]
+                )
             return Response(
                 {
                     "dry_run": False,
@@ -105,9 +117,13 @@ class Redrive(_GroupView):
 
 class GiveUp(_GroupView):
     @extend_schema(
-        operation_id="dead_letters_give_up", tags=["runtime"], summary="Close letters without delivery",
-        parameters=[ENVIRONMENT], request=shapes.GiveUpSerializer, responses=shapes.CountSerializer,
-    )  # fmt: skip
+        operation_id="dead_letters_give_up",
+        tags=["runtime"],
+        summary="Close letters without delivery",
+        parameters=[ENVIRONMENT],
+        request=shapes.GiveUpSerializer,
+        responses=shapes.CountSerializer,
+    )
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.GiveUpSerializer)
         with transaction.atomic():
@@ -132,10 +148,13 @@ class ParkedLetter(RuntimeView):
         return _shown(stories.parked(self.viewer, subscription, lane, position))
 
     @extend_schema(
-        operation_id="dead_letters_mend", tags=["runtime"], summary="Keep other content for one letter",
+        operation_id="dead_letters_mend",
+        tags=["runtime"],
+        summary="Keep other content for one letter",
         description="The stored message stays as it came; the kept content is sent instead of it when the letter is redriven.",
-        request=shapes.MendSerializer, responses=shapes.StorySerializer,
-    )  # fmt: skip
+        request=shapes.MendSerializer,
+        responses=shapes.StorySerializer,
+    )
     def put(self, request: Request, subscription: int, lane: int, position: int) -> Response:
         data = self.validated(shapes.MendSerializer)
         found = stories.parked(self.viewer, subscription, lane, position)
@@ -170,9 +189,12 @@ class RejectedLetter(_CaseView):
         return _shown(stories.rejected(self.viewer, number))
 
     @extend_schema(
-        operation_id="rejected_resubmit", tags=["runtime"], summary="Hand it in again, corrected",
-        request=shapes.ResubmitSerializer, responses=shapes.IntakeReceiptSerializer,
-    )  # fmt: skip
+        operation_id="rejected_resubmit",
+        tags=["runtime"],
+        summary="Hand it in again, corrected",
+        request=shapes.ResubmitSerializer,
+        responses=shapes.IntakeReceiptSerializer,
+    )
     def post(self, request: Request, number: int) -> Response:
         data = self.validated(shapes.ResubmitSerializer)
         self.operated(number)
@@ -184,9 +206,12 @@ class RejectedDismissal(_CaseView):
     find = staticmethod(stories.rejected)
 
     @extend_schema(
-        operation_id="rejected_dismiss", tags=["runtime"], summary="Decide that it is not needed",
-        request=shapes.DismissalSerializer, responses=shapes.StorySerializer,
-    )  # fmt: skip
+        operation_id="rejected_dismiss",
+        tags=["runtime"],
+        summary="Decide that it is not needed",
+        request=shapes.DismissalSerializer,
+        responses=shapes.StorySerializer,
+    )
     def post(self, request: Request, number: int) -> Response:
         data = self.validated(shapes.DismissalSerializer)
         self.operated(number)
@@ -207,9 +232,12 @@ class ConflictCase(_CaseView):
         return _shown(stories.conflict(self.viewer, number))
 
     @extend_schema(
-        operation_id="conflicts_settle", tags=["runtime"], summary="Keep the held one, or add the other as a correction",
-        request=shapes.ConflictSerializer, responses=shapes.StorySerializer,
-    )  # fmt: skip
+        operation_id="conflicts_settle",
+        tags=["runtime"],
+        summary="Keep the held one, or add the other as a correction",
+        request=shapes.ConflictSerializer,
+        responses=shapes.StorySerializer,
+    )
     def post(self, request: Request, number: int) -> Response:
         data = self.validated(shapes.ConflictSerializer)
         self.operated(number)

@@ -34,7 +34,9 @@ class PosLogParser(BaseParser):
 
     media_type = "application/xml"
 
-    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
         limit: int = settings.MAX_REQUEST_BYTES
         data = stream.read(limit + 1)
         if len(data) > limit:
@@ -53,7 +55,9 @@ class PosLogParser(BaseParser):
             ) from None
         if findings:
             raise Invalid(
-                "poslog.transactions", "Some transactions cannot be identified; nothing was stored.", {"findings": findings}
+                "poslog.transactions",
+                "Some transactions cannot be identified; nothing was stored.",
+                {"findings": findings},
             )
         return {"items": items}
 
@@ -66,16 +70,21 @@ class Intake(RuntimeView):
     parser_classes = (StrictJSONParser, PosLogParser, TextXMLParser)
 
     @extend_schema(
-        operation_id="intake", tags=["runtime"], summary="Hand in messages",
+        operation_id="intake",
+        tags=["runtime"],
+        summary="Hand in messages",
         description=(
             "A JSON batch `{items: […]}`, or a POSLog document as application/xml. Answered after the commit: 202 when every item is held (accepted, "
             "or the same content is there already), 409 when a key is known with other content, 422 when the contract refuses an item. The other items of the "
             "batch are stored in each case, and the refused ones are kept as dead letters; sending the batch again changes nothing."
         ),
-        parameters=[ENVIRONMENT, OpenApiParameter("traceparent", str, OpenApiParameter.HEADER, description="W3C trace context")],
+        parameters=[
+            ENVIRONMENT,
+            OpenApiParameter("traceparent", str, OpenApiParameter.HEADER, description="W3C trace context"),
+        ],
         request={"application/json": shapes.IntakeSerializer, "application/xml": bytes},
         responses={202: shapes.IntakeResultSerializer},
-    )  # fmt: skip
+    )
     def post(self, request: Request, key: str) -> Response:
         environment = self.environment
         data = self.validated(shapes.IntakeSerializer)
@@ -96,7 +105,9 @@ def _per_item(data: dict[str, Any]) -> list[str | None] | None:
     if given is not None and len(given) != len(data["items"]):
         said = f"{len(given)} correlation ids for {len(data['items'])} items"
         raise Invalid(
-            "intake.correlation", f"One correlation id per item: {said}.", {"findings": [finding("/correlation_ids", said)]}
+            "intake.correlation",
+            f"One correlation id per item: {said}.",
+            {"findings": [finding("/correlation_ids", said)]},
         )
     return given
 
@@ -109,9 +120,13 @@ def _traceparent(request: Request) -> str | None:
 
 def _answer(receipts: list[Receipt]) -> Response:
     count = Counter(receipt.status for receipt in receipts)
-    body = {status: count.get(status, 0) for status in STATUSES} | {"receipts": [asdict(receipt) for receipt in receipts]}
+    body = {status: count.get(status, 0) for status in STATUSES} | {
+        "receipts": [asdict(receipt) for receipt in receipts]
+    }
     found = [
-        finding(f"/items/{r.index}", r.reason, code=r.status, key=r.key) for r in receipts if r.status in ("conflict", "refused")
+        finding(f"/items/{r.index}", r.reason, code=r.status, key=r.key)
+        for r in receipts
+        if r.status in ("conflict", "refused")
     ]
     if count["refused"]:
         said = f"{count['refused']} of {len(receipts)} items do not satisfy the contract; they are kept as dead letters, the others are stored."

@@ -43,10 +43,14 @@ class IntegrationList(RuntimeView, generics.ListAPIView):  # type: ignore[type-a
         return super().get(request, *args, **kwargs)
 
     @extend_schema(
-        operation_id="integrations_register", tags=["runtime"], summary="Register a manifest as a release",
+        operation_id="integrations_register",
+        tags=["runtime"],
+        summary="Register a manifest as a release",
         description="The same manifest again gives the same release. Findings name every place with a JSON Pointer; nothing is stored then.",
-        request=shapes.ManifestSerializer, responses={201: shapes.ReleaseSerializer}, filters=False,
-    )  # fmt: skip
+        request=shapes.ManifestSerializer,
+        responses={201: shapes.ReleaseSerializer},
+        filters=False,
+    )
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.ManifestSerializer)
         manifest = integrations.pinned(data["manifest"]) if data["pin_current"] else data["manifest"]
@@ -57,7 +61,10 @@ class IntegrationList(RuntimeView, generics.ListAPIView):  # type: ignore[type-a
 
 class IntegrationDetail(RuntimeView):
     @extend_schema(
-        operation_id="integrations_read", tags=["runtime"], summary="One integration", responses=shapes.IntegrationSerializer
+        operation_id="integrations_read",
+        tags=["runtime"],
+        summary="One integration",
+        responses=shapes.IntegrationSerializer,
     )
     def get(self, request: Request, key: str) -> Response:
         return Response(shapes.IntegrationSerializer(self.integration(key)).data)
@@ -111,10 +118,14 @@ class DeploymentList(RuntimeView, generics.ListAPIView):  # type: ignore[type-ar
         return super().get(request, *args, **kwargs)
 
     @extend_schema(
-        operation_id="deployments_create", tags=["runtime"], summary="Deploy an approved release, or roll back to one that ran before",
+        operation_id="deployments_create",
+        tags=["runtime"],
+        summary="Deploy an approved release, or roll back to one that ran before",
         description="Asks for the approval that binds this digest to this environment; 403 with `unmet` where there is none. Deploying what runs already changes nothing.",
-        request=shapes.DeploySerializer, responses={201: shapes.DeploymentSerializer}, filters=False,
-    )  # fmt: skip
+        request=shapes.DeploySerializer,
+        responses={201: shapes.DeploymentSerializer},
+        filters=False,
+    )
     def post(self, request: Request, key: str) -> Response:
         data = self.validated(shapes.DeploySerializer)
         self.integration(key, operate=True)
@@ -128,9 +139,12 @@ class DeploymentList(RuntimeView, generics.ListAPIView):  # type: ignore[type-ar
 
 class Pause(RuntimeView):
     @extend_schema(
-        operation_id="deployments_pause", tags=["runtime"], summary="Pause or resume what is deployed",
-        request=shapes.PauseSerializer, responses=shapes.DeploymentSerializer,
-    )  # fmt: skip
+        operation_id="deployments_pause",
+        tags=["runtime"],
+        summary="Pause or resume what is deployed",
+        request=shapes.PauseSerializer,
+        responses=shapes.DeploymentSerializer,
+    )
     def post(self, request: Request, key: str) -> Response:
         data = self.validated(shapes.PauseSerializer)
         self.integration(key, operate=True)
@@ -143,9 +157,12 @@ class Pause(RuntimeView):
 
 class Gates(RuntimeView):
     @extend_schema(
-        operation_id="integrations_gate", tags=["runtime"], summary="The gate of every target, condition by condition",
-        parameters=[ENVIRONMENT], responses=shapes.GateSerializer(many=True),
-    )  # fmt: skip
+        operation_id="integrations_gate",
+        tags=["runtime"],
+        summary="The gate of every target, condition by condition",
+        parameters=[ENVIRONMENT],
+        responses=shapes.GateSerializer(many=True),
+    )
     def get(self, request: Request, key: str) -> Response:
         job = jobs.job(self.viewer, key, self.environment)
         if job is None:

@@ -16,22 +16,32 @@ from runtime.services import schedules as services
 
 class Schedules(RuntimeView):
     @extend_schema(
-        operation_id="schedules_list", tags=["runtime"], summary="When integrations collect",
-        parameters=[ENVIRONMENT], responses=shapes.ScheduleSerializer(many=True),
-    )  # fmt: skip
+        operation_id="schedules_list",
+        tags=["runtime"],
+        summary="When integrations collect",
+        parameters=[ENVIRONMENT],
+        responses=shapes.ScheduleSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
-        return Response(shapes.ScheduleSerializer(schedules.listed(self.viewer, environment=self.environment), many=True).data)
+        return Response(
+            shapes.ScheduleSerializer(schedules.listed(self.viewer, environment=self.environment), many=True).data
+        )
 
 
 class ScheduleDetail(RuntimeView):
-    @extend_schema(operation_id="schedules_read", tags=["runtime"], summary="One schedule", responses=shapes.ScheduleSerializer)
+    @extend_schema(
+        operation_id="schedules_read", tags=["runtime"], summary="One schedule", responses=shapes.ScheduleSerializer
+    )
     def get(self, request: Request, schedule_id: int) -> Response:
         return Response(shapes.ScheduleSerializer(self._found(schedule_id)).data)
 
     @extend_schema(
-        operation_id="schedules_change", tags=["runtime"], summary="Switch a schedule on or off, or move it",
-        request=shapes.ScheduleChangeSerializer, responses=shapes.ScheduleSerializer,
-    )  # fmt: skip
+        operation_id="schedules_change",
+        tags=["runtime"],
+        summary="Switch a schedule on or off, or move it",
+        request=shapes.ScheduleChangeSerializer,
+        responses=shapes.ScheduleSerializer,
+    )
     def put(self, request: Request, schedule_id: int) -> Response:
         data = self.validated(shapes.ScheduleChangeSerializer)
         self.integration(self._found(schedule_id).integration, operate=True)

@@ -118,9 +118,12 @@ class CompareSerializer(serializers.Serializer[Any]):
 
 class Overview(RuntimeView):
     @extend_schema(
-        operation_id="reconciliation_list", tags=["runtime"], summary="Every flow on one day of arrival", parameters=[ENVIRONMENT, DAY],
+        operation_id="reconciliation_list",
+        tags=["runtime"],
+        summary="Every flow on one day of arrival",
+        parameters=[ENVIRONMENT, DAY],
         responses=FlowLineSerializer(many=True),
-    )  # fmt: skip
+    )
     def get(self, request: Request) -> Response:
         day = chosen_day(request.query_params.get("day", ""))
         return Response(FlowLineSerializer(selectors.overview(self.viewer, self.environment, day), many=True).data)
@@ -128,9 +131,12 @@ class Overview(RuntimeView):
 
 class FlowAccount(RuntimeView):
     @extend_schema(
-        operation_id="reconciliation_read", tags=["runtime"], summary="One flow on one day, by target and store", parameters=[ENVIRONMENT, DAY, BY],
+        operation_id="reconciliation_read",
+        tags=["runtime"],
+        summary="One flow on one day, by target and store",
+        parameters=[ENVIRONMENT, DAY, BY],
         responses=AccountSerializer,
-    )  # fmt: skip
+    )
     def get(self, request: Request, key: str) -> Response:
         integration, place = self.integration(key), self.environment
         day, by = chosen_day(request.query_params.get("day", "")), request.query_params.get("by", "")
@@ -141,17 +147,28 @@ class FlowAccount(RuntimeView):
 
 class Compare(RuntimeView):
     @extend_schema(
-        operation_id="reconciliation_compare", tags=["runtime"], summary="Ask the other side which of a day's messages it has",
+        operation_id="reconciliation_compare",
+        tags=["runtime"],
+        summary="Ask the other side which of a day's messages it has",
         description="Changes nothing there. 409 where the connection has no lookup, 503 while the vendor takes no calls.",
-        request=CompareSerializer, responses={201: OtherSideSerializer},
-    )  # fmt: skip
+        request=CompareSerializer,
+        responses={201: OtherSideSerializer},
+    )
     def post(self, request: Request, key: str) -> Response:
         data = self.validated(CompareSerializer)
         integration = self.integration(key, operate=True)
         day, by = chosen_day(data["day"].isoformat()), data["by"]
         made = comparison.compare(
-            integration, self.environment, day, by=by, target=data["target"], instance=data["instance"], actor=self.actor
+            integration,
+            self.environment,
+            day,
+            by=by,
+            target=data["target"],
+            instance=data["instance"],
+            actor=self.actor,
         )
         mine = (data["target"], data["instance"])
-        found = next(one for one in selectors.comparisons(made.target.stream_id, day, by) if (one.target, one.instance) == mine)
+        found = next(
+            one for one in selectors.comparisons(made.target.stream_id, day, by) if (one.target, one.instance) == mine
+        )
         return Response(OtherSideSerializer(found).data, status=201)

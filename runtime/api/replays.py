@@ -101,16 +101,22 @@ class _ReplayView(RuntimeView):
 
 class ReplayList(_ReplayView):
     @extend_schema(
-        operation_id="replays_list", tags=["runtime"], summary="Replays, newest first, at most 100", parameters=[ENVIRONMENT],
+        operation_id="replays_list",
+        tags=["runtime"],
+        summary="Replays, newest first, at most 100",
+        parameters=[ENVIRONMENT],
         responses=ReplaySerializer(many=True),
-    )  # fmt: skip
+    )
     def get(self, request: Request) -> Response:
         return Response(ReplaySerializer(selectors.listed(self.viewer, self.environment), many=True).data)
 
     @extend_schema(
-        operation_id="replays_plan", tags=["runtime"], summary="Plan a replay: the messages are counted and fixed, nothing is sent",
-        request=PlanSerializer, responses={201: ReplaySerializer},
-    )  # fmt: skip
+        operation_id="replays_plan",
+        tags=["runtime"],
+        summary="Plan a replay: the messages are counted and fixed, nothing is sent",
+        request=PlanSerializer,
+        responses={201: ReplaySerializer},
+    )
     def post(self, request: Request) -> Response:
         data = self.validated(PlanSerializer)
         key, target, instance = data.pop("integration"), data.pop("target"), data.pop("instance")
@@ -119,7 +125,8 @@ class ReplayList(_ReplayView):
         chosen = next((one for one in listed if (one.integration, one.target) == (key, target)), None)
         if chosen is None or instance not in chosen.subscriptions:
             raise NotFound(
-                "target.unknown", f"{key} delivers to no target {target!r}{f' of {instance!r}' if instance else ''} there."
+                "target.unknown",
+                f"{key} delivers to no target {target!r}{f' of {instance!r}' if instance else ''} there.",
             )
         made = services.plan(chosen.subscriptions[instance], actor=self.actor, **data)
         return Response(
@@ -129,7 +136,10 @@ class ReplayList(_ReplayView):
 
 class ReplayDetail(_ReplayView):
     @extend_schema(
-        operation_id="replays_read", tags=["runtime"], summary="One replay with its progress", responses=ReplaySerializer
+        operation_id="replays_read",
+        tags=["runtime"],
+        summary="One replay with its progress",
+        responses=ReplaySerializer,
     )
     def get(self, request: Request, replay_id: int) -> Response:
         return Response(ReplaySerializer(self.found(replay_id)).data)
@@ -137,28 +147,37 @@ class ReplayDetail(_ReplayView):
 
 class ReplayTrial(_ReplayView):
     @extend_schema(
-        operation_id="replays_dry_run", tags=["runtime"], summary="Start a dry run: everything is mapped, nothing is sent",
-        request=None, responses=ReplaySerializer,
-    )  # fmt: skip
+        operation_id="replays_dry_run",
+        tags=["runtime"],
+        summary="Start a dry run: everything is mapped, nothing is sent",
+        request=None,
+        responses=ReplaySerializer,
+    )
     def post(self, request: Request, replay_id: int) -> Response:
         return self.done(replay_id, services.try_out)
 
 
 class ReplayStart(_ReplayView):
     @extend_schema(
-        operation_id="replays_start", tags=["runtime"], summary="Deliver again",
+        operation_id="replays_start",
+        tags=["runtime"],
+        summary="Deliver again",
         description="Above the limit an approval of exactly this plan is needed: 403 with `unmet` without one. A second start changes nothing.",
-        request=None, responses=ReplaySerializer,
-    )  # fmt: skip
+        request=None,
+        responses=ReplaySerializer,
+    )
     def post(self, request: Request, replay_id: int) -> Response:
         return self.done(replay_id, services.start)
 
 
 class ReplayCancel(_ReplayView):
     @extend_schema(
-        operation_id="replays_cancel", tags=["runtime"], summary="Send nothing further", request=ReplayCancelSerializer,
+        operation_id="replays_cancel",
+        tags=["runtime"],
+        summary="Send nothing further",
+        request=ReplayCancelSerializer,
         responses=ReplaySerializer,
-    )  # fmt: skip
+    )
     def post(self, request: Request, replay_id: int) -> Response:
         data = self.validated(ReplayCancelSerializer)
         return self.done(replay_id, services.cancel, reason=data["reason"])

@@ -29,25 +29,40 @@ class RunList(RuntimeView, generics.ListAPIView):  # type: ignore[type-arg]
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return Run.objects.none()
-        found = Run.objects.filter(integration__in=permissions.visible(self.viewer)).select_related("integration", "stream")
+        found = Run.objects.filter(integration__in=permissions.visible(self.viewer)).select_related(
+            "integration", "stream"
+        )
         chosen = {"integration": "integration__key", "environment": "stream__environment", "state": "state"}
-        given = {field: self.request.query_params[name] for name, field in chosen.items() if self.request.query_params.get(name)}
+        given = {
+            field: self.request.query_params[name]
+            for name, field in chosen.items()
+            if self.request.query_params.get(name)
+        }
         return found.filter(**{field: value.replace("\0", "") for field, value in given.items()})
 
     @extend_schema(
-        operation_id="runs_list", tags=["runtime"], summary="List runs",
-        parameters=[OpenApiParameter("integration", str), OpenApiParameter("environment", str), OpenApiParameter("state", str, enum=list(Run.State.values))],
-    )  # fmt: skip
+        operation_id="runs_list",
+        tags=["runtime"],
+        summary="List runs",
+        parameters=[
+            OpenApiParameter("integration", str),
+            OpenApiParameter("environment", str),
+            OpenApiParameter("state", str, enum=list(Run.State.values)),
+        ],
+    )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
 
 class RunStart(RuntimeView):
     @extend_schema(
-        operation_id="runs_start", tags=["runtime"], summary="Start collecting",
+        operation_id="runs_start",
+        tags=["runtime"],
+        summary="Start collecting",
         description="A source is collected by one run at a time; while one goes on, it is the answer.",
-        request=shapes.StartSerializer, responses={201: shapes.RunSerializer},
-    )  # fmt: skip
+        request=shapes.StartSerializer,
+        responses={201: shapes.RunSerializer},
+    )
     def post(self, request: Request, key: str) -> Response:
         data = self.validated(shapes.StartSerializer)
         self.integration(key, operate=True)
@@ -71,13 +86,18 @@ class RunDetail(RuntimeView):
 
 class RunCancel(RuntimeView):
     @extend_schema(
-        operation_id="runs_cancel", tags=["runtime"], summary="Stop collecting after the present page",
-        request=shapes.CancelSerializer, responses=shapes.RunSerializer,
-    )  # fmt: skip
+        operation_id="runs_cancel",
+        tags=["runtime"],
+        summary="Stop collecting after the present page",
+        request=shapes.CancelSerializer,
+        responses=shapes.RunSerializer,
+    )
     def post(self, request: Request, run_id: int) -> Response:
         data = self.validated(shapes.CancelSerializer)
         run = (
-            Run.objects.filter(pk=run_id, integration__in=permissions.visible(self.viewer)).select_related("integration").first()
+            Run.objects.filter(pk=run_id, integration__in=permissions.visible(self.viewer))
+            .select_related("integration")
+            .first()
         )
         if run is None:
             raise NotFound("run.unknown", f"There is no run {run_id}, or you may not see it.")
@@ -87,14 +107,18 @@ class RunCancel(RuntimeView):
 
 class Messages(RuntimeView):
     @extend_schema(
-        operation_id="messages_find", tags=["runtime"], summary="Find messages by correlation id or key",
+        operation_id="messages_find",
+        tags=["runtime"],
+        summary="Find messages by correlation id or key",
         parameters=[OpenApiParameter("q", str, required=True, description="A correlation id, or the key of a message")],
         responses=shapes.FoundSerializer(many=True),
-    )  # fmt: skip
+    )
     def get(self, request: Request) -> Response:
         text = request.query_params.get("q", "").strip()
         if not text:
-            raise Invalid("request.q", "Say what to look for.", {"findings": [finding("/q", "a correlation id or a key")]})
+            raise Invalid(
+                "request.q", "Say what to look for.", {"findings": [finding("/q", "a correlation id or a key")]}
+            )
         return Response(shapes.FoundSerializer(traces.search(self.viewer, text), many=True).data)
 
 

@@ -310,7 +310,9 @@ class DismissalSerializer(serializers.Serializer[Any]):
 
 
 class ConflictSerializer(serializers.Serializer[Any]):
-    keep = serializers.BooleanField(help_text="True: the held one stands. False: the other content is added as a correction.")
+    keep = serializers.BooleanField(
+        help_text="True: the held one stands. False: the other content is added as a correction."
+    )
     reason = serializers.CharField(max_length=2000)
 
 

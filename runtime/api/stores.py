@@ -25,14 +25,18 @@ class StandingSerializer(serializers.Serializer[Any]):
     target = serializers.CharField(source="flow.target")
     mode = serializers.ChoiceField(choices=sorted(degraded.WORDS), source="standing.mode")
     may = serializers.CharField(source="standing.may", help_text="The mode in words.")
-    delivery = serializers.ChoiceField(choices=[degraded.FLOWING, degraded.HELD, degraded.SHUT], source="standing.delivery")
+    delivery = serializers.ChoiceField(
+        choices=[degraded.FLOWING, degraded.HELD, degraded.SHUT], source="standing.delivery"
+    )
     stale = serializers.BooleanField(source="standing.stale", allow_null=True)
     age_s = serializers.SerializerMethodField(
         help_text="Age of the oldest message that waits for the store; 0 when nothing waits."
     )
     allowed_age_s = serializers.SerializerMethodField()
     good_until = serializers.DateTimeField(
-        source="standing.fresh_until", allow_null=True, help_text="Until when what the store has is within its allowed age."
+        source="standing.fresh_until",
+        allow_null=True,
+        help_text="Until when what the store has is within its allowed age.",
     )
     waiting = serializers.IntegerField(source="backlog.waiting")
     last_confirmed_at = serializers.DateTimeField(source="backlog.last_delivery_at", allow_null=True)
@@ -61,10 +65,15 @@ class StoreSerializer(serializers.Serializer[Any]):
 
 class StoreList(RuntimeView):
     @extend_schema(
-        operation_id="stores_list", tags=["runtime"], summary="Stores of all fleets, with what each may do now",
-        parameters=[ENVIRONMENT, OpenApiParameter("degraded", bool, description="Only those that are not in normal mode.")],
+        operation_id="stores_list",
+        tags=["runtime"],
+        summary="Stores of all fleets, with what each may do now",
+        parameters=[
+            ENVIRONMENT,
+            OpenApiParameter("degraded", bool, description="Only those that are not in normal mode."),
+        ],
         responses=StoreSerializer(many=True),
-    )  # fmt: skip
+    )
     def get(self, request: Request) -> Response:
         found = stores.fleet(self.viewer, self.environment)
         if request.query_params.get("degraded", "").lower() in ("1", "true"):
@@ -74,13 +83,22 @@ class StoreList(RuntimeView):
 
 class StoreDetail(RuntimeView):
     @extend_schema(
-        operation_id="stores_read", tags=["runtime"], summary="What one store may do now",
-        parameters=[ENVIRONMENT, OpenApiParameter("system", str, description="Where two systems have a store of this name.")],
+        operation_id="stores_read",
+        tags=["runtime"],
+        summary="What one store may do now",
+        parameters=[
+            ENVIRONMENT,
+            OpenApiParameter("system", str, description="Where two systems have a store of this name."),
+        ],
         responses=StoreSerializer,
-    )  # fmt: skip
+    )
     def get(self, request: Request, name: str) -> Response:
         system = request.query_params.get("system", "")
-        found = [one for one in stores.fleet(self.viewer, self.environment) if one.name == name and system in ("", one.system)]
+        found = [
+            one
+            for one in stores.fleet(self.viewer, self.environment)
+            if one.name == name and system in ("", one.system)
+        ]
         if not found:
             raise NotFound("store.unknown", f"No flow that you may see goes to a store {name[:80]!r}.")
         if len(found) > 1:

@@ -33,10 +33,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dead-letters/groups/<str:group>", dead_letters.Letters.as_view(), name="letters"),
     path(_PLACE, dead_letters.ParkedLetter.as_view(), name="letter"),
     path("dead-letters/rejected/<int:number>", dead_letters.RejectedLetter.as_view(), name="rejected"),
-    path("dead-letters/rejected/<int:number>/dismiss", dead_letters.RejectedDismissal.as_view(), name="rejected-dismiss"),
+    path(
+        "dead-letters/rejected/<int:number>/dismiss", dead_letters.RejectedDismissal.as_view(), name="rejected-dismiss"
+    ),
     path("dead-letters/conflicts/<int:number>", dead_letters.ConflictCase.as_view(), name="conflict"),
     path("integrations/<slug:key>/reconciliation", reconciliation.FlowAccount.as_view(), name="reconciliation-flow"),
-    path("integrations/<slug:key>/reconciliation/compare", reconciliation.Compare.as_view(), name="reconciliation-compare"),
+    path(
+        "integrations/<slug:key>/reconciliation/compare",
+        reconciliation.Compare.as_view(),
+        name="reconciliation-compare",
+    ),
     path("reconciliation", reconciliation.Overview.as_view(), name="reconciliation"),
     path("replays", replays.ReplayList.as_view(), name="replays"),
     path("replays/<int:replay_id>", replays.ReplayDetail.as_view(), name="replay"),

@@ -41,9 +41,12 @@ class CloseSerializer(serializers.Serializer[Any]):
 
 class VendorList(RuntimeView):
     @extend_schema(
-        operation_id="vendors_list", tags=["runtime"], summary="Breakers and quotas of the vendors that are called",
-        parameters=[ENVIRONMENT], responses=shapes.VendorSerializer(many=True),
-    )  # fmt: skip
+        operation_id="vendors_list",
+        tags=["runtime"],
+        summary="Breakers and quotas of the vendors that are called",
+        parameters=[ENVIRONMENT],
+        responses=shapes.VendorSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
         return Response(shapes.VendorSerializer(vendors.listed(self.viewer, self.environment), many=True).data)
 
@@ -52,7 +55,9 @@ class _VendorView(RuntimeView):
     def found(self, vendor_id: int) -> VendorRow:
         found = vendors.one(self.viewer, vendor_id)
         if found is None:
-            raise NotFound("vendor.unknown", f"There is no vendor {vendor_id}, or no integration that you may see calls it.")
+            raise NotFound(
+                "vendor.unknown", f"There is no vendor {vendor_id}, or no integration that you may see calls it."
+            )
         return found
 
     def done(self, vendor_id: int, act: Callable[..., Any], data: dict[str, Any]) -> Response:
@@ -65,34 +70,45 @@ class _VendorView(RuntimeView):
 
 
 class VendorDetail(_VendorView):
-    @extend_schema(operation_id="vendors_read", tags=["runtime"], summary="One vendor", responses=shapes.VendorSerializer)
+    @extend_schema(
+        operation_id="vendors_read", tags=["runtime"], summary="One vendor", responses=shapes.VendorSerializer
+    )
     def get(self, request: Request, vendor_id: int) -> Response:
         return Response(shapes.VendorSerializer(self.found(vendor_id)).data)
 
 
 class VendorLimits(_VendorView):
     @extend_schema(
-        operation_id="vendors_limits", tags=["runtime"], summary="Set what a vendor may be asked for",
+        operation_id="vendors_limits",
+        tags=["runtime"],
+        summary="Set what a vendor may be asked for",
         description="Holds for every integration that calls it, until the next deployment of a manifest with limits of its own.",
-        request=LimitsSerializer, responses=shapes.VendorSerializer,
-    )  # fmt: skip
+        request=LimitsSerializer,
+        responses=shapes.VendorSerializer,
+    )
     def put(self, request: Request, vendor_id: int) -> Response:
         return self.done(vendor_id, services.set_limits, self.validated(LimitsSerializer))
 
 
 class VendorBreakerOpen(_VendorView):
     @extend_schema(
-        operation_id="vendors_breaker_open", tags=["runtime"], summary="Call a vendor no more until a time",
-        request=OpenSerializer, responses=shapes.VendorSerializer,
-    )  # fmt: skip
+        operation_id="vendors_breaker_open",
+        tags=["runtime"],
+        summary="Call a vendor no more until a time",
+        request=OpenSerializer,
+        responses=shapes.VendorSerializer,
+    )
     def post(self, request: Request, vendor_id: int) -> Response:
         return self.done(vendor_id, services.open_breaker, self.validated(OpenSerializer))
 
 
 class VendorBreakerClose(_VendorView):
     @extend_schema(
-        operation_id="vendors_breaker_close", tags=["runtime"], summary="Call a vendor again at once",
-        request=CloseSerializer, responses=shapes.VendorSerializer,
-    )  # fmt: skip
+        operation_id="vendors_breaker_close",
+        tags=["runtime"],
+        summary="Call a vendor again at once",
+        request=CloseSerializer,
+        responses=shapes.VendorSerializer,
+    )
     def post(self, request: Request, vendor_id: int) -> Response:
         return self.done(vendor_id, services.close_breaker, self.validated(CloseSerializer))

@@ -16,13 +16,53 @@ import msgspec
 
 _DIALECTS = ("", "https://json-schema.org/draft/2020-12/schema")  # where `format` is a note and not a condition
 # Every keyword of the dialect that can refuse a document. Those that are not handled below make the schema not understood.
-_CONDITIONS = frozenset({
-    "$ref", "$dynamicRef", "$recursiveRef", "$id", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependentRequired",
-    "dependencies", "prefixItems", "items", "additionalItems", "contains", "minContains", "maxContains", "properties", "patternProperties",
-    "additionalProperties", "propertyNames", "unevaluatedItems", "unevaluatedProperties", "type", "enum", "const", "multipleOf", "maximum",
-    "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems",
-    "maxProperties", "minProperties", "required",
-})  # fmt: skip
+_CONDITIONS = frozenset(
+    {
+        "$ref",
+        "$dynamicRef",
+        "$recursiveRef",
+        "$id",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "dependentSchemas",
+        "dependentRequired",
+        "dependencies",
+        "prefixItems",
+        "items",
+        "additionalItems",
+        "contains",
+        "minContains",
+        "maxContains",
+        "properties",
+        "patternProperties",
+        "additionalProperties",
+        "propertyNames",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "type",
+        "enum",
+        "const",
+        "multipleOf",
+        "maximum",
+        "exclusiveMaximum",
+        "minimum",
+        "exclusiveMinimum",
+        "maxLength",
+        "minLength",
+        "pattern",
+        "maxItems",
+        "minItems",
+        "uniqueItems",
+        "maxProperties",
+        "minProperties",
+        "required",
+    }
+)
 # Patterns that mean the same here and in ECMA-262: plain characters, digits, positive classes, counts, the two anchors.
 _PATTERN = re.compile(
     r"\^?(?:(?:[A-Za-z0-9_ :@/-]|\\[-./+|()\[\]{}^$*?]|\\d|\[(?:[A-Za-z0-9](?:-[A-Za-z0-9])?|[_ .:@/+]|\\d|\\-|-(?=\]))+\])(?:\{\d+(?:,\d*)?\}|[+*?])?)*\$?\Z"
@@ -92,7 +132,11 @@ class _Reader:
             return Any
         if not isinstance(schema, Mapping) or len(self.open) > _MAX_DEPTH:
             raise _NotUnderstood
-        said = {key: value for key, value in schema.items() if key in _CONDITIONS and not (key == "$id" and not self.open[1:])}
+        said = {
+            key: value
+            for key, value in schema.items()
+            if key in _CONDITIONS and not (key == "$id" and not self.open[1:])
+        }
         if "$ref" in said:
             return self.reference(str(_only(said, "$ref")))
         if "enum" in said or "const" in said:
@@ -126,12 +170,19 @@ class _Reader:
         if names in (["integer"], ["number"]):
             limits = {
                 short: said.pop(name, None)
-                for short, name in (("ge", "minimum"), ("le", "maximum"), ("gt", "exclusiveMinimum"), ("lt", "exclusiveMaximum"))
+                for short, name in (
+                    ("ge", "minimum"),
+                    ("le", "maximum"),
+                    ("gt", "exclusiveMinimum"),
+                    ("lt", "exclusiveMaximum"),
+                )
             }
             whole = names == ["integer"]
             for limit in limits.values():
                 good = int if whole else int | float
-                if limit is not None and (isinstance(limit, bool) or not isinstance(limit, good) or abs(limit) >= _EXACT):
+                if limit is not None and (
+                    isinstance(limit, bool) or not isinstance(limit, good) or abs(limit) >= _EXACT
+                ):
                     raise _NotUnderstood
             return _bounded(int if whole else float, said, **limits)
         if names == ["boolean"] and not said:
@@ -169,7 +220,9 @@ class _Reader:
                 else (key, Any, None)
             )
         rename = {field[0]: name for field, name in zip(fields, dict.fromkeys([*members, *required]), strict=True)}
-        return msgspec.defstruct("Part", fields, kw_only=True, rename=rename, forbid_unknown_fields=more is False, gc=False)
+        return msgspec.defstruct(
+            "Part", fields, kw_only=True, rename=rename, forbid_unknown_fields=more is False, gc=False
+        )
 
     @staticmethod
     def choice(said: dict[str, Any]) -> Any:
@@ -181,7 +234,12 @@ class _Reader:
         names = [kinds] if isinstance(kinds, str) else kinds
         texts = [value for value in values or () if isinstance(value, str)]
         nulls = [value for value in values or () if value is None]
-        if said or not texts or len(texts) + len(nulls) != len(values or ()) or (names is not None and "string" not in names):
+        if (
+            said
+            or not texts
+            or len(texts) + len(nulls) != len(values or ())
+            or (names is not None and "string" not in names)
+        ):
             raise _NotUnderstood
         kind: Any = Literal[tuple(texts)]
         return kind | None if nulls and (names is None or "null" in names) else kind

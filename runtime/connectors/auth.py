@@ -29,7 +29,9 @@ class Auth:
     def __init__(self, settings: Mapping[str, Any], http: HttpClient) -> None:
         self.kind = str(settings.get("kind", "none"))
         if self.kind not in KINDS:
-            raise Invalid("connection.auth", f"The auth kind {self.kind!r} is not available; there are {', '.join(KINDS)}.")
+            raise Invalid(
+                "connection.auth", f"The auth kind {self.kind!r} is not available; there are {', '.join(KINDS)}."
+            )
         self.settings, self.http = settings, http
         self.names: Mapping[str, str] = settings.get("secrets", {})
         self.tokens: dict[str, tuple[str, float]] = {}
@@ -41,7 +43,11 @@ class Auth:
             pair = f"{self.secret(call, 'user')}:{self.secret(call, 'password')}"
             return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
         if self.kind == "header":
-            return {str(self.settings.get("name", "X-API-Key")): f"{self.settings.get('prefix', '')}{self.secret(call, 'key')}"}
+            return {
+                str(
+                    self.settings.get("name", "X-API-Key")
+                ): f"{self.settings.get('prefix', '')}{self.secret(call, 'key')}"
+            }
         if self.kind == "bearer":
             return {"Authorization": f"Bearer {self.secret(call, 'token')}"}
         if self.kind == "oauth2_client_credentials":
@@ -65,9 +71,13 @@ class Auth:
         if scope := self.settings.get("scope"):
             form["scope"] = str(scope)
         response = self.http.request(
-            "POST", str(self.settings["token_url"]), call=call, effect=False, content=urlencode(form).encode(),
+            "POST",
+            str(self.settings["token_url"]),
+            call=call,
+            effect=False,
+            content=urlencode(form).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
-        )  # fmt: skip
+        )
         raise_for(response, call=call, effect=False, code="auth.token", message="the token endpoint refused the client")
         try:
             answer = msgspec.json.decode(response.body)

@@ -44,9 +44,15 @@ class DropFolder:
     """
 
     def __init__(
-        self, root: str, *, incoming: str | None = None, patterns: tuple[str, ...] = ("*",), quiet: float = 2.0,
-        done: str | None = None, max_size: int = 512 * 1024 * 1024,
-    ) -> None:  # fmt: skip
+        self,
+        root: str,
+        *,
+        incoming: str | None = None,
+        patterns: tuple[str, ...] = ("*",),
+        quiet: float = 2.0,
+        done: str | None = None,
+        max_size: int = 512 * 1024 * 1024,
+    ) -> None:
         self.root = Path(root)
         self.incoming = Path(incoming) if incoming else self.root / "incoming"
         self.work, self.archive, self.quarantine = self.root / "work", self.root / "archive", self.root / "quarantine"
@@ -58,9 +64,13 @@ class DropFolder:
         try:
             self.prepare()
             if not os.access(self.incoming, os.R_OK | os.W_OK):
-                return Health(False, f"{self.incoming} cannot be read and renamed from; give the runtime's user these rights")
+                return Health(
+                    False, f"{self.incoming} cannot be read and renamed from; give the runtime's user these rights"
+                )
             if self.incoming.stat().st_dev != self.work.stat().st_dev:
-                return Health(False, f"{self.incoming} and {self.work} lie on different file systems; a claim must be a rename")
+                return Health(
+                    False, f"{self.incoming} and {self.work} lie on different file systems; a claim must be a rename"
+                )
         except OSError as error:
             return Health(False, f"{error.filename}: {error.strerror}")
         return Health(True, f"{sum(1 for _ in self.candidates())} files are waiting")
@@ -163,7 +173,8 @@ class DropFolder:
         if size > self.max_size:
             self.refuse(path.name, f"{size} bytes are more than the {self.max_size} allowed")
             raise Refused(
-                "file.too_large", f"{path.name} has {size} bytes, more than the {self.max_size} allowed; it is in quarantine."
+                "file.too_large",
+                f"{path.name} has {size} bytes, more than the {self.max_size} allowed; it is in quarantine.",
             )
         return Claimed(path.name, path, checksum(path), size)
 
@@ -203,7 +214,9 @@ class Reading:
             return Page([], {}, True)
         return self._page(claimed.name, start, self.records(claimed), passed_over=start)
 
-    def _page(self, name: str, start: int, stream: Generator[Record | Rejected, None, None], *, passed_over: int = 0) -> Page:
+    def _page(
+        self, name: str, start: int, stream: Generator[Record | Rejected, None, None], *, passed_over: int = 0
+    ) -> Page:
         records: list[Record] = []
         rejected: list[Rejected] = []
         self.held = None

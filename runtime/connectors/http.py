@@ -53,7 +53,12 @@ class HttpClient:
     """
 
     def __init__(
-        self, base_url: str, *, verify: bool | str = True, also_allowed: Iterable[str] = (), max_response: int = MAX_RESPONSE
+        self,
+        base_url: str,
+        *,
+        verify: bool | str = True,
+        also_allowed: Iterable[str] = (),
+        max_response: int = MAX_RESPONSE,
     ) -> None:
         self.base = httpx.URL(base_url)
         if self.base.scheme not in ("http", "https") or not self.base.host:
@@ -63,7 +68,9 @@ class HttpClient:
         self.allowed = {_authority(self.base), *also_allowed}
         self.max_response = max_response
         if verify is False:
-            raise Refused("egress.tls", "TLS certificates are always checked; name a CA file under 'verify' instead of false.")
+            raise Refused(
+                "egress.tls", "TLS certificates are always checked; name a CA file under 'verify' instead of false."
+            )
         # Loading the CA certificates takes longer than many calls; plain HTTP inside a store's network needs none.
         needed = self.base.scheme == "https" or isinstance(verify, str) or len(self.allowed) > 1
         context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None) if needed else None
@@ -82,7 +89,8 @@ class HttpClient:
             url = self.base.copy_with(raw_path=_path(self.base.path.rstrip("/") + "/" + target))
         if _authority(url) not in self.allowed or (self.base.scheme == "https" and url.scheme != "https"):
             raise Refused(
-                "egress.host", f"The call to {url.host!r} was stopped: this connection may only reach {self.base.host!r}."
+                "egress.host",
+                f"The call to {url.host!r} was stopped: this connection may only reach {self.base.host!r}.",
             )
         if params:
             # Spaces as %20: OData services take a plus sign for a plus sign.
@@ -93,9 +101,17 @@ class HttpClient:
         return url
 
     def request(
-        self, method: str, target: str, *, call: Call, effect: bool, params: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None, content: bytes | None = None, until: float | None = None,
-    ) -> Response:  # fmt: skip
+        self,
+        method: str,
+        target: str,
+        *,
+        call: Call,
+        effect: bool,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        until: float | None = None,
+    ) -> Response:
         """One request within the deadline, whatever its status.
 
         `effect` says that the request may change something: a failure after the first byte was sent is then Unknown. For reads
@@ -160,7 +176,9 @@ class HttpClient:
         if 300 <= raw.status_code < 400 and "location" in raw.headers:
             place = httpx.URL(str(request.url)).join(raw.headers["location"])
             if _authority(place) not in self.allowed:
-                raise Refused("egress.redirect", f"{where}: a redirect to another host ({place.host!r}) was not followed.")
+                raise Refused(
+                    "egress.redirect", f"{where}: a redirect to another host ({place.host!r}) was not followed."
+                )
         return Response(raw.status_code, raw.headers, body, str(request.url))
 
     def _read(self, raw: httpx.Response, ends: float) -> bytes:
@@ -238,7 +256,12 @@ class _Backend(httpcore.NetworkBackend):
         self.inner = httpcore.SyncBackend()
 
     def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
     ) -> Any:
         return _Stream(self.inner.connect_tcp(host, port, _left(timeout), local_address, socket_options))
 
@@ -262,7 +285,9 @@ class _Stream(httpcore.NetworkStream):
     def close(self) -> None:
         self.inner.close()
 
-    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None) -> Any:
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> Any:
         return _Stream(self.inner.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
 
     def get_extra_info(self, info: str) -> Any:

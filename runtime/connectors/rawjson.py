@@ -103,7 +103,9 @@ def _struct(paths: dict[str, Any]) -> Any:
         for step in way:
             node = node.setdefault(step, {}) if isinstance(node, dict) else None
         if not isinstance(node, dict) or last in node:
-            raise Invalid("connection.settings", f"The path {path!r} and another one lie inside one another: {', '.join(paths)}.")
+            raise Invalid(
+                "connection.settings", f"The path {path!r} and another one lie inside one another: {', '.join(paths)}."
+            )
         node[last] = kind
     return _define(tree)
 
@@ -124,7 +126,8 @@ def _getter(kind: Any, path: str) -> Callable[[Any], Any]:
         at = kind.__struct_encode_fields__.index(step)
         names.append(kind.__struct_fields__[at])
         kind = next(
-            (a for a in getattr(kind.__annotations__[names[-1]], "__args__", ()) if hasattr(a, "__struct_fields__")), None
+            (a for a in getattr(kind.__annotations__[names[-1]], "__args__", ()) if hasattr(a, "__struct_fields__")),
+            None,
         )
     if len(names) == 1:
         return attrgetter(names[0])

@@ -18,13 +18,17 @@ def read_settings(kind: type[Any], data: Mapping[str, Any], *, code: str = "conn
         made = msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$")
-        pointer = "".join(f"/{p}" for p in where.rstrip("`").replace("[", ".").replace("]", "").strip(".").split(".") if p)
+        pointer = "".join(
+            f"/{p}" for p in where.rstrip("`").replace("[", ".").replace("]", "").strip(".").split(".") if p
+        )
         findings.append(finding(pointer, text))
         made = None
     if findings:
         first = findings[0]
         raise Invalid(
-            code, f"The settings cannot be used: {first['message']} (at {first['pointer'] or '/'}).", {"findings": findings}
+            code,
+            f"The settings cannot be used: {first['message']} (at {first['pointer'] or '/'}).",
+            {"findings": findings},
         )
     return made
 

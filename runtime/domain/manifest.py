@@ -47,17 +47,43 @@ _SOURCE = _object(
 )
 _TARGET = _object(
     ["name", "system", "mapping", "writes", "idempotency"],
-    name=_KEY, system=_KEY, source=_KEY, when={"type": "string", "minLength": 1},
-    instances={"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 80}, "minItems": 1, "uniqueItems": True},
-    api=_REFERENCE, contract=_DIGEST, schema={"type": "string", "pattern": "^(/.*)?$"}, operation={"type": "string"}, connection=_CONNECTION,
-    table=_object(["name", "key"], name={"type": "string", "pattern": "^[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)?$"},
-                  key={"type": "array", "items": {"type": "string"}, "minItems": 1}),
-    address=_NAMES, ask_by={"type": "string"}, mapping={"type": "object"}, writes={"type": "array", "items": _WRITE, "minItems": 1},
-    idempotency={"enum": ["K", "N", "L", "U"]}, batch={"type": "integer", "minimum": 1, "maximum": 10_000}, coalesce={"type": "boolean"},
-    deadline={"type": "number", "exclusiveMinimum": 0, "maximum": 60}, max_attempts={"type": "integer", "minimum": 1, "maximum": 100},
-    limits=_object([], rate={"type": "number", "exclusiveMinimum": 0}, burst={"type": "number", "minimum": 1},
-                   concurrency={"type": "integer", "minimum": 1}, budget={"type": "integer", "minimum": 1}),
-)  # fmt: skip
+    name=_KEY,
+    system=_KEY,
+    source=_KEY,
+    when={"type": "string", "minLength": 1},
+    instances={
+        "type": "array",
+        "items": {"type": "string", "minLength": 1, "maxLength": 80},
+        "minItems": 1,
+        "uniqueItems": True,
+    },
+    api=_REFERENCE,
+    contract=_DIGEST,
+    schema={"type": "string", "pattern": "^(/.*)?$"},
+    operation={"type": "string"},
+    connection=_CONNECTION,
+    table=_object(
+        ["name", "key"],
+        name={"type": "string", "pattern": "^[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)?$"},
+        key={"type": "array", "items": {"type": "string"}, "minItems": 1},
+    ),
+    address=_NAMES,
+    ask_by={"type": "string"},
+    mapping={"type": "object"},
+    writes={"type": "array", "items": _WRITE, "minItems": 1},
+    idempotency={"enum": ["K", "N", "L", "U"]},
+    batch={"type": "integer", "minimum": 1, "maximum": 10_000},
+    coalesce={"type": "boolean"},
+    deadline={"type": "number", "exclusiveMinimum": 0, "maximum": 60},
+    max_attempts={"type": "integer", "minimum": 1, "maximum": 100},
+    limits=_object(
+        [],
+        rate={"type": "number", "exclusiveMinimum": 0},
+        burst={"type": "number", "minimum": 1},
+        concurrency={"type": "integer", "minimum": 1},
+        budget={"type": "integer", "minimum": 1},
+    ),
+)
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Tillgate integration manifest",
@@ -225,7 +251,9 @@ class Reading:
 def parse(data: Any) -> Reading:
     """Reads plain data. Raises Invalid `manifest.invalid` whose `data["findings"]` holds every finding with its JSON Pointer."""
     if not isinstance(data, dict):
-        raise Invalid("manifest.invalid", "A manifest is an object.", {"findings": [finding("", "a manifest is an object")]})
+        raise Invalid(
+            "manifest.invalid", "A manifest is an object.", {"findings": [finding("", "a manifest is an object")]}
+        )
     try:
         canonical = canonical_json(data)
     except (TypeError, ValueError, RecursionError) as error:
@@ -308,7 +336,9 @@ def _target_rules(manifest: Manifest, target: Target, at: str) -> Iterator[dict[
     if target.connection is not None and target.api is None:
         yield finding(at, "a target outside the product names the API version that it calls")
     if target.idempotency == "U" and target.batch != 1:
-        yield finding(f"{at}/batch", "a target of class U takes one message at a time, so that at most one can be in doubt")
+        yield finding(
+            f"{at}/batch", "a target of class U takes one message at a time, so that at most one can be in doubt"
+        )
     if target.coalesce and manifest.event.meaning == "fact":
         yield finding(f"{at}/coalesce", "facts are never coalesced; only states are")
     if target.limits.rate is not None and target.limits.burst is None:

@@ -82,7 +82,9 @@ def _cron(text: str) -> Calendar:
     fields = text.split(" ")
     if len(fields) != 5:
         raise BadSchedule(f"{text!r} is none of: every 15m, daily 06:30, weekly mon 06:30, or five cron fields")
-    minutes, hours, days, months, weekdays = (_field(f, *r, name) for f, r, name in zip(fields, _RANGES, _NAMES, strict=True))
+    minutes, hours, days, months, weekdays = (
+        _field(f, *r, name) for f, r, name in zip(fields, _RANGES, _NAMES, strict=True)
+    )
     times = tuple(time(h, m) for h in sorted(hours) for m in sorted(minutes))
     week = frozenset((day - 1) % 7 for day in weekdays)
     return Calendar(times, days, months, week, either_day=fields[2] != "*" and fields[4] != "*")
@@ -94,7 +96,9 @@ def _field(text: str, low: int, high: int, name: str) -> frozenset[int]:
         match = re.fullmatch(r"(\*|\d{1,2})(?:-(\d{1,2}))?(?:/(\d{1,2}))?", part)
         if match is None or (match[1] == "*" and match[2]):
             raise BadSchedule(f"{part!r} is not a {name}")
-        start, end = (low, high) if match[1] == "*" else (int(match[1]), int(match[2] or (high if match[3] else match[1])))
+        start, end = (
+            (low, high) if match[1] == "*" else (int(match[1]), int(match[2] or (high if match[3] else match[1])))
+        )
         step = int(match[3] or 1)
         if not (low <= start <= end <= high) or step < 1:
             raise BadSchedule(f"{part!r} is not a {name} between {low} and {high}")
@@ -116,7 +120,9 @@ def problems(expression: str, zone: str) -> list[str]:
     return found
 
 
-def following(expression: str, zone: str, after: datetime, *, skipped: str = "shift", repeated: str = "first") -> datetime | None:
+def following(
+    expression: str, zone: str, after: datetime, *, skipped: str = "shift", repeated: str = "first"
+) -> datetime | None:
     """The first due moment after `after`, in UTC; None when there is none within eight years (31 February)."""
     return next(occurrences(expression, zone, after, skipped=skipped, repeated=repeated), None)
 
@@ -135,7 +141,9 @@ def occurrences(
     day = last.astimezone(local).date() - timedelta(days=1)
     while day <= (last + HORIZON).date():
         if rule.on(day):
-            moments = {m for wall in rule.minutes for m in _moments(datetime.combine(day, wall), local, skipped, repeated)}
+            moments = {
+                m for wall in rule.minutes for m in _moments(datetime.combine(day, wall), local, skipped, repeated)
+            }
             for moment in sorted(moments):
                 if moment > last:
                     yield moment

@@ -159,7 +159,11 @@ def _lock(
     if moved is not None and moved.rowcount != 1:
         raise Fenced("another poller has the source")
     rows = reader.fetchall()
-    return dict(counters.fetchall()), {row[0]: row[1:4] for row in rows}, {row[0]: row[4] for row in rows} if many else {}
+    return (
+        dict(counters.fetchall()),
+        {row[0]: row[1:4] for row in rows},
+        {row[0]: row[4] for row in rows} if many else {},
+    )
 
 
 class _Plan:
@@ -174,7 +178,13 @@ class _Plan:
         self.conflicts: list[tuple[str, int, int, bytes]] = []
 
     def lane(
-        self, lane: int, following: int, items: Sequence[Item], indexes: list[int], heads: dict[str, _Head], done: Appended
+        self,
+        lane: int,
+        following: int,
+        items: Sequence[Item],
+        indexes: list[int],
+        heads: dict[str, _Head],
+        done: Appended,
     ) -> None:
         """`heads` goes on with what this adds, so that a key that comes twice finds its own first message."""
         position, immutable = following, self.stream.immutable
@@ -280,10 +290,22 @@ class _Plan:
 
     def _insert_messages(self, conn: Connection) -> None:
         rows = [
-            (self.stream.id, lane, position, item.key, item.version, previous, self.release_id, self.run_id,
-             item.correlation, item.causation, item.traceparent, item.payload.decode())
+            (
+                self.stream.id,
+                lane,
+                position,
+                item.key,
+                item.version,
+                previous,
+                self.release_id,
+                self.run_id,
+                item.correlation,
+                item.causation,
+                item.traceparent,
+                item.payload.decode(),
+            )
             for lane, position, previous, item in self.rows
-        ]  # fmt: skip
+        ]
         values = ",".join(["(%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)"] * len(rows))
         conn.execute(
             f"insert into runtime_message ({_COLUMNS}) values {values}",
@@ -328,5 +350,6 @@ def _count(conn: Connection, run_id: int, read: int, done: Appended) -> None:
         )
         for lane, first, last in done.spans:
             conn.execute(
-                "insert into runtime_runspan (run_id, lane, first, last) values (%s, %s, %s, %s)", (run_id, lane, first, last)
+                "insert into runtime_runspan (run_id, lane, first, last) values (%s, %s, %s, %s)",
+                (run_id, lane, first, last),
             )

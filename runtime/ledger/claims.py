@@ -35,9 +35,10 @@ class Scope:
 
     def arguments(self) -> dict[str, Any]:
         return {
-            "tiers": list(self.tiers), "only": None if self.only is None else list(self.only),
+            "tiers": list(self.tiers),
+            "only": None if self.only is None else list(self.only),
             "shards": None if self.shards is None else list(self.shards),
-        }  # fmt: skip
+        }
 
 
 EVERYTHING = Scope()
@@ -230,10 +231,16 @@ def evidence_of(proof: Proof | None) -> dict[str, Any]:
     if proof is None:
         return _NO_PROOF
     return {
-        "first": proof.first, "last": proof.last, "outcome": proof.outcome, "confirmed": proof.confirmed, "superseded": proof.superseded,
+        "first": proof.first,
+        "last": proof.last,
+        "outcome": proof.outcome,
+        "confirmed": proof.confirmed,
+        "superseded": proof.superseded,
         "skipped": proof.skipped,
-        "refused": proof.refused, "waiting": proof.waiting, "references": Jsonb(proof.references) if proof.references else None,
-    }  # fmt: skip
+        "refused": proof.refused,
+        "waiting": proof.waiting,
+        "references": Jsonb(proof.references) if proof.references else None,
+    }
 
 
 def claim(conn: Connection, *, owner: str, scope: Scope = EVERYTHING, lease: float = LEASE_SECONDS) -> Claim | None:
@@ -253,14 +260,11 @@ def claim(conn: Connection, *, owner: str, scope: Scope = EVERYTHING, lease: flo
     return taken[0] if taken else None
 
 
-def claim_to_ask(conn: Connection, *, owner: str, scope: Scope = EVERYTHING, lease: float = LEASE_SECONDS) -> Claim | None:
+def claim_to_ask(
+    conn: Connection, *, owner: str, scope: Scope = EVERYTHING, lease: float = LEASE_SECONDS
+) -> Claim | None:
     """A lane whose gate is closed and whose last call has no answer yet. It may be asked about, and nothing else."""
-    taken = _take(
-        conn,
-        _CLAIM_TO_ASK,
-        {"me": owner, "lease": lease} | scope.arguments(),
-        lease,
-    )
+    taken = _take(conn, _CLAIM_TO_ASK, {"me": owner, "lease": lease} | scope.arguments(), lease)
     if taken is None:
         return None
     taken[0].ask_only = True

@@ -29,13 +29,22 @@ def connect(*, name: str = "tillgate-ledger", **more: Any) -> Connection:
     else:
         known = connections["default"].get_connection_params()
         arguments = {
-            key: value for key, value in known.items() if key not in {"cursor_factory", "context", "server_side_binding", "pool"}
+            key: value
+            for key, value in known.items()
+            if key not in {"cursor_factory", "context", "server_side_binding", "pool"}
         } | more
-    arguments = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 15_000} | arguments
+    arguments = {
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+    } | arguments
     opened: Connection = psycopg.connect(**arguments, autocommit=True, application_name=name[:63])
     opened.prepare_threshold = 1
     # Every hot statement goes by keys, so one plan serves all values; planning the gate's join anew costs more than running it.
-    opened.execute("select set_config('timezone', 'UTC', false), set_config('plan_cache_mode', 'force_generic_plan', false)")
+    opened.execute(
+        "select set_config('timezone', 'UTC', false), set_config('plan_cache_mode', 'force_generic_plan', false)"
+    )
     opened.adapters.register_loader("json", _AsBytes)
     opened.adapters.register_loader("json", ByteaBinaryLoader)
     return opened

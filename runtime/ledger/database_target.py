@@ -59,17 +59,27 @@ def _statements(table: Table) -> _Statements:
     """The join is lateral with a limit so that it goes by the key's index whatever the statistics say."""
     columns = [sql.Identifier(c) for c in table.columns]
     names = sql.SQL(", ").join(columns)
-    old, new = (sql.SQL(", ").join(sql.SQL("{}.{}").format(sql.Identifier(alias), c) for c in columns) for alias in ("o", "s"))
+    old, new = (
+        sql.SQL(", ").join(sql.SQL("{}.{}").format(sql.Identifier(alias), c) for c in columns) for alias in ("o", "s")
+    )
     same_key = sql.SQL(" and ").join(sql.SQL("o.{0} = s.{0}").format(sql.Identifier(k)) for k in table.key)
     changed = [sql.Identifier(c) for c in [*(c for c in table.columns if c not in table.key), "_position"]]
     changes, updates = (
-        sql.SQL(", ").join(sql.SQL("{0} = {1}.{0}").format(c, sql.SQL(source)) for c in changed) for source in ("excluded", "s")
+        sql.SQL(", ").join(sql.SQL("{0} = {1}.{0}").format(c, sql.SQL(source)) for c in changed)
+        for source in ("excluded", "s")
     )
     parts = {
-        "table": table.identifier, "stage": table.stage, "names": names, "old": old, "new": new, "same_key": same_key,
-        "key": sql.SQL(", ").join(sql.Identifier(k) for k in table.key), "first_key": sql.Identifier(table.key[0]),
-        "changes": changes, "updates": updates,
-    }  # fmt: skip
+        "table": table.identifier,
+        "stage": table.stage,
+        "names": names,
+        "old": old,
+        "new": new,
+        "same_key": same_key,
+        "key": sql.SQL(", ").join(sql.Identifier(k) for k in table.key),
+        "first_key": sql.Identifier(table.key[0]),
+        "changes": changes,
+        "updates": updates,
+    }
     create = "create temp table if not exists {stage} on commit delete rows as select {names}, 0::bigint as _position from {table} limit 0"
     merge = """insert into {table} as t ({names}, _position) select {new}, s._position from {stage} s
                  left join lateral (select * from {table} o where {same_key} limit 1) o on true
@@ -91,7 +101,9 @@ def _statements(table: Table) -> _Statements:
 
 
 def _text(rows: Sequence[Row]) -> str:
-    lines = [f"{position}\t{values}" if isinstance(values, str) else line((position, *values)) for position, values in rows]
+    lines = [
+        f"{position}\t{values}" if isinstance(values, str) else line((position, *values)) for position, values in rows
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -152,7 +164,14 @@ def deliver(conn: Connection, taken: Claim, table: Table, mapper: Mapper, *, max
                 size = max(1, len(messages) // 2)
                 continue
             reason = (error.diag.message_primary or str(error)).strip()
-            _apply(conn, taken, table, mapper, messages, [Stop(messages[0].position, messages[0].key, "dead", "refused", reason)])
+            _apply(
+                conn,
+                taken,
+                table,
+                mapper,
+                messages,
+                [Stop(messages[0].position, messages[0].key, "dead", "refused", reason)],
+            )
         position, passed, suspect = messages[-1].position, passed + len(messages), False
         if last:
             return passed

@@ -46,7 +46,9 @@ class Exchange:
             todo = []
             for item in wave:
                 if item.key in held and self.ask_first and self.taken.idempotency == "U":
-                    self.outcome.answers[item.position] = Answer("unknown", detail="sent, or not: its batch has no answer")
+                    self.outcome.answers[item.position] = Answer(
+                        "unknown", detail="sent, or not: its batch has no answer"
+                    )
                 elif item.key in held:
                     self.outcome.answers[item.position] = Answer("retry", detail="an earlier one of its key is held")
                 else:
@@ -119,7 +121,9 @@ class Exchange:
 
         answers = self.vendor.send(items, guard=guard)
         hit("vendor.after_send")
-        if time.monotonic() > taken.deadline:  # paused on the way: somebody else may own the lane since before this left
+        if (
+            time.monotonic() > taken.deadline
+        ):  # paused on the way: somebody else may own the lane since before this left
             self.outcome.late += [item.position for item in items]
         again: list[Outgoing] = []
         for item, answer in zip(items, answers, strict=True):

@@ -98,11 +98,7 @@ class DatabaseServing:
 
 
 def claim_parked(
-    conn: Connection,
-    *,
-    scope: Scope = EVERYTHING,
-    to_ask: bool = False,
-    lease: float = LEASE_SECONDS,
+    conn: Connection, *, scope: Scope = EVERYTHING, to_ask: bool = False, lease: float = LEASE_SECONDS
 ) -> ParkedClaim | None:
     """The parked message that is due longest and has none of its key before it."""
     started = time.monotonic()
@@ -165,7 +161,9 @@ def retry_in_database(conn: Connection, taken: ParkedClaim, serving: DatabaseSer
         except Unmappable as error:
             stop = Stop(taken.position, taken.key, "dead", error.reason_class, error.reason, error.pattern)
         except REFUSED_BY_TABLE as error:
-            stop = Stop(taken.position, taken.key, "dead", "refused", (error.diag.message_primary or str(error)).strip())
+            stop = Stop(
+                taken.position, taken.key, "dead", "refused", (error.diag.message_primary or str(error)).strip()
+            )
     with conn.transaction():
         _keep(conn, taken, stop)
     return False
@@ -177,7 +175,9 @@ def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind, *, run: Ru
     `run` decides in which process it is mapped, asked about and sent; raises Ended when that process is gone. Nothing of that work
     uses the database."""
     message = _message(conn, taken)
-    if taken.attempt > taken.max_attempts + 1:  # not even a question survives: whether an earlier try arrived, a person finds out
+    if (
+        taken.attempt > taken.max_attempts + 1
+    ):  # not even a question survives: whether an earlier try arrived, a person finds out
         with conn.transaction():
             _keep(
                 conn,
@@ -254,14 +254,25 @@ def _keep_after(conn: Connection, taken: ParkedClaim, item: Outgoing, outcome: O
         own_fault = False
         if outcome.failure:
             vendors.failed(conn, taken.vendor, outcome.failure)
-        elif taken.idempotency in ("K", "N"):  # nobody can ask, and this claim may not repeat it: the vendor has not failed
+        elif taken.idempotency in (
+            "K",
+            "N",
+        ):  # nobody can ask, and this claim may not repeat it: the vendor has not failed
             if exhausted:
                 stop = Stop(
-                    item.position, item.key, "unknown", "poison", f"tried {taken.attempt - 1} times; the vendor cannot be asked"
+                    item.position,
+                    item.key,
+                    "unknown",
+                    "poison",
+                    f"tried {taken.attempt - 1} times; the vendor cannot be asked",
                 )
             elif taken.intent_release not in (None, taken.release):
                 stop = Stop(
-                    item.position, item.key, "unknown", "unknown", "sent by another release, and the vendor cannot be asked"
+                    item.position,
+                    item.key,
+                    "unknown",
+                    "unknown",
+                    "sent by another release, and the vendor cannot be asked",
                 )
             else:
                 stop.delay = CANNOT_ASK_PAUSE
@@ -276,7 +287,8 @@ def hand_back(conn: Connection, taken: ParkedClaim, reason: str, *, wait: float,
     """Give one parked message back after a failure of this process, which `counts` as a try unless it is no fault of the message.
     It stays `sending`, so it is asked about before it is sent again."""
     conn.execute(
-        _HAND_BACK, (reason[:2000], wait, 0 if counts else 1, taken.subscription, taken.lane, taken.position, taken.token)
+        _HAND_BACK,
+        (reason[:2000], wait, 0 if counts else 1, taken.subscription, taken.lane, taken.position, taken.token),
     )
 
 

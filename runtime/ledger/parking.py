@@ -133,7 +133,9 @@ def split(messages: Sequence[Message], waiting: set[str]) -> tuple[list[Message]
     return [m for m in messages if m.key not in waiting], [m for m in messages if m.key in waiting]
 
 
-def map_messages(messages: Sequence[Message], mapper: Mapper) -> tuple[list[tuple[Message, Any]], list[Stop], list[int]]:
+def map_messages(
+    messages: Sequence[Message], mapper: Mapper
+) -> tuple[list[tuple[Message, Any]], list[Stop], list[int]]:
     """Mapped messages, stops, and positions that are not for this target: one that cannot be mapped is dead, later ones of its key wait behind it."""
     if isinstance(mapper, Lines) and messages:
         lines = mapper.many([message[2] for message in messages])

@@ -36,9 +36,9 @@ def ensure(conn: Connection, *, at: datetime | None = None) -> list[str]:
         with conn.transaction():
             conn.execute("select pg_advisory_xact_lock(hashtext('runtime_message partitions'))")
             conn.execute(
-                sql.SQL("create table if not exists {} partition of runtime_message for values from ({}) to ({})").format(
-                    sql.Identifier(name), sql.Literal(first.isoformat()), sql.Literal(following.isoformat())
-                )
+                sql.SQL(
+                    "create table if not exists {} partition of runtime_message for values from ({}) to ({})"
+                ).format(sql.Identifier(name), sql.Literal(first.isoformat()), sql.Literal(following.isoformat()))
             )
         made.append(name)
     return made

@@ -40,7 +40,9 @@ select position, key, correlation, payload from runtime_message
 _NEXT_RAW = _NEXT.replace("payload from", "payload, previous from")
 
 
-def take(conn: Connection, taken: Claim, after: int, count: int, *, upto: int | None = None, raw: bool = False) -> list[Message]:
+def take(
+    conn: Connection, taken: Claim, after: int, count: int, *, upto: int | None = None, raw: bool = False
+) -> list[Message]:
     """At most `count` messages after a position, in order, not beyond `upto` (default: the claim's own end). `raw`: not decoded yet."""
     end = upto if upto is not None else taken.upto
     with conn.cursor(binary=True) as cursor:
@@ -69,7 +71,9 @@ def decoded(messages: Sequence[Message]) -> list[Message]:
 
 def parked_keys(conn: Connection, taken: Claim, messages: Sequence[Message]) -> set[str]:
     """Keys among these messages that have a parked message before them."""
-    row = conn.execute("select exists (select from runtime_parked where subscription_id = %s)", (taken.subscription,)).fetchone()
+    row = conn.execute(
+        "select exists (select from runtime_parked where subscription_id = %s)", (taken.subscription,)
+    ).fetchone()
     if not row or not row[0] or not messages:
         return set()
     found = conn.execute(

@@ -90,11 +90,15 @@ def _set_aside(conn: Connection, taken: Claim) -> Settled | None:
     return Settled(last, Proof(first, last, "aside", waiting=len(messages)), suspects(messages, taken), [])
 
 
-def _forward(conn: Connection, taken: Claim, binding: Binding, start: int, pending: Settled | None, max_batches: int) -> int:
+def _forward(
+    conn: Connection, taken: Claim, binding: Binding, start: int, pending: Settled | None, max_batches: int
+) -> int:
     position = pending.position if pending else taken.position
     for number in range(max_batches + 1):
         stopped = (
-            number == max_batches or (pending is not None and bool(pending.failure)) or (taken.pace is not None and number > 0)
+            number == max_batches
+            or (pending is not None and bool(pending.failure))
+            or (taken.pace is not None and number > 0)
         )
         batch = None if stopped else _prepare(conn, taken, binding, position, pending)
         if batch is None and pending is None:
@@ -161,9 +165,13 @@ def _commit(conn: Connection, taken: Claim, pending: Settled | None, batch: Batc
         several = metered or batch is None or (pending is not None and (pending.stops or pending.failure))
         with conn.transaction() if several else nullcontext():
             is_open = step(
-                conn, taken, position, proof=pending.proof if pending else None, gated=False,
+                conn,
+                taken,
+                position,
+                proof=pending.proof if pending else None,
+                gated=False,
                 intent=batch.last if batch else None,
-            )  # fmt: skip
+            )
             if batch and metered and is_open and not spend(conn, taken.vendor, len(batch.items)):
                 raise Overdrawn
             if pending:
@@ -189,7 +197,9 @@ def _note_vendor(conn: Connection, taken: Claim, settled: Settled) -> None:
         vendors.works(conn, taken.vendor)
 
 
-def note(conn: Connection, taken: Claim, first: int, last: int, outcome: str, detail: str, reference: str | None = None) -> None:
+def note(
+    conn: Connection, taken: Claim, first: int, last: int, outcome: str, detail: str, reference: str | None = None
+) -> None:
     """One row of history. It needs no token: what happened has happened."""
     conn.execute(
         """insert into runtime_attempt (subscription_id, lane, first, last, token, release_id, at, outcome, detail, reference)
@@ -220,7 +230,9 @@ def _call(conn: Connection, taken: Claim, vendor: Vendor, batch: Batch) -> Settl
     return _settle(conn, taken, batch, outcome)
 
 
-def _settle(conn: Connection, taken: Claim, batch: Batch, outcome: Outcome, *, keep_unknown: bool = True) -> Settled | None:
+def _settle(
+    conn: Connection, taken: Claim, batch: Batch, outcome: Outcome, *, keep_unknown: bool = True
+) -> Settled | None:
     """Turn answers into evidence and stops. None: something is unknown that can be asked about later; the intent stays open."""
     if keep_unknown and outcome.unresolved and taken.idempotency != "U":
         note(conn, taken, batch.first, batch.last, "unknown", outcome.failure)
@@ -239,13 +251,23 @@ def _settle(conn: Connection, taken: Claim, batch: Batch, outcome: Outcome, *, k
     proof = None
     if cut >= batch.first:
         skipped = sum(position <= cut for position in batch.skipped)
-        superseded = (cut - batch.first + 1) - len(answers) - skipped - sum(stop.position <= cut for stop in batch.stops)
-        references = [answer.reference for answer in confirmed] if any(answer.reference for answer in confirmed) else None
+        superseded = (
+            (cut - batch.first + 1) - len(answers) - skipped - sum(stop.position <= cut for stop in batch.stops)
+        )
+        references = (
+            [answer.reference for answer in confirmed] if any(answer.reference for answer in confirmed) else None
+        )
         proof = Proof(
             batch.first, cut, "answered", len(confirmed), superseded, skipped, refused, len(stops) - refused, references
         )
     return Settled(
-        cut, proof, stops, outcome.late, outcome.failure, outcome.retry_after, bool(outcome.failure and outcome.retry_after)
+        cut,
+        proof,
+        stops,
+        outcome.late,
+        outcome.failure,
+        outcome.retry_after,
+        bool(outcome.failure and outcome.retry_after),
     )
 
 
@@ -273,7 +295,9 @@ def stop_for(item: Outgoing, answer: Answer, taken: Claim, *, held: bool = False
     if answer.status == "refused":
         return Stop(item.position, item.key, "dead", "refused", answer.detail, answer.pattern)
     if answer.status == "retry":
-        return Stop(item.position, item.key, "retry", "not_now", answer.detail, answer.pattern, answer.retry_after or 1.0)
+        return Stop(
+            item.position, item.key, "retry", "not_now", answer.detail, answer.pattern, answer.retry_after or 1.0
+        )
     if answer.status == "unsent":
         return Stop(
             item.position,
@@ -325,8 +349,13 @@ def _resume(conn: Connection, taken: Claim, bind: Bind) -> Settled | None:
 
 def _in_doubt(taken: Claim, batch: Batch, made_by: int) -> Settled:
     """Every message of a batch that was called as a row of its own, to be asked about first. The lane goes on."""
-    why = "its batch ended several workers" if taken.suspect else "its sender is gone and has not said what became of it"
-    rows = [Stop(i.position, i.key, "sending", "unknown", why, delay=taken.early, intent_release=made_by) for i in batch.items]
+    why = (
+        "its batch ended several workers" if taken.suspect else "its sender is gone and has not said what became of it"
+    )
+    rows = [
+        Stop(i.position, i.key, "sending", "unknown", why, delay=taken.early, intent_release=made_by)
+        for i in batch.items
+    ]
     stops = sorted([*batch.stops, *rows], key=lambda stop: stop.position)
     proof = Proof(batch.first, batch.last, "aside", 0, 0, len(batch.skipped), 0, len(stops))
     return Settled(batch.last, proof, stops, [])

@@ -20,16 +20,7 @@ from runtime.mapping.emitting import Emitter, at_index, not_list, pick
 from runtime.mapping.errors import Reject
 from runtime.mapping.failure import FAILURES, failure
 from runtime.mapping.formula import Call
-from runtime.mapping.functions import (
-    EXACT,
-    ROUNDING,
-    equal,
-    expect_boolean,
-    expect_number,
-    expect_text,
-    less,
-    total,
-)  # fmt: skip
+from runtime.mapping.functions import EXACT, ROUNDING, equal, expect_boolean, expect_number, expect_text, less, total
 from runtime.mapping.model import Field, Mapping
 from runtime.mapping.paths import Path
 
@@ -67,12 +58,31 @@ class Writer(Emitter):
 
     def source(self) -> str:
         for name, value in {
-            "getcontext": getcontext, "setcontext": setcontext, "EXACT": EXACT, "FAILURES": FAILURES, "fail": failure(self.table),
-            "Decimal": Decimal, "Reject": Reject, "HALF_UP": ROUND_HALF_UP, "HALF_EVEN": ROUND_HALF_EVEN, "ROUNDING": ROUNDING,
-            "str": str, "int": int, "bool": bool, "list": list, "dict": dict,
-            "expect_number": expect_number, "expect_text": expect_text, "expect_boolean": expect_boolean,
-            "equal": equal, "less": less, "total": total, "at_index": at_index, "pick": pick, "not_list": not_list,
-        }.items():  # fmt: skip
+            "getcontext": getcontext,
+            "setcontext": setcontext,
+            "EXACT": EXACT,
+            "FAILURES": FAILURES,
+            "fail": failure(self.table),
+            "Decimal": Decimal,
+            "Reject": Reject,
+            "HALF_UP": ROUND_HALF_UP,
+            "HALF_EVEN": ROUND_HALF_EVEN,
+            "ROUNDING": ROUNDING,
+            "str": str,
+            "int": int,
+            "bool": bool,
+            "list": list,
+            "dict": dict,
+            "expect_number": expect_number,
+            "expect_text": expect_text,
+            "expect_boolean": expect_boolean,
+            "equal": equal,
+            "less": less,
+            "total": total,
+            "at_index": at_index,
+            "pick": pick,
+            "not_list": not_list,
+        }.items():
             self.constants[name] = value
         result = self.scope(self.mapping.fields, ())
         body, self.lines = self.lines, []
@@ -124,11 +134,16 @@ class Writer(Emitter):
         if one.has_constant:
             return self.constant(one.constant)
         if one.correlation:
-            self.emit(f"if correlation_id.__class__ is not str: raise Reject({self.const('no correlation id was given')})")
+            self.emit(
+                f"if correlation_id.__class__ is not str: raise Reject({self.const('no correlation id was given')})"
+            )
             return "correlation_id"
         assert one.type is not None
         if one.source is not None:
-            raw, maybe = self.read(one.source, must=one.required and one.lookup is None and not one.empty_is_missing), True
+            raw, maybe = (
+                self.read(one.source, must=one.required and one.lookup is None and not one.empty_is_missing),
+                True,
+            )
         else:
             assert one.formula is not None
             raw, _, maybe = self.node(one.formula)
@@ -225,4 +240,6 @@ def _rounds_to_type(one: Field) -> bool:
     top, kind = one.formula, one.type
     if not isinstance(top, Call) or kind is None or top.name not in ("round_half_up", "round_half_even"):
         return False
-    return kind.name == "decimal" and kind.write == "number" and kind.scale == top.options[0] and not one.empty_is_missing
+    return (
+        kind.name == "decimal" and kind.write == "number" and kind.scale == top.options[0] and not one.empty_is_missing
+    )

@@ -138,8 +138,11 @@ class Emitter:
     def expect(self, name: str, kind: str, wanted: str) -> None:
         if kind != "any" or wanted == "any":
             return
-        checks = {"number": "{0}.__class__ is not Decimal and {0}.__class__ is not int", "text": "{0}.__class__ is not str",
-                  "boolean": "{0}.__class__ is not bool"}  # fmt: skip
+        checks = {
+            "number": "{0}.__class__ is not Decimal and {0}.__class__ is not int",
+            "text": "{0}.__class__ is not str",
+            "boolean": "{0}.__class__ is not bool",
+        }
         self.emit(f"if {checks[wanted].format(name)} and {name} is not None: expect_{wanted}({name})")
 
     def guarded(self, args: list[tuple[str, str, bool]], expression: str) -> tuple[str, bool]:
@@ -162,8 +165,14 @@ class Emitter:
             expression = f"{names[0]} {node.op} {names[1]}"
         else:
             a, b = names
-            expression = {"==": f"equal({a}, {b})", "!=": f"not equal({a}, {b})", "<": f"less({a}, {b})",
-                          ">": f"less({b}, {a})", "<=": f"not less({b}, {a})", ">=": f"not less({a}, {b})"}[node.op]  # fmt: skip
+            expression = {
+                "==": f"equal({a}, {b})",
+                "!=": f"not equal({a}, {b})",
+                "<": f"less({a}, {b})",
+                ">": f"less({b}, {a})",
+                "<=": f"not less({b}, {a})",
+                ">=": f"not less({a}, {b})",
+            }[node.op]
         result, maybe = self.guarded(args, expression)
         return result, node.kind, maybe
 

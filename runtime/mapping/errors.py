@@ -69,12 +69,22 @@ def excerpt_of(value: Any, limit: int = 60) -> str:
         return f"an object with {len(value)} members"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    text = repr(value[: limit + 1]) if isinstance(value, str) else str(value) if not isinstance(value, int) else _integer(value)
+    text = (
+        repr(value[: limit + 1])
+        if isinstance(value, str)
+        else str(value)
+        if not isinstance(value, int)
+        else _integer(value)
+    )
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _integer(value: int) -> str:
-    return repr(value) if isinstance(value, bool) or value.bit_length() < 256 else f"an integer of {value.bit_length()} bits"
+    return (
+        repr(value)
+        if isinstance(value, bool) or value.bit_length() < 256
+        else f"an integer of {value.bit_length()} bits"
+    )
 
 
 def nearest(word: str, known: Any) -> str:

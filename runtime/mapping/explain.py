@@ -29,10 +29,18 @@ class Row:
 def explain(mapping: Mapping) -> list[Row]:
     """Every field in the order of the spec, `each` fields before what they hold."""
     return [
-        Row(_target(one, around), _sources(one, around), _rule(one, mapping), _type(one.type) if one.type else "list" if one.each else "",
-            _missing(one), one.note, one.pointer, len(around))
+        Row(
+            _target(one, around),
+            _sources(one, around),
+            _rule(one, mapping),
+            _type(one.type) if one.type else "list" if one.each else "",
+            _missing(one),
+            one.note,
+            one.pointer,
+            len(around),
+        )
         for one, around in mapping.walk()
-    ]  # fmt: skip
+    ]
 
 
 def lineage(mapping: Mapping) -> dict[str, list[str]]:
@@ -77,7 +85,11 @@ def _changes(
         ("comes from", _origin(*old), _origin(*new)),
         ("is written as", _type(was.type) or "as given", _type(one.type) or "as given"),
         ("when missing:", _missing(was), _missing(one)),
-        ("takes only elements where", spell(was.when) if was.when else "(all)", spell(one.when) if one.when else "(all)"),
+        (
+            "takes only elements where",
+            spell(was.when) if was.when else "(all)",
+            spell(one.when) if one.when else "(all)",
+        ),
         ("treats empty text as", *("missing" if f.empty_is_missing else "a value" for f in (was, one))),
     ):
         if a != b:
@@ -129,7 +141,9 @@ def _join(prefix: str, path: Path) -> str:
 
 
 def _target(one: Field, around: tuple[Field, ...]) -> str:
-    prefix = "".join((f"{'.'.join(outer.target)}[]." if outer.target else "[].") for outer in around).replace("].[", "][")
+    prefix = "".join((f"{'.'.join(outer.target)}[]." if outer.target else "[].") for outer in around).replace(
+        "].[", "]["
+    )
     return (prefix + ".".join(one.target)).removesuffix(".")
 
 

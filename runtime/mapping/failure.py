@@ -45,7 +45,9 @@ def failure(table: list[tuple[Field, tuple[Field, ...]]]) -> Callable[..., Mappi
     return fail
 
 
-def _explain(one: Field, doc: Any, item: Any, error: Exception, target: str, prefix: str, *, deciding: bool) -> MappingError:
+def _explain(
+    one: Field, doc: Any, item: Any, error: Exception, target: str, prefix: str, *, deciding: bool
+) -> MappingError:
     """Walks the sources of the field again, slowly, to say what is wrong. `deciding`: its `when` failed on one element."""
     paths = list(reads(one.when)) if deciding and one.when is not None else list(one.sources())
     source = ", ".join(str(p) if p.root else f"{prefix}{p}".removesuffix("..").removesuffix(".") for p in paths)
@@ -69,7 +71,13 @@ def _explain(one: Field, doc: Any, item: Any, error: Exception, target: str, pre
         shown = f" ({', '.join(absent)} has no value)" if one.formula is not None else ""
         return MappingError(name, MISSING + shown, source=source)
     if not reason:
-        reason = f"has more than {one.type.scale} digits after the point or is out of range" if one.type and one.type.scale is not None else (
-            "is out of range: a result has at most 38 digits" if isinstance(error, ArithmeticError) else "cannot be read"
-        )  # fmt: skip
+        reason = (
+            f"has more than {one.type.scale} digits after the point or is out of range"
+            if one.type and one.type.scale is not None
+            else (
+                "is out of range: a result has at most 38 digits"
+                if isinstance(error, ArithmeticError)
+                else "cannot be read"
+            )
+        )
     return MappingError(name, reason, source=source, excerpt=excerpt)

@@ -76,7 +76,9 @@ class _Schemas:
             branches = [self.merged(b, depth + 1) for b in own.get(word) or ()]
             branches = [b for b in branches if b.get("type") != "null"]
             for branch in branches:
-                out["properties"].update({k: v for k, v in branch.get("properties", {}).items() if k not in out["properties"]})
+                out["properties"].update(
+                    {k: v for k, v in branch.get("properties", {}).items() if k not in out["properties"]}
+                )
             if branches:
                 out["required"] |= set.intersection(*(b.get("required", set()) for b in branches))
                 types = [t for b in branches for t in self.types(b)]
@@ -100,7 +102,11 @@ class _Schemas:
 
     def open(self, schema: Schema) -> bool:
         """Nothing can be said about other members: no properties declared at all, or extra members have a schema."""
-        return bool(schema.get("open")) or not schema.get("properties") or isinstance(schema.get("additionalProperties"), dict)
+        return (
+            bool(schema.get("open"))
+            or not schema.get("properties")
+            or isinstance(schema.get("additionalProperties"), dict)
+        )
 
     def member(self, schema: Schema, name: str) -> Schema | None:
         """None: does not exist. {}: nothing is known."""
@@ -135,7 +141,9 @@ class _Checker:
     def add(self, code: str, pointer: str, message: str, *, warning: bool = False) -> None:
         self.findings.append(Finding(f"mapping.{code}", pointer, message, "warning" if warning else "error"))
 
-    def fields(self, fields: tuple[Field, ...], around: tuple[Field, ...], source: Schema, target: Schema, prefix: str) -> None:
+    def fields(
+        self, fields: tuple[Field, ...], around: tuple[Field, ...], source: Schema, target: Schema, prefix: str
+    ) -> None:
         for one in fields:
             self.field(one, around, source, self.place(one, target, prefix), prefix)
         if not (len(fields) == 1 and fields[0].target == ()):
@@ -158,19 +166,29 @@ class _Checker:
         if place:
             self.writable(one, place, prefix)
 
-    def each(self, one: Field, around: tuple[Field, ...], found: Schema | None, place: Schema | None, prefix: str) -> None:
+    def each(
+        self, one: Field, around: tuple[Field, ...], found: Schema | None, place: Schema | None, prefix: str
+    ) -> None:
         shown = prefix + ".".join(one.target)
         if found and (types := self.source.types(found)) and "array" not in types:
             self.add(
-                "not_a_list", f"{one.pointer}/from", f"{one.source} is {' or '.join(types)} in the source contract, not a list"
+                "not_a_list",
+                f"{one.pointer}/from",
+                f"{one.source} is {' or '.join(types)} in the source contract, not a list",
             )
             found = {}
         if place and (types := self.target.types(place)) and "array" not in types:
-            self.add("type_mismatch", f"{one.pointer}/to", f"{shown} is {' or '.join(types)} in the target contract, not a list")
+            self.add(
+                "type_mismatch",
+                f"{one.pointer}/to",
+                f"{shown} is {' or '.join(types)} in the target contract, not a list",
+            )
             place = {}
         if place and isinstance(low := place.get("minItems"), int) and low > 0 and one.has_default:
             self.add(
-                "target_bounds", f"{one.pointer}/default", f"{shown} needs at least {low} elements, and the default has none"
+                "target_bounds",
+                f"{one.pointer}/default",
+                f"{shown} needs at least {low} elements, and the default has none",
             )
         inner = self.source.element(found or {})
         if one.when is not None:
@@ -204,7 +222,9 @@ class _Checker:
 
     def unknown(self, name: str, schema: Schema, path: Path, around: tuple[Field, ...], pointer: str) -> None:
         hint = nearest(name, schema.get("properties", {}))
-        message = f"the field {full_path(path, around)} does not exist in the source contract: there is no {name!r}.{hint}"
+        message = (
+            f"the field {full_path(path, around)} does not exist in the source contract: there is no {name!r}.{hint}"
+        )
         self.add("field_does_not_exist", pointer, message)
 
     def formula(self, node: Node, base: Schema, around: tuple[Field, ...], pointer: str) -> None:
@@ -212,7 +232,11 @@ class _Checker:
             if isinstance(read, Aggregate):
                 found = self.look(read.items, base, around, pointer)
                 if found and (types := self.source.types(found)) and "array" not in types:
-                    self.add("not_a_list", pointer, f"{read.items} is {' or '.join(types)} in the source contract, not a list")
+                    self.add(
+                        "not_a_list",
+                        pointer,
+                        f"{read.items} is {' or '.join(types)} in the source contract, not a list",
+                    )
                 elif found and read.rest:
                     inner = Path(read.rest)
                     self.look(inner, self.source.element(found), around, pointer)
@@ -223,7 +247,11 @@ class _Checker:
             if types and fits and not set(types) & set(fits):
                 said = f"{full_path(read.path, around)} is {' or '.join(types)} in the source contract, and the formula needs a {wanted}"
                 cure = (
-                    "; use number(…)" if wanted == "number" and "string" in types else "; use text(…)" if wanted == "text" else ""
+                    "; use number(…)"
+                    if wanted == "number" and "string" in types
+                    else "; use text(…)"
+                    if wanted == "text"
+                    else ""
                 )
                 self.add("type_mismatch", pointer, said + cure)
 
@@ -243,7 +271,9 @@ class _Checker:
             )
         elif one.type.name == "boolean" and types == ["string"] and not (one.type.true or one.type.false):
             self.add(
-                "type_mismatch", pointer, f"{one.source} is text in the source contract; say which texts mean true and false"
+                "type_mismatch",
+                pointer,
+                f"{one.source} is text in the source contract; say which texts mean true and false",
             )
         elif one.type.name == "integer" and types == ["number"]:
             self.add(
@@ -262,7 +292,10 @@ class _Checker:
         limit, longest = one.type.max_length, found.get("maxLength")
         if limit is not None and isinstance(longest, int) and longest > limit:
             self.add(
-                "may_not_fit", pointer, f"{one.source} may have {longest} characters, and the field takes {limit}", warning=True
+                "may_not_fit",
+                pointer,
+                f"{one.source} may have {longest} characters, and the field takes {limit}",
+                warning=True,
             )
 
     def covered(self, one: Field, found: Schema) -> None:
@@ -292,11 +325,18 @@ class _Checker:
                 return None
             schema = inner
         if schema.get("readOnly"):
-            self.add("read_only", f"{one.pointer}/to", f"{prefix}{'.'.join(one.target)} is read-only in the target contract")
+            self.add(
+                "read_only", f"{one.pointer}/to", f"{prefix}{'.'.join(one.target)} is read-only in the target contract"
+            )
         return schema
 
     def unfilled(
-        self, target: Schema, written: list[tuple[tuple[str, ...], bool, str]], prefix: str, pointer: str, depth: int = 0
+        self,
+        target: Schema,
+        written: list[tuple[tuple[str, ...], bool, str]],
+        prefix: str,
+        pointer: str,
+        depth: int = 0,
     ) -> None:
         for name in sorted(target.get("required", ())):
             schema = self.target.member(target, name) or {}
@@ -305,7 +345,9 @@ class _Checker:
             here = [(t, always, p) for t, always, p in written if t[:1] == (name,)]
             if not here:
                 self.add(
-                    "required_target_unfilled", pointer, f"the target contract requires {prefix}{name}, and no field fills it"
+                    "required_target_unfilled",
+                    pointer,
+                    f"the target contract requires {prefix}{name}, and no field fills it",
                 )
             elif not any(always for _, always, _ in here):
                 said = f"the target contract requires {prefix}{name}, and the field may leave it out; say 'required' or give a 'default'"
@@ -323,7 +365,9 @@ class _Checker:
         if types and written and not any(_accepts(types, w) for w in written):
             said = " or ".join(sorted(set(written)))
             self.add(
-                "type_mismatch", pointer, f"{shown} is {' or '.join(types)} in the target contract, and the mapping writes {said}"
+                "type_mismatch",
+                pointer,
+                f"{shown} is {' or '.join(types)} in the target contract, and the mapping writes {said}",
             )
         if one.null and types and not self.target.nullable(place):
             self.add("type_mismatch", f"{one.pointer}/write_null", f"{shown} may not be null in the target contract")
@@ -355,7 +399,9 @@ class _Checker:
             table = self.mapping.lookups[one.lookup]
             given += [(f"/lookups/{table.name}/values/{key}", value) for key, value in table.values.items()]
             given += (
-                [(f"/lookups/{table.name}/default", table.default)] if table.has_default and table.default is not None else []
+                [(f"/lookups/{table.name}/default", table.default)]
+                if table.has_default and table.default is not None
+                else []
             )
         for pointer, value in given:
             if value not in allowed:
@@ -372,7 +418,9 @@ def _typed_reads(node: Node, wanted: str | None) -> Iterator[tuple[Read | Aggreg
     if isinstance(node, Read | Aggregate):
         yield node, wanted
     elif isinstance(node, Operation):
-        inner = "number" if node.op in ("+", "-", "*", "neg") else "boolean" if node.op in ("and", "or", "not") else None
+        inner = (
+            "number" if node.op in ("+", "-", "*", "neg") else "boolean" if node.op in ("and", "or", "not") else None
+        )
         known = {a.kind for a in node.args} - {"any", "unknown"}
         if inner is None and len(known) == 1:
             inner = known.pop()

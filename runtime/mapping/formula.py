@@ -176,7 +176,9 @@ class _Parser:
 
     def require(self, node: Node, kind: Kind, where: str, at: int) -> Node:
         if node.kind not in (kind, "any", "unknown"):
-            raise self.fail(f"{where} takes {_KIND_WORDS[kind]}, not {_KIND_WORDS[node.kind]}{_cure(node.kind, kind)}", at)
+            raise self.fail(
+                f"{where} takes {_KIND_WORDS[kind]}, not {_KIND_WORDS[node.kind]}{_cure(node.kind, kind)}", at
+            )
         return node
 
     def disjunction(self, depth: int) -> Node:
@@ -197,7 +199,9 @@ class _Parser:
     def negation(self, depth: int) -> Node:
         at = self.at
         if self.take_word("not"):
-            return Operation("not", (self.require(self.negation(self.deeper(depth)), "boolean", "'not'", at),), "boolean")
+            return Operation(
+                "not", (self.require(self.negation(self.deeper(depth)), "boolean", "'not'", at),), "boolean"
+            )
         return self.comparison(depth)
 
     def comparison(self, depth: int) -> Node:
@@ -302,7 +306,9 @@ class _Parser:
             if not isinstance(setting, Literal) or not option.accepts(setting.value):
                 raise self.fail(f"{name} takes {option.words} as a literal; it is written {function.usage}", start)
             if option.name == "lookup" and setting.value not in self.lookups:
-                raise self.fail(f"there is no lookup {setting.value!r}.{nearest(str(setting.value), self.lookups)}", start)
+                raise self.fail(
+                    f"there is no lookup {setting.value!r}.{nearest(str(setting.value), self.lookups)}", start
+                )
             options.append(setting.value)
         for n, arg in enumerate(plain):
             expected = function.takes[min(n, len(function.takes) - 1)]

@@ -158,7 +158,9 @@ def total(items: list[Any], keys: tuple[str, ...]) -> Decimal | int | None:
 
 
 def expect_number(value: Any) -> None:
-    raise Reject(f"calculates with {kind_words(value)}, not a number{'; use number(…)' if value.__class__ is str else ''}")
+    raise Reject(
+        f"calculates with {kind_words(value)}, not a number{'; use number(…)' if value.__class__ is str else ''}"
+    )
 
 
 def expect_text(value: Any) -> None:
@@ -171,7 +173,14 @@ def expect_boolean(value: Any) -> None:
 
 def kind_words(value: Any) -> str:
     """What a JSON value is, in words. A float is named as such: it has already lost the cent."""
-    names = {bool: "true or false", int: "a number", Decimal: "a number", str: "text", dict: "an object", list: "a list"}
+    names = {
+        bool: "true or false",
+        int: "a number",
+        Decimal: "a number",
+        str: "text",
+        dict: "an object",
+        list: "a list",
+    }
     if value is None:
         return "missing"
     return (
@@ -217,7 +226,9 @@ FUNCTIONS: dict[str, Function] = {
     "max": Function("max(a, b, …)", ("number",), "number", (2, 12), run=max),
     "round_half_up": Function("round_half_up(number, scale)", ("number",), "number", (1, 1), (_SCALE,)),
     "round_half_even": Function("round_half_even(number, scale)", ("number",), "number", (1, 1), (_SCALE,)),
-    "divide": Function("divide(a, b, scale, 'half_up')", ("number", "number"), "number", (2, 2), (_SCALE, _MODE), divide),
+    "divide": Function(
+        "divide(a, b, scale, 'half_up')", ("number", "number"), "number", (2, 2), (_SCALE, _MODE), divide
+    ),
     "concat": Function("concat(text, text, …)", ("text",), "text", (1, 24), run=concat),
     "upper": Function("upper(text)", ("text",), "text", (1, 1), run=str.upper),
     "lower": Function("lower(text)", ("text",), "text", (1, 1), run=str.lower),

@@ -78,7 +78,10 @@ def _plant(tree: _Tree, path: Path) -> None:
 
 
 def _struct(tree: _Tree) -> Any:
-    fields = [(f"f{number}", Any if inner is None else _struct(inner) | None, None) for number, inner in enumerate(tree.values())]
+    fields = [
+        (f"f{number}", Any if inner is None else _struct(inner) | None, None)
+        for number, inner in enumerate(tree.values())
+    ]
     return msgspec.defstruct("Part", fields, rename=dict(zip([name for name, _, _ in fields], tree, strict=True)))
 
 
@@ -90,30 +93,67 @@ class _RowWriter(Writer):
 
     def source(self) -> str:
         self.constants |= {
-            "getcontext": getcontext, "setcontext": setcontext, "EXACT": EXACT, "Decimal": Decimal, "Reject": Reject, "HALF_UP": ROUND_HALF_UP,
-            "HALF_EVEN": ROUND_HALF_EVEN, "ROUNDING": ROUNDING, "str": str, "int": int, "bool": bool, "list": list, "dict": dict,
-            "expect_number": expect_number, "expect_text": expect_text, "expect_boolean": expect_boolean, "equal": equal, "less": less,
-            "total": total, "at_index": at_index, "pick": pick, "not_list": not_list, "cell": self.cell, "NULL": "\\N",
-        }  # fmt: skip
+            "getcontext": getcontext,
+            "setcontext": setcontext,
+            "EXACT": EXACT,
+            "Decimal": Decimal,
+            "Reject": Reject,
+            "HALF_UP": ROUND_HALF_UP,
+            "HALF_EVEN": ROUND_HALF_EVEN,
+            "ROUNDING": ROUNDING,
+            "str": str,
+            "int": int,
+            "bool": bool,
+            "list": list,
+            "dict": dict,
+            "expect_number": expect_number,
+            "expect_text": expect_text,
+            "expect_boolean": expect_boolean,
+            "equal": equal,
+            "less": less,
+            "total": total,
+            "at_index": at_index,
+            "pick": pick,
+            "not_list": not_list,
+            "cell": self.cell,
+            "NULL": "\\N",
+        }
         self.scope(self.mapping.fields, ())
         body, self.lines = self.lines, []
         nullable = [name for one, name in self.values if not one.required and not self.whole(one)]
         nulls = " + ".join(f"({name} is None)" for name in nullable) or "0"
         text = "\\t".join(self.shown(one, name) for one, name in self.values)
         slow = ", ".join(f"cell({name})" for _, name in self.values)
-        return "\n".join([
-            f"def make({', '.join(self.constants)}):", "  def run(docs):", "    out = []", "    put = out.append", "    before = getcontext()",
-            "    setcontext(EXACT)", "    try:", "      for doc in docs:", *("    " + line for line in body),
-            f'        text = f"{text}"',
-            f'        if text.count("\\t") != {len(self.values) - 1} or "\\n" in text or "\\r" in text or ("\\\\" in text and text.count("\\\\") != {nulls}):',
-            f'          text = "\\t".join([{slow}])', "        put(text)", "    finally:", "      setcontext(before)", "    return out", "  return run", "",
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                f"def make({', '.join(self.constants)}):",
+                "  def run(docs):",
+                "    out = []",
+                "    put = out.append",
+                "    before = getcontext()",
+                "    setcontext(EXACT)",
+                "    try:",
+                "      for doc in docs:",
+                *("    " + line for line in body),
+                f'        text = f"{text}"',
+                f'        if text.count("\\t") != {len(self.values) - 1} or "\\n" in text or "\\r" in text or ("\\\\" in text and text.count("\\\\") != {nulls}):',
+                f'          text = "\\t".join([{slow}])',
+                "        put(text)",
+                "    finally:",
+                "      setcontext(before)",
+                "    return out",
+                "  return run",
+                "",
+            ]
+        )
 
     @staticmethod
     def whole(one: Field) -> bool:
         """A value that may be an object or a list."""
         kind = one.type
-        return kind is None or not (kind.name in _PLAIN or (kind.name == "money" and kind.write in ("number", "text", "minor")))
+        return kind is None or not (
+            kind.name in _PLAIN or (kind.name == "money" and kind.write in ("number", "text", "minor"))
+        )
 
     def shown(self, one: Field, name: str) -> str:
         if self.whole(one):
@@ -152,7 +192,9 @@ class _RowWriter(Writer):
             result = self.name()
             sure = current == base
             if place >= 0:
-                self.emit(f"{result} = {current}.f{place}" + ("" if sure or must else f" if {current} is not None else None"))
+                self.emit(
+                    f"{result} = {current}.f{place}" + ("" if sure or must else f" if {current} is not None else None")
+                )
             else:
                 self.emit(f"{result} = {self.step(current, segment, sure=sure, must=must)}")
             self.known[-1][key] = result

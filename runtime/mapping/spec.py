@@ -73,13 +73,19 @@ class _Reader:
         for key in spec:
             if key not in known:
                 self.add(
-                    "unknown_key", f"{pointer}/{escape(str(key))}", f"{str(key)!r} is not a key here.{nearest(str(key), known)}"
+                    "unknown_key",
+                    f"{pointer}/{escape(str(key))}",
+                    f"{str(key)!r} is not a key here.{nearest(str(key), known)}",
                 )
 
     def text(self, spec: dict[str, Any], key: str, pointer: str, *, limit: int = 2_000) -> str:
         value = spec.get(key, "")
         if not isinstance(value, str) or len(value) > limit:
-            self.add("wrong_type", f"{pointer}/{key}", f"'{key}' is text of at most {limit} characters, not {excerpt_of(value)}")
+            self.add(
+                "wrong_type",
+                f"{pointer}/{key}",
+                f"'{key}' is text of at most {limit} characters, not {excerpt_of(value)}",
+            )
             return ""
         return value
 
@@ -93,7 +99,9 @@ class _Reader:
     def choice(self, spec: dict[str, Any], key: str, pointer: str, allowed: tuple[str, ...], default: str) -> str:
         value = spec.get(key, default)
         if value not in allowed or not isinstance(value, str):
-            self.add("wrong_value", f"{pointer}/{key}", f"'{key}' is one of {', '.join(allowed)}, not {excerpt_of(value)}")
+            self.add(
+                "wrong_value", f"{pointer}/{key}", f"'{key}' is one of {', '.join(allowed)}, not {excerpt_of(value)}"
+            )
             return default
         return value
 
@@ -142,7 +150,11 @@ class _Reader:
             self.keys(table, {"version", "values", "default", "note"}, pointer)
             version = table.get("version")
             if isinstance(version, bool) or not isinstance(version, str | int) or version == "":
-                self.add("missing_key", f"{pointer}/version", f"the lookup {name!r} needs a 'version': text or a whole number")
+                self.add(
+                    "missing_key",
+                    f"{pointer}/version",
+                    f"the lookup {name!r} needs a 'version': text or a whole number",
+                )
             if len(table["values"]) > MAX_ENTRIES:
                 self.add("too_many", f"{pointer}/values", f"a lookup has at most {MAX_ENTRIES} entries")
                 continue
@@ -157,7 +169,9 @@ class _Reader:
             if "default" in table and (
                 isinstance(table["default"], dict | list) or not self.literal(table["default"], f"{pointer}/default")
             ):
-                self.add("wrong_type", f"{pointer}/default", "a lookup's default is text, a number, true, false or null")
+                self.add(
+                    "wrong_type", f"{pointer}/default", "a lookup's default is text, a number, true, false or null"
+                )
             values = {k: v for k, v in table["values"].items() if isinstance(k, str)}
             self.lookups[str(name)] = Lookup(str(name), str(version), values, table.get("default"), "default" in table)
 
@@ -188,13 +202,17 @@ class _Reader:
         for one in fields:
             shown = ".".join(one.target) or "."
             if one.target == () and (depth == 0 or len(fields) > 1):
-                self.add("target_clash", f"{one.pointer}/to", "'.' (the list element itself) is the only field of an 'each'")
+                self.add(
+                    "target_clash", f"{one.pointer}/to", "'.' (the list element itself) is the only field of an 'each'"
+                )
             for other, where in seen.items():
                 if one.target == other:
                     self.add("target_clash", f"{one.pointer}/to", f"{shown!r} is already written by {where}")
                 elif one.target[: len(other)] == other or other[: len(one.target)] == one.target:
                     self.add(
-                        "target_clash", f"{one.pointer}/to", f"{shown!r} and {'.'.join(other)!r} ({where}) lie inside one another"
+                        "target_clash",
+                        f"{one.pointer}/to",
+                        f"{shown!r} and {'.'.join(other)!r} ({where}) lie inside one another",
                     )
             seen.setdefault(one.target, one.pointer)
 
@@ -204,7 +222,9 @@ class _Reader:
         if len(given) != 1:
             said = f"has {' and '.join(given)}" if given else "has none"
             self.add(
-                "source", pointer, f"a field has exactly one of {', '.join(_SOURCES)}; {'.'.join(target or ('?',))!r} {said}"
+                "source",
+                pointer,
+                f"a field has exactly one of {', '.join(_SOURCES)}; {'.'.join(target or ('?',))!r} {said}",
             )
             return None
         note = self.text(spec, "note", pointer)
@@ -221,9 +241,15 @@ class _Reader:
         value_type = self.type(spec, pointer, _COMMON | _TYPED | {kind, "lookup"})
         source = self.path(spec["from"], f"{pointer}/from") if kind == "from" else None
         text, formula = self.formula(spec["formula"], f"{pointer}/formula") if kind == "formula" else ("", None)
-        if formula is not None and value_type is not None and formula.kind not in (*_FITTING[value_type.name], "any", "unknown"):
+        if (
+            formula is not None
+            and value_type is not None
+            and formula.kind not in (*_FITTING[value_type.name], "any", "unknown")
+        ):
             self.add(
-                "formula_type", f"{pointer}/formula", f"the formula gives {formula.kind}, and the field is {value_type.name}"
+                "formula_type",
+                f"{pointer}/formula",
+                f"the formula gives {formula.kind}, and the field is {value_type.name}",
             )
         lookup = self.lookup(spec, pointer, kind)
         required, null = self.flag(spec, "required", pointer), self.flag(spec, "write_null", pointer)
@@ -236,9 +262,20 @@ class _Reader:
         default = self.default(spec, pointer, value_type)
         empty = self.choice(spec, "empty", pointer, ("keep", "missing"), "keep") == "missing"
         return Field(
-            pointer, target or (), value_type, source, formula, text, required=required, default=default, has_default="default" in spec,
-            null=null, empty_is_missing=empty, lookup=lookup, note=note,
-        )  # fmt: skip
+            pointer,
+            target or (),
+            value_type,
+            source,
+            formula,
+            text,
+            required=required,
+            default=default,
+            has_default="default" in spec,
+            null=null,
+            empty_is_missing=empty,
+            lookup=lookup,
+            note=note,
+        )
 
     def target(self, spec: dict[str, Any], pointer: str) -> tuple[str, ...] | None:
         value = spec.get("to")
@@ -292,16 +329,29 @@ class _Reader:
             self.add("wrong_value", f"{pointer}/default", "the default of a list is the empty list []")
         required = self.flag(spec, "required", pointer)
         if required and "default" in spec:
-            self.add("missing_rule", pointer, "only one of 'required' and 'default' says what happens when the list is missing")
+            self.add(
+                "missing_rule",
+                pointer,
+                "only one of 'required' and 'default' says what happens when the list is missing",
+            )
         text, when = self.formula(spec["when"], f"{pointer}/when") if "when" in spec else ("", None)
         if when is not None and when.kind not in ("boolean", "any"):
             self.add("formula_type", f"{pointer}/when", f"'when' decides, so it gives true or false, not {when.kind}")
         source = self.path(spec["from"], f"{pointer}/from")
         inner = self.fields(spec["each"], f"{pointer}/each", depth + 1)
         return Field(
-            pointer, target, None, source, required=required, default=[], has_default="default" in spec, each=inner, when=when,
-            when_text=text, note=note,
-        )  # fmt: skip
+            pointer,
+            target,
+            None,
+            source,
+            required=required,
+            default=[],
+            has_default="default" in spec,
+            each=inner,
+            when=when,
+            when_text=text,
+            note=note,
+        )
 
     def constant(self, spec: dict[str, Any], pointer: str, target: tuple[str, ...], note: str) -> Field:
         value = spec["constant"]
@@ -320,7 +370,9 @@ class _Reader:
         value = spec["default"]
         if value is None:
             self.add(
-                "wrong_value", f"{pointer}/default", "a default is a value; 'write_null: true' writes null for a missing value"
+                "wrong_value",
+                f"{pointer}/default",
+                "a default is a value; 'write_null: true' writes null for a missing value",
             )
             return None
         self.literal(value, f"{pointer}/default")
@@ -332,7 +384,9 @@ class _Reader:
             return value
         if kind.name == "money" and isinstance(kind.currency, Path):
             self.add(
-                "wrong_value", pointer, "money with a currency from the document cannot have a fixed amount; name the currency"
+                "wrong_value",
+                pointer,
+                "money with a currency from the document cannot have a fixed amount; name the currency",
             )
             return None
         try:
@@ -344,7 +398,9 @@ class _Reader:
     def type(self, spec: dict[str, Any], pointer: str, known: set[str]) -> ValueType | None:
         name = spec.get("type")
         if name not in TYPES or not isinstance(name, str):
-            said = f"{name!r} is not a type.{nearest(str(name), TYPES)}" if name is not None else "a field needs a 'type'."
+            said = (
+                f"{name!r} is not a type.{nearest(str(name), TYPES)}" if name is not None else "a field needs a 'type'."
+            )
             self.add("type", f"{pointer}/type", f"{said} Types are {', '.join(TYPES)}")
             return None
         self.keys(spec, known | _SETTINGS[name], pointer)
@@ -355,13 +411,19 @@ class _Reader:
         if value is None and key not in spec:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= high:
-            self.add("wrong_value", f"{pointer}/{key}", f"'{key}' is a whole number from 0 to {high}, not {excerpt_of(value)}")
+            self.add(
+                "wrong_value",
+                f"{pointer}/{key}",
+                f"'{key}' is a whole number from 0 to {high}, not {excerpt_of(value)}",
+            )
             return None
         return value
 
     def type_string(self, spec: dict[str, Any], pointer: str) -> ValueType:
         return ValueType(
-            "string", max_length=self.whole(spec, "max_length", pointer, 1_000_000), trim=self.flag(spec, "trim", pointer)
+            "string",
+            max_length=self.whole(spec, "max_length", pointer, 1_000_000),
+            trim=self.flag(spec, "trim", pointer),
         )
 
     def type_decimal(self, spec: dict[str, Any], pointer: str) -> ValueType:
@@ -402,7 +464,10 @@ class _Reader:
         return ValueType("boolean", true=words["true_values"], false=words["false_values"])
 
     def type_date(self, spec: dict[str, Any], pointer: str) -> ValueType:
-        source, write = self.choice(spec, "format", pointer, FORMATS, "iso"), self.choice(spec, "write", pointer, FORMATS, "iso")
+        source, write = (
+            self.choice(spec, "format", pointer, FORMATS, "iso"),
+            self.choice(spec, "write", pointer, FORMATS, "iso"),
+        )
         return ValueType("date", format=source, write=write)
 
     def type_datetime(self, spec: dict[str, Any], pointer: str) -> ValueType:
@@ -414,7 +479,10 @@ class _Reader:
                 self.add("zone", f"{pointer}/zone", f"{zone!r} is not an IANA time zone such as Europe/Berlin or UTC")
                 zone = "required"
         return ValueType(
-            "datetime", format=self.choice(spec, "format", pointer, FORMATS, "iso"), write=self.choice(spec, "write", pointer, FORMATS, "iso"),
-            zone=zone, repeated=self.choice(spec, "repeated", pointer, ("refuse", "earlier", "later"), "refuse"),
+            "datetime",
+            format=self.choice(spec, "format", pointer, FORMATS, "iso"),
+            write=self.choice(spec, "write", pointer, FORMATS, "iso"),
+            zone=zone,
+            repeated=self.choice(spec, "repeated", pointer, ("refuse", "earlier", "later"), "refuse"),
             skipped=self.choice(spec, "skipped", pointer, ("refuse", "forward"), "refuse"),
-        )  # fmt: skip
+        )

@@ -50,7 +50,9 @@ class Parked(models.Model):
         indexes = [
             models.Index(fields=["subscription", "key", "position"], name="parked_by_key"),
             models.Index(
-                fields=["subscription", "fingerprint"], name="parked_dead", condition=models.Q(state__in=["dead", "unknown"])
+                fields=["subscription", "fingerprint"],
+                name="parked_dead",
+                condition=models.Q(state__in=["dead", "unknown"]),
             ),
         ]
 
@@ -108,7 +110,9 @@ class Rejected(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["stream", "digest"], name="rejected_once")]
-        indexes = [models.Index(fields=["stream", "fingerprint"], name="rejected_open", condition=models.Q(state="open"))]
+        indexes = [
+            models.Index(fields=["stream", "fingerprint"], name="rejected_open", condition=models.Q(state="open"))
+        ]
 
     def __str__(self) -> str:
         return f"{self.stream_id} {self.key} {self.reason_class}"
@@ -126,7 +130,9 @@ class Conflict(models.Model):
     last_at = models.DateTimeField(db_default=Now())
     seen = models.IntegerField(db_default=1)
     state = models.CharField(
-        max_length=9, choices=[("open", "Open"), ("kept", "Held one kept"), ("replaced", "Corrected")], db_default="open"
+        max_length=9,
+        choices=[("open", "Open"), ("kept", "Held one kept"), ("replaced", "Corrected")],
+        db_default="open",
     )
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(null=True, blank=True)

@@ -83,7 +83,9 @@ class Message(models.Model):
     """
 
     pk = models.CompositePrimaryKey("stream_id", "lane", "position", "received_at")
-    stream = models.ForeignKey(Stream, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+")
+    stream = models.ForeignKey(
+        Stream, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+"
+    )
     lane = models.PositiveSmallIntegerField()
     position = models.BigIntegerField()
     received_at = models.DateTimeField(db_default=Now())
@@ -109,7 +111,9 @@ class Head(models.Model):
     """The last message of a key: deduplication ("unchanged" costs no write) and the entry to the key's history."""
 
     pk = models.CompositePrimaryKey("stream_id", "key")
-    stream = models.ForeignKey(Stream, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+")
+    stream = models.ForeignKey(
+        Stream, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+"
+    )
     key = models.TextField(db_collation="C")
     hash = models.BigIntegerField()
     version = models.BigIntegerField()

@@ -28,7 +28,9 @@ class Run(models.Model):
     kind = models.CharField(
         max_length=8, choices=[("collect", "Collect"), ("intake", "Intake"), ("replay", "Replay")], default="collect"
     )
-    trigger = models.CharField(max_length=10, choices=[("schedule", "Schedule"), ("manual", "Manual"), ("intake", "Intake")])
+    trigger = models.CharField(
+        max_length=10, choices=[("schedule", "Schedule"), ("manual", "Manual"), ("intake", "Intake")]
+    )
     state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)

@@ -50,7 +50,9 @@ class Replay(models.Model):
         indexes = [models.Index(fields=["digest"], name="replay_by_digest")]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(state="planned") | models.Q(state="cancelled") | models.Q(subscription__isnull=False),
+                condition=models.Q(state="planned")
+                | models.Q(state="cancelled")
+                | models.Q(subscription__isnull=False),
                 name="replay_started_has_progress",
             ),
             models.CheckConstraint(condition=models.Q(messages__gt=0), name="replay_not_empty"),

@@ -46,7 +46,9 @@ class VendorState(models.Model):
 
     class Meta:
         ordering = ["system_key", "instance", "environment"]
-        constraints = [models.UniqueConstraint(fields=["system_key", "instance", "environment"], name="vendor_state_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["system_key", "instance", "environment"], name="vendor_state_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.system_key}{'/' + self.instance if self.instance else ''} in {self.environment}"

@@ -75,6 +75,11 @@ def of(subscription_ids: Sequence[int]) -> dict[int, Backlog]:
         mine.last_delivery_at = row["last_delivery_at"]
     for row in rows(_PARKED, {"ids": list(found)}):
         mine = found[row["subscription_id"]]
-        mine.dead, mine.unknown, mine.retrying, mine.behind = row["dead"], row["unknown"], row["retrying"], row["behind"]
+        mine.dead, mine.unknown, mine.retrying, mine.behind = (
+            row["dead"],
+            row["unknown"],
+            row["retrying"],
+            row["behind"],
+        )
         mine.person_since = row["since"]
     return found

@@ -88,7 +88,9 @@ class Flow:
     @property
     def shut_gate(self) -> tuple[Gate, str] | None:
         """The first gate of this flow that is not open, with the instance it belongs to."""
-        return next(((gate, instance) for instance, _, gate in self.instances if gate is not None and not gate.open), None)
+        return next(
+            ((gate, instance) for instance, _, gate in self.instances if gate is not None and not gate.open), None
+        )
 
     def standing(self, mine: Backlog, gate: Gate | None) -> Standing:
         """How one instance of the target stands, and what it may do."""
@@ -253,7 +255,9 @@ def _described(releases: Iterable[int]) -> dict[tuple[int, str], dict[str, Any]]
     return {(row["release"], row["target"]): row for row in rows(_TARGETS, {"releases": sorted(releases)})}
 
 
-def _flow(row: dict[str, Any], described: dict[str, Any] | None, names: dict[str, str], staleness: dict[int, int | None]) -> Flow:
+def _flow(
+    row: dict[str, Any], described: dict[str, Any] | None, names: dict[str, str], staleness: dict[int, int | None]
+) -> Flow:
     alone = described is None or described["siblings"] == 1
     target_name = names.get(row["target_system"], row["target_system"])
     return Flow(

@@ -98,7 +98,15 @@ def states(subscription_ids: Sequence[int]) -> dict[int, Gate]:
 
 
 def _gate(row: dict[str, Any]) -> Gate:
-    conditions = (_approved(row), _running(row), _in_time(row), _direction(row), _unfrozen(row), _breaker(row), _quota(row))
+    conditions = (
+        _approved(row),
+        _running(row),
+        _in_time(row),
+        _direction(row),
+        _unfrozen(row),
+        _breaker(row),
+        _quota(row),
+    )
     return Gate(row["subscription_id"], row["permitted"], row["is_open"], conditions)
 
 
@@ -121,16 +129,24 @@ def _approved(row: dict[str, Any]) -> Condition:
         reason = f": {row['void_reason']}" if row["void_reason"] else ""
         return Condition("approved", title, f"The approval by {by} is void{reason}.", stop("Approval void"))
     if row["valid_until"] and row["valid_until"] <= row["at"]:
-        return Condition("approved", title, f"The approval by {by} ended {at(row['valid_until'])}.", stop("Approval ended"))
+        return Condition(
+            "approved", title, f"The approval by {by} ended {at(row['valid_until'])}.", stop("Approval ended")
+        )
     if row["valid_from"] and row["valid_from"] > row["at"]:
-        return Condition("approved", title, f"The approval by {by} begins {at(row['valid_from'])}.", wait("Not yet valid"))
-    return Condition("approved", title, "No valid approval binds this digest to this environment.", stop("Not approved"))
+        return Condition(
+            "approved", title, f"The approval by {by} begins {at(row['valid_from'])}.", wait("Not yet valid")
+        )
+    return Condition(
+        "approved", title, "No valid approval binds this digest to this environment.", stop("Not approved")
+    )
 
 
 def _running(row: dict[str, Any]) -> Condition:
     title = "Active and not paused"
     if not row["active"]:
-        return Condition("active", title, f"This release was replaced {at(row['ended_at'])}.", quiet("Replaced", "stop"))
+        return Condition(
+            "active", title, f"This release was replaced {at(row['ended_at'])}.", quiet("Replaced", "stop")
+        )
     if not row["takes_work"]:
         return Condition("active", title, "This target takes no work any more.", stop("Closed"))
     if row["paused"]:
@@ -149,7 +165,9 @@ def _in_time(row: dict[str, Any]) -> Condition:
 def _direction(row: dict[str, Any]) -> Condition:
     title = "Writes away from the record"
     if row["against_record"]:
-        return Condition("direction", title, f"It writes {'; '.join(row['against_record'])}.", stop("Against the record"))
+        return Condition(
+            "direction", title, f"It writes {'; '.join(row['against_record'])}.", stop("Against the record")
+        )
     return Condition("direction", title, "No write goes against a system of record in force now.", ok("Allowed"))
 
 
@@ -157,7 +175,10 @@ def _unfrozen(row: dict[str, Any]) -> Condition:
     title = "Not frozen"
     if row["freeze"] is not None:
         return Condition(
-            "freeze", title, f"Freeze “{row['freeze']}” stops work until {at(row['freeze_ends_at'])}.", wait("Frozen", "calendar")
+            "freeze",
+            title,
+            f"Freeze “{row['freeze']}” stops work until {at(row['freeze_ends_at'])}.",
+            wait("Frozen", "calendar"),
         )
     return Condition("freeze", title, "No freeze window stops work now.", ok("Not frozen"))
 
@@ -170,15 +191,21 @@ def _breaker(row: dict[str, Any]) -> Condition:
     title = "The vendor answers"
     name = vendor_name(row)
     if row["asked_to_wait"]:
-        return Condition("breaker", title, f"{name} asked to wait until {at(row['not_before'])}.", wait("Asked to wait"))
+        return Condition(
+            "breaker", title, f"{name} asked to wait until {at(row['not_before'])}.", wait("Asked to wait")
+        )
     if row["breaker"] == "open":
         after = f" after {row['failures']} failures" if row["failures"] else ""
         if row["probing"]:
-            return Condition("breaker", title, f"Breaker of {name} open{after}; one call is trying now.", wait("One call tries"))
+            return Condition(
+                "breaker", title, f"Breaker of {name} open{after}; one call is trying now.", wait("One call tries")
+            )
         if row["open_until"] and row["open_until"] > row["at"]:
             gap = relative(row["open_until"], since=row["at"]).replace("just now", "in a moment")
             return Condition("breaker", title, f"Breaker of {name} open{after}; next try {gap}.", stop("Breaker open"))
-        return Condition("breaker", title, f"Breaker of {name} half open{after}: the next call decides.", wait("Half open"))
+        return Condition(
+            "breaker", title, f"Breaker of {name} half open{after}: the next call decides.", wait("Half open")
+        )
     return Condition("breaker", title, f"{name} answers; breaker closed.", ok("Closed"))
 
 
@@ -186,11 +213,19 @@ def _quota(row: dict[str, Any]) -> Condition:
     title = "Quota left"
     if row["budget_used_up"]:
         return Condition(
-            "quota", title, f"The daily budget of {row['budget']:,} is used up until midnight UTC.", wait("Budget used up")
+            "quota",
+            title,
+            f"The daily budget of {row['budget']:,} is used up until midnight UTC.",
+            wait("Budget used up"),
         )
     if row["rate_used_up"]:
-        return Condition("quota", title, f"The rate of {row['rate']:g} per second is used for this moment.", wait("Rate used"))
+        return Condition(
+            "quota", title, f"The rate of {row['rate']:g} per second is used for this moment.", wait("Rate used")
+        )
     limited = row["rate"] is not None or row["budget"] is not None
     return Condition(
-        "quota", title, "Quota is left." if limited else "No limit is set.", ok("Left") if limited else quiet("No limit")
+        "quota",
+        title,
+        "Quota is left." if limited else "No limit is set.",
+        ok("Left") if limited else quiet("No limit"),
     )

@@ -84,7 +84,9 @@ select i.key, i.title, i.domain_key as domain, g.name as team, n.tier, coalesce(
 def listed(viewer: Viewer, environment: str, *, text: str = "") -> list[JobRow]:
     """Integrations that the viewer may see, in one query."""
     like = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    return [JobRow(**one) for one in rows(_LIST, sight(viewer) | {"environment": environment, "text": text, "like": like})]
+    return [
+        JobRow(**one) for one in rows(_LIST, sight(viewer) | {"environment": environment, "text": text, "like": like})
+    ]
 
 
 # -- one integration -----------------------------------------------------------------------------------------------------
@@ -289,7 +291,9 @@ def mapping_tables(manifest: Manifest) -> list[MappingTable]:
     for target in manifest.targets:
         try:
             mapping = parse(target.mapping)
-        except Invalid as error:  # a release is only registered with readable mappings; an older reader may have been laxer
+        except (
+            Invalid
+        ) as error:  # a release is only registered with readable mappings; an older reader may have been laxer
             made.append(MappingTable(target, (), {}, tuple(error.findings)))
             continue
         made.append(MappingTable(target, tuple(explain(mapping)), lineage(mapping)))
@@ -311,7 +315,9 @@ def mapping_changes(old: Manifest, new: Manifest) -> list[tuple[str, list[str]]]
 def of_api(viewer: Viewer, slug: str) -> list[dict[str, Any]]:
     """Deployed integrations that pin a version of an API: for the API's page. One query."""
     return rows(
-        _OF_API, sight(viewer) | {"slug": slug, "like": slug.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "@%"}
+        _OF_API,
+        sight(viewer)
+        | {"slug": slug, "like": slug.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "@%"},
     )
 
 
@@ -337,7 +343,9 @@ def release(viewer: Viewer, key: str, digest: str) -> Release | None:
 
 def running(key: str, environment: str) -> Release | None:
     """The release that is deployed now. For comparing; the viewer's right was asked with `release`."""
-    return Release.objects.filter(integration__key=key, deployments__active=True, deployments__environment=environment).first()
+    return Release.objects.filter(
+        integration__key=key, deployments__active=True, deployments__environment=environment
+    ).first()
 
 
 def environments_of(deployments: Sequence[DeploymentRow]) -> list[str]:

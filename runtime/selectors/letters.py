@@ -79,7 +79,9 @@ class Group:
             parts.append("never entered the log" if self.kind == "rejected" else "the one held first is kept")
         if self.instances:
             shown = ", ".join(self.instances[:3])
-            parts.append(f"stores {shown}" + (f" and {len(self.instances) - 3} more" if len(self.instances) > 3 else ""))
+            parts.append(
+                f"stores {shown}" + (f" and {len(self.instances) - 3} more" if len(self.instances) > 3 else "")
+            )
         return " · ".join(parts)
 
     @property

@@ -128,7 +128,9 @@ class FlowLine:
     @property
     def tone(self) -> Tone:
         if self.difference:
-            return stop(f"{abs(self.difference):,} {'missing in the log' if self.difference > 0 else 'more in the log'}")
+            return stop(
+                f"{abs(self.difference):,} {'missing in the log' if self.difference > 0 else 'more in the log'}"
+            )
         if self.rejected or self.conflicts:
             return wait(f"{self.rejected + self.conflicts:,} never entered", "user")
         if self.running:
@@ -205,7 +207,9 @@ _HELD = """
 select q.subscription_id as subscription, q.lane, q.position, q.state from runtime_parked q where q.subscription_id = any(%(ids)s)
 union all
 select t.subscription_id, t.lane, t.last, 'closed' from runtime_attempt t where t.subscription_id = any(%(ids)s) and t.outcome = 'given_up'"""
-_FAR = "select subscription_id as subscription, lane, position from runtime_progress where subscription_id = any(%(ids)s)"
+_FAR = (
+    "select subscription_id as subscription, lane, position from runtime_progress where subscription_id = any(%(ids)s)"
+)
 
 
 def messages(stream: int, day: date, *, business: bool, limit: int) -> list[dict[str, Any]]:
@@ -213,7 +217,14 @@ def messages(stream: int, day: date, *, business: bool, limit: int) -> list[dict
     since, until = bounds(day)
     if business:
         since, until = since - timedelta(days=1), until + timedelta(days=LATE_DAYS)
-    chosen = {"stream": stream, "since": since, "until": until, "business": business, "day": day.isoformat(), "limit": limit}
+    chosen = {
+        "stream": stream,
+        "since": since,
+        "until": until,
+        "business": business,
+        "day": day.isoformat(),
+        "limit": limit,
+    }
     return rows(_MESSAGES, chosen)
 
 

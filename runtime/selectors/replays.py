@@ -171,7 +171,9 @@ def _made(found: list[dict[str, Any]]) -> list[ReplayRow]:
     made = []
     for row in found:
         trial, delivery = passes.get(row.pop("trial_id")), passes.get(row.pop("subscription_id"))
-        made.append(ReplayRow(**(row | {"system": names.get(row["system"], row["system"])}), trial=trial, delivery=delivery))
+        made.append(
+            ReplayRow(**(row | {"system": names.get(row["system"], row["system"])}), trial=trial, delivery=delivery)
+        )
     return made
 
 

@@ -37,7 +37,9 @@ class Share:
 
     @property
     def delivered(self) -> int:
-        return max(self.passed - self.superseded - self.skipped - self.refused - self.unknown - self.retrying - self.behind, 0)
+        return max(
+            self.passed - self.superseded - self.skipped - self.refused - self.unknown - self.retrying - self.behind, 0
+        )
 
     @property
     def waiting(self) -> int:
@@ -165,7 +167,9 @@ class Progress:
 
     @property
     def tone(self) -> Tone:
-        return state_tone(self.state, live=self.live, refused=self.refused + self.unknown + self.rejected, moving=bool(self.rate))
+        return state_tone(
+            self.state, live=self.live, refused=self.refused + self.unknown + self.rejected, moving=bool(self.rate)
+        )
 
 
 def state_tone(state: str, *, live: bool, refused: int, moving: bool = True) -> Tone:

@@ -56,7 +56,9 @@ select c.id, i.key as integration, i.title, i.owner_team_id, g.name as team, c.e
 )
 
 
-def listed(viewer: Viewer, *, environment: str = "", integration: str = "", schedule_id: int | None = None) -> list[ScheduleRow]:
+def listed(
+    viewer: Viewer, *, environment: str = "", integration: str = "", schedule_id: int | None = None
+) -> list[ScheduleRow]:
     """One query, those due next first."""
     chosen: dict[str, Any] = {"environment": environment, "integration": integration, "id": schedule_id}
     return [ScheduleRow(**one) for one in rows(_SCHEDULES, sight(viewer) | chosen)]

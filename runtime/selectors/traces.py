@@ -91,10 +91,15 @@ _FOUND = """
 select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_at, i.key as integration, i.title, st.environment, m.correlation, st.salt
   from runtime_message m join runtime_stream st on st.id = m.stream_id join runtime_integration i on i.id = st.integration_id where """
 _BY_ADDRESS = (
-    _FOUND + "m.stream_id = %(stream)s and m.lane = %(lane)s and m.position = %(position)s and st.salt = %(salt)s and " + SEEN
+    _FOUND
+    + "m.stream_id = %(stream)s and m.lane = %(lane)s and m.position = %(position)s and st.salt = %(salt)s and "
+    + SEEN
 )
 _BY_CORRELATION = (
-    _FOUND + "m.correlation = %(text)s and " + SEEN + " order by m.received_at, m.stream_id, m.lane, m.position limit %(limit)s"
+    _FOUND
+    + "m.correlation = %(text)s and "
+    + SEEN
+    + " order by m.received_at, m.stream_id, m.lane, m.position limit %(limit)s"
 )
 # A key is looked up in the heads: one probe per stream, never a scan of the log.
 _BY_KEY = (
@@ -215,7 +220,9 @@ def _steps(
             if attempt["outcome"] in ("confirmed", "given_up"):
                 continue
             tone = {"dead": stop("Refused"), "refused": stop("Refused")}.get(attempt["outcome"], wait("Unknown, asked"))
-            steps.append(Step(f"{who}, try {number}", attempt["detail"][:160], attempt["at"], attempt["at"], tone, tone.word))
+            steps.append(
+                Step(f"{who}, try {number}", attempt["detail"][:160], attempt["at"], attempt["at"], tone, tone.word)
+            )
         steps.append(_last(who, target, mine, message))
     return sorted(steps, key=lambda step: (step.at, step.until is None))
 
@@ -226,32 +233,42 @@ def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], mes
     if target["state"] in ("dead", "unknown"):
         tone = stop("Waits for a person", "user") if target["state"] == "dead" else wait("Outcome unknown", "alert")
         return Step(
-            f"{who}, dead letter",
-            target["reason"][:160],
-            target["first_seen_at"],
-            None,
-            tone,
-            tone.word,
-            letter=place,
+            f"{who}, dead letter", target["reason"][:160], target["first_seen_at"], None, tone, tone.word, letter=place
         )
     if target["state"] == "behind":
-        return Step(who, "an earlier message of this key is held", target["first_seen_at"], None, wait("Behind"), "Behind")
+        return Step(
+            who, "an earlier message of this key is held", target["first_seen_at"], None, wait("Behind"), "Behind"
+        )
     if target["state"]:
         return Step(
-            who, f"tried {target['attempt']} times", target["first_seen_at"], None, wait("Will be tried again", "replay"), "Retry"
+            who,
+            f"tried {target['attempt']} times",
+            target["first_seen_at"],
+            None,
+            wait("Will be tried again", "replay"),
+            "Retry",
         )
     given_up = next((t for t in reversed(tries) if t["outcome"] == "given_up"), None)
     if given_up is not None:
         return Step(who, given_up["detail"][:160], given_up["at"], None, quiet("Closed by a person", "user"), "Closed")
     confirmed = next((t for t in reversed(tries) if t["outcome"] == "confirmed"), None)
     if confirmed is not None:
-        return Step(who, confirmed["reference"] or "delivered after all", confirmed["at"], None, ok("Confirmed"), "Confirmed")
+        return Step(
+            who, confirmed["reference"] or "delivered after all", confirmed["at"], None, ok("Confirmed"), "Confirmed"
+        )
     if target["superseded"]:
         return Step(
-            who, "a newer one of this key went with the same batch", target["at"], None, quiet("Superseded"), "Superseded"
+            who,
+            "a newer one of this key went with the same batch",
+            target["at"],
+            None,
+            quiet("Superseded"),
+            "Superseded",
         )
     if target["skipped"] and target["skipped"] == target["batch"]:
-        return Step(who, "its condition does not ask for this one", target["at"], None, quiet("Not meant for it"), "Skipped")
+        return Step(
+            who, "its condition does not ask for this one", target["at"], None, quiet("Not meant for it"), "Skipped"
+        )
     if target["skipped"]:
         note = f"{target['skipped']} of its batch of {target['batch']} were not meant for this target"
         return Step(who, note, target["at"], None, ok("Passed"), "Passed")

@@ -126,7 +126,9 @@ def one(viewer: Viewer, vendor_id: int) -> VendorRow | None:
     if vendor_id >= 2**63:
         return None
     names = {s.key: s.name for s in systems.all_systems()}
-    return next((_made(row, names) for row in rows(_VENDORS, sight(viewer) | {"environment": "", "id": vendor_id})), None)
+    return next(
+        (_made(row, names) for row in rows(_VENDORS, sight(viewer) | {"environment": "", "id": vendor_id})), None
+    )
 
 
 def _made(one: dict[str, Any], names: dict[str, str]) -> VendorRow:
@@ -151,7 +153,9 @@ class SystemRow:
         worst = self.vendor.breaker_tone
         if self.instances == 1 or not self.troubled:
             return worst
-        return Tone(worst.tone, f"{self.troubled} of {self.instances}: {worst.word[:1].lower()}{worst.word[1:]}", worst.icon)
+        return Tone(
+            worst.tone, f"{self.troubled} of {self.instances}: {worst.word[:1].lower()}{worst.word[1:]}", worst.icon
+        )
 
 
 def by_system(found: list[VendorRow]) -> list[SystemRow]:

@@ -112,7 +112,9 @@ class SinkVendor:
 
     def __init__(self, sink: Sink, secrets: Secrets, target: Target, instance: str, *, prefix: str = "") -> None:
         self.sink, self.secrets, self.target, self.instance, self.prefix = sink, secrets, target, instance, prefix
-        self.deadline = min(target.deadline, LEASE_SECONDS / 2)  # a call must end well within the lease, or it never starts
+        self.deadline = min(
+            target.deadline, LEASE_SECONDS / 2
+        )  # a call must end well within the lease, or it never starts
         self.address = {name: value.replace("{instance}", instance) for name, value in target.address.items()}
 
     def close(self) -> None:
@@ -133,7 +135,9 @@ class SinkVendor:
         if self.target.ask_by == "idempotency_key":
             return item.idempotency_key
         document = item.document if isinstance(item.document, dict) else {}
-        return _FIELD.sub(lambda m: self.instance if m[1] == "instance" else str(document.get(m[1], "")), self.target.ask_by)
+        return _FIELD.sub(
+            lambda m: self.instance if m[1] == "instance" else str(document.get(m[1], "")), self.target.ask_by
+        )
 
     def _item(self, item: Outgoing) -> Item:
         name = self._name(item)
@@ -163,7 +167,11 @@ class SinkVendor:
             if error.status not in _ITEM_FAULTS:
                 return [Answer("unsent", detail=f"{error.message} [{error.code}]")] * len(part)
             if len(part) == 1:
-                return [Answer("refused", detail=f"{error.message} [{error.code}]", pattern=f"{error.code}: {error.message}")]
+                return [
+                    Answer(
+                        "refused", detail=f"{error.message} [{error.code}]", pattern=f"{error.code}: {error.message}"
+                    )
+                ]
             middle = len(part) // 2
             first = self._part(part[:middle], guard)
             if any(answer.status == "unsent" for answer in first):
@@ -265,9 +273,13 @@ class Binder:
             target = manifest.target(taken.target)
             if target.connection is None:
                 raise LookupError(f"the target {target.name} of release {release} has no connection")
-            sink, secrets = connections.open_sink(target.connection, system=target.system, environment=self.environment(taken))
+            sink, secrets = connections.open_sink(
+                target.connection, system=target.system, environment=self.environment(taken)
+            )
             prefix = manifest.prefix(manifest.source_of(target))
-            binding = Binding(mapper_of(manifest, target), SinkVendor(sink, secrets, target, taken.instance, prefix=prefix))
+            binding = Binding(
+                mapper_of(manifest, target), SinkVendor(sink, secrets, target, taken.instance, prefix=prefix)
+            )
             self._vendors[key] = _Kept(time.monotonic() + KEEP_SECONDS, binding)
             return binding
 

@@ -36,10 +36,15 @@ def register_all() -> None:
     )
     kinds.register(
         ChangeKind(
-            key="integration.rollback", label="Roll an integration back", facts=_facts, checks=(*DEPLOY_CHECKS, _RAN_BEFORE), panel="runtime:integration-panel",
-            subject_kind="integration", follows=False,
+            key="integration.rollback",
+            label="Roll an integration back",
+            facts=_facts,
+            checks=(*DEPLOY_CHECKS, _RAN_BEFORE),
+            panel="runtime:integration-panel",
+            subject_kind="integration",
+            follows=False,
         )
-    )  # fmt: skip
+    )
     kinds.register(
         ChangeKind(
             key="replay.open",
@@ -73,24 +78,40 @@ def _facts(subject: Subject) -> SubjectFacts | None:
     )
     entities = tuple(
         dict.fromkeys(
-            f"{w.entity}/{w.attribute_group}" if w.attribute_group else w.entity for t in manifest.targets for w in t.writes
+            f"{w.entity}/{w.attribute_group}" if w.attribute_group else w.entity
+            for t in manifest.targets
+            for w in t.writes
         )
     )
     system_keys = tuple(dict.fromkeys([s.system for s in manifest.sources] + [t.system for t in manifest.targets]))
     return SubjectFacts(
-        title=manifest.title, digest=release.digest, tier=manifest.tier, data_class=_data_class(manifest), owner_team_ids=(release.integration.owner_team_id,),
-        record_owner_team_ids=_record_owners(manifest), entities=entities, consumers_affected=_affected(manifest), domain_key=manifest.domain,
-        base_digest=before.release.digest if before else None, revision_digest=release.digest, system_keys=system_keys,
-        contributor_ids=(release.created_by_id,) if release.created_by_id else (), url=f"/runtime/integrations/{subject.id}/",
-        old=before.release.manifest if before else None, new=release.manifest, extras={"release": release.pk},
-    )  # fmt: skip
+        title=manifest.title,
+        digest=release.digest,
+        tier=manifest.tier,
+        data_class=_data_class(manifest),
+        owner_team_ids=(release.integration.owner_team_id,),
+        record_owner_team_ids=_record_owners(manifest),
+        entities=entities,
+        consumers_affected=_affected(manifest),
+        domain_key=manifest.domain,
+        base_digest=before.release.digest if before else None,
+        revision_digest=release.digest,
+        system_keys=system_keys,
+        contributor_ids=(release.created_by_id,) if release.created_by_id else (),
+        url=f"/runtime/integrations/{subject.id}/",
+        old=before.release.manifest if before else None,
+        new=release.manifest,
+        extras={"release": release.pk},
+    )
 
 
 def _data_class(manifest: Manifest) -> str | None:
     """The most sensitive class of the versions that are called; None where nobody has said."""
     order = ("public", "internal", "personal", "cardholder")
     found = [
-        version.data_class for _, reference, _ in manifest.pins() if (version := versions.by_reference(reference)) is not None
+        version.data_class
+        for _, reference, _ in manifest.pins()
+        if (version := versions.by_reference(reference)) is not None
     ]
     known = [name for name in found if name in order]
     return max(known, key=order.index) if known and len(known) == len(found) else None
@@ -101,7 +122,9 @@ def _record_owners(manifest: Manifest) -> tuple[int, ...]:
     owners: list[int | None] = list(
         teams.owners_of_entities(write.entity for target in manifest.targets for write in target.writes)
     )
-    owners += [facts.owner_team_id for target in manifest.targets if (facts := systems.by_key(target.system)) is not None]
+    owners += [
+        facts.owner_team_id for target in manifest.targets if (facts := systems.by_key(target.system)) is not None
+    ]
     return tuple(dict.fromkeys(owner for owner in owners if owner is not None))
 
 
@@ -132,14 +155,23 @@ def _replay_facts(subject: Subject) -> SubjectFacts | None:
         return None  # nobody decides on messages that are not written down
     manifest = manifests.load(subscription.deployment.release.manifest)
     return SubjectFacts(
-        title=f"{manifest.title}: {target} again", digest=subject.digest, tier=manifest.tier, data_class=_data_class(manifest),
-        owner_team_ids=(subscription.stream.integration.owner_team_id,), record_owner_team_ids=_record_owners(manifest),
-        entities=tuple(w.entity for w in manifest.target(target).writes), consumers_affected=(), domain_key=manifest.domain,
-        revision_digest=subject.digest, system_keys=(manifest.target(target).system,),
-        url=f"/runtime/replays/{plan.pk}/" if plan else f"/runtime/integrations/{key}/", old={}, new=_replay_document(subject, plan),
+        title=f"{manifest.title}: {target} again",
+        digest=subject.digest,
+        tier=manifest.tier,
+        data_class=_data_class(manifest),
+        owner_team_ids=(subscription.stream.integration.owner_team_id,),
+        record_owner_team_ids=_record_owners(manifest),
+        entities=tuple(w.entity for w in manifest.target(target).writes),
+        consumers_affected=(),
+        domain_key=manifest.domain,
+        revision_digest=subject.digest,
+        system_keys=(manifest.target(target).system,),
+        url=f"/runtime/replays/{plan.pk}/" if plan else f"/runtime/integrations/{key}/",
+        old={},
+        new=_replay_document(subject, plan),
         contributor_ids=(plan.planned_by_id,) if plan and plan.planned_by_id else (),
         extras={"idempotency": subscription.idempotency},
-    )  # fmt: skip
+    )
 
 
 def _replay_document(subject: Subject, plan: Replay | None) -> dict[str, Any]:
@@ -147,9 +179,15 @@ def _replay_document(subject: Subject, plan: Replay | None) -> dict[str, Any]:
     if plan is None:
         return {"replay": subject.id}
     return {
-        "replay": subject.id, "messages": plan.messages, "since": plan.since.isoformat(), "until": plan.until.isoformat(),
-        "keys": [plan.key_from, plan.key_to], "positions": plan.spans, "pace": plan.pace, "reason": plan.reason,
-    }  # fmt: skip
+        "replay": subject.id,
+        "messages": plan.messages,
+        "since": plan.since.isoformat(),
+        "until": plan.until.isoformat(),
+        "keys": [plan.key_from, plan.key_to],
+        "positions": plan.spans,
+        "pace": plan.pace,
+        "reason": plan.reason,
+    }
 
 
 # -- checks --------------------------------------------------------------------------------------------------------------
@@ -200,10 +238,14 @@ def _compare_before(context: CheckContext) -> CheckOutcome:
     failed = [f for f in findings if f["level"] == "error"]
     if failed:
         return checks.failed(
-            failed[0]["message"], findings, ["Adapt the mapping to the new contract, or keep the version that is pinned now."]
+            failed[0]["message"],
+            findings,
+            ["Adapt the mapping to the new contract, or keep the version that is pinned now."],
         )
     return checks.passed(
-        f"{len(findings)} differences, none of which breaks what runs." if findings else "The pinned contracts are the same.",
+        f"{len(findings)} differences, none of which breaks what runs."
+        if findings
+        else "The pinned contracts are the same.",
         findings,
     )
 
@@ -227,16 +269,21 @@ def _differences(comparison: Any, role: str, reference: str, *, mapping_changed:
         breaking = level == "breaking" and not mapping_changed
         found.append(
             checks.finding(
-                str(getattr(one, "rule", "contract.difference")), str(getattr(one, "pointer", "")), f"{role}, {reference}: {getattr(one, 'message', one)}",
+                str(getattr(one, "rule", "contract.difference")),
+                str(getattr(one, "pointer", "")),
+                f"{role}, {reference}: {getattr(one, 'message', one)}",
                 level="error" if breaking else "warning" if level == "breaking" else "info",
             )
-        )  # fmt: skip
+        )
     return found
 
 
 def _ran_before(context: CheckContext) -> CheckOutcome:
     ran = Deployment.objects.filter(
-        integration__key=context.subject.id, environment=context.environment, release__digest=context.subject.digest, active=False
+        integration__key=context.subject.id,
+        environment=context.environment,
+        release__digest=context.subject.digest,
+        active=False,
     ).exists()
     if ran:
         return checks.passed()

@@ -34,7 +34,9 @@ _documents = msgspec.json.Decoder(list[Any])
 CALL_SECONDS = 30.0
 TRIES = 4
 GROUP = 4  # pages per commit at most, where reading on has no effect on the source
-READ_ONLY = frozenset({"rest", "odata_v2", "odata_v4"})  # elsewhere a cursor that comes back acknowledges: it is committed before
+READ_ONLY = frozenset(
+    {"rest", "odata_v2", "odata_v4"}
+)  # elsewhere a cursor that comes back acknowledges: it is committed before
 GROUP_RECORDS = 5_000
 KEY_LENGTH = 500
 MISSES = 3  # groups in a row with a refusal, after which the quick check is left out
@@ -70,7 +72,12 @@ class Collecting:
 
 
 def claim(
-    conn: Connection, *, owner: str, tiers: Sequence[int] = (0, 1, 2, 3), stream: int | None = None, lease: float = LEASE_SECONDS
+    conn: Connection,
+    *,
+    owner: str,
+    tiers: Sequence[int] = (0, 1, 2, 3),
+    stream: int | None = None,
+    lease: float = LEASE_SECONDS,
 ) -> Collecting | None:
     """A run whose source nobody reads at this moment; a run left by a dead worker is one of them."""
     started = time.monotonic()
@@ -93,7 +100,9 @@ def collect(conn: Connection, taken: Collecting, *, stop: Callable[[], bool] = l
         for source in taken.manifest.sources:
             if source.connection is None:
                 continue
-            opened, secrets = connections.open_source(source.connection, system=source.system, environment=taken.environment)
+            opened, secrets = connections.open_source(
+                source.connection, system=source.system, environment=taken.environment
+            )
             try:
                 reader = _Reader(conn, taken, stream, source, opened, cursors)
                 for count in reader.groups(Call(secrets, CALL_SECONDS)):
@@ -191,9 +200,14 @@ class _Reader:
         refused += [(one.key or "", "unreadable", one.reason, one.payload) for one in rejected]
         with self.conn.transaction():
             append(
-                self.conn, self.stream, items, release_id=self.taken.release, run_id=self.taken.run,
-                cursor=json.dumps(self.cursors), token=self.taken.token,
-            )  # fmt: skip
+                self.conn,
+                self.stream,
+                items,
+                release_id=self.taken.release,
+                run_id=self.taken.run,
+                cursor=json.dumps(self.cursors),
+                token=self.taken.token,
+            )
             store_rejected(self.conn, self.stream, self.taken.run, self.source.name, refused)
         self.taken.deadline = time.monotonic() + LEASE_SECONDS
 
@@ -252,7 +266,13 @@ def _versions(given: Sequence[str | None]) -> list[int]:
     """Plain whole numbers, which versions mostly are, are read at once."""
     texts = [text for text in given if text is not None]
     joined = "".join(texts)
-    if len(texts) == len(given) and joined.isascii() and joined.isdigit() and "" not in texts and len(max(texts, key=len)) < 19:
+    if (
+        len(texts) == len(given)
+        and joined.isascii()
+        and joined.isdigit()
+        and "" not in texts
+        and len(max(texts, key=len)) < 19
+    ):
         return list(map(int, texts))
     return [0 if text is None else version_number(text) for text in given]
 
@@ -297,10 +317,18 @@ def store_rejected(
     if not refused:
         return
     rows = [
-        (stream.id, run, key[:500].replace("\x00", "?"), hashlib.blake2b(payload, digest_size=16).hexdigest(), reason_class,
-         fingerprint(source, reason_class, reason), reason[:2000].replace("\x00", "?"), payload[:200_000].decode("utf-8", "replace").replace("\x00", "?"))
+        (
+            stream.id,
+            run,
+            key[:500].replace("\x00", "?"),
+            hashlib.blake2b(payload, digest_size=16).hexdigest(),
+            reason_class,
+            fingerprint(source, reason_class, reason),
+            reason[:2000].replace("\x00", "?"),
+            payload[:200_000].decode("utf-8", "replace").replace("\x00", "?"),
+        )
         for key, reason_class, reason, payload in refused
-    ]  # fmt: skip
+    ]
     with conn.cursor() as cursor:
         cursor.executemany(
             """insert into runtime_rejected (stream_id, run_id, key, digest, reason_class, fingerprint, reason, raw) values (%s, %s, %s, %s, %s, %s, %s, %s)

@@ -65,13 +65,34 @@ def compare(
     note = found.note or ("" if complete else f"Only the first {LIMIT:,} messages of the day were looked at.")
     with transaction.atomic():
         made = Comparison.objects.create(
-            target=subscription, day=day, by=by, due=len(due), asked=found.asked, agreed=found.agreed, missing=found.missing, extra=found.extra,
-            silent=found.silent, note=note, cases=found.cases, asked_by=actor,
-        )  # fmt: skip
+            target=subscription,
+            day=day,
+            by=by,
+            due=len(due),
+            asked=found.asked,
+            agreed=found.agreed,
+            missing=found.missing,
+            extra=found.extra,
+            silent=found.silent,
+            note=note,
+            cases=found.cases,
+            asked_by=actor,
+        )
         audit.record(
-            actor=actor, verb="runtime.compared", subject_kind="integration", subject_id=integration.key,
-            after={"target": target, "instance": instance, "day": day.isoformat(), "due": len(due), "asked": found.asked, "missing": found.missing, "extra": found.extra},
-        )  # fmt: skip
+            actor=actor,
+            verb="runtime.compared",
+            subject_kind="integration",
+            subject_id=integration.key,
+            after={
+                "target": target,
+                "instance": instance,
+                "day": day.isoformat(),
+                "due": len(due),
+                "asked": found.asked,
+                "missing": found.missing,
+                "extra": found.extra,
+            },
+        )
     return made
 
 
@@ -117,12 +138,21 @@ class _Findings:
     def _case(self, entry: Entry, state: str, what: str) -> None:
         if len(self.cases) < MAX_CASES:
             self.cases.append(
-                {"lane": entry.lane, "position": entry.position, "key": entry.key, "correlation": entry.correlation, "what": what, "state": state}
-            )  # fmt: skip
+                {
+                    "lane": entry.lane,
+                    "position": entry.position,
+                    "key": entry.key,
+                    "correlation": entry.correlation,
+                    "what": what,
+                    "state": state,
+                }
+            )
 
 
 def _now(side: Side, subscription: Subscription, entries: Sequence[Entry]) -> dict[tuple[int, int], str | None]:
-    intents = selectors.under_way(subscription.pk)  # before the positions: a call that ends in between is seen as delivered
+    intents = selectors.under_way(
+        subscription.pk
+    )  # before the positions: a call that ends in between is seen as delivered
     far, held = selectors.standing([subscription.pk])
     made: dict[tuple[int, int], str | None] = {}
     for one in entries:
@@ -149,15 +179,22 @@ def _chunks(due: Sequence[tuple[Entry, str]], found: _Findings) -> Iterator[Sequ
         yield due[start : start + CHUNK]
 
 
-def _ask_vendor(flow: Flow, side: Side, subscription: Subscription, due: Sequence[tuple[Entry, str]], found: _Findings) -> None:
+def _ask_vendor(
+    flow: Flow, side: Side, subscription: Subscription, due: Sequence[tuple[Entry, str]], found: _Findings
+) -> None:
     vendor, now = subscription.vendor, clock.now()
     if vendor.not_before > now or (vendor.breaker == "open" and vendor.open_until > now):
         raise Unavailable(
-            "reconciliation.vendor", f"{vendor.system_key} takes no calls now, so what it has is unknown. Ask again later."
+            "reconciliation.vendor",
+            f"{vendor.system_key} takes no calls now, so what it has is unknown. Ask again later.",
         )
     if side.target.connection is None:
-        raise Conflict("reconciliation.cannot_ask", f"The target {side.target.name} has no connection that could be asked.")
-    sink, secrets = connections.open_sink(side.target.connection, system=side.target.system, environment=flow.stream.environment)
+        raise Conflict(
+            "reconciliation.cannot_ask", f"The target {side.target.name} has no connection that could be asked."
+        )
+    sink, secrets = connections.open_sink(
+        side.target.connection, system=side.target.system, environment=flow.stream.environment
+    )
     prefix = flow.manifest.prefix(flow.manifest.source_of(side.target))
     client = SinkVendor(sink, secrets, side.target, subscription.instance, prefix=prefix)
     mapper = mapper_of(flow.manifest, side.target)
@@ -169,7 +206,11 @@ def _ask_vendor(flow: Flow, side: Side, subscription: Subscription, due: Sequenc
                 origin.lane = entry.lane
                 items.append(
                     Outgoing(
-                        entry.position, entry.key, item_key(origin, entry.position), entry.correlation, _mapped(mapper, entry)
+                        entry.position,
+                        entry.key,
+                        item_key(origin, entry.position),
+                        entry.correlation,
+                        _mapped(mapper, entry),
                     )
                 )
             answers = client.ask(items)
@@ -203,8 +244,9 @@ def _ask_table(flow: Flow, side: Side, due: Sequence[tuple[Entry, str]], found: 
     mapper = row_mapper(mapper_of(flow.manifest, side.target), columns)
     places = [columns.index(name) for name in table.key]
     statement = sql.SQL("select {key}::text from {table} where ({key}::text) = any(%s)").format(
-        table=sql.Identifier(*table.name.split(".")), key=sql.SQL(" || chr(31) || ").join(sql.SQL("{}::text").format(sql.Identifier(k)) for k in table.key)
-    )  # fmt: skip
+        table=sql.Identifier(*table.name.split(".")),
+        key=sql.SQL(" || chr(31) || ").join(sql.SQL("{}::text").format(sql.Identifier(k)) for k in table.key),
+    )
     for part in _chunks(due, found):
         names = [_row_key(mapper, entry, places) for entry, _ in part]
         with connection.cursor() as cursor:

@@ -43,7 +43,9 @@ def settings_of(connection: Connection) -> dict[str, Any]:
 def check(connection: Connection, *, role: str) -> None:
     """Opens the connector against an address that does not exist and closes it: settings are checked, nothing is called."""
     settings = _with_base({**settings_of(connection)}, connection.protocol, "https://connection.invalid")
-    settings = {name: _PLACE.sub("/nowhere", value) if isinstance(value, str) else value for name, value in settings.items()}
+    settings = {
+        name: _PLACE.sub("/nowhere", value) if isinstance(value, str) else value for name, value in settings.items()
+    }
     opened: Any = (
         registry.open_source(connection.protocol, settings)
         if role == "source"
@@ -66,7 +68,8 @@ def _resolved(connection: Connection, system: str, environment: str) -> tuple[di
     endpoint = systems.endpoint(system, environment)
     if endpoint is None:
         raise Unavailable(
-            "connection.no_endpoint", f"The catalog has no endpoint of {system} in {environment}; add one and run again."
+            "connection.no_endpoint",
+            f"The catalog has no endpoint of {system} in {environment}; add one and run again.",
         )
     settings = _with_base({**settings_of(connection)}, connection.protocol, endpoint.base_url)
     settings = {name: _placed(value) for name, value in settings.items()}
@@ -94,7 +97,8 @@ def _placed(value: Any) -> Any:
         name = match[1]
         if not name.startswith(PLACES) or name not in os.environ:
             raise Unavailable(
-                "connection.place", f"The place {name} is not set on this worker; places are variables that begin with {PLACES}."
+                "connection.place",
+                f"The place {name} is not set on this worker; places are variables that begin with {PLACES}.",
             )
         return os.environ[name]
 

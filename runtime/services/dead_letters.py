@@ -133,7 +133,10 @@ def subject_of(subscription: Subscription, chosen: Filter, count: int) -> Subjec
 def redriven_lately(integration_key: str, environment: str) -> int:
     """How many messages were redriven within APPROVAL_WINDOW without an approval."""
     entries = AuditEntry.objects.filter(
-        verb="runtime.redriven", subject_kind="integration", subject_id=integration_key, at__gte=clock.now() - APPROVAL_WINDOW
+        verb="runtime.redriven",
+        subject_kind="integration",
+        subject_id=integration_key,
+        at__gte=clock.now() - APPROVAL_WINDOW,
     ).values_list("after", flat=True)
     return sum(e["count"] for e in entries if e and e.get("environment") == environment and not e.get("approved"))
 
@@ -167,10 +170,21 @@ def redrive(chosen: Filter, *, rate: float | None = None, actor: User | None, re
             [subscription.idempotency != "U", rate or 1e9, *values],
         )
         audit.record(
-            actor=actor, verb="runtime.redriven", subject_kind="integration", subject_id=subscription.stream.integration.key, reason=reason,
-            after={"target": subscription.target, "instance": subscription.instance, "environment": environment, "count": count, "approved": approved,
-                   "rate": rate, "fingerprint": chosen.fingerprint},
-        )  # fmt: skip
+            actor=actor,
+            verb="runtime.redriven",
+            subject_kind="integration",
+            subject_id=subscription.stream.integration.key,
+            reason=reason,
+            after={
+                "target": subscription.target,
+                "instance": subscription.instance,
+                "environment": environment,
+                "count": count,
+                "approved": approved,
+                "rate": rate,
+                "fingerprint": chosen.fingerprint,
+            },
+        )
         cursor.execute("select pg_notify('tillgate_work', '')")
     return count
 
@@ -193,9 +207,13 @@ def mend(subscription_id: int, lane: int, position: int, *, payload: Any, actor:
         if row is None:
             raise NotFound("dead_letter.unknown", "There is no such dead letter any more.")
         audit.record(
-            actor=actor, verb="runtime.dead_letter_mended", subject_kind="integration", subject_id=subscription.stream.integration.key, reason=reason,
+            actor=actor,
+            verb="runtime.dead_letter_mended",
+            subject_kind="integration",
+            subject_id=subscription.stream.integration.key,
+            reason=reason,
             after={"target": subscription.target, "lane": lane, "position": position, "key": row[0]},
-        )  # fmt: skip
+        )
 
 
 def give_up(chosen: Filter, *, actor: User | None, reason: str) -> int:
@@ -213,16 +231,22 @@ def give_up(chosen: Filter, *, actor: User | None, reason: str) -> int:
         )
         count = int(cursor.rowcount)
         audit.record(
-            actor=actor, verb="runtime.given_up", subject_kind="integration", subject_id=subscription.stream.integration.key, reason=reason,
+            actor=actor,
+            verb="runtime.given_up",
+            subject_kind="integration",
+            subject_id=subscription.stream.integration.key,
+            reason=reason,
             after={"target": subscription.target, "count": count, "fingerprint": chosen.fingerprint},
-        )  # fmt: skip
+        )
         cursor.execute("select pg_notify('tillgate_work', '')")
     return count
 
 
 def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, note: str = "") -> intake.Receipt:
     """Hand in what the contract refused, corrected, as if the source had sent it so. Raises Invalid when it is refused again."""
-    rejected = Rejected.objects.select_related("stream__integration__owner_team").filter(pk=rejected_id, state="open").first()
+    rejected = (
+        Rejected.objects.select_related("stream__integration__owner_team").filter(pk=rejected_id, state="open").first()
+    )
     if rejected is None:
         raise NotFound("rejected.unknown", "There is no such refused message any more.")
     integration = rejected.stream.integration
@@ -236,7 +260,9 @@ def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, not
 
 def dismiss_rejected(rejected_id: int, *, actor: User | None, note: str) -> None:
     """Decide that a refused message is not needed. Needs a reason."""
-    rejected = Rejected.objects.select_related("stream__integration__owner_team").filter(pk=rejected_id, state="open").first()
+    rejected = (
+        Rejected.objects.select_related("stream__integration__owner_team").filter(pk=rejected_id, state="open").first()
+    )
     if rejected is None:
         raise NotFound("rejected.unknown", "There is no such refused message any more.")
     if not note.strip():
@@ -248,7 +274,11 @@ def dismiss_rejected(rejected_id: int, *, actor: User | None, note: str) -> None
 def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: str) -> None:
     """Close a conflict case. `keep`: the first message stands. Otherwise the other content is appended under the key with the
     suffix `#2`, `#3`, …, as a message of its own that says what it corrects; what was delivered is not undone."""
-    case = ConflictCase.objects.select_related("stream__integration__owner_team").filter(pk=conflict_id, state="open").first()
+    case = (
+        ConflictCase.objects.select_related("stream__integration__owner_team")
+        .filter(pk=conflict_id, state="open")
+        .first()
+    )
     if case is None:
         raise NotFound("conflict.unknown", "There is no such open case.")
     if not note.strip():
@@ -256,7 +286,15 @@ def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: s
     _authorise(case.stream.integration, actor)
     if not keep:
         _append_correction(case)
-    _decide(ConflictCase, conflict_id, "kept" if keep else "replaced", case.stream.integration, actor, note, {"key": case.key})
+    _decide(
+        ConflictCase,
+        conflict_id,
+        "kept" if keep else "replaced",
+        case.stream.integration,
+        actor,
+        note,
+        {"key": case.key},
+    )
 
 
 def _append_correction(case: ConflictCase) -> None:
@@ -278,9 +316,15 @@ def _decide(
     from django.db.models.functions import Now
 
     with transaction.atomic():
-        if not model.objects.filter(pk=pk, state="open").update(state=state, decided_by=actor, decided_at=Now(), note=note):
+        if not model.objects.filter(pk=pk, state="open").update(
+            state=state, decided_by=actor, decided_at=Now(), note=note
+        ):
             raise Conflict("case.decided", "Somebody has decided this meanwhile.")
         audit.record(
-            actor=actor, verb=f"runtime.{model.__name__.lower()}_{state}", subject_kind="integration", subject_id=integration.key, reason=note,
+            actor=actor,
+            verb=f"runtime.{model.__name__.lower()}_{state}",
+            subject_kind="integration",
+            subject_id=integration.key,
+            reason=note,
             after={"id": pk, **after},
-        )  # fmt: skip
+        )

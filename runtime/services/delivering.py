@@ -75,7 +75,9 @@ def _serve(conn: Connection, binder: Binder, taken: Claim) -> Served:
         elif taken.kind == "dry":
             passed = deliver_dry(conn, taken, binder, max_batches=MAX_BATCHES)
         else:
-            passed = vendor_target.deliver(conn, taken, bind_chosen(conn, taken, binder.vendor(taken)), max_batches=MAX_BATCHES)
+            passed = vendor_target.deliver(
+                conn, taken, bind_chosen(conn, taken, binder.vendor(taken)), max_batches=MAX_BATCHES
+            )
         return Served(taken.kind, passed, taken.late)
     except Fenced:
         return Served(taken.kind, 0, taken.late, fenced=True)

@@ -35,7 +35,9 @@ def deploy(integration_key: str, *, approval: Approval, actor: User | None, kind
         manifest = manifests.load(release.manifest)
         if found := judging.everything(manifest, clock.now()):
             raise Conflict(
-                "deployment.not_sound", f"{integration_key} cannot be deployed: {found[0]['message']}.", {"findings": found}
+                "deployment.not_sound",
+                f"{integration_key} cannot be deployed: {found[0]['message']}.",
+                {"findings": found},
             )
         running = Deployment.objects.filter(integration=integration, environment=environment, active=True).first()
         if running is not None and running.release_id == release.pk and running.approval_id == held.id:
@@ -45,22 +47,31 @@ def deploy(integration_key: str, *, approval: Approval, actor: User | None, kind
         approvals.mark_used(held.id, actor=actor)
         verb = "runtime.rolled_back" if kind == "rollback" else "runtime.deployed"
         audit.record(
-            actor=actor, verb=verb, subject_kind="integration", subject_id=integration_key,
+            actor=actor,
+            verb=verb,
+            subject_kind="integration",
+            subject_id=integration_key,
             before={"release": running.release.digest} if running else None,
             after={"digest": digest, "environment": environment, "approval": held.id, "deployment": made.pk},
-        )  # fmt: skip
-        outbox.emit(verb, key=integration_key, payload={"deployment": made.pk, "digest": digest, "environment": environment})
+        )
+        outbox.emit(
+            verb, key=integration_key, payload={"deployment": made.pk, "digest": digest, "environment": environment}
+        )
         return made
 
 
 def rollback(integration_key: str, *, approval: Approval, actor: User | None) -> Deployment:
     """Deploy an earlier release again, under an approval of its digest. It must have run in this environment before."""
     ran = Deployment.objects.filter(
-        integration__key=integration_key, environment=approval.environment, release__digest=approval.subject.digest, active=False
+        integration__key=integration_key,
+        environment=approval.environment,
+        release__digest=approval.subject.digest,
+        active=False,
     )
     if not ran.exists():
         raise Conflict(
-            "deployment.never_ran", f"This release of {integration_key} never ran in {approval.environment}; deploy it instead."
+            "deployment.never_ran",
+            f"This release of {integration_key} never ran in {approval.environment}; deploy it instead.",
         )
     return deploy(integration_key, approval=approval, actor=actor, kind="rollback")
 
@@ -91,7 +102,9 @@ def retire(integration_key: str, environment: str, *, reason: str, actor: User |
             after={"environment": environment},
             reason=reason,
         )
-        outbox.emit("runtime.retired", key=integration_key, payload={"deployment": deployment.pk, "environment": environment})
+        outbox.emit(
+            "runtime.retired", key=integration_key, payload={"deployment": deployment.pk, "environment": environment}
+        )
         deployment.refresh_from_db()
         return deployment
 
@@ -114,7 +127,9 @@ def _authorise(integration: Integration, actor: User | None) -> None:
 def _running(key: str, environment: str) -> tuple[Integration, Deployment]:
     integration = _locked(key)
     deployment = (
-        Deployment.objects.select_for_update().filter(integration=integration, environment=environment, active=True).first()
+        Deployment.objects.select_for_update()
+        .filter(integration=integration, environment=environment, active=True)
+        .first()
     )
     if deployment is None:
         raise NotFound("deployment.none", f"{key} is not deployed in {environment}.")
@@ -131,7 +146,12 @@ def _set_paused(key: str, environment: str, *, paused: bool, reason: str, actor:
         deployment.save(update_fields=["paused", "pause_reason"])
         verb = "runtime.paused" if paused else "runtime.resumed"
         audit.record(
-            actor=actor, verb=verb, subject_kind="integration", subject_id=key, after={"environment": environment}, reason=reason
+            actor=actor,
+            verb=verb,
+            subject_kind="integration",
+            subject_id=key,
+            after={"environment": environment},
+            reason=reason,
         )
         outbox.emit(verb, key=key, payload={"deployment": deployment.pk, "environment": environment})
         return deployment
@@ -149,9 +169,15 @@ def _activate(
     if running is not None:
         Deployment.objects.filter(pk=running.pk).update(active=False, ended_at=clock.now())
     return Deployment.objects.create(
-        integration=integration, release=release, environment=environment, approval_id=approval_id, kind=kind, deployed_by=actor,
-        paused=running.paused if running else False, pause_reason=running.pause_reason if running else "",
-    )  # fmt: skip
+        integration=integration,
+        release=release,
+        environment=environment,
+        approval_id=approval_id,
+        kind=kind,
+        deployed_by=actor,
+        paused=running.paused if running else False,
+        pause_reason=running.pause_reason if running else "",
+    )
 
 
 def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) -> None:
@@ -181,15 +207,24 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
 
 def _subscribe(stream: Stream, deployment: Deployment, manifest: Manifest, target: Target, instance: str) -> int:
     limits = target.limits
-    vendor, _ = VendorState.objects.get_or_create(system_key=target.system, instance=instance, environment=deployment.environment)
+    vendor, _ = VendorState.objects.get_or_create(
+        system_key=target.system, instance=instance, environment=deployment.environment
+    )
     if limits != type(limits)():
         VendorState.objects.filter(pk=vendor.pk).update(
             rate=limits.rate, burst=limits.burst, concurrency=limits.concurrency, budget=limits.budget
         )
     values: dict[str, Any] = {
-        "deployment": deployment, "vendor": vendor, "kind": target.kind, "idempotency": target.idempotency, "coalesce": target.coalesce,
-        "batch": target.batch, "max_attempts": target.max_attempts, "tier": manifest.tier, "open": True,
-    }  # fmt: skip
+        "deployment": deployment,
+        "vendor": vendor,
+        "kind": target.kind,
+        "idempotency": target.idempotency,
+        "coalesce": target.coalesce,
+        "batch": target.batch,
+        "max_attempts": target.max_attempts,
+        "tier": manifest.tier,
+        "open": True,
+    }
     subscription, made = Subscription.objects.update_or_create(
         stream=stream, target=target.name, instance=instance, replay_of=None, defaults=values
     )
@@ -205,6 +240,14 @@ def _schedule(integration: Integration, environment: str, manifest: Manifest) ->
         return
     when = manifest.schedule
     Schedule.objects.update_or_create(
-        integration=integration, environment=environment,
-        defaults={"expression": when.when, "zone": when.zone, "skipped": when.skipped, "repeated": when.repeated, "enabled": True, "next_due_at": None},
-    )  # fmt: skip
+        integration=integration,
+        environment=environment,
+        defaults={
+            "expression": when.when,
+            "zone": when.zone,
+            "skipped": when.skipped,
+            "repeated": when.repeated,
+            "enabled": True,
+            "next_due_at": None,
+        },
+    )

@@ -49,7 +49,9 @@ class _Line(Generic[T]):
 class Gathering(Generic[T]):
     """`serve(key, calls)` settles every call; what it leaves unsettled by an exception fails with that exception."""
 
-    def __init__(self, serve: Callable[[Hashable, list[Call[T]]], None], *, most: int = 2_000, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self, serve: Callable[[Hashable, list[Call[T]]], None], *, most: int = 2_000, at_once: int = AT_ONCE
+    ) -> None:
         self.serve, self.most, self.at_once = serve, most, at_once
         self._lock = Lock()
         self._lines: dict[Hashable, _Line[T]] = {}

@@ -36,9 +36,14 @@ class Receipt:
 
 
 def accept(
-    integration_key: str, environment: str, items: Sequence[Any], *, source: str | None = None, correlations: Sequence[str | None] | None = None,
+    integration_key: str,
+    environment: str,
+    items: Sequence[Any],
+    *,
+    source: str | None = None,
+    correlations: Sequence[str | None] | None = None,
     traceparent: str | None = None,
-) -> list[Receipt]:  # fmt: skip
+) -> list[Receipt]:
     """Check against the contract and append, in one commit; one receipt per item, in order.
 
     Takes what comes also while the gate is closed: nothing is delivered then, and nothing is lost. Raises NotFound where
@@ -115,14 +120,19 @@ _gathering: Gathering[_Handed] = Gathering(_serve)
 
 def _receipt(conn: Connection, stream: StreamRef, index: int, item: Item, lane: int, position: int) -> Receipt:
     if position:
-        return Receipt(index, item.key, "accepted", item.correlation or correlation_id(stream.salt, stream.id, lane, position))
+        return Receipt(
+            index, item.key, "accepted", item.correlation or correlation_id(stream.salt, stream.id, lane, position)
+        )
     row = conn.execute(
         "select exists (select from runtime_conflict c where c.stream_id = %s and c.key = %s and c.payload::text = %s)",
         (stream.id, item.key, item.payload.decode()),
     ).fetchone()
     if stream.immutable and row and row[0]:
         return Receipt(
-            index, item.key, "conflict", reason="this key is known with other content; nothing was overwritten, a person decides"
+            index,
+            item.key,
+            "conflict",
+            reason="this key is known with other content; nothing was overwritten, a person decides",
         )
     return Receipt(index, item.key, "duplicate")
 
@@ -155,7 +165,12 @@ def _check(manifest: Manifest, call: Call[_Handed]) -> _Checked:
             continue
         correlation = handed.correlations[index] if handed.correlations else None
         good.append(
-            (index, Item(manifest.prefix(source) + key, 0, payload, correlation=correlation, traceparent=handed.traceparent))
+            (
+                index,
+                Item(
+                    manifest.prefix(source) + key, 0, payload, correlation=correlation, traceparent=handed.traceparent
+                ),
+            )
         )
     return _Checked(call, source.name, good, receipts, refused)
 

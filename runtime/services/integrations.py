@@ -60,18 +60,22 @@ def pinned(manifest: Any) -> Any:
         return {**given, "contract": version.contract_digest} if version and version.contract_digest else given
 
     lists = {
-        name: [side(one) for one in manifest[name]] for name in ("sources", "targets") if isinstance(manifest.get(name), list)
+        name: [side(one) for one in manifest[name]]
+        for name in ("sources", "targets")
+        if isinstance(manifest.get(name), list)
     }
     return {**manifest, **lists}
 
 
 def _integration(manifest: Manifest, team_id: int) -> Integration:
     integration, made = Integration.objects.select_for_update().get_or_create(
-        key=manifest.integration, defaults={"title": manifest.title, "domain_key": manifest.domain, "owner_team_id": team_id}
+        key=manifest.integration,
+        defaults={"title": manifest.title, "domain_key": manifest.domain, "owner_team_id": team_id},
     )
     if integration.owner_team_id != team_id:
         raise Conflict(
-            "integration.owned", f"The integration {manifest.integration} belongs to another team; its owner registers releases."
+            "integration.owned",
+            f"The integration {manifest.integration} belongs to another team; its owner registers releases.",
         )
     if not made and (integration.title, integration.domain_key) != (manifest.title, manifest.domain):
         integration.title, integration.domain_key = manifest.title, manifest.domain
@@ -88,20 +92,33 @@ def _release(integration: Integration, reading: Reading, actor: User | None) -> 
         version = versions.by_reference(reference)
         if version is None:
             raise Invalid("version.unknown", f"The catalog has no API version {reference!r}.")
-        Pin.objects.create(release=release, role=role[:80], reference=reference, version_id=version.id, contract_digest=digest)
+        Pin.objects.create(
+            release=release, role=role[:80], reference=reference, version_id=version.id, contract_digest=digest
+        )
     EntityWrite.objects.bulk_create(
         EntityWrite(
-            release=release, target=target.name, entity=write.entity, attribute_group=write.attribute_group, kind=write.kind, scope=write.scope,
-            source_system=manifest.source_of(target).system, target_system=target.system,
+            release=release,
+            target=target.name,
+            entity=write.entity,
+            attribute_group=write.attribute_group,
+            kind=write.kind,
+            scope=write.scope,
+            source_system=manifest.source_of(target).system,
+            target_system=target.system,
         )
         for target in manifest.targets
         for write in target.writes
-    )  # fmt: skip
+    )
     audit.record(
-        actor=actor, verb="runtime.release_registered", subject_kind="integration", subject_id=integration.key,
+        actor=actor,
+        verb="runtime.release_registered",
+        subject_kind="integration",
+        subject_id=integration.key,
         after={"digest": reading.digest, "release": release.pk},
-    )  # fmt: skip
-    outbox.emit("runtime.release_registered", key=integration.key, payload={"release": release.pk, "digest": reading.digest})
+    )
+    outbox.emit(
+        "runtime.release_registered", key=integration.key, payload={"release": release.pk, "digest": reading.digest}
+    )
     return release
 
 

@@ -65,7 +65,9 @@ def pins(manifest: Manifest, at: datetime) -> Findings:
     for pointer, side in _pinned(manifest):
         version = versions.by_reference(side.api or "")
         if version is None:
-            found.append(finding(f"{pointer}/api", f"the catalog has no API version {side.api!r}", code="version.unknown"))
+            found.append(
+                finding(f"{pointer}/api", f"the catalog has no API version {side.api!r}", code="version.unknown")
+            )
             continue
         found += _pin(pointer, side, version, at)
     return found
@@ -139,11 +141,18 @@ def _writes(manifest: Manifest) -> Iterator[direction.Write]:
         version = versions.by_reference(target.api) if target.api else None
         for index, write in enumerate(target.writes):
             yield direction.Write(
-                entity=write.entity, attribute_group=write.attribute_group, kind="command" if write.kind == "command" else "replica",
-                source_system=manifest.source_of(target).system, target_system=target.system, target_api_system=version.system_key if version else None,
-                target_entities=tuple((use.entity, use.attribute_group, use.access) for use in version.entities) if version else (),
-                scope=write.scope, pointer=f"/targets/{number}/writes/{index}",
-            )  # fmt: skip
+                entity=write.entity,
+                attribute_group=write.attribute_group,
+                kind="command" if write.kind == "command" else "replica",
+                source_system=manifest.source_of(target).system,
+                target_system=target.system,
+                target_api_system=version.system_key if version else None,
+                target_entities=tuple((use.entity, use.attribute_group, use.access) for use in version.entities)
+                if version
+                else (),
+                scope=write.scope,
+                pointer=f"/targets/{number}/writes/{index}",
+            )
 
 
 def writes(manifest: Manifest, at: datetime) -> Findings:
@@ -162,7 +171,9 @@ def mappings(manifest: Manifest) -> Findings:
         try:
             mapping = parse(target.mapping)
         except Invalid as error:
-            found += [finding(pointer + f["pointer"], f["message"], code=f.get("code", error.code)) for f in error.findings]
+            found += [
+                finding(pointer + f["pointer"], f["message"], code=f.get("code", error.code)) for f in error.findings
+            ]
             continue
         if target.when:
             try:
@@ -173,7 +184,8 @@ def mappings(manifest: Manifest) -> Findings:
         if target.table is not None:
             missing = [key for key in target.table.key if key not in {".".join(f.target) for f in mapping.fields}]
             found += [
-                finding(pointer, f"the mapping does not fill the key column {key!r}", code="mapping.no_key") for key in missing
+                finding(pointer, f"the mapping does not fill the key column {key!r}", code="mapping.no_key")
+                for key in missing
             ]
     return found
 
@@ -186,9 +198,12 @@ def _fit(manifest: Manifest, target: Target, mapping: Any, pointer: str) -> Iter
     except DomainError:
         return  # said by the pins
     for one in check_against(
-        mapping, source_schema, target_schema,
-        resolve=source_document.resolve if source_document else None, resolve_target=target_document.resolve if target_document else None,
-    ):  # fmt: skip
+        mapping,
+        source_schema,
+        target_schema,
+        resolve=source_document.resolve if source_document else None,
+        resolve_target=target_document.resolve if target_document else None,
+    ):
         if one.severity == "error" and not _filled_by_connector(target, one.message):
             yield finding(pointer + one.pointer, one.message, code=one.code)
 
@@ -217,7 +232,9 @@ def links(manifest: Manifest) -> Findings:
         except DomainError as error:
             inner = error.findings or [finding("", error.message)]
             found += [
-                finding(f"{pointer}/settings{f['pointer']}" if error.findings else pointer, f["message"], code=error.code)
+                finding(
+                    f"{pointer}/settings{f['pointer']}" if error.findings else pointer, f["message"], code=error.code
+                )
                 for f in inner
             ]
     return found

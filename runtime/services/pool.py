@@ -43,7 +43,9 @@ def connection() -> Iterator[Connection]:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ConnectionPool(open=False, min_size=0, max_size=8, timeout=10, connection_class=_Pooled, check=_check)
+            _pool = ConnectionPool(
+                open=False, min_size=0, max_size=8, timeout=10, connection_class=_Pooled, check=_check
+            )
             _pool.open()
         pool = _pool
     try:

@@ -32,7 +32,7 @@ from runtime.domain.reconciliation import (
     Total,
     facts_of,
     gaps,
-)  # fmt: skip
+)
 from runtime.ledger.reading import decode
 from runtime.mapping import MappingError, compile_mapping, parse
 from runtime.models import Deployment, Integration, Stream, Subscription
@@ -41,7 +41,14 @@ from runtime.services.bindings import filter_mapping
 
 LIMIT = 50_000  # messages of one day that one page or one comparison looks at
 MAX_CASES = 1_000
-_STATE_OF = {"dead": DEAD, "unknown": UNKNOWN, "sending": UNKNOWN, "retry": RETRYING, "behind": BEHIND, "closed": CLOSED}
+_STATE_OF = {
+    "dead": DEAD,
+    "unknown": UNKNOWN,
+    "sending": UNKNOWN,
+    "retry": RETRYING,
+    "behind": BEHIND,
+    "closed": CLOSED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,9 @@ def account(integration: Integration, environment: str, day: date, *, by: str) -
     """Works the day out from the log, positions, parked messages and decisions. The caller has asked the viewer's right."""
     flow = flow_of(integration, environment)
     entries, complete = entries_of(flow, day, by)
-    made = Account(integration.key, flow.stream.pk, day, by, complete, Total(), sum(1 for one in entries if not one.facts.day))
+    made = Account(
+        integration.key, flow.stream.pk, day, by, complete, Total(), sum(1 for one in entries if not one.facts.day)
+    )
     for one in entries:
         made.messages.add(one.facts)
     made.gaps = gaps(one.facts for one in entries)
@@ -157,7 +166,9 @@ def account(integration: Integration, environment: str, day: date, *, by: str) -
 # -- the day -------------------------------------------------------------------------------------------------------------
 def flow_of(integration: Integration, environment: str) -> Flow:
     deployment = (
-        Deployment.objects.select_related("release").filter(integration=integration, environment=environment, active=True).first()
+        Deployment.objects.select_related("release")
+        .filter(integration=integration, environment=environment, active=True)
+        .first()
     )
     stream = Stream.objects.filter(integration=integration, environment=environment).first()
     if deployment is None or stream is None:
@@ -166,7 +177,9 @@ def flow_of(integration: Integration, environment: str) -> Flow:
         )
     manifest = manifests.load(deployment.release.manifest)
     subscriptions = list(
-        Subscription.objects.select_related("vendor").filter(stream=stream, replay_of=None, open=True).order_by("instance")
+        Subscription.objects.select_related("vendor")
+        .filter(stream=stream, replay_of=None, open=True)
+        .order_by("instance")
     )
     sides = [
         Side(target, _meant(manifest, target), [one for one in subscriptions if one.target == target.name])
@@ -216,7 +229,11 @@ def state_of(side: Side, entry: Entry, far: dict[int, int], held: dict[tuple[int
 
 
 def _of_target(
-    side: Side, subscription: Subscription, entries: Sequence[Entry], far: dict[int, int], held: dict[tuple[int, int], str]
+    side: Side,
+    subscription: Subscription,
+    entries: Sequence[Entry],
+    far: dict[int, int],
+    held: dict[tuple[int, int], str],
 ) -> tuple[list[Line], list[Case]]:
     """By the store that each message names."""
     tallies: dict[str, Tally] = {}
@@ -230,7 +247,11 @@ def _of_target(
 
 
 def _of_fleet(
-    side: Side, subscription: Subscription, entries: Sequence[Entry], far: dict[int, int], held: dict[tuple[int, int], str]
+    side: Side,
+    subscription: Subscription,
+    entries: Sequence[Entry],
+    far: dict[int, int],
+    held: dict[tuple[int, int], str],
 ) -> tuple[list[Line], list[Case]]:
     """Every store gets the same messages, so positions are counted and not judged one by one for each of 600 stores."""
     by_lane: dict[int, list[int]] = {}
@@ -246,7 +267,15 @@ def _of_fleet(
         counts[state] = counts.get(state, 0) + 1
         if state in (DEAD, UNKNOWN, CLOSED):
             cases.append(
-                Case(state, side.target.name, subscription.instance, subscription.instance, at[place], subscription.pk, state)
+                Case(
+                    state,
+                    side.target.name,
+                    subscription.instance,
+                    subscription.instance,
+                    at[place],
+                    subscription.pk,
+                    state,
+                )
             )
     for state, count in counts.items():
         tally.by_state[state] = Total(count, None)

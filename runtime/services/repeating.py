@@ -80,8 +80,16 @@ def deliver_dry(conn: Connection, taken: Claim, binder: Binder, *, max_batches: 
         for message, document in mapped:
             content.update(f"{message.position}\n".encode() + _encode(document) + b"\n")
         proof = Proof(
-            messages[0].position, messages[-1].position, "dry", len(mapped), 0, len(skipped), len(stops), 0, [content.hexdigest()]
-        )  # fmt: skip
+            messages[0].position,
+            messages[-1].position,
+            "dry",
+            len(mapped),
+            0,
+            len(skipped),
+            len(stops),
+            0,
+            [content.hexdigest()],
+        )
         step(conn, taken, messages[-1].position, proof=proof)
         position, passed = messages[-1].position, passed + len(messages)
     release(conn, taken, wait=passed / taken.pace if taken.pace else 0.0)

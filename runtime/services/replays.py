@@ -44,7 +44,12 @@ def choose(
     subscription: Subscription, *, since: datetime, until: datetime | None = None, key_from: str = "", key_to: str = ""
 ) -> tuple[Spans, int]:
     """Spans of what arrived in a period under keys between two bounds and was passed by this subscription; and how many messages."""
-    chosen: dict[str, Any] = {"subscription": subscription.pk, "stream": subscription.stream_id, "since": since, "until": until}
+    chosen: dict[str, Any] = {
+        "subscription": subscription.pk,
+        "stream": subscription.stream_id,
+        "since": since,
+        "until": until,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_BOUNDS, chosen | {"key_from": key_from, "key_to": key_to})
         rows = cursor.fetchall()
@@ -82,7 +87,9 @@ def open_replay(
             subject = subject_of(subscription, spans)
             approvals.require(subject, subject.digest, subscription.stream.environment, actor=actor)
         made = _subscribe(subscription, spans, dry=dry, pace=pace)
-        _record("runtime.replay_opened", subscription, actor, reason, replay=made.pk, dry=dry, messages=count, spans=spans)
+        _record(
+            "runtime.replay_opened", subscription, actor, reason, replay=made.pk, dry=dry, messages=count, spans=spans
+        )
         return made
 
 
@@ -120,9 +127,17 @@ def plan(
         )
     with transaction.atomic():
         made = Replay.objects.create(
-            target=subscription, since=since, until=until, key_from=key_from, key_to=key_to, pace=pace, reason=reason.strip(),
-            spans={str(lane): list(span) for lane, span in sorted(spans.items())}, messages=count, planned_by=actor,
-        )  # fmt: skip
+            target=subscription,
+            since=since,
+            until=until,
+            key_from=key_from,
+            key_to=key_to,
+            pace=pace,
+            reason=reason.strip(),
+            spans={str(lane): list(span) for lane, span in sorted(spans.items())},
+            messages=count,
+            planned_by=actor,
+        )
         made.digest = subject_of(subscription, spans, keys=[key_from, key_to], plan=made.pk).digest
         made.save(update_fields=["digest"])
         _record("runtime.replay_planned", subscription, actor, reason, plan=made.pk, messages=count, spans=spans)
@@ -166,7 +181,9 @@ def start(replay_id: int, *, actor: User | None) -> Replay:
         if replay.state != Replay.State.PLANNED:
             raise Conflict("replay.cancelled", "This replay was cancelled. Plan another one.")
         if not replay.target.open:
-            raise Conflict("replay.target_closed", "This target takes no work any more, so nothing can be delivered again.")
+            raise Conflict(
+                "replay.target_closed", "This target takes no work any more, so nothing can be delivered again."
+            )
         _demand_safe(replay.target)
         held = approval_for(replay, actor=actor)
         if held is not None:
@@ -211,7 +228,9 @@ def close_finished() -> int:
             continue
         with transaction.atomic():
             done += Subscription.objects.filter(pk=replay.pk, open=True).update(open=False)
-            Replay.objects.filter(subscription=replay, state=Replay.State.RUNNING).update(state=Replay.State.DONE, ended_at=Now())
+            Replay.objects.filter(subscription=replay, state=Replay.State.RUNNING).update(
+                state=Replay.State.DONE, ended_at=Now()
+            )
     return done
 
 
@@ -258,12 +277,24 @@ def _spans(replay: Replay) -> Spans:
     return {int(lane): (int(span[0]), int(span[1])) for lane, span in replay.spans.items()}
 
 
-def _subscribe(target: Subscription, spans: Mapping[int, tuple[int, int]], *, dry: bool, pace: float | None) -> Subscription:
+def _subscribe(
+    target: Subscription, spans: Mapping[int, tuple[int, int]], *, dry: bool, pace: float | None
+) -> Subscription:
     made = Subscription.objects.create(
-        stream=target.stream, target=target.target, instance=target.instance, deployment_id=target.deployment_id, vendor_id=target.vendor_id,
-        kind="dry" if dry else target.kind, idempotency=target.idempotency, coalesce=target.coalesce, batch=target.batch,
-        max_attempts=target.max_attempts, tier=3, pace=pace, replay_of=target,
-    )  # fmt: skip
+        stream=target.stream,
+        target=target.target,
+        instance=target.instance,
+        deployment_id=target.deployment_id,
+        vendor_id=target.vendor_id,
+        kind="dry" if dry else target.kind,
+        idempotency=target.idempotency,
+        coalesce=target.coalesce,
+        batch=target.batch,
+        max_attempts=target.max_attempts,
+        tier=3,
+        pace=pace,
+        replay_of=target,
+    )
     lanes = set(Lane.objects.filter(stream=target.stream).values_list("lane", flat=True))
     Progress.objects.bulk_create(
         Progress(subscription=made, lane=lane, position=first - 1, upto=last)

@@ -30,7 +30,8 @@ def start(integration_key: str, environment: str, *, trigger: str, actor: User |
     _authorise(deployment.integration, actor)
     if deployment.paused:
         raise Conflict(
-            "deployment.paused", f"{integration_key} is paused in {environment}: {deployment.pause_reason}. Resume it first."
+            "deployment.paused",
+            f"{integration_key} is paused in {environment}: {deployment.pause_reason}. Resume it first.",
         )
     stream = Stream.objects.get(integration=deployment.integration, environment=environment)
     try:
@@ -67,7 +68,12 @@ def cancel(run_id: int, *, actor: User | None, reason: str = "") -> Run:
     Raises NotFound `run.unknown`, Forbidden, Conflict `run.ended`.
     """
     with transaction.atomic():
-        run = Run.objects.select_for_update(of=("self",)).select_related("integration__owner_team").filter(pk=run_id).first()
+        run = (
+            Run.objects.select_for_update(of=("self",))
+            .select_related("integration__owner_team")
+            .filter(pk=run_id)
+            .first()
+        )
         if run is None:
             raise NotFound("run.unknown", f"There is no run {run_id}.")
         _authorise(run.integration, actor)
@@ -90,6 +96,8 @@ def finish(run_id: int, *, error: str = "") -> None:
     """Called by the collector. A run that somebody cancelled stays cancelled."""
     with transaction.atomic():
         state: Any = Run.State.FAILED if error else Run.State.SUCCEEDED
-        if Run.objects.filter(pk=run_id, state=Run.State.RUNNING).update(state=state, ended_at=clock.now(), error=error[:2000]):
+        if Run.objects.filter(pk=run_id, state=Run.State.RUNNING).update(
+            state=state, ended_at=clock.now(), error=error[:2000]
+        ):
             run = Run.objects.select_related("integration").get(pk=run_id)
             outbox.emit(f"runtime.run_{state}", key=run.integration.key, payload={"run": run_id, "error": error[:500]})

@@ -23,7 +23,9 @@ def fire_due(*, at: datetime | None = None, limit: int = 50) -> int:
     one by one; a run that still goes on makes a due time `overlapped`, a paused integration makes it `skipped`.
     """
     moment, fired = at or clock.now(), 0
-    for schedule_id in list(Schedule.objects.filter(enabled=True).order_by("next_due_at").values_list("pk", flat=True)[:1000]):
+    for schedule_id in list(
+        Schedule.objects.filter(enabled=True).order_by("next_due_at").values_list("pk", flat=True)[:1000]
+    ):
         if fired >= limit:
             break
         fired += _fire(schedule_id, moment)
@@ -72,8 +74,15 @@ def _run(schedule: Schedule) -> tuple[str, Run | None]:
 
 
 def change(
-    schedule_id: int, *, enabled: bool, actor: User | None, expression: str | None = None, zone: str | None = None, skipped: str | None = None, repeated: str | None = None
-) -> Schedule:  # fmt: skip
+    schedule_id: int,
+    *,
+    enabled: bool,
+    actor: User | None,
+    expression: str | None = None,
+    zone: str | None = None,
+    skipped: str | None = None,
+    repeated: str | None = None,
+) -> Schedule:
     """Switch a schedule on or off, or move it. Raises Invalid `schedule.invalid`, Forbidden."""
     with transaction.atomic():
         schedule = (
@@ -99,7 +108,11 @@ def change(
         schedule.full_clean(exclude=["integration"])
         schedule.save()
         audit.record(
-            actor=actor, verb="runtime.schedule_changed", subject_kind="integration", subject_id=schedule.integration.key, before=before,
+            actor=actor,
+            verb="runtime.schedule_changed",
+            subject_kind="integration",
+            subject_id=schedule.integration.key,
+            before=before,
             after={"enabled": enabled, "expression": schedule.expression, "zone": schedule.zone},
-        )  # fmt: skip
+        )
         return schedule

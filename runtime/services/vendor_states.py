@@ -50,7 +50,12 @@ def set_limits(
         raise Invalid("vendor.limits", f"The limits cannot be set: {found[0]['message']}.", {"findings": found})
     with transaction.atomic():
         vendor = _locked(vendor_id, actor)
-        before = {"rate": vendor.rate, "burst": vendor.burst, "concurrency": vendor.concurrency, "budget": vendor.budget}
+        before = {
+            "rate": vendor.rate,
+            "burst": vendor.burst,
+            "concurrency": vendor.concurrency,
+            "budget": vendor.budget,
+        }
         after = {"rate": rate, "burst": burst, "concurrency": concurrency, "budget": budget}
         VendorState.objects.filter(pk=vendor_id).update(**after, allowance=burst or 0, refilled_at=Now())
         audit.record(
@@ -103,6 +108,8 @@ def close_breaker(vendor_id: int, *, actor: User | None, reason: str) -> VendorS
             probe_subscription=None,
             probe_lane=None,
         )
-        audit.record(actor=actor, verb="runtime.breaker_closed", subject_kind="vendor", subject_id=str(vendor), reason=reason)
+        audit.record(
+            actor=actor, verb="runtime.breaker_closed", subject_kind="vendor", subject_id=str(vendor), reason=reason
+        )
         vendor.refresh_from_db()
         return vendor

@@ -104,7 +104,8 @@ class WorkLoop:
                     pause = 0.2
                 except (psycopg.OperationalError, DjangoOperationalError) as error:
                     log.warning(
-                        "the database is not there: %s", str(error).splitlines()[0] if str(error) else type(error).__name__
+                        "the database is not there: %s",
+                        str(error).splitlines()[0] if str(error) else type(error).__name__,
                     )
                     self._forget()
                     self._stopping.wait(pause)
@@ -204,7 +205,9 @@ def run_forever(
     """A worker process. SIGTERM and SIGINT drain; a loop that has not turned for two minutes ends the process, so that its
     supervisor starts another one and the leases pass on."""
     prepare()
-    loop = WorkLoop(scope=Scope(tuple(tiers), shards=None if shards is None else tuple(shards)), collect=collect, apart=apart)
+    loop = WorkLoop(
+        scope=Scope(tuple(tiers), shards=None if shards is None else tuple(shards)), collect=collect, apart=apart
+    )
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.stop())

@@ -20,7 +20,15 @@ from kernel.errors import Invalid, finding
 FOLDER = Path(__file__).parent
 # Read in a specification file; on a vendor's documentation page; on a third party's page; from memory, to be checked.
 EVIDENCE = {"S": "specification", "D": "vendor documentation", "T": "third party", "M": "memory, to be checked"}
-_REQUIRED = {"title": str, "vendor": str, "protocol": str, "base_url": str, "checked_on": date, "evidence": str, "settings": dict}
+_REQUIRED = {
+    "title": str,
+    "vendor": str,
+    "protocol": str,
+    "base_url": str,
+    "checked_on": date,
+    "evidence": str,
+    "settings": dict,
+}
 _OPTIONAL = {"limits": dict, "notes": dict, "evidence_by_fact": dict}
 
 
@@ -89,7 +97,9 @@ def _findings(data: Mapping[str, Any]) -> list[dict[str, Any]]:
         if key not in known:
             close = get_close_matches(key, known, n=1)
             found.append(
-                finding(f"/{key}", f"{key!r} is not a key of a profile." + (f" Did you mean {close[0]!r}?" if close else ""))
+                finding(
+                    f"/{key}", f"{key!r} is not a key of a profile." + (f" Did you mean {close[0]!r}?" if close else "")
+                )
             )
         elif not isinstance(value, known[key]):
             found.append(finding(f"/{key}", f"{key!r} must be of type {known[key].__name__}"))

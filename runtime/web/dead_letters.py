@@ -36,7 +36,9 @@ class SettleForm(forms.Form):
     """What shall happen to a whole group. Giving up needs a reason; a rate spreads a redrive."""
 
     act = forms.ChoiceField(required=False, choices=[("try", "Dry run"), ("redrive", "Replay"), ("give_up", "Close")])
-    rate = forms.FloatField(required=False, min_value=0.01, max_value=MAX_RATE, label="Rate", help_text="Letters per second.")
+    rate = forms.FloatField(
+        required=False, min_value=0.01, max_value=MAX_RATE, label="Rate", help_text="Letters per second."
+    )
     reason = forms.CharField(required=False, max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
 
     def clean(self) -> dict[str, Any]:
@@ -52,7 +54,8 @@ class LetterForm(forms.Form):
     """A decision about one letter."""
 
     act = forms.ChoiceField(
-        required=False, choices=[(key, key) for key in ("mend", "redrive", "give_up", "resubmit", "dismiss", "keep", "replace")]
+        required=False,
+        choices=[(key, key) for key in ("mend", "redrive", "give_up", "resubmit", "dismiss", "keep", "replace")],
     )
     payload = forms.CharField(
         required=False,
@@ -101,7 +104,10 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
     }
     status = 200
     if chosen is not None:
-        context |= {"letters": selectors.letters(chosen, limit=SHOWN), "operate": _may_operate(viewer, chosen.integration)}
+        context |= {
+            "letters": selectors.letters(chosen, limit=SHOWN),
+            "operate": _may_operate(viewer, chosen.integration),
+        }
         if request.method == "POST":
             answer = _settle(request, viewer, chosen, context)
             if answer is not None:
@@ -112,7 +118,9 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
         elif context["letters"]:
             context["sample"] = _story(viewer, chosen.kind, context["letters"][0].place)
     elif request.method == "POST":
-        raise NotFound("letters.gone", "These letters are settled meanwhile, or you may not see them. Nothing was changed.")
+        raise NotFound(
+            "letters.gone", "These letters are settled meanwhile, or you may not see them. Nothing was changed."
+        )
     return render(request, "runtime/dead_letters.html", context, status=status)
 
 
@@ -138,7 +146,9 @@ def _settle(request: HttpRequest, viewer: Viewer, group: Group, context: dict[st
         rate = form.cleaned_data["rate"]
         share = rate / len(chosen) if rate and chosen else None
         with transaction.atomic():
-            count = sum(services.redrive(one, rate=share, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
+            count = sum(
+                services.redrive(one, rate=share, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen
+            )
         messages.success(request, f"{number(count)} letter{'s' if count != 1 else ''} given back to the workers.")
     else:
         with transaction.atomic():
@@ -155,7 +165,12 @@ def _sum(trials: Any) -> Trial:
     total = passes = behind = unknown = 0
     refused: dict[str, int] = {}
     for one in trials:
-        total, passes, behind, unknown = total + one.total, passes + one.would_map, behind + one.behind, unknown + one.unknown
+        total, passes, behind, unknown = (
+            total + one.total,
+            passes + one.would_map,
+            behind + one.behind,
+            unknown + one.unknown,
+        )
         for reason, count in one.still_refused:
             refused[reason] = refused.get(reason, 0) + count
     return Trial(total, passes, sorted(refused.items(), key=lambda pair: -pair[1]), behind, unknown)
@@ -262,7 +277,9 @@ def _decide_parked(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
 
 def _decide_rejected(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
     if chosen["act"] == "resubmit":
-        receipt = services.resubmit_rejected(int(place), payload=chosen["document"], actor=viewer.user, note=chosen["reason"])
+        receipt = services.resubmit_rejected(
+            int(place), payload=chosen["document"], actor=viewer.user, note=chosen["reason"]
+        )
         return f"Handed in again: {receipt.status}."
     if chosen["act"] == "dismiss":
         services.dismiss_rejected(int(place), actor=viewer.user, note=chosen["reason"])

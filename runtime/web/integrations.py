@@ -93,7 +93,12 @@ def _actions(viewer: Viewer, job: Job, operate: Permission) -> dict[str, Permiss
     there = operate if running else operate and Permission(False, f"Nothing is deployed in {job.environment}.")
     manifest = job.manifest
     collects = bool(manifest and any(source.connection for source in manifest.sources))
-    may: dict[str, Permission] = {"deploy": _may_deploy(viewer, job, operate), "pause": there, "resume": there, "start": there}
+    may: dict[str, Permission] = {
+        "deploy": _may_deploy(viewer, job, operate),
+        "pause": there,
+        "resume": there,
+        "start": there,
+    }
     approved = job.release and job.release.approval_for(job.environment)
     elsewhere = bool(job.release and not (job.deployed and job.deployed.digest == job.release.digest))
     may["propose"] = operate and Permission(elsewhere and not (approved and approved.valid))
@@ -152,7 +157,9 @@ def _overview(viewer: Viewer, job: Job) -> dict[str, Any]:
         "runs": runs.latest(viewer, integration=key, environment=job.environment, limit=5),
         "schedules": schedules.listed(viewer, integration=key, environment=job.environment),
         "behind": [
-            one for one in job.targets if one.backlog.waiting or one.backlog.for_person or (one.gate and not one.gate.open)
+            one
+            for one in job.targets
+            if one.backlog.waiting or one.backlog.for_person or (one.gate and not one.gate.open)
         ],
     }
 

@@ -40,7 +40,11 @@ def chosen_way(text: str) -> str:
 @require_safe
 def reconciliation(request: HttpRequest) -> HttpResponse:
     """Every flow on one day of arrival; `format=csv` for the same as a file."""
-    viewer, place, day = Viewer.of(request.user), environment.chosen(request), selectors.chosen_day(request.GET.get("day", ""))
+    viewer, place, day = (
+        Viewer.of(request.user),
+        environment.chosen(request),
+        selectors.chosen_day(request.GET.get("day", "")),
+    )
     found = selectors.overview(viewer, place, day)
     if request.GET.get("format") == "csv":
         return _file(f"reconciliation-{day}.csv", _overview_rows(found, day))
@@ -96,9 +100,9 @@ def flow(request: HttpRequest, key: str) -> HttpResponse:
         "targets": _targets(account.lines, compared, names),
         "names": names,
         "compared": compared,
-        "compared_cases": [case | {"target": one.target, "instance": one.instance} for one in compared for case in one.cases][
-            :PAGE
-        ],
+        "compared_cases": [
+            case | {"target": one.target, "instance": one.instance} for one in compared for case in one.cases
+        ][:PAGE],
         "operate": permissions.may_operate(viewer, integration),
         "limit": services.LIMIT,
     }
@@ -113,15 +117,25 @@ def _query(request: HttpRequest, **changes: str) -> str:
     return f"?{query.urlencode()}"
 
 
-def _targets(lines: Sequence[Line], compared: Sequence[selectors.ComparisonRow], names: dict[str, str]) -> list[dict[str, Any]]:
+def _targets(
+    lines: Sequence[Line], compared: Sequence[selectors.ComparisonRow], names: dict[str, str]
+) -> list[dict[str, Any]]:
     """Sums over the stores, one for each target; `instances` are the stores of a fleet, `asked` how many were asked."""
     made: dict[str, dict[str, Any]] = {}
     for one in lines:
         row = made.setdefault(
             one.target,
-            {"target": one.target, "system": names.get(one.system, one.system), "due": 0, "instances": [], "asked": 0, "on_the_way": 0, "with_a_person": 0}
+            {
+                "target": one.target,
+                "system": names.get(one.system, one.system),
+                "due": 0,
+                "instances": [],
+                "asked": 0,
+                "on_the_way": 0,
+                "with_a_person": 0,
+            }
             | dict.fromkeys(STATES, 0),
-        )  # fmt: skip
+        )
         row["due"] += one.tally.due.count
         row["on_the_way"] += one.tally.count(WAITING, RETRYING, BEHIND)
         row["with_a_person"] += one.tally.count(DEAD, UNKNOWN)
@@ -174,15 +188,54 @@ def _cell(value: Any) -> str:
 
 def _overview_rows(found: Sequence[selectors.FlowLine], day: date) -> Iterable[Sequence[Any]]:
     yield (
-        "day", "integration", "read", "accepted", "unchanged", "older", "in the log", "refused", "conflicts", "target", "due", "delivered", "not meant",
-        "superseded", "waiting", "tried again", "behind", "dead", "unknown", "closed",
-    )  # fmt: skip
+        "day",
+        "integration",
+        "read",
+        "accepted",
+        "unchanged",
+        "older",
+        "in the log",
+        "refused",
+        "conflicts",
+        "target",
+        "due",
+        "delivered",
+        "not meant",
+        "superseded",
+        "waiting",
+        "tried again",
+        "behind",
+        "dead",
+        "unknown",
+        "closed",
+    )
     for flow_line in found:
-        source = (day, flow_line.integration, flow_line.read, flow_line.accepted, flow_line.unchanged, flow_line.older, flow_line.logged, flow_line.rejected, flow_line.conflicts)  # fmt: skip
+        source = (
+            day,
+            flow_line.integration,
+            flow_line.read,
+            flow_line.accepted,
+            flow_line.unchanged,
+            flow_line.older,
+            flow_line.logged,
+            flow_line.rejected,
+            flow_line.conflicts,
+        )
         for one in flow_line.targets:
             yield (
-                *source, one.target, one.due, one.delivered, one.skipped, one.superseded, one.waiting, one.retrying, one.behind, one.dead, one.unknown, one.closed,
-            )  # fmt: skip
+                *source,
+                one.target,
+                one.due,
+                one.delivered,
+                one.skipped,
+                one.superseded,
+                one.waiting,
+                one.retrying,
+                one.behind,
+                one.dead,
+                one.unknown,
+                one.closed,
+            )
         if not flow_line.targets:
             yield source
 
@@ -192,9 +245,17 @@ def _line_rows(account: Account, compared: Sequence[selectors.ComparisonRow]) ->
     for one in account.lines:
         due, got = one.tally.due, one.tally.by_state["delivered"]
         yield (
-            account.day, account.by, account.integration, one.target, one.store, due.count, due.amount if due.known else None, due.currency if due.known else "",
-            got.amount if got.known else None, *(one.tally.count(state) for state in STATES),
-        )  # fmt: skip
+            account.day,
+            account.by,
+            account.integration,
+            one.target,
+            one.store,
+            due.count,
+            due.amount if due.known else None,
+            due.currency if due.known else "",
+            got.amount if got.known else None,
+            *(one.tally.count(state) for state in STATES),
+        )
     yield ()
     yield (
         "target",
@@ -210,15 +271,30 @@ def _line_rows(account: Account, compared: Sequence[selectors.ComparisonRow]) ->
     )
     for other in compared:
         yield (
-            other.target, other.instance, other.at.isoformat(timespec="seconds"), other.due, other.asked, other.agreed, other.missing, other.extra, other.silent,
+            other.target,
+            other.instance,
+            other.at.isoformat(timespec="seconds"),
+            other.due,
+            other.asked,
+            other.agreed,
+            other.missing,
+            other.extra,
+            other.silent,
             other.note,
-        )  # fmt: skip
+        )
 
 
 def _case_rows(account: Account, compared: Sequence[selectors.ComparisonRow]) -> Iterable[Sequence[Any]]:
     yield ("what", "target", "store", "key", "correlation", "state here")
     for gap in account.gaps:
-        yield ("gap", "", gap.store, f"till {gap.till}, {gap.first} to {gap.last}", "", f"{gap.count} numbers did not come")
+        yield (
+            "gap",
+            "",
+            gap.store,
+            f"till {gap.till}, {gap.first} to {gap.last}",
+            "",
+            f"{gap.count} numbers did not come",
+        )
     for case in account.cases:
         yield (case.what, case.target, case.store, case.entry.key, case.entry.correlation, case.state)
     for other in compared:

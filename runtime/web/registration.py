@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
+from tillgate_contracts.reading.document import parse_text
 
-from catalog.contracts.reading.document import parse_text
 from kernel.errors import Conflict, Forbidden, Invalid
 from kernel.viewer import Viewer
 from runtime.domain.manifest import MAX_BYTES
@@ -24,9 +24,13 @@ class ManifestForm(forms.Form):
 
     file = forms.FileField(required=False, label="File", allow_empty_file=True)
     text = forms.CharField(
-        required=False, max_length=MAX_BYTES, strip=False, label="or paste it",
-        widget=forms.Textarea(attrs={"rows": 18, "class": "mono", "spellcheck": "false"}), help_text="YAML or JSON. “contract: current” pins what the catalog holds now.",
-    )  # fmt: skip
+        required=False,
+        max_length=MAX_BYTES,
+        strip=False,
+        label="or paste it",
+        widget=forms.Textarea(attrs={"rows": 18, "class": "mono", "spellcheck": "false"}),
+        help_text="YAML or JSON. “contract: current” pins what the catalog holds now.",
+    )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -37,7 +37,9 @@ class PlanForm(forms.Form):
     instance = forms.CharField(required=False, max_length=80, label="Store", help_text="Only for a target with stores.")
     since = forms.DateTimeField(label="Arrived from (UTC)", widget=MomentInput(format="%Y-%m-%dT%H:%M"))
     until = forms.DateTimeField(label="Until (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M"))
-    key_from = forms.CharField(required=False, max_length=500, label="First key", help_text="Empty: from the first one.")
+    key_from = forms.CharField(
+        required=False, max_length=500, label="First key", help_text="Empty: from the first one."
+    )
     key_to = forms.CharField(
         required=False,
         max_length=500,
@@ -99,13 +101,21 @@ def _plan(form: PlanForm, viewer: Viewer) -> Replay | None:
     values = form.cleaned_data
     try:
         return services.plan(
-            values["subscription"], since=_utc(values["since"]), until=_utc(values["until"]) if values["until"] else None, key_from=values["key_from"],
-            key_to=values["key_to"], pace=values["pace"], actor=viewer.user, reason=values["reason"],
-        )  # fmt: skip
+            values["subscription"],
+            since=_utc(values["since"]),
+            until=_utc(values["until"]) if values["until"] else None,
+            key_from=values["key_from"],
+            key_to=values["key_to"],
+            pace=values["pace"],
+            actor=viewer.user,
+            reason=values["reason"],
+        )
     except Invalid as error:
         for found in error.findings:
             name = str(found["pointer"]).strip("/")
-            form.add_error(name if name in form.fields else None, found["message"][:1].upper() + found["message"][1:] + ".")
+            form.add_error(
+                name if name in form.fields else None, found["message"][:1].upper() + found["message"][1:] + "."
+            )
         return None
 
 
@@ -135,7 +145,9 @@ def replay(request: HttpRequest, replay_id: int) -> HttpResponse:
 
 
 def _actions(viewer: Viewer, found: ReplayRow) -> dict[str, Any]:
-    operate = permissions.may_operate(viewer, Integration.objects.select_related("owner_team").get(key=found.integration))
+    operate = permissions.may_operate(
+        viewer, Integration.objects.select_related("owner_team").get(key=found.integration)
+    )
     needs = found.messages > services.APPROVAL_ABOVE
     unmet = _unmet(found, viewer) if needs and found.state == "planned" else ""
     begin = operate and Permission(found.state == "planned", f"It is {found.state} already.")
@@ -170,7 +182,9 @@ def act(request: HttpRequest, replay_id: int) -> HttpResponse:
     """`act`: try, start or cancel."""
     viewer = Viewer.of(request.user)
     found = _found(viewer, replay_id)
-    allowed = permissions.may_operate(viewer, Integration.objects.select_related("owner_team").get(key=found.integration))
+    allowed = permissions.may_operate(
+        viewer, Integration.objects.select_related("owner_team").get(key=found.integration)
+    )
     if not allowed:
         raise Forbidden("integration.not_operator", f"{allowed.reason} Nothing was changed.")
     wanted = request.POST.get("act", "")
@@ -192,6 +206,8 @@ def panel(request: HttpRequest, subject: str) -> HttpResponse:
     digest = request.GET.get("digest", "").replace("\0", "")[:71]
     found = selectors.by_digest(SYSTEM, digest) if digest else None
     if found is None or not found.subject.startswith(f"{subject}@"):
-        raise NotFound("replay.unknown", "There is no such replay: a redrive of dead letters names them by its digest alone.")
+        raise NotFound(
+            "replay.unknown", "There is no such replay: a redrive of dead letters names them by its digest alone."
+        )
     seen = selectors.one(Viewer.of(request.user), found.id) is not None
     return render(request, "runtime/_replay_panel.html", {"replay": found, "seen": seen})

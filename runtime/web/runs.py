@@ -48,7 +48,9 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "runtime/_progress.html", context)
     context |= {
-        "earlier": selectors.latest(viewer, integration=found.integration, environment=found.environment, before=run_id, limit=5),
+        "earlier": selectors.latest(
+            viewer, integration=found.integration, environment=found.environment, before=run_id, limit=5
+        ),
         "may_cancel": _may_cancel(viewer, run_id),
     }
     return render(request, "runtime/run.html", context)

@@ -37,7 +37,9 @@ class ScheduleForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        for text in rules.problems(cleaned.get("expression") or "", cleaned.get("zone") or "UTC") if not self.errors else []:
+        for text in (
+            rules.problems(cleaned.get("expression") or "", cleaned.get("zone") or "UTC") if not self.errors else []
+        ):
             self.add_error("zone" if "zone" in text else "expression", f"{text[:1].upper()}{text[1:]}.")
         return cleaned
 

@@ -34,11 +34,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runtime/runs/<int:run_id>/", runs.run, name="run"),
     path("runtime/runs/<int:run_id>/cancel/", runs.cancel, name="run-cancel"),
     path("runtime/dead-letters/", dead_letters.dead_letters, name="dead-letters"),
-    path("runtime/dead-letters/parked/<int:subscription>/<int:lane>/<int:position>/", dead_letters.letter, name="letter"),
+    path(
+        "runtime/dead-letters/parked/<int:subscription>/<int:lane>/<int:position>/", dead_letters.letter, name="letter"
+    ),
     path("runtime/dead-letters/rejected/<int:number>/", dead_letters.rejected, name="rejected"),
     path("runtime/dead-letters/conflicts/<int:number>/", dead_letters.conflict, name="conflict"),
     re_path(
-        r"^runtime/dead-letters/settle/(?P<kind>[a-z]+)/(?P<place>[0-9/]{1,60})/$", dead_letters.settle, name="letter-settle"
+        r"^runtime/dead-letters/settle/(?P<kind>[a-z]+)/(?P<place>[0-9/]{1,60})/$",
+        dead_letters.settle,
+        name="letter-settle",
     ),
     path("runtime/reconciliation/", reconciliation.reconciliation, name="reconciliation"),
     path("runtime/reconciliation/<slug:key>/", reconciliation.flow, name="reconciliation-flow"),

@@ -31,21 +31,26 @@ class ReasonForm(forms.Form):
 
     reason = forms.CharField(max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
     confirm = forms.BooleanField(
-        label="All integrations that call it are meant", error_messages={"required": "Confirm that all integrations that call it are meant."}
-    )  # fmt: skip
+        label="All integrations that call it are meant",
+        error_messages={"required": "Confirm that all integrations that call it are meant."},
+    )
 
 
 class LimitsForm(ReasonForm):
     """Empty: no limit."""
 
-    rate = forms.FloatField(required=False, min_value=0.001, label="Rate", help_text="Messages per second. Empty: no limit.")
+    rate = forms.FloatField(
+        required=False, min_value=0.001, label="Rate", help_text="Messages per second. Empty: no limit."
+    )
     burst = forms.FloatField(
         required=False, min_value=1, label="Burst", help_text="Messages at once after a pause; goes with a rate."
     )
     concurrency = forms.IntegerField(
         required=False, min_value=1, max_value=32_767, label="At once", help_text="Batches under way."
     )
-    budget = forms.IntegerField(required=False, min_value=1, max_value=2**62, label="Budget", help_text="Messages per UTC day.")
+    budget = forms.IntegerField(
+        required=False, min_value=1, max_value=2**62, label="Budget", help_text="Messages per UTC day."
+    )
     field_order = ("rate", "burst", "concurrency", "budget", "reason", "confirm")
 
 
@@ -78,7 +83,9 @@ def vendor(request: HttpRequest, vendor_id: int) -> HttpResponse:
     viewer = Viewer.of(request.user)
     found = selectors.one(viewer, vendor_id)
     if found is None:
-        raise NotFound("vendor.unknown", f"There is no vendor {vendor_id}, or no integration that you may see calls it.")
+        raise NotFound(
+            "vendor.unknown", f"There is no vendor {vendor_id}, or no integration that you may see calls it."
+        )
     allowed = permissions.may_set_vendor_limits(viewer)
     made: dict[str, ReasonForm] = {
         act: form(initial=_limits(found) if act == "limits" else None, prefix=act) for act, form in FORMS.items()
@@ -93,7 +100,10 @@ def vendor(request: HttpRequest, vendor_id: int) -> HttpResponse:
         form = made[act] = FORMS[act](request.POST, prefix=act)
         if form.is_valid() and _act(act, form, found, viewer):
             messages.success(
-                request, {"limits": "The limits hold now.", "open": "It is called no more.", "close": "It is called again."}[act]
+                request,
+                {"limits": "The limits hold now.", "open": "It is called no more.", "close": "It is called again."}[
+                    act
+                ],
             )
             return redirect("runtime:vendor", vendor_id)
         status = 422

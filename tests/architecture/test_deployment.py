@@ -25,5 +25,7 @@ def test_compose_names_every_process_and_no_secret_in_clear():
 def test_docker_accepts_the_compose_file():
     if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
         pytest.skip("no docker compose client on this machine")
-    done = subprocess.run(["docker", "compose", "-f", "compose.yaml", "config", "-q"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        ["docker", "compose", "-f", "compose.yaml", "config", "-q"], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr

@@ -56,7 +56,9 @@ def console() -> list[str]:
 
 @pytest.fixture
 def context(browser: Any, live_server: Any) -> Iterator[Any]:
-    made = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    made = browser.new_context(
+        base_url=live_server.url, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+    )
     made.set_default_timeout(TIMEOUT_MS)
     yield made
     made.close()
@@ -109,7 +111,10 @@ def axe(page: Any) -> Callable[..., None]:
     def check(*, ignore: tuple[str, ...] = ()) -> None:
         options = {
             "resultTypes": ["violations"],
-            "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
+            "runOnly": {
+                "type": "tag",
+                "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+            },
             "rules": {rule: {"enabled": False} for rule in ignore},
         }
         results = Axe().run(page, options=options)

@@ -33,7 +33,9 @@ def browsing(browser: Any, live_server: Any, console: list[str]) -> Iterator[Bro
     def begin(user: User) -> Any:
         client = Client()
         client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-        context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+        context = browser.new_context(
+            base_url=live_server.url, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+        )
         context.set_default_timeout(TIMEOUT_MS)
         name = settings.SESSION_COOKIE_NAME
         context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])

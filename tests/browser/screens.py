@@ -104,7 +104,9 @@ def take(url: str, user: str, password: str, wanted: list[str]) -> int:
             )
             page = context.new_page()
             complaints: list[str] = []
-            page.on("console", lambda event, kept=complaints: kept.append(event.text) if event.type == "error" else None)
+            page.on(
+                "console", lambda event, kept=complaints: kept.append(event.text) if event.type == "error" else None
+            )
             page.on("pageerror", lambda error, kept=complaints: kept.append(str(error)))
             signed_in = False
             for entry in PAGES:
@@ -127,7 +129,9 @@ def take(url: str, user: str, password: str, wanted: list[str]) -> int:
                 fine = (status < 400 or entry[0] == "not-found") and not wrong and overflow <= 0
                 bad += not fine
                 remarks = ([f"wider by {overflow} px"] if overflow > 0 else []) + [text[:160] for text in wrong[:2]]
-                print(f"{'  ' if fine else '! '}{entry[0]:<20} {shape:<7} {status} {path} {'; '.join(remarks)}".rstrip())
+                print(
+                    f"{'  ' if fine else '! '}{entry[0]:<20} {shape:<7} {status} {path} {'; '.join(remarks)}".rstrip()
+                )
             context.close()
     return bad
 

@@ -20,7 +20,9 @@ def _estate(live_server: Any) -> None:
     make.build()
 
 
-def test_a_reader_goes_from_search_to_an_api_to_the_comparison_of_its_versions(page: Any, sign_in: Any, axe: Any) -> None:
+def test_a_reader_goes_from_search_to_an_api_to_the_comparison_of_its_versions(
+    page: Any, sign_in: Any, axe: Any
+) -> None:
     sign_in(make.person("stan"))
     page.goto("/catalog/")
     page.get_by_role("searchbox", name="Search APIs").fill("pirce")
@@ -56,7 +58,9 @@ def test_an_owner_registers_a_good_file_and_is_told_what_is_wrong_with_a_broken_
     expect(page.get_by_role("alert")).to_contain_text("Nothing was saved")
     axe()
     contract = make.contract("loyalty-v1.yaml").replace(b"Loyalty points", b"Vouchers")
-    page.get_by_label("File").set_input_files({"name": "vouchers.yaml", "mimeType": "application/yaml", "buffer": contract})
+    page.get_by_label("File").set_input_files(
+        {"name": "vouchers.yaml", "mimeType": "application/yaml", "buffer": contract}
+    )
     page.get_by_role("button", name="Read it").click()
     expect(page.get_by_role("heading", name="2. What we read")).to_be_visible()
     axe()
@@ -91,10 +95,23 @@ def test_a_consumer_applies_and_the_owner_approves(page: Any, sign_in: Any, axe:
 
 def test_maps_and_lists_are_to_the_satisfaction_of_axe(page: Any, sign_in: Any, axe: Any) -> None:
     sign_in(make.person("stan"))
-    for url in ("/systems-of-record/?entity=price&group=offer&focus=price-api", "/catalog/dependencies/", "/catalog/scorecards/", "/teams/", "/teams/pricing/",
-                "/catalog/imports/", "/catalog/campaigns/", "/catalog/applications/", "/catalog/applications/till/", "/catalog/applications/add/",
-                "/catalog/dependencies/?q=price", "/catalog/dependencies/?column=record",
-                "/catalog/apis/price-api/definition/", "/catalog/apis/price-api/consumers/", "/catalog/apis/price-api/changes/"):  # fmt: skip
+    for url in (
+        "/systems-of-record/?entity=price&group=offer&focus=price-api",
+        "/catalog/dependencies/",
+        "/catalog/scorecards/",
+        "/teams/",
+        "/teams/pricing/",
+        "/catalog/imports/",
+        "/catalog/campaigns/",
+        "/catalog/applications/",
+        "/catalog/applications/till/",
+        "/catalog/applications/add/",
+        "/catalog/dependencies/?q=price",
+        "/catalog/dependencies/?column=record",
+        "/catalog/apis/price-api/definition/",
+        "/catalog/apis/price-api/consumers/",
+        "/catalog/apis/price-api/changes/",
+    ):
         page.goto(url)
         axe()
 
@@ -116,7 +133,9 @@ def test_an_import_shows_its_progress_and_then_its_report_without_a_reload(page:
     axe()
 
 
-def test_an_architect_begins_a_campaign_and_an_owner_plans_the_move_of_a_consumer(page: Any, sign_in: Any, axe: Any) -> None:
+def test_an_architect_begins_a_campaign_and_an_owner_plans_the_move_of_a_consumer(
+    page: Any, sign_in: Any, axe: Any
+) -> None:
     sign_in(make.person("ada"))
     page.goto("/catalog/campaigns/")
     page.get_by_role("link", name="Begin a campaign").click()

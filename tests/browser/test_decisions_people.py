@@ -30,7 +30,7 @@ from tests.governance import make
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
 
-def test_a_change_goes_from_its_form_to_its_effect_and_everybody_hears_of_it(house: make.House, browsing: Browsing):  # noqa: F811
+def test_a_change_goes_from_its_form_to_its_effect_and_everybody_hears_of_it(house: make.House, browsing: Browsing):
     make.thing()
     author, owner, architect = browsing(house.author), browsing(house.owner), browsing(house.architect)
     number = open_by_form(author, "price-feed")
@@ -57,7 +57,7 @@ def test_a_change_goes_from_its_form_to_its_effect_and_everybody_hears_of_it(hou
     assert owner.get_by_text("Nothing waits for you").is_visible()
 
 
-def test_no_door_lets_the_author_approve(house: make.House, browsing: Browsing):  # noqa: F811
+def test_no_door_lets_the_author_approve(house: make.House, browsing: Browsing):
     User.objects.filter(pk=house.author.pk).update(is_staff=True, is_superuser=True)
     author = User.objects.get(pk=house.author.pk)
     change = make.in_review(author)
@@ -70,13 +70,18 @@ def test_no_door_lets_the_author_approve(house: make.House, browsing: Browsing):
 
     token = page.locator("main input[name=csrfmiddlewaretoken], .rail input[name=csrfmiddlewaretoken]").first
     form = seen | {"outcome": "approve", "csrfmiddlewaretoken": token.get_attribute("value")}
-    forged = page.request.post(address(change, "decide"), headers={"Referer": page.url}, form=form, fail_on_status_code=False)
+    forged = page.request.post(
+        address(change, "decide"), headers={"Referer": page.url}, form=form, fail_on_status_code=False
+    )
     assert forged.status == 403
     assert "You had a hand in this change" in forged.text()
 
     _, secret = tokens.issue(actor=None, user=author, name="own", scopes=["governance:read", "governance:write"])
     session = {"X-CSRFToken": str(token.get_attribute("value")), "Referer": page.url}
-    for headers, code in (({"Authorization": f"Bearer {secret}"}, "decision.by_token"), (session, "decision.not_allowed")):
+    for headers, code in (
+        ({"Authorization": f"Bearer {secret}"}, "decision.by_token"),
+        (session, "decision.not_allowed"),
+    ):
         called = page.request.post(
             f"/api/v1/changes/{change.pk}/decisions",
             headers=headers | {"Content-Type": "application/json"},
@@ -119,7 +124,9 @@ def together(*pages: Any) -> None:
         page.get_by_text("You approved.").wait_for()
 
 
-def test_two_owners_press_approve_for_one_seat_at_the_same_moment_and_both_are_heard(house: make.House, browsing: Browsing):  # noqa: F811
+def test_two_owners_press_approve_for_one_seat_at_the_same_moment_and_both_are_heard(
+    house: make.House, browsing: Browsing
+):
     change = make.in_review(house.author)
     second = make.person("otto", "price")
     pages = browsing(house.owner), browsing(second)
@@ -129,11 +136,13 @@ def test_two_owners_press_approve_for_one_seat_at_the_same_moment_and_both_are_h
     together(*pages)
     assert Decision.objects.filter(voided_at=None).count() == 2
     pages[0].goto(address(change))
-    assert "1 of 2 seats is empty" in pages[0].locator(".rail").inner_text(), "one of them sits, the architect is still missing"
+    assert "1 of 2 seats is empty" in pages[0].locator(".rail").inner_text(), (
+        "one of them sits, the architect is still missing"
+    )
     assert state_of(pages[0]) == "In review"
 
 
-def test_the_last_two_seats_filled_at_the_same_moment_seal_once(house: make.House, browsing: Browsing):  # noqa: F811
+def test_the_last_two_seats_filled_at_the_same_moment_seal_once(house: make.House, browsing: Browsing):
     change = make.in_review(house.author)
     pages = browsing(house.owner), browsing(house.architect)
     for page in pages:
@@ -147,8 +156,7 @@ def test_the_last_two_seats_filled_at_the_same_moment_seal_once(house: make.Hous
 
 
 def test_a_reviewer_who_lost_the_right_while_the_page_was_open_is_told_so_and_decides_nothing(
-    house: make.House,  # noqa: F811
-    browsing: Browsing,  # noqa: F811
+    house: make.House, browsing: Browsing
 ):
     change = make.in_review(house.author)
     page = browsing(house.owner)

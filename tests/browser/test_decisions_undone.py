@@ -31,8 +31,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
 
 def test_a_digest_that_moves_after_the_approval_takes_it_back_and_an_open_page_approves_nothing(
-    house: make.House,  # noqa: F811
-    browsing: Browsing,  # noqa: F811
+    house: make.House, browsing: Browsing
 ):
     make.thing(old={"fields": ["sku"]})
     change = make.in_review(house.author)
@@ -55,7 +54,9 @@ def test_a_digest_that_moves_after_the_approval_takes_it_back_and_an_open_page_a
     assert state_of(architect) == "Approved"
     subject = changes.subjects_of(ChangeRequest.objects.get())[0]
     assert approvals.require(subject, subject.digest, "production")
-    changes.revise(ChangeRequest.objects.get(), subjects=[make.thing(content={"fields": ["third"]})], actor=house.author)
+    changes.revise(
+        ChangeRequest.objects.get(), subjects=[make.thing(content={"fields": ["third"]})], actor=house.author
+    )
     settle()
     architect.goto(address(change))
     assert state_of(architect) == "In review"
@@ -73,10 +74,15 @@ def test_a_digest_that_moves_after_the_approval_takes_it_back_and_an_open_page_a
     assert architect.get_by_text("No longer approved, the subject changed: Add a currency").is_visible()
 
 
-def test_a_new_policy_takes_an_approval_back_and_the_page_asks_for_the_new_people(house: make.House, browsing: Browsing):  # noqa: F811
+def test_a_new_policy_takes_an_approval_back_and_the_page_asks_for_the_new_people(
+    house: make.House, browsing: Browsing
+):
     change = make.approved(house, planned_from=clock.now() + timedelta(days=1))
     second = make.person("alma", "architects")
-    stricter = {**make.POLICY, "rules": [*make.POLICY["rules"], {"id": "peak", "why": "Peak.", "slots": {"release_manager": 1}}]}
+    stricter = {
+        **make.POLICY,
+        "rules": [*make.POLICY["rules"], {"id": "peak", "why": "Peak.", "slots": {"release_manager": 1}}],
+    }
     writer = browsing(house.security)
     writer.goto(reverse("governance:new-policy"))
     writer.get_by_label("Document").fill(json.dumps(stricter))
@@ -109,12 +115,13 @@ def test_a_new_policy_takes_an_approval_back_and_the_page_asks_for_the_new_peopl
 
 
 def test_break_glass_takes_two_people_and_its_debt_blocks_the_next_change_until_it_is_reviewed(
-    house: make.House,  # noqa: F811
-    browsing: Browsing,  # noqa: F811
+    house: make.House, browsing: Browsing
 ):
     subject = make.thing()
     owner, releaser, architect = browsing(house.owner), browsing(house.releaser), browsing(house.architect)
-    owner.goto(reverse("governance:break-glass") + f"?subject_kind=thing&subject_id={subject.id}&digest={subject.digest}")
+    owner.goto(
+        reverse("governance:break-glass") + f"?subject_kind=thing&subject_id={subject.id}&digest={subject.digest}"
+    )
     owner.get_by_label("What is burning").fill("Tills show no prices.")
     owner.get_by_role("main").get_by_role("button", name="Ask", exact=True).click()
     owner.get_by_text("A second person confirms; until then nothing is allowed.").wait_for()
@@ -158,7 +165,7 @@ def expire(waiver: Waiver) -> None:
         )
 
 
-def test_a_waiver_is_seen_where_it_counts_and_when_it_ends_the_rule_holds_again(house: make.House, browsing: Browsing):  # noqa: F811
+def test_a_waiver_is_seen_where_it_counts_and_when_it_ends_the_rule_holds_again(house: make.House, browsing: Browsing):
     make.THINGS.failing["price-feed"] = [make.breaking("/price") | {"breaking": False}]
     change = make.in_review(house.author, planned_from=clock.now() - timedelta(days=2))
     author, owner, architect = browsing(house.author), browsing(house.owner), browsing(house.architect)

@@ -64,12 +64,19 @@ def snap(page: Any, name: str) -> None:
 
 def told(house: make.House) -> int:
     """A receiver with one delivery of each state."""
-    endpoint, _ = webhooks.register(actor=house.releaser, name="chat", url="https://chat.example/hook", topics=["governance.*"])
+    endpoint, _ = webhooks.register(
+        actor=house.releaser, name="chat", url="https://chat.example/hook", topics=["governance.*"]
+    )
     for number, state in enumerate(WebhookDelivery.State.values):
         WebhookDelivery.objects.create(
-            endpoint=endpoint, event_id=f"evt_{number}", topic="governance.change_approved", body="{}", state=state, attempts=number,
+            endpoint=endpoint,
+            event_id=f"evt_{number}",
+            topic="governance.change_approved",
+            body="{}",
+            state=state,
+            attempts=number,
             last_error="The receiver answered 500." if state == "failed" else "",
-        )  # fmt: skip
+        )
     return endpoint.pk
 
 
@@ -77,13 +84,26 @@ def emergency(house: make.House) -> None:
     """Break-glass that is open now, and one that waits for its second person."""
     subject = make.thing("till-prices")
     for confirmed in (True, False):
-        case = breakglass.open_case(actor=house.owner, subject=subject, environment="production", reason="Tills show no prices.")
+        case = breakglass.open_case(
+            actor=house.owner, subject=subject, environment="production", reason="Tills show no prices."
+        )
         if confirmed:
             breakglass.confirm(case.pk, actor=house.releaser)
 
 
 TABS = ("change", "differences", "checks", "impact", "evidence", "decide")
-PLACES = ("inbox", "changes", "new-change", "policies", "waivers", "freezes", "break-glass", "new-policy", "away", "webhooks")
+PLACES = (
+    "inbox",
+    "changes",
+    "new-change",
+    "policies",
+    "waivers",
+    "freezes",
+    "break-glass",
+    "new-policy",
+    "away",
+    "webhooks",
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -99,7 +119,9 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_a_narrow_window(page, sign_
         for r in ("tree", "text")
     ]
     addresses += [(name, reverse(f"governance:{name}")) for name in PLACES]
-    addresses += [(f"freezes-{kind}", reverse("governance:freezes") + f"?repeats={kind}") for kind in ("weekly", "period_close")]
+    addresses += [
+        (f"freezes-{kind}", reverse("governance:freezes") + f"?repeats={kind}") for kind in ("weekly", "period_close")
+    ]
     asked = "kind=test.thing&environment=production&tier=0&data_class=personal&consumers=2&breaking=1"
     addresses += [
         ("explain", reverse("governance:policies") + f"?{asked}"),

@@ -86,7 +86,9 @@ def test_a_run_moves_by_itself_and_stops_asking_when_it_is_done(page, sign_in, d
 
 def test_a_run_without_script_has_a_link_to_refresh(browser, live_server, sign_in, context, day):
     sign_in(day.people.sofia)
-    plain = browser.new_context(base_url=live_server.url, java_script_enabled=False, storage_state=context.storage_state())
+    plain = browser.new_context(
+        base_url=live_server.url, java_script_enabled=False, storage_state=context.storage_state()
+    )
     page = plain.new_page()
     page.goto(f"/runtime/runs/{day.run.pk}/")
     day.sales.pass_to("journal")

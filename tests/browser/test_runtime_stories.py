@@ -24,13 +24,13 @@ STORES = 6
 
 
 @pytest.fixture
-def retailer(estate: Callable[..., str]) -> Callable[[str], User]:  # noqa: F811
+def retailer(estate: Callable[..., str]) -> Callable[[str], User]:
     """Both integrations approved and deployed. Answers a look-up of people by name."""
     estate(deploy_everything=True)
     return lambda name: User.objects.get(username=name)
 
 
-def sell(sandbox: Sandbox, drop: Path, count: int) -> None:  # noqa: F811
+def sell(sandbox: Sandbox, drop: Path, count: int) -> None:
     """`count` sales in every store, handed over as files that are quiet for long enough to be read."""
     handed = sum(e.effect == "sale.handed" for e in sandbox.stores.journal())
     sandbox.stores.control(sell={"count": count, "store": "all", "drop": str(drop)})
@@ -42,7 +42,7 @@ def sell(sandbox: Sandbox, drop: Path, count: int) -> None:  # noqa: F811
         os.utime(file, (time.time() - 60, time.time() - 60))
 
 
-def posted(sandbox: Sandbox) -> Counter[str]:  # noqa: F811
+def posted(sandbox: Sandbox) -> Counter[str]:
     """Sale → how often the ERP has really posted it."""
     return Counter(e.ref for e in sandbox.erp.journal() if e.effect == "sale.posted")
 
@@ -57,7 +57,7 @@ def work() -> int:
     return WorkLoop().run(until_idle=True).passed
 
 
-def test_a_run_is_seen_moving_without_a_reload_until_it_is_done(page, sign_in, retailer, sandbox: Sandbox, drop: Path):  # noqa: F811
+def test_a_run_is_seen_moving_without_a_reload_until_it_is_done(page, sign_in, retailer, sandbox: Sandbox, drop: Path):
     sell(sandbox, drop, 5)
     sign_in(retailer("ivy"))
     start_run(page)
@@ -72,7 +72,7 @@ def test_a_run_is_seen_moving_without_a_reload_until_it_is_done(page, sign_in, r
     assert str(len(posted(sandbox))) in target.inner_text()
 
 
-def test_a_refused_sale_is_mended_tried_out_and_posted_once(page, sign_in, retailer, sandbox: Sandbox, drop: Path, axe):  # noqa: F811
+def test_a_refused_sale_is_mended_tried_out_and_posted_once(page, sign_in, retailer, sandbox: Sandbox, drop: Path, axe):
     sign_in(retailer("ivy"))
     letter = dead_letter(sandbox, drop)
     assert letter.key not in posted(sandbox)
@@ -100,14 +100,21 @@ def test_a_refused_sale_is_mended_tried_out_and_posted_once(page, sign_in, retai
     assert not Parked.objects.exists()
 
 
-def dead_letter(sandbox: Sandbox, drop: Path) -> Parked:  # noqa: F811
+def dead_letter(sandbox: Sandbox, drop: Path) -> Parked:
     """A sale with a line that names no article: it is a sale, so it is read and stored, and the posting's mapping refuses it."""
     sell(sandbox, drop, 1)
     for file in sorted(drop.rglob("*.xml")):
         parts = file.read_text().split("<Transaction")
         for number, part in enumerate(parts):
-            if "<ExtendedAmount>" in part and "Training" not in part and "VoidFlag" not in part and "Voided" not in part:
-                parts[number] = re.sub(r"<POSIdentity.*?</POSIdentity><ItemID>[^<]*</ItemID>", "", part, count=1, flags=re.DOTALL)
+            if (
+                "<ExtendedAmount>" in part
+                and "Training" not in part
+                and "VoidFlag" not in part
+                and "Voided" not in part
+            ):
+                parts[number] = re.sub(
+                    r"<POSIdentity.*?</POSIdentity><ItemID>[^<]*</ItemID>", "", part, count=1, flags=re.DOTALL
+                )
                 file.write_text("<Transaction".join(parts))
                 os.utime(file, (time.time() - 60, time.time() - 60))
                 runs.start("sales", "production", trigger="manual")
@@ -116,7 +123,9 @@ def dead_letter(sandbox: Sandbox, drop: Path) -> Parked:  # noqa: F811
     raise AssertionError("no store sold anything")
 
 
-def test_a_replay_is_planned_tried_started_and_has_no_second_effect(page, sign_in, retailer, sandbox: Sandbox, drop: Path, axe):  # noqa: F811
+def test_a_replay_is_planned_tried_started_and_has_no_second_effect(
+    page, sign_in, retailer, sandbox: Sandbox, drop: Path, axe
+):
     sell(sandbox, drop, 3)
     sign_in(retailer("ivy"))
     start_run(page)
@@ -150,7 +159,9 @@ def test_a_replay_is_planned_tried_started_and_has_no_second_effect(page, sign_i
     assert posted(sandbox) == once, "the same keys again have no second effect at the vendor"
 
 
-def test_the_other_side_is_asked_and_a_difference_leads_to_its_trace(page, sign_in, retailer, sandbox: Sandbox, drop: Path, axe):  # noqa: F811
+def test_the_other_side_is_asked_and_a_difference_leads_to_its_trace(
+    page, sign_in, retailer, sandbox: Sandbox, drop: Path, axe
+):
     sell(sandbox, drop, 2)
     sign_in(retailer("ivy"))
     start_run(page)

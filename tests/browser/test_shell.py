@@ -165,7 +165,9 @@ def test_the_harness_notices_inline_style_and_script(page, console, sign_in, ann
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("path", ["/admin/", "/admin/kernel/user/", "/admin/kernel/auditentry/", "/admin/kernel/apitoken/"])
+@pytest.mark.parametrize(
+    "path", ["/admin/", "/admin/kernel/user/", "/admin/kernel/auditentry/", "/admin/kernel/apitoken/"]
+)
 def test_the_administration_keeps_the_content_policy(page, sign_in, ann, path):
     root = make.person("root", is_staff=True, is_superuser=True)
     sign_in(root)

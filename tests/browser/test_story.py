@@ -25,7 +25,7 @@ DECIDERS = ("ida", "sofia", "lena", "ada", "sam", "rita")
 
 
 @pytest.fixture
-def retailer(estate: Callable[..., str]) -> Callable[[str], User]:  # noqa: F811
+def retailer(estate: Callable[..., str]) -> Callable[[str], User]:
     """The estate, the policy and the people; no integration yet. Answers a look-up of people by name."""
     from catalog.services import estate as blueprint
     from governance.services import policies
@@ -78,7 +78,7 @@ def approve(page: Any, sign_in: Any, retailer: Any, address: str, names: tuple[s
         settle()
 
 
-def sell(sandbox: Sandbox, drop: Path, count: int) -> int:  # noqa: F811
+def sell(sandbox: Sandbox, drop: Path, count: int) -> int:
     sandbox.stores.control(sell={"count": count, "store": "all", "drop": str(drop)})
     limit = time.monotonic() + 20
     while sum(e.effect == "sale.handed" for e in sandbox.stores.journal()) < count * 6:
@@ -89,7 +89,7 @@ def sell(sandbox: Sandbox, drop: Path, count: int) -> int:  # noqa: F811
     return count * 6
 
 
-def test_from_a_manifest_to_delivered_sales(page, sign_in, retailer, sandbox: Sandbox, drop: Path):  # noqa: F811
+def test_from_a_manifest_to_delivered_sales(page, sign_in, retailer, sandbox: Sandbox, drop: Path):
     sign_in(retailer("ivy"))
     digest = register(page, manifest_text())
     address = open_change(page)
@@ -133,14 +133,16 @@ def test_from_a_manifest_to_delivered_sales(page, sign_in, retailer, sandbox: Sa
 
 
 @pytest.mark.thorough
-def test_one_character_of_the_mapping_undoes_the_approvals(page, sign_in, retailer, sandbox: Sandbox, drop: Path):  # noqa: F811
+def test_one_character_of_the_mapping_undoes_the_approvals(page, sign_in, retailer, sandbox: Sandbox, drop: Path):
     sign_in(retailer("ivy"))
     first = register(page, manifest_text())
     address = open_change(page)
     approve(page, sign_in, retailer, address, DECIDERS)
 
     sign_in(retailer("ivy"))
-    changed = manifest_text().replace("(total - divide(1, 2, 1, 'half_up'), 0)", "(total - divide(1, 2, 2, 'half_up'), 0)")
+    changed = manifest_text().replace(
+        "(total - divide(1, 2, 1, 'half_up'), 0)", "(total - divide(1, 2, 2, 'half_up'), 0)"
+    )
     assert yaml.safe_load(changed) != yaml.safe_load(manifest_text())
     second = register(page, changed)
     assert second != first
@@ -152,7 +154,10 @@ def test_one_character_of_the_mapping_undoes_the_approvals(page, sign_in, retail
     assert "In review" in page.locator(".title-row").inner_text()
     page.goto("/runtime/integrations/sales/")
     assert page.locator("#deploy").is_disabled()
-    assert "not deployed" in page.locator("aside, .rail").first.inner_text().lower() or "No worker can claim" in page.content()
+    assert (
+        "not deployed" in page.locator("aside, .rail").first.inner_text().lower()
+        or "No worker can claim" in page.content()
+    )
 
     sell(sandbox, drop, 2)
     assert WorkLoop().run(until_idle=True).passed == 0

@@ -25,14 +25,20 @@ def _estate(db: None) -> None:
 
 
 def bearer(username: str, *scopes: str) -> dict[str, str]:
-    _, secret = tokens.issue(actor=None, user=make.person(username), name="t", scopes=scopes or ("catalog:read", "catalog:write"))
+    _, secret = tokens.issue(
+        actor=None, user=make.person(username), name="t", scopes=scopes or ("catalog:read", "catalog:write")
+    )
     return {"Authorization": f"Bearer {secret}"}
 
 
 def send(method: str, path: str, body=None, *, by: str = "piet", **headers: str):
     client = make.client(by)
     return client.generic(
-        method, path, data=json.dumps(body) if body is not None else b"", content_type="application/json", headers=headers
+        method,
+        path,
+        data=json.dumps(body) if body is not None else b"",
+        content_type="application/json",
+        headers=headers,
     )
 
 
@@ -51,7 +57,9 @@ def test_a_list_is_filtered_paged_and_limited_to_what_one_may_see():
     assert len(first["results"]) == 1
     assert [
         r["slug"]
-        for r in make.client("lea").get("/api/v1/apis?domain=loyalty&tier=0,1&state=published&q=redeem").json()["results"]
+        for r in make.client("lea")
+        .get("/api/v1/apis?domain=loyalty&tier=0,1&state=published&q=redeem")
+        .json()["results"]
     ] == ["loyalty-api"]
     assert make.client("lea").get("/api/v1/apis?domain=none").json()["results"] == []
 
@@ -72,8 +80,15 @@ def test_a_stale_write_is_412_and_changes_nothing():
 
 def test_many_are_changed_in_one_call_and_each_answers_for_itself():
     tag = make.client("piet").get("/api/v1/apis/price-api").headers["ETag"]
-    body = {"items": [{"slug": "price-api", "purpose": "Bulk.", "etag": tag}, {"slug": "price-api", "purpose": "Again.", "etag": tag},
-                      {"slug": "loyalty-api", "purpose": "Mine."}, {"slug": "ghost"}, {"slug": "price-api", "domain": "nowhere"}]}  # fmt: skip
+    body = {
+        "items": [
+            {"slug": "price-api", "purpose": "Bulk.", "etag": tag},
+            {"slug": "price-api", "purpose": "Again.", "etag": tag},
+            {"slug": "loyalty-api", "purpose": "Mine."},
+            {"slug": "ghost"},
+            {"slug": "price-api", "domain": "nowhere"},
+        ]
+    }
     answer = send("POST", "/api/v1/apis/bulk", body)
     assert answer.status_code == 207
     assert [line["status"] for line in answer.json()["items"]] == [200, 412, 404, 404, 422]
@@ -82,8 +97,16 @@ def test_many_are_changed_in_one_call_and_each_answers_for_itself():
 
 
 def test_an_api_is_registered_read_versioned_and_withdrawn():
-    body = {"slug": "vouchers", "name": "Vouchers", "owner_team": "pricing", "tier": 1, "label": "v1", "entities": [{"entity": "tender", "access": "command"}],
-            "file_name": "v.yaml", "content": make.contract("loyalty-v1.yaml").decode().replace("Loyalty points", "Vouchers")}  # fmt: skip
+    body = {
+        "slug": "vouchers",
+        "name": "Vouchers",
+        "owner_team": "pricing",
+        "tier": 1,
+        "label": "v1",
+        "entities": [{"entity": "tender", "access": "command"}],
+        "file_name": "v.yaml",
+        "content": make.contract("loyalty-v1.yaml").decode().replace("Loyalty points", "Vouchers"),
+    }
     made = send("POST", "/api/v1/apis", body)
     assert made.status_code == 201, made.content
     assert made.json()["versions"] == [{"label": "v1", "state": "draft"}]
@@ -112,16 +135,27 @@ def test_an_api_is_registered_read_versioned_and_withdrawn():
 
 def test_a_contract_is_read_without_being_kept():
     before = Contract.objects.count()
-    answer = send("POST", "/api/v1/contracts/readings", {"content": make.contract("price-v1.yaml").decode() + "x-n: 1\n"})
+    answer = send(
+        "POST", "/api/v1/contracts/readings", {"content": make.contract("price-v1.yaml").decode() + "x-n: 1\n"}
+    )
     assert answer.status_code == 200, answer.content
     assert answer.json()["operation_count"] == 1
     assert Contract.objects.count() == before
 
 
-@pytest.mark.parametrize(("body", "status"), [
-    ({"content": ""}, 422), ({"content": "hello"}, 422), ({"content_base64": "%%%"}, 422), ({"content": 5}, 422), ([], 422), ("x", 422), (None, 422),
-    ({"content": "a: 1", "file_name": "\x00"}, 422),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"content": ""}, 422),
+        ({"content": "hello"}, 422),
+        ({"content_base64": "%%%"}, 422),
+        ({"content": 5}, 422),
+        ([], 422),
+        ("x", 422),
+        (None, 422),
+        ({"content": "a: 1", "file_name": "\x00"}, 422),
+    ],
+)
 def test_what_is_no_contract_is_a_problem_document(body, status):
     answer = send("POST", "/api/v1/contracts/readings", body)
     assert answer.status_code == status or answer.status_code in (400, 422)
@@ -131,13 +165,19 @@ def test_what_is_no_contract_is_a_problem_document(body, status):
 
 def test_a_subscription_goes_through_the_api():
     asked = send(
-        "POST", "/api/v1/subscriptions", {"application": "till", "version": "price-api@v2", "environment": "test"}, by="stan"
+        "POST",
+        "/api/v1/subscriptions",
+        {"application": "till", "version": "price-api@v2", "environment": "test"},
+        by="stan",
     )
     assert asked.status_code == 201, asked.content
     url = asked.headers["Location"]
     assert send("POST", f"{url}/decision", {"decision": "approve"}, by="stan").status_code == 403
     assert send("POST", f"{url}/decision", {"decision": "approve"}, by="piet").json()["state"] == "active"
-    assert send("GET", "/api/v1/apis/price-api/versions/v2/consumers?environment=test").json()[0]["application_key"] == "till"
+    assert (
+        send("GET", "/api/v1/apis/price-api/versions/v2/consumers?environment=test").json()[0]["application_key"]
+        == "till"
+    )
     assert send("POST", f"{url}/end", {}, by="stan").json()["state"] == "ended"
     assert send("GET", "/api/v1/subscriptions?state=ended").json()["results"][0]["state"] == "ended"
 
@@ -167,15 +207,24 @@ def test_dependencies_and_applications_are_stated_by_their_owners():
     tag = make.client("piet").get(f"/api/v1/dependencies/{row['id']}").headers["ETag"]
     assert send("DELETE", f"/api/v1/dependencies/{row['id']}", **{"If-Match": tag}).status_code == 204
     assert send("POST", "/api/v1/apis/price-api/dependencies", {"needs": "price-api"}).status_code == 422
-    made = send("POST", "/api/v1/applications", {"key": "labels", "name": "Shelf labels", "team": "store-systems"}, by="stan")
+    made = send(
+        "POST", "/api/v1/applications", {"key": "labels", "name": "Shelf labels", "team": "store-systems"}, by="stan"
+    )
     assert made.status_code == 201, made.content
     assert (
-        send("POST", "/api/v1/applications", {"key": "labels", "name": "Again", "team": "store-systems"}, by="stan").status_code
+        send(
+            "POST", "/api/v1/applications", {"key": "labels", "name": "Again", "team": "store-systems"}, by="stan"
+        ).status_code
         == 409
     )
     tag = send("GET", "/api/v1/applications/labels").headers["ETag"]
-    assert send("PATCH", "/api/v1/applications/labels", {"name": "Labels"}, by="stan", **{"If-Match": tag}).status_code == 200
-    assert send("PATCH", "/api/v1/applications/labels", {"name": "Old"}, by="stan", **{"If-Match": tag}).status_code == 412
+    assert (
+        send("PATCH", "/api/v1/applications/labels", {"name": "Labels"}, by="stan", **{"If-Match": tag}).status_code
+        == 200
+    )
+    assert (
+        send("PATCH", "/api/v1/applications/labels", {"name": "Old"}, by="stan", **{"If-Match": tag}).status_code == 412
+    )
     assert send("PATCH", "/api/v1/applications/labels", {"name": "Mine"}, by="lea").status_code == 403
 
 
@@ -205,7 +254,10 @@ def test_the_feed_is_atom_without_drafts_and_without_what_one_may_not_see():
     titles = [e.text for e in feed.iter("{http://www.w3.org/2005/Atom}title")]
     assert any("price-api@v2" in t for t in titles)
     assert not any("v3" in t or "loyalty" in t for t in titles)
-    assert make.client("stan").get("/catalog/changes.atom", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+    assert (
+        make.client("stan").get("/catalog/changes.atom", headers={"If-None-Match": answer.headers["ETag"]}).status_code
+        == 304
+    )
 
 
 def test_version_resources_carry_deprecation_and_sunset():
@@ -237,10 +289,41 @@ def test_the_switch_to_enforcing_is_dated_by_architects_and_not_put_off():
     assert versions.by_reference("price-api@v2").enforced_from.year == 2027
 
 
-_VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.sampled_from(["\x00", "till", "price-api@v2", "production", -1, 2**70]),
-                       lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=6)  # fmt: skip
-_KEYS = ["slug", "name", "label", "owner_team", "tier", "content", "content_base64", "entities", "items", "rows", "batch_id", "application", "version", "environment",
-         "files", "dry_run", "decision", "needs", "url", "aliases", "visibility", "valid_until", "key", "team"]  # fmt: skip
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=20)
+    | st.sampled_from(["\x00", "till", "price-api@v2", "production", -1, 2**70]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+_KEYS = [
+    "slug",
+    "name",
+    "label",
+    "owner_team",
+    "tier",
+    "content",
+    "content_base64",
+    "entities",
+    "items",
+    "rows",
+    "batch_id",
+    "application",
+    "version",
+    "environment",
+    "files",
+    "dry_run",
+    "decision",
+    "needs",
+    "url",
+    "aliases",
+    "visibility",
+    "valid_until",
+    "key",
+    "team",
+]
 _TARGETS = [("POST", "/api/v1/apis"), ("PATCH", "/api/v1/apis/price-api"), ("POST", "/api/v1/apis/bulk"), ("POST", "/api/v1/apis/price-api/versions"),
             ("PUT", "/api/v1/apis/price-api/versions/v2/contract"), ("PUT", "/api/v1/apis/price-api/versions/v2/endpoints"), ("POST", "/api/v1/subscriptions"),
             ("POST", "/api/v1/applications"), ("POST", "/api/v1/usage"), ("POST", "/api/v1/imports"), ("POST", "/api/v1/contracts/readings"),

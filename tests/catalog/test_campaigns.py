@@ -80,14 +80,17 @@ def test_the_api_keeps_campaigns_too():
     assert ada.post("/api/v1/campaigns", body, content_type="application/json").status_code == 409
     assert make.client("piet").post("/api/v1/campaigns", body, content_type="application/json").status_code == 403
     tag = ada.get("/api/v1/campaigns/tiers").headers["ETag"]
-    done = ada.patch("/api/v1/campaigns/tiers", {"ended": True}, content_type="application/json", headers={"If-Match": tag})
+    done = ada.patch(
+        "/api/v1/campaigns/tiers", {"ended": True}, content_type="application/json", headers={"If-Match": tag}
+    )
     assert done.json()["ended_at"]
 
 
 def test_an_application_is_registered_and_changed_by_its_team_and_says_what_it_uses():
     stan = make.client("stan")
     answer = stan.post(
-        "/catalog/applications/add/", {"key": "labels", "name": "Shelf labels", "team": "store-systems", "description": ""}
+        "/catalog/applications/add/",
+        {"key": "labels", "name": "Shelf labels", "team": "store-systems", "description": ""},
     )
     assert answer.status_code == 302 or answer.status_code == 422
     assert "Till programme" in make.shown(stan.get("/catalog/applications/?q=till"))

@@ -39,7 +39,12 @@ def _case(name: str) -> tuple[str, str, Any, str]:
         "application": ("/api/v1/applications/till", "", {"name": "Tills"}, "stan"),
         "campaign": ("/api/v1/campaigns/owned", "", {"name": "Everything has an owner"}, "ada"),
         "version-contract": (f"{version}/contract", "", {"content": contract, "file_name": "price.yaml"}, "piet"),
-        "version-endpoints": (f"{version}/endpoints", version, {"environment": "test", "url": "https://price.example"}, "piet"),
+        "version-endpoints": (
+            f"{version}/endpoints",
+            version,
+            {"environment": "test", "url": "https://price.example"},
+            "piet",
+        ),
         "dependency": (f"/api/v1/dependencies/{dependency.pk if dependency else 0}", "", None, "piet"),
         "subscription-move": (f"{move}/move", move, {"moves_to": "", "moves_on": "2099-12-31"}, "stan"),
     }

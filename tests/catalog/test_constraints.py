@@ -92,7 +92,8 @@ def test_an_attribute_group_of_another_entity_is_refused():
 
 
 @pytest.mark.parametrize(
-    "table", ["api", "apiversion", "contract", "system", "team", "domain", "application", "subscription", "businessentity"]
+    "table",
+    ["api", "apiversion", "contract", "system", "team", "domain", "application", "subscription", "businessentity"],
 )
 def test_facts_are_never_deleted(table):
     with refused(""):
@@ -105,7 +106,8 @@ def test_a_contract_never_changes():
 
 
 @pytest.mark.parametrize(
-    ("label", "state"), [("v3", "published"), ("v3", "approved"), ("v2", "retired"), ("v2", "draft"), ("v1", "published")]
+    ("label", "state"),
+    [("v3", "published"), ("v3", "approved"), ("v2", "retired"), ("v2", "draft"), ("v1", "published")],
 )
 def test_a_version_takes_no_step_that_the_lifecycle_does_not_have(label, state):
     with refused("version_move"):

@@ -61,16 +61,19 @@ def test_a_refusal_needs_a_reason_and_ends_in_none():
     assert ask().state == "requested"
 
 
-@pytest.mark.parametrize(("more", "error", "code"), [
-    ({"version": "price-api@v1"}, Conflict, "subscription.version_takes_none"),
-    ({"version": "price-api@v3"}, Conflict, "subscription.version_takes_none"),
-    ({"version": "price-api@v9"}, Invalid, "subscription.invalid"),
-    ({"version": "loyalty-api@v1"}, Invalid, "subscription.invalid"),
-    ({"environment": "production"}, Conflict, "subscription.open_already"),
-    ({"environment": "moon"}, Invalid, "subscription.invalid"),
-    ({"application": "web-shop"}, Forbidden, "subscription.not_your_application"),
-    ({"version": "a\x00b@c"}, Invalid, "subscription.invalid"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("more", "error", "code"),
+    [
+        ({"version": "price-api@v1"}, Conflict, "subscription.version_takes_none"),
+        ({"version": "price-api@v3"}, Conflict, "subscription.version_takes_none"),
+        ({"version": "price-api@v9"}, Invalid, "subscription.invalid"),
+        ({"version": "loyalty-api@v1"}, Invalid, "subscription.invalid"),
+        ({"environment": "production"}, Conflict, "subscription.open_already"),
+        ({"environment": "moon"}, Invalid, "subscription.invalid"),
+        ({"application": "web-shop"}, Forbidden, "subscription.not_your_application"),
+        ({"version": "a\x00b@c"}, Invalid, "subscription.invalid"),
+    ],
+)
 def test_an_application_that_cannot_be_is_refused(more, error, code):
     with pytest.raises(error) as caught:
         ask(**more)
@@ -86,7 +89,14 @@ def test_an_ended_subscription_is_expired_from_that_moment_on():
 
 def rows(**more):
     return [
-        {"application": "till", "version": "price-api@v2", "environment": "production", "calls": 100, "errors": 1, "p95_ms": 80}
+        {
+            "application": "till",
+            "version": "price-api@v2",
+            "environment": "production",
+            "calls": 100,
+            "errors": 1,
+            "p95_ms": 80,
+        }
         | more
     ]
 
@@ -104,14 +114,21 @@ def test_a_batch_is_added_up_and_counts_once_however_often_it_is_sent():
     with pytest.raises(Conflict):
         usage.report(actor=robot, batch_id="b2", rows=rows(calls=7))
     assert Subscription.objects.get().last_seen_at is not None
-    assert next(r for r in search.browse(search.Criteria(), viewer=SYSTEM).rows if r["slug"] == "price-api")["calls"] == 250
+    assert (
+        next(r for r in search.browse(search.Criteria(), viewer=SYSTEM).rows if r["slug"] == "price-api")["calls"]
+        == 250
+    )
 
 
 def test_who_still_uses_a_version_answers_with_and_without_a_subscription():
     facts = versions.by_reference("price-api@v1")
-    usage.report(actor=None, batch_id="b", rows=rows(application="web-shop", version="price-api@v1", environment="test"))
+    usage.report(
+        actor=None, batch_id="b", rows=rows(application="web-shop", version="price-api@v1", environment="test")
+    )
     found = consumers.of_version(facts.id)
-    assert [(c.application_key, c.environment, c.state, c.calls) for c in found] == [("web-shop", "test", "unsubscribed", 100)]
+    assert [(c.application_key, c.environment, c.state, c.calls) for c in found] == [
+        ("web-shop", "test", "unsubscribed", 100)
+    ]
     assert consumers.of_version(facts.id, environment="production") == []
 
 
@@ -125,10 +142,24 @@ def test_unknown_names_are_reported_back_and_the_rest_is_counted():
     assert [f["pointer"] for f in receipt.unknown] == ["/rows/1", "/rows/2", "/rows/3"]
 
 
-@pytest.mark.parametrize("row", [
-    {"calls": -1}, {"calls": True}, {"calls": "5"}, {"calls": 10**18}, {"errors": 101}, {"application": ""}, {"application": None}, {"version": "x\x00"},
-    {"day": "tomorrow"}, {"day": "2999-01-01"}, {"seen_at": "2999-01-01T00:00:00Z"}, {"seen_at": "2026-01-01T00:00:00"}, {"p95_ms": 2**31},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"calls": -1},
+        {"calls": True},
+        {"calls": "5"},
+        {"calls": 10**18},
+        {"errors": 101},
+        {"application": ""},
+        {"application": None},
+        {"version": "x\x00"},
+        {"day": "tomorrow"},
+        {"day": "2999-01-01"},
+        {"seen_at": "2999-01-01T00:00:00Z"},
+        {"seen_at": "2026-01-01T00:00:00"},
+        {"p95_ms": 2**31},
+    ],
+)
 def test_one_unreadable_row_refuses_the_batch_and_nothing_is_counted(row):
     with pytest.raises(Invalid) as caught:
         usage.report(actor=None, batch_id="b", rows=rows() + rows(**row))

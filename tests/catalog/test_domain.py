@@ -12,13 +12,16 @@ from catalog.domain import graph, hints, lifecycle, scorecards, spelling, texts,
 from kernel.errors import Conflict, Invalid
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("getPriceByStoreID", ["get", "price", "by", "store", "id"]),
-    ("API_SALES_ORDER_SRV", ["api", "sales", "order", "srv"]),
-    ("/accounts/{number}", ["accounts", "number"]),
-    ("HTTPServer2", ["http", "server2"]),
-    ("", []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("getPriceByStoreID", ["get", "price", "by", "store", "id"]),
+        ("API_SALES_ORDER_SRV", ["api", "sales", "order", "srv"]),
+        ("/accounts/{number}", ["accounts", "number"]),
+        ("HTTPServer2", ["http", "server2"]),
+        ("", []),
+    ],
+)
 def test_identifiers_are_split_into_words(text, found):
     assert words.words(text) == found
 
@@ -43,12 +46,18 @@ def test_the_distance_of_words_is_symmetric_and_zero_for_equals_only(a, b):
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("pirce", "price"), ("inventroy", "inventori"), ("balnc", "balanc"), ("custmer", "customer"), ("chekout", "checkout")],
+    [
+        ("pirce", "price"),
+        ("inventroy", "inventori"),
+        ("balnc", "balanc"),
+        ("custmer", "customer"),
+        ("chekout", "checkout"),
+    ],
 )
 def test_a_mistyped_word_finds_the_one_that_was_meant(typed, meant):
-    assert spelling.nearest(typed, ["prize", "price", "inventori", "balanc", "customer", "checkout", "payment"], limit=1) == [
-        meant
-    ]
+    assert spelling.nearest(
+        typed, ["prize", "price", "inventori", "balanc", "customer", "checkout", "payment"], limit=1
+    ) == [meant]
 
 
 def test_field_names_suggest_the_strictest_class():
@@ -59,7 +68,9 @@ def test_field_names_suggest_the_strictest_class():
 
 def test_an_entity_is_matched_by_its_words_and_how_it_is_touched_by_the_methods():
     known = {"price": ["price"], "loyalty-account": ["loyalty account", "points"], "tender": ["tender"]}
-    found = hints.entity_hints([("GET", "/prices/{id}"), ("POST", "/points/redemptions"), ("SEND", "tender taken")], known)
+    found = hints.entity_hints(
+        [("GET", "/prices/{id}"), ("POST", "/points/redemptions"), ("SEND", "tender taken")], known
+    )
     assert {(h.entity, h.access) for h in found} == {
         ("price", "authoritative_read"),
         ("loyalty-account", "command"),
@@ -67,7 +78,9 @@ def test_an_entity_is_matched_by_its_words_and_how_it_is_touched_by_the_methods(
     }
 
 
-_EDGES = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef")).filter(lambda e: e[0] != e[1]), max_size=20)
+_EDGES = st.lists(
+    st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef")).filter(lambda e: e[0] != e[1]), max_size=20
+)
 
 
 @given(_EDGES)
@@ -103,7 +116,9 @@ def test_layers_are_violated_upwards_only():
 
 
 def test_a_drawing_has_every_box_and_only_lines_between_drawn_boxes():
-    drawn = graph.draw([["a"], ["b", "c"], [], ["d"]], [("a", "b"), ("c", "b"), ("b", "d"), ("d", "zz")], lit={"a", "b"})
+    drawn = graph.draw(
+        [["a"], ["b", "c"], [], ["d"]], [("a", "b"), ("c", "b"), ("b", "d"), ("d", "zz")], lit={"a", "b"}
+    )
     assert {b.node for b in drawn.boxes} == set("abcd")
     assert len(drawn.lines) == 3
     assert sum(line.lit for line in drawn.lines) == 1
@@ -121,28 +136,47 @@ def test_only_parts_that_differ_are_shown_as_text():
         "components": {"schemas": {"P": {"type": "integer"}}},
     }
     lines, left_out = texts.text_differences(old, new)
-    assert [line.text for line in lines if line.op == "hunk"] == ["paths / /b", "components / schemas / P", "paths / /c"]
+    assert [line.text for line in lines if line.op == "hunk"] == [
+        "paths / /b",
+        "components / schemas / P",
+        "paths / /c",
+    ]
     assert ("del", "  type: string") in {(line.op, line.text) for line in lines}
     assert ("add", "  type: integer") in {(line.op, line.text) for line in lines}
     assert left_out == 0
     assert texts.text_differences(old, old) == ([], 0)
 
 
-@pytest.mark.parametrize(("pointer", "place"), [
-    ("/components/schemas/Price/properties/amount", ("Schemas", "Price")),
-    ("/definitions/Price/type", ("Schemas", "Price")),
-    ("/paths/~1orders~1{id}/get/responses", ("Operations", "GET /orders/{id}")),
-    ("/paths/~1orders", ("Operations", "/orders")),
-    ("/channels/orders/publish", ("Channels", "orders")),
-    ("file.yaml#/components/parameters/P", ("Parameters", "P")),
-    ("", ("Document", "the whole")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("pointer", "place"),
+    [
+        ("/components/schemas/Price/properties/amount", ("Schemas", "Price")),
+        ("/definitions/Price/type", ("Schemas", "Price")),
+        ("/paths/~1orders~1{id}/get/responses", ("Operations", "GET /orders/{id}")),
+        ("/paths/~1orders", ("Operations", "/orders")),
+        ("/channels/orders/publish", ("Channels", "orders")),
+        ("file.yaml#/components/parameters/P", ("Parameters", "P")),
+        ("", ("Document", "the whole")),
+    ],
+)
 def test_a_pointer_lies_in_a_named_place(pointer, place):
     assert verdicts.place_of(pointer) == place
 
 
-@pytest.mark.parametrize("rules", [{"notice_days": -1}, {"notice_days": "9"}, {"availability": "many"}, {"availability": "101"}, {"unknown": 1},
-                                   {"freeze_strictness": "perhaps"}, {"slots": [1]}, {"retry": [1]}, {"p95_ms": True}])  # fmt: skip
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"notice_days": -1},
+        {"notice_days": "9"},
+        {"availability": "many"},
+        {"availability": "101"},
+        {"unknown": 1},
+        {"freeze_strictness": "perhaps"},
+        {"slots": [1]},
+        {"retry": [1]},
+        {"p95_ms": True},
+    ],
+)
 def test_a_tier_that_cannot_be_read_says_where(rules):
     with pytest.raises(Invalid) as caught:
         tiers.read(0, "x", rules)
@@ -164,10 +198,14 @@ def test_ends_are_ends_and_every_state_has_a_word(state):
 
 def test_a_timeline_says_in_words_what_it_draws():
     now = datetime(2026, 11, 23, tzinfo=UTC)
-    lives = [timeline.Life("v1", "retired", now - timedelta(900), now - timedelta(400), now - timedelta(200), now - timedelta(200)),
-             timeline.Life("v2", "deprecated", now - timedelta(500), now - timedelta(10), now + timedelta(200), None),
-             timeline.Life("v3", "draft", now - timedelta(5), None, None, None),
-             timeline.Life("v4", "published", None, None, None, None)]  # fmt: skip
+    lives = [
+        timeline.Life(
+            "v1", "retired", now - timedelta(900), now - timedelta(400), now - timedelta(200), now - timedelta(200)
+        ),
+        timeline.Life("v2", "deprecated", now - timedelta(500), now - timedelta(10), now + timedelta(200), None),
+        timeline.Life("v3", "draft", now - timedelta(5), None, None, None),
+        timeline.Life("v4", "published", None, None, None, None),
+    ]
     chart = timeline.chart(lives, now=now)
     assert "v2: sunset" in chart.label
     assert "v4" not in chart.label
@@ -176,8 +214,22 @@ def test_a_timeline_says_in_words_what_it_draws():
 
 
 def test_a_scorecard_counts_only_what_applies():
-    facts = {"slug": "a", "purpose": "One price for all", "owner": "", "tier": None, "data_class": "", "if_it_fails": "", "entities": 0,
-             "entities_without_record": [], "live_versions": 0, "unjudged": 0, "deprecated": 0, "deprecated_without_help": [], "contract_problems": 0, "calls": None}  # fmt: skip
+    facts = {
+        "slug": "a",
+        "purpose": "One price for all",
+        "owner": "",
+        "tier": None,
+        "data_class": "",
+        "if_it_fails": "",
+        "entities": 0,
+        "entities_without_record": [],
+        "live_versions": 0,
+        "unjudged": 0,
+        "deprecated": 0,
+        "deprecated_without_help": [],
+        "contract_problems": 0,
+        "calls": None,
+    }
     card = scorecards.score(facts)
     assert (card.reached, card.possible) == (1, 5)
     assert {p.key for p in card.points if p.holds is None} == {

@@ -75,8 +75,20 @@ def test_what_a_decision_has_moved_is_kept_and_reported():
     assert ApiVersion.objects.get(api__slug="price-api", label="v3").state == "published"
 
 
-@pytest.mark.parametrize("document", [None, [], "x", {}, {"blueprint": 2}, {"blueprint": 1, "apis": "x"}, {"blueprint": 1, "apis": [1]},
-                                      {"blueprint": 1, "apis": [{"slug": []}]}, {"blueprint": 1, "systems": [{"key": "a", "endpoints": {"moon": 1}}]}])  # fmt: skip
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        "x",
+        {},
+        {"blueprint": 2},
+        {"blueprint": 1, "apis": "x"},
+        {"blueprint": 1, "apis": [1]},
+        {"blueprint": 1, "apis": [{"slug": []}]},
+        {"blueprint": 1, "systems": [{"key": "a", "endpoints": {"moon": 1}}]},
+    ],
+)
 def test_what_is_no_blueprint_is_refused(document):
     with pytest.raises(Invalid):
         estate.apply(document, actor=None)

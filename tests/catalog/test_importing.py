@@ -66,15 +66,18 @@ def folder(tmp_path: Path, **files: str) -> list[Source]:
     return importing.read_sources(tmp_path)
 
 
-@pytest.mark.parametrize(("path", "slug", "label"), [
-    ("adyen/checkout-v71.json", "adyen-checkout", "v71"),
-    ("klaviyo/stable-2023-10-15.json", "klaviyo", "2023-10-15"),
-    ("talon-one/openapi-v25.17.0.yaml", "talon-one", "v25.17.0"),
-    ("sap/edmx/API_PRODUCT_SRV.a.edmx", "sap-edmx-api-product-srv", "a"),
-    ("sap/API_OUTBOUND_DELIVERY_SRV_0002.json", "sap-api-outbound-delivery-srv", "0002"),
-    ("orders.yaml", "orders", ""),
-    ("openapi.yaml", "openapi", ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "slug", "label"),
+    [
+        ("adyen/checkout-v71.json", "adyen-checkout", "v71"),
+        ("klaviyo/stable-2023-10-15.json", "klaviyo", "2023-10-15"),
+        ("talon-one/openapi-v25.17.0.yaml", "talon-one", "v25.17.0"),
+        ("sap/edmx/API_PRODUCT_SRV.a.edmx", "sap-edmx-api-product-srv", "a"),
+        ("sap/API_OUTBOUND_DELIVERY_SRV_0002.json", "sap-api-outbound-delivery-srv", "0002"),
+        ("orders.yaml", "orders", ""),
+        ("openapi.yaml", "openapi", ""),
+    ],
+)
 def test_a_path_names_the_api_and_the_version(path, slug, label):
     assert names_from_path(path)[:2] == (slug, label)
 
@@ -127,7 +130,9 @@ class TestImport:
 
     def test_a_csv_names_owners_and_contracts_and_says_what_it_did_not_understand(self, tmp_path):
         table = "slug;name;owner_team;domain;tier;contract;label;colour\norders;Orders;pricing;price;1;orders.json;v1;red\nbasket;Basket;nobody;;9;;;\n;;;;;;;\n"
-        run = importing.run(folder(tmp_path, apis_dot_csv=table, orders_dot_json=OPENAPI % (1, 1)), actor=None, source="csv")
+        run = importing.run(
+            folder(tmp_path, apis_dot_csv=table, orders_dot_json=OPENAPI % (1, 1)), actor=None, source="csv"
+        )
         first, second, third = run.rows.all()
         assert (first.outcome, first.reference) == ("created", "orders@v1")
         assert "colour" in first.message
@@ -161,7 +166,12 @@ class TestImport:
     def test_a_data_contract_becomes_a_schema_that_can_be_compared(self):
         run = importing.run([Source("sales.odcs.yaml", ODCS.encode())], actor=None, source="o")
         facts = versions.by_reference("daily-sales@1.1.0")
-        assert (facts.style, facts.data_class, facts.domain_key, facts.state) == ("file", "personal", "price", "published")
+        assert (facts.style, facts.data_class, facts.domain_key, facts.state) == (
+            "file",
+            "personal",
+            "price",
+            "published",
+        )
         document = contracts.document(facts.contract_digest)
         assert "sale" in document.schemas
         assert contracts.original(facts.contract_digest)[0] == ODCS.encode()
@@ -170,9 +180,20 @@ class TestImport:
         importing.run([Source("sales.odcs.yaml", changed.encode())], actor=None, source="o")
         assert versions.by_reference("daily-sales@1.2.0") is not None
 
-    @pytest.mark.parametrize("text", ["kind: API", "a: &a [1]\nb: *a\n# backstage.io/", "\x00", "kind: API\nmetadata: {name: '!!!'}\n# backstage.io/",
-                                      "kind: API\nmetadata: []\n# backstage.io/", "kind: 5\n# backstage.io/", "kind: DataContract\napiVersion: v9",
-                                      "kind: DataContract\napiVersion: v3.0.0\nname: x", "- 1\n# backstage.io/"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "kind: API",
+            "a: &a [1]\nb: *a\n# backstage.io/",
+            "\x00",
+            "kind: API\nmetadata: {name: '!!!'}\n# backstage.io/",
+            "kind: API\nmetadata: []\n# backstage.io/",
+            "kind: 5\n# backstage.io/",
+            "kind: DataContract\napiVersion: v9",
+            "kind: DataContract\napiVersion: v3.0.0\nname: x",
+            "- 1\n# backstage.io/",
+        ],
+    )
     def test_junk_is_a_row_of_the_report_and_never_an_error(self, text):
         run = importing.run([Source("catalog-info.yaml", text.encode())], actor=None, source="junk")
         assert run.rows.get().outcome == "refused"

@@ -55,8 +55,12 @@ def test_a_plan_names_a_published_version_and_a_day_to_come(moves_to, days):
 def test_a_dated_migration_unblocks_a_retirement_on_its_day_unless_calls_say_otherwise():
     facts = versions.by_reference("price-api@v2")
     now = clock.now()
-    publication.deprecate(facts.id, sunset_at=now + timedelta(days=400), successor=None, guide="", approval_id=2, actor=None)
-    subscriptions.plan_move(use().pk, actor=make.person("stan"), moves_to="", moves_on=(now + timedelta(days=410)).date())
+    publication.deprecate(
+        facts.id, sunset_at=now + timedelta(days=400), successor=None, guide="", approval_id=2, actor=None
+    )
+    subscriptions.plan_move(
+        use().pk, actor=make.person("stan"), moves_to="", moves_on=(now + timedelta(days=410)).date()
+    )
     with clock.frozen(now + timedelta(days=405)), pytest.raises(Conflict):
         publication.retire(facts.id, approval_id=3, actor=None)
     with clock.frozen(now + timedelta(days=412)):

@@ -64,8 +64,18 @@ def test_a_page_costs_a_fixed_number_of_statements_however_long_its_list_is():
     few = {url: statements(url) for url in MOST}
     document = make.blueprint()
     for n in range(12):
-        document["apis"].append({"slug": f"more-{n}", "name": f"More price {n}", "purpose": "price", "owner_team": "pricing", "tier": 1, "layer": "process",
-                                 "system": "erp", "versions": [{"label": "v1", "contract": "loyalty-v1.yaml", "state": "published"}]})  # fmt: skip
+        document["apis"].append(
+            {
+                "slug": f"more-{n}",
+                "name": f"More price {n}",
+                "purpose": "price",
+                "owner_team": "pricing",
+                "tier": 1,
+                "layer": "process",
+                "system": "erp",
+                "versions": [{"label": "v1", "contract": "loyalty-v1.yaml", "state": "published"}],
+            }
+        )
         document["applications"].append({"key": f"app-{n}", "name": f"App {n}", "team": "pricing"})
         document["subscriptions"].append(
             {"application": f"app-{n}", "version": "price-api@v2", "environment": "production", "from": "2026-01-01"}
@@ -129,7 +139,9 @@ def test_the_overview_measures_promises_and_says_unknown_where_nothing_was_repor
 def test_an_api_is_registered_from_a_file_in_two_steps_without_script():
     piet = make.client("piet")
     contract = make.contract("loyalty-v1.yaml").replace(b"Loyalty points", b"Vouchers")
-    answer = piet.post("/catalog/register/", {"step": "read", "contract": SimpleUploadedFile("vouchers.yaml", contract)})
+    answer = piet.post(
+        "/catalog/register/", {"step": "read", "contract": SimpleUploadedFile("vouchers.yaml", contract)}
+    )
     assert answer.status_code == 200
     assert answer.context["proposal"].title == "Vouchers"
     upload = ContractUpload.objects.get()
@@ -146,7 +158,9 @@ def test_an_api_is_registered_from_a_file_in_two_steps_without_script():
     assert refused.status_code == 422
     assert "Choose who answers for it" in refused.content.decode()
     assert not Api.objects.filter(slug="vouchers").exists()
-    saved = piet.post("/catalog/register/", form | {"owner_team": "pricing", "tier": "1", "how_loyalty-account": "command"})
+    saved = piet.post(
+        "/catalog/register/", form | {"owner_team": "pricing", "tier": "1", "how_loyalty-account": "command"}
+    )
     assert saved.url == "/catalog/apis/vouchers/"
     assert Api.objects.get(slug="vouchers").entity_uses.get().access == "command"
     assert make.client("lea").post("/catalog/register/", form).status_code == 404
@@ -285,8 +299,17 @@ _PARAMETERS = [
     "environment",
     "at",
 ]
-_PATHS = [p.partition("?")[0] for p in PAGES] + ["/api/v1/apis", "/api/v1/search", "/api/v1/systems-of-record", "/api/v1/dependencies", "/api/v1/subscriptions",
-          "/.well-known/api-catalog", "/catalog/changes.atom", "/api/v1/apis/price-api/versions/v2/comparison", "/api/v1/apis/price-api/versions/v2/consumers"]  # fmt: skip
+_PATHS = [p.partition("?")[0] for p in PAGES] + [
+    "/api/v1/apis",
+    "/api/v1/search",
+    "/api/v1/systems-of-record",
+    "/api/v1/dependencies",
+    "/api/v1/subscriptions",
+    "/.well-known/api-catalog",
+    "/catalog/changes.atom",
+    "/api/v1/apis/price-api/versions/v2/comparison",
+    "/api/v1/apis/price-api/versions/v2/consumers",
+]
 
 
 @pytest.mark.thorough
@@ -296,10 +319,38 @@ def test_no_query_string_ever_makes_an_error_of_ours(path, junk):
     assert make.client("stan").get(path, junk).status_code < 500
 
 
-_FORMS = ["/catalog/register/", "/catalog/searches/", "/catalog/apis/price-api/edit/", "/catalog/apis/price-api/subscribe/", "/catalog/apis/price-api/versions/add/",
-          "/catalog/imports/", "/catalog/campaigns/begin/", "/catalog/applications/add/", "/catalog/applications/till/edit/"]  # fmt: skip
-_FIELDS = ["step", "upload", "text", "slug", "name", "label", "owner_team", "tier", "domain", "query", "forget", "application", "version", "environment", "valid_until",
-           "justification", "notes", "dry_run", "purpose"]  # fmt: skip
+_FORMS = [
+    "/catalog/register/",
+    "/catalog/searches/",
+    "/catalog/apis/price-api/edit/",
+    "/catalog/apis/price-api/subscribe/",
+    "/catalog/apis/price-api/versions/add/",
+    "/catalog/imports/",
+    "/catalog/campaigns/begin/",
+    "/catalog/applications/add/",
+    "/catalog/applications/till/edit/",
+]
+_FIELDS = [
+    "step",
+    "upload",
+    "text",
+    "slug",
+    "name",
+    "label",
+    "owner_team",
+    "tier",
+    "domain",
+    "query",
+    "forget",
+    "application",
+    "version",
+    "environment",
+    "valid_until",
+    "justification",
+    "notes",
+    "dry_run",
+    "purpose",
+]
 
 
 @pytest.mark.thorough

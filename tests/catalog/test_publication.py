@@ -31,7 +31,10 @@ def test_a_draft_is_published_for_exactly_the_approved_contract():
     assert (done.state, done.approval_id) == ("published", 9)
     assert done.published_at is not None
     assert list(AuditEntry.objects.filter(subject_id="price-api@v3").order_by("id").values_list("verb", flat=True)) == [
-        "catalog.version_declared", "catalog.version_submitted", "catalog.version_published"]  # fmt: skip
+        "catalog.version_declared",
+        "catalog.version_submitted",
+        "catalog.version_published",
+    ]
     assert OutboxEvent.objects.filter(topic="catalog.version_published", key="price-api@v3").exists()
 
 
@@ -66,7 +69,9 @@ def test_deprecation_keeps_the_notice_of_the_tier_and_a_sunset_is_a_promise():
     facts = versions.by_reference("price-api@v2")
     now = clock.now()
     with pytest.raises(Invalid) as caught:
-        publication.deprecate(facts.id, sunset_at=now + timedelta(days=30), successor=None, guide="", approval_id=2, actor=None)
+        publication.deprecate(
+            facts.id, sunset_at=now + timedelta(days=30), successor=None, guide="", approval_id=2, actor=None
+        )
     assert caught.value.code == "version.notice_too_short"
     done = publication.deprecate(
         facts.id,
@@ -78,7 +83,9 @@ def test_deprecation_keeps_the_notice_of_the_tier_and_a_sunset_is_a_promise():
     )
     assert (done.state, done.successor_reference) == ("deprecated", "price-api@v3")
     with pytest.raises(Conflict) as caught:
-        publication.deprecate(facts.id, sunset_at=now + timedelta(days=300), successor=None, guide="", approval_id=3, actor=None)
+        publication.deprecate(
+            facts.id, sunset_at=now + timedelta(days=300), successor=None, guide="", approval_id=3, actor=None
+        )
     assert caught.value.code == "version.sunset_earlier"
     said = headers.headers_of(versions.facts(facts.id))
     assert said["Deprecation"] == f"@{int(done.deprecated_at.timestamp())}"
@@ -89,7 +96,9 @@ def test_deprecation_keeps_the_notice_of_the_tier_and_a_sunset_is_a_promise():
 def test_a_version_with_consumers_does_not_retire_before_they_have_gone():
     facts = versions.by_reference("price-api@v2")
     now = clock.now()
-    publication.deprecate(facts.id, sunset_at=now + timedelta(days=400), successor=None, guide="", approval_id=2, actor=None)
+    publication.deprecate(
+        facts.id, sunset_at=now + timedelta(days=400), successor=None, guide="", approval_id=2, actor=None
+    )
     with pytest.raises(Conflict) as caught:
         publication.retire(facts.id, approval_id=3, actor=None)
     assert caught.value.code == "version.before_sunset"

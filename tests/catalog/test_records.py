@@ -28,7 +28,9 @@ def boundary(
     def at(day: int | None) -> datetime | None:
         return None if day is None else datetime(2026, 1, day, tzinfo=UTC)
 
-    return BoundaryFacts(0, "price", group, scope, SystemFacts(system, system, "", "", "", "", None), at(begin), at(end))
+    return BoundaryFacts(
+        0, "price", group, scope, SystemFacts(system, system, "", "", "", "", None), at(begin), at(end)
+    )
 
 
 KNOWN = (("base", "offer"), (), ("islands", "mainland"), ("online", "store"))
@@ -46,8 +48,16 @@ KNOWN = (("base", "offer"), (), ("islands", "mainland"), ("online", "store"))
         ([boundary("a", "base"), boundary("b", "offer")], (None, None, None, None), None),
         ([boundary("a", region="islands")], (None, None, None, None), None),
         ([boundary("a", region="islands"), boundary("a", region="mainland")], (None, None, None, None), "a"),
-        ([boundary("a", region="islands"), boundary("a", region="mainland", channel="store")], (None, None, None, None), None),
-        ([boundary("a", region="islands"), boundary("a", region="mainland", channel="store")], (None, None, None, "store"), "a"),
+        (
+            [boundary("a", region="islands"), boundary("a", region="mainland", channel="store")],
+            (None, None, None, None),
+            None,
+        ),
+        (
+            [boundary("a", region="islands"), boundary("a", region="mainland", channel="store")],
+            (None, None, None, "store"),
+            "a",
+        ),
     ],
 )
 def test_a_system_is_right_only_when_it_covers_everything_that_was_asked(found, asked, answer):
@@ -67,9 +77,12 @@ def test_the_question_answers_unknown_where_two_share_it_or_nobody_has_it():
 
 
 _PLACES = st.tuples(
-    st.sampled_from([None, "base", "offer"]), st.sampled_from([None, "islands", "mainland"]), st.sampled_from([None, "store"]),
-    st.sampled_from([None, 1, 5, 9]), st.sampled_from([None, 5, 9, 20]),
-).filter(lambda p: p[3] is None or p[4] is None or p[3] < p[4])  # fmt: skip
+    st.sampled_from([None, "base", "offer"]),
+    st.sampled_from([None, "islands", "mainland"]),
+    st.sampled_from([None, "store"]),
+    st.sampled_from([None, 1, 5, 9]),
+    st.sampled_from([None, 5, 9, 20]),
+).filter(lambda p: p[3] is None or p[4] is None or p[3] < p[4])
 
 
 @pytest.mark.django_db
@@ -86,10 +99,17 @@ def test_the_database_refuses_exactly_what_the_rule_calls_an_overlap(first, seco
 
         def write(place):
             group, region, channel, begin, end = place
-            made = boundary("erp", group, begin, end, **{k: v for k, v in (("region", region), ("channel", channel)) if v})
+            made = boundary(
+                "erp", group, begin, end, **{k: v for k, v in (("region", region), ("channel", channel)) if v}
+            )
             Boundary.objects.create(
-                entity=entity, attribute_group=groups.get(group), region=places.get(region), channel=places.get(channel), system=erp,
-                valid=TimestamptzRange(made.valid_from, made.valid_until, "[)"))  # fmt: skip
+                entity=entity,
+                attribute_group=groups.get(group),
+                region=places.get(region),
+                channel=places.get(channel),
+                system=erp,
+                valid=TimestamptzRange(made.valid_from, made.valid_until, "[)"),
+            )
             return made
 
         one = write(first)
@@ -100,7 +120,9 @@ def test_the_database_refuses_exactly_what_the_rule_calls_an_overlap(first, seco
         except IntegrityError:
             accepted = False
             group, region, channel, begin, end = second
-            two = boundary("erp", group, begin, end, **{k: v for k, v in (("region", region), ("channel", channel)) if v})
+            two = boundary(
+                "erp", group, begin, end, **{k: v for k, v in (("region", region), ("channel", channel)) if v}
+            )
         assert accepted is not records.overlaps(one, two)
         transaction.set_rollback(True)
 
@@ -130,8 +152,15 @@ def test_a_move_closes_what_was_in_force_and_is_in_the_ledger():
 def test_a_move_out_of_a_wider_boundary_divides_it():
     make.estate()
     begin = datetime(2027, 2, 1, tzinfo=UTC)
-    publication.move_boundary(entity="loyalty-account", attribute_group=None, scope={"channel": "store"}, system="pos",
-                              valid_from=begin, approval_id=5, actor=None)  # fmt: skip
+    publication.move_boundary(
+        entity="loyalty-account",
+        attribute_group=None,
+        scope={"channel": "store"},
+        system="pos",
+        valid_from=begin,
+        approval_id=5,
+        actor=None,
+    )
     assert boundaries.record_of("loyalty-account", None, {"channel": "store"}, begin).key == "pos"
     assert boundaries.record_of("loyalty-account", None, {"channel": "online"}, begin).key == "loyalty-engine"
     assert (
@@ -169,6 +198,13 @@ def test_what_is_left_of_a_divided_boundary_covers_the_rest_exactly_once(wide, p
 def test_a_move_to_something_unknown_names_everything_that_is_unknown():
     make.estate()
     with pytest.raises(Invalid) as caught:
-        publication.move_boundary(entity="price", attribute_group="colour", scope={"region": "moon"}, system="abacus",
-                                  valid_from=datetime(2027, 2, 1, tzinfo=UTC), approval_id=5, actor=None)  # fmt: skip
+        publication.move_boundary(
+            entity="price",
+            attribute_group="colour",
+            scope={"region": "moon"},
+            system="abacus",
+            valid_from=datetime(2027, 2, 1, tzinfo=UTC),
+            approval_id=5,
+            actor=None,
+        )
     assert {f["pointer"] for f in caught.value.findings} == {"/system", "/attribute_group", "/scope/region"}

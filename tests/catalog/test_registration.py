@@ -36,7 +36,12 @@ def register(**more):
 
 def test_a_contract_says_what_it_is_and_what_is_missing():
     found = registration.propose(GIFT, file_name="gift-card.yaml", viewer=Viewer.of(make.person("piet")))
-    assert (found.title, found.slug, found.format, found.operation_count) == ("Gift card", "gift-card", "openapi-3.0", 1)
+    assert (found.title, found.slug, found.format, found.operation_count) == (
+        "Gift card",
+        "gift-card",
+        "openapi-3.0",
+        1,
+    )
     assert found.data_class == "cardholder"
     assert found.sensitive == ("cardNumber", "email")
     assert [(h.entity, h.access) for h in found.entities] == [("tender", "authoritative_read")]
@@ -91,7 +96,8 @@ def test_a_taken_short_name_is_a_conflict_that_points_to_the_field():
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"   ", b"hello", b"[1, 2]", b"{", b"\xff\xfe\x00", b"<a/>", b'{"openapi": "3.0.0", "openapi": "3.1.0"}']
+    "content",
+    [b"", b"   ", b"hello", b"[1, 2]", b"{", b"\xff\xfe\x00", b"<a/>", b'{"openapi": "3.0.0", "openapi": "3.1.0"}'],
 )
 def test_what_is_no_contract_is_refused_with_a_code_and_nothing_is_kept(content):
     before = Contract.objects.count()
@@ -103,7 +109,9 @@ def test_what_is_no_contract_is_refused_with_a_code_and_nothing_is_kept(content)
 
 def test_the_same_contract_is_not_a_second_version():
     with pytest.raises(Conflict) as caught:
-        registration.add_version(actor=make.person("piet"), slug="price-api", content=make.contract("price-v2.yaml"), label="v9")
+        registration.add_version(
+            actor=make.person("piet"), slug="price-api", content=make.contract("price-v2.yaml"), label="v9"
+        )
     assert caught.value.data["reference"] == "price-api@v2"
 
 

@@ -54,7 +54,11 @@ def test_every_operation_keeps_to_the_schema_and_never_fails():
     for operation in operations:
 
         @settings(
-            max_examples=EXAMPLES, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
         )
         @given(case=operation.as_strategy())
         def attempt(case: Any) -> None:
@@ -84,5 +88,10 @@ def _send(client: Any, case: Any, headers: dict[str, str] | None = None) -> Any:
         headers=headers or {},
     )
     return Response(
-        status_code=found.status_code, headers={name.lower(): [value] for name, value in found.headers.items()}, content=found.content,
-        request=requests.Request(case.method, f"http://testserver{case.formatted_path}").prepare(), elapsed=0.0, verify=False)  # fmt: skip
+        status_code=found.status_code,
+        headers={name.lower(): [value] for name, value in found.headers.items()},
+        content=found.content,
+        request=requests.Request(case.method, f"http://testserver{case.formatted_path}").prepare(),
+        elapsed=0.0,
+        verify=False,
+    )

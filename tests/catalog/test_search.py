@@ -30,14 +30,16 @@ def slugs(q: str = "", *, viewer: Viewer = SYSTEM, **chosen: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize(
-    "q", ["price", "Price API", "prices", "pri", "price-api", "getPrice", "sku", "currency", "pricing team", "moment store"]
+    "q",
+    ["price", "Price API", "prices", "pri", "price-api", "getPrice", "sku", "currency", "pricing team", "moment store"],
 )
 def test_names_purposes_operations_fields_and_owners_are_found(q):
     assert "price-api" in slugs(q)
 
 
 @pytest.mark.parametrize(
-    ("q", "found"), [("loyalti", "loyalty-api"), ("redemtion", "loyalty-api"), ("pirce", "price-api"), ("balnce", "loyalty-api")]
+    ("q", "found"),
+    [("loyalti", "loyalty-api"), ("redemtion", "loyalty-api"), ("pirce", "price-api"), ("balnce", "loyalty-api")],
 )
 def test_small_typing_errors_do_not_matter(q, found):
     assert found in slugs(q)
@@ -69,7 +71,9 @@ def test_facets_count_what_the_other_facets_leave():
     assert dict(found.facets["domain"]) == {"price": 1, "loyalty": 1, "none": 1}
     assert dict(found.facets["data"]) == {"internal": 1}
     assert dict(found.facets["state"]) == {"published": 1, "retired": 1}
-    both = search.browse(Criteria(chosen={"domain": ("price", "loyalty"), "layer": ("process",), "tier": ("0",)}), viewer=SYSTEM)
+    both = search.browse(
+        Criteria(chosen={"domain": ("price", "loyalty"), "layer": ("process",), "tier": ("0",)}), viewer=SYSTEM
+    )
     assert both.total == 2
     assert dict(both.facets["layer"]) == {"process": 2}
     assert slugs(tier=("none",)) == []
@@ -77,8 +81,16 @@ def test_facets_count_what_the_other_facets_leave():
 
 
 def test_every_facet_chosen_at_once_still_counts():
-    chosen = {"domain": ("price",), "state": ("published",), "layer": ("process",), "style": ("rest",), "tier": ("0",), "data": ("internal",),
-              "system": ("price-engine",), "team": ("pricing",)}  # fmt: skip
+    chosen = {
+        "domain": ("price",),
+        "state": ("published",),
+        "layer": ("process",),
+        "style": ("rest",),
+        "tier": ("0",),
+        "data": ("internal",),
+        "system": ("price-engine",),
+        "team": ("pricing",),
+    }
     found = search.browse(Criteria(q="price", chosen=chosen), viewer=SYSTEM)
     assert (found.total, len(found.rows)) == (1, 1)
     assert all(dict(found.facets[name]).get(values[0]) == 1 for name, values in chosen.items())
@@ -115,13 +127,40 @@ def _with_older_versions(*, field: str, where: str) -> None:
     """Three published versions of one more API; only the named one has the field."""
     labels = ("v1", "v2", "v3")
     sources = [
-        Source(f"shop/basket-{label}.json", json.dumps({
-            "openapi": "3.1.0", "info": {"title": "Shop basket", "version": label}, "paths": {"/basket": {"get": {"responses": {"200": {
-                "description": "ok", "content": {"application/json": {"schema": {"type": "object", "properties": {
-                    "amount": {"type": "number"}, f"n{label}": {"type": "string"}, **({field: {"type": "string"}} if label == where else {})}}}}}}}}},
-        }).encode())
+        Source(
+            f"shop/basket-{label}.json",
+            json.dumps(
+                {
+                    "openapi": "3.1.0",
+                    "info": {"title": "Shop basket", "version": label},
+                    "paths": {
+                        "/basket": {
+                            "get": {
+                                "responses": {
+                                    "200": {
+                                        "description": "ok",
+                                        "content": {
+                                            "application/json": {
+                                                "schema": {
+                                                    "type": "object",
+                                                    "properties": {
+                                                        "amount": {"type": "number"},
+                                                        f"n{label}": {"type": "string"},
+                                                        **({field: {"type": "string"}} if label == where else {}),
+                                                    },
+                                                }
+                                            }
+                                        },
+                                    }
+                                }
+                            }
+                        }
+                    },
+                }
+            ).encode(),
+        )
         for label in labels
-    ]  # fmt: skip
+    ]
     importing.run(sources, actor=None, source="test")
 
 
@@ -155,8 +194,14 @@ _TEXT = st.text(max_size=30)
 
 
 @settings(max_examples=80, deadline=None)
-@given(q=_TEXT, sort=st.sampled_from(["", "best", "used", "newest", "name"]), page=st.integers(1, 99999),
-       chosen=st.dictionaries(st.sampled_from(["domain", "state", "tier", "team"]), st.lists(_TEXT, max_size=3), max_size=3))  # fmt: skip
+@given(
+    q=_TEXT,
+    sort=st.sampled_from(["", "best", "used", "newest", "name"]),
+    page=st.integers(1, 99999),
+    chosen=st.dictionaries(
+        st.sampled_from(["domain", "state", "tier", "team"]), st.lists(_TEXT, max_size=3), max_size=3
+    ),
+)
 def test_the_address_holds_the_whole_state(q, sort, page, chosen):
     from urllib.parse import parse_qs
 

@@ -25,16 +25,28 @@ def table(simulated: simulation.Report, real: Total) -> str:
     right = {kind: real.counts[kind] for kind in Verdict.KINDS}
     rows = [
         ("", "schedules", "messages", *("lost", "twice", "out of order", "unauthorised", "unknown left"), "minutes"),
-        ("simulation", simulated.schedules, simulated.counts["messages"], *left.values(), round(simulated.seconds / 60, 1)),
+        (
+            "simulation",
+            simulated.schedules,
+            simulated.counts["messages"],
+            *left.values(),
+            round(simulated.seconds / 60, 1),
+        ),
         ("real processes", real.rounds, real.messages, *right.values(), round(real.seconds / 60, 1)),
-        ("together", simulated.schedules + real.rounds, simulated.counts["messages"] + real.messages,
-         *(left[kind] + right[kind] for kind in Verdict.KINDS), round((simulated.seconds + real.seconds) / 60, 1)),
-    ]  # fmt: skip
+        (
+            "together",
+            simulated.schedules + real.rounds,
+            simulated.counts["messages"] + real.messages,
+            *(left[kind] + right[kind] for kind in Verdict.KINDS),
+            round((simulated.seconds + real.seconds) / 60, 1),
+        ),
+    ]
     cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if not n else cell.rjust(width) for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if not n else cell.rjust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in cells
     )
@@ -52,7 +64,9 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     simulated = simulation.simulate_many(given.seed, given.schedules, jobs=given.jobs, apart=True)
     print(json.dumps(simulated.facts(given.seed)), flush=True)
-    (folder / "simulation.json").write_text(json.dumps(simulated.facts(given.seed) | {"found": simulated.found}, indent=1))
+    (folder / "simulation.json").write_text(
+        json.dumps(simulated.facts(given.seed) | {"found": simulated.found}, indent=1)
+    )
     real = attack(folder, Options(), minutes=given.minutes, first=given.seed)
     summary = {"simulation": simulated.facts(given.seed), "real": real.facts()}
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))

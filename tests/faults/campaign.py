@@ -53,8 +53,12 @@ class Campaign:
                 self.people.sql(f"alter table {table} disable trigger {trigger}")
         return self
 
-    def round(self, seed: int, *, blind: bool, progress: Progress | None = None, share: Callable[[], float] = float) -> Verdict:
-        made = Round(self.installation, self.people, self.options, seed, blind, self.own, progress=progress, share=share)
+    def round(
+        self, seed: int, *, blind: bool, progress: Progress | None = None, share: Callable[[], float] = float
+    ) -> Verdict:
+        made = Round(
+            self.installation, self.people, self.options, seed, blind, self.own, progress=progress, share=share
+        )
         return made.run()
 
     def stop(self) -> None:
@@ -86,9 +90,14 @@ class Total:
 
     def facts(self) -> dict[str, Any]:
         return {
-            "rounds": self.rounds, "seeds": [self.first, self.first + self.rounds - 1], "messages": self.messages, "effects": self.effects,
-            "seconds": round(self.seconds), **{kind: self.counts[kind] for kind in Verdict.KINDS}, "injected": dict(sorted(self.injected.items())),
-        }  # fmt: skip
+            "rounds": self.rounds,
+            "seeds": [self.first, self.first + self.rounds - 1],
+            "messages": self.messages,
+            "effects": self.effects,
+            "seconds": round(self.seconds),
+            **{kind: self.counts[kind] for kind in Verdict.KINDS},
+            "injected": dict(sorted(self.injected.items())),
+        }
 
 
 def report(seed: int, blind: bool, verdict: Verdict) -> str:
@@ -152,13 +161,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=35.0, help="begin rounds until so much time has passed")
     parser.add_argument("--seed", type=int, default=1, help="the first round's seed")
-    parser.add_argument("--batches", type=int, default=150, help="batches of each till and round (10 sales and 4 prices each)")
+    parser.add_argument(
+        "--batches", type=int, default=150, help="batches of each till and round (10 sales and 4 prices each)"
+    )
     parser.add_argument("--pause", type=float, default=0.15, help="seconds between two batches of a till")
     parser.add_argument("--plant", choices=sorted(WHAT), help="put a known bug in; it must be found")
     parser.add_argument("--calm", action="store_true", help="the same load without any fault")
     parser.add_argument("--vendor", choices=("blind", "keyed", "both"), default="both")
     parser.add_argument(
-        "--subject", choices=("tillgate", "celery"), default="tillgate", help="celery: plain Celery and Redis, for comparison"
+        "--subject",
+        choices=("tillgate", "celery"),
+        default="tillgate",
+        help="celery: plain Celery and Redis, for comparison",
     )
     parser.add_argument("--keep", type=Path, help="the folder for journals, logs and history")
     given = parser.parse_args()

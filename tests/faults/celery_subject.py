@@ -92,11 +92,31 @@ def _wait_until(condition: Callable[[], bool], *, seconds: float) -> None:
 
 
 def _worker() -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "celery", "-A", "tests.faults.celery_app", "worker", "-c", "2", "-l", "critical", "-Q", "plain",
-               "--without-gossip", "--without-mingle", "--without-heartbeat"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "tests.faults.celery_app",
+        "worker",
+        "-c",
+        "2",
+        "-l",
+        "critical",
+        "-Q",
+        "plain",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+    ]
     return subprocess.Popen(
-        command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent(signal.SIGKILL)
-    )  # fmt: skip
+        command,
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=die_with_parent(signal.SIGKILL),
+    )
 
 
 def _drain(effects: Path) -> int:

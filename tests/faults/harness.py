@@ -127,8 +127,13 @@ class Processes:
         self._pending: dict[str, Process] = {}
         self._err = self.log.open("ab")
         self.runner = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.runner"], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._err
-        )  # fmt: skip
+            [sys.executable, "-m", "tests.faults.runner"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._err,
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         said = self._events.get(timeout=120)
@@ -142,7 +147,9 @@ class Processes:
             self._events.put(json.loads(line))
         self._events.put({"runner": "gone"})
 
-    def spawn(self, slot: str, kind: str, *, fault: str | None = None, plant: str | None = None, **arguments: Any) -> Process:
+    def spawn(
+        self, slot: str, kind: str, *, fault: str | None = None, plant: str | None = None, **arguments: Any
+    ) -> Process:
         """Start a process and wait until it has its number."""
         made = Process(slot, kind, fault=fault)
         self._pending[slot] = made
@@ -221,7 +228,9 @@ class Vendors:
         """A fresh sandbox with empty journals."""
         if self.sandbox is not None:
             self.sandbox.stop()
-        self.sandbox = Sandbox(state=self.folder / name, ports={"erp": 0, "stores": 0}, seed=self.seed, stores=2).start()
+        self.sandbox = Sandbox(
+            state=self.folder / name, ports={"erp": 0, "stores": 0}, seed=self.seed, stores=2
+        ).start()
         self.erp.upstream = ("127.0.0.1", self.sandbox.ports["erp"])
         self.stores.upstream = ("127.0.0.1", self.sandbox.ports["stores"])
         for proxy in (self.erp, self.stores):
@@ -238,10 +247,13 @@ class Vendors:
 
     def environment(self) -> dict[str, str]:
         return {
-            "SANDBOX_ERP_URL": f"http://127.0.0.1:{self.erp.port}", "SANDBOX_STORES_URL": f"http://127.0.0.1:{self.stores.port}",
-            "SANDBOX_LOYALTY_URL": "http://127.0.0.1:1", "SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox",
-            "SANDBOX_LOYALTY_CREDENTIALS": "sandbox", "TILLGATE_PLACE_POSLOG": "/nowhere",
-        }  # fmt: skip
+            "SANDBOX_ERP_URL": f"http://127.0.0.1:{self.erp.port}",
+            "SANDBOX_STORES_URL": f"http://127.0.0.1:{self.stores.port}",
+            "SANDBOX_LOYALTY_URL": "http://127.0.0.1:1",
+            "SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox",
+            "SANDBOX_LOYALTY_CREDENTIALS": "sandbox",
+            "TILLGATE_PLACE_POSLOG": "/nowhere",
+        }
 
 
 class Installation:
@@ -258,9 +270,11 @@ class Installation:
     def prepare_django(self) -> None:
         """Settings of this process; migrations on a server of our own."""
         os.environ |= {
-            "DATABASE_URL": at_port(self.servers.postgres_url, self.servers.admin.port), "REDIS_URL": at_port(self.servers.redis_url, self.servers.redis.port),
-            "DJANGO_SETTINGS_MODULE": "portal.settings", "STATE_DIR": str(self.folder / "state"),
-        }  # fmt: skip
+            "DATABASE_URL": at_port(self.servers.postgres_url, self.servers.admin.port),
+            "REDIS_URL": at_port(self.servers.redis_url, self.servers.redis.port),
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "STATE_DIR": str(self.folder / "state"),
+        }
         os.environ.setdefault("SECRET_KEY", "faults")
         subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=os.environ, check=True)
         import django
@@ -268,11 +282,16 @@ class Installation:
         django.setup()
 
     def start_processes(self, database_url: str | None = None) -> Processes:
-        environment = os.environ | self.vendors.environment() | {
-            "DATABASE_URL": at_port(database_url or self.servers.postgres_url, self.servers.postgres.port),
-            "REDIS_URL": at_port(self.servers.redis_url, self.servers.redis.port), "TILLGATE_LEASE_SECONDS": str(self.lease),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }  # fmt: skip
+        environment = (
+            os.environ
+            | self.vendors.environment()
+            | {
+                "DATABASE_URL": at_port(database_url or self.servers.postgres_url, self.servers.postgres.port),
+                "REDIS_URL": at_port(self.servers.redis_url, self.servers.redis.port),
+                "TILLGATE_LEASE_SECONDS": str(self.lease),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            }
+        )
         environment.setdefault("SECRET_KEY", "faults")
         self.processes = Processes(self.folder, environment)
         return self.processes
@@ -286,5 +305,7 @@ class Installation:
     def __enter__(self) -> Installation:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()

@@ -109,10 +109,19 @@ class Injections:
     def _vendor(self) -> None:
         vendors = self.installation.vendors
         proxy = self.random.choice((vendors.erp, vendors.stores))
-        faults, seconds = self.random.choice((
-            ({"cut_response": 0.4}, 2.0), ({"cut_middle": 0.4}, 2.0), ({"cut_request": 0.4}, 1.5), ({"blackhole": True}, 1.5), ({"refuse": True}, 1.5),
-            ({"latency": 0.2, "jitter": 0.2}, 2.0), ({"slice_bytes": 40}, 1.5), ({"cut_down": 700}, 1.5), ({"cut_up": 900}, 1.5),
-        ))  # fmt: skip
+        faults, seconds = self.random.choice(
+            (
+                ({"cut_response": 0.4}, 2.0),
+                ({"cut_middle": 0.4}, 2.0),
+                ({"cut_request": 0.4}, 1.5),
+                ({"blackhole": True}, 1.5),
+                ({"refuse": True}, 1.5),
+                ({"latency": 0.2, "jitter": 0.2}, 2.0),
+                ({"slice_bytes": 40}, 1.5),
+                ({"cut_down": 700}, 1.5),
+                ({"cut_up": 900}, 1.5),
+            )
+        )
         self.installation.history.note("vendor", **faults)
         proxy.set(**faults)
         if "refuse" in faults:
@@ -172,7 +181,10 @@ class Injections:
         else:
             import redis
 
-            with contextlib.suppress(redis.RedisError), redis.Redis.from_url(servers.redis_url, socket_timeout=1) as client:
+            with (
+                contextlib.suppress(redis.RedisError),
+                redis.Redis.from_url(servers.redis_url, socket_timeout=1) as client,
+            ):
                 if what == "flush":
                     client.flushall()
                 elif what == "pause":

@@ -45,7 +45,9 @@ def second(entry: Entry) -> float:
     return datetime.fromisoformat(entry.at).timestamp()
 
 
-def judge(plans: list[Plan], erp: list[Entry], stores: list[Entry], people: People, *, grace: float, rest: bool) -> Verdict:
+def judge(
+    plans: list[Plan], erp: list[Entry], stores: list[Entry], people: People, *, grace: float, rest: bool
+) -> Verdict:
     """`grace`: how long, in seconds, a call may still be under way after its permission has ended."""
     verdict = Verdict()
     seed = plans[0].seed
@@ -74,8 +76,9 @@ def _parked(people: People, seed: int) -> dict[tuple[str, str], list[tuple[str, 
              from runtime_parked q join runtime_subscription s on s.id = q.subscription_id
                   join runtime_message m on m.stream_id = s.stream_id and m.lane = q.lane and m.position = q.position
             where m.payload ->> 'id' like %s or m.payload ->> 'id' like %s order by q.position""",
-        f"{seed}/%", f"p{seed}-%",
-    ):  # fmt: skip
+        f"{seed}/%",
+        f"p{seed}-%",
+    ):
         found[target, identity].append((state, reason_class, reason, version))
     return found
 
@@ -126,7 +129,9 @@ def _prices(verdict: Verdict, plans: list[Plan], stores: list[Entry], waiting: d
                 if lost := set(range(1, last + 1)) - set(got):
                     verdict.add("lost", f"store {store} {item}@{sorted(lost)[:5]}: {parked[:2]}", len(lost))
                 if extra := set(got) - set(range(1, last + 1)):
-                    verdict.add("disorder", f"store {store} {item}@{sorted(extra)[:5]} overtook a refused one", len(extra))
+                    verdict.add(
+                        "disorder", f"store {store} {item}@{sorted(extra)[:5]} overtook a refused one", len(extra)
+                    )
                 _doubles(verdict, f"store {store} {item}@", Counter(got))
                 if backwards := sum(b < a for a, b in pairwise(got)):
                     verdict.add("disorder", f"store {store} {item}: {got}", backwards)
@@ -143,7 +148,9 @@ def _table(verdict: Verdict, plans: list[Plan], people: People, waiting: dict[An
     for plan in plans:
         for item, newest in plan.expected_prices().items():
             if rows.get(item) != newest:
-                verdict.add("lost", f"table {item}: {rows.get(item)} instead of {newest}, {waiting.get(('price-copy', item))}")
+                verdict.add(
+                    "lost", f"table {item}: {rows.get(item)} instead of {newest}, {waiting.get(('price-copy', item))}"
+                )
 
 
 def _grants(verdict: Verdict, people: People) -> None:
@@ -159,7 +166,9 @@ def _grants(verdict: Verdict, people: People) -> None:
             opened = [begin for begin, _ in people.permits.get(build or 0, []) if begin <= at]
             late.append(min(ended, at - max(opened)) if opened else ended)
         if build is not None and not people.permitted(build, at, before=0.2, after=0.5):
-            verdict.add("unauthorised", f"subscription {subscription} lane {lane} took work as build {build} at {at:.2f}")
+            verdict.add(
+                "unauthorised", f"subscription {subscription} lane {lane} took work as build {build} at {at:.2f}"
+            )
     late.sort()
     verdict.facts["grants"] = count
     verdict.facts["takeovers"] = len(late)
@@ -178,4 +187,7 @@ def _tiles(verdict: Verdict, people: People) -> None:
             where first <> before + 1 limit 5"""
     )
     for subscription, lane, before, first in bad:
-        verdict.add("lost" if first > before + 1 else "twice", f"evidence of {subscription}/{lane} goes from {before} to {first}")
+        verdict.add(
+            "lost" if first > before + 1 else "twice",
+            f"evidence of {subscription}/{lane} goes from {before} to {first}",
+        )

@@ -18,7 +18,9 @@ SALES, PRICES = "campaign-sales", "campaign-prices"
 STORES = ("1", "2")
 TABLE = "campaign_price"
 ONCE = 10_000  # items from this number on have one price in their life
-REFUSED_FROM = 4  # prices of every 17th item are refused from this version on: dead letters, and others waiting behind them
+REFUSED_FROM = (
+    4  # prices of every 17th item are refused from this version on: dead letters, and others waiting behind them
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +135,22 @@ def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = Tru
         {"to": "price", "from": "price", "type": "decimal", "scale": 2, "write": "text", "required": True},
         {"to": "currency", "from": "currency", "type": "string", "max_length": 3, "required": True},
     ]
-    store["mapping"] = {"mapping": "campaign-price", "version": "1", "fields": [*fields, {"to": "build", "constant": str(build)}]}
+    store["mapping"] = {
+        "mapping": "campaign-price",
+        "version": "1",
+        "fields": [*fields, {"to": "build", "constant": str(build)}],
+    }
     prices["targets"] = [store]
     if table:
-        prices["targets"].append({
-            "name": "price-copy", "system": store["system"], "table": {"name": TABLE, "key": ["id"]}, "idempotency": "N", "batch": batch,
-            "writes": store["writes"], "mapping": {"mapping": "campaign-copy", "version": "1", "fields": fields},
-        })  # fmt: skip
+        prices["targets"].append(
+            {
+                "name": "price-copy",
+                "system": store["system"],
+                "table": {"name": TABLE, "key": ["id"]},
+                "idempotency": "N",
+                "batch": batch,
+                "writes": store["writes"],
+                "mapping": {"mapping": "campaign-copy", "version": "1", "fields": fields},
+            }
+        )
     return {SALES: sales, PRICES: prices}

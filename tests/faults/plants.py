@@ -35,7 +35,9 @@ def _no_one_waits(messages: Any, waiting: set[str]) -> tuple[list[Any], list[Any
 
 def _outside(conn: Any, taken: Any, table: Any, mapper: Any, messages: Any, stops: Any, *, last: bool = False) -> None:
     """`database_target._apply` with the step committed before the effect."""
-    go, waiting = parking.split(messages, database_target.parked_keys(conn, taken, messages) | {stop.key for stop in stops})
+    go, waiting = parking.split(
+        messages, database_target.parked_keys(conn, taken, messages) | {stop.key for stop in stops}
+    )
     waiting = [m for m in waiting if m.position not in {stop.position for stop in stops}]
     mapped, refused, _ = parking.map_messages(go, mapper)
     rows = {message.key: (message.position, values) for message, values in mapped}
@@ -119,7 +121,10 @@ _STATEMENTS: dict[str, list[tuple[Any, str, Any, Any]]] = {  # the text, or alte
     "intent": [(claims, "_STEP", "intent = case when g.open then %(intent)s::bigint end", "intent = null::bigint")],
 }  # fmt: skip
 _PROCESSES: dict[str, list[tuple[Any, str, Any]]] = {
-    "sequence": [(append_module, "_lock", _lock_like_a_sequence), (append_module._Plan, "write", _write_without_counters)],
+    "sequence": [
+        (append_module, "_lock", _lock_like_a_sequence),
+        (append_module._Plan, "write", _write_without_counters),
+    ]
 }
 WITHOUT_TRIGGERS = {
     "gate": ("runtime_progress_token", "runtime_parked_token"),

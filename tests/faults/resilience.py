@@ -87,7 +87,10 @@ class _WithoutRedis(Round):
         super()._draw_all()
         now = time.monotonic()
         self.at = (time.time() + 15, time.time() + 30)
-        self.undo += [(now + 15, self.installation.servers.kill_redis), (now + 30, self.installation.servers.start_redis)]
+        self.undo += [
+            (now + 15, self.installation.servers.kill_redis),
+            (now + 30, self.installation.servers.start_redis),
+        ]
 
 
 def r3(seed: int, scale: float) -> dict[str, Any]:
@@ -105,8 +108,16 @@ def r3(seed: int, scale: float) -> dict[str, Any]:
         recovered = next((s for s, count in enumerate(seconds) if count >= 0.8 * normal), None)
         ratio = round(without / normal, 2) if normal else None
         ok = verdict.clean and ratio is not None and ratio >= 0.8 and recovered is not None and recovered < 5
-        return {"goal": "R3", "ok": ok, "normal_per_s": round(normal), "without_redis_per_s": round(without), "ratio": ratio, "recovered_after_s": recovered,
-                "pushed_until_s_after_return": round(last - back, 1), **verdict.counts()}  # fmt: skip
+        return {
+            "goal": "R3",
+            "ok": ok,
+            "normal_per_s": round(normal),
+            "without_redis_per_s": round(without),
+            "ratio": ratio,
+            "recovered_after_s": recovered,
+            "pushed_until_s_after_return": round(last - back, 1),
+            **verdict.counts(),
+        }
 
 
 def r4(seed: int, scale: float) -> dict[str, Any]:
@@ -114,8 +125,14 @@ def r4(seed: int, scale: float) -> dict[str, Any]:
     with campaign(options, seed) as made:
         verdict = made.round(seed, blind=True)
         p99 = verdict.facts.get("takeover_p99_s")
-        return {"goal": "R4", "ok": verdict.clean and p99 is not None and p99 <= 2.0, "lease_s": options.lease,
-                "kills": made.installation.history.counts.get("kill", 0), **verdict.counts(), **verdict.facts}  # fmt: skip
+        return {
+            "goal": "R4",
+            "ok": verdict.clean and p99 is not None and p99 <= 2.0,
+            "lease_s": options.lease,
+            "kills": made.installation.history.counts.get("kill", 0),
+            **verdict.counts(),
+            **verdict.facts,
+        }
 
 
 # -- R5 ----------------------------------------------------------------------------------------------------------------
@@ -142,13 +159,22 @@ def _closures(made: Campaign) -> dict[str, tuple[Callable[[], None], Callable[[]
         "frozen": (people.freeze, people.thaw),
         "approval expired": (sql(expired + "clock_timestamp() - interval '1 s'"), sql(expired + "null")),
         "digest differs": (sql("update governance_approval set digest = 'sha256:' || repeat('0', 64)"), people.deploy),
-        "past sunset": (sql(pins.format("sunset_at = clock_timestamp() - interval '1 s'")), sql(pins.format("sunset_at = null"))),
+        "past sunset": (
+            sql(pins.format("sunset_at = clock_timestamp() - interval '1 s'")),
+            sql(pins.format("sunset_at = null")),
+        ),
         "retired": (
             sql(pins.format("state = 'retired', retired_at = clock_timestamp()")),
             sql(pins.format("state = 'published', retired_at = null")),
         ),
-        "ended": (sql("update runtime_deployment set active = false, ended_at = clock_timestamp() where active"), people.deploy),
-        "closed": (sql("update runtime_subscription set open = false"), sql("update runtime_subscription set open = true")),
+        "ended": (
+            sql("update runtime_deployment set active = false, ended_at = clock_timestamp() where active"),
+            people.deploy,
+        ),
+        "closed": (
+            sql("update runtime_subscription set open = false"),
+            sql("update runtime_subscription set open = true"),
+        ),
         "breaker open": (
             sql(f"{vendors} breaker = 'open', open_until = {hour}"),
             sql(vendors + "breaker = 'closed', open_until = 'epoch'"),
@@ -210,8 +236,14 @@ def r5(seed: int, scale: float) -> dict[str, Any]:
                 if taken is not None:
                     release(conn, taken)
         count = sum(through.values())
-        return {"goal": "R5", "ok": count == 0 and controls == len(closures), "tries": -(-tries // len(closures)) * len(closures), "through": count,
-                "kinds_closed": list(closures), "claims_after_reopening": controls}  # fmt: skip
+        return {
+            "goal": "R5",
+            "ok": count == 0 and controls == len(closures),
+            "tries": -(-tries // len(closures)) * len(closures),
+            "through": count,
+            "kinds_closed": list(closures),
+            "claims_after_reopening": controls,
+        }
 
 
 # -- R6 ----------------------------------------------------------------------------------------------------------------
@@ -247,11 +279,12 @@ def _others(made: Campaign, options: Options, seed: int, *, poisoned: bool) -> _
     one.poison = {one.plans[0].sale(options.batches // 3, 3)} if poisoned else set()
     verdict = one.run()
     stored = {
-        ref: (at, (stream, lane, position)) for ref, at, stream, lane, position in sql(
+        ref: (at, (stream, lane, position))
+        for ref, at, stream, lane, position in sql(
             "select payload ->> 'id', extract(epoch from received_at)::float8, stream_id, lane, position from runtime_message where payload ->> 'id' like %s",
             f"{seed}/%",
         )
-    }  # fmt: skip
+    }
     aside = sql(
         """select s.stream_id, d.lane, d.first, d.last from runtime_delivery d join runtime_subscription s on s.id = d.subscription_id
             where d.outcome = 'aside' and d.at >= to_timestamp(%s)""",
@@ -306,14 +339,31 @@ def r6(seed: int, scale: float) -> dict[str, Any]:
     noise = [one.at(0.99) for one in without]
 
     def each(share: float) -> dict[str, list[float]]:
-        return {name: [round(one.at(share), 3) for one in rounds] for name, rounds in (("without", without), ("with", with_it))}
+        return {
+            name: [round(one.at(share), 3) for one in rounds]
+            for name, rounds in (("without", without), ("with", with_it))
+        }
 
-    return {"goal": "R6", "ok": not wrong and quarantined == PAIRS and ratio <= 1.1, "pairs": PAIRS, "p99_ratio": round(ratio, 2),
-            "p99_s_median_without_and_with": [round(m, 3) for m in medians], "p99_s": each(0.99), "p50_s": each(0.5), "max_s": each(1.0),
-            "p99_s_of_all_rounds_together": [round(one.at(0.99), 3) for one in pooled], "spread_of_p99_without": round((max(noise) - min(noise)) / medians[0], 2),
-            "others": [len(one.seconds) for one in pooled], "others_set_aside_with_it": sum(one.aside for one in with_it),
-            "share_set_aside": round(sum(one.aside for one in with_it) / len(pooled[1].seconds), 4), "workers_ended": [one.ended for one in with_it],
-            "workers_ended_without": [one.ended for one in without], "quarantined": quarantined, "letters": [one.letters for one in with_it], "wrong": wrong}  # fmt: skip
+    return {
+        "goal": "R6",
+        "ok": not wrong and quarantined == PAIRS and ratio <= 1.1,
+        "pairs": PAIRS,
+        "p99_ratio": round(ratio, 2),
+        "p99_s_median_without_and_with": [round(m, 3) for m in medians],
+        "p99_s": each(0.99),
+        "p50_s": each(0.5),
+        "max_s": each(1.0),
+        "p99_s_of_all_rounds_together": [round(one.at(0.99), 3) for one in pooled],
+        "spread_of_p99_without": round((max(noise) - min(noise)) / medians[0], 2),
+        "others": [len(one.seconds) for one in pooled],
+        "others_set_aside_with_it": sum(one.aside for one in with_it),
+        "share_set_aside": round(sum(one.aside for one in with_it) / len(pooled[1].seconds), 4),
+        "workers_ended": [one.ended for one in with_it],
+        "workers_ended_without": [one.ended for one in without],
+        "quarantined": quarantined,
+        "letters": [one.letters for one in with_it],
+        "wrong": wrong,
+    }
 
 
 # -- R7 ----------------------------------------------------------------------------------------------------------------
@@ -360,7 +410,9 @@ def r7(seed: int, scale: float) -> dict[str, Any]:
         stored = time.perf_counter() - stored
         hashes, rates = [], []
         for number in range(2):
-            replay = replays.open_replay(subscription.pk, spans=spans, dry=True, pace=None, actor=None, reason=f"run {number}")
+            replay = replays.open_replay(
+                subscription.pk, spans=spans, dry=True, pace=None, actor=None, reason=f"run {number}"
+            )
             started = time.perf_counter()
             WorkLoop(collect=False, poll=0.05).run(until_idle=True)
             rates.append(count / (time.perf_counter() - started))
@@ -372,8 +424,17 @@ def r7(seed: int, scale: float) -> dict[str, Any]:
             hashes.append((hashlib.sha256(repr(rows).encode()).hexdigest(), covered))
         outside = len(_entries(made))
         same = hashes[0] == hashes[1] and hashes[0][1] == sum(last - first + 1 for first, last in spans.values())
-        return {"goal": "R7", "ok": same and not outside and min(rates) >= 5000, "messages": count, "same_state_hash": same, "hash": hashes[0][0][:16],
-                "effects_outside": outside, "replayed_per_s": [round(rate) for rate in rates], "processes": 1, "filled_in_s": round(stored, 1)}  # fmt: skip
+        return {
+            "goal": "R7",
+            "ok": same and not outside and min(rates) >= 5000,
+            "messages": count,
+            "same_state_hash": same,
+            "hash": hashes[0][0][:16],
+            "effects_outside": outside,
+            "replayed_per_s": [round(rate) for rate in rates],
+            "processes": 1,
+            "filled_in_s": round(stored, 1),
+        }
 
 
 RUNS: dict[str, Callable[[int, float], dict[str, Any]]] = {"r2": r2, "r3": r3, "r4": r4, "r5": r5, "r6": r6, "r7": r7}
@@ -390,9 +451,20 @@ def main() -> int:
         import subprocess
 
         return max(
-            subprocess.run([sys.executable, "-m", "tests.faults.resilience", name, "--seed", str(given.seed), "--scale", str(given.scale)]).returncode
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.faults.resilience",
+                    name,
+                    "--seed",
+                    str(given.seed),
+                    "--scale",
+                    str(given.scale),
+                ]
+            ).returncode
             for name in names
-        )  # fmt: skip
+        )
     result = RUNS[names[0]](given.seed, given.scale)
     print(json.dumps(result), flush=True)
     return 0 if result["ok"] else 1

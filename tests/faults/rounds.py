@@ -63,10 +63,15 @@ class Round(Injections):
             fault = f"{self.random.choice(TILL_POINTS)}:{self.random.randint(5, 40)}{how}"
         assert self.installation.processes is not None
         self.installation.processes.spawn(
-            f"till{plan.till}", "till", fault=fault, plant=self._plant(), early=self.options.plant == "early", pause=self.options.till_pause,
+            f"till{plan.till}",
+            "till",
+            fault=fault,
+            plant=self._plant(),
+            early=self.options.plant == "early",
+            pause=self.options.till_pause,
             acknowledged=str(self.installation.folder / f"acknowledged-{self.seed}-{plan.till}"),
             plan={"seed": plan.seed, "till": plan.till, "batches": plan.batches},
-        )  # fmt: skip
+        )
 
     def _plant(self) -> str | None:
         return None if self.options.plant in (None, "early") else self.options.plant
@@ -179,5 +184,6 @@ class Round(Injections):
         whole = self.options.batches * self.options.tills
         ended = self.installation.history.counts.get("ended", 0)
         self.progress.show(
-            self.share(), f"seed {self.seed} {'blind' if self.blind else 'keyed'} {done}/{whole} batches, {ended} processes ended"
+            self.share(),
+            f"seed {self.seed} {'blind' if self.blind else 'keyed'} {done}/{whole} batches, {ended} processes ended",
         )

@@ -144,7 +144,9 @@ class VendorServer:
             world.trace.append((world.now, actor.name, "ACT", item.key, item.document["v"]))
         self.journal.append(Effect(VENDOR, item.key, item.document["v"], release, world.now, late, actor.conn))
         if actor.asks_only:
-            world.verdict.unauthorised.append(f"{actor.name} sent {item.key}@{item.document['v']} though it may only ask")
+            world.verdict.unauthorised.append(
+                f"{actor.name} sent {item.key}@{item.document['v']} though it may only ask"
+            )
         elif actor.granted is None or actor.granted[0] != release:
             world.verdict.unauthorised.append(f"{actor.name} sent as release {release} with the grant {actor.granted}")
         return Answer("confirmed", f"V{len(self.journal)}")
@@ -192,7 +194,8 @@ class SimVendor:
         if world.random.random() < world.trouble * 0.4:
             return [Answer("unknown", detail="no answer to the question")] * len(items)
         answers = [
-            Answer("confirmed", "asked") if item.idempotency_key in world.vendor.known else Answer("unsent") for item in items
+            Answer("confirmed", "asked") if item.idempotency_key in world.vendor.known else Answer("unsent")
+            for item in items
         ]
         actor.step()
         return answers
@@ -209,7 +212,8 @@ class SimBinder:
 
     def table(self, taken: Any) -> DatabaseServing:
         return DatabaseServing(
-            Table(f"target {taken.subscription}", ("k",), ("k", "v")), lambda message: (message.key, self.map(message)["v"])
+            Table(f"target {taken.subscription}", ("k",), ("k", "v")),
+            lambda message: (message.key, self.map(message)["v"]),
         )
 
     def map(self, message: Message) -> Any:

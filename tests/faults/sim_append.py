@@ -67,9 +67,19 @@ def _insert_messages(db: Database, tx: Transaction, cells: Any) -> int:
         ]
         if db.get(tx, "message", (stream, lane, position)) is not None:
             raise errors.UniqueViolation("duplicate position")
-        db.put(tx, "message", (stream, lane, position), {
-            "key": key, "version": version, "previous": previous, "release": release, "correlation": correlation, "payload": payload.encode(),
-        })  # fmt: skip
+        db.put(
+            tx,
+            "message",
+            (stream, lane, position),
+            {
+                "key": key,
+                "version": version,
+                "previous": previous,
+                "release": release,
+                "correlation": correlation,
+                "payload": payload.encode(),
+            },
+        )
     return len(cells) // 12
 
 

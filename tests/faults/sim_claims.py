@@ -55,13 +55,35 @@ def _claimed(
     tx.actor.grant(db, tx, subscription, release, to_ask=to_ask, at=began)
     stream = db.get(tx, "stream", (s["stream"],))
     assert stream
-    return [{
-        "subscription": subscription, "lane": lane, "position": p["position"], "upto": p["upto"], "intent": p["intent"],
-        "intent_release": p["intent_release"], "attempt": p["attempt"], "token": p["token"], "stream": s["stream"], "salt": stream["salt"],
-        "target": s["target"], "instance": s["instance"], "kind": s["kind"], "idempotency": s["idempotency"], "coalesce": s["coalesce"],
-        "batch": s["batch"], "max_attempts": s["max_attempts"], "pace": s["pace"], "vendor": s["vendor"], "release": release,
-        "deployment": d["id"], "origin": subscription, "limited": limited, "metered": False, "late": db.now() - was if owner is not None else None,
-    }]  # fmt: skip
+    return [
+        {
+            "subscription": subscription,
+            "lane": lane,
+            "position": p["position"],
+            "upto": p["upto"],
+            "intent": p["intent"],
+            "intent_release": p["intent_release"],
+            "attempt": p["attempt"],
+            "token": p["token"],
+            "stream": s["stream"],
+            "salt": stream["salt"],
+            "target": s["target"],
+            "instance": s["instance"],
+            "kind": s["kind"],
+            "idempotency": s["idempotency"],
+            "coalesce": s["coalesce"],
+            "batch": s["batch"],
+            "max_attempts": s["max_attempts"],
+            "pace": s["pace"],
+            "vendor": s["vendor"],
+            "release": release,
+            "deployment": d["id"],
+            "origin": subscription,
+            "limited": limited,
+            "metered": False,
+            "late": db.now() - was if owner is not None else None,
+        }
+    ]
 
 
 @statement(claims._CLAIM)
@@ -165,7 +187,10 @@ def _step(db: Database, tx: Transaction, given: Row) -> list[Any]:
     if not is_open and (d := db.permitted(tx, subscription)) is not None and d["release"] == given["release"]:
         v = db.get(tx, "vendor", (given["vendor"],))
         is_open = bool(
-            v and v["probe_subscription"] == subscription and v["probe_lane"] == given["lane"] and v["not_before"] <= db.now()
+            v
+            and v["probe_subscription"] == subscription
+            and v["probe_lane"] == given["lane"]
+            and v["not_before"] <= db.now()
         )
     if "gate" in db.plants:
         is_open = True
@@ -192,8 +217,20 @@ def _step(db: Database, tx: Transaction, given: Row) -> list[Any]:
     if is_open:
         tx.actor.grant(db, tx, subscription, given["release"], at=granted)
     if given["first"] is not None:
-        tx.appended.append(("delivery", {"subscription": subscription, "lane": given["lane"], "first": given["first"], "last": given["last"],
-                                         "outcome": given["outcome"], "token": given["token"], "confirmed": given["confirmed"]}))  # fmt: skip
+        tx.appended.append(
+            (
+                "delivery",
+                {
+                    "subscription": subscription,
+                    "lane": given["lane"],
+                    "first": given["first"],
+                    "last": given["last"],
+                    "outcome": given["outcome"],
+                    "token": given["token"],
+                    "confirmed": given["confirmed"],
+                },
+            )
+        )
     return [(is_open,)]
 
 
@@ -243,5 +280,9 @@ def _parked_keys(db: Database, tx: Transaction, given: Any) -> list[Any]:
     subscription, keys, before = given
     return [
         (k,)
-        for k in {q["key"] for (of, _, at), q in db.scan(tx, "parked") if of == subscription and q["key"] in keys and at < before}
+        for k in {
+            q["key"]
+            for (of, _, at), q in db.scan(tx, "parked")
+            if of == subscription and q["key"] in keys and at < before
+        }
     ]

@@ -171,7 +171,9 @@ class Database:
         v = self.get(tx, "vendor", (s["vendor"],))
         assert v
         now = self.now()
-        if v["not_before"] > now or not (v["breaker"] == "closed" or (v["open_until"] <= now and v["probe_until"] <= now)):
+        if v["not_before"] > now or not (
+            v["breaker"] == "closed" or (v["open_until"] <= now and v["probe_until"] <= now)
+        ):
             return None
         return d
 
@@ -237,7 +239,9 @@ class SimConnection:
             self.database.commit(tx)
         trace = self.actor.world.trace
         if trace is not None:
-            trace.append((self.actor.world.now, self.actor.name, getattr(handle, "__name__", "many"), arguments, result))
+            trace.append(
+                (self.actor.world.now, self.actor.name, getattr(handle, "__name__", "many"), arguments, result)
+            )
         self.actor.after()
         return result
 
@@ -271,7 +275,9 @@ class _Block:
             self.saved = (dict(conn.tx.writes), len(conn.tx.appended))
         self.tx = conn.tx
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         conn = self.conn
         if conn.tx is not self.tx:  # the server's side has gone meanwhile
             if kind is None:

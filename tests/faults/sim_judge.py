@@ -60,7 +60,9 @@ def judge(world: World) -> None:
                 if q["state"] in ("sending", "retry") and not first:
                     verdict.unknown.append(f"{subscription}: {one} is still {q['state']}")
                 if q["state"] == "dead" and not _deserved(shape, one[0], q):
-                    verdict.lost.append(f"{subscription}: {one} is dead without a reason: {q['reason_class']} {q['reason']}")
+                    verdict.lost.append(
+                        f"{subscription}: {one} is dead without a reason: {q['reason_class']} {q['reason']}"
+                    )
                 world.counts[f"ended {q['state']}"] += 1
             elif (
                 not happened[one]
@@ -70,7 +72,11 @@ def judge(world: World) -> None:
                     subscription,
                     one,
                     set(happened)
-                    | {(q["key"], v) for (k, v), (_, ln, at) in where.items() if (q := waits.get((ln, at))) and k == q["key"]},
+                    | {
+                        (q["key"], v)
+                        for (k, v), (_, ln, at) in where.items()
+                        if (q := waits.get((ln, at))) and k == q["key"]
+                    },
                 )
             ):
                 verdict.lost.append(f"{subscription}: {one} at {lane}/{position}")

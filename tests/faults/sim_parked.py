@@ -19,10 +19,24 @@ def _park(db: Database, tx: Transaction, given: Any) -> int:
     place = (subscription, lane, position)
     if db.get(tx, "parked", place) is not None:
         return 0
-    db.put(tx, "parked", place, {
-        "key": key, "state": state, "reason_class": reason_class, "reason": reason, "attempt": 0, "not_before": db.now() + delay,
-        "token": 0, "lease_until": 0.0, "ask_only": False, "intent_release": intent_release, "payload": None,
-    })  # fmt: skip
+    db.put(
+        tx,
+        "parked",
+        place,
+        {
+            "key": key,
+            "state": state,
+            "reason_class": reason_class,
+            "reason": reason,
+            "attempt": 0,
+            "not_before": db.now() + delay,
+            "token": 0,
+            "lease_until": 0.0,
+            "ask_only": False,
+            "intent_release": intent_release,
+            "payload": None,
+        },
+    )
     return 1
 
 
@@ -54,10 +68,13 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
             if db.gate(tx, subscription) is None:
                 continue
         if any(
-            e is not q and other[0] == subscription and e["key"] == q["key"] and other[2] < place[2] for other, e in everything
+            e is not q and other[0] == subscription and e["key"] == q["key"] and other[2] < place[2]
+            for other, e in everything
         ):
             continue
-        due.append((s["tier"], q["not_before"], place[2], place, d, v["breaker"] != "closed" or v["concurrency"] is not None))
+        due.append(
+            (s["tier"], q["not_before"], place[2], place, d, v["breaker"] != "closed" or v["concurrency"] is not None)
+        )
     for _, _, _, place, d, limited in sorted(due, key=lambda found: found[:3]):
         if not db.lock(tx, "parked", place, skip=True):
             continue
@@ -74,18 +91,43 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
         q["token"] += 1
         q["attempt"] += 1
         q["lease_until"], q["ask_only"], q["state"] = db.now() + given["lease"], to_ask, "sending"
-        q["intent_release"] = q["intent_release"] if was == "sending" and q["intent_release"] is not None else d["release"]
+        q["intent_release"] = (
+            q["intent_release"] if was == "sending" and q["intent_release"] is not None else d["release"]
+        )
         tx.writes["parked", place] = q
         tx.actor.grant(db, tx, place[0], d["release"], to_ask=to_ask, at=began)
         stream = db.get(tx, "stream", (s["stream"],))
         assert stream
-        return [{
-            "subscription": place[0], "lane": place[1], "position": place[2], "key": q["key"], "token": q["token"], "attempt": q["attempt"],
-            "intent_release": q["intent_release"], "payload": q["payload"], "because": q["reason_class"], "was": was, "stream": s["stream"], "salt": stream["salt"],
-            "target": s["target"], "instance": s["instance"], "kind": s["kind"], "idempotency": s["idempotency"], "coalesce": s["coalesce"],
-            "batch": s["batch"], "max_attempts": s["max_attempts"], "pace": s["pace"], "vendor": s["vendor"], "release": d["release"],
-            "deployment": d["id"], "origin": place[0], "limited": limited, "metered": False,
-        }]  # fmt: skip
+        return [
+            {
+                "subscription": place[0],
+                "lane": place[1],
+                "position": place[2],
+                "key": q["key"],
+                "token": q["token"],
+                "attempt": q["attempt"],
+                "intent_release": q["intent_release"],
+                "payload": q["payload"],
+                "because": q["reason_class"],
+                "was": was,
+                "stream": s["stream"],
+                "salt": stream["salt"],
+                "target": s["target"],
+                "instance": s["instance"],
+                "kind": s["kind"],
+                "idempotency": s["idempotency"],
+                "coalesce": s["coalesce"],
+                "batch": s["batch"],
+                "max_attempts": s["max_attempts"],
+                "pace": s["pace"],
+                "vendor": s["vendor"],
+                "release": d["release"],
+                "deployment": d["id"],
+                "origin": place[0],
+                "limited": limited,
+                "metered": False,
+            }
+        ]
     return []
 
 
@@ -111,8 +153,10 @@ def _remove_parked(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
-@statement(r"update runtime_parked set state = %s, reason_class = %s, fingerprint = %s, reason = %s, lease_until = 'epoch', ask_only = false, "
-           r"not_before = .*, intent_release = %s, attempt = attempt - %s where subscription_id = %s and lane = %s and position = %s and token = %s$")  # fmt: skip
+@statement(
+    r"update runtime_parked set state = %s, reason_class = %s, fingerprint = %s, reason = %s, lease_until = 'epoch', ask_only = false, "
+    r"not_before = .*, intent_release = %s, attempt = attempt - %s where subscription_id = %s and lane = %s and position = %s and token = %s$"
+)
 def _keep_parked(db: Database, tx: Transaction, given: Any) -> int:
     state, reason_class, _print, reason, delay, intent_release, not_own, subscription, lane, position, token = given
     key = (subscription, lane, position)
@@ -121,17 +165,36 @@ def _keep_parked(db: Database, tx: Transaction, given: Any) -> int:
     if old is None or (old["token"] != token and "token" not in db.plants):
         return 0
     tx.writes["parked", key] = old | {
-        "state": state, "reason_class": reason_class, "reason": reason, "lease_until": 0.0, "ask_only": False,
-        "not_before": db.now() + delay, "intent_release": intent_release, "attempt": old["attempt"] - not_own,
-    }  # fmt: skip
+        "state": state,
+        "reason_class": reason_class,
+        "reason": reason,
+        "lease_until": 0.0,
+        "ask_only": False,
+        "not_before": db.now() + delay,
+        "intent_release": intent_release,
+        "attempt": old["attempt"] - not_own,
+    }
     return 1
 
 
 @statement(r"insert into runtime_attempt ")
 def _note(db: Database, tx: Transaction, given: Any) -> int:
     subscription, lane, first, last, token, release, outcome, detail, _reference = given
-    tx.appended.append(("attempt", {"subscription": subscription, "lane": lane, "first": first, "last": last, "token": token,
-                                    "release": release, "outcome": outcome, "detail": detail}))  # fmt: skip
+    tx.appended.append(
+        (
+            "attempt",
+            {
+                "subscription": subscription,
+                "lane": lane,
+                "first": first,
+                "last": last,
+                "token": token,
+                "release": release,
+                "outcome": outcome,
+                "detail": detail,
+            },
+        )
+    )
     return 1
 
 
@@ -144,6 +207,9 @@ def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
     if old is None or (old["token"] != token and "token" not in db.plants):
         return 0
     tx.writes["parked", key] = old | {
-        "reason": reason, "lease_until": 0.0, "not_before": db.now() + wait, "attempt": old["attempt"] - not_own,
-    }  # fmt: skip
+        "reason": reason,
+        "lease_until": 0.0,
+        "not_before": db.now() + wait,
+        "attempt": old["attempt"] - not_own,
+    }
     return 1

@@ -51,13 +51,29 @@ class Shape:
         rare = {name: r.random() for name in names}
         poison = r.random() < 0.04 and not calm
         return cls(
-            seed=seed, lanes=r.choice((1, 1, 2)), keys=keys, messages=r.randint(4, 14), workers=r.choice((2, 2, 3)), batch=r.choice((1, 2, 3, 5)),
-            idempotency=idempotency, asks=idempotency == "L" or (idempotency in "KN" and r.random() < 0.5), honours=idempotency in "KN",
-            coalesce=r.random() < 0.2, table=r.random() < 0.5, faults=0 if calm else r.randint(1, 7), fault_rate=r.choice((0.01, 0.03, 0.08)),
-            decisions=0 if calm else r.choice((0, 0, 1, 2, 4)), intakes=r.choice((0, 1, 2)), stay=r.choice((0.0, 0.3, 0.6)), trouble=0.0 if calm else r.choice((0.05, 0.25)),
-            killers=frozenset(n for n in names if poison and rare[n] < 0.3), refused=frozenset(n for n in names if rare[n] > 0.9),
-            unmappable=frozenset(n for n in names if 0.87 < rare[n] < 0.9), max_attempts=r.randint(3, 5), window=window,
-        )  # fmt: skip
+            seed=seed,
+            lanes=r.choice((1, 1, 2)),
+            keys=keys,
+            messages=r.randint(4, 14),
+            workers=r.choice((2, 2, 3)),
+            batch=r.choice((1, 2, 3, 5)),
+            idempotency=idempotency,
+            asks=idempotency == "L" or (idempotency in "KN" and r.random() < 0.5),
+            honours=idempotency in "KN",
+            coalesce=r.random() < 0.2,
+            table=r.random() < 0.5,
+            faults=0 if calm else r.randint(1, 7),
+            fault_rate=r.choice((0.01, 0.03, 0.08)),
+            decisions=0 if calm else r.choice((0, 0, 1, 2, 4)),
+            intakes=r.choice((0, 1, 2)),
+            stay=r.choice((0.0, 0.3, 0.6)),
+            trouble=0.0 if calm else r.choice((0.05, 0.25)),
+            killers=frozenset(n for n in names if poison and rare[n] < 0.3),
+            refused=frozenset(n for n in names if rare[n] > 0.9),
+            unmappable=frozenset(n for n in names if 0.87 < rare[n] < 0.9),
+            max_attempts=r.randint(3, 5),
+            window=window,
+        )
 
 
 @dataclass(slots=True)

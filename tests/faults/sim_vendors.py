@@ -43,7 +43,13 @@ def _works(db: Database, tx: Transaction, given: Any) -> int:
     v = db.change(tx, "vendor", (given[0],))
     assert v
     v.update(
-        breaker="closed", failures=0, openings=0, probe_subscription=None, probe_lane=None, probe_until=0.0, success=db.now()
+        breaker="closed",
+        failures=0,
+        openings=0,
+        probe_subscription=None,
+        probe_lane=None,
+        probe_until=0.0,
+        success=db.now(),
     )
     return 1
 

@@ -51,12 +51,19 @@ class Report:
 
     def facts(self, first: int) -> dict[str, Any]:
         return {
-            "schedules": self.schedules, "seconds": round(self.seconds, 1), "per_second": round(self.schedules / max(0.001, self.seconds)),
-            "messages": self.counts["messages"], **self.totals, "seeds": [first, first + self.schedules - 1], "counts": dict(sorted(self.counts.items())),
-        }  # fmt: skip
+            "schedules": self.schedules,
+            "seconds": round(self.seconds, 1),
+            "per_second": round(self.schedules / max(0.001, self.seconds)),
+            "messages": self.counts["messages"],
+            **self.totals,
+            "seeds": [first, first + self.schedules - 1],
+            "counts": dict(sorted(self.counts.items())),
+        }
 
 
-def simulate(seeds: Iterable[int], *, plants: Iterable[str] = (), window: bool = False, stop_at_first: bool = False) -> Report:
+def simulate(
+    seeds: Iterable[int], *, plants: Iterable[str] = (), window: bool = False, stop_at_first: bool = False
+) -> Report:
     """One world per seed."""
     from tests.faults.world import Shape, World
 
@@ -91,7 +98,8 @@ def simulate_many(
         total.add(done)
         found = sum(total.totals.values())
         progress.show(
-            total.schedules / seeds, f"{total.schedules:,} schedules, {total.counts['messages']:,} messages, {found} findings"
+            total.schedules / seeds,
+            f"{total.schedules:,} schedules, {total.counts['messages']:,} messages, {found} findings",
         )
     total.seconds = time.perf_counter() - begun
     progress.clear()
@@ -109,7 +117,9 @@ def main() -> int:
     parser.add_argument("--plant", action="append", default=[], choices=sorted(WHAT), help="put a known bug in")
     parser.add_argument("--plants", action="store_true", help="every plant in turn, up to --seeds schedules each")
     parser.add_argument("--trace", action="store_true", help="run the first seed alone and print every step of it")
-    parser.add_argument("--window", action="store_true", help="pauses also between the lease check and the write to the socket")
+    parser.add_argument(
+        "--window", action="store_true", help="pauses also between the lease check and the write to the socket"
+    )
     given = parser.parse_args()
     if given.trace:
         return _trace(given.first, given.plant, given.window)
@@ -153,7 +163,11 @@ def _every_plant(first: int, seeds: int) -> int:
         report = simulate(range(first, first + seeds), plants=[name], stop_at_first=True)
         seed = next(iter(report.found), None)
         missed += seed is None
-        verdict = f"found by seed {seed} ({', '.join(report.found[seed])})" if seed is not None else f"NOT FOUND in {seeds} seeds"
+        verdict = (
+            f"found by seed {seed} ({', '.join(report.found[seed])})"
+            if seed is not None
+            else f"NOT FOUND in {seeds} seeds"
+        )
         print(f"{name:9} {verdict:45} {what}")
     return 1 if missed else 0
 

@@ -16,9 +16,23 @@ from tests.faults.load import TABLE
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 SHORT = Options(
-    batches=10, tills=2, workers=2, lease=1.5, deadline=0.5, till_pause=0.05, kill_every=0.7, stop_every=0.0, vendor_every=0.8, postgres_every=1.5,
-    restart_every=0.0, redis_every=1.5, decide_every=1.2, closed_for=0.8, rest_within=60.0, armed=0.8,
-)  # fmt: skip
+    batches=10,
+    tills=2,
+    workers=2,
+    lease=1.5,
+    deadline=0.5,
+    till_pause=0.05,
+    kill_every=0.7,
+    stop_every=0.0,
+    vendor_every=0.8,
+    postgres_every=1.5,
+    restart_every=0.0,
+    redis_every=1.5,
+    decide_every=1.2,
+    closed_for=0.8,
+    rest_within=60.0,
+    armed=0.8,
+)
 
 
 @pytest.fixture
@@ -30,7 +44,9 @@ def short(tmp_path: Path) -> Iterator[Campaign]:
     finally:
         made.stop()
         with connection.cursor() as cursor:
-            cursor.execute(f"drop function if exists campaign_grant() cascade; drop table if exists campaign_grant, {TABLE}")
+            cursor.execute(
+                f"drop function if exists campaign_grant() cascade; drop table if exists campaign_grant, {TABLE}"
+            )
 
 
 def test_a_short_campaign_loses_doubles_and_permits_nothing(short: Campaign) -> None:

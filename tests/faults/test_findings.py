@@ -87,7 +87,9 @@ def test_at_an_unsafe_vendor_every_message_of_an_unanswered_batch_is_unknown(led
 
 
 @pytest.mark.parametrize("idempotency", ["K", "N"])
-def test_an_intent_of_another_release_that_nobody_can_ask_about_goes_to_a_person(ledger: Connection, idempotency: str) -> None:
+def test_an_intent_of_another_release_that_nobody_can_ask_about_goes_to_a_person(
+    ledger: Connection, idempotency: str
+) -> None:
     """It used to be tried for ever, and each try opened the vendor's breaker for everybody."""
     site = Site(ledger, FakeVendor(can_ask=False, honours_keys=True), idempotency=idempotency)
     append(ledger, site.flow.ref, [site.flow.item("a", 1), site.flow.item("b", 1)])
@@ -202,13 +204,17 @@ def test_a_replay_that_delivers_again_has_no_second_effect(ledger: Connection, i
         (site.subscription,),
     ).fetchone()
     assert made
-    ledger.execute("insert into runtime_progress (subscription_id, lane, position, upto) values (%s, 0, 0, 5)", (made[0],))
+    ledger.execute(
+        "insert into runtime_progress (subscription_id, lane, position, upto) values (%s, 0, 0, 5)", (made[0],)
+    )
     site.work()
     assert ledger.execute("select position from runtime_progress where subscription_id = %s", made).fetchone() == (5,)
     assert len(site.vendor.journal) == 5
 
 
-def test_the_work_loop_outlives_a_database_that_django_misses(ledger: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_work_loop_outlives_a_database_that_django_misses(
+    ledger: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A binding reads the catalog through Django's connection, which has an OperationalError of its own; it used to end the worker."""
     from django.db import OperationalError
 
@@ -258,7 +264,9 @@ def killer(key: str) -> Any:
     return mapper
 
 
-def test_when_a_worker_is_gone_other_keys_of_its_lane_pass_at_once_and_its_batch_waits_for_the_lease(ledger: Connection) -> None:
+def test_when_a_worker_is_gone_other_keys_of_its_lane_pass_at_once_and_its_batch_waits_for_the_lease(
+    ledger: Connection,
+) -> None:
     """The lane used to wait for the lease of every worker that a poison message ended."""
     site = Site(ledger, FakeVendor(), batch=2, idempotency="L")
     append(ledger, site.flow.ref, [site.flow.item(key, 1) for key in ("a", "b", "c", "d")] + [site.flow.item("a", 2)])
@@ -267,7 +275,9 @@ def test_when_a_worker_is_gone_other_keys_of_its_lane_pass_at_once_and_its_batch
         site.die_after_sending()  # a and b have arrived
         assert claim(here, owner="heir") is None, "as long as the session is there, the lease counts"
     site.conn = here
-    session = "select count(*) from pg_stat_get_activity((select session from runtime_progress where subscription_id = %s))"
+    session = (
+        "select count(*) from pg_stat_get_activity((select session from runtime_progress where subscription_id = %s))"
+    )
     while ledger.execute(session, (site.subscription,)).fetchone() != (0,):
         pass
     taken = claim(ledger, owner="heir")
@@ -330,7 +340,9 @@ def test_a_fault_of_our_own_hands_the_lane_back_at_once_and_ends_as_a_letter(led
     append(ledger, site.flow.ref, [site.flow.item(f"k{i}", 1) for i in range(30)])
     for _ in range(60):
         serve_one(ledger, _Fixed(broken, site.vendor), owner="w")  # type: ignore[arg-type]
-        ledger.execute("update runtime_progress set not_before = 'epoch'; update runtime_parked set not_before = 'epoch'")
+        ledger.execute(
+            "update runtime_progress set not_before = 'epoch'; update runtime_parked set not_before = 'epoch'"
+        )
     assert sorted(key for _, key, _ in site.vendor.journal) == sorted(f"k{i}" for i in range(30) if i != 4)
     assert site.parked() == [(5, "unknown")]
 

@@ -125,7 +125,9 @@ class _Binder:
     unconnected = vendor
 
 
-def test_a_message_that_ends_whoever_sends_it_ends_no_second_worker_and_is_quarantined_at_its_limit(ledger: Connection) -> None:
+def test_a_message_that_ends_whoever_sends_it_ends_no_second_worker_and_is_quarantined_at_its_limit(
+    ledger: Connection,
+) -> None:
     """It used to end one worker per attempt, each of which was missed by all other messages until it was started anew."""
     site = Site(ledger, Deadly("k4"), batch=10, max_attempts=3, idempotency="L")
     append(ledger, site.flow.ref, [site.flow.item(f"k{i}", 1) for i in range(10)] + [site.flow.item("k4", 2)])
@@ -148,9 +150,14 @@ def test_a_message_that_ends_whoever_sends_it_ends_no_second_worker_and_is_quara
             ).fetchall()
         ]
     assert site.parked() == [(5, "dead"), (11, "behind")]
-    assert ledger.execute("select reason_class, attempt from runtime_parked where position = 5").fetchone() == ("poison", 4)
+    assert ledger.execute("select reason_class, attempt from runtime_parked where position = 5").fetchone() == (
+        "poison",
+        4,
+    )
     assert len(waits) == 3
-    assert all(pause - 0.9 < wait <= pause for wait, pause in zip(waits, (1, 2, 4), strict=True)), "each twice the one before"
+    assert all(pause - 0.9 < wait <= pause for wait, pause in zip(waits, (1, 2, 4), strict=True)), (
+        "each twice the one before"
+    )
 
 
 def test_a_mapping_that_never_comes_back_is_ended_with_its_child(ledger: Connection) -> None:

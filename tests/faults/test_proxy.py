@@ -89,7 +89,9 @@ def test_without_faults_everything_passes_both_ways(proxy: FaultProxy) -> None:
         assert client.ask(big) == big.encode() + b"!\n"
 
 
-def test_a_cut_response_lets_the_server_act_and_the_client_learns_nothing(proxy: FaultProxy, upstream: Upstream) -> None:
+def test_a_cut_response_lets_the_server_act_and_the_client_learns_nothing(
+    proxy: FaultProxy, upstream: Upstream
+) -> None:
     proxy.set(cut_response=1.0)
     with Client(proxy) as client, pytest.raises(ConnectionResetError):
         client.ask("a")

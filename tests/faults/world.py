@@ -51,7 +51,9 @@ class World:
         self.numbers = 0
         self.current: Actor | None = None
         self.trace: list[tuple[float, str, str, Any, Any]] | None = None
-        self.permits: dict[int, list[list[float]]] = defaultdict(list)  # release → [from, to] by the people's own decisions
+        self.permits: dict[int, list[list[float]]] = defaultdict(
+            list
+        )  # release → [from, to] by the people's own decisions
         self.frozen_since: float | None = None
         self.release = 0
         self.produced: list[tuple[str, int]] = []  # what the sources have, in order per key
@@ -70,19 +72,46 @@ class World:
         self._deploy()
         for subscription, kind in ((VENDOR, "vendor"), *(((TABLE, "database"),) if shape.table else ())):
             rows["vendor"][subscription,] = {
-                "breaker": "closed", "failures": 0, "openings": 0, "open_until": 0.0, "probe_subscription": None, "probe_lane": None, "probe_until": 0.0,
-                "not_before": 0.0, "concurrency": None, "success": None,
-            }  # fmt: skip
+                "breaker": "closed",
+                "failures": 0,
+                "openings": 0,
+                "open_until": 0.0,
+                "probe_subscription": None,
+                "probe_lane": None,
+                "probe_until": 0.0,
+                "not_before": 0.0,
+                "concurrency": None,
+                "success": None,
+            }
             rows["subscription"][subscription,] = {
-                "stream": 1, "target": kind, "instance": "", "kind": kind, "idempotency": shape.idempotency, "coalesce": shape.coalesce and kind == "vendor",
-                "batch": shape.batch, "max_attempts": shape.max_attempts, "pace": None, "vendor": subscription, "tier": 2, "open": True,
+                "stream": 1,
+                "target": kind,
+                "instance": "",
+                "kind": kind,
+                "idempotency": shape.idempotency,
+                "coalesce": shape.coalesce and kind == "vendor",
+                "batch": shape.batch,
+                "max_attempts": shape.max_attempts,
+                "pace": None,
+                "vendor": subscription,
+                "tier": 2,
+                "open": True,
                 "deployment": self.deployment,
-            }  # fmt: skip
+            }
             for lane in range(shape.lanes):
                 rows["progress"][subscription, lane] = {
-                    "position": 0, "upto": None, "intent": None, "intent_release": None, "ask_only": False, "attempt": 0, "token": 0,
-                    "lease_until": 0.0, "not_before": 0.0, "owner": None, "session": None,
-                }  # fmt: skip
+                    "position": 0,
+                    "upto": None,
+                    "intent": None,
+                    "intent_release": None,
+                    "ask_only": False,
+                    "attempt": 0,
+                    "token": 0,
+                    "lease_until": 0.0,
+                    "not_before": 0.0,
+                    "owner": None,
+                    "session": None,
+                }
         producers = 1 + shape.intakes
         plans: list[list[tuple[str, int]]] = [[] for _ in range(producers)]
         versions: Counter[str] = Counter()
@@ -120,7 +149,12 @@ class World:
                 self._close(row["release"])
         self.release += 1
         self.deployment = 100 + self.release
-        rows["deployment"][self.deployment,] = {"id": self.deployment, "release": self.release, "active": True, "paused": False}
+        rows["deployment"][self.deployment,] = {
+            "id": self.deployment,
+            "release": self.release,
+            "active": True,
+            "paused": False,
+        }
         for key, s in rows["subscription"].items():
             rows["subscription"][key] = s | {"deployment": self.deployment}
         if not self.database.frozen:
@@ -213,12 +247,16 @@ class World:
         binder: Any = SimBinder(actor)
         while True:
             try:
-                served = delivering.serve_one(actor.conn, binder, owner=actor.name, parked_first=self.random.random() < 0.25)  # type: ignore[arg-type]
+                served = delivering.serve_one(
+                    actor.conn, binder, owner=actor.name, parked_first=self.random.random() < 0.25
+                )  # type: ignore[arg-type]
             except psycopg.OperationalError:
                 actor.sleep(0.2)
                 actor.reconnect()
                 continue
-            except psycopg.Error as error:  # the product's loop does not catch it: the process ends and is started again
+            except (
+                psycopg.Error
+            ) as error:  # the product's loop does not catch it: the process ends and is started again
                 self.counts[f"worker ended by {type(error).__name__}"] += 1
                 self.end(actor)
                 raise Killed from None
@@ -318,13 +356,17 @@ class World:
                 behind = any(ln == lane and at > p["position"] for _, ln, at in rows["message"])
             if behind or p["intent"] is not None:
                 return False
-        final = {(place[0], q["key"], place[2]) for place, q in rows["parked"].items() if q["state"] in ("dead", "unknown")}
+        final = {
+            (place[0], q["key"], place[2]) for place, q in rows["parked"].items() if q["state"] in ("dead", "unknown")
+        }
         for (subscription, _, position), q in rows["parked"].items():
             if q["state"] in ("retry", "sending") and not any(
                 s == subscription and k == q["key"] and at < position for s, k, at in final
             ):
                 return False
-            if q["state"] == "behind" and not any(s == subscription and k == q["key"] and at < position for s, k, at in final):
+            if q["state"] == "behind" and not any(
+                s == subscription and k == q["key"] and at < position for s, k, at in final
+            ):
                 return False
         return not self._settle_unknown()
 
@@ -380,7 +422,9 @@ def patched(world: World) -> Iterator[None]:
         conn.execute("sim: apply", [(of, position, values) for position, values in rows])
 
     places: list[tuple[Any, str, Any]] = [(module, "time", clock) for module in (claims, exchange, parked)]
-    places += [(module, "hit", hit) for module in (append_module, database_target, vendor_target, exchange, parked, delivering)]
+    places += [
+        (module, "hit", hit) for module in (append_module, database_target, vendor_target, exchange, parked, delivering)
+    ]
     places += [(database_target, "upsert", upsert), (parked, "upsert", upsert)]
     from tests.faults.plants import SIMULATED
 

@@ -75,7 +75,8 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
             "consumers": counted(users),
         }
     jobs = {
-        entry["ref"]: {"owner_team": "integration", "approval": "valid", "sor_violations": counted([])} for entry in integrations
+        entry["ref"]: {"owner_team": "integration", "approval": "valid", "sor_violations": counted([])}
+        for entry in integrations
     }
     notice = (
         {"3": {"strictness": "notice", "name": "Peak", "ends_at": (NOW + timedelta(days=2)).isoformat()}}

@@ -25,7 +25,12 @@ POLICY: dict[str, Any] = {
     "review_days": 5,
     "rules": [
         {"id": "owner", "why": "The owner agrees.", "slots": {"owner": 1}},
-        {"id": "architect", "why": "Somebody looks at the whole.", "when": {"tiers": [0, 1, 2]}, "slots": {"architect": 1}},
+        {
+            "id": "architect",
+            "why": "Somebody looks at the whole.",
+            "when": {"tiers": [0, 1, 2]},
+            "slots": {"architect": 1},
+        },
         {
             "id": "personal",
             "why": "Personal data.",
@@ -158,7 +163,9 @@ def thing(
 
 
 def consumer(application: str, *, team_key: str = "stores") -> AffectedConsumer:
-    return AffectedConsumer(application, application.title(), team(team_key).pk, team_key, "production", last_seen_at=clock.now())
+    return AffectedConsumer(
+        application, application.title(), team(team_key).pk, team_key, "production", last_seen_at=clock.now()
+    )
 
 
 def draft(author: User, *subjects: Subject, **more: Any) -> ChangeRequest:

@@ -199,7 +199,9 @@ class Hand(threading.Thread):
             if person is not None:
                 slots[slot].append(person)
                 decisions[person] = decision
-        seats = [{"slot": slot, "person": person, "decision": decisions[person]} for slot, person in fill(slots).items()]
+        seats = [
+            {"slot": slot, "person": person, "decision": decisions[person]} for slot, person in fill(slots).items()
+        ]
         made = self.do(
             f"""insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, {BINDING}, seats, approver_ids, used_by_text, void_reason)
             select 'review', c.id, c.revision, s.kind, s.subject_id, s.digest, c.environment, c.subject_digest, c.diff_digest, c.impact_digest, c.policy_digest, %s, %s, '', ''
@@ -213,14 +215,18 @@ class Hand(threading.Thread):
     def move_difference(self) -> bool:
         return bool(
             self.do(
-                "update governance_changerequest set diff_digest = %s where id = %s", self.chance.choice(DIGESTS), self.change
+                "update governance_changerequest set diff_digest = %s where id = %s",
+                self.chance.choice(DIGESTS),
+                self.change,
             )
         )
 
     def move_subject(self) -> bool:
         return bool(
             self.do(
-                "update governance_changesubject set digest = %s where change_id = %s", self.chance.choice(DIGESTS), self.change
+                "update governance_changesubject set digest = %s where change_id = %s",
+                self.chance.choice(DIGESTS),
+                self.change,
             )
         )
 
@@ -229,7 +235,11 @@ class Hand(threading.Thread):
         if self.chance.random() < 0.3:
             return bool(self.do("delete from kernel_user_groups where user_id = %s and group_id = %s", person, group))
         return bool(
-            self.do("insert into kernel_user_groups (user_id, group_id) values (%s, %s) on conflict do nothing", person, group)
+            self.do(
+                "insert into kernel_user_groups (user_id, group_id) values (%s, %s) on conflict do nothing",
+                person,
+                group,
+            )
         )
 
     def contribute(self) -> bool:

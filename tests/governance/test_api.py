@@ -19,7 +19,9 @@ pytestmark = pytest.mark.django_db
 WRITE = ["governance:read", "governance:write"]
 
 
-def call(user: User, method: str, path: str, body: object = None, *, scopes: list[str] | None = None) -> tuple[int, dict]:
+def call(
+    user: User, method: str, path: str, body: object = None, *, scopes: list[str] | None = None
+) -> tuple[int, dict]:
     _, secret = tokens.issue(actor=None, user=user, name="test", scopes=scopes or WRITE)
     response = Client().generic(
         method,
@@ -42,9 +44,15 @@ def in_session(user: User, path: str, body: object) -> tuple[int, dict]:
 def opened(house: make.House) -> dict:
     subject = make.thing()
     body = {
-        "kind": "test.thing", "subjects": [{"kind": "thing", "id": subject.id, "digest": subject.digest}], "environment": "production", "title": "T", "justification": "Because.",
-        "rollback_plan": "Deploy the previous one.", "planned_from": clock.now().isoformat(), "planned_until": (clock.now() + timedelta(days=3)).isoformat(),
-    }  # fmt: skip
+        "kind": "test.thing",
+        "subjects": [{"kind": "thing", "id": subject.id, "digest": subject.digest}],
+        "environment": "production",
+        "title": "T",
+        "justification": "Because.",
+        "rollback_plan": "Deploy the previous one.",
+        "planned_from": clock.now().isoformat(),
+        "planned_until": (clock.now() + timedelta(days=3)).isoformat(),
+    }
     status, made = call(house.author, "POST", "changes", body)
     assert status == 201, made
     return made
@@ -115,7 +123,13 @@ def test_bad_input_is_a_problem_document_with_findings(house: make.House):
 
 @pytest.mark.parametrize(
     "path",
-    ["changes/999999999999999999999", "changes/7/checks", "gate/verdicts/4", "webhooks/deliveries/5/replay", "freezes/3/end"],
+    [
+        "changes/999999999999999999999",
+        "changes/7/checks",
+        "gate/verdicts/4",
+        "webhooks/deliveries/5/replay",
+        "freezes/3/end",
+    ],
 )
 def test_what_is_not_there_is_not_found(house: make.House, path: str):
     status, problem = call(
@@ -188,15 +202,26 @@ def test_waivers_freezes_delegations_break_glass_and_webhooks_over_the_api(house
     assert Approval.objects.get().origin == "break_glass"
     assert call(house.releaser, "POST", f"break-glass/{made['id']}/end", {})[0] == 200
     status, hook = call(
-        house.releaser, "POST", "webhooks", {"name": "chat", "url": "https://chat.example/hook", "topics": ["governance.*"]}
+        house.releaser,
+        "POST",
+        "webhooks",
+        {"name": "chat", "url": "https://chat.example/hook", "topics": ["governance.*"]},
     )
     assert status == 201
     assert hook["signing_key"].startswith("whsec_")
     assert (
-        call(house.releaser, "POST", "webhooks", {"name": "x", "url": "http://10.0.0.7/", "topics": ["governance.*"]})[0] == 422
+        call(house.releaser, "POST", "webhooks", {"name": "x", "url": "http://10.0.0.7/", "topics": ["governance.*"]})[
+            0
+        ]
+        == 422
     )
     assert (
-        call(house.stranger, "POST", "webhooks", {"name": "y", "url": "https://chat.example/", "topics": ["governance.*"]})[0]
+        call(
+            house.stranger,
+            "POST",
+            "webhooks",
+            {"name": "y", "url": "https://chat.example/", "topics": ["governance.*"]},
+        )[0]
         == 403
     )
     assert "signing_key" not in call(house.releaser, "GET", "webhooks")[1]["results"][0]

@@ -21,7 +21,12 @@ POLICY: dict[str, Any] = {
     "rules": [
         {"id": "owner", "why": "The owner agrees.", "slots": {"owner": 1}},
         {"id": "architect", "why": "Somebody looks at the whole.", "slots": {"architect": 1}},
-        {"id": "consumers", "why": "Whoever breaks is asked.", "when": {"breaking": True}, "slots": {"consumer_owner": 1}},
+        {
+            "id": "consumers",
+            "why": "Whoever breaks is asked.",
+            "when": {"breaking": True},
+            "slots": {"consumer_owner": 1},
+        },
     ]
 }
 
@@ -120,10 +125,14 @@ def test_a_deprecation_without_notice_successor_or_guide_is_refused_by_its_check
 
 
 def test_the_parameters_are_bound_by_the_decision():
-    change = asked("version.deprecate", version("price-api@v2"), sunset_at=(clock.now() + timedelta(days=400)).isoformat())
+    change = asked(
+        "version.deprecate", version("price-api@v2"), sunset_at=(clock.now() + timedelta(days=400)).isoformat()
+    )
     settle(change)
     assert decided(change, "paula", "ada").state == "approved"
-    changes.amend(change, actor=catalog.person("piet"), parameters={"sunset_at": (clock.now() + timedelta(days=1)).isoformat()})
+    changes.amend(
+        change, actor=catalog.person("piet"), parameters={"sunset_at": (clock.now() + timedelta(days=1)).isoformat()}
+    )
     change.refresh_from_db()
     assert change.state == "in_review"
     with pytest.raises(NotApproved):
@@ -132,7 +141,9 @@ def test_the_parameters_are_bound_by_the_decision():
 
 def test_a_deprecation_takes_effect_with_its_dates():
     sunset = clock.now().replace(microsecond=0) + timedelta(days=400)
-    change = asked("version.deprecate", version("price-api@v2"), sunset_at=sunset.isoformat(), guide="https://example.test/guide")
+    change = asked(
+        "version.deprecate", version("price-api@v2"), sunset_at=sunset.isoformat(), guide="https://example.test/guide"
+    )
     settle(change)
     decided(change, "paula", "ada")
     applying.apply(change, actor=catalog.person("stan"))
@@ -169,7 +180,8 @@ def test_a_system_of_record_moves_by_its_approved_change_and_not_if_it_moved_mea
     assert moved.key == "erp"
     stale = Subject("boundary", identifier, "sha256:" + "1" * 64)
     assert (
-        words(asked("boundary.move", stale, by="stan", system="pos", valid_from=start.isoformat()))["subject.present"] == "failed"
+        words(asked("boundary.move", stale, by="stan", system="pos", valid_from=start.isoformat()))["subject.present"]
+        == "failed"
     )
 
 
@@ -190,9 +202,14 @@ def test_a_waiver_is_decided_granted_settles_its_finding_and_expires():
     change = asked("version.retire", version("price-api@v2"))
     until = clock.now() + timedelta(days=20)
     asked_for = waivers.propose(
-        actor=catalog.person("piet"), rule="retire.live_consumer", pointer="/consumers/till", subject=Subject("version", "price-api@v2", ""), environment="production",
-        reason="The tills move in two weeks.", expires_at=until,
-    )  # fmt: skip
+        actor=catalog.person("piet"),
+        rule="retire.live_consumer",
+        pointer="/consumers/till",
+        subject=Subject("version", "price-api@v2", ""),
+        environment="production",
+        reason="The tills move in two weeks.",
+        expires_at=until,
+    )
     checks.run_checks(asked_for.pk)
     settle(asked_for)
     decided(asked_for, "paula", "ada")
@@ -212,7 +229,9 @@ def test_a_contract_that_is_replaced_after_the_approval_takes_the_approval_with_
     decided(change, "paula", "ada", "stan")
     approval = change.approvals.get()
     content = (catalog.ESTATE / "price-v3.yaml").read_bytes().replace(b"info:", b"x-note: later\ninfo:", 1)
-    registration.revise_contract(actor=catalog.person("paula"), reference="price-api@v3", content=content, file_name="price.yaml")
+    registration.revise_contract(
+        actor=catalog.person("paula"), reference="price-api@v3", content=content, file_name="price.yaml"
+    )
     with pytest.raises(NotApproved):
         applying.apply(change)
     change.refresh_from_db()

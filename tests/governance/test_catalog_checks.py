@@ -26,7 +26,9 @@ def estate() -> None:
     catalog.estate()
 
 
-def run(check: Check, reference: str, *, kind: str = "version.publish", facts: Any = None, **parameters: Any) -> CheckOutcome:
+def run(
+    check: Check, reference: str, *, kind: str = "version.publish", facts: Any = None, **parameters: Any
+) -> CheckOutcome:
     subject = Subject("version", reference, "")
     change = ChangeFacts(1, kind, "", "", "", "production", None, None, (subject,), parameters)
     found = catalog_facts.version_facts(subject)
@@ -115,7 +117,9 @@ def test_a_consumer_without_an_owner_fails_and_an_unknown_impact_is_not_run():
     assert found
     assert found.consumers_affected
     homeless = (replace(found.consumers_affected[0], team_id=None),)
-    assert rules(run(lifecycle_checks.CONSUMERS, "price-api@v2", facts={"consumers_affected": homeless})) == {"consumers.owner"}
+    assert rules(run(lifecycle_checks.CONSUMERS, "price-api@v2", facts={"consumers_affected": homeless})) == {
+        "consumers.owner"
+    }
     assert run(lifecycle_checks.CONSUMERS, "price-api@v2", facts={"consumers_affected": None}).status == "not_run"
 
 
@@ -149,5 +153,7 @@ def test_a_version_after_its_own_sunset_is_not_published():
     )
     assert rules(run(lifecycle_checks.SUNSET, "price-api@v2")) == {"sunset.past"}
     assert run(lifecycle_checks.SUNSET, "price-api@v3").status == "not_applicable"
-    earlier = run(lifecycle_checks.SUNSET, "price-api@v2", kind="version.deprecate", sunset_at="2025-06-01T00:00:00+00:00")
+    earlier = run(
+        lifecycle_checks.SUNSET, "price-api@v2", kind="version.deprecate", sunset_at="2025-06-01T00:00:00+00:00"
+    )
     assert rules(earlier) == {"sunset.earlier"}

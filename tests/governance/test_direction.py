@@ -87,7 +87,9 @@ def corpus() -> list[Case]:
         kind = len(made) % 4
         if kind == 0:
             made.append(
-                Case("away from the record", tuple(away(*chance.choice(keys)) for _ in range(chance.randint(1, 4))), True)
+                Case(
+                    "away from the record", tuple(away(*chance.choice(keys)) for _ in range(chance.randint(1, 4))), True
+                )
             )
         elif kind == 1:
             mixed = [command(entity, group)] + ([good] if chance.random() < 0.5 else [])
@@ -108,7 +110,9 @@ CORPUS = corpus()
 
 def test_every_wrong_direction_job_is_denied_and_no_right_one_is():
     assert len(CORPUS) == 500
-    wrong = [case.label for case in CORPUS if (job_verdict(judge_all(case.writes, record_of)) == "allowed") != case.right]
+    wrong = [
+        case.label for case in CORPUS if (job_verdict(judge_all(case.writes, record_of)) == "allowed") != case.right
+    ]
     assert wrong == []
     assert sum(case.right for case in CORPUS) == 250
     assert len({case.label for case in CORPUS if not case.right}) == 22

@@ -34,7 +34,9 @@ def test_a_change_is_sealed_when_every_seat_is_filled_and_no_check_blocks(house:
     assert approval.subject == subject
     assert set(approval.approver_ids) == {house.owner.pk, house.architect.pk}
     with connection.cursor() as cursor:
-        cursor.execute("select approval_id, subject_kind, subject_id, digest, environment from governance_valid_approval")
+        cursor.execute(
+            "select approval_id, subject_kind, subject_id, digest, environment from governance_valid_approval"
+        )
         assert cursor.fetchall() == [(approval.id, "thing", "price-feed", subject.digest, "production")]
     assert AuditEntry.objects.filter(verb="governance.change_approved", subject_id=str(change.pk)).exists()
     assert OutboxEvent.objects.filter(topic="governance.change_approved").count() == 1
@@ -234,16 +236,22 @@ def test_the_four_ways_to_accept_a_break_need_different_people_and_things(house:
         acceptances.accept_break(change, actor=house.releaser, pointer="/a", kind="breaking", **arguments)
     soon = (clock.now() + timedelta(days=40)).date()
     with pytest.raises(Forbidden):
-        acceptances.accept_break(change, actor=house.architect, pointer="/a", kind="breaking", migrate_by=soon, **arguments)
+        acceptances.accept_break(
+            change, actor=house.architect, pointer="/a", kind="breaking", migrate_by=soon, **arguments
+        )
     acceptances.accept_break(change, actor=house.releaser, pointer="/a", kind="breaking", migrate_by=soon, **arguments)
-    assert make.approve(change, house.owner, house.architect).state == "in_review", "those whom it breaks decide as well"
+    assert make.approve(change, house.owner, house.architect).state == "in_review", (
+        "those whom it breaks decide as well"
+    )
     assert make.approve(change, house.releaser).state == "in_review"
     with pytest.raises(Invalid):
         acceptances.accept_break(change, actor=house.architect, pointer="/c", kind="benign", **arguments)
     assert make.approve(change, house.stranger).state == "approved"
 
 
-def test_a_check_that_breaks_or_does_not_exist_is_not_run_and_blocks(house: make.House, caplog: pytest.LogCaptureFixture):
+def test_a_check_that_breaks_or_does_not_exist_is_not_run_and_blocks(
+    house: make.House, caplog: pytest.LogCaptureFixture
+):
     make.THINGS.failing["price-feed"] = 7  # type: ignore[assignment]
     change = make.in_review(house.author)
     row = CheckResult.objects.get(change=change, check_id="thing.sound")
@@ -280,7 +288,9 @@ def test_missing_evidence_blocks(house: make.House, facts: dict, check: str):
 
 def test_without_a_document_or_a_policy_nothing_can_be_submitted(house: make.House):
     with pytest.raises(Conflict) as caught:
-        changes.submit(make.draft(house.author, Subject("thing", "nobody-knows", "sha256:" + "0" * 64)), actor=house.author)
+        changes.submit(
+            make.draft(house.author, Subject("thing", "nobody-knows", "sha256:" + "0" * 64)), actor=house.author
+        )
     assert caught.value.code == "change.needs_evidence"
 
 

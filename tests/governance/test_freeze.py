@@ -45,7 +45,15 @@ def test_a_repeated_local_time_makes_the_freeze_longer_never_shorter():
 
 
 @pytest.mark.parametrize(
-    "zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Casablanca", "Asia/Kolkata"]
+    "zone",
+    [
+        "Europe/Berlin",
+        "America/New_York",
+        "Australia/Lord_Howe",
+        "America/Sao_Paulo",
+        "Africa/Casablanca",
+        "Asia/Kolkata",
+    ],
 )
 def test_daily_windows_over_every_zone_change_from_2020_to_2035_begin_and_end_at_their_local_times(zone: str):
     document = {
@@ -83,19 +91,38 @@ def test_retail_years_begin_as_the_published_calendar_says():
 
 
 def test_thanksgiving_week_and_the_one_after_are_one_unbroken_retail_freeze():
-    document = {"kind": "retail_weeks", "zone": "America/New_York", "weeks": [43, 44], "from": "00:00", "until": "06:00"}
+    document = {
+        "kind": "retail_weeks",
+        "zone": "America/New_York",
+        "weeks": [43, 44],
+        "from": "00:00",
+        "until": "06:00",
+    }
     assert compiled(document, "2026-10-01", "2026-12-31") == [("2026-11-22T05:00", "2026-12-06T11:00")]
 
 
 def test_period_close_spans_the_turn_of_each_month():
-    document = {"kind": "period_close", "zone": "UTC", "days_before": 1, "days_after": 2, "from": "18:00", "until": "06:00"}
+    document = {
+        "kind": "period_close",
+        "zone": "UTC",
+        "days_before": 1,
+        "days_after": 2,
+        "from": "18:00",
+        "until": "06:00",
+    }
     assert compiled(document, "2026-12-15", "2027-01-20") == [("2026-12-31T18:00", "2027-01-03T06:00")]
     document["calendar"] = "454"
     assert compiled(document, "2027-01-15", "2027-02-10") == [("2027-01-30T18:00", "2027-02-02T06:00")]
 
 
 def test_stock_takes_are_dates():
-    document = {"kind": "dates", "zone": "UTC", "dates": ["2027-01-15", "2027-01-16"], "from": "00:00", "until": "00:00"}
+    document = {
+        "kind": "dates",
+        "zone": "UTC",
+        "dates": ["2027-01-15", "2027-01-16"],
+        "from": "00:00",
+        "until": "00:00",
+    }
     assert compiled(document, "2027-01-01", "2027-02-01") == [("2027-01-15T00:00", "2027-01-17T00:00")]
 
 

@@ -26,7 +26,12 @@ def estate() -> None:
 
 
 def ask(**more: object) -> dict:
-    question = {"application": "till", "version": "7.1", "environment": "production", "consumes": ["price-api@v2"]} | more
+    question = {
+        "application": "till",
+        "version": "7.1",
+        "environment": "production",
+        "consumes": ["price-api@v2"],
+    } | more
     return dict(verdicts.ask(question, viewer=SYSTEM).document)
 
 
@@ -51,7 +56,11 @@ def test_a_subscribed_published_version_is_allowed():
         ({"consumes": None}, "unknown", "evidence.no_consumes"),
         ({"consumes": []}, "unknown", "evidence.nothing_declared"),
         ({"integrations": [{"key": "sales", "digest": "sha256:" + "a" * 64}]}, "deny", "approval.missing"),
-        ({"consumes": [{"version": "price-api@v2", "contract_digest": "sha256:" + "b" * 64}]}, "unknown", "contract.uncompared"),
+        (
+            {"consumes": [{"version": "price-api@v2", "contract_digest": "sha256:" + "b" * 64}]},
+            "unknown",
+            "contract.uncompared",
+        ),
     ],
 )
 def test_what_must_not_pass_does_not_and_says_why(question: dict, verdict: str, code: str):
@@ -62,7 +71,10 @@ def test_what_must_not_pass_does_not_and_says_why(question: dict, verdict: str, 
 
 
 def test_every_consumer_of_what_is_provided_is_evidence_however_many_there_are():
-    version, production = ApiVersion.objects.get(api__slug="price-api", label="v2"), Environment.objects.get(key="production")
+    version, production = (
+        ApiVersion.objects.get(api__slug="price-api", label="v2"),
+        Environment.objects.get(key="production"),
+    )
     many = Application.objects.bulk_create([Application(key=f"app-{n}", name=f"App {n}") for n in range(600)])
     Subscription.objects.bulk_create(
         Subscription(application=one, version=version, environment=production, state="active", valid_from=clock.now())
@@ -70,7 +82,11 @@ def test_every_consumer_of_what_is_provided_is_evidence_however_many_there_are()
     )
     ask(consumes=[], provides=["price-api@v2"])
     told = Verdict.objects.get().evidence["provided"]["items"]["price-api@v2"]["consumers"]
-    assert told["total"] == len(told["items"]) == Subscription.objects.filter(version=version, environment=production).count()
+    assert (
+        told["total"]
+        == len(told["items"])
+        == Subscription.objects.filter(version=version, environment=production).count()
+    )
 
 
 def test_a_version_is_denied_from_its_sunset_on():
@@ -96,7 +112,13 @@ def test_a_freeze_denies_while_it_is_open():
 
 
 def test_a_provider_may_not_take_away_what_a_consumer_uses():
-    body = {"application": "web-shop", "version": "1", "environment": "production", "consumes": [], "provides": ["price-api@v2"]}
+    body = {
+        "application": "web-shop",
+        "version": "1",
+        "environment": "production",
+        "consumes": [],
+        "provides": ["price-api@v2"],
+    }
     verdicts.record_deployment(body, viewer=SYSTEM)
     answer = ask(**body)
     assert answer["verdict"] == "allow", answer
@@ -134,7 +156,9 @@ def test_the_api_sends_the_stored_bytes_and_reproduces_them():
         "consumes": ["price-api@v2"],
         "as_of": "2026-11-23T12:00:00Z",
     }
-    answers = [client.post("/api/v1/gate/verdicts", json.dumps(question), content_type="application/json") for _ in range(2)]
+    answers = [
+        client.post("/api/v1/gate/verdicts", json.dumps(question), content_type="application/json") for _ in range(2)
+    ]
     assert [a.status_code for a in answers] == [200, 200]
     assert answers[0].content == answers[1].content
     number = answers[0]["Verdict-Id"]
@@ -147,7 +171,9 @@ def test_the_api_sends_the_stored_bytes_and_reproduces_them():
     again = client.post(f"/api/v1/gate/verdicts/{number}/reproduce")
     assert again.json()["same"] is True
     assert (
-        client.get(f"/api/v1/gate/verdicts/{number}/evidence").json()["evidence"]["consumed"]["items"]["price-api@v2"]["state"]
+        client.get(f"/api/v1/gate/verdicts/{number}/evidence").json()["evidence"]["consumed"]["items"]["price-api@v2"][
+            "state"
+        ]
         == "published"
     )
     for bad in (
@@ -161,7 +187,9 @@ def test_the_api_sends_the_stored_bytes_and_reproduces_them():
     body = {key: question[key] for key in ("application", "version", "environment", "consumes")}
     assert client.post("/api/v1/gate/deployments", json.dumps(body), content_type="application/json").status_code == 201
     assert client.post("/api/v1/gate/releases", json.dumps(body), content_type="application/json").status_code == 201
-    assert client.post("/api/v1/gate/releases/end", json.dumps(body), content_type="application/json").json() == {"ended": 1}
+    assert client.post("/api/v1/gate/releases/end", json.dumps(body), content_type="application/json").json() == {
+        "ended": 1
+    }
 
 
 def test_asking_costs_few_queries(django_assert_max_num_queries):

@@ -79,9 +79,17 @@ def test_two_reviewers_post_at_the_same_moment_and_the_change_is_sealed_once(hou
 
 def test_a_new_policy_takes_an_approval_back_and_the_page_names_the_reason_and_the_new_seat(house: make.House):
     change = make.approved(house)
-    stricter = {**make.POLICY, "rules": [*make.POLICY["rules"], {"id": "peak", "why": "Peak.", "slots": {"release_manager": 1}}]}
+    stricter = {
+        **make.POLICY,
+        "rules": [*make.POLICY["rules"], {"id": "peak", "why": "Peak.", "slots": {"release_manager": 1}}],
+    }
     proposed = policies.propose(
-        level="organisation", document=stricter, author=house.security, title="Peak", justification="Peak.", environment="test"
+        level="organisation",
+        document=stricter,
+        author=house.security,
+        title="Peak",
+        justification="Peak.",
+        environment="test",
     )
     changes.submit(proposed, actor=house.security)
     checks.run_checks(proposed.pk)
@@ -102,7 +110,9 @@ def test_an_approved_page_denies_as_the_door_does_when_the_waiver_it_rests_on_ha
     assert "It may go live now." in shown(house.owner, "governance:change", change.pk)
     with connection.cursor() as cursor:
         cursor.execute("set session_replication_role = replica")
-        cursor.execute("update governance_waiver set starts_at = starts_at - interval '9 days', expires_at = clock_timestamp()")
+        cursor.execute(
+            "update governance_waiver set starts_at = starts_at - interval '9 days', expires_at = clock_timestamp()"
+        )
         cursor.execute("set session_replication_role = origin")
     page = shown(house.owner, "governance:change", change.pk)
     assert "It may go live now." not in page
@@ -122,9 +132,14 @@ def test_an_approved_page_denies_when_an_approver_has_left_and_waits_for_its_win
 
 def granted(house: make.House, subject: Subject, rule: str, pointer: str) -> Waiver:
     asked = waivers.propose(
-        actor=house.stranger, rule=rule, pointer=pointer, subject=subject, environment="production",
-        reason="Kiosk images are frozen.", expires_at=clock.now() + timedelta(days=30),
-    )  # fmt: skip
+        actor=house.stranger,
+        rule=rule,
+        pointer=pointer,
+        subject=subject,
+        environment="production",
+        reason="Kiosk images are frozen.",
+        expires_at=clock.now() + timedelta(days=30),
+    )
     checks.run_checks(asked.pk)
     asked.refresh_from_db()
     owners = [User.objects.filter(groups__in=asked.owner_team_ids).exclude(pk=asked.author_id).first()]

@@ -15,7 +15,9 @@ def most_by_brute_force(eligible: dict[int, list[int]]) -> int:
         if not seats:
             return 0
         skipped = best(seats[1:], used)
-        return max([skipped] + [1 + best(seats[1:], used | {person}) for person in eligible[seats[0]] if person not in used])
+        return max(
+            [skipped] + [1 + best(seats[1:], used | {person}) for person in eligible[seats[0]] if person not in used]
+        )
 
     return best(tuple(eligible), frozenset())
 
@@ -32,7 +34,9 @@ def test_random_situations_up_to_eight_people_and_six_seats_are_filled_as_well_a
     for _ in range(2500):
         people, seats = chance.randint(1, 8), chance.randint(1, 6)
         share = chance.choice((0.15, 0.3, 0.5))
-        eligible = {seat: [p for p in chance.sample(range(people), people) if chance.random() < share] for seat in range(seats)}
+        eligible = {
+            seat: [p for p in chance.sample(range(people), people) if chance.random() < share] for seat in range(seats)
+        }
         assigned = fill(eligible)
         assert len(assigned) == most_by_brute_force(eligible)
         assert len(set(assigned.values())) == len(assigned)

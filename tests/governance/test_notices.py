@@ -103,7 +103,9 @@ def test_a_webhook_is_a_signed_cloud_event_retried_and_replayed_with_the_same_by
     assert (document["specversion"], document["type"]) == ("1.0", "dev.tillgate.governance.change_approved")
     assert first["content-type"].startswith("application/cloudevents+json")
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + third
-    wanted = base64.b64encode(hmac.new(base64.b64decode(key.removeprefix("whsec_")), signed, hashlib.sha256).digest()).decode()
+    wanted = base64.b64encode(
+        hmac.new(base64.b64decode(key.removeprefix("whsec_")), signed, hashlib.sha256).digest()
+    ).decode()
     assert headers["webhook-signature"] == f"v1,{wanted}"
     webhooks.deactivate(endpoint.pk, actor=house.releaser)
     webhooks.replay(delivery.pk, actor=house.releaser)
@@ -151,11 +153,19 @@ def test_a_right_is_lent_only_by_who_has_it_with_dates_and_taken_back(house: mak
     now = clock.now()
     with pytest.raises(Forbidden):
         people.delegate(
-            actor=house.stranger, to=house.releaser, team_key="architects", starts_at=now, ends_at=now + timedelta(days=2)
+            actor=house.stranger,
+            to=house.releaser,
+            team_key="architects",
+            starts_at=now,
+            ends_at=now + timedelta(days=2),
         )
     with pytest.raises(Invalid):
         people.delegate(
-            actor=house.architect, to=house.stranger, team_key="architects", starts_at=now, ends_at=now + timedelta(days=200)
+            actor=house.architect,
+            to=house.stranger,
+            team_key="architects",
+            starts_at=now,
+            ends_at=now + timedelta(days=200),
         )
     lent = people.delegate(
         actor=house.architect,

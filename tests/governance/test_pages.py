@@ -152,7 +152,9 @@ def test_a_change_is_opened_and_submitted_from_the_form(house: make.House):
     make.thing()
     client = signed_in(house.author)
     url = reverse("governance:new-change")
-    assert "Price Feed" in client.get(f"{url}?kind=test.thing&subject=price-feed&environment=production").content.decode()
+    assert (
+        "Price Feed" in client.get(f"{url}?kind=test.thing&subject=price-feed&environment=production").content.decode()
+    )
     values = {
         "kind": "test.thing",
         "subject": "price-feed",
@@ -176,7 +178,15 @@ def test_a_change_is_opened_and_submitted_from_the_form(house: make.House):
 
 @pytest.mark.parametrize(
     "kind",
-    ["version.publish", "contract.change", "version.deprecate", "version.retire", "boundary.move", "tier.change", "surprise"],
+    [
+        "version.publish",
+        "contract.change",
+        "version.deprecate",
+        "version.retire",
+        "boundary.move",
+        "tier.change",
+        "surprise",
+    ],
 )
 def test_the_form_of_every_kind_answers(house: make.House, kind: str):
     assert "Open a change" in page(house.author, "governance:new-change", query=f"?kind={kind}&subject=price-api@v3")
@@ -185,7 +195,9 @@ def test_the_form_of_every_kind_answers(house: make.House, kind: str):
 def test_comments_links_withdrawal_and_take_back(house: make.House):
     change, other = make.in_review(house.author), make.draft(house.author, make.thing("other"))
     client = signed_in(house.author)
-    assert client.post(reverse("governance:comment", args=[change.pk]), {"text": "Please <b>look</b>"}).status_code == 302
+    assert (
+        client.post(reverse("governance:comment", args=[change.pk]), {"text": "Please <b>look</b>"}).status_code == 302
+    )
     assert "Please &lt;b&gt;look&lt;/b&gt;" in page(house.stranger, "governance:change", change.pk)
     assert client.post(reverse("governance:comment", args=[change.pk]), {"text": " "}).status_code == 422
     assert client.post(reverse("governance:link", args=[change.pk]), {"other": f"#{other.pk}"}).status_code == 302
@@ -223,7 +235,9 @@ def test_every_page_answers_when_there_is_nothing_and_asks_strangers_to_sign_in(
     assert Client().get(reverse(name)).status_code == 302
 
 
-def test_the_list_of_changes_filters_by_its_address_and_costs_the_same_for_many(house: make.House, django_assert_max_num_queries):
+def test_the_list_of_changes_filters_by_its_address_and_costs_the_same_for_many(
+    house: make.House, django_assert_max_num_queries
+):
     for n in range(6):
         make.draft(house.author, make.thing(f"thing-{n}"), title=f"Number {n}")
     client = signed_in(house.stranger)
@@ -243,8 +257,12 @@ def test_the_admin_shows_decisions_and_approvals_and_offers_no_way_to_make_one(h
         assert client.get(reverse(f"admin:governance_{name}_changelist")).status_code == 200
         assert client.post(reverse(f"admin:governance_{name}_add"), {}).status_code == 403
     approval = change.approvals.get()
-    assert client.post(reverse("admin:governance_approval_change", args=[approval.pk]), {"digest": "x"}).status_code == 403
-    assert client.post(reverse("admin:governance_approval_delete", args=[approval.pk]), {"post": "yes"}).status_code == 403
+    assert (
+        client.post(reverse("admin:governance_approval_change", args=[approval.pk]), {"digest": "x"}).status_code == 403
+    )
+    assert (
+        client.post(reverse("admin:governance_approval_delete", args=[approval.pk]), {"post": "yes"}).status_code == 403
+    )
 
 
 def test_self_approval_from_the_shell_is_refused_by_the_database(house: make.House):
@@ -263,10 +281,16 @@ def test_the_window_is_stated_later_on_the_edit_page_and_voids_what_was_decided(
     assert client.post(url, values).status_code == 302
     assert change.decisions.filter(voided_at=None).count() == 1, "other words leave decisions alone"
     assert (
-        client.post(url, {**values, "planned_from": "2098-01-02T00:00", "planned_until": "2098-01-01T00:00"}).status_code == 422
+        client.post(
+            url, {**values, "planned_from": "2098-01-02T00:00", "planned_until": "2098-01-01T00:00"}
+        ).status_code
+        == 422
     )
     assert (
-        client.post(url, {**values, "planned_from": "2098-01-01T00:00", "planned_until": "2098-01-02T00:00"}).status_code == 302
+        client.post(
+            url, {**values, "planned_from": "2098-01-01T00:00", "planned_until": "2098-01-02T00:00"}
+        ).status_code
+        == 302
     )
     change.refresh_from_db()
     assert change.planned_until.year == 2098
@@ -279,7 +303,12 @@ def test_absence_and_lending_from_the_page(house: make.House):
     url = reverse("governance:away")
     dates = {"starts_at": "2020-01-01T00:00", "ends_at": (clock.now() + timedelta(days=9)).strftime("%Y-%m-%dT%H:%M")}
     assert client.post(url, {"what": "absence", **{f"absence-{k}": v for k, v in dates.items()}}).status_code == 302
-    lend = {"what": "lend", "lend-team": "architects", "lend-delegate": "stan", **{f"lend-{k}": v for k, v in dates.items()}}
+    lend = {
+        "what": "lend",
+        "lend-team": "architects",
+        "lend-delegate": "stan",
+        **{f"lend-{k}": v for k, v in dates.items()},
+    }
     assert client.post(url, lend).status_code == 422
     lend["lend-starts_at"] = (clock.now() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
     assert client.post(url, {**lend, "lend-delegate": "nobody"}).status_code == 422

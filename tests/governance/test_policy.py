@@ -48,7 +48,11 @@ def test_what_is_unknown_asks_more_people_not_fewer():
 def test_explain_names_the_rules_that_matched_and_those_that_did_not():
     asked = demand((("organisation", ORGANISATION),), QUIET)
     assert asked.matched == ("organisation/owner",)
-    assert {row["rule"]: row["matched"] for row in asked.explain} == {"owner": True, "critical": False, "personal": False}
+    assert {row["rule"]: row["matched"] for row in asked.explain} == {
+        "owner": True,
+        "critical": False,
+        "personal": False,
+    }
     assert asked.slots[0].why == ("The owner of the thing agrees.",)
 
 
@@ -106,7 +110,9 @@ def test_a_policy_without_rules_or_with_a_word_that_nobody_knows_is_refused_with
     with pytest.raises(Invalid) as caught:
         validate(
             {
-                "rules": [{"id": "a", "why": "", "skip": True, "when": {"mood": ["good"]}, "slots": {"king": 1, "owner": 0}}],
+                "rules": [
+                    {"id": "a", "why": "", "skip": True, "when": {"mood": ["good"]}, "slots": {"king": 1, "owner": 0}}
+                ],
                 "remove": [],
             }
         )

@@ -23,7 +23,12 @@ def domain(house: make.House) -> Domain:
 
 def proposed(house: make.House, level: str, document: dict[str, Any]) -> ChangeRequest:
     change = policies.propose(
-        level=level, document=document, author=house.security, title="New policy", justification="Because.", environment="test"
+        level=level,
+        document=document,
+        author=house.security,
+        title="New policy",
+        justification="Because.",
+        environment="test",
     )
     changes.submit(change, actor=house.security)
     checks.run_checks(change.pk)
@@ -56,7 +61,9 @@ def test_a_policy_of_a_domain_is_loosened_only_by_those_whom_it_asks_itself(hous
 def test_no_document_of_a_lower_level_takes_anything_away(house: make.House):
     before = keys(make.in_review(house.author))
     policies.install(
-        level="domain:price", document={"rules": [{"id": "none", "why": "Nothing more.", "slots": {"owner": 1}}]}, actor=None
+        level="domain:price",
+        document={"rules": [{"id": "none", "why": "Nothing more.", "slots": {"owner": 1}}]},
+        actor=None,
     )
     assert keys(make.in_review(house.author, make.thing("other"))) == before
     with pytest.raises(Invalid) as caught:

@@ -29,7 +29,9 @@ def test_no_interleaving_of_many_hands_reaches_a_state_that_must_never_be():
     changes = [make.in_review(house.author, make.thing(f"thing-{n}")).pk for n in range(max(5, STEPS // 2500))]
     parameters = connection.get_connection_params()
     plain = {key: parameters[key] for key in ("dbname", "user", "password", "host", "port") if parameters.get(key)}
-    world = World(changes, [p.pk for p in people], [house.author.pk], [make.team("price").pk, make.team("architects").pk])
+    world = World(
+        changes, [p.pk for p in people], [house.author.pk], [make.team("price").pk, make.team("architects").pk]
+    )
     report = race(plain, world, steps=STEPS, hands=4, seed=3)
     print(f"{report.steps} steps, {report.looks} looks, done {dict(report.done)}, refused {dict(report.refused)}")
     assert dict(report.seen) == {}

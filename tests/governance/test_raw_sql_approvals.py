@@ -58,7 +58,9 @@ def test_an_objection_and_a_blocking_check_stop_the_seal(house: make.House, chan
         """update governance_checkresult set status = 'failed', findings = '[{"rule": "r", "pointer": "", "level": "error"}]' where check_id = 'thing.sound'"""
     )
     refused("approval_with_blocking_checks", SEAL, *seal(change, good))
-    run("update governance_checkresult set status = 'passed', subject_digest = %s where check_id = 'thing.sound'", OTHER)
+    run(
+        "update governance_checkresult set status = 'passed', subject_digest = %s where check_id = 'thing.sound'", OTHER
+    )
     refused("approval_with_blocking_checks", SEAL, *seal(change, good))
     run("update governance_checkresult set subject_digest = %s", change.subject_digest)
     decide(make.person("otto", "price").pk, change, "request_changes", "No.")
@@ -98,8 +100,14 @@ def test_approvals_are_immutable_but_for_use_and_voiding(house: make.House):
 
 
 def test_a_change_is_not_approved_or_applied_by_hand(house: make.House, change: ChangeRequest):
-    refused("change_needs_its_approval", "update governance_changerequest set state = 'approved' where id = %s", change.pk)
-    refused("change_moves_along_its_states", "update governance_changerequest set state = 'applied' where id = %s", change.pk)
+    refused(
+        "change_needs_its_approval", "update governance_changerequest set state = 'approved' where id = %s", change.pk
+    )
+    refused(
+        "change_moves_along_its_states",
+        "update governance_changerequest set state = 'applied' where id = %s",
+        change.pk,
+    )
     refused(
         "change_keeps_its_author",
         "update governance_changerequest set author_id = %s where id = %s",
@@ -117,7 +125,10 @@ def test_a_change_is_not_approved_or_applied_by_hand(house: make.House, change: 
 
 def test_a_check_that_fails_after_the_seal_voids_it(house: make.House):
     change = make.approved(house)
-    run("update governance_checkresult set status = 'failed' where change_id = %s and check_id = 'thing.sound'", change.pk)
+    run(
+        "update governance_checkresult set status = 'failed' where change_id = %s and check_id = 'thing.sound'",
+        change.pk,
+    )
     assert Approval.objects.get(change=change).void_reason == "check thing.sound no longer passes"
 
 
@@ -125,7 +136,9 @@ def test_a_used_approval_stays_when_the_world_moves_on_and_can_still_be_voided(h
     change = make.approved(house)
     approval = Approval.objects.get(change=change)
     approvals.mark_used(approval.pk, actor=house.releaser)
-    refused("change_is_closed", "update governance_changesubject set digest = %s where change_id = %s", OTHER, change.pk)
+    refused(
+        "change_is_closed", "update governance_changesubject set digest = %s where change_id = %s", OTHER, change.pk
+    )
     refused("change_is_closed", "update governance_changerequest set diff_digest = %s where id = %s", OTHER, change.pk)
     approvals.void(approval.pk, actor=house.releaser, reason="It hurts.")
     assert run("select count(*) from governance_valid_approval") == [(0,)]

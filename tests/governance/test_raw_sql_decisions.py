@@ -16,7 +16,9 @@ pytestmark = pytest.mark.django_db
 
 def test_author_submitter_and_contributor_cannot_decide(house: make.House, change: ChangeRequest):
     helper = make.person("helga", "price")
-    run("insert into governance_contributor (change_id, person_id, how) values (%s, %s, 'helped')", change.pk, helper.pk)
+    run(
+        "insert into governance_contributor (change_id, person_id, how) values (%s, %s, 'helped')", change.pk, helper.pk
+    )
     for person in (house.author, helper):
         refused("decision_separation_of_duties", DECIDE, person.pk, "approve", "", change.pk)
 
@@ -34,7 +36,12 @@ def test_a_decision_about_other_digests_or_another_revision_is_refused(house: ma
         sql = DECIDE.replace(f"c.{column}", f"'{OTHER}'")
         refused("decision_binds_what_is_present", sql, house.owner.pk, "approve", "", change.pk)
     refused(
-        "decision_binds_what_is_present", DECIDE.replace("c.revision", "c.revision + 1"), house.owner.pk, "approve", "", change.pk
+        "decision_binds_what_is_present",
+        DECIDE.replace("c.revision", "c.revision + 1"),
+        house.owner.pk,
+        "approve",
+        "",
+        change.pk,
     )
 
 
@@ -78,7 +85,12 @@ def test_moving_a_digest_by_hand_voids_decisions_and_approvals_in_the_same_state
 
 def test_the_subject_digest_cannot_be_written_and_follows_the_subjects(house: make.House):
     change = make.approved(house)
-    run("update governance_changerequest set subject_digest = %s, policy_digest = %s where id = %s", OTHER, OTHER, change.pk)
+    run(
+        "update governance_changerequest set subject_digest = %s, policy_digest = %s where id = %s",
+        OTHER,
+        OTHER,
+        change.pk,
+    )
     change.refresh_from_db()
     assert change.subject_digest == changes.subjects_of(change)[0].digest
     assert Approval.objects.get(change=change).voided_at is None
@@ -124,7 +136,11 @@ def test_slots_contributors_events_and_verdicts_are_append_only(house: make.Hous
     for table in ("slot", "changeevent"):
         refused(f"governance_{table}_append_only", f"delete from governance_{table}")
     refused("governance_slot_append_only", "update governance_slot set group_ids = '{1}'")
-    run("insert into governance_contributor (change_id, person_id, how) values (%s, %s, 'x')", change.pk, house.stranger.pk)
+    run(
+        "insert into governance_contributor (change_id, person_id, how) values (%s, %s, 'x')",
+        change.pk,
+        house.stranger.pk,
+    )
     refused("governance_contributor_append_only", "delete from governance_contributor")
     refused("governance_checkresult_append_only", "delete from governance_checkresult")
     refused(

@@ -39,9 +39,13 @@ def test_a_waiver_is_granted_only_by_its_own_approval_and_lives_90_days_at_most(
     now = clock.now()
     insert = """insert into governance_waiver (rule, pointer, subject_kind, subject_id, environment, reason, starts_at, expires_at, state, digest, requested_by_id)
       values ('r', '', 'thing', 'x', 'production', %s, %s, %s, %s, %s, %s)"""
-    refused("waiver_at_most_90_days", insert, "because", now, now + timedelta(days=91), "proposed", OTHER, house.author.pk)
+    refused(
+        "waiver_at_most_90_days", insert, "because", now, now + timedelta(days=91), "proposed", OTHER, house.author.pk
+    )
     refused("waiver_needs_a_reason", insert, " ", now, now + timedelta(days=9), "proposed", OTHER, house.author.pk)
-    refused("waiver_starts_as_proposed", insert, "because", now, now + timedelta(days=9), "granted", OTHER, house.author.pk)
+    refused(
+        "waiver_starts_as_proposed", insert, "because", now, now + timedelta(days=9), "granted", OTHER, house.author.pk
+    )
     run(insert, "because", now, now + timedelta(days=9), "proposed", OTHER, house.author.pk)
     refused("waiver_needs_its_approval", "update governance_waiver set state = 'granted'")
     refused("waiver_is_immutable", "update governance_waiver set expires_at = expires_at + interval '1 day'")
@@ -66,14 +70,17 @@ def test_break_glass_takes_two_people_one_digest_one_environment_and_four_hours(
         "break_glass_is_immutable",
         "update governance_breakglass set ends_at = ends_at + interval '1 minute', starts_at = starts_at + interval '1 minute'",
     )
-    refused("break_glass_binds_one_digest", approve, case, "sha256:" + "a" * 64, "production", now, now + timedelta(hours=1))
+    refused(
+        "break_glass_binds_one_digest", approve, case, "sha256:" + "a" * 64, "production", now, now + timedelta(hours=1)
+    )
     refused("break_glass_binds_one_digest", approve, case, OTHER, "staging", now, now + timedelta(hours=1))
     refused("break_glass_binds_one_digest", approve, case, OTHER, "production", now, now + timedelta(hours=9))
     refused("break_glass_binds_one_digest", approve, case, OTHER, "production", now, None)
     run(approve, case, OTHER, "production", now, now + timedelta(hours=4))
     refused("break_glass_is_kept", "delete from governance_breakglass")
     refused(
-        "break_glass_reviewed_by_another", "update governance_breakglass set reviewed_by_id = opened_by_id, reviewed_at = now()"
+        "break_glass_reviewed_by_another",
+        "update governance_breakglass set reviewed_by_id = opened_by_id, reviewed_at = now()",
     )
 
 
@@ -89,7 +96,9 @@ def test_an_open_debt_stops_the_next_normal_change_of_the_owner_by_hand_too(hous
         owner_team_ids=[make.team("price").pk],
         opened_by=house.owner,
     )
-    BreakGlass.objects.filter(pk=case.pk).update(confirmed_by=house.releaser, starts_at=now, ends_at=now + timedelta(hours=1))
+    BreakGlass.objects.filter(pk=case.pk).update(
+        confirmed_by=house.releaser, starts_at=now, ends_at=now + timedelta(hours=1)
+    )
     draft = make.draft(house.author)
     revisions.derive(draft, revisions.assessed(draft, changes.subjects_of(draft)))
     refused(
@@ -127,9 +136,14 @@ def test_a_seal_that_rested_on_a_waiver_falls_when_it_is_revoked_and_does_not_ho
     make.THINGS.failing["price-feed"] = [make.breaking("/price") | {"breaking": False}]
     change = make.in_review(house.author)
     waivers.propose(
-        pointer="/price", expires_at=clock.now() + timedelta(days=30), actor=house.author, rule="thing.sound", subject=Subject("thing", "price-feed", ""),
-        environment="production", reason="Kiosk images are frozen.",
-    )  # fmt: skip
+        pointer="/price",
+        expires_at=clock.now() + timedelta(days=30),
+        actor=house.author,
+        rule="thing.sound",
+        subject=Subject("thing", "price-feed", ""),
+        environment="production",
+        reason="Kiosk images are frozen.",
+    )
     run("set session_replication_role = replica")
     run("update governance_waiver set state = 'granted', starts_at = starts_at - interval '1 day'")
     run("set session_replication_role = origin")
@@ -161,7 +175,9 @@ def test_an_acceptance_is_bound_to_the_difference_and_to_who_may_give_it(house: 
         json.dumps([make.team("price").pk]),
         change.diff_digest,
     )
-    refused("truly_breaking_needs_a_date", insert, change.pk, "breaking", house.architect.pk, architects, change.diff_digest)
+    refused(
+        "truly_breaking_needs_a_date", insert, change.pk, "breaking", house.architect.pk, architects, change.diff_digest
+    )
     run(insert, change.pk, "benign", house.architect.pk, architects, change.diff_digest)
     refused("acceptance_is_kept", "delete from governance_breakacceptance")
     refused("acceptance_is_append_only", "update governance_breakacceptance set pointer = '/other'")

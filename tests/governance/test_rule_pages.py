@@ -93,17 +93,31 @@ def test_the_freeze_calendar_shows_plans_and_ends_windows(house: make.House):
 @pytest.mark.parametrize(
     ("repeats", "fields", "says"),
     [
-        ("weekly", {"days": ["fri", "sat"], "starts": "16:00", "ends": "06:00"}, "Every Friday and Saturday from 16:00 to 06:00"),
-        ("retail_weeks", {"weeks": "43-44, 47", "starts": "00:00", "ends": "00:00"}, "Retail weeks 43, 44 and 47 of each year"),
+        (
+            "weekly",
+            {"days": ["fri", "sat"], "starts": "16:00", "ends": "06:00"},
+            "Every Friday and Saturday from 16:00 to 06:00",
+        ),
+        (
+            "retail_weeks",
+            {"weeks": "43-44, 47", "starts": "00:00", "ends": "00:00"},
+            "Retail weeks 43, 44 and 47 of each year",
+        ),
         (
             "period_close",
             {"year": "454", "days_before": "2", "days_after": "3", "starts": "18:00", "ends": "06:00"},
             "2 days before to 3 days after the end of each retail period",
         ),
-        ("dates", {"dates": "2098-01-15, 2098-07-15", "starts": "00:00", "ends": "00:00"}, "On 2098-01-15 and 2098-07-15"),
+        (
+            "dates",
+            {"dates": "2098-01-15, 2098-07-15", "starts": "00:00", "ends": "00:00"},
+            "On 2098-01-15 and 2098-07-15",
+        ),
     ],
 )
-def test_a_recurring_freeze_is_planned_from_the_page_and_said_in_words(house: make.House, repeats: str, fields: dict, says: str):
+def test_a_recurring_freeze_is_planned_from_the_page_and_said_in_words(
+    house: make.House, repeats: str, fields: dict, says: str
+):
     client, url = signed_in(house.releaser), reverse("governance:freezes")
     assert "How often" in shown(client.get(f"{url}?repeats={repeats}"))
     values = {"repeats": repeats, "name": "Peak", "strictness": "changes", "zone": "Europe/Berlin", **fields}
@@ -145,10 +159,17 @@ def test_break_glass_from_the_page_takes_two_people_and_a_review(house: make.Hou
 def test_only_those_with_a_stake_revoke_a_waiver_or_end_an_emergency(house: make.House):
     subject = make.thing()
     waivers.propose(
-        actor=house.author, rule="thing.sound", pointer="", subject=subject, environment="production",
-        reason="Kiosk images are frozen.", expires_at=clock.now() + timedelta(days=9),
-    )  # fmt: skip
-    case = breakglass.open_case(actor=house.owner, subject=subject, environment="production", reason="Tills show no prices.")
+        actor=house.author,
+        rule="thing.sound",
+        pointer="",
+        subject=subject,
+        environment="production",
+        reason="Kiosk images are frozen.",
+        expires_at=clock.now() + timedelta(days=9),
+    )
+    case = breakglass.open_case(
+        actor=house.owner, subject=subject, environment="production", reason="Tills show no prices."
+    )
     breakglass.confirm(case.pk, actor=house.releaser)
     end = reverse("governance:break-glass-step", args=[case.pk, "end"])
     revoke = reverse("governance:revoke-waiver", args=[Waiver.objects.get().pk])

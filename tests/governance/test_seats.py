@@ -23,7 +23,9 @@ TWO_ARCHITECTS = {"rules": [{"id": "two", "why": "Two see more.", "slots": {"arc
 
 def lend(by: User, to: User, team: str) -> Delegation:
     now = clock.now()
-    return people.delegate(actor=by, to=to, team_key=team, starts_at=now - timedelta(hours=1), ends_at=now + timedelta(days=3))
+    return people.delegate(
+        actor=by, to=to, team_key=team, starts_at=now - timedelta(hours=1), ends_at=now + timedelta(days=3)
+    )
 
 
 def page_of(user: User, change: ChangeRequest) -> str:
@@ -73,7 +75,9 @@ def test_the_seal_names_by_whose_right_a_delegate_sits_and_falls_with_it(house: 
     given = lend(house.architect, house.stranger, "architects")
     change = make.approve(make.in_review(house.author), house.owner, house.stranger)
     assert change.state == "approved"
-    assert [e.get("right_of") for e in Approval.objects.get().seats if e["person"] == house.stranger.pk] == [house.architect.pk]
+    assert [e.get("right_of") for e in Approval.objects.get().seats if e["person"] == house.stranger.pk] == [
+        house.architect.pk
+    ]
     assert "for Archie" in page_of(house.author, change)
     subject = changes.subjects_of(change)[0]
     assert approvals.require(subject, subject.digest, "production")
@@ -85,7 +89,9 @@ def test_the_seal_names_by_whose_right_a_delegate_sits_and_falls_with_it(house: 
 
 
 @pytest.mark.parametrize("claim", ["none", "oneself", "a stranger"])
-def test_the_database_refuses_a_seat_by_a_right_that_nobody_lent_and_a_right_that_sits_twice(house: make.House, claim: str):
+def test_the_database_refuses_a_seat_by_a_right_that_nobody_lent_and_a_right_that_sits_twice(
+    house: make.House, claim: str
+):
     both = make.person("bob", "price", "architects")
     lend(both, house.stranger, "architects")
     change = make.approve(make.in_review(house.author), house.stranger)
@@ -94,7 +100,9 @@ def test_the_database_refuses_a_seat_by_a_right_that_nobody_lent_and_a_right_tha
     decisions = {d.person_id: d.pk for d in change.decisions.all()}
     owner = {"slot": slots["team:price"], "person": both.pk, "decision": decisions[both.pk]}
     delegate = {"slot": slots["architect"], "person": house.stranger.pk, "decision": decisions[house.stranger.pk]}
-    right = {"none": {}, "oneself": {"right_of": house.stranger.pk}, "a stranger": {"right_of": house.security.pk}}[claim]
+    right = {"none": {}, "oneself": {"right_of": house.stranger.pk}, "a stranger": {"right_of": house.security.pk}}[
+        claim
+    ]
     for seats, name in (
         ([owner, delegate | {"right_of": both.pk}], "one_right_one_slot"),
         ([owner, delegate | right], "approval_rests_on_live_decisions"),
@@ -108,10 +116,19 @@ def test_the_database_refuses_a_seat_by_a_right_that_nobody_lent_and_a_right_tha
 def insert(change: ChangeRequest, seats: list[dict[str, int]]) -> None:
     subject = changes.subjects_of(change)[0]
     Approval.objects.create(
-        change=change, revision=change.revision, subject_kind=subject.kind, subject_id=subject.id, digest=subject.digest, environment=change.environment,
-        subject_digest=change.subject_digest, diff_digest=change.diff_digest, impact_digest=change.impact_digest, policy_digest=change.policy_digest,
-        seats=seats, approver_ids=sorted(s["person"] for s in seats),
-    )  # fmt: skip
+        change=change,
+        revision=change.revision,
+        subject_kind=subject.kind,
+        subject_id=subject.id,
+        digest=subject.digest,
+        environment=change.environment,
+        subject_digest=change.subject_digest,
+        diff_digest=change.diff_digest,
+        impact_digest=change.impact_digest,
+        policy_digest=change.policy_digest,
+        seats=seats,
+        approver_ids=sorted(s["person"] for s in seats),
+    )
 
 
 def breaking_change(house: make.House, **consumer: object) -> ChangeRequest:
@@ -132,7 +149,9 @@ def test_what_is_accepted_as_truly_breaking_asks_a_release_manager_and_the_owner
     change = breaking_change(house)
     accept(change, house.releaser)
     added = {(s.key, s.label) for s in change.slots.filter(by_acceptance=True)}
-    assert added == {("release_manager", "Release manager"), ("team:stores", "Consumer: Stores")}, "the shop does not use it"
+    assert added == {("release_manager", "Release manager"), ("team:stores", "Consumer: Stores")}, (
+        "the shop does not use it"
+    )
     while outbox.dispatch():
         pass
     assert Notice.objects.filter(person=house.stranger, text__startswith="Your decision is asked for").exists()

@@ -40,7 +40,12 @@ class Provider(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         me = f"http://127.0.0.1:{self.server.server_port}"
         if self.path.endswith("openid-configuration"):
-            names = {"authorization_endpoint": "auth", "token_endpoint": "token", "userinfo_endpoint": "me", "jwks_uri": "keys"}
+            names = {
+                "authorization_endpoint": "auth",
+                "token_endpoint": "token",
+                "userinfo_endpoint": "me",
+                "jwks_uri": "keys",
+            }
             self.answer({"issuer": me} | {name: f"{me}/{path}" for name, path in names.items()})
         elif self.path == "/keys":
             public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(Provider.key.public_key()))
@@ -153,7 +158,13 @@ def test_user_info_about_somebody_else_signs_nobody_in(house: make.House, provid
 
 
 def test_without_a_provider_the_addresses_are_not_there_and_a_silent_one_is_said(settings):
-    settings.OIDC = {"issuer": "", "client_id": "", "client_secret": "", "groups_claim": "groups", "recheck_minutes": 15}
+    settings.OIDC = {
+        "issuer": "",
+        "client_id": "",
+        "client_secret": "",
+        "groups_claim": "groups",
+        "recheck_minutes": 15,
+    }
     assert Client().get(reverse("governance:oidc-start")).status_code == 404
     settings.OIDC = {
         "issuer": "http://127.0.0.1:9",
@@ -216,7 +227,9 @@ def there_and_back(client: Client, page: str) -> str:
     return str(back["Location"])
 
 
-def test_a_group_that_was_left_at_the_provider_alone_is_gone_when_its_word_has_aged(house: make.House, rechecked: Client):
+def test_a_group_that_was_left_at_the_provider_alone_is_gone_when_its_word_has_aged(
+    house: make.House, rechecked: Client
+):
     change = make.in_review(house.author)
     page = reverse("governance:change", args=[change.pk])
     assert rechecked.get(page).status_code == 200, "its word is fresh"

@@ -63,7 +63,8 @@ def test_the_wrong_kind_of_value_is_as_good_as_none():
                 for key in path[:-1]:
                     node = node[key]
                 free_text = (
-                    path[-1] in ("reason", "name", "owner_team", "successor", "policy_digest", "origin") and value == "surprise"
+                    path[-1] in ("reason", "name", "owner_team", "successor", "policy_digest", "origin")
+                    and value == "surprise"
                 )
                 if type(node[path[-1]]) is type(value) and (node[path[-1]] == value or free_text):
                     continue

@@ -14,7 +14,12 @@ from tests.catalog.make import shown
 from tests.governance import make
 
 pytestmark = pytest.mark.django_db
-FORM = {"name": "chat", "url": "https://chat.example/hook/s3cret", "rooms": ["governance.*"], "topics": "runtime.run_failed"}
+FORM = {
+    "name": "chat",
+    "url": "https://chat.example/hook/s3cret",
+    "rooms": ["governance.*"],
+    "topics": "runtime.run_failed",
+}
 
 
 def signed_in(user: User, **more: object) -> Client:
@@ -60,7 +65,9 @@ def test_what_cannot_be_registered_comes_back_beside_its_field(house: make.House
 
 
 def test_deliveries_show_their_answers_and_are_sent_again_with_the_same_bytes(house: make.House):
-    endpoint, _ = webhooks.register(actor=house.releaser, name="chat", url="https://chat.example/", topics=["governance.*"])
+    endpoint, _ = webhooks.register(
+        actor=house.releaser, name="chat", url="https://chat.example/", topics=["governance.*"]
+    )
     client = signed_in(house.releaser)
     assert "Nothing was sent here yet" in shown(client.get(reverse("governance:webhook", args=[endpoint.pk])))
     failed = delivery(endpoint, state="failed", attempts=12, last_status=500, last_error="The receiver answered 500.")

@@ -63,7 +63,12 @@ def test_three_hard_kills_in_the_middle_of_the_sales_job_lose_nothing_and_double
 
     def done() -> bool:
         made = shown.progress(SYSTEM, run.pk)
-        return made is not None and made.state != "running" and not made.retrying and not any(s.waiting for s in made.shares)
+        return (
+            made is not None
+            and made.state != "running"
+            and not made.retrying
+            and not any(s.waiting for s in made.shares)
+        )
 
     until(done, "the run to end")
     made = shown.progress(SYSTEM, run.pk)

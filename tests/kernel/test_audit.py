@@ -79,4 +79,8 @@ def test_an_entry_smuggled_past_the_trigger_stands_outside_the_chain():
 
 def test_secrets_are_redacted_by_their_key():
     made = entry(after={"api_key": "k", "nested": [{"password": "p", "name": "n"}], "token_hash": "h"})
-    assert made.after == {"api_key": "[redacted]", "nested": [{"password": "[redacted]", "name": "n"}], "token_hash": "h"}
+    assert made.after == {
+        "api_key": "[redacted]",
+        "nested": [{"password": "[redacted]", "name": "n"}],
+        "token_hash": "h",
+    }

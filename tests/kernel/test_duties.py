@@ -14,7 +14,9 @@ from kernel import duties
 SOON = 10.0
 
 
-def test_a_duty_that_breaks_is_tried_again_and_whoever_found_work_turns_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_duty_that_breaks_is_tried_again_and_whoever_found_work_turns_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     stop, turned = threading.Event(), []
 
     def turn() -> int:

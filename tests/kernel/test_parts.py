@@ -54,13 +54,28 @@ def test_an_unknown_count_prints_nothing_and_zero_prints_zero():
 @pytest.mark.parametrize(
     "source",
     [
-        "{% pill 'ok' evil %}", "{% state 'ok' evil %}", "{% tag evil %}", "{% count evil %}", "{% digest evil %}", "{% why evil %}",
-        "{% button evil %}", "{% notice 'stop' evil %}{{ evil }}{% endnotice %}", "{% emptystate evil %}{{ evil }}{% endemptystate %}",
-        "{% progress 1 2 label=evil %}", "{% sparkline values label=evil %}", "{% bars points label=evil %}",
-        "{% linechart points label=evil unit=evil %}", "{% meter 1 2 label=evil %}", "{{ evil|code }}", "{% when None missing=evil %}",
-        "{% icon evil %}", "{% tabs tabs label=evil %}", "{% segments tabs label=evil %}", "{% button 'x' refused %}",
+        "{% pill 'ok' evil %}",
+        "{% state 'ok' evil %}",
+        "{% tag evil %}",
+        "{% count evil %}",
+        "{% digest evil %}",
+        "{% why evil %}",
+        "{% button evil %}",
+        "{% notice 'stop' evil %}{{ evil }}{% endnotice %}",
+        "{% emptystate evil %}{{ evil }}{% endemptystate %}",
+        "{% progress 1 2 label=evil %}",
+        "{% sparkline values label=evil %}",
+        "{% bars points label=evil %}",
+        "{% linechart points label=evil unit=evil %}",
+        "{% meter 1 2 label=evil %}",
+        "{{ evil|code }}",
+        "{% when None missing=evil %}",
+        "{% icon evil %}",
+        "{% tabs tabs label=evil %}",
+        "{% segments tabs label=evil %}",
+        "{% button 'x' refused %}",
     ],
-)  # fmt: skip
+)
 def test_every_part_escapes_what_it_is_given(source):
     shown = render(
         source,
@@ -232,7 +247,9 @@ def test_a_meter_never_leaves_its_track():
     assert 'x1="60.0%"' in charts.meter(134, 200, target=120, label="x")
 
 
-@pytest.mark.parametrize(("value", "top"), [(0, 1), (0.7, 1), (1, 1), (1.2, 2), (2.2, 2.5), (3, 5), (51, 100), (0.03, 0.05)])
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 1), (0.7, 1), (1, 1), (1.2, 2), (2.2, 2.5), (3, 5), (51, 100), (0.03, 0.05)]
+)
 def test_the_scale_ends_at_a_number_that_people_read(value, top):
     assert charts._round_up(value) == pytest.approx(top)
 

@@ -59,7 +59,12 @@ def test_what_json_has_not_gets_no_digest(value):
 
 def test_a_difference_names_its_place_by_json_pointer():
     found = differences({"a": [1, 2], "b/c": 1}, {"a": [1, 3, 4], "d": None})
-    assert [(d.kind, d.pointer) for d in found] == [("changed", "/a/1"), ("added", "/a/2"), ("removed", "/b~1c"), ("added", "/d")]
+    assert [(d.kind, d.pointer) for d in found] == [
+        ("changed", "/a/1"),
+        ("added", "/a/2"),
+        ("removed", "/b~1c"),
+        ("added", "/d"),
+    ]
 
 
 def test_money_is_exact_knows_its_minor_unit_and_refuses_to_mix():

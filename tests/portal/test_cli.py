@@ -16,7 +16,17 @@ import pytest
 from portal import cli
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE = ["check", "--application", "web-shop", "--version", "1", "--environment", "production", "--consumes", "price-api@v2"]
+BASE = [
+    "check",
+    "--application",
+    "web-shop",
+    "--version",
+    "1",
+    "--environment",
+    "production",
+    "--consumes",
+    "price-api@v2",
+]
 
 
 class Gate:
@@ -92,7 +102,16 @@ def test_consuming_nothing_is_said_and_unsaid_is_left_out(gate: Gate):
     asked = [a for a in BASE if a not in {"--consumes", "price-api@v2"}]
     cli.main([*asked, "--url", gate.url, "--token", "tg_x"])
     cli.main(
-        [*asked, "--url", gate.url, "--consumes-nothing", "--provides", "cart@v1=sha256:aa", "--integration", "sales=sha256:bb"]
+        [
+            *asked,
+            "--url",
+            gate.url,
+            "--consumes-nothing",
+            "--provides",
+            "cart@v1=sha256:aa",
+            "--integration",
+            "sales=sha256:bb",
+        ]
     )
     (path, authorization, first), (_, _, second) = gate.asked
     assert (path, authorization, "consumes" in first) == ("/api/v1/gate/verdicts", "Bearer tg_x", False)

@@ -29,7 +29,14 @@ def test_the_record_of_base_price_is_the_erp_and_of_a_sale_the_tills():
 
 def test_every_version_of_the_demo_has_a_contract_and_an_owner_with_members():
     estate.apply(demo.document(), actor=None, base_dir=demo.SEED)
-    for reference in ("s4-product@v1", "store-prices@v1", "pos-sales@v1", "s4-sales@v1", "loyalty-earn@v1", "price-api@v3"):
+    for reference in (
+        "s4-product@v1",
+        "store-prices@v1",
+        "pos-sales@v1",
+        "s4-sales@v1",
+        "loyalty-earn@v1",
+        "price-api@v3",
+    ):
         facts = versions.by_reference(reference)
         assert facts is not None, reference
         assert facts.contract_digest

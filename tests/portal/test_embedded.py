@@ -111,7 +111,9 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path):
             [sys.executable, "-m", "portal.up"], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
         )
     assert done.returncode == 1
-    assert done.stderr.strip() == f"tillgate: Port {port} is taken by another program. Choose another: PORT=8001 make up"
+    assert (
+        done.stderr.strip() == f"tillgate: Port {port} is taken by another program. Choose another: PORT=8001 make up"
+    )
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,11 @@ class Kept:
 
     def __init__(self, body: str, count: int) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, body, str(count)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", PROGRAM, body, str(count)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def line(self) -> list[str]:
@@ -98,7 +102,9 @@ def test_a_loop_that_is_killed_is_replaced_and_the_others_work_on(kept: Callable
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_drains_every_loop_and_the_exit_code_is_zero(kept: Callable[[str, int], Kept], number: signal.Signals) -> None:
+def test_a_signal_drains_every_loop_and_the_exit_code_is_zero(
+    kept: Callable[[str, int], Kept], number: signal.Signals
+) -> None:
     keeper = kept("works", 3)
     loops = {keeper.loop() for _ in range(3)}
     assert keeper.end(number) == 0
@@ -106,7 +112,9 @@ def test_a_signal_drains_every_loop_and_the_exit_code_is_zero(kept: Callable[[st
     assert keeper.line() == [], "no process holds the pipe any more"
 
 
-def test_a_loop_that_ends_at_once_is_not_started_again_and_again_without_a_pause(kept: Callable[[str, int], Kept]) -> None:
+def test_a_loop_that_ends_at_once_is_not_started_again_and_again_without_a_pause(
+    kept: Callable[[str, int], Kept],
+) -> None:
     began = time.monotonic()
     keeper = kept("ends_at_once")
     for _ in range(4):
@@ -130,7 +138,9 @@ def test_loops_end_with_a_keeper_that_is_killed(kept: Callable[[str, int], Kept]
     assert keeper.line() == [], "the pipe closes when the last of them has ended"
 
 
-def test_a_second_signal_ends_a_loop_that_does_not_drain_and_the_exit_code_says_so(kept: Callable[[str, int], Kept]) -> None:
+def test_a_second_signal_ends_a_loop_that_does_not_drain_and_the_exit_code_says_so(
+    kept: Callable[[str, int], Kept],
+) -> None:
     keeper = kept("hangs")
     loop = keeper.loop()
     keeper.process.send_signal(signal.SIGTERM)

@@ -39,7 +39,10 @@ def ids(answer) -> list[int]:
 
 def test_entries_stand_newest_first_with_what_changed(reader):
     write(
-        "governance.change_approved", before={"state": "open"}, after={"state": "approved", "by": "ann"}, reason="fine <for> me"
+        "governance.change_approved",
+        before={"state": "open"},
+        after={"state": "approved", "by": "ann"},
+        reason="fine <for> me",
     )
     answer = reader.get(PATH)
     row = answer.context["entries"][0]

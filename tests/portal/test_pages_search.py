@@ -30,7 +30,19 @@ def offers(monkeypatch):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "   ", "\x00", "'; drop table x", "%", "a" * 5000, "#999999999999", "#" + "9" * 40, "sha256:9f2c41d7", "☃", "<script>"],
+    [
+        "",
+        "   ",
+        "\x00",
+        "'; drop table x",
+        "%",
+        "a" * 5000,
+        "#999999999999",
+        "#" + "9" * 40,
+        "sha256:9f2c41d7",
+        "☃",
+        "<script>",
+    ],
 )
 def test_whatever_is_typed_gives_a_page(reader, text):
     answer = reader.get("/search/", {"q": text})

@@ -42,7 +42,14 @@ def test_a_token_without_scope_or_name_is_refused_beside_the_field(client):
 
 @pytest.mark.parametrize(
     "more",
-    [{"days": 4000}, {"scopes": ["everything"]}, {"owner": "999999"}, {"name": "x" * 81}, {"name": "a\x00b"}, {"days": "many"}],
+    [
+        {"days": 4000},
+        {"scopes": ["everything"]},
+        {"owner": "999999"},
+        {"name": "x" * 81},
+        {"name": "a\x00b"},
+        {"days": "many"},
+    ],
 )
 def test_values_outside_the_choices_are_refused(client, more):
     ann = make.person("ann")

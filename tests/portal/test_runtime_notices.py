@@ -26,7 +26,9 @@ def house(monkeypatch: pytest.MonkeyPatch) -> make.House:
     make.thing()
     thing = kinds.kind("test.thing")
     monkeypatch.setitem(
-        kinds._kinds, "integration.deploy", replace(thing, key="integration.deploy", subject_kind="integration", apply=None)
+        kinds._kinds,
+        "integration.deploy",
+        replace(thing, key="integration.deploy", subject_kind="integration", apply=None),
     )
     return made
 

@@ -26,9 +26,12 @@ def worker(transactional_db: None) -> Iterator[Callable[..., subprocess.Popen[st
 
     def start(*arguments: str) -> subprocess.Popen[str]:
         made = subprocess.Popen(
-            [sys.executable, "-m", "portal.worker", "--concurrency", "0", *arguments], cwd=ROOT, text=True, stderr=subprocess.PIPE,
+            [sys.executable, "-m", "portal.worker", "--concurrency", "0", *arguments],
+            cwd=ROOT,
+            text=True,
+            stderr=subprocess.PIPE,
             env=dict(os.environ, DATABASE_URL=url, SECRET_KEY="tests"),
-        )  # fmt: skip
+        )
         started.append(made)
         return made
 

@@ -65,8 +65,12 @@ class Flow:
         )
         self.stream = self._id(
             "insert into runtime_stream (integration_id, environment, lanes, immutable, salt) values (%s, %s, %s, %s, %s) returning id",
-            self.integration, environment, lanes, immutable, 0x1234_5678_9ABC_DEF0 >> 1,
-        )  # fmt: skip
+            self.integration,
+            environment,
+            lanes,
+            immutable,
+            0x1234_5678_9ABC_DEF0 >> 1,
+        )
         for lane in range(lanes):
             conn.execute("insert into runtime_lane (stream_id, lane) values (%s, %s)", (self.stream, lane))
         self.release, self.approval, self.deployment = 0, 0, 0
@@ -83,8 +87,11 @@ class Flow:
         with self.conn.transaction():
             self.release = self._id(
                 "insert into runtime_release (integration_id, digest, manifest, tier) values (%s, %s, %s, %s) returning id",
-                self.integration, digest, psycopg.types.json.Jsonb(manifest), self.tier,
-            )  # fmt: skip
+                self.integration,
+                digest,
+                psycopg.types.json.Jsonb(manifest),
+                self.tier,
+            )
             self.approval = approval(self.conn, subject_id=self.key, digest=digest, environment=self.environment)
             self.conn.execute(
                 "update runtime_deployment set active = false, ended_at = clock_timestamp() where integration_id = %s and active",
@@ -93,10 +100,14 @@ class Flow:
             self.deployment = self._id(
                 """insert into runtime_deployment (integration_id, release_id, environment, approval_id, kind, active, paused, pause_reason)
                    values (%s, %s, %s, %s, 'deploy', true, false, '') returning id""",
-                self.integration, self.release, self.environment, self.approval,
-            )  # fmt: skip
+                self.integration,
+                self.release,
+                self.environment,
+                self.approval,
+            )
             self.conn.execute(
-                "update runtime_subscription set deployment_id = %s where stream_id = %s", (self.deployment, self.stream)
+                "update runtime_subscription set deployment_id = %s where stream_id = %s",
+                (self.deployment, self.stream),
             )
         return self.release
 
@@ -111,15 +122,33 @@ class Flow:
         return made
 
     def subscribe(
-        self, target: str = "store", *, kind: str = "vendor", vendor: int | None = None, idempotency: str = "L", batch: int = 100, max_attempts: int = 5,
-        coalesce: bool = False, pace: float | None = None,
-    ) -> int:  # fmt: skip
+        self,
+        target: str = "store",
+        *,
+        kind: str = "vendor",
+        vendor: int | None = None,
+        idempotency: str = "L",
+        batch: int = 100,
+        max_attempts: int = 5,
+        coalesce: bool = False,
+        pace: float | None = None,
+    ) -> int:
         made = self._id(
             """insert into runtime_subscription (stream_id, target, instance, deployment_id, vendor_id, kind, idempotency, coalesce, batch, max_attempts, tier, open,
                  pace)
                values (%s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, true, %s) returning id""",
-            self.stream, target, self.deployment, vendor or self.vendor(f"{self.key}-{target}"), kind, idempotency, coalesce, batch, max_attempts, self.tier, pace,
-        )  # fmt: skip
+            self.stream,
+            target,
+            self.deployment,
+            vendor or self.vendor(f"{self.key}-{target}"),
+            kind,
+            idempotency,
+            coalesce,
+            batch,
+            max_attempts,
+            self.tier,
+            pace,
+        )
         for lane in range(self.lanes):
             self.conn.execute("insert into runtime_progress (subscription_id, lane) values (%s, %s)", (made, lane))
         return made
@@ -184,7 +213,9 @@ class FakeVendor:
         fate = self.fates.pop(0) if self.fates and self.fates[0] == "mute" else "ok"
         if fate == "mute":
             return [Answer("unknown", detail="no answer to the question")] * len(items)
-        return [Answer("confirmed", "asked") if item.idempotency_key in self.known else Answer("unsent") for item in items]
+        return [
+            Answer("confirmed", "asked") if item.idempotency_key in self.known else Answer("unsent") for item in items
+        ]
 
 
 def group(name: str) -> Group:

@@ -40,7 +40,7 @@ from runtime.models import (
     Subscription,
     VendorState,
     Worker,
-)  # fmt: skip
+)
 from runtime.services import replays
 from tests.portal import make
 
@@ -102,15 +102,21 @@ class People:
 def estate() -> People:
     """Teams, people, systems, environments and tiers."""
     teams = {
-        "sales-finance": "Sales and finance", "pricing": "Pricing", "architects": "Architects", "release-managers": "Release managers", "security": "Security",
-    }  # fmt: skip
+        "sales-finance": "Sales and finance",
+        "pricing": "Pricing",
+        "architects": "Architects",
+        "release-managers": "Release managers",
+        "security": "Security",
+    }
     groups = {
         key: make.team(key, name, "role" if key in ("architects", "release-managers", "security") else "domain")
         for key, name in teams.items()
     }
     for key, name, kind in (
-        ("s4", "S/4HANA Cloud", "erp"), ("pos", "Store POS estate", "pos"), ("loyalty", "Loyalty engine", "loyalty"),
-    ):  # fmt: skip
+        ("s4", "S/4HANA Cloud", "erp"),
+        ("pos", "Store POS estate", "pos"),
+        ("loyalty", "Loyalty engine", "loyalty"),
+    ):
         System.objects.create(key=key, name=name, kind=kind)
     for position, key in enumerate(("test", "production")):
         Environment.objects.create(key=key, name=key.capitalize(), position=position)
@@ -145,7 +151,8 @@ def void(approval_id: int, reason: str = "the mapping changed") -> None:
     with connection.cursor() as cursor:
         cursor.execute("set session_replication_role = replica")
         cursor.execute(
-            "update governance_approval set voided_at = clock_timestamp(), void_reason = %s where id = %s", [reason, approval_id]
+            "update governance_approval set voided_at = clock_timestamp(), void_reason = %s where id = %s",
+            [reason, approval_id],
         )
         cursor.execute("set session_replication_role = origin")
 
@@ -153,7 +160,9 @@ def void(approval_id: int, reason: str = "the mapping changed") -> None:
 class Site:
     """One integration, deployed. `put` fills the log, `pass_to` moves a target on, `park` makes a letter."""
 
-    def __init__(self, manifest: dict[str, Any], group: Group, *, deploy: bool = True, environment: str = "production") -> None:
+    def __init__(
+        self, manifest: dict[str, Any], group: Group, *, deploy: bool = True, environment: str = "production"
+    ) -> None:
         self.group, self.environment = group, environment
         self.integration = Integration.objects.create(
             key=manifest["integration"], title=manifest["title"], domain_key=manifest["domain"], owner_team=group
@@ -172,11 +181,17 @@ class Site:
         )
         EntityWrite.objects.bulk_create(
             EntityWrite(
-                release=release, target=target.name, entity=write.entity, kind=write.kind, attribute_group=write.attribute_group,
-                source_system=reading.manifest.source_of(target).system, target_system=target.system,
+                release=release,
+                target=target.name,
+                entity=write.entity,
+                kind=write.kind,
+                attribute_group=write.attribute_group,
+                source_system=reading.manifest.source_of(target).system,
+                target_system=target.system,
             )
-            for target in reading.manifest.targets for write in target.writes
-        )  # fmt: skip
+            for target in reading.manifest.targets
+            for write in target.writes
+        )
         return release
 
     def deploy(self, release: Release) -> None:
@@ -186,8 +201,12 @@ class Site:
         )
         manifest = manifests.load(release.manifest)
         self.stream = Stream.objects.create(
-            integration=self.integration, environment=self.environment, lanes=manifest.lanes, immutable=manifest.event.meaning == "fact", salt=SALT
-        )  # fmt: skip
+            integration=self.integration,
+            environment=self.environment,
+            lanes=manifest.lanes,
+            immutable=manifest.event.meaning == "fact",
+            salt=SALT,
+        )
         for lane in range(manifest.lanes):
             Lane.objects.create(stream=self.stream, lane=lane)
             self.next[lane] = 1
@@ -198,17 +217,30 @@ class Site:
                     system_key=target.system, instance=instance, environment=self.environment
                 )
                 made = Subscription.objects.create(
-                    stream=self.stream, target=target.name, instance=instance, deployment=self.deployment, vendor=vendor, kind="vendor",
-                    idempotency=target.idempotency, coalesce=target.coalesce, batch=target.batch, tier=manifest.tier,
-                )  # fmt: skip
+                    stream=self.stream,
+                    target=target.name,
+                    instance=instance,
+                    deployment=self.deployment,
+                    vendor=vendor,
+                    kind="vendor",
+                    idempotency=target.idempotency,
+                    coalesce=target.coalesce,
+                    batch=target.batch,
+                    tier=manifest.tier,
+                )
                 self.subscriptions[target.name, instance] = made
         Progress.objects.bulk_create(
-            Progress(subscription=made, lane=lane) for made in self.subscriptions.values() for lane in range(manifest.lanes)
+            Progress(subscription=made, lane=lane)
+            for made in self.subscriptions.values()
+            for lane in range(manifest.lanes)
         )
         Schedule.objects.create(
-            integration=self.integration, environment=self.environment, expression="every 15m", zone="Europe/Berlin",
+            integration=self.integration,
+            environment=self.environment,
+            expression="every 15m",
+            zone="Europe/Berlin",
             next_due_at=clock.now() + timedelta(minutes=7),
-        )  # fmt: skip
+        )
 
     def put(
         self, *payloads: dict[str, Any], key: str = "transaction", at: datetime | None = None, run: Run | None = None
@@ -242,7 +274,10 @@ class Site:
                 rows,
             )
         Head.objects.bulk_create(
-            [Head(pk=(self.stream.pk, row[4]), hash=index, version=0, position=row[2]) for index, row in enumerate(rows)],
+            [
+                Head(pk=(self.stream.pk, row[4]), hash=index, version=0, position=row[2])
+                for index, row in enumerate(rows)
+            ],
             ignore_conflicts=True,
         )
         for lane, following in self.next.items():
@@ -265,28 +300,64 @@ class Site:
             Progress.objects.filter(subscription=subscription, lane=lane).update(position=reached[lane])
         Delivery.objects.bulk_create(
             Delivery(
-                subscription=subscription, lane=lane, first=before[lane] + 1, last=reached[lane], token=1, release=self.release, at=at or clock.now(),
-                outcome="answered", confirmed=reached[lane] - before[lane] - superseded, superseded=superseded,
+                subscription=subscription,
+                lane=lane,
+                first=before[lane] + 1,
+                last=reached[lane],
+                token=1,
+                release=self.release,
+                at=at or clock.now(),
+                outcome="answered",
+                confirmed=reached[lane] - before[lane] - superseded,
+                superseded=superseded,
             )
             for lane in moved
-        )  # fmt: skip
+        )
 
     def park(
-        self, place: tuple[int, int], target: str, *, state: str = "dead", reason: str, reason_class: str = "refused", key: str = "k",
-        fingerprint: str = "3e91aa00bb11cc22", at: datetime | None = None, instance: str = "",
-    ) -> Parked:  # fmt: skip
+        self,
+        place: tuple[int, int],
+        target: str,
+        *,
+        state: str = "dead",
+        reason: str,
+        reason_class: str = "refused",
+        key: str = "k",
+        fingerprint: str = "3e91aa00bb11cc22",
+        at: datetime | None = None,
+        instance: str = "",
+    ) -> Parked:
         lane, position = place
         return Parked.objects.create(
-            subscription=self.subscriptions[target, instance], lane=lane, position=position, key=key, state=state, reason_class=reason_class,
-            reason=reason, fingerprint=fingerprint, attempt=2, first_seen_at=at or clock.now(),
-        )  # fmt: skip
+            subscription=self.subscriptions[target, instance],
+            lane=lane,
+            position=position,
+            key=key,
+            state=state,
+            reason_class=reason_class,
+            reason=reason,
+            fingerprint=fingerprint,
+            attempt=2,
+            first_seen_at=at or clock.now(),
+        )
 
-    def attempt(self, place: tuple[int, int], target: str, outcome: str, detail: str, *, reference: str | None = None) -> None:
+    def attempt(
+        self, place: tuple[int, int], target: str, outcome: str, detail: str, *, reference: str | None = None
+    ) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 """insert into runtime_attempt (subscription_id, lane, first, last, token, release_id, outcome, detail, reference)
                    values (%s, %s, %s, %s, 1, %s, %s, %s, %s)""",
-                [self.subscriptions[target, ""].pk, place[0], place[1], place[1], self.release.pk, outcome, detail, reference],
+                [
+                    self.subscriptions[target, ""].pk,
+                    place[0],
+                    place[1],
+                    place[1],
+                    self.release.pk,
+                    outcome,
+                    detail,
+                    reference,
+                ],
             )
 
     def correlation(self, place: tuple[int, int]) -> str:
@@ -294,14 +365,21 @@ class Site:
 
     def run(self, **more: Any) -> Run:
         values = {"kind": "intake", "trigger": "intake", "state": "running", "read": 0, "accepted": 0} | more
-        return Run.objects.create(integration=self.integration, deployment=self.deployment, stream=self.stream, **values)
+        return Run.objects.create(
+            integration=self.integration, deployment=self.deployment, stream=self.stream, **values
+        )
 
 
 def sale(number: int, **more: Any) -> dict[str, Any]:
     return {
-        "transaction": f"0187-07-20261118-{number:06d}", "business_date": "2026-11-18", "total": 23.95, "tax_class": "R1", "member": f"m{number}",
-        "lines": [{"quantity": 1, "price": 23.95}], **more,
-    }  # fmt: skip
+        "transaction": f"0187-07-20261118-{number:06d}",
+        "business_date": "2026-11-18",
+        "total": 23.95,
+        "tax_class": "R1",
+        "member": f"m{number}",
+        "lines": [{"quantity": 1, "price": 23.95}],
+        **more,
+    }
 
 
 @dataclass(slots=True)
@@ -323,20 +401,32 @@ def day() -> Day:
     now = clock.now()
     sales = Site(SALES, people.groups["sales-finance"])
     done = sales.run(
-        state="succeeded", ended_at=now - timedelta(minutes=40), read=60, accepted=60, started_at=now - timedelta(minutes=50)
+        state="succeeded",
+        ended_at=now - timedelta(minutes=40),
+        read=60,
+        accepted=60,
+        started_at=now - timedelta(minutes=50),
     )
     sales.put(*[sale(n) for n in range(60)], at=now - timedelta(minutes=45), run=done)
     for target in ("journal", "earn"):
         sales.pass_to(target, at=now - timedelta(minutes=42))
     run = sales.run(read=43, accepted=40, unchanged=1, rejected_count=2, started_at=now - timedelta(minutes=14))
     places = sales.put(
-        *[sale(n, tax_class="R7" if n % 13 == 0 else "R1") for n in range(100, 140)], at=now - timedelta(minutes=13), run=run
+        *[sale(n, tax_class="R7" if n % 13 == 0 else "R1") for n in range(100, 140)],
+        at=now - timedelta(minutes=13),
+        run=run,
     )
     sales.pass_to("journal", share=0.8, at=now - timedelta(minutes=3))
     sales.pass_to("earn", at=now - timedelta(minutes=4))
     refusal = "ERP answered 400: tax code R7 not found in company code 1010"
     letters = [
-        sales.park(place, "journal", reason=refusal, key=sale(100 + n)["transaction"], at=now - timedelta(minutes=12, seconds=-n))
+        sales.park(
+            place,
+            "journal",
+            reason=refusal,
+            key=sale(100 + n)["transaction"],
+            at=now - timedelta(minutes=12, seconds=-n),
+        )
         for n, place in enumerate(places[:3])
     ]
     for place in places[:3]:
@@ -356,12 +446,23 @@ def day() -> Day:
     )
     sales.park(places[5], "journal", state="retry", reason="busy", reason_class="not_now", fingerprint="", key="k5")
     rejected = Rejected.objects.create(
-        stream=sales.stream, run=run, key="0187-07-20261118-000900", digest="d" * 32, reason_class="contract", fingerprint="9b18000000000000",
-        reason="/total: -3 is less than the minimum of 0", raw='{"transaction": "0187-07-20261118-000900", "total": -3}', at=now - timedelta(hours=26),
-    )  # fmt: skip
+        stream=sales.stream,
+        run=run,
+        key="0187-07-20261118-000900",
+        digest="d" * 32,
+        reason_class="contract",
+        fingerprint="9b18000000000000",
+        reason="/total: -3 is less than the minimum of 0",
+        raw='{"transaction": "0187-07-20261118-000900", "total": -3}',
+        at=now - timedelta(hours=26),
+    )
     conflict = Conflict.objects.create(
-        stream=sales.stream, key=sale(1)["transaction"], held_position=_position_of(sales, sale(1)["transaction"]), hash=7, payload=sale(1, total=24.95),
-    )  # fmt: skip
+        stream=sales.stream,
+        key=sale(1)["transaction"],
+        held_position=_position_of(sales, sale(1)["transaction"]),
+        hash=7,
+        payload=sale(1, total=24.95),
+    )
     prices = Site(PRICES, people.groups["pricing"])
     prices.put(*[{"sku": f"P{n}", "price": 9.99} for n in range(30)], key="sku", at=now - timedelta(minutes=41))
     for instance in ("0101", "0102", "0103", "0187"):
@@ -379,12 +480,18 @@ def day() -> Day:
         rate=10, burst=20, allowance=20, budget=36_000, spent=25_600, spent_on=now.date(), last_success_at=now
     )
     for number in range(3):
-        Worker.objects.create(name=f"runtime-{number}", kind="worker", beat_at=now - timedelta(seconds=90 if number == 2 else 2))
+        Worker.objects.create(
+            name=f"runtime-{number}", kind="worker", beat_at=now - timedelta(seconds=90 if number == 2 else 2)
+        )
     schedule = Schedule.objects.get(integration=prices.integration)
     Firing.objects.create(schedule=schedule, due_at=now - timedelta(minutes=8))
     replay = replays.plan(
-        sales.subscriptions["journal", ""].pk, since=now - timedelta(hours=1), pace=5.0, actor=people.sofia, reason="the ERP was restored from a backup"
-    )  # fmt: skip
+        sales.subscriptions["journal", ""].pk,
+        since=now - timedelta(hours=1),
+        pace=5.0,
+        actor=people.sofia,
+        reason="the ERP was restored from a backup",
+    )
     return Day(people, sales, prices, run, letters, places, rejected, conflict, replay)
 
 

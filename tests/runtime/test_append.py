@@ -14,7 +14,8 @@ from tests.runtime.make import Flow
 
 def log_of(flow: Flow) -> list[tuple[int, int, str, int]]:
     return flow.conn.execute(
-        "select lane, position, key, previous from runtime_message where stream_id = %s order by lane, position", (flow.stream,)
+        "select lane, position, key, previous from runtime_message where stream_id = %s order by lane, position",
+        (flow.stream,),
     ).fetchall()
 
 
@@ -51,7 +52,9 @@ def test_a_keys_history_is_a_chain_of_previous_positions(ledger: Connection) -> 
     assert log_of(flow) == [(0, 1, "a", 0), (0, 2, "b", 0), (0, 3, "a", 1), (0, 4, "a", 3)]
 
 
-def test_the_same_immutable_key_with_other_content_becomes_a_conflict_case_and_overwrites_nothing(ledger: Connection) -> None:
+def test_the_same_immutable_key_with_other_content_becomes_a_conflict_case_and_overwrites_nothing(
+    ledger: Connection,
+) -> None:
     flow = Flow(ledger, immutable=True)
     append(ledger, flow.ref, [flow.item("sale-1", total=5)])
     for _ in range(2):
@@ -69,7 +72,9 @@ def test_the_source_cursor_moves_only_with_the_current_token(ledger: Connection)
     append(ledger, flow.ref, [flow.item("a")], cursor='{"page": 2}', token=4)
     with pytest.raises(Fenced):
         append(ledger, flow.ref, [flow.item("b")], cursor='{"page": 3}', token=3)
-    assert ledger.execute("select cursor from runtime_stream where id = %s", (flow.stream,)).fetchone() == ({"page": 2},)
+    assert ledger.execute("select cursor from runtime_stream where id = %s", (flow.stream,)).fetchone() == (
+        {"page": 2},
+    )
     assert [r[2] for r in log_of(flow)] == ["a"]
 
 
@@ -142,7 +147,9 @@ def heads_of(flow: Flow) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.parametrize("moved", [False, True], ids=["where they were read", "moved since"])
-def test_many_changed_heads_are_updated_each_once(ledger: Connection, monkeypatch: pytest.MonkeyPatch, moved: bool) -> None:
+def test_many_changed_heads_are_updated_each_once(
+    ledger: Connection, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
     flow = Flow(ledger, lanes=1)
     append(ledger, flow.ref, [flow.item(f"k{i}", 1) for i in range(100)])
 
@@ -152,10 +159,16 @@ def test_many_changed_heads_are_updated_each_once(ledger: Connection, monkeypatc
                 other.execute("update runtime_head set hash = hash where key in ('k7', 'k8')")
 
     monkeypatch.setattr("runtime.ledger.append.hit", move)
-    changes = [flow.item(f"k{i}", 2) for i in range(90)] + [flow.item("k5", 3), flow.item("new", 1), flow.item("new", 2)]
+    changes = [flow.item(f"k{i}", 2) for i in range(90)] + [
+        flow.item("k5", 3),
+        flow.item("new", 1),
+        flow.item("new", 2),
+    ]
     done = append(ledger, flow.ref, [*changes, flow.item("k95", 1), flow.item("k6", 1)])
     assert (done.accepted, done.unchanged, done.older) == (93, 1, 1)
     expected = {f"k{i}": (2, 101 + i) for i in range(90)} | {f"k{i}": (1, 1 + i) for i in range(90, 100)}
     assert heads_of(flow) == expected | {"k5": (3, 191), "new": (2, 193)}
-    chain = ledger.execute("select position, previous from runtime_message where key in ('k5', 'new') order by position")
+    chain = ledger.execute(
+        "select position, previous from runtime_message where key in ('k5', 'new') order by position"
+    )
     assert chain.fetchall() == [(6, 0), (106, 6), (191, 106), (192, 0), (193, 192)]

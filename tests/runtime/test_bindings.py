@@ -116,10 +116,16 @@ def test_letters_of_one_fault_share_a_fingerprint_whatever_their_numbers_and_pla
     mapping = {"mapping": "m", "version": "1", "fields": [{"to": "lines", "from": "lines", "each": each}]}
     made = manifests.load(
         {
-            "integration": "i", "title": "I", "domain": "sales", "owner": "o", "tier": 2, "sources": [{"name": "s", "system": "pos"}],
-            "event": {"name": "sale", "meaning": "fact"}, "targets": [{"name": "t", "system": "s4", "mapping": mapping, "writes": [], "idempotency": "N"}],
+            "integration": "i",
+            "title": "I",
+            "domain": "sales",
+            "owner": "o",
+            "tier": 2,
+            "sources": [{"name": "s", "system": "pos"}],
+            "event": {"name": "sale", "meaning": "fact"},
+            "targets": [{"name": "t", "system": "s4", "mapping": mapping, "writes": [], "idempotency": "N"}],
         }
-    )  # fmt: skip
+    )
     run = mapper_of(made, made.targets[0])
     patterns, reasons = set(), set()
     for place in (0, 3):

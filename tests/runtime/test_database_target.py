@@ -103,7 +103,9 @@ def test_a_batch_that_the_table_refuses_is_halved_until_the_culprit_is_alone(pri
     append(prices, flow.ref, [flow.item(f"k{i}", amount=-1 if i == 37 else 1) for i in range(64)])
     run(prices)
     assert len(rows(prices)) == 63
-    assert prices.execute("select key, state, reason_class from runtime_parked").fetchall() == [("k37", "dead", "refused")]
+    assert prices.execute("select key, state, reason_class from runtime_parked").fetchall() == [
+        ("k37", "dead", "refused")
+    ]
 
 
 def test_an_owner_whose_lease_was_taken_over_is_fenced_and_leaves_no_effect(prices: Connection) -> None:
@@ -149,7 +151,9 @@ def test_a_message_that_keeps_killing_its_worker_is_set_aside_with_its_batch_the
             flow.expire()
     assert lost == 2 + 6, "two with the lane, the others with the message alone"
     assert len(rows(prices)) == 63
-    assert prices.execute("select key, state, reason_class from runtime_parked").fetchall() == [("k40", "dead", "poison")]
+    assert prices.execute("select key, state, reason_class from runtime_parked").fetchall() == [
+        ("k40", "dead", "poison")
+    ]
 
 
 def test_a_redriven_message_is_delivered_before_those_behind_it(prices: Connection) -> None:
@@ -157,7 +161,9 @@ def test_a_redriven_message_is_delivered_before_those_behind_it(prices: Connecti
     flow.subscribe(kind="database")
     append(prices, flow.ref, [flow.item("b", 1, bad=True), flow.item("b", 2)])
     run(prices)
-    prices.execute("""update runtime_parked set state = 'retry', payload = '{"key": "b", "version": 1}' where state = 'dead'""")
+    prices.execute(
+        """update runtime_parked set state = 'retry', payload = '{"key": "b", "version": 1}' where state = 'dead'"""
+    )
     serving = DatabaseServing(PRICES, to_row)
     seen = []
     while taken := claim_parked(prices):
@@ -245,7 +251,9 @@ def test_a_batch_of_changes_meets_rows_that_are_gone_newer_or_the_same_already(p
     assert positions == {"k5": 6, "k6": 157}, "a row that is the same is not written"
 
 
-def test_a_batch_of_changes_to_rows_that_all_exist_touches_each_once_and_a_refused_one_alone(prices: Connection) -> None:
+def test_a_batch_of_changes_to_rows_that_all_exist_touches_each_once_and_a_refused_one_alone(
+    prices: Connection,
+) -> None:
     flow = Flow(prices, lanes=1)
     flow.subscribe(kind="database", batch=200)
     append(prices, flow.ref, [flow.item(f"k{i}", i) for i in range(150)])
@@ -261,4 +269,6 @@ def test_a_batch_of_changes_to_rows_that_all_exist_touches_each_once_and_a_refus
     append(prices, flow.ref, [flow.item(f"k{i}", 2000 + i, amount=-1 if i == 70 else 1) for i in range(150)])
     deliver_lines(prices)
     assert rows(prices) == {f"k{i}": 1070 if i == 70 else 2000 + i for i in range(150)}
-    assert prices.execute("select key, reason_class from runtime_parked where state = 'dead'").fetchall() == [("k70", "refused")]
+    assert prices.execute("select key, reason_class from runtime_parked where state = 'dead'").fetchall() == [
+        ("k70", "refused")
+    ]

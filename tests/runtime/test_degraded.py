@@ -19,8 +19,14 @@ NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 def stands(**more: Any) -> degraded.Standing:
     usual: dict[str, Any] = {
-        "permitted": True, "takes_calls": True, "oldest_at": None, "ever_delivered": True, "allowed": timedelta(minutes=15), "declared": "local_with_caps", "at": NOW,
-    }  # fmt: skip
+        "permitted": True,
+        "takes_calls": True,
+        "oldest_at": None,
+        "ever_delivered": True,
+        "allowed": timedelta(minutes=15),
+        "declared": "local_with_caps",
+        "at": NOW,
+    }
     return degraded.standing(**(usual | more))
 
 
@@ -39,7 +45,9 @@ def stands(**more: Any) -> degraded.Standing:
         ({"oldest_at": NOW + timedelta(minutes=1)}, "normal", "flowing", False),
     ],
 )
-def test_the_mode_follows_from_line_age_and_manifest(given: dict[str, Any], mode: str, delivery: str, stale: bool | None) -> None:
+def test_the_mode_follows_from_line_age_and_manifest(
+    given: dict[str, Any], mode: str, delivery: str, stale: bool | None
+) -> None:
     found = stands(**given)
     assert (found.mode, found.delivery, found.stale) == (mode, delivery, stale)
     assert found.may == degraded.MAY[mode]

@@ -39,9 +39,13 @@ def retailer(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     drop = tmp_path / "poslog"
     drop.mkdir()
     given = {
-        "SANDBOX_ERP_URL": sandbox.erp.url, "SANDBOX_STORES_URL": sandbox.stores.url, "SANDBOX_LOYALTY_URL": sandbox.loyalty.url,
-        "SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox", "SANDBOX_LOYALTY_CREDENTIALS": "sandbox", "TILLGATE_PLACE_POSLOG": str(drop),
-    }  # fmt: skip
+        "SANDBOX_ERP_URL": sandbox.erp.url,
+        "SANDBOX_STORES_URL": sandbox.stores.url,
+        "SANDBOX_LOYALTY_URL": sandbox.loyalty.url,
+        "SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox",
+        "SANDBOX_LOYALTY_CREDENTIALS": "sandbox",
+        "TILLGATE_PLACE_POSLOG": str(drop),
+    }
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     text = (DEMO / "retailer.yaml").read_text()
@@ -107,7 +111,9 @@ def test_products_and_prices_reach_every_store_once_and_in_order(retailer: Path,
     assert 0 < len(changed) <= 5 * 6
 
 
-def test_sales_are_posted_and_earn_points_once_through_cut_answers_and_a_repeated_file(retailer: Path, sandbox: Sandbox) -> None:
+def test_sales_are_posted_and_earn_points_once_through_cut_answers_and_a_repeated_file(
+    retailer: Path, sandbox: Sandbox
+) -> None:
     sources = manifest("sales")["sources"]
     sources[0]["connection"]["settings"]["quiet"] = 0.0  # files are complete when the test goes on
     deploy("sales", sources=sources)

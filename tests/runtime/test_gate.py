@@ -62,7 +62,8 @@ def test_a_closed_gate_gives_no_token(ledger: Connection, how: str) -> None:
             raw_try(flow, subscription, lane)
         with pytest.raises(psycopg.errors.CheckViolation):
             ledger.execute(
-                "update runtime_progress set owner = 'thief' where subscription_id = %s and lane = %s", (subscription, lane)
+                "update runtime_progress set owner = 'thief' where subscription_id = %s and lane = %s",
+                (subscription, lane),
             )
 
 
@@ -93,7 +94,9 @@ def test_a_freeze_of_strictness_work_stops_claims_and_others_do_not(ledger: Conn
 def test_a_deployment_without_a_valid_approval_of_its_digest_is_refused_by_the_database(ledger: Connection) -> None:
     flow = Flow(ledger)
     other = make.approval(ledger, subject_id=flow.key, digest="sha256:" + "0" * 64)
-    ledger.execute("update runtime_deployment set active = false, ended_at = clock_timestamp() where id = %s", (flow.deployment,))
+    ledger.execute(
+        "update runtime_deployment set active = false, ended_at = clock_timestamp() where id = %s", (flow.deployment,)
+    )
     for approval in (other, flow.approval):
         if approval == flow.approval:
             make.void(ledger, approval)

@@ -46,11 +46,9 @@ def test_a_stream_gets_more_or_fewer_lanes_and_every_key_keeps_its_order(places:
     assert flow.ref.lanes == after
     append(places, flow.ref, [flow.item(f"k{i}", 2) for i in range(30)])
     drain(places)
-    assert places.execute("select count(*), min(version), min(_position) >= %s from place_target", (first,)).fetchone() == (
-        30,
-        2,
-        True,
-    )
+    assert places.execute(
+        "select count(*), min(version), min(_position) >= %s from place_target", (first,)
+    ).fetchone() == (30, 2, True)
     chains = places.execute(
         "select key, array_agg(position order by position), max(previous) from runtime_message where stream_id = %s group by key",
         (flow.stream,),

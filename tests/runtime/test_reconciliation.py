@@ -76,8 +76,12 @@ class TestADay:
         return scene.day()
 
     def test_every_message_is_counted_once_and_due_is_the_sum_of_what_became_of_it(self, day: scene.Day) -> None:
-        made = reconciliation.account(day.sales.integration, "production", timezone.localtime(clock.now()).date(), by="arrival")
-        arrived = Message.objects.filter(stream=day.sales.stream, received_at__gte=selectors.bounds(made.day)[0]).count()
+        made = reconciliation.account(
+            day.sales.integration, "production", timezone.localtime(clock.now()).date(), by="arrival"
+        )
+        arrived = Message.objects.filter(
+            stream=day.sales.stream, received_at__gte=selectors.bounds(made.day)[0]
+        ).count()
         assert made.messages.count == arrived
         for target in ("journal", "earn"):
             mine = [line.tally for line in made.lines if line.target == target]
@@ -96,12 +100,19 @@ class TestADay:
         assert made.messages.count == expected
 
     def test_every_store_of_a_fleet_has_its_own_line(self, day: scene.Day) -> None:
-        made = reconciliation.account(day.prices.integration, "production", timezone.localtime(clock.now()).date(), by="arrival")
+        made = reconciliation.account(
+            day.prices.integration, "production", timezone.localtime(clock.now()).date(), by="arrival"
+        )
         lines = {line.store: line for line in made.lines}
         if made.messages.count == 30:  # not around midnight
             assert {name: line.tally.count("waiting") for name, line in lines.items()} == {
-                "0101": 0, "0102": 0, "0103": 0, "0187": 0, "0206": 15, "0590": 30,
-            }  # fmt: skip
+                "0101": 0,
+                "0102": 0,
+                "0103": 0,
+                "0187": 0,
+                "0206": 15,
+                "0590": 30,
+            }
         assert not any(line.tally.due.known for line in made.lines)
 
     def test_the_overview_agrees_with_the_pages_of_the_flows(self, day: scene.Day) -> None:
@@ -114,11 +125,15 @@ class TestADay:
         journal = next(one for one in sales.targets if one.target == "journal")
         assert journal.dead == sum(line.tally.count("dead") for line in made.lines if line.target == "journal")
         assert set(found) == {"sales", "prices"}
-        assert [one.integration for one in selectors.overview(Viewer.of(day.people.petra), "production", today)] == ["prices"]
+        assert [one.integration for one in selectors.overview(Viewer.of(day.people.petra), "production", today)] == [
+            "prices"
+        ]
         assert selectors.overview(Viewer.of(day.people.zoe), "production", today) == []
 
     def test_a_vendor_that_takes_no_calls_leaves_everything_unknown(self, day: scene.Day) -> None:
-        VendorState.objects.filter(system_key="s4").update(breaker="open", open_until=clock.now() + timedelta(minutes=5))
+        VendorState.objects.filter(system_key="s4").update(
+            breaker="open", open_until=clock.now() + timedelta(minutes=5)
+        )
         today = timezone.localtime(clock.now()).date()
         ask = {"by": "arrival", "target": "journal", "instance": ""}
         with pytest.raises(Unavailable):
@@ -126,12 +141,16 @@ class TestADay:
         with pytest.raises(Forbidden):
             comparison.compare(day.sales.integration, "production", today, **ask, actor=day.people.petra)
         with pytest.raises(NotFound):
-            comparison.compare(day.sales.integration, "production", today, **(ask | {"target": "x"}), actor=day.people.sofia)
+            comparison.compare(
+                day.sales.integration, "production", today, **(ask | {"target": "x"}), actor=day.people.sofia
+            )
         assert not Comparison.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_table_is_really_read_and_a_row_that_is_gone_is_missing(catalog: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_table_is_really_read_and_a_row_that_is_gone_is_missing(
+    catalog: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deployed()
     intake.accept(FEED, "production", [order(i) for i in range(20)])
     assert work() == 20
@@ -144,7 +163,9 @@ def test_a_table_is_really_read_and_a_row_that_is_gone_is_missing(catalog: None,
     assert len(gone) == 1
     target = Subscription.objects.get()
     held = Message.objects.get(key=order(7)["number"])
-    Parked.objects.create(subscription=target, lane=held.lane, position=held.position, key=held.key, state="unknown", reason="x")
+    Parked.objects.create(
+        subscription=target, lane=held.lane, position=held.position, key=held.key, state="unknown", reason="x"
+    )
     made = comparison.compare(integration, "production", today, **ask)
     assert (made.agreed, made.missing, made.extra) == (18, 1, 1)
     assert {(case["key"], case["what"], case["state"]) for case in made.cases} == {

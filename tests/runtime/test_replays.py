@@ -44,7 +44,7 @@ def forget(*numbers: int) -> None:
 
 
 @pytest.fixture
-def feed(catalog: None) -> None:  # noqa: F811
+def feed(catalog: None) -> None:
     deployed()
     intake.accept(FEED, "production", [order(i) for i in range(60)])
     assert work() == 60
@@ -80,7 +80,9 @@ def test_a_dry_run_counts_what_would_be_sent_and_the_start_sends_it(feed: None) 
     made.refresh_from_db()
     assert (made.state, made.subscription.open) == ("done", False)
     assert replays.start(made.pk, actor=None).subscription_id == made.subscription_id, "a second start changes nothing"
-    verbs = list(AuditEntry.objects.filter(verb__startswith="runtime.replay").order_by("id").values_list("verb", flat=True))
+    verbs = list(
+        AuditEntry.objects.filter(verb__startswith="runtime.replay").order_by("id").values_list("verb", flat=True)
+    )
     assert verbs == ["runtime.replay_planned", "runtime.replay_tried", "runtime.replay_opened"]
 
 
@@ -101,7 +103,9 @@ def test_a_replay_never_undoes_a_newer_state_nor_touches_what_is_held(feed: None
     assert stored()[order(3)["number"]] == newest
 
 
-def test_above_the_limit_an_approval_of_exactly_this_plan_is_needed(feed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_above_the_limit_an_approval_of_exactly_this_plan_is_needed(
+    feed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(replays, "APPROVAL_ABOVE", 50)
     made, other = planned(), planned()
     assert made.digest != other.digest, "two plans over the same messages are two decisions"
@@ -161,14 +165,17 @@ def test_only_operators_of_the_integration_plan_start_and_cancel(feed: None) -> 
 def test_a_replay_with_something_parked_stays_open_until_a_person_has_decided(feed: None) -> None:
     made = replays.start(planned().pk, actor=None)
     work()
-    parked = Parked.objects.create(subscription=made.subscription, lane=0, position=1, key="k", state="dead", reason="x")
+    parked = Parked.objects.create(
+        subscription=made.subscription, lane=0, position=1, key="k", state="dead", reason="x"
+    )
     assert replays.close_finished() == 0
     Parked.objects.filter(subscription=made.subscription, position=parked.position).delete()
     assert replays.close_finished() == 1
 
 
 @pytest.mark.parametrize(
-    ("key", "inside"), [("0187-06", False), ("0187-07", True), ("0187-07-1", True), ("0187-09-44", True), ("0187-10", False)]
+    ("key", "inside"),
+    [("0187-06", False), ("0187-07", True), ("0187-07-1", True), ("0187-09-44", True), ("0187-10", False)],
 )
 def test_keys_between_two_bounds_include_what_begins_with_the_upper_one(key: str, inside: bool) -> None:
     assert repeating.within(key, "0187-07", "0187-09") is inside

@@ -28,7 +28,9 @@ def test_a_skipped_hour_runs_at_the_first_moment_after_or_not_at_all() -> None:
     assert following("daily 02:30", BERLIN, day, skipped="skip") == at("2026-03-30T00:30:00+00:00")
 
 
-@pytest.mark.parametrize(("policy", "expected"), [("first", ["00:30"]), ("second", ["01:30"]), ("both", ["00:30", "01:30"])])
+@pytest.mark.parametrize(
+    ("policy", "expected"), [("first", ["00:30"]), ("second", ["01:30"]), ("both", ["00:30", "01:30"])]
+)
 def test_a_repeated_hour_follows_its_policy(policy: str, expected: list[str]) -> None:
     found = list(islice(occurrences("daily 02:30", BERLIN, at("2026-10-24T12:00:00+00:00"), repeated=policy), 3))
     on_the_day = [m.strftime("%H:%M") for m in found if m.date().isoformat() == "2026-10-25"]
@@ -36,7 +38,15 @@ def test_a_repeated_hour_follows_its_policy(policy: str, expected: list[str]) ->
 
 
 @pytest.mark.parametrize(
-    "zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Tehran", "Africa/Casablanca"]
+    "zone",
+    [
+        "Europe/Berlin",
+        "America/New_York",
+        "Australia/Lord_Howe",
+        "America/Sao_Paulo",
+        "Asia/Tehran",
+        "Africa/Casablanca",
+    ],
 )
 def test_daily_fires_exactly_once_a_local_day_from_2020_to_2035(zone: str) -> None:
     start, end = datetime(2020, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
@@ -58,13 +68,24 @@ def test_cron_agrees_with_a_walk_over_every_minute() -> None:
     while moment < start + timedelta(days=5):
         moment += timedelta(minutes=1)
         wall = moment.astimezone(zone)
-        if wall.minute in (0, 20, 40) and wall.hour in (1, 13) and (wall.day == 1 or wall.weekday() == 0) and wall.fold == 0:
+        if (
+            wall.minute in (0, 20, 40)
+            and wall.hour in (1, 13)
+            and (wall.day == 1 or wall.weekday() == 0)
+            and wall.fold == 0
+        ):
             expected.append(moment)
-    found = [m for m in islice(occurrences("*/20 1,13 1 * 1", "America/New_York", start), 40) if m <= start + timedelta(days=5)]
+    found = [
+        m
+        for m in islice(occurrences("*/20 1,13 1 * 1", "America/New_York", start), 40)
+        if m <= start + timedelta(days=5)
+    ]
     assert found == expected
 
 
-@pytest.mark.parametrize("text", ["", "daily 25:00", "every 0s", "* * *", "61 * * * *", "1-0 * * * *", "weekly foo 06:30"])
+@pytest.mark.parametrize(
+    "text", ["", "daily 25:00", "every 0s", "* * *", "61 * * * *", "1-0 * * * *", "weekly foo 06:30"]
+)
 def test_nonsense_is_named(text: str) -> None:
     assert problems(text, "UTC")
 

@@ -91,9 +91,16 @@ def stored() -> dict[str, int]:
 
 def test_every_finding_of_a_manifest_comes_with_its_pointer_and_nothing_is_stored(catalog: None) -> None:
     wrong = changed(
-        tier=7, owner="nobody",
-        targets=[{**order_feed()["targets"][0], "system": "shop", "mapping": {"mapping": "x", "version": 1, "fields": [{"to": "id", "from": "nope"}]}}],
-    )  # fmt: skip
+        tier=7,
+        owner="nobody",
+        targets=[
+            {
+                **order_feed()["targets"][0],
+                "system": "shop",
+                "mapping": {"mapping": "x", "version": 1, "fields": [{"to": "id", "from": "nope"}]},
+            }
+        ],
+    )
     with pytest.raises(Invalid) as refused:
         integrations.register(wrong, actor=None)
     assert {f["pointer"] for f in refused.value.findings} == {"/tier"}
@@ -115,7 +122,9 @@ def test_deploy_pause_resume_and_rollback_each_hold_to_an_approval_of_their_dige
     first = deployed()
     again = deployments.deploy(
         FEED,
-        approval=approvals.require(Subject("integration", FEED, first.release.digest), first.release.digest, "production"),
+        approval=approvals.require(
+            Subject("integration", FEED, first.release.digest), first.release.digest, "production"
+        ),
         actor=None,
     )
     assert again.pk == first.pk
@@ -178,14 +187,15 @@ def test_pushed_messages_are_durable_deduplicated_and_refused_with_a_reason(cata
 
 def test_calls_that_are_stored_in_one_commit_each_get_an_answer_of_their_own(catalog: None) -> None:
     deployed()
-    handed = (
-        [order(1), order(2)], [order(2), {**order(3), "total": "many"}], [{**order(4), "total": 1}], [],
-    )  # fmt: skip
+    handed = ([order(1), order(2)], [order(2), {**order(3), "total": "many"}], [{**order(4), "total": 1}], [])
     calls = [gathering.Call(intake._Handed(items, None, None, None), len(items)) for items in handed]
     intake._serve((FEED, "production"), calls)
     assert [[receipt.status for receipt in call.result] for call in calls] == [  # type: ignore[attr-defined]
-        ["accepted", "accepted"], ["duplicate", "refused"], ["accepted"], [],
-    ]  # fmt: skip
+        ["accepted", "accepted"],
+        ["duplicate", "refused"],
+        ["accepted"],
+        [],
+    ]
     with connections.connected() as conn:
         assert conn.execute("select count(distinct xmin::text), count(*) from runtime_message").fetchone() == (1, 3)
 
@@ -236,7 +246,9 @@ def test_dead_letters_are_tried_out_mended_redriven_and_given_up(catalog: None) 
         dead_letters.give_up(chosen, actor=None, reason="")
     assert (
         dead_letters.give_up(
-            Filter(subscription.pk, addresses=((dead[2].lane, dead[2].position),)), actor=None, reason="cancelled in the shop"
+            Filter(subscription.pk, addresses=((dead[2].lane, dead[2].position),)),
+            actor=None,
+            reason="cancelled in the shop",
         )
         == 1
     )
@@ -246,7 +258,9 @@ def test_dead_letters_are_tried_out_mended_redriven_and_given_up(catalog: None) 
     assert set(stored()) == {f"ORD-{i:08d}" for i in range(8) if i != 6}
 
 
-def test_a_redrive_in_parts_needs_the_approval_that_the_whole_would_need(catalog: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redrive_in_parts_needs_the_approval_that_the_whole_would_need(
+    catalog: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dead_letters, "APPROVAL_ABOVE", 3)
     fields = order_feed()["targets"][0]["mapping"]["fields"]
     strict = [{**f, "required": True} if f["to"] == "note" else f for f in fields]
@@ -260,7 +274,9 @@ def test_a_redrive_in_parts_needs_the_approval_that_the_whole_would_need(catalog
     subscription = Subscription.objects.get()
     dead = [(d.lane, d.position) for d in Parked.objects.filter(state="dead").order_by("key")]
     assert len(dead) == 6
-    assert dead_letters.redrive(Filter(subscription.pk, addresses=tuple(dead[:3])), actor=None, reason="first half") == 3
+    assert (
+        dead_letters.redrive(Filter(subscription.pk, addresses=tuple(dead[:3])), actor=None, reason="first half") == 3
+    )
     with pytest.raises(NotApproved):
         dead_letters.redrive(Filter(subscription.pk, addresses=tuple(dead[3:])), actor=None, reason="second half")
     assert Parked.objects.filter(state="dead").count() == 3
@@ -295,7 +311,8 @@ def test_a_dry_replay_maps_everything_sends_nothing_and_gives_the_same_hash_twic
             work()
             hashes.append(
                 conn.execute(
-                    "select lane, first, refs from runtime_delivery where subscription_id = %s order by lane, first", (opened.pk,)
+                    "select lane, first, refs from runtime_delivery where subscription_id = %s order by lane, first",
+                    (opened.pk,),
                 ).fetchall()
             )
         assert conn.execute("select count(*), max(xmin::text::bigint) from order_target").fetchone() == before
@@ -384,7 +401,9 @@ def test_limits_and_the_breaker_are_set_by_people_with_a_reason(catalog: None) -
     assert {f["pointer"] for f in refused.value.findings} == {"/rate", "/burst", "/reason"}
     with pytest.raises(Forbidden):
         vendor_states.close_breaker(vendor.pk, actor=User.objects.create_user("stranger"), reason="I want to")
-    vendor_states.open_breaker(vendor.pk, until=datetime.now(UTC) + timedelta(hours=1), actor=None, reason="their maintenance")
+    vendor_states.open_breaker(
+        vendor.pk, until=datetime.now(UTC) + timedelta(hours=1), actor=None, reason="their maintenance"
+    )
     assert work() == 0
     vendor_states.close_breaker(vendor.pk, actor=None, reason="they are back")
     assert work() == 3

@@ -53,7 +53,9 @@ class Site:
         return [(key, document["version"]) for _, key, document in self.vendor.journal]
 
     def parked(self) -> list[tuple[int, str, str]]:
-        return self.conn.execute("select position, state, reason_class from runtime_parked order by position").fetchall()
+        return self.conn.execute(
+            "select position, state, reason_class from runtime_parked order by position"
+        ).fetchall()
 
 
 def test_messages_reach_the_vendor_once_and_in_order_per_key(ledger: Connection) -> None:
@@ -119,11 +121,9 @@ def test_a_vendor_that_is_down_gets_nothing_twice_and_its_breaker_opens(ledger: 
         taken = claim(ledger, owner="w")
         assert taken
         vendor_target.deliver(ledger, taken, site.bind)
-    assert ledger.execute("select breaker, failures, open_until > clock_timestamp() from runtime_vendorstate").fetchone() == (
-        "open",
-        3,
-        True,
-    )
+    assert ledger.execute(
+        "select breaker, failures, open_until > clock_timestamp() from runtime_vendorstate"
+    ).fetchone() == ("open", 3, True)
     site.flow.expire()
     assert claim(ledger, owner="w") is None
     ledger.execute("update runtime_vendorstate set open_until = 'epoch'")
@@ -141,7 +141,9 @@ def test_retry_after_is_obeyed_by_everybody_and_is_no_failure(ledger: Connection
     taken = claim(ledger, owner="w")
     assert taken
     vendor_target.deliver(ledger, taken, site.bind)
-    state = ledger.execute("select failures, not_before > clock_timestamp() + interval '5 s' from runtime_vendorstate").fetchone()
+    state = ledger.execute(
+        "select failures, not_before > clock_timestamp() + interval '5 s' from runtime_vendorstate"
+    ).fetchone()
     assert state == (0, True)
     site.flow.expire()
     assert claim(ledger, owner="w") is None
@@ -192,7 +194,9 @@ def test_absolute_values_are_coalesced_to_the_newest_of_a_batch(ledger: Connecti
     site.put(*[site.flow.item(f"k{i % 2}", i // 2) for i in range(20)])
     site.work()
     assert sorted(site.effects()) == [("k0", 9), ("k1", 9)]
-    assert ledger.execute("select confirmed, superseded, first, last from runtime_delivery").fetchall() == [(2, 18, 1, 20)]
+    assert ledger.execute("select confirmed, superseded, first, last from runtime_delivery").fetchall() == [
+        (2, 18, 1, 20)
+    ]
 
 
 def test_under_a_closed_gate_an_open_intent_is_asked_about_and_nothing_is_sent(ledger: Connection) -> None:
@@ -219,7 +223,9 @@ def test_under_a_closed_gate_an_open_intent_is_asked_about_and_nothing_is_sent(l
     assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(4))
 
 
-def test_an_intent_of_the_release_before_is_asked_about_and_its_rest_goes_through_the_new_one(ledger: Connection) -> None:
+def test_an_intent_of_the_release_before_is_asked_about_and_its_rest_goes_through_the_new_one(
+    ledger: Connection,
+) -> None:
     site = Site(ledger)
     site.vendor.fates = ["half", "mute"]
     site.put(*[site.flow.item(f"k{i}") for i in range(4)])
@@ -300,7 +306,9 @@ def test_quota_is_taken_per_message_and_never_overdrawn(ledger: Connection) -> N
 
 def test_a_rate_lets_no_more_through_than_its_burst_however_large_a_batch_is(ledger: Connection) -> None:
     site = Site(ledger, batch=10)
-    ledger.execute("update runtime_vendorstate set rate = 0.001, burst = 4, allowance = 4, refilled_at = clock_timestamp()")
+    ledger.execute(
+        "update runtime_vendorstate set rate = 0.001, burst = 4, allowance = 4, refilled_at = clock_timestamp()"
+    )
     site.put(*[site.flow.item(f"k{i}") for i in range(12)])
     for _ in range(5):
         if taken := claim(ledger, owner="w"):
@@ -350,14 +358,18 @@ def test_parked_messages_of_a_paced_subscription_keep_its_pace(ledger: Connectio
     first = claim_parked(ledger)
     assert first
     assert claim_parked(ledger) is None, "the next one waits for its turn"
-    wait = ledger.execute("select extract(epoch from not_before - clock_timestamp())::float8 from runtime_progress").fetchone()
+    wait = ledger.execute(
+        "select extract(epoch from not_before - clock_timestamp())::float8 from runtime_progress"
+    ).fetchone()
     assert wait
     assert 0.0 < wait[0] <= 0.1
     site.flow.expire()
     assert claim_parked(ledger) is not None
 
 
-def test_what_had_not_arrived_before_a_release_switch_is_asked_about_once_more_before_it_is_sent(ledger: Connection) -> None:
+def test_what_had_not_arrived_before_a_release_switch_is_asked_about_once_more_before_it_is_sent(
+    ledger: Connection,
+) -> None:
     """The first request may still have been under way when the question was answered with no."""
     site = Site(ledger, idempotency="L")
     site.put(site.flow.item("a", 1))
@@ -390,7 +402,9 @@ def test_calls_that_fail_after_the_breaker_has_opened_do_not_lengthen_its_pause(
     vendor = site_vendor(ledger)
     for _ in range(8):
         vendors.failed(ledger, vendor, "no answer")
-    state = "select breaker, openings, extract(epoch from open_until - clock_timestamp())::float8 from runtime_vendorstate"
+    state = (
+        "select breaker, openings, extract(epoch from open_until - clock_timestamp())::float8 from runtime_vendorstate"
+    )
     row = ledger.execute(state).fetchone()
     assert row
     assert row[:2] == ("open", 1)
@@ -410,6 +424,8 @@ def test_a_paced_subscription_gives_the_lane_back_and_waits(ledger: Connection) 
     assert taken
     assert vendor_target.deliver(ledger, taken, site.bind) == 5
     assert len(site.effects()) == 5
-    wait = ledger.execute("select extract(epoch from not_before - clock_timestamp())::float8 from runtime_progress").fetchone()
+    wait = ledger.execute(
+        "select extract(epoch from not_before - clock_timestamp())::float8 from runtime_progress"
+    ).fetchone()
     assert wait
     assert 0.2 < wait[0] <= 0.5

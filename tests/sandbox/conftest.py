@@ -35,7 +35,12 @@ def sandbox(process: Sandbox, fresh: dict[str, dict[str, object]]) -> Sandbox:
 def erp(sandbox: Sandbox) -> Iterator[httpx.Client]:
     headers = {"Accept": "application/json"}
     with httpx.Client(
-        base_url=sandbox.erp.url, auth=("TILLGATE", "sandbox"), headers=headers, timeout=10, verify=False, trust_env=False
+        base_url=sandbox.erp.url,
+        auth=("TILLGATE", "sandbox"),
+        headers=headers,
+        timeout=10,
+        verify=False,
+        trust_env=False,
     ) as client:
         yield client
 
@@ -58,7 +63,11 @@ def stores(sandbox: Sandbox) -> Iterator[httpx.Client]:
 def loyalty(sandbox: Sandbox) -> Iterator[httpx.Client]:
     headers = {"Authorization": "ApiKey-v1 sandbox"}
     with httpx.Client(
-        base_url=f"{sandbox.loyalty.url}/v1/loyalty_programs/1", headers=headers, timeout=10, verify=False, trust_env=False
+        base_url=f"{sandbox.loyalty.url}/v1/loyalty_programs/1",
+        headers=headers,
+        timeout=10,
+        verify=False,
+        trust_env=False,
     ) as client:
         yield client
 

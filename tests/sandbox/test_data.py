@@ -44,7 +44,10 @@ def test_gtins_have_a_valid_check_digit():
 
 def test_a_bulk_file_with_separators_of_several_characters_is_read(tmp_path: Path):
     (tmp_path / "Store.csv").write_text("1+|A, B+|two\nlines&|\n2+|C+|&|\n")
-    assert list(realdata.bulk_rows(tmp_path / "Store.csv", realdata.BULK)) == [["1", "A, B", "two\nlines"], ["2", "C", ""]]
+    assert list(realdata.bulk_rows(tmp_path / "Store.csv", realdata.BULK)) == [
+        ["1", "A, B", "two\nlines"],
+        ["2", "C", ""],
+    ]
 
 
 @pytest.mark.shared_data
@@ -53,10 +56,13 @@ def test_adventureworks_becomes_erp_rows(shared_data: Path):
     assert (len(data.products), len(data.stock), len(data.sites)) == (504, 1069, 6)
     assert data.sites[0].name == "Next-Door Bike Store"
     rows = {
-        (entity_set, row.get("Product") or row.get("Material"), row.get("Language")): row for _, entity_set, row in erp_rows(data)
+        (entity_set, row.get("Product") or row.get("Material"), row.get("Language")): row
+        for _, entity_set, row in erp_rows(data)
     }
     assert rows["A_ProductDescription", "000000000000000001", "EN"]["ProductDescription"] == "Adjustable Race"
-    current = [price for price in data.prices if price.product == "000000000000000707" and price.valid_to.startswith("9999")]
+    current = [
+        price for price in data.prices if price.product == "000000000000000707" and price.valid_to.startswith("9999")
+    ]
     assert [price.amount for price in current] == ["34.9900"]
 
 
@@ -77,7 +83,10 @@ def test_every_row_of_online_retail_is_replayed_with_its_dirt(shared_data: Path,
     for path in (tmp_path / "drop").glob("*/*.xml"):
         for one in ET.parse(path).getroot().iter(f"{NS}Transaction"):
             keys.add(
-                tuple(one.findtext(NS + name) for name in ("RetailStoreID", "WorkstationID", "BusinessDayDate", "SequenceNumber"))
+                tuple(
+                    one.findtext(NS + name)
+                    for name in ("RetailStoreID", "WorkstationID", "BusinessDayDate", "SequenceNumber")
+                )
             )
             for kind in ("Sale", "Return"):
                 quantity += sum(Decimal(line.findtext(f"{NS}Quantity")) for line in one.iter(NS + kind))

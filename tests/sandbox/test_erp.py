@@ -59,8 +59,12 @@ def test_every_product_field_has_the_name_type_and_length_of_the_vendors_own_met
 
     vendor = fields((shared_data / "specs/sap-s4hana/edmx/API_PRODUCT_SRV.b.edmx").read_bytes())
     ours = fields(erp.get(f"{PRODUCTS}/$metadata").content)
-    strange = {f"{kind}.{name}": (facets, vendor.get(kind, {}).get(name)) for kind, items in ours.items()
-               for name, facets in items.items() if vendor.get(kind, {}).get(name) != facets}  # fmt: skip
+    strange = {
+        f"{kind}.{name}": (facets, vendor.get(kind, {}).get(name))
+        for kind, items in ours.items()
+        for name, facets in items.items()
+        if vendor.get(kind, {}).get(name) != facets
+    }
     assert strange == {}
 
 
@@ -117,7 +121,9 @@ def test_a_change_is_found_by_its_change_time_and_ties_are_kept_in_key_order(erp
     newest = max(int(re.search(r"\d+", row["LastChangeDateTime"])[0]) for row in everything)
     sandbox.erp.control(reprice={"count": 4})
     stamp = f"datetimeoffset'{_iso(newest)}'"
-    found = results(erp.get(PRICES, params={"$filter": f"LastChangeDateTime gt {stamp}", "$orderby": "LastChangeDateTime"}))
+    found = results(
+        erp.get(PRICES, params={"$filter": f"LastChangeDateTime gt {stamp}", "$orderby": "LastChangeDateTime"})
+    )
     assert len(found) == 4
     assert len({row["LastChangeDateTime"] for row in found}) == 1
     assert [row["ConditionRecord"] for row in found] == sorted(row["ConditionRecord"] for row in found)
@@ -211,7 +217,9 @@ def test_a_change_without_if_match_is_428_and_with_a_stale_one_412(signed, sandb
     assert signed.patch(price, json={"ConditionRateValue": "6.03"}, headers={"If-Match": etag}).status_code == 412
     assert signed.get(price).json()["d"]["ConditionRateValue"] == "6.02"
     changed = sandbox.erp.journal(since=start)
-    assert [(entry.effect, entry.entity) for entry in changed] == [("entity.changed", "A_SlsPrcgConditionRecord(0000000007)")]
+    assert [(entry.effect, entry.entity) for entry in changed] == [
+        ("entity.changed", "A_SlsPrcgConditionRecord(0000000007)")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def test_the_same_seed_meets_the_same_calls():
 
 
 @pytest.mark.parametrize(
-    "orders", [{"faults": [{"kind": "nope"}]}, {"faults": [{"kind": "status", "colour": 1}]}, {"set": {"nope": 1}}, {"nope": 1}]
+    "orders",
+    [{"faults": [{"kind": "nope"}]}, {"faults": [{"kind": "status", "colour": 1}]}, {"set": {"nope": 1}}, {"nope": 1}],
 )
 def test_an_order_that_cannot_be_understood_is_refused_with_its_reason(sandbox: Sandbox, orders):
     with pytest.raises(SandboxError, match=r"nope|colour"):
@@ -93,11 +94,16 @@ def test_effects_keys_and_changes_survive_a_kill_of_the_sandbox(state: Path):
         with httpx.Client(auth=("TILLGATE", "sandbox"), headers={"Accept": "application/json"}) as client:
             again = client.post(sandbox.erp.url + BATCH, json={"items": [{"key": "s1"}, {"key": "s2"}]}).json()["items"]
             url = f"{sandbox.erp.url}/sap/opu/odata/sap/API_SLSPRICINGCONDITIONRECORD_SRV/A_SlsPrcgConditionRecord('{changed}')"
-            assert client.get(url).json()["d"]["ConditionRateValue"] == sandbox.erp.journal()[1].data["row"]["ConditionRateValue"]
+            assert (
+                client.get(url).json()["d"]["ConditionRateValue"]
+                == sandbox.erp.journal()[1].data["row"]["ConditionRateValue"]
+            )
         replayed = httpx.post(points, json={"points": 5}, headers=key | auth)
         assert sandbox.stores.state()["tills"]["waiting"] == {"2": 3}
         sold = sandbox.stores.control(sell={"store": "2", "count": 1, "drop": str(state / "drop")})["sell"]["keys"]
-        stale = httpx.put(f"{sandbox.stores.url}/stores/1/v1/prices", json={"items": [{"id": "p", "version": 2, "price": "9"}]})
+        stale = httpx.put(
+            f"{sandbox.stores.url}/stores/1/v1/prices", json={"items": [{"id": "p", "version": 2, "price": "9"}]}
+        )
     finally:
         sandbox.stop()
     assert [item["status"] for item in again] == ["duplicate", "posted"]

@@ -24,8 +24,17 @@ STORES = [
     ("POST", "/stores/1/v1/stock:lookup"),
     ("GET", "/stores/999/v1/status"),
 ]
-LOYALTY = [("POST", f"/v1/loyalty_programs/1/{path}") for path in (
-    "transactions:batch", "transactions:lookup", "profile/x/add_points", "profile/x/deduct_points", "reservations", "reservations/9/confirm")]  # fmt: skip
+LOYALTY = [
+    ("POST", f"/v1/loyalty_programs/1/{path}")
+    for path in (
+        "transactions:batch",
+        "transactions:lookup",
+        "profile/x/add_points",
+        "profile/x/deduct_points",
+        "reservations",
+        "reservations/9/confirm",
+    )
+]
 
 
 @pytest.mark.parametrize(("name", "calls"), [("erp", ERP), ("stores", STORES), ("loyalty", LOYALTY)])

@@ -13,9 +13,20 @@ BATCH, LOOKUP = "/api/retail/v1/sales:batch", "/api/retail/v1/sales:lookup"
 
 
 def order(reference: str, quantity: str = "2") -> dict:
-    item = {"Material": "000000000001000001", "RequestedQuantity": quantity, "RequestedQuantityUnit": "EA", "NetAmount": "25.80"}
-    return {"SalesOrderType": "OR", "SalesOrganization": "1710", "SoldToParty": "17100001", "PurchaseOrderByCustomer": reference,
-            "TransactionCurrency": "EUR", "to_Item": {"results": [item]}}  # fmt: skip
+    item = {
+        "Material": "000000000001000001",
+        "RequestedQuantity": quantity,
+        "RequestedQuantityUnit": "EA",
+        "NetAmount": "25.80",
+    }
+    return {
+        "SalesOrderType": "OR",
+        "SalesOrganization": "1710",
+        "SoldToParty": "17100001",
+        "PurchaseOrderByCustomer": reference,
+        "TransactionCurrency": "EUR",
+        "to_Item": {"results": [item]},
+    }
 
 
 def sale(key: str, total: str = "9.90", **more: object) -> dict:
@@ -36,7 +47,12 @@ def test_a_deep_insert_creates_header_and_items(signed, sandbox: Sandbox):
     assert header["to_Item"]["results"][0]["SalesOrderItem"] == "10"
     assert header["TotalNetAmount"] == "25.80"
     entry = sandbox.erp.journal(since=start)[0]
-    assert (entry.effect, entry.ref, entry.key, entry.entity) == ("salesorder.created", "A-1", None, header["SalesOrder"])
+    assert (entry.effect, entry.ref, entry.key, entry.entity) == (
+        "salesorder.created",
+        "A-1",
+        None,
+        header["SalesOrder"],
+    )
     assert (entry.correlation, entry.amount) == ("till-7", "25.80")
 
 
@@ -75,7 +91,9 @@ def test_the_batch_answers_each_item_and_posts_a_key_once(erp, sandbox: Sandbox)
     start = sandbox.erp.state()["journal"]
     first = erp.post(BATCH, json={"items": [sale("k1", correlation="c1"), sale("k2")]}).json()["items"]
     assert [item["status"] for item in first] == ["posted", "posted"]
-    second = erp.post(BATCH, json={"items": [sale("k1"), sale("k2", total="1.00"), sale("k3"), {"total": "1"}]}).json()["items"]
+    second = erp.post(BATCH, json={"items": [sale("k1"), sale("k2", total="1.00"), sale("k3"), {"total": "1"}]}).json()[
+        "items"
+    ]
     assert [(item["code"], item["status"]) for item in second] == [
         (200, "duplicate"),
         (409, "conflict"),

@@ -55,9 +55,16 @@ def test_a_store_that_ignores_versions_shows_old_over_new_in_its_journal(stores,
 
 @pytest.mark.parametrize(
     "item",
-    [{"version": 1, "price": "1"}, {"id": "x", "price": "1"}, {"id": "x", "version": 1, "price": 1.5},
-     {"id": "x", "version": 1, "price": "-1"}, {"id": "x", "version": True, "price": "1"}, "x", None],
-)  # fmt: skip
+    [
+        {"version": 1, "price": "1"},
+        {"id": "x", "price": "1"},
+        {"id": "x", "version": 1, "price": 1.5},
+        {"id": "x", "version": 1, "price": "-1"},
+        {"id": "x", "version": True, "price": "1"},
+        "x",
+        None,
+    ],
+)
 def test_a_wrong_item_is_refused_and_its_neighbours_are_applied(stores, item):
     assert put(stores, "2", price("n", 1), item) in (["applied", "refused"], ["unchanged", "refused"])
 
@@ -125,7 +132,9 @@ def test_sales_of_an_offline_store_wait_and_then_come_in_order_through_refusals(
     Intake.refusals = [503, 503]
     sandbox.stores.control(offline=["6"])
     url = f"http://127.0.0.1:{intake.server_port}/intake"
-    rung = sandbox.stores.control(sell={"store": "6", "count": 30, "url": url, "batch": 10, "day": "2026-03-03"})["sell"]
+    rung = sandbox.stores.control(sell={"store": "6", "count": 30, "url": url, "batch": 10, "day": "2026-03-03"})[
+        "sell"
+    ]
     assert sandbox.stores.state()["tills"]["waiting"] == {"6": 30}
     assert Intake.accepted == []
     sandbox.stores.control(offline=False)
@@ -136,7 +145,8 @@ def test_sales_of_an_offline_store_wait_and_then_come_in_order_through_refusals(
 def keys_of(document: bytes) -> list[str]:
     fields = ("RetailStoreID", "WorkstationID", "BusinessDayDate", "SequenceNumber")
     return [
-        "/".join(one.findtext(NS + name) or "" for name in fields) for one in ET.fromstring(document).iter(f"{NS}Transaction")
+        "/".join(one.findtext(NS + name) or "" for name in fields)
+        for one in ET.fromstring(document).iter(f"{NS}Transaction")
     ]
 
 

@@ -16,16 +16,18 @@ from kernel.models import User
 
 
 class Command(BaseCommand):
-    help = (
-        "Import an estate: a folder of contracts, a CSV, Backstage catalog-info.yaml or Open Data Contract files. Safe to repeat."
-    )
+    help = "Import an estate: a folder of contracts, a CSV, Backstage catalog-info.yaml or Open Data Contract files. Safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path)
-        parser.add_argument("--dry-run", action="store_true", help="do the work, show the report, keep nothing but the report")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="do the work, show the report, keep nothing but the report"
+        )
         parser.add_argument("--as", dest="username", default="", help="the person in whose name it is recorded")
         for name in ("owner-team", "domain", "layer", "tier", "system"):
-            parser.add_argument(f"--{name}", default="", help=f"{name.replace('-', ' ')} of new APIs whose source names none")
+            parser.add_argument(
+                f"--{name}", default="", help=f"{name.replace('-', ' ')} of new APIs whose source names none"
+            )
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["path"]

@@ -31,8 +31,11 @@ def apis(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     slug = writer.key(item, pointer, "slug")
     if not slug:
         return
-    given = {"name": slug, **{k: v for k, v in item.items() if k not in ("slug", "versions", "entities", "visibility")},
-             "visibility": item.get("visibility") or "internal"}  # fmt: skip
+    given = {
+        "name": slug,
+        **{k: v for k, v in item.items() if k not in ("slug", "versions", "entities", "visibility")},
+        "visibility": item.get("visibility") or "internal",
+    }
     values = lookup.api_fields(given, writer.found, base=pointer)
     uses = lookup.entity_uses(item.get("entities") or [], writer.found, base=f"{pointer}/entities")
     before = Api.objects.filter(slug=slug).select_related("owner_team").first()
@@ -41,7 +44,9 @@ def apis(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     permissions.hand_over(api, before=owner)
     have = {(u.entity_id, u.attribute_group_id, u.access) for u in api.entity_uses.all()}
     new = [
-        u for u in uses if (u["entity"].pk, u["attribute_group"].pk if u["attribute_group"] else None, u["access"]) not in have
+        u
+        for u in uses
+        if (u["entity"].pk, u["attribute_group"].pk if u["attribute_group"] else None, u["access"]) not in have
     ]
     if new:
         ApiEntity.objects.bulk_create(ApiEntity(api=api, **use) for use in new)
@@ -67,10 +72,20 @@ def _version(writer: Writer, api: Api, item: dict[str, Any], pointer: str, posit
         dates = {n: writer.time(item, n, pointer) for n in ("published_at", "deprecated_at", "sunset_at", "retired_at")}
         origin = "registered" if state in lifecycle.EDITABLE else "declared"
         version = ApiVersion.objects.create(
-            api=api, label=label, contract=contract, state=state, origin=origin, position=position, created_by=writer.actor,
-            migration_guide=writer.text(item, "migration_guide", pointer, 4000), **dates)  # fmt: skip
+            api=api,
+            label=label,
+            contract=contract,
+            state=state,
+            origin=origin,
+            position=position,
+            created_by=writer.actor,
+            migration_guide=writer.text(item, "migration_guide", pointer, 4000),
+            **dates,
+        )
         writer.record("created", "version", str(version), None, snapshots.of_version(version))
-        outbox.emit("catalog.version_added", key=str(version), payload={"version_id": version.pk, "digest": version.contract_id})
+        outbox.emit(
+            "catalog.version_added", key=str(version), payload={"version_id": version.pk, "digest": version.contract_id}
+        )
     else:
         _known_version(writer, version, contract, state)
     for env, url in (item.get("endpoints") or {}).items():
@@ -93,12 +108,17 @@ def _known_version(writer: Writer, version: ApiVersion, contract: Any, state: st
         version.contract = contract
         version.save(update_fields=["contract"])
         writer.record("changed", "version", str(version), before, snapshots.of_version(version))
-        outbox.emit("catalog.version_contract_changed", key=str(version),
-                    payload={"version_id": version.pk, "old": before["contract"], "new": contract.digest})  # fmt: skip
+        outbox.emit(
+            "catalog.version_contract_changed",
+            key=str(version),
+            payload={"version_id": version.pk, "old": before["contract"], "new": contract.digest},
+        )
     elif differs:
         writer.report.add("kept", "version", str(version), "its contract changes through a change request")
     elif version.state != state:
-        writer.report.add("kept", "version", str(version), f"it is {version.state} by decision; the blueprint says {state}")
+        writer.report.add(
+            "kept", "version", str(version), f"it is {version.state} by decision; the blueprint says {state}"
+        )
     else:
         writer.report.add("unchanged", "version", str(version))
 
@@ -153,8 +173,12 @@ def applications(writer: Writer, item: dict[str, Any], pointer: str) -> None:
 
 def subscriptions(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     """Who uses which version where. An active one is dated."""
-    application = writer.found.one(Application, item.get("application") or "?", f"{pointer}/application", noun="application")
-    environment = writer.found.one(Environment, item.get("environment") or "?", f"{pointer}/environment", noun="environment")
+    application = writer.found.one(
+        Application, item.get("application") or "?", f"{pointer}/application", noun="application"
+    )
+    environment = writer.found.one(
+        Environment, item.get("environment") or "?", f"{pointer}/environment", noun="environment"
+    )
     slug, _, label = str(item.get("version") or "").partition("@")
     version = ApiVersion.objects.select_related("api").filter(api__slug=slug, label=label).first()
     if version is None:
@@ -174,8 +198,14 @@ def subscriptions(writer: Writer, item: dict[str, Any], pointer: str) -> None:
         return
     moves = item.get("moves_on")
     made = Subscription.objects.create(
-        application=application, version=version, environment=environment, state=state, valid_from=begin,
-        valid_until=writer.time(item, "until", pointer), moves_on=moves if isinstance(moves, date) else None)  # fmt: skip
+        application=application,
+        version=version,
+        environment=environment,
+        state=state,
+        valid_from=begin,
+        valid_until=writer.time(item, "until", pointer),
+        moves_on=moves if isinstance(moves, date) else None,
+    )
     writer.touched.add(version.api_id)
     writer.record("created", "subscription", key, None, snapshots.of_subscription(made))
 
@@ -191,7 +221,10 @@ def dependencies(writer: Writer, item: dict[str, Any], pointer: str) -> None:
         return
     values = {
         "criticality": writer.found.choice(
-            item.get("criticality") or "hard", Dependency.Criticality.choices, f"{pointer}/criticality", noun="criticality"
+            item.get("criticality") or "hard",
+            Dependency.Criticality.choices,
+            f"{pointer}/criticality",
+            noun="criticality",
         ),
         "degraded_mode": writer.text(item, "degraded_mode", pointer, 300),
     }
@@ -210,5 +243,10 @@ def campaigns(writer: Writer, item: dict[str, Any], pointer: str) -> None:
         item.get("point"), [(p, "") for p in scorecards.POINTS], f"{pointer}/point", noun="scorecard point"
     )
     owner = writer.found.one(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team")
-    values = {"name": writer.text(item, "name", pointer, 160) or key, "point": point, "due_on": due, "owner_team": owner}
+    values = {
+        "name": writer.text(item, "name", pointer, 160) or key,
+        "point": point,
+        "due_on": due,
+        "owner_team": owner,
+    }
     writer.upsert(Campaign, "campaign", {"key": key}, values, key)

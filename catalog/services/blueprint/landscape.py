@@ -67,7 +67,9 @@ def people(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     new = [team.pk for team in wanted.values() if team is not None and team.pk not in have]
     if new:
         user.groups.add(*new)
-        writer.record("changed", "membership", username, None, {"joined": [t.key for t in wanted.values() if t and t.pk in new]})
+        writer.record(
+            "changed", "membership", username, None, {"joined": [t.key for t in wanted.values() if t and t.pk in new]}
+        )
 
 
 def environments(writer: Writer, item: dict[str, Any], pointer: str) -> None:
@@ -112,9 +114,14 @@ def systems(writer: Writer, item: dict[str, Any], pointer: str) -> None:
         if environment is None or not isinstance(endpoint, dict):
             continue
         at = f"{pointer}/endpoints/{env}"
-        values = {"base_url": writer.text(endpoint, "base_url", at, 500, "Give its address."),
-                  "auth_kind": writer.text(endpoint, "auth_kind", at, 40) or "none", "secret_ref": writer.text(endpoint, "secret_ref", at)}  # fmt: skip
-        writer.upsert(SystemEndpoint, "endpoint", {"system": system, "environment": environment}, values, f"{key}/{env}")
+        values = {
+            "base_url": writer.text(endpoint, "base_url", at, 500, "Give its address."),
+            "auth_kind": writer.text(endpoint, "auth_kind", at, 40) or "none",
+            "secret_ref": writer.text(endpoint, "secret_ref", at),
+        }
+        writer.upsert(
+            SystemEndpoint, "endpoint", {"system": system, "environment": environment}, values, f"{key}/{env}"
+        )
 
 
 def tiers(writer: Writer, item: dict[str, Any], pointer: str) -> None:
@@ -155,7 +162,9 @@ def entities(writer: Writer, item: dict[str, Any], pointer: str) -> None:
             "name": writer.text(group, "name", f"{pointer}/attribute_groups/{n}", 120) or group_key.replace("-", " "),
             "position": n + 1,
         }
-        writer.upsert(AttributeGroup, "attribute_group", {"entity": entity, "key": group_key}, named, f"{key}/{group_key}")
+        writer.upsert(
+            AttributeGroup, "attribute_group", {"entity": entity, "key": group_key}, named, f"{key}/{group_key}"
+        )
 
 
 def boundaries(writer: Writer, item: dict[str, Any], pointer: str) -> None:

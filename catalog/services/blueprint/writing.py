@@ -35,7 +35,8 @@ class Report:
 
     def summary(self) -> str:
         counts = (
-            ", ".join(f"{self.number(o)} {o}" for o in ("created", "changed", "unchanged", "kept") if self.number(o)) or "nothing"
+            ", ".join(f"{self.number(o)} {o}" for o in ("created", "changed", "unchanged", "kept") if self.number(o))
+            or "nothing"
         )
         return f"{'Would be: ' if self.dry_run else ''}{counts}"
 
@@ -63,7 +64,14 @@ class Writer:
         return key
 
     def upsert(
-        self, model: type[Model], kind: str, lookup_by: dict[str, Any], values: dict[str, Any], key: str, *, before: Any = None
+        self,
+        model: type[Model],
+        kind: str,
+        lookup_by: dict[str, Any],
+        values: dict[str, Any],
+        key: str,
+        *,
+        before: Any = None,
     ) -> Any:
         """Create, or change only what differs, and say so in the ledger."""
         row = model._default_manager.filter(**lookup_by).first()
@@ -87,7 +95,12 @@ class Writer:
         self.report.add(outcome, kind, key)
         verb = f"catalog.{kind}_{'declared' if outcome == 'created' else 'changed'}"
         audit.record(
-            actor=self.actor, verb=verb, subject_kind=kind, subject_id=key[:120], before=_plain(before), after=_plain(after)
+            actor=self.actor,
+            verb=verb,
+            subject_kind=kind,
+            subject_id=key[:120],
+            before=_plain(before),
+            after=_plain(after),
         )
 
     def text(self, item: dict[str, Any], name: str, pointer: str, limit: int = 200, required: str = "") -> str:

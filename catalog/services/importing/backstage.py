@@ -78,7 +78,11 @@ def _group(key: str, title: str, spec: dict[str, Any], target: Target) -> Outcom
         group = Group.objects.create(name=f"{title[:80]} ({key})"[:150])
     email = str(_nested(spec, "profile", "email") or "")
     Team.objects.create(
-        group=group, key=key, name=title, kind=Team.Kind.DOMAIN, email=email if "@" in email and len(email) < 250 else ""
+        group=group,
+        key=key,
+        name=title,
+        kind=Team.Kind.DOMAIN,
+        email=email if "@" in email and len(email) < 250 else "",
     )
     _say(target, "team", key)
     return Outcome("created", key, "import.noticed", "the team has no members yet")
@@ -90,7 +94,10 @@ def _domain(key: str, title: str, spec: dict[str, Any], target: Target) -> Outco
     if new:
         _say(target, "domain", key)
         return Outcome(
-            "created", key, "" if owner else "import.noticed", "" if owner else f"owner {spec.get('owner')!r} is not known"
+            "created",
+            key,
+            "" if owner else "import.noticed",
+            "" if owner else f"owner {spec.get('owner')!r} is not known",
         )
     if domain.owner_team is None and owner is not None:
         domain.owner_team = owner
@@ -115,7 +122,8 @@ def _api(key: str, title: str, meta: dict[str, Any], spec: dict[str, Any], item:
     domain = System.objects.filter(key=_ref(spec.get("system"))).first()
     values = {
         "name": title,
-        "purpose": target_purpose(str(meta.get("description") or "") + "\n") or str(meta.get("description") or "")[:300],
+        "purpose": target_purpose(str(meta.get("description") or "") + "\n")
+        or str(meta.get("description") or "")[:300],
         "owner_team": _ref(spec.get("owner")),
         "system": domain.key if domain else "",
         "style": _STYLE.get(str(spec.get("type")), ""),
@@ -135,7 +143,9 @@ def _api(key: str, title: str, meta: dict[str, Any], spec: dict[str, Any], item:
     version, second = target.version(api, reading, label="", state=state)
     if reading is not None:
         target.entities(api, reading)
-    return Outcome(target.finish(api, first, second), str(version), "import.noticed" if notes else "", "; ".join(notes[:8]))  # type: ignore[arg-type]
+    return Outcome(
+        target.finish(api, first, second), str(version), "import.noticed" if notes else "", "; ".join(notes[:8])
+    )  # type: ignore[arg-type]
 
 
 def _definition(value: Any, item: Item, notes: list[str]) -> bytes | None:
@@ -165,11 +175,15 @@ def _definition(value: Any, item: Item, notes: list[str]) -> bytes | None:
 
 def _component(key: str, title: str, description: str, spec: dict[str, Any], target: Target) -> Outcome:
     team = Team.objects.filter(key=_ref(spec.get("owner"))).first()
-    _, new = Application.objects.get_or_create(key=key, defaults={"name": title, "description": description[:2000], "team": team})
+    _, new = Application.objects.get_or_create(
+        key=key, defaults={"name": title, "description": description[:2000], "team": team}
+    )
     notes = [] if team else [f"owner {str(spec.get('owner'))[:60]!r} is not known"]
     consumed = [_ref(r) for r in spec.get("consumesApis") or []]
     if consumed:
-        notes.append(f"consumes {', '.join(consumed)}: version and environment are not said, so no subscription was made")
+        notes.append(
+            f"consumes {', '.join(consumed)}: version and environment are not said, so no subscription was made"
+        )
     needs = 0
     for provided in Api.objects.filter(slug__in=[_ref(r) for r in spec.get("providesApis") or []]):
         for slug in consumed:
@@ -181,5 +195,8 @@ def _component(key: str, title: str, description: str, spec: dict[str, Any], tar
     if new:
         _say(target, "application", key)
     return Outcome(
-        "created" if new else "changed" if needs else "unchanged", key, "import.noticed" if notes else "", "; ".join(notes[:8])
+        "created" if new else "changed" if needs else "unchanged",
+        key,
+        "import.noticed" if notes else "",
+        "; ".join(notes[:8]),
     )

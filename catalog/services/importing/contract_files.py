@@ -28,7 +28,9 @@ def take(item: Item, target: Target) -> Outcome:
         notes.append(f"fields suggest {data_class} data: {', '.join(sensitive[:5])}")
     known = target_purpose(document.description)
     api, first = target.api(
-        slug, {"name": (document.title or title)[:200], "style": hints.style_of(document.format), "purpose": known}, notes=notes
+        slug,
+        {"name": (document.title or title)[:200], "style": hints.style_of(document.format), "purpose": known},
+        notes=notes,
     )
     version, second = target.version(api, reading, label=label)
     target.entities(api, reading)

@@ -31,7 +31,12 @@ class _Lost(Exception):
 
 
 def ask(
-    sources: Sequence[Source], *, actor: User, source: str, dry_run: bool = False, defaults: dict[str, str] | None = None
+    sources: Sequence[Source],
+    *,
+    actor: User,
+    source: str,
+    dry_run: bool = False,
+    defaults: dict[str, str] | None = None,
 ) -> ImportRun:
     """Keep the files and answer at once; `catalog.import_requested` wakes a worker. Raises what can be known at once: Forbidden,
     Invalid for no files, too much at once, or a default that names nothing."""
@@ -39,17 +44,23 @@ def ask(
     if not sources:
         raise Invalid("import.nothing", "There is no file.", {"findings": [finding("/files", "At least one.")]})
     if sum(len(s.data) for s in sources) > MOST_BYTES:
-        raise Invalid("import.too_large", f"More than {MOST_BYTES >> 20} MB at once. Import it in parts, or by the command.")
+        raise Invalid(
+            "import.too_large", f"More than {MOST_BYTES >> 20} MB at once. Import it in parts, or by the command."
+        )
     wanted = {k: v for k, v in (defaults or {}).items() if v}
     Target(actor=actor, defaults=wanted)
-    digest = digest_of({"dry_run": dry_run, "defaults": wanted, "files": [[s.name, digest_of(s.data.hex())] for s in sources]})
+    digest = digest_of(
+        {"dry_run": dry_run, "defaults": wanted, "files": [[s.name, digest_of(s.data.hex())] for s in sources]}
+    )
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [digest])
         same = ImportRun.objects.filter(actor=actor, digest=digest, state__in=_OPEN).first()
         if same is not None:
             return same
-        made = ImportRun.objects.create(actor=actor, source=source[:500], dry_run=dry_run, defaults=wanted, digest=digest)
+        made = ImportRun.objects.create(
+            actor=actor, source=source[:500], dry_run=dry_run, defaults=wanted, digest=digest
+        )
         ImportFile.objects.bulk_create(
             ImportFile(run=made, position=n, name=s.name.replace("\x00", "")[:500], data=s.data)
             for n, s in enumerate(sources, start=1)

@@ -7,22 +7,37 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from catalog.contracts.reading import Document
+from tillgate_contracts.reading import Document
+
 from catalog.domain import lifecycle, words
 from catalog.services.contracts import Reading
 from catalog.services.importing.sources import Item
 from catalog.services.importing.target import Outcome, Target
 from kernel.errors import Invalid
 
-_STATE: Final = {"active": lifecycle.PUBLISHED, "draft": lifecycle.DRAFT, "proposed": lifecycle.DRAFT, "deprecated": lifecycle.DEPRECATED,
-                 "retired": lifecycle.RETIRED}  # fmt: skip
+_STATE: Final = {
+    "active": lifecycle.PUBLISHED,
+    "draft": lifecycle.DRAFT,
+    "proposed": lifecycle.DRAFT,
+    "deprecated": lifecycle.DEPRECATED,
+    "retired": lifecycle.RETIRED,
+}
 _TYPE: Final[dict[str, dict[str, Any]]] = {
     "string": {"type": "string"}, "integer": {"type": "integer"}, "number": {"type": "number"}, "boolean": {"type": "boolean"},
     "date": {"type": "string", "format": "date"}, "timestamp": {"type": "string", "format": "date-time"}, "time": {"type": "string", "format": "time"},
     "object": {"type": "object"}, "array": {"type": "array"},
 }  # fmt: skip
-_CLASS: Final = {"public": "public", "internal": "internal", "confidential": "internal", "restricted": "personal", "pii": "personal", "personal": "personal",
-                 "sensitive": "personal", "pci": "cardholder", "cardholder": "cardholder"}  # fmt: skip
+_CLASS: Final = {
+    "public": "public",
+    "internal": "internal",
+    "confidential": "internal",
+    "restricted": "personal",
+    "pii": "personal",
+    "personal": "personal",
+    "sensitive": "personal",
+    "pci": "cardholder",
+    "cardholder": "cardholder",
+}
 _STRICTNESS: Final = ("", "public", "internal", "personal", "cardholder")
 
 
@@ -31,7 +46,8 @@ def take(item: Item, target: Target) -> Outcome:
     value: dict[str, Any] = item.value
     if item.file is None or not str(value.get("apiVersion", "")).startswith("v3"):
         raise Invalid(
-            "import.odcs_version", f"Data contracts of apiVersion v3 are read, not {str(value.get('apiVersion'))[:20]!r}."
+            "import.odcs_version",
+            f"Data contracts of apiVersion v3 are read, not {str(value.get('apiVersion'))[:20]!r}.",
         )
     name = str(value.get("name") or value.get("dataProduct") or value.get("id") or "")
     slug = words.slug_of(name, fallback="")
@@ -54,7 +70,9 @@ def take(item: Item, target: Target) -> Outcome:
     api, first = target.api(slug, values, notes=notes)
     state = _STATE.get(str(value.get("status")), lifecycle.DRAFT)
     version, second = target.version(api, reading, label=str(value.get("version") or ""), state=state)
-    return Outcome(target.finish(api, first, second), str(version), "import.noticed" if notes else "", "; ".join(notes[:8]))  # type: ignore[arg-type]
+    return Outcome(
+        target.finish(api, first, second), str(version), "import.noticed" if notes else "", "; ".join(notes[:8])
+    )  # type: ignore[arg-type]
 
 
 def _team(value: dict[str, Any]) -> str:
@@ -115,7 +133,17 @@ def _column(column: dict[str, Any], notes: list[str], classes: set[str], at: str
     if kind == "array" and isinstance(items, dict):
         made["items"] = _column(items, notes, classes, f"{at}/items", depth + 1)
     options = column.get("logicalTypeOptions")
-    for key in ("minLength", "maxLength", "pattern", "minimum", "maximum", "multipleOf", "minItems", "maxItems", "format"):
+    for key in (
+        "minLength",
+        "maxLength",
+        "pattern",
+        "minimum",
+        "maximum",
+        "multipleOf",
+        "minItems",
+        "maxItems",
+        "format",
+    ):
         if isinstance(options, dict) and key in options:
             made[key] = options[key]
     if column.get("description"):

@@ -61,7 +61,12 @@ def run(
     target = Target(actor=actor, defaults=defaults or {})
     items = items_of(sources)
     record = ImportRun.objects.create(
-        actor=actor, source=source[:500], dry_run=dry_run, state=ImportRun.State.RUNNING, total=len(items), started_at=clock.now()
+        actor=actor,
+        source=source[:500],
+        dry_run=dry_run,
+        state=ImportRun.State.RUNNING,
+        total=len(items),
+        started_at=clock.now(),
     )
     try:
         if dry_run:
@@ -101,8 +106,13 @@ def close(record: ImportRun, total: int) -> None:
     record.state, record.total, record.done, record.finished_at = ImportRun.State.DONE, total, total, clock.now()
     record.save(update_fields=["state", "total", "done", "finished_at"])
     counts = {o: record.rows.filter(outcome=o).count() for o in ImportRow.Outcome.values}
-    audit.record(actor=record.actor, verb="catalog.estate_imported", subject_kind="import", subject_id=record.pk,
-                 after={"source": record.source, "dry_run": record.dry_run, **counts})  # fmt: skip
+    audit.record(
+        actor=record.actor,
+        verb="catalog.estate_imported",
+        subject_kind="import",
+        subject_id=record.pk,
+        after={"source": record.source, "dry_run": record.dry_run, **counts},
+    )
 
 
 def write_rows(record: ImportRun, made: Sequence[_Made]) -> None:
@@ -145,5 +155,12 @@ def _import(item: Item, target: Target) -> Outcome:
 
 def _row(record: ImportRun, position: int, made: _Made) -> ImportRow:
     outcome = made.outcome
-    return ImportRow(run=record, position=position, source=made.item.source[:500], outcome=outcome.outcome, reference=outcome.reference[:300],
-                     code=outcome.code[:100], message=outcome.message[:4000])  # fmt: skip
+    return ImportRow(
+        run=record,
+        position=position,
+        source=made.item.source[:500],
+        outcome=outcome.outcome,
+        reference=outcome.reference[:300],
+        code=outcome.code[:100],
+        message=outcome.message[:4000],
+    )

@@ -11,22 +11,37 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 
 import yaml
+from tillgate_contracts.reading.limits import DEFAULT, Clock
+from tillgate_contracts.reading.text import decode
+from tillgate_contracts.reading.yaml_text import parse_yaml
 
-from catalog.contracts.reading.limits import DEFAULT, Clock
-from catalog.contracts.reading.text import decode
-from catalog.contracts.reading.yaml_text import parse_yaml
 from catalog.domain import words
 from kernel.errors import Invalid
 
 Kind = Literal["contract", "csv", "backstage", "odcs", "blocked"]
-READABLE: Final = frozenset({".json", ".yaml", ".yml", ".edmx", ".xml", ".csv", ".xsd", ".wsdl", ".graphql", ".proto", ".raml"})
+READABLE: Final = frozenset(
+    {".json", ".yaml", ".yml", ".edmx", ".xml", ".csv", ".xsd", ".wsdl", ".graphql", ".proto", ".raml"}
+)
 MAX_FILES: Final = 20_000
 _VERSION: Final = re.compile(
     r"[-_.]((?:v\d+(?:[._-]\d+)*(?:[._-](?:alpha|beta|rc)\d*)?)|\d{4}-\d{2}(?:-\d{2})?|\d+\.\d+(?:\.\d+)*|0\d{3}|\d{1,3}|[a-z])\Z",
     re.I,
 )
 _GENERIC: Final = frozenset(
-    {"openapi", "swagger", "asyncapi", "api", "stable", "latest", "current", "spec", "schema", "contract", "metadata", ""}
+    {
+        "openapi",
+        "swagger",
+        "asyncapi",
+        "api",
+        "stable",
+        "latest",
+        "current",
+        "spec",
+        "schema",
+        "contract",
+        "metadata",
+        "",
+    }
 )
 _RANK: Final[dict[str, int]] = {"Group": 0, "Domain": 1, "System": 2, "API": 3, "Component": 5}
 
@@ -83,7 +98,8 @@ def _items_of_file(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
         yield from _csv_items(file, by_name)
     elif suffix in {".xsd", ".wsdl", ".graphql", ".proto", ".raml"}:
         reason = Invalid(
-            "import.format_unread", f"{suffix[1:].upper()} is not read yet; OpenAPI, AsyncAPI, JSON Schema and EDMX are."
+            "import.format_unread",
+            f"{suffix[1:].upper()} is not read yet; OpenAPI, AsyncAPI, JSON Schema and EDMX are.",
         )
         yield Item(file.name, "blocked", 9, natural(file.name), reason, file)
     elif suffix in {".yaml", ".yml"} and _looks_like(file.data, b"backstage.io/"):
@@ -110,8 +126,10 @@ def _rows(file: Source) -> list[dict[str, str]]:
     text = decode(file.data, DEFAULT)
     try:
         sample = csv.Sniffer().sniff(text[:4000], delimiters=",;\t")
-        return [{(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if isinstance(v, str)}
-                for row in csv.DictReader(io.StringIO(text), dialect=sample)]  # fmt: skip
+        return [
+            {(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if isinstance(v, str)}
+            for row in csv.DictReader(io.StringIO(text), dialect=sample)
+        ]
     except csv.Error as error:
         raise Invalid("import.csv", f"{file.name} is not a CSV file that can be read: {error}.") from None
 
@@ -139,7 +157,12 @@ def _backstage_items(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
         documents = list(yaml.load_all(decode(file.data, DEFAULT), Loader=_NoAlias))
     except (yaml.YAMLError, Invalid, RecursionError) as error:
         yield Item(
-            file.name, "blocked", 9, natural(file.name), Invalid("import.yaml", f"Not YAML: {str(error).splitlines()[0]}."), file
+            file.name,
+            "blocked",
+            9,
+            natural(file.name),
+            Invalid("import.yaml", f"Not YAML: {str(error).splitlines()[0]}."),
+            file,
         )
         return
     for n, document in enumerate(documents):
@@ -148,7 +171,12 @@ def _backstage_items(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
         where = file.name if len(documents) == 1 else f"{file.name}, document {n + 1}"
         if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
             yield Item(
-                where, "blocked", 9, (file.name, n), Invalid("import.backstage", "An entity with a kind is needed here."), file
+                where,
+                "blocked",
+                9,
+                (file.name, n),
+                Invalid("import.backstage", "An entity with a kind is needed here."),
+                file,
             )
             continue
         yield Item(where, "backstage", _RANK.get(document["kind"], 6), (file.name, n), document, file, by_name)

@@ -12,8 +12,25 @@ from catalog.services.importing.sources import Item
 from catalog.services.importing.target import Outcome, Target
 from kernel.errors import Invalid
 
-COLUMNS: Final = ("slug", "name", "owner_team", "domain", "layer", "style", "tier", "data_class", "system", "purpose", "visibility", "contract",
-                  "label", "state", "documentation_url", "status_url", "if_it_fails")  # fmt: skip
+COLUMNS: Final = (
+    "slug",
+    "name",
+    "owner_team",
+    "domain",
+    "layer",
+    "style",
+    "tier",
+    "data_class",
+    "system",
+    "purpose",
+    "visibility",
+    "contract",
+    "label",
+    "state",
+    "documentation_url",
+    "status_url",
+    "if_it_fails",
+)
 
 
 def take(item: Item, target: Target) -> Outcome:
@@ -23,8 +40,11 @@ def take(item: Item, target: Target) -> Outcome:
     if not words.is_slug(slug):
         raise Invalid("import.csv_key", "Every line needs a slug (small letters, digits, hyphens) or a name.")
     notes = [f"column {name!r} is not read" for name in row if name and name not in COLUMNS]
-    values: dict[str, Any] = {k: row[k].lower() if k in ("layer", "style", "data_class", "visibility") else row[k]
-              for k in COLUMNS if k in row and k not in ("slug", "contract", "label", "state")}  # fmt: skip
+    values: dict[str, Any] = {
+        k: row[k].lower() if k in ("layer", "style", "data_class", "visibility") else row[k]
+        for k in COLUMNS
+        if k in row and k not in ("slug", "contract", "label", "state")
+    }
     values["name"] = values.get("name") or slug
     api, first = target.api(slug, values, notes=notes)
     reading = _contract(row.get("contract", ""), item)
@@ -37,7 +57,9 @@ def take(item: Item, target: Target) -> Outcome:
         reference = str(version)
         if reading is None:
             notes.append("no contract was given: the version stays a draft")
-    return Outcome(target.finish(api, first, second), reference, "import.noticed" if notes else "", "; ".join(notes[:8]))
+    return Outcome(
+        target.finish(api, first, second), reference, "import.noticed" if notes else "", "; ".join(notes[:8])
+    )
 
 
 def _contract(name: str, item: Item) -> Any:

@@ -36,7 +36,8 @@ class Target:
         lookup.api_fields(dict(self.defaults), found)
         found.require_none("import.defaults", "The defaults cannot be used.")
         self.entity_names = {
-            key: [key, name, *aliases] for key, name, aliases in BusinessEntity.objects.values_list("key", "name", "aliases")
+            key: [key, name, *aliases]
+            for key, name, aliases in BusinessEntity.objects.values_list("key", "name", "aliases")
         }
 
     def api(self, slug: str, values: dict[str, Any], *, notes: list[str]) -> tuple[Api, str]:
@@ -56,7 +57,11 @@ class Target:
             api = Api.objects.create(slug=slug, created_by=self.actor, **{"name": slug, **assumed, **fields})
             permissions.hand_over(api, before=None)
             audit.record(
-                actor=self.actor, verb="catalog.api_imported", subject_kind="api", subject_id=slug, after=snapshots.of_api(api)
+                actor=self.actor,
+                verb="catalog.api_imported",
+                subject_kind="api",
+                subject_id=slug,
+                after=snapshots.of_api(api),
             )
             return api, "created"
         changed = {k: v for k, v in fields.items() if getattr(api, k) != v}
@@ -67,12 +72,25 @@ class Target:
             setattr(api, name, value)
         api.save(update_fields=list(changed))
         permissions.hand_over(api, before=owner)
-        audit.record(actor=self.actor, verb="catalog.api_changed", subject_kind="api", subject_id=slug, before=before, after=snapshots.of_api(api),
-                     reason="bulk import")  # fmt: skip
+        audit.record(
+            actor=self.actor,
+            verb="catalog.api_changed",
+            subject_kind="api",
+            subject_id=slug,
+            before=before,
+            after=snapshots.of_api(api),
+            reason="bulk import",
+        )
         return api, "changed"
 
     def version(
-        self, api: Api, reading: Reading | None, *, label: str, state: str = lifecycle.PUBLISHED, released_on: date | None = None
+        self,
+        api: Api,
+        reading: Reading | None,
+        *,
+        label: str,
+        state: str = lifecycle.PUBLISHED,
+        released_on: date | None = None,
     ) -> tuple[ApiVersion, str]:
         """The version with this contract; the same contract again is the same version, the same label with another contract gets
         the digest beside its label."""
@@ -85,20 +103,41 @@ class Target:
         elif existing := next((v for v in siblings if v.label == label), None):
             return existing, "unchanged"
         if state not in lifecycle.STATES:
-            raise Invalid("import.state", f"{state[:40]!r} is no lifecycle state. One of {', '.join(lifecycle.STATES)}.")
+            raise Invalid(
+                "import.state", f"{state[:40]!r} is no lifecycle state. One of {', '.join(lifecycle.STATES)}."
+            )
         contract = contracts.store(reading) if reading else None
         if state in lifecycle.LIVE and contract is None:
             state = lifecycle.DRAFT
-        label = words.label_for(label or (reading.document.version_label if reading else ""), digest=digest or "none", today=clock.now().date(),
-                                taken={v.label for v in siblings})  # fmt: skip
+        label = words.label_for(
+            label or (reading.document.version_label if reading else ""),
+            digest=digest or "none",
+            today=clock.now().date(),
+            taken={v.label for v in siblings},
+        )
         now = clock.now()
         version = ApiVersion.objects.create(
-            api=api, label=label, contract=contract, state=state, origin="imported", created_by=self.actor, released_on=released_on,
+            api=api,
+            label=label,
+            contract=contract,
+            state=state,
+            origin="imported",
+            created_by=self.actor,
+            released_on=released_on,
             position=max((v.position for v in siblings), default=0) + 1,
-            deprecated_at=now if state == lifecycle.DEPRECATED else None, retired_at=now if state == lifecycle.RETIRED else None)  # fmt: skip
-        audit.record(actor=self.actor, verb="catalog.version_imported", subject_kind="version", subject_id=str(version),
-                     after=snapshots.of_version(version))  # fmt: skip
-        outbox.emit("catalog.version_added", key=str(version), payload={"version_id": version.pk, "digest": version.contract_id})
+            deprecated_at=now if state == lifecycle.DEPRECATED else None,
+            retired_at=now if state == lifecycle.RETIRED else None,
+        )
+        audit.record(
+            actor=self.actor,
+            verb="catalog.version_imported",
+            subject_kind="version",
+            subject_id=str(version),
+            after=snapshots.of_version(version),
+        )
+        outbox.emit(
+            "catalog.version_added", key=str(version), payload={"version_id": version.pk, "digest": version.contract_id}
+        )
         return version, "created"
 
     def entities(self, api: Api, reading: Reading) -> None:
@@ -106,7 +145,8 @@ class Target:
         if not self.entity_names or api.entity_uses.exists():
             return
         operations = [
-            (o.method, " ".join((o.path, o.operation_id, o.summary, *o.tags, *o.messages))) for o in reading.document.operations
+            (o.method, " ".join((o.path, o.operation_id, o.summary, *o.tags, *o.messages)))
+            for o in reading.document.operations
         ]
         for hint in hints.entity_hints(operations, self.entity_names, limit=3):
             ApiEntity.objects.create(api=api, entity=BusinessEntity.objects.get(key=hint.entity), access=hint.access)

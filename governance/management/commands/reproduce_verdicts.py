@@ -21,5 +21,7 @@ class Command(BaseCommand):
         numbers = list(Verdict.objects.order_by("-id").values_list("id", flat=True)[: options["last"]])
         wrong = [number for number in numbers if not verdicts.reproduce(number)[0]]
         if wrong:
-            raise CommandError(f"{len(wrong)} of {len(numbers)} verdicts came out differently: {', '.join(map(str, wrong[:20]))}")
+            raise CommandError(
+                f"{len(wrong)} of {len(numbers)} verdicts came out differently: {', '.join(map(str, wrong[:20]))}"
+            )
         self.stdout.write(f"{len(numbers)} verdicts reproduced, every byte the same.")

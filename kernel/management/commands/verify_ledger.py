@@ -16,7 +16,9 @@ class Command(BaseCommand):
     help = "Walk the ledger's hash chain. With --anchor POSITION:HASH, a head kept elsewhere, a ledger that was cut shows too."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--anchor", default="", help="position and hash of an earlier head, as this command prints it")
+        parser.add_argument(
+            "--anchor", default="", help="position and hash of an earlier head, as this command prints it"
+        )
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -24,7 +26,9 @@ class Command(BaseCommand):
         if options["anchor"]:
             read = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", options["anchor"])
             if read is None:
-                raise CommandError("--anchor is a position, a colon and 64 hex digits, as this command prints it.", returncode=2)
+                raise CommandError(
+                    "--anchor is a position, a colon and 64 hex digits, as this command prints it.", returncode=2
+                )
             anchor = int(read[1]), read[2]
         found = audit.verify(anchor=anchor)
         if options["json"]:
@@ -37,7 +41,9 @@ class Command(BaseCommand):
             }
             self.stdout.write(json.dumps(told))
         elif found.sound:
-            self.stdout.write(f"The chain holds: {found.entries} entries. Anchor to keep elsewhere: {found.entries}:{found.head}")
+            self.stdout.write(
+                f"The chain holds: {found.entries} entries. Anchor to keep elsewhere: {found.entries}:{found.head}"
+            )
         if not found.sound:
             at = f" at position {found.broken_at}" if found.broken_at else ""
             raise CommandError(f"The chain is broken{at}: {found.reason}.", returncode=1)

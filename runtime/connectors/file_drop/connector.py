@@ -59,9 +59,13 @@ class FileDropSource:
             raise Invalid("connection.settings", "'page_size' is at least 1.")
         self.settings = settings
         self.folder = DropFolder(
-            settings.root, incoming=settings.incoming, patterns=tuple(settings.patterns), quiet=settings.quiet, done=settings.done,
+            settings.root,
+            incoming=settings.incoming,
+            patterns=tuple(settings.patterns),
+            quiet=settings.quiet,
+            done=settings.done,
             max_size=settings.max_size,
-        )  # fmt: skip
+        )
         self.reading = Reading(self.folder, self._records, settings.page_size)
         self.keys = KeyReader(settings.key_fields, settings.version_field) if settings.format == "jsonl" else None
 
@@ -98,14 +102,18 @@ class FileDropSource:
                     continue
                 try:
                     key, version, _ = (
-                        self.keys.read(payload) if self.settings.key_fields else (self._numbered(claimed, number), None, ())
+                        self.keys.read(payload)
+                        if self.settings.key_fields
+                        else (self._numbered(claimed, number), None, ())
                     )
                     msgspec.json.decode(payload)
                 except ValueError as error:
                     yield Rejected(origin, f"not a JSON object ({error})", payload[:10_000])
                     continue
                 if key is None:
-                    yield Rejected(origin, f"a key field is missing ({', '.join(self.settings.key_fields)})", payload[:10_000])
+                    yield Rejected(
+                        origin, f"a key field is missing ({', '.join(self.settings.key_fields)})", payload[:10_000]
+                    )
                 else:
                     yield Record(key, payload, now, version, origin=origin)
 
@@ -146,7 +154,9 @@ class FileDropSource:
             why = f"no column {', '.join(missing)}" if missing else "no usable header"
             raise Unreadable(f"{why}; found {', '.join(names[:20]) or 'nothing'}")
 
-    def _record(self, claimed: Claimed, origin: str, number: int, values: dict[str, str], now: datetime) -> Record | Rejected:
+    def _record(
+        self, claimed: Claimed, origin: str, number: int, values: dict[str, str], now: datetime
+    ) -> Record | Rejected:
         settings = self.settings
         shown = {k: v for k, v in values.items() if v != ""} if settings.dialect.empty_is_missing else values
         payload = msgspec.json.encode(shown)
@@ -168,7 +178,8 @@ class FileDropSource:
             stated = fields[control.total].strip() if control.total < len(fields) else ""
             if not stated or _decimal(stated) != total:
                 yield Rejected(
-                    origin, f"the trailer's total of {control.sum} is {stated or 'missing'}, and the records add up to {total}"
+                    origin,
+                    f"the trailer's total of {control.sum} is {stated or 'missing'}, and the records add up to {total}",
                 )
 
 

@@ -58,7 +58,9 @@ def _csv(path: Path, dialect: Dialect) -> Iterator[list[str]]:
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
     csv.field_size_limit(MAX_RECORD)
     with path.open(encoding=dialect.encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting, strict=True)
+        reader = csv.reader(
+            file, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting, strict=True
+        )
         while True:
             try:
                 row = next(reader)

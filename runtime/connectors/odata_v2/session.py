@@ -21,7 +21,10 @@ class Session:
     def __init__(self, settings: ODataSettings) -> None:
         self.settings = settings
         self.http = HttpClient(
-            settings.base_url, verify=settings.verify, also_allowed=settings.also_allowed, max_response=settings.max_response
+            settings.base_url,
+            verify=settings.verify,
+            also_allowed=settings.also_allowed,
+            max_response=settings.max_response,
         )
         self.auth = Auth(settings.auth, self.http)
         self.root = "/" + settings.service.strip("/") + "/"
@@ -31,7 +34,9 @@ class Session:
     def close(self) -> None:
         self.http.close()
 
-    def get(self, target: str, *, call: Call, params: Mapping[str, Any] | None = None, until: float | None = None) -> Response:
+    def get(
+        self, target: str, *, call: Call, params: Mapping[str, Any] | None = None, until: float | None = None
+    ) -> Response:
         """A read. Raises what the status means."""
         headers = self.auth.headers(call)
         if self.settings.page_size:
@@ -42,8 +47,15 @@ class Session:
         return response
 
     def write(
-        self, method: str, target: str, body: bytes, *, call: Call, headers: Mapping[str, str] | None = None, until: float
-    ) -> Response:  # fmt: skip
+        self,
+        method: str,
+        target: str,
+        body: bytes,
+        *,
+        call: Call,
+        headers: Mapping[str, str] | None = None,
+        until: float,
+    ) -> Response:
         """A write with token and cookies; a rejected token (403 and `x-csrf-token: Required`: nothing was done) is fetched anew once."""
         for attempt in (1, 2):
             if self.settings.csrf and not self.token:
@@ -52,7 +64,11 @@ class Session:
             response = self.http.request(
                 method, self.root + target, call=call, effect=True, headers=given, content=body, until=until
             )
-            if response.status == 403 and response.headers.get("x-csrf-token", "").lower() == "required" and attempt == 1:
+            if (
+                response.status == 403
+                and response.headers.get("x-csrf-token", "").lower() == "required"
+                and attempt == 1
+            ):
                 self.token, self.cookies = "", {}
                 continue
             break

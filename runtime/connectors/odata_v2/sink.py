@@ -50,7 +50,9 @@ class ODataSink:
             if stop is None and time.monotonic() >= until:
                 stop = Retriable("the deadline had passed before this item was sent", after=0.0)
             if stop is not None:
-                outcomes.append(Outcome(item.key, "refused", code="not_sent", message=stop.reason, retry_after=stop.after or 0.0))
+                outcomes.append(
+                    Outcome(item.key, "refused", code="not_sent", message=stop.reason, retry_after=stop.after or 0.0)
+                )
                 continue
             try:
                 outcomes.append(self._one(item, call, until))
@@ -60,7 +62,9 @@ class ODataSink:
                 if not outcomes:
                     raise
                 stop = error
-                outcomes.append(Outcome(item.key, "refused", code="busy", message=error.reason, retry_after=error.after or 0.0))
+                outcomes.append(
+                    Outcome(item.key, "refused", code="busy", message=error.reason, retry_after=error.after or 0.0)
+                )
             except Refused as error:
                 outcomes.append(Outcome(item.key, "refused", code=error.code, message=error.message))
         return outcomes
@@ -73,7 +77,9 @@ class ODataSink:
             target = settings.entity_set + self._predicate(item)
             match = self._etag(target, item, call, until)
             headers = {"If-Match": match} if match else {}
-            response = self.session.write(settings.update_method, target, item.body, call=call, headers=headers, until=until)
+            response = self.session.write(
+                settings.update_method, target, item.body, call=call, headers=headers, until=until
+            )
         if response.status in (412, 428):
             code, message = error_of(response.body)
             said = message or "the entity has changed since it was read"
@@ -112,7 +118,9 @@ class ODataSink:
         """Which of our references the system knows: key → its document number (several joined by comma), None where there is none."""
         lookup = self.settings.lookup
         if lookup is None:
-            raise Refused("sink.cannot_ask", "This connection has no lookup; an unknown outcome has to be decided by a person.")
+            raise Refused(
+                "sink.cannot_ask", "This connection has no lookup; an unknown outcome has to be decided by a person."
+            )
         until = deadline(call)
         found: dict[str, str | None] = dict.fromkeys(keys)
         entity_set = lookup.entity_set or self.settings.entity_set

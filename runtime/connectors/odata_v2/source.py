@@ -36,7 +36,12 @@ class ODataSource:
     def check(self, *, call: Call) -> Health:
         """Signs in and asks for one row."""
         try:
-            params = {**self.settings.parameters, "$top": "1", "$select": ",".join(self.settings.key_fields), "$format": "json"}
+            params = {
+                **self.settings.parameters,
+                "$top": "1",
+                "$select": ",".join(self.settings.key_fields),
+                "$format": "json",
+            }
             self.session.get(self.settings.entity_set, call=call, params=params)
         except (Refused, Retriable) as error:
             return Health(False, str(error))
@@ -59,7 +64,10 @@ class ODataSource:
         settings = self.settings
         changed = None if keys_only else settings.changed
         response = self.session.get(
-            settings.entity_set, call=call, params=self._query(cursor, changed, keys_only=keys_only), until=deadline(call)
+            settings.entity_set,
+            call=call,
+            params=self._query(cursor, changed, keys_only=keys_only),
+            until=deadline(call),
         )
         found = page_of(_PAGE, response.body)
         if found["items"] is None:
@@ -94,12 +102,20 @@ class ODataSource:
         return ""
 
     def _finish(
-        self, cursor: Cursor, records: list[Record], rejected: list[Rejected], last: tuple[Any, ...], *, more: bool,
-        changed: str | None, warnings: list[str],
-    ) -> Page:  # fmt: skip
+        self,
+        cursor: Cursor,
+        records: list[Record],
+        rejected: list[Rejected],
+        last: tuple[Any, ...],
+        *,
+        more: bool,
+        changed: str | None,
+        warnings: list[str],
+    ) -> Page:
         if more and not last:
             raise Refused(
-                "odata.stuck", "A whole page has no readable key, so the place after it is not known; nothing was skipped."
+                "odata.stuck",
+                "A whole page has no readable key, so the place after it is not known; nothing was skipped.",
             )
         if more:
             position: Cursor = {"keys": list(last[1])} | ({"changed": int(last[0])} if changed else {})
@@ -123,7 +139,13 @@ class ODataSource:
                 f"({after(position, include_first=True)})" if len(position) == 1 and changed else f"({after(position)})"
             )
         order = ([changed] if changed else []) + settings.key_fields
-        select = settings.key_fields if keys_only else list(dict.fromkeys([*settings.select, *order])) if settings.select else []
+        select = (
+            settings.key_fields
+            if keys_only
+            else list(dict.fromkeys([*settings.select, *order]))
+            if settings.select
+            else []
+        )
         return {
             **settings.parameters,
             **({"$filter": " and ".join(conditions)} if conditions else {}),
@@ -137,7 +159,9 @@ class ODataSource:
 def resources(body: bytes) -> list[Resource]:
     """Entity sets of an EDMX document. Entities and external references are not resolved."""
     try:
-        root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False))
+        root = etree.fromstring(
+            body, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+        )
     except etree.XMLSyntaxError as error:
         raise Refused("odata.metadata", f"$metadata is not XML: {error.msg}") from None
     types = {node.get("Name", ""): node for node in root.iter("{*}EntityType")}

@@ -52,9 +52,13 @@ class PosLogSource:
     def __init__(self, settings: PosLogSettings) -> None:
         self.settings = settings
         self.folder = DropFolder(
-            settings.root, incoming=settings.incoming, patterns=tuple(settings.patterns), quiet=settings.quiet, done=settings.done,
+            settings.root,
+            incoming=settings.incoming,
+            patterns=tuple(settings.patterns),
+            quiet=settings.quiet,
+            done=settings.done,
             max_size=settings.max_size,
-        )  # fmt: skip
+        )
         self.reading = Reading(self.folder, self._records, settings.page_size)
 
     def close(self) -> None:
@@ -64,12 +68,21 @@ class PosLogSource:
         return self.folder.check()
 
     def discover(self, *, call: Call) -> list[Resource]:
-        fields = {"id": "string", "lines": "array", "tenders": "array", "taxes": "array", "total": "number", "control": "object"}
+        fields = {
+            "id": "string",
+            "lines": "array",
+            "tenders": "array",
+            "taxes": "array",
+            "total": "number",
+            "control": "object",
+        }
         return [Resource("Transaction", ["store", "till", "businessDate", "sequence"], fields)]
 
     def read(self, cursor: Cursor | None, *, call: Call) -> Page:
         page = self.reading.read(cursor)
-        return Page(page.records, page.cursor, page.done, page.rejected, gap_warnings([record.key for record in page.records]))
+        return Page(
+            page.records, page.cursor, page.done, page.rejected, gap_warnings([record.key for record in page.records])
+        )
 
     def _records(self, claimed: Claimed) -> Generator[Record | Rejected, None, None]:
         try:

@@ -16,7 +16,13 @@ from runtime.connectors.poslog.reading import Element, as_data, attribute, child
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 _AMOUNT = re.compile(r"[+-]?\d{1,15}(\.\d{1,6})?\Z")
 # Children of LineItem that are goods, with the sign of their kind.
-_GOODS = {"Sale": "sale", "Return": "return", "SaleForDelivery": "sale", "SaleForPickup": "sale", "PreviousCustomerOrder": "sale"}
+_GOODS = {
+    "Sale": "sale",
+    "Return": "return",
+    "SaleForDelivery": "sale",
+    "SaleForPickup": "sale",
+    "PreviousCustomerOrder": "sale",
+}
 _KINDS = {
     "RetailTransaction": "retail", "ControlTransaction": "control", "TenderControlTransaction": "tender_control",
     "CustomerOrderTransaction": "customer_order", "InventoryControlTransaction": "inventory_control",
@@ -26,8 +32,19 @@ _CONTROLS = {
     "NoSale": "no_sale", "OperatorSignOn": "sign_on", "OperatorSignOff": "sign_off", "BusinessEOD": "end_of_day", "BusinessSOD":
     "start_of_day", "POSEOD": "end_of_day", "POSSOD": "start_of_day", "TrainingMode": "training", "SessionSettle": "settle",
 }  # fmt: skip
-_READ = {"RetailStoreID", "BusinessUnit", "WorkstationID", "SequenceNumber", "BusinessDayDate", "BeginDateTime", "EndDateTime",
-         "OperatorID", "CurrencyCode", "TransactionID", "TillID"}  # fmt: skip
+_READ = {
+    "RetailStoreID",
+    "BusinessUnit",
+    "WorkstationID",
+    "SequenceNumber",
+    "BusinessDayDate",
+    "BeginDateTime",
+    "EndDateTime",
+    "OperatorID",
+    "CurrencyCode",
+    "TransactionID",
+    "TillID",
+}
 
 
 class BadTransaction(Exception):
@@ -39,7 +56,11 @@ def sale_document(transaction: Element) -> dict[str, Any]:
     header = _header(transaction)
     body = next((c for c in transaction if local(c).endswith("Transaction")), None)
     kind = _KINDS.get(local(body), f"other:{local(body)}") if body is not None else "empty"
-    document: dict[str, Any] = {**header, "kind": kind, "reason": text(body, "ReasonCode") if body is not None else None}
+    document: dict[str, Any] = {
+        **header,
+        "kind": kind,
+        "reason": text(body, "ReasonCode") if body is not None else None,
+    }
     if body is not None and kind == "control":
         document["control_kind"] = _control_kind(body)
     if body is not None and kind == "retail":
@@ -57,7 +78,9 @@ def _header(transaction: Element) -> dict[str, Any]:
     day = text(transaction, "BusinessDayDate")
     sequence = text(transaction, "SequenceNumber")
     missing = [
-        n for n, v in (("store", store), ("workstation", till), ("business date", day), ("sequence number", sequence)) if not v
+        n
+        for n, v in (("store", store), ("workstation", till), ("business date", day), ("sequence number", sequence))
+        if not v
     ]
     if missing:
         raise BadTransaction(
@@ -73,21 +96,33 @@ def _header(transaction: Element) -> dict[str, Any]:
     number = int(sequence)
     operator = child(transaction, "OperatorID")
     return {
-        "id": f"{store}/{till}/{day[:10]}/{number}", "store": store, "till": till, "businessDate": day[:10], "sequence": number,
-        "transactionId": text(transaction, "TransactionID"), "beginAt": text(transaction, "BeginDateTime"),
-        "endAt": text(transaction, "EndDateTime"), "operator": text(operator), "currency": text(transaction, "CurrencyCode"),
-        "training": _flag(transaction, "TrainingModeFlag"), "cancelled": _flag(transaction, "CancelFlag"),
-        "offline": _flag(transaction, "OfflineFlag"), "suspended": _flag(transaction, "SuspendFlag"),
+        "id": f"{store}/{till}/{day[:10]}/{number}",
+        "store": store,
+        "till": till,
+        "businessDate": day[:10],
+        "sequence": number,
+        "transactionId": text(transaction, "TransactionID"),
+        "beginAt": text(transaction, "BeginDateTime"),
+        "endAt": text(transaction, "EndDateTime"),
+        "operator": text(operator),
+        "currency": text(transaction, "CurrencyCode"),
+        "training": _flag(transaction, "TrainingModeFlag"),
+        "cancelled": _flag(transaction, "CancelFlag"),
+        "offline": _flag(transaction, "OfflineFlag"),
+        "suspended": _flag(transaction, "SuspendFlag"),
         "status": attribute(transaction, "TransactionStatus"),
-    }  # fmt: skip
+    }
 
 
 def _retail(body: Element, header: dict[str, Any]) -> dict[str, Any]:
     lines, tenders, taxes, rewards, other = [], list[dict[str, Any]](), [], [], list[Element]()
     loyalty: list[str] = []
     for number, entry in enumerate((c for c in body if local(c) == "LineItem"), 1):
-        about = {"sequence": _whole(text(entry, "SequenceNumber"), number), "voided": _flag(entry, "VoidFlag"),
-                 "entry": attribute(entry, "EntryMethod")}  # fmt: skip
+        about = {
+            "sequence": _whole(text(entry, "SequenceNumber"), number),
+            "voided": _flag(entry, "VoidFlag"),
+            "entry": attribute(entry, "EntryMethod"),
+        }
         for part in entry:
             name = local(part)
             if name in _GOODS:
@@ -106,11 +141,17 @@ def _retail(body: Element, header: dict[str, Any]) -> dict[str, Any]:
             loyalty.append(found)
     totals = [{"type": _type(c, "TotalType"), "amount": _money(text(c), "Total")} for c in body if local(c) == "Total"]
     made = {
-        "lines": lines, "tenders": tenders, "taxes": taxes, "rewards": rewards, "loyalty": list(dict.fromkeys(loyalty)), "totals": totals,
-        "customer": text(body, "Customer", "CustomerID"), "receipt": text(body, "ReceiptNumber"),
+        "lines": lines,
+        "tenders": tenders,
+        "taxes": taxes,
+        "rewards": rewards,
+        "loyalty": list(dict.fromkeys(loyalty)),
+        "totals": totals,
+        "customer": text(body, "Customer", "CustomerID"),
+        "receipt": text(body, "ReceiptNumber"),
         "links": [as_data(c) for c in body if local(c) == "TransactionLink"],
         "events": [{"name": local(c), "value": as_data(c)} for c in other],
-    }  # fmt: skip
+    }
     made["voided"] = header["status"] in ("PostVoided", "Voided") or (
         attribute(body, "TransactionStatus") in ("PostVoided", "Voided")
     )
@@ -122,9 +163,15 @@ def _retail(body: Element, header: dict[str, Any]) -> dict[str, Any]:
 def _line(part: Element, kind: str, about: dict[str, Any]) -> dict[str, Any]:
     quantity = child(part, "Quantity")
     made = {
-        **about, "kind": kind, "type": _type(part, "ItemType"), "item": text(part, "ItemID") or text(part, "POSIdentity", "POSItemID"),
-        "gtin": _gtin(part), "description": text(part, "Description"), "department": text(part, "MerchandiseHierarchy"),
-        "quantity": _number(text(quantity), "Quantity"), "unit": attribute(quantity, "UnitOfMeasureCode") if quantity is not None else None,
+        **about,
+        "kind": kind,
+        "type": _type(part, "ItemType"),
+        "item": text(part, "ItemID") or text(part, "POSIdentity", "POSItemID"),
+        "gtin": _gtin(part),
+        "description": text(part, "Description"),
+        "department": text(part, "MerchandiseHierarchy"),
+        "quantity": _number(text(quantity), "Quantity"),
+        "unit": attribute(quantity, "UnitOfMeasureCode") if quantity is not None else None,
         "regularPrice": _money(text(part, "RegularSalesUnitPrice"), "RegularSalesUnitPrice"),
         "price": _money(text(part, "ActualSalesUnitPrice"), "ActualSalesUnitPrice"),
         "amount": _money(text(part, "ExtendedAmount"), "ExtendedAmount"),
@@ -132,13 +179,19 @@ def _line(part: Element, kind: str, about: dict[str, Any]) -> dict[str, Any]:
         "modifiers": [as_data(c) for c in part if local(c) in ("RetailPriceModifier", "PriceModification")] or None,
         "taxes": [_tax(c, {}) for c in part if local(c) == "Tax"] or None,
         "extensions": _extensions([c for c in part if not standard(c)]) or None,
-    }  # fmt: skip
+    }
     return {name: value for name, value in made.items() if value is not None}
 
 
 def _gtin(part: Element) -> str | None:
     identity = child(part, "POSIdentity")
-    if identity is None or (attribute(identity, "POSIDType") or "").upper() not in ("GTIN", "EAN", "UPC", "GTIN14", "EAN13"):
+    if identity is None or (attribute(identity, "POSIDType") or "").upper() not in (
+        "GTIN",
+        "EAN",
+        "UPC",
+        "GTIN14",
+        "EAN13",
+    ):
         return None
     return text(identity, "POSItemID")
 
@@ -146,12 +199,18 @@ def _gtin(part: Element) -> str | None:
 def _tender(part: Element, about: dict[str, Any]) -> dict[str, Any]:
     amount = child(part, "Amount")
     made = {
-        **about, "type": _type(part, "TenderType"), "use": _type(part, "TypeCode"), "id": text(part, "TenderID"),
-        "amount": _money(text(amount), "Tender/Amount"), "currency": attribute(amount, "Currency") if amount is not None else None,
-        "change": _money(text(part, "TenderChange", "Amount"), "TenderChange/Amount"), "cashback": _money(text(part, "Cashback"), "Cashback"),
-        "authorization": text(part, "Authorization", "AuthorizationCode"), "reference": text(part, "Authorization", "ReferenceNumber"),
+        **about,
+        "type": _type(part, "TenderType"),
+        "use": _type(part, "TypeCode"),
+        "id": text(part, "TenderID"),
+        "amount": _money(text(amount), "Tender/Amount"),
+        "currency": attribute(amount, "Currency") if amount is not None else None,
+        "change": _money(text(part, "TenderChange", "Amount"), "TenderChange/Amount"),
+        "cashback": _money(text(part, "Cashback"), "Cashback"),
+        "authorization": text(part, "Authorization", "AuthorizationCode"),
+        "reference": text(part, "Authorization", "ReferenceNumber"),
         "extensions": _extensions([c for c in part if not standard(c)]) or None,
-    }  # fmt: skip
+    }
     return {name: value for name, value in made.items() if value is not None}
 
 
@@ -159,11 +218,15 @@ def _tax(part: Element, about: dict[str, Any]) -> dict[str, Any]:
     taxable = child(part, "TaxableAmount")
     included = attribute(taxable, "TaxIncludedInTaxableAmountFlag") == "true" if taxable is not None else None
     made = {
-        **about, "id": attribute(part, "TaxID") or text(part, "TaxAuthority"), "type": _type(part, "TaxType"),
-        "taxable": _money(text(part, "TaxableAmount"), "TaxableAmount"), "amount": _money(text(part, "Amount"), "Tax/Amount"),
-        "percent": _number(text(part, "Percent"), "Percent"), "reason": text(part, "Reason"),
+        **about,
+        "id": attribute(part, "TaxID") or text(part, "TaxAuthority"),
+        "type": _type(part, "TaxType"),
+        "taxable": _money(text(part, "TaxableAmount"), "TaxableAmount"),
+        "amount": _money(text(part, "Amount"), "Tax/Amount"),
+        "percent": _number(text(part, "Percent"), "Percent"),
+        "reason": text(part, "Reason"),
         "included": included,
-    }  # fmt: skip
+    }
     return {name: value for name, value in made.items() if value is not None}
 
 
@@ -173,10 +236,14 @@ def _reward(part: Element, about: dict[str, Any]) -> dict[str, Any]:
     amount = _money(text(part, "ExtendedRewardAmount") or text(part, "Amount"), "ExtendedRewardAmount")
     monetary = category in (None, "Monetary") and amount is not None
     made = {
-        **about, "promotion": text(part, "PromotionID"), "level": text(part, "RewardLevel"), "category": category,
-        "type": text(part, "RewardType"), "amount": amount,
+        **about,
+        "promotion": text(part, "PromotionID"),
+        "level": text(part, "RewardLevel"),
+        "category": category,
+        "type": text(part, "RewardType"),
+        "amount": amount,
         "counts": monetary and (summed == "true" or (summed is None and attribute(part, "detailedData") is None)),
-    }  # fmt: skip
+    }
     return {name: value for name, value in made.items() if value is not None}
 
 

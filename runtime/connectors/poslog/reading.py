@@ -23,9 +23,16 @@ class NotPosLog(Exception):
 def transactions(source: Path | IO[bytes]) -> Iterator[Element]:
     """Each `Transaction` element, complete; it is emptied when the next one is asked for. Raises NotPosLog."""
     events = etree.iterparse(
-        str(source) if isinstance(source, Path) else source, events=("start", "end"), resolve_entities=False, no_network=True,
-        load_dtd=False, dtd_validation=False, huge_tree=False, remove_comments=True, remove_pis=True,
-    )  # fmt: skip
+        str(source) if isinstance(source, Path) else source,
+        events=("start", "end"),
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
     root: Element | None = None
     try:
         for event, element in events:

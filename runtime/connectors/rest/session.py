@@ -18,7 +18,10 @@ class Session:
     def __init__(self, settings: RestSettings) -> None:
         self.settings = settings
         self.http = HttpClient(
-            settings.base_url, verify=settings.verify, also_allowed=settings.also_allowed, max_response=settings.max_response
+            settings.base_url,
+            verify=settings.verify,
+            also_allowed=settings.also_allowed,
+            max_response=settings.max_response,
         )
         self.auth = Auth(settings.auth, self.http)
 
@@ -26,9 +29,17 @@ class Session:
         self.http.close()
 
     def send(
-        self, method: str, target: str, *, call: Call, effect: bool, params: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None, content: bytes | None = None, until: float | None = None,
-    ) -> Response:  # fmt: skip
+        self,
+        method: str,
+        target: str,
+        *,
+        call: Call,
+        effect: bool,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        until: float | None = None,
+    ) -> Response:
         """One request, signed in; a 401 (nothing was done) is tried once more with a new token where tokens expire."""
         ends = until if until is not None else time.monotonic() + call.deadline
         for attempt in (1, 2):

@@ -28,7 +28,8 @@ class RestSink:
             settings.idempotency_header or settings.idempotency_field or settings.batch
         ):
             raise Invalid(
-                "connection.settings", "Class K needs 'idempotency_header' or 'idempotency_field': where the key is sent."
+                "connection.settings",
+                "Class K needs 'idempotency_header' or 'idempotency_field': where the key is sent.",
             )
         if self.idempotency is Idempotency.LOOKUP and settings.lookup is None:
             raise Invalid("connection.settings", "Class L needs 'lookup': how the target is asked.")
@@ -67,7 +68,9 @@ class RestSink:
             if stop is None and time.monotonic() >= until:
                 stop = Retriable("the deadline had passed before this item was sent", after=0.0)
             if stop is not None:
-                outcomes.append(Outcome(item.key, "refused", code="not_sent", message=stop.reason, retry_after=stop.after or 0.0))
+                outcomes.append(
+                    Outcome(item.key, "refused", code="not_sent", message=stop.reason, retry_after=stop.after or 0.0)
+                )
                 continue
             try:
                 outcomes.append(self._one(item, call, until))
@@ -77,7 +80,9 @@ class RestSink:
                 if not outcomes:
                     raise
                 stop = error
-                outcomes.append(Outcome(item.key, "refused", code="busy", message=error.reason, retry_after=error.after or 0.0))
+                outcomes.append(
+                    Outcome(item.key, "refused", code="busy", message=error.reason, retry_after=error.after or 0.0)
+                )
             except Refused as error:
                 outcomes.append(Outcome(item.key, "refused", code=error.code, message=error.message))
         return outcomes
@@ -89,13 +94,21 @@ class RestSink:
             headers["If-Match"] = item.match
         path = self._path(settings.path, item.address)
         response = self.session.send(
-            settings.method, path, call=call, effect=True, headers=headers, content=self._body(item), until=until,
+            settings.method,
+            path,
+            call=call,
+            effect=True,
+            headers=headers,
+            content=self._body(item),
+            until=until,
             params=settings.parameters or None,
-        )  # fmt: skip
+        )
         if response.status in settings.busy_status:
             code, message = self.session.error(response.body)
             wait = retry_after(response.headers) or 1.0
-            return Outcome(item.key, "refused", code=code or "busy", message=call.secrets.redact(message), retry_after=wait)
+            return Outcome(
+                item.key, "refused", code=code or "busy", message=call.secrets.redact(message), retry_after=wait
+            )
         if response.status in settings.duplicate_status:
             return Outcome(item.key, "confirmed", response.headers.get("location"), code="duplicate")
         self.session.refuse(response, call=call, effect=True)
@@ -118,7 +131,9 @@ class RestSink:
         try:
             return template.format_map({name: quote(str(value), safe="") for name, value in address.items()})
         except KeyError as error:
-            raise Refused("rest.address", f"The item has no value for {error.args[0]!r}, which the path needs.") from None
+            raise Refused(
+                "rest.address", f"The item has no value for {error.args[0]!r}, which the path needs."
+            ) from None
 
     # -- batch -----------------------------------------------------------------------------------------------------
 
@@ -133,7 +148,12 @@ class RestSink:
         content = msgspec.json.encode({settings.items: [msgspec.Raw(self._body(item)) for item in batch]})
         try:
             response = self.session.send(
-                self.settings.method, path, call=call, effect=True, content=content, params=self.settings.parameters or None
+                self.settings.method,
+                path,
+                call=call,
+                effect=True,
+                content=content,
+                params=self.settings.parameters or None,
             )
             self.session.refuse(response, call=call, effect=True)
         except Unknown as error:
@@ -149,7 +169,9 @@ class RestSink:
         except (ValueError, AttributeError):
             results = None
         if not isinstance(results, list):
-            return [Outcome(i.key, "unknown", code="no_result", message="the answer has no list of results") for i in batch]
+            return [
+                Outcome(i.key, "unknown", code="no_result", message="the answer has no list of results") for i in batch
+            ]
         if settings.key:
             by_key = {str(r.get(settings.key)): r for r in results if isinstance(r, dict)}
             return [self._outcome(item, by_key.get(item.key)) for item in batch]
@@ -181,7 +203,9 @@ class RestSink:
         """Which keys the target has: key → its reference, None where it does not have it. Raises Refused where it cannot be asked."""
         lookup = self.settings.lookup
         if lookup is None:
-            raise Refused("sink.cannot_ask", "This connection has no lookup; an unknown outcome has to be decided by a person.")
+            raise Refused(
+                "sink.cannot_ask", "This connection has no lookup; an unknown outcome has to be decided by a person."
+            )
         until, found = time.monotonic() + call.deadline, dict[str, str | None]()
         path = self._path(lookup.path, address or {})
         for start in range(0, len(keys), lookup.batch):

@@ -45,7 +45,9 @@ class RestSource:
     def check(self, *, call: Call) -> Health:
         try:
             target, params = (self.settings.check_path, {}) if self.settings.check_path else self._question({})
-            self.session.refuse(self.session.send("GET", target, call=call, effect=False, params=params), call=call, effect=False)
+            self.session.refuse(
+                self.session.send("GET", target, call=call, effect=False, params=params), call=call, effect=False
+            )
         except (Refused, Retriable) as error:
             return Health(False, str(error))
         return Health(True, "signed in, reading is possible")
@@ -134,7 +136,9 @@ class RestSource:
                 continue
             if key is None:
                 rejected.append(
-                    Rejected(f"{url} #{number}", f"a key field is missing ({', '.join(self.settings.key_fields)})", payload)
+                    Rejected(
+                        f"{url} #{number}", f"a key field is missing ({', '.join(self.settings.key_fields)})", payload
+                    )
                 )
                 continue
             records.append(Record(key, payload, now, version, False, origin))

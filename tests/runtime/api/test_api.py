@@ -71,10 +71,18 @@ def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
             reverse("runtime-api:deployments", args=["sales"]),
             {"digest": day.sales.release.digest, "environment": "production"},
         ),
-        ("post", reverse("runtime-api:pause", args=["sales"]), {"environment": "production", "paused": True, "reason": "x"}),
+        (
+            "post",
+            reverse("runtime-api:pause", args=["sales"]),
+            {"environment": "production", "paused": True, "reason": "x"},
+        ),
         ("post", reverse("runtime-api:start", args=["sales"]), {"environment": "production"}),
         ("post", reverse("runtime-api:run-cancel", args=[day.run.pk]), {}),
-        ("post", reverse("runtime-api:redrive"), {"place": f"{letter.subscription_id}/{letter.lane}/{letter.position}"}),
+        (
+            "post",
+            reverse("runtime-api:redrive"),
+            {"place": f"{letter.subscription_id}/{letter.lane}/{letter.position}"},
+        ),
         (
             "post",
             reverse("runtime-api:give-up"),
@@ -86,13 +94,21 @@ def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
         ("post", reverse("runtime-api:conflict", args=[day.conflict.pk]), {"keep": True, "reason": "x"}),
         ("put", reverse("runtime-api:schedule", args=[day.sales.integration.schedules.get().pk]), {"enabled": False}),
         ("post", reverse("runtime-api:intake", args=["sales"]), {"items": []}),
-        ("post", reverse("runtime-api:reconciliation-compare", args=["sales"]), {"day": "2026-11-23", "target": "journal"}),
+        (
+            "post",
+            reverse("runtime-api:reconciliation-compare", args=["sales"]),
+            {"day": "2026-11-23", "target": "journal"},
+        ),
         ("post", reverse("runtime-api:replays"), PLAN),
         ("post", reverse("runtime-api:replay-trial", args=[day.replay.pk]), {}),
         ("post", reverse("runtime-api:replay-start", args=[day.replay.pk]), {}),
         ("post", reverse("runtime-api:replay-cancel", args=[day.replay.pk]), {"reason": "x"}),
         ("put", reverse("runtime-api:vendor-limits", args=[vendor()]), LIMITS),
-        ("post", reverse("runtime-api:vendor-breaker-open", args=[vendor()]), {"until": "2099-01-01T00:00:00Z", "reason": "x"}),
+        (
+            "post",
+            reverse("runtime-api:vendor-breaker-open", args=[vendor()]),
+            {"until": "2099-01-01T00:00:00Z", "reason": "x"},
+        ),
         ("post", reverse("runtime-api:vendor-breaker-close", args=[vendor()]), {"reason": "x"}),
     ]
 
@@ -100,7 +116,10 @@ def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
 def test_every_address_is_among_those_that_are_tried(day):
     named = {pattern.name for pattern in get_resolver("runtime.api.urls").url_patterns}
     resolve = get_resolver().resolve
-    tried = {resolve(address.partition("?")[0]).url_name for address in reads(day) + [address for _, address, _ in writes(day)]}
+    tried = {
+        resolve(address.partition("?")[0]).url_name
+        for address in reads(day) + [address for _, address, _ in writes(day)]
+    }
     assert named == tried
 
 
@@ -112,7 +131,9 @@ def test_every_read_answers_its_owner_and_nobody_else(client, day):
         assert client.get(address).status_code == 401, address
         assert client.get(address, headers=blind).status_code == 403, address
         answer = client.get(address, headers=stranger)
-        assert answer.status_code == 404 or answer.json() in ([], {"next": None, "previous": None, "results": []}), address
+        assert answer.status_code == 404 or answer.json() in ([], {"next": None, "previous": None, "results": []}), (
+            address
+        )
 
 
 def test_every_write_needs_the_scope_and_the_team(client, day):
@@ -199,14 +220,24 @@ def test_a_run_says_what_became_of_its_messages(client, day):
 def test_a_redrive_is_a_dry_run_unless_it_is_said_otherwise(client, day):
     headers = bearer(day.people.sofia)
     group = client.get(reverse("runtime-api:dead-letters"), headers=headers).json()[2]["group"]
-    answer = client.post(reverse("runtime-api:redrive"), {"group": group}, content_type="application/json", headers=headers)
+    answer = client.post(
+        reverse("runtime-api:redrive"), {"group": group}, content_type="application/json", headers=headers
+    )
     assert answer.json() | {"still_refused": []} == {
-        "dry_run": True, "letters": 3, "would_map": 3, "behind": 0, "outcome_unknown": 0, "still_refused": [],
-    }  # fmt: skip
+        "dry_run": True,
+        "letters": 3,
+        "would_map": 3,
+        "behind": 0,
+        "outcome_unknown": 0,
+        "still_refused": [],
+    }
     assert Parked.objects.filter(state="dead").count() == 3
     body = {"group": group, "dry_run": False, "rate": 10}
     assert (
-        client.post(reverse("runtime-api:redrive"), body, content_type="application/json", headers=headers).json()["letters"] == 3
+        client.post(reverse("runtime-api:redrive"), body, content_type="application/json", headers=headers).json()[
+            "letters"
+        ]
+        == 3
     )
     assert not Parked.objects.filter(state="dead").exists()
 

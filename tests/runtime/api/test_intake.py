@@ -36,9 +36,11 @@ def till(client) -> Iterator[object]:
 
     def send(body, content_type: str = "application/json", **headers: str):
         return client.post(
-            reverse("runtime-api:intake", args=["sales"]), body, content_type=content_type,
+            reverse("runtime-api:intake", args=["sales"]),
+            body,
+            content_type=content_type,
             headers={"Authorization": f"Bearer {secret}", **headers},
-        )  # fmt: skip
+        )
 
     return send
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 JSON = "application/json"
 
 
-def test_a_replay_is_planned_tried_started_and_cancelled(client, day: scene.Day):  # noqa: F811
+def test_a_replay_is_planned_tried_started_and_cancelled(client, day: scene.Day):
     headers = bearer(day.people.sofia)
     made = client.post(reverse("runtime-api:replays"), PLAN, content_type=JSON, headers=headers)
     assert (made.status_code, made.json()["state"], made.json()["needs_approval"]) == (201, "planned", False)
@@ -22,7 +22,10 @@ def test_a_replay_is_planned_tried_started_and_cancelled(client, day: scene.Day)
     assert (tried["dry_run"]["passed"], tried["dry_run"]["total"]) == (0, made.json()["messages"])
     started = client.post(f"{address}/start", {}, content_type=JSON, headers=headers).json()
     assert started["state"] == "running"
-    assert client.post(f"{address}/cancel", {"reason": "x"}, content_type=JSON, headers=headers).json()["state"] == "cancelled"
+    assert (
+        client.post(f"{address}/cancel", {"reason": "x"}, content_type=JSON, headers=headers).json()["state"]
+        == "cancelled"
+    )
     refused = client.post(f"{address}/dry-run", {}, content_type=JSON, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (409, "replay.not_planned")
 
@@ -37,12 +40,14 @@ def test_a_replay_is_planned_tried_started_and_cancelled(client, day: scene.Day)
         ({"key_from": "zzz"}, 422, "replay.empty"),
     ],
 )
-def test_what_cannot_be_planned_says_why(client, day: scene.Day, given, status, code):  # noqa: F811
-    answer = client.post(reverse("runtime-api:replays"), PLAN | given, content_type=JSON, headers=bearer(day.people.sofia))
+def test_what_cannot_be_planned_says_why(client, day: scene.Day, given, status, code):
+    answer = client.post(
+        reverse("runtime-api:replays"), PLAN | given, content_type=JSON, headers=bearer(day.people.sofia)
+    )
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-def test_limits_and_breaker_are_set_by_who_may_and_refused_with_every_place(client, day: scene.Day):  # noqa: F811
+def test_limits_and_breaker_are_set_by_who_may_and_refused_with_every_place(client, day: scene.Day):
     vendor = VendorState.objects.get(system_key="s4")
     headers = bearer(day.people.rita)
     limits = reverse("runtime-api:vendor-limits", args=[vendor.pk])
@@ -52,10 +57,15 @@ def test_limits_and_breaker_are_set_by_who_may_and_refused_with_every_place(clie
         assert client.put(limits, LIMITS | {"rate": odd}, content_type=JSON, headers=headers).status_code == 422
     assert client.put(limits, LIMITS, content_type=JSON, headers=headers).json()["rate"] == 5
     body = {"until": "2099-01-01T00:00:00Z", "reason": "their release"}
-    opened = client.post(reverse("runtime-api:vendor-breaker-open", args=[vendor.pk]), body, content_type=JSON, headers=headers)
+    opened = client.post(
+        reverse("runtime-api:vendor-breaker-open", args=[vendor.pk]), body, content_type=JSON, headers=headers
+    )
     assert opened.json()["breaker"] == "open"
     closed = client.post(
-        reverse("runtime-api:vendor-breaker-close", args=[vendor.pk]), {"reason": "x"}, content_type=JSON, headers=headers
+        reverse("runtime-api:vendor-breaker-close", args=[vendor.pk]),
+        {"reason": "x"},
+        content_type=JSON,
+        headers=headers,
     )
     assert closed.json()["breaker"] == "closed"
     owner = client.put(limits, LIMITS, content_type=JSON, headers=bearer(day.people.sofia))

@@ -16,7 +16,13 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 def call(secrets=None, **more):
     return Call(
-        **{"secrets": Secrets(secrets or {}), "deadline": 10.0, "correlation_id": "till-9-42", "traceparent": TRACE, **more}
+        **{
+            "secrets": Secrets(secrets or {}),
+            "deadline": 10.0,
+            "correlation_id": "till-9-42",
+            "traceparent": TRACE,
+            **more,
+        }
     )
 
 

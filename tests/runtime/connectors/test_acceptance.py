@@ -30,7 +30,23 @@ TEXTS = [
     "7",
     "-",
 ]
-NUMBERS = [0, 1, -1, 7, 7.0, 6.999999999999999, 7.000000000000001, 2**53, 2**53 + 1, -(2**60), 10**30, 1.5, -0.0, 1e300, True]
+NUMBERS = [
+    0,
+    1,
+    -1,
+    7,
+    7.0,
+    6.999999999999999,
+    7.000000000000001,
+    2**53,
+    2**53 + 1,
+    -(2**60),
+    10**30,
+    1.5,
+    -0.0,
+    1e300,
+    True,
+]
 
 
 def schema(chance, depth=0):
@@ -154,13 +170,22 @@ ORDER = {
 
 def test_a_pattern_is_tested_for_many_records_at_once_as_for_each():
     """Values that run into one another when they are put together, in members that are optional, nullable and nested."""
-    inner = {"type": ["object", "null"], "properties": {"a": {"type": ["string", "null"], "pattern": "^[a-z]*[a-z]*b?$"}}}
+    inner = {
+        "type": ["object", "null"],
+        "properties": {"a": {"type": ["string", "null"], "pattern": "^[a-z]*[a-z]*b?$"}},
+    }
     shape = {
         "type": "object",
-        "properties": {"x": inner, "n": {"type": "string", "pattern": "^ORD-[0-9]{2}$"}, "l": {"type": "array", "items": inner}},
+        "properties": {
+            "x": inner,
+            "n": {"type": "string", "pattern": "^ORD-[0-9]{2}$"},
+            "l": {"type": "array", "items": inner},
+        },
     }
     accepts, full = compile_acceptance(shape), jsonschema_rs.validator_for(shape)
-    values = [{"n": n} for n in ("ORD-12", "ORD-12\n", "ORD-12\nORD-13", "", "\n", "ORD-1", "ORD-123", "\nORD-12", "ORD-٣٣")]
+    values = [
+        {"n": n} for n in ("ORD-12", "ORD-12\n", "ORD-12\nORD-13", "", "\n", "ORD-1", "ORD-123", "\nORD-12", "ORD-٣٣")
+    ]
     values += [{"x": {"a": a}} for a in ("", "b", "ab", "abc", "a\nb", "\n", "9", None)] + [
         {"x": None},
         {"x": {}},
@@ -176,7 +201,9 @@ def test_a_pattern_is_tested_for_many_records_at_once_as_for_each():
 
 
 def test_a_pattern_that_fails_at_the_end_of_many_records_is_found_out_in_no_time():
-    accepts = compile_acceptance({"type": "object", "properties": {"x": {"type": "string", "pattern": "^[a-z]*[a-z]*[a-z]*c$"}}})
+    accepts = compile_acceptance(
+        {"type": "object", "properties": {"x": {"type": "string", "pattern": "^[a-z]*[a-z]*[a-z]*c$"}}}
+    )
     payloads = [b'{"x": "aaaaaaaaaac"}'] * 3000
     assert accepts(payloads)
     assert not accepts([*payloads, b'{"x": "aaaaaaaaaaaa"}'])
@@ -192,17 +219,30 @@ def test_a_schema_inside_an_openapi_document_is_found_by_its_pointer():
 @pytest.mark.parametrize(
     "shape",
     [
-        {"anyOf": [{"type": "string"}]}, {"type": "object", "properties": {"a": {"not": {}}}}, {"type": "object", "patternProperties": {}},
-        {"type": "number", "multipleOf": 0.1}, {"type": "string", "pattern": r"^\w+$"}, {"type": "string", "pattern": "(a|b)"}, {"type": ["string", "integer"]},
-        {"$schema": "http://json-schema.org/draft-07/schema#", "type": "string", "format": "date"}, {"type": "integer", "minimum": 0.5}, False,
-        {"type": "number", "maximum": 2**53}, {"type": "object", "additionalProperties": {"type": "string"}}, {"$ref": "https://elsewhere.example/schema"},
-        {"type": "object", "$ref": "#/x", "x": {}}, {"enum": [1, 2]}, {"$ref": "#/missing"},
+        {"anyOf": [{"type": "string"}]},
+        {"type": "object", "properties": {"a": {"not": {}}}},
+        {"type": "object", "patternProperties": {}},
+        {"type": "number", "multipleOf": 0.1},
+        {"type": "string", "pattern": r"^\w+$"},
+        {"type": "string", "pattern": "(a|b)"},
+        {"type": ["string", "integer"]},
+        {"$schema": "http://json-schema.org/draft-07/schema#", "type": "string", "format": "date"},
+        {"type": "integer", "minimum": 0.5},
+        False,
+        {"type": "number", "maximum": 2**53},
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        {"$ref": "https://elsewhere.example/schema"},
+        {"type": "object", "$ref": "#/x", "x": {}},
+        {"enum": [1, 2]},
+        {"$ref": "#/missing"},
     ],
-)  # fmt: skip
+)
 def test_a_schema_that_says_more_is_left_to_the_validator(shape):
     assert (
         compile_acceptance(
-            {"properties": {"member": shape}, "$schema": shape.get("$schema", "")} if shape is not False else {"items": False}
+            {"properties": {"member": shape}, "$schema": shape.get("$schema", "")}
+            if shape is not False
+            else {"items": False}
         )
         is None
     )
@@ -214,7 +254,15 @@ def test_a_schema_that_contains_itself_is_left_to_the_validator():
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"{", b'{"id": "7"} {"id": "8"}', b'{"id": "7"},', b'{"id": "7", "x": "\\ud83d"}', b"\xff", b'{"id": "7", "id": "x"}'],
+    [
+        b"",
+        b"{",
+        b'{"id": "7"} {"id": "8"}',
+        b'{"id": "7"},',
+        b'{"id": "7", "x": "\\ud83d"}',
+        b"\xff",
+        b'{"id": "7", "id": "x"}',
+    ],
 )
 def test_what_is_no_whole_json_document_is_not_accepted(payload):
     assert not compile_acceptance(ORDER, "/components/schemas/Order")([payload])

@@ -94,7 +94,9 @@ def test_two_readers_never_claim_the_same_file(tmp_path):
     one.prepare()
     waiting = one.stable()
     assert len(waiting) == 20
-    taken = [(one if n % 2 else two)._take(path) for n, path in enumerate(waiting)] + [two._take(path) for path in waiting]
+    taken = [(one if n % 2 else two)._take(path) for n, path in enumerate(waiting)] + [
+        two._take(path) for path in waiting
+    ]
     assert len([t for t in taken if t]) == 20
 
 
@@ -137,7 +139,13 @@ def test_separators_of_several_characters(tmp_path):
         "s.csv",
         '1+|Next-Door Bike Store+|<xml a="1"/>\nwith a line break&|\n2+|Größe, "quoted"+|x&|\n'.encode("utf-16"),
     )
-    dialect = {"encoding": "utf-16", "delimiter": "+|", "terminator": "&|\n", "header": False, "columns": ["id", "name", "extra"]}
+    dialect = {
+        "encoding": "utf-16",
+        "delimiter": "+|",
+        "terminator": "&|\n",
+        "header": False,
+        "columns": ["id", "name", "extra"],
+    }
     found, bad = records(tmp_path, key_fields=["id"], dialect=dialect)
     assert bad == []
     assert [json.loads(r.payload)["name"] for r in found] == ["Next-Door Bike Store", 'Größe, "quoted"']
@@ -163,8 +171,10 @@ def test_dirty_rows_are_rejected_with_their_line_and_the_rest_is_read(tmp_path):
     found, bad = records(tmp_path, key_fields=["sku"])
     assert [r.key for r in found] == ["1", "5"]
     assert [(r.origin.rpartition(":")[2], r.reason) for r in bad] == [
-        ("3", "1 fields instead of 2"), ("4", "a key field is empty (sku)"), ("5", "3 fields instead of 2"),
-    ]  # fmt: skip
+        ("3", "1 fields instead of 2"),
+        ("4", "a key field is empty (sku)"),
+        ("5", "3 fields instead of 2"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +187,9 @@ def test_dirty_rows_are_rejected_with_their_line_and_the_rest_is_read(tmp_path):
         (b"sku\n1\n", {"control": {"marker": "END"}}, "may be cut off"),
     ],
 )
-def test_a_file_that_cannot_be_read_goes_to_quarantine_with_its_reason_and_the_next_is_read(tmp_path, content, settings, reason):
+def test_a_file_that_cannot_be_read_goes_to_quarantine_with_its_reason_and_the_next_is_read(
+    tmp_path, content, settings, reason
+):
     put(tmp_path, "bad.csv", content)
     put(tmp_path, "good.csv", b"sku\n7\nEND,1\n" if settings else b"sku\n7\n")
     found, bad = records(tmp_path, key_fields=["sku"], **settings)
@@ -194,8 +206,9 @@ def test_a_trailer_that_does_not_agree_is_said(tmp_path):
     found, bad = records(tmp_path, key_fields=["sku"], control=control, dialect={"columns": [], "header": True})
     assert len(found) == 2
     assert [r.reason for r in bad] == [
-        "the trailer says 3, and there are 2 records", "the trailer's total of amount is 5.00, and the records add up to 4.00",
-    ]  # fmt: skip
+        "the trailer says 3, and there are 2 records",
+        "the trailer's total of amount is 5.00, and the records add up to 4.00",
+    ]
 
 
 def test_json_lines(tmp_path):

@@ -38,7 +38,9 @@ def test_a_server_that_drips_is_ended_at_the_deadline(client):
 
 
 def test_a_body_that_drips_is_ended_too_and_makes_a_write_unknown(client):
-    with Server(raw=lambda handler, seen: drip(handler, head=b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")) as server:
+    with Server(
+        raw=lambda handler, seen: drip(handler, head=b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
+    ) as server:
         started = time.monotonic()
         with pytest.raises(Unknown):
             client(server.url).request("POST", "/", call=Call(deadline=0.4), effect=True, content=b"{}")
@@ -136,7 +138,9 @@ def test_cookies_do_not_travel_between_calls(client):
 
 def test_a_bad_traceparent_is_left_out_and_a_hostile_correlation_id_is_tamed(client):
     with Server(lambda seen: (200, {}, {})) as server:
-        client(server.url).request("GET", "/", call=Call(correlation_id="a\r\nX-Evil: 1", traceparent="nonsense"), effect=False)
+        client(server.url).request(
+            "GET", "/", call=Call(correlation_id="a\r\nX-Evil: 1", traceparent="nonsense"), effect=False
+        )
         assert "traceparent" not in server.seen[0].headers
         assert "x-evil" not in server.seen[0].headers
         assert server.seen[0].headers["x-correlation-id"] == "a__X-Evil:_1"
@@ -190,9 +194,27 @@ def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
     paths = folder / "key.pem", folder / "cert.pem"
     subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", paths[0], "-out", paths[1], "-days", "2", "-subj",
-         "/CN=store", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            openssl,
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            paths[0],
+            "-out",
+            paths[1],
+            "-days",
+            "2",
+            "-subj",
+            "/CN=store",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ],
+        check=True,
+        capture_output=True,
+    )
     return paths
 
 
@@ -201,7 +223,9 @@ def test_a_certificate_that_nobody_signed_is_refused_unless_its_ca_is_named(clie
     with Server(lambda seen: (200, {}, {"ok": True})) as server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)
-        server.server.socket = context.wrap_socket(server.server.socket, server_side=True, do_handshake_on_connect=False)
+        server.server.socket = context.wrap_socket(
+            server.server.socket, server_side=True, do_handshake_on_connect=False
+        )
         url = server.url.replace("http:", "https:")
         with pytest.raises(Refused, match="certificate is not trusted"):
             client(url).request("GET", "/", call=Call(deadline=5), effect=False)

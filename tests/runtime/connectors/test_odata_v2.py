@@ -133,8 +133,13 @@ class TestSalesOrderSink(SinkConformance):
     def item(self):
         def make_item(reference=None, quantity="2"):
             reference = reference or f"PO-{next(NUMBER)}"
-            order = {"SalesOrderType": "OR", "SalesOrganization": "1010", "SoldToParty": "0010100001", "PurchaseOrderByCustomer": reference,
-                     "to_Item": [{"Material": "TG11", "RequestedQuantity": quantity}]}  # fmt: skip
+            order = {
+                "SalesOrderType": "OR",
+                "SalesOrganization": "1010",
+                "SoldToParty": "0010100001",
+                "PurchaseOrderByCustomer": reference,
+                "to_Item": [{"Material": "TG11", "RequestedQuantity": quantity}],
+            }
             return Item(reference, reference, json.dumps(order).encode(), correlation_id="till-9-42")
 
         return make_item
@@ -179,7 +184,11 @@ def test_an_update_with_an_old_etag_changes_nothing_and_may_be_tried_again(calm,
     source = open_source("odata_v2", connection(calm, "s4hana-cloud", expand=[]))
     key = source.read(None, call=circumstances).records[0].key
     old = Item(
-        key, "a", b'{"ProductOldID":"OLD"}', address={"Product": key}, match="W/\"datetimeoffset'2001-01-01T00%3A00%3A00Z'\""
+        key,
+        "a",
+        b'{"ProductOldID":"OLD"}',
+        address={"Product": key},
+        match="W/\"datetimeoffset'2001-01-01T00%3A00%3A00Z'\"",
     )
     none = Item(key, "b", b'{"ProductOldID":"NONE"}', address={"Product": key})
     outcomes = sink.write([old, none], call=circumstances)
@@ -199,7 +208,10 @@ def test_an_item_without_its_key_field_is_refused_before_anything_is_sent(calm, 
 
 def test_positions_are_asked_for_in_order_of_their_fields():
     assert after([("a", "1")]) == "a gt 1"
-    assert after([("a", "1"), ("b", "'x'"), ("c", "'y'")]) == "a gt 1 or (a eq 1 and (b gt 'x' or (b eq 'x' and (c gt 'y'))))"
+    assert (
+        after([("a", "1"), ("b", "'x'"), ("c", "'y'")])
+        == "a gt 1 or (a eq 1 and (b gt 'x' or (b eq 'x' and (c gt 'y'))))"
+    )
 
 
 def test_dates_go_both_ways():
@@ -232,5 +244,6 @@ def test_error_bodies_in_every_known_shape():
 def test_tls_checks_cannot_be_switched_off():
     with pytest.raises(Refused, match="always checked"):
         open_source(
-            "odata_v2", {"base_url": "https://x", "service": "s", "entity_set": "E", "key_fields": ["K"], "verify": False}
+            "odata_v2",
+            {"base_url": "https://x", "service": "s", "entity_set": "E", "key_fields": ["K"], "verify": False},
         )

@@ -47,8 +47,10 @@ V6 = f"""<?xml version="1.0" encoding="UTF-8"?>
 
 
 def sale(sequence=1, **more):
-    lines = [Line(item="TG11", description="Espresso", quantity="2", unit_price="1.50", amount="3.00"),
-             Line(item="TG12", description="Jar", quantity="-1", unit_price="4.25", amount="-4.25", kind="return")]  # fmt: skip
+    lines = [
+        Line(item="TG11", description="Espresso", quantity="2", unit_price="1.50", amount="3.00"),
+        Line(item="TG12", description="Jar", quantity="-1", unit_price="4.25", amount="-4.25", kind="return"),
+    ]
     made = {
         "store": "7",
         "till": "1",
@@ -83,15 +85,23 @@ def test_the_real_file_gives_51_transactions_and_every_sale_adds_up(shared_data)
     assert sum(len(d["loyalty"]) for d in sales) == 4
     assert sum(line["voided"] for d in sales for line in d["lines"]) == 4
     assert (
-        sorted(d["control_kind"] for d in made if d["kind"] == "control") == ["no_sale"] * 2 + ["sign_off"] * 3 + ["sign_on"] * 4
+        sorted(d["control_kind"] for d in made if d["kind"] == "control")
+        == ["no_sale"] * 2 + ["sign_off"] * 3 + ["sign_on"] * 4
     )
 
 
 def test_version_6_is_read_like_version_2():
     made, pickup = read(V6)
     assert made["id"] == "0815/3/2026-03-28/77"
-    assert (made["businessDate"], made["endAt"]) == ("2026-03-28", "2026-03-29T00:10:00"), "the business date outlives midnight"
-    assert (made["training"], made["cancelled"], made["transactionId"], made["status"]) == (True, False, "T-77", "Delivered")
+    assert (made["businessDate"], made["endAt"]) == ("2026-03-28", "2026-03-29T00:10:00"), (
+        "the business date outlives midnight"
+    )
+    assert (made["training"], made["cancelled"], made["transactionId"], made["status"]) == (
+        True,
+        False,
+        "T-77",
+        "Delivered",
+    )
     assert [(line["kind"], line["amount"], line["quantity"]) for line in made["lines"]] == [
         ("sale", Decimal("19.80"), 2),
         ("return", Decimal("5.00"), 1),
@@ -105,9 +115,13 @@ def test_version_6_is_read_like_version_2():
 
 
 def test_sales_returns_and_voids_of_version_2_add_up():
-    voided = [Line(item="TG11", description="x", quantity="1", unit_price="2.00", amount="2.00"),
-              Line(item="TG11", description="x", quantity="-1", unit_price="2.00", amount="-2.00", void=True)]  # fmt: skip
-    made = read(document([sale(), sale(2, lines=voided), sale(3, control="Sign on"), sale(4, training=True, loyalty="M-1")]))
+    voided = [
+        Line(item="TG11", description="x", quantity="1", unit_price="2.00", amount="2.00"),
+        Line(item="TG11", description="x", quantity="-1", unit_price="2.00", amount="-2.00", void=True),
+    ]
+    made = read(
+        document([sale(), sale(2, lines=voided), sale(3, control="Sign on"), sale(4, training=True, loyalty="M-1")])
+    )
     assert [d["control"]["ok"] for d in made if "control" in d] == [True, True, True]
     assert [d["kind"] for d in made] == ["retail", "retail", "control", "retail"]
     assert [line["voided"] for line in made[1]["lines"]] == [False, True]
@@ -115,10 +129,14 @@ def test_sales_returns_and_voids_of_version_2_add_up():
 
 
 def test_a_sale_that_does_not_add_up_is_kept_and_says_why():
-    xml = document([sale()]).replace(b'TotalType="TransactionGrandAmount">-1.25', b'TotalType="TransactionGrandAmount">-1.26')
+    xml = document([sale()]).replace(
+        b'TotalType="TransactionGrandAmount">-1.25', b'TotalType="TransactionGrandAmount">-1.26'
+    )
     made = read(xml)[0]
     assert made["control"]["ok"] is False
-    assert made["control"]["reasons"][0].startswith("lines -1.25, rewards 0 and taxes 0 do not add up to the total -1.26")
+    assert made["control"]["reasons"][0].startswith(
+        "lines -1.25, rewards 0 and taxes 0 do not add up to the total -1.26"
+    )
     without = read(document([sale()]).replace(b"TransactionGrandAmount", b"Other"))[0]
     assert without["control"]["reasons"] == ["the transaction states no grand total"]
 
@@ -132,14 +150,17 @@ def test_amounts_keep_their_digits():
     ("old", "new", "reason"),
     [
         (b"<WorkstationID>1</WorkstationID>", b"", "missing: workstation"),
-        (b"<SequenceNumber>1</SequenceNumber><BusinessDayDate>2026-03-02", b"<SequenceNumber>x1</SequenceNumber><BusinessDayDate>2026-03-02",
-         "not a whole number"),
+        (
+            b"<SequenceNumber>1</SequenceNumber><BusinessDayDate>2026-03-02",
+            b"<SequenceNumber>x1</SequenceNumber><BusinessDayDate>2026-03-02",
+            "not a whole number",
+        ),
         (b"<BusinessDayDate>2026-03-02", b"<BusinessDayDate>02.03.2026", "not a date"),
         (b"<ExtendedAmount>3.00", b"<ExtendedAmount>3,00", "ExtendedAmount is '3,00', not a number"),
         (b"<Quantity>2", b"<Quantity>1e5", "Quantity is '1e5', not a number"),
         (b"<Quantity>2", b"<Quantity>NaN", "not a number"),
     ],
-)  # fmt: skip
+)
 def test_a_transaction_that_cannot_be_trusted_is_rejected_with_its_xml_and_the_next_is_read(old, new, reason):
     xml = document([sale(), sale(2)])
     assert old in xml
@@ -160,9 +181,13 @@ LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
         f'<!DOCTYPE POSLog [<!ENTITY l0 "ha">{LAUGHS}]><POSLog><Transaction>&l11;</Transaction></POSLog>',
         '<!DOCTYPE POSLog [<!ENTITY x SYSTEM "file:///etc/passwd">]><POSLog><Transaction><WorkstationID>&x;</WorkstationID></Transaction></POSLog>',
         '<!DOCTYPE POSLog SYSTEM "http://127.0.0.1:9/evil.dtd"><POSLog/>',
-        "<Html/>", "", "not xml", "<POSLog><Transaction>", "<POSLog>" + "<a>" * 5000,
+        "<Html/>",
+        "",
+        "not xml",
+        "<POSLog><Transaction>",
+        "<POSLog>" + "<a>" * 5000,
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_no_poslog_or_means_harm_is_refused_as_a_whole(xml):
     with pytest.raises(NotPosLog):
         list(documents(io.BytesIO(xml.encode())))
@@ -180,7 +205,9 @@ def test_damaged_files_give_records_rejections_or_one_refusal_and_nothing_else()
             elif roll < 0.7:
                 del content[at : at + rng.randint(1, 40)]
             else:
-                content[at:at] = rng.choice([b"<", b"&", b"\x00", b"</p:Sale>", b"<Sale/>", b'" ', b"9e9", b"-", "ü".encode()])
+                content[at:at] = rng.choice(
+                    [b"<", b"&", b"\x00", b"</p:Sale>", b"<Sale/>", b'" ', b"9e9", b"-", "ü".encode()]
+                )
         with contextlib.suppress(NotPosLog):
             for made in documents(io.BytesIO(bytes(content))):
                 assert isinstance(made, Rejected) or decode(made.payload)["id"] == made.key
@@ -208,8 +235,10 @@ def test_gaps_in_a_tills_sequence_are_the_completeness_signal():
 
 
 def test_unknown_kinds_of_transaction_are_kept_under_their_own_name():
-    xml = f'<Transaction xmlns="{ARTS}"><RetailStoreID>1</RetailStoreID><WorkstationID>1</WorkstationID><SequenceNumber>1</SequenceNumber>' \
-          "<BusinessDayDate>2026-01-01</BusinessDayDate><CarWashTransaction><Wax>yes</Wax></CarWashTransaction></Transaction>"  # fmt: skip
+    xml = (
+        f'<Transaction xmlns="{ARTS}"><RetailStoreID>1</RetailStoreID><WorkstationID>1</WorkstationID><SequenceNumber>1</SequenceNumber>'
+        "<BusinessDayDate>2026-01-01</BusinessDayDate><CarWashTransaction><Wax>yes</Wax></CarWashTransaction></Transaction>"
+    )
     made = sale_document(etree.fromstring(xml))
     assert made["kind"] == "other:CarWashTransaction"
     assert made["extensions"] == {"Wax": "yes"}
@@ -251,7 +280,9 @@ class TestSource(SourceConformance):
     def test_the_same_file_again_gives_the_same_keys_and_payloads(self, root, make, circumstances):
         def run():
             source = make()
-            found = {r.key: json.loads(r.payload) for p in read_all(source, circumstances=circumstances) for r in p.records}
+            found = {
+                r.key: json.loads(r.payload) for p in read_all(source, circumstances=circumstances) for r in p.records
+            }
             source.close()
             return found
 

@@ -198,7 +198,8 @@ class TestStoreServer(SinkConformance):
 
 def single(server, **more):
     return open_sink(
-        "rest", {"base_url": server.url, "path": "pay", "idempotency": "K", "idempotency_header": "Idempotency-Key", **more}
+        "rest",
+        {"base_url": server.url, "path": "pay", "idempotency": "K", "idempotency_header": "Idempotency-Key", **more},
     )
 
 
@@ -218,7 +219,9 @@ def test_the_key_goes_into_the_header_and_stays_the_same_over_attempts():
 def test_the_key_goes_into_the_body_without_touching_the_rest_of_it():
     with Server(lambda seen: (200, {}, {"id": 7})) as server:
         sink = single(server, idempotency_header=None, idempotency_field="idempotency_key", correlation_field="ref")
-        sink.write([Item("k", "i", b' {"amount":1.50,"x":{}} '), Item("k", "i", b"{}", correlation_id="c")], call=call())
+        sink.write(
+            [Item("k", "i", b' {"amount":1.50,"x":{}} '), Item("k", "i", b"{}", correlation_id="c")], call=call()
+        )
         sink.close()
         assert server.seen[0].body == b'{"idempotency_key":"i","amount":1.50,"x":{}} '
         assert server.seen[1].json() == {"idempotency_key": "i", "ref": "c"}
@@ -253,7 +256,11 @@ def test_a_conflict_that_means_wait_is_retriable_where_the_profile_says_so():
 def test_a_status_that_nobody_declared_is_unknown():
     batch = {"items": "items", "results": "results", "confirmed": ["ok"], "refused": ["bad"]}
     with Server(
-        lambda seen: (200, {}, {"results": [{"status": "ok", "id": 1}, {"status": "maybe"}, {"status": "bad", "message": "m"}]})
+        lambda seen: (
+            200,
+            {},
+            {"results": [{"status": "ok", "id": 1}, {"status": "maybe"}, {"status": "bad", "message": "m"}]},
+        )
     ) as server:
         sink = single(server, batch=batch)
         assert [o.status for o in sink.write(items(3), call=call())] == ["confirmed", "unknown", "refused"]
@@ -266,12 +273,18 @@ def test_a_status_that_nobody_declared_is_unknown():
 def test_results_are_matched_by_key_where_the_vendor_gives_one():
     batch = {"results": "results", "key": "key", "confirmed": ["ok"]}
     with Server(
-        lambda seen: (200, {}, {"results": [{"key": "k1", "status": "ok", "id": "B"}, {"key": "k0", "status": "ok", "id": "A"}]})
+        lambda seen: (
+            200,
+            {},
+            {"results": [{"key": "k1", "status": "ok", "id": "B"}, {"key": "k0", "status": "ok", "id": "A"}]},
+        )
     ) as server:
         sink = single(server, batch=batch)
         assert [(o.key, o.reference, o.status) for o in sink.write(items(3), call=call())] == [
-            ("k0", "A", "confirmed"), ("k1", "B", "confirmed"), ("k2", None, "unknown"),
-        ]  # fmt: skip
+            ("k0", "A", "confirmed"),
+            ("k1", "B", "confirmed"),
+            ("k2", None, "unknown"),
+        ]
         sink.close()
 
 
@@ -296,7 +309,11 @@ def test_an_oauth_token_is_kept_and_fetched_anew_when_it_is_refused():
     def answer(seen):
         if seen.path == "/token":
             return 200, {}, {"access_token": next(tokens), "expires_in": 3600}
-        return (201, {}, {"id": 1}) if seen.headers["authorization"] != "Bearer one" or len(server.seen) < 4 else (401, {}, {})
+        return (
+            (201, {}, {"id": 1})
+            if seen.headers["authorization"] != "Bearer one" or len(server.seen) < 4
+            else (401, {}, {})
+        )
 
     with Server(answer) as server:
         auth = {"kind": "oauth2_client_credentials", "token_url": f"{server.url}/token", "scope": "s"}

@@ -68,14 +68,22 @@ class TestSource(HttpSourceConformance):
         answer = STRATEGIES[strategy][0]
         with Server(
             lambda seen: (
-                answer(seen) if seen.headers.get("authorization") == "Bearer good-token" else (401, {}, {"message": "who?"})
+                answer(seen)
+                if seen.headers.get("authorization") == "Bearer good-token"
+                else (401, {}, {"message": "who?"})
             )
         ) as made:
             yield made
 
     @pytest.fixture
     def make(self, server, strategy):
-        settings = {"base_url": server.url, "path": "/rows", "items": "data", "key_fields": ["id"], "auth": {"kind": "bearer"}}
+        settings = {
+            "base_url": server.url,
+            "path": "/rows",
+            "items": "data",
+            "key_fields": ["id"],
+            "auth": {"kind": "bearer"},
+        }
         return lambda **more: open_source("rest", {**settings, "paging": STRATEGIES[strategy][1], **more})
 
     @pytest.fixture
@@ -189,8 +197,11 @@ def test_reading_needs_key_fields():
 
 
 def test_paths_that_lie_inside_one_another_are_refused():
-    for settings in ({"key_fields": ["a", "a.b"]}, {"key_fields": ["a.b", "a"]},
-                     {"key_fields": ["id"], "items": "data", "paging": {"strategy": "cursor", "next": "data.next"}}):  # fmt: skip
+    for settings in (
+        {"key_fields": ["a", "a.b"]},
+        {"key_fields": ["a.b", "a"]},
+        {"key_fields": ["id"], "items": "data", "paging": {"strategy": "cursor", "next": "data.next"}},
+    ):
         with pytest.raises(Invalid, match="inside one another"):
             open_source("rest", {"base_url": "http://x", "path": "p", **settings})
 

@@ -10,9 +10,15 @@ from runtime.vendors import profile, profiles, read
 def test_every_profile_is_complete_and_opens_its_connector(tmp_path):
     assert len(profiles()) >= 15
     for name, one in profiles().items():
-        place = {"root": str(tmp_path)} if one.protocol in ("poslog", "file_drop") else {"base_url": "http://127.0.0.1:1"}
+        place = (
+            {"root": str(tmp_path)} if one.protocol in ("poslog", "file_drop") else {"base_url": "http://127.0.0.1:1"}
+        )
         settings = one.connection(place)
-        openers = [registry.open_sink] if not settings.get("key_fields") and "root" not in settings else [registry.open_source]
+        openers = (
+            [registry.open_sink]
+            if not settings.get("key_fields") and "root" not in settings
+            else [registry.open_source]
+        )
         for opener in openers:
             opener(one.protocol, settings).close()
         assert one.idempotency in "KNLU", name

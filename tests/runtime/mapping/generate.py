@@ -67,8 +67,21 @@ def _field(rng, depth, to):
 
 def _typed(rng, field, depth, kind=None):
     last = next((s for s in reversed(field.get("_path", [])) if isinstance(s, str)), "")
-    kind = kind or {"flag": "boolean", "day": "date", "at": "datetime", "ms": "datetime", "n": "integer", "price": "money", "m": "decimal",
-                    "obj": "any", "rows": "any"}.get(last) or "string"  # fmt: skip
+    kind = (
+        kind
+        or {
+            "flag": "boolean",
+            "day": "date",
+            "at": "datetime",
+            "ms": "datetime",
+            "n": "integer",
+            "price": "money",
+            "m": "decimal",
+            "obj": "any",
+            "rows": "any",
+        }.get(last)
+        or "string"
+    )
     if "formula" not in field and rng.random() < 0.08:
         kind = rng.choice(["string", "integer", "decimal", "boolean", "date"])
     field["type"] = kind
@@ -94,7 +107,9 @@ def _typed(rng, field, depth, kind=None):
         field |= {"true_values": ["X", "yes"], "false_values": ["", "no"]}
     elif kind in ("date", "datetime"):
         field["format"] = (
-            "odata_v2" if last == "ms" else rng.choice(["iso", "iso", "odata_v2", "compact"] if kind == "date" else ["iso"])
+            "odata_v2"
+            if last == "ms"
+            else rng.choice(["iso", "iso", "odata_v2", "compact"] if kind == "date" else ["iso"])
         )
         field["write"] = rng.choice(["iso", "compact", "odata_v2"])
     rule = rng.random()
@@ -161,7 +176,11 @@ def _number(rng, depth):
             rng.choice(["half_up", "half_even"]),
         )
     if roll < 0.78:
-        return (rng.choice(["sum"]), rng.choice([["rows"], ["obj", "rows"]]), ["price"] if rng.random() < 0.8 else ["obj", "n"])
+        return (
+            rng.choice(["sum"]),
+            rng.choice([["rows"], ["obj", "rows"]]),
+            ["price"] if rng.random() < 0.8 else ["obj", "n"],
+        )
     if roll < 0.80:
         return ("count", ["rows"])
     if roll < 0.85:
@@ -195,7 +214,12 @@ def _text(rng, depth):
         return ("text", _number(rng, depth - 1))
     if roll < 0.93:
         return ("coalesce", _text(rng, depth - 1), _text(rng, depth - 1))
-    return ("if", _boolean(rng, depth - 1), _text(rng, depth - 1), *([_text(rng, depth - 1)] if rng.random() < 0.6 else []))
+    return (
+        "if",
+        _boolean(rng, depth - 1),
+        _text(rng, depth - 1),
+        *([_text(rng, depth - 1)] if rng.random() < 0.6 else []),
+    )
 
 
 def _boolean(rng, depth):
@@ -241,21 +265,32 @@ def document(rng, depth=0):
     out = {}
     for name in NUMBERS:
         out[name] = _noisy(
-            rng, lambda: rng.choice([rng.randint(-5, 200), Decimal(rng.randint(-50000, 50000)).scaleb(-rng.randint(1, 4))])
+            rng,
+            lambda: rng.choice([rng.randint(-5, 200), Decimal(rng.randint(-50000, 50000)).scaleb(-rng.randint(1, 4))]),
         )
     out["n"] = _noisy(rng, lambda: rng.randint(-5, 200))
     if rng.random() < 0.01:
         out["m"] = Decimal(rng.randint(10**36, 10**38)).scaleb(-3)
     for name in TEXTS:
-        out[name] = _noisy(rng, lambda: rng.choice(["A", "B", "", " x ", "0007", "000", "Größe", "x" * rng.randint(0, 14)]))
+        out[name] = _noisy(
+            rng, lambda: rng.choice(["A", "B", "", " x ", "0007", "000", "Größe", "x" * rng.randint(0, 14)])
+        )
     out["digits"] = _noisy(rng, lambda: rng.choice(["12.50", "-3", "0.10", "1e5", "", "٣", "007", " 1", "1.", "1,5"]))
-    out["flag"] = _noisy(rng, lambda: rng.choice([True, False, "X", "no"]) if rng.random() < 0.2 else rng.random() < 0.5)
-    out["day"] = _noisy(
-        rng, lambda: rng.choice(["2026-03-05", "2024-02-29", "2023-02-29", "20260305", "/Date(1459900800000)/", "5.3.2026"])
+    out["flag"] = _noisy(
+        rng, lambda: rng.choice([True, False, "X", "no"]) if rng.random() < 0.2 else rng.random() < 0.5
     )
-    out["at"] = _noisy(rng, lambda: rng.choice(["2026-03-05T10:11:12Z", "2026-03-05T00:11:12+02:00", "2026-03-05T10:11:12"]))
+    out["day"] = _noisy(
+        rng,
+        lambda: rng.choice(["2026-03-05", "2024-02-29", "2023-02-29", "20260305", "/Date(1459900800000)/", "5.3.2026"]),
+    )
+    out["at"] = _noisy(
+        rng, lambda: rng.choice(["2026-03-05T10:11:12Z", "2026-03-05T00:11:12+02:00", "2026-03-05T10:11:12"])
+    )
     out["ms"] = _noisy(
-        rng, lambda: rng.choice(["/Date(1459900800123)/", "/Date(-62135596800000)/", "/Date(1459900800000+0060)/", "/Date(x)/"])
+        rng,
+        lambda: rng.choice(
+            ["/Date(1459900800123)/", "/Date(-62135596800000)/", "/Date(1459900800000+0060)/", "/Date(x)/"]
+        ),
     )
     out["currency"] = _noisy(rng, lambda: rng.choice(["EUR", "JPY", "KWD", "eur"]))
     out["tags"] = _noisy(rng, lambda: [rng.choice(["A", "B", " c ", 7, None]) for _ in range(rng.randint(0, 3))])

@@ -114,7 +114,11 @@ def _walk(path, root, item):
         else:
             if not isinstance(value, list):
                 raise Bad
-            hits = [e for e in value if isinstance(e, dict) and e.get(step[0]) == step[1] and isinstance(e.get(step[0]), str)]
+            hits = [
+                e
+                for e in value
+                if isinstance(e, dict) and e.get(step[0]) == step[1] and isinstance(e.get(step[0]), str)
+            ]
             if len(hits) > 1:
                 raise Bad
             value = hits[0] if hits else None
@@ -229,10 +233,29 @@ def _tree(tree, lookups, root, item):
     plain = [a for a in args if isinstance(a, tuple)]
     settings = [a for a in args if not isinstance(a, tuple)]
     given = [_tree(a, lookups, root, item) for a in plain]
-    wanted = {"+": _number, "-": _number, "*": _number, "neg": _number, "not": _flag, "abs": _number, "min": _number, "max": _number,
-              "round_half_up": _number, "round_half_even": _number, "divide": _number, "concat": _text, "upper": _text, "lower": _text,
-              "trim": _text, "pad_left": _text, "pad_right": _text, "strip_leading_zeros": _text, "substring": _text, "replace": _text,
-              "length": _text}.get(op)  # fmt: skip
+    wanted = {
+        "+": _number,
+        "-": _number,
+        "*": _number,
+        "neg": _number,
+        "not": _flag,
+        "abs": _number,
+        "min": _number,
+        "max": _number,
+        "round_half_up": _number,
+        "round_half_even": _number,
+        "divide": _number,
+        "concat": _text,
+        "upper": _text,
+        "lower": _text,
+        "trim": _text,
+        "pad_left": _text,
+        "pad_right": _text,
+        "strip_leading_zeros": _text,
+        "substring": _text,
+        "replace": _text,
+        "length": _text,
+    }.get(op)
     if wanted:
         for value in given:
             if value is not None:
@@ -415,4 +438,6 @@ def _moment(field, value):
     if is_date:
         return year + moment.strftime("-%m-%d" if write == "iso" else "%m%d")
     fraction = f".{moment.microsecond // 1000:03}" if moment.microsecond else ""
-    return year + (moment.strftime("-%m-%dT%H:%M:%S") + fraction + "Z" if write == "iso" else moment.strftime("%m%d%H%M%S"))
+    return year + (
+        moment.strftime("-%m-%dT%H:%M:%S") + fraction + "Z" if write == "iso" else moment.strftime("%m%d%H%M%S")
+    )

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.thorough
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=12
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
 )
 FORMULA = st.text(alphabet="ab1.0'`$[]()<>=!+-*/, \n\tif(or)and not", max_size=60)
 

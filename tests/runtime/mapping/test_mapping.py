@@ -37,13 +37,19 @@ def findings(spec):
 
 def test_a_sale_is_mapped_as_the_reference_shows():
     assert run(SALE, DOCUMENT) == {
-        "key": "7/1/2026-03-02/9", "correlation": "c-1", "store": "7", "till": "1", "businessDate": "2026-03-02", "currency": "EUR",
-        "total": "7.50", "payment": "CASH",
+        "key": "7/1/2026-03-02/9",
+        "correlation": "c-1",
+        "store": "7",
+        "till": "1",
+        "businessDate": "2026-03-02",
+        "currency": "EUR",
+        "total": "7.50",
+        "payment": "CASH",
         "lines": [
             {"item": "TG11", "quantity": "2", "amount": "9.50", "kind": "sale"},
             {"item": "TG12", "quantity": "0.5", "amount": "-2.00", "kind": "return"},
         ],
-    }  # fmt: skip
+    }
 
 
 def test_the_source_document_is_not_changed_and_results_share_nothing_with_each_other():
@@ -85,7 +91,15 @@ def test_zero_and_empty_text_and_false_are_values():
 
 
 def test_unknown_in_gives_unknown_out():
-    for formula in ("a + 1", "a * b", "concat('x', text(a))", "a > 1", "if(a > 1, 1, 2)", "round_half_up(a, 2)", "sum(l[].v)"):
+    for formula in (
+        "a + 1",
+        "a * b",
+        "concat('x', text(a))",
+        "a > 1",
+        "if(a > 1, 1, 2)",
+        "round_half_up(a, 2)",
+        "sum(l[].v)",
+    ):
         kind = "boolean" if formula == "a > 1" else "string" if "concat" in formula else "decimal"
         assert value({"b": 2, "l": [{"v": 1}, {}]}, formula=formula, type=kind) is None, formula
     assert value({"b": 2}, formula="coalesce(a, b, 0)", type="integer") == 2
@@ -125,9 +139,21 @@ def test_unknown_in_gives_unknown_out():
         ("2026-03-05T10:00:00+02:00", {"type": "datetime"}, "2026-03-05T08:00:00Z"),
         ("2026-03-05T10:00:00", {"type": "datetime", "zone": "Europe/Berlin"}, "2026-03-05T09:00:00Z"),
         ("20260305100000", {"type": "datetime", "format": "compact", "zone": "UTC"}, "2026-03-05T10:00:00Z"),
-        ("2026-10-25T02:30:00", {"type": "datetime", "zone": "Europe/Berlin", "repeated": "earlier"}, "2026-10-25T00:30:00Z"),
-        ("2026-10-25T02:30:00", {"type": "datetime", "zone": "Europe/Berlin", "repeated": "later"}, "2026-10-25T01:30:00Z"),
-        ("2026-03-29T02:30:00", {"type": "datetime", "zone": "Europe/Berlin", "skipped": "forward"}, "2026-03-29T01:30:00Z"),
+        (
+            "2026-10-25T02:30:00",
+            {"type": "datetime", "zone": "Europe/Berlin", "repeated": "earlier"},
+            "2026-10-25T00:30:00Z",
+        ),
+        (
+            "2026-10-25T02:30:00",
+            {"type": "datetime", "zone": "Europe/Berlin", "repeated": "later"},
+            "2026-10-25T01:30:00Z",
+        ),
+        (
+            "2026-03-29T02:30:00",
+            {"type": "datetime", "zone": "Europe/Berlin", "skipped": "forward"},
+            "2026-03-29T01:30:00Z",
+        ),
         ({"a": [1, "x", None]}, {"type": "any"}, {"a": [1, "x", None]}),
     ],
 )
@@ -244,7 +270,11 @@ def test_lists_are_added_up_and_counted():
 )
 def test_formulas_refuse_what_they_cannot_calculate_with(formula, document, reason):
     kind = (
-        "string" if formula.startswith(("upper", "lookup")) else "boolean" if "==" in formula or "and" in formula else "decimal"
+        "string"
+        if formula.startswith(("upper", "lookup"))
+        else "boolean"
+        if "==" in formula or "and" in formula
+        else "decimal"
     )
     with pytest.raises(MappingError) as error:
         run(one(formula=formula, type=kind) | {"lookups": SALE["lookups"]}, document)
@@ -288,13 +318,20 @@ def test_names_of_the_user_are_never_code():
     """Quotes, line breaks and Python in every place that takes a name or text."""
     evil = '\'); raise SystemExit #\n"""'
     spec = {
-        "mapping": evil, "version": evil, "lookups": {evil: {"version": evil, "values": {evil: evil}}},
+        "mapping": evil,
+        "version": evil,
+        "lookups": {evil: {"version": evil, "values": {evil: evil}}},
         "fields": [
             {"to": f"`{evil}`", "from": f"`{evil}`", "type": "string", "lookup": evil, "note": evil},
             {"to": "y", "constant": {evil: evil}},
-            {"to": "z", "formula": f"concat(`{evil}`, '{evil.replace(chr(39), chr(39) * 2)}')", "type": "string", "default": evil},
+            {
+                "to": "z",
+                "formula": f"concat(`{evil}`, '{evil.replace(chr(39), chr(39) * 2)}')",
+                "type": "string",
+                "default": evil,
+            },
         ],
-    }  # fmt: skip
+    }
     assert run(spec, {evil: evil}) == {evil: evil, "y": {evil: evil}, "z": evil + evil}
 
 
@@ -323,21 +360,39 @@ def test_a_match_that_is_not_unique_is_refused_instead_of_guessed():
 
 
 def test_lists_of_plain_values_and_lists_in_lists():
-    spec = {"mapping": "m", "version": 1, "fields": [
-        {"to": "tags", "from": "tags", "each": [{"to": ".", "from": ".", "type": "string"}]},
-        {"to": "objects", "from": "tags", "each": [{"to": "name", "from": ".", "type": "string"}]},
-        {"to": "grid", "from": "grid", "each": [{"to": ".", "from": ".", "each": [{"to": ".", "formula": ". * 2", "type": "integer"}]}]},
-    ]}  # fmt: skip
+    spec = {
+        "mapping": "m",
+        "version": 1,
+        "fields": [
+            {"to": "tags", "from": "tags", "each": [{"to": ".", "from": ".", "type": "string"}]},
+            {"to": "objects", "from": "tags", "each": [{"to": "name", "from": ".", "type": "string"}]},
+            {
+                "to": "grid",
+                "from": "grid",
+                "each": [{"to": ".", "from": ".", "each": [{"to": ".", "formula": ". * 2", "type": "integer"}]}],
+            },
+        ],
+    }
     assert run(spec, {"tags": ["a", 1], "grid": [[1, 2], [], [3]]}) == {
-        "tags": ["a", "1"], "objects": [{"name": "a"}, {"name": "1"}], "grid": [[2, 4], [], [6]],
-    }  # fmt: skip
+        "tags": ["a", "1"],
+        "objects": [{"name": "a"}, {"name": "1"}],
+        "grid": [[2, 4], [], [6]],
+    }
 
 
 def test_an_error_names_the_element_and_the_source():
     document = {"orders": [{"lines": [{"q": 1}]}, {"lines": [{"q": 1}, {"q": "x"}]}]}
-    spec = {"mapping": "m", "version": 1, "fields": [
-        {"to": "o", "from": "orders", "each": [{"to": "l", "from": "lines", "each": [{"to": "qty", "from": "q", "type": "integer"}]}]},
-    ]}  # fmt: skip
+    spec = {
+        "mapping": "m",
+        "version": 1,
+        "fields": [
+            {
+                "to": "o",
+                "from": "orders",
+                "each": [{"to": "l", "from": "lines", "each": [{"to": "qty", "from": "q", "type": "integer"}]}],
+            }
+        ],
+    }
     with pytest.raises(MappingError) as error:
         run(spec, document)
     assert (error.value.field, error.value.source) == ("o[1].l[1].qty", "orders[1].lines[1].q")
@@ -357,7 +412,9 @@ def test_a_mapping_that_needs_a_correlation_id_refuses_to_run_without():
         compile_mapping(parse(one(correlation=True)))({})
 
 
-@pytest.mark.parametrize("document", [None, [], "x", 7, {"lines": 7}, {"lines": [7]}, {"lines": [None]}, {"lines": [[]]}])
+@pytest.mark.parametrize(
+    "document", [None, [], "x", 7, {"lines": 7}, {"lines": [7]}, {"lines": [None]}, {"lines": [[]]}]
+)
 def test_documents_of_another_shape_are_refused_as_mapping_errors(document):
     with pytest.raises(MappingError):
         run(SALE, document)
@@ -396,7 +453,9 @@ def test_one_compiled_mapping_serves_many_threads():
 
 def test_every_finding_of_a_spec_is_collected_with_its_pointer():
     spec = {
-        "mapping": "", "fieldz": [], "lookups": {"a/b": {"values": {1: "x", "k": 1.5}}},
+        "mapping": "",
+        "fieldz": [],
+        "lookups": {"a/b": {"values": {1: "x", "k": 1.5}}},
         "fields": [
             {"to": "a", "from": "x..y", "type": "string"},
             {"to": "b", "from": "x", "type": "text"},
@@ -414,23 +473,50 @@ def test_every_finding_of_a_spec_is_collected_with_its_pointer():
             {"to": "c.z", "from": "x", "type": "string"},
             "nonsense",
         ],
-    }  # fmt: skip
+    }
     found = findings(spec)
     expected = {
-        "/fieldz": "'fieldz' is not a key here. Did you mean 'fields'?", "/mapping": "needs a name", "/version": "needs a 'version'",
-        "/lookups/a~1b/version": "needs a 'version'", "/lookups/a~1b/values/1": "put it in quotes", "/lookups/a~1b/values/k": "binary float",
-        "/fields/0/from": "a name is expected at character 3", "/fields/1/type": "'text' is not a type", "/fields/2/requird": "Did you mean 'required'",
-        "/fields/3/default": "binary float", "/fields/4": "exactly one of", "/fields/5": "has none", "/fields/6": "only one of",
-        "/fields/7/each/0/currency": "money needs 'currency'", "/fields/8/formula": "gives number, and the field is string",
-        "/fields/9/lookup": "no lookup 'ab'", "/fields/10/zone": "not an IANA time zone", "/fields/11/default": "not a whole number",
-        "/fields/12/to": "already written", "/fields/13/to": "lie inside one another", "/fields/14": "an object with 'to'",
-    }  # fmt: skip
+        "/fieldz": "'fieldz' is not a key here. Did you mean 'fields'?",
+        "/mapping": "needs a name",
+        "/version": "needs a 'version'",
+        "/lookups/a~1b/version": "needs a 'version'",
+        "/lookups/a~1b/values/1": "put it in quotes",
+        "/lookups/a~1b/values/k": "binary float",
+        "/fields/0/from": "a name is expected at character 3",
+        "/fields/1/type": "'text' is not a type",
+        "/fields/2/requird": "Did you mean 'required'",
+        "/fields/3/default": "binary float",
+        "/fields/4": "exactly one of",
+        "/fields/5": "has none",
+        "/fields/6": "only one of",
+        "/fields/7/each/0/currency": "money needs 'currency'",
+        "/fields/8/formula": "gives number, and the field is string",
+        "/fields/9/lookup": "no lookup 'ab'",
+        "/fields/10/zone": "not an IANA time zone",
+        "/fields/11/default": "not a whole number",
+        "/fields/12/to": "already written",
+        "/fields/13/to": "lie inside one another",
+        "/fields/14": "an object with 'to'",
+    }
     for pointer, message in expected.items():
         assert message in found.get(pointer, ""), pointer
 
 
-@pytest.mark.parametrize("junk", [None, [], "x", 7, {}, {"fields": {}}, {"mapping": "m", "version": 1, "fields": [{}]}, {"lookups": 7},
-                                  {"mapping": 1, "version": [], "fields": [None]}, {"mapping": "m", "version": True, "fields": []}])  # fmt: skip
+@pytest.mark.parametrize(
+    "junk",
+    [
+        None,
+        [],
+        "x",
+        7,
+        {},
+        {"fields": {}},
+        {"mapping": "m", "version": 1, "fields": [{}]},
+        {"lookups": 7},
+        {"mapping": 1, "version": [], "fields": [None]},
+        {"mapping": "m", "version": True, "fields": []},
+    ],
+)
 def test_junk_is_refused_with_findings(junk):
     assert findings(junk)
 

@@ -90,9 +90,15 @@ def test_the_same_mapping_has_no_difference_and_spelling_is_none():
             {"fields__6__scale": 3},
             "total is written as decimal with 3 digits after the point, never rounded, written as text; it was decimal with 2",
         ),
-        ({"fields__8__each__3__default": "other"}, "lines[].kind when missing: 'other' when missing; it was 'sale' when missing"),
+        (
+            {"fields__8__each__3__default": "other"},
+            "lines[].kind when missing: 'other' when missing; it was 'sale' when missing",
+        ),
         ({"fields__8__when": "exists(item)"}, "lines takes only elements where exists(item); it was not voided"),
-        ({"fields__8__each__2__formula": "amount"}, "lines[].amount comes from the formula amount; it was the formula if("),
+        (
+            {"fields__8__each__2__formula": "amount"},
+            "lines[].amount comes from the formula amount; it was the formula if(",
+        ),
         ({"fields__3": None}, "till is no longer filled (it came from till)"),
         ({"fields__3__to": "register"}, "register is new: string from till, required"),
         ({"lookups__tender__values__Cash": "BAR"}, "lookup 'tender': 'Cash' gives 'BAR'; it gave 'CASH'"),
@@ -113,8 +119,18 @@ def test_a_mapping_that_fits_both_contracts_has_no_errors():
 @pytest.mark.parametrize(
     ("change", "pointer", "code", "words"),
     [
-        ({"fields__2__from": "stor"}, "/fields/2/from", "field_does_not_exist", "there is no 'stor'. Did you mean 'store'?"),
-        ({"fields__8__each__1__from": "quantitty"}, "/fields/8/each/1/from", "field_does_not_exist", "lines[].quantitty"),
+        (
+            {"fields__2__from": "stor"},
+            "/fields/2/from",
+            "field_does_not_exist",
+            "there is no 'stor'. Did you mean 'store'?",
+        ),
+        (
+            {"fields__8__each__1__from": "quantitty"},
+            "/fields/8/each/1/from",
+            "field_does_not_exist",
+            "lines[].quantitty",
+        ),
         (
             {"fields__8__each__2__formula": "amnt * 1"},
             "/fields/8/each/2/formula",
@@ -125,7 +141,12 @@ def test_a_mapping_that_fits_both_contracts_has_no_errors():
         ({"fields__8__each__2__formula": "item * 1"}, "/fields/8/each/2/formula", "type_mismatch", "use number(…)"),
         ({"fields__2__to": "stoer"}, "/fields/2/to", "field_does_not_exist", "Did you mean 'store'"),
         ({"fields__2": None}, "/fields", "required_target_unfilled", "requires store, and no field fills it"),
-        ({"fields__2__required": False}, "/fields/2", "required_target_may_be_missing", "say 'required' or give a 'default'"),
+        (
+            {"fields__2__required": False},
+            "/fields/2",
+            "required_target_may_be_missing",
+            "say 'required' or give a 'default'",
+        ),
         ({"fields__8__each__0": None}, "/fields/8", "required_target_unfilled", "requires lines[].item"),
         (
             {"fields__6__write": "number"},
@@ -135,9 +156,19 @@ def test_a_mapping_that_fits_both_contracts_has_no_errors():
         ),
         ({"fields__8__from": "store"}, "/fields/8/from", "not_a_list", "store is string"),
         ({"fields__0__from": "lines"}, "/fields/0/from", "type_mismatch", "cannot be read as string"),
-        ({"lookups__tender__values__Cash": "CHASH"}, "/lookups/tender/values/Cash", "not_in_enum", "Did you mean 'CASH'"),
+        (
+            {"lookups__tender__values__Cash": "CHASH"},
+            "/lookups/tender/values/Cash",
+            "not_in_enum",
+            "Did you mean 'CASH'",
+        ),
         ({"lookups__tender__values__Cash": None}, "/fields/7/lookup", "lookup_gap", "has no entry for 'Cash'"),
-        ({"fields__7__from": "tenders[type='Cash'].typ"}, "/fields/7/from", "field_does_not_exist", "Did you mean 'type'"),
+        (
+            {"fields__7__from": "tenders[type='Cash'].typ"},
+            "/fields/7/from",
+            "field_does_not_exist",
+            "Did you mean 'type'",
+        ),
         ({"fields__0__max_length": 500}, "/fields/0/to", "may_not_fit", "at most 128 characters"),
     ],
 )
@@ -166,7 +197,9 @@ def test_alternatives_and_open_objects_are_not_accused():
         assert check_against(parse(one(**{"from": name, "type": "string"})), source, {}) == []
     assert (
         check_against(
-            parse(one(**{"from": "free", "type": "string"})), {"type": "object"}, {"additionalProperties": {"type": "string"}}
+            parse(one(**{"from": "free", "type": "string"})),
+            {"type": "object"},
+            {"additionalProperties": {"type": "string"}},
         )
         == []
     )
@@ -180,6 +213,6 @@ def test_read_only_targets_and_dates_in_the_wrong_form_are_found():
 
 def test_nothing_may_be_written_as_null_where_the_target_takes_none():
     target = {"properties": {"x": {"type": "string"}}}
-    assert {f.pointer for f in check_against(parse(one(**{"from": "d", "type": "string", "write_null": True})), {}, target)} == {
-        "/fields/0/write_null"
-    }
+    assert {
+        f.pointer for f in check_against(parse(one(**{"from": "d", "type": "string", "write_null": True})), {}, target)
+    } == {"/fields/0/write_null"}

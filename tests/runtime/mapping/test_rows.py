@@ -19,7 +19,12 @@ def flat(spec):
     spec = generate.strip(spec)
     seen, fields = set(), []
     for field in spec["fields"]:
-        if "." not in field["to"] and "`" not in field["to"] and not field.get("correlation") and field["to"] not in seen:
+        if (
+            "." not in field["to"]
+            and "`" not in field["to"]
+            and not field.get("correlation")
+            and field["to"] not in seen
+        ):
             seen.add(field["to"])
             fields.append(field)
     return spec | {"fields": fields}
@@ -86,11 +91,24 @@ def both():
 @pytest.mark.parametrize(
     "change",
     [
-        {}, {"customer": None}, {"customer": {}}, {"customer": {"name": "tab\there"}}, {"customer": {"name": "back\\slash", "country": None}},
-        {"customer": {"name": "line\nend\r"}}, {"customer": {"name": "None"}}, {"customer": {"name": "\\N"}}, {"total": 10**30}, {"total": None},
-        {"lines": []}, {"lines": None}, {"paid": None}, {"customer": {"name": ""}}, {"customer": {"name": "ä€😀"}}, {"paid": False},
+        {},
+        {"customer": None},
+        {"customer": {}},
+        {"customer": {"name": "tab\there"}},
+        {"customer": {"name": "back\\slash", "country": None}},
+        {"customer": {"name": "line\nend\r"}},
+        {"customer": {"name": "None"}},
+        {"customer": {"name": "\\N"}},
+        {"total": 10**30},
+        {"total": None},
+        {"lines": []},
+        {"lines": None},
+        {"paid": None},
+        {"customer": {"name": ""}},
+        {"customer": {"name": "ä€😀"}},
+        {"paid": False},
     ],
-)  # fmt: skip
+)
 def test_every_kind_of_value_is_written_as_the_ordinary_way_writes_it(both, change):
     run, mapping, lines = both
     payload = encode(GOOD | change)
@@ -100,10 +118,19 @@ def test_every_kind_of_value_is_written_as_the_ordinary_way_writes_it(both, chan
 @pytest.mark.parametrize(
     "payload",
     [
-        b'{"id": null}', b"{}", b"[]", b"7", b"null", b'{"id": 1, "customer": 5}', b'{"id": 1, "total": "much"}', b'{"id": 1.5}',
-        b'{"id": 1, "total": 0.001}', b'{"id": 1, "lines": {}}', b'{"id": 1, "paid": "yes"}',
+        b'{"id": null}',
+        b"{}",
+        b"[]",
+        b"7",
+        b"null",
+        b'{"id": 1, "customer": 5}',
+        b'{"id": 1, "total": "much"}',
+        b'{"id": 1.5}',
+        b'{"id": 1, "total": 0.001}',
+        b'{"id": 1, "lines": {}}',
+        b'{"id": 1, "paid": "yes"}',
     ],
-)  # fmt: skip
+)
 def test_a_document_that_does_not_fit_takes_the_whole_batch_to_the_ordinary_way(both, payload):
     run, mapping, lines = both
     assert ordinary(run, mapping, payload) is None if payload.startswith(b"{") else True
@@ -126,9 +153,11 @@ def test_money_keeps_every_digit_on_the_short_way(both):
 @pytest.mark.parametrize(
     "field",
     [
-        {"to": "a.b", "from": "x", "type": "string"}, {"to": "a", "from": ".", "type": "any"}, {"to": "a", "correlation": True},
+        {"to": "a.b", "from": "x", "type": "string"},
+        {"to": "a", "from": ".", "type": "any"},
+        {"to": "a", "correlation": True},
     ],
-)  # fmt: skip
+)
 def test_a_mapping_that_is_no_flat_row_has_no_short_way(field):
     assert compile_lines(parse({"mapping": "m", "version": "1", "fields": [field]}), cell) is None
 

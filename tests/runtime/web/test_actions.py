@@ -78,13 +78,17 @@ def test_a_dry_run_says_how_many_would_be_mapped_and_changes_nothing(client, day
     answer = client.post(reverse("runtime:dead-letters"), {"group": group, "act": "try"})
     assert answer.status_code == 200
     assert "Dry run: 3 of 3 would be mapped" in answer.text
-    assert set(Parked.objects.filter(fingerprint=day.letters[0].fingerprint).values_list("state", flat=True)) == {"dead"}
+    assert set(Parked.objects.filter(fingerprint=day.letters[0].fingerprint).values_list("state", flat=True)) == {
+        "dead"
+    }
 
 
 def test_a_group_is_given_back_to_the_workers_at_a_rate(client, day):
     client.force_login(day.people.sofia)
     group = f"parked.{day.sales.stream.pk}.journal.{day.letters[0].fingerprint}"
-    answer = client.post(reverse("runtime:dead-letters"), {"group": group, "act": "redrive", "rate": "0.5"}, follow=True)
+    answer = client.post(
+        reverse("runtime:dead-letters"), {"group": group, "act": "redrive", "rate": "0.5"}, follow=True
+    )
     assert "3 letters given back to the workers" in answer.text
     rows = Parked.objects.filter(fingerprint=day.letters[0].fingerprint).order_by("not_before")
     assert {row.state for row in rows} == {"retry"}
@@ -109,7 +113,9 @@ def test_a_corrected_letter_keeps_the_stored_message_and_sends_the_correction(cl
     letter = day.letters[0]
     assert settle(client, letter, act="mend", payload='{"total": 1.10', reason="tax").status_code == 422
     assert settle(client, letter, act="mend", payload='{"total": 1.10}').status_code == 422
-    assert settle(client, letter, act="mend", payload='{"total": 1.10}', reason="tax class corrected").status_code == 302
+    assert (
+        settle(client, letter, act="mend", payload='{"total": 1.10}', reason="tax class corrected").status_code == 302
+    )
     page = client.get(reverse("runtime:letter", args=[letter.subscription_id, letter.lane, letter.position]))
     assert "Corrected, not yet sent" in page.text
     assert "1.10" in page.text
@@ -154,7 +160,13 @@ def test_a_schedule_is_moved_and_a_wrong_one_is_refused_beside_its_field(client,
     client.force_login(day.people.petra)
     schedule = Schedule.objects.get(integration__key="prices")
     address = reverse("runtime:schedule", args=[schedule.pk])
-    form = {"expression": "daily 25:00", "zone": "Europe/Berlin", "skipped": "shift", "repeated": "first", "enabled": "on"}
+    form = {
+        "expression": "daily 25:00",
+        "zone": "Europe/Berlin",
+        "skipped": "shift",
+        "repeated": "first",
+        "enabled": "on",
+    }
     refused = client.post(address, form)
     assert refused.status_code == 422
     assert "25:00 is not a time of day" in refused.text

@@ -53,7 +53,10 @@ def addresses(day: scene.Day) -> list[str]:
     return [
         *(reverse(f"runtime:{name}") for name in LISTS),
         reverse("runtime:integration", args=["sales"]),
-        *(reverse("runtime:integration-view", args=["sales", view]) for view in ("mapping", "releases", "runs", "manifest")),
+        *(
+            reverse("runtime:integration-view", args=["sales", view])
+            for view in ("mapping", "releases", "runs", "manifest")
+        ),
         reverse("runtime:run", args=[day.run.pk]),
         reverse("runtime:letter", args=[letter.subscription_id, letter.lane, letter.position]),
         reverse("runtime:rejected", args=[day.rejected.pk]),
@@ -111,7 +114,9 @@ def test_a_person_of_no_team_sees_nothing_of_it(client, day):
     for address in addresses(day):
         answer = client.get(address)
         assert answer.status_code in (200, 404), address
-        if "q=" not in address and "panels/replays" not in address:  # the panel of a change is for all who decide that change
+        if (
+            "q=" not in address and "panels/replays" not in address
+        ):  # the panel of a change is for all who decide that change
             assert not [secret for secret in secrets if secret in answer.text], address
 
 
@@ -213,7 +218,10 @@ def test_a_run_counts_what_became_of_its_own_messages_only(day):
     assert (found.total, found.read, found.rejected) == (80, 43, 2)
     assert found.refused == 3
     assert found.unknown == 1
-    assert found.delivered + found.refused + found.unknown + found.retrying + sum(s.waiting for s in found.shares) == found.total
+    assert (
+        found.delivered + found.refused + found.unknown + found.retrying + sum(s.waiting for s in found.shares)
+        == found.total
+    )
     earlier = runs.progress(Viewer.of(day.people.rita), day.run.pk - 1)
     assert (earlier.delivered, earlier.total, earlier.live, earlier.percent) == (120, 120, False, 100)
 
@@ -236,7 +244,12 @@ def test_the_moving_part_of_a_run_stops_asking_when_all_is_settled(client, day):
 
 def test_letters_of_one_reason_stand_together_and_the_oldest_group_first(day):
     found = letters.groups(Viewer.of(day.people.sofia), "production")
-    assert [(group.kind, group.letters) for group in found] == [("rejected", 1), ("parked", 1), ("parked", 3), ("conflict", 1)]
+    assert [(group.kind, group.letters) for group in found] == [
+        ("rejected", 1),
+        ("parked", 1),
+        ("parked", 3),
+        ("conflict", 1),
+    ]
     assert letters.count(Viewer.of(day.people.sofia)) == 6
     assert letters.count(Viewer.of(day.people.petra)) == 0
 

@@ -34,7 +34,9 @@ def act(client, replay: Replay, **more: str):
 def test_a_plan_leads_to_its_page_and_counts_what_was_chosen(client, day):
     client.force_login(day.people.sofia)
     answer = client.post(
-        reverse("runtime:replays"), plan(key_from="0187-07-20261118-00000", key_to="0187-07-20261118-00000"), follow=True
+        reverse("runtime:replays"),
+        plan(key_from="0187-07-20261118-00000", key_to="0187-07-20261118-00000"),
+        follow=True,
     )
     assert "10 messages are planned. Nothing was sent." in answer.text
     assert "keys that begin with 0187-07-20261118-00000" in answer.text
@@ -87,19 +89,30 @@ def test_a_large_replay_asks_for_a_change_and_its_button_says_so(client, day, mo
     assert "Open a change for this replay" in page.text
     assert "Nobody has approved sales/journal" in page.text
     assert act(client, day.replay, act="start").status_code == 403
-    form = client.get(reverse("governance:new-change"), {"kind": "replay.open", "subject": f"sales/journal@{day.replay.digest}"})
+    form = client.get(
+        reverse("governance:new-change"), {"kind": "replay.open", "subject": f"sales/journal@{day.replay.digest}"}
+    )
     assert day.replay.digest in form.text
     assert not Approval.objects.filter(subject_kind="replay").exists()
     panel = client.get(reverse("runtime:replay-panel", args=["sales/journal"]), {"digest": day.replay.digest})
     assert "the ERP was restored from a backup" in panel.text
-    assert client.get(reverse("runtime:replay-panel", args=["sales/earn"]), {"digest": day.replay.digest}).status_code == 404
+    assert (
+        client.get(reverse("runtime:replay-panel", args=["sales/earn"]), {"digest": day.replay.digest}).status_code
+        == 404
+    )
 
 
 def test_limits_are_set_with_a_reason_and_stand_in_the_ledger(client, day):
     client.force_login(day.people.rita)
     vendor = VendorState.objects.get(system_key="s4")
     address = reverse("runtime:vendor", args=[vendor.pk])
-    given = {"act": "limits", "limits-rate": "4", "limits-burst": "8", "limits-budget": "1000", "limits-reason": "month end"}
+    given = {
+        "act": "limits",
+        "limits-rate": "4",
+        "limits-burst": "8",
+        "limits-budget": "1000",
+        "limits-reason": "month end",
+    }
     unsure = client.post(address, given)
     assert unsure.status_code == 422
     assert "Confirm that all integrations that call it are meant" in unsure.text
@@ -118,10 +131,15 @@ def test_a_breaker_is_opened_and_closed_by_hand(client, day):
     vendor = VendorState.objects.get(system_key="s4")
     address = reverse("runtime:vendor", args=[vendor.pk])
     assert (
-        client.post(address, {"act": "open", "open-minutes": "999", "open-reason": "x", "open-confirm": "on"}).status_code == 422
+        client.post(
+            address, {"act": "open", "open-minutes": "999", "open-reason": "x", "open-confirm": "on"}
+        ).status_code
+        == 422
     )
     answer = client.post(
-        address, {"act": "open", "open-minutes": "60", "open-reason": "their release", "open-confirm": "on"}, follow=True
+        address,
+        {"act": "open", "open-minutes": "60", "open-reason": "their release", "open-confirm": "on"},
+        follow=True,
     )
     assert "It is called no more." in answer.text
     vendor.refresh_from_db()
@@ -139,4 +157,7 @@ def test_an_owner_sees_a_vendor_and_is_told_who_sets_it(client, day):
     assert "Architects and release managers set what a vendor may be asked for." in client.get(address).text
     assert client.post(address, {"act": "close", "close-reason": "x", "close-confirm": "on"}).status_code == 403
     client.force_login(day.people.petra)
-    assert client.get(reverse("runtime:vendor", args=[VendorState.objects.get(system_key="loyalty").pk])).status_code == 404
+    assert (
+        client.get(reverse("runtime:vendor", args=[VendorState.objects.get(system_key="loyalty").pk])).status_code
+        == 404
+    )

@@ -1,0 +1,25 @@
+"""Comparison of contracts: who is hurt by a change, where, and why."""
+
+from __future__ import annotations
+
+from tillgate_contracts.compare.compat import MODES, Compat, check_compat, check_transitive
+from tillgate_contracts.compare.engine import DocumentLike, compare
+from tillgate_contracts.compare.findings import Comparison, Finding
+from tillgate_contracts.compare.policy import DEFAULT, Policy
+from tillgate_contracts.compare.rules import RULE_PACK, Rule, iter_rules
+
+__all__ = [
+    "DEFAULT",
+    "MODES",
+    "RULE_PACK",
+    "Comparison",
+    "Compat",
+    "DocumentLike",
+    "Finding",
+    "Policy",
+    "Rule",
+    "check_compat",
+    "check_transitive",
+    "compare",
+    "iter_rules",
+]

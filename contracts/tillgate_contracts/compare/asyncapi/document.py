@@ -1,0 +1,292 @@
+"""Comparison of two AsyncAPI views: what the owner sends may only narrow, what it receives may only widen.
+
+A message that no operation carries must hold both ways.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tillgate_contracts.compare.asyncapi.view import OPPOSITE, RECEIVE, SEND, Channel, EventView, Message, Operation
+from tillgate_contracts.compare.openapi.view import Place, shape_of
+from tillgate_contracts.compare.report import Report, Where
+from tillgate_contracts.compare.schema.change import Flow
+from tillgate_contracts.compare.schema.diff import SchemaDiff
+from tillgate_contracts.compare.schema.source import Part, Parts, join
+from tillgate_contracts.compare.schema.values import as_mapping, signature
+
+
+class EventComparison:
+    """Two AsyncAPI views against each other."""
+
+    def __init__(self, old: EventView, new: EventView, diff: SchemaDiff, report: Report) -> None:
+        self.old, self.new = old, new
+        self.diff = diff
+        self.report = report
+
+    def run(self) -> None:
+        pairs = self._channels()
+        for before, after in pairs:
+            self._operations(before, after)
+        for name, message in self.old.loose.items():
+            found = self.new.loose.get(name)
+            if found is not None:
+                for action in (SEND, RECEIVE):
+                    self._message(
+                        message, found, action, Where(f"message {name}", name, message.pointer, found.pointer)
+                    )
+        self._servers()
+
+    def _channels(self) -> list[tuple[Channel, Channel]]:
+        pairs: list[tuple[Channel, Channel]] = []
+        left, right = dict(self.old.channels), dict(self.new.channels)
+        for test in (lambda one, other: one.id == other.id, lambda one, other: _shape(one) == _shape(other)):
+            for key, before in list(left.items()):
+                found = next((name for name, after in right.items() if test(before, after)), None)
+                if found is not None:
+                    pairs.append((before, right.pop(found)))
+                    del left[key]
+        for before in left.values():
+            where = Where(before.label, before.label, before.pointer, None)
+            self.report.say(
+                "channel-removed", f"The channel {before.label} was removed.", where=where, old=before.label
+            )
+        for after in right.values():
+            where = Where(after.label, after.label, None, after.pointer)
+            self.report.say("channel-added", f"The channel {after.label} was added.", where=where, new=after.label)
+        for before, after in pairs:
+            self._channel(before, after)
+        return pairs
+
+    def _channel(self, before: Channel, after: Channel) -> None:
+        where = Where(after.label, after.label, before.pointer, after.pointer)
+        if _shape(before) != _shape(after):
+            text = f"The address of channel {after.id} changed from {before.address} to {after.address}."
+            self.report.say("channel-address-changed", text, where=where, old=before.address, new=after.address)
+        old, new = as_mapping(before.raw.get("parameters")), as_mapping(after.raw.get("parameters"))
+        for name, raw in old.items():
+            one = self.old.resolve(raw, join(before.pointer, "parameters", name))
+            other = self.new.resolve(new.get(name), join(after.pointer, "parameters", name))
+            if one is None or other is None:
+                continue
+            left, right = _parameter(one), _parameter(other)
+            for flow in (Flow("event-send", text=True), Flow("event-receive", text=True)):
+                self.report.use(self.diff.link(left, right, flow), "property", where)
+        self._bindings(before.raw, after.raw, where)
+
+    def _operations(self, before: Channel, after: Channel) -> None:
+        for action in (SEND, RECEIVE):
+            one, other = self.old.operations.get((action, before.id)), self.new.operations.get((action, after.id))
+            label = f"{action} {after.label}"
+            if one is None and other is None:
+                continue
+            if one is None or other is None:
+                self._lonely(action, before, after, one, other)
+                continue
+            where = Where(label, after.label, one.pointer, other.pointer)
+            self._messages(one.messages, other.messages, action, where)
+            self._messages(one.reply, other.reply, OPPOSITE[action], where)
+            if one.reply_to != other.reply_to:
+                text = f"Answers to {label} go to {other.reply_to or 'nowhere'} instead of {one.reply_to or 'nowhere'}."
+                level = None if one.reply_to else "info"
+                self.report.say(
+                    "event-reply-changed", text, where=where, old=one.reply_to, new=other.reply_to, level=level
+                )
+            self._bindings(one.raw, other.raw, where)
+            if signature(one.raw.get("security")) != signature(other.raw.get("security")):
+                self.report.say("event-security-changed", f"The security of {label} changed.", where=where)
+
+    def _lonely(
+        self, action: str, before: Channel, after: Channel, one: Operation | None, other: Operation | None
+    ) -> None:
+        opposite = OPPOSITE[action]
+        turned = (opposite, after.id) in self.new.operations and (opposite, before.id) not in self.old.operations
+        label = f"{action} {after.label}"
+        if one is not None:
+            where = Where(label, after.label, one.pointer, after.pointer)
+            if turned:
+                text = f"The channel {after.label} changed its direction from {action} to {opposite}."
+                self.report.say("event-operation-direction-changed", text, where=where, old=action, new=opposite)
+            else:
+                self.report.say(
+                    "event-operation-removed", f"The operation {label} was removed.", where=where, old=action
+                )
+        elif (other is not None and (opposite, after.id) in self.new.operations) or (
+            other is not None and (opposite, before.id) not in self.old.operations
+        ):
+            where = Where(label, after.label, before.pointer, other.pointer)
+            self.report.say("event-operation-added", f"The operation {label} was added.", where=where, new=action)
+
+    def _messages(self, old: dict[str, Message], new: dict[str, Message], action: str, where: Where) -> None:
+        left, right = dict(old), dict(new)
+        for name in [name for name in left if name in right]:
+            self._message(left.pop(name), right.pop(name), action, where)
+        if len(left) == len(right) == 1:
+            # One message left on each side: a changed name, not one message gone and another one come.
+            before, after = next(iter(left.values())), next(iter(right.values()))
+            alone = len(old) == len(new) == 1
+            if alone or not self._differ(before, after):
+                anonymous = before.name.startswith("message") or after.name.startswith("message")
+                if before.name != after.name and not anonymous:
+                    text = f"The message {before.name} is now called {after.name}."
+                    place = where._replace(old=before.pointer, new=after.pointer)
+                    self.report.say("event-message-renamed", text, where=place, old=before.name, new=after.name)
+                self._message(before, after, action, where)
+                return
+        for name, before in left.items():
+            rule = "event-message-removed" if action == RECEIVE else "event-message-no-longer-sent"
+            verb = "accepted" if action == RECEIVE else "sent"
+            self.report.say(
+                rule,
+                f"The message {name} is no longer {verb}.",
+                where=where,
+                old=name,
+                base=before.pointer,
+                revision=where.new,
+            )
+        for name, after in right.items():
+            rule = "event-message-added" if action == RECEIVE else "event-message-newly-sent"
+            verb = "accepted" if action == RECEIVE else "sent"
+            self.report.say(
+                rule,
+                f"The message {name} is now {verb} too.",
+                where=where,
+                new=name,
+                base=where.old,
+                revision=after.pointer,
+            )
+
+    def _differ(self, before: Message, after: Message) -> bool:
+        flow = Flow("event-send")
+        return bool(self.diff.relation(self.diff.link(before.payload or (), after.payload or (), flow)))
+
+    def _message(self, before: Message, after: Message, action: str, where: Where) -> None:
+        flow = Flow("event-send" if action == SEND else "event-receive")
+        places = {"base": before.pointer, "revision": after.pointer}
+        say = self.report.say
+        if before.content_type.lower() != after.content_type.lower():
+            text = f"The content type of {after.name} changed from {before.content_type} to {after.content_type}."
+            say(
+                "event-content-type-changed",
+                text,
+                where=where,
+                old=before.content_type,
+                new=after.content_type,
+                **places,
+            )
+        self._payload(before, after, flow, where)
+        old, new = before.raw.get("headers"), after.raw.get("headers")
+        if old is not None and new is not None:
+            left, right = (Part(old, join(before.pointer, "headers")),), (Part(new, join(after.pointer, "headers")),)
+            self.report.use(self.diff.link(left, right, flow), "property", where)
+        elif old is not None or new is not None:
+            dropped = new is None
+            harmful = dropped == (action == SEND)
+            text = f"The headers schema of {after.name} was {'dropped' if dropped else 'added'}."
+            say("event-headers-schema-changed", text, where=where, level=None if harmful else "info", **places)
+        self._correlation(before, after, where)
+        self._bindings(before.raw, after.raw, where)
+
+    def _payload(self, before: Message, after: Message, flow: Flow, where: Where) -> None:
+        left, right = before.payload, after.payload
+        say = self.report.say
+        places = {"base": join(before.pointer, "payload"), "revision": join(after.pointer, "payload")}
+        if left is None and right is None:
+            return
+        if left is None or right is None:
+            rule = "event-payload-schema-added" if left is None else "event-payload-schema-removed"
+            harmful = (left is None) == (flow.direction == "event-receive")
+            text = f"The payload schema of {after.name} was {'added' if left is None else 'dropped'}."
+            say(rule, text, where=where, level=None if harmful else "info", **places)
+        elif before.readable and after.readable:
+            self.report.use(self.diff.link(left, right, flow), "payload", where)
+        elif before.format.split(";")[0] != after.format.split(";")[0]:
+            text = f"The payload of {after.name} is described in {after.format} instead of {before.format}."
+            say("event-payload-format-changed", text, where=where, old=before.format, new=after.format, **places)
+        elif before.format != after.format or signature(left[0].raw) != signature(right[0].raw):
+            text = f"The payload of {after.name} changed; {after.format} is not judged. Not decided: read the change yourself."
+            say("event-payload-undecided", text, where=where, **places)
+
+    def _correlation(self, before: Message, after: Message, where: Where) -> None:
+        one = self.old.resolve(before.raw.get("correlationId"), before.pointer)
+        other = self.new.resolve(after.raw.get("correlationId"), after.pointer)
+        old, new = one and one.raw.get("location"), other and other.raw.get("location")
+        if old != new:
+            text = f"The correlation id of {after.name} is at {new or 'no place'} instead of {old or 'no place'}."
+            self.report.say(
+                "event-correlation-changed",
+                text,
+                where=where,
+                old=old,
+                new=new,
+                base=before.pointer,
+                revision=after.pointer,
+                level=None if old else "info",
+            )
+
+    def _bindings(self, old: dict[str, Any], new: dict[str, Any], where: Where) -> None:
+        left = self.old.resolve(old.get("bindings"), join(where.old or "", "bindings"))
+        right = self.new.resolve(new.get("bindings"), join(where.new or "", "bindings"))
+        before, after = (left.raw if left else {}), (right.raw if right else {})
+        for protocol in dict.fromkeys([*before, *after]):
+            one, other = before.get(protocol), after.get(protocol)
+            if signature(one) == signature(other):
+                continue
+            keys = [side.get("key") if isinstance(side, dict) else None for side in (one, other)]
+            if signature(keys[0]) != signature(keys[1]) and self._key_differs(keys[0], keys[1]):
+                text = f"The partition key of the {protocol} binding changed."
+                self.report.say("event-key-changed", text, where=where, old=keys[0], new=keys[1])
+            rest = [
+                {key: item for key, item in side.items() if key != "key"} if isinstance(side, dict) else side
+                for side in (one, other)
+            ]
+            if signature(rest[0]) != signature(rest[1]):
+                self.report.say(
+                    "event-binding-changed", f"The {protocol} binding changed.", where=where, old=rest[0], new=rest[1]
+                )
+
+    def _key_differs(self, old: Any, new: Any) -> bool:
+        if old is None or new is None:
+            return True
+        return bool(self.diff.relation(self.diff.link((Part(old, ""),), (Part(new, ""),), Flow("event-send"))))
+
+    def _servers(self) -> None:
+        old, new = self.old.tree.get("servers"), self.new.tree.get("servers")
+        old, new = old if isinstance(old, dict) else {}, new if isinstance(new, dict) else {}
+        for name, raw in old.items():
+            one = self.old.resolve(raw, join("", "servers", name))
+            other = self.new.resolve(new.get(name), join("", "servers", name))
+            places: dict[str, Any] = {
+                "base": join("", "servers", name),
+                "revision": join("", "servers", name) if other else "/servers",
+            }
+            before, after = _address(one), _address(other)
+            if before != after:
+                text = f"The server {name} is {after or 'gone'} instead of {before}."
+                self.report.say("event-server-changed", text, old=before, new=after or None, **places)
+            elif one is not None and other is not None:
+                if signature(one.raw.get("security")) != signature(other.raw.get("security")):
+                    self.report.say("event-security-changed", f"The security of server {name} changed.", **places)
+                where = Where("", "", *places.values())
+                self._bindings(one.raw, other.raw, where)
+
+
+def _shape(channel: Channel) -> str:
+    return shape_of(channel.address) if channel.address is not None else f"?{channel.id}"
+
+
+def _address(server: Place | None) -> str:
+    """Protocol and address of a server: `url` in version 2, `host` and `pathname` in version 3."""
+    if server is None:
+        return ""
+    raw = server.raw
+    place = str(raw.get("url") or f"{raw.get('host', '')}{raw.get('pathname', '')}")
+    place = place.split("://", 1)[-1].rstrip("/")
+    return f"{raw.get('protocol', '')}://{place}"
+
+
+def _parameter(place: Place) -> Parts:
+    """Values of a channel variable: a schema in version 2, `enum` and `default` themselves in version 3."""
+    if isinstance(place.raw.get("schema"), dict | bool):
+        return (Part(place.raw["schema"], join(place.pointer, "schema")),)
+    return (Part(place.raw, place.pointer),)

@@ -1,0 +1,228 @@
+"""Reading AsyncAPI 2 and 3 into one view, from the owner's side.
+
+Version 2 speaks from the consumer's side (`publish`: the consumer sends, the owner receives), version 3 from the owner's.
+Both end in the same view, so that a move from 2 to 3 compares as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tillgate_contracts.compare.openapi.view import Place
+from tillgate_contracts.compare.schema.source import Part, Parts, SchemaSource, join
+from tillgate_contracts.compare.schema.values import as_list, as_mapping
+
+SEND, RECEIVE = "send", "receive"
+OPPOSITE = {SEND: RECEIVE, RECEIVE: SEND}
+_FROM_CONSUMER = {"publish": RECEIVE, "subscribe": SEND}
+#: Payload languages that the schema core reads.
+_JSON_FORMATS = (
+    "application/vnd.aai.asyncapi",
+    "application/schema+json",
+    "application/schema+yaml",
+    "application/vnd.oai.openapi",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as sent or received: its own fields over those of its traits."""
+
+    name: str
+    raw: dict[str, Any]
+    pointer: str
+    content_type: str
+
+    @property
+    def format(self) -> str:
+        payload = self.raw.get("payload")
+        written = (
+            payload.get("schemaFormat") if self.wrapped and isinstance(payload, dict) else self.raw.get("schemaFormat")
+        )
+        return str(written or "application/vnd.aai.asyncapi").lower()
+
+    @property
+    def wrapped(self) -> bool:
+        """Version 3 may wrap the payload together with its format."""
+        payload = self.raw.get("payload")
+        return isinstance(payload, dict) and "schemaFormat" in payload and "schema" in payload
+
+    @property
+    def payload(self) -> Parts | None:
+        if "payload" not in self.raw:
+            return None
+        if self.wrapped:
+            return (Part(self.raw["payload"]["schema"], join(self.pointer, "payload", "schema")),)
+        return (Part(self.raw["payload"], join(self.pointer, "payload")),)
+
+    @property
+    def readable(self) -> bool:
+        return self.format.startswith(_JSON_FORMATS)
+
+
+@dataclass(slots=True)
+class Channel:
+    """One channel: id, address (None: unknown until runtime) and messages by name."""
+
+    id: str
+    address: str | None
+    raw: dict[str, Any]
+    pointer: str
+    messages: dict[str, Message] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return self.address or self.id
+
+
+@dataclass(slots=True)
+class Operation:
+    """All that goes one way over one channel."""
+
+    action: str
+    channel: str
+    raw: dict[str, Any]
+    pointer: str
+    messages: dict[str, Message] = field(default_factory=dict)
+    reply: dict[str, Message] = field(default_factory=dict)
+    reply_to: str = ""
+
+
+class EventView:
+    """One AsyncAPI tree, whichever version."""
+
+    def __init__(self, tree: dict[str, Any], source: SchemaSource) -> None:
+        self.tree = tree
+        self.source = source
+        self.content_type = str(tree.get("defaultContentType") or "application/json")
+        self.channels: dict[str, Channel] = {}
+        self.operations: dict[tuple[str, str], Operation] = {}
+        self.loose: dict[str, Message] = {}
+        if str(tree.get("asyncapi", "2")).startswith("3") or "operations" in tree:
+            self._read_owner_view()
+        else:
+            self._read_consumer_view()
+        self._read_loose()
+
+    def resolve(self, raw: Any, pointer: str) -> Place | None:
+        for _ in range(32):
+            if not isinstance(raw, dict):
+                return None
+            ref = raw.get("$ref")
+            if not isinstance(ref, str):
+                return Place(raw, pointer)
+            target = self.source.resolve(ref)
+            if target is None:
+                return None
+            raw, pointer = target.raw, target.pointer
+        return None
+
+    def _section(self, name: str) -> Iterator[tuple[str, Place]]:
+        section = self.tree.get(name)
+        for key, raw in section.items() if isinstance(section, dict) else ():
+            place = self.resolve(raw, join("", name, key))
+            if place is not None:
+                yield str(key), place
+
+    def _message(self, raw: Any, pointer: str, name: str) -> Message | None:
+        ref = raw.get("$ref") if isinstance(raw, dict) else None
+        place = self.resolve(raw, pointer)
+        if place is None:
+            return None
+        merged = dict(place.raw)
+        for index, trait in enumerate(as_list(merged.get("traits"))):
+            found = self.resolve(trait, join(place.pointer, "traits", index))
+            for key, value in found.raw.items() if found is not None else ():
+                merged.setdefault(key, value)
+        own = (
+            merged.get("messageId")
+            or merged.get("name")
+            or (ref.rsplit("/", 1)[-1] if isinstance(ref, str) else "")
+            or name
+        )
+        content = str(merged.get("contentType") or self.content_type)
+        return Message(str(own), merged, place.pointer, content)
+
+    def _read_consumer_view(self) -> None:
+        for address, place in self._section("channels"):
+            channel = Channel(address, address, place.raw, place.pointer)
+            self.channels[address] = channel
+            for word, action in _FROM_CONSUMER.items():
+                found = self.resolve(place.raw.get(word), join(place.pointer, word))
+                if found is None:
+                    continue
+                operation = Operation(action, address, found.raw, found.pointer)
+                raw, pointer = found.raw.get("message"), join(found.pointer, "message")
+                listed = raw.get("oneOf") if isinstance(raw, dict) else None
+                entries = (
+                    [(item, join(pointer, "oneOf", index)) for index, item in enumerate(listed)]
+                    if isinstance(listed, list)
+                    else [(raw, pointer)]
+                )
+                for index, (item, at) in enumerate(entries):
+                    message = self._message(item, at, f"message {index + 1}" if len(entries) > 1 else "message")
+                    if message is not None:
+                        operation.messages[message.name] = message
+                        channel.messages[message.name] = message
+                self.operations[action, address] = operation
+
+    def _read_owner_view(self) -> None:
+        by_pointer: dict[str, str] = {}
+        for key, place in self._section("channels"):
+            address = place.raw.get("address", key)
+            channel = Channel(key, None if address is None else str(address), place.raw, place.pointer)
+            for name, raw in as_mapping(place.raw.get("messages")).items():
+                found = self._message(raw, join(place.pointer, "messages", name), str(name))
+                if found is not None:
+                    channel.messages[str(name)] = found
+            self.channels[key] = channel
+            by_pointer[place.pointer] = key
+        for _, place in self._section("operations"):
+            action = str(place.raw.get("action", ""))
+            home = self.resolve(place.raw.get("channel"), join(place.pointer, "channel"))
+            key = by_pointer.get(home.pointer, "") if home is not None else ""
+            if action not in OPPOSITE or not key:
+                continue
+            operation = self.operations.setdefault((action, key), Operation(action, key, place.raw, place.pointer))
+            operation.messages.update(self._chosen(place.raw.get("messages"), self.channels[key]))
+            self._reply(operation, place, by_pointer)
+
+    def _chosen(self, listed: Any, channel: Channel) -> dict[str, Message]:
+        """The messages that an operation names, or all of its channel."""
+        if not isinstance(listed, list):
+            return dict(channel.messages)
+        names = [str(item["$ref"]).rsplit("/", 1)[-1] for item in listed if isinstance(item, dict) and "$ref" in item]
+        return {name: channel.messages[name] for name in names if name in channel.messages}
+
+    def _reply(self, operation: Operation, place: Place, by_pointer: dict[str, str]) -> None:
+        reply = self.resolve(place.raw.get("reply"), join(place.pointer, "reply"))
+        if reply is None:
+            return
+        home = self.resolve(reply.raw.get("channel"), join(reply.pointer, "channel"))
+        address = self.resolve(reply.raw.get("address"), join(reply.pointer, "address"))
+        key = by_pointer.get(home.pointer, "") if home is not None else ""
+        location = str(address.raw.get("location", "")) if address is not None else ""
+        channel = self.channels.get(key)
+        operation.reply_to = f"{channel.label if channel else ''} {location}".strip()
+        if channel is not None:
+            operation.reply.update(self._chosen(reply.raw.get("messages"), channel))
+
+    def _read_loose(self) -> None:
+        """Messages of the components (and channels) that no operation carries."""
+        used = {message.pointer for operation in self.operations.values() for message in operation.messages.values()}
+        used |= {message.pointer for operation in self.operations.values() for message in operation.reply.values()}
+        carried = {key for _, key in self.operations}
+        for channel in self.channels.values():
+            if channel.id not in carried:
+                for name, message in channel.messages.items():
+                    if message.pointer not in used:
+                        self.loose.setdefault(f"{channel.id} {name}", message)
+                        used.add(message.pointer)
+        components = self.tree.get("components")
+        listed = components.get("messages") if isinstance(components, dict) else None
+        for name, raw in listed.items() if isinstance(listed, dict) else ():
+            own = self._message(raw, join("", "components", "messages", name), str(name))
+            if own is not None and own.pointer not in used:
+                self.loose.setdefault(str(name), own)

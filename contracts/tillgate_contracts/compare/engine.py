@@ -1,0 +1,139 @@
+"""The entry: two documents and a policy in, a verdict with findings out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any, Protocol
+
+from kernel.errors import Invalid
+from tillgate_contracts.compare.asyncapi.document import EventComparison
+from tillgate_contracts.compare.asyncapi.view import EventView
+from tillgate_contracts.compare.findings import Comparison, Finding, verdict_of
+from tillgate_contracts.compare.openapi.document import DocumentComparison
+from tillgate_contracts.compare.openapi.view import View
+from tillgate_contracts.compare.policy import DEFAULT, Policy
+from tillgate_contracts.compare.report import Report, Where
+from tillgate_contracts.compare.schema.change import Flow
+from tillgate_contracts.compare.schema.diff import SchemaDiff, Settings
+from tillgate_contracts.compare.schema.source import Dialect, Part, SchemaSource
+
+_MAJOR = re.compile(r"^[vV]?(\d+)(?:\.(\d+))?(?:\.(\d+))?")
+
+
+class DocumentLike(Protocol):
+    """What the comparison needs of a document that was read (`tillgate_contracts.reading.document.Document`)."""
+
+    @property
+    def format(self) -> str: ...
+    @property
+    def tree(self) -> dict[str, Any]: ...
+    @property
+    def digest(self) -> str: ...
+    def origin(self, pointer: str) -> str: ...
+    def pointer_line(self, pointer: str) -> int | None: ...
+
+
+def family(format_name: str) -> str:
+    """openapi, asyncapi or jsonschema: what can be compared with what (EDMX is lifted into the shape of OpenAPI)."""
+    head = format_name.split("-", 1)[0]
+    return "openapi" if head == "edmx" else head
+
+
+def compare(
+    base: DocumentLike, revision: DocumentLike, *, policy: Policy = DEFAULT, as_of: dt.date | None = None
+) -> Comparison:
+    """Compares two documents.
+
+    `as_of` is the day against which sunsets are judged (today in UTC when left out; pass it wherever the result is kept, so
+    that it can be computed again). Raises Invalid `contract.family` when the documents are of kinds that have nothing in
+    common, `contract.comparison_too_large` or `contract.comparison_too_deep` when the work would not end in bounds.
+    """
+    today = as_of or dt.datetime.now(tz=dt.UTC).date()
+    kind = family(base.format)
+    if kind != family(revision.format):
+        raise Invalid(
+            "contract.family",
+            f"A document of kind {base.format} cannot be compared with one of kind {revision.format}.",
+            {"base": base.format, "revision": revision.format},
+        )
+    findings: list[Finding] = []
+    # A reference that could not be followed may hide a change, even between two files of the same bytes.
+    doubtful = bool(getattr(base, "problems", ()) or getattr(revision, "problems", ()))
+    if base.digest != revision.digest or base.format != revision.format or doubtful:
+        try:
+            findings = _findings(base, revision, kind, policy, today)
+        except RecursionError:
+            raise Invalid(
+                "contract.comparison_too_deep",
+                "The schemas are nested in unions too deeply to be compared. Name the inner alternatives once.",
+                {},
+            ) from None
+    counts = {level: sum(1 for item in findings if item.level == level) for level in ("breaking", "warning", "info")}
+    return Comparison(
+        verdict=verdict_of(findings),
+        findings=findings,
+        breaking=counts["breaking"],
+        warnings=counts["warning"],
+        compatible=counts["info"],
+        base_digest=base.digest,
+        revision_digest=revision.digest,
+        as_of=today.isoformat(),
+    )
+
+
+def _findings(base: DocumentLike, revision: DocumentLike, kind: str, policy: Policy, today: dt.date) -> list[Finding]:
+    old = SchemaSource(base.tree, Dialect.of(base.format))
+    new = SchemaSource(revision.tree, Dialect.of(revision.format))
+    settings = Settings(
+        strict=policy.content_model == "strict",
+        as_of=today,
+        sunset_min_days_beta=policy.sunset_min_days_beta,
+        sunset_min_days_stable=policy.sunset_min_days_stable,
+        stability_threshold=policy.stability_threshold,
+    )
+    diff = SchemaDiff(old, new, settings)
+    report = Report(base, revision, diff, policy)
+    if kind == "openapi":
+        DocumentComparison(View(base.tree, old), View(revision.tree, new), diff, report).run()
+    elif kind == "asyncapi":
+        EventComparison(EventView(base.tree, old), EventView(revision.tree, new), diff, report).run()
+    else:
+        _schemas(diff, report)
+    report.collect()
+    _version(base, revision, report)
+    return report.finish()
+
+
+def _schemas(diff: SchemaDiff, report: Report) -> None:
+    """A bare JSON Schema says nothing about who sends: it must hold both ways."""
+    where = Where("schema", "", "", "")
+    for direction in ("event-receive", "event-send"):
+        key = diff.link((Part(diff.old.source.tree, ""),), (Part(diff.new.source.tree, ""),), Flow(direction))
+        report.use(key, "payload", where)
+
+
+def _version(base: DocumentLike, revision: DocumentLike, report: Report) -> None:
+    """`info.version` against what happened (`contracts.md` fact 26); versions that are no numbers are left alone."""
+    before, after = (_number(document.tree.get("info")) for document in (base, revision))
+    if before is None or after is None:
+        return
+    place: dict[str, Any] = {"base": "/info/version", "revision": "/info/version"}
+    shown = [".".join(map(str, side)) for side in (before, after)]
+    if after < before:
+        text = f"The version went down from {shown[0]} to {shown[1]}."
+        report.say("api-version-decreased", text, old=shown[0], new=shown[1], **place)
+    elif report.is_breaking() and after == before:
+        text = f"The contract breaks, and its version is still {shown[0]}."
+        report.say("api-version-not-bumped", text, old=shown[0], new=shown[1], **place)
+    elif report.is_breaking() and after[0] == before[0] and (after[0] or after[1] == before[1]):
+        text = f"The contract breaks, and its version only went from {shown[0]} to {shown[1]}."
+        report.say("api-major-version-not-bumped", text, old=shown[0], new=shown[1], **place)
+
+
+def _number(info: Any) -> tuple[int, int, int] | None:
+    version = info.get("version") if isinstance(info, dict) else None
+    found = _MAJOR.match(str(version)) if version is not None else None
+    if found is None:
+        return None
+    return int(found[1]), int(found[2] or 0), int(found[3] or 0)

@@ -1,0 +1,268 @@
+"""Comparison of security and servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tillgate_contracts.compare.openapi.view import Operation, Place
+from tillgate_contracts.compare.report import Where
+from tillgate_contracts.compare.schema.source import join
+from tillgate_contracts.compare.schema.values import as_list, as_mapping
+
+if TYPE_CHECKING:
+    from tillgate_contracts.compare.openapi.document import DocumentComparison
+
+Alternative = dict[str, frozenset[str]]
+
+
+def compare_security(comparison: DocumentComparison, old: Operation, new: Operation, where: Where) -> None:
+    """Effective requirements: every old alternative must still satisfy some new one."""
+    before, after = comparison.old.security(old), comparison.new.security(new)
+    comparison.used_schemes |= {name for entry in before for name in entry} & {
+        name for entry in after for name in entry
+    }
+    if before == after:
+        return
+    report = comparison.report
+    places = {
+        word: join(side.pointer, "security") if "security" in side.raw else "/security"
+        for word, side in (("base", old), ("revision", new))
+    }
+    for entry in before:
+        if any(_satisfies(entry, need) for need in after):
+            continue
+        nearest = next((need for need in after if need.keys() == entry.keys()), None)
+        if nearest is not None:
+            scopes = sorted(scope for name in nearest for scope in nearest[name] - entry[name])
+            report.say(
+                "api-security-scope-added",
+                f"The operation demands the further scope {', '.join(scopes)}.",
+                where=where,
+                old=_text(entry),
+                new=_text(nearest),
+                **places,
+            )
+        elif any(need.keys() > entry.keys() for need in after) or not entry:
+            report.say(
+                "api-security-requirement-added",
+                f"The operation now demands {' or '.join(_text(need) for need in after)} instead of {_text(entry)}.",
+                where=where,
+                old=_text(entry),
+                new=[_text(need) for need in after],
+                **places,
+            )
+        else:
+            report.say(
+                "api-security-alternative-removed",
+                f"The operation no longer accepts {_text(entry)}.",
+                where=where,
+                old=_text(entry),
+                new=[_text(need) for need in after],
+                **places,
+            )
+    for need in after:
+        if any(_satisfies(entry, need) for entry in before):
+            nearest = next((entry for entry in before if entry.keys() == need.keys()), None)
+            if nearest is not None and nearest != need:
+                scopes = sorted(scope for name in need for scope in nearest[name] - need[name])
+                report.say(
+                    "api-security-scope-removed",
+                    f"The operation no longer demands the scope {', '.join(scopes)}.",
+                    where=where,
+                    old=_text(nearest),
+                    new=_text(need),
+                    **places,
+                )
+            elif nearest is None:
+                report.say(
+                    "api-security-removed",
+                    f"The operation is satisfied with {_text(need)}.",
+                    where=where,
+                    new=_text(need),
+                    **places,
+                )
+        elif any(_satisfies(entry, other) for other in after for entry in before):
+            report.say(
+                "api-security-added",
+                f"The operation also accepts {_text(need)}.",
+                where=where,
+                new=_text(need),
+                **places,
+            )
+
+
+def _satisfies(have: Alternative, need: Alternative) -> bool:
+    """True when a caller prepared for one alternative has all that another one demands."""
+    return all(name in have and scopes <= have[name] for name, scopes in need.items())
+
+
+def _text(entry: Alternative) -> str:
+    if not entry:
+        return "anonymous access"
+    return " and ".join(
+        f"{name} [{', '.join(sorted(scopes))}]" if scopes else name for name, scopes in sorted(entry.items())
+    )
+
+
+def compare_schemes(comparison: DocumentComparison) -> None:
+    """Security schemes by name; a change counts where some operation demands the scheme on both sides."""
+    old, new = comparison.old.security_schemes(), comparison.new.security_schemes()
+    for name, before in old.items():
+        after = new.get(name)
+        if after is not None and before.raw != after.raw:
+            _Scheme(comparison, name, before, after).compare()
+
+
+class _Scheme:
+    def __init__(self, comparison: DocumentComparison, name: str, old: Place, new: Place) -> None:
+        self.comparison = comparison
+        self.name = name
+        self.old, self.new = old, new
+        self.used = name in comparison.used_schemes
+
+    def say(self, rule: str, message: str, old: Any, new: Any) -> None:
+        level = None if self.used else "info"
+        if not self.used and rule not in {
+            "api-security-component-oauth-scope-removed",
+            "api-security-component-oauth-scope-added",
+            "api-security-component-oauth-scope-changed",
+            "api-security-component-oauth-flow-added",
+        }:
+            rule = "api-security-component-changed-unused"
+        self.comparison.report.say(
+            rule,
+            f"Security scheme `{self.name}`: {message}.",
+            old=old,
+            new=new,
+            base=self.old.pointer,
+            revision=self.new.pointer,
+            level=level,
+        )
+
+    def compare(self) -> None:
+        old, new = self.old.raw, self.new.raw
+        if old.get("type") != new.get("type"):
+            self.say(
+                "api-security-component-type-changed",
+                f"its type changed from {old.get('type')} to {new.get('type')}",
+                old.get("type"),
+                new.get("type"),
+            )
+            return
+        for word, shown, rule in (
+            ("in", "its place", "api-security-component-place-changed"),
+            ("name", "its name on the wire", "api-security-component-place-changed"),
+            ("scheme", "its HTTP scheme", "api-security-component-scheme-changed"),
+            ("openIdConnectUrl", "its OpenID URL", "api-security-component-oauth-url-changed"),
+        ):
+            before, after = old.get(word), new.get(word)
+            if (before != after and str(before).lower() != str(after).lower()) or (
+                word == "openIdConnectUrl" and before != after
+            ):
+                self.say(rule, f"{shown} changed from {before} to {after}", before, after)
+        self._flows(as_mapping(old.get("flows")), as_mapping(new.get("flows")))
+
+    def _flows(self, old: Any, new: Any) -> None:
+        if not isinstance(old, dict) or not isinstance(new, dict):
+            return
+        for flow, before in old.items():
+            after = new.get(flow)
+            if not isinstance(before, dict):
+                continue
+            if not isinstance(after, dict):
+                self.say("api-security-component-oauth-flow-removed", f"the flow {flow} was removed", flow, None)
+                continue
+            for word, rule in (
+                ("authorizationUrl", "api-security-component-oauth-url-changed"),
+                ("tokenUrl", "api-security-component-oauth-token-url-changed"),
+            ):
+                if before.get(word) != after.get(word):
+                    self.say(
+                        rule,
+                        f"{word} changed from {before.get(word)} to {after.get(word)}",
+                        before.get(word),
+                        after.get(word),
+                    )
+            self._scopes(as_mapping(before.get("scopes")), as_mapping(after.get("scopes")))
+        for flow in new:
+            if flow not in old:
+                self.say("api-security-component-oauth-flow-added", f"the flow {flow} was added", None, flow)
+
+    def _scopes(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        for scope in old:
+            if scope not in new:
+                self.say(
+                    "api-security-component-oauth-scope-removed", f"the scope {scope} is no longer offered", scope, None
+                )
+            elif old[scope] != new[scope]:
+                self.say(
+                    "api-security-component-oauth-scope-changed",
+                    f"the scope {scope} is described differently",
+                    old[scope],
+                    new[scope],
+                )
+        for scope in new:
+            if scope not in old:
+                self.say("api-security-component-oauth-scope-added", f"the scope {scope} is offered", None, scope)
+
+
+def compare_servers(
+    comparison: DocumentComparison, old: Any, new: Any, base: str, revision: str, where: Where | None
+) -> None:
+    """Base URLs. Without a list the document means `/`."""
+    before, after = _servers(old), _servers(new)
+    report = comparison.report
+    lost = [url for url in before if url not in after]
+    gained = [url for url in after if url not in before]
+    for url in lost:
+        text = f"The base URL {url} was {'replaced by ' + ', '.join(gained) if gained else 'removed'}."
+        report.say("server-url-changed", text, where=where, old=url, new=gained or None, base=base, revision=revision)
+    if not lost:
+        for url in gained:
+            report.say(
+                "server-added", f"The base URL {url} was added.", where=where, new=url, base=base, revision=revision
+            )
+    for url, raw in before.items():
+        if url in after:
+            _variables(comparison, raw, after[url], base, revision, where)
+
+
+def _servers(raw: Any) -> dict[str, dict[str, Any]]:
+    entries = [entry for entry in raw if isinstance(entry, dict)] if isinstance(raw, list) else []
+    return {str(entry.get("url", "")).rstrip("/"): entry for entry in entries} or {"": {}}
+
+
+def _variables(
+    comparison: DocumentComparison,
+    old: dict[str, Any],
+    new: dict[str, Any],
+    base: str,
+    revision: str,
+    where: Where | None,
+) -> None:
+    left, right = as_mapping(old.get("variables")), as_mapping(new.get("variables"))
+    for name, before in left.items():
+        after = right.get(name)
+        if not isinstance(before, dict) or not isinstance(after, dict):
+            continue
+        allowed = after.get("enum")
+        for value in as_list(before.get("enum")):
+            if isinstance(allowed, list) and value not in allowed:
+                comparison.report.say(
+                    "server-variable-value-removed",
+                    f"The server variable `{name}` lost the value {value}.",
+                    where=where,
+                    old=value,
+                    base=base,
+                    revision=revision,
+                )
+        if before.get("default") != after.get("default"):
+            comparison.report.say(
+                "server-variable-default-changed",
+                f"The server variable `{name}` changed its default.",
+                where=where,
+                old=before.get("default"),
+                new=after.get("default"),
+                base=base,
+                revision=revision,
+            )

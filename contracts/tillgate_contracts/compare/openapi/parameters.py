@@ -1,0 +1,283 @@
+"""Comparison of parameters: key is (location, name); how a value is written on the wire counts as much as its schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tillgate_contracts.compare.openapi.view import Parameter
+from tillgate_contracts.compare.report import Where
+from tillgate_contracts.compare.schema import lifecycle
+from tillgate_contracts.compare.schema.change import Flow
+from tillgate_contracts.compare.schema.values import has_type
+
+if TYPE_CHECKING:
+    from tillgate_contracts.compare.openapi.document import DocumentComparison
+
+Parameters = dict[tuple[str, str], Parameter]
+_LIFECYCLE = {
+    "deprecated": "request-parameter-deprecated",
+    "deprecated-with-sunset": "request-parameter-deprecated",
+    "deprecated-sunset-missing": "request-parameter-deprecated-sunset-missing",
+    "deprecated-sunset-unreadable": "request-parameter-sunset-parse",
+    "sunset-unreadable": "request-parameter-sunset-parse",
+    "sunset-date-too-small": "request-parameter-sunset-date-too-small",
+    "sunset-date-changed-too-small": "request-parameter-sunset-date-changed-too-small",
+    "sunset-changed": "request-parameter-sunset-changed",
+    "sunset-deleted": "request-parameter-sunset-deleted",
+    "reactivated": "request-parameter-reactivated",
+    "stability-decreased": "request-parameter-stability-decreased",
+    "stability-increased": "request-parameter-stability-increased",
+    "invalid-stability-level": "api-invalid-stability-level",
+}
+_REMOVALS = {
+    "removed-without-deprecation": "request-parameter-removed",
+    "removed-with-deprecation": "request-parameter-removed-with-deprecation",
+    "removed-before-sunset": "request-parameter-removed-before-sunset",
+    "sunset-unreadable": "request-parameter-sunset-parse",
+}
+
+
+def compare(comparison: DocumentComparison, old: Parameters, new: Parameters, where: Where, *, reverse: bool) -> None:
+    """Parameters of one operation. `reverse`: a callback, where the owner of the contract is the caller."""
+    left = {key: item for key, item in old.items() if key not in new}
+    right = {key: item for key, item in new.items() if key not in old}
+    for key, before in list(left.items()):
+        # A parameter that moved keeps its name: say so, instead of one removal and one addition.
+        moved = next((other for other, after in right.items() if after.name.lower() == before.name.lower()), None)
+        if moved is not None and not reverse:
+            after = right.pop(moved)
+            del left[key]
+            comparison.report.say(
+                "request-parameter-location-changed",
+                f"Parameter `{before.name}` moved from {before.location} to {after.location}.",
+                where=where,
+                old=before.location,
+                new=after.location,
+                base=before.pointer,
+                revision=after.pointer,
+            )
+    for before in left.values():
+        _removed(comparison, before, where, reverse=reverse)
+    for after in right.values():
+        _added(comparison, after, where, reverse=reverse)
+    for key, before in old.items():
+        if key in new:
+            _Both(comparison, before, new[key], where, reverse=reverse).compare()
+
+
+def _removed(comparison: DocumentComparison, before: Parameter, where: Where, *, reverse: bool) -> None:
+    text = f"The {before.location} parameter `{before.name}`"
+    if reverse:
+        rule = "callback-required-parameter-removed" if before.required else "callback-parameter-removed"
+        comparison.report.say(rule, f"{text} is no longer sent.", where=where, base=before.pointer)
+        return
+    settings = comparison.diff.settings
+    if not lifecycle.is_judged(before.raw.get("x-stability-level"), settings):
+        return
+    mark = lifecycle.Mark.of(before.raw)
+    event = lifecycle.removal(mark, settings)
+    schema = before.schema
+    if event.kind == "removed-without-deprecation" and schema is not None:
+        node = comparison.diff.old.node(schema)
+        if not lifecycle.is_judged(node.stability, settings):
+            return
+    detail = f" (sunset {mark.sunset})" if mark.sunset is not None else ""
+    comparison.report.say(
+        _REMOVALS[event.kind],
+        f"{text} was removed{detail}.",
+        where=where,
+        old=before.name,
+        base=before.pointer,
+        hint="Deprecate it with a sunset first, and remove it after that date.",
+    )
+
+
+def _added(comparison: DocumentComparison, after: Parameter, where: Where, *, reverse: bool) -> None:
+    text = f"The {after.location} parameter `{after.name}` was added"
+    report = comparison.report
+    if reverse:
+        report.say("callback-parameter-added", f"{text}.", where=where, revision=after.pointer)
+        return
+    if not lifecycle.is_judged(after.raw.get("x-stability-level"), comparison.diff.settings):
+        return
+    if after.location == "path":
+        report.say("new-request-path-parameter", f"{text}.", where=where, new=after.name, revision=after.pointer)
+        return
+    strength = "required" if after.required else "optional"
+    rule = f"new-{strength}-request-parameter"
+    if after.shared:
+        rule = f"new-{strength}-request-default-parameter-to-existing-path"
+    report.say(rule, f"{text} and is {strength}.", where=where, new=after.name, revision=after.pointer)
+
+
+class _Both:
+    """One parameter on both sides."""
+
+    def __init__(
+        self, comparison: DocumentComparison, old: Parameter, new: Parameter, where: Where, *, reverse: bool
+    ) -> None:
+        self.comparison = comparison
+        self.old, self.new = old, new
+        self.where = where
+        self.reverse = reverse
+
+    def say(self, rule: str, message: str, old: object = None, new: object = None) -> None:
+        self.comparison.report.say(
+            rule, message, where=self.where, old=old, new=new, base=self.old.pointer, revision=self.new.pointer
+        )
+
+    def compare(self) -> None:
+        old, new = self.old, self.new
+        if old.raw is new.raw or (
+            old.required == new.required and self.comparison.diff.sameness.same(old.raw, new.raw)
+        ):
+            return
+        settings = self.comparison.diff.settings
+        marks = lifecycle.Mark.of(old.raw), lifecycle.Mark.of(new.raw)
+        if not self.reverse:
+            if marks[0] != marks[1]:
+                for event in lifecycle.transitions(*marks, settings):
+                    text = f"Parameter `{new.name}`: {event.kind.replace('-', ' ')}"
+                    self.say(
+                        _LIFECYCLE[event.kind],
+                        f"{text} ({event.old} became {event.new})." if event.new or event.old else f"{text}.",
+                        event.old,
+                        event.new,
+                    )
+            if (
+                not lifecycle.is_judged(marks[0].stability, settings)
+                and lifecycle.level_of(marks[0].stability) is not None
+            ):
+                return
+        self._required()
+        self._wire()
+        self._schema()
+
+    def _required(self) -> None:
+        if self.old.required == self.new.required:
+            return
+        now = self.new.required
+        if self.reverse:
+            rule = "callback-parameter-became-required" if now else "callback-parameter-became-optional"
+        else:
+            rule = "request-parameter-became-required" if now else "request-parameter-became-optional"
+        self.say(
+            rule,
+            f"The {self.new.location} parameter `{self.new.name}` is {'now' if now else 'no longer'} required.",
+            self.old.required,
+            now,
+        )
+
+    def _wire(self) -> None:
+        old, new = self.old, self.new
+        name = f"Parameter `{new.name}`"
+        if old.style != new.style:
+            self.say(
+                "request-parameter-style-changed",
+                f"{name} is written in style {new.style} instead of {old.style}.",
+                old.style,
+                new.style,
+            )
+        if old.explode != new.explode and self._is_compound():
+            self.say(
+                "request-parameter-explode-changed",
+                f"{name} changed explode from {old.explode} to {new.explode}.",
+                old.explode,
+                new.explode,
+            )
+        if bool(old.raw.get("allowReserved")) != bool(new.raw.get("allowReserved")):
+            self.say(
+                "request-parameter-allow-reserved-changed",
+                f"{name} changed allowReserved.",
+                old.raw.get("allowReserved"),
+                new.raw.get("allowReserved"),
+            )
+        before, after = bool(old.raw.get("allowEmptyValue")), bool(new.raw.get("allowEmptyValue"))
+        if before != after:
+            verb = "removed" if before else "added"
+            self.say(
+                f"request-parameter-allow-empty-{verb}",
+                f"{name} {'no longer' if before else 'now'} allows an empty value.",
+                before,
+                after,
+            )
+
+    def _is_compound(self) -> bool:
+        """explode only matters for arrays and objects."""
+        for parameter, builder in ((self.old, self.comparison.diff.old), (self.new, self.comparison.diff.new)):
+            if parameter.schema is None:
+                continue
+            types = builder.node(parameter.schema).types
+            if has_type(types, "array") or has_type(types, "object"):
+                return True
+        return False
+
+    def _schema(self) -> None:
+        old, new = self.old, self.new
+        contents = [item.raw.get("content") for item in (old, new)]
+        if isinstance(contents[0], dict) or isinstance(contents[1], dict):
+            self._content(contents[0], contents[1])
+            return
+        if old.schema is None and new.schema is None:
+            return
+        direction = "response" if self.reverse else "request"
+        flow = Flow(direction, text=True)
+        key = self.comparison.diff.link(old.schema or (), new.schema or (), flow)
+        if key is None:
+            return
+        if new.style in {"form", "simple"} and self._became_list(flow):
+            return
+        place = "header" if self.reverse else "parameter"
+        self.comparison.report.use(
+            key,
+            place,
+            self.where,
+            header=new.location == "header",
+            skip_defaults=old.raw.get("required") is True and new.raw.get("required") is True,
+        )
+
+    def _became_list(self, flow: Flow) -> bool:
+        """A single value and a list of one are written alike: `?id=7`."""
+        diff = self.comparison.diff
+        before, after = diff.old.node(self.old.schema or ()), diff.new.node(self.new.schema or ())
+        if before.types is None or before.types & {"array", "object"} or after.types != frozenset({"array"}):
+            return False
+        if after.min_items > 1 or after.max_items == 0 or after.prefix or after.contains or after.groups:
+            return False
+        if after.items is not None and diff.relation(diff.link(before.flat, after.items, flow)) & 1:
+            return False
+        text = (
+            "array<" + (", ".join(sorted(diff.new.node(after.items).types or {"any"})) if after.items else "any") + ">"
+        )
+        self.comparison.report.say(
+            "request-parameter-type-generalized",
+            f"Parameter `{self.new.name}` widened its type from {', '.join(sorted(before.types))} to {text}.",
+            where=self.where,
+            old=", ".join(sorted(before.types)),
+            new=text,
+            base=self.old.pointer,
+            revision=self.new.pointer,
+        )
+        return True
+
+    def _content(self, old: object, new: object) -> None:
+        name = f"Parameter `{self.new.name}`"
+        if not isinstance(old, dict) or not isinstance(new, dict):
+            self.say("request-parameter-serialization-changed", f"{name} changed between schema and content.")
+            return
+        if sorted(old) != sorted(new):
+            self.say(
+                "request-parameter-serialization-changed", f"{name} changed its media type.", sorted(old), sorted(new)
+            )
+            return
+        direction = "response" if self.reverse else "request"
+        for media in old:
+            self.comparison.content_schema(
+                media,
+                old[media],
+                new[media],
+                (f"{self.old.pointer}/content", f"{self.new.pointer}/content"),
+                direction,
+                "parameter",
+                self.where,
+            )

@@ -1,0 +1,162 @@
+"""Reading an OpenAPI tree for comparison: resolved references, merged parameters, effective servers and security."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tillgate_contracts.compare.schema.source import Part, Parts, SchemaSource, join
+from tillgate_contracts.compare.schema.values import as_list, as_mapping
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+#: Header parameters that OpenAPI says to ignore: content negotiation and security describe them.
+IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
+_VARIABLE = re.compile(r"\{([^{}]*)\}")
+
+
+class Place(NamedTuple):
+    """A resolved object and where it stands (after its `$ref`)."""
+
+    raw: dict[str, Any]
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One effective parameter. `location` is its `in`; `shared`: it is declared for the whole path."""
+
+    raw: dict[str, Any]
+    pointer: str
+    name: str
+    location: str
+    shared: bool
+
+    @property
+    def required(self) -> bool:
+        return self.location == "path" or self.raw.get("required") is True
+
+    @property
+    def style(self) -> str:
+        written = self.raw.get("style")
+        return str(written) if written else ("form" if self.location in {"query", "cookie"} else "simple")
+
+    @property
+    def explode(self) -> bool:
+        written = self.raw.get("explode")
+        return bool(written) if isinstance(written, bool) else self.style in {"form", "cookie"}
+
+    @property
+    def schema(self) -> Parts | None:
+        return (Part(self.raw["schema"], join(self.pointer, "schema")),) if "schema" in self.raw else None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation with what its path gives it. `shape` is the template with nameless variables."""
+
+    method: str
+    template: str
+    raw: dict[str, Any]
+    pointer: str
+    path_item: dict[str, Any]
+    path_pointer: str
+    variables: tuple[str, ...] = field(default=())
+
+    @property
+    def label(self) -> str:
+        return f"{self.method.upper()} {self.template}"
+
+
+class View:
+    """One OpenAPI tree."""
+
+    def __init__(self, tree: dict[str, Any], source: SchemaSource) -> None:
+        self.tree = tree
+        self.source = source
+
+    def resolve(self, raw: Any, pointer: str) -> Place | None:
+        """Follows `$ref` (chains too); None for what is no object or leads nowhere."""
+        for _ in range(32):
+            if not isinstance(raw, dict):
+                return None
+            ref = raw.get("$ref")
+            if not isinstance(ref, str):
+                return Place(raw, pointer)
+            target = self.source.resolve(ref)
+            if target is None:
+                return None
+            raw, pointer = target.raw, target.pointer
+        return None
+
+    def path_items(self, where: str) -> dict[str, Place]:
+        """Path items (or webhooks) by key."""
+        found: dict[str, Place] = {}
+        items = self.tree.get(where)
+        if isinstance(items, dict):
+            for key, raw in items.items():
+                if isinstance(raw, dict) and not str(key).startswith("x-"):
+                    place = self.resolve(raw, join("", where, key))
+                    if place is not None:
+                        found[str(key)] = place
+        return found
+
+    def operations(self, template: str, item: Place) -> Iterator[Operation]:
+        variables = tuple(_VARIABLE.findall(template))
+        for method in METHODS:
+            raw = item.raw.get(method)
+            if isinstance(raw, dict):
+                yield Operation(method, template, raw, join(item.pointer, method), item.raw, item.pointer, variables)
+        extra = item.raw.get("additionalOperations")
+        if isinstance(extra, dict):
+            for method, raw in extra.items():
+                if isinstance(raw, dict):
+                    pointer = join(item.pointer, "additionalOperations", method)
+                    yield Operation(str(method), template, raw, pointer, item.raw, item.pointer, variables)
+
+    def parameters(self, operation: Operation) -> dict[tuple[str, str], Parameter]:
+        """Effective parameters by (location, name): the operation's own win over the path's."""
+        found: dict[tuple[str, str], Parameter] = {}
+        for raw, pointer, shared in (
+            (operation.path_item.get("parameters"), join(operation.path_pointer, "parameters"), True),
+            (operation.raw.get("parameters"), join(operation.pointer, "parameters"), False),
+        ):
+            for index, item in enumerate(raw if isinstance(raw, list) else ()):
+                place = self.resolve(item, join(pointer, index))
+                if place is None:
+                    continue
+                name, location = str(place.raw.get("name", "")), str(place.raw.get("in", ""))
+                if location == "header" and name.lower() in IGNORED_HEADERS:
+                    continue
+                key = (location, name.lower() if location == "header" else name)
+                if location == "path" and name in operation.variables:
+                    key = (location, f"{{{operation.variables.index(name)}}}")
+                found[key] = Parameter(place.raw, place.pointer, name, location, shared)
+        return found
+
+    def security(self, operation: Operation) -> list[dict[str, frozenset[str]]]:
+        """Effective alternatives (OR of ANDs); an empty dictionary is anonymous access."""
+        raw = operation.raw.get("security", self.tree.get("security"))
+        if not isinstance(raw, list) or not raw:
+            return [{}]
+        return [
+            {str(name): frozenset(str(scope) for scope in as_list(scopes)) for name, scopes in entry.items()}
+            for entry in raw
+            if isinstance(entry, dict)
+        ] or [{}]
+
+    def security_schemes(self) -> dict[str, Place]:
+        components = self.tree.get("components")
+        schemes = components.get("securitySchemes") if isinstance(components, dict) else None
+        found: dict[str, Place] = {}
+        for name, raw in as_mapping(schemes).items():
+            place = self.resolve(raw, join("", "components", "securitySchemes", name))
+            if place is not None:
+                found[str(name)] = place
+        return found
+
+
+def shape_of(template: str) -> str:
+    """Template with nameless variables: `/a/{id}` and `/a/{key}` have one shape, `/a/` and `/a` do not."""
+    return _VARIABLE.sub("{}", template)

@@ -1,0 +1,175 @@
+"""The policy of a comparison: what is debatable is a key here, with the product's default."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kernel.errors import Invalid
+from tillgate_contracts.compare.rules import LEVELS, iter_rules
+from tillgate_contracts.compare.schema.lifecycle import LEVELS as STABILITY
+
+#: Words that a policy file may use for a level.
+_LEVEL_WORDS = {
+    "breaking": "breaking",
+    "warning": "warning",
+    "info": "info",
+    "compatible": "info",
+    "error": "breaking",
+    "warn": "warning",
+}
+#: Debatable defaults (`contracts.md`), as keys of their own: key -> the rules that they set.
+SWITCHES: dict[str, tuple[str, ...]] = {
+    "request_input_removed": (
+        "request-property-removed",
+        "request-property-removed-and-refused",
+        "request-parameter-removed",
+    ),
+    "error_status_removed": ("response-non-success-status-removed",),
+    "success_status_added": ("response-success-status-added",),
+    "server_url_changed": ("server-url-changed",),
+    "security_tightened": (
+        "api-security-requirement-added",
+        "api-security-alternative-removed",
+        "api-security-scope-added",
+    ),
+    "operation_id_renamed": ("api-operation-id-removed",),
+    "response_enum_value_added": ("response-property-enum-value-added", "response-body-enum-value-added"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a comparison judges.
+
+    `levels`: rule id -> breaking | warning | info. `content_model`: tolerant | strict (is adding a property to an open
+    object a narrowing?). `strict_enum`: a new enum value in a response breaks. `sunset_min_days_*`: days between today and
+    a sunset that a deprecation must leave. `stability_threshold`: below it nothing is judged. The other keys set the level
+    of a group of debatable rules.
+    """
+
+    levels: Mapping[str, str] = field(default_factory=dict)
+    content_model: str = "tolerant"
+    strict_enum: bool = False
+    sunset_min_days_beta: int = 0
+    sunset_min_days_stable: int = 0
+    stability_threshold: str = "beta"
+    request_input_removed: str = "warning"
+    error_status_removed: str = "info"
+    success_status_added: str = "info"
+    server_url_changed: str = "warning"
+    security_tightened: str = "breaking"
+    operation_id_renamed: str = "warning"
+    response_enum_value_added: str = "warning"
+
+    def level(self, rule: str, default: str) -> str:
+        """Level of a rule under this policy: its own entry, else its group's key, else the pack's default."""
+        own = self.levels.get(rule)
+        if own is not None:
+            return own
+        key = _SWITCH_OF.get(rule)
+        if key is None:
+            return default
+        chosen: str = getattr(self, key)
+        if rule == "request-property-removed-and-refused" and self.content_model == "strict":
+            return "breaking"
+        if key == "response_enum_value_added" and (self.strict_enum or default == "info"):
+            return "breaking" if self.strict_enum and default != "info" else default
+        return chosen
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any]) -> Policy:
+        """Policy from a parsed file. Raises Invalid `policy.…`, naming the key, what is wrong and what is allowed."""
+        if not isinstance(data, Mapping):
+            raise Invalid("policy.form", "A policy is a mapping of keys to values.", {"found": type(data).__name__})
+        known = set(cls.__dataclass_fields__)
+        found: dict[str, Any] = {}
+        for key, value in data.items():
+            if key not in known:
+                raise Invalid(
+                    "policy.key", f"The policy key {key!r} is unknown.{_guess(str(key), known)}", {"key": str(key)}
+                )
+            found[key] = _checked(key, value)
+        return cls(**found)
+
+    @classmethod
+    def from_yaml(cls, text: str | bytes) -> Policy:
+        """Policy from YAML or JSON text. Raises Invalid."""
+        try:
+            data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
+        except yaml.YAMLError as error:
+            raise Invalid("policy.syntax", f"The policy is not readable YAML: {error}", {}) from error
+        return cls.from_mapping({} if data is None else data)
+
+    @classmethod
+    def load(cls, path: Path) -> Policy:
+        """Policy from a file. Raises Invalid when it cannot be read."""
+        try:
+            return cls.from_yaml(path.read_bytes())
+        except OSError as error:
+            raise Invalid("policy.file", f"The policy file {path} cannot be read: {error.strerror}.", {}) from error
+
+
+_SWITCH_OF = {rule: key for key, rules in SWITCHES.items() for rule in rules}
+DEFAULT = Policy()
+
+
+def _guess(word: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _checked(key: str, value: Any) -> Any:
+    if key == "levels":
+        return _levels(value)
+    if key == "content_model":
+        return _one_of(key, value, {"tolerant", "strict"})
+    if key == "stability_threshold":
+        return _one_of(key, value, set(STABILITY))
+    if key == "strict_enum":
+        if not isinstance(value, bool):
+            raise Invalid("policy.value", f"The policy key {key!r} is true or false, not {value!r}.", {"key": key})
+        return value
+    if key.startswith("sunset_min_days"):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 3650:
+            raise Invalid(
+                "policy.value",
+                f"The policy key {key!r} is a number of days from 0 to 3650, not {value!r}.",
+                {"key": key},
+            )
+        return value
+    return _level(key, value)
+
+
+def _level(key: str, value: Any) -> str:
+    level = _LEVEL_WORDS.get(value) if isinstance(value, str) else None
+    if level is None:
+        raise Invalid(
+            "policy.level", f"The level of {key!r} is one of {', '.join(LEVELS)}, not {value!r}.", {"key": key}
+        )
+    return level
+
+
+def _one_of(key: str, value: Any, allowed: set[str]) -> str:
+    if value not in allowed:
+        raise Invalid(
+            "policy.value",
+            f"The policy key {key!r} is one of {', '.join(sorted(allowed))}, not {value!r}.",
+            {"key": key},
+        )
+    return str(value)
+
+
+def _levels(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise Invalid("policy.value", "The policy key 'levels' maps rule ids to levels.", {"key": "levels"})
+    known = {rule.id for rule in iter_rules()}
+    for rule in value:
+        if rule not in known:
+            raise Invalid("policy.rule", f"There is no rule {rule!r}.{_guess(str(rule), known)}", {"rule": str(rule)})
+    return {str(rule): _level(str(rule), level) for rule, level in value.items()}

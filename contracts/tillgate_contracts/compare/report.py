@@ -1,0 +1,307 @@
+"""Collecting findings: direct ones, and those of the schema graph, grouped per component with all operations concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from tillgate_contracts.compare.findings import LEVEL_ORDER, Finding, fingerprint
+from tillgate_contracts.compare.kinds import SCHEMA_KINDS
+from tillgate_contracts.compare.policy import Policy
+from tillgate_contracts.compare.rules import BREAKING, INFO, below, schema_level, schema_rule, why_kind
+from tillgate_contracts.compare.schema.change import Change, Flow, PairKey, flip
+from tillgate_contracts.compare.schema.diff import SchemaDiff
+from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
+
+_DEFAULTS = {rule[0]: (rule[1], rule[3], rule[5]) for rule in STRUCTURE_RULES}
+#: Refinements of a finding beside them that only count where accepted sets are compared strictly.
+_SET_ONLY = frozenset({"required-property-added-schema", "property-schema-dropped"})
+#: A rule of the schema part that the structure states itself (a parameter that became a list).
+_SCHEMA_RULE = (INFO, "request", "")
+_SHOWN = 160
+
+
+class Places(Protocol):
+    """What the report needs of a document to name places in its source."""
+
+    def origin(self, pointer: str) -> str: ...
+
+    def pointer_line(self, pointer: str) -> int | None: ...
+
+
+class Where(NamedTuple):
+    """An operation: its label ("POST /orders"), API path or channel, and its places in both normal forms."""
+
+    label: str = ""
+    path: str = ""
+    old: str | None = None
+    new: str | None = None
+
+
+class Use(NamedTuple):
+    """How an operation uses a schema: the place decides the rule ids, `subject` the words."""
+
+    key: PairKey
+    place: str
+    header: bool
+    skip_defaults: bool
+
+
+class Report:
+    """Findings of one comparison."""
+
+    def __init__(
+        self, base: Places, revision: Places, diff: SchemaDiff, policy: Policy, *, sets_only: bool = False
+    ) -> None:
+        """`sets_only`: levels follow from the accepted sets alone, without the customs of interfaces (registries)."""
+        self.sets_only = sets_only
+        self.base, self.revision = base, revision
+        self.diff = diff
+        self.policy = policy
+        self._direct: dict[tuple[Any, ...], tuple[Finding, dict[str, str]]] = {}
+        self._uses: dict[Use, dict[str, str]] = {}
+
+    def say(
+        self,
+        rule: str,
+        message: str,
+        *,
+        where: Where | None = None,
+        old: Any = None,
+        new: Any = None,
+        base: str | None = None,
+        revision: str | None = None,
+        level: str | None = None,
+        hint: str = "",
+    ) -> None:
+        """Records a finding of the structure around schemas. Repeated ones of one place are grouped."""
+        default, direction, _ = _DEFAULTS.get(rule) or _SCHEMA_RULE
+        chosen = self.policy.level(rule, level or default)
+        where = where or Where()
+        if base is None and revision is None:
+            base, revision = where.old, where.new
+        finding = Finding(
+            rule=rule,
+            level=chosen,
+            direction=direction,
+            message=message,
+            hint=hint or (_HINTS.get(chosen, "") if chosen != INFO else ""),
+            base_pointer=base,
+            revision_pointer=revision,
+            old=_plain(old),
+            new=_plain(new),
+        )
+        self._keep((rule, base, revision, message), finding, where)
+
+    def _keep(self, key: tuple[Any, ...], finding: Finding, where: Where) -> None:
+        known = self._direct.get(key)
+        if known is None:
+            known = self._direct[key] = (finding, {})
+        if where.label:
+            known[1].setdefault(where.label, where.path)
+
+    def use(
+        self, key: PairKey | None, place: str, where: Where, *, header: bool = False, skip_defaults: bool = False
+    ) -> None:
+        """Notes that an operation uses a pair of schemas that differ."""
+        if key is not None:
+            self._uses.setdefault(Use(key, place, header, skip_defaults), {}).setdefault(where.label, where.path)
+
+    def collect(self) -> None:
+        """Turns the changes of the schema graph into findings, each with every operation that it concerns."""
+        for use, operations in self._uses.items():
+            for pair, negated, mask, root in self.diff.walk(use.key):
+                for change in pair.changes:
+                    self._schema_finding(change, use, negated=negated, mask=mask, root=root, operations=operations)
+        self._uses.clear()
+
+    def is_breaking(self) -> bool:
+        return any(finding.level == BREAKING for finding, _ in self._direct.values())
+
+    def finish(self) -> list[Finding]:
+        """All findings, worst first."""
+        self.collect()
+        found = [self._complete(finding, operations) for finding, operations in self._direct.values()]
+        return sorted(found, key=_sort_key)
+
+    def _schema_finding(
+        self, change: Change, use: Use, *, negated: bool, mask: int, root: bool, operations: dict[str, str]
+    ) -> None:
+        if change.kind in _SET_ONLY and not self.sets_only and self.policy.content_model != "strict":
+            return
+        if use.skip_defaults and root and change.kind.startswith("default-value"):
+            return
+        flow: Flow = use.key[2]
+        place = use.place if root else below(use.place)
+        effect = (flip(change.effect) if negated else change.effect) & mask
+        loose = bool(change.data.get("format")) or change.new == "any"
+        rule = schema_rule(change.kind, flow.direction, place, loose=loose, header=use.header)
+        key = (rule, change.old_pointer, change.new_pointer, change.name, _dump(change.old), _dump(change.new), effect)
+        known = self._direct.get(key)
+        if known is None:
+            known = self._direct[key] = (self._describe(change, rule, flow, place, effect), {})
+        known[1].update((label, path) for label, path in operations.items() if label not in known[1])
+
+    def _describe(self, change: Change, rule: str, flow: Flow, place: str, effect: int) -> Finding:
+        strict = self.policy.content_model == "strict"
+        level = schema_level(
+            change.kind,
+            effect,
+            flow.direction,
+            place,
+            tolerated=change.tolerated,
+            undecided=change.undecided,
+            strict=strict,
+            strict_enum=self.policy.strict_enum,
+            sets_only=self.sets_only,
+        )
+        level = self.policy.level(rule, level)
+        name = ", ".join(change.data["words"]) if "words" in change.data else change.name
+        kind = change.kind
+        if change.old is None and kind.endswith(("-increased", "-decreased")):
+            kind = f"{kind.rsplit('-', 1)[0]}-set"
+        phrase = SCHEMA_KINDS[kind].phrase.format(old=_show(change.old), new=_show(change.new), name=f"`{name}`")
+        pointer = change.new_pointer if change.new_pointer is not None else change.old_pointer
+        message = f"{_subject(pointer or '', change, place)} {phrase}."
+        reason = change.data.get("reason")
+        if reason:
+            message += f" Not decided: {reason}."
+        elif level != INFO:
+            message += f" {why_kind(change.kind, flow.direction, effect)}"
+        return Finding(
+            rule=rule,
+            level=level,
+            direction=flow.direction,
+            message=message,
+            hint=_hint(change.kind, flow, level),
+            base_pointer=change.old_pointer,
+            revision_pointer=change.new_pointer,
+            old=_plain(change.old),
+            new=_plain(change.new),
+        )
+
+    def _complete(self, finding: Finding, operations: dict[str, str]) -> Finding:
+        base = None if finding.base_pointer is None else self.base.origin(finding.base_pointer)
+        revision = None if finding.revision_pointer is None else self.revision.origin(finding.revision_pointer)
+        gone = revision is None or (base is not None and ("-removed" in finding.rule or "-deleted" in finding.rule))
+        gone = gone and base is not None
+        places: Places = self.base if gone else self.revision
+        pointer = (base if gone else revision) or ""
+        own = (finding.base_pointer if gone else finding.revision_pointer) or ""
+        labels = tuple(operations)
+        first = labels[0] if labels else ""
+        line: Callable[[str], int | None] = places.pointer_line
+        values = {
+            "rule": finding.rule,
+            "base": finding.base_pointer,
+            "revision": finding.revision_pointer,
+            "old": finding.old,
+            "new": finding.new,
+            "text": finding.message,
+        }
+        return Finding(
+            rule=finding.rule,
+            level=finding.level,
+            direction=finding.direction,
+            message=finding.message,
+            hint=finding.hint,
+            operation=first,
+            path=operations.get(first, ""),
+            operations=labels,
+            pointer=pointer,
+            side="base" if gone else "revision",
+            line=line(own),
+            base_pointer=base,
+            revision_pointer=revision,
+            old=finding.old,
+            new=finding.new,
+            fingerprint=fingerprint(*values.values()),
+        )
+
+
+def _sort_key(finding: Finding) -> tuple[Any, ...]:
+    return (LEVEL_ORDER[finding.level], finding.path, finding.operation, finding.rule, finding.pointer, finding.message)
+
+
+def _dump(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can carry it."""
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    return orjson.loads(_dump(value))
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, str):
+        text = value
+    else:
+        text = _dump(value).decode()
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+#: Containers whose next token is a name; those in _PASSED are no owners of a schema in a sentence.
+_NAMED = frozenset(
+    {"schemas", "definitions", "$defs", "messages", "parameters", "headers", "responses", "requestBodies"}
+)
+_PASSED = frozenset({"parameters", "headers", "responses", "requestBodies"})
+_MEMBERS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+
+
+def _subject(pointer: str, change: Change, place: str) -> str:
+    """Words for the schema at a pointer: "`currency` of `Amount`", "The request body"."""
+    tokens = [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+    names: list[str] = []
+    index = 0
+    owner = ""
+    while index < len(tokens):
+        word = tokens[index]
+        follower = tokens[index + 1] if index + 1 < len(tokens) else None
+        if word in _NAMED and follower is not None:
+            if word not in _PASSED:
+                owner, names = follower, []
+            index += 2
+        elif word in _MEMBERS and follower is not None:
+            names.append(follower)
+            index += 2
+        else:
+            if word == "items" and names:
+                names[-1] += "[]"
+            elif word == "additionalProperties":
+                names.append("*")
+            index += 1
+    if change.name and names and names[-1] == change.name:
+        names.pop()
+    if names:
+        return f"`{'.'.join(names)}`" + (f" of `{owner}`" if owner else "")
+    if owner:
+        return f"`{owner}`"
+    return {"body": "The body", "parameter": "The parameter", "header": "The header", "payload": "The payload"}.get(
+        place, "The schema"
+    )
+
+
+_HINTS = {
+    BREAKING: "Publish it as a new major version, or keep the old form beside the new one until its sunset.",
+    "warning": "Make sure that no consumer depends on it, and say so in the change request.",
+}
+
+
+def _hint(kind: str, flow: Flow, level: str) -> str:
+    if level == INFO:
+        return ""
+    if kind.startswith(("required-property-added", "property-became-required")):
+        return "Make the field optional, and let the provider fill it in."
+    if kind.startswith("enum-value-added"):
+        return "Tell consumers to expect unknown values, or mark the list as open with x-extensible-enum."
+    if "property-removed" in kind:
+        return "Deprecate it with a sunset first, and remove it after that date."
+    if kind.endswith(("-set", "-added", "-increased", "-decreased", "-imposed")) and not flow.outward:
+        return "Accept the old values as well, or introduce the tighter rule in a new major version."
+    if kind in {"became-nullable", "property-became-optional"}:
+        return "Go on sending a value always, or introduce the change in a new major version."
+    return _HINTS.get(level, "")

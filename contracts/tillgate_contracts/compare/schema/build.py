@@ -1,0 +1,251 @@
+"""Building nodes: flattens `$ref` and `allOf`, then intersects the keywords of all parts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tillgate_contracts.compare.schema.keywords import ANNOTATIONS, Reading
+from tillgate_contracts.compare.schema.node import Bound, Group, Node, NodeKey
+from tillgate_contracts.compare.schema.shapes import merge_arrays, merge_objects, settle_unevaluated
+from tillgate_contracts.compare.schema.source import (
+    ADMITS_NULL,
+    DROP_ANY_OF,
+    DROP_ONE_OF,
+    EXPANDED,
+    Part,
+    Parts,
+    SchemaSource,
+    join,
+)
+from tillgate_contracts.compare.schema.values import has_type, intersect_types, simplify_types
+
+_MAX_FLATTEN = 2000
+
+
+class Builder:
+    """Turns parts into nodes of one source, each conjunction once."""
+
+    def __init__(self, source: SchemaSource) -> None:
+        self.source = source
+        self._open: set[int] = set()
+
+    def node(self, parts: Parts) -> Node:
+        """Node of a conjunction of parts; the same object for the same conjunction."""
+        cache = self.source.by_parts
+        quick: Any = (
+            (id(parts[0].raw), parts[0].mask) if len(parts) == 1 else tuple((id(part.raw), part.mask) for part in parts)
+        )
+        if isinstance(parts[0].raw, bool) if parts else False:
+            quick = (quick, parts[0].pointer, len(parts))
+        found: Node | None = cache.get(quick)
+        if found is None:
+            found = cache[quick] = self._build(parts)
+        return found
+
+    def _build(self, parts: Parts) -> Node:
+        flat = _Flat()
+        for part in parts:
+            self._flatten(part, flat, set(), top=True, inner=len(parts) > 1)
+        key: NodeKey = tuple(sorted((id(part.raw), part.mask) for part in flat.parts))
+        if flat.null or flat.never or flat.unresolved or not flat.parts:
+            key = (*key, flat.null, flat.never, tuple(flat.unresolved), parts[0].pointer if parts else "")
+        known: Node | None = self.source.nodes.get(key)
+        if known is not None:
+            return known
+        node = Node(key, tuple(flat.parts), len(self.source.nodes))
+        self.source.nodes[key] = node
+        if not flat.parts and parts:
+            node.pointer = parts[0].pointer
+        node.refs = tuple(flat.refs)
+        node.composed = tuple(flat.composed)
+        node.unresolved = tuple(flat.unresolved)
+        node.never = flat.never
+        node.tangled = flat.holders > 1
+        spoken = [part for part in flat.parts if isinstance(part.raw, dict)]
+        for part in spoken:
+            Reading(node, part, self.source).apply()
+        merge_objects(node, spoken)
+        merge_arrays(node, spoken)
+        settle_unevaluated(node, spoken)
+        if flat.null:
+            node.flat = tuple(part._replace(mask=part.mask | ADMITS_NULL) for part in node.flat)
+            _admit_null(node)
+        self._settle_groups(node)
+        _tighten(node)
+        return node
+
+    def _flatten(self, part: Part, flat: _Flat, path: set[int], *, top: bool, inner: bool) -> None:
+        raw = part.raw
+        if isinstance(raw, bool):
+            if not raw:
+                flat.never = True
+                flat.add(part)
+            return
+        if not isinstance(raw, dict) or not raw or id(raw) in path or len(flat.parts) > _MAX_FLATTEN:
+            return
+        if "unevaluatedProperties" in raw or "unevaluatedItems" in raw:
+            flat.holders += 2 if inner else 1
+        if part.mask & EXPANDED:
+            flat.null = flat.null or bool(part.mask & ADMITS_NULL)
+            flat.add(part)
+            return
+        path = path | {id(raw)}
+        ref = raw.get("$ref", raw.get("$dynamicRef"))
+        if ref is None and isinstance(raw.get("$recursiveRef"), str):
+            ref = raw["$recursiveRef"]
+        if isinstance(ref, str):
+            target = self.source.resolve(ref)
+            if target is None:
+                flat.unresolved.append(ref)
+                flat.add(self.source.dangling(ref, part.pointer))
+            else:
+                flat.refs.append(ref)
+                self._flatten(target, flat, path, top=top, inner=inner or len(raw) > 1)
+            if not self.source.dialect.siblings or len(raw) == 1:
+                return
+        size = len(raw) - (ref is not None)
+        for kind, mask in (("anyOf", DROP_ANY_OF), ("oneOf", DROP_ONE_OF)):
+            if kind in raw and not part.mask & mask:
+                only = self._only_branch(raw, kind, flat, top=top)
+                if only is not None:
+                    part, size = part._replace(mask=part.mask | mask), size - 1
+                    branch = Part(raw[kind][only], join(part.pointer, kind, only))
+                    self._flatten(branch, flat, path, top=top, inner=inner or len(raw) > 1)
+        composed = raw.get("allOf")
+        branches = composed if isinstance(composed, list) else []
+        if isinstance(composed, list):
+            size -= 1
+            if top and self.source.dialect.nullable and raw.get("nullable") is True:
+                flat.null = True
+        if size:
+            flat.add(part._replace(mask=part.mask | EXPANDED))
+        alone = len(raw) == 1 and len(branches) == 1
+        for index, branch in enumerate(branches):
+            if isinstance(branch, dict) and isinstance(branch.get("$ref"), str):
+                flat.composed.append(branch["$ref"])
+            self._flatten(
+                Part(branch, join(part.pointer, "allOf", index)), flat, path, top=False, inner=inner or not alone
+            )
+
+    def _only_branch(self, raw: dict[str, Any], kind: str, flat: _Flat, *, top: bool) -> int | None:
+        """Index of the single meaningful branch: a union of one, or of one and null (which sets `flat.null`)."""
+        branches = raw[kind]
+        if not isinstance(branches, list) or not 1 <= len(branches) <= 2:
+            return None
+        nullable = self.source.dialect.nullable and raw.get("nullable") is True
+        if len(branches) == 1:
+            if nullable and not top:
+                return None
+            flat.null = flat.null or nullable
+            return 0
+        nulls = [index for index, item in enumerate(branches) if isinstance(item, dict) and _is_null(item)]
+        if len(nulls) != 1 or not top or any(word in raw for word in ("type", "enum", "const", "allOf")):
+            return None
+        other = 1 - nulls[0]
+        if id(branches[other]) in self._open:
+            return None
+        self._open.add(id(branches[other]))
+        node = self.node((Part(branches[other], ""),))
+        self._open.discard(id(branches[other]))
+        if node.never or node.nots or node.conditionals or (kind == "oneOf" and has_type(node.types, "null")):
+            return None
+        flat.null = True
+        return other
+
+    def _settle_groups(self, node: Node) -> None:
+        """Folds unions that say no more than a type list, a null branch or a single schema into the node itself."""
+        kept: list[Group] = []
+        for group in node.groups:
+            if not self._fold(node, group):
+                kept.append(group)
+        node.groups = tuple(kept)
+
+    def _fold(self, node: Node, group: Group) -> bool:
+        types: set[str] = set()
+        total = 0
+        for branch in group.branches:
+            raw = branch[0].raw
+            if len(branch) != 1 or not isinstance(raw, dict):
+                return False
+            named = _pure_types(raw, nullable=self.source.dialect.nullable)
+            if named is None:
+                return False
+            if group.kind == "oneOf" and (types & named or {"integer", "number"} <= types | named):
+                return False
+            types |= named
+            total += 1
+        if not total:
+            return True
+        before = node.types
+        node.types = intersect_types(node.types, simplify_types(types))
+        node.from_union = before is None or before != node.types
+        node.where.setdefault("type", group.pointer)
+        return True
+
+
+class _Flat:
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.refs: list[str] = []
+        self.unresolved: list[str] = []
+        self.composed: list[str] = []
+        self.never = False
+        self.null = False
+        self.holders = 0
+        self._seen: set[tuple[int, int]] = set()
+
+    def add(self, part: Part) -> None:
+        mark = (id(part.raw), part.mask)
+        if mark not in self._seen:
+            self._seen.add(mark)
+            self.parts.append(part)
+
+
+def _is_null(raw: dict[str, Any]) -> bool:
+    return _pure_types(raw, nullable=False) == {"null"} or raw == {"enum": [None]} or raw == {"const": None}
+
+
+def _pure_types(raw: dict[str, Any], *, nullable: bool) -> set[str] | None:
+    """Types of a branch that only names types (annotations aside), else None."""
+    types: set[str] = set()
+    for keyword, value in raw.items():
+        if keyword == "type":
+            names = [value] if isinstance(value, str) else value
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                return None
+            types |= set(names)
+        elif keyword == "nullable":
+            if nullable and value is True:
+                types.add("null")
+        elif keyword not in ANNOTATIONS and not keyword.startswith("x-"):
+            return None
+    return types if "type" in raw else None
+
+
+def _admit_null(node: Node) -> None:
+    if node.types is not None:
+        node.types = node.types | {"null"}
+    if node.enum is not None:
+        node.enum = {**node.enum, None: None}
+    node.groups = tuple(
+        group._replace(branches=(*group.branches, (Part({"type": "null"}, group.pointer),))) for group in node.groups
+    )
+
+
+def _tighten(node: Node) -> None:
+    """Last cleaning: null in an enum only counts where the type allows it; integer bounds become inclusive."""
+    if node.enum is not None and None in node.enum and node.types is not None and "null" not in node.types:
+        node.enum = {key: value for key, value in node.enum.items() if key is not None}
+    if node.types is not None and not node.types:
+        node.never = True
+    numbers = node.types & {"integer", "number"} if node.types is not None else frozenset({"number"})
+    if numbers == {"integer"}:
+        if node.low is not None:
+            value = node.low.value
+            least = math.floor(value) + 1 if node.low.exclusive else math.ceil(value)
+            node.low = Bound(least, False)
+        if node.high is not None:
+            value = node.high.value
+            most = math.ceil(value) - 1 if node.high.exclusive else math.floor(value)
+            node.high = Bound(most, False)

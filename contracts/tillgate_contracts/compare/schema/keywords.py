@@ -1,0 +1,337 @@
+"""Reading the keywords of one raw schema into a node, and the words that say nothing about values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from tillgate_contracts.compare.schema.node import Bound, Conditional, Contains, Group, Node
+from tillgate_contracts.compare.schema.source import DROP_ANY_OF, DROP_IF, DROP_ONE_OF, Part, Parts, SchemaSource, join
+from tillgate_contracts.compare.schema.values import intersect_types, is_number, simplify_types, value_key
+
+#: Words that describe and never restrict (`contracts.md` fact 27).
+ANNOTATIONS = frozenset(
+    {"title", "description", "summary", "example", "examples", "externalDocs", "xml", "$comment", "tags", "comment"}
+)
+#: Keywords that organise a document and say nothing about values.
+STRUCTURE = frozenset(
+    {
+        "$schema",
+        "$id",
+        "id",
+        "$anchor",
+        "$dynamicAnchor",
+        "$recursiveAnchor",
+        "$vocabulary",
+        "$defs",
+        "definitions",
+        "$ref",
+        "$dynamicRef",
+        "$recursiveRef",
+        "allOf",
+        "nullable",
+        "components",
+        "x-bundled",
+    }
+)
+
+
+def is_word(keyword: str) -> bool:
+    """True for keywords that describe or organise and say nothing about values."""
+    return keyword in ANNOTATIONS or keyword in _PLACES or (keyword.startswith("x-") and keyword not in _HANDLERS)
+
+
+#: Organisation without a reference or a composition.
+_PLACES = frozenset({"$schema", "$id", "id", "$anchor", "$vocabulary", "$defs", "definitions"})
+
+
+class Reading:
+    """Applies one raw part to a node, keyword by keyword."""
+
+    def __init__(self, node: Node, part: Part, source: SchemaSource) -> None:
+        self.node = node
+        self.raw: dict[str, Any] = part.raw
+        self.pointer = part.pointer
+        self.mask = part.mask
+        self.source = source
+
+    def apply(self) -> None:
+        node = self.node
+        for keyword, value in self.raw.items():
+            handler = _HANDLERS.get(keyword)
+            if handler is not None:
+                handler(self, value)
+                node.where.setdefault(keyword, self.pointer)
+            elif keyword in ANNOTATIONS:
+                node.annotations.setdefault(keyword, value)
+            elif keyword in _COLLECTED or keyword in STRUCTURE:
+                continue
+            elif keyword.startswith("x-"):
+                node.annotations.setdefault(keyword, value)
+            else:
+                node.unknown.setdefault(keyword, value)
+        title = self.raw.get("title")
+        if isinstance(title, str):
+            node.labels = (*node.labels, title)
+
+    def parts(self, value: Any, *tokens: str | int) -> Parts:
+        return (Part(value, join(self.pointer, *tokens)),)
+
+    def _type(self, value: Any) -> None:
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, list):
+            return
+        flat: set[str] = set()
+        for name in names:
+            if isinstance(name, str):
+                if name == "any":
+                    return
+                flat.add(name)
+        if self.source.dialect.nullable and self.raw.get("nullable") is True:
+            flat.add("null")
+        self.node.types = intersect_types(self.node.types, simplify_types(flat))
+
+    def _enum(self, value: Any) -> None:
+        if not isinstance(value, list):
+            return
+        found: dict[Hashable, Any] = {value_key(item): item for item in value}
+        if self.source.dialect.nullable and self.raw.get("nullable") is True:
+            found.setdefault(None, None)
+        self._restrict(found)
+
+    def _const(self, value: Any) -> None:
+        self._restrict({value_key(value): value})
+
+    def _restrict(self, found: dict[Hashable, Any]) -> None:
+        known = self.node.enum
+        self.node.enum = found if known is None else {key: item for key, item in known.items() if key in found}
+
+    def _extensible(self, value: Any) -> None:
+        if isinstance(value, list) and self.node.extensible is None:
+            self.node.extensible = {value_key(item): item for item in value}
+
+    def _minimum(self, value: Any) -> None:
+        if is_number(value):
+            self._low(Bound(value, self.raw.get("exclusiveMinimum") is True))
+            self.node.raw_bounds.setdefault("minimum", value)
+
+    def _exclusive_minimum(self, value: Any) -> None:
+        if is_number(value):
+            self._low(Bound(value, True))
+            self.node.raw_bounds.setdefault("exclusiveMinimum", value)
+
+    def _maximum(self, value: Any) -> None:
+        if is_number(value):
+            self._high(Bound(value, self.raw.get("exclusiveMaximum") is True))
+            self.node.raw_bounds.setdefault("maximum", value)
+
+    def _exclusive_maximum(self, value: Any) -> None:
+        if is_number(value):
+            self._high(Bound(value, True))
+            self.node.raw_bounds.setdefault("exclusiveMaximum", value)
+
+    def _low(self, bound: Bound) -> None:
+        known = self.node.low
+        if known is None or (bound.value, bound.exclusive) > (known.value, known.exclusive):
+            self.node.low = bound
+
+    def _high(self, bound: Bound) -> None:
+        known = self.node.high
+        if known is None or (bound.value, not bound.exclusive) < (known.value, not known.exclusive):
+            self.node.high = bound
+
+    def _multiple(self, value: Any) -> None:
+        if is_number(value) and value > 0 and value not in self.node.multiples:
+            self.node.multiples = tuple(sorted((*self.node.multiples, value)))
+
+    def _least(self, name: str, value: Any) -> None:
+        if is_number(value):
+            setattr(self.node, name, max(getattr(self.node, name), math.ceil(value)))
+
+    def _most(self, name: str, value: Any) -> None:
+        if is_number(value):
+            known = getattr(self.node, name)
+            limit = math.floor(value)
+            setattr(self.node, name, limit if known is None else min(known, limit))
+
+    def _pattern(self, value: Any) -> None:
+        if isinstance(value, str) and value not in self.node.patterns:
+            self.node.patterns = tuple(sorted((*self.node.patterns, value)))
+
+    def _format(self, value: Any) -> None:
+        if isinstance(value, str) and value and value not in self.node.formats:
+            self.node.formats = tuple(sorted((*self.node.formats, value)))
+
+    def _content(self, name: str, value: Any) -> None:
+        if isinstance(value, str) and getattr(self.node, name) is None:
+            setattr(self.node, name, value)
+
+    def _content_schema(self, value: Any) -> None:
+        self.node.content_schema = (*(self.node.content_schema or ()), *self.parts(value, "contentSchema"))
+
+    def _contains(self, value: Any) -> None:
+        least, most = self.raw.get("minContains"), self.raw.get("maxContains")
+        found = Contains(
+            self.parts(value, "contains"),
+            least if isinstance(least, int) else 1,
+            most if isinstance(most, int) else None,
+        )
+        self.node.contains = (*self.node.contains, found)
+
+    def _unique(self, value: Any) -> None:
+        self.node.unique = self.node.unique or value is True
+
+    def _required(self, value: Any) -> None:
+        if isinstance(value, list):
+            for name in value:
+                if isinstance(name, str):
+                    self.node.required.setdefault(name, self.pointer)
+
+    def _names(self, value: Any) -> None:
+        self.node.names = (*(self.node.names or ()), *self.parts(value, "propertyNames"))
+
+    def _dependencies(self, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, item in value.items():
+                if isinstance(item, list):
+                    self._depend(name, item)
+                else:
+                    known = self.node.dependent_schemas.get(name, ())
+                    self.node.dependent_schemas[name] = (*known, *self.parts(item, "dependencies", name))
+
+    def _dependent_required(self, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, item in value.items():
+                if isinstance(item, list):
+                    self._depend(name, item)
+
+    def _depend(self, name: str, needed: list[Any]) -> None:
+        known = self.node.dependent_required.get(name, frozenset())
+        both = known | {item for item in needed if isinstance(item, str)}
+        if both:
+            self.node.dependent_required[name] = both
+
+    def _dependent_schemas(self, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, item in value.items():
+                known = self.node.dependent_schemas.get(name, ())
+                self.node.dependent_schemas[name] = (*known, *self.parts(item, "dependentSchemas", name))
+
+    def _any_of(self, value: Any) -> None:
+        if not self.mask & DROP_ANY_OF:
+            self._group("anyOf", value)
+
+    def _one_of(self, value: Any) -> None:
+        if not self.mask & DROP_ONE_OF:
+            self._group("oneOf", value)
+
+    def _group(self, kind: str, value: Any) -> None:
+        if not isinstance(value, list) or not value:
+            return
+        branches = [self.parts(branch, kind, index) for index, branch in enumerate(value)]
+        if self.source.dialect.nullable and self.raw.get("nullable") is True:
+            branches.append((self.source.type_slice("null"),))
+        group = Group(kind, tuple(branches), join(self.pointer, kind), id(self.raw))
+        self.node.groups = (*self.node.groups, group)
+
+    def _not(self, value: Any) -> None:
+        if value is False:
+            return
+        if value is True or value == {}:
+            self.node.never = True
+        self.node.nots = (*self.node.nots, self.parts(value, "not"))
+
+    def _if(self, value: Any) -> None:
+        if self.mask & DROP_IF:
+            return
+        then, otherwise = self.raw.get("then", True), self.raw.get("else", True)
+        found = Conditional(self.parts(value, "if"), self.parts(then, "then"), self.parts(otherwise, "else"))
+        if "then" in self.raw or "else" in self.raw:
+            self.node.conditionals = (*self.node.conditionals, found)
+
+    def _unevaluated(self, name: str, keyword: str, value: Any) -> None:
+        if value is not True and value != {}:
+            setattr(self.node, name, (*(getattr(self.node, name) or ()), *self.parts(value, keyword)))
+
+    def _flag(self, name: str, value: Any) -> None:
+        if value is True:
+            setattr(self.node, name, True)
+
+    def _default(self, value: Any) -> None:
+        if self.node.default is None:
+            self.node.default = (value,)
+
+    def _once(self, name: str, value: Any) -> None:
+        if getattr(self.node, name) is None:
+            setattr(self.node, name, value)
+
+    def _discriminator(self, value: Any) -> None:
+        if self.node.discriminator is None:
+            if isinstance(value, str):
+                value = {"propertyName": value}
+            if isinstance(value, dict):
+                self.node.discriminator = value
+
+
+_Handler = Callable[[Reading, Any], None]
+_HANDLERS: dict[str, _Handler] = {
+    "type": Reading._type,
+    "enum": Reading._enum,
+    "const": Reading._const,
+    "x-extensible-enum": Reading._extensible,
+    "minimum": Reading._minimum,
+    "exclusiveMinimum": Reading._exclusive_minimum,
+    "maximum": Reading._maximum,
+    "exclusiveMaximum": Reading._exclusive_maximum,
+    "multipleOf": Reading._multiple,
+    "divisibleBy": Reading._multiple,
+    "minLength": lambda reading, value: reading._least("min_length", value),
+    "maxLength": lambda reading, value: reading._most("max_length", value),
+    "pattern": Reading._pattern,
+    "format": Reading._format,
+    "contentEncoding": lambda reading, value: reading._content("content_encoding", value),
+    "contentMediaType": lambda reading, value: reading._content("content_media_type", value),
+    "contentSchema": Reading._content_schema,
+    "contains": Reading._contains,
+    "minItems": lambda reading, value: reading._least("min_items", value),
+    "maxItems": lambda reading, value: reading._most("max_items", value),
+    "uniqueItems": Reading._unique,
+    "unevaluatedItems": lambda reading, value: reading._unevaluated("unevaluated_items", "unevaluatedItems", value),
+    "required": Reading._required,
+    "propertyNames": Reading._names,
+    "minProperties": lambda reading, value: reading._least("min_properties", value),
+    "maxProperties": lambda reading, value: reading._most("max_properties", value),
+    "dependencies": Reading._dependencies,
+    "dependentRequired": Reading._dependent_required,
+    "dependentSchemas": Reading._dependent_schemas,
+    "unevaluatedProperties": lambda reading, value: reading._unevaluated(
+        "unevaluated_properties", "unevaluatedProperties", value
+    ),
+    "anyOf": Reading._any_of,
+    "oneOf": Reading._one_of,
+    "not": Reading._not,
+    "if": Reading._if,
+    "readOnly": lambda reading, value: reading._flag("read_only", value),
+    "writeOnly": lambda reading, value: reading._flag("write_only", value),
+    "deprecated": lambda reading, value: reading._flag("deprecated", value),
+    "default": Reading._default,
+    "x-sunset": lambda reading, value: reading._once("sunset", value),
+    "x-stability-level": lambda reading, value: reading._once("stability", value),
+    "discriminator": Reading._discriminator,
+}
+#: Keywords read elsewhere, together with their neighbours.
+_COLLECTED = frozenset(
+    {
+        "properties",
+        "patternProperties",
+        "additionalProperties",
+        "items",
+        "prefixItems",
+        "additionalItems",
+        "then",
+        "else",
+        "minContains",
+        "maxContains",
+    }
+)

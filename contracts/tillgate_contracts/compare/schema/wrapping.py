@@ -1,0 +1,134 @@
+"""A plain schema that became a union, or a union that became a plain schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tillgate_contracts.compare.schema.branches import (
+    NAMES,
+    alternatives,
+    covered_by,
+    is_exclusive,
+    label_of,
+    ref_of,
+    slices,
+)
+from tillgate_contracts.compare.schema.change import NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.disjoint import disjoint
+from tillgate_contracts.compare.schema.node import Node
+from tillgate_contracts.compare.schema.source import Parts
+
+if TYPE_CHECKING:
+    from tillgate_contracts.compare.schema.diff import Meeting
+
+
+class Wrap:
+    """One side plain, the other a union: `S` became `oneOf[S, T]`, or the reverse (`inward` False)."""
+
+    def __init__(self, meeting: Meeting, *, plain: Node, union: Node, inward: bool) -> None:
+        self.meeting = meeting
+        self.plain, self.union, self.inward = plain, union, inward
+        self.kind = union.groups[0].kind
+        # Read forwards, the plain side narrows into the union and the union widens it; read backwards, the reverse.
+        self.into, self.beyond = (NARROWS, WIDENS) if inward else (WIDENS, NARROWS)
+
+    def compare(self) -> None:
+        meeting = self.meeting
+        branches = alternatives(self.union)
+        whole = [self.plain.flat]
+        home = covered_by(meeting, whole, branches, inward=self.inward)[0]
+        effect = NONE
+        if home is None and not self._sliced(branches):
+            effect |= self.into
+        elif not is_exclusive(meeting, self.union, is_old=not self.inward):
+            others = [branch for index, branch in enumerate(branches) if index != home]
+            if not self._apart(others):
+                effect |= self.into
+        outside = [
+            index
+            for index, hit in enumerate(covered_by(meeting, branches, whole, inward=not self.inward))
+            if hit is None
+        ]
+        if outside:
+            effect |= self.beyond
+        likely = self._likeliest(branches) if effect & self.into else home
+        if likely is not None and home is None and (len(branches) == 1 or self._named_alike(branches[likely])):
+            # The plain schema lives on, changed, as one branch: say what changed inside it.
+            mine, theirs = (self.plain.flat, branches[likely]) if self.inward else (branches[likely], self.plain.flat)
+            inner = meeting.diff.relation(meeting.diff.link(mine, theirs, meeting.flow))
+            if inner & effect:
+                meeting.child(mine, theirs)
+        self._say(effect, outside, branches)
+
+    def _sliced(self, branches: list[Parts]) -> bool:
+        """True when each type of the plain schema on its own fits some branch."""
+        if self.plain.types is not None and len(self.plain.types) < 2:
+            return False
+        sliced = slices(self.meeting, self.plain, is_old=self.inward)
+        return all(hit is not None for hit in covered_by(self.meeting, sliced, branches, inward=self.inward))
+
+    def _apart(self, others: list[Parts]) -> bool:
+        mine = self.meeting.diff.old if self.inward else self.meeting.diff.new
+        theirs = self.meeting.diff.new if self.inward else self.meeting.diff.old
+        return all(disjoint(self.plain, mine, theirs.node(other), theirs) for other in others)
+
+    def _likeliest(self, branches: list[Parts]) -> int | None:
+        theirs = self.meeting.diff.new if self.inward else self.meeting.diff.old
+        for index, branch in enumerate(branches):
+            if set(self.plain.refs) & set(theirs.node(branch).refs):
+                return index
+        names = self.plain.properties.keys()
+        best, score = None, 0.0
+        for index, branch in enumerate(branches):
+            other = theirs.node(branch)
+            share = len(names & other.properties.keys()) / max(len(names | other.properties.keys()), 1)
+            if other.types == self.plain.types and share >= score:
+                best, score = index, share
+        return best
+
+    def _named_alike(self, branch: Parts) -> bool:
+        theirs = self.meeting.diff.new if self.inward else self.meeting.diff.old
+        return bool(set(self.plain.refs) & set(theirs.node(branch).refs))
+
+    def _say(self, effect: int, outside: list[int], branches: list[Parts]) -> None:
+        meeting, name = self.meeting, NAMES[self.kind]
+        shown: Any = [
+            label_of((part,), index) for index, part in enumerate(branch[0] for branch in self.union_branches())
+        ]
+        places = {}
+        if self.inward:
+            places["new_pointer"] = self.union.groups[0].pointer
+        else:
+            places["old_pointer"] = self.union.groups[0].pointer
+        if self.plain.is_free:
+            kind, shift = ("imposed", NARROWS) if self.inward else ("dropped", WIDENS)
+            meeting.add(f"{name}-{kind}", shift if effect else NONE, *self._order(None, shown), **places)
+            return
+        if effect == NONE and meeting.settings.declared and self._named_beside():
+            kind = f"{name}-added" if self.inward else f"{name}-removed"
+            meeting.add(kind, self.beyond, *self._order(None, shown), idle=True, **places)
+        elif effect == NONE:
+            meeting.add(f"{name}-rearranged", NONE, *self._order(None, shown), **places)
+        elif effect == self.beyond and self.inward:
+            meeting.add(f"{name}-added", effect, None, [shown[index] for index in outside], **places)
+        elif effect == self.beyond:
+            meeting.add(f"{name}-removed", effect, [shown[index] for index in outside], None, **places)
+        else:
+            meeting.add(
+                f"{'wrapped-in' if self.inward else 'unwrapped-from'}-{name}",
+                effect,
+                *self._order(None, shown),
+                **places,
+            )
+
+    def _named_beside(self) -> bool:
+        """True where the union names further schemas beside the plain one."""
+        return any(
+            ref_of(branch) is not None and ref_of(branch) not in self.plain.refs for branch in self.union_branches()
+        )
+
+    def union_branches(self) -> list[Parts]:
+        return list(self.union.groups[0].branches)
+
+    def _order(self, plain: Any, union: Any) -> tuple[Any, Any]:
+        return (plain, union) if self.inward else (union, plain)

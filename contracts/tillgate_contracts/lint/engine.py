@@ -1,0 +1,104 @@
+"""Running rules over a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+from kernel.errors import Invalid
+from tillgate_contracts.lint import (
+    data,
+    documentation,
+    errors,
+    events,
+    naming,
+    reliability,
+    security,
+)  # registers the rules
+from tillgate_contracts.lint.rule import RULE_PACK, LintFinding, LintReport, Outcome, Rule, fingerprint, registered
+from tillgate_contracts.lint.view import View
+from tillgate_contracts.reading import Document
+
+__all__ = ["LAYERS", "built_in_rules", "lint"]
+
+LAYERS = ("experience", "process", "system")
+DATA_CLASSES = ("public", "internal", "personal", "cardholder")
+MAX_PER_RULE = 200
+"""Findings of one rule that are listed; the rest is counted in its outcome."""
+
+_ORDER = {"error": 0, "warning": 1, "info": 2}
+_MODULES = (documentation, naming, errors, reliability, security, data, events)
+
+
+def built_in_rules() -> tuple[Rule, ...]:
+    """The rules that the product brings."""
+    return registered()
+
+
+def lint(
+    document: Document,
+    *,
+    tier: int | None = None,
+    layer: str | None = None,
+    data_class: str | None = None,
+    rules: Iterable[Rule] | None = None,
+) -> LintReport:
+    """Check a document. `tier` is 0 (checkout-critical) to 3 (back office), `layer` experience, process or system,
+    `data_class` public, internal, personal or cardholder; None is unknown. `rules` replaces the built-in ones.
+
+    Raises Invalid `lint.context` for an unknown tier, layer or class.
+    """
+    _check_context(tier, layer, data_class)
+    view = View(document, tier=tier, layer=layer, data_class=data_class)
+    findings: list[LintFinding] = []
+    outcomes: list[Outcome] = []
+    for rule in built_in_rules() if rules is None else rules:
+        level = rule.level(tier)
+        reason = _not_applicable(rule, level, view)
+        if reason:
+            outcomes.append(Outcome(rule.id, "not_applicable", reason))
+            continue
+        hits = iter(rule.check(view))
+        listed = list(islice(hits, MAX_PER_RULE))
+        total = len(listed) + sum(1 for _ in hits)
+        outcomes.append(Outcome(rule.id, "failed" if total else "passed", total=total))
+        for hit in listed:
+            findings.append(
+                LintFinding(
+                    rule=rule.id,
+                    level=level,
+                    message=hit.message,
+                    hint=rule.hint,
+                    pointer=document.origin(hit.pointer),
+                    line=document.pointer_line(hit.pointer),
+                    operation=hit.operation,
+                    path=hit.path,
+                    fingerprint=fingerprint(rule.id, hit.pointer),
+                )
+            )
+    findings.sort(key=lambda item: (_ORDER[item.level], item.rule, item.line or 0, item.pointer))
+    context = {
+        "tier": tier,
+        "layer": layer,
+        "data_class": data_class,
+        "format": document.format,
+        "digest": document.digest,
+    }
+    return LintReport(tuple(findings), tuple(outcomes), RULE_PACK, context)
+
+
+def _not_applicable(rule: Rule, level: str, view: View) -> str:
+    if level == "off":
+        return "off for this tier"
+    if rule.families and view.document.family not in rule.families:
+        return f"for {' and '.join(rule.families)} only"
+    return rule.condition(view)
+
+
+def _check_context(tier: int | None, layer: str | None, data_class: str | None) -> None:
+    if tier is not None and (isinstance(tier, bool) or tier not in (0, 1, 2, 3)):
+        raise Invalid("lint.context", f"The tier is 0, 1, 2 or 3, not {tier!r}.")
+    if layer is not None and layer not in LAYERS:
+        raise Invalid("lint.context", f"The layer is one of {', '.join(LAYERS)}, not {layer!r}.")
+    if data_class is not None and data_class not in DATA_CLASSES:
+        raise Invalid("lint.context", f"The data class is one of {', '.join(DATA_CLASSES)}, not {data_class!r}.")

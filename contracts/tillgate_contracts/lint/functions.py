@@ -1,0 +1,209 @@
+"""The functions that own rules may use: Spectral's core functions. Each answers what is wrong, or "".
+
+Source: https://docs.stoplight.io/docs/spectral/cb95cf0d26b83-core-functions (names, options and meaning).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tillgate_contracts.lint.jsonpath import PathError, to_regex
+from tillgate_contracts.reading import MISSING
+
+Function = Callable[[Any], str]
+Maker = Callable[[Mapping[str, Any]], Function]
+
+_CASINGS = {
+    "flat": r"[a-z][a-z{d}]*",
+    "camel": r"[a-z][a-z{d}]*(?:[A-Z{d}](?:[a-z{d}]+|$))*",
+    "pascal": r"[A-Z][a-z{d}]*(?:[A-Z{d}](?:[a-z{d}]+|$))*",
+    "kebab": r"[a-z][a-z{d}]*(?:-[a-z{d}]+)*",
+    "cobol": r"[A-Z][A-Z{d}]*(?:-[A-Z{d}]+)*",
+    "snake": r"[a-z][a-z{d}]*(?:_[a-z{d}]+)*",
+    "macro": r"[A-Z][A-Z{d}]*(?:_[A-Z{d}]+)*",
+}
+
+
+class FunctionError(ValueError):
+    """The rule cannot be mapped; the text says why."""
+
+
+def _truthy(_: Mapping[str, Any]) -> Function:
+    return lambda value: "" if value is not MISSING and value not in (None, False, "", 0) else "is missing or empty"
+
+
+def _falsy(_: Mapping[str, Any]) -> Function:
+    return lambda value: "" if value is MISSING or value in (None, False, "", 0) else "must not be set"
+
+
+def _defined(_: Mapping[str, Any]) -> Function:
+    return lambda value: "is missing" if value is MISSING else ""
+
+
+def _undefined(_: Mapping[str, Any]) -> Function:
+    return lambda value: "" if value is MISSING else "must not be there"
+
+
+def _pattern(options: Mapping[str, Any]) -> Function:
+    wanted, refused = (_regex(options.get(key)) for key in ("match", "notMatch"))
+    if wanted is None and refused is None:
+        raise FunctionError("pattern needs match or notMatch")
+
+    def test(value: Any) -> str:
+        if not isinstance(value, str):
+            return ""
+        if wanted is not None and not wanted.search(value[:2000]):
+            return f"does not match {wanted.pattern}"
+        return f"matches {refused.pattern}" if refused is not None and refused.search(value[:2000]) else ""
+
+    return test
+
+
+def _regex(text: Any) -> re.Pattern[str] | None:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise FunctionError("a pattern is a text")
+    literal = re.fullmatch(r"/(.*)/([a-z]*)", text, re.DOTALL)
+    try:
+        return to_regex(literal.group(1), literal.group(2)) if literal else to_regex(text, "")
+    except PathError as error:
+        raise FunctionError(str(error)) from None
+
+
+def _length(options: Mapping[str, Any]) -> Function:
+    least, most = options.get("min"), options.get("max")
+    if not all(
+        bound is None or (isinstance(bound, int | float) and not isinstance(bound, bool)) for bound in (least, most)
+    ):
+        raise FunctionError("min and max of length are numbers")
+
+    def test(value: Any) -> str:
+        if isinstance(value, bool) or not isinstance(value, str | list | dict | int | float):
+            return ""
+        size = value if isinstance(value, int | float) else len(value)
+        if least is not None and size < least:
+            return f"is {size}, less than {least}"
+        return f"is {size}, more than {most}" if most is not None and size > most else ""
+
+    return test
+
+
+def _enumeration(options: Mapping[str, Any]) -> Function:
+    values = options.get("values")
+    if not isinstance(values, list):
+        raise FunctionError("enumeration needs values")
+    return lambda value: (
+        f"is not one of {', '.join(map(str, values))}" if value is not MISSING and value not in values else ""
+    )
+
+
+def _casing(options: Mapping[str, Any]) -> Function:
+    kind = options.get("type")
+    if kind not in _CASINGS:
+        raise FunctionError(f"the casing {kind!r} is not known")
+    body = _CASINGS[kind].replace("{d}", "" if options.get("disallowDigits") else "0-9")
+    separator = options.get("separator")
+    if isinstance(separator, Mapping) and isinstance(separator.get("char"), str):
+        mark = re.escape(separator["char"])
+        lead = f"(?:{mark})?" if separator.get("allowLeading") else ""
+        body = f"{lead}(?:{body})(?:{mark}(?:{body}))*"
+    pattern = re.compile(body + r"\Z")
+    return lambda value: (
+        f"is not {kind} case" if isinstance(value, str) and value and not pattern.match(value[:500]) else ""
+    )
+
+
+def _alphabetical(options: Mapping[str, Any]) -> Function:
+    keyed = options.get("keyedBy")
+
+    def test(value: Any) -> str:
+        names = list(value) if isinstance(value, dict | list) else []
+        if keyed is not None:
+            names = [item.get(keyed) for item in names if isinstance(item, dict)]
+        texts = [name for name in names if isinstance(name, str)]
+        return "is not in alphabetical order" if texts != sorted(texts) else ""
+
+    return test
+
+
+def _one_of(options: Mapping[str, Any], *, exactly: bool) -> Function:
+    names = options.get("properties")
+    if not isinstance(names, list):
+        raise FunctionError("properties is missing")
+
+    def test(value: Any) -> str:
+        count = sum(1 for name in names if isinstance(value, dict) and name in value)
+        if not isinstance(value, dict) or count == 1 or (count and not exactly):
+            return ""
+        return f"must have {'exactly ' if exactly else 'at least '}one of {', '.join(map(str, names))}"
+
+    return test
+
+
+def _typed_enum(_: Mapping[str, Any]) -> Function:
+    kinds: dict[str, tuple[type, ...]] = {
+        "string": (str,),
+        "integer": (int,),
+        "number": (int, float),
+        "boolean": (bool,),
+        "array": (list,),
+        "object": (dict,),
+        "null": (type(None),),
+    }
+
+    def test(value: Any) -> str:
+        if not isinstance(value, dict) or not isinstance(value.get("enum"), list) or "type" not in value:
+            return ""
+        declared = value["type"] if isinstance(value["type"], list) else [value["type"]]
+        allowed = tuple(kind for name in declared if name in kinds for kind in kinds[name])
+        if value.get("nullable") is True:
+            allowed += (type(None),)
+        wrong = [
+            item
+            for item in value["enum"]
+            if not isinstance(item, allowed) or (isinstance(item, bool) and bool not in allowed)
+        ]
+        return f"has enum values of another type: {wrong[0]!r}" if wrong else ""
+
+    return test
+
+
+def _schema(options: Mapping[str, Any]) -> Function:
+    import jsonschema_rs
+
+    schema = options.get("schema")
+    if not isinstance(schema, dict | bool):
+        raise FunctionError("schema needs a schema")
+    try:
+        validator = jsonschema_rs.validator_for(schema)
+    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        raise FunctionError(f"the schema is not usable: {str(error)[:100]}") from None
+
+    def test(value: Any) -> str:
+        if value is MISSING:
+            return ""
+        first = next(validator.iter_errors(value), None)
+        return f"does not fit: {first.message[:160]}" if first is not None else ""
+
+    return test
+
+
+FUNCTIONS: dict[str, Maker] = {
+    "truthy": _truthy,
+    "falsy": _falsy,
+    "defined": _defined,
+    "undefined": _undefined,
+    "pattern": _pattern,
+    "length": _length,
+    "enumeration": _enumeration,
+    "casing": _casing,
+    "alphabetical": _alphabetical,
+    "xor": lambda options: _one_of(options, exactly=True),
+    "or": lambda options: _one_of(options, exactly=False),
+    "typedEnum": _typed_enum,
+    "schema": _schema,
+}
+"""By the word in a rule file."""

@@ -1,0 +1,135 @@
+"""Compatibility of whole documents: a JSON Schema is one schema, an AsyncAPI document is a set of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kernel.errors import Invalid
+from tillgate_contracts.compare.compat import Compat, check_compat
+from tillgate_contracts.compare.findings import Finding, fingerprint
+from tillgate_contracts.reading import Document, follow, join
+
+
+def check_documents(documents: Sequence[Document], *, direction: str, content_model: str) -> Compat:
+    """Compare the last document with its predecessor, or (transitive directions) with every earlier one.
+
+    Raises Invalid `compat.format` for documents that are neither JSON Schema nor AsyncAPI, `compat.direction` and
+    `compat.content_model` for unknown words.
+    """
+    newest = documents[-1]
+    earlier = documents[:-1] if direction.endswith("-transitive") else documents[-2:-1]
+    answers: list[bool | None] = []
+    findings: list[Finding] = []
+    order = ""
+    for older in earlier:
+        found = _pair(older, newest, direction, content_model)
+        answers.append(found.compatible)
+        findings += found.findings
+        order = found.upgrade_order
+    whole = False if False in answers else None if None in answers else True
+    return Compat(compatible=whole, findings=findings, upgrade_order=order, direction=direction)
+
+
+def _pair(old: Document, new: Document, direction: str, content_model: Any) -> Compat:
+    families = (old.family, new.family)
+    if families == ("jsonschema", "jsonschema"):
+        return check_compat(old.tree, new.tree, direction=direction, content_model=content_model)
+    if families != ("asyncapi", "asyncapi"):
+        raise Invalid(
+            "compat.format",
+            f"Compatibility modes are for JSON Schema and events, not for {old.format} against {new.format}. Use compare.",
+        )
+    before, after = payloads(old), payloads(new)
+    answers: list[bool | None] = []
+    findings: list[Finding] = []
+    plain = check_compat(True, True, direction=direction, content_model=content_model)
+    for name in sorted(before | after):
+        if name in before and name in after:
+            found = check_compat(before[name][1], after[name][1], direction=direction, content_model=content_model)
+            answers.append(found.compatible)
+            findings += [_named(finding, name) for finding in found.findings]
+        elif name in before and not direction.startswith(("forward", "none")):
+            answers.append(False)
+            findings.append(_gone(name, before[name][0], "event-message-removed", "receive", old))
+        elif name in after and not direction.startswith(("backward", "none")):
+            answers.append(False)
+            findings.append(_gone(name, after[name][0], "event-message-added", "send", new))
+    whole = False if False in answers else None if None in answers else True
+    return Compat(compatible=whole, findings=findings, upgrade_order=plain.upgrade_order, direction=direction)
+
+
+def _named(finding: Finding, name: str) -> Finding:
+    import msgspec
+
+    return msgspec.structs.replace(finding, path=name, operations=(name,))
+
+
+def _gone(name: str, pointer: str, rule: str, word: str, document: Document) -> Finding:
+    removed = rule.endswith("removed")
+    message = (
+        f"The message {name} is gone: the new contract cannot {word} what the old one wrote."
+        if removed
+        else f"The message {name} is new: readers of the old contract do not know it."
+    )
+    return Finding(
+        rule=rule,
+        level="breaking",
+        direction="event-receive" if removed else "event-send",
+        message=message,
+        hint="Keep the message until every reader has moved." if removed else "Let the readers move first.",
+        path=name,
+        operations=(name,),
+        pointer=document.origin(pointer),
+        side="base" if removed else "revision",
+        line=document.pointer_line(pointer),
+        fingerprint=fingerprint(rule, name),
+    )
+
+
+def payloads(document: Document) -> dict[str, tuple[str, Any]]:
+    """Each message of an AsyncAPI document by its name: pointer of the payload, and the payload as a schema of its own.
+
+    The schema is a reference into the whole document, so that references inside the payload go on resolving.
+    """
+    found: dict[str, tuple[str, Any]] = {}
+    for name, tokens, value in _messages(document):
+        message = follow(document.tree, value)
+        if not isinstance(message, dict) or "payload" not in message:
+            continue
+        target = [*tokens, "payload"]
+        if isinstance(value, dict) and isinstance(value.get("$ref"), str):
+            pointer = value["$ref"].removeprefix("#") + "/payload"
+        else:
+            pointer = join(target)
+        payload = message["payload"]
+        if isinstance(payload, dict) and "schemaFormat" in payload and "schema" in payload:
+            pointer += "/schema"
+        label = message.get("name") if isinstance(message.get("name"), str) else name
+        found.setdefault(str(label), (pointer, {**document.tree, "$ref": "#" + pointer}))
+    return found
+
+
+def _messages(document: Document) -> list[tuple[str, list[str], Any]]:
+    tree = document.tree
+    found: list[tuple[str, list[str], Any]] = []
+    for name, message in _map(_map(tree.get("components")).get("messages")).items():
+        found.append((name, ["components", "messages", name], message))
+    for address, channel in _map(tree.get("channels")).items():
+        for name, message in _map(_map(channel).get("messages")).items():
+            found.append((name, ["channels", address, "messages", name], message))
+        for verb in ("publish", "subscribe"):
+            message = _map(_map(channel).get(verb)).get("message")
+            several = _map(message).get("oneOf")
+            if isinstance(several, list):
+                found += [
+                    (f"{address} {verb} {number}", ["channels", address, verb, "message", "oneOf", str(number)], one)
+                    for number, one in enumerate(several)
+                ]
+            elif isinstance(message, dict):
+                found.append((f"{address} {verb}", ["channels", address, verb, "message"], message))
+    return found
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,39 @@
+"""Reading: bytes of a contract file to a `Document` in normal form, bounded against hostile input."""
+
+from tillgate_contracts.reading.detect import FORMATS
+from tillgate_contracts.reading.document import Document, read, read_file
+from tillgate_contracts.reading.limits import DEFAULT, Limits
+from tillgate_contracts.reading.pointers import (
+    MISSING,
+    descend,
+    escape,
+    fragment_tokens,
+    join,
+    resolve,
+    split,
+    unescape,
+)
+from tillgate_contracts.reading.references import BUNDLE, Problem
+from tillgate_contracts.reading.summary import METHODS, Operation, follow
+
+__all__ = [
+    "BUNDLE",
+    "DEFAULT",
+    "FORMATS",
+    "METHODS",
+    "MISSING",
+    "Document",
+    "Limits",
+    "Operation",
+    "Problem",
+    "descend",
+    "escape",
+    "follow",
+    "fragment_tokens",
+    "join",
+    "read",
+    "read_file",
+    "resolve",
+    "split",
+    "unescape",
+]

@@ -1,0 +1,192 @@
+"""Which kind of contract a parsed tree is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tillgate_contracts.reading.limits import refusal
+
+OPENAPI = ("openapi-3.0", "openapi-3.1", "openapi-3.2")
+FORMATS = (
+    "openapi-2.0",
+    *OPENAPI,
+    "asyncapi-2",
+    "asyncapi-3",
+    "jsonschema-04",
+    "jsonschema-06",
+    "jsonschema-07",
+    "jsonschema-2019-09",
+    "jsonschema-2020-12",
+    "edmx-2",
+    "edmx-4",
+)
+"""Every format name that a Document can carry."""
+
+_DIALECT = re.compile(r"^https?://json-schema\.org/(?:draft-(0[3467])|draft/(2019-09|2020-12))/(?:hyper-)?schema#?$")
+_SCHEMA_KEYWORDS = frozenset(
+    (
+        *(
+            "$ref",
+            "$defs",
+            "definitions",
+            "$id",
+            "$anchor",
+            "type",
+            "properties",
+            "patternProperties",
+            "additionalProperties",
+        ),
+        *(
+            "required",
+            "items",
+            "prefixItems",
+            "allOf",
+            "anyOf",
+            "oneOf",
+            "not",
+            "if",
+            "enum",
+            "const",
+            "minimum",
+            "maximum",
+        ),
+        *(
+            "exclusiveMinimum",
+            "exclusiveMaximum",
+            "multipleOf",
+            "minLength",
+            "maxLength",
+            "pattern",
+            "format",
+            "minItems",
+        ),
+        *(
+            "maxItems",
+            "uniqueItems",
+            "contains",
+            "minProperties",
+            "maxProperties",
+            "propertyNames",
+            "dependentRequired",
+        ),
+        *("dependentSchemas", "dependencies", "unevaluatedProperties", "unevaluatedItems", "contentEncoding"),
+    )
+)
+_STRANGERS = {
+    "swaggerVersion": "Swagger 1.x",
+    "raml": "RAML",
+    "item": "a Postman collection",
+    "log": "an HTTP archive (HAR)",
+    "arazzo": "an Arazzo workflow",
+    "overlay": "an OpenAPI overlay",
+    "kind": "a Kubernetes object",
+}
+
+
+def detect(tree: Any) -> str:
+    """The format name. Raises Invalid `contract.not_a_contract` or `contract.unknown_version`."""
+    if isinstance(tree, bool):
+        return "jsonschema-2020-12"
+    if not isinstance(tree, dict):
+        what = "a list" if isinstance(tree, list) else "a single value"
+        raise refusal(
+            "contract.not_a_contract",
+            f"The file holds {what}, and a contract is an object: OpenAPI, Swagger, AsyncAPI, JSON Schema or OData EDMX.",
+        )
+    for key, finder in (("openapi", _openapi), ("swagger", _swagger), ("asyncapi", _asyncapi)):
+        if key in tree:
+            return finder(tree[key], tree)
+    if "$schema" in tree or _SCHEMA_KEYWORDS & tree.keys():
+        return dialect(tree)
+    guess = next((f" It looks like {name}." for key, name in _STRANGERS.items() if key in tree), "")
+    keys = ", ".join(sorted(map(str, tree))[:6]) or "none"
+    raise refusal(
+        "contract.not_a_contract",
+        "The file names no contract format: neither openapi, swagger, asyncapi nor a JSON Schema keyword stands at its top "
+        f"(found: {keys}).{guess}",
+    )
+
+
+def _openapi(value: Any, tree: dict[str, Any]) -> str:
+    text = _version(value)
+    found = re.match(r"3\.([012])(?:\.\S*)?$", text)
+    if not found:
+        raise _unknown("openapi", text, "2.0 (as swagger), 3.0, 3.1 and 3.2")
+    edmx = tree.get("x-edmx")
+    if isinstance(edmx, dict) and edmx.get("version") in ("2", "4"):
+        return f"edmx-{edmx['version']}"
+    return f"openapi-3.{found.group(1)}"
+
+
+def _swagger(value: Any, tree: dict[str, Any]) -> str:
+    text = _version(value)
+    if text not in ("2.0", "2"):
+        raise _unknown("swagger", text, "2.0")
+    return "openapi-2.0"
+
+
+def _asyncapi(value: Any, tree: dict[str, Any]) -> str:
+    text = _version(value)
+    found = re.match(r"([23])\.\d+(?:\.\S*)?$", text)
+    if not found:
+        raise _unknown("asyncapi", text, "2.x and 3.x")
+    return f"asyncapi-{found.group(1)}"
+
+
+def _version(value: Any) -> str:
+    return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else repr(value)
+
+
+def _unknown(key: str, text: str, known: str) -> Exception:
+    shown = text if len(text) <= 40 else text[:40] + "…"
+    return refusal(
+        "contract.unknown_version",
+        f"{key}: {shown} is not a version that is read; known are {known}.",
+        pointer=f"/{key}",
+    )
+
+
+def dialect(schema: dict[str, Any]) -> str:
+    """The JSON Schema draft: by `$schema`, or, where it is absent or a stranger's, by the keywords that are used."""
+    declared = schema.get("$schema")
+    if isinstance(declared, str):
+        found = _DIALECT.match(declared.strip())
+        if found:
+            draft = found.group(1) or found.group(2)
+            if draft == "03":
+                raise refusal(
+                    "contract.unknown_version",
+                    "JSON Schema draft 3 is not read; known are draft 4, 6, 7, 2019-09 and 2020-12.",
+                    pointer="/$schema",
+                )
+            return f"jsonschema-{draft}"
+        if declared.strip().rstrip("#") in ("http://json-schema.org/schema", "https://json-schema.org/schema"):
+            return "jsonschema-2020-12"
+    return _guess(schema)
+
+
+def _guess(schema: dict[str, Any]) -> str:
+    stack: list[Any] = [schema]
+    seen = 0
+    older = False
+    while stack and seen < 5000:
+        value = stack.pop()
+        seen += 1
+        if isinstance(value, dict):
+            if value.get("exclusiveMinimum") is True or value.get("exclusiveMaximum") is True:
+                return "jsonschema-04"
+            if {
+                "$defs",
+                "prefixItems",
+                "dependentRequired",
+                "dependentSchemas",
+                "unevaluatedProperties",
+            } & value.keys():
+                return "jsonschema-2020-12"
+            if "definitions" in value or isinstance(value.get("items"), list) or "dependencies" in value:
+                older = True
+            stack += list(value.values())
+        elif isinstance(value, list):
+            stack += value
+    return "jsonschema-07" if older else "jsonschema-2020-12"

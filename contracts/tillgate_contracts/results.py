@@ -1,0 +1,240 @@
+"""From documents to results: what the command line and its batches share."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kernel.errors import Invalid
+from tillgate_contracts.reading import Document
+from tillgate_contracts.report import Item, Result, RuleText
+from tillgate_contracts.report.result import SEVERITY
+
+if TYPE_CHECKING:
+    from tillgate_contracts.compare import Finding, Policy
+
+
+def policy_from(given: Path | Mapping[str, Any] | None) -> Policy:
+    """A policy from a file, from a mapping, or the defaults. Raises Invalid `policy.…`."""
+    from tillgate_contracts.compare import Policy
+
+    if given is None:
+        return Policy()
+    if isinstance(given, Path):
+        return Policy.load(given)
+    return Policy.from_mapping(given)
+
+
+def compare_result(
+    base: Document, revision: Document, *, policy: Policy, as_of: dt.date | None, names: tuple[str, str]
+) -> Result:
+    """The comparison of two documents. `names` are the files, for people and for the places of findings."""
+    from tillgate_contracts.compare import compare, iter_rules
+
+    day = as_of or dt.datetime.now(dt.UTC).date()
+    comparison = compare(base, revision, policy=policy, as_of=day)
+    return Result(
+        command="compare",
+        verdict=comparison.verdict,
+        items=tuple(_item(finding, names) for finding in comparison.findings),
+        data={**comparison.as_dict(), "base": names[0], "revision": names[1], "problems": _problems(base, revision)},
+        rule_pack=comparison.rule_pack,
+        facts={"base": names[0], "revision": names[1], "as of": day.isoformat()},
+        rules=tuple(RuleText(rule.id, rule.title, SEVERITY[rule.level], rule.why) for rule in iter_rules()),
+    )
+
+
+def _item(finding: Finding, names: tuple[str, str]) -> Item:
+    return Item(
+        rule=finding.rule,
+        level=finding.level,
+        message=finding.message,
+        hint=finding.hint,
+        file=names[0] if finding.side == "base" else names[1],
+        pointer=finding.pointer,
+        line=finding.line,
+        path=finding.path,
+        operations=tuple(finding.operations),
+        fingerprint=finding.fingerprint,
+    )
+
+
+def _problems(*documents: Document) -> list[dict[str, Any]]:
+    return [
+        {"code": problem.code, "pointer": document.origin(problem.pointer), "message": problem.message}
+        for document in documents
+        for problem in document.problems
+    ]
+
+
+def compat_result(
+    documents: Sequence[Document], names: Sequence[str], *, direction: str, content_model: str
+) -> tuple[Result, bool | None]:
+    """Compatibility of the last document with its predecessor, or with all before it; for events per message."""
+    from tillgate_contracts.compare import RULE_PACK
+    from tillgate_contracts.messages import check_documents
+
+    compat = check_documents(documents, direction=direction, content_model=content_model)
+    pair = (names[-2], names[-1])
+    result = Result(
+        command="compat",
+        verdict={True: "compatible", False: "breaking", None: "warning"}[compat.compatible],
+        items=tuple(_item(finding, pair) for finding in compat.findings),
+        data={
+            "compatible": compat.compatible,
+            "verdict": {True: "compatible", False: "breaking", None: "warning"}[compat.compatible],
+            "direction": direction,
+            "upgrade_order": compat.upgrade_order,
+            "findings": compat.as_dict()["findings"],
+            "rule_pack": RULE_PACK,
+        },
+        rule_pack=RULE_PACK,
+        facts={"old": names[-2], "new": names[-1], "direction": direction, "upgrade order": compat.upgrade_order},
+    )
+    return result, compat.compatible
+
+
+def lint_result(
+    document: Document,
+    *,
+    name: str,
+    tier: int | None,
+    layer: str | None,
+    data_class: str | None,
+    rule_files: Sequence[Path],
+    only_own: bool,
+) -> Result:
+    """The linter's report. Raises Invalid `lint.…` for rule files that cannot be used."""
+    from tillgate_contracts.lint import built_in_rules, lint, load_rules
+
+    rules = [] if only_own else list(built_in_rules())
+    unmapped: list[dict[str, str]] = []
+    for path in rule_files:
+        loaded = load_rules(path)
+        own = {rule.id for rule in loaded.rules} | set(loaded.off)
+        rules = [rule for rule in rules if rule.id not in own] + list(loaded.rules)
+        unmapped += [{"rule": item.rule, "reason": item.reason} for item in loaded.unmapped]
+    if only_own and not rule_files:
+        raise Invalid("lint.rules", "--only-own needs --rules FILE: otherwise there is no rule at all.")
+    report = lint(document, tier=tier, layer=layer, data_class=data_class, rules=rules)
+    items = tuple(
+        Item(
+            f.rule,
+            f.level,
+            f.message,
+            f.hint,
+            name,
+            f.pointer,
+            f.line,
+            f.path,
+            (f.operation,) if f.operation else (),
+            f.fingerprint,
+        )
+        for f in report.findings
+    )
+    return Result(
+        command="lint",
+        verdict=report.verdict,
+        items=items,
+        data={**report.as_dict(), "file": name, "unmapped": unmapped, "problems": _problems(document)},
+        rule_pack=report.rule_pack,
+        facts={
+            "file": name,
+            "tier": "" if tier is None else str(tier),
+            "layer": layer or "",
+            "data class": data_class or "",
+            "not mapped": ", ".join(f"{item['rule']} ({item['reason']})" for item in unmapped),
+        },
+        rules=tuple(RuleText(rule.id, rule.title, SEVERITY.get(rule.level(tier), "note"), rule.why) for rule in rules),
+    )
+
+
+def rule_rows(which: str) -> list[dict[str, str]]:
+    """Every rule as a row: id, of (compare or lint), level, title."""
+    rows = []
+    if which in ("compare", "all"):
+        from tillgate_contracts.compare import iter_rules
+
+        rows += [{"id": rule.id, "of": "compare", "level": rule.level, "title": rule.title} for rule in iter_rules()]
+    if which in ("lint", "all"):
+        from tillgate_contracts.lint import built_in_rules
+
+        rows += [
+            {
+                "id": rule.id,
+                "of": "lint",
+                "level": rule.level(None),
+                "tiers": " / ".join(rule.by_tier),
+                "for": ", ".join(rule.families),
+                "title": rule.title,
+                "why": rule.why,
+                "hint": rule.hint,
+            }
+            for rule in sorted(built_in_rules(), key=lambda rule: rule.id)
+        ]
+    return rows
+
+
+def describe(document: Document, *, operations: bool) -> dict[str, Any]:
+    """What is in a contract, as JSON."""
+    facts: dict[str, Any] = {
+        "format": document.format,
+        "digest": document.digest,
+        "title": document.title,
+        "version": document.version_label,
+        "operation_count": len(document.operations),
+        "schema_count": len(document.schemas),
+        "field_count": len(document.fields),
+        "servers": list(document.servers),
+        "security_schemes": dict(document.security_schemes),
+        "problems": [
+            {
+                "code": problem.code,
+                "pointer": document.origin(problem.pointer),
+                "line": document.pointer_line(problem.pointer),
+                "message": problem.message,
+            }
+            for problem in document.problems
+        ],
+    }
+    if operations:
+        facts["operations"] = [
+            {
+                "method": operation.method,
+                "path": operation.path,
+                "operation_id": operation.operation_id,
+                "summary": operation.summary,
+                "tags": list(operation.tags),
+                "deprecated": operation.deprecated,
+                "messages": list(operation.messages),
+                "line": document.pointer_line(operation.pointer),
+            }
+            for operation in document.operations
+        ]
+    return facts
+
+
+def describe_text(document: Document, facts: Mapping[str, Any]) -> str:
+    """The same for a terminal."""
+    lines = [
+        f"{document.format}: {document.title or '(no title)'} {document.version_label or '(no version)'}",
+        f"  digest      {document.digest}",
+        f"  operations  {facts['operation_count']}",
+        f"  schemas     {facts['schema_count']}",
+        f"  fields      {facts['field_count']}",
+    ]
+    if document.servers:
+        lines.append(f"  servers     {', '.join(document.servers[:5])}")
+    if document.security_schemes:
+        lines.append(
+            "  security    " + ", ".join(f"{name}: {kind}" for name, kind in document.security_schemes.items())
+        )
+    for problem in facts["problems"]:
+        place = f"line {problem['line']}, " if problem["line"] else ""
+        lines.append(f"  problem     {problem['message']} ({place}{problem['pointer']}) [{problem['code']}]")
+    for operation in facts.get("operations", []):
+        mark = " (deprecated)" if operation["deprecated"] else ""
+        lines.append(f"  {operation['method']:8} {operation['path']}{mark}")
+    return "\n".join(lines) + "\n"

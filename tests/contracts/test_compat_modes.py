@@ -1,0 +1,99 @@
+"""Compatibility modes of registries, and the policy file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tillgate_contracts.compare import MODES, Policy, check_compat, check_transitive, iter_rules
+
+from kernel.errors import Invalid
+
+SMALL: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
+OPTIONAL: dict[str, Any] = {**SMALL, "properties": {**SMALL["properties"], "note": {"type": "string"}}}
+DEMANDING: dict[str, Any] = {**OPTIONAL, "required": ["id", "note"]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "backward", "forward"),
+    [
+        (SMALL, SMALL, True, True),
+        (SMALL, OPTIONAL, True, True),
+        (OPTIONAL, DEMANDING, False, True),
+        (DEMANDING, OPTIONAL, True, False),
+        ({"type": "string"}, {}, True, False),
+        ({"type": "string"}, True, True, False),
+        (True, False, False, True),
+        ({"type": "string", "pattern": "a"}, {"type": "string", "pattern": "b"}, False, False),
+    ],
+)
+def test_backward_asks_the_new_reader_and_forward_the_old_one(
+    old: Any, new: Any, backward: bool, forward: bool
+) -> None:
+    assert check_compat(old, new, direction="backward").compatible is backward
+    assert check_compat(old, new, direction="forward").compatible is forward
+    assert check_compat(old, new, direction="full").compatible is (backward and forward)
+    assert check_compat(old, new, direction="none").compatible is True
+
+
+def test_the_strict_model_minds_a_name_that_was_open() -> None:
+    assert check_compat(SMALL, OPTIONAL, direction="backward", content_model="strict").compatible is False
+    assert check_compat(SMALL, OPTIONAL, direction="forward", content_model="strict").compatible is True
+
+
+def test_each_mode_says_who_goes_first() -> None:
+    orders = {mode: check_compat(SMALL, SMALL, direction=mode).upgrade_order.split(":")[0] for mode in MODES}
+    assert orders["backward"] == orders["backward-transitive"] == "consumers first"
+    assert orders["forward"] == orders["forward-transitive"] == "producers first"
+    assert orders["full"] == orders["full-transitive"] == "any order"
+    assert orders["none"] == "together"
+
+
+def test_transitive_modes_ask_every_earlier_version() -> None:
+    versions = [{"type": "integer"}, {"type": "number"}, {"type": ["number", "string"]}]
+    assert check_transitive(versions, direction="backward-transitive").compatible is True
+    back = [{"type": "string"}, {"type": ["string", "integer"]}, {"type": ["integer", "string"], "minimum": 0}]
+    assert check_transitive(back, direction="forward").compatible is True
+    assert check_transitive(back, direction="forward-transitive").compatible is False
+    assert check_transitive(versions[:1], direction="full-transitive").compatible is True
+
+
+def test_unknown_words_are_refused() -> None:
+    with pytest.raises(Invalid, match="one of backward, forward"):
+        check_compat(SMALL, SMALL, direction="sideways")
+    with pytest.raises(Invalid, match="tolerant or strict"):
+        check_compat(SMALL, SMALL, direction="full", content_model="loose")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "text"),
+    [
+        ({"strict_enums": True}, "policy.key", "Did you mean 'strict_enum'"),
+        ({"levels": {"server-url-change": "breaking"}}, "policy.rule", "Did you mean 'server-url-changed'"),
+        ({"levels": {"server-url-changed": "fatal"}}, "policy.level", "one of breaking, warning, info"),
+        ({"content_model": "loose"}, "policy.value", "strict, tolerant"),
+        ({"sunset_min_days_beta": -1}, "policy.value", "0 to 3650"),
+        ({"sunset_min_days_beta": True}, "policy.value", "0 to 3650"),
+        ({"strict_enum": "yes"}, "policy.value", "true or false"),
+        ([], "policy.form", "mapping"),
+    ],
+)
+def test_a_policy_with_a_wrong_key_is_refused_with_what_is_wrong(data: Any, code: str, text: str) -> None:
+    with pytest.raises(Invalid, match=text) as caught:
+        Policy.from_mapping(data)
+    assert caught.value.code == code
+
+
+def test_a_policy_file_is_yaml_and_sets_levels_per_rule() -> None:
+    policy = Policy.from_yaml("levels: {server-url-changed: breaking}\nstability_threshold: alpha\n")
+    assert policy.level("server-url-changed", "warning") == "breaking"
+    assert policy.level("endpoint-added", "info") == "info"
+    assert policy.stability_threshold == "alpha"
+    with pytest.raises(Invalid, match="not readable YAML"):
+        Policy.from_yaml("levels: [")
+
+
+def test_every_rule_has_one_id_a_level_a_title_and_a_reason() -> None:
+    rules = list(iter_rules())
+    assert len({rule.id for rule in rules}) == len(rules)
+    assert all(rule.level in {"breaking", "warning", "info"} and rule.title and rule.why for rule in rules)

@@ -1,0 +1,180 @@
+"""References: local ones in every spelling, other files, embedded resources, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tillgate_contracts.reading import Document, Limits, read, read_file, resolve
+
+from kernel.errors import Invalid
+
+
+def schema(value: dict[str, object]) -> Document:
+    return read(json.dumps(value).encode())
+
+
+def test_percent_encoded_and_tilde_pointers_resolve() -> None:
+    document = schema({"$defs": {"a/b c~d": {"type": "string"}}, "$ref": "#/$defs/a~1b%20c~0d"})
+    assert document.resolve(document.tree["$ref"]) == {"type": "string"}
+    assert document.problems == ()
+    assert resolve({"{id}": 1, "%7Bx%7D": 2}, "#/%7Bid%7D") == 1
+    assert resolve({"{id}": 1, "%7Bx%7D": 2}, "#/%7Bx%7D") == 2
+
+
+def test_a_reference_to_nothing_is_a_problem_with_its_place_and_no_crash() -> None:
+    document = schema({"type": "object", "properties": {"a": {"$ref": "#/$defs/gone"}, "$ref": {"type": "string"}}})
+    assert [(problem.code, problem.pointer) for problem in document.problems] == [("ref.unresolved", "/properties/a")]
+
+
+def test_network_references_are_never_fetched() -> None:
+    document = schema(
+        {
+            "allOf": [
+                {"$ref": "https://example.com/a.json#/x"},
+                {"$ref": "//example.com/a"},
+                {"$ref": "file:///etc/passwd"},
+            ]
+        }
+    )
+    assert [problem.code for problem in document.problems] == ["ref.network"] * 3
+
+
+def test_a_circle_of_references_alone_is_named() -> None:
+    document = schema({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"})
+    assert {problem.code for problem in document.problems} == {"ref.loop"}
+
+
+def test_a_recursive_schema_is_no_problem() -> None:
+    document = schema({"type": "object", "properties": {"child": {"$ref": "#"}}})
+    assert document.problems == ()
+
+
+def test_references_in_examples_and_defaults_are_data() -> None:
+    document = schema(
+        {"type": "object", "default": {"$ref": "#/gone"}, "examples": [{"$ref": "#/gone"}], "enum": [{"$ref": "#/no"}]}
+    )
+    assert document.problems == ()
+
+
+def test_ids_and_anchors_become_pointers() -> None:
+    document = schema(
+        {
+            "$id": "https://example.com/root.json",
+            "$defs": {
+                "item": {"$id": "item.json", "$anchor": "it", "type": "string", "$defs": {"deep": {"type": "integer"}}},
+                "node": {"$dynamicAnchor": "node", "type": "object", "properties": {"next": {"$dynamicRef": "#node"}}},
+            },
+            "properties": {
+                "a": {"$ref": "item.json"},
+                "b": {"$ref": "https://example.com/item.json#/$defs/deep"},
+                "c": {"$ref": "item.json#it"},
+                "d": {"$ref": "#node"},
+            },
+        }
+    )
+    assert {name: value["$ref"] for name, value in document.tree["properties"].items()} == {
+        "a": "#/$defs/item",
+        "b": "#/$defs/item/$defs/deep",
+        "c": "#/$defs/item",
+        "d": "#/$defs/node",
+    }
+    assert document.tree["$defs"]["node"]["properties"]["next"] == {"$ref": "#/$defs/node"}
+    assert document.problems == ()
+    assert document.source["properties"]["a"]["$ref"] == "item.json"
+
+
+def test_generators_that_number_every_property_with_an_id_do_not_break_local_references() -> None:
+    document = schema(
+        {
+            "$id": "http://example.com/example.json",
+            "definitions": {"money": {"type": "string"}},
+            "properties": {
+                "a": {"$id": "#/properties/a", "$ref": "#/definitions/money"},
+                "b": {"$id": "http://x/y", "items": {"$ref": "#/definitions/money"}},
+            },
+        }
+    )
+    assert document.problems == ()
+    assert document.resolve(document.tree["properties"]["b"]["items"]["$ref"]) == {"type": "string"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    base = tmp_path / "api"
+    (base / "schemas").mkdir(parents=True)
+    (base / "openapi.yaml").write_text(
+        "openapi: 3.0.3\npaths:\n  /a:\n    get:\n      responses:\n        200:\n          description: a\n          content:\n"
+        "            application/json:\n              schema: {$ref: './schemas/price.yaml#/Price'}\n"
+        "components:\n  schemas:\n    Money: {type: string}\n"
+    )
+    (base / "schemas" / "price.yaml").write_text(
+        "Price:\n  type: object\n  properties:\n    amount: {$ref: '../openapi.yaml#/components/schemas/Money'}\n"
+        "    tax: {$ref: 'tax.json'}\n    again: {$ref: '#/Price'}\n"
+    )
+    (base / "schemas" / "tax.json").write_text('{"type": "string", "maxLength": 4}')
+    (tmp_path / "secret.yaml").write_text("type: string\n")
+    return base
+
+
+def test_other_files_are_bundled_and_the_digest_covers_them(folder: Path) -> None:
+    document = read_file(folder / "openapi.yaml")
+    assert document.problems == ()
+    media = document.tree["paths"]["/a"]["get"]["responses"]["200"]["content"]["application/json"]
+    price = document.resolve(media["schema"]["$ref"])
+    assert document.resolve(price["properties"]["amount"]["$ref"]) == {"type": "string"}
+    assert document.resolve(price["properties"]["tax"]["$ref"]) == {"type": "string", "maxLength": 4}
+    assert document.resolve(price["properties"]["again"]["$ref"]) is price
+    assert Document.from_canonical(document.canonical).problems == ()
+    pointer = media["schema"]["$ref"][1:] + "/properties/amount"
+    assert document.origin(pointer) == "schemas/price.yaml#/Price/properties/amount"
+    assert document.pointer_line(pointer) == 4
+    before = document.digest
+    (folder / "schemas" / "tax.json").write_text('{"type": "string", "maxLength": 5}')
+    assert read_file(folder / "openapi.yaml").digest != before
+
+
+@pytest.mark.parametrize(
+    ("ref", "code"),
+    [
+        ("../secret.yaml", "ref.outside"),
+        ("/etc/passwd", "ref.outside"),
+        ("schemas/%2e%2e/%2e%2e/secret.yaml", "ref.outside"),
+        ("link.yaml", "ref.outside"),
+        ("absent.yaml", "ref.unreadable"),
+        ("schemas", "ref.unreadable"),
+        ("broken.yaml", "ref.unreadable"),
+        ("a\u0000b", "ref.unreadable"),
+    ],
+)
+def test_files_outside_the_folder_are_not_read(folder: Path, ref: str, code: str) -> None:
+    (folder / "link.yaml").symlink_to(folder.parent / "secret.yaml")
+    (folder / "broken.yaml").write_text("a: [")
+    document = read(json.dumps({"allOf": [{"$ref": ref}]}).encode(), name="x.json", base_dir=folder)
+    assert [problem.code for problem in document.problems] == [code]
+
+
+def test_without_a_folder_another_file_is_a_problem() -> None:
+    assert [problem.code for problem in schema({"$ref": "other.json#/a"}).problems] == ["ref.external"]
+
+
+def test_bundling_stops_at_the_limit_of_files(folder: Path) -> None:
+    for number in range(6):
+        (folder / f"f{number}.json").write_text(json.dumps({"$ref": f"f{number + 1}.json"}))
+    document = read(b'{"$ref": "f0.json"}', base_dir=folder, limits=Limits(max_files=3))
+    assert "ref.too_many_files" in {problem.code for problem in document.problems}
+
+
+def test_a_root_lets_references_reach_a_common_folder(folder: Path) -> None:
+    (folder / "v1").mkdir()
+    main = folder / "v1" / "api.json"
+    main.write_text(json.dumps({"allOf": [{"$ref": "../schemas/tax.json"}, {"$ref": "../v1/api.json#/allOf/0"}]}))
+    assert {problem.code for problem in read_file(main).problems} == {"ref.outside"}
+    document = read_file(main, root=folder)
+    assert document.problems == ()
+    assert document.resolve(document.tree["allOf"][0]["$ref"]) == {"type": "string", "maxLength": 4}
+    assert document.tree["allOf"][1]["$ref"] == "#/allOf/0"
+    with pytest.raises(Invalid) as caught:
+        read_file(folder.parent / "secret.yaml", root=folder)
+    assert caught.value.code == "contract.outside_root"
