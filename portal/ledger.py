@@ -28,7 +28,7 @@ from kernel import audit, clock
 from kernel.difference import differences
 from kernel.errors import Invalid
 from kernel.models import AuditEntry, AuditLink
-from kernel.tones import Tone, ok, quiet, stop
+from kernel.ui.tones import Tone, ok, quiet, stop
 
 PAGE = 50
 EXPORT_LIMIT = 100_000

@@ -14,9 +14,10 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from kernel import clock, tones
+from kernel import clock
 from kernel.digest import digest_bytes
 from kernel.money import Money
+from kernel.ui import tones
 from kernel.viewer import Permission
 
 RATES = (2.1, 2.0, 2.2, 2.1, 1.2, 1.3, 2.1, 2.0, 2.2, 2.1)

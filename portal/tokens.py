@@ -15,7 +15,7 @@ from catalog.selectors import teams as team_selectors
 from kernel import clock, tokens
 from kernel.errors import NotFound
 from kernel.models import ApiToken, User
-from kernel.tones import Tone, ok, quiet, wait
+from kernel.ui.tones import Tone, ok, quiet, wait
 from kernel.viewer import Permission, Viewer
 
 LIFETIMES = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (180, "180 days"), (365, "365 days"))

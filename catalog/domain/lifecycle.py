@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from kernel import tones
 from kernel.errors import Conflict, Invalid, finding
+from kernel.ui import tones
 
 DRAFT, IN_REVIEW, APPROVED, PUBLISHED, DEPRECATED, RETIRED = (
     "draft",

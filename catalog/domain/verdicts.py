@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kernel import tones
+from kernel.ui import tones
 
 LEVELS: Final[dict[str, tones.Tone]] = {
     "breaking": tones.stop("Breaking", "alert"),

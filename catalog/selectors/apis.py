@@ -15,10 +15,11 @@ from catalog.domain import lifecycle
 from catalog.domain.facts import TierFacts
 from catalog.models import Api, ApiEntity, ApiVersion, Contract, Subscription, VersionEndpoint
 from catalog.selectors import boundaries, tiers
-from kernel import clock, tones
+from kernel import clock
 from kernel.errors import NotFound
-from kernel.templatetags.parts import duration
-from kernel.tones import Tone
+from kernel.ui import tones
+from kernel.ui.tones import Tone
+from kernel.ui.wording import duration
 from kernel.viewer import Permission, Viewer
 
 

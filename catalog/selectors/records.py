@@ -12,8 +12,8 @@ from catalog.domain import records
 from catalog.domain.facts import BoundaryFacts
 from catalog.models import AttributeGroup, BusinessEntity, ScopeValue
 from catalog.selectors import boundaries, systems
-from kernel import tones
-from kernel.tones import Tone
+from kernel.ui import tones
+from kernel.ui.tones import Tone
 
 Key = tuple[str, str | None]
 

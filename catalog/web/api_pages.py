@@ -17,8 +17,9 @@ from catalog.selectors.headers import lifecycle_headers
 from catalog.services import comparisons
 from catalog.web import links
 from catalog.web.states import SUBSCRIPTIONS
-from kernel import clock, tones
+from kernel import clock
 from kernel.errors import NotFound
+from kernel.ui import tones
 from kernel.viewer import Viewer
 
 COMPUTED_AT_ONCE = 3

@@ -19,8 +19,8 @@ from catalog.services import applications
 from catalog.web.forms import ApplicationForm
 from catalog.web.people import person
 from catalog.web.states import SUBSCRIPTIONS
-from kernel import tones
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from kernel.ui import tones
 from kernel.viewer import Viewer
 
 

@@ -17,9 +17,9 @@ from catalog.domain.browse import NONE, PAGE_SIZE, SORTS, Criteria
 from catalog.models import Api, SavedSearch
 from catalog.selectors import search
 from catalog.web.people import person
-from kernel import tones
 from kernel.errors import Invalid
-from kernel.tones import Tone
+from kernel.ui import tones
+from kernel.ui.tones import Tone
 from kernel.viewer import Viewer
 
 LEGENDS = {

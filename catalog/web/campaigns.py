@@ -18,9 +18,10 @@ from catalog.selectors import scorecards
 from catalog.services import campaigns
 from catalog.web.forms import CampaignForm
 from catalog.web.people import person
-from kernel import clock, tones
+from kernel import clock
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from kernel.tones import Tone
+from kernel.ui import tones
+from kernel.ui.tones import Tone
 from kernel.viewer import Viewer
 
 

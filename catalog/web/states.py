@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from kernel import tones
-from kernel.tones import Tone
+from kernel.ui import tones
+from kernel.ui.tones import Tone
 
 SUBSCRIPTIONS: Final[dict[str, Tone]] = {
     "active": tones.ok("Subscribed"),

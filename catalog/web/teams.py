@@ -16,9 +16,10 @@ from catalog.services.importing.sources import Source
 from catalog.web.campaigns import line_of
 from catalog.web.forms import ImportForm
 from catalog.web.people import person
-from kernel import clock, tones
+from kernel import clock
 from kernel.errors import Invalid, NotFound
 from kernel.models import User
+from kernel.ui import tones
 from kernel.viewer import Viewer
 
 

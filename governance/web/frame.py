@@ -18,9 +18,9 @@ from governance.selectors import freezes, rights, seats
 from governance.services import approvals, changes, reviews
 from governance.web import tones
 from kernel import clock
-from kernel import tones as kernel_tones
 from kernel.errors import DomainError
-from kernel.tones import Tone
+from kernel.ui import tones as kernel_tones
+from kernel.ui.tones import Tone
 from kernel.viewer import Permission, Viewer
 
 State = ChangeRequest.State

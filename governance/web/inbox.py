@@ -19,8 +19,8 @@ from governance.services import notices
 from governance.web import tones
 from governance.web.decisions import person
 from kernel import clock
-from kernel import tones as kernel_tones
-from kernel.tones import Tone
+from kernel.ui import tones as kernel_tones
+from kernel.ui.tones import Tone
 from kernel.viewer import Viewer
 
 SHOWN = 30

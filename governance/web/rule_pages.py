@@ -315,7 +315,7 @@ def break_glass(request: HttpRequest) -> HttpResponse:
 
 
 def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
-    from kernel import tones as words
+    from kernel.ui import tones as words
 
     now = clock.now()
     if case.confirmed_by_id is None:

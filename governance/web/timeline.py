@@ -8,7 +8,7 @@ from typing import Any
 
 from governance.models import ChangeEvent, ChangeRequest
 from governance.web import tones
-from kernel.tones import Tone
+from kernel.ui.tones import Tone
 
 
 @dataclass(slots=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from governance.models import ChangeRequest, CheckResult
-from kernel import tones
-from kernel.tones import Tone
+from kernel.ui import tones
+from kernel.ui.tones import Tone
 
 STATES: dict[str, Tone] = {
     "draft": tones.quiet("Draft"),

@@ -1,14 +1,13 @@
 """The parts of every page: one tag each, built into all templates. What they look like is shown on `/styleguide/`.
 
-Small parts (icon, pill, digest, …) are drawn here because long lists print hundreds of them; larger ones are templates in
-`templates/parts/`. A tone, its icon and its word come as one `kernel.tones.Tone` from the selector.
+Small parts (icon, pill, digest, …) are drawn here because long lists print hundreds of them; larger ones are
+templates in `templates/parts/`. A tone, its icon and its word come as one `kernel.ui.tones.Tone` from the selector.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django import template
@@ -20,10 +19,12 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from kernel import charts, clock
+from kernel import clock
 from kernel.digest import short
 from kernel.money import Money
-from kernel.tones import Tone
+from kernel.ui import charts, wording
+from kernel.ui.tones import Tone
+from kernel.ui.wording import duration, number
 from kernel.viewer import Permission
 
 register = template.Library()
@@ -31,7 +32,7 @@ register = template.Library()
 _UNKNOWN = Tone("quiet", "Unknown")
 
 
-# -- icon, tone, tag, count ----------------------------------------------------------------------------------------------
+# -- icon, tone, tag, count --------------------------------------------------------------------------------------------
 @register.simple_tag
 def icon(name: str, *, live: bool = False) -> SafeString:
     """A symbol of the sprite, hidden from screen readers: a word always stands beside it. `live` lets it breathe."""
@@ -80,7 +81,7 @@ def count(n: Any, tone: str = "") -> SafeString:
     return format_html('<span class="count">{}</span>', number(n))
 
 
-# -- digest, time, amounts -----------------------------------------------------------------------------------------------
+# -- digest, time, amounts ---------------------------------------------------------------------------------------------
 def barcode(digest: str) -> SafeString:
     """Eight bars from the first eight hex digits: the digit sets the height, an odd digit is two pixels wide."""
     bars = []
@@ -88,13 +89,15 @@ def barcode(digest: str) -> SafeString:
         value = int(digit, 16) if digit in "0123456789abcdef" else 0
         height = 4 + (value + 1) // 2
         bars.append(f'<rect x="{index * 3}" y="{12 - height}" width="{1 + value % 2}" height="{height}"></rect>')
-    return mark_safe(f'<svg class="barcode" viewBox="0 0 23 12" aria-hidden="true">{"".join(bars)}</svg>')  # noqa: S308 - numbers only
+    drawn = "".join(bars)  # numbers only
+    return mark_safe(f'<svg class="barcode" viewBox="0 0 23 12" aria-hidden="true">{drawn}</svg>')  # noqa: S308
 
 
 @register.simple_tag
 def digest(value: str | None, *, copy: bool = True, void: bool = False) -> SafeString:
-    """A digest as its barcode and first eight digits, with a copy button; `void=True` strikes it out. None is "Unknown".
+    """A digest as its barcode and first eight digits, with a copy button. None is "Unknown".
 
+    `void=True` strikes it out: the digest that was approved is not the present one.
     Inside a link or a button pass `copy=False`: a button may not hold another one.
     """
     if not value:
@@ -127,8 +130,8 @@ def digest(value: str | None, *, copy: bool = True, void: bool = False) -> SafeS
 def when(at: datetime | date | None, *, relative: bool = True, only: str = "", missing: str = "unknown") -> SafeString:
     """Absolute time with the relative one beside it: "Tue 17 Nov, 16:08 (22 h ago)".
 
-    `only="relative"` prints "22 h ago" with the absolute time as its title, `only="absolute"` (or relative=False) the rest.
-    A plain date prints without a clock time. None prints `missing`, never a made-up time.
+    `only="relative"` prints "22 h ago" with the absolute time as its title; `only="absolute"` (or relative=False) prints
+    the absolute time alone. A plain date prints without a clock time. None prints `missing`, never a made-up time.
     """
     if at is None:
         return format_html('<span class="muted">{}</span>', missing)
@@ -137,7 +140,7 @@ def when(at: datetime | date | None, *, relative: bool = True, only: str = "", m
         at = datetime.combine(at, time(12), UTC)
     elif timezone.is_naive(at):
         raise ValueError("a time without a zone cannot be shown")
-    beside = clock.relative(at, since=clock.now())
+    beside = wording.relative(at, since=clock.now())
     if only == "relative":
         return format_html('<time datetime="{}" title="{}">{}</time>', machine, absolute, beside)
     if only == "absolute" or not relative:
@@ -154,12 +157,8 @@ def _absolute(at: datetime | date) -> tuple[str, str]:
     return f"{here.day} {here:%b} {here.year}", here.isoformat()
 
 
-@register.filter
-def number(value: Any) -> str:
-    """12041 as "12,041"; decimals keep their digits; None is "unknown"."""
-    if value is None or value == "":
-        return "unknown"
-    return f"{value:,}" if isinstance(value, int | float | Decimal) else str(value)
+register.filter("number", number)
+register.filter("duration", duration)
 
 
 @register.filter
@@ -170,32 +169,13 @@ def money(value: Money | None) -> SafeString:
     return format_html('{} <span class="unit">{}</span>', f"{value.amount:,}", value.currency)
 
 
-@register.filter
-def duration(value: timedelta | float | int | None) -> str:
-    """Seconds or a timedelta in at most two units: "12 min", "1 h 5 min", "3 days". None is "unknown"."""
-    if value is None:
-        return "unknown"
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f}".rstrip("0").rstrip(".") + " s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {rest} min" if rest and hours < 10 else f"{hours} h"
-    return f"{round(hours / 24)} days"
-
-
-# -- people and decisions ------------------------------------------------------------------------------------------------
+# -- people and decisions ----------------------------------------------------------------------------------------------
 _FREE, _YOURS, _NONE = (SafeString(f'<span class="seat"{mark}></span>') for mark in ("", " data-you", " data-none"))
 
 
 @register.simple_tag
 def seats(filled: int, needed: int, *, you: bool = False) -> SafeString:
-    """The seats of a slot: filled ones ticked, the first empty one marked when the viewer may take it. 0 needed: none."""
+    """The approvals a slot needs: those given are ticked, and the viewer's own possible one is marked. 0: none needed."""
     taken = format_html('<span class="seat" data-filled>{}</span>', icon("tick"))
     drawn = [taken if n < filled else _YOURS if you and n == filled else _FREE for n in range(max(needed, filled))] or [
         _NONE
@@ -231,7 +211,8 @@ def button(
 ) -> SafeString:
     """A button. With a `Permission` that says no it is disabled and its reason stands beside it.
 
-    `opens` / `closes` name a dialog (`command="show-modal"`), and make it a plain button. `kind`: primary, danger, plain.
+    `opens` / `closes` name a dialog (`command="show-modal"`) and make it a plain button.
+    `kind`: primary, danger, plain.
     """
     refused = permission is not None and not permission
     why_id = f"why-{id or opens or name or label.lower().replace(' ', '-')}"
@@ -259,13 +240,16 @@ def button(
     )
 
 
-# -- notice, empty state: block tags -------------------------------------------------------------------------------------
+# -- notice, empty state: block tags -----------------------------------------------------------------------------------
 _NOTICE_ICONS = {"ok": "ok", "wait": "wait", "stop": "stop", "quiet": "info", "accent": "info"}
 
 
 @register.simple_block_tag(end_name="endnotice")
 def notice(content: str, tone: str = "quiet", title: str = "", *, icon: str = "", role: str = "") -> SafeString:
-    """`{% notice "stop" "What happened" %}<p>What was kept, what to do.</p>{% endnotice %}`. `role="alert"` after a refused form."""
+    """A coloured box: `{% notice "stop" "What happened" %}<p>What was kept, what to do.</p>{% endnotice %}`.
+
+    `role="alert"` after a refused form, so that a screen reader reads it at once.
+    """
     return format_html(
         '<div class="notice" data-tone="{}"{}>{}<div>{}{}</div></div>',
         tone,
@@ -283,7 +267,7 @@ def notice(content: str, tone: str = "quiet", title: str = "", *, icon: str = ""
 def emptystate(content: str, title: str, *, icon: str = "inbox") -> SafeString:
     """An empty page or panel: what is not here, and in the block what to do next.
 
-    `{% emptystate "Nothing waits for you" %}<p>…</p><div class="actions">…</div>{% endemptystate %}`
+    `{% emptystate "You're all caught up" %}<p>…</p><div class="actions">…</div>{% endemptystate %}`
     """
     return format_html('<div class="empty">{}<h3>{}</h3>{}</div>', _symbol(icon), title, _rendered(content))
 
@@ -297,10 +281,10 @@ def _rendered(content: str) -> SafeString:
     return mark_safe(content)  # noqa: S308
 
 
-# -- forms ---------------------------------------------------------------------------------------------------------------
+# -- forms -------------------------------------------------------------------------------------------------------------
 @register.inclusion_tag("parts/field.html")
 def field(bound: BoundField, *, label: str = "", hint: str = "", wide: bool = False) -> dict[str, Any]:
-    """A form field with label, hint and error: `{% field form.reason %}`. Choices drawn as radios or boxes get a legend."""
+    """A form field with label, hint and error: `{% field form.reason %}`. Radios and boxes get a legend."""
     widget = bound.field.widget
     return {
         "field": bound,
@@ -319,11 +303,11 @@ def field(bound: BoundField, *, label: str = "", hint: str = "", wide: bool = Fa
 
 @register.inclusion_tag("parts/form_errors.html")
 def form_errors(form: Any) -> dict[str, Any]:
-    """What is wrong with the form as a whole, and links to the fields that have to be corrected. Nothing while it is valid."""
+    """What is wrong with the form as a whole, with links to the fields to correct. Nothing while the form is valid."""
     return {"form": form, "fields": [bound for bound in form if bound.errors] if form.is_bound else []}
 
 
-# -- lists ---------------------------------------------------------------------------------------------------------------
+# -- lists -------------------------------------------------------------------------------------------------------------
 @register.inclusion_tag("parts/pagination.html", takes_context=True)
 def pagination(
     context: template.Context, page: Page[Any], *, name: str = "page", label: str = "Pages"
@@ -352,12 +336,12 @@ def segments(items: Iterable[Mapping[str, Any]], *, label: str) -> dict[str, Any
     return {"items": items, "label": label}
 
 
-# -- progress and charts -------------------------------------------------------------------------------------------------
+# -- progress and charts -----------------------------------------------------------------------------------------------
 @register.simple_tag
 def progress(
     value: float | int | None, top: float | int = 100, *, label: str = "Progress", tone: str = "", small: bool = False
 ) -> SafeString:
-    """A progress bar. None draws the indeterminate bar: how far it is, is not known."""
+    """A progress bar. None draws the indeterminate bar: nobody knows how much is done."""
     extra = format_html(
         "{}{}", format_html(' data-tone="{}"', tone) if tone else "", mark_safe(' data-size="small"') if small else ""
     )
@@ -403,7 +387,7 @@ def meter(
     return charts.meter(value, top, label=label, target=target, tone=tone)
 
 
-# -- the page itself -----------------------------------------------------------------------------------------------------
+# -- the page itself ---------------------------------------------------------------------------------------------------
 @register.simple_tag(takes_context=True)
 def filled(context: template.Context, *names: str) -> bool:
     """Whether a page that extends this template fills one of these blocks. For base.html; use `as`."""

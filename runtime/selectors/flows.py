@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from catalog.selectors import systems, tiers
 from kernel import clock
-from kernel.templatetags.parts import duration, number
-from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.wording import duration, number
 from kernel.viewer import Viewer
 from runtime.domain import degraded
 from runtime.domain.degraded import Standing

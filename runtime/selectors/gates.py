@@ -12,8 +12,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from kernel.clock import relative
-from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.wording import relative
 from runtime.selectors.rows import rows
 
 

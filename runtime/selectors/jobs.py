@@ -10,7 +10,7 @@ from typing import Any
 
 from kernel.digest import short
 from kernel.errors import Invalid
-from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import manifest as manifests

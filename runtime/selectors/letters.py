@@ -15,7 +15,7 @@ from datetime import datetime
 from django.urls import reverse
 
 from catalog.selectors import systems
-from kernel.tones import Tone, stop, wait
+from kernel.ui.tones import Tone, stop, wait
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
 from runtime.selectors.flows import midnight

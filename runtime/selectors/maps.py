@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from catalog.domain.facts import SystemFacts
-from kernel.templatetags.parts import duration, number
-from kernel.tones import Tone
+from kernel.ui.tones import Tone
+from kernel.ui.wording import duration, number
 from runtime.selectors.flows import Flow
 
 WIDTH, BOX, CHIP, LANE = 1100, 206, 172, 40

@@ -14,7 +14,7 @@ from django.utils import timezone
 from catalog.selectors import systems
 from kernel import clock
 from kernel.errors import Invalid
-from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
 from runtime.selectors.rows import rows

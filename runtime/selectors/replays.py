@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from catalog.selectors import systems
-from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
 from runtime.selectors.rows import rows

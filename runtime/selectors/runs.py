@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kernel import clock
-from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
 from runtime.selectors.rows import row, rows

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from kernel import clock
-from kernel.tones import Tone, ok, quiet, wait
+from kernel.ui.tones import Tone, ok, quiet, wait
 from kernel.viewer import Viewer
 from runtime.models import Integration
 from runtime.permissions import SEEN, sight

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kernel.templatetags.parts import number
-from kernel.tones import Tone, ok, stop, wait
+from kernel.ui.tones import Tone, ok, stop, wait
+from kernel.ui.wording import number
 from kernel.viewer import Viewer
 from runtime.domain import degraded
 from runtime.domain.degraded import Standing

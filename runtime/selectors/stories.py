@@ -12,7 +12,7 @@ from typing import Any
 
 from catalog.selectors import systems
 from kernel.difference import Difference, differences
-from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.domain.correlation import correlation_id
 from runtime.permissions import SEEN, sight

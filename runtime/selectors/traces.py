@@ -10,7 +10,7 @@ from typing import Any
 
 from catalog.selectors import systems
 from kernel import clock
-from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.domain.correlation import address_of, correlation_id
 from runtime.permissions import SEEN, sight

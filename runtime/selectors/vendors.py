@@ -9,8 +9,8 @@ from typing import Any
 
 from catalog.selectors import systems
 from kernel import clock
-from kernel.clock import relative
-from kernel.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.wording import relative
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
 from runtime.selectors.rows import rows

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from kernel.errors import NotFound
-from kernel.tones import Tone, ok, quiet, wait
+from kernel.ui.tones import Tone, ok, quiet, wait
 from runtime.domain import manifest as manifests
 from runtime.domain.correlation import correlation_id
 from runtime.domain.manifest import Manifest, Target

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from kernel import parsing
 from kernel.errors import DomainError, Forbidden, Invalid, NotFound
-from kernel.templatetags.parts import number
+from kernel.ui.wording import number
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
 from runtime.models import Integration

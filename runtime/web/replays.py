@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from kernel import clock
 from kernel.errors import Forbidden, Invalid, NotApproved, NotFound
-from kernel.templatetags.parts import number
+from kernel.ui.wording import number
 from kernel.viewer import SYSTEM, Permission, Viewer
 from runtime import permissions
 from runtime.models import Integration, Replay

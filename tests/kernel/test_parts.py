@@ -12,9 +12,10 @@ from django.core.paginator import Paginator
 from django.template import engines
 from django.test import RequestFactory
 
-from kernel import charts, clock, tones
+from kernel import clock
 from kernel.money import Money
 from kernel.templatetags import parts
+from kernel.ui import charts, tones, wording
 from kernel.viewer import Permission
 
 NOW = datetime(2026, 11, 18, 14, 18, tzinfo=UTC)
@@ -276,3 +277,9 @@ def test_the_frame_draws_only_what_a_page_fills(monkeypatch):
 def test_words_between_backticks_become_code():
     assert parts.code("`a` became `b`, not <c>") == "<code>a</code> became <code>b</code>, not &lt;c&gt;"
     assert parts.code("no code") == "no code"
+
+
+def test_a_count_stands_with_its_noun():
+    assert wording.counted(1, "check") == "1 check"
+    assert wording.counted(0, "check") == "0 checks"
+    assert wording.counted(2041, "entry", "entries") == "2,041 entries"

@@ -22,7 +22,8 @@ def sparkline(values: Sequence[float], *, label: str, tone: str = "accent", smal
     """A line and its area; an empty series draws a quiet base line and the label still speaks."""
     path = _path(values, min(0.0, *values), max(values)) if values else "M0 100 100 100"
     return format_html(
-        '<svg class="chart spark" data-tone="{}"{} viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<svg class="chart spark" data-tone="{}"{} viewBox="0 0 100 100" preserveAspectRatio="none"'
+        ' role="img" aria-label="{}">'
         '<path class="area" d="{} L100 100 L0 100Z"></path><path class="trace" d="{}"></path></svg>',
         tone if values else "quiet",
         format_html(' data-size="{}"', "small") if small else "",
@@ -48,6 +49,20 @@ def _plain(value: float) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
+def _names(names: Sequence[str], y: int) -> SafeString:
+    """At most four of the points' names, evenly spread below the line."""
+    last = len(names) - 1
+    shown = sorted({round(index * last / 3) for index in range(4)}) if names else []
+    return format_html_join(
+        "",
+        '<text x="{}%" y="{}" text-anchor="{}">{}</text>',
+        (
+            (f"{100 * at / max(last, 1):.2f}", y, "start" if at == 0 else "end" if at == last else "middle", names[at])
+            for at in shown
+        ),
+    )
+
+
 def line(
     points: Sequence[tuple[str, float]], *, label: str, unit: str = "", tone: str = "accent", height: int = 130
 ) -> SafeString:
@@ -64,23 +79,10 @@ def line(
         ),
     )
     path = _path(values, 0.0, top) if values else "M0 100"
-    shown = sorted({round(index * (len(points) - 1) / 3) for index in range(4)}) if points else []
-    names = format_html_join(
-        "",
-        '<text x="{}%" y="{}" text-anchor="{}">{}</text>',
-        (
-            (
-                f"{100 * at / max(len(points) - 1, 1):.2f}",
-                height - 4,
-                "start" if at == 0 else "end" if at == len(points) - 1 else "middle",
-                points[at][0],
-            )
-            for at in shown
-        ),
-    )
     return format_html(
         '<svg class="chart" height="{}" role="img" aria-label="{}" data-tone="{}">{}'
-        '<svg x="0" y="16" width="100%" height="{}" viewBox="0 0 100 100" preserveAspectRatio="none" overflow="visible">'
+        '<svg x="0" y="16" width="100%" height="{}" viewBox="0 0 100 100" preserveAspectRatio="none"'
+        ' overflow="visible">'
         '<path class="area" d="{} L100 100 L0 100Z"></path><path class="trace" d="{}"></path></svg>{}</svg>',
         height,
         label,
@@ -89,7 +91,7 @@ def line(
         plot,
         path,
         path,
-        names,
+        _names([name for name, _ in points], height - 4),
     )
 
 
@@ -143,7 +145,8 @@ def meter(
         else ""
     )
     return format_html(
-        '<svg class="chart" height="14" role="img" aria-label="{}" data-tone="{}"><rect class="track" x="0" y="3" width="100%" height="8" rx="4"></rect>'
+        '<svg class="chart" height="14" role="img" aria-label="{}" data-tone="{}">'
+        '<rect class="track" x="0" y="3" width="100%" height="8" rx="4"></rect>'
         '<rect class="bar" x="0" y="3" width="{}%" height="8" rx="4"></rect>{}</svg>',
         label,
         tone,
