@@ -2,47 +2,121 @@
 
 from __future__ import annotations
 
-import subprocess
+import ast
+import re
+from collections import defaultdict
 from pathlib import Path
 
-import pytest
+import grimp
 from importlinter.cli import lint_imports
 
-ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("kernel", "catalog", "governance", "runtime", "portal", "sandbox")
+from tests.architecture.tree import EXCUSED, PACKAGES, ROOT, excused, is_migration, modules, text, tracked
 
-
-def tracked(*patterns: str) -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+LONGEST_LINE, LONGEST_FILE = 120, 500
 
 
 def test_imports_run_along_the_road_and_down_the_floors():
     assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
 
 
+def test_no_modules_import_each_other_in_a_circle():
+    """Imports for type checking and imports inside functions count as well: a circle is a circle for the reader."""
+    names = [name for name in PACKAGES if (ROOT / PACKAGES[name]).is_dir()]
+    graph = grimp.build_graph(*names, cache_dir=None)
+    edges = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    found = [circle for circle in circles(edges) if not any(excused(m, EXCUSED["circles"]) for m in circle)]
+    assert found == []
+
+
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """The groups of modules that reach one another, found by peeling off whatever imports or is imported by nobody left."""
+    left = {module: {other for other in others if other in edges} for module, others in edges.items()}
+    while True:
+        wanted = set().union(*left.values())
+        ends = [module for module, others in left.items() if not others or module not in wanted]
+        if not ends:
+            break
+        for module in ends:
+            del left[module]
+        left = {module: others - set(ends) for module, others in left.items()}
+    groups: list[list[str]] = []
+    for module in sorted(left):
+        group = reached(module, left) & {other for other in left if module in reached(other, left)}
+        if group and sorted(group) not in groups:
+            groups.append(sorted(group))
+    return groups
+
+
+def reached(start: str, edges: dict[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        for other in edges[todo.pop()] - seen:
+            seen.add(other)
+            todo.append(other)
+    return seen
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_no_public_class_name_stands_twice_in_the_product():
+    """One name, one meaning. `Meta`, pytest classes and what the frameworks fix by name are not public names."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for module, path in modules().items():
+        if module.startswith("sandbox") or is_migration(path):
+            continue
+        for node in ast.parse(text(path)).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and node.name != "Command":
+                places[node.name].append(path)
+    twice = {name: paths for name, paths in places.items() if len(paths) > 1 and name not in EXCUSED["class_names"]}
+    assert twice == {}
+
+
 def test_no_module_is_named_after_nothing():
     empty_words = {"utils", "helpers", "common", "misc", "manager", "util", "helper"}
-    assert [p for p in tracked("*.py") if p.stem in empty_words] == []
+    assert [path for path in tracked("*.py") if Path(path).stem in empty_words] == []
 
 
-def test_product_files_stay_below_five_hundred_lines():
+def test_files_stay_below_five_hundred_lines():
     long = {
-        str(p.relative_to(ROOT)): n
-        for p in tracked("*.py")
-        if "migrations" not in p.parts and (n := len(p.read_text().splitlines())) > 560
+        path: lines
+        for path in tracked("*.py", "*.sql", "*.js")
+        if not is_migration(path) and not excused(path, EXCUSED["long_files"])
+        if (lines := len(text(path).splitlines())) > LONGEST_FILE
     }
     assert long == {}
 
 
+def test_lines_of_code_and_sql_stay_within_120_columns():
+    wide = [
+        f"{path}:{number}"
+        for path in tracked("*.py", "*.sql")
+        if not is_migration(path) and not excused(path, EXCUSED["wide_lines"])
+        for number, line in enumerate(text(path).splitlines(), 1)
+        if len(line) > LONGEST_LINE
+    ]
+    assert wide == []
+
+
+def test_the_formatter_is_switched_off_for_tables_of_data_only():
+    """`fmt: skip` stands behind a dictionary, list or tuple that is a table of data, and each such place is listed."""
+    off = [
+        path
+        for path in tracked("*.py")
+        if re.search(r"#\s*fmt:\s*(skip|off)", text(path)) and not excused(path, EXCUSED["formatter_off"])
+    ]
+    assert off == []
+
+
 def test_no_template_decides_style_or_script_inline():
     offending = [
-        f"{path.relative_to(ROOT)}: {word}"
+        f"{path}: {word}"
         for path in tracked("templates/*.html")
         for word in (' style="', " onclick=", " onchange=", " onsubmit=", "<script>")
-        if word in path.read_text()
+        if word in text(path)
     ]
     assert offending == []
 
@@ -57,7 +131,7 @@ def test_real_retail_data_is_not_copied_into_the_project(shared_data: Path):
     theirs = sizes([p for p in shared_data.rglob("*") if p.is_file() and p.stat().st_size > 200])
     copies = [
         str(mine.relative_to(ROOT))
-        for size, files in sizes(tracked()).items()
+        for size, files in sizes([ROOT / path for path in tracked()]).items()
         for mine in files
         if any(mine.read_bytes() == other.read_bytes() for other in theirs.get(size, []))
     ]

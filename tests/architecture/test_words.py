@@ -1,0 +1,93 @@
+"""Words that the product does not use any more, and what it says instead (docs/glossary.md, CONTRIBUTING.md)."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from functools import cache
+
+from tests.architecture.tree import EXCUSED, excused, is_migration, text, tracked
+
+PRODUCT = ("kernel/", "catalog/", "contracts/", "cli/", "governance/", "runtime/", "portal/", "sandbox/")
+PAGES = ("templates/",)
+DOCUMENTS = ("docs/", "README.md", "CONTRIBUTING.md", "SECURITY.md")
+EVERYWHERE = PRODUCT + PAGES + DOCUMENTS
+HISTORY = ("docs/decisions/", "CHANGELOG.md", "docs/reference/openapi.yaml", "docs/reference/contract-rules.md")
+
+# The word that is used -> the pattern of the words that it replaced, and where. Code, sentences and names alike.
+OLD_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "quarantine": (r"park(?:s|ed|ing)?", EVERYWHERE),
+    "group commit": (r"gathering", EVERYWHERE),
+    "slot (on pages: approval)": (r"seats?", EVERYWHERE),
+    "periodic job": (r"dut(?:y|ies)", EVERYWHERE),
+    "process supervisor": (r"keepers?", EVERYWHERE),
+    "fix, edit payload": (r"mend(?:s|ed|ing)?", EVERYWHERE),
+    "discard": (r"g(?:ive|ives|iven|ave|iving)[ _]up", EVERYWHERE),
+    "release (a claim)": (r"hand(?:s|ed|ing)?[ _]back", EVERYWHERE),
+    "deregister": (r"sign(?:s|ed|ing)?[ _]off", EVERYWHERE),
+    "retract, withdraw": (r"t(?:ake|akes|aken|ook|aking)[ _]back", EVERYWHERE),
+    "rollback plan": (r"way back", EVERYWHERE),
+    "target system": (r"other side", ("runtime/", "governance/", "portal/", "catalog/", *PAGES, *DOCUMENTS)),
+    "has to, is expected": (r"(?:is|are) waited for", EVERYWHERE),
+    "their, one's": (r"(?:of|by|for|in|has|with|to) the own", EVERYWHERE),
+    "dead letter (on pages: failed message)": (
+        r"(?<!dead )(?<!dead_)(?<!dead-)letters?(?! of the alphabet| grade)",
+        ("runtime/", "templates/runtime/", "templates/portal/"),
+    ),
+    "circuit breaker": (r"(?<!circuit )(?<!circuit_)(?<!circuit-)breakers?", EVERYWHERE),
+    "manifest checks": (r"judging", ("runtime/", "governance/", *PAGES, *DOCUMENTS)),
+    "forked trial": (r"tried apart|services[/.]isolation", EVERYWHERE),
+    "target clients": (r"binders?", ("runtime/",)),
+}
+ONE_OR_MORE = re.compile(r"\b[a-z]{3,}\(s\)(?!\w)", re.IGNORECASE)
+
+
+@cache
+def pattern(word: str) -> re.Pattern[str]:
+    """Whole words, also as a part of a snake_case name."""
+    return re.compile(rf"(?<![a-z])(?:{OLD_WORDS[word][0]})(?![a-z])", re.IGNORECASE)
+
+
+def readable() -> list[str]:
+    return [
+        path
+        for path in tracked("*.py", "*.sql", "*.html", "*.md", "*.toml", "*.yaml", "Makefile")
+        if path.startswith(EVERYWHERE) and not path.startswith(HISTORY) and not is_migration(path)
+    ]
+
+
+def test_old_words_are_gone():
+    """A file may still use one only while `excused.toml` lists it below the word."""
+    found = [
+        f"{path}:{number}: {match.group()!r}; say: {word}"
+        for path in readable()
+        for word, (_, places) in OLD_WORDS.items()
+        if path.startswith(places) and not excused(path, EXCUSED["words"].get(word, ()))
+        for number, line in enumerate(text(path).splitlines(), 1)
+        if (match := pattern(word).search(line))
+    ]
+    assert found == []
+
+
+def test_a_sentence_counts_properly():
+    """ "1 message", "2 messages": never "message(s)"."""
+    found = [
+        f"{path}: {match.group()!r}"
+        for path in readable()
+        if path.endswith((".py", ".html")) and not excused(path, EXCUSED["words"].get("(s)", ()))
+        for sentence in sentences(path)
+        for match in ONE_OR_MORE.finditer(sentence)
+    ]
+    assert found == []
+
+
+def sentences(path: str) -> list[str]:
+    """The strings of a module without the expressions inside their braces, or the text of a template."""
+    if path.endswith(".html"):
+        return [text(path)]
+    tokens = tokenize.generate_tokens(io.StringIO(text(path)).readline)
+    fstring_part = getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)
+    return [
+        re.sub(r"\{[^{}]*\}", "{}", token.string) for token in tokens if token.type in (tokenize.STRING, fstring_part)
+    ]
