@@ -20,10 +20,10 @@ from datetime import date
 from pathlib import Path
 
 from tillgate_contracts.compare import Policy, compare
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import lint
 from tillgate_contracts.reading import Document, Limits, read
 
-from kernel.errors import Invalid
 from tests.contracts.mutations import damage, disturb
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +46,7 @@ def one(data: bytes, base: Document | None) -> str:
     """Read, look, lint and compare one document. The outcome is `read` or the refusal's code."""
     try:
         document = read(data, limits=Limits(seconds=10.0))
-    except Invalid as error:
+    except ContractError as error:
         json.dumps(error.data)
         return error.code
     for operation in document.operations:
@@ -64,7 +64,7 @@ def one(data: bytes, base: Document | None) -> str:
     if base is not None:
         try:
             compare(base, document, policy=Policy(), as_of=date(2026, 1, 1))
-        except Invalid as error:
+        except ContractError as error:
             return error.code
     return "read"
 

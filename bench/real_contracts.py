@@ -23,11 +23,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from tillgate_contracts.compare import RULE_PACK, Comparison, Policy, compare
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import RULE_PACK as LINT_PACK
 from tillgate_contracts.lint import lint
 from tillgate_contracts.reading import Document, read_file
-
-from kernel.errors import Invalid
 
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = dt.date(2026, 11, 23)
@@ -65,7 +64,7 @@ def read_all(folder: Path) -> list[Entry]:
                 started = time.process_time()
                 document = read_file(path)
                 times.append(time.process_time() - started)
-        except Invalid as error:
+        except ContractError as error:
             found.append(Entry(name, size, refusal=str(error)))
             continue
         report = lint(document, tier=1)

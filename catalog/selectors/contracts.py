@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import date
 from functools import lru_cache
 
-from tillgate_contracts import compare as comparison
-from tillgate_contracts.compare import DEFAULT, Comparison, Policy
-from tillgate_contracts.reading import Document
-
+from catalog.domain import contract_engine
+from catalog.domain.contract_engine import DEFAULT_POLICY, Comparison, Document, Policy
 from catalog.models import Contract
 from kernel.errors import NotFound
 
@@ -22,7 +20,7 @@ def _document(digest: str) -> Document:
     canonical = Contract.objects.filter(digest=digest).values_list("canonical", flat=True).first()
     if canonical is None:
         raise _unknown(digest)
-    return Document.from_canonical(bytes(canonical), name=digest)
+    return contract_engine.from_canonical(bytes(canonical), name=digest)
 
 
 def document(digest: str) -> Document:
@@ -32,7 +30,7 @@ def document(digest: str) -> Document:
 
 @lru_cache(maxsize=64)
 def _compare(old_digest: str, new_digest: str, as_of: date, policy: Policy) -> Comparison:
-    return comparison.compare(_document(old_digest), _document(new_digest), as_of=as_of, policy=policy)
+    return contract_engine.compare(_document(old_digest), _document(new_digest), as_of=as_of, policy=policy)
 
 
 def compare(old_digest: str, new_digest: str, *, as_of: date, policy: Policy | None = None) -> Comparison:
@@ -40,11 +38,11 @@ def compare(old_digest: str, new_digest: str, *, as_of: date, policy: Policy | N
 
     Raises NotFound `contract.unknown`, and Invalid `contract.family` where the two have nothing in common.
     """
-    chosen = policy or DEFAULT
+    chosen = policy or DEFAULT_POLICY
     try:
         hash(chosen)
     except TypeError:
-        return comparison.compare(_document(old_digest), _document(new_digest), as_of=as_of, policy=chosen)
+        return contract_engine.compare(_document(old_digest), _document(new_digest), as_of=as_of, policy=chosen)
     return _compare(old_digest, new_digest, as_of, chosen)
 
 

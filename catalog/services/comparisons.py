@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tillgate_contracts.compare import RULE_PACK
-
+from catalog.domain.contract_engine import RULE_PACK
 from catalog.models import ContractComparison
 from catalog.selectors import contracts, versions
 from kernel import clock

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tillgate_contracts.reading import Document, read
-
-from catalog.domain import words
+from catalog.domain import contract_engine, words
+from catalog.domain.contract_engine import Document
 from catalog.models import Contract
 from kernel.errors import Invalid, finding
 
@@ -37,7 +36,7 @@ def read_contract(data: bytes, *, file_name: str = "", base_dir: Any = None) -> 
             "There is no contract here: the file is empty.",
             {"findings": [finding("", "Choose a file or paste the text of one.")]},
         )
-    document = read(data, name=file_name or None, base_dir=base_dir)
+    document = contract_engine.read(data, name=file_name or None, base_dir=base_dir)
     head = data.lstrip()[:1]
     kind = "edmx" if head == b"<" else "json" if head in (b"{", b"[") else "yaml"
     return Reading(document, data, file_name[:255], _MEDIA_TYPES[kind])

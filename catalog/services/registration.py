@@ -8,10 +8,9 @@ from datetime import date
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from tillgate_contracts.lint import lint
 
 from catalog import permissions
-from catalog.domain import hints, lifecycle, words
+from catalog.domain import contract_engine, hints, lifecycle, words
 from catalog.domain.facts import VersionFacts
 from catalog.models import Api, ApiEntity, ApiVersion, BusinessEntity, Contract, ContractRevision
 from catalog.selectors import search, versions
@@ -79,7 +78,7 @@ def proposal_of(reading: Reading, *, viewer: Viewer) -> Proposal:
         )
         if not have
     ]
-    house = lint(document, data_class=data_class or None)
+    house = contract_engine.lint(document, data_class=data_class or None)
     judged = [outcome for outcome in house.outcomes if outcome.status in ("passed", "failed")]
     return Proposal(
         rules_held=sum(1 for outcome in judged if outcome.status == "passed"),

@@ -10,8 +10,8 @@ from typing import IO, Any
 
 import orjson
 
-from kernel.errors import DomainError, Invalid
 from tillgate_contracts import results
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, read_file
 
 Case = Callable[[Mapping[str, Any], argparse.Namespace], dict[str, Any]]
@@ -32,16 +32,16 @@ def _answer(case: Case, arguments: argparse.Namespace, line: bytes, number: int)
     identity: Any = None
     try:
         if len(line) > _MAX_LINE:
-            raise Invalid("batch.line", f"Line {number} is longer than {_MAX_LINE:,} bytes.")
+            raise ContractError("batch.line", f"Line {number} is longer than {_MAX_LINE:,} bytes.")
         try:
             data = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise Invalid("batch.line", f"Line {number} is not JSON: {error}.") from None
+            raise ContractError("batch.line", f"Line {number} is not JSON: {error}.") from None
         if not isinstance(data, dict):
-            raise Invalid("batch.line", f"Line {number} is not an object.")
+            raise ContractError("batch.line", f"Line {number} is not an object.")
         identity = data.get("id")
         answer = {"id": identity, **case(data, arguments)}
-    except DomainError as error:
+    except ContractError as error:
         answer = _failure(identity, error.code, error.message, error.findings)
     except Exception as error:  # one case must never end the batch; the text says which defect it is
         answer = _failure(identity, "internal", f"{type(error).__name__}: {error}", [])
@@ -59,7 +59,7 @@ def _failure(identity: Any, code: str, message: str, findings: list[dict[str, An
 def _file(data: Mapping[str, Any], key: str, arguments: argparse.Namespace) -> tuple[Document, str]:
     name = data.get(key)
     if not isinstance(name, str) or not name:
-        raise Invalid("batch.field", f"The field {key!r} must be a file path.")
+        raise ContractError("batch.field", f"The field {key!r} must be a file path.")
     return read_file(Path(name), root=arguments.root), name
 
 
@@ -92,7 +92,7 @@ def compat_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict[
     """`{"id", "old", "new", "direction"?, "content_model"?}` with inline schemas (a text is a file path; `old` may be a list
     of earlier versions for the transitive directions) → `compatible` true, false or null."""
     if "old" not in data or "new" not in data:
-        raise Invalid("batch.field", "The fields 'old' and 'new' are needed.")
+        raise ContractError("batch.field", "The fields 'old' and 'new' are needed.")
     old = data["old"] if isinstance(data["old"], list) else [data["old"]]
     direction = str(data.get("direction", arguments.direction))
     content_model = str(data.get("content_model", arguments.content_model))
@@ -122,7 +122,7 @@ def _schema(value: Any) -> Document:
     if isinstance(value, str):
         return read_file(Path(value))
     if not isinstance(value, dict | bool):
-        raise Invalid("batch.field", "A schema is an object or true or false.")
+        raise ContractError("batch.field", "A schema is an object or true or false.")
     return Document.from_schema(value)
 
 
@@ -132,4 +132,4 @@ def _day(value: Any) -> dt.date | None:
     try:
         return dt.date.fromisoformat(value[:10])
     except (ValueError, TypeError):
-        raise Invalid("batch.field", f"as_of is {value!r}, and must be a date such as 2026-11-23.") from None
+        raise ContractError("batch.field", f"as_of is {value!r}, and must be a date such as 2026-11-23.") from None

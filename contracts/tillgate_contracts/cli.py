@@ -17,8 +17,8 @@ from typing import IO, Any, NoReturn
 
 import orjson
 
-from kernel.errors import DomainError, Invalid
 from tillgate_contracts import batch, results
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, read, read_file
 from tillgate_contracts.report import FORMS, Result, render
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None, *, stdin: IO[bytes] | None = None, o
             return batch.run(arguments.batch_case, arguments, given, stream)
         code: int = arguments.run(arguments, stream)
         return code
-    except DomainError as error:
+    except ContractError as error:
         print(f"error: {error}", file=sys.stderr)
         for finding in error.findings[1:20]:
             print(f"  {finding.get('pointer')}: {finding.get('message')}", file=sys.stderr)
@@ -146,7 +146,7 @@ def _date(text: str) -> dt.date:
 
 def _document(name: str | None, root: Path | None) -> Document:
     if name is None:
-        raise Invalid("cli.file", "A file is needed (or --batch).")
+        raise ContractError("cli.file", "A file is needed (or --batch).")
     if name == "-":
         return read(sys.stdin.buffer.read())
     return read_file(Path(name), root=root)
@@ -159,7 +159,7 @@ def _emit(text: str, arguments: argparse.Namespace, stream: IO[str]) -> None:
     try:
         arguments.output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Invalid("cli.output", f"{arguments.output} cannot be written: {error.strerror}.") from None
+        raise ContractError("cli.output", f"{arguments.output} cannot be written: {error.strerror}.") from None
 
 
 def _code(result: Result, fail_on: str) -> int:
@@ -190,7 +190,7 @@ def _read(arguments: argparse.Namespace, stream: IO[str]) -> int:
 
 def _compare(arguments: argparse.Namespace, stream: IO[str]) -> int:
     if arguments.base is None or arguments.revision is None:
-        raise Invalid("cli.file", "BASE and REVISION are needed (or --batch).")
+        raise ContractError("cli.file", "BASE and REVISION are needed (or --batch).")
     base, revision = (_document(name, arguments.root) for name in (arguments.base, arguments.revision))
     policy = results.policy_from(arguments.policy)
     result = results.compare_result(
@@ -203,7 +203,7 @@ def _compare(arguments: argparse.Namespace, stream: IO[str]) -> int:
 def _compat(arguments: argparse.Namespace, stream: IO[str]) -> int:
     files: list[str] = arguments.files
     if len(files) < 2 or (len(files) > 2 and not arguments.direction.endswith("-transitive")):
-        raise Invalid(
+        raise ContractError(
             "cli.file", "OLD and NEW are needed (or --batch); more than two versions need a -transitive direction."
         )
     result, compatible = results.compat_result(

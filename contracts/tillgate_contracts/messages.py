@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kernel.errors import Invalid
 from tillgate_contracts.compare.compat import Compat, check_compat
 from tillgate_contracts.compare.findings import Finding, fingerprint
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, follow, join
 
 
 def check_documents(documents: Sequence[Document], *, direction: str, content_model: str) -> Compat:
     """Compare the last document with its predecessor, or (transitive directions) with every earlier one.
 
-    Raises Invalid `compat.format` for documents that are neither JSON Schema nor AsyncAPI, `compat.direction` and
+    Raises ContractError `compat.format` for documents that are neither JSON Schema nor AsyncAPI, `compat.direction` and
     `compat.content_model` for unknown words.
     """
     newest = documents[-1]
@@ -36,7 +36,7 @@ def _pair(old: Document, new: Document, direction: str, content_model: Any) -> C
     if families == ("jsonschema", "jsonschema"):
         return check_compat(old.tree, new.tree, direction=direction, content_model=content_model)
     if families != ("asyncapi", "asyncapi"):
-        raise Invalid(
+        raise ContractError(
             "compat.format",
             f"Compatibility modes are for JSON Schema and events, not for {old.format} against {new.format}. Use compare.",
         )

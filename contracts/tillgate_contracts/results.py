@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kernel.errors import Invalid
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document
 from tillgate_contracts.report import Item, Result, RuleText
 from tillgate_contracts.report.result import SEVERITY
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def policy_from(given: Path | Mapping[str, Any] | None) -> Policy:
-    """A policy from a file, from a mapping, or the defaults. Raises Invalid `policy.…`."""
+    """A policy from a file, from a mapping, or the defaults. Raises ContractError `policy.…`."""
     from tillgate_contracts.compare import Policy
 
     if given is None:
@@ -106,7 +106,7 @@ def lint_result(
     rule_files: Sequence[Path],
     only_own: bool,
 ) -> Result:
-    """The linter's report. Raises Invalid `lint.…` for rule files that cannot be used."""
+    """The linter's report. Raises ContractError `lint.…` for rule files that cannot be used."""
     from tillgate_contracts.lint import built_in_rules, lint, load_rules
 
     rules = [] if only_own else list(built_in_rules())
@@ -117,7 +117,7 @@ def lint_result(
         rules = [rule for rule in rules if rule.id not in own] + list(loaded.rules)
         unmapped += [{"rule": item.rule, "reason": item.reason} for item in loaded.unmapped]
     if only_own and not rule_files:
-        raise Invalid("lint.rules", "--only-own needs --rules FILE: otherwise there is no rule at all.")
+        raise ContractError("lint.rules", "--only-own needs --rules FILE: otherwise there is no rule at all.")
     report = lint(document, tier=tier, layer=layer, data_class=data_class, rules=rules)
     items = tuple(
         Item(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from catalog.domain import contract_engine
 from catalog.domain.facts import VersionFacts
 from catalog.selectors import contracts, tiers
 from governance.domain.checks import (
@@ -117,8 +118,6 @@ def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFact
 @on_version
 def _lint(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
     """The house rules, as strict as tier, layer and data class ask. A finding that the neighbour before had already only warns."""
-    from tillgate_contracts.lint import lint
-
     if facts.digest is None:
         return not_run("There is no contract to judge.", ["Upload a contract."])
     within: dict[str, Any] = {
@@ -126,9 +125,9 @@ def _lint(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> 
         "layer": version.layer or None,
         "data_class": version.data_class or None,
     }
-    report = lint(contracts.document(facts.digest), **within)
+    report = contract_engine.lint(contracts.document(facts.digest), **within)
     known = (
-        {(f.rule, f.pointer) for f in lint(contracts.document(facts.base_digest), **within).findings}
+        {(f.rule, f.pointer) for f in contract_engine.lint(contracts.document(facts.base_digest), **within).findings}
         if facts.base_digest
         else set()
     )

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
-from tillgate_contracts.reading.document import parse_text
 
+from catalog.domain import contract_engine
 from kernel.errors import Conflict, Forbidden, Invalid
 from kernel.viewer import Viewer
 from runtime.domain.manifest import MAX_BYTES
@@ -69,4 +69,6 @@ def register(request: HttpRequest) -> HttpResponse:
 
 def plain(data: bytes) -> Any:
     """YAML or JSON as plain data, read as strictly as contracts are: bounded, no duplicate keys, no aliases that explode. Raises Invalid."""
-    return parse_text(data, "manifest.yaml" if data.lstrip()[:1] not in (b"{", b"[") else "manifest.json")
+    return contract_engine.parse_text(
+        data, "manifest.yaml" if data.lstrip()[:1] not in (b"{", b"[") else "manifest.json"
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tillgate_contracts.errors import ContractError
 
-from kernel.errors import Invalid
 from tests.contracts.contract_documents import judge, rules, with_event, with_request, with_response
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}
@@ -376,6 +376,6 @@ def test_unions_that_all_refer_to_each_other_are_compared_with_each_finding_once
 
 def test_schemas_nested_in_unions_without_measure_are_refused_in_bounds() -> None:
     old, new = (_linked(400, limit, lambda index: [index + 1]) for limit in (9, 5))
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ContractError) as caught:
         judge(old, new)
     assert caught.value.code == "contract.comparison_too_deep"

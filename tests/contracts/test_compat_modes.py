@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 from tillgate_contracts.compare import MODES, Policy, check_compat, check_transitive, iter_rules
-
-from kernel.errors import Invalid
+from tillgate_contracts.errors import ContractError
 
 SMALL: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
 OPTIONAL: dict[str, Any] = {**SMALL, "properties": {**SMALL["properties"], "note": {"type": "string"}}}
@@ -59,9 +58,9 @@ def test_transitive_modes_ask_every_earlier_version() -> None:
 
 
 def test_unknown_words_are_refused() -> None:
-    with pytest.raises(Invalid, match="one of backward, forward"):
+    with pytest.raises(ContractError, match="one of backward, forward"):
         check_compat(SMALL, SMALL, direction="sideways")
-    with pytest.raises(Invalid, match="tolerant or strict"):
+    with pytest.raises(ContractError, match="tolerant or strict"):
         check_compat(SMALL, SMALL, direction="full", content_model="loose")  # type: ignore[arg-type]
 
 
@@ -79,7 +78,7 @@ def test_unknown_words_are_refused() -> None:
     ],
 )
 def test_a_policy_with_a_wrong_key_is_refused_with_what_is_wrong(data: Any, code: str, text: str) -> None:
-    with pytest.raises(Invalid, match=text) as caught:
+    with pytest.raises(ContractError, match=text) as caught:
         Policy.from_mapping(data)
     assert caught.value.code == code
 
@@ -89,7 +88,7 @@ def test_a_policy_file_is_yaml_and_sets_levels_per_rule() -> None:
     assert policy.level("server-url-changed", "warning") == "breaking"
     assert policy.level("endpoint-added", "info") == "info"
     assert policy.stability_threshold == "alpha"
-    with pytest.raises(Invalid, match="not readable YAML"):
+    with pytest.raises(ContractError, match="not readable YAML"):
         Policy.from_yaml("levels: [")
 
 

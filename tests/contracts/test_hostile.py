@@ -10,9 +10,9 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, Limits, read
 
-from kernel.errors import Invalid
 from tests.contracts.mutations import bombs, damage, disturb
 from tests.contracts.test_read_odata import V2, V4
 from tests.contracts.test_read_real import ASYNC_2, ASYNC_3
@@ -34,10 +34,10 @@ TIGHT = Limits(max_bytes=200_000, max_values=20_000, seconds=5.0)
 
 def use(data: bytes, limits: Limits = TIGHT) -> str:
     """Read and look at everything, or be refused properly. Answers `read` or the code of the refusal."""
-    refusal: Invalid | None = None
+    refusal: ContractError | None = None
     try:
         document = read(data, limits=limits)
-    except Invalid as error:
+    except ContractError as error:
         refusal = error
     if refusal is not None:
         assert refusal.code.startswith("contract.")
@@ -95,7 +95,7 @@ def test_schemas_that_contain_themselves_are_no_bomb() -> None:
 
 
 def test_the_time_limit_stops_a_slow_reading() -> None:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ContractError) as caught:
         read(b"type: object\nenum: [" + b"a, " * 200_000 + b"]", limits=Limits(seconds=0.0))
     assert caught.value.code == "contract.too_slow"
 

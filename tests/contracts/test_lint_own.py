@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import Loaded, built_in_rules, lint, load_rules, parse_rules
 from tillgate_contracts.lint.jsonpath import PathError, compile_path
 from tillgate_contracts.reading import read
-
-from kernel.errors import Invalid
 
 API = read(
     b"""openapi: 3.0.3
@@ -160,7 +159,7 @@ def test_unsupported_paths_are_named(path: str) -> None:
 @pytest.mark.parametrize("text", ["[]", "a: 1", "rules: 3", "rules:\n  a: 1\n  a: 2"])
 def test_a_file_that_is_no_rule_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
-    with pytest.raises(Invalid):
+    with pytest.raises(ContractError):
         load_rules(tmp_path / "x.yaml")
 
 

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import LintReport, built_in_rules, lint
 from tillgate_contracts.reading import read
-
-from kernel.errors import Invalid
 
 Tree = dict[str, Any]
 
@@ -377,6 +376,6 @@ def test_many_findings_of_one_rule_are_counted_and_the_list_is_bounded() -> None
 
 @pytest.mark.parametrize("context", [{"tier": 4}, {"tier": True}, {"layer": "edge"}, {"data_class": "secret"}])
 def test_an_unknown_context_is_refused(context: dict[str, Any]) -> None:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ContractError) as caught:
         report(good(), **context)
     assert caught.value.code == "lint.context"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, read
-
-from kernel.errors import Invalid
 
 V2 = b"""<?xml version="1.0" encoding="utf-8"?>
 <edmx:Edmx Version="1.0" xmlns:edmx="http://schemas.microsoft.com/ado/2007/06/edmx"
@@ -173,7 +172,7 @@ def test_a_stored_edmx_keeps_its_format() -> None:
     ],
 )
 def test_other_xml_is_refused_with_a_reason(text: bytes, code: str) -> None:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ContractError) as caught:
         read(text)
     assert caught.value.code == code
 

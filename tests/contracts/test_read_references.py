@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, Limits, read, read_file, resolve
-
-from kernel.errors import Invalid
 
 
 def schema(value: dict[str, object]) -> Document:
@@ -175,6 +174,6 @@ def test_a_root_lets_references_reach_a_common_folder(folder: Path) -> None:
     assert document.problems == ()
     assert document.resolve(document.tree["allOf"][0]["$ref"]) == {"type": "string", "maxLength": 4}
     assert document.tree["allOf"][1]["$ref"] == "#/allOf/0"
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(ContractError) as caught:
         read_file(folder.parent / "secret.yaml", root=folder)
     assert caught.value.code == "contract.outside_root"

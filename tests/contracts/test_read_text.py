@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, read
-
-from kernel.errors import Invalid
 
 OPENAPI = {"openapi": "3.0.3", "info": {"title": "Prices", "version": "1"}, "paths": {}}
 
 
-def refused(data: bytes, name: str | None = None) -> Invalid:
-    with pytest.raises(Invalid) as caught:
+def refused(data: bytes, name: str | None = None) -> ContractError:
+    with pytest.raises(ContractError) as caught:
         read(data, name=name)
     return caught.value
 
@@ -186,7 +185,7 @@ def test_boolean_schemas_are_read_from_values() -> None:
     assert Document.from_schema(False).tree == {"not": {}}
     assert Document.from_schema({}).format == "jsonschema-2020-12"
     assert Document.from_schema({"title": "anything"}).tree == {"title": "anything"}
-    with pytest.raises(Invalid):
+    with pytest.raises(ContractError):
         Document.from_schema([1])
 
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tillgate_contracts.reading import Document
-
-from catalog.domain import lifecycle, words
+from catalog.domain import contract_engine, lifecycle, words
 from catalog.services.contracts import Reading
 from catalog.services.importing.sources import Item
 from catalog.services.importing.target import Outcome, Target
@@ -55,7 +53,7 @@ def take(item: Item, target: Target) -> Outcome:
         raise Invalid("import.odcs_name", "This data contract has neither a name nor an id.")
     notes: list[str] = []
     schema, classes = schema_of(value, notes)
-    document = Document.from_value(schema, name=item.source)
+    document = contract_engine.from_value(schema, name=item.source)
     reading = Reading(document, item.file.data, item.source[:255], "application/yaml")
     description = value.get("description")
     purpose = description.get("purpose") if isinstance(description, dict) else description

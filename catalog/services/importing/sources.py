@@ -11,11 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 
 import yaml
-from tillgate_contracts.reading.limits import DEFAULT, Clock
-from tillgate_contracts.reading.text import decode
-from tillgate_contracts.reading.yaml_text import parse_yaml
 
-from catalog.domain import words
+from catalog.domain import contract_engine, words
 from kernel.errors import Invalid
 
 Kind = Literal["contract", "csv", "backstage", "odcs", "blocked"]
@@ -106,7 +103,7 @@ def _items_of_file(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
         yield from _backstage_items(file, by_name)
     elif suffix in {".yaml", ".yml", ".json"} and _looks_like(file.data, b"DataContract"):
         try:
-            value = parse_yaml(decode(file.data, DEFAULT), DEFAULT, Clock(DEFAULT))
+            value = contract_engine.parse_yaml(file.data)
         except Invalid as error:
             yield Item(file.name, "blocked", 9, natural(file.name), error, file)
         else:
@@ -123,7 +120,7 @@ def _looks_like(data: bytes, mark: bytes) -> bool:
 
 
 def _rows(file: Source) -> list[dict[str, str]]:
-    text = decode(file.data, DEFAULT)
+    text = contract_engine.decode(file.data)
     try:
         sample = csv.Sniffer().sniff(text[:4000], delimiters=",;\t")
         return [
@@ -154,7 +151,7 @@ def _csv_items(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
 
 def _backstage_items(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
     try:
-        documents = list(yaml.load_all(decode(file.data, DEFAULT), Loader=_NoAlias))
+        documents = list(yaml.load_all(contract_engine.decode(file.data), Loader=_NoAlias))
     except (yaml.YAMLError, Invalid, RecursionError) as error:
         yield Item(
             file.name,

@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from kernel.errors import Invalid
 from tillgate_contracts.compare.findings import Finding
 from tillgate_contracts.compare.policy import Policy
 from tillgate_contracts.compare.report import Report, Where
 from tillgate_contracts.compare.schema.change import Flow
 from tillgate_contracts.compare.schema.diff import SchemaDiff, Settings
 from tillgate_contracts.compare.schema.source import Dialect, Part, SchemaSource
+from tillgate_contracts.errors import ContractError
 
 MODES = ("backward", "forward", "full", "backward-transitive", "forward-transitive", "full-transitive", "none")
 ContentModel = Literal["tolerant", "strict"]
@@ -63,13 +63,15 @@ class _Plain:
 def check_compat(old: Any, new: Any, *, direction: str, content_model: ContentModel = "tolerant") -> Compat:
     """Compares two JSON Schemas (parsed: dictionaries or booleans).
 
-    `direction` is one of MODES; the transitive ones mean the same as the plain ones for a single pair. Raises Invalid
+    `direction` is one of MODES; the transitive ones mean the same as the plain ones for a single pair. Raises ContractError
     `compat.direction` or `compat.content_model` for unknown words.
     """
     if direction not in MODES:
-        raise Invalid("compat.direction", f"The direction is one of {', '.join(MODES)}, not {direction!r}.", {})
+        raise ContractError("compat.direction", f"The direction is one of {', '.join(MODES)}, not {direction!r}.", {})
     if content_model not in {"tolerant", "strict"}:
-        raise Invalid("compat.content_model", f"The content model is tolerant or strict, not {content_model!r}.", {})
+        raise ContractError(
+            "compat.content_model", f"The content model is tolerant or strict, not {content_model!r}.", {}
+        )
     plain = direction.removesuffix("-transitive")
     if plain == "none":
         return Compat(compatible=True, findings=[], upgrade_order=_ORDERS["none"], direction=direction)
@@ -105,7 +107,7 @@ def _compare(old: Any, new: Any, flow: Flow, content_model: ContentModel) -> lis
     try:
         return _findings(old, new, flow, content_model)
     except RecursionError:
-        raise Invalid(
+        raise ContractError(
             "compat.too_deep", "The schemas are nested too deeply to be compared. Name the inner schemas.", {}
         ) from None
 

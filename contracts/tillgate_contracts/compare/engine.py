@@ -6,7 +6,6 @@ import datetime as dt
 import re
 from typing import Any, Protocol
 
-from kernel.errors import Invalid
 from tillgate_contracts.compare.asyncapi.document import EventComparison
 from tillgate_contracts.compare.asyncapi.view import EventView
 from tillgate_contracts.compare.findings import Comparison, Finding, verdict_of
@@ -17,6 +16,7 @@ from tillgate_contracts.compare.report import Report, Where
 from tillgate_contracts.compare.schema.change import Flow
 from tillgate_contracts.compare.schema.diff import SchemaDiff, Settings
 from tillgate_contracts.compare.schema.source import Dialect, Part, SchemaSource
+from tillgate_contracts.errors import ContractError
 
 _MAJOR = re.compile(r"^[vV]?(\d+)(?:\.(\d+))?(?:\.(\d+))?")
 
@@ -46,13 +46,13 @@ def compare(
     """Compares two documents.
 
     `as_of` is the day against which sunsets are judged (today in UTC when left out; pass it wherever the result is kept, so
-    that it can be computed again). Raises Invalid `contract.family` when the documents are of kinds that have nothing in
+    that it can be computed again). Raises ContractError `contract.family` when the documents are of kinds that have nothing in
     common, `contract.comparison_too_large` or `contract.comparison_too_deep` when the work would not end in bounds.
     """
     today = as_of or dt.datetime.now(tz=dt.UTC).date()
     kind = family(base.format)
     if kind != family(revision.format):
-        raise Invalid(
+        raise ContractError(
             "contract.family",
             f"A document of kind {base.format} cannot be compared with one of kind {revision.format}.",
             {"base": base.format, "revision": revision.format},
@@ -64,7 +64,7 @@ def compare(
         try:
             findings = _findings(base, revision, kind, policy, today)
         except RecursionError:
-            raise Invalid(
+            raise ContractError(
                 "contract.comparison_too_deep",
                 "The schemas are nested in unions too deeply to be compared. Name the inner alternatives once.",
                 {},

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from kernel.errors import Invalid
 from tillgate_contracts.compare.rules import LEVELS, iter_rules
 from tillgate_contracts.compare.schema.lifecycle import LEVELS as STABILITY
+from tillgate_contracts.errors import ContractError
 
 #: Words that a policy file may use for a level.
 _LEVEL_WORDS = {
@@ -84,14 +84,16 @@ class Policy:
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Policy:
-        """Policy from a parsed file. Raises Invalid `policy.…`, naming the key, what is wrong and what is allowed."""
+        """Policy from a parsed file. Raises ContractError `policy.…`, naming the key, what is wrong and what is allowed."""
         if not isinstance(data, Mapping):
-            raise Invalid("policy.form", "A policy is a mapping of keys to values.", {"found": type(data).__name__})
+            raise ContractError(
+                "policy.form", "A policy is a mapping of keys to values.", {"found": type(data).__name__}
+            )
         known = set(cls.__dataclass_fields__)
         found: dict[str, Any] = {}
         for key, value in data.items():
             if key not in known:
-                raise Invalid(
+                raise ContractError(
                     "policy.key", f"The policy key {key!r} is unknown.{_guess(str(key), known)}", {"key": str(key)}
                 )
             found[key] = _checked(key, value)
@@ -99,20 +101,22 @@ class Policy:
 
     @classmethod
     def from_yaml(cls, text: str | bytes) -> Policy:
-        """Policy from YAML or JSON text. Raises Invalid."""
+        """Policy from YAML or JSON text. Raises ContractError."""
         try:
             data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
         except yaml.YAMLError as error:
-            raise Invalid("policy.syntax", f"The policy is not readable YAML: {error}", {}) from error
+            raise ContractError("policy.syntax", f"The policy is not readable YAML: {error}", {}) from error
         return cls.from_mapping({} if data is None else data)
 
     @classmethod
     def load(cls, path: Path) -> Policy:
-        """Policy from a file. Raises Invalid when it cannot be read."""
+        """Policy from a file. Raises ContractError when it cannot be read."""
         try:
             return cls.from_yaml(path.read_bytes())
         except OSError as error:
-            raise Invalid("policy.file", f"The policy file {path} cannot be read: {error.strerror}.", {}) from error
+            raise ContractError(
+                "policy.file", f"The policy file {path} cannot be read: {error.strerror}.", {}
+            ) from error
 
 
 _SWITCH_OF = {rule: key for key, rules in SWITCHES.items() for rule in rules}
@@ -133,11 +137,13 @@ def _checked(key: str, value: Any) -> Any:
         return _one_of(key, value, set(STABILITY))
     if key == "strict_enum":
         if not isinstance(value, bool):
-            raise Invalid("policy.value", f"The policy key {key!r} is true or false, not {value!r}.", {"key": key})
+            raise ContractError(
+                "policy.value", f"The policy key {key!r} is true or false, not {value!r}.", {"key": key}
+            )
         return value
     if key.startswith("sunset_min_days"):
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 3650:
-            raise Invalid(
+            raise ContractError(
                 "policy.value",
                 f"The policy key {key!r} is a number of days from 0 to 3650, not {value!r}.",
                 {"key": key},
@@ -149,7 +155,7 @@ def _checked(key: str, value: Any) -> Any:
 def _level(key: str, value: Any) -> str:
     level = _LEVEL_WORDS.get(value) if isinstance(value, str) else None
     if level is None:
-        raise Invalid(
+        raise ContractError(
             "policy.level", f"The level of {key!r} is one of {', '.join(LEVELS)}, not {value!r}.", {"key": key}
         )
     return level
@@ -157,7 +163,7 @@ def _level(key: str, value: Any) -> str:
 
 def _one_of(key: str, value: Any, allowed: set[str]) -> str:
     if value not in allowed:
-        raise Invalid(
+        raise ContractError(
             "policy.value",
             f"The policy key {key!r} is one of {', '.join(sorted(allowed))}, not {value!r}.",
             {"key": key},
@@ -167,9 +173,11 @@ def _one_of(key: str, value: Any, allowed: set[str]) -> str:
 
 def _levels(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise Invalid("policy.value", "The policy key 'levels' maps rule ids to levels.", {"key": "levels"})
+        raise ContractError("policy.value", "The policy key 'levels' maps rule ids to levels.", {"key": "levels"})
     known = {rule.id for rule in iter_rules()}
     for rule in value:
         if rule not in known:
-            raise Invalid("policy.rule", f"There is no rule {rule!r}.{_guess(str(rule), known)}", {"rule": str(rule)})
+            raise ContractError(
+                "policy.rule", f"There is no rule {rule!r}.{_guess(str(rule), known)}", {"rule": str(rule)}
+            )
     return {str(rule): _level(str(rule), level) for rule, level in value.items()}

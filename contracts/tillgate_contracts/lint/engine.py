@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
-from kernel.errors import Invalid
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import (
     data,
     documentation,
@@ -46,7 +46,7 @@ def lint(
     """Check a document. `tier` is 0 (checkout-critical) to 3 (back office), `layer` experience, process or system,
     `data_class` public, internal, personal or cardholder; None is unknown. `rules` replaces the built-in ones.
 
-    Raises Invalid `lint.context` for an unknown tier, layer or class.
+    Raises ContractError `lint.context` for an unknown tier, layer or class.
     """
     _check_context(tier, layer, data_class)
     view = View(document, tier=tier, layer=layer, data_class=data_class)
@@ -97,8 +97,8 @@ def _not_applicable(rule: Rule, level: str, view: View) -> str:
 
 def _check_context(tier: int | None, layer: str | None, data_class: str | None) -> None:
     if tier is not None and (isinstance(tier, bool) or tier not in (0, 1, 2, 3)):
-        raise Invalid("lint.context", f"The tier is 0, 1, 2 or 3, not {tier!r}.")
+        raise ContractError("lint.context", f"The tier is 0, 1, 2 or 3, not {tier!r}.")
     if layer is not None and layer not in LAYERS:
-        raise Invalid("lint.context", f"The layer is one of {', '.join(LAYERS)}, not {layer!r}.")
+        raise ContractError("lint.context", f"The layer is one of {', '.join(LAYERS)}, not {layer!r}.")
     if data_class is not None and data_class not in DATA_CLASSES:
-        raise Invalid("lint.context", f"The data class is one of {', '.join(DATA_CLASSES)}, not {data_class!r}.")
+        raise ContractError("lint.context", f"The data class is one of {', '.join(DATA_CLASSES)}, not {data_class!r}.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kernel.errors import Invalid
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint.functions import FUNCTIONS, Function, FunctionError
 from tillgate_contracts.lint.jsonpath import Match, PathError, compile_path
 from tillgate_contracts.lint.rule import Condition, Hit, Rule, always, levels
@@ -84,22 +84,22 @@ class Loaded:
 
 
 def load_rules(path: Path) -> Loaded:
-    """Rules from a YAML or JSON file. Raises Invalid `lint.file` or `lint.rules`."""
+    """Rules from a YAML or JSON file. Raises ContractError `lint.file` or `lint.rules`."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise Invalid("lint.file", f"The rule file {path} cannot be read: {error.strerror}.") from None
+        raise ContractError("lint.file", f"The rule file {path} cannot be read: {error.strerror}.") from None
     return parse_rules(parse_text(data, path.name, _TIGHT), name=path.name)
 
 
 def parse_rules(data: Any, *, name: str = "rules") -> Loaded:
-    """Rules from parsed data. Raises Invalid `lint.rules` when it is no rule file at all."""
+    """Rules from parsed data. Raises ContractError `lint.rules` when it is no rule file at all."""
     if (
         not isinstance(data, Mapping)
         or not isinstance(data.get("rules", {}), Mapping)
         or not ({"rules", "extends"} & data.keys())
     ):
-        raise Invalid("lint.rules", f"{name} is not a rule file: it has no object named rules.")
+        raise ContractError("lint.rules", f"{name} is not a rule file: it has no object named rules.")
     rules: list[Rule] = []
     unmapped = [
         Unmapped(key, reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernel.errors import Invalid
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading.limits import refusal
 from tillgate_contracts.reading.pointers import join, resolve
 from tillgate_contracts.reading.walk import located, objects
@@ -20,7 +20,7 @@ _COMPOSED = ("allOf", "anyOf", "oneOf")
 
 
 def check_composition(tree: dict[str, Any]) -> None:
-    """Refuse schemas that unfold beyond the bounds. Raises Invalid `contract.too_many_values` or `contract.too_deep`."""
+    """Refuse schemas that unfold beyond the bounds. Raises ContractError `contract.too_many_values` or `contract.too_deep`."""
     known: dict[int, Extent] = {}
     for schema in objects(tree):
         if "$ref" in schema or "allOf" in schema or "anyOf" in schema or "oneOf" in schema:
@@ -29,7 +29,7 @@ def check_composition(tree: dict[str, Any]) -> None:
                 raise _refusal(tree, schema, chain)
 
 
-def _refusal(tree: dict[str, Any], schema: dict[str, Any], chain: int) -> Invalid:
+def _refusal(tree: dict[str, Any], schema: dict[str, Any], chain: int) -> ContractError:
     pointer = next((join(tokens) for tokens, value in located(tree) if value is schema), "")
     if chain > MAX_CHAIN:
         return refusal(

@@ -85,7 +85,7 @@ _STRANGERS = {
 
 
 def detect(tree: Any) -> str:
-    """The format name. Raises Invalid `contract.not_a_contract` or `contract.unknown_version`."""
+    """The format name. Raises ContractError `contract.not_a_contract` or `contract.unknown_version`."""
     if isinstance(tree, bool):
         return "jsonschema-2020-12"
     if not isinstance(tree, dict):

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from kernel.digest import canonical_json, digest_bytes
-from kernel.errors import Invalid
+from tillgate_contracts.digest import canonical_json, digest_bytes
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import summary
 from tillgate_contracts.reading.composition import check_composition
 from tillgate_contracts.reading.detect import detect, dialect
@@ -48,7 +48,7 @@ class Document:
     def from_canonical(cls, canonical: bytes, *, name: str | None = None) -> Document:
         """A stored contract, from the canonical bytes of an earlier reading. Trusted: duplicates and bounds are not checked again.
 
-        Raises Invalid `contract.json_syntax` or `contract.not_a_contract` when the bytes are something else.
+        Raises ContractError `contract.json_syntax` or `contract.not_a_contract` when the bytes are something else.
         """
         try:
             tree = orjson.loads(canonical)
@@ -61,7 +61,7 @@ class Document:
 
     @classmethod
     def from_value(cls, value: Any, *, name: str | None = None, limits: Limits = DEFAULT) -> Document:
-        """A contract of any format but EDMX that is already parsed. Raises Invalid as `read` does."""
+        """A contract of any format but EDMX that is already parsed. Raises ContractError as `read` does."""
         clock = Clock(limits)
         measure(value, limits, clock)
         if isinstance(value, bool):
@@ -72,7 +72,7 @@ class Document:
     def from_schema(cls, schema: Any, *, name: str | None = None, limits: Limits = DEFAULT) -> Document:
         """An inline JSON Schema that is already parsed: `true` is the schema {}, `false` is {"not": {}}.
 
-        Raises Invalid when it is neither an object nor a boolean, or too large or too deep.
+        Raises ContractError when it is neither an object nor a boolean, or too large or too deep.
         """
         if isinstance(schema, bool):
             schema = {} if schema else {"not": {}}
@@ -161,7 +161,7 @@ def read(data: bytes, *, name: str | None = None, base_dir: Path | None = None, 
     """Read a contract of any known format.
 
     `name` is the file's name (it decides between JSON and YAML where the text alone does not), or its path below `base_dir`,
-    the folder that other files of the contract may be read from. Raises `kernel.errors.Invalid` with a code below `contract.`, the pointer and
+    the folder that other files of the contract may be read from. Raises ContractError with a code below `contract.`, the pointer and
     the line where it is known, within the limits' bytes, depth, values and seconds.
     """
     clock = Clock(limits)
@@ -204,7 +204,7 @@ def parse_text(data: bytes, name: str | None = None, limits: Limits = DEFAULT) -
 def read_file(path: Path, *, root: Path | None = None, limits: Limits = DEFAULT) -> Document:
     """Read a contract file. Other files of the contract are read below `root`, which is the file's own folder if left out.
 
-    Raises Invalid `contract.unreadable` as well, and `contract.outside_root` for a file that is not below the root.
+    Raises ContractError `contract.unreadable` as well, and `contract.outside_root` for a file that is not below the root.
     """
     try:
         size = path.stat().st_size
@@ -231,14 +231,14 @@ def _parse(text: str, name: str | None, limits: Limits, clock: Clock) -> tuple[A
     if text.lstrip()[:1] in ("{", "[", '"') or suffix == ".json":
         try:
             return parse_json(text, limits, clock), True
-        except Invalid as error:
+        except ContractError as error:
             if error.code != "contract.json_syntax" or suffix == ".json":
                 raise
             from tillgate_contracts.reading.yaml_text import parse_yaml
 
             try:
                 value = parse_yaml(text, limits, clock)
-            except Invalid as second:
+            except ContractError as second:
                 raise (second if suffix in (".yaml", ".yml") else error) from None
             if not isinstance(value, dict):
                 raise error from None

@@ -73,7 +73,7 @@ class Model:
 
 
 def read_edmx(text: str, limits: Limits, clock: Clock) -> Lifted:
-    """The normal form of an EDMX document. Raises Invalid: `contract.xml_syntax`, `contract.xml_dtd`, `contract.not_a_contract`."""
+    """The normal form of an EDMX document. Raises ContractError: `contract.xml_syntax`, `contract.xml_dtd`, `contract.not_a_contract`."""
     from tillgate_contracts.reading.odata import lift_model
 
     root = _parse_xml(text, limits)

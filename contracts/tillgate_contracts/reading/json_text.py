@@ -56,7 +56,7 @@ def fit_float(text: str) -> float:
 
 
 def parse_json(text: str, limits: Limits, clock: Clock) -> Any:
-    """The value of JSON text. Raises Invalid: `contract.json_syntax`, `contract.duplicate_key`, `contract.too_deep`, …"""
+    """The value of JSON text. Raises ContractError: `contract.json_syntax`, `contract.duplicate_key`, `contract.too_deep`, …"""
     hooks: dict[str, Any] = {}
     if _LONG_NUMBER.search(text):
         hooks = {"parse_int": fit_integer, "parse_float": fit_float}

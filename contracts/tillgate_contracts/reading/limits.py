@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kernel.errors import Invalid, finding
+from tillgate_contracts.errors import ContractError, finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,15 @@ class Clock:
             )
 
 
-def refusal(code: str, message: str, *, pointer: str = "", line: int | None = None, **data: Any) -> Invalid:
-    """An `Invalid` that carries one finding with pointer and line."""
+def refusal(code: str, message: str, *, pointer: str = "", line: int | None = None, **data: Any) -> ContractError:
+    """A ContractError that carries one finding with pointer and line."""
     more: dict[str, Any] = {"code": code}
     if line is not None:
         more["line"] = line
-    return Invalid(code, message, {**data, "findings": [finding(pointer, message, **more)]})
+    return ContractError(code, message, {**data, "findings": [finding(pointer, message, **more)]})
 
 
-def too_large(size: int, limits: Limits) -> Invalid:
+def too_large(size: int, limits: Limits) -> ContractError:
     return refusal(
         "contract.too_large",
         f"The contract has {size:,} bytes; at most {limits.max_bytes:,} are read. Split it, or leave generated examples out.",
@@ -64,7 +64,7 @@ def too_large(size: int, limits: Limits) -> Invalid:
     )
 
 
-def too_deep(pointer: str, line: int | None, limits: Limits) -> Invalid:
+def too_deep(pointer: str, line: int | None, limits: Limits) -> ContractError:
     shown = pointer if len(pointer) <= 200 else pointer[:200] + "…"
     return refusal(
         "contract.too_deep",
@@ -76,7 +76,7 @@ def too_deep(pointer: str, line: int | None, limits: Limits) -> Invalid:
     )
 
 
-def too_many(line: int | None, limits: Limits) -> Invalid:
+def too_many(line: int | None, limits: Limits) -> ContractError:
     return refusal(
         "contract.too_many_values",
         f"The contract holds more than {limits.max_values:,} values once every alias is counted"

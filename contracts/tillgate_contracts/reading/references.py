@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from kernel.errors import Invalid
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading.limits import Limits
 from tillgate_contracts.reading.pointers import MISSING, escape, fragment_tokens, join, resolve
 from tillgate_contracts.reading.walk import DATA, holds_names, located, objects
@@ -243,7 +243,7 @@ class _Bundler:
             return "ref.unreadable", f"{name} cannot be read: {error.strerror or error}."
         try:
             self.trees[name], self.files[name] = self.parse(data, name)
-        except Invalid as error:
+        except ContractError as error:
             return "ref.unreadable", f"{name} cannot be read: {error.message}"
         self.size += size
         self.queue.append(name)

@@ -133,7 +133,7 @@ _SCHEMA_MEMBERS = frozenset(("an object of schemas", "a list of schemas"))
 def settle(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[str, Any], list[Problem]]:
     """The tree without meaningless keywords, and what was left out. The tree itself is returned when nothing is wrong.
 
-    Raises Invalid `contract.wrong_type` when the structure is broken.
+    Raises ContractError `contract.wrong_type` when the structure is broken.
     """
     wrong: list[tuple[tuple[str, ...], str, Any]] = []
     family = kind_of_contract.partition("-")[0].replace("edmx", "openapi")

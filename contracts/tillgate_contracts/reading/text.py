@@ -18,7 +18,7 @@ _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._
 
 
 def decode(data: bytes, limits: Limits) -> str:
-    """Text of a contract file. Raises Invalid: `contract.too_large`, `contract.empty`, `contract.encoding`, `contract.binary`."""
+    """Text of a contract file. Raises ContractError: `contract.too_large`, `contract.empty`, `contract.encoding`, `contract.binary`."""
     if len(data) > limits.max_bytes:
         raise too_large(len(data), limits)
     encoding = _encoding(data)

@@ -244,7 +244,7 @@ class _Builder:
 
 
 def parse_yaml(text: str, limits: Limits, clock: Clock) -> Any:
-    """The value of YAML text. Raises Invalid: `contract.yaml_syntax`, `contract.duplicate_key`, `contract.too_many_values`, …"""
+    """The value of YAML text. Raises ContractError: `contract.yaml_syntax`, `contract.duplicate_key`, `contract.too_many_values`, …"""
     builder = _Builder(limits, clock)
     steps = 0
     try:

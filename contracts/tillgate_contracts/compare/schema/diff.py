@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kernel.errors import Invalid
 from tillgate_contracts.compare.schema import annotations as words
 from tillgate_contracts.compare.schema import arrays, conditions, objects, scalars, unions
 from tillgate_contracts.compare.schema.accepts import accepts
@@ -31,6 +30,7 @@ from tillgate_contracts.compare.schema.change import (
 )
 from tillgate_contracts.compare.schema.node import Node, is_plain
 from tillgate_contracts.compare.schema.source import Parts, Sameness, SchemaSource
+from tillgate_contracts.errors import ContractError
 
 _FINITE_LIMIT = 200
 _MAX_PAIRS = 100_000
@@ -92,7 +92,7 @@ class SchemaDiff:
         if key in self._open:
             return None
         if len(self._pairs) > _MAX_PAIRS:
-            raise Invalid(
+            raise ContractError(
                 "contract.comparison_too_large",
                 f"The two contracts need more than {_MAX_PAIRS} schema comparisons: their unions multiply. Name fewer alternatives.",
                 {"limit": _MAX_PAIRS},

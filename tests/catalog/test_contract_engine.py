@@ -1,0 +1,52 @@
+"""The door to the contract engine: whatever the engine refuses reaches the portal as the kernel's own error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tillgate_contracts.digest import canonical_json as engine_json
+
+from catalog.domain import contract_engine as engine
+from kernel.digest import canonical_json as kernel_json
+from kernel.errors import Invalid
+
+BROKEN = b"openapi: ["
+OPENAPI = {"openapi": "3.0.3", "info": {"title": "a", "version": "1"}, "paths": {}}
+REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
+    "read": (lambda: engine.read(BROKEN), "contract.yaml_syntax"),
+    "from_canonical": (lambda: engine.from_canonical(b"{"), "contract.json_syntax"),
+    "from_value": (lambda: engine.from_value([1]), "contract.not_a_contract"),
+    "parse_text": (lambda: engine.parse_text(BROKEN), "contract.yaml_syntax"),
+    "parse_yaml": (lambda: engine.parse_yaml(b"a: 1\na: 2\n"), "contract.duplicate_key"),
+    "decode": (lambda: engine.decode(b"\xff\xfe\xff"), "contract.encoding"),
+    "compare": (lambda: engine.compare(engine.from_value(OPENAPI), engine.from_value({"type": "object"})), "contract.family"),
+    "lint": (lambda: engine.lint(engine.from_value(OPENAPI), tier=9), "lint.context"),
+}  # fmt: skip
+
+
+def test_every_entry_has_a_refusal_here():
+    entries = {name for name in engine.__all__ if callable(getattr(engine, name)) and name[0].islower()}
+    assert entries == REFUSALS.keys()
+
+
+@pytest.mark.parametrize("entry", REFUSALS)
+def test_a_refusal_of_the_engine_is_a_422_with_the_same_code(entry: str):
+    call, code = REFUSALS[entry]
+    with pytest.raises(Invalid) as caught:
+        call()
+    assert (caught.value.code, caught.value.status) == (code, 422)
+    assert caught.value.message
+
+
+def test_findings_keep_pointer_and_line():
+    with pytest.raises(Invalid) as caught:
+        engine.read(b"openapi: 3.0.3\npaths:\n  /a: {}\n  /a: {}\n")
+    (found,) = caught.value.findings
+    assert (found["pointer"], found["line"], found["code"]) == ("/paths/~1a", 4, "contract.duplicate_key")
+
+
+@pytest.mark.parametrize("value", [{"b": [1, 2.5, None], "a": {"é": "ü"}}, {"a": {"z": True, "b": "\u2028"}}, []])
+def test_engine_and_kernel_have_one_canonical_form(value: Any):
+    assert engine_json(value) == kernel_json(value)
