@@ -14,13 +14,14 @@ from django.db import connection, transaction
 
 from kernel.models import OutboxEvent
 from kernel.request import request_id, serving
+from kernel.retry import PAUSE_SQL, RetryPolicy
 
 Handler = Callable[[Mapping[str, Any]], None]
 _handlers: dict[str, list[Handler]] = {}
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 60
-MAX_ATTEMPTS = 12
+RETRY = RetryPolicy(base=1.0, ceiling=3600.0, attempts=12)  # counts from 1
 
 
 def subscribe(topic: str, handler: Handler) -> None:
@@ -57,11 +58,21 @@ update kernel_outboxevent o set attempts = o.attempts + 1, lease_until = clock_t
 """
 
 
+_POSTPONE = f"""
+update kernel_outboxevent
+   set lease_until = null,
+       last_error = %(error)s,
+       available_at = clock_timestamp() + {PAUSE_SQL.format(count="attempts")} * interval '1 second',
+       failed_at = case when attempts >= %(attempts)s then clock_timestamp() end
+ where id = %(id)s
+"""  # noqa: S608 - the formula is a constant
+
+
 def dispatch(*, limit: int = 50) -> int:
     """Claim up to `limit` open events and hand each to its handlers. Returns how many were claimed.
 
-    A failing handler leaves the event open with growing delay (2^n seconds, at most an hour); after `MAX_ATTEMPTS` it is
-    kept as failed for a person.
+    A failing handler leaves the event open with growing delay, by the policy `RETRY`; after its last attempt the
+    event is kept as failed for a person.
     """
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"lease": LEASE_SECONDS, "limit": limit})
@@ -87,11 +98,9 @@ def _deliver(event: dict[str, Any]) -> None:
             "outbox event %s (%s) failed at attempt %s: %r", event["id"], event["topic"], event["attempts"], error
         )
         with connection.cursor() as cursor:
+            said = f"{type(error).__name__}: {error}"[:2000]
             cursor.execute(
-                """update kernel_outboxevent set lease_until = null, last_error = %s,
-                     available_at = clock_timestamp() + least(3600, power(2, attempts)) * interval '1 second',
-                     failed_at = case when attempts >= %s then clock_timestamp() end where id = %s""",
-                [f"{type(error).__name__}: {error}"[:2000], MAX_ATTEMPTS, event["id"]],
+                _POSTPONE, RETRY.parameters() | {"error": said, "attempts": RETRY.attempts, "id": event["id"]}
             )
         return
     with connection.cursor() as cursor:

@@ -18,17 +18,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from kernel.retry import RetryPolicy
 from portal.embedded import die_with_parent
 
 log = logging.getLogger(__name__)
 AT_ONCE = 1.0  # seconds: a loop that lived no longer than this has not worked
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0
+RESTART = RetryPolicy(base=0.25, ceiling=30.0)  # the first restart is immediate, the count begins with the second
 GRACE_SECONDS = 60.0  # for a drain; the longest call ends within a lease
 
 
 def pause_after(short_lives: int) -> float:
     """Seconds until a loop is started again that has ended right after its start so many times in a row: 0, 0.25, 0.5, 1 … 30."""
-    return 0.0 if short_lives < 2 else min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(short_lives - 2, 10))
+    return 0.0 if short_lives < 2 else RESTART.pause(short_lives - 2)
 
 
 @dataclass(slots=True)

@@ -19,11 +19,12 @@ from governance.services import changes
 from kernel import audit, clock
 from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
+from kernel.retry import RetryPolicy
 from kernel.viewer import Viewer
 
 log = logging.getLogger(__name__)
 TIMEOUT = httpx.Timeout(5.0)
-MAX_ATTEMPTS = 12
+RETRY = RetryPolicy(base=5.0, ceiling=6 * 3600.0, attempts=12)  # counts from 1
 LEASE_SECONDS = 60
 
 
@@ -141,8 +142,8 @@ def _note(delivery: WebhookDelivery, status: int | None, error: str) -> None:
     if not error:
         rows.update(state=WebhookDelivery.State.DELIVERED, last_status=status, last_error="", delivered_at=clock.now())
         return
-    gone = delivery.attempts >= MAX_ATTEMPTS or status == 410
-    delay = timedelta(seconds=min(6 * 3600, 5 * 2**delivery.attempts))
+    gone = RETRY.exhausted(delivery.attempts) or status == 410
+    delay = timedelta(seconds=RETRY.pause(delivery.attempts))
     rows.update(
         state=WebhookDelivery.State.FAILED if gone else WebhookDelivery.State.OPEN,
         last_status=status,

@@ -16,6 +16,7 @@ import msgspec
 from kernel.digest import canonical_json, digest_bytes
 from kernel.errors import Invalid, finding
 from runtime.domain import schedule as schedules
+from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
 
 MAX_BYTES = 512 * 1024
 _KEY = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,79}$"}
@@ -156,7 +157,7 @@ class Target(msgspec.Struct, frozen=True):
     batch: int = 100
     coalesce: bool = False
     deadline: float = 5.0
-    max_attempts: int = 5
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
     limits: Limits = Limits()
 
     @property

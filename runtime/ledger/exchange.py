@@ -6,12 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from runtime.domain.retry import SEND_ROUNDS
 from runtime.ledger.append import Fenced
 from runtime.ledger.claims import Claim
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.vendors import Answer, CannotAsk, Outgoing, Vendor
-
-TRIES = 3
 
 
 @dataclass(slots=True)
@@ -65,9 +64,9 @@ class Exchange:
         return answer is not None and answer.status != "confirmed"
 
     def _settle(self, todo: Sequence[Outgoing]) -> None:
-        """Send and ask until every item has an answer, or the vendor is in trouble. At most TRIES rounds."""
+        """Send and ask until every item has an answer, or the vendor is in trouble. At most SEND_ROUNDS.attempts rounds."""
         open_items, unsure = list(todo), self.ask_first
-        for _ in range(TRIES):
+        for _ in range(SEND_ROUNDS.attempts or 1):
             if not open_items:
                 return
             if unsure:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
 
+from runtime.domain import retry
 from runtime.ledger import vendors
 from runtime.ledger.append import Fenced
 from runtime.ledger.claims import EVERYTHING, GATE_CLOSED, LEASE_SECONDS, Abandoned, Claim, Scope, admit, spend
@@ -19,8 +20,6 @@ from runtime.ledger.parking import Ended, Mapper, Run, Skipped, Stop, Unmappable
 from runtime.ledger.reading import Message, decode, take
 from runtime.ledger.vendor_target import Bind, note, note_late, stop_for
 from runtime.ledger.vendors import Outgoing
-
-CANNOT_ASK_PAUSE = 30.0  # under a closed gate, for what can only be settled by sending the same again
 
 
 @dataclass(slots=True)
@@ -275,9 +274,9 @@ def _keep_after(conn: Connection, taken: ParkedClaim, item: Outgoing, outcome: O
                     "sent by another release, and the vendor cannot be asked",
                 )
             else:
-                stop.delay = CANNOT_ASK_PAUSE
+                stop.delay = retry.CANNOT_ASK.pause()
     elif answer.status == "retry":
-        stop.delay = max(stop.delay, min(300.0, 0.5 * 2.0**taken.attempt))
+        stop.delay = max(stop.delay, retry.MESSAGE.pause(taken.attempt))
         if taken.attempt >= taken.max_attempts:
             stop = Stop(item.position, item.key, "dead", "attempts", answer.detail or "too many attempts")
     _keep(conn, taken, stop, own_fault=own_fault)

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.domain.retry import MESSAGE_NOT_NOW, QUOTA_EMPTY, VENDOR_UNAVAILABLE
 from runtime.ledger import vendors
 from runtime.ledger.append import Fenced
 from runtime.ledger.claims import Claim, Proof, quota_left, release, spend, step
@@ -17,8 +18,6 @@ from runtime.ledger.parking import Mapper, Stop, behind, map_messages, park, spl
 from runtime.ledger.reading import Message, parked_keys, take
 from runtime.ledger.vendors import Answer, Outgoing, Vendor
 
-UNAVAILABLE_PAUSE = 0.5
-QUOTA_PAUSE = 0.2
 HELD = "an earlier one of its key is held"
 NOT_SENT = "not sent: the gate closed or another release was deployed"
 
@@ -108,7 +107,7 @@ def _forward(
             is_open = _commit(conn, taken, pending, batch, leave=wait)
         except Overdrawn:  # another lane took the rest of the quota first
             batch = None
-            is_open = _commit(conn, taken, pending, None, leave=max(wait, QUOTA_PAUSE))
+            is_open = _commit(conn, taken, pending, None, leave=max(wait, QUOTA_EMPTY.pause()))
         pending = None
         if batch is None:
             return position - start
@@ -128,7 +127,7 @@ def _wait_after(pending: Settled | None, taken: Claim) -> float:
     if pending is None:
         return 0.0
     if pending.failure:
-        return pending.retry_after or UNAVAILABLE_PAUSE
+        return pending.retry_after or VENDOR_UNAVAILABLE.pause()
     if taken.pace is not None and pending.proof is not None:
         return (pending.proof.last - pending.proof.first + 1) / taken.pace
     return 0.0
@@ -190,7 +189,9 @@ def _commit(conn: Connection, taken: Claim, pending: Settled | None, batch: Batc
 
 def _note_vendor(conn: Connection, taken: Claim, settled: Settled) -> None:
     if settled.throttled:
-        vendors.throttled(conn, taken.vendor, settled.failure, retry_after=settled.retry_after or UNAVAILABLE_PAUSE)
+        vendors.throttled(
+            conn, taken.vendor, settled.failure, retry_after=settled.retry_after or VENDOR_UNAVAILABLE.pause()
+        )
     elif settled.failure:
         vendors.failed(conn, taken.vendor, settled.failure, retry_after=settled.retry_after or 0.0)
     else:
@@ -237,7 +238,7 @@ def _settle(
     if keep_unknown and outcome.unresolved and taken.idempotency != "U":
         note(conn, taken, batch.first, batch.last, "unknown", outcome.failure)
         vendors.failed(conn, taken.vendor, outcome.failure or "no trustworthy answer")
-        release(conn, taken, wait=UNAVAILABLE_PAUSE)
+        release(conn, taken, wait=VENDOR_UNAVAILABLE.pause())
         return None
     settled_items = [item.position for item in batch.items if outcome.answers[item.position].status != "unsent"]
     all_settled = len(settled_items) == len(batch.items)
@@ -296,7 +297,13 @@ def stop_for(item: Outgoing, answer: Answer, taken: Claim, *, held: bool = False
         return Stop(item.position, item.key, "dead", "refused", answer.detail, answer.pattern)
     if answer.status == "retry":
         return Stop(
-            item.position, item.key, "retry", "not_now", answer.detail, answer.pattern, answer.retry_after or 1.0
+            item.position,
+            item.key,
+            "retry",
+            "not_now",
+            answer.detail,
+            answer.pattern,
+            answer.retry_after or MESSAGE_NOT_NOW.pause(),
         )
     if answer.status == "unsent":
         return Stop(
@@ -306,7 +313,7 @@ def stop_for(item: Outgoing, answer: Answer, taken: Claim, *, held: bool = False
             "unavailable",
             answer.detail,
             answer.pattern,
-            answer.retry_after or UNAVAILABLE_PAUSE,
+            answer.retry_after or VENDOR_UNAVAILABLE.pause(),
         )
     return Stop(
         item.position,
@@ -314,7 +321,7 @@ def stop_for(item: Outgoing, answer: Answer, taken: Claim, *, held: bool = False
         "sending",
         "unknown",
         answer.detail,
-        delay=UNAVAILABLE_PAUSE,
+        delay=VENDOR_UNAVAILABLE.pause(),
         intent_release=taken.intent_release or taken.release,
     )
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from kernel.retry import PAUSE_SQL
+from runtime.domain.retry import CIRCUIT_BREAKER
 from runtime.ledger.connections import Connection
 
 Status = Literal["confirmed", "refused", "retry", "unsent", "unknown"]
-FAILURES_TO_OPEN = 3
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +68,11 @@ update runtime_vendorstate set failures = failures + 1, last_error = %(error)s, 
        openings = case when {news} then openings + 1 else openings end,
        breaker = case when failures + 1 >= %(limit)s then 'open' else breaker end,
        open_until = case when {news}
-                         then clock_timestamp() + make_interval(secs => least(%(longest)s, %(first)s * power(2, least(openings, 12)))) else open_until end,
+                         then clock_timestamp() + make_interval(secs => {pause}) else open_until end,
        probe_subscription = null, probe_lane = null, probe_until = 'epoch'
  where id = %(vendor)s""".format(
-    news="(breaker = 'open' or failures + 1 >= %(limit)s) and (breaker = 'closed' or open_until <= clock_timestamp())"
+    pause=PAUSE_SQL.format(count="openings"),
+    news="(breaker = 'open' or failures + 1 >= %(limit)s) and (breaker = 'closed' or open_until <= clock_timestamp())",
 )
 _THROTTLED = """
 update runtime_vendorstate set not_before = greatest(not_before, clock_timestamp() + make_interval(secs => %(retry_after)s)),
@@ -88,14 +88,8 @@ def failed(conn: Connection, vendor: int, error: str, *, retry_after: float = 0.
     """The vendor did not answer, or answered with its own failure. Three in a row open the breaker, with growing pauses."""
     conn.execute(
         _FAILED,
-        {
-            "vendor": vendor,
-            "error": error[:500],
-            "retry_after": retry_after,
-            "limit": FAILURES_TO_OPEN,
-            "first": FIRST_PAUSE,
-            "longest": LONGEST_PAUSE,
-        },
+        CIRCUIT_BREAKER.parameters()
+        | {"vendor": vendor, "error": error[:500], "retry_after": retry_after, "limit": CIRCUIT_BREAKER.attempts},
     )
 
 

@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
+from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
+
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # a time that every client can read, which -infinity is not
 
 
@@ -68,7 +70,7 @@ class Subscription(models.Model):
     )
     coalesce = models.BooleanField(default=False)
     batch = models.PositiveIntegerField(default=500)
-    max_attempts = models.PositiveSmallIntegerField(default=5)
+    max_attempts = models.PositiveSmallIntegerField(default=DEFAULT_MAX_ATTEMPTS)
     tier = models.PositiveSmallIntegerField(default=2)
     open = models.BooleanField(default=True)
     pace = models.FloatField(null=True, blank=True)

@@ -21,6 +21,7 @@ from runtime.connectors.protocols import Call, Page, Record, Refused, Rejected, 
 from runtime.connectors.protocols import Source as SourceConnector
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, Source
+from runtime.domain.retry import SOURCE_PAGE
 from runtime.domain.versions import version_number
 from runtime.ledger.append import Fenced, Item, StreamRef, append, items_of, load_stream
 from runtime.ledger.claims import LEASE_SECONDS
@@ -32,7 +33,6 @@ from runtime.services.wakeups import shards_of, wake
 
 _documents = msgspec.json.Decoder(list[Any])
 CALL_SECONDS = 30.0
-TRIES = 4
 GROUP = 4  # pages per commit at most, where reading on has no effect on the source
 READ_ONLY = frozenset(
     {"rest", "odata_v2", "odata_v4"}
@@ -185,12 +185,13 @@ class _Reader:
 
     def _page(self, call: Call) -> Page:
         """A page, asked for again a few times with growing waits while the lease lasts."""
-        for attempt in range(TRIES):
+        attempts = SOURCE_PAGE.attempts or 1
+        for attempt in range(attempts):
             try:
                 return self.connector.read(self.cursors.get(self.source.name), call=call)
             except Retriable as error:
-                wait = error.after if error.after is not None else 0.2 * 4**attempt
-                if attempt == TRIES - 1 or time.monotonic() + wait > self.taken.deadline - 2:
+                wait = error.after if error.after is not None else SOURCE_PAGE.pause(attempt)
+                if attempt == attempts - 1 or time.monotonic() + wait > self.taken.deadline - 2:
                     raise
                 time.sleep(wait)
         raise AssertionError("unreachable")

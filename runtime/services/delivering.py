@@ -9,6 +9,7 @@ import psycopg
 from django.db import OperationalError as DjangoOperationalError
 
 from kernel.errors import DomainError
+from runtime.domain import retry
 from runtime.ledger import database_target, parked, vendor_target, vendors
 from runtime.ledger.append import Fenced
 from runtime.ledger.claims import EVERYTHING, LEASE_SECONDS, Claim, Scope, claim, claim_to_ask, hand_back, release
@@ -83,7 +84,7 @@ def _serve(conn: Connection, binder: Binder, taken: Claim) -> Served:
         return Served(taken.kind, 0, taken.late, fenced=True)
     except DomainError as error:  # no endpoint, no secret, no place: the vendor's state says why nothing moves
         vendors.failed(conn, taken.vendor, f"{error.message} [{error.code}]")
-        release(conn, taken, wait=1.0)
+        release(conn, taken, wait=retry.MISCONFIGURED.pause())
         return Served(taken.kind, 0, taken.late)
     except (psycopg.OperationalError, DjangoOperationalError):
         raise
@@ -91,7 +92,7 @@ def _serve(conn: Connection, binder: Binder, taken: Claim) -> Served:
         Exception
     ):  # a fault of ours, of a mapping or of a connector: the lane passes on at once, and this counts as a lost owner
         log.exception("subscription %s lane %s at %s", taken.subscription, taken.lane, taken.position)
-        hand_back(conn, taken, wait=pause_after(taken.attempt))
+        hand_back(conn, taken, wait=retry.WORKER_FAILURE.pause(taken.attempt))
         return Served(taken.kind, 0, taken.late)
 
 
@@ -115,20 +116,17 @@ def _serve_parked(conn: Connection, binder: Binder, taken: ParkedClaim, apart: R
             taken.attempt,
             error,
         )
-        parked.hand_back(conn, taken, str(error), wait=max(error.wait, pause_after(taken.attempt)))
+        parked.hand_back(conn, taken, str(error), wait=max(error.wait, retry.WORKER_FAILURE.pause(taken.attempt)))
         return Served("parked", 0)
     except DomainError as error:
         vendors.failed(conn, taken.vendor, f"{error.message} [{error.code}]")
-        parked.hand_back(conn, taken, f"{error.message} [{error.code}]", wait=1.0, counts=False)
+        parked.hand_back(conn, taken, f"{error.message} [{error.code}]", wait=retry.MISCONFIGURED.pause(), counts=False)
         return Served("parked", 0)
     except (psycopg.OperationalError, DjangoOperationalError):
         raise
     except Exception as error:
         log.exception("subscription %s lane %s, parked message %s", taken.subscription, taken.lane, taken.position)
-        parked.hand_back(conn, taken, f"{type(error).__name__}: {error}", wait=pause_after(taken.attempt))
+        parked.hand_back(
+            conn, taken, f"{type(error).__name__}: {error}", wait=retry.WORKER_FAILURE.pause(taken.attempt)
+        )
         return Served("parked", 0)
-
-
-def pause_after(attempt: int) -> float:
-    """Seconds until the next try after a failure of our own: 0.5, 1, 2 … 30."""
-    return min(30.0, 0.5 * 2.0 ** min(attempt, 6))

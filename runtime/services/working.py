@@ -20,6 +20,7 @@ from django.db import OperationalError as DjangoOperationalError
 from django.db import connections as django_connections
 
 from runtime.connectors import registry
+from runtime.domain.retry import DATABASE_LOST
 from runtime.ledger import connections
 from runtime.ledger.append import Fenced
 from runtime.ledger.claims import LEASE_SECONDS, Scope
@@ -96,20 +97,20 @@ class WorkLoop:
     def run(self, *, until_idle: bool = False, seconds: float | None = None) -> Counts:
         """Work until stopped; with `until_idle` until nothing is left, with `seconds` not longer than that."""
         ends = None if seconds is None else time.monotonic() + seconds
-        pause = 0.2
+        outages = 0
         try:
             while not self.stopping and (ends is None or time.monotonic() < ends):
                 try:
                     busy = self.turn()
-                    pause = 0.2
+                    outages = 0
                 except (psycopg.OperationalError, DjangoOperationalError) as error:
                     log.warning(
                         "the database is not there: %s",
                         str(error).splitlines()[0] if str(error) else type(error).__name__,
                     )
                     self._forget()
-                    self._stopping.wait(pause)
-                    pause = min(pause * 2, 5.0)
+                    self._stopping.wait(DATABASE_LOST.pause(outages))
+                    outages += 1
                     continue
                 if busy:
                     continue

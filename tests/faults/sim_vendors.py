@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from runtime.domain.retry import CIRCUIT_BREAKER
 from runtime.ledger import vendors
 from tests.faults.sim_database import Database, Row, Transaction, statement
 
@@ -15,7 +16,7 @@ def _failed(db: Database, tx: Transaction, given: Row) -> int:
     opens, now = v["failures"] + 1 >= given["limit"], db.now()
     again = (opens or v["breaker"] == "open") and (v["breaker"] == "closed" or v["open_until"] <= now)
     if again:
-        v["open_until"] = now + min(given["longest"], given["first"] * 2.0 ** min(v["openings"], 12))
+        v["open_until"] = now + CIRCUIT_BREAKER.pause(v["openings"])
         v["openings"] += 1
     if opens:
         v["breaker"] = "open"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.keeper import LONGEST_PAUSE, pause_after
+from portal.keeper import RESTART, pause_after
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -128,7 +128,7 @@ def test_a_loop_that_ends_at_once_is_not_started_again_and_again_without_a_pause
 
 def test_pauses_grow_to_half_a_minute_and_no_further() -> None:
     assert [pause_after(n) for n in range(6)] == [0.0, 0.0, 0.25, 0.5, 1.0, 2.0]
-    assert pause_after(9) == pause_after(1000) == LONGEST_PAUSE
+    assert pause_after(9) == pause_after(1000) == RESTART.ceiling
 
 
 def test_loops_end_with_a_keeper_that_is_killed(kept: Callable[[str, int], Kept]) -> None:

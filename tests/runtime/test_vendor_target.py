@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from runtime.domain.retry import CIRCUIT_BREAKER
 from runtime.ledger import vendor_target, vendors
 from runtime.ledger.append import Fenced, append
 from runtime.ledger.claims import claim, claim_to_ask, quota_left, spend
@@ -408,13 +409,13 @@ def test_calls_that_fail_after_the_breaker_has_opened_do_not_lengthen_its_pause(
     row = ledger.execute(state).fetchone()
     assert row
     assert row[:2] == ("open", 1)
-    assert row[2] <= vendors.FIRST_PAUSE
+    assert row[2] <= CIRCUIT_BREAKER.base
     ledger.execute("update runtime_vendorstate set open_until = clock_timestamp() - interval '1 s'")
     vendors.failed(ledger, vendor, "no answer to the probe")
     row = ledger.execute(state).fetchone()
     assert row
     assert row[:2] == ("open", 2)
-    assert vendors.FIRST_PAUSE < row[2] <= 2 * vendors.FIRST_PAUSE
+    assert CIRCUIT_BREAKER.base < row[2] <= 2 * CIRCUIT_BREAKER.base
 
 
 def test_a_paced_subscription_gives_the_lane_back_and_waits(ledger: Connection) -> None:

@@ -14,6 +14,7 @@ from runtime.connectors.http import retry_after
 from runtime.connectors.protocols import Call, Health, Idempotency, Item, Outcome, Refused, Retriable, Unknown
 from runtime.connectors.rest.session import Session, at
 from runtime.connectors.rest.settings import RestSettings
+from runtime.domain.retry import MESSAGE_NOT_NOW
 
 
 class RestSink:
@@ -105,7 +106,7 @@ class RestSink:
         )
         if response.status in settings.busy_status:
             code, message = self.session.error(response.body)
-            wait = retry_after(response.headers) or 1.0
+            wait = retry_after(response.headers) or MESSAGE_NOT_NOW.pause()
             return Outcome(
                 item.key, "refused", code=code or "busy", message=call.secrets.redact(message), retry_after=wait
             )
@@ -192,7 +193,7 @@ class RestSink:
         if status in settings.confirmed:
             return Outcome(item.key, "confirmed", shown, code=status)
         if status in settings.retriable or code in settings.retriable:
-            return Outcome(item.key, "refused", shown, code, message, retry_after=1.0)
+            return Outcome(item.key, "refused", shown, code, message, retry_after=MESSAGE_NOT_NOW.pause())
         if status in settings.refused:
             return Outcome(item.key, "refused", shown, code, message)
         return Outcome(item.key, "unknown", shown, code, message or f"the status {status!r} is not known")

@@ -1,0 +1,41 @@
+"""The retry policies of the runtime, by name. The formula is in `kernel/retry.py`, the table in `docs/reference/retries.md`."""
+
+from __future__ import annotations
+
+from kernel.retry import RetryPolicy, fixed
+
+CIRCUIT_BREAKER = RetryPolicy(base=1.0, ceiling=300.0, attempts=3)
+"""How long an open circuit breaker keeps a vendor from being called; `attempts` failures in a row open it."""
+
+MESSAGE = RetryPolicy(base=0.5, ceiling=300.0)
+"""One quarantined message that its vendor does not take now. Its number of tries is the target's `max_attempts`."""
+
+WORKER_FAILURE = RetryPolicy(base=0.5, ceiling=30.0)
+"""A lane, or one message, after an error in our own code, a mapping or a connector; the count is that of lost owners."""
+
+SEND_ROUNDS = RetryPolicy(base=0.0, attempts=3)
+"""Rounds of sending and asking within one claim, without a pause between them."""
+
+VENDOR_UNAVAILABLE = fixed(0.5)
+"""A lane whose vendor did not take its batch and named no time (Retry-After) itself."""
+
+QUOTA_EMPTY = fixed(0.2)
+"""A lane whose vendor has too little quota left for the batch."""
+
+MESSAGE_NOT_NOW = fixed(1.0)
+"""One message that its vendor does not take now and for which it named no time: the least pause, beside `MESSAGE`."""
+
+CANNOT_ASK = fixed(30.0)
+"""A message under a closed gate whose outcome can be settled only by sending it again."""
+
+MISCONFIGURED = fixed(1.0)
+"""A lane or message whose target has no usable address or secret."""
+
+SOURCE_PAGE = RetryPolicy(base=0.2, factor=4.0, attempts=4)
+"""One page of a source that did not answer and named no time itself, within one lease."""
+
+DATABASE_LOST = RetryPolicy(base=0.2, ceiling=5.0)
+"""A worker whose database does not answer."""
+
+DEFAULT_MAX_ATTEMPTS = 5
+"""Tries of one message where its target's manifest says nothing else (`max_attempts`)."""

@@ -1,0 +1,104 @@
+"""Retry policies: every pause is pinned, in Python and in SQL, and the page names each policy with its values."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from governance.services import webhooks
+from kernel import outbox
+from kernel.retry import PAUSE_SQL, RetryPolicy
+from portal import keeper
+from runtime.domain import retry
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "retries.md"
+MODULES = {
+    "runtime/domain/retry.py": retry,
+    "kernel/outbox.py": outbox,
+    "governance/services/webhooks.py": webhooks,
+    "portal/keeper.py": keeper,
+}
+POLICIES = {
+    (place, name): value
+    for place, module in MODULES.items()
+    for name, value in vars(module).items()
+    if isinstance(value, RetryPolicy)
+}
+PAUSES = {
+    ("runtime/domain/retry.py", "CIRCUIT_BREAKER"): [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300],
+    ("runtime/domain/retry.py", "MESSAGE"): [0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300],
+    ("runtime/domain/retry.py", "WORKER_FAILURE"): [0.5, 1, 2, 4, 8, 16, 30, 30],
+    ("runtime/domain/retry.py", "SEND_ROUNDS"): [0, 0, 0],
+    ("runtime/domain/retry.py", "VENDOR_UNAVAILABLE"): [0.5, 0.5],
+    ("runtime/domain/retry.py", "QUOTA_EMPTY"): [0.2, 0.2],
+    ("runtime/domain/retry.py", "MESSAGE_NOT_NOW"): [1, 1],
+    ("runtime/domain/retry.py", "CANNOT_ASK"): [30, 30],
+    ("runtime/domain/retry.py", "MISCONFIGURED"): [1, 1],
+    ("runtime/domain/retry.py", "SOURCE_PAGE"): [0.2, 0.8, 3.2],
+    ("runtime/domain/retry.py", "DATABASE_LOST"): [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5],
+    ("kernel/outbox.py", "RETRY"): [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600],
+    ("governance/services/webhooks.py", "RETRY"): [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 21600],
+    ("portal/keeper.py", "RESTART"): [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30],
+}  # fmt: skip
+ATTEMPTS = {
+    ("runtime/domain/retry.py", "CIRCUIT_BREAKER"): 3,
+    ("runtime/domain/retry.py", "SEND_ROUNDS"): 3,
+    ("runtime/domain/retry.py", "SOURCE_PAGE"): 4,
+    ("kernel/outbox.py", "RETRY"): 12,
+    ("governance/services/webhooks.py", "RETRY"): 12,
+}
+
+
+def test_every_policy_pauses_as_pinned():
+    pauses = {name: [policy.pause(n) for n in range(len(PAUSES[name]))] for name, policy in POLICIES.items()}
+    assert {name: [round(pause, 9) for pause in found] for name, found in pauses.items()} == PAUSES
+    assert {name: policy.attempts for name, policy in POLICIES.items() if policy.attempts is not None} == ATTEMPTS
+    assert all(policy.jitter == 0 for policy in POLICIES.values())
+
+
+def test_a_large_count_neither_overflows_nor_passes_the_ceiling():
+    assert retry.CIRCUIT_BREAKER.pause(10**9) == 300
+    assert retry.MESSAGE.pause(10**9) == 300
+
+
+def test_jitter_lengthens_a_pause_by_its_share_at_most():
+    policy = RetryPolicy(base=1.0, factor=1.0, jitter=0.5)
+    pauses = [policy.pause() for _ in range(200)]
+    assert all(1.0 <= pause <= 1.5 for pause in pauses)
+    assert len(set(pauses)) > 1
+
+
+def test_attempts_end_with_the_last_one():
+    policy = RetryPolicy(base=1.0, attempts=3)
+    assert [policy.exhausted(n) for n in (1, 2, 3, 4)] == [False, False, True, True]
+    assert not retry.MESSAGE.exhausted(10**6)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", [("kernel/outbox.py", "RETRY"), ("runtime/domain/retry.py", "CIRCUIT_BREAKER")])
+def test_the_formula_in_sql_gives_the_same_pauses(name: tuple[str, str]):
+    policy = POLICIES[name]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select {PAUSE_SQL.format(count='n')} from generate_series(0, 100) n order by n", policy.parameters()
+        )
+        assert [row[0] for row in cursor.fetchall()] == [policy.pause(n) for n in range(101)]
+
+
+def test_the_page_has_a_row_for_every_policy_with_its_values():
+    row = r"^\| `(\w+)` \| `([\w/.]+)` \| [^|]+ \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|"
+    rows = re.findall(row, PAGE.read_text(), re.M)
+    listed = {(place, name): tuple(value.strip() for value in values) for name, place, *values in rows}
+    assert listed == {name: tuple(map(_shown, _values(policy))) for name, policy in POLICIES.items()}
+
+
+def _values(policy: RetryPolicy) -> tuple[float | None, ...]:
+    ceiling = None if policy.ceiling == float("inf") else policy.ceiling
+    return policy.base, policy.factor, ceiling, policy.attempts
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}"
