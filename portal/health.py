@@ -1,4 +1,4 @@
-"""Liveness, readiness and metrics for the platform's probes. Metrics come from the same queries as the pages."""
+"""Liveness and readiness for probes, and `/metrics`: figures of this process (memory, CPU, garbage collection)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def live(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @never_cache
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers and is migrated. Redis missing only slows things, so it is told, not failed."""
+    """200 when the database answers and is migrated, else 503. Without Redis everything works, slower: named, not failed."""
     answer = {"database": "ok", "migrations": "ok", "redis": "ok"}
     try:
         executor = MigrationExecutor(connection)
@@ -40,5 +40,8 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text. Needs a signed-in viewer or a scraper behind the same proxy with a session."""
+    """Prometheus text with `python_*` and `process_*` of the process that answers; no figures of the product yet.
+
+    Needs a signed-in session.
+    """
     return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)

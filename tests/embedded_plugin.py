@@ -47,7 +47,7 @@ def _start() -> None:
 
 def _state_of_migrations() -> str:
     """A digest over the migrations of our rooms, the SQL that they apply, and the locked packages, which migrate too."""
-    digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
+    digest = hashlib.sha256((ROOT / "requirements-dev.lock").read_bytes())
     applied = (f for room in ROOMS for kind in ("migrations/*.py", "sql/**/*.sql") for f in (ROOT / room).glob(kind))
     for file in sorted(applied):
         digest.update(file.name.encode() + file.read_bytes())

