@@ -12,7 +12,7 @@ PACKAGES := -e . -e ./contracts
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: bench check demo-real faults format fuzz-api help lint lock migrations race reset schema screens setup test types up
+.PHONY: bench check demo-real drawings faults format fuzz-api help lint lock migrations race reset schema screens setup test types up
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ format: $(READY) ## Format the code
 
 migrations: $(READY) ## Write missing migrations
 	$(BIN)/python manage.py makemigrations
+
+drawings: $(READY) ## Make the drawings of tables and message states again (docs/reference)
+	@SECRET_KEY=drawings $(BIN)/python manage.py drawings
 
 schema: $(READY) ## Rewrite the OpenAPI snapshot after a deliberate change
 	$(BIN)/python manage.py spectacular --file docs/reference/openapi.yaml --validate --fail-on-warn
