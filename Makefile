@@ -8,11 +8,11 @@ PYTEST := $(BIN)/python -m pytest -q
 UV := $(BIN)/uv
 INTO := --python $(BIN)/python --system-certs
 COMPILE := $(UV) pip compile -q --system-certs --universal --python-version 3.11 --generate-hashes --no-header
-PACKAGES := -e . -e ./contracts
+PACKAGES := -e ./contracts -e ./cli
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: bench check demo-real drawings faults format fuzz-api help lint lock migrations race reset schema screens setup test types up
+.PHONY: bench check demo-real drawings faults format fuzz-api help lint lock migrations race reset schema screens setup test types up wheels
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,10 @@ lint: $(READY) ## Style, formatting and the import contracts of the house
 	$(BIN)/lint-imports
 
 types: $(READY) ## Static types
-	SECRET_KEY=types $(BIN)/mypy contracts/tillgate_contracts kernel catalog governance runtime portal
+	SECRET_KEY=types $(BIN)/mypy contracts/tillgate_contracts cli/tillgate kernel catalog governance runtime portal
+
+wheels: $(READY) ## Build the two wheels into dist/ and use each in an empty environment
+	$(BIN)/python -m tests.wheels
 
 fuzz-api: $(READY) ## Try the API against its own schema, 25 cases per operation: make fuzz-api EXAMPLES=100
 	SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),25) $(PYTEST) tests/catalog/test_schema.py -n0 -s -m ""
@@ -79,7 +82,7 @@ lock: $(READY) ## Rewrite the locks from pyproject.toml; newer versions: make lo
 	$(COMPILE) $(ARGS) pyproject.toml contracts/pyproject.toml -o requirements.lock
 	$(COMPILE) $(ARGS) pyproject.toml contracts/pyproject.toml --all-extras -c requirements.lock -o requirements-dev.lock
 
-$(READY): requirements-setup.lock requirements.lock requirements-dev.lock pyproject.toml
+$(READY): requirements-setup.lock requirements.lock requirements-dev.lock contracts/pyproject.toml cli/pyproject.toml
 	$(PY) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-setup.lock
 	$(UV) pip install -q $(INTO) --require-hashes -r requirements-dev.lock \

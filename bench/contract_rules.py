@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from contract_accuracy import MODELS, score_openapi, score_schemas, shared_root
+
 from tillgate_contracts.compare.kinds import SCHEMA_KINDS
 from tillgate_contracts.compare.policy import DEFAULT, SWITCHES
 from tillgate_contracts.compare.rules import RULE_PACK, iter_rules, schema_level, schema_rule

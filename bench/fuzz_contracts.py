@@ -19,12 +19,11 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
+from tests.contracts.mutations import damage, disturb
 from tillgate_contracts.compare import Policy, compare
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import lint
 from tillgate_contracts.reading import Document, Limits, read
-
-from tests.contracts.mutations import damage, disturb
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("TILLGATE_SHARED", ROOT.parent / "shared"))

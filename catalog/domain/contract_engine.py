@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from kernel.errors import Invalid
 from tillgate_contracts import compare as comparison
 from tillgate_contracts import lint as linter
 from tillgate_contracts.compare import DEFAULT as DEFAULT_POLICY
@@ -20,8 +21,6 @@ from tillgate_contracts.lint import LintReport
 from tillgate_contracts.reading import DEFAULT as LIMITS
 from tillgate_contracts.reading import Document, document, text, yaml_text
 from tillgate_contracts.reading.limits import Clock
-
-from kernel.errors import Invalid
 
 __all__ = [
     "DEFAULT_POLICY",

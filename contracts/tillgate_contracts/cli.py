@@ -34,9 +34,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(UNUSABLE, f"{self.prog}: {message}\n")
 
 
-def main(argv: Sequence[str] | None = None, *, stdin: IO[bytes] | None = None, out: IO[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    arguments = _parser().parse_args(argv)
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    stdin: IO[bytes] | None = None,
+    out: IO[str] | None = None,
+    prog: str = "tillgate-contracts",
+) -> int:
+    """Run one command and return its exit code. `prog` is the name of the command in usage lines."""
+    arguments = _parser(prog).parse_args(argv)
     stream = out if out is not None else sys.stdout
     try:
         if getattr(arguments, "batch", False):
@@ -55,10 +61,8 @@ def main(argv: Sequence[str] | None = None, *, stdin: IO[bytes] | None = None, o
         return OK
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m tillgate_contracts", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = _Parser(prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     _add_read(commands)
     _add_compare(commands)

@@ -19,7 +19,7 @@ FOLDER_PATH = re.compile(rf"^(?:{ROOMS})/(?:[\w-]+/)*$")
 FLOOR_PATH = re.compile(r"(?<![\w/.-])((?:domain|selectors|services|web|api|ledger|worker|mapping)/[\w/]+\.py)\b")
 CITATION = re.compile(r"(?<![\w/<])[\w./-]*\w\.md\b")
 MODULE = re.compile(
-    r"(?<![\w./@-])((?:kernel|catalog|tillgate_contracts|tillgate_cli|governance|runtime|portal)"
+    r"(?<![\w./@-])((?:kernel|catalog|tillgate_contracts|tillgate|governance|runtime|portal)"
     r"(?:\.[A-Za-z_]\w*){2,})"
 )
 DOCUMENTS = tracked("*.md")

@@ -19,7 +19,7 @@ PACKAGES = {
     "portal": "portal",
     "sandbox": "sandbox",
     "tillgate_contracts": "contracts/tillgate_contracts",
-    "tillgate_cli": "cli/tillgate_cli",
+    "tillgate": "cli/tillgate",
 }
 EXCUSED = tomllib.loads((Path(__file__).parent / "excused.toml").read_text())
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tillgate_contracts.digest import canonical_json as engine_json
 
 from catalog.domain import contract_engine as engine
 from kernel.digest import canonical_json as kernel_json
 from kernel.errors import Invalid
+from tillgate_contracts.digest import canonical_json as engine_json
 
 BROKEN = b"openapi: ["
 OPENAPI = {"openapi": "3.0.3", "info": {"title": "a", "version": "1"}, "paths": {}}

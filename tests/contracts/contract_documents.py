@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import orjson
+
 from tillgate_contracts.compare import Comparison, Policy, compare
 from tillgate_contracts.reading import read
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from lxml import etree
-from tillgate_contracts.cli import main
 
 from tests.contracts.test_read_odata import V2
 from tests.contracts.test_read_real import ASYNC_2, ASYNC_3
+from tillgate_contracts.cli import main
 
 BASE = """openapi: 3.0.3
 info: {title: Prices, version: '1'}
@@ -324,7 +324,7 @@ def test_rules_are_listed() -> None:
 def test_the_page_of_lint_rules_is_up_to_date() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "lint-rules.md").read_text()
     table = run("rules", "--of", "lint", "--format", "markdown")[1]
-    assert table in page, "make it again: python -m tillgate_contracts rules --of lint --format markdown"
+    assert table in page, "make it again: tillgate contracts rules --of lint --format markdown"
 
 
 def test_a_process_of_its_own_loads_no_django_and_flushes_each_line(files: dict[str, str]) -> None:

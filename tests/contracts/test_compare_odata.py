@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+
 from tillgate_contracts.compare import Comparison, compare
 from tillgate_contracts.reading import read
 

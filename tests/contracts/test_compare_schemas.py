@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tillgate_contracts.errors import ContractError
 
 from tests.contracts.contract_documents import judge, rules, with_event, with_request, with_response
+from tillgate_contracts.errors import ContractError
 
 OBJECT = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}
 #: (name, loose schema, tight schema): the tight one accepts a proper subset of what the loose one accepts.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tillgate_contracts.compare import MODES, Policy, check_compat, check_transitive, iter_rules
 from tillgate_contracts.errors import ContractError
 

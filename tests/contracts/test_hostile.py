@@ -10,13 +10,13 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tillgate_contracts.errors import ContractError
-from tillgate_contracts.reading import Document, Limits, read
 
 from tests.contracts.mutations import bombs, damage, disturb
 from tests.contracts.test_read_odata import V2, V4
 from tests.contracts.test_read_real import ASYNC_2, ASYNC_3
 from tests.contracts.test_read_swagger import SWAGGER
+from tillgate_contracts.errors import ContractError
+from tillgate_contracts.reading import Document, Limits, read
 
 SCHEMA = json.dumps(
     {

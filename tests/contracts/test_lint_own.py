@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import Loaded, built_in_rules, lint, load_rules, parse_rules
 from tillgate_contracts.lint.jsonpath import PathError, compile_path

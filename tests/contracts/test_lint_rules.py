@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import LintReport, built_in_rules, lint
 from tillgate_contracts.reading import read

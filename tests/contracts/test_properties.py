@@ -13,11 +13,11 @@ import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tillgate_contracts.compare import check_compat, compare
-from tillgate_contracts.reading import read_file
 
 from tests.contracts.contract_documents import TODAY, judge, openapi
 from tests.contracts.schema_pairs import document, edit, schema, value_near
+from tillgate_contracts.compare import check_compat, compare
+from tillgate_contracts.reading import read_file
 
 SEEDS = st.integers(min_value=0, max_value=2**40)
 EXAMPLES = int(os.environ.get("TILLGATE_PROPERTY_EXAMPLES", "100"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, read
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tillgate_contracts.reading import Document, read, read_file
 
 ASYNC_2 = b"""asyncapi: 2.6.0

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, Limits, read, read_file, resolve
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,9 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from portal import cli
+from tillgate.main import main
 
-ROOT = Path(__file__).resolve().parents[2]
 BASE = [
     "check",
     "--application",
@@ -67,13 +64,13 @@ def gate() -> Iterator[Gate]:
 @pytest.mark.parametrize(("verdict", "code"), [("allow", 0), ("deny", 1), ("unknown", 2), ("perhaps", 2)])
 def test_the_exit_code_is_the_verdict_and_a_strange_answer_is_unknown(gate: Gate, verdict: str, code: int):
     gate.answer = {"verdict": verdict}
-    assert cli.main([*BASE, "--url", gate.url]) == code
+    assert main([*BASE, "--url", gate.url]) == code
 
 
 def test_unknown_lets_pass_while_the_gate_only_reports_unless_strict(gate: Gate):
     gate.answer = {"verdict": "unknown", "enforcing": False}
-    assert cli.main([*BASE, "--url", gate.url]) == 0
-    assert cli.main([*BASE, "--url", gate.url, "--strict"]) == 2
+    assert main([*BASE, "--url", gate.url]) == 0
+    assert main([*BASE, "--url", gate.url, "--strict"]) == 2
 
 
 def test_a_refused_question_is_3_and_says_where(gate: Gate, capsys: pytest.CaptureFixture[str]):
@@ -81,27 +78,27 @@ def test_a_refused_question_is_3_and_says_where(gate: Gate, capsys: pytest.Captu
         422,
         {"detail": "The question is not valid.", "findings": [{"pointer": "/version", "message": "Give a version."}]},
     )
-    assert cli.main([*BASE, "--url", gate.url]) == 3
+    assert main([*BASE, "--url", gate.url]) == 3
     assert "/version: Give a version." in capsys.readouterr().err
 
 
 def test_a_broken_or_missing_gate_is_4(gate: Gate, capsys: pytest.CaptureFixture[str]):
     gate.status = 503
-    assert cli.main([*BASE, "--url", gate.url]) == 4
-    assert cli.main([*BASE, "--url", "http://127.0.0.1:9"]) == 4
+    assert main([*BASE, "--url", gate.url]) == 4
+    assert main([*BASE, "--url", "http://127.0.0.1:9"]) == 4
     assert "does not answer" in capsys.readouterr().err
 
 
 def test_a_wrong_command_line_is_3(capsys: pytest.CaptureFixture[str]):
-    assert cli.main(["check"]) == 3
-    assert cli.main([*BASE, "--url", "ftp://x"]) == 3
-    assert cli.main([*BASE, "--question", "/no/such/file"]) == 3
+    assert main(["check"]) == 3
+    assert main([*BASE, "--url", "ftp://x"]) == 3
+    assert main([*BASE, "--question", "/no/such/file"]) == 3
 
 
 def test_consuming_nothing_is_said_and_unsaid_is_left_out(gate: Gate):
     asked = [a for a in BASE if a not in {"--consumes", "price-api@v2"}]
-    cli.main([*asked, "--url", gate.url, "--token", "tg_x"])
-    cli.main(
+    main([*asked, "--url", gate.url, "--token", "tg_x"])
+    main(
         [
             *asked,
             "--url",
@@ -126,16 +123,10 @@ def test_junit_and_sarif_are_what_their_readers_expect(gate: Gate, tmp_path: Pat
         "reasons": [{"code": "version.past_sunset", "message": "It <is> past & gone", "fix": "Move."}],
     }
     junit, sarif = tmp_path / "junit.xml", tmp_path / "sarif.json"
-    assert cli.main([*BASE, "--url", gate.url, "--format", "junit", "--output", str(junit)]) == 1
-    assert cli.main([*BASE, "--url", gate.url, "--format", "sarif", "--output", str(sarif)]) == 1
+    assert main([*BASE, "--url", gate.url, "--format", "junit", "--output", str(junit)]) == 1
+    assert main([*BASE, "--url", gate.url, "--format", "sarif", "--output", str(sarif)]) == 1
     suite = ElementTree.parse(junit).getroot()
     assert (suite.get("failures"), suite[0].get("name")) == ("1", "version.past_sunset")
     result = json.loads(sarif.read_text())["runs"][0]["results"][0]
     assert (result["ruleId"], result["level"]) == ("version.past_sunset", "error")
     assert "to change this: Move." in capsys.readouterr().out
-
-
-def test_it_imports_no_django():
-    code = "import sys, portal.cli; print([m for m in sys.modules if m.split('.')[0] in ('django', 'rest_framework', 'celery')])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"

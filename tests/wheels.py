@@ -1,0 +1,94 @@
+"""Builds the wheels of `cli/` and `contracts/` into dist/, installs them in empty environments and uses them there.
+
+    python -m tests.wheels
+
+Two environments: one with the wheel of the command line alone, one with both. Everything runs outside the repository, so that
+nothing of it can be imported by accident. The build copies each folder first, because setuptools would otherwise pack files
+that an earlier build left in it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DIST = ROOT / "dist"
+LEFTOVERS = shutil.ignore_patterns("*.egg-info", "build", "__pycache__")
+QUESTION = ("--application", "shop", "--version", "1", "--environment", "test", "--consumes-nothing")
+DEAD_GATE = "http://127.0.0.1:9"
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        cli, engine = (build(name, work) for name in ("cli", "contracts"))
+        command_line_alone(Environment(work / "alone", [str(cli)]))
+        both(Environment(work / "both", [f"{cli}[contracts]", str(engine)]), work)
+    print(f"wheels: {cli.name}, {engine.name} in dist/; each works in an empty environment")
+    return 0
+
+
+def build(name: str, work: Path) -> Path:
+    """The wheel of a folder of the repository, in dist/."""
+    source, target = work / name, work / f"{name}-wheel"
+    shutil.copytree(ROOT / name, source, ignore=LEFTOVERS)
+    pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", str(target), str(source))
+    (made,) = target.glob("*.whl")
+    DIST.mkdir(exist_ok=True)
+    return Path(shutil.copy(made, DIST / made.name))
+
+
+def pip(python: str, *arguments: str) -> None:
+    subprocess.run([python, "-m", "pip", "--disable-pip-version-check", "-q", *arguments], check=True)
+
+
+class Environment:
+    """A fresh environment that holds the given wheels and their dependencies, and nothing else."""
+
+    def __init__(self, folder: Path, wheels: list[str]) -> None:
+        venv.create(folder, with_pip=True)
+        self.bin = folder / "bin"
+        pip(str(self.bin / "python"), "install", *wheels)
+
+    def run(self, *command: str, code: int = 0) -> str:
+        """What a command prints. Fails when it ends with another exit code."""
+        done = subprocess.run([self.bin / command[0], *command[1:]], cwd=self.bin, capture_output=True, text=True)
+        if done.returncode != code:
+            raise SystemExit(
+                f"{' '.join(command)} ended with {done.returncode}, not {code}:\n{done.stdout}{done.stderr}"
+            )
+        return done.stdout + done.stderr
+
+    def lacks(self, *modules: str) -> None:
+        for module in modules:
+            self.run("python", "-c", f"import {module}", code=1)
+
+
+def command_line_alone(environment: Environment) -> None:
+    assert "record-deployment" in environment.run("tillgate", "--help")
+    assert "does not answer" in environment.run("tillgate", "check", *QUESTION, "--url", DEAD_GATE, code=4)
+    assert "tillgate[contracts]" in environment.run("tillgate", "contracts", "rules", code=3)
+    environment.lacks("django", "tillgate_contracts", "orjson", "kernel", "portal")
+
+
+def both(environment: Environment, work: Path) -> None:
+    old, new = work / "old.json", work / "new.json"
+    schema = {"type": "object", "required": ["price"], "properties": {"price": {"type": "string"}}}
+    old.write_text(json.dumps(schema))
+    new.write_text(json.dumps({**schema, "properties": {"price": {"type": "number"}}}))
+    environment.run("tillgate", "contracts", "compare", str(old), str(old))
+    assert "breaking" in environment.run("tillgate", "contracts", "compare", str(old), str(new), code=1)
+    assert "money-not-float" in environment.run("tillgate-contracts", "rules", "--of", "lint")
+    environment.run("python", "-m", "tillgate_contracts", "lint", str(old), "--fail-on", "never")
+    environment.run("python", "-c", "import tillgate_contracts; from tillgate_contracts.compare import compare")
+    environment.lacks("django", "celery", "psycopg", "kernel", "portal")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
