@@ -49,26 +49,27 @@ def switched(on: bool) -> Iterator[None]:
 
 class Work:
     def __init__(self, installed: Installation, conn: Any, port: int) -> None:
-        from runtime.services.bindings import Binder
+        from runtime.worker.target_clients import TargetClients
 
-        self.installed, self.conn, self.port, self.binder = installed, conn, port, Binder(conn)
+        self.installed, self.conn, self.port, self.clients = installed, conn, port, TargetClients(conn)
         self.number, self.generation = 10_000_000, 0
 
     def deliver(self) -> None:
-        from runtime.services.delivering import serve_one
+        from runtime.worker.delivery import serve_one
 
-        while serve_one(self.conn, self.binder, owner="bench") is not None:
+        while serve_one(self.conn, self.clients, owner="bench") is not None:
             pass
 
     def feed(self, count: int) -> None:
         """A run of the feed from the source to the last row."""
-        from runtime.services import collecting, runs
+        from runtime.services import runs
+        from runtime.worker import source_polling
 
         made = runs.start("order-feed", "production", trigger="manual")
-        taken = collecting.claim(self.conn, owner="bench")
+        taken = source_polling.claim(self.conn, owner="bench")
         if taken is None or taken.run != made.pk:
             raise SystemExit("the run cannot be taken")
-        collecting.collect(self.conn, taken)
+        source_polling.collect(self.conn, taken)
         self.deliver()
 
     def push(self, count: int, *, traced: bool) -> None:

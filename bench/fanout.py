@@ -20,7 +20,7 @@ def main() -> None:
         from runtime.ledger import vendor_target
         from runtime.ledger.append import append
         from runtime.ledger.claims import Scope, claim
-        from runtime.ledger.vendor_target import Binding
+        from runtime.ledger.vendor_target import MappedVendor
         from tests.runtime.make import FakeVendor, Flow
 
         flow, vendor = Flow(conn, lanes=4), FakeVendor()
@@ -39,7 +39,9 @@ def main() -> None:
                 claims.append((time.perf_counter() - at) * 1000)
                 if taken is None:
                     break
-                vendor_target.deliver(conn, taken, lambda release: Binding(lambda message: message.document, vendor))
+                vendor_target.deliver(
+                    conn, taken, lambda release: MappedVendor(lambda message: message.document, vendor)
+                )
             rounds.append((time.perf_counter() - began) * 1000)
         if len(vendor.journal) != len(stores) * 5:
             raise SystemExit(f"{len(vendor.journal)} effects instead of {len(stores) * 5}")

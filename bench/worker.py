@@ -12,14 +12,12 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django.setup()
 
-from runtime.services import working  # noqa: E402
+from runtime.worker import loop  # noqa: E402
 
 
 def main(role: str) -> None:
     shards = () if role == "collect" else None  # a collector delivers nothing
-    counts = working.run_forever(
-        shards=shards, collect=role != "deliver", on_ready=lambda loop: print("ready", flush=True)
-    )
+    counts = loop.run_forever(shards=shards, collect=role != "deliver", on_ready=lambda _: print("ready", flush=True))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(
         json.dumps(

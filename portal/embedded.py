@@ -8,7 +8,6 @@ for it. Both listen on loopback only and ask for a random password kept in the s
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import importlib.util
 import json
@@ -24,8 +23,9 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from kernel.processes import die_with_parent
+
 DATABASE = "tillgate"
-_PR_SET_PDEATHSIG = 1
 
 
 class EmbeddedError(Exception):
@@ -38,17 +38,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def die_with_parent(with_signal: int) -> Any:
-    """A `preexec_fn`: the kernel sends `with_signal` when the parent is gone, however it went (Linux prctl(2))."""
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def set_it() -> None:
-        if hasattr(libc, "prctl"):
-            libc.prctl(_PR_SET_PDEATHSIG, with_signal)
-
-    return set_it
 
 
 class Embedded:

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from kernel.processes import how_it_ended, kill_with_parent
 from kernel.retry import RetryPolicy
-from portal.embedded import die_with_parent
 
 log = logging.getLogger(__name__)
 AT_ONCE = 1.0  # seconds: a loop that lived no longer than this has not worked
@@ -111,7 +111,9 @@ class Keeper:
             loop.due = time.monotonic() + pause
             if not self._stopping:
                 then = f"replaced in {pause:g} s" if pause else "replaced"
-                log.warning("loop %s (process %s) %s after %.1f s; %s", loop.number + 1, pid, how(status), lived, then)
+                log.warning(
+                    "loop %s (process %s) %s after %.1f s; %s", loop.number + 1, pid, how_it_ended(status), lived, then
+                )
 
     def _drain(self) -> int:
         running = [loop for loop in self.loops if loop.pid]
@@ -127,7 +129,9 @@ class Keeper:
                     drained = status in (0, -signal.SIGTERM)  # the latter before it had begun
                     worst = max(worst, int(not drained))
                     if not drained:
-                        log.warning("loop %s (process %s) %s while it drained", loop.number + 1, loop.pid, how(status))
+                        log.warning(
+                            "loop %s (process %s) %s while it drained", loop.number + 1, loop.pid, how_it_ended(status)
+                        )
             if running and not ended and (self._impatient or time.monotonic() >= limit):
                 ended = True
                 for loop in running:
@@ -153,9 +157,7 @@ class Keeper:
     def _live(self, number: int, parent: int, heard: set[signal.Signals]) -> NoReturn:
         status = 1
         try:
-            die_with_parent(signal.SIGKILL)()
-            if os.getppid() != parent:
-                os._exit(1)
+            kill_with_parent(parent)
             signal.set_wakeup_fd(-1)
             for end in self._signals:
                 os.close(end)
@@ -170,16 +172,6 @@ class Keeper:
         finally:
             logging.shutdown()
             os._exit(status)
-
-
-def how(status: int) -> str:
-    """How a process ended, in words: `was ended by SIGKILL`, `ended with exit code 70`."""
-    if status >= 0:
-        return f"ended with exit code {status}"
-    try:
-        return f"was ended by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was ended by signal {-status}"
 
 
 def _ended(pid: int) -> int | None:

@@ -13,11 +13,11 @@ def main() -> int:
     django.setup()
     from catalog.services import duties as catalog_duties
     from governance.services import duties
-    from runtime.services import scheduling
+    from runtime.worker import scheduler
 
     catalog_duties.start()
     duties.start()
-    scheduling.run_forever()
+    scheduler.run_forever()
     return 0
 
 

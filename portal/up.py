@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from portal.embedded import Embedded, EmbeddedError, die_with_parent
+from kernel.processes import die_with_parent
+from portal.embedded import Embedded, EmbeddedError
 
 ROOT = Path(__file__).resolve().parent.parent
 GRACE_SECONDS = 20.0

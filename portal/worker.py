@@ -16,7 +16,7 @@ import sys
 
 import django
 
-from portal.embedded import die_with_parent
+from kernel.processes import die_with_parent
 from portal.keeper import Keeper
 
 TIERS = (0, 1, 2, 3)
@@ -69,19 +69,19 @@ def prepare() -> None:
     """Load all that loops need and no connection is needed for. Called before the first fork, here and by the fault campaign's runner."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
-    from runtime.services import working
+    from runtime.worker import loop
 
-    working.prepare()
+    loop.prepare()
 
 
 def main() -> int:
     options = arguments()
     tiers = [int(tier) for tier in options.tiers.split(",")]
     prepare()
-    from runtime.services import working
+    from runtime.worker.loop import run_forever
 
     def loop(number: int) -> int:
-        working.run_forever(tiers=tiers, collect=not options.no_collect)
+        run_forever(tiers=tiers, collect=not options.no_collect)
         return 0
 
     celery = start_celery(tiers, options.concurrency) if options.concurrency else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from runtime.ledger.claims import Scope
-from runtime.services.working import WorkLoop
+from runtime.worker.loop import WorkerLoop
 
 SECONDS = 60.0  # then the next wake-up or the poll goes on
 
@@ -13,11 +13,11 @@ SECONDS = 60.0  # then the next wake-up or the poll goes on
 @shared_task(name="runtime.work", ignore_result=True)
 def work(tier: int, shard: int) -> int:
     """Serve one shard of one tier until it is idle."""
-    return WorkLoop(scope=Scope((tier,), shards=(shard,)), collect=False).run(until_idle=True, seconds=SECONDS).passed
+    return WorkerLoop(scope=Scope((tier,), shards=(shard,)), collect=False).run(until_idle=True, seconds=SECONDS).passed
 
 
 @shared_task(name="runtime.collect", ignore_result=True)
 def collect(stream_id: int) -> int:
     """Read the sources of a stream that has a run waiting, then deliver what came of it until idle."""
     del stream_id  # a collector takes the run that has waited longest; the number only says that there is one
-    return WorkLoop().run(until_idle=True, seconds=SECONDS).collected
+    return WorkerLoop().run(until_idle=True, seconds=SECONDS).collected

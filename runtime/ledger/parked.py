@@ -18,7 +18,7 @@ from runtime.ledger.exchange import Exchange, Outcome, item_key
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.parking import Ended, Mapper, Run, Skipped, Stop, Unmappable, fingerprint, here
 from runtime.ledger.reading import Message, decode, take
-from runtime.ledger.vendor_target import Bind, note, note_late, stop_for
+from runtime.ledger.vendor_target import VendorOfRelease, note, note_late, stop_for
 from runtime.ledger.vendors import Outgoing
 
 
@@ -89,8 +89,8 @@ update runtime_parked set reason = %s, lease_until = 'epoch', not_before = clock
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseServing:
-    """How one release serves one table."""
+class MappedTable:
+    """A table with the mapper of one release."""
 
     table: Table
     mapper: Mapper
@@ -139,7 +139,7 @@ def _message(conn: Connection, taken: ParkedClaim) -> Message:
     return found[0]
 
 
-def retry_in_database(conn: Connection, taken: ParkedClaim, serving: DatabaseServing, *, run: Run = here) -> bool:
+def retry_in_database(conn: Connection, taken: ParkedClaim, serving: MappedTable, *, run: Run = here) -> bool:
     """Try one parked message for a table. Answers whether it is delivered. `run` decides in which process it is mapped; raises
     Ended when that process is gone."""
     message = _message(conn, taken)
@@ -168,7 +168,7 @@ def retry_in_database(conn: Connection, taken: ParkedClaim, serving: DatabaseSer
     return False
 
 
-def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: Bind, *, run: Run = here) -> bool:
+def retry_at_vendor(conn: Connection, taken: ParkedClaim, bind: VendorOfRelease, *, run: Run = here) -> bool:
     """Try one parked message at its vendor: asked about first when it may have been sent. Answers whether it is delivered.
 
     `run` decides in which process it is mapped, asked about and sent; raises Ended when that process is gone. Nothing of that work
@@ -332,4 +332,4 @@ def _keep(conn: Connection, taken: ParkedClaim, stop: Stop, *, own_fault: bool =
     note(conn, taken, taken.position, taken.position, stop.state, stop.reason)
 
 
-__all__ = ["DatabaseServing", "ParkedClaim", "claim_parked", "retry_at_vendor", "retry_in_database"]
+__all__ = ["MappedTable", "ParkedClaim", "claim_parked", "retry_at_vendor", "retry_in_database"]

@@ -27,15 +27,15 @@ class Overdrawn(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
-    """How one release serves one target: its mapping and a client for the vendor."""
+class MappedVendor:
+    """A vendor client with the mapper of one release."""
 
     mapper: Mapper
     vendor: Vendor
 
 
-Bind = Callable[[int], Binding]
-"""`bind(release_id)`: the binding of that release for the claimed target. Cached by the caller."""
+VendorOfRelease = Callable[[int], MappedVendor]
+"""The mapper and client of a release, by its id, for the claimed target. Cached by the caller."""
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Settled:
     throttled: bool = False
 
 
-def deliver(conn: Connection, taken: Claim, bind: Bind, *, max_batches: int = 1 << 30) -> int:
+def deliver(conn: Connection, taken: Claim, bind: VendorOfRelease, *, max_batches: int = 1 << 30) -> int:
     """Deliver the lane; answers how many messages were passed. Raises Fenced when the lane is lost.
 
     An open intent found at the start is settled first, by asking. Under a closed gate nothing else happens.
@@ -90,7 +90,7 @@ def _set_aside(conn: Connection, taken: Claim) -> Settled | None:
 
 
 def _forward(
-    conn: Connection, taken: Claim, binding: Binding, start: int, pending: Settled | None, max_batches: int
+    conn: Connection, taken: Claim, binding: MappedVendor, start: int, pending: Settled | None, max_batches: int
 ) -> int:
     position = pending.position if pending else taken.position
     for number in range(max_batches + 1):
@@ -137,7 +137,9 @@ def outgoing(taken: Claim, message: Message, document: Any) -> Outgoing:
     return Outgoing(message.position, message.key, item_key(taken, message.position), message.correlation, document)
 
 
-def _prepare(conn: Connection, taken: Claim, binding: Binding, position: int, pending: Settled | None) -> Batch | None:
+def _prepare(
+    conn: Connection, taken: Claim, binding: MappedVendor, position: int, pending: Settled | None
+) -> Batch | None:
     count = min(taken.batch, quota_left(conn, taken.vendor)) if taken.metered else taken.batch
     messages = take(conn, taken, position, count) if count else []
     if not messages:
@@ -145,7 +147,9 @@ def _prepare(conn: Connection, taken: Claim, binding: Binding, position: int, pe
     return _batch(conn, taken, binding, messages, {stop.key for stop in pending.stops} if pending else set())
 
 
-def _batch(conn: Connection, taken: Claim, binding: Binding, messages: Sequence[Message], fresh: set[str]) -> Batch:
+def _batch(
+    conn: Connection, taken: Claim, binding: MappedVendor, messages: Sequence[Message], fresh: set[str]
+) -> Batch:
     go, waiting = split(messages, parked_keys(conn, taken, messages) | fresh)
     mapped, refused, skipped = map_messages(go, binding.mapper)
     if taken.coalesce:
@@ -329,7 +333,7 @@ def stop_for(item: Outgoing, answer: Answer, taken: Claim, *, held: bool = False
 # -- an intent without an answer, found at takeover --------------------------------------------------------------------
 
 
-def _resume(conn: Connection, taken: Claim, bind: Bind) -> Settled | None:
+def _resume(conn: Connection, taken: Claim, bind: VendorOfRelease) -> Settled | None:
     """Ask about the batch whose answer is missing, then send what surely did not arrive.
 
     When another release made the intent, or the gate is closed, nothing is sent from here: what did not arrive is parked

@@ -18,7 +18,7 @@ from kernel.errors import DomainError
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
 from runtime.models import Deployment, Release, Replay, Subscription
-from runtime.services import judging
+from runtime.services import manifest_checks
 
 Finder = Callable[[Manifest, datetime], list[dict[str, Any]]]
 
@@ -308,12 +308,12 @@ def _replay_safe(context: CheckContext) -> CheckOutcome:
 _RAN_BEFORE = Check("integration.ran_before", "The release has run in this environment before", _ran_before)
 _REPLAY_SAFE = Check("replay.safe", "A repetition has no second effect", _replay_safe)
 DEPLOY_CHECKS: tuple[Check, ...] = (
-    _check("integration.estate", "Systems and tier are known to the catalog", lambda m, at: judging.people_and_places(m), "Register the system, or correct its key."),
-    _check("integration.contracts", "The pinned contracts are readable and current", judging.pins, "Pin the contract that the version has now, and register anew."),
-    _check("integration.direction", "Writes run away from the system of record, commands to it", judging.writes, "Write to another target, or send a command to the record's API."),
-    _check("integration.mapping", "The mappings fit both contracts", lambda m, at: judging.mappings(m), "Correct the mapping and register anew."),
-    _check("integration.connections", "Profiles and settings of the connections are sound", lambda m, at: judging.links(m), "Correct the connection and register anew."),
-    _check("integration.safety", "Idempotency class and degraded mode are declared", lambda m, at: judging.safety(m), "Declare what the vendor offers and how the job runs degraded."),
+    _check("integration.estate", "Systems and tier are known to the catalog", lambda m, at: manifest_checks.people_and_places(m), "Register the system, or correct its key."),
+    _check("integration.contracts", "The pinned contracts are readable and current", manifest_checks.pins, "Pin the contract that the version has now, and register anew."),
+    _check("integration.direction", "Writes run away from the system of record, commands to it", manifest_checks.writes, "Write to another target, or send a command to the record's API."),
+    _check("integration.mapping", "The mappings fit both contracts", lambda m, at: manifest_checks.mappings(m), "Correct the mapping and register anew."),
+    _check("integration.connections", "Profiles and settings of the connections are sound", lambda m, at: manifest_checks.links(m), "Correct the connection and register anew."),
+    _check("integration.safety", "Idempotency class and degraded mode are declared", lambda m, at: manifest_checks.safety(m), "Declare what the vendor offers and how the job runs degraded."),
     Check("integration.comparison", "The contracts break nothing against the running release", _compare_before),
 )  # fmt: skip
 

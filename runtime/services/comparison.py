@@ -27,9 +27,10 @@ from runtime.ledger.reading import Message
 from runtime.ledger.vendors import CannotAsk, Outgoing
 from runtime.models import Comparison, Integration, Subscription
 from runtime.selectors import reconciliation as selectors
-from runtime.services import connections
-from runtime.services.bindings import SinkVendor, columns_of, mapper_of, row_mapper
+from runtime.services import system_connections
+from runtime.services.mappers import columns_of, mapper_of, row_mapper
 from runtime.services.reconciliation import LIMIT, MAX_CASES, Entry, Flow, Side, entries_of, flow_of, state_of
+from runtime.services.sink_vendor import SinkVendor
 
 CHUNK = 200
 ASK_SECONDS = 20.0
@@ -192,7 +193,7 @@ def _ask_vendor(
         raise Conflict(
             "reconciliation.cannot_ask", f"The target {side.target.name} has no connection that could be asked."
         )
-    sink, secrets = connections.open_sink(
+    sink, secrets = system_connections.open_sink(
         side.target.connection, system=side.target.system, environment=flow.stream.environment
     )
     prefix = flow.manifest.prefix(flow.manifest.source_of(side.target))

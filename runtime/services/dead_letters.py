@@ -25,7 +25,7 @@ from runtime.ledger.reading import Message, decode
 from runtime.models import Conflict as ConflictCase
 from runtime.models import Integration, Rejected, Subscription
 from runtime.services import intake
-from runtime.services.bindings import mapper_of
+from runtime.services.mappers import mapper_of
 
 APPROVAL_ABOVE = 1_000  # messages of one integration and environment within APPROVAL_WINDOW, however they are parted
 APPROVAL_WINDOW = timedelta(days=1)

@@ -17,7 +17,7 @@ from runtime import permissions
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, Target
 from runtime.models import Deployment, Integration, Lane, Progress, Release, Schedule, Stream, Subscription, VendorState
-from runtime.services import integrations, judging
+from runtime.services import integrations, manifest_checks
 
 
 def deploy(integration_key: str, *, approval: Approval, actor: User | None, kind: str = "deploy") -> Deployment:
@@ -33,7 +33,7 @@ def deploy(integration_key: str, *, approval: Approval, actor: User | None, kind
         release = integrations.release_of(integration_key, digest)
         held = approvals.require(Subject("integration", integration_key, digest), digest, environment, actor=actor)
         manifest = manifests.load(release.manifest)
-        if found := judging.everything(manifest, clock.now()):
+        if found := manifest_checks.everything(manifest, clock.now()):
             raise Conflict(
                 "deployment.not_sound",
                 f"{integration_key} cannot be deployed: {found[0]['message']}.",

@@ -1,4 +1,4 @@
-"""Intake: what others push to us is durable before they get an answer."""
+"""Intake: a message that a caller pushes is durable before the caller gets an answer."""
 
 from __future__ import annotations
 
@@ -13,20 +13,33 @@ from kernel.errors import Invalid, NotFound, Unavailable
 from runtime.domain import manifest as manifests
 from runtime.domain.correlation import correlation_id
 from runtime.domain.manifest import Manifest
+from runtime.ledger import pool
 from runtime.ledger.append import Item, StreamRef, append
 from runtime.ledger.connections import Connection
-from runtime.services import judging, pool
-from runtime.services.collecting import event_validator, store_rejected, usable_key
-from runtime.services.gathering import Call, Gathering
+from runtime.ledger.group_commit import GroupCommit, PendingCall
+from runtime.services.message_checks import ContractChecks, RejectedMessage, store_rejected, usable_key
 from runtime.services.wakeups import announce
 
 MAX_ITEMS = 5_000
+_DEPLOYED = """
+select t.id, t.lanes, t.salt, t.immutable, d.release_id
+  from runtime_integration i
+  join runtime_stream t on t.integration_id = i.id and t.environment = %s
+  join runtime_deployment d on d.integration_id = i.id and d.environment = t.environment and d.active
+ where i.key = %s"""
+_IS_CONFLICT = """
+select exists (select
+                 from runtime_conflict c
+                where c.stream_id = %s and c.key = %s and c.payload::text = %s)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one pushed item. `accepted`, `duplicate` (the same content is there already), `older`, `conflict` (the key
-    is known with other content; a person decides) or `refused` (`reason`; it is kept as a dead letter)."""
+    """The result of one pushed item.
+
+    `accepted`, `duplicate` (the same content is stored already), `older`, `conflict` (the key is stored with different content;
+    a person decides) or `refused` (`reason`; it is kept as a rejected message).
+    """
 
     index: int
     key: str
@@ -46,13 +59,13 @@ def accept(
 ) -> list[Receipt]:
     """Check against the contract and append, in one commit; one receipt per item, in order.
 
-    Takes what comes also while the gate is closed: nothing is delivered then, and nothing is lost. Raises NotFound where
+    Messages are accepted while the gate is closed, too: none is delivered then, and none is lost. Raises NotFound where
     nothing is deployed, Invalid for a batch that is too large, Unavailable when the database does not answer.
     """
     if len(items) > MAX_ITEMS:
         raise Invalid("intake.too_many", f"At most {MAX_ITEMS} items a call; this one has {len(items)}.")
     call = _Handed(items, source, correlations, traceparent)
-    return cast("list[Receipt]", _gathering.submit((integration_key, environment), call, len(items)))
+    return cast("list[Receipt]", _group_commit.submit((integration_key, environment), call, len(items)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +80,17 @@ class _Handed:
 
 @dataclass(slots=True)
 class _Checked:
-    """One call, held against the contract."""
+    """One call after the checks."""
 
-    call: Call[_Handed]
+    call: PendingCall[_Handed]
     source: str
     good: list[tuple[int, Item]]
     receipts: list[Receipt | None]
-    refused: list[tuple[str, str, str, bytes]]
+    rejected: list[RejectedMessage]
 
 
-def _serve(key: Hashable, calls: list[Call[_Handed]]) -> None:
-    """Store what these calls hand in, in one commit. Where that fails, each is stored alone, so that everybody gets an answer of their own."""
+def _store_together(key: Hashable, calls: list[PendingCall[_Handed]]) -> None:
+    """Store the messages of several calls in one commit. Where that fails, store each call alone, so that each gets its answer."""
     integration, environment = cast("tuple[str, str]", key)
     try:
         _store(integration, environment, calls)
@@ -88,24 +101,24 @@ def _serve(key: Hashable, calls: list[Call[_Handed]]) -> None:
         if len(calls) == 1:
             raise
         for call in calls:
-            _serve_alone(key, call)
+            _store_alone(key, call)
 
 
-def _serve_alone(key: Hashable, call: Call[_Handed]) -> None:
+def _store_alone(key: Hashable, call: PendingCall[_Handed]) -> None:
     try:
-        _serve(key, [call])
+        _store_together(key, [call])
     except Exception as error:
         call.fail(error)
 
 
-def _store(integration: str, environment: str, calls: list[Call[_Handed]]) -> None:
+def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]) -> None:
     with pool.connection() as conn:
         stream, release, manifest = _deployed(conn, integration, environment)
         checked = [_check(manifest, call) for call in calls]
-        with conn.transaction() if any(one.refused for one in checked) else nullcontext():
+        with conn.transaction() if any(one.rejected for one in checked) else nullcontext():
             done = append(conn, stream, [item for one in checked for _, item in one.good], release_id=release)
             for one in checked:
-                store_rejected(conn, stream, None, one.source, one.refused)
+                store_rejected(conn, stream, None, one.source, one.rejected)
         positions = iter(done.positions)
         for one in checked:
             for index, item in one.good:
@@ -115,64 +128,43 @@ def _store(integration: str, environment: str, calls: list[Call[_Handed]]) -> No
         announce(manifest.tier, stream.id)
 
 
-_gathering: Gathering[_Handed] = Gathering(_serve)
+_group_commit: GroupCommit[_Handed] = GroupCommit(_store_together)
 
 
 def _receipt(conn: Connection, stream: StreamRef, index: int, item: Item, lane: int, position: int) -> Receipt:
     if position:
-        return Receipt(
-            index, item.key, "accepted", item.correlation or correlation_id(stream.salt, stream.id, lane, position)
-        )
-    row = conn.execute(
-        "select exists (select from runtime_conflict c where c.stream_id = %s and c.key = %s and c.payload::text = %s)",
-        (stream.id, item.key, item.payload.decode()),
-    ).fetchone()
+        correlation = item.correlation or correlation_id(stream.salt, stream.id, lane, position)
+        return Receipt(index, item.key, "accepted", correlation)
+    row = conn.execute(_IS_CONFLICT, (stream.id, item.key, item.payload.decode())).fetchone()
     if stream.immutable and row and row[0]:
-        return Receipt(
-            index,
-            item.key,
-            "conflict",
-            reason="this key is known with other content; nothing was overwritten, a person decides",
-        )
+        reason = "this key is stored with different content; nothing was overwritten, a person decides"
+        return Receipt(index, item.key, "conflict", reason=reason)
     return Receipt(index, item.key, "duplicate")
 
 
-def _check(manifest: Manifest, call: Call[_Handed]) -> _Checked:
+def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
     """Raises NotFound for a source that the integration does not have."""
     handed = call.content
     try:
         source = manifest.source(handed.source)
     except KeyError:
         raise NotFound("intake.source", f"{manifest.integration} has no source {handed.source!r}.") from None
-    checks = [v for v in (judging.validator_of(source), event_validator(manifest)) if v is not None]
+    checks, prefix = ContractChecks(manifest, source), manifest.prefix(source)
     path = tuple(part.replace("~1", "/").replace("~0", "~") for part in manifest.event.key.split("/")[1:])
     good: list[tuple[int, Item]] = []
     receipts: list[Receipt | None] = [None] * len(handed.items)
-    refused: list[tuple[str, str, str, bytes]] = []
+    rejected: list[RejectedMessage] = []
     for index, document in enumerate(handed.items):
-        payload = canonical_json(document)
-        key, reason = _key_of(document, path), ""
-        if key is None:
-            reason = f"there is no key at {manifest.event.key}"
-        for check in checks if not reason else []:
-            if not check.is_valid(document):
-                error = next(iter(check.iter_errors(document)))
-                reason = f"{'/'.join(map(str, error.instance_path)) or 'the document'}: {error.message}"[:500]
-                break
+        payload, key = canonical_json(document), _key_of(document, path)
+        reason = f"there is no key at {manifest.event.key}" if key is None else checks.problem(document)
         if reason or key is None:
-            refused.append((key or "", "contract", reason, payload))
+            rejected.append(RejectedMessage(key or "", "contract", reason, payload))
             receipts[index] = Receipt(index, key or "", "refused", reason=reason)
             continue
         correlation = handed.correlations[index] if handed.correlations else None
-        good.append(
-            (
-                index,
-                Item(
-                    manifest.prefix(source) + key, 0, payload, correlation=correlation, traceparent=handed.traceparent
-                ),
-            )
-        )
-    return _Checked(call, source.name, good, receipts, refused)
+        item = Item(prefix + key, 0, payload, correlation=correlation, traceparent=handed.traceparent)
+        good.append((index, item))
+    return _Checked(call, source.name, good, receipts, rejected)
 
 
 def _key_of(document: Any, path: tuple[str, ...]) -> str | None:
@@ -187,13 +179,11 @@ def _key_of(document: Any, path: tuple[str, ...]) -> str | None:
 
 
 def _deployed(conn: Connection, key: str, environment: str) -> tuple[StreamRef, int, Manifest]:
-    row = conn.execute(
-        """select t.id, t.lanes, t.salt, t.immutable, d.release_id from runtime_integration i join runtime_stream t on t.integration_id = i.id and t.environment = %s
-             join runtime_deployment d on d.integration_id = i.id and d.environment = t.environment and d.active where i.key = %s""",
-        (environment, key),
-    ).fetchone()
+    row = conn.execute(_DEPLOYED, (environment, key)).fetchone()
     if row is None:
-        raise NotFound("deployment.none", f"{key} is not deployed in {environment}; nothing takes its messages there.")
+        raise NotFound(
+            "deployment.none", f"{key} is not deployed in {environment}; nothing accepts its messages there."
+        )
     return StreamRef(*row[:4]), row[4], _manifest_of(row[4])
 
 

@@ -16,7 +16,7 @@ from runtime import permissions
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, Reading
 from runtime.models import EntityWrite, Integration, Pin, Release
-from runtime.services import judging
+from runtime.services import manifest_checks
 
 
 def register(manifest: Any, *, actor: User | None) -> Release:
@@ -35,7 +35,7 @@ def register(manifest: Any, *, actor: User | None) -> Release:
         allowed = permissions.may_register(Viewer.of(actor), team.id)
         if not allowed:
             raise Forbidden("integration.not_owner", allowed.reason)
-    if found := judging.everything(made, clock.now()):
+    if found := manifest_checks.everything(made, clock.now()):
         raise manifests.refusal(found)
     with transaction.atomic():
         integration = _integration(made, team.id)

@@ -37,7 +37,7 @@ from runtime.ledger.reading import decode
 from runtime.mapping import MappingError, compile_mapping, parse
 from runtime.models import Deployment, Integration, Stream, Subscription
 from runtime.selectors import reconciliation as selectors
-from runtime.services.bindings import filter_mapping
+from runtime.services.mappers import filter_mapping
 
 LIMIT = 50_000  # messages of one day that one page or one comparison looks at
 MAX_CASES = 1_000

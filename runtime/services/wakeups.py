@@ -13,9 +13,9 @@ from typing import Any
 from celery import current_app
 
 from kernel.errors import Unavailable
+from runtime.ledger import pool
 from runtime.ledger.claims import SHARDS
 from runtime.ledger.connections import Connection
-from runtime.services import pool
 
 log = logging.getLogger(__name__)
 QUIET_SECONDS = 5.0  # after a failure: a broker that is gone must not slow down what is stored

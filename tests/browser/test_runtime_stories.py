@@ -15,7 +15,7 @@ import pytest
 from kernel.models import User
 from runtime.models import Message, Parked, Subscription
 from runtime.services import replays, runs
-from runtime.services.working import WorkLoop
+from runtime.worker.loop import WorkerLoop
 from sandbox.client import Sandbox
 from tests.journeys.conftest import drop, estate, sandbox  # noqa: F401 - the retailer around a journey
 
@@ -54,7 +54,7 @@ def start_run(page: Any) -> None:
 
 
 def work() -> int:
-    return WorkLoop().run(until_idle=True).passed
+    return WorkerLoop().run(until_idle=True).passed
 
 
 def test_a_run_is_seen_moving_without_a_reload_until_it_is_done(page, sign_in, retailer, sandbox: Sandbox, drop: Path):

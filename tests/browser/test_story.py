@@ -16,7 +16,7 @@ from governance.models import ChangeRequest
 from kernel import outbox
 from kernel.models import User
 from portal import demo
-from runtime.services.working import WorkLoop
+from runtime.worker.loop import WorkerLoop
 from sandbox.client import Sandbox
 from tests.journeys.conftest import drop, estate, sandbox  # noqa: F401 - the retailer around a journey
 
@@ -120,7 +120,7 @@ def test_from_a_manifest_to_delivered_sales(page, sign_in, retailer, sandbox: Sa
     rung = sell(sandbox, drop, 10)
     page.get_by_role("button", name="Start a run").click()
     page.wait_for_url(re.compile(r"/runtime/runs/\d+/"))
-    WorkLoop().run(until_idle=True)
+    WorkerLoop().run(until_idle=True)
 
     page.reload()
     posted = [e.ref for e in sandbox.erp.journal() if e.effect == "sale.posted"]
@@ -160,5 +160,5 @@ def test_one_character_of_the_mapping_undoes_the_approvals(page, sign_in, retail
     )
 
     sell(sandbox, drop, 2)
-    assert WorkLoop().run(until_idle=True).passed == 0
+    assert WorkerLoop().run(until_idle=True).passed == 0
     assert [e for e in sandbox.erp.journal() if e.effect == "sale.posted"] == []

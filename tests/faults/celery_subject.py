@@ -20,7 +20,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from portal.embedded import Embedded, die_with_parent
+from kernel.processes import die_with_parent
+from portal.embedded import Embedded
 from tests.faults.harness import ROOT
 
 

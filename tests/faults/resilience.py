@@ -377,7 +377,7 @@ def r7(seed: int, scale: float) -> dict[str, Any]:
         from runtime.ledger.append import Item, append, load_stream
         from runtime.models import Subscription
         from runtime.services import replays
-        from runtime.services.working import WorkLoop
+        from runtime.worker.loop import WorkerLoop
 
         made.installation.vendors.begin("replay", blind=True)
         made.people.batch = 500
@@ -414,7 +414,7 @@ def r7(seed: int, scale: float) -> dict[str, Any]:
                 subscription.pk, spans=spans, dry=True, pace=None, actor=None, reason=f"run {number}"
             )
             started = time.perf_counter()
-            WorkLoop(collect=False, poll=0.05).run(until_idle=True)
+            WorkerLoop(collect=False, poll=0.05).run(until_idle=True)
             rates.append(count / (time.perf_counter() - started))
             rows = made.people.sql(
                 "select lane, first, last, refs::text from runtime_delivery where subscription_id = %s order by lane, first",

@@ -3,7 +3,7 @@
     {"spawn": "worker1", "kind": "worker", "fault": "vendor.after_send:3:stop", "plant": "token", "arguments": {…}}  → {"spawned": "worker1", "pid": 123}
     when a process has ended                                                                                       → {"ended": "worker1", "status": -9}
 
-A forked worker runs `runtime.services.working.run_forever`, a scheduler `runtime.services.scheduling.run_forever`, a till pushes
+A forked worker runs `runtime.worker.loop.run_forever`, a scheduler `runtime.worker.scheduler.run_forever`, a till pushes
 through `runtime.services.intake.accept`. Known bugs are put in by `plants.py`, in the fork, before the product's loop starts.
 """
 
@@ -26,7 +26,7 @@ def _prepare() -> None:
 
     prepare()
     import runtime.services.intake
-    import runtime.services.scheduling  # noqa: F401
+    import runtime.worker.scheduler  # noqa: F401
     import tests.faults.plants  # noqa: F401
 
     gc.freeze()
@@ -41,31 +41,31 @@ def _arm(fault: str | None) -> None:
 
 
 def _worker(arguments: dict[str, Any]) -> None:
-    from runtime.services import working
+    from runtime.worker import loop
 
     if arguments.get("poison"):
         _poison(set(arguments["poison"]))
-    working.run_forever(tiers=arguments.get("tiers", (0, 1, 2, 3)), collect=False)
+    loop.run_forever(tiers=arguments.get("tiers", (0, 1, 2, 3)), collect=False)
 
 
 def _poison(documents: set[str]) -> None:
     """Whoever maps one of these documents is ended at once, as by the kernel when memory runs out."""
-    from runtime.services import bindings
+    from runtime.services import sink_vendor
 
-    plain = bindings.SinkVendor.send
+    plain = sink_vendor.SinkVendor.send
 
     def send(self: Any, items: Any, *, guard: Any) -> Any:
         if any(item.key.rpartition(":")[2] in documents or item.key in documents for item in items):
             os.kill(os.getpid(), signal.SIGKILL)
         return plain(self, items, guard=guard)
 
-    bindings.SinkVendor.send = send  # type: ignore[method-assign]
+    sink_vendor.SinkVendor.send = send  # type: ignore[method-assign]
 
 
 def _scheduler(arguments: dict[str, Any]) -> None:
-    from runtime.services import scheduling
+    from runtime.worker import scheduler
 
-    scheduling.run_forever()
+    scheduler.run_forever()
 
 
 def _till(arguments: dict[str, Any]) -> None:
@@ -135,7 +135,7 @@ def _fork(order: dict[str, Any]) -> int:
 
 
 def _end_with_parent() -> None:
-    from portal.embedded import die_with_parent
+    from kernel.processes import die_with_parent
 
     die_with_parent(signal.SIGKILL)()
 

@@ -10,10 +10,10 @@ import psycopg
 
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import Table
-from runtime.ledger.parked import DatabaseServing
+from runtime.ledger.parked import MappedTable
 from runtime.ledger.parking import Skipped, Unmappable
 from runtime.ledger.reading import Message
-from runtime.ledger.vendor_target import Binding
+from runtime.ledger.vendor_target import MappedVendor
 from runtime.ledger.vendors import Answer, CannotAsk, Outgoing
 from tests.faults.sim_database import Database, SimConnection, Transaction
 from tests.faults.sim_shapes import VENDOR, Effect, Killed
@@ -201,17 +201,17 @@ class SimVendor:
         return answers
 
 
-class SimBinder:
-    """Stands where `runtime.services.bindings.Binder` stands: mapper and vendor client per release."""
+class SimClients:
+    """Stands where `runtime.worker.target_clients.TargetClients` stands: mapper and vendor client per release."""
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
 
-    def vendor(self, taken: Any) -> Callable[[int], Binding]:
-        return lambda release: Binding(self.map, SimVendor(self.actor, release))
+    def vendor(self, taken: Any, *, connected: bool = True) -> Callable[[int], MappedVendor]:
+        return lambda release: MappedVendor(self.map, SimVendor(self.actor, release))
 
-    def table(self, taken: Any) -> DatabaseServing:
-        return DatabaseServing(
+    def table(self, taken: Any) -> MappedTable:
+        return MappedTable(
             Table(f"target {taken.subscription}", ("k",), ("k", "v")),
             lambda message: (message.key, self.map(message)["v"]),
         )

@@ -14,7 +14,7 @@ from runtime.ledger.append import Fenced, append
 from runtime.ledger.claims import claim, claim_to_ask
 from runtime.ledger.connections import Connection
 from runtime.ledger.parked import claim_parked, retry_at_vendor
-from runtime.ledger.vendor_target import Binding
+from runtime.ledger.vendor_target import MappedVendor
 from tests.runtime import make
 from tests.runtime.conftest import empty_runtime
 from tests.runtime.make import FakeVendor, Flow
@@ -37,8 +37,8 @@ class Site:
         self.flow = Flow(conn, lanes=1)
         self.subscription = self.flow.subscribe(**subscription)
 
-    def bind(self, release: int) -> Binding:
-        return Binding(lambda message: message.document, self.vendor)
+    def bind(self, release: int) -> MappedVendor:
+        return MappedVendor(lambda message: message.document, self.vendor)
 
     def work(self, rounds: int = 20) -> None:
         for _ in range(rounds):
@@ -218,7 +218,7 @@ def test_the_work_loop_outlives_a_database_that_django_misses(
     """A binding reads the catalog through Django's connection, which has an OperationalError of its own; it used to end the worker."""
     from django.db import OperationalError
 
-    from runtime.services import working
+    from runtime.worker import loop
 
     calls: list[int] = []
 
@@ -227,8 +227,8 @@ def test_the_work_loop_outlives_a_database_that_django_misses(
         if len(calls) == 1:
             raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(working, "serve_one", serve_one)
-    working.WorkLoop(collect=False, poll=0.01).run(until_idle=True, seconds=20)
+    monkeypatch.setattr(loop, "serve_one", serve_one)
+    loop.WorkerLoop(collect=False, poll=0.01).run(until_idle=True, seconds=20)
     assert len(calls) == 2
 
 
@@ -240,7 +240,8 @@ def test_intake_says_unavailable_also_when_django_misses_the_database(
     from django.db import OperationalError
 
     from kernel.errors import Unavailable
-    from runtime.services import intake, pool
+    from runtime.ledger import pool
+    from runtime.services import intake
 
     def gone(*_: Any) -> None:
         raise OperationalError("server closed the connection unexpectedly")
@@ -303,7 +304,7 @@ def test_a_mapping_that_ends_its_worker_does_not_hold_a_vendors_lane_for_ever(le
     """Before the intent there was no limit at all: the lane went from worker to worker without end."""
     site = Site(ledger, FakeVendor(), batch=10, max_attempts=3)
     append(ledger, site.flow.ref, [site.flow.item(f"k{i}", 1) for i in range(30)])
-    bind = lambda release: Binding(killer("k4"), site.vendor)  # noqa: E731
+    bind = lambda release: MappedVendor(killer("k4"), site.vendor)  # noqa: E731
     lost = 0
     for _ in range(60):
         site.flow.expire()
@@ -320,18 +321,18 @@ def test_a_mapping_that_ends_its_worker_does_not_hold_a_vendors_lane_for_ever(le
 
 
 class _Fixed:
-    """A binder with one mapper and one vendor."""
+    """Target clients with one mapper and one vendor."""
 
     def __init__(self, mapper: Any, vendor: FakeVendor) -> None:
-        self._binding = Binding(mapper, vendor)
+        self._binding = MappedVendor(mapper, vendor)
 
-    def vendor(self, taken: Any) -> Any:
+    def vendor(self, taken: Any, *, connected: bool = True) -> Any:
         return lambda release: self._binding
 
 
 def test_a_fault_of_our_own_hands_the_lane_back_at_once_and_ends_as_a_letter(ledger: Connection) -> None:
     """An exception nobody foresaw used to end the worker and hold the lane to the end of its lease, again and again."""
-    from runtime.services.delivering import serve_one
+    from runtime.worker.delivery import serve_one
 
     def broken(message: Any) -> Any:
         return 1 // 0 if message.key == "k4" else message.document
@@ -350,10 +351,10 @@ def test_a_fault_of_our_own_hands_the_lane_back_at_once_and_ends_as_a_letter(led
 def test_a_missing_endpoint_does_not_use_a_parked_message_up(ledger: Connection) -> None:
     """It is no fault of the message, however often it is tried."""
     from kernel.errors import Unavailable
-    from runtime.services.delivering import serve_one
+    from runtime.worker.delivery import serve_one
 
     class NoEndpoint:
-        def vendor(self, taken: Any) -> Any:
+        def vendor(self, taken: Any, *, connected: bool = True) -> Any:
             raise Unavailable("connection.none", "There is no endpoint.")
 
     site = Site(ledger, FakeVendor(), max_attempts=2)

@@ -22,9 +22,9 @@ from runtime.ledger import claims, database_target, exchange, parked, vendor_tar
 from runtime.ledger.append import Fenced, Item, StreamRef, append
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import Table
-from runtime.services import delivering
+from runtime.worker import delivery
 from tests.faults import sim_append, sim_claims, sim_parked, sim_vendors  # noqa: F401 - each registers what its statements do
-from tests.faults.sim_actors import Actor, SimBinder, VendorServer
+from tests.faults.sim_actors import Actor, SimClients, VendorServer
 from tests.faults.sim_database import Database, SimConnection
 from tests.faults.sim_judge import judge
 from tests.faults.sim_shapes import TABLE, VENDOR, Killed, Shape, Verdict
@@ -244,11 +244,11 @@ class World:
 
     # -- workers ---------------------------------------------------------------------------------------------------
     def _work(self, actor: Actor) -> None:
-        binder: Any = SimBinder(actor)
+        clients: Any = SimClients(actor)
         while True:
             try:
-                served = delivering.serve_one(
-                    actor.conn, binder, owner=actor.name, parked_first=self.random.random() < 0.25
+                served = delivery.serve_one(
+                    actor.conn, clients, owner=actor.name, parked_first=self.random.random() < 0.25
                 )  # type: ignore[arg-type]
             except psycopg.OperationalError:
                 actor.sleep(0.2)
@@ -423,7 +423,7 @@ def patched(world: World) -> Iterator[None]:
 
     places: list[tuple[Any, str, Any]] = [(module, "time", clock) for module in (claims, exchange, parked)]
     places += [
-        (module, "hit", hit) for module in (append_module, database_target, vendor_target, exchange, parked, delivering)
+        (module, "hit", hit) for module in (append_module, database_target, vendor_target, exchange, parked, delivery)
     ]
     places += [(database_target, "upsert", upsert), (parked, "upsert", upsert)]
     from tests.faults.plants import SIMULATED

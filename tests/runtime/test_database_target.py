@@ -14,7 +14,7 @@ from runtime.ledger.claims import claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.copying import line
 from runtime.ledger.database_target import Table
-from runtime.ledger.parked import DatabaseServing, claim_parked, retry_in_database
+from runtime.ledger.parked import MappedTable, claim_parked, retry_in_database
 from runtime.ledger.parking import Lines, Unmappable
 from runtime.ledger.reading import Message, decode
 from tests.runtime.make import Flow
@@ -143,7 +143,7 @@ def test_a_message_that_keeps_killing_its_worker_is_set_aside_with_its_batch_the
             if taken := claim(prices, owner="w"):
                 database_target.deliver(prices, taken, PRICES, deadly)
             elif row := claim_parked(prices):
-                retry_in_database(prices, row, DatabaseServing(PRICES, deadly))
+                retry_in_database(prices, row, MappedTable(PRICES, deadly))
             else:
                 break
         except KeyboardInterrupt:
@@ -164,7 +164,7 @@ def test_a_redriven_message_is_delivered_before_those_behind_it(prices: Connecti
     prices.execute(
         """update runtime_parked set state = 'retry', payload = '{"key": "b", "version": 1}' where state = 'dead'"""
     )
-    serving = DatabaseServing(PRICES, to_row)
+    serving = MappedTable(PRICES, to_row)
     seen = []
     while taken := claim_parked(prices):
         seen.append(taken.position)

@@ -18,7 +18,7 @@ from kernel.errors import NotApproved
 from runtime.ledger import connections
 from runtime.models import Deployment, Parked, Rejected, Release, Run
 from runtime.services import deployments, integrations, runs
-from runtime.services.working import WorkLoop
+from runtime.worker.loop import WorkerLoop
 from sandbox.client import Sandbox
 from sandbox.journal import business_key, doubles, order_violations
 from tests.runtime import make
@@ -80,7 +80,7 @@ def handed_over(sandbox: Sandbox) -> int:
 
 
 def work() -> None:
-    WorkLoop(poll=0.05).run(until_idle=True, seconds=60)
+    WorkerLoop(poll=0.05).run(until_idle=True, seconds=60)
 
 
 @pytest.mark.thorough

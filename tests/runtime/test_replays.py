@@ -13,7 +13,8 @@ from kernel.errors import Conflict, Forbidden, Invalid, NotApproved
 from kernel.models import AuditEntry, User
 from runtime.ledger import connections
 from runtime.models import Delivery, Parked, Replay, Subscription
-from runtime.services import intake, repeating, replays
+from runtime.services import intake, replays
+from runtime.worker import replay_delivery
 from tests.runtime import make
 from tests.runtime.test_services import FEED, catalog, deployed, stored, work  # noqa: F401 - the deployed order feed
 
@@ -178,5 +179,5 @@ def test_a_replay_with_something_parked_stays_open_until_a_person_has_decided(fe
     [("0187-06", False), ("0187-07", True), ("0187-07-1", True), ("0187-09-44", True), ("0187-10", False)],
 )
 def test_keys_between_two_bounds_include_what_begins_with_the_upper_one(key: str, inside: bool) -> None:
-    assert repeating.within(key, "0187-07", "0187-09") is inside
-    assert repeating.within(key, "", "")
+    assert replay_delivery.within(key, "0187-07", "0187-09") is inside
+    assert replay_delivery.within(key, "", "")

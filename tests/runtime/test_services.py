@@ -23,6 +23,7 @@ from kernel.errors import Conflict, Forbidden, Invalid, NotApproved, NotFound
 from kernel.models import User
 from runtime.domain.correlation import address_of
 from runtime.ledger import connections
+from runtime.ledger.group_commit import PendingCall
 from runtime.models import (
     Deployment,
     Firing,
@@ -36,20 +37,10 @@ from runtime.models import (
     VendorState,
     Worker,
 )
-from runtime.services import (
-    dead_letters,
-    deployments,
-    gathering,
-    intake,
-    integrations,
-    replays,
-    runs,
-    schedules,
-    scheduling,
-    vendor_states,
-)
+from runtime.services import dead_letters, deployments, intake, integrations, replays, runs, schedules, vendor_states
 from runtime.services.dead_letters import Filter
-from runtime.services.working import WorkLoop
+from runtime.worker import scheduler
+from runtime.worker.loop import WorkerLoop
 from tests.runtime import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,7 +72,7 @@ def deployed(**changes: Any) -> Deployment:
 
 
 def work() -> int:
-    return WorkLoop(poll=0.05).run(until_idle=True, seconds=30).passed
+    return WorkerLoop(poll=0.05).run(until_idle=True, seconds=30).passed
 
 
 def stored() -> dict[str, int]:
@@ -188,8 +179,8 @@ def test_pushed_messages_are_durable_deduplicated_and_refused_with_a_reason(cata
 def test_calls_that_are_stored_in_one_commit_each_get_an_answer_of_their_own(catalog: None) -> None:
     deployed()
     handed = ([order(1), order(2)], [order(2), {**order(3), "total": "many"}], [{**order(4), "total": 1}], [])
-    calls = [gathering.Call(intake._Handed(items, None, None, None), len(items)) for items in handed]
-    intake._serve((FEED, "production"), calls)
+    calls = [PendingCall(intake._Handed(items, None, None, None), len(items)) for items in handed]
+    intake._store_together((FEED, "production"), calls)
     assert [[receipt.status for receipt in call.result] for call in calls] == [  # type: ignore[attr-defined]
         ["accepted", "accepted"],
         ["duplicate", "refused"],
@@ -202,13 +193,13 @@ def test_calls_that_are_stored_in_one_commit_each_get_an_answer_of_their_own(cat
 
 def test_a_call_that_cannot_be_stored_does_not_take_those_with_it_that_share_its_commit(catalog: None) -> None:
     deployed()
-    wrong = gathering.Call(intake._Handed([order(1)], "nowhere", None, None), 1)
-    good = gathering.Call(intake._Handed([order(2)], None, None, None), 1)
-    intake._serve((FEED, "production"), [wrong, good])
+    wrong = PendingCall(intake._Handed([order(1)], "nowhere", None, None), 1)
+    good = PendingCall(intake._Handed([order(2)], None, None, None), 1)
+    intake._store_together((FEED, "production"), [wrong, good])
     assert isinstance(wrong.error, NotFound)
     assert [receipt.status for receipt in good.result] == ["accepted"]  # type: ignore[attr-defined]
-    nobody = [gathering.Call(intake._Handed([order(1)], None, None, None), 1) for _ in range(2)]
-    intake._serve(("nothing", "production"), nobody)
+    nobody = [PendingCall(intake._Handed([order(1)], None, None, None), 1) for _ in range(2)]
+    intake._store_together(("nothing", "production"), nobody)
     assert all(isinstance(call.error, NotFound) for call in nobody)
 
 
@@ -351,7 +342,7 @@ def test_a_due_time_fires_once_with_two_schedulers_and_missed_ones_are_fired_tog
     assert schedule.next_due_at is not None
     assert schedule.next_due_at > datetime.now(UTC)
     Schedule.objects.update(next_due_at=datetime.now(UTC) - timedelta(seconds=1))
-    scheduling.Scheduler().turn()
+    scheduler.Scheduler().turn()
     assert Firing.objects.latest("id").outcome == "overlapped"
     with pytest.raises(Invalid, match="zone"):
         schedules.change(schedule.pk, enabled=True, zone="Mars/Olympus", actor=None)

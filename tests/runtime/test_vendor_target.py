@@ -14,7 +14,7 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.parked import claim_parked, retry_at_vendor
 from runtime.ledger.parking import Unmappable
 from runtime.ledger.reading import Message
-from runtime.ledger.vendor_target import Binding
+from runtime.ledger.vendor_target import MappedVendor
 from tests.runtime import make
 from tests.runtime.make import FakeVendor, Flow
 
@@ -33,8 +33,8 @@ class Site:
         self.flow = Flow(conn, lanes=1)
         self.subscription = self.flow.subscribe(**subscription)
 
-    def bind(self, release: int) -> Binding:
-        return Binding(as_is, self.vendor)
+    def bind(self, release: int) -> MappedVendor:
+        return MappedVendor(as_is, self.vendor)
 
     def put(self, *items: Any) -> None:
         append(self.conn, self.flow.ref, items)
@@ -235,7 +235,7 @@ def test_an_intent_of_the_release_before_is_asked_about_and_its_rest_goes_throug
     old = site.flow.release
     vendor_target.deliver(ledger, taken, site.bind)
     new = site.flow.deploy({"integration": site.flow.key, "build": 2})
-    site.bind = lambda release: Binding(lambda m: {**m.document, "by": release}, site.vendor)  # type: ignore[method-assign]
+    site.bind = lambda release: MappedVendor(lambda m: {**m.document, "by": release}, site.vendor)  # type: ignore[method-assign]
     site.work()
     assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(4))
     assert {document.get("by") for _, _, document in site.vendor.journal} == {None, new}

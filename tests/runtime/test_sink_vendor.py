@@ -13,7 +13,8 @@ from runtime.domain.manifest import EntityWrite, Target
 from runtime.ledger.parking import Unmappable
 from runtime.ledger.reading import Message
 from runtime.ledger.vendors import Outgoing
-from runtime.services.bindings import SinkVendor, mapper_of, traceparent
+from runtime.services.mappers import mapper_of
+from runtime.services.sink_vendor import SinkVendor, traceparent
 
 
 class Sink:

@@ -1,12 +1,11 @@
-"""A message that may end its process is tried in a child: the worker, its database session and its lanes survive it.
+"""A message that may end its process is tried in a forked child: the worker, its database session and its lanes survive.
 
-A process is ended by things that no `except` sees: memory runs out, a C library crashes, a mapping never comes back. Whoever has
-ended a worker once, or was in the batch of one that ended, is therefore never again tried in a worker itself.
+Some ends no `except` sees: memory runs out, a C library crashes, a mapping never returns. A message that has ended a worker, or
+was in the batch of one that ended, is therefore never tried in a worker process again.
 """
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import pickle
@@ -18,21 +17,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
+from kernel.processes import how_it_ended, kill_with_parent
 from runtime.ledger import faultpoints
 from runtime.ledger.parking import Ended
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-_PR_SET_PDEATHSIG = 1
-_libc: Any = ctypes.CDLL(None)
 
 
-def apart(work: Callable[[], T], ends: float) -> T:
-    """What `work` returns, or raises, in a forked child. What it returns must be picklable.
+def in_forked_child(work: Callable[[], T], ends: float) -> T:
+    """Run `work` in a forked child; return what it returns (which must be picklable), or raise what it raises.
 
-    `ends` in monotonic seconds: a child that is still at work then is ended. Raises `Ended` when the child did not answer.
-    The child is ended with this process, and is the first that the kernel takes when memory runs out (Linux). It must not use
-    an open connection of this process: two processes on one socket would read each other's answers.
+    `ends` in monotonic seconds: a child still at work then is killed. Raises `Ended` when the child gave no answer.
+    The child ends with this process, and is the first that the kernel kills when memory runs out (Linux). It must not use an
+    open connection of this process: two processes on one socket would read each other's answers.
     """
     reader, writer = os.pipe()
     parent = os.getpid()
@@ -49,8 +47,9 @@ def apart(work: Callable[[], T], ends: float) -> T:
         status = _end(child, answered=answer is not None)
     if answer is None or status != 0:
         faultpoints.disarm()  # what was planted here has happened, in the child
-        raise Ended(f"the process that tried it {_how(answer, status)}")
-    good, made = pickle.loads(answer)  # noqa: S301 - from our own child, over a pipe that nobody else holds
+        how = "gave no answer within the lease" if answer is None else how_it_ended(status)
+        raise Ended(f"the process that tried it {how}")
+    good, made = pickle.loads(answer)  # noqa: S301 - from our own child, over a pipe that no other process has
     if good:
         result: T = made
         return result
@@ -71,20 +70,15 @@ def _read(reader: int, ends: float) -> bytes | None:
 
 
 def _end(child: int, *, answered: bool) -> int:
-    """Waits for the child and answers how it ended: its exit code, or minus the number of its signal. One that closed its end of the
-    pipe is on its way out; any other is ended before it can do anything more, such as to send what it was late for."""
+    """Wait for the child; returns its exit code, or minus the number of its signal.
+
+    A child that has closed its end of the pipe is about to exit. Any other is killed before it can do more, such as send a
+    message for which its lease no longer counts.
+    """
     if not answered:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
-
-
-def _how(answer: bytes | None, status: int) -> str:
-    if answer is None:
-        return "gave no answer within the lease"
-    if status < 0:
-        return f"was ended by {signal.Signals(-status).name}"
-    return f"ended with exit code {status}"
 
 
 # -- in the child ------------------------------------------------------------------------------------------------------
@@ -93,7 +87,8 @@ def _how(answer: bytes | None, status: int) -> str:
 def _answer(work: Callable[[], Any], writer: int, parent: int) -> NoReturn:
     status = 1
     try:
-        _go_first(parent)
+        kill_with_parent(parent)
+        _be_first_when_memory_is_short()
         try:
             answer = pickle.dumps((True, work()))
         except Exception as error:
@@ -103,23 +98,18 @@ def _answer(work: Callable[[], Any], writer: int, parent: int) -> NoReturn:
             view = view[os.write(writer, view) :]
         status = 0
     except BaseException:
-        log.exception("a message that was tried apart")
+        log.exception("the forked trial of a message failed")
     finally:
         os._exit(status)  # no clean-up: sockets and handlers belong to the parent
 
 
-def _go_first(parent: int) -> None:
-    """Ended with the parent, and before anybody else when memory is short."""
-    if hasattr(_libc, "prctl"):
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+def _be_first_when_memory_is_short() -> None:
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")
 
 
 def _as_bytes(error: Exception) -> bytes:
-    """The error with the child's own traceback; one that cannot travel goes as its words."""
+    """The error with the child's traceback; an error that cannot be pickled becomes a RuntimeError with its text."""
     error.add_note("".join(traceback.format_tb(error.__traceback__)))
     with suppress(Exception):
         made = pickle.dumps((False, error))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runtime.services.gathering import Call, Gathering
+from runtime.ledger.group_commit import GroupCommit, PendingCall
 
 SOON = 10.0
 
@@ -22,10 +22,10 @@ class Door:
     def __init__(self, **more: Any) -> None:
         self.groups: list[list[Any]] = []
         self.entered, self.open = Event(), Event()
-        self.gathering: Gathering[Any] = Gathering(self.serve, **more)
+        self.group_commit: GroupCommit[Any] = GroupCommit(self.serve, **more)
         self._lock = Lock()
 
-    def serve(self, key: Hashable, calls: list[Call[Any]]) -> None:
+    def serve(self, key: Hashable, calls: list[PendingCall[Any]]) -> None:
         with self._lock:
             self.groups.append([call.content for call in calls])
         self.entered.set()
@@ -34,14 +34,14 @@ class Door:
             call.answer((key, call.content))
 
     def waiting(self, key: Hashable) -> int:
-        line = self.gathering._lines.get(key)
+        line = self.group_commit._queues.get(key)
         return len(line.waiting) if line else 0
 
     def send(self, content: Any, *, size: int = 1, key: Hashable = "k") -> Thread:
         """Submits from a thread of its own; comes back when the call is being served or stands in line."""
         before = self.waiting(key)
         self.entered.clear()
-        thread = Thread(target=self.gathering.submit, args=(key, content, size))
+        thread = Thread(target=self.group_commit.submit, args=(key, content, size))
         thread.start()
         while not self.entered.is_set() and self.waiting(key) == before:
             assert thread.is_alive()
@@ -58,7 +58,7 @@ def let_through(door: Door, threads: list[Thread]) -> None:
 def test_a_call_that_finds_a_free_place_is_served_at_once_and_alone() -> None:
     door = Door()
     door.open.set()
-    assert door.gathering.submit("k", 1, 1) == ("k", 1)
+    assert door.group_commit.submit("k", 1, 1) == ("k", 1)
     assert door.groups == [[1]]
 
 
@@ -92,21 +92,21 @@ def test_calls_of_one_key_do_not_wait_for_those_of_another() -> None:
 
 
 def test_a_failure_reaches_everybody_who_has_no_answer_and_the_place_is_free_again() -> None:
-    def serve(key: Hashable, calls: list[Call[int]]) -> None:
+    def serve(key: Hashable, calls: list[PendingCall[int]]) -> None:
         calls[0].answer("stored") if calls[0].content == 1 else None
         raise ValueError("broken")
 
-    gathering: Gathering[int] = Gathering(serve, at_once=1)
-    assert gathering.submit("k", 1, 1) == "stored"
+    group_commit: GroupCommit[int] = GroupCommit(serve, at_once=1)
+    assert group_commit.submit("k", 1, 1) == "stored"
     with pytest.raises(ValueError, match="broken"):
-        gathering.submit("k", 2, 1)
-    assert not gathering._lines
+        group_commit.submit("k", 2, 1)
+    assert not group_commit._queues
 
 
 def test_whoever_waited_for_a_thread_that_was_ended_learns_of_it_and_is_not_ended_too() -> None:
     entered, proceed = Event(), Event()
 
-    def serve(key: Hashable, calls: list[Call[int]]) -> None:
+    def serve(key: Hashable, calls: list[PendingCall[int]]) -> None:
         if calls[0].content == 1:
             entered.set()
             assert proceed.wait(SOON)
@@ -115,14 +115,14 @@ def test_whoever_waited_for_a_thread_that_was_ended_learns_of_it_and_is_not_ende
             return
         raise SystemExit
 
-    gathering: Gathering[int] = Gathering(serve, at_once=1)
+    group_commit: GroupCommit[int] = GroupCommit(serve, at_once=1)
     with ThreadPoolExecutor(3) as threads:
-        first = threads.submit(gathering.submit, "k", 1, 1)
+        first = threads.submit(group_commit.submit, "k", 1, 1)
         assert entered.wait(SOON)
         others = []
         for content in (2, 3):
-            others.append(threads.submit(gathering.submit, "k", content, 1))
-            while len(gathering._lines["k"].waiting) < len(others):
+            others.append(threads.submit(group_commit.submit, "k", content, 1))
+            while len(group_commit._queues["k"].waiting) < len(others):
                 pass
         proceed.set()
         assert first.result(SOON) == "stored"
@@ -134,7 +134,7 @@ def test_every_call_of_many_threads_is_served_exactly_once_and_nobody_is_left_be
     served: Counter[int] = Counter()
     lock, under_way, most = Lock(), [0], [0]
 
-    def serve(key: Hashable, calls: list[Call[int]]) -> None:
+    def serve(key: Hashable, calls: list[PendingCall[int]]) -> None:
         with lock:
             under_way[0] += 1
             most[0] = max(most[0], under_way[0])
@@ -146,16 +146,16 @@ def test_every_call_of_many_threads_is_served_exactly_once_and_nobody_is_left_be
         if random.Random(calls[0].content).random() < 0.1:
             raise ValueError("after the answers")
 
-    gathering: Gathering[int] = Gathering(serve, most=7, at_once=2)
+    group_commit: GroupCommit[int] = GroupCommit(serve, most=7, at_once=2)
 
     def push(thread: int) -> None:
         for n in range(200):
             number = thread * 1000 + n + 1
-            assert gathering.submit("k", number, 1) == -number
+            assert group_commit.submit("k", number, 1) == -number
 
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(push, range(16)))
     assert len(served) == 3200
     assert set(served.values()) == {1}
     assert most[0] <= 2
-    assert not gathering._lines
+    assert not group_commit._queues

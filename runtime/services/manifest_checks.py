@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
-
-import jsonschema_rs
 
 from catalog.domain.facts import VersionFacts
 from catalog.selectors import boundaries, contracts, systems, tiers, versions
@@ -19,8 +16,8 @@ from governance.domain import direction
 from kernel.errors import DomainError, Invalid, finding
 from runtime.domain.manifest import Manifest, Source, Target
 from runtime.mapping import check_against, parse
-from runtime.services import connections
-from runtime.services.bindings import filter_mapping
+from runtime.services import system_connections
+from runtime.services.mappers import filter_mapping
 
 Findings = list[dict[str, Any]]
 USABLE = ("approved", "published", "deprecated")
@@ -116,17 +113,6 @@ def schema_of(side: Source | Target) -> tuple[Any, Any]:
     return schema, document
 
 
-@lru_cache(maxsize=64)
-def _validator(digest: str, pointer: str) -> Any:
-    tree = contracts.document(digest).tree
-    return jsonschema_rs.validator_for({**tree, "$ref": f"#{pointer}"} if pointer else tree)
-
-
-def validator_of(source: Source) -> Any:
-    """A compiled validator of one message of a source; None where no contract is pinned."""
-    return _validator(source.contract, source.schema or "") if source.contract else None
-
-
 def direction_of(manifest: Manifest, at: datetime) -> list[direction.Judgement]:
     """Every entity write judged against the systems of record in force at that time."""
 
@@ -212,7 +198,7 @@ def _filled_by_connector(target: Target, message: str) -> bool:
     """A required member that the connection itself puts in (the idempotency key) is not the mapping's business."""
     if target.connection is None:
         return False
-    settings = connections.settings_of(target.connection)
+    settings = system_connections.settings_of(target.connection)
     names = [settings.get("idempotency_field"), settings.get("correlation_field")]
     return any(name and f"requires {name}," in message for name in names)
 
@@ -228,7 +214,7 @@ def links(manifest: Manifest) -> Findings:
         if connection is None:
             continue
         try:
-            connections.check(connection, role=role)
+            system_connections.check(connection, role=role)
         except DomainError as error:
             inner = error.findings or [finding("", error.message)]
             found += [
@@ -247,7 +233,7 @@ def safety(manifest: Manifest) -> Findings:
         if target.connection is None:
             continue
         try:
-            offered = str(connections.settings_of(target.connection).get("idempotency", "U"))
+            offered = str(system_connections.settings_of(target.connection).get("idempotency", "U"))
         except DomainError:
             continue  # said by the links
         if offered != target.idempotency:

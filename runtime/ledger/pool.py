@@ -1,4 +1,4 @@
-"""A few connections of the ledger, shared by the threads of a process that takes messages in."""
+"""A few ledger connections, shared by the threads of a process that accepts messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kernel.errors import Unavailable
 from runtime.ledger import connections
 from runtime.ledger.connections import Connection
 
-TRUSTED_SECONDS = 1.0  # a connection that answered so lately is not asked again whether it lives
+TRUSTED_SECONDS = 1.0  # a connection that answered within this time is used without a check
 _pool: ConnectionPool[Any] | None = None
 _lock = Lock()
 
@@ -39,7 +39,7 @@ def _check(conn: Any) -> None:
 
 @contextmanager
 def connection() -> Iterator[Connection]:
-    """One that is alive, for as long as the block lasts. Raises Unavailable, also from inside, where the database does not answer."""
+    """A live connection for the length of the block. Raises Unavailable, also from inside, when the database does not answer."""
     global _pool
     with _lock:
         if _pool is None:
@@ -57,7 +57,7 @@ def connection() -> Iterator[Connection]:
 
 
 def close() -> None:
-    """Give all connections back; the next use opens new ones."""
+    """Close all connections; the next use opens new ones."""
     global _pool
     with _lock:
         if _pool is not None:

@@ -16,9 +16,9 @@ from runtime.ledger.append import append
 from runtime.ledger.claims import claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.parking import Ended, Unmappable
-from runtime.ledger.vendor_target import Binding
-from runtime.services.delivering import serve_one
-from runtime.services.isolation import apart
+from runtime.ledger.vendor_target import MappedVendor
+from runtime.worker.delivery import serve_one
+from runtime.worker.forked_trial import in_forked_child
 from tests.faults.test_findings import Site
 from tests.runtime.conftest import empty_runtime
 from tests.runtime.make import FakeVendor
@@ -40,7 +40,7 @@ def soon() -> float:
 
 def test_a_child_gives_back_what_its_work_returns_however_large() -> None:
     here = os.getpid()
-    made, pid = apart(lambda: ("x" * 3_000_000, os.getpid()), soon())
+    made, pid = in_forked_child(lambda: ("x" * 3_000_000, os.getpid()), soon())
     assert len(made) == 3_000_000
     assert pid != here
 
@@ -50,7 +50,7 @@ def test_what_a_child_raises_is_raised_here_with_all_it_says() -> None:
         raise Unmappable("there is no price", reason_class="contract", pattern="no price")
 
     with pytest.raises(Unmappable) as caught:
-        apart(refuses, soon())
+        in_forked_child(refuses, soon())
     assert (caught.value.reason_class, caught.value.pattern) == ("contract", "no price")
     assert "refuses" in caught.value.__notes__[0], "the child's own traceback"
 
@@ -63,7 +63,7 @@ def test_an_error_that_cannot_travel_is_raised_as_its_words() -> None:
         raise Local("odd")
 
     with pytest.raises(RuntimeError, match="Local: odd"):
-        apart(fails, soon())
+        in_forked_child(fails, soon())
 
 
 def test_a_domain_error_keeps_its_code() -> None:
@@ -71,14 +71,14 @@ def test_a_domain_error_keeps_its_code() -> None:
         raise Invalid("mapping.odd", "This is odd.")
 
     with pytest.raises((Invalid, RuntimeError), match="This is odd"):
-        apart(fails, soon())
+        in_forked_child(fails, soon())
 
 
 def test_a_child_that_is_killed_or_exits_has_ended_and_says_how() -> None:
     with pytest.raises(Ended, match="was ended by SIGKILL"):
-        apart(lambda: os.kill(os.getpid(), signal.SIGKILL), soon())
+        in_forked_child(lambda: os.kill(os.getpid(), signal.SIGKILL), soon())
     with pytest.raises(Ended, match="ended with exit code 7"):
-        apart(lambda: os._exit(7), soon())
+        in_forked_child(lambda: os._exit(7), soon())
 
 
 def test_a_child_that_stands_still_is_ended_when_the_lease_is_over_and_does_nothing_more() -> None:
@@ -91,7 +91,7 @@ def test_a_child_that_stands_still_is_ended_when_the_lease_is_over_and_does_noth
         os.write(writer, b" sent")
 
     with pytest.raises(Ended, match="no answer within the lease"):
-        apart(stands_still, time.monotonic() + 0.5)
+        in_forked_child(stands_still, time.monotonic() + 0.5)
     os.close(writer)
     said = os.read(reader, 20)
     os.close(reader)
@@ -113,16 +113,14 @@ class Deadly(FakeVendor):
         return super().send(items, guard=guard)
 
 
-class _Binder:
+class _Clients:
     """One mapper and one vendor, without a database of its own."""
 
     def __init__(self, vendor: FakeVendor) -> None:
-        self._binding = Binding(lambda message: message.document, vendor)
+        self._binding = MappedVendor(lambda message: message.document, vendor)
 
-    def vendor(self, taken: Any) -> Any:
+    def vendor(self, taken: Any, *, connected: bool = True) -> Any:
         return lambda release: self._binding
-
-    unconnected = vendor
 
 
 def test_a_message_that_ends_whoever_sends_it_ends_no_second_worker_and_is_quarantined_at_its_limit(
@@ -134,14 +132,14 @@ def test_a_message_that_ends_whoever_sends_it_ends_no_second_worker_and_is_quara
     taken = claim(ledger, owner="gone")
     assert taken is not None
     taken.late = -0.001  # as after the death of an owner in the middle of this batch
-    batch = vendor_target._prepare(ledger, taken, Binding(lambda m: m.document, site.vendor), taken.position, None)
+    batch = vendor_target._prepare(ledger, taken, MappedVendor(lambda m: m.document, site.vendor), taken.position, None)
     assert batch is not None
     vendor_target._commit(ledger, taken, vendor_target._in_doubt(taken, batch, taken.release), None, leave=0.0)
     ledger.execute("update runtime_progress set lease_until = 'epoch', owner = null")
     waits = []
     for _ in range(60):
         ledger.execute("update runtime_parked set not_before = 'epoch', lease_until = 'epoch'")
-        if serve_one(ledger, _Binder(site.vendor), owner="w", apart=apart) is None:  # type: ignore[arg-type]
+        if serve_one(ledger, _Clients(site.vendor), owner="w", trial=in_forked_child) is None:  # type: ignore[arg-type]
             break
         waits += [
             float(wait)
@@ -169,8 +167,8 @@ def test_a_mapping_that_never_comes_back_is_ended_with_its_child(ledger: Connect
         (site.subscription,),
     )
     ledger.execute("update runtime_progress set position = 1")
-    binder = _Binder(site.vendor)
-    binder._binding = Binding(lambda message: signal.pause(), site.vendor)
-    assert serve_one(ledger, binder, owner="w", lease=0.1, apart=apart) is not None  # type: ignore[arg-type]
+    clients = _Clients(site.vendor)
+    clients._binding = MappedVendor(lambda message: signal.pause(), site.vendor)
+    assert serve_one(ledger, clients, owner="w", lease=0.1, trial=in_forked_child) is not None  # type: ignore[arg-type]
     state = ledger.execute("select state, reason, attempt from runtime_parked").fetchone()
     assert state == ("sending", "the process that tried it gave no answer within the lease", 1)

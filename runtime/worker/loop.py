@@ -1,8 +1,7 @@
-"""The worker's loop: claim, serve, and when there is nothing, wait for a signal or a second. The poll is the guarantee."""
+"""The worker loop: claim, serve, and when there is no work, wait for a signal or a second. Polling is the guarantee, signals only save time."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import random
@@ -18,6 +17,7 @@ from typing import Any
 import psycopg
 from django.db import OperationalError as DjangoOperationalError
 from django.db import connections as django_connections
+from psycopg.types.json import Jsonb
 
 from runtime.connectors import registry
 from runtime.domain.retry import DATABASE_LOST
@@ -25,18 +25,23 @@ from runtime.ledger import connections
 from runtime.ledger.append import Fenced
 from runtime.ledger.claims import LEASE_SECONDS, Scope
 from runtime.ledger.parking import Run, here
-from runtime.services import collecting
-from runtime.services.bindings import Binder
-from runtime.services.delivering import serve_one
-from runtime.services.isolation import apart
+from runtime.worker import source_polling
+from runtime.worker.delivery import serve_one
+from runtime.worker.forked_trial import in_forked_child
+from runtime.worker.garbage_collection import collect_rarely
+from runtime.worker.target_clients import TargetClients
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 SILENT_SECONDS = 120.0
 BEAT_SECONDS = 5.0
-GATHER_SECONDS = 0.02  # after a wake-up: single sales that arrive close together are one claim and one commit
+GROUP_SECONDS = 0.02  # after a wake-up: single sales that arrive close together share one claim and one commit
+QUARANTINE_EVERY = 4  # one round in so many looks at quarantined messages before lanes
+
+_BEAT = """
+insert into runtime_worker (name, kind, shards) values (%s, 'work', %s)
+on conflict (name) do update set beat_at = clock_timestamp(), draining = %s"""
 _prepared = False
-PARKED_EVERY = 4  # of so many rounds one looks at parked messages before lanes
 
 
 def worker_name() -> str:
@@ -44,7 +49,7 @@ def worker_name() -> str:
 
 
 @dataclass(slots=True)
-class Counts:
+class WorkerCounts:
     """What a worker has done since its start."""
 
     passed: int = 0
@@ -54,8 +59,8 @@ class Counts:
     late: list[float] = field(default_factory=list)
 
 
-class WorkLoop:
-    """One worker: one connection, one thread of work. `stop()` drains: the present batch ends, its lane goes back."""
+class WorkerLoop:
+    """One worker: one connection, one thread of work. `stop()` drains: the current batch ends and its lane is released."""
 
     def __init__(
         self,
@@ -65,24 +70,24 @@ class WorkLoop:
         lease: float = LEASE_SECONDS,
         poll: float = POLL_SECONDS,
         name: str | None = None,
-        apart: Run = here,
+        trial: Run = here,
     ) -> None:
-        self.apart = apart
+        self.trial = trial
         self.scope, self.collects, self.lease, self.poll = scope or Scope(), collect, lease, poll
         self.name = name or worker_name()
-        self.counts = Counts()
+        self.counts = WorkerCounts()
         self._stopping, self._signal = threading.Event(), threading.Event()
         self._turned = time.monotonic()
         self._beaten = 0.0
         self._conn: connections.Connection | None = None
-        self._binder: Binder | None = None
+        self._clients: TargetClients | None = None
 
     def stop(self) -> None:
         self._stopping.set()
         self._signal.set()
 
     def wake(self) -> None:
-        """Something was stored: look at once instead of at the next poll."""
+        """A message was stored: look for work now instead of at the next poll."""
         self._signal.set()
 
     @property
@@ -91,11 +96,11 @@ class WorkLoop:
 
     @property
     def silent_for(self) -> float:
-        """Seconds since the loop last turned: the watchdog's question."""
+        """Seconds since the last round began; the watchdog asks."""
         return time.monotonic() - self._turned
 
-    def run(self, *, until_idle: bool = False, seconds: float | None = None) -> Counts:
-        """Work until stopped; with `until_idle` until nothing is left, with `seconds` not longer than that."""
+    def run(self, *, until_idle: bool = False, seconds: float | None = None) -> WorkerCounts:
+        """Work until stopped; with `until_idle`, until there is no work; with `seconds`, no longer than that."""
         ends = None if seconds is None else time.monotonic() + seconds
         outages = 0
         try:
@@ -104,11 +109,9 @@ class WorkLoop:
                     busy = self.turn()
                     outages = 0
                 except (psycopg.OperationalError, DjangoOperationalError) as error:
-                    log.warning(
-                        "the database is not there: %s",
-                        str(error).splitlines()[0] if str(error) else type(error).__name__,
-                    )
-                    self._forget()
+                    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                    log.warning("the database is not reachable: %s", reason)
+                    self._disconnect()
                     self._stopping.wait(DATABASE_LOST.pause(outages))
                     outages += 1
                     continue
@@ -117,26 +120,26 @@ class WorkLoop:
                 if until_idle:
                     break
                 if self._signal.wait(self.poll * random.uniform(0.7, 1.3)):  # noqa: S311 - spreads polls, protects nothing
-                    self._stopping.wait(GATHER_SECONDS)
+                    self._stopping.wait(GROUP_SECONDS)
                 self._signal.clear()
         finally:
-            self._sign_off()
-            self._forget()
+            self._deregister()
+            self._disconnect()
         return self.counts
 
     def turn(self) -> bool:
-        """One round. Answers whether there was anything to do."""
+        """One round; returns whether there was work."""
         self._turned = time.monotonic()
-        conn, binder = self._open()
+        conn, clients = self._open()
         self._beat(conn)
         served = serve_one(
             conn,
-            binder,
+            clients,
             owner=self.name,
             scope=self.scope,
             lease=self.lease,
-            parked_first=self.counts.rounds % PARKED_EVERY == PARKED_EVERY - 1,
-            apart=self.apart,
+            parked_first=self.counts.rounds % QUARANTINE_EVERY == QUARANTINE_EVERY - 1,
+            trial=self.trial,
         )
         if served is not None:
             self.counts.rounds += 1
@@ -148,11 +151,11 @@ class WorkLoop:
         return self.collects and self._collect(conn)
 
     def _collect(self, conn: connections.Connection) -> bool:
-        taken = collecting.claim(conn, owner=self.name, tiers=self.scope.tiers, lease=self.lease)
+        taken = source_polling.claim(conn, owner=self.name, tiers=self.scope.tiers, lease=self.lease)
         if taken is None:
             return False
         try:
-            self.counts.collected += collecting.collect(conn, taken, stop=lambda: self.stopping)
+            self.counts.collected += source_polling.collect(conn, taken, stop=lambda: self.stopping)
         except Fenced:
             self.counts.fenced += 1
         except (psycopg.OperationalError, DjangoOperationalError):
@@ -161,39 +164,34 @@ class WorkLoop:
             log.exception("run %s failed", taken.run)
         return True
 
-    def _open(self) -> tuple[connections.Connection, Binder]:
-        if self._conn is None or self._binder is None:
+    def _open(self) -> tuple[connections.Connection, TargetClients]:
+        if self._conn is None or self._clients is None:
             self._conn = connections.connect(name=f"tillgate-worker {self.name}")
-            self._conn.prepare_threshold = (
-                0  # at the first use: planning a statement of the gate twice is 20 ms that a lane waits
-            )
-            self._binder = Binder(self._conn)
-        return self._conn, self._binder
+            self._conn.prepare_threshold = 0  # at first use: planning a gate statement twice delays a lane by 20 ms
+            self._clients = TargetClients(self._conn)
+        return self._conn, self._clients
 
-    def _sign_off(self) -> None:
-        """Who was told to stop is not missed. Who was killed cannot say so, and is."""
+    def _deregister(self) -> None:
+        """A worker that stops cleanly deregisters; a killed one is reported as silent."""
         if self.stopping and self._conn is not None:
             with suppress(psycopg.Error):
                 self._conn.execute("delete from runtime_worker where name = %s", (self.name,))
 
-    def _forget(self) -> None:
-        if self._binder is not None:
-            self._binder.close()
+    def _disconnect(self) -> None:
+        if self._clients is not None:
+            self._clients.close()
         if self._conn is not None:
             self._conn.close()
-        self._conn = self._binder = None
+        self._conn = self._clients = None
         for wrapper in django_connections.all():
-            wrapper.close_if_unusable_or_obsolete() if wrapper.connection is not None and not wrapper.in_atomic_block else None
+            if wrapper.connection is not None and not wrapper.in_atomic_block:
+                wrapper.close_if_unusable_or_obsolete()
 
     def _beat(self, conn: connections.Connection) -> None:
         if time.monotonic() - self._beaten < BEAT_SECONDS:
             return
         self._beaten = time.monotonic()
-        conn.execute(
-            """insert into runtime_worker (name, kind, shards) values (%s, 'work', %s)
-               on conflict (name) do update set beat_at = clock_timestamp(), draining = %s""",
-            (self.name, psycopg.types.json.Jsonb(list(self.scope.tiers)), self.stopping),
-        )
+        conn.execute(_BEAT, (self.name, Jsonb(list(self.scope.tiers)), self.stopping))
 
 
 def run_forever(
@@ -201,13 +199,18 @@ def run_forever(
     tiers: Sequence[int] = (0, 1, 2, 3),
     shards: Sequence[int] | None = None,
     collect: bool = True,
-    on_ready: Callable[[WorkLoop], Any] | None = None,
-) -> Counts:
-    """A worker process. SIGTERM and SIGINT drain; a loop that has not turned for two minutes ends the process, so that its
-    supervisor starts another one and the leases pass on."""
+    on_ready: Callable[[WorkerLoop], Any] | None = None,
+) -> WorkerCounts:
+    """A worker process. SIGTERM and SIGINT drain it.
+
+    When the loop has not begun a round for two minutes the process ends, so that its supervisor starts another one and other
+    workers take over the leases.
+    """
     prepare()
-    loop = WorkLoop(
-        scope=Scope(tuple(tiers), shards=None if shards is None else tuple(shards)), collect=collect, apart=apart
+    loop = WorkerLoop(
+        scope=Scope(tuple(tiers), shards=None if shards is None else tuple(shards)),
+        collect=collect,
+        trial=in_forked_child,
     )
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -220,34 +223,28 @@ def run_forever(
 
 
 def prepare() -> None:
-    """What every loop needs and no connection is needed for. Whoever forks loops calls it before: a loop then starts within milliseconds,
-    and shares its pages with the others. A second call does nothing."""
+    """Load what every loop needs and no connection is needed for. A second call does nothing.
+
+    A process that forks loops calls it first: each loop then starts within milliseconds and shares memory pages with the others.
+    """
     global _prepared
     if _prepared:
         return
     registry.load()
-    _spare_collections()
+    collect_rarely()
     _prepared = True
 
 
-def _spare_collections() -> None:
-    """A batch is thousands of objects that die together without cycles. Looking for cycles at every 700 of them finds nothing and took a
-    tenth of a worker's CPU; at every 50,000 it still keeps memory flat. What the imports made stays for ever and is never looked at."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
-
-def _watch(loop: WorkLoop) -> None:
+def _watch(loop: WorkerLoop) -> None:
     while not loop.stopping:
         time.sleep(5.0)
         if loop.silent_for > SILENT_SECONDS:
-            log.critical("the work loop has not turned for %.0f s; this process ends", loop.silent_for)
+            log.critical("the worker loop has been silent for %.0f s; this process ends", loop.silent_for)
             os._exit(70)
 
 
-def _listen(loop: WorkLoop) -> None:
-    """PostgreSQL's own signal beside Celery's: quicker, and as dispensable."""
+def _listen(loop: WorkerLoop) -> None:
+    """PostgreSQL's signal beside Celery's: quicker, and just as dispensable."""
     while not loop.stopping:
         try:
             with connections.connected(name=f"tillgate-listen {loop.name}") as conn:

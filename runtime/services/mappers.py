@@ -1,0 +1,91 @@
+"""From a manifest's target to the mapper that the ledger calls for each message, or for a whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any
+
+from runtime.domain.manifest import Manifest, Target
+from runtime.ledger.copying import cell
+from runtime.ledger.parking import Lines, Mapper, Skipped, Unmappable
+from runtime.ledger.reading import Message
+from runtime.mapping import MappingError, compile_mapping, parse
+from runtime.mapping.rows import NOT_QUICK, compile_lines
+
+
+def filter_mapping(formula: str) -> dict[str, Any]:
+    """A target's `when` as a mapping of one field, so that both have the same language and the same checks."""
+    return {"mapping": "when", "version": "1", "fields": [{"to": "keep", "formula": formula, "type": "boolean"}]}
+
+
+def mapper_of(manifest: Manifest, target: Target) -> Mapper:
+    """The mapper of one target. Raises Invalid when the mapping or the filter cannot be read."""
+    run = compile_mapping(parse(target.mapping))
+    keep = compile_mapping(parse(filter_mapping(target.when))) if target.when else None
+
+    prefix = manifest.prefix(manifest.source_of(target))
+    if keep is None and not prefix:
+        return _plain_mapper(run)
+
+    def mapped(message: Message) -> Any:
+        if not message.key.startswith(prefix):
+            raise Skipped
+        try:
+            if keep is not None and keep(message.document).get("keep") is not True:
+                raise Skipped
+            return run(message.document, message.correlation)
+        except MappingError as error:
+            raise Unmappable(str(error), pattern=error.pattern) from None
+
+    return mapped
+
+
+def _plain_mapper(run: Callable[..., Any]) -> Mapper:
+    """Without filter and prefix: the usual case on the hot path."""
+
+    def mapped(message: Message) -> Any:
+        try:
+            return run(message[2], message[3])
+        except MappingError as error:
+            raise Unmappable(str(error), pattern=error.pattern) from None
+
+    return mapped
+
+
+def row_mapper(mapper: Mapper, columns: Sequence[str]) -> Mapper:
+    """The same as a tuple in the order of the table's columns; a value that the mapping omits is null."""
+
+    pick = itemgetter(*columns) if len(columns) > 1 else None
+
+    def row(message: Message) -> tuple[Any, ...]:
+        mapped = mapper(message)
+        if pick is not None and len(mapped) == len(columns):
+            picked: tuple[Any, ...] = pick(mapped)
+            return picked
+        return tuple([mapped.get(column) for column in columns])
+
+    return row
+
+
+def table_mapper(manifest: Manifest, target: Target, columns: Sequence[str]) -> Mapper:
+    """The mapper of a table target. Without a filter, whole batches are mapped straight from payloads to lines for COPY."""
+    one = row_mapper(mapper_of(manifest, target), columns)
+    if target.when or manifest.prefix(manifest.source_of(target)):
+        return one
+    quick = compile_lines(parse(target.mapping), cell)
+    if quick is None:
+        return one
+
+    def many(payloads: Sequence[bytes]) -> list[str] | None:
+        try:
+            return quick(payloads)
+        except NOT_QUICK:
+            return None
+
+    return Lines(one, many)
+
+
+def columns_of(target: Target) -> tuple[str, ...]:
+    """The columns that the mapping fills, in the mapping's order."""
+    return tuple(".".join(field.target) for field in parse(target.mapping).fields)

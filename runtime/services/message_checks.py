@@ -1,0 +1,128 @@
+"""What is asked of one message before it is stored, whether it is pushed to the product or read from a source.
+
+A message that fails a check is kept as a rejected message, in the transaction that moves past it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+
+from catalog.selectors import contracts
+from runtime.connectors.acceptance import Accepts, compile_acceptance
+from runtime.domain.manifest import Manifest, Source
+from runtime.ledger.append import StreamRef
+from runtime.ledger.connections import Connection
+from runtime.ledger.parking import fingerprint
+
+KEY_LENGTH = 500
+_INSERT_REJECTED = """
+insert into runtime_rejected (stream_id, run_id, key, digest, reason_class, fingerprint, reason, raw)
+values (%s, %s, %s, %s, %s, %s, %s, %s)
+on conflict (stream_id, digest) do update
+   set seen = runtime_rejected.seen + 1, last_at = clock_timestamp()"""
+_COUNT_REJECTED = """
+update runtime_run
+   set rejected_count = rejected_count + %s, read = read + %s
+ where id = %s"""
+
+
+class RejectedMessage(NamedTuple):
+    """A message that is not stored. `reason_class` is `contract`, `key`, `version` or `unreadable`."""
+
+    key: str
+    reason_class: str
+    reason: str
+    payload: bytes
+
+
+class ContractChecks:
+    """The contract that a source pins and the schema of the integration's event, compiled. False when there is neither."""
+
+    __slots__ = ("_tests", "_validators")
+
+    def __init__(self, manifest: Manifest, source: Source) -> None:
+        given = (_contract_validator(source), _event_validator(manifest))
+        self._validators = [validator for validator in given if validator is not None]
+        self._tests = [validator.is_valid for validator in self._validators]
+
+    def __bool__(self) -> bool:
+        return bool(self._tests)
+
+    def problem(self, document: Any) -> str:
+        """The first thing wrong with a document, with its place; an empty string when it fits."""
+        for number, fits in enumerate(self._tests):
+            if not fits(document):
+                error = next(iter(self._validators[number].iter_errors(document)))
+                return f"{'/'.join(map(str, error.instance_path)) or 'the document'}: {error.message}"[:500]
+        return ""
+
+
+def quick_checks(manifest: Manifest, source: Source) -> list[Accepts] | None:
+    """Checks of whole batches that accept only what `ContractChecks` accepts; None where a contract has no such check."""
+    found: list[Accepts | None] = []
+    if source.contract:
+        found.append(_quick_contract_check(source.contract, source.schema or ""))
+    if manifest.event.schema:
+        found.append(compile_acceptance(manifest.event.schema))
+    return None if None in found else [one for one in found if one is not None]
+
+
+def usable_key(key: str) -> bool:
+    """1 to KEY_LENGTH characters, without NUL and without the unit separator that joins composite keys."""
+    return 0 < len(key) <= KEY_LENGTH and "\x00" not in key and "\x1f" not in key
+
+
+def usable_keys(keys: Sequence[str]) -> bool:
+    """Whether every key of a batch is usable; looks at all of them at once."""
+    text = "".join(keys)
+    return "\x00" not in text and "\x1f" not in text and "" not in keys and len(max(keys, key=len)) <= KEY_LENGTH
+
+
+def store_rejected(
+    conn: Connection, stream: StreamRef, run: int | None, source: str, rejected: Sequence[RejectedMessage]
+) -> None:
+    """Keep rejected messages, once per content, in the transaction that moves the cursor past them."""
+    if not rejected:
+        return
+    rows = [
+        (
+            stream.id,
+            run,
+            one.key[:500].replace("\x00", "?"),
+            hashlib.blake2b(one.payload, digest_size=16).hexdigest(),
+            one.reason_class,
+            fingerprint(source, one.reason_class, one.reason),
+            one.reason[:2000].replace("\x00", "?"),
+            one.payload[:200_000].decode("utf-8", "replace").replace("\x00", "?"),
+        )
+        for one in rejected
+    ]
+    with conn.cursor() as cursor:
+        cursor.executemany(_INSERT_REJECTED, rows)
+    if run is not None:
+        conn.execute(_COUNT_REJECTED, (len(rejected), len(rejected), run))
+
+
+def _contract_validator(source: Source) -> Any:
+    return _validator(source.contract, source.schema or "") if source.contract else None
+
+
+def _event_validator(manifest: Manifest) -> Any:
+    return jsonschema_rs.validator_for(manifest.event.schema) if manifest.event.schema else None
+
+
+@lru_cache(maxsize=64)
+def _validator(digest: str, pointer: str) -> Any:
+    tree = contracts.document(digest).tree
+    return jsonschema_rs.validator_for({**tree, "$ref": f"#{pointer}"} if pointer else tree)
+
+
+@lru_cache(maxsize=64)
+def _quick_contract_check(digest: str, pointer: str) -> Accepts | None:
+    tree = contracts.document(digest).tree
+    return compile_acceptance(tree, pointer) if isinstance(tree, Mapping) else None

@@ -1,0 +1,138 @@
+"""Mappers and clients of the targets that a worker serves, built once per release and target."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from runtime.domain import manifest as manifests
+from runtime.domain.manifest import Manifest
+from runtime.ledger.claims import Claim
+from runtime.ledger.connections import Connection
+from runtime.ledger.database_target import Table
+from runtime.ledger.parked import MappedTable
+from runtime.ledger.parking import Mapper
+from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease
+from runtime.ledger.vendors import Vendor
+from runtime.services import system_connections
+from runtime.services.mappers import columns_of, mapper_of, table_mapper
+from runtime.services.sink_vendor import SinkVendor
+from runtime.worker.replay_delivery import narrowed
+
+KEEP_SECONDS = 60.0  # a changed endpoint or secret is used after at most this time
+
+
+@dataclass(slots=True)
+class _Kept:
+    until: float
+    client: MappedVendor
+
+
+class TargetClients:
+    """The clients of one worker, which share its ledger connection."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+        self._manifests: dict[int, Manifest] = {}
+        self._vendors: dict[tuple[int, str, str], _Kept] = {}
+        self._tables: dict[tuple[int, str], MappedTable] = {}
+        self._narrow: Callable[[Mapper], Mapper] | None = None
+
+    def close(self) -> None:
+        for kept in self._vendors.values():
+            _disconnect(kept.client.vendor)
+        self._vendors.clear()
+
+    def for_replay(self, taken: Claim) -> TargetClients:
+        """The same clients, whose mappers skip what the replay of this claim does not send."""
+        made = copy.copy(self)
+        made._narrow = lambda mapper: narrowed(self.conn, taken, mapper)
+        return made
+
+    def vendor(self, taken: Claim, *, connected: bool = True) -> VendorOfRelease:
+        """For each release, the mapper and vendor client of the claimed target.
+
+        `connected=False` is for a forked child: the client has no open connection that parent and child would share, and opens
+        one when it needs it.
+        """
+
+        def of_release(release: int) -> MappedVendor:
+            client = self._vendor(taken, release)
+            if not connected:
+                _disconnect(client.vendor)
+            return client if self._narrow is None else replace(client, mapper=self._narrow(client.mapper))
+
+        return of_release
+
+    def table(self, taken: Claim) -> MappedTable:
+        """The claimed table with the mapper of the claimed release."""
+        key = (taken.release, taken.target)
+        if key not in self._tables:
+            self._tables[key] = self._open_table(taken)
+        made = self._tables[key]
+        return made if self._narrow is None else replace(made, mapper=self._narrow(made.mapper))
+
+    def mapper(self, taken: Claim) -> Mapper:
+        """The mapper of the claimed target alone, without a client."""
+        manifest = self._manifest(taken.release)
+        target = manifest.target(taken.target)
+        if target.table is not None:
+            return self.table(taken).mapper
+        mapper = mapper_of(manifest, target)
+        return mapper if self._narrow is None else self._narrow(mapper)
+
+    def _manifest(self, release: int) -> Manifest:
+        """Kept for good: a release never changes."""
+        if release not in self._manifests:
+            row = self.conn.execute("select manifest from runtime_release where id = %s", (release,)).fetchone()
+            if row is None:
+                raise LookupError(f"there is no release {release}")
+            self._manifests[release] = manifests.load(row[0])
+        return self._manifests[release]
+
+    def _environment(self, taken: Claim) -> str:
+        row = self.conn.execute("select environment from runtime_stream where id = %s", (taken.stream,)).fetchone()
+        if row is None:
+            raise LookupError(f"there is no stream {taken.stream}")
+        return str(row[0])
+
+    def _vendor(self, taken: Claim, release: int) -> MappedVendor:
+        key = (release, taken.target, taken.instance)
+        kept = self._vendors.get(key)
+        if kept is not None and kept.until > time.monotonic():
+            return kept.client
+        if kept is not None:
+            _disconnect(kept.client.vendor)
+        client = self._open_vendor(taken, release)
+        self._vendors[key] = _Kept(time.monotonic() + KEEP_SECONDS, client)
+        return client
+
+    def _open_vendor(self, taken: Claim, release: int) -> MappedVendor:
+        manifest = self._manifest(release)
+        target = manifest.target(taken.target)
+        if target.connection is None:
+            raise LookupError(f"the target {target.name} of release {release} has no connection")
+        sink, secrets = system_connections.open_sink(
+            target.connection, system=target.system, environment=self._environment(taken)
+        )
+        prefix = manifest.prefix(manifest.source_of(target))
+        return MappedVendor(
+            mapper_of(manifest, target), SinkVendor(sink, secrets, target, taken.instance, prefix=prefix)
+        )
+
+    def _open_table(self, taken: Claim) -> MappedTable:
+        manifest = self._manifest(taken.release)
+        target = manifest.target(taken.target)
+        if target.table is None:
+            raise LookupError(f"the target {target.name} of release {taken.release} has no table")
+        columns = columns_of(target)
+        mapper = table_mapper(manifest, target, columns)
+        return MappedTable(Table(target.table.name, tuple(target.table.key), columns), mapper)
+
+
+def _disconnect(vendor: Vendor) -> None:
+    close = getattr(vendor, "close", None)
+    if close is not None:
+        close()
