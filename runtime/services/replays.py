@@ -1,6 +1,6 @@
 """Replay: stored messages again, by the same code path. Planned first, tried out, approved above a limit, then started and paced.
 
-A replay is another subscription over the same log with its own progress; `runtime.services.repeating` says what it passes over.
+A replay is another subscription over the same log with its own progress; `runtime.worker.replay_delivery` says what it passes over.
 """
 
 from __future__ import annotations
