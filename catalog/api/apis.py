@@ -18,7 +18,7 @@ from catalog.models import Api, ApiSearch
 from catalog.selectors import apis
 from catalog.selectors.headers import absolute
 from catalog.services import apis as api_changes
-from catalog.services import registration, snapshots
+from catalog.services import audit_snapshots, registration
 from kernel.errors import DomainError, Stale
 from kernel.models import User
 from kernel.pagination import Cursor
@@ -47,7 +47,7 @@ def representation(api: Api, *, viewer: Viewer) -> dict[str, Any]:
         links.append({"rel": "service-desc", "href": absolute(f"/api/v1/contracts/{here.digest}")})
     if api.status_url:
         links.append({"rel": "status", "href": api.status_url})
-    body = snapshots.of_api(api)
+    body = audit_snapshots.of_api(api)
     body["entities"] = [{"entity": e, "attribute_group": g, "access": a} for e, g, a in body["entities"]]
     body.pop("retired_at")
     return body | {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import IntegrityError
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import generics
 from rest_framework.request import Request
@@ -15,7 +14,7 @@ from catalog.api import serializers as shapes
 from catalog.api.base import IF_MATCH, CatalogView, conditional, etag_of, require_match
 from catalog.models import Application, Subscription
 from catalog.services import applications, subscriptions, usage
-from kernel.errors import Conflict, NotFound
+from kernel.errors import NotFound
 
 
 class ApplicationList(CatalogView, generics.ListAPIView):  # type: ignore[type-arg]
@@ -44,10 +43,7 @@ class ApplicationList(CatalogView, generics.ListAPIView):  # type: ignore[type-a
     )
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.ApplicationSerializer)
-        try:
-            made = applications.register(actor=self.person, **data)
-        except IntegrityError:
-            raise Conflict("application.key_taken", f"The key {data['key']!r} is taken.") from None
+        made = applications.register(actor=self.person, **data)
         body = shapes.ApplicationSerializer(made).data
         return Response(body, status=201, headers={"ETag": etag_of(body)})
 

@@ -7,7 +7,9 @@ from typing import Any
 from rest_framework import serializers
 
 from catalog.domain import lifecycle
-from catalog.models import Api, ApiEntity, Application, Dependency, Team
+from catalog.domain.api_fields import API_FIELDS, MOST_NAMES, ApiField
+from catalog.models import ApiEntity, Application, Dependency, Team
+from catalog.selectors.api_values import choices
 
 
 class PlainText(serializers.CharField):
@@ -46,24 +48,38 @@ class ApiLineSerializer(serializers.Serializer[Any]):
     changed_at = serializers.DateTimeField()
 
 
+def _written(field: ApiField) -> serializers.Field[Any, Any, Any, Any]:
+    """How one of the API's fields is sent."""
+    if field.kind == "choice":
+        return serializers.ChoiceField(choices=choices(field), required=False, allow_blank=field.optional)
+    if field.kind == "level":
+        return serializers.IntegerField(min_value=0, max_value=3, required=False, help_text=field.api_hint)
+    if field.kind == "names":
+        return serializers.ListField(child=PlainText(max_length=field.limit), required=False, max_length=MOST_NAMES)
+    if field.kind == "url":
+        return serializers.URLField(max_length=field.limit, required=False, allow_blank=True)
+    nullable = field.kind == "reference" and field.optional
+    return PlainText(max_length=field.limit, required=False, allow_blank=field.optional, allow_null=nullable)
+
+
+def _answered(field: ApiField) -> serializers.Field[Any, Any, Any, Any]:
+    """How one of the API's fields is answered."""
+    if field.kind == "level":
+        return serializers.IntegerField(allow_null=True)
+    if field.kind == "names":
+        return serializers.ListField(child=serializers.CharField())
+    return serializers.CharField(allow_null=field.kind == "reference")
+
+
 class ApiWriteSerializer(serializers.Serializer[Any]):
     """What an owner may change. Left out means unchanged."""
 
-    name = PlainText(max_length=200, required=False)
-    purpose = PlainText(max_length=4000, required=False, allow_blank=True)
-    domain = PlainText(max_length=60, required=False, allow_blank=True, allow_null=True)
-    owner_team = PlainText(max_length=60, required=False)
-    layer = serializers.ChoiceField(choices=Api.Layer.choices, required=False, allow_blank=True)
-    style = serializers.ChoiceField(choices=Api.Style.choices, required=False, allow_blank=True)  # type: ignore[assignment]
-    tier = serializers.IntegerField(min_value=0, max_value=3, required=False, help_text="Only while none is stated")
-    data_class = serializers.ChoiceField(choices=Api.DataClass.choices, required=False, allow_blank=True)
-    visibility = serializers.ChoiceField(choices=Api.Visibility.choices, required=False)
-    system = PlainText(max_length=60, required=False, allow_blank=True, allow_null=True)
-    aliases = serializers.ListField(child=PlainText(max_length=100), required=False, max_length=50)
-    if_it_fails = PlainText(max_length=4000, required=False, allow_blank=True)
-    documentation_url = serializers.URLField(max_length=500, required=False, allow_blank=True)
-    status_url = serializers.URLField(max_length=500, required=False, allow_blank=True)
     entities = EntityUseSerializer(many=True, required=False)
+
+    def get_fields(self) -> dict[str, Any]:
+        declared = super().get_fields()
+        first = {f.key: declared.pop(f.key) if f.key in declared else _written(f) for f in API_FIELDS}
+        return first | declared
 
 
 class ContentSerializer(serializers.Serializer[Any]):
@@ -129,25 +145,20 @@ class ApiSerializer(serializers.Serializer[Any]):
     """One API."""
 
     slug = serializers.CharField()
-    name = serializers.CharField()
-    purpose = serializers.CharField()
-    domain = serializers.CharField(allow_null=True)
-    owner_team = serializers.CharField(allow_null=True)
-    layer = serializers.CharField()
-    style = serializers.CharField()  # type: ignore[assignment]
-    tier = serializers.IntegerField(allow_null=True)
-    data_class = serializers.CharField()
-    visibility = serializers.CharField()
-    system = serializers.CharField(allow_null=True)
     entities = EntityUseSerializer(many=True)
-    aliases = serializers.ListField(child=serializers.CharField())
-    if_it_fails = serializers.CharField()
-    documentation_url = serializers.CharField()
-    status_url = serializers.CharField()
     enforced_from = serializers.CharField(allow_null=True)
     versions = VersionShortSerializer(many=True)
     may_change = serializers.BooleanField()
     links = LinkSerializer(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        declared = super().get_fields()
+        made = {"slug": declared.pop("slug")}
+        for field in API_FIELDS:
+            made[field.key] = _answered(field)
+            if field.key == "system":
+                made["entities"] = declared.pop("entities")
+        return made | declared
 
 
 class VersionSerializer(serializers.Serializer[Any]):

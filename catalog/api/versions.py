@@ -18,7 +18,7 @@ from catalog.models import ApiVersion, VersionEndpoint
 from catalog.selectors import apis, consumers, contracts, versions
 from catalog.selectors.headers import absolute, headers_of
 from catalog.services import apis as api_changes
-from catalog.services import registration
+from catalog.services import contract_proposal, registration, version_changes
 from kernel import clock
 from kernel.errors import NotFound
 from kernel.viewer import Viewer
@@ -148,7 +148,7 @@ class VersionContract(CatalogView):
         def check(present: ApiVersion) -> None:
             require_match(request, f'"{present.contract_id}"' if present.contract_id else _tag(present.pk))
 
-        changed = registration.revise_contract(
+        changed = version_changes.revise_contract(
             actor=self.person, reference=facts.reference, content=content, file_name=file_name, check=check
         )
         body = representation(changed)
@@ -167,7 +167,9 @@ class VersionWithdraw(CatalogView):
         facts = find(slug, label, viewer=self.viewer)
         data = self.validated(shapes.ReasonSerializer)
         return Response(
-            representation(registration.withdraw(actor=self.person, reference=facts.reference, reason=data["reason"]))
+            representation(
+                version_changes.withdraw(actor=self.person, reference=facts.reference, reason=data["reason"])
+            )
         )  # type: ignore[arg-type]
 
 
@@ -283,5 +285,5 @@ class ContractReading(CatalogView):
     def post(self, request: Request) -> Response:
         content, file_name = content_of(self.validated(shapes.ContentSerializer))
         return Response(
-            shapes.ReadingSerializer(registration.propose(content, file_name=file_name, viewer=self.viewer)).data
+            shapes.ReadingSerializer(contract_proposal.propose(content, file_name=file_name, viewer=self.viewer)).data
         )

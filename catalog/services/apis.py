@@ -9,28 +9,14 @@ from django.db import transaction
 
 from catalog import permissions
 from catalog.models import Api, ApiEntity, ApiVersion, Dependency, Environment, System, VersionEndpoint
-from catalog.services import lookup, registration, search_index, snapshots
-from catalog.services.lookup import Findings
+from catalog.services import api_values, audit_snapshots, search_index
+from catalog.services.findings import Findings
+from catalog.services.locked_rows import locked_api, locked_version
 from kernel import audit, outbox
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.viewer import Viewer
 
-EDITABLE = (
-    "name",
-    "purpose",
-    "domain",
-    "owner_team",
-    "layer",
-    "style",
-    "data_class",
-    "visibility",
-    "system",
-    "aliases",
-    "if_it_fails",
-    "documentation_url",
-    "status_url",
-)
 Check = Callable[[Api], None]
 
 
@@ -42,39 +28,28 @@ def change(
     entities: Sequence[dict[str, Any]] | None = None,
     check: Check | None = None,
 ) -> Api:
-    """Change what is given, under the row's lock; `check` may refuse the locked row (If-Match).
+    """Change the given fields (`domain.api_fields`) and, where given, the entities; `check` may refuse the locked row (If-Match).
 
     A tier that is not stated yet may be stated here; changing a stated one is a `tier.change` request. Handing the API to
     another team moves the object grant. Raises Forbidden, Invalid with findings, and whatever `check` raises.
     """
     with transaction.atomic():
-        api = lookup.api_locked(slug)
-        viewer = Viewer.of(actor)
-        if not permissions.visible(viewer).filter(pk=api.pk).exists():
-            raise NotFound("api.unknown", f"There is no API {slug[:100]!r}.")
-        allowed = permissions.may_change_api(viewer, api)
-        if not allowed:
-            raise Forbidden("api.not_yours", allowed.reason)
+        api = locked_api(slug)
+        _require_owner(api, Viewer.of(actor))
         if check:
             check(api)
         found = Findings()
-        fields = lookup.api_fields({k: v for k, v in values.items() if k in EDITABLE or k == "tier"}, found)
-        if "tier" in fields and api.tier_id is not None and fields["tier"] != api.tier:
-            found.add(
-                "/tier", "Changing a stated tier is a change of its own: propose it.", code="tier.needs_change_request"
-            )
-        if "owner_team" in fields and fields["owner_team"] is None and api.owner_team_id is not None:
-            found.add("/owner_team", "An API keeps an owner; name the team that takes over.")
-        uses = lookup.entity_uses(list(entities), found) if entities is not None else None
-        found.require_none("api.invalid", "The change cannot be taken over; see findings.")
-        before, owner = snapshots.of_api(api), api.owner_team
+        fields = _changed_fields(api, values, found)
+        uses = api_values.entity_uses(list(entities), found) if entities is not None else None
+        found.require_none("api.invalid", "The change cannot be saved; see the findings.")
+        before, owner = audit_snapshots.of_api(api), api.owner_team
         for name, value in fields.items():
             setattr(api, name, value)
         api.save(update_fields=list(fields) or None)
         if uses is not None:
             _replace_entities(api, uses)
         permissions.hand_over(api, before=owner)
-        after = snapshots.of_api(api)
+        after = audit_snapshots.of_api(api)
         if after != before:
             audit.record(
                 actor=actor, verb="catalog.api_changed", subject_kind="api", subject_id=slug, before=before, after=after
@@ -82,6 +57,25 @@ def change(
             outbox.emit("catalog.api_changed", key=slug, payload={"slug": slug})
             search_index.refresh([api.pk])
     return api
+
+
+def _require_owner(api: Api, viewer: Viewer) -> None:
+    if not permissions.visible(viewer).filter(pk=api.pk).exists():
+        raise NotFound("api.unknown", f"There is no API {api.slug[:100]!r}.")
+    allowed = permissions.may_change_api(viewer, api)
+    if not allowed:
+        raise Forbidden("api.not_yours", allowed.reason)
+
+
+def _changed_fields(api: Api, values: dict[str, Any], found: Findings) -> dict[str, Any]:
+    """The stored values; what only a change request may do, and giving up the owner, is noted."""
+    fields = api_values.read(values, found)
+    if "tier" in fields and api.tier_id is not None and fields["tier"] != api.tier:
+        message = "Changing a stated tier is a change of its own: propose it."
+        found.add("/tier", message, code="tier.needs_change_request")
+    if "owner_team" in fields and fields["owner_team"] is None and api.owner_team_id is not None:
+        found.add("/owner_team", "An API keeps an owner; name the team that takes over.")
+    return fields
 
 
 def _replace_entities(api: Api, uses: list[dict[str, Any]]) -> None:
@@ -97,7 +91,7 @@ def set_endpoint(
 ) -> None:
     """Where a version answers in one environment; an empty address takes it away. `check` may refuse the locked row (If-Match)."""
     with transaction.atomic():
-        version = registration.version_locked(reference)
+        version = locked_version(reference)
         allowed = permissions.may_change_api(Viewer.of(actor), version.api)
         if not allowed:
             raise Forbidden("api.not_yours", allowed.reason)
@@ -142,7 +136,7 @@ def add_dependency(
 ) -> Dependency:
     """`slug` needs another API or a system. A second statement about the same target changes the first."""
     with transaction.atomic():
-        api = lookup.api_locked(slug)
+        api = locked_api(slug)
         viewer = Viewer.of(actor)
         allowed = permissions.may_change_api(viewer, api)
         if not allowed:

@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from catalog import permissions
 from catalog.domain import words
 from catalog.models import Application, Team
 from kernel import audit
-from kernel.errors import Forbidden, Invalid, NotFound, finding
+from kernel.constraints import violated
+from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.viewer import Viewer
 
+KEY_TAKEN: Final = "catalog_application_key_key"
+
 
 def register(*, actor: User, key: str, name: str, team: Team, description: str = "") -> Application:
-    """A new application of one of the actor's teams. A taken key raises IntegrityError."""
+    """A new application of one of the actor's teams. Raises Conflict `application.key_taken`, Invalid, Forbidden."""
     if not words.is_slug(key):
-        raise Invalid(
-            "application.key",
-            "Small letters, digits and hyphens.",
-            {"findings": [finding("/key", "Small letters, digits and hyphens.")]},
-        )
+        message = "Small letters, digits and hyphens."
+        raise Invalid("application.key", message, {"findings": [finding("/key", message)]})
     allowed = permissions.may_register(Viewer.of(actor), team)
     if not allowed:
         raise Forbidden("application.not_your_team", allowed.reason)
-    with transaction.atomic():
-        made = Application.objects.create(key=key, name=name, team=team, description=description)
-        audit.record(
-            actor=actor,
-            verb="catalog.application_registered",
-            subject_kind="application",
-            subject_id=key,
-            after={"name": name, "team": team.key},
-        )
+    try:
+        with transaction.atomic():
+            made = Application.objects.create(key=key, name=name, team=team, description=description)
+            audit.record(
+                actor=actor,
+                verb="catalog.application_registered",
+                subject_kind="application",
+                subject_id=key,
+                after={"name": name, "team": team.key},
+            )
+    except IntegrityError as error:
+        if violated(error) != KEY_TAKEN:
+            raise
+        message = f"The key {key!r} is taken."
+        raise Conflict("application.key_taken", message, {"findings": [finding("/key", message)]}) from None
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -12,13 +13,25 @@ from catalog.domain import records
 from catalog.domain.facts import BoundaryFacts
 from catalog.models import Api, AttributeGroup, Boundary, BusinessEntity, ScopeValue, System
 from catalog.selectors import boundaries
-from catalog.services import search_index, snapshots
-from catalog.services.lookup import Findings
+from catalog.services import audit_snapshots, search_index
+from catalog.services.findings import Findings
 from kernel import audit, outbox
+from kernel.constraints import violated
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
 
 MOST_PIECES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A move that was asked for, with its keys found. `places` holds banner, region and channel."""
+
+    entity: BusinessEntity
+    group: AttributeGroup | None
+    scope: dict[str, str]
+    places: dict[str, ScopeValue | None]
+    system: System
 
 
 def move_boundary(
@@ -32,74 +45,82 @@ def move_boundary(
     actor: User | None,
     valid_until: datetime | None = None,
 ) -> BoundaryFacts:
-    """From `valid_from` on, `system` is right about this. What was in force for exactly this, or for parts of it, is closed at
-    that moment and stays as history. A wider boundary in force is divided: it ends at that moment too, and its system stays the
-    record of every other part that is known by name, under the same approval. A value that is named only later has no record there
-    until somebody says so: it is unknown, not assumed.
+    """Make `system` the system of record for this entity, attribute group and scope from `valid_from` on.
 
-    `scope` may hold banner, region and channel. Raises Conflict `boundary.overlap` when one that begins later stands in the way.
+    Boundaries in force for exactly this, or for parts of it, end at that moment and stay as history. A wider boundary in force is
+    divided: it ends too, and its system stays the record of every other part that is known by name, under the same approval. A
+    value that is named only later has no record there until somebody states one: it is unknown, not assumed.
+
+    `scope` may hold banner, region and channel. Raises Invalid for keys that name nothing, Conflict `boundary.overlap` when a
+    boundary that begins later stands in the way.
     """
     with transaction.atomic():
-        found = Findings()
-        row = found.one(BusinessEntity, entity, "/entity", noun="entity")
-        to = found.one(System, system, "/system", noun="system")
-        group = AttributeGroup.objects.filter(entity=row, key=attribute_group).first() if attribute_group else None
-        if attribute_group and group is None:
-            found.add("/attribute_group", f"{entity} has no attribute group {attribute_group!r}.")
-        places = {}
-        for name, key in scope.items():
-            place = ScopeValue.objects.filter(dimension=name, key=key).first() if name in records.DIMENSIONS else None
-            if place is None:
-                found.add(f"/scope/{name}", f"There is no {name} {key!r}.")
-            places[name] = place
-        found.require_none("boundary.invalid", "The move cannot be read.")
-        if row is None or to is None:
-            raise Invalid("boundary.invalid", "The move names no entity or no system.")
-        Boundary.objects.select_for_update().filter(entity=row).order_by("pk").count()
-        closed, pieces = _close(row, group, scope, valid_from)
-        before = [snapshots.of_boundary(b) for b in closed]
-        try:
-            with transaction.atomic():
-                for piece in pieces:
-                    piece.approval_id = approval_id
-                    piece.save()
-                made = Boundary.objects.create(
-                    entity=row,
-                    attribute_group=group,
-                    system=to,
-                    approval_id=approval_id,
-                    valid=TimestamptzRange(valid_from, valid_until, "[)"),
-                    **places,
-                )
-        except IntegrityError as error:
-            raise Conflict(
-                "boundary.overlap",
-                f"Another system is the record for a part of {entity} from then on: {_constraint(error)}.",
-            ) from None
+        move = _read_move(entity, attribute_group, scope, system)
+        list(Boundary.objects.select_for_update().filter(entity=move.entity).order_by("pk").values_list("pk"))
+        closed, pieces = _close(move.entity, move.group, scope, valid_from)
+        before = [audit_snapshots.of_boundary(b) for b in closed]
+        made = _save(move, pieces, TimestamptzRange(valid_from, valid_until, "[)"), approval_id)
+        after = {
+            **audit_snapshots.of_boundary(made),
+            "approval": approval_id,
+            "divided": [audit_snapshots.of_boundary(p) for p in pieces],
+        }
         audit.record(
             actor=actor,
             verb="catalog.boundary_moved",
             subject_kind="entity",
             subject_id=entity,
             before=before,
-            after={
-                **snapshots.of_boundary(made),
-                "approval": approval_id,
-                "divided": [snapshots.of_boundary(p) for p in pieces],
-            },
+            after=after,
         )
-        outbox.emit(
-            "catalog.boundary_moved", key=entity, payload={"boundary_id": made.pk, "entity": entity, "system": system}
-        )
-        search_index.refresh(Api.objects.filter(entity_uses__entity=row).values_list("pk", flat=True))
+        payload = {"boundary_id": made.pk, "entity": entity, "system": system}
+        outbox.emit("catalog.boundary_moved", key=entity, payload=payload)
+        search_index.refresh(Api.objects.filter(entity_uses__entity=move.entity).values_list("pk", flat=True))
     moved = boundaries.find(made.pk)
     if moved is None:
         raise NotFound("boundary.unknown", "The boundary vanished.")
     return moved
 
 
-def _constraint(error: IntegrityError) -> str:
-    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or "overlap"
+def _read_move(entity: str, attribute_group: str | None, scope: dict[str, str], system: str) -> _Move:
+    """Raises Invalid `boundary.invalid` with a finding for every key that names nothing."""
+    found = Findings()
+    row = found.one(BusinessEntity, entity, "/entity", noun="entity")
+    to = found.one(System, system, "/system", noun="system")
+    group = AttributeGroup.objects.filter(entity=row, key=attribute_group).first() if attribute_group else None
+    if attribute_group and group is None:
+        found.add("/attribute_group", f"{entity} has no attribute group {attribute_group!r}.")
+    places = {}
+    for name, key in scope.items():
+        place = ScopeValue.objects.filter(dimension=name, key=key).first() if name in records.DIMENSIONS else None
+        if place is None:
+            found.add(f"/scope/{name}", f"There is no {name} {key!r}.")
+        places[name] = place
+    found.require_none("boundary.invalid", "The move cannot be read.")
+    if row is None or to is None:
+        raise Invalid("boundary.invalid", "The move names no entity or no system.")
+    return _Move(row, group, scope, places, to)
+
+
+def _save(move: _Move, pieces: list[Boundary], valid: TimestamptzRange, approval_id: int) -> Boundary:
+    """Save the parts that stay with their systems, and the new boundary. Raises Conflict `boundary.overlap`."""
+    try:
+        with transaction.atomic():
+            for piece in pieces:
+                piece.approval_id = approval_id
+                piece.save()
+            return Boundary.objects.create(
+                entity=move.entity,
+                attribute_group=move.group,
+                system=move.system,
+                approval_id=approval_id,
+                valid=valid,
+                **move.places,
+            )
+    except IntegrityError as error:
+        constraint = violated(error) or "overlap"
+        message = f"Another system is the record for a part of {move.entity.key} from then on: {constraint}."
+        raise Conflict("boundary.overlap", message) from None
 
 
 def _close(

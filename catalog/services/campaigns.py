@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 
@@ -12,13 +12,15 @@ from catalog import permissions
 from catalog.domain import words
 from catalog.domain.scorecards import POINTS
 from catalog.models import Campaign, Team
-from catalog.services.lookup import Findings
+from catalog.services.findings import Findings
 from kernel import audit, clock
+from kernel.constraints import violated
 from kernel.errors import Conflict, Forbidden, NotFound, finding
 from kernel.models import User
 from kernel.viewer import Viewer
 
 Check = Callable[[Campaign], None]
+KEY_TAKEN: Final = "catalog_campaign_key_key"
 
 
 def _require_steward(actor: User) -> None:
@@ -48,7 +50,7 @@ def _fields(values: dict[str, Any], *, before: date | None) -> dict[str, Any]:
     if "owner_team" in values:
         team = values["owner_team"]
         made["owner_team"] = team if isinstance(team, Team) else found.one(Team, team, "/owner_team", noun="team")
-    found.require_none("campaign.invalid", "The campaign cannot be taken over.")
+    found.require_none("campaign.invalid", "The campaign cannot be saved; see the findings.")
     return made
 
 
@@ -58,7 +60,7 @@ def begin(*, actor: User, key: str, **values: Any) -> Campaign:
     found = Findings()
     if not words.is_slug(key) or len(key) > 60:
         found.add("/key", "Small letters, digits and hyphens; at most 60.")
-    found.require_none("campaign.invalid", "The campaign cannot be taken over.")
+    found.require_none("campaign.invalid", "The campaign cannot be saved; see the findings.")
     fields = _fields({"name": "", "point": "", "due_on": None, **values}, before=None)
     try:
         with transaction.atomic():
@@ -70,7 +72,9 @@ def begin(*, actor: User, key: str, **values: Any) -> Campaign:
                 subject_id=key,
                 after=_snapshot(made),
             )
-    except IntegrityError:
+    except IntegrityError as error:
+        if violated(error) != KEY_TAKEN:
+            raise
         message = f"There is a campaign {key!r} already."
         raise Conflict("campaign.key_taken", message, {"findings": [finding("/key", message)]}) from None
     return made

@@ -35,8 +35,9 @@ from django.db import IntegrityError, transaction
 from catalog.services import search_index
 from catalog.services.blueprint import interfaces, landscape
 from catalog.services.blueprint.writing import Report, Writer
-from catalog.services.lookup import Findings
+from catalog.services.findings import Findings
 from kernel import audit
+from kernel.constraints import violated
 from kernel.errors import DomainError, Invalid
 from kernel.models import User
 
@@ -112,7 +113,7 @@ def _build(document: dict[str, Any], writer: Writer) -> None:
                 for each in inner[:20]:
                     writer.found.add(f"{pointer}{each['pointer']}", each["message"], code=error.code)
             except IntegrityError as error:
-                name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+                name = violated(error)
                 writer.found.add(
                     pointer, f"The database refuses this: {name or error}.", code=name or "database.refused"
                 )

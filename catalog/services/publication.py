@@ -1,5 +1,7 @@
-"""The gated moves. Only `governance.services` may import this module (held by import-linter): each function takes the id of the
-approval that permits it, and the database refuses the move without one."""
+"""Moves of a version that need an approval: each function takes the approval's id, and the database refuses the move without one.
+
+Only `governance.services` may import this module, which import-linter checks.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,12 @@ from catalog.domain import lifecycle
 from catalog.domain.facts import VersionFacts
 from catalog.models import Api, ApiVersion, ContractRevision, SlaTier
 from catalog.selectors import consumers, tiers, versions
-from catalog.services import search_index, snapshots
+from catalog.services import announcements, audit_snapshots, search_index
 from catalog.services.boundary_moves import move_boundary
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
+from kernel.ui.wording import counted
 
 __all__ = [
     "back_to_draft",
@@ -47,21 +50,8 @@ def _save(
     version: ApiVersion, before: dict[str, Any], *, verb: str, actor: User | None, fields: list[str], reason: str = ""
 ) -> VersionFacts:
     version.save(update_fields=fields)
-    audit.record(
-        actor=actor,
-        verb=f"catalog.{verb}",
-        subject_kind="version",
-        subject_id=str(version),
-        before=before,
-        after=snapshots.of_version(version),
-        reason=reason,
-    )
-    outbox.emit(
-        f"catalog.{verb}",
-        key=str(version),
-        payload={"version_id": version.pk, "state": version.state, "digest": version.contract_id},
-    )
-    search_index.refresh([version.api_id])
+    payload = {"state": version.state, "digest": version.contract_id}
+    announcements.version_changed(version, verb, actor=actor, before=before, reason=reason, payload=payload)
     return versions.facts(version.pk)
 
 
@@ -74,7 +64,7 @@ def submit_for_review(version_id: int, *, actor: User | None = None) -> VersionF
         lifecycle.require_move(version.state, lifecycle.IN_REVIEW, reference=str(version))
         if version.contract_id is None:
             raise Conflict("version.no_contract", f"{version} has no contract; there is nothing to review.")
-        before = snapshots.of_version(version)
+        before = audit_snapshots.of_version(version)
         version.state = lifecycle.IN_REVIEW
         return _save(version, before, verb="version_submitted", actor=actor, fields=["state"])
 
@@ -85,7 +75,7 @@ def back_to_draft(version_id: int, *, actor: User | None = None) -> VersionFacts
         version = _locked(version_id)
         if version.state != lifecycle.IN_REVIEW:
             return versions.facts(version_id)
-        before = snapshots.of_version(version)
+        before = audit_snapshots.of_version(version)
         version.state = lifecycle.DRAFT
         return _save(version, before, verb="version_returned", actor=actor, fields=["state"])
 
@@ -95,7 +85,7 @@ def reject(version_id: int, *, actor: User | None = None, reason: str = "") -> V
     with transaction.atomic():
         version = _locked(version_id)
         lifecycle.require_move(version.state, lifecycle.REJECTED, reference=str(version))
-        before = snapshots.of_version(version)
+        before = audit_snapshots.of_version(version)
         version.state = lifecycle.REJECTED
         return _save(version, before, verb="version_rejected", actor=actor, fields=["state"], reason=reason)
 
@@ -111,7 +101,7 @@ def publish(version_id: int, *, contract_digest: str, approval_id: int, actor: U
                 f"{version} has another contract than the one that was approved.",
                 {"approved": contract_digest, "present": version.contract_id},
             )
-        before = snapshots.of_version(version)
+        before = audit_snapshots.of_version(version)
         version.approval_id = approval_id
         if version.state in lifecycle.LIVE and version.origin != "registered":
             return _save(version, before, verb="version_confirmed", actor=actor, fields=["approval_id"])
@@ -140,7 +130,7 @@ def change_contract(version_id: int, *, contract_digest: str, approval_id: int, 
                 f"{version} proposes another contract than the one that was approved, or none any more.",
                 {"approved": contract_digest, "present": revision.contract_id if revision else None},
             )
-        before = snapshots.of_version(version)
+        before = audit_snapshots.of_version(version)
         revision.adopted_at, revision.approval_id = clock.now(), approval_id
         revision.save(update_fields=["adopted_at", "approval_id"])
         version.contract_id, version.approval_id = contract_digest, approval_id
@@ -164,38 +154,32 @@ def deprecate(
     """
     with transaction.atomic():
         version = _locked(version_id)
-        now = clock.now()
         if version.state != lifecycle.DEPRECATED:
             lifecycle.require_move(version.state, lifecycle.DEPRECATED, reference=str(version))
-        begins = deprecated_at or version.deprecated_at or now
-        tier = tiers.by_level(version.api.tier.level) if version.api.tier else None
-        lifecycle.require_dates(
-            begins,
-            sunset_at,
-            notice_days=tier.notice_days if tier and not with_quorum else None,
-            earlier=None if with_quorum else version.sunset_at,
-        )
-        before = snapshots.of_version(version)
+        begins = deprecated_at or version.deprecated_at or clock.now()
+        notice_days = None if with_quorum else _notice_days(version.api)
+        promised = None if with_quorum else version.sunset_at
+        lifecycle.require_dates(begins, sunset_at, notice_days=notice_days, earlier=promised)
+        before = audit_snapshots.of_version(version)
         if successor:
-            slug, label = versions.split_reference(successor)
-            found = ApiVersion.objects.select_related("api").filter(api__slug=slug, label=label).first()
-            if found is None or found.pk == version.pk:
-                raise Invalid("version.successor", f"{successor!r} is no other version that could succeed.")
-            version.successor = found
-        version.state, version.deprecated_at, version.sunset_at, version.migration_guide = (
-            lifecycle.DEPRECATED,
-            begins,
-            sunset_at,
-            guide,
-        )
-        version.approval_id = approval_id
-        return _save(
-            version,
-            before,
-            verb="version_deprecated",
-            actor=actor,
-            fields=["state", "deprecated_at", "sunset_at", "migration_guide", "successor", "approval_id"],
-        )
+            version.successor = _successor(successor, of=version)
+        version.state, version.deprecated_at, version.sunset_at = lifecycle.DEPRECATED, begins, sunset_at
+        version.migration_guide, version.approval_id = guide, approval_id
+        fields = ["state", "deprecated_at", "sunset_at", "migration_guide", "successor", "approval_id"]
+        return _save(version, before, verb="version_deprecated", actor=actor, fields=fields)
+
+
+def _notice_days(api: Api) -> int | None:
+    tier = tiers.by_level(api.tier.level) if api.tier else None
+    return tier.notice_days if tier else None
+
+
+def _successor(reference: str, *, of: ApiVersion) -> ApiVersion:
+    slug, label = versions.split_reference(reference)
+    found = ApiVersion.objects.select_related("api").filter(api__slug=slug, label=label).first()
+    if found is None or found.pk == of.pk:
+        raise Invalid("version.successor", f"{reference!r} names no other version that could succeed this one.")
+    return found
 
 
 def retire(
@@ -220,10 +204,10 @@ def retire(
         if left:
             raise Conflict(
                 "version.still_used",
-                f"{len(left)} consumer(s) still use {version}: {', '.join(c.application_key for c in left[:5])}.",
+                f"{version} is still used by {counted(len(left), 'consumer')}: {', '.join(c.application_key for c in left[:5])}.",
                 {"consumers": [c.application_key for c in left]},
             )
-        before = snapshots.of_version(version)
+        before = audit_snapshots.of_version(version)
         version.state, version.retired_at, version.approval_id = lifecycle.RETIRED, now, approval_id
         return _save(
             version, before, verb="version_retired", actor=actor, fields=["state", "retired_at", "approval_id"]
@@ -239,10 +223,10 @@ def change_tier(slug: str, *, tier: int, approval_id: int, actor: User | None) -
             raise NotFound(
                 "api.unknown" if api is None else "tier.unknown", f"There is no API {slug!r} or no tier {tier}."
             )
-        before = snapshots.of_api(api)
+        before = audit_snapshots.of_api(api)
         api.tier = row
         api.save(update_fields=["tier"])
-        after = {**snapshots.of_api(api), "approval": approval_id}
+        after = {**audit_snapshots.of_api(api), "approval": approval_id}
         audit.record(
             actor=actor, verb="catalog.tier_changed", subject_kind="api", subject_id=slug, before=before, after=after
         )

@@ -13,6 +13,7 @@ from catalog.domain import lifecycle, timeline
 from catalog.domain import verdicts as verdicts_of
 from catalog.models import Api
 from catalog.selectors import apis, consumers, contracts, dependencies, history, scorecards
+from catalog.selectors.api_values import shown_fields
 from catalog.selectors.headers import lifecycle_headers
 from catalog.services import comparisons
 from catalog.web import links
@@ -95,6 +96,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "records": apis.records_of(api),
         "needs": dependencies.of_api(slug),
         "breaks": [b for b in breaks if b[0] in visible],
+        "facts": shown_fields(api),
         "card": scorecards.of_api(api.pk),
         "headers": lifecycle_headers(deprecated.id) if deprecated else {},
         "deprecated": deprecated,

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
@@ -79,8 +78,6 @@ def add(request: HttpRequest) -> HttpResponse:
                 description=given["description"],
                 team=_team(given["team"]),
             )
-        except IntegrityError:
-            form.add_error("key", f"The short name {given['key']!r} is taken.")
         except (Invalid, Conflict, Forbidden) as error:
             form.take(error)
         else:

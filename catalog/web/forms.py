@@ -6,8 +6,10 @@ from typing import Any
 
 from django import forms
 
+from catalog.domain.api_fields import API_FIELDS, KEYS, MOST_NAMES, ApiField, names_in
 from catalog.domain.scorecards import POINTS
-from catalog.models import Api, ApiEntity, Application, BusinessEntity, Domain, Environment, SlaTier, System, Team
+from catalog.models import ApiEntity, Application, BusinessEntity, Domain, Environment, SlaTier, System, Team
+from catalog.selectors.api_values import choices
 from kernel.errors import DomainError
 from kernel.viewer import Viewer
 
@@ -70,29 +72,37 @@ def _teams(viewer: Viewer) -> list[tuple[str, str]]:
     return [EMPTY, *own, *others]
 
 
+def _choices(field: ApiField, viewer: Viewer) -> list[tuple[str, str]]:
+    """What may be chosen for a field: rows by their keys, SLA tiers by their level, or the column's own choices."""
+    if field.key == "owner_team":
+        return _teams(viewer)
+    if field.key == "domain":
+        return [EMPTY, *Domain.objects.values_list("key", "name")]
+    if field.key == "system":
+        return [EMPTY, *System.objects.filter(retired_at=None).values_list("key", "name")]
+    if field.kind == "level":
+        return [EMPTY, *((str(t.level), str(t)) for t in SlaTier.objects.all())]
+    return [EMPTY, *choices(field)] if field.optional else choices(field)
+
+
+def _form_field(field: ApiField, viewer: Viewer) -> forms.Field:
+    if field.kind in ("choice", "reference", "level"):
+        return forms.ChoiceField(
+            label=field.label, help_text=field.hint, required=False, choices=_choices(field, viewer)
+        )
+    longest = field.limit * MOST_NAMES if field.kind == "names" else field.limit
+    widget = forms.URLInput if field.kind == "url" else forms.TextInput
+    return forms.CharField(label=field.label, help_text=field.hint, required=False, max_length=longest, widget=widget)
+
+
 class ApiForm(PlainForm):
-    """What a contract does not say. `slug` and `label` only at registration."""
+    """What a contract does not say: the fields of `domain.api_fields`. `slug` and `label` only at registration."""
 
     slug = forms.CharField(
         max_length=100, label="Short name", help_text="In addresses. Cannot change later.", required=False
     )
-    name = forms.CharField(max_length=200, label="Name", required=False)
     label = forms.CharField(
         max_length=100, label="Version label", help_text="How consumers call this version.", required=False
-    )
-    owner_team = forms.ChoiceField(label="Owner team", required=False)
-    domain = forms.ChoiceField(label="Domain", required=False)
-    layer = forms.ChoiceField(label="Layer", required=False, choices=[EMPTY, *Api.Layer.choices])
-    style = forms.ChoiceField(label="Style", required=False, choices=[EMPTY, *Api.Style.choices])
-    tier = forms.ChoiceField(label="SLA tier", required=False)
-    data_class = forms.ChoiceField(label="Data", required=False, choices=[EMPTY, *Api.DataClass.choices])
-    system = forms.ChoiceField(label="System", required=False)
-    visibility = forms.ChoiceField(label="Who may see it", required=False, choices=Api.Visibility.choices)
-    purpose = forms.CharField(
-        max_length=4000, label="Purpose", required=False, help_text="One sentence a shop manager understands."
-    )
-    if_it_fails = forms.CharField(
-        max_length=4000, label="If it fails", required=False, help_text="What stores and channels do meanwhile."
     )
 
     def __init__(
@@ -101,10 +111,8 @@ class ApiForm(PlainForm):
         super().__init__(*args, **kwargs)
         if not registering:
             del self.fields["slug"], self.fields["label"]
-        self.fields["owner_team"].choices = _teams(viewer)  # type: ignore[attr-defined]
-        self.fields["domain"].choices = [EMPTY, *Domain.objects.values_list("key", "name")]  # type: ignore[attr-defined]
-        self.fields["system"].choices = [EMPTY, *System.objects.filter(retired_at=None).values_list("key", "name")]  # type: ignore[attr-defined]
-        self.fields["tier"].choices = [EMPTY, *((str(t.level), str(t)) for t in SlaTier.objects.all())]  # type: ignore[attr-defined]
+        for field in API_FIELDS:
+            self.fields[field.key] = _form_field(field, viewer)
         self.entity_fields: list[str] = []
         entities = dict(BusinessEntity.objects.values_list("key", "name"))
         for key, access in (hinted or {}).items():
@@ -126,22 +134,18 @@ class ApiForm(PlainForm):
                 label="How it touches that", required=False, choices=[EMPTY, *ApiEntity.Access.choices]
             )
 
+    def columns(self) -> list[forms.BoundField]:
+        """The short fields, for the columns of the form."""
+        return [self[field.key] for field in API_FIELDS if not field.wide]
+
+    def wide_fields(self) -> list[forms.BoundField]:
+        """The long texts, each on a line of its own."""
+        return [self[field.key] for field in API_FIELDS if field.wide]
+
     def values(self) -> dict[str, Any]:
         """What the services take."""
-        names = (
-            "name",
-            "owner_team",
-            "domain",
-            "layer",
-            "style",
-            "tier",
-            "data_class",
-            "system",
-            "visibility",
-            "purpose",
-            "if_it_fails",
-        )
-        return {n: self.cleaned_data[n] for n in names}
+        lists = {field.key for field in API_FIELDS if field.kind == "names"}
+        return {key: names_in(self.cleaned_data[key]) if key in lists else self.cleaned_data[key] for key in KEYS}
 
     def entities(self) -> list[dict[str, str]]:
         uses = [

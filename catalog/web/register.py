@@ -11,8 +11,10 @@ from django.views.decorators.http import require_http_methods
 
 from catalog.domain import hints
 from catalog.selectors import apis
+from catalog.selectors.api_values import form_values
 from catalog.services import apis as api_changes
-from catalog.services import registration, uploads
+from catalog.services import contract_proposal, registration, uploads
+from catalog.services.contract_proposal import Proposal
 from catalog.web.forms import ApiForm, ContractForm, VersionForm
 from catalog.web.people import person
 from kernel.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
@@ -32,14 +34,14 @@ def register(request: HttpRequest) -> HttpResponse:
         return render(request, "catalog/register.html", {"contract_form": form}, status=422)
     data, file_name = form.content()
     try:
-        proposal = registration.propose(data, file_name=file_name, viewer=viewer)
+        proposal = contract_proposal.propose(data, file_name=file_name, viewer=viewer)
     except Invalid as error:
         return render(request, "catalog/register.html", {"contract_form": form, "refused": error}, status=422)
     upload = uploads.keep(actor=person(request), data=data, file_name=file_name)
     return render(request, "catalog/register.html", _context(proposal, upload, _proposed_form(proposal, viewer)))
 
 
-def _proposed_form(proposal: registration.Proposal, viewer: Viewer, data: Any = None) -> ApiForm:
+def _proposed_form(proposal: Proposal, viewer: Viewer, data: Any = None) -> ApiForm:
     initial = {
         "slug": proposal.slug,
         "name": proposal.title,
@@ -52,7 +54,7 @@ def _proposed_form(proposal: registration.Proposal, viewer: Viewer, data: Any = 
     return ApiForm(data, initial=initial, viewer=viewer, hinted={h.entity: h.access for h in proposal.entities})
 
 
-def _context(proposal: registration.Proposal, upload: Any, form: ApiForm) -> dict[str, Any]:
+def _context(proposal: Proposal, upload: Any, form: ApiForm) -> dict[str, Any]:
     missing = [n for n in ("owner_team", "tier") if not form[n].value()]
     filled = sum(
         1
@@ -73,7 +75,7 @@ def _context(proposal: registration.Proposal, upload: Any, form: ApiForm) -> dic
 def _save(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     upload = uploads.find(request.POST.get("upload", ""), actor=person(request))
     data = bytes(upload.data)
-    proposal = registration.propose(data, file_name=upload.file_name, viewer=viewer)
+    proposal = contract_proposal.propose(data, file_name=upload.file_name, viewer=viewer)
     form = _proposed_form(proposal, viewer, request.POST)
     if form.is_valid():
         try:
@@ -127,22 +129,8 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     viewer = Viewer.of(request.user)
     api = apis.find(slug, viewer=viewer)
     permission = apis.may_change(api, viewer=viewer)
-    initial = {
-        "name": api.name,
-        "owner_team": api.owner_team.key if api.owner_team else "",
-        "domain": api.domain.key if api.domain else "",
-        "layer": api.layer,
-        "style": api.style,
-        "tier": str(api.tier.level) if api.tier else "",
-        "data_class": api.data_class,
-        "system": api.system.key if api.system else "",
-        "visibility": api.visibility,
-        "purpose": api.purpose,
-        "if_it_fails": api.if_it_fails,
-    }
-    form = ApiForm(
-        request.POST if request.method == "POST" else None, initial=initial, viewer=viewer, registering=False
-    )
+    data = request.POST if request.method == "POST" else None
+    form = ApiForm(data, initial=form_values(api), viewer=viewer, registering=False)
     if request.method == "POST" and form.is_valid():
         try:
             api_changes.change(slug, values=form.values(), actor=person(request))

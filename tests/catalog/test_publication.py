@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from catalog.selectors import consumers, headers, versions
-from catalog.services import publication, registration
+from catalog.services import publication, registration, version_changes
 from kernel import clock
 from kernel.errors import Conflict, Invalid
 from kernel.models import AuditEntry, OutboxEvent
@@ -41,7 +41,7 @@ def test_a_draft_is_published_for_exactly_the_approved_contract():
 def test_a_contract_changed_under_review_is_told_and_blocks_the_old_approval():
     facts = versions.by_reference("price-api@v3")
     publication.submit_for_review(facts.id)
-    changed = registration.revise_contract(
+    changed = version_changes.revise_contract(
         actor=make.person("piet"), reference="price-api@v3", content=make.contract("price-v3.yaml") + b"x-note: 1\n"
     )
     assert changed.contract_digest != facts.contract_digest
@@ -53,7 +53,7 @@ def test_a_contract_changed_under_review_is_told_and_blocks_the_old_approval():
 
 def test_a_published_contract_waits_as_a_revision_until_it_is_approved():
     before = versions.by_reference("price-api@v2")
-    proposed = registration.revise_contract(
+    proposed = version_changes.revise_contract(
         actor=make.person("piet"), reference="price-api@v2", content=make.contract("price-v2.yaml") + b"x-note: 1\n"
     )
     assert proposed.contract_digest == before.contract_digest

@@ -8,7 +8,7 @@ from catalog import permissions
 from catalog.models import Api, Contract
 from catalog.selectors import apis, contracts, versions
 from catalog.services import apis as api_changes
-from catalog.services import registration
+from catalog.services import contract_proposal, registration, version_changes
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from kernel.models import AuditEntry
 from kernel.viewer import Viewer
@@ -35,7 +35,7 @@ def register(**more):
 
 
 def test_a_contract_says_what_it_is_and_what_is_missing():
-    found = registration.propose(GIFT, file_name="gift-card.yaml", viewer=Viewer.of(make.person("piet")))
+    found = contract_proposal.propose(GIFT, file_name="gift-card.yaml", viewer=Viewer.of(make.person("piet")))
     assert (found.title, found.slug, found.format, found.operation_count) == (
         "Gift card",
         "gift-card",
@@ -156,6 +156,6 @@ def test_a_stated_tier_is_not_edited_past_the_gate():
 
 
 def test_a_draft_may_be_withdrawn_and_stays_readable():
-    facts = registration.withdraw(actor=make.person("piet"), reference="price-api@v3", reason="wrong file")
+    facts = version_changes.withdraw(actor=make.person("piet"), reference="price-api@v3", reason="wrong file")
     assert facts.state == "withdrawn"
     assert contracts.document(facts.contract_digest).title == "Price"

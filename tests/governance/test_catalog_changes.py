@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.selectors import boundaries, versions
-from catalog.services import registration
+from catalog.services import version_changes
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest
 from governance.services import applying, catalog_facts, changes, checks, policies, reviews, waivers
@@ -229,7 +229,7 @@ def test_a_contract_that_is_replaced_after_the_approval_takes_the_approval_with_
     decided(change, "paula", "ada", "stan")
     approval = change.approvals.get()
     content = (catalog.ESTATE / "price-v3.yaml").read_bytes().replace(b"info:", b"x-note: later\ninfo:", 1)
-    registration.revise_contract(
+    version_changes.revise_contract(
         actor=catalog.person("paula"), reference="price-api@v3", content=content, file_name="price.yaml"
     )
     with pytest.raises(NotApproved):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.models import Api, ApiVersion, System
-from catalog.services import registration
+from catalog.services import version_changes
 from governance.domain.checks import ChangeFacts, Check, CheckContext, CheckOutcome
 from governance.domain.subject import Subject
 from governance.services import catalog_contract_checks as contract_checks
@@ -45,7 +45,7 @@ def revised(reference: str, old: bytes, new: bytes) -> None:
     """Another contract for a draft, by the service of its owners."""
     content = (catalog.ESTATE / "price-v3.yaml").read_bytes()
     assert old in content
-    registration.revise_contract(
+    version_changes.revise_contract(
         actor=catalog.person("piet"), reference=reference, content=content.replace(old, new, 1), file_name="price.yaml"
     )
 

@@ -20,7 +20,7 @@ from catalog.models import (
     Team,
     VersionEndpoint,
 )
-from catalog.services import contracts, lookup, snapshots
+from catalog.services import api_values, audit_snapshots, contracts
 from catalog.services.blueprint.writing import Writer
 from kernel import outbox
 from kernel.errors import Invalid
@@ -36,8 +36,8 @@ def apis(writer: Writer, item: dict[str, Any], pointer: str) -> None:
         **{k: v for k, v in item.items() if k not in ("slug", "versions", "entities", "visibility")},
         "visibility": item.get("visibility") or "internal",
     }
-    values = lookup.api_fields(given, writer.found, base=pointer)
-    uses = lookup.entity_uses(item.get("entities") or [], writer.found, base=f"{pointer}/entities")
+    values = api_values.read(given, writer.found, base=pointer)
+    uses = api_values.entity_uses(item.get("entities") or [], writer.found, base=f"{pointer}/entities")
     before = Api.objects.filter(slug=slug).select_related("owner_team").first()
     owner = before.owner_team if before else None
     api = writer.upsert(Api, "api", {"slug": slug}, values, slug)
@@ -82,7 +82,7 @@ def _version(writer: Writer, api: Api, item: dict[str, Any], pointer: str, posit
             migration_guide=writer.text(item, "migration_guide", pointer, 4000),
             **dates,
         )
-        writer.record("created", "version", str(version), None, snapshots.of_version(version))
+        writer.record("created", "version", str(version), None, audit_snapshots.of_version(version))
         outbox.emit(
             "catalog.version_added", key=str(version), payload={"version_id": version.pk, "digest": version.contract_id}
         )
@@ -104,10 +104,10 @@ def _version(writer: Writer, api: Api, item: dict[str, Any], pointer: str, posit
 def _known_version(writer: Writer, version: ApiVersion, contract: Any, state: str) -> None:
     differs = contract is not None and version.contract_id != contract.digest
     if differs and version.state == lifecycle.DRAFT:
-        before = snapshots.of_version(version)
+        before = audit_snapshots.of_version(version)
         version.contract = contract
         version.save(update_fields=["contract"])
-        writer.record("changed", "version", str(version), before, snapshots.of_version(version))
+        writer.record("changed", "version", str(version), before, audit_snapshots.of_version(version))
         outbox.emit(
             "catalog.version_contract_changed",
             key=str(version),
@@ -207,7 +207,7 @@ def subscriptions(writer: Writer, item: dict[str, Any], pointer: str) -> None:
         moves_on=moves if isinstance(moves, date) else None,
     )
     writer.touched.add(version.api_id)
-    writer.record("created", "subscription", key, None, snapshots.of_subscription(made))
+    writer.record("created", "subscription", key, None, audit_snapshots.of_subscription(made))
 
 
 def dependencies(writer: Writer, item: dict[str, Any], pointer: str) -> None:

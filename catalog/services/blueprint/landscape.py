@@ -21,7 +21,7 @@ from catalog.models import (
     SystemEndpoint,
     Team,
 )
-from catalog.services import snapshots
+from catalog.services import audit_snapshots
 from catalog.services.blueprint.writing import Writer
 from kernel.models import User
 
@@ -205,4 +205,4 @@ def boundaries(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     made = Boundary.objects.create(
         entity=entity, attribute_group=group, system=system, valid=TimestamptzRange(begin, end, "[)"), **places
     )
-    writer.record("created", "boundary", key, None, snapshots.of_boundary(made))
+    writer.record("created", "boundary", key, None, audit_snapshots.of_boundary(made))

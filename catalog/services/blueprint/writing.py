@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Model
 
 from catalog.domain import words
-from catalog.services.lookup import Findings
+from catalog.services.findings import Findings
 from kernel import audit
 from kernel.errors import Invalid
 from kernel.models import User

@@ -14,6 +14,7 @@ from catalog.services.importing import backstage, contract_files, odcs, tables
 from catalog.services.importing.sources import Item, Source, files_of, items_of
 from catalog.services.importing.target import Outcome, Target
 from kernel import audit, clock
+from kernel.constraints import violated
 from kernel.errors import DomainError, Forbidden, Invalid
 from kernel.models import User
 from kernel.viewer import Viewer
@@ -149,8 +150,8 @@ def _import(item: Item, target: Target) -> Outcome:
         details = "; ".join(f"{f['pointer'] or '/'}: {f['message']}" for f in error.findings[:5])
         return Outcome("refused", "", error.code, f"{error.message}{f' ({details})' if details else ''}")
     except IntegrityError as error:
-        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
-        return Outcome("refused", "", "import.refused_by_database", f"The database refuses this: {name or error}")
+        message = f"The database refuses this: {violated(error) or error}"
+        return Outcome("refused", "", "import.refused_by_database", message)
 
 
 def _row(record: ImportRun, position: int, made: _Made) -> ImportRow:

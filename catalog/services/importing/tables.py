@@ -1,5 +1,4 @@
-"""A CSV of APIs: slug or name, then whatever is known of owner_team, domain, layer, style, tier, data_class, system, purpose, visibility,
-contract (a file beside the CSV), label, state."""
+"""A CSV of APIs: a slug or a name, any field of `domain.api_fields`, and contract (a file beside the CSV), label and state."""
 
 from __future__ import annotations
 
@@ -7,30 +6,13 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from catalog.domain import words
+from catalog.domain.api_fields import API_FIELDS, KEYS, ApiField, names_in
 from catalog.services import contracts
 from catalog.services.importing.sources import Item
 from catalog.services.importing.target import Outcome, Target
 from kernel.errors import Invalid
 
-COLUMNS: Final = (
-    "slug",
-    "name",
-    "owner_team",
-    "domain",
-    "layer",
-    "style",
-    "tier",
-    "data_class",
-    "system",
-    "purpose",
-    "visibility",
-    "contract",
-    "label",
-    "state",
-    "documentation_url",
-    "status_url",
-    "if_it_fails",
-)
+COLUMNS: Final = ("slug", *KEYS, "contract", "label", "state")
 
 
 def take(item: Item, target: Target) -> Outcome:
@@ -40,11 +22,7 @@ def take(item: Item, target: Target) -> Outcome:
     if not words.is_slug(slug):
         raise Invalid("import.csv_key", "Every line needs a slug (small letters, digits, hyphens) or a name.")
     notes = [f"column {name!r} is not read" for name in row if name and name not in COLUMNS]
-    values: dict[str, Any] = {
-        k: row[k].lower() if k in ("layer", "style", "data_class", "visibility") else row[k]
-        for k in COLUMNS
-        if k in row and k not in ("slug", "contract", "label", "state")
-    }
+    values = {field.key: _cell(field, row[field.key]) for field in API_FIELDS if field.key in row}
     values["name"] = values.get("name") or slug
     api, first = target.api(slug, values, notes=notes)
     reading = _contract(row.get("contract", ""), item)
@@ -60,6 +38,13 @@ def take(item: Item, target: Target) -> Outcome:
     return Outcome(
         target.finish(api, first, second), reference, "import.noticed" if notes else "", "; ".join(notes[:8])
     )
+
+
+def _cell(field: ApiField, text: str) -> Any:
+    """What a cell says: choices in any case, several names separated by commas or semicolons."""
+    if field.kind == "names":
+        return names_in(text)
+    return text.lower() if field.kind == "choice" else text
 
 
 def _contract(name: str, item: Item) -> Any:

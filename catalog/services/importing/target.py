@@ -9,9 +9,9 @@ from typing import Any, Literal
 from catalog import permissions
 from catalog.domain import hints, lifecycle, words
 from catalog.models import Api, ApiEntity, ApiVersion, BusinessEntity
-from catalog.services import contracts, lookup, search_index, snapshots
+from catalog.services import api_values, audit_snapshots, contracts, search_index
 from catalog.services.contracts import Reading
-from catalog.services.lookup import Findings
+from catalog.services.findings import Findings
 from kernel import audit, clock, outbox
 from kernel.errors import Invalid
 from kernel.models import User
@@ -33,7 +33,7 @@ class Target:
     def __init__(self, *, actor: User | None, defaults: dict[str, str]) -> None:
         self.actor, self.defaults = actor, {k: v for k, v in defaults.items() if v}
         found = Findings()
-        lookup.api_fields(dict(self.defaults), found)
+        api_values.read(dict(self.defaults), found)
         found.require_none("import.defaults", "The defaults cannot be used.")
         self.entity_names = {
             key: [key, name, *aliases]
@@ -45,13 +45,13 @@ class Target:
         ones change nothing; a value that stands there already gives way only to a value that the source says."""
         found = Findings()
         given = {k: v for k, v in values.items() if v not in (None, "", [])}
-        fields = {k: v for k, v in lookup.api_fields(given, found).items() if v not in (None, "", [])}
+        fields = {k: v for k, v in api_values.read(given, found).items() if v not in (None, "", [])}
         notes += [f"{f['pointer'].strip('/')}: {f['message']}" for f in found.items]
         api = Api.objects.select_for_update(of=("self",)).filter(slug=slug).first()
         if api is None:
             assumed = {
                 k: v
-                for k, v in lookup.api_fields(dict(self.defaults), Findings()).items()
+                for k, v in api_values.read(dict(self.defaults), Findings()).items()
                 if v not in (None, "") and k not in fields
             }
             api = Api.objects.create(slug=slug, created_by=self.actor, **{"name": slug, **assumed, **fields})
@@ -61,13 +61,13 @@ class Target:
                 verb="catalog.api_imported",
                 subject_kind="api",
                 subject_id=slug,
-                after=snapshots.of_api(api),
+                after=audit_snapshots.of_api(api),
             )
             return api, "created"
         changed = {k: v for k, v in fields.items() if getattr(api, k) != v}
         if not changed:
             return api, "unchanged"
-        before, owner = snapshots.of_api(api), api.owner_team
+        before, owner = audit_snapshots.of_api(api), api.owner_team
         for name, value in changed.items():
             setattr(api, name, value)
         api.save(update_fields=list(changed))
@@ -78,7 +78,7 @@ class Target:
             subject_kind="api",
             subject_id=slug,
             before=before,
-            after=snapshots.of_api(api),
+            after=audit_snapshots.of_api(api),
             reason="bulk import",
         )
         return api, "changed"
@@ -133,7 +133,7 @@ class Target:
             verb="catalog.version_imported",
             subject_kind="version",
             subject_id=str(version),
-            after=snapshots.of_version(version),
+            after=audit_snapshots.of_version(version),
         )
         outbox.emit(
             "catalog.version_added", key=str(version), payload={"version_id": version.pk, "digest": version.contract_id}

@@ -1,10 +1,11 @@
-"""What the ledger keeps of a row before and after a change: plain JSON, keys instead of ids."""
+"""What the audit log keeps of a row before and after a change: plain JSON, keys instead of ids."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from catalog.models import Api, ApiVersion, Boundary, Subscription
+from catalog.selectors.api_values import plain_values
 
 
 def _iso(at: Any) -> str | None:
@@ -14,24 +15,11 @@ def _iso(at: Any) -> str | None:
 def of_api(api: Api) -> dict[str, Any]:
     return {
         "slug": api.slug,
-        "name": api.name,
-        "purpose": api.purpose,
-        "domain": api.domain.key if api.domain else None,
-        "owner_team": api.owner_team.key if api.owner_team else None,
-        "layer": api.layer,
-        "style": api.style,
-        "tier": api.tier.level if api.tier else None,
-        "data_class": api.data_class,
-        "visibility": api.visibility,
-        "system": api.system.key if api.system else None,
+        **plain_values(api),
         "entities": [
             [u.entity.key, u.attribute_group.key if u.attribute_group else None, u.access]
             for u in api.entity_uses.select_related("entity", "attribute_group").order_by("id")
         ],
-        "if_it_fails": api.if_it_fails,
-        "aliases": list(api.aliases),
-        "documentation_url": api.documentation_url,
-        "status_url": api.status_url,
         "enforced_from": _iso(api.enforced_from),
         "retired_at": _iso(api.retired_at),
     }
