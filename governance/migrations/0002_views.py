@@ -1,25 +1,17 @@
-"""What the runtime's claim joins: approvals and freezes in force at this very moment, cheap enough for every claim."""
+"""The two views that `0002_gate` of the runtime joins. Their text is `governance/sql/10_in_force.sql`."""
+
+from pathlib import Path
 
 from django.db import migrations
 
-VIEWS = r"""
--- What the worker's claim joins. One row per approval in force at this very moment.
-create view governance_valid_approval as
-  select a.id as approval_id, a.subject_kind, a.subject_id, a.digest, a.environment
-    from governance_approval a
-   where a.voided_at is null and a.valid_from <= (select clock_timestamp()) and (a.valid_until is null or (select clock_timestamp()) < a.valid_until);
-
--- Windows in force at this very moment; null in a column means all. `tier` n covers tiers 0 to n. Only strictness `work` stops claims.
-create view governance_active_freeze as
-  select w.id as freeze_id, w.environment, w.tier::int as tier, w.domain, w.system, w.strictness, w.channel, w.banner, w.name, upper(i.period) as ends_at
-    from governance_freezeinterval i join governance_freezewindow w on w.id = i.freeze_id
-   where w.ended_at is null and i.period @> (select clock_timestamp());
-"""
-
-BACKWARD = "drop view governance_active_freeze; drop view governance_valid_approval;"
+IN_FORCE = Path(__file__).resolve().parents[1] / "sql" / "10_in_force.sql"
 
 
 class Migration(migrations.Migration):
     dependencies = [("governance", "0001_initial")]
 
-    operations = [migrations.RunSQL(VIEWS, BACKWARD)]
+    operations = [
+        migrations.RunSQL(
+            IN_FORCE.read_text(), "drop view if exists governance_active_freeze, governance_valid_approval"
+        )
+    ]

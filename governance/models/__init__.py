@@ -1,4 +1,4 @@
-"""Tables of decisions. The triggers that hold the invariants stand in migrations 0002 and later."""
+"""Tables of decisions. `governance/sql/` holds the triggers that guard them."""
 
 from governance.models.approval import Approval, BreakGlass
 from governance.models.change import (

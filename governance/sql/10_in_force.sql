@@ -1,0 +1,31 @@
+-- What is in force at this very moment, cheap enough for every claim of the runtime to join.
+
+-- One row for each approval that is valid now.
+create or replace view governance_valid_approval as
+select a.id as approval_id,
+       a.subject_kind,
+       a.subject_id,
+       a.digest,
+       a.environment
+  from governance_approval a
+ where a.voided_at is null
+   and a.valid_from <= (select clock_timestamp())
+   and (a.valid_until is null or (select clock_timestamp()) < a.valid_until);
+
+-- One row for each freeze window that is in force now. Null in a column means all; tier n covers the tiers 0 to n.
+-- Only the strictness `work` stops claims.
+create or replace view governance_active_freeze as
+select w.id as freeze_id,
+       w.environment,
+       w.tier::int as tier,
+       w.domain,
+       w.system,
+       w.strictness,
+       w.channel,
+       w.banner,
+       w.name,
+       upper(i.period) as ends_at
+  from governance_freezeinterval i
+  join governance_freezewindow w on w.id = i.freeze_id
+ where w.ended_at is null
+   and i.period @> (select clock_timestamp());

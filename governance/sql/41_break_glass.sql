@@ -1,0 +1,39 @@
+-- Break-glass: opened by one person, confirmed by a second, reviewed afterwards. Nothing else of it changes.
+create or replace function governance_breakglass_guard() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'DELETE' then
+    perform governance_refuse('break_glass_is_kept', 'a break-glass use is never deleted');
+  end if;
+  if tg_op = 'INSERT' then
+    if new.confirmed_by_id is not null or new.reviewed_by_id is not null then
+      perform governance_refuse('break_glass_takes_two_people', 'a second person confirms afterwards');
+    end if;
+  else
+    if (to_jsonb(new) - '{confirmed_by_id,starts_at,ends_at,reviewed_by_id,reviewed_at,review_note}'::text[])
+         <> (to_jsonb(old) - '{confirmed_by_id,starts_at,ends_at,reviewed_by_id,reviewed_at,review_note}'::text[])
+       or (old.confirmed_by_id is not null
+           and (new.confirmed_by_id, new.starts_at, new.ends_at)
+               is distinct from (old.confirmed_by_id, old.starts_at, old.ends_at))
+       or (old.reviewed_at is not null
+           and (new.reviewed_by_id, new.reviewed_at) is distinct from (old.reviewed_by_id, old.reviewed_at))
+       or ((new.reviewed_at is null) <> (new.reviewed_by_id is null)) then
+      perform governance_refuse('break_glass_is_immutable',
+                                'a break-glass use is confirmed once and reviewed once, '
+                                'and nothing else of it changes');
+    end if;
+    if old.confirmed_by_id is null
+       and new.confirmed_by_id is not null
+       and new.starts_at < clock_timestamp() - interval '1 minute' then
+      perform governance_refuse('break_glass_starts_now', 'break-glass starts when it is confirmed');
+    end if;
+  end if;
+  if exists (select from kernel_user u
+              where u.id in (new.opened_by_id, new.confirmed_by_id, new.reviewed_by_id)
+                and u.kind <> 'person') then
+    perform governance_refuse('break_glass_takes_two_people',
+                              'break-glass is for people, not for service accounts');
+  end if;
+  return new;
+end $$;
+create or replace trigger guard before insert or update or delete on governance_breakglass
+  for each row execute function governance_breakglass_guard();
