@@ -40,8 +40,8 @@ _RANDOM = re.compile(r'(?:value|nonce|content)="[A-Za-z0-9+/=_-]{20,}"|X-CSRFTok
 
 
 def shown(response: Any) -> str:
-    """The page without its random tokens, for saying that a short word is nowhere on it."""
-    return _RANDOM.sub("", response.content.decode())
+    """The page without its random tokens, for saying that a short word is nowhere on it; any white space is one blank."""
+    return " ".join(_RANDOM.sub("", response.content.decode()).split())
 
 
 _kept: dict[int, list[tuple[str, str, bytes]]] = {}

@@ -17,4 +17,4 @@ def signed_in(user: User) -> Client:
 def page(user: User, name: str, *arguments: object, status: int = 200, query: str = "") -> str:
     response = signed_in(user).get(reverse(name, args=arguments) + query)
     assert response.status_code == status, response.content.decode()[:2000]
-    return response.content.decode()
+    return " ".join(response.content.decode().split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -270,7 +271,7 @@ def test_the_frame_draws_only_what_a_page_fills(monkeypatch):
         "{% block main %}x{% endblock %}{% block rail %}r{% endblock %}"
     )
     assert '<div class="with-rail">' in full
-    assert '<ol class="crumbs"><li>a</li></ol>' in full
+    assert re.search(r'<ol class="crumbs">\s*<li>a</li>\s*</ol>', full)
     assert 'data-width="wide"' in full
 
 
