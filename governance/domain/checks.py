@@ -65,11 +65,16 @@ class CheckOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`id` is stable and dotted and is the rule id that waivers name; `title` says what must hold."""
+    """`id` is stable and dotted and is the rule id that waivers name; `title` names what is checked, as a noun.
+
+    `about` says which question of the gate the check answers as well: the gate runs the checks about systems of record again
+    for each integration that a release brings.
+    """
 
     id: str
     title: str
     run: Callable[[CheckContext], CheckOutcome] = field(compare=False)
+    about: Literal["", "systems_of_record"] = ""
 
 
 def passed(why: str = "", findings: Iterable[Mapping[str, Any]] = ()) -> CheckOutcome:

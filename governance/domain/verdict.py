@@ -307,25 +307,21 @@ def _provided(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
 def _integration(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
     key = asked["ref"]
     node.text("owner_team")
-    approval = node.text(
-        "approval", "valid", "missing", "stale_digest", "void", "expired", "outside_window", "lost_right"
-    )
+    words = {
+        "missing": f"Nobody has approved {key} at {short(asked['digest'])} here.",
+        "stale_digest": f"The approval of {key} is for another digest than {short(asked['digest'])}.",
+        "void": f"The approval of {key} is void.",
+        "expired": f"The approval of {key} has ended.",
+        "outside_window": f"The planned window of {key} is not open.",
+        "lost_right": f"An approver of {key} may no longer fill the seat.",
+        "check_blocking": f"The approval of {key} is there, but one of its checks blocks again.",
+    }
+    approval = node.text("approval", "valid", *words)
     if approval not in (MISSING, "valid"):
-        words = {
-            "missing": f"Nobody has approved {key} at {short(asked['digest'])} here.",
-            "stale_digest": f"The approval of {key} is for another digest than {short(asked['digest'])}.",
-            "void": f"The approval of {key} is void.",
-            "expired": f"The approval of {key} has ended.",
-            "outside_window": f"The planned window of {key} is not open.",
-            "lost_right": f"An approver of {key} may no longer fill the seat.",
-        }
-        case.deny(
-            f"approval.{approval}",
-            key,
-            node,
-            words[approval],
-            f"Have {key} at {short(asked['digest'])} approved for this environment.",
-        )
+        fix = f"Have {key} at {short(asked['digest'])} approved for this environment."
+        if approval == "check_blocking":
+            fix = f"Settle the check of the change that approved {key}, or have its finding waived again."
+        case.deny(f"approval.{approval}", key, node, words[approval], fix)
     for violation in _list(node.texts("sor_violations")):
         case.deny(
             "sor.violation",

@@ -9,9 +9,9 @@ from typing import Any
 from catalog.domain.facts import VersionFacts
 from catalog.selectors import applications, consumers, contracts, dependencies, teams, versions
 from governance.domain import kinds, policy
-from governance.domain.checks import ChangeFacts, CheckContext
+from governance.domain.checks import ChangeFacts, Check, CheckContext
 from governance.domain.freeze import Scope
-from governance.domain.subject import Subject
+from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ApplicationRelease
 from governance.selectors import freezes, policies
 from governance.services import approvals, upgrade_order
@@ -27,6 +27,7 @@ _APPROVAL_WORDS = {
     "approval.before_window": "outside_window",
     "approval.after_window": "outside_window",
     "approval.approver_lost_right": "lost_right",
+    "check.blocking": "check_blocking",
 }
 
 
@@ -234,21 +235,27 @@ def _integrations(question: Mapping[str, Any], environment: str, as_of: datetime
     items = {}
     for entry in question["integrations"]:
         subject = Subject("integration", entry["ref"], entry["digest"])
+        kind = _kind_about_records(subject.kind)
+        facts = kind.facts(subject) if kind else None
         items[entry["ref"]] = {
-            "owner_team": _owner(subject),
+            "owner_team": _owner(facts),
             "approval": _approval(subject, environment, as_of),
-            "sor_violations": _violations(subject, environment, as_of),
+            "sor_violations": _violations(kind, subject, facts, environment, as_of) if kind and facts else None,
         }
     return _counted(items)
 
 
-def _deploying() -> kinds.ChangeKind | None:
-    return next((kind for kind in kinds.all_kinds() if kind.key == "integration.deploy"), None)
+def _checks_about_records(kind: kinds.ChangeKind) -> list[Check]:
+    return [check for check in kind.checks if check.about == "systems_of_record"]
 
 
-def _owner(subject: Subject) -> str | None:
-    kind = _deploying()
-    facts = kind.facts(subject) if kind else None
+def _kind_about_records(subject_kind: str) -> kinds.ChangeKind | None:
+    """The kind of change whose checks say how such a subject stands to the systems of record."""
+    candidates = (kind for kind in kinds.all_kinds() if kind.subject_kind == subject_kind)
+    return next((kind for kind in candidates if _checks_about_records(kind)), None)
+
+
+def _owner(facts: SubjectFacts | None) -> str | None:
     if facts is None or not facts.owner_team_ids:
         return None
     team = teams.by_id(facts.owner_team_ids[0])
@@ -256,23 +263,22 @@ def _owner(subject: Subject) -> str | None:
 
 
 def _approval(subject: Subject, environment: str, as_of: datetime) -> str:
+    """A word that the gate knows, or the code that came, which the gate answers with `unknown`."""
     try:
         approvals.require(subject, subject.digest, environment, as_of, freeze=False)
     except NotApproved as error:
-        return _APPROVAL_WORDS.get(str(error.unmet[0]["code"]), "missing") if error.unmet else "missing"
+        code = str(error.unmet[0]["code"]) if error.unmet else error.code
+        return _APPROVAL_WORDS.get(code, code)
     return "valid"
 
 
-def _violations(subject: Subject, environment: str, as_of: datetime) -> dict[str, Any] | None:
-    """What the runtime's own system-of-record checks say; None where they could not run."""
-    kind = _deploying()
-    facts = kind.facts(subject) if kind else None
-    checks = [check for check in kind.checks if check.id.startswith("sor.")] if kind else []
-    if facts is None or not checks:
-        return None
-    change = ChangeFacts(0, "integration.deploy", "", "", "", environment, None, None, (subject,))
+def _violations(
+    kind: kinds.ChangeKind, subject: Subject, facts: SubjectFacts, environment: str, as_of: datetime
+) -> dict[str, Any] | None:
+    """What the checks about systems of record say of this subject; None when one of them could not run."""
+    change = ChangeFacts(0, kind.key, "", "", "", environment, None, None, (subject,))
     said: list[str] = []
-    for check in checks:
+    for check in _checks_about_records(kind):
         outcome = check.run(CheckContext(change, subject, facts, environment, as_of))
         if outcome.status == "not_run":
             return None

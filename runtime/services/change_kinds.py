@@ -198,7 +198,7 @@ def _manifest_of(context: CheckContext) -> Manifest | None:
     return manifests.load(release.manifest) if release else None
 
 
-def _check(identity: str, title: str, find: Finder, fix: str) -> Check:
+def _check(identity: str, title: str, find: Finder, fix: str, **more: Any) -> Check:
     def run(context: CheckContext) -> CheckOutcome:
         manifest = _manifest_of(context)
         if manifest is None:
@@ -209,7 +209,7 @@ def _check(identity: str, title: str, find: Finder, fix: str) -> Check:
         listed = [checks.finding(f.get("code", identity), f["pointer"], f["message"]) for f in found]
         return checks.failed(found[0]["message"], listed, [fix])
 
-    return Check(identity, title, run)
+    return Check(identity, title, run, **more)
 
 
 def _compare_before(context: CheckContext) -> CheckOutcome:
@@ -310,7 +310,8 @@ _REPLAY_SAFE = Check("replay.safe", "A repetition has no second effect", _replay
 DEPLOY_CHECKS: tuple[Check, ...] = (
     _check("integration.estate", "Systems and tier are known to the catalog", lambda m, at: manifest_checks.people_and_places(m), "Register the system, or correct its key."),
     _check("integration.contracts", "The pinned contracts are readable and current", manifest_checks.pins, "Pin the contract that the version has now, and register anew."),
-    _check("integration.direction", "Writes run away from the system of record, commands to it", manifest_checks.writes, "Write to another target, or send a command to the record's API."),
+    _check("integration.direction", "Writes run away from the system of record, commands to it", manifest_checks.writes,
+           "Write to another target, or send a command to the record's API.", about="systems_of_record"),
     _check("integration.mapping", "The mappings fit both contracts", lambda m, at: manifest_checks.mappings(m), "Correct the mapping and register anew."),
     _check("integration.connections", "Profiles and settings of the connections are sound", lambda m, at: manifest_checks.links(m), "Correct the connection and register anew."),
     _check("integration.safety", "Idempotency class and degraded mode are declared", lambda m, at: manifest_checks.safety(m), "Declare what the vendor offers and how the job runs degraded."),

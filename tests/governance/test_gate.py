@@ -10,8 +10,9 @@ from django.test import Client
 
 from catalog.models import ApiVersion, Application, Environment, Subscription
 from governance.models import Verdict
-from governance.services import freezes, policies, verdicts
+from governance.services import approvals, freezes, policies, verdicts
 from kernel import clock, tokens
+from kernel.errors import NotApproved
 from kernel.viewer import SYSTEM
 from tests.catalog import make as catalog
 from tests.governance import make
@@ -195,3 +196,26 @@ def test_the_api_sends_the_stored_bytes_and_reproduces_them():
 def test_asking_costs_few_queries(django_assert_max_num_queries):
     with django_assert_max_num_queries(24):
         ask()
+
+
+@pytest.mark.parametrize(
+    ("code", "word", "told"),
+    [
+        ("approval.void", "deny", "approval.void"),
+        ("check.blocking", "deny", "approval.check_blocking"),
+        ("approval.invented_later", "unknown", "evidence.missing"),
+    ],
+)
+def test_an_unmet_approval_is_told_by_its_code_and_an_unknown_code_is_never_a_no(
+    monkeypatch: pytest.MonkeyPatch, code: str, word: str, told: str
+):
+    def require(*_: object, **__: object) -> None:
+        raise NotApproved(
+            "approval.unmet", "Not now.", {"unmet": [{"code": code, "message": "Not now.", "fix": "Wait."}]}
+        )
+
+    monkeypatch.setattr(approvals, "require", require)
+    answer = ask(integrations=[{"key": "sales", "digest": "sha256:" + "a" * 64}])
+    about = [(r["word"], r["code"]) for r in answer["reasons"] if r["pointer"].startswith("/integrations/items/sales")]
+    assert (word, told) in about
+    assert not [r for r in about if r[1].startswith("approval.") and r[1] != told]
