@@ -82,11 +82,12 @@ lock: $(READY) ## Rewrite the locks from pyproject.toml; newer versions: make lo
 	$(COMPILE) $(ARGS) pyproject.toml contracts/pyproject.toml -o requirements.lock
 	$(COMPILE) $(ARGS) pyproject.toml contracts/pyproject.toml --all-extras -c requirements.lock -o requirements-dev.lock
 
-$(READY): requirements-setup.lock requirements.lock requirements-dev.lock contracts/pyproject.toml cli/pyproject.toml
-	$(PY) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-setup.lock
-	$(UV) pip install -q $(INTO) --require-hashes -r requirements-dev.lock \
+$(READY): requirements-setup.lock requirements.lock requirements-dev.lock pyproject.toml contracts/pyproject.toml cli/pyproject.toml
+	@echo "Making $(VENV): Python packages with the versions and hashes of requirements-dev.lock (about half a minute)"
+	@$(PY) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-setup.lock
+	@$(UV) pip install -q $(INTO) --require-hashes -r requirements-dev.lock \
 	  || $(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock
-	$(UV) pip install -q $(INTO) --no-deps --no-build-isolation $(PACKAGES) \
+	@$(UV) pip install -q $(INTO) --no-deps --no-build-isolation $(PACKAGES) \
 	  || $(BIN)/python -m pip install -q --no-deps --no-build-isolation $(PACKAGES)
 	@touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -50,20 +51,27 @@ def manifest(name: str) -> dict[str, Any]:
     return loaded
 
 
-def apply(*, seed: Path = SEED, deploy_everything: bool = False) -> str:
-    """Estate, policy, both integrations; the first one approved and deployed by its people, the second one waiting for two of them.
+def apply(
+    *, seed: Path = SEED, deploy_everything: bool = False, say: Callable[[str], object] = lambda text: None
+) -> str:
+    """Estate, policy and two integrations: products and prices approved and deployed, sales still short of two approvals.
 
-    `seed` is another folder of the same shape; `deploy_everything` lets the last two approve as well. Everything goes through the
-    services that people use, as those people. Returns one line for the terminal.
+    `seed` is another folder of the same shape; with `deploy_everything` the last two people approve as well. Everything
+    goes through the services that people use, as those people. `say` hears what is being done; the answer is one line
+    that sums up.
     """
+    say("teams, people, systems, APIs and contracts")
     report = estate.apply(document(seed), actor=None, base_dir=seed)
+    say("sign-ins, policy and the pipeline's token")
     _sign_ins()
     if policies_in_force.present() is None:
         policies.install(level="organisation", document=policy(), actor=None)
     _pipeline_token()
+    say("integration products-and-prices: register, check, approve, deploy")
     _integration("products-and-prices", decide=("ida", "petra", "paul", "stan", "ada", "rita"), deploy=True)
+    say("integration sales: register, check, approve in part")
     _integration("sales", decide=SALES_BEGUN + (SALES_WAITING if deploy_everything else ()), deploy=deploy_everything)
-    return f"demo retailer: {report.summary()}"
+    return f"Demo retailer: {report.summary()}"
 
 
 def _integration(name: str, *, decide: tuple[str, ...], deploy: bool) -> None:
@@ -101,7 +109,7 @@ def _integration(name: str, *, decide: tuple[str, ...], deploy: bool) -> None:
 def _sign_ins() -> None:
     """The demo's password for people who have none yet; hashed once, since a good hash takes its time."""
     people = [
-        u for u in User.objects.filter(username__in=[name for name, _ in SIGN_INS]) if not u.has_usable_password()
+        u for u in User.objects.filter(username__in=[name for name, *_ in SIGN_INS]) if not u.has_usable_password()
     ]
     if people:
         User.objects.filter(pk__in=[u.pk for u in people]).update(password=make_password(PASSWORD))

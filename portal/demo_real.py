@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from portal.up import ROOT, Refused, Supervisor
+from portal.up import ROOT, StartRefused, Supervisor
 
 STATE = ROOT / ".state" / "real"
 REAL_PRODUCT_CONTRACT = Path("specs/sap-s4hana/edmx/API_PRODUCT_SRV.b.edmx")
@@ -41,7 +41,7 @@ def main(given: list[str]) -> int:
         supervisor.start_sandbox()
         os.environ.update(supervisor.environment)
         return Story(supervisor, data).tell()
-    except Refused as refused:
+    except StartRefused as refused:
         print(f"tillgate: {refused}", file=sys.stderr)
         return 1
     finally:
@@ -114,7 +114,7 @@ class Story:
             cwd=ROOT,
         )
         if done.returncode:
-            raise Refused(f"The real data could not be dropped: {done.stderr.strip()}")
+            raise StartRefused(f"The real data could not be dropped: {done.stderr.strip()}")
         totals = json.loads(done.stdout)
         self.say(
             f"dropped: {', '.join(f'{k} {v}' for k, v in totals.items() if isinstance(v, int | str))[:300] or what}"
@@ -162,7 +162,7 @@ class Story:
                 break
             time.sleep(0.2)
         else:
-            raise Refused(f"{key} was not done after {PATIENCE_SECONDS} s; the database is kept in {STATE}.")
+            raise StartRefused(f"{key} was not done after {PATIENCE_SECONDS} s; the database is kept in {STATE}.")
         seconds = time.monotonic() - began
         self.say(f"{words}, {seconds:.1f} s")
         if made.state != "succeeded":

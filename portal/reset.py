@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from portal.up import ROOT, Refused, only_one
+from portal.up import ROOT, StartRefused, only_one
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
                     for inside in folder.iterdir():
                         if inside.name != "up.lock":
                             shutil.rmtree(inside) if inside.is_dir() else inside.unlink()
-    except Refused as error:
+    except StartRefused as error:
         print(f"tillgate: {error} Then reset.", file=sys.stderr)
         return 1
     print("Cleared. The next `make up` starts from the demo retailer.")

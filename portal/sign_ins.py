@@ -1,17 +1,31 @@
-"""Who can sign in to the demo retailer. No Django here: the supervisor prints this list."""
+"""Who can sign in to the demo retailer, and which page to open first. No Django here: `make up` prints this list."""
 
-PASSWORD = "tillgate-demo"  # noqa: S105 - the demo's well-known password, on loopback only
-SIGN_INS = (
-    ("ada", "architect"),
-    ("petra", "owner of price"),
-    ("paul", "owner of product"),
-    ("sofia", "owner of sales and finance"),
-    ("lena", "owner of loyalty"),
-    ("stan", "owner of store systems"),
-    ("ivy", "integration engineer, author of the sync jobs"),
-    ("ida", "integration engineer, the second pair of eyes"),
-    ("sam", "security"),
-    ("rita", "release manager"),
-    ("carl", "consumer, web shop"),
-    ("admin", "platform administrator"),
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class SignIn(NamedTuple):
+    """One demo account: user name, role, the page worth opening first and what to see or do there."""
+
+    name: str
+    role: str
+    page: str
+    there: str
+
+
+PASSWORD: Final = "tillgate-demo"  # noqa: S105 - the demo's well-known password, on loopback only
+SIGN_INS: Final = (
+    SignIn("rita", "release manager", "/inbox/", "approve the sales integration"),
+    SignIn("sofia", "owner of sales and finance", "/inbox/", "approve it too: then all six approvals are there"),
+    SignIn("ivy", "integration engineer", "/runtime/integrations/sales/", "author of the integrations: deploy it now"),
+    SignIn("petra", "owner of price", "/catalog/apis/price-api/", "three versions, one of them past its sunset"),
+    SignIn("carl", "consumer, web shop", "/catalog/", "find an API and subscribe to it"),
+    SignIn("ada", "architect", "/systems-of-record/", "which system owns which data"),
+    SignIn("ida", "integration engineer", "/runtime/", "reviews ivy's work; is everything flowing?"),
+    SignIn("stan", "owner of store systems", "/runtime/stores/", "six stores and what reaches them"),
+    SignIn("paul", "owner of product", "/catalog/?q=product", "the APIs of the product team"),
+    SignIn("lena", "owner of loyalty", "/catalog/subscriptions/", "who uses the loyalty API"),
+    SignIn("sam", "security", "/policies/", "which change needs whose approval"),
+    SignIn("admin", "platform administrator", "/ledger/", "who did what, in a log that cannot be altered"),
 )

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from kernel.processes import die_with_parent
 from portal.embedded import Embedded, EmbeddedError
+from portal.sign_ins import PASSWORD, SIGN_INS
 
 ROOT = Path(__file__).resolve().parent.parent
 GRACE_SECONDS = 20.0
@@ -31,7 +32,7 @@ MINIMUM_POSTGRES = 150000
 DEMO_CREDENTIALS = {"SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox", "SANDBOX_LOYALTY_CREDENTIALS": "sandbox"}
 
 
-class Refused(Exception):
+class StartRefused(Exception):
     """The reason why nothing was started, in one line."""
 
 
@@ -62,6 +63,8 @@ class Supervisor:
             self.say("Redis: the one of REDIS_URL")
         if not (given_database and given_redis) or not self.environment.get("SECRET_KEY"):
             self.services = Embedded(self.state)
+            if not self.services.data.exists():
+                self.say("PostgreSQL: creating a private one, at the first start only")
             self.environment.setdefault("SECRET_KEY", self.services.secrets["django"])
         if self.services and not given_database:
             self.environment["DATABASE_URL"] = self.services.start_postgres()
@@ -88,7 +91,7 @@ class Supervisor:
         try:
             ports: dict[str, int] = json.loads(line)["ports"]
         except (ValueError, KeyError):
-            raise Refused(
+            raise StartRefused(
                 f"The sandbox did not start: {line.decode(errors='replace').strip() or 'no output'}"
             ) from None
         ports_file.write_text(json.dumps(ports))
@@ -103,44 +106,27 @@ class Supervisor:
             if "SANDBOX_DATA" not in os.environ:
                 open_the_shops(self.environment["SANDBOX_STORES_URL"], drop / "incoming")
         self.pump("sandbox", child)
-        self.say("Sandbox: an ERP, six stores and a loyalty engine, emulated")
+        self.say("Sandbox: emulated ERP, six stores and loyalty engine answer")
 
     def boot(self) -> None:
         """Migrations, static files and demo data in one process, so that Django is loaded once."""
-        done = subprocess.run([sys.executable, "manage.py", "boot"], env=self.environment, cwd=ROOT)
-        if done.returncode:
-            raise Refused("Preparing the database failed; the lines above say why. Nothing was started.")
-        self.say("Database migrated, demo retailer applied, static files collected")
+        self.say("Database: checking what has to be migrated (the first start takes one to two minutes)")
+        command = [sys.executable, "manage.py", "boot"]
+        preparing = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert preparing.stdout is not None
+        for line in preparing.stdout:
+            self.say(line.rstrip())
+        if preparing.wait():
+            raise StartRefused("Preparing the database failed; the lines above say why. Nothing was started.")
 
     def start_processes(self, port: int) -> None:
-        # Threads that hand messages in wait for a commit, which they then share, so there are more of them than processors; the server
-        # warns of that at every start, hence its log level.
-        granian = [
-            sys.executable,
-            "-m",
-            "granian",
-            "--interface",
-            "wsgi",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--workers",
-            "1",
-            "--blocking-threads",
-            "16",
-            "--backpressure",
-            "64",
-            "--no-ws",
-            "--log-level",
-            "error",
-            "portal.wsgi:application",
-        ]
-        self.pump("web", self.spawn("web", granian, stdout=subprocess.PIPE))
-        self.pump("worker", self.spawn("worker", [sys.executable, "-m", "portal.worker"], stdout=subprocess.PIPE))
-        self.pump(
-            "scheduler", self.spawn("scheduler", [sys.executable, "-m", "portal.scheduler"], stdout=subprocess.PIPE)
-        )
+        self.say("Starting web server, worker and scheduler")
+        # Intake threads wait for a commit that they share, so there are more of them than processors. The server warns
+        # of that at every start, hence its log level.
+        granian = f"granian --interface wsgi --host 127.0.0.1 --port {port} --workers 1 --blocking-threads 16"
+        web = [*granian.split(), "--backpressure", "64", "--no-ws", "--log-level", "error", "portal.wsgi:application"]
+        for name, module in (("web", web), ("worker", ["portal.worker"]), ("scheduler", ["portal.scheduler"])):
+            self.pump(name, self.spawn(name, [sys.executable, "-m", *module], stdout=subprocess.PIPE))
         wait_until_served(port, self.children["web"])
 
     # -- children --------------------------------------------------------------------------------------------------
@@ -205,7 +191,7 @@ def open_the_shops(stores_url: str, drop: Path) -> None:
     orders = {"sell": {"count": 60, "store": "all", "drop": str(drop)}}
     body = json.dumps(orders).encode()
     request = urllib.request.Request(f"{stores_url}/_control", body, {"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the emulator that was just started on loopback
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the emulator on loopback
         answer.read()
 
 
@@ -214,7 +200,7 @@ def check_database(url: str) -> None:
     import psycopg
 
     if urlsplit(url).scheme not in {"postgres", "postgresql"}:
-        raise Refused(
+        raise StartRefused(
             "DATABASE_URL looks like postgresql://user:password@host:5432/name; only PostgreSQL 15 or newer will do."
         )
     try:
@@ -224,12 +210,13 @@ def check_database(url: str) -> None:
                 "select has_schema_privilege(current_user, 'public', 'create'), current_user, current_database()"
             ).fetchone()
     except psycopg.OperationalError as error:
-        raise Refused(f"DATABASE_URL: {str(error).strip().splitlines()[0]}") from None
+        raise StartRefused(f"DATABASE_URL: {str(error).strip().splitlines()[0]}") from None
     if version < MINIMUM_POSTGRES:
-        raise Refused(f"DATABASE_URL: the server is PostgreSQL {version // 10000}; Tillgate needs 15 or newer.")
+        raise StartRefused(f"DATABASE_URL: the server is PostgreSQL {version // 10000}; Tillgate needs 15 or newer.")
     if row and not row[0]:
-        raise Refused(
-            f"DATABASE_URL: the user {row[1]} may not create tables in database {row[2]}. Grant it: grant create on schema public to {row[1]};"
+        raise StartRefused(
+            f"DATABASE_URL: the user {row[1]} may not create tables in database {row[2]}. "
+            f"Grant it: grant create on schema public to {row[1]};"
         )
 
 
@@ -239,7 +226,7 @@ def check_redis(url: str) -> None:
     try:
         redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5).ping()
     except (redis.RedisError, ValueError) as error:
-        raise Refused(f"REDIS_URL: {error}") from None
+        raise StartRefused(f"REDIS_URL: {error}") from None
 
 
 def port_is_free(port: int) -> bool:
@@ -257,15 +244,15 @@ def choose_port() -> int:
     wanted = os.environ.get("PORT")
     if wanted is not None:
         if not wanted.isdigit() or not 0 < int(wanted) < 65536:
-            raise Refused(f"PORT is a number from 1 to 65535, not {wanted!r}.")
+            raise StartRefused(f"PORT is a number from 1 to 65535, not {wanted!r}.")
         if not port_is_free(int(wanted)):
-            raise Refused(f"Port {wanted} is taken by another program. Choose another: PORT=8001 make up")
+            raise StartRefused(f"Port {wanted} is taken by another program. Choose another: PORT=8001 make up")
         return int(wanted)
     return next((port for port in range(8000, 8100) if port_is_free(port)), 0) or _no_port()
 
 
 def _no_port() -> int:
-    raise Refused("All ports from 8000 to 8099 are taken. Choose one: PORT=9000 make up")
+    raise StartRefused("All ports from 8000 to 8099 are taken. Choose one: PORT=9000 make up")
 
 
 def wait_until_served(port: int, web: subprocess.Popen[bytes]) -> None:
@@ -274,14 +261,14 @@ def wait_until_served(port: int, web: subprocess.Popen[bytes]) -> None:
     limit = time.monotonic() + 60
     while time.monotonic() < limit:
         if web.poll() is not None:
-            raise Refused(f"The web server ended at once (exit code {web.returncode}).")
+            raise StartRefused(f"The web server ended at once (exit code {web.returncode}).")
         with contextlib.suppress(OSError, http.client.HTTPException):
             probe = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             probe.request("GET", "/health/ready", headers={"Host": f"127.0.0.1:{port}"})
             if probe.getresponse().status == 200:
                 return
         time.sleep(0.1)
-    raise Refused("The web server did not answer within 60 s.")
+    raise StartRefused("The web server did not answer within 60 s.")
 
 
 @contextlib.contextmanager
@@ -294,7 +281,7 @@ def only_one(state: Path) -> Iterator[IO[str]]:
         except BlockingIOError:
             lock.seek(0)
             where = lock.read().strip() or "still starting"
-            raise Refused(f"Tillgate is already up here: {where}. Stop it with Ctrl-C in its terminal.") from None
+            raise StartRefused(f"Tillgate is already up here: {where}. Stop it with Ctrl-C in its terminal.") from None
         lock.truncate(0)
         yield lock
 
@@ -316,28 +303,35 @@ def main() -> int:
                 supervisor.start_processes(port)
                 lock.write(f"http://127.0.0.1:{port} (process {os.getpid()})")
                 lock.flush()
-                greet(port, time.monotonic() - supervisor.began)
+                print(greeting(port, time.monotonic() - supervisor.began, state), flush=True)
                 return supervisor.watch()
             finally:
                 supervisor.stop()
                 lock.seek(0)
                 lock.truncate(0)
-    except (Refused, EmbeddedError) as error:
+    except (StartRefused, EmbeddedError) as error:
         print(f"tillgate: {error}", file=sys.stderr, flush=True)
         return 1
 
 
-def greet(port: int, seconds: float) -> None:
-    from portal.sign_ins import PASSWORD, SIGN_INS
+def greeting(port: int, seconds: float, state: Path) -> str:
+    """What a person who has just started Tillgate can do now: sign in, look around, ask the gate from a shell."""
+    wide = max(len(one.role) for one in SIGN_INS)
+    paths = max(len(one.page) for one in SIGN_INS)
+    shown = os.path.relpath(state / "pipeline-token", ROOT) if state.is_relative_to(ROOT) else state / "pipeline-token"
+    return f"""
+Tillgate serves at http://127.0.0.1:{port} after {seconds:.0f} s.
 
-    lines = [
-        f"Tillgate serves at http://127.0.0.1:{port} after {seconds:.0f} s.",
-        "",
-        f"Sign in with the demo password {PASSWORD!r} as:",
-    ]
-    lines += [f"  {name:12} {role}" for name, role in SIGN_INS]
-    lines += ["", "Ctrl-C stops everything; the data stays. `make reset` clears it."]
-    print("\n" + "\n".join(lines) + "\n", flush=True)
+Sign in with the password {PASSWORD} as:
+{chr(10).join(f"  {one.name:6} {one.role:{wide}}  {one.page:{paths}}  {one.there}" for one in SIGN_INS)}
+
+Ask the gate as a release pipeline does, in another terminal:
+  export TILLGATE_URL=http://127.0.0.1:{port}
+  export TILLGATE_TOKEN=$(cat {shown})
+  .venv/bin/tillgate check --application web-shop --version 8.2.0 --environment production --consumes price-api@v2
+
+Ctrl-C stops everything; the data stays. `make reset` clears it.
+"""
 
 
 if __name__ == "__main__":

@@ -172,3 +172,13 @@ def test_the_second_supervisor_says_where_the_first_one_serves(tmp_path: Path):
         done.stderr.strip()
         == "tillgate: Tillgate is already up here: http://127.0.0.1:8000 (process 1). Stop it with Ctrl-C in its terminal."
     )
+
+
+def test_the_greeting_names_every_account_its_page_and_the_pipelines_token(tmp_path: Path):
+    from portal.up import greeting
+
+    said = greeting(8123, 41.2, tmp_path)
+    assert "http://127.0.0.1:8123 after 41 s" in said
+    assert "rita   release manager" in said
+    assert f"export TILLGATE_TOKEN=$(cat {tmp_path}/pipeline-token)" in said
+    assert "$(cat .state/pipeline-token)" in greeting(8000, 1.0, ROOT / ".state")
