@@ -141,7 +141,7 @@ class Story:
     def run(self, key: str, words: str) -> Any:
         from kernel.viewer import SYSTEM
         from runtime.selectors import runs
-        from runtime.selectors.rows import rows
+        from runtime.selectors.sql_rows import rows
         from runtime.services import runs as running
 
         began = time.monotonic()
@@ -250,7 +250,7 @@ def incoming() -> Path:
 
 
 def run_is_live(run_id: int) -> bool:
-    from runtime.selectors.rows import row
+    from runtime.selectors.sql_rows import row
 
     return bool(
         (row("select state = 'running' as live from runtime_run where id = %(run)s", {"run": run_id}) or {}).get("live")
@@ -288,7 +288,7 @@ select left(min(reason), 200) as reason, count(*) from runtime_rejected where ru
 
 def sales_in_ledger() -> dict[str, Any]:
     """The ledger's account of the sales stream, per target: due at the vendor, parked with a person, still open."""
-    from runtime.selectors.rows import row, rows
+    from runtime.selectors.sql_rows import row, rows
 
     made: dict[str, Any] = dict(row(_SALES) or {})
     for one in rows(_TARGETS):

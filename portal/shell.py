@@ -1,6 +1,6 @@
 """What stands around every page: navigation with its counts, the lines at its foot, who is signed in.
 
-A room offers its counts in `<room>/selectors/shell.py`:
+A room offers its counts in `<room>/selectors/navigation.py`:
 `counts(viewer) -> dict[str, int | None]` keyed by link (`inbox`, `changes`, `dead-letters`) and `lines(viewer) -> list[str]`.
 """
 
@@ -139,8 +139,8 @@ def _groups(path: str, counts: dict[str, int | None]) -> tuple[Group, ...]:
 
 
 def _selectors(room: str) -> Any:
-    """The room's `selectors.shell`, or None where it has none."""
-    name = f"{room}.selectors.shell"
+    """The room's `selectors.navigation`, or None where it has none."""
+    name = f"{room}.selectors.navigation"
     try:
         return import_module(name) if find_spec(name) else None
     except ModuleNotFoundError:

@@ -14,11 +14,12 @@ from kernel.errors import NotFound
 from runtime.api import serializers as shapes
 from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
-from runtime.selectors import letters, stories
-from runtime.selectors.letters import Group
-from runtime.selectors.stories import Story
+from runtime.selectors import dead_letter_detail
+from runtime.selectors import dead_letters as selectors
+from runtime.selectors.dead_letter_detail import DeadLetterDetail
+from runtime.selectors.dead_letters import DeadLetterGroup
 from runtime.services import dead_letters as services
-from runtime.services.dead_letters import Filter
+from runtime.services.dead_letters import DeadLetterFilter
 
 
 class Groups(RuntimeView):
@@ -31,31 +32,31 @@ class Groups(RuntimeView):
     )
     def get(self, request: Request) -> Response:
         integration = request.query_params.get("integration", "").replace("\0", "")[:80]
-        found = letters.groups(self.viewer, self.environment, integration=integration)
+        found = selectors.groups(self.viewer, self.environment, integration=integration)
         return Response(shapes.GroupSerializer(found, many=True).data)
 
 
 class _GroupView(RuntimeView):
-    def group(self, key: str) -> Group:
-        found = letters.group_of(letters.groups(self.viewer, self.environment), key)
+    def group(self, key: str) -> DeadLetterGroup:
+        found = selectors.group_of(selectors.groups(self.viewer, self.environment), key)
         if found is None:
             raise NotFound("letters.gone", "There is no such group: its letters were settled, or you may not see them.")
         return found
 
-    def chosen(self, data: dict[str, Any]) -> list[Filter]:
+    def chosen(self, data: dict[str, Any]) -> list[DeadLetterFilter]:
         """The letters that a body names, as filters of the service; the caller operates their integration."""
         if data.get("place"):
             subscription, lane, position = (int(part) for part in data["place"].split("/"))
-            story = stories.parked(self.viewer, subscription, lane, position)
+            story = dead_letter_detail.quarantined(self.viewer, subscription, lane, position)
             if story is None:
                 raise NotFound("letter.unknown", "There is no such letter: it was settled, or you may not see it.")
             self.integration(story.integration, operate=True)
-            return [Filter(subscription, addresses=((lane, position),))]
+            return [DeadLetterFilter(subscription, addresses=((lane, position),))]
         group = self.group(data["group"])
         if group.kind != "parked":
             raise NotFound("letters.one_by_one", "These letters are decided one by one.")
         self.integration(group.integration, operate=True)
-        return [Filter(one, fingerprint=group.fingerprint) for one in letters.subscriptions(group)]
+        return [DeadLetterFilter(one, fingerprint=group.fingerprint) for one in selectors.subscriptions(group)]
 
 
 class Letters(_GroupView):
@@ -67,7 +68,7 @@ class Letters(_GroupView):
         responses=shapes.LetterSerializer(many=True),
     )
     def get(self, request: Request, group: str) -> Response:
-        return Response(shapes.LetterSerializer(letters.letters(self.group(group), limit=200), many=True).data)
+        return Response(shapes.LetterSerializer(selectors.of_group(self.group(group), limit=200), many=True).data)
 
 
 class Redrive(_GroupView):
@@ -99,7 +100,7 @@ class Redrive(_GroupView):
                     "still_refused": [],
                 }
             )
-        trials = [services.try_out(one, actor=self.actor) for one in chosen]
+        trials = [services.dry_run(one, actor=self.actor) for one in chosen]
         refused: dict[str, int] = {}
         for reason, count in (pair for trial in trials for pair in trial.still_refused):
             refused[reason] = refused.get(reason, 0) + count
@@ -127,11 +128,11 @@ class GiveUp(_GroupView):
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.GiveUpSerializer)
         with transaction.atomic():
-            count = sum([services.give_up(one, actor=self.actor, reason=data["reason"]) for one in self.chosen(data)])
+            count = sum([services.discard(one, actor=self.actor, reason=data["reason"]) for one in self.chosen(data)])
         return Response({"letters": count})
 
 
-def _shown(found: Story | None) -> Response:
+def _shown(found: DeadLetterDetail | None) -> Response:
     if found is None:
         raise NotFound("letter.unknown", "There is no such letter: it was settled, or you may not see it.")
     return Response(shapes.StorySerializer(found).data)
@@ -145,7 +146,7 @@ class ParkedLetter(RuntimeView):
         responses=shapes.StorySerializer,
     )
     def get(self, request: Request, subscription: int, lane: int, position: int) -> Response:
-        return _shown(stories.parked(self.viewer, subscription, lane, position))
+        return _shown(dead_letter_detail.quarantined(self.viewer, subscription, lane, position))
 
     @extend_schema(
         operation_id="dead_letters_mend",
@@ -157,18 +158,20 @@ class ParkedLetter(RuntimeView):
     )
     def put(self, request: Request, subscription: int, lane: int, position: int) -> Response:
         data = self.validated(shapes.MendSerializer)
-        found = stories.parked(self.viewer, subscription, lane, position)
+        found = dead_letter_detail.quarantined(self.viewer, subscription, lane, position)
         if found is None:
             return _shown(None)
         self.integration(found.integration, operate=True)
-        services.mend(subscription, lane, position, payload=data["payload"], actor=self.actor, reason=data["reason"])
-        return _shown(stories.parked(self.viewer, subscription, lane, position))
+        services.edit_payload(
+            subscription, lane, position, payload=data["payload"], actor=self.actor, reason=data["reason"]
+        )
+        return _shown(dead_letter_detail.quarantined(self.viewer, subscription, lane, position))
 
 
 class _CaseView(RuntimeView):
-    find: Callable[..., Story | None]
+    find: Callable[..., DeadLetterDetail | None]
 
-    def operated(self, number: int) -> Story:
+    def operated(self, number: int) -> DeadLetterDetail:
         found = type(self).find(self.viewer, number)
         if found is None:
             raise NotFound("letter.unknown", "There is no such letter, or you may not see it.")
@@ -177,7 +180,7 @@ class _CaseView(RuntimeView):
 
 
 class RejectedLetter(_CaseView):
-    find = staticmethod(stories.rejected)
+    find = staticmethod(dead_letter_detail.rejected)
 
     @extend_schema(
         operation_id="rejected_read",
@@ -186,7 +189,7 @@ class RejectedLetter(_CaseView):
         responses=shapes.StorySerializer,
     )
     def get(self, request: Request, number: int) -> Response:
-        return _shown(stories.rejected(self.viewer, number))
+        return _shown(dead_letter_detail.rejected(self.viewer, number))
 
     @extend_schema(
         operation_id="rejected_resubmit",
@@ -203,7 +206,7 @@ class RejectedLetter(_CaseView):
 
 
 class RejectedDismissal(_CaseView):
-    find = staticmethod(stories.rejected)
+    find = staticmethod(dead_letter_detail.rejected)
 
     @extend_schema(
         operation_id="rejected_dismiss",
@@ -216,11 +219,11 @@ class RejectedDismissal(_CaseView):
         data = self.validated(shapes.DismissalSerializer)
         self.operated(number)
         services.dismiss_rejected(number, actor=self.actor, note=data["reason"])
-        return _shown(stories.rejected(self.viewer, number))
+        return _shown(dead_letter_detail.rejected(self.viewer, number))
 
 
 class ConflictCase(_CaseView):
-    find = staticmethod(stories.conflict)
+    find = staticmethod(dead_letter_detail.conflict)
 
     @extend_schema(
         operation_id="conflicts_read",
@@ -229,7 +232,7 @@ class ConflictCase(_CaseView):
         responses=shapes.StorySerializer,
     )
     def get(self, request: Request, number: int) -> Response:
-        return _shown(stories.conflict(self.viewer, number))
+        return _shown(dead_letter_detail.conflict(self.viewer, number))
 
     @extend_schema(
         operation_id="conflicts_settle",
@@ -242,4 +245,4 @@ class ConflictCase(_CaseView):
         data = self.validated(shapes.ConflictSerializer)
         self.operated(number)
         services.settle_conflict(number, keep=data["keep"], actor=self.actor, note=data["reason"])
-        return _shown(stories.conflict(self.viewer, number))
+        return _shown(dead_letter_detail.conflict(self.viewer, number))

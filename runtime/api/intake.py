@@ -24,7 +24,7 @@ from runtime.connectors.poslog.connector import documents
 from runtime.connectors.poslog.reading import NotPosLog
 from runtime.connectors.protocols import Rejected
 from runtime.services import intake
-from runtime.services.intake import Receipt
+from runtime.services.intake import IntakeReceipt
 
 STATUSES = ("accepted", "duplicate", "older", "conflict", "refused")
 
@@ -118,7 +118,7 @@ def _traceparent(request: Request) -> str | None:
     return given if len(given) == 55 and given.isascii() else None
 
 
-def _answer(receipts: list[Receipt]) -> Response:
+def _answer(receipts: list[IntakeReceipt]) -> Response:
     count = Counter(receipt.status for receipt in receipts)
     body = {status: count.get(status, 0) for status in STATUSES} | {
         "receipts": [asdict(receipt) for receipt in receipts]

@@ -17,7 +17,7 @@ from runtime import permissions
 from runtime.api import serializers as shapes
 from runtime.api.base import RuntimeView
 from runtime.models import Deployment, Integration, Release
-from runtime.selectors import jobs
+from runtime.selectors import integrations as selectors
 from runtime.services import deployments, integrations
 
 ENVIRONMENT = OpenApiParameter("environment", str, description="test, staging, production …; production without one")
@@ -94,7 +94,7 @@ class ReleaseDetail(RuntimeView):
         responses=shapes.ReleaseSerializer,
     )
     def get(self, request: Request, key: str, digest: str) -> Response:
-        found = jobs.release(self.viewer, key, digest)
+        found = selectors.release(self.viewer, key, digest)
         if found is None:
             raise NotFound("release.unknown", f"{key} has no release {digest}, or you may not see it.")
         return Response(shapes.ReleaseSerializer(found).data)
@@ -164,7 +164,7 @@ class Gates(RuntimeView):
         responses=shapes.GateSerializer(many=True),
     )
     def get(self, request: Request, key: str) -> Response:
-        job = jobs.job(self.viewer, key, self.environment)
+        job = selectors.detail(self.viewer, key, self.environment)
         if job is None:
             raise NotFound("integration.unknown", f"There is no integration {key!r}, or you may not see it.")
         return Response(shapes.GateSerializer([one for one in job.targets if one.gate], many=True).data)

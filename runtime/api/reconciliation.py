@@ -12,10 +12,9 @@ from rest_framework.response import Response
 from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
 from runtime.domain.reconciliation import STATES
-from runtime.selectors import reconciliation as selectors
-from runtime.selectors.reconciliation import chosen_day
-from runtime.services import comparison
-from runtime.services import reconciliation as services
+from runtime.selectors import daily_totals
+from runtime.selectors.daily_totals import chosen_day
+from runtime.services import daily_accounts, target_comparison
 
 DAY = OpenApiParameter("day", OpenApiTypes.DATE, description="Today without one.")
 WAYS = ["business", "arrival"]
@@ -126,7 +125,7 @@ class Overview(RuntimeView):
     )
     def get(self, request: Request) -> Response:
         day = chosen_day(request.query_params.get("day", ""))
-        return Response(FlowLineSerializer(selectors.overview(self.viewer, self.environment, day), many=True).data)
+        return Response(FlowLineSerializer(daily_totals.overview(self.viewer, self.environment, day), many=True).data)
 
 
 class FlowAccount(RuntimeView):
@@ -140,8 +139,8 @@ class FlowAccount(RuntimeView):
     def get(self, request: Request, key: str) -> Response:
         integration, place = self.integration(key), self.environment
         day, by = chosen_day(request.query_params.get("day", "")), request.query_params.get("by", "")
-        account = services.account(integration, place, day, by=by if by in WAYS else "arrival")
-        found = {"account": account, "comparisons": selectors.comparisons(account.stream, day, account.by)}
+        account = daily_accounts.account(integration, place, day, by=by if by in WAYS else "arrival")
+        found = {"account": account, "comparisons": daily_totals.comparisons(account.stream, day, account.by)}
         return Response(AccountSerializer(found).data)
 
 
@@ -158,7 +157,7 @@ class Compare(RuntimeView):
         data = self.validated(CompareSerializer)
         integration = self.integration(key, operate=True)
         day, by = chosen_day(data["day"].isoformat()), data["by"]
-        made = comparison.compare(
+        made = target_comparison.compare(
             integration,
             self.environment,
             day,
@@ -169,6 +168,8 @@ class Compare(RuntimeView):
         )
         mine = (data["target"], data["instance"])
         found = next(
-            one for one in selectors.comparisons(made.target.stream_id, day, by) if (one.target, one.instance) == mine
+            one
+            for one in daily_totals.comparisons(made.target.stream_id, day, by)
+            if (one.target, one.instance) == mine
         )
         return Response(OtherSideSerializer(found).data, status=201)

@@ -17,7 +17,7 @@ from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
 from runtime.selectors import vendors
 from runtime.selectors.vendors import VendorRow
-from runtime.services import vendor_states as services
+from runtime.services import vendor_limits as services
 
 
 class LimitsSerializer(serializers.Serializer[Any]):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from runtime.selectors.rows import rows
+from runtime.selectors.sql_rows import rows
 
 
 @dataclass(slots=True)

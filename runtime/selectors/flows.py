@@ -21,8 +21,8 @@ from runtime.domain.degraded import Standing
 from runtime.permissions import SEEN, sight
 from runtime.selectors import backlog, gates
 from runtime.selectors.backlog import Backlog
-from runtime.selectors.gates import Gate
-from runtime.selectors.rows import rows
+from runtime.selectors.gates import GateState
+from runtime.selectors.sql_rows import rows
 
 
 @dataclass(slots=True)
@@ -44,8 +44,8 @@ class Flow:
     delivered: int = 0
     hours: list[int] = field(default_factory=list)
     fleet: bool = False
-    gates: list[Gate] = field(default_factory=list)
-    instances: list[tuple[str, Backlog, Gate | None]] = field(default_factory=list)
+    gates: list[GateState] = field(default_factory=list)
+    instances: list[tuple[str, Backlog, GateState | None]] = field(default_factory=list)
     backlog: Backlog = field(default_factory=Backlog)
     outside: int = 0
     outside_since: datetime | None = None
@@ -86,13 +86,13 @@ class Flow:
         return bool(self.gates) and not self.shut and not any(gate.open for gate in self.gates)
 
     @property
-    def shut_gate(self) -> tuple[Gate, str] | None:
+    def shut_gate(self) -> tuple[GateState, str] | None:
         """The first gate of this flow that is not open, with the instance it belongs to."""
         return next(
             ((gate, instance) for instance, _, gate in self.instances if gate is not None and not gate.open), None
         )
 
-    def standing(self, mine: Backlog, gate: Gate | None) -> Standing:
+    def standing(self, mine: Backlog, gate: GateState | None) -> Standing:
         """How one instance of the target stands, and what it may do."""
         return degraded.standing(
             permitted=gate is None or gate.permitted,
@@ -277,7 +277,7 @@ def _flow(
     )
 
 
-def _add(flow: Flow, row: dict[str, Any], mine: Backlog, gate: Gate | None) -> None:
+def _add(flow: Flow, row: dict[str, Any], mine: Backlog, gate: GateState | None) -> None:
     if row["instance"]:
         flow.fleet = True
     flow.instances.append((row["instance"], mine, gate))

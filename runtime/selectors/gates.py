@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.ui.wording import relative
-from runtime.selectors.rows import rows
+from runtime.selectors.sql_rows import rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateState:
     """May work of this subscription be taken now? `permitted`: as far as people decide; `open`: with the vendor's state too."""
 
     subscription_id: int
@@ -54,7 +54,7 @@ class Gate:
     def tone(self) -> Tone:
         if self.open:
             return ok("Gate open", "gate-open")
-        return stop("Gate closed", "gate-shut") if not self.permitted else wait("Gate waits", "gate-shut")
+        return stop("Gate closed", "gate-shut") if not self.permitted else wait("GateState waits", "gate-shut")
 
 
 _STATES = """
@@ -90,14 +90,14 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance, d.en
  order by s.id"""
 
 
-def states(subscription_ids: Sequence[int]) -> dict[int, Gate]:
-    """Gate by subscription id, in one query. Call it with subscriptions that the viewer may see."""
+def states(subscription_ids: Sequence[int]) -> dict[int, GateState]:
+    """GateState by subscription id, in one query. Call it with subscriptions that the viewer may see."""
     if not subscription_ids:
         return {}
     return {row["subscription_id"]: _gate(row) for row in rows(_STATES, {"ids": list(subscription_ids)})}
 
 
-def _gate(row: dict[str, Any]) -> Gate:
+def _gate(row: dict[str, Any]) -> GateState:
     conditions = (
         _approved(row),
         _running(row),
@@ -107,7 +107,7 @@ def _gate(row: dict[str, Any]) -> Gate:
         _breaker(row),
         _quota(row),
     )
-    return Gate(row["subscription_id"], row["permitted"], row["is_open"], conditions)
+    return GateState(row["subscription_id"], row["permitted"], row["is_open"], conditions)
 
 
 def at(moment: datetime | None) -> str:

@@ -10,11 +10,11 @@ from catalog.selectors import systems
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
-from runtime.selectors.rows import rows
+from runtime.selectors.sql_rows import rows
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class ReplayPass:
     """What became of a pass over the chosen positions: a dry run or the delivery. All counts are messages of the log.
 
     `skipped`: not meant for the target, other keys, held at the target itself, or with a newer state of their key.
@@ -71,8 +71,8 @@ class ReplayRow:
     ended_at: datetime | None
     approval_id: int | None
     change_id: int | None
-    trial: Pass | None
-    delivery: Pass | None
+    trial: ReplayPass | None
+    delivery: ReplayPass | None
 
     @property
     def live(self) -> bool:
@@ -166,7 +166,7 @@ def by_digest(viewer: Viewer, digest: str) -> ReplayRow | None:
 
 def _made(found: list[dict[str, Any]]) -> list[ReplayRow]:
     ids = [number for row in found for number in (row["trial_id"], row["subscription_id"]) if number is not None]
-    passes = {row["subscription"]: Pass(**row) for row in rows(_PASSES, {"ids": ids})} if ids else {}
+    passes = {row["subscription"]: ReplayPass(**row) for row in rows(_PASSES, {"ids": ids})} if ids else {}
     names = {s.key: s.name for s in systems.all_systems()} if found else {}
     made = []
     for row in found:
@@ -178,7 +178,7 @@ def _made(found: list[dict[str, Any]]) -> list[ReplayRow]:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ReplayTarget:
     """A target that something may be delivered to again. `instances`: the stores of a fleet, empty for a single target."""
 
     integration: str
@@ -213,14 +213,14 @@ select i.key as integration, i.title, s.target, v.system_key as system, s.instan
 )
 
 
-def choices(viewer: Viewer, environment: str) -> list[Choice]:
+def choices(viewer: Viewer, environment: str) -> list[ReplayTarget]:
     """Targets of integrations that the viewer may see, in one query and one for the names."""
     names = {s.key: s.name for s in systems.all_systems()}
-    made: dict[tuple[str, str], Choice] = {}
+    made: dict[tuple[str, str], ReplayTarget] = {}
     for row in rows(_CHOICES, sight(viewer) | {"environment": environment}):
         chosen = made.setdefault(
             (row["integration"], row["target"]),
-            Choice(row["integration"], row["title"], row["target"], names.get(row["system"], row["system"]), {}),
+            ReplayTarget(row["integration"], row["title"], row["target"], names.get(row["system"], row["system"]), {}),
         )
         chosen.subscriptions[row["instance"]] = row["id"]
     return list(made.values())

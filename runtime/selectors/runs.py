@@ -15,11 +15,11 @@ from kernel import clock
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
-from runtime.selectors.rows import row, rows
+from runtime.selectors.sql_rows import row, rows
 
 
 @dataclass(slots=True)
-class Share:
+class TargetShare:
     """What became of a run's messages at one target (or one instance of it). All counts are messages."""
 
     subscription_id: int
@@ -60,7 +60,7 @@ class Share:
 
 
 @dataclass(slots=True)
-class Progress:
+class RunProgress:
     """A run as its page shows it. `rate` in messages per second over the last minutes, None while nothing was delivered."""
 
     id: int
@@ -89,7 +89,7 @@ class Progress:
     valid_until: datetime | None
     cursor: str
     stream: int
-    shares: list[Share] = field(default_factory=list)
+    shares: list[TargetShare] = field(default_factory=list)
     minutes: list[tuple[str, float]] = field(default_factory=list)
     rate: float | None = None
 
@@ -225,12 +225,12 @@ select date_trunc('minute', d.at) as minute, sum(d.last - d.first + 1)::bigint a
  where s.stream_id = %(stream)s and d.at >= %(since)s group by 1 order by 1"""
 
 
-def progress(viewer: Viewer, run_id: int) -> Progress | None:
+def progress(viewer: Viewer, run_id: int) -> RunProgress | None:
     """The run with its shares, in four queries; None when there is none or the viewer may not see it."""
     found = row(_RUN, sight(viewer) | {"id": run_id})
     if found is None:
         return None
-    made = Progress(**found)
+    made = RunProgress(**found)
     spans = rows(_SPANS, {"run": run_id})
     chosen: dict[str, Any] = {
         "stream": made.stream,
@@ -238,7 +238,7 @@ def progress(viewer: Viewer, run_id: int) -> Progress | None:
         "firsts": [s["first"] for s in spans],
         "lasts": [s["last"] for s in spans],
     }
-    made.shares = [Share(**one) for one in rows(_SHARES, chosen)]
+    made.shares = [TargetShare(**one) for one in rows(_SHARES, chosen)]
     now = clock.now()
     end = now if made.live else (made.ended_at or now)
     since = max(made.started_at, end - timedelta(minutes=10))
@@ -246,7 +246,7 @@ def progress(viewer: Viewer, run_id: int) -> Progress | None:
     return made
 
 
-def _rate(made: Progress, minutes: Sequence[dict[str, Any]], since: datetime, now: datetime) -> None:
+def _rate(made: RunProgress, minutes: Sequence[dict[str, Any]], since: datetime, now: datetime) -> None:
     """Messages per second by minute, and over the whole window for the estimate."""
     if not minutes:
         return
@@ -261,7 +261,7 @@ def _rate(made: Progress, minutes: Sequence[dict[str, Any]], since: datetime, no
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RunRow:
     """A run in a list. Counts of the source side only, so that a list stays one query."""
 
     id: int
@@ -307,7 +307,7 @@ select n.id, i.key as integration, i.title, st.environment, n.kind, n.trigger, n
 
 def latest(
     viewer: Viewer, *, integration: str = "", environment: str = "", before: int | None = None, limit: int = 20
-) -> list[Line]:
+) -> list[RunRow]:
     """Newest first, in one query."""
     chosen = {"integration": integration, "environment": environment, "before": before, "limit": limit}
-    return [Line(**one) for one in rows(_LIST, sight(viewer) | chosen)]
+    return [RunRow(**one) for one in rows(_LIST, sight(viewer) | chosen)]

@@ -12,7 +12,7 @@ from kernel.ui.tones import Tone, ok, quiet, wait
 from kernel.viewer import Viewer
 from runtime.models import Integration
 from runtime.permissions import SEEN, sight
-from runtime.selectors.rows import rows
+from runtime.selectors.sql_rows import rows
 
 
 @dataclass(frozen=True, slots=True)

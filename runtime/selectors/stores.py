@@ -14,7 +14,7 @@ from runtime.domain.degraded import Standing
 from runtime.selectors import flows
 from runtime.selectors.backlog import Backlog
 from runtime.selectors.flows import Flow
-from runtime.selectors.gates import Gate
+from runtime.selectors.gates import GateState
 
 ROW = 100
 
@@ -25,7 +25,7 @@ class StoreFlow:
 
     flow: Flow
     backlog: Backlog
-    gate: Gate | None
+    gate: GateState | None
 
     @property
     def standing(self) -> Standing:
@@ -106,7 +106,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StoreRow:
     """Up to a hundred stores in the order of their names, for the grid."""
 
     heading: str
@@ -136,10 +136,10 @@ def fleet(viewer: Viewer, environment: str) -> list[Store]:
     return [found[key] for key in sorted(found)]
 
 
-def in_rows(stores: Sequence[Store]) -> list[Row]:
+def in_rows(stores: Sequence[Store]) -> list[StoreRow]:
     made = []
     for start in range(0, len(stores), ROW):
         part = tuple(stores[start : start + ROW])
         heading = part[0].name if len(part) == 1 else f"{part[0].name} to {part[-1].name}"
-        made.append(Row(heading, part))
+        made.append(StoreRow(heading, part))
     return made

@@ -14,14 +14,14 @@ from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.domain.correlation import address_of, correlation_id
 from runtime.permissions import SEEN, sight
-from runtime.selectors.rows import row, rows
-from runtime.selectors.stories import pretty
+from runtime.selectors.dead_letter_detail import pretty
+from runtime.selectors.sql_rows import row, rows
 
 LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundMessage:
     """A message that answers a question."""
 
     stream: int
@@ -37,7 +37,7 @@ class Found:
 
 
 @dataclass(slots=True)
-class Step:
+class TraceStep:
     """One lane of the drawing. `start` and `width` in per cent of the time shown."""
 
     who: str
@@ -55,15 +55,15 @@ class Step:
 class Trace:
     """`steps` in order of time. `payload` is indented JSON as stored; `history` are the other messages of the same key."""
 
-    message: Found
+    message: FoundMessage
     payload: str
     release_digest: str
     run: int | None
     causation: str
     traceparent: str
     owner_team_id: int
-    steps: list[Step] = field(default_factory=list)
-    history: list[Found] = field(default_factory=list)
+    steps: list[TraceStep] = field(default_factory=list)
+    history: list[FoundMessage] = field(default_factory=list)
 
     @property
     def waits(self) -> int:
@@ -149,7 +149,7 @@ select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_a
  where c.depth > 0 order by m.position desc"""
 
 
-def search(viewer: Viewer, text: str) -> list[Found]:
+def search(viewer: Viewer, text: str) -> list[FoundMessage]:
     """Messages with this correlation id or this key. Empty for text that can be neither."""
     text = text.strip()
     if not text or "\0" in text or len(text) > 300:
@@ -165,16 +165,16 @@ def search(viewer: Viewer, text: str) -> list[Found]:
     return _found(rows(_BY_CORRELATION, seen)) or _found(rows(_BY_KEY, seen))
 
 
-def _found(listed: Sequence[dict[str, Any]]) -> list[Found]:
+def _found(listed: Sequence[dict[str, Any]]) -> list[FoundMessage]:
     made = []
     for one in listed:
         salt = one.pop("salt")
         one["correlation"] = one["correlation"] or correlation_id(salt, one["stream"], one["lane"], one["position"])
-        made.append(Found(**one))
+        made.append(FoundMessage(**one))
     return made
 
 
-def trace(message: Found) -> Trace:
+def trace(message: FoundMessage) -> Trace:
     """Everything that is known of a message that came from `search`, which is where the viewer's right was asked. Five queries."""
     place = {"stream": message.stream, "lane": message.lane, "position": message.position}
     one = row(_ONE, place)
@@ -197,18 +197,18 @@ def trace(message: Found) -> Trace:
 
 
 def _steps(
-    message: Found,
+    message: FoundMessage,
     one: dict[str, Any],
     targets: Sequence[dict[str, Any]],
     tries: Sequence[dict[str, Any]],
     names: dict[str, str],
-) -> Sequence[Step]:
+) -> Sequence[TraceStep]:
     received = message.received_at
     steps = []
     if one["started_at"] is not None and one["started_at"] <= received:
         note = "came in by intake" if one["kind"] == "intake" else f"run {one['run']}, started by {one['trigger']}"
-        steps.append(Step("Source", note, one["started_at"], received, ok("Read"), "Read"))
-    steps.append(Step("Tillgate, accept", "stored in the log", received, received, ok("Stored"), "Stored"))
+        steps.append(TraceStep("Source", note, one["started_at"], received, ok("Read"), "Read"))
+    steps.append(TraceStep("Tillgate, accept", "stored in the log", received, received, ok("Stored"), "Stored"))
     of_target: dict[int, list[dict[str, Any]]] = {}
     for attempt in tries:
         of_target.setdefault(attempt["subscription"], []).append(attempt)
@@ -221,26 +221,28 @@ def _steps(
                 continue
             tone = {"dead": stop("Refused"), "refused": stop("Refused")}.get(attempt["outcome"], wait("Unknown, asked"))
             steps.append(
-                Step(f"{who}, try {number}", attempt["detail"][:160], attempt["at"], attempt["at"], tone, tone.word)
+                TraceStep(
+                    f"{who}, try {number}", attempt["detail"][:160], attempt["at"], attempt["at"], tone, tone.word
+                )
             )
         steps.append(_last(who, target, mine, message))
     return sorted(steps, key=lambda step: (step.at, step.until is None))
 
 
-def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], message: Found) -> Step:
+def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], message: FoundMessage) -> TraceStep:
     """Where the message stands at this target now."""
     place = (target["subscription"], message.lane, message.position)
     if target["state"] in ("dead", "unknown"):
         tone = stop("Waits for a person", "user") if target["state"] == "dead" else wait("Outcome unknown", "alert")
-        return Step(
+        return TraceStep(
             f"{who}, dead letter", target["reason"][:160], target["first_seen_at"], None, tone, tone.word, letter=place
         )
     if target["state"] == "behind":
-        return Step(
+        return TraceStep(
             who, "an earlier message of this key is held", target["first_seen_at"], None, wait("Behind"), "Behind"
         )
     if target["state"]:
-        return Step(
+        return TraceStep(
             who,
             f"tried {target['attempt']} times",
             target["first_seen_at"],
@@ -250,14 +252,16 @@ def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], mes
         )
     given_up = next((t for t in reversed(tries) if t["outcome"] == "given_up"), None)
     if given_up is not None:
-        return Step(who, given_up["detail"][:160], given_up["at"], None, quiet("Closed by a person", "user"), "Closed")
+        return TraceStep(
+            who, given_up["detail"][:160], given_up["at"], None, quiet("Closed by a person", "user"), "Closed"
+        )
     confirmed = next((t for t in reversed(tries) if t["outcome"] == "confirmed"), None)
     if confirmed is not None:
-        return Step(
+        return TraceStep(
             who, confirmed["reference"] or "delivered after all", confirmed["at"], None, ok("Confirmed"), "Confirmed"
         )
     if target["superseded"]:
-        return Step(
+        return TraceStep(
             who,
             "a newer one of this key went with the same batch",
             target["at"],
@@ -266,19 +270,19 @@ def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], mes
             "Superseded",
         )
     if target["skipped"] and target["skipped"] == target["batch"]:
-        return Step(
+        return TraceStep(
             who, "its condition does not ask for this one", target["at"], None, quiet("Not meant for it"), "Skipped"
         )
     if target["skipped"]:
         note = f"{target['skipped']} of its batch of {target['batch']} were not meant for this target"
-        return Step(who, note, target["at"], None, ok("Passed"), "Passed")
+        return TraceStep(who, note, target["at"], None, ok("Passed"), "Passed")
     if target["at"] is not None:
         note = "written with its batch" if target["kind"] == "database" else "answered with its batch"
-        return Step(who, note, target["at"], None, ok("Confirmed"), "Confirmed")
-    return Step(who, "not sent yet", message.received_at, None, wait("Waits"), "Waits")
+        return TraceStep(who, note, target["at"], None, ok("Confirmed"), "Confirmed")
+    return TraceStep(who, "not sent yet", message.received_at, None, wait("Waits"), "Waits")
 
 
-def _scale(steps: list[Step]) -> None:
+def _scale(steps: list[TraceStep]) -> None:
     """Bars say when: from the first to the last moment; what waits reaches to the end."""
     begin = min(step.at for step in steps)
     waits = any(step.until is None and step.tone.tone in ("wait", "stop") for step in steps)

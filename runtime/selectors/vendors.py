@@ -13,7 +13,7 @@ from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.ui.wording import relative
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
-from runtime.selectors.rows import rows
+from runtime.selectors.sql_rows import rows
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ WAITING = ("dead", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class DeadLetterFilter:
     """Which dead letters: of one target, narrowed by fingerprint, reason class or exact `(lane, position)` addresses."""
 
     subscription: int
@@ -56,7 +56,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class RedriveDryRun:
     """What a dry run found: how many messages the filter meets, how many would now pass the mapping, and why others would not."""
 
     total: int
@@ -83,7 +83,7 @@ def _authorise(integration: Integration, actor: User | None) -> None:
         raise Forbidden("integration.not_operator", allowed.reason)
 
 
-def try_out(chosen: Filter, *, actor: User | None, limit: int = 10_000) -> Trial:
+def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000) -> RedriveDryRun:
     """Dry run: map every chosen message with the deployed release as it is now. Sends nothing, changes nothing."""
     subscription = _subscription(chosen.subscription, actor)
     manifest = manifests.load(subscription.deployment.release.manifest)
@@ -115,10 +115,10 @@ def try_out(chosen: Filter, *, actor: User | None, limit: int = 10_000) -> Trial
             passes += 1
         except Unmappable as error:
             reasons[error.pattern] = reasons.get(error.pattern, 0) + 1
-    return Trial(len(rows), passes, sorted(reasons.items(), key=lambda pair: -pair[1]), waiting, unknown)
+    return RedriveDryRun(len(rows), passes, sorted(reasons.items(), key=lambda pair: -pair[1]), waiting, unknown)
 
 
-def subject_of(subscription: Subscription, chosen: Filter, count: int) -> Subject:
+def subject_of(subscription: Subscription, chosen: DeadLetterFilter, count: int) -> Subject:
     """What an approver of a large redrive decides on."""
     content = {
         "subscription": subscription.pk,
@@ -141,7 +141,7 @@ def redriven_lately(integration_key: str, environment: str) -> int:
     return sum(e["count"] for e in entries if e and e.get("environment") == environment and not e.get("approved"))
 
 
-def redrive(chosen: Filter, *, rate: float | None = None, actor: User | None, reason: str = "") -> int:
+def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User | None, reason: str = "") -> int:
     """Give dead letters back to the workers, `rate` a second; answers how many. Their first-seen time and history stay.
 
     A message of unknown outcome is asked about first where the vendor can be asked; where it cannot, redriving it is this
@@ -189,7 +189,9 @@ def redrive(chosen: Filter, *, rate: float | None = None, actor: User | None, re
     return count
 
 
-def mend(subscription_id: int, lane: int, position: int, *, payload: Any, actor: User | None, reason: str) -> None:
+def edit_payload(
+    subscription_id: int, lane: int, position: int, *, payload: Any, actor: User | None, reason: str
+) -> None:
     """Replace the payload of one dead letter. The stored message stays as it came; the mended one is sent instead."""
     subscription = _subscription(subscription_id, actor)
     if not reason.strip():
@@ -216,7 +218,7 @@ def mend(subscription_id: int, lane: int, position: int, *, payload: Any, actor:
         )
 
 
-def give_up(chosen: Filter, *, actor: User | None, reason: str) -> int:
+def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int:
     """Decide that these messages will not be delivered. Later ones of their keys go on. Needs a reason; history stays."""
     subscription = _subscription(chosen.subscription, actor)
     if not reason.strip():
@@ -242,7 +244,7 @@ def give_up(chosen: Filter, *, actor: User | None, reason: str) -> int:
     return count
 
 
-def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, note: str = "") -> intake.Receipt:
+def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, note: str = "") -> intake.IntakeReceipt:
     """Hand in what the contract refused, corrected, as if the source had sent it so. Raises Invalid when it is refused again."""
     rejected = (
         Rejected.objects.select_related("stream__integration__owner_team").filter(pk=rejected_id, state="open").first()

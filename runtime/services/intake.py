@@ -34,7 +34,7 @@ select exists (select
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class IntakeReceipt:
     """The result of one pushed item.
 
     `accepted`, `duplicate` (the same content is stored already), `older`, `conflict` (the key is stored with different content;
@@ -56,7 +56,7 @@ def accept(
     source: str | None = None,
     correlations: Sequence[str | None] | None = None,
     traceparent: str | None = None,
-) -> list[Receipt]:
+) -> list[IntakeReceipt]:
     """Check against the contract and append, in one commit; one receipt per item, in order.
 
     Messages are accepted while the gate is closed, too: none is delivered then, and none is lost. Raises NotFound where
@@ -65,7 +65,7 @@ def accept(
     if len(items) > MAX_ITEMS:
         raise Invalid("intake.too_many", f"At most {MAX_ITEMS} items a call; this one has {len(items)}.")
     call = _Handed(items, source, correlations, traceparent)
-    return cast("list[Receipt]", _group_commit.submit((integration_key, environment), call, len(items)))
+    return cast("list[IntakeReceipt]", _group_commit.submit((integration_key, environment), call, len(items)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class _Checked:
     call: PendingCall[_Handed]
     source: str
     good: list[tuple[int, Item]]
-    receipts: list[Receipt | None]
+    receipts: list[IntakeReceipt | None]
     rejected: list[RejectedMessage]
 
 
@@ -131,15 +131,15 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
 _group_commit: GroupCommit[_Handed] = GroupCommit(_store_together)
 
 
-def _receipt(conn: Connection, stream: StreamRef, index: int, item: Item, lane: int, position: int) -> Receipt:
+def _receipt(conn: Connection, stream: StreamRef, index: int, item: Item, lane: int, position: int) -> IntakeReceipt:
     if position:
         correlation = item.correlation or correlation_id(stream.salt, stream.id, lane, position)
-        return Receipt(index, item.key, "accepted", correlation)
+        return IntakeReceipt(index, item.key, "accepted", correlation)
     row = conn.execute(_IS_CONFLICT, (stream.id, item.key, item.payload.decode())).fetchone()
     if stream.immutable and row and row[0]:
         reason = "this key is stored with different content; nothing was overwritten, a person decides"
-        return Receipt(index, item.key, "conflict", reason=reason)
-    return Receipt(index, item.key, "duplicate")
+        return IntakeReceipt(index, item.key, "conflict", reason=reason)
+    return IntakeReceipt(index, item.key, "duplicate")
 
 
 def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
@@ -152,14 +152,14 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
     checks, prefix = ContractChecks(manifest, source), manifest.prefix(source)
     path = tuple(part.replace("~1", "/").replace("~0", "~") for part in manifest.event.key.split("/")[1:])
     good: list[tuple[int, Item]] = []
-    receipts: list[Receipt | None] = [None] * len(handed.items)
+    receipts: list[IntakeReceipt | None] = [None] * len(handed.items)
     rejected: list[RejectedMessage] = []
     for index, document in enumerate(handed.items):
         payload, key = canonical_json(document), _key_of(document, path)
         reason = f"there is no key at {manifest.event.key}" if key is None else checks.problem(document)
         if reason or key is None:
             rejected.append(RejectedMessage(key or "", "contract", reason, payload))
-            receipts[index] = Receipt(index, key or "", "refused", reason=reason)
+            receipts[index] = IntakeReceipt(index, key or "", "refused", reason=reason)
             continue
         correlation = handed.correlations[index] if handed.correlations else None
         item = Item(prefix + key, 0, payload, correlation=correlation, traceparent=handed.traceparent)

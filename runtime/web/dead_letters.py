@@ -20,19 +20,19 @@ from kernel.ui.wording import number
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
 from runtime.models import Integration
-from runtime.selectors import letters as selectors
-from runtime.selectors import stories
-from runtime.selectors.letters import Group
-from runtime.selectors.stories import Story
+from runtime.selectors import dead_letter_detail
+from runtime.selectors import dead_letters as selectors
+from runtime.selectors.dead_letter_detail import DeadLetterDetail
+from runtime.selectors.dead_letters import DeadLetterGroup
 from runtime.services import dead_letters as services
-from runtime.services.dead_letters import APPROVAL_ABOVE, Filter, Trial
+from runtime.services.dead_letters import APPROVAL_ABOVE, DeadLetterFilter, RedriveDryRun
 from runtime.web import environment
 
 SHOWN = 50
 MAX_RATE = 1_000
 
 
-class SettleForm(forms.Form):
+class GroupDecisionForm(forms.Form):
     """What shall happen to a whole group. Giving up needs a reason; a rate spreads a redrive."""
 
     act = forms.ChoiceField(required=False, choices=[("try", "Dry run"), ("redrive", "Replay"), ("give_up", "Close")])
@@ -50,7 +50,7 @@ class SettleForm(forms.Form):
         return cleaned
 
 
-class LetterForm(forms.Form):
+class DeadLetterForm(forms.Form):
     """A decision about one letter."""
 
     act = forms.ChoiceField(
@@ -99,13 +99,13 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
         "gone": bool(wanted) and chosen is None,
         "open": sum(group.letters for group in groups),
         "settled": selectors.settled_today(viewer, place),
-        "form": SettleForm(),
+        "form": GroupDecisionForm(),
         "limit_words": number(APPROVAL_ABOVE),
     }
     status = 200
     if chosen is not None:
         context |= {
-            "letters": selectors.letters(chosen, limit=SHOWN),
+            "letters": selectors.of_group(chosen, limit=SHOWN),
             "operate": _may_operate(viewer, chosen.integration),
         }
         if request.method == "POST":
@@ -128,19 +128,23 @@ def _may_operate(viewer: Viewer, key: str) -> Permission:
     return permissions.may_operate(viewer, Integration.objects.select_related("owner_team").get(key=key))
 
 
-def _settle(request: HttpRequest, viewer: Viewer, group: Group, context: dict[str, Any]) -> HttpResponse | None:
+def _settle(
+    request: HttpRequest, viewer: Viewer, group: DeadLetterGroup, context: dict[str, Any]
+) -> HttpResponse | None:
     """Carries the decision out; None shows the page again, with findings or with what a dry run found."""
     if not context["operate"]:
         raise Forbidden("integration.not_operator", f"{context['operate'].reason} Nothing was changed.")
     if group.kind != "parked":
         raise Invalid("letters.one_by_one", "These letters are decided one by one. Nothing was changed.")
-    form = context["form"] = SettleForm(request.POST)
+    form = context["form"] = GroupDecisionForm(request.POST)
     if not form.is_valid():
         return None
-    chosen = [Filter(subscription, fingerprint=group.fingerprint) for subscription in selectors.subscriptions(group)]
+    chosen = [
+        DeadLetterFilter(subscription, fingerprint=group.fingerprint) for subscription in selectors.subscriptions(group)
+    ]
     act, actor = form.cleaned_data["act"], viewer.user
     if act == "try":
-        context["trial"] = _sum(services.try_out(one, actor=actor) for one in chosen)
+        context["trial"] = _sum(services.dry_run(one, actor=actor) for one in chosen)
         return None
     if act == "redrive":
         rate = form.cleaned_data["rate"]
@@ -152,7 +156,7 @@ def _settle(request: HttpRequest, viewer: Viewer, group: Group, context: dict[st
         messages.success(request, f"{number(count)} letter{'s' if count != 1 else ''} given back to the workers.")
     else:
         with transaction.atomic():
-            count = sum(services.give_up(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
+            count = sum(services.discard(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
         messages.success(
             request,
             f"{number(count)} letter{'s' if count != 1 else ''} closed without delivery. The reason stands in the ledger.",
@@ -160,7 +164,7 @@ def _settle(request: HttpRequest, viewer: Viewer, group: Group, context: dict[st
     return redirect(_address(context["environment"], context["integration"]))
 
 
-def _sum(trials: Any) -> Trial:
+def _sum(trials: Any) -> RedriveDryRun:
     """One finding for all targets of a group: the stores of a fleet stop for the same reason."""
     total = passes = behind = unknown = 0
     refused: dict[str, int] = {}
@@ -173,7 +177,7 @@ def _sum(trials: Any) -> Trial:
         )
         for reason, count in one.still_refused:
             refused[reason] = refused.get(reason, 0) + count
-    return Trial(total, passes, sorted(refused.items(), key=lambda pair: -pair[1]), behind, unknown)
+    return RedriveDryRun(total, passes, sorted(refused.items(), key=lambda pair: -pair[1]), behind, unknown)
 
 
 def _address(place: str, integration: str = "") -> str:
@@ -183,13 +187,17 @@ def _address(place: str, integration: str = "") -> str:
 
 
 # -- one letter ----------------------------------------------------------------------------------------------------------
-def _story(viewer: Viewer, kind: str, place: str) -> Story | None:
+def _story(viewer: Viewer, kind: str, place: str) -> DeadLetterDetail | None:
     numbers = [int(part) for part in place.split("/")]
     if any(one >= 2**63 for one in numbers):
         return None
     if kind == "parked":
-        return stories.parked(viewer, *numbers)
-    return stories.rejected(viewer, numbers[0]) if kind == "rejected" else stories.conflict(viewer, numbers[0])
+        return dead_letter_detail.quarantined(viewer, *numbers)
+    return (
+        dead_letter_detail.rejected(viewer, numbers[0])
+        if kind == "rejected"
+        else dead_letter_detail.conflict(viewer, numbers[0])
+    )
 
 
 @never_cache
@@ -210,7 +218,7 @@ def conflict(request: HttpRequest, number: int) -> HttpResponse:
     return _page(request, "conflict", str(number))
 
 
-def _found(viewer: Viewer, kind: str, place: str) -> Story:
+def _found(viewer: Viewer, kind: str, place: str) -> DeadLetterDetail:
     story = _story(viewer, kind, place)
     if story is None:
         raise NotFound("letter.unknown", "There is no such letter: it was settled, or you may not see it.")
@@ -218,7 +226,7 @@ def _found(viewer: Viewer, kind: str, place: str) -> Story:
 
 
 def _page(
-    request: HttpRequest, kind: str, place: str, form: LetterForm | None = None, refusal: DomainError | None = None
+    request: HttpRequest, kind: str, place: str, form: DeadLetterForm | None = None, refusal: DomainError | None = None
 ) -> HttpResponse:
     viewer = Viewer.of(request.user)
     story = _found(viewer, kind, place)
@@ -226,7 +234,7 @@ def _page(
         "story": story,
         "letter": story.letter,
         "operate": _may_operate(viewer, story.integration),
-        "form": form or LetterForm(initial={"payload": story.payload}),
+        "form": form or DeadLetterForm(initial={"payload": story.payload}),
         "refusal": refusal,
         "act": reverse("runtime:letter-settle", args=[kind, place]),
         "open": kind == "parked" or story.letter.state == "open",
@@ -247,7 +255,7 @@ def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
     allowed = _may_operate(viewer, story.integration)
     if not allowed:
         raise Forbidden("integration.not_operator", f"{allowed.reason} Nothing was changed.")
-    form = LetterForm(request.POST)
+    form = DeadLetterForm(request.POST)
     if not form.is_valid():
         return _page(request, kind, place, form)
     try:
@@ -262,15 +270,17 @@ def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
 
 def _decide_parked(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
     subscription, lane, position = (int(part) for part in place.split("/"))
-    reason, one = chosen["reason"], Filter(subscription, addresses=((lane, position),))
+    reason, one = chosen["reason"], DeadLetterFilter(subscription, addresses=((lane, position),))
     if chosen["act"] == "mend":
-        services.mend(subscription, lane, position, payload=chosen["document"], actor=viewer.user, reason=reason)
+        services.edit_payload(
+            subscription, lane, position, payload=chosen["document"], actor=viewer.user, reason=reason
+        )
         return "The corrected content is kept beside the stored one. Replay the letter to send it."
     if chosen["act"] == "redrive":
         services.redrive(one, actor=viewer.user, reason=reason)
         return "The letter was given back to the workers."
     if chosen["act"] == "give_up":
-        services.give_up(one, actor=viewer.user, reason=reason)
+        services.discard(one, actor=viewer.user, reason=reason)
         return "The letter was closed without delivery. The reason stands in the ledger."
     raise Invalid("letter.act", "This letter is mended, replayed or closed.")
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from kernel.errors import NotFound
 from kernel.viewer import SYSTEM, Viewer
 from runtime.domain import manifest as manifests
-from runtime.selectors import jobs
+from runtime.selectors import integrations
 from runtime.web import environment
 
 
@@ -23,18 +23,18 @@ def deploy(request: HttpRequest, key: str) -> HttpResponse:
     It stands on the change's own page, for everybody who reads or decides that change; it shows the manifest and no message."""
     place = environment.chosen(request)
     digest = request.GET.get("digest", "").replace("\0", "")[:71]
-    job = jobs.job(SYSTEM, key, place, digest=digest)
+    job = integrations.detail(SYSTEM, key, place, digest=digest)
     if job is None or job.manifest is None or job.release is None:
         raise NotFound("release.unknown", f"There is no such release of {key!r}.")
-    running = jobs.running(key, place)
+    running = integrations.running(key, place)
     before = manifests.load(running.manifest) if running and running.digest != job.release.digest else None
     context = {
         "job": job,
         "running": running,
         "same": running is not None and running.digest == job.release.digest,
-        "changes": jobs.mapping_changes(before, job.manifest) if before else [],
+        "changes": integrations.mapping_changes(before, job.manifest) if before else [],
         "environment": place,
-        "tables": jobs.mapping_tables(job.manifest),
+        "tables": integrations.mapping_tables(job.manifest),
     }
     return render(request, "runtime/_deploy_panel.html", context)
 
@@ -44,6 +44,6 @@ def deploy(request: HttpRequest, key: str) -> HttpResponse:
 def of_api(request: HttpRequest, slug: str) -> HttpResponse:
     """Deployed integrations that call an API. Those that the viewer may not see are counted and not named."""
     viewer = Viewer.of(request.user)
-    found = jobs.of_api(viewer, slug)
-    hidden = jobs.users_of_api(slug) - len({one["key"] for one in found})
+    found = integrations.of_api(viewer, slug)
+    hidden = integrations.users_of_api(slug) - len({one["key"] for one in found})
     return render(request, "runtime/_integrations_of_api.html", {"found": found, "hidden": hidden})

@@ -22,10 +22,9 @@ from kernel.viewer import Permission, Viewer
 from runtime import permissions
 from runtime.domain.reconciliation import BEHIND, DEAD, RETRYING, STATES, UNKNOWN, WAITING
 from runtime.models import Integration
-from runtime.selectors import reconciliation as selectors
-from runtime.services import comparison
-from runtime.services import reconciliation as services
-from runtime.services.reconciliation import Account, Line
+from runtime.selectors import daily_totals
+from runtime.services import daily_accounts, target_comparison
+from runtime.services.daily_accounts import DailyAccount, StoreLine
 from runtime.web import environment
 
 PAGE = 100
@@ -43,9 +42,9 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
     viewer, place, day = (
         Viewer.of(request.user),
         environment.chosen(request),
-        selectors.chosen_day(request.GET.get("day", "")),
+        daily_totals.chosen_day(request.GET.get("day", "")),
     )
-    found = selectors.overview(viewer, place, day)
+    found = daily_totals.overview(viewer, place, day)
     if request.GET.get("format") == "csv":
         return _file(f"reconciliation-{day}.csv", _overview_rows(found, day))
     context = {
@@ -60,7 +59,12 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
 
 
 def _days(day: date) -> dict[str, Any]:
-    return {"day": day, "today": selectors.today(), "before": day - timedelta(days=1), "after": day + timedelta(days=1)}
+    return {
+        "day": day,
+        "today": daily_totals.today(),
+        "before": day - timedelta(days=1),
+        "after": day + timedelta(days=1),
+    }
 
 
 def _seen(request: HttpRequest, key: str) -> tuple[Viewer, Integration]:
@@ -78,11 +82,11 @@ def flow(request: HttpRequest, key: str) -> HttpResponse:
     viewer, integration = _seen(request, key)
     place, day, by = (
         environment.chosen(request),
-        selectors.chosen_day(request.GET.get("day", "")),
+        daily_totals.chosen_day(request.GET.get("day", "")),
         chosen_way(request.GET.get("by", "")),
     )
-    account = services.account(integration, place, day, by=by)
-    compared = selectors.comparisons(account.stream, day, by)
+    account = daily_accounts.account(integration, place, day, by=by)
+    compared = daily_totals.comparisons(account.stream, day, by)
     if request.GET.get("format") == "csv":
         if request.GET.get("part") == "cases":
             return _file(f"reconciliation-{key}-{day}-cases.csv", _case_rows(account, compared))
@@ -104,7 +108,7 @@ def flow(request: HttpRequest, key: str) -> HttpResponse:
             case | {"target": one.target, "instance": one.instance} for one in compared for case in one.cases
         ][:PAGE],
         "operate": permissions.may_operate(viewer, integration),
-        "limit": services.LIMIT,
+        "limit": daily_accounts.LIMIT,
     }
     return render(request, "runtime/reconciliation_flow.html", context | _days(day))
 
@@ -118,7 +122,7 @@ def _query(request: HttpRequest, **changes: str) -> str:
 
 
 def _targets(
-    lines: Sequence[Line], compared: Sequence[selectors.ComparisonRow], names: dict[str, str]
+    lines: Sequence[StoreLine], compared: Sequence[daily_totals.ComparisonRow], names: dict[str, str]
 ) -> list[dict[str, Any]]:
     """Sums over the stores, one for each target; `instances` are the stores of a fleet, `asked` how many were asked."""
     made: dict[str, dict[str, Any]] = {}
@@ -157,11 +161,13 @@ def compare(request: HttpRequest, key: str) -> HttpResponse:
         raise Forbidden("integration.not_operator", f"{allowed.reason} Nothing was asked.")
     place, day, by = (
         environment.chosen(request),
-        selectors.chosen_day(request.POST.get("day", "")),
+        daily_totals.chosen_day(request.POST.get("day", "")),
         chosen_way(request.POST.get("by", "")),
     )
     target, _, instance = request.POST.get("target", "").replace("\0", "")[:200].partition("/")
-    made = comparison.compare(integration, place, day, by=by, target=target, instance=instance, actor=viewer.user)
+    made = target_comparison.compare(
+        integration, place, day, by=by, target=target, instance=instance, actor=viewer.user
+    )
     messages.success(request, f"Asked about {made.asked:,} of {made.due:,} messages: {made.agreed:,} agree.")
     query = {"day": day.isoformat(), "by": by} | ({"environment": place} if place != environment.DEFAULT else {})
     return redirect(f"{reverse('runtime:reconciliation-flow', args=[key])}?{urlencode(query)}")
@@ -186,7 +192,7 @@ def _cell(value: Any) -> str:
     return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def _overview_rows(found: Sequence[selectors.FlowLine], day: date) -> Iterable[Sequence[Any]]:
+def _overview_rows(found: Sequence[daily_totals.FlowLine], day: date) -> Iterable[Sequence[Any]]:
     yield (
         "day",
         "integration",
@@ -240,7 +246,7 @@ def _overview_rows(found: Sequence[selectors.FlowLine], day: date) -> Iterable[S
             yield source
 
 
-def _line_rows(account: Account, compared: Sequence[selectors.ComparisonRow]) -> Iterable[Sequence[Any]]:
+def _line_rows(account: DailyAccount, compared: Sequence[daily_totals.ComparisonRow]) -> Iterable[Sequence[Any]]:
     yield ("day", "by", "integration", "target", "store", "due", "amount due", "currency", "amount delivered", *STATES)
     for one in account.lines:
         due, got = one.tally.due, one.tally.by_state["delivered"]
@@ -284,7 +290,7 @@ def _line_rows(account: Account, compared: Sequence[selectors.ComparisonRow]) ->
         )
 
 
-def _case_rows(account: Account, compared: Sequence[selectors.ComparisonRow]) -> Iterable[Sequence[Any]]:
+def _case_rows(account: DailyAccount, compared: Sequence[daily_totals.ComparisonRow]) -> Iterable[Sequence[Any]]:
     yield ("what", "target", "store", "key", "correlation", "state here")
     for gap in account.gaps:
         yield (

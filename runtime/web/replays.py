@@ -21,12 +21,12 @@ from kernel.viewer import SYSTEM, Permission, Viewer
 from runtime import permissions
 from runtime.models import Integration, Replay
 from runtime.selectors import replays as selectors
-from runtime.selectors.replays import Choice, ReplayRow
+from runtime.selectors.replays import ReplayRow, ReplayTarget
 from runtime.services import replays as services
 from runtime.web import environment
 
 
-class MomentInput(forms.DateTimeInput):
+class UtcMomentInput(forms.DateTimeInput):
     input_type = "datetime-local"
 
 
@@ -35,8 +35,8 @@ class PlanForm(forms.Form):
 
     target = forms.ChoiceField(label="Integration and target")
     instance = forms.CharField(required=False, max_length=80, label="Store", help_text="Only for a target with stores.")
-    since = forms.DateTimeField(label="Arrived from (UTC)", widget=MomentInput(format="%Y-%m-%dT%H:%M"))
-    until = forms.DateTimeField(label="Until (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M"))
+    since = forms.DateTimeField(label="Arrived from (UTC)", widget=UtcMomentInput(format="%Y-%m-%dT%H:%M"))
+    until = forms.DateTimeField(label="Until (UTC)", required=False, widget=UtcMomentInput(format="%Y-%m-%dT%H:%M"))
     key_from = forms.CharField(
         required=False, max_length=500, label="First key", help_text="Empty: from the first one."
     )
@@ -55,7 +55,7 @@ class PlanForm(forms.Form):
     )
     reason = forms.CharField(max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
 
-    def __init__(self, *args: Any, choices: list[Choice], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, choices: list[ReplayTarget], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.targets = {one.key: one for one in choices}
         self.fields["target"].choices = [(one.key, one.label) for one in choices]  # type: ignore[attr-defined]

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_safe
 from catalog.selectors import systems
 from kernel import clock
 from kernel.viewer import Viewer
-from runtime.selectors import engine, flows, letters, maps, vendors
-from runtime.web import environment
+from runtime.selectors import dead_letters, flows, infrastructure, vendors
+from runtime.web import environment, flow_map
 
 
 @never_cache
@@ -22,20 +22,20 @@ def today(request: HttpRequest) -> HttpResponse:
     found = flows.today(viewer, place)
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "runtime/_flows.html", {"flows": found, "environment": place})
-    state = engine.state(viewer, place)
+    state = infrastructure.state(viewer, place)
     context = {
         "environment": place,
         "environments": environment.segments(request, place),
         "day": timezone.localtime(clock.now()),
         "flows": found,
         "tone": flows.summary(found),
-        "map": maps.draw(found, systems.all_systems()),
-        "groups": letters.groups(viewer, place)[:8],
+        "map": flow_map.draw(found, systems.all_systems()),
+        "groups": dead_letters.groups(viewer, place)[:8],
         "held": [flow for flow in found if flow.broken or flow.shut or flow.paused],
         "systems": vendors.by_system(vendors.listed(viewer, place)),
         "shut": [(flow, shut) for flow in found if (shut := flow.shut_gate)],
         "engine": state,
-        "settled": letters.settled_today(viewer, place),
+        "settled": dead_letters.settled_today(viewer, place),
         "open": sum(flow.for_person for flow in found),
     }
     return render(request, "runtime/today.html", context)

@@ -19,7 +19,7 @@ from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.selectors import vendors as selectors
 from runtime.selectors.vendors import VendorRow
-from runtime.services import vendor_states as services
+from runtime.services import vendor_limits as services
 from runtime.web import environment
 
 PAGE = 50

@@ -37,8 +37,8 @@ from runtime.models import (
     VendorState,
     Worker,
 )
-from runtime.services import dead_letters, deployments, intake, integrations, replays, runs, schedules, vendor_states
-from runtime.services.dead_letters import Filter
+from runtime.services import dead_letters, deployments, intake, integrations, replays, runs, schedules, vendor_limits
+from runtime.services.dead_letters import DeadLetterFilter
 from runtime.worker import scheduler
 from runtime.worker.loop import WorkerLoop
 from tests.runtime import make
@@ -219,12 +219,12 @@ def test_dead_letters_are_tried_out_mended_redriven_and_given_up(catalog: None) 
     assert [d.key for d in dead] == ["ORD-00000002", "ORD-00000005", "ORD-00000006"]
     assert len({d.fingerprint for d in dead}) == 1
     assert Parked.objects.filter(state="behind").count() == 1
-    chosen = Filter(subscription.pk, fingerprint=dead[0].fingerprint)
-    trial = dead_letters.try_out(chosen, actor=None)
+    chosen = DeadLetterFilter(subscription.pk, fingerprint=dead[0].fingerprint)
+    trial = dead_letters.dry_run(chosen, actor=None)
     assert (trial.total, trial.would_map, trial.behind) == (3, 0, 1)
 
     for one in dead[:2]:
-        dead_letters.mend(
+        dead_letters.edit_payload(
             subscription.pk,
             one.lane,
             one.position,
@@ -232,12 +232,12 @@ def test_dead_letters_are_tried_out_mended_redriven_and_given_up(catalog: None) 
             actor=None,
             reason="the till left the note out",
         )
-    assert dead_letters.try_out(chosen, actor=None).would_map == 2
+    assert dead_letters.dry_run(chosen, actor=None).would_map == 2
     with pytest.raises(Invalid):
-        dead_letters.give_up(chosen, actor=None, reason="")
+        dead_letters.discard(chosen, actor=None, reason="")
     assert (
-        dead_letters.give_up(
-            Filter(subscription.pk, addresses=((dead[2].lane, dead[2].position),)),
+        dead_letters.discard(
+            DeadLetterFilter(subscription.pk, addresses=((dead[2].lane, dead[2].position),)),
             actor=None,
             reason="cancelled in the shop",
         )
@@ -266,10 +266,15 @@ def test_a_redrive_in_parts_needs_the_approval_that_the_whole_would_need(
     dead = [(d.lane, d.position) for d in Parked.objects.filter(state="dead").order_by("key")]
     assert len(dead) == 6
     assert (
-        dead_letters.redrive(Filter(subscription.pk, addresses=tuple(dead[:3])), actor=None, reason="first half") == 3
+        dead_letters.redrive(
+            DeadLetterFilter(subscription.pk, addresses=tuple(dead[:3])), actor=None, reason="first half"
+        )
+        == 3
     )
     with pytest.raises(NotApproved):
-        dead_letters.redrive(Filter(subscription.pk, addresses=tuple(dead[3:])), actor=None, reason="second half")
+        dead_letters.redrive(
+            DeadLetterFilter(subscription.pk, addresses=tuple(dead[3:])), actor=None, reason="second half"
+        )
     assert Parked.objects.filter(state="dead").count() == 3
 
 
@@ -388,18 +393,18 @@ def test_limits_and_the_breaker_are_set_by_people_with_a_reason(catalog: None) -
     vendor = VendorState.objects.get()
     intake.accept(FEED, "production", [order(i) for i in range(3)])
     with pytest.raises(Invalid) as refused:
-        vendor_states.set_limits(vendor.pk, rate=-1, burst=None, concurrency=None, budget=None, actor=None, reason="")
+        vendor_limits.set_limits(vendor.pk, rate=-1, burst=None, concurrency=None, budget=None, actor=None, reason="")
     assert {f["pointer"] for f in refused.value.findings} == {"/rate", "/burst", "/reason"}
     with pytest.raises(Forbidden):
-        vendor_states.close_breaker(vendor.pk, actor=User.objects.create_user("stranger"), reason="I want to")
-    vendor_states.open_breaker(
+        vendor_limits.close_breaker(vendor.pk, actor=User.objects.create_user("stranger"), reason="I want to")
+    vendor_limits.open_breaker(
         vendor.pk, until=datetime.now(UTC) + timedelta(hours=1), actor=None, reason="their maintenance"
     )
     assert work() == 0
-    vendor_states.close_breaker(vendor.pk, actor=None, reason="they are back")
+    vendor_limits.close_breaker(vendor.pk, actor=None, reason="they are back")
     assert work() == 3
     assert (
-        vendor_states.set_limits(
+        vendor_limits.set_limits(
             vendor.pk, rate=5.0, burst=10.0, concurrency=2, budget=100, actor=None, reason="contract"
         ).concurrency
         == 2

@@ -9,16 +9,16 @@ from django.urls import get_resolver, reverse
 from kernel.viewer import Viewer
 from runtime.models import Run, VendorState
 from runtime.selectors import (
-    engine,
+    daily_totals,
+    dead_letter_detail,
+    dead_letters,
     flows,
-    jobs,
-    letters,
-    reconciliation,
+    infrastructure,
+    integrations,
     replays,
     runs,
     schedules,
     stores,
-    stories,
     traces,
     vendors,
 )
@@ -243,15 +243,15 @@ def test_the_moving_part_of_a_run_stops_asking_when_all_is_settled(client, day):
 
 
 def test_letters_of_one_reason_stand_together_and_the_oldest_group_first(day):
-    found = letters.groups(Viewer.of(day.people.sofia), "production")
+    found = dead_letters.groups(Viewer.of(day.people.sofia), "production")
     assert [(group.kind, group.letters) for group in found] == [
         ("rejected", 1),
         ("parked", 1),
         ("parked", 3),
         ("conflict", 1),
     ]
-    assert letters.count(Viewer.of(day.people.sofia)) == 6
-    assert letters.count(Viewer.of(day.people.petra)) == 0
+    assert dead_letters.count(Viewer.of(day.people.sofia)) == 6
+    assert dead_letters.count(Viewer.of(day.people.petra)) == 0
 
 
 def test_a_conflict_shows_what_differs_from_the_one_that_is_held(client, day):
@@ -275,10 +275,10 @@ def test_a_message_is_found_by_key_and_by_correlation_id(day):
 
 
 def test_money_is_shown_with_every_digit_that_was_stored():
-    assert stories.pretty('{"total": 23.950, "big": 12345678901234567890.10, "none": null}') == (
+    assert dead_letter_detail.pretty('{"total": 23.950, "big": 12345678901234567890.10, "none": null}') == (
         '{\n  "total": 23.950,\n  "big": 12345678901234567890.10,\n  "none": null\n}'
     )
-    assert stories.pretty("not json") == "not json"
+    assert dead_letter_detail.pretty("not json") == "not json"
 
 
 def test_the_mapping_panel_says_what_a_new_release_does_differently(client, day):
@@ -324,18 +324,18 @@ def test_lists_take_the_same_number_of_queries_however_long_they_are(day, django
     for count, read in (
         (9, lambda: flows.today(viewer, "production")),
         (9, lambda: stores.fleet(viewer, "production")),
-        (1, lambda: jobs.listed(viewer, "production")),
-        (5, lambda: letters.groups(viewer, "production")),
+        (1, lambda: integrations.listed(viewer, "production")),
+        (5, lambda: dead_letters.groups(viewer, "production")),
         (1, lambda: runs.latest(viewer)),
         (2, lambda: vendors.listed(viewer, "production")),
         (1, lambda: schedules.listed(viewer)),
         (2, lambda: replays.listed(viewer, "production")),
-        (3, lambda: reconciliation.overview(viewer, "production", reconciliation.today())),
+        (3, lambda: daily_totals.overview(viewer, "production", daily_totals.today())),
         (2, lambda: replays.choices(viewer, "production")),
-        (4, lambda: engine.state(viewer, "production")),
+        (4, lambda: infrastructure.state(viewer, "production")),
         (4, lambda: runs.progress(viewer, day.run.pk)),
-        (1, lambda: letters.count(viewer)),
-        (9, lambda: jobs.job(viewer, "sales", "production")),
+        (1, lambda: dead_letters.count(viewer)),
+        (9, lambda: integrations.detail(viewer, "sales", "production")),
     ):
         with django_assert_num_queries(count):
             read()

@@ -36,7 +36,7 @@ from runtime.domain.reconciliation import (
 from runtime.ledger.reading import decode
 from runtime.mapping import MappingError, compile_mapping, parse
 from runtime.models import Deployment, Integration, Stream, Subscription
-from runtime.selectors import reconciliation as selectors
+from runtime.selectors import daily_totals
 from runtime.services.mappers import filter_mapping
 
 LIMIT = 50_000  # messages of one day that one page or one comparison looks at
@@ -52,7 +52,7 @@ _STATE_OF = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DayMessage:
     """One message of the day with what it says of itself."""
 
     lane: int
@@ -66,7 +66,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StoreLine:
     """One target in one store: the store that the message names, or the instance of a fleet that gets it."""
 
     target: str
@@ -90,20 +90,20 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class UndeliveredMessage:
     """A message that is not simply delivered."""
 
     what: str
     target: str
     instance: str
     store: str
-    entry: Entry
+    entry: DayMessage
     subscription: int
     state: str
 
 
 @dataclass(slots=True)
-class Account:
+class DailyAccount:
     """The day of one flow. `complete` False: it has more messages than are looked at, and every number is a lower bound."""
 
     integration: str
@@ -113,41 +113,41 @@ class Account:
     complete: bool
     messages: Total
     undated: int
-    lines: list[Line] = field(default_factory=list)
+    lines: list[StoreLine] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
-    cases: list[Case] = field(default_factory=list)
+    cases: list[UndeliveredMessage] = field(default_factory=list)
     cases_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ReconciledTarget:
     """A target with its subscriptions, as the deployed release serves it."""
 
     target: Target
-    meant: Callable[[Entry], bool]
+    meant: Callable[[DayMessage], bool]
     subscriptions: Sequence[Subscription]
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class ReconciledFlow:
     stream: Stream
     manifest: Manifest
     deployment: Deployment
-    sides: Sequence[Side]
+    sides: Sequence[ReconciledTarget]
 
 
-def account(integration: Integration, environment: str, day: date, *, by: str) -> Account:
+def account(integration: Integration, environment: str, day: date, *, by: str) -> DailyAccount:
     """Works the day out from the log, positions, parked messages and decisions. The caller has asked the viewer's right."""
     flow = flow_of(integration, environment)
     entries, complete = entries_of(flow, day, by)
-    made = Account(
+    made = DailyAccount(
         integration.key, flow.stream.pk, day, by, complete, Total(), sum(1 for one in entries if not one.facts.day)
     )
     for one in entries:
         made.messages.add(one.facts)
     made.gaps = gaps(one.facts for one in entries)
     ids = [one.pk for side in flow.sides for one in side.subscriptions]
-    far, held = selectors.standing(ids)
+    far, held = daily_totals.standing(ids)
     for side in flow.sides:
         fleet = any(one.instance for one in side.subscriptions)
         for lines, cases in (
@@ -164,7 +164,7 @@ def account(integration: Integration, environment: str, day: date, *, by: str) -
 
 
 # -- the day -------------------------------------------------------------------------------------------------------------
-def flow_of(integration: Integration, environment: str) -> Flow:
+def flow_of(integration: Integration, environment: str) -> ReconciledFlow:
     deployment = (
         Deployment.objects.select_related("release")
         .filter(integration=integration, environment=environment, active=True)
@@ -182,14 +182,14 @@ def flow_of(integration: Integration, environment: str) -> Flow:
         .order_by("instance")
     )
     sides = [
-        Side(target, _meant(manifest, target), [one for one in subscriptions if one.target == target.name])
+        ReconciledTarget(target, _meant(manifest, target), [one for one in subscriptions if one.target == target.name])
         for target in manifest.targets
     ]
-    return Flow(stream, manifest, deployment, sides)
+    return ReconciledFlow(stream, manifest, deployment, sides)
 
 
-def entries_of(flow: Flow, day: date, by: str) -> tuple[list[Entry], bool]:
-    found = selectors.messages(flow.stream.pk, day, business=by == "business", limit=LIMIT + 1)
+def entries_of(flow: ReconciledFlow, day: date, by: str) -> tuple[list[DayMessage], bool]:
+    found = daily_totals.messages(flow.stream.pk, day, business=by == "business", limit=LIMIT + 1)
     complete = len(found) <= LIMIT
     newest = {row["key"]: (row["lane"], row["position"]) for row in found[:LIMIT]}  # in order: the last one stays
     made = []
@@ -197,16 +197,16 @@ def entries_of(flow: Flow, day: date, by: str) -> tuple[list[Entry], bool]:
         document, place = decode(row["payload"].encode()), (row["lane"], row["position"])
         correlation = row["correlation"] or correlation_id(flow.stream.salt, flow.stream.pk, *place)
         last = flow.stream.immutable or newest[row["key"]] == place
-        made.append(Entry(*place, row["key"], row["received_at"], correlation, document, facts_of(document), last))
+        made.append(DayMessage(*place, row["key"], row["received_at"], correlation, document, facts_of(document), last))
     return made, complete
 
 
-def _meant(manifest: Manifest, target: Target) -> Callable[[Entry], bool]:
+def _meant(manifest: Manifest, target: Target) -> Callable[[DayMessage], bool]:
     """Whether a message is for this target, by its source and its condition. One that cannot be judged is: it became a dead letter."""
     prefix = manifest.prefix(manifest.source_of(target))
     keep = compile_mapping(parse(filter_mapping(target.when))) if target.when else None
 
-    def meant(entry: Entry) -> bool:
+    def meant(entry: DayMessage) -> bool:
         if not entry.key.startswith(prefix):
             return False
         try:
@@ -217,7 +217,7 @@ def _meant(manifest: Manifest, target: Target) -> Callable[[Entry], bool]:
     return meant
 
 
-def state_of(side: Side, entry: Entry, far: dict[int, int], held: dict[tuple[int, int], str]) -> str:
+def state_of(side: ReconciledTarget, entry: DayMessage, far: dict[int, int], held: dict[tuple[int, int], str]) -> str:
     place = (entry.lane, entry.position)
     if place in held:
         return _STATE_OF.get(held[place], UNKNOWN)
@@ -229,12 +229,12 @@ def state_of(side: Side, entry: Entry, far: dict[int, int], held: dict[tuple[int
 
 
 def _of_target(
-    side: Side,
+    side: ReconciledTarget,
     subscription: Subscription,
-    entries: Sequence[Entry],
+    entries: Sequence[DayMessage],
     far: dict[int, int],
     held: dict[tuple[int, int], str],
-) -> tuple[list[Line], list[Case]]:
+) -> tuple[list[StoreLine], list[UndeliveredMessage]]:
     """By the store that each message names."""
     tallies: dict[str, Tally] = {}
     cases = []
@@ -242,17 +242,19 @@ def _of_target(
         state = state_of(side, one, far, held)
         tallies.setdefault(one.facts.store, Tally()).add(state, one.facts)
         if state in (DEAD, UNKNOWN, CLOSED):
-            cases.append(Case(state, side.target.name, "", one.facts.store, one, subscription.pk, state))
-    return [Line(side.target.name, side.target.system, store, tally) for store, tally in sorted(tallies.items())], cases
+            cases.append(UndeliveredMessage(state, side.target.name, "", one.facts.store, one, subscription.pk, state))
+    return [
+        StoreLine(side.target.name, side.target.system, store, tally) for store, tally in sorted(tallies.items())
+    ], cases
 
 
 def _of_fleet(
-    side: Side,
+    side: ReconciledTarget,
     subscription: Subscription,
-    entries: Sequence[Entry],
+    entries: Sequence[DayMessage],
     far: dict[int, int],
     held: dict[tuple[int, int], str],
-) -> tuple[list[Line], list[Case]]:
+) -> tuple[list[StoreLine], list[UndeliveredMessage]]:
     """Every store gets the same messages, so positions are counted and not judged one by one for each of 600 stores."""
     by_lane: dict[int, list[int]] = {}
     at = {(one.lane, one.position): one for one in entries if one.newest and side.meant(one)}
@@ -267,7 +269,7 @@ def _of_fleet(
         counts[state] = counts.get(state, 0) + 1
         if state in (DEAD, UNKNOWN, CLOSED):
             cases.append(
-                Case(
+                UndeliveredMessage(
                     state,
                     side.target.name,
                     subscription.instance,
@@ -280,7 +282,19 @@ def _of_fleet(
     for state, count in counts.items():
         tally.by_state[state] = Total(count, None)
     tally.due = Total(len(at), None)
-    return [Line(side.target.name, side.target.system, subscription.instance, tally, fleet=True)], cases
+    return [StoreLine(side.target.name, side.target.system, subscription.instance, tally, fleet=True)], cases
 
 
-__all__ = ["LIMIT", "Account", "Case", "Entry", "Flow", "Line", "Side", "account", "entries_of", "flow_of", "state_of"]
+__all__ = [
+    "LIMIT",
+    "DailyAccount",
+    "DayMessage",
+    "ReconciledFlow",
+    "ReconciledTarget",
+    "StoreLine",
+    "UndeliveredMessage",
+    "account",
+    "entries_of",
+    "flow_of",
+    "state_of",
+]

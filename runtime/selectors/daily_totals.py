@@ -17,7 +17,7 @@ from kernel.errors import Invalid
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
-from runtime.selectors.rows import rows
+from runtime.selectors.sql_rows import rows
 
 LATE_DAYS = 8  # how long after its business day a message may still come in: tills sell up to a week without a line
 

@@ -20,12 +20,12 @@ from runtime.models import Integration, Release
 from runtime.permissions import SEEN, sight
 from runtime.selectors import backlog, gates
 from runtime.selectors.backlog import Backlog
-from runtime.selectors.gates import Gate
-from runtime.selectors.rows import rows
+from runtime.selectors.gates import GateState
+from runtime.selectors.sql_rows import rows
 
 
 @dataclass(frozen=True, slots=True)
-class JobRow:
+class IntegrationRow:
     """An integration in the list, as it stands in one environment. `digest` is the deployed one, "" where nothing is."""
 
     key: str
@@ -81,11 +81,12 @@ select i.key, i.title, i.domain_key as domain, g.name as team, n.tier, coalesce(
 )
 
 
-def listed(viewer: Viewer, environment: str, *, text: str = "") -> list[JobRow]:
+def listed(viewer: Viewer, environment: str, *, text: str = "") -> list[IntegrationRow]:
     """Integrations that the viewer may see, in one query."""
     like = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     return [
-        JobRow(**one) for one in rows(_LIST, sight(viewer) | {"environment": environment, "text": text, "like": like})
+        IntegrationRow(**one)
+        for one in rows(_LIST, sight(viewer) | {"environment": environment, "text": text, "like": like})
     ]
 
 
@@ -162,12 +163,12 @@ class TargetState:
     id: int
     target: str
     instance: str
-    gate: Gate | None
+    gate: GateState | None
     backlog: Backlog
 
 
 @dataclass(slots=True)
-class Job:
+class IntegrationDetail:
     """Everything the job page shows for one environment. `release` is the chosen one, else the deployed, else the newest."""
 
     integration: Integration
@@ -185,7 +186,7 @@ class Job:
         return next((one for one in self.deployments if one.active and one.environment == self.environment), None)
 
     @property
-    def gate(self) -> Gate | None:
+    def gate(self) -> GateState | None:
         """The worst of its subscriptions: a closed one before one that waits."""
         known = [one.gate for one in self.targets if one.gate is not None]
         return min(known, key=lambda gate: (gate.permitted, gate.open), default=None)
@@ -241,7 +242,7 @@ select s.id, s.target, s.instance, coalesce(left(st.cursor::text, 500), '') as c
        on s.stream_id = st.id and s.open and s.replay_of_id is null where st.integration_id = %(id)s and st.environment = %(environment)s order by s.target, s.instance"""
 
 
-def job(viewer: Viewer, key: str, environment: str, *, digest: str = "") -> Job | None:
+def detail(viewer: Viewer, key: str, environment: str, *, digest: str = "") -> IntegrationDetail | None:
     """The integration with all that its page needs, in nine queries; None when there is none or the viewer may not see it."""
     integration = permissions.visible(viewer).select_related("owner_team").filter(key=key).first()
     if integration is None:
@@ -250,7 +251,7 @@ def job(viewer: Viewer, key: str, environment: str, *, digest: str = "") -> Job 
     targets = rows(_TARGETS, chosen)
     ids = [one["id"] for one in targets if one["id"] is not None]
     gate_of, behind = gates.states(ids), backlog.of(ids)
-    made = Job(
+    made = IntegrationDetail(
         integration,
         environment,
         releases=_releases(chosen),
@@ -275,7 +276,7 @@ def _releases(chosen: Mapping[str, Any]) -> list[ReleaseRow]:
     return made
 
 
-def _choose(made: Job, digest: str) -> None:
+def _choose(made: IntegrationDetail, digest: str) -> None:
     wanted = digest or (made.deployed.digest if made.deployed else "")
     made.release = next((one for one in made.releases if wanted and wanted in (one.digest, short(one.digest))), None)
     if made.release is None and not digest and made.releases:

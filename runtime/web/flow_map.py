@@ -17,7 +17,7 @@ _KINDS = {"erp": "ERP", "pos": "Tills", "loyalty": "Loyalty", "wms": "Warehouse"
 
 
 @dataclass(slots=True)
-class Box:
+class SystemBox:
     """One system. `lines` stand below its name."""
 
     key: str
@@ -47,7 +47,7 @@ class Box:
 
 
 @dataclass(slots=True)
-class Edge:
+class FlowEdge:
     """One flow: a path, the point of its arrow and the chip with its state."""
 
     flow: Flow
@@ -60,16 +60,16 @@ class Edge:
 
 
 @dataclass(slots=True)
-class Map:
-    boxes: list[Box]
-    edges: list[Edge]
+class FlowMap:
+    boxes: list[SystemBox]
+    edges: list[FlowEdge]
     height: int
 
     width: int = WIDTH
     chip_width: int = CHIP
 
 
-def draw(flows: Sequence[Flow], facts: Sequence[SystemFacts]) -> Map | None:
+def draw(flows: Sequence[Flow], facts: Sequence[SystemFacts]) -> FlowMap | None:
     """None where fewer than two systems are joined."""
     known = {s.key: s for s in facts}
     joined = [flow for flow in flows if flow.source_system and flow.source_system != flow.target_system]
@@ -77,13 +77,13 @@ def draw(flows: Sequence[Flow], facts: Sequence[SystemFacts]) -> Map | None:
     if len(keys) < 2:
         return None
     boxes = {key: _box(key, known.get(key), flows) for key in keys}
-    edges = [Edge(flow, flow.tone, _chip(flow)) for flow in joined]
+    edges = [FlowEdge(flow, flow.tone, _chip(flow)) for flow in joined]
     _place(boxes, edges)
     height = max(_route(boxes, edges), max(box.y + box.height for box in boxes.values())) + 22
-    return Map(list(boxes.values()), edges, int(height))
+    return FlowMap(list(boxes.values()), edges, int(height))
 
 
-def _box(key: str, facts: SystemFacts | None, flows: Sequence[Flow]) -> Box:
+def _box(key: str, facts: SystemFacts | None, flows: Sequence[Flow]) -> SystemBox:
     kind = facts.kind if facts else ""
     lines = [_KINDS.get(kind, kind.replace("_", " ").capitalize())] if kind else []
     stores = {name for flow in flows if flow.target_system == key and flow.fleet for name, _, _ in flow.instances}
@@ -91,7 +91,7 @@ def _box(key: str, facts: SystemFacts | None, flows: Sequence[Flow]) -> Box:
         lines.append(f"{number(len(stores))} stores")
     elif facts and facts.vendor:
         lines.append(facts.vendor)
-    return Box(key, (facts.name if facts else key)[:28], _COLUMN.get(kind, 0), lines)
+    return SystemBox(key, (facts.name if facts else key)[:28], _COLUMN.get(kind, 0), lines)
 
 
 def _chip(flow: Flow) -> str:
@@ -101,11 +101,11 @@ def _chip(flow: Flow) -> str:
     return f"{name} · {flow.tone.word[:1].lower()}{flow.tone.word[1:]}"
 
 
-def _gap(one: Box, other: Box) -> tuple[int, int]:
+def _gap(one: SystemBox, other: SystemBox) -> tuple[int, int]:
     return min(one.column, other.column), max(one.column, other.column)
 
 
-def _place(boxes: dict[str, Box], edges: Sequence[Edge]) -> None:
+def _place(boxes: dict[str, SystemBox], edges: Sequence[FlowEdge]) -> None:
     """Boxes below each other in their column, high enough for the edges at their sides, columns centred on the tallest."""
     for box in boxes.values():
         ends = [e for e in edges if box.key in (e.flow.source_system, e.flow.target_system)]
@@ -120,12 +120,12 @@ def _place(boxes: dict[str, Box], edges: Sequence[Edge]) -> None:
             y += box.height + 64
 
 
-def _side(box: Box, boxes: dict[str, Box], edge: Edge) -> int:
+def _side(box: SystemBox, boxes: dict[str, SystemBox], edge: FlowEdge) -> int:
     other = boxes[edge.flow.target_system if box.key == edge.flow.source_system else edge.flow.source_system]
     return (other.column > box.column) - (other.column < box.column)
 
 
-def _route(boxes: dict[str, Box], edges: Sequence[Edge]) -> float:
+def _route(boxes: dict[str, SystemBox], edges: Sequence[FlowEdge]) -> float:
     """Each gap between two columns has tracks, `LANE` apart; an edge takes the track nearest to its ends. Gives the lowest y."""
     lowest = 0.0
     for gap in ((0, 1), (1, 2)):
@@ -145,11 +145,11 @@ def _route(boxes: dict[str, Box], edges: Sequence[Edge]) -> float:
     return lowest
 
 
-def _ends(boxes: dict[str, Box], edge: Edge) -> tuple[Box, Box]:
+def _ends(boxes: dict[str, SystemBox], edge: FlowEdge) -> tuple[SystemBox, SystemBox]:
     return boxes[edge.flow.source_system], boxes[edge.flow.target_system]
 
 
-def _wish(one: Box, other: Box) -> float:
+def _wish(one: SystemBox, other: SystemBox) -> float:
     top, bottom = max(one.y, other.y), min(one.y + one.height, other.y + other.height)
     return (top + bottom) / 2 if bottom - top > 20 else (one.middle + other.middle) / 2
 
@@ -165,11 +165,11 @@ def _tracks(wishes: Sequence[float]) -> list[float]:
     return [max(y - shift, 20.0) if index == 0 else y - shift for index, y in enumerate(apart)]
 
 
-def _port(box: Box, y: float) -> float:
+def _port(box: SystemBox, y: float) -> float:
     return min(max(y, box.y + 14), box.y + box.height - 14)
 
 
-def _across(edge: Edge, source: Box, target: Box, y: float) -> None:
+def _across(edge: FlowEdge, source: SystemBox, target: SystemBox, y: float) -> None:
     """Out of the facing side, to the track, along it, into the facing side of the other."""
     left, right = (source, target) if source.column < target.column else (target, source)
     x1, x2 = left.x + BOX, right.x
@@ -184,7 +184,7 @@ def _across(edge: Edge, source: Box, target: Box, y: float) -> None:
     edge.chip_x, edge.chip_y = (x1 + x2) / 2 - CHIP / 2, y - 13
 
 
-def _around(edge: Edge, source: Box, target: Box, floor: float) -> None:
+def _around(edge: FlowEdge, source: SystemBox, target: SystemBox, floor: float) -> None:
     """From the first to the last column, below everything."""
     left, right = (source, target) if source.column < target.column else (target, source)
     xl, xr = left.x + BOX // 2, right.x + BOX // 2
@@ -195,7 +195,7 @@ def _around(edge: Edge, source: Box, target: Box, floor: float) -> None:
     edge.chip_x, edge.chip_y = WIDTH / 2 - CHIP / 2, floor - 13
 
 
-def _beside(edge: Edge, source: Box, target: Box) -> None:
+def _beside(edge: FlowEdge, source: SystemBox, target: SystemBox) -> None:
     """Two systems of one column, one above the other."""
     upper, lower = (source, target) if source.y < target.y else (target, source)
     x, top, bottom = upper.x + BOX // 2, upper.y + upper.height, lower.y

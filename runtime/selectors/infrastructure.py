@@ -11,7 +11,7 @@ from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
 from runtime.selectors.flows import midnight
-from runtime.selectors.rows import row, rows
+from runtime.selectors.sql_rows import row, rows
 
 SILENT = timedelta(seconds=30)
 
@@ -33,7 +33,7 @@ class WorkerRow:
 
 
 @dataclass(slots=True)
-class Engine:
+class Infrastructure:
     """Counts of what the viewer may see. `oldest_claim_s` is the age of the longest held lease in seconds, None without one."""
 
     ready: int = 0
@@ -94,11 +94,11 @@ select extract(epoch from at - %(since)s)::int / 3600 as hour, count(*) as lette
 _WORKERS = "select name, kind, started_at, beat_at, claimed_at, draining from runtime_worker where beat_at > %(since)s order by kind, name"
 
 
-def state(viewer: Viewer, environment: str) -> Engine:
+def state(viewer: Viewer, environment: str) -> Infrastructure:
     """In four queries. Workers that have been silent for a day are left out."""
     chosen = sight(viewer) | {"environment": environment, "since": midnight()}
     work, held = row(_WORK, chosen) or {}, row(_PARKED, chosen) or {}
-    made = Engine(
+    made = Infrastructure(
         ready=work.get("ready", 0),
         claimed=work.get("claimed", 0),
         oldest_claim_s=work.get("oldest_claim_s"),

@@ -26,10 +26,19 @@ from runtime.ledger.parking import Mapper, Skipped, Unmappable
 from runtime.ledger.reading import Message
 from runtime.ledger.vendors import CannotAsk, Outgoing
 from runtime.models import Comparison, Integration, Subscription
-from runtime.selectors import reconciliation as selectors
+from runtime.selectors import daily_totals
 from runtime.services import system_connections
+from runtime.services.daily_accounts import (
+    LIMIT,
+    MAX_CASES,
+    DayMessage,
+    ReconciledFlow,
+    ReconciledTarget,
+    entries_of,
+    flow_of,
+    state_of,
+)
 from runtime.services.mappers import columns_of, mapper_of, row_mapper
-from runtime.services.reconciliation import LIMIT, MAX_CASES, Entry, Flow, Side, entries_of, flow_of, state_of
 from runtime.services.sink_vendor import SinkVendor
 
 CHUNK = 200
@@ -49,7 +58,7 @@ def compare(
     flow = flow_of(integration, environment)
     side, subscription = _chosen(flow, target, instance)
     entries, complete = entries_of(flow, day, by)
-    far, held = selectors.standing([subscription.pk])
+    far, held = daily_totals.standing([subscription.pk])
     due = [
         (one, state)
         for one in entries
@@ -104,7 +113,7 @@ class _Findings:
     def __init__(self, due: int) -> None:
         self.due = due
         self.agreed = self.missing = self.extra = self.silent = self.under_way = 0
-        self.answers: list[tuple[Entry, str, bool | None]] = []
+        self.answers: list[tuple[DayMessage, str, bool | None]] = []
         self.cases: list[dict[str, Any]] = []
         self.note = ""
 
@@ -112,11 +121,11 @@ class _Findings:
     def asked(self) -> int:
         return len(self.answers) - self.under_way
 
-    def put(self, entry: Entry, state: str, there: bool | None) -> None:
+    def put(self, entry: DayMessage, state: str, there: bool | None) -> None:
         """`there` None: it did not say."""
         self.answers.append((entry, state, there))
 
-    def judge(self, now: Callable[[Sequence[Entry]], dict[tuple[int, int], str | None]]) -> None:
+    def judge(self, now: Callable[[Sequence[DayMessage]], dict[tuple[int, int], str | None]]) -> None:
         """`now` gives the present state of messages that seemed to differ, None for one that is being sent."""
         odd = [entry for entry, state, there in self.answers if there and state != DELIVERED]
         present = now(odd) if odd else {}
@@ -136,7 +145,7 @@ class _Findings:
                 self.missing += 1
                 self._case(entry, latest, "missing")
 
-    def _case(self, entry: Entry, state: str, what: str) -> None:
+    def _case(self, entry: DayMessage, state: str, what: str) -> None:
         if len(self.cases) < MAX_CASES:
             self.cases.append(
                 {
@@ -150,11 +159,13 @@ class _Findings:
             )
 
 
-def _now(side: Side, subscription: Subscription, entries: Sequence[Entry]) -> dict[tuple[int, int], str | None]:
-    intents = selectors.under_way(
+def _now(
+    side: ReconciledTarget, subscription: Subscription, entries: Sequence[DayMessage]
+) -> dict[tuple[int, int], str | None]:
+    intents = daily_totals.under_way(
         subscription.pk
     )  # before the positions: a call that ends in between is seen as delivered
-    far, held = selectors.standing([subscription.pk])
+    far, held = daily_totals.standing([subscription.pk])
     made: dict[tuple[int, int], str | None] = {}
     for one in entries:
         state = state_of(side, one, far[subscription.pk], held[subscription.pk])
@@ -162,7 +173,7 @@ def _now(side: Side, subscription: Subscription, entries: Sequence[Entry]) -> di
     return made
 
 
-def _chosen(flow: Flow, target: str, instance: str) -> tuple[Side, Subscription]:
+def _chosen(flow: ReconciledFlow, target: str, instance: str) -> tuple[ReconciledTarget, Subscription]:
     for side in flow.sides:
         for one in side.subscriptions:
             if (one.target, one.instance) == (target, instance):
@@ -170,7 +181,7 @@ def _chosen(flow: Flow, target: str, instance: str) -> tuple[Side, Subscription]
     raise NotFound("target.unknown", f"There is no target {target!r}{f' of {instance!r}' if instance else ''} here.")
 
 
-def _chunks(due: Sequence[tuple[Entry, str]], found: _Findings) -> Iterator[Sequence[tuple[Entry, str]]]:
+def _chunks(due: Sequence[tuple[DayMessage, str]], found: _Findings) -> Iterator[Sequence[tuple[DayMessage, str]]]:
     """Parts of what is due until the time is used up; says so then."""
     until = time.monotonic() + ASK_SECONDS
     for start in range(0, len(due), CHUNK):
@@ -181,7 +192,11 @@ def _chunks(due: Sequence[tuple[Entry, str]], found: _Findings) -> Iterator[Sequ
 
 
 def _ask_vendor(
-    flow: Flow, side: Side, subscription: Subscription, due: Sequence[tuple[Entry, str]], found: _Findings
+    flow: ReconciledFlow,
+    side: ReconciledTarget,
+    subscription: Subscription,
+    due: Sequence[tuple[DayMessage, str]],
+    found: _Findings,
 ) -> None:
     vendor, now = subscription.vendor, clock.now()
     if vendor.not_before > now or (vendor.breaker == "open" and vendor.open_until > now):
@@ -229,7 +244,7 @@ def _ask_vendor(
         client.close()
 
 
-def _mapped(mapper: Mapper, entry: Entry) -> Any:
+def _mapped(mapper: Mapper, entry: DayMessage) -> Any:
     """What would be sent, for vendors that know a message by a field of it; empty where the mapping refuses it."""
     try:
         return mapper(Message(entry.position, entry.key, entry.document, entry.correlation))
@@ -237,7 +252,9 @@ def _mapped(mapper: Mapper, entry: Entry) -> Any:
         return {}
 
 
-def _ask_table(flow: Flow, side: Side, due: Sequence[tuple[Entry, str]], found: _Findings) -> None:
+def _ask_table(
+    flow: ReconciledFlow, side: ReconciledTarget, due: Sequence[tuple[DayMessage, str]], found: _Findings
+) -> None:
     """The product's own tables are read by the key that the mapping fills."""
     table = side.target.table
     assert table is not None
@@ -257,7 +274,7 @@ def _ask_table(flow: Flow, side: Side, due: Sequence[tuple[Entry, str]], found: 
             found.put(entry, state, None if name is None else name in there)
 
 
-def _row_key(mapper: Mapper, entry: Entry, places: Sequence[int]) -> str | None:
+def _row_key(mapper: Mapper, entry: DayMessage, places: Sequence[int]) -> str | None:
     row = _mapped(mapper, entry)
     if not row:
         return None

@@ -17,8 +17,8 @@ from kernel.viewer import Viewer
 from runtime.domain.reconciliation import Facts, Total, amount_of, facts_of, gaps
 from runtime.ledger import connections
 from runtime.models import Comparison, Integration, Message, Parked, Subscription, VendorState
-from runtime.selectors import reconciliation as selectors
-from runtime.services import comparison, intake, reconciliation
+from runtime.selectors import daily_totals
+from runtime.services import daily_accounts, intake, target_comparison
 from tests.runtime import scene
 from tests.runtime.test_services import FEED, catalog, deployed, work  # noqa: F401 - the deployed order feed
 
@@ -66,7 +66,7 @@ def test_a_gap_lies_between_two_numbers_of_one_till_and_day() -> None:
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "1999-12-31", "3000-01-01", "2026-11-23T10:00", "\0", "²"])
 def test_a_day_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
-        selectors.chosen_day(text)
+        daily_totals.chosen_day(text)
 
 
 @pytest.mark.django_db
@@ -76,11 +76,11 @@ class TestADay:
         return scene.day()
 
     def test_every_message_is_counted_once_and_due_is_the_sum_of_what_became_of_it(self, day: scene.Day) -> None:
-        made = reconciliation.account(
+        made = daily_accounts.account(
             day.sales.integration, "production", timezone.localtime(clock.now()).date(), by="arrival"
         )
         arrived = Message.objects.filter(
-            stream=day.sales.stream, received_at__gte=selectors.bounds(made.day)[0]
+            stream=day.sales.stream, received_at__gte=daily_totals.bounds(made.day)[0]
         ).count()
         assert made.messages.count == arrived
         for target in ("journal", "earn"):
@@ -94,13 +94,13 @@ class TestADay:
 
     def test_the_business_day_is_what_the_message_says_and_not_when_it_came(self, day: scene.Day) -> None:
         day.sales.put(scene.sale(700, business_date="2026-11-22"), scene.sale(701, business_date="2026-11-22"))
-        made = reconciliation.account(day.sales.integration, "production", date(2026, 11, 22), by="business")
+        made = daily_accounts.account(day.sales.integration, "production", date(2026, 11, 22), by="business")
         now = timezone.localtime(clock.now()).date()
         expected = 2 if date(2026, 11, 21) <= now <= date(2026, 11, 30) else 0  # arrival is the database's clock
         assert made.messages.count == expected
 
     def test_every_store_of_a_fleet_has_its_own_line(self, day: scene.Day) -> None:
-        made = reconciliation.account(
+        made = daily_accounts.account(
             day.prices.integration, "production", timezone.localtime(clock.now()).date(), by="arrival"
         )
         lines = {line.store: line for line in made.lines}
@@ -117,18 +117,18 @@ class TestADay:
 
     def test_the_overview_agrees_with_the_pages_of_the_flows(self, day: scene.Day) -> None:
         today = timezone.localtime(clock.now()).date()
-        found = {one.integration: one for one in selectors.overview(Viewer.of(day.people.rita), "production", today)}
-        made = reconciliation.account(day.sales.integration, "production", today, by="arrival")
+        found = {one.integration: one for one in daily_totals.overview(Viewer.of(day.people.rita), "production", today)}
+        made = daily_accounts.account(day.sales.integration, "production", today, by="arrival")
         sales = found["sales"]
         assert sales.logged == made.messages.count
         assert sales.read is None, "nothing was collected, so nobody knows what the source had"
         journal = next(one for one in sales.targets if one.target == "journal")
         assert journal.dead == sum(line.tally.count("dead") for line in made.lines if line.target == "journal")
         assert set(found) == {"sales", "prices"}
-        assert [one.integration for one in selectors.overview(Viewer.of(day.people.petra), "production", today)] == [
+        assert [one.integration for one in daily_totals.overview(Viewer.of(day.people.petra), "production", today)] == [
             "prices"
         ]
-        assert selectors.overview(Viewer.of(day.people.zoe), "production", today) == []
+        assert daily_totals.overview(Viewer.of(day.people.zoe), "production", today) == []
 
     def test_a_vendor_that_takes_no_calls_leaves_everything_unknown(self, day: scene.Day) -> None:
         VendorState.objects.filter(system_key="s4").update(
@@ -137,11 +137,11 @@ class TestADay:
         today = timezone.localtime(clock.now()).date()
         ask = {"by": "arrival", "target": "journal", "instance": ""}
         with pytest.raises(Unavailable):
-            comparison.compare(day.sales.integration, "production", today, **ask, actor=day.people.sofia)
+            target_comparison.compare(day.sales.integration, "production", today, **ask, actor=day.people.sofia)
         with pytest.raises(Forbidden):
-            comparison.compare(day.sales.integration, "production", today, **ask, actor=day.people.petra)
+            target_comparison.compare(day.sales.integration, "production", today, **ask, actor=day.people.petra)
         with pytest.raises(NotFound):
-            comparison.compare(
+            target_comparison.compare(
                 day.sales.integration, "production", today, **(ask | {"target": "x"}), actor=day.people.sofia
             )
         assert not Comparison.objects.exists()
@@ -156,7 +156,7 @@ def test_a_table_is_really_read_and_a_row_that_is_gone_is_missing(
     assert work() == 20
     integration, today = Integration.objects.get(key=FEED), timezone.localtime(clock.now()).date()
     ask = {"by": "arrival", "target": "read-model", "instance": "", "actor": None}
-    made = comparison.compare(integration, "production", today, **ask)
+    made = target_comparison.compare(integration, "production", today, **ask)
     assert (made.due, made.asked, made.agreed, made.missing, made.extra, made.silent) == (20, 20, 20, 0, 0, 0)
     with connections.connected() as conn:
         gone = conn.execute("delete from order_target where number = %s returning id", (order(4)["number"],)).fetchall()
@@ -166,7 +166,7 @@ def test_a_table_is_really_read_and_a_row_that_is_gone_is_missing(
     Parked.objects.create(
         subscription=target, lane=held.lane, position=held.position, key=held.key, state="unknown", reason="x"
     )
-    made = comparison.compare(integration, "production", today, **ask)
+    made = target_comparison.compare(integration, "production", today, **ask)
     assert (made.agreed, made.missing, made.extra) == (18, 1, 1)
     assert {(case["key"], case["what"], case["state"]) for case in made.cases} == {
         (order(4)["number"], "missing", "delivered"),
@@ -181,20 +181,20 @@ def test_a_table_is_really_read_and_a_row_that_is_gone_is_missing(
         other, last = conn.execute(place, (order(21)["number"],)).fetchall()[0]
         conn.execute("update runtime_progress set intent = %s where lane = %s", (position, lane))
         conn.execute("insert into order_target (id, _position) values (20, 0), (21, 0)")
-    moving = comparison.compare(integration, "production", today, **ask)
+    moving = target_comparison.compare(integration, "production", today, **ask)
     sure = 1 if other != lane or last > position else 0
     assert (moving.asked, moving.due, moving.agreed, moving.extra) == (20 + sure, 22, 18, 1 + sure), (
         "what is being sent is no difference"
     )
     assert "being sent" in moving.note
-    monkeypatch.setattr(comparison, "ASK_SECONDS", -1.0)
-    late = comparison.compare(integration, "production", today, **ask)
+    monkeypatch.setattr(target_comparison, "ASK_SECONDS", -1.0)
+    late = target_comparison.compare(integration, "production", today, **ask)
     assert (late.asked, late.due) == (0, 22)
     assert "were not asked about" in late.note
-    row = selectors.comparisons(target.stream_id, today, "arrival")[0]
+    row = daily_totals.comparisons(target.stream_id, today, "arrival")[0]
     assert row.tone.word == "22 unknown"
     stranger = User.objects.create_user("stranger")
     with pytest.raises(Forbidden):
-        comparison.compare(integration, "production", today, **(ask | {"actor": stranger}))
+        target_comparison.compare(integration, "production", today, **(ask | {"actor": stranger}))
     with pytest.raises(NotFound):
-        reconciliation.account(integration, "staging", today, by="arrival")
+        daily_accounts.account(integration, "staging", today, by="arrival")

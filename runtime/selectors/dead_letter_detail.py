@@ -16,12 +16,12 @@ from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.domain.correlation import correlation_id
 from runtime.permissions import SEEN, sight
-from runtime.selectors.letters import Letter
-from runtime.selectors.rows import row, rows
+from runtime.selectors.dead_letters import DeadLetter
+from runtime.selectors.sql_rows import row, rows
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class AttemptLine:
     """One line of a letter's history."""
 
     at: datetime
@@ -32,10 +32,10 @@ class Try:
 
 
 @dataclass(slots=True)
-class Story:
+class DeadLetterDetail:
     """One letter with its payload, what was tried, and what a person may look at before deciding."""
 
-    letter: Letter
+    letter: DeadLetter
     integration: str
     title: str
     owner_team_id: int
@@ -45,7 +45,7 @@ class Story:
     correlation: str
     payload: str
     replaced: bool
-    tries: list[Try] = field(default_factory=list)
+    tries: list[AttemptLine] = field(default_factory=list)
     behind: int = 0
     differs: list[Difference] = field(default_factory=list)
     decided: str = ""
@@ -101,7 +101,7 @@ select at, outcome, detail, reference from runtime_attempt
  where subscription_id = %(subscription)s and lane = %(lane)s and last >= %(position)s and first <= %(position)s order by id limit 200"""
 
 
-def parked(viewer: Viewer, subscription: int, lane: int, position: int) -> Story | None:
+def quarantined(viewer: Viewer, subscription: int, lane: int, position: int) -> DeadLetterDetail | None:
     """A parked message with its history; None when there is none or the viewer may not see it."""
     place = {"subscription": subscription, "lane": lane, "position": position}
     found = row(_ONE_PARKED, sight(viewer) | place)
@@ -114,7 +114,7 @@ def parked(viewer: Viewer, subscription: int, lane: int, position: int) -> Story
     return story
 
 
-def rejected(viewer: Viewer, number: int) -> Story | None:
+def rejected(viewer: Viewer, number: int) -> DeadLetterDetail | None:
     """Input that never entered the log."""
     found = row(_ONE_REJECTED, sight(viewer) | {"id": number})
     if found is None:
@@ -124,7 +124,7 @@ def rejected(viewer: Viewer, number: int) -> Story | None:
     return story
 
 
-def conflict(viewer: Viewer, number: int) -> Story | None:
+def conflict(viewer: Viewer, number: int) -> DeadLetterDetail | None:
     """A contradicting second version, with its differences from the one that is held."""
     found = row(_ONE_CONFLICT, sight(viewer) | {"id": number})
     if found is None:
@@ -136,11 +136,11 @@ def conflict(viewer: Viewer, number: int) -> Story | None:
     return story
 
 
-def _story(kind: str, found: dict[str, Any]) -> Story:
+def _story(kind: str, found: dict[str, Any]) -> DeadLetterDetail:
     keys = ("place", "key", "reason", "reason_class", "since", "attempts", "instance", "state")
     facts = systems.by_key(found["system"]) if found["system"] else None
-    return Story(
-        letter=Letter(kind=kind, **{key: found[key] for key in keys}),
+    return DeadLetterDetail(
+        letter=DeadLetter(kind=kind, **{key: found[key] for key in keys}),
         integration=found["integration"],
         title=found["title"],
         owner_team_id=found["owner_team_id"],
@@ -195,6 +195,6 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
 }
 
 
-def _try(one: dict[str, Any]) -> Try:
+def _try(one: dict[str, Any]) -> AttemptLine:
     says, tone = _OUTCOMES.get(one["outcome"], (one["outcome"].capitalize(), quiet(one["outcome"].capitalize())))
-    return Try(one["at"], says, one["detail"], tone, one["reference"] or "")
+    return AttemptLine(one["at"], says, one["detail"], tone, one["reference"] or "")

@@ -19,7 +19,7 @@ from kernel.ui.tones import Tone, stop, wait
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
 from runtime.selectors.flows import midnight
-from runtime.selectors.rows import row, rows
+from runtime.selectors.sql_rows import row, rows
 
 KINDS = ("parked", "rejected", "conflict")
 REASONS = {
@@ -34,7 +34,7 @@ REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class DeadLetterGroup:
     """Letters that stopped for the same reason. `target` is empty for what never entered the log."""
 
     kind: str
@@ -91,7 +91,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """One thing that waits. `place` is its address within its kind: `subscription/lane/position` or a row's id."""
 
     kind: str
@@ -163,7 +163,7 @@ select s.stream_id as stream, s.target, count(*) as letters from runtime_parked 
  where p.state = 'behind' and s.stream_id = any(%(streams)s) group by 1, 2"""
 
 
-def groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[Group]:
+def groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[DeadLetterGroup]:
     """Most recent trouble first is of no use to who settles them: the oldest group comes first. Four queries."""
     chosen = sight(viewer) | {"environment": environment, "integration": integration}
     found = [row for statement in (_PARKED, _REJECTED, _CONFLICTS) for row in rows(statement, chosen)]
@@ -173,7 +173,7 @@ def groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[G
     behind = {(r["stream"], r["target"]): r["letters"] for r in rows(_BEHIND, {"streams": streams})} if streams else {}
     names = {s.key: s.name for s in systems.all_systems()}
     made = [
-        Group(
+        DeadLetterGroup(
             **(row | {"system": names.get(row["system"], row["system"]), "instances": tuple(row["instances"])}),
             waiting_behind=behind.get((row["stream"], row["target"]), 0),
         )
@@ -182,7 +182,7 @@ def groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[G
     return sorted(made, key=lambda group: group.oldest_at)
 
 
-def group_of(found: Sequence[Group], key: str) -> Group | None:
+def group_of(found: Sequence[DeadLetterGroup], key: str) -> DeadLetterGroup | None:
     return next((group for group in found if group.key == key), None)
 
 
@@ -202,10 +202,10 @@ select 'conflict' as kind, id::text as place, key, '' as reason, 'conflict' as r
 }
 
 
-def letters(group: Group, *, limit: int = 50) -> list[Letter]:
+def of_group(group: DeadLetterGroup, *, limit: int = 50) -> list[DeadLetter]:
     """The oldest letters of a group that came from `groups`."""
     chosen = {"stream": group.stream, "target": group.target, "fingerprint": group.fingerprint, "limit": limit}
-    return [Letter(**one) for one in rows(_LETTERS[group.kind], chosen)]
+    return [DeadLetter(**one) for one in rows(_LETTERS[group.kind], chosen)]
 
 
 _COUNT = (
@@ -255,7 +255,7 @@ def settled_today(viewer: Viewer, environment: str) -> int:
     return int(found["settled"]) if found else 0
 
 
-def subscriptions(group: Group) -> list[int]:
+def subscriptions(group: DeadLetterGroup) -> list[int]:
     """The targets (the stores of a fleet, each its own) that hold letters of a group of kind `parked`."""
     chosen = {"stream": group.stream, "target": group.target, "fingerprint": group.fingerprint}
     return [one["id"] for one in rows(_SUBSCRIPTIONS, chosen)]

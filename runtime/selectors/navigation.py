@@ -1,4 +1,4 @@
-"""What the runtime adds to the frame of every page."""
+"""What the runtime adds to the navigation of every page."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import timedelta
 from kernel import clock
 from kernel.viewer import Viewer
 from runtime.models import Worker
-from runtime.selectors import letters
-from runtime.selectors.engine import SILENT
+from runtime.selectors import dead_letters
+from runtime.selectors.infrastructure import SILENT
 
 
 def counts(viewer: Viewer) -> dict[str, int | None]:
-    return {"dead-letters": letters.count(viewer)}
+    return {"dead-letters": dead_letters.count(viewer)}
 
 
 def lines(viewer: Viewer) -> list[str]:
