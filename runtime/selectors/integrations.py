@@ -168,7 +168,7 @@ class TargetState:
 
 
 @dataclass(slots=True)
-class IntegrationDetail:
+class DeployedIntegration:
     """Everything the job page shows for one environment. `release` is the chosen one, else the deployed, else the newest."""
 
     integration: Integration
@@ -242,7 +242,7 @@ select s.id, s.target, s.instance, coalesce(left(st.cursor::text, 500), '') as c
        on s.stream_id = st.id and s.open and s.replay_of_id is null where st.integration_id = %(id)s and st.environment = %(environment)s order by s.target, s.instance"""
 
 
-def detail(viewer: Viewer, key: str, environment: str, *, digest: str = "") -> IntegrationDetail | None:
+def detail(viewer: Viewer, key: str, environment: str, *, digest: str = "") -> DeployedIntegration | None:
     """The integration with all that its page needs, in nine queries; None when there is none or the viewer may not see it."""
     integration = permissions.visible(viewer).select_related("owner_team").filter(key=key).first()
     if integration is None:
@@ -251,7 +251,7 @@ def detail(viewer: Viewer, key: str, environment: str, *, digest: str = "") -> I
     targets = rows(_TARGETS, chosen)
     ids = [one["id"] for one in targets if one["id"] is not None]
     gate_of, behind = gates.states(ids), backlog.of(ids)
-    made = IntegrationDetail(
+    made = DeployedIntegration(
         integration,
         environment,
         releases=_releases(chosen),
@@ -276,7 +276,7 @@ def _releases(chosen: Mapping[str, Any]) -> list[ReleaseRow]:
     return made
 
 
-def _choose(made: IntegrationDetail, digest: str) -> None:
+def _choose(made: DeployedIntegration, digest: str) -> None:
     wanted = digest or (made.deployed.digest if made.deployed else "")
     made.release = next((one for one in made.releases if wanted and wanted in (one.digest, short(one.digest))), None)
     if made.release is None and not digest and made.releases:

@@ -20,7 +20,7 @@ from kernel.viewer import Permission, Viewer
 from runtime import permissions
 from runtime.selectors import integrations as selectors
 from runtime.selectors import runs, schedules
-from runtime.selectors.integrations import IntegrationDetail
+from runtime.selectors.integrations import DeployedIntegration
 from runtime.services import deployments
 from runtime.services import runs as run_services
 from runtime.web import environment
@@ -52,14 +52,14 @@ def integration(request: HttpRequest, key: str, view: str = "") -> HttpResponse:
     return render(request, f"runtime/integration_{view or 'overview'}.html", context)
 
 
-def _found(viewer: Viewer, key: str, place: str, *, digest: str = "") -> IntegrationDetail:
+def _found(viewer: Viewer, key: str, place: str, *, digest: str = "") -> DeployedIntegration:
     job = selectors.detail(viewer, key, place, digest=digest)
     if job is None:
         raise NotFound("integration.unknown", f"There is no integration {key!r}, or you may not see it.")
     return job
 
 
-def _context(request: HttpRequest, viewer: Viewer, job: IntegrationDetail, view: str) -> dict[str, Any]:
+def _context(request: HttpRequest, viewer: Viewer, job: DeployedIntegration, view: str) -> dict[str, Any]:
     query = f"?{urlencode({'environment': job.environment})}" if job.environment != environment.DEFAULT else ""
     urls = {name: _url(job, name) + query for name, _ in VIEWS}
     tabs = [{"label": label, "url": urls[name], "current": name == view} for name, label in VIEWS]
@@ -77,7 +77,7 @@ def _context(request: HttpRequest, viewer: Viewer, job: IntegrationDetail, view:
     }
 
 
-def _url(job: IntegrationDetail, view: str) -> str:
+def _url(job: DeployedIntegration, view: str) -> str:
     key = job.integration.key
     return reverse("runtime:integration-view", args=[key, view]) if view else reverse("runtime:integration", args=[key])
 
@@ -88,7 +88,7 @@ def change_url(key: str, place: str, digest: str) -> str:
     return f"{reverse('governance:new-change')}?{urlencode({'kind': 'integration.deploy', 'subject': subject, 'environment': place})}"
 
 
-def _actions(viewer: Viewer, job: IntegrationDetail, operate: Permission) -> dict[str, Permission]:
+def _actions(viewer: Viewer, job: DeployedIntegration, operate: Permission) -> dict[str, Permission]:
     """What may be done now, each with its reason where not."""
     running = job.deployed
     there = operate if running else operate and Permission(False, f"Nothing is deployed in {job.environment}.")
@@ -115,7 +115,7 @@ def _actions(viewer: Viewer, job: IntegrationDetail, operate: Permission) -> dic
     return may
 
 
-def _may_deploy(viewer: Viewer, job: IntegrationDetail, operate: Permission) -> Permission:
+def _may_deploy(viewer: Viewer, job: DeployedIntegration, operate: Permission) -> Permission:
     """The same question as the deployment asks, so that the button says what the deployment would answer."""
     if not operate:
         return operate
@@ -130,14 +130,14 @@ def _may_deploy(viewer: Viewer, job: IntegrationDetail, operate: Permission) -> 
     return Permission(True)
 
 
-def approval_of(job: IntegrationDetail, viewer: Viewer) -> Any:
+def approval_of(job: DeployedIntegration, viewer: Viewer) -> Any:
     """The approval that lets the chosen release into this environment. Raises NotApproved."""
     assert job.release is not None
     key, digest = job.integration.key, job.release.digest
     return approvals.require(Subject("integration", key, digest), digest, job.environment, actor=viewer.user)
 
 
-def _nothing(viewer: Viewer, job: IntegrationDetail) -> dict[str, Any]:
+def _nothing(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
     return {}
 
 
@@ -145,7 +145,7 @@ def _names() -> dict[str, str]:
     return {one.key: one.name for one in systems.all_systems()}
 
 
-def _overview(viewer: Viewer, job: IntegrationDetail) -> dict[str, Any]:
+def _overview(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
     key, manifest, names = job.integration.key, job.manifest, _names()
     return {
         "names": names,
@@ -165,15 +165,15 @@ def _overview(viewer: Viewer, job: IntegrationDetail) -> dict[str, Any]:
     }
 
 
-def _mapping(viewer: Viewer, job: IntegrationDetail) -> dict[str, Any]:
+def _mapping(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
     return {"tables": selectors.mapping_tables(job.manifest) if job.manifest else [], "names": _names()}
 
 
-def _runs(viewer: Viewer, job: IntegrationDetail) -> dict[str, Any]:
+def _runs(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
     return {"runs": runs.latest(viewer, integration=job.integration.key, environment=job.environment, limit=50)}
 
 
-def _manifest(viewer: Viewer, job: IntegrationDetail) -> dict[str, Any]:
+def _manifest(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
     return {"text": yaml.safe_dump(dict(job.document), sort_keys=False, allow_unicode=True, width=110)}
 
 
@@ -186,7 +186,7 @@ def _back(key: str, place: str) -> HttpResponse:
     return redirect(reverse("runtime:integration", args=[key]) + query)
 
 
-def _operated(request: HttpRequest, key: str) -> tuple[Viewer, IntegrationDetail]:
+def _operated(request: HttpRequest, key: str) -> tuple[Viewer, DeployedIntegration]:
     """The job for an action. Who may not see it learns nothing; who may not operate it learns why."""
     viewer, place = Viewer.of(request.user), environment.chosen(request)
     job = _found(viewer, key, place, digest=request.POST.get("release", "").replace("\0", "")[:71])
