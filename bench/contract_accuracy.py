@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tillgate_contracts.compare import Policy, compare
+from tillgate_contracts.compare import ComparisonPolicy, compare
 from tillgate_contracts.compare.compat import ContentModel, check_compat
 from tillgate_contracts.reading import read_file
 
@@ -43,7 +43,7 @@ def score_openapi(root: Path, only: str | None) -> dict[str, Any]:
     for case in manifest["cases"]:
         if only and case["id"] != only:
             continue
-        policy = Policy.from_mapping(case["policy"])
+        policy = ComparisonPolicy.from_mapping(case["policy"])
         base, revision = read_file(folder / case["base"]), read_file(folder / case["revision"])
         result = compare(base, revision, policy=policy, as_of=as_of)
         if only:

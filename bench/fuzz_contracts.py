@@ -20,10 +20,10 @@ from datetime import date
 from pathlib import Path
 
 from tests.contracts.mutations import damage, disturb
-from tillgate_contracts.compare import Policy, compare
+from tillgate_contracts.compare import ComparisonPolicy, compare
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import lint
-from tillgate_contracts.reading import Document, Limits, read
+from tillgate_contracts.reading import Document, ReadingLimits, read
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("TILLGATE_SHARED", ROOT.parent / "shared"))
@@ -44,7 +44,7 @@ def seeds() -> dict[str, bytes]:
 def one(data: bytes, base: Document | None) -> str:
     """Read, look, lint and compare one document. The outcome is `read` or the refusal's code."""
     try:
-        document = read(data, limits=Limits(seconds=10.0))
+        document = read(data, limits=ReadingLimits(seconds=10.0))
     except ContractError as error:
         json.dumps(error.data)
         return error.code
@@ -62,7 +62,7 @@ def one(data: bytes, base: Document | None) -> str:
         document.origin(finding.pointer)
     if base is not None:
         try:
-            compare(base, document, policy=Policy(), as_of=date(2026, 1, 1))
+            compare(base, document, policy=ComparisonPolicy(), as_of=date(2026, 1, 1))
         except ContractError as error:
             return error.code
     return "read"

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from tillgate_contracts.compare import RULE_PACK, Comparison, Policy, compare
+from tillgate_contracts.compare import RULE_PACK, ComparisonPolicy, ComparisonReport, compare
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import RULE_PACK as LINT_PACK
 from tillgate_contracts.lint import lint
@@ -92,7 +92,7 @@ def neighbours(entries: list[Entry]) -> list[tuple[Entry, Entry]]:
     return pairs
 
 
-def judge(base: Entry, revision: Entry) -> tuple[Comparison, float]:
+def judge(base: Entry, revision: Entry) -> tuple[ComparisonReport, float]:
     """The comparison and its median CPU time, both documents loaded from their stored form each time."""
     assert base.document is not None
     assert revision.document is not None
@@ -103,12 +103,12 @@ def judge(base: Entry, revision: Entry) -> tuple[Comparison, float]:
             Document.from_canonical(base.document.canonical),
             Document.from_canonical(revision.document.canonical),
         )
-        result = compare(one, two, policy=Policy(), as_of=AS_OF)
+        result = compare(one, two, policy=ComparisonPolicy(), as_of=AS_OF)
         times.append(time.process_time() - started)
     return result, statistics.median(times)
 
 
-def removed_by_direction(result: Comparison) -> Counter[str]:
+def removed_by_direction(result: ComparisonReport) -> Counter[str]:
     """How many properties were removed, by the direction that their schema travels."""
     return Counter(
         finding.direction
@@ -177,7 +177,7 @@ def render(entries: list[Entry]) -> str:
     return "\n".join([*lines, *details]) + "\n"
 
 
-def _rules(base: Entry, revision: Entry, result: Comparison) -> list[str]:
+def _rules(base: Entry, revision: Entry, result: ComparisonReport) -> list[str]:
     counts = Counter((finding.level, finding.rule) for finding in result.findings if finding.level != "info")
     if not counts:
         return []

@@ -2,9 +2,9 @@
 
     python -m tests.wheels
 
-Two environments: one with the wheel of the command line alone, one with both. Everything runs outside the repository, so that
-nothing of it can be imported by accident. The build copies each folder first, because setuptools would otherwise pack files
-that an earlier build left in it.
+Two environments: one with the wheel of the command line alone, one with both. Everything runs outside the repository,
+so that nothing of it can be imported by accident. The build copies each folder first, because setuptools would
+otherwise pack files that an earlier build left in it.
 """
 
 from __future__ import annotations

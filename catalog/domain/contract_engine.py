@@ -1,8 +1,8 @@
 """The catalog's door to the contract engine: the one module of the portal that imports `tillgate_contracts`.
 
-The engine is a package of its own and raises its own exception. Each function here runs one entry of the engine and turns a
-`ContractError` into the kernel's `Invalid` with the same code, message and findings, so that pages and the API answer 422.
-An import contract keeps all other modules from calling the engine directly.
+The engine is a package of its own and raises its own exception. Each function here runs one entry of the engine and
+turns a `ContractError` into the kernel's `Invalid` with the same code, message and findings, so that pages and the API
+answer 422. An import contract keeps all other modules from calling the engine directly.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kernel.errors import Invalid
 from tillgate_contracts import compare as comparison
 from tillgate_contracts import lint as linter
 from tillgate_contracts.compare import DEFAULT as DEFAULT_POLICY
-from tillgate_contracts.compare import RULE_PACK, Comparison, Policy
+from tillgate_contracts.compare import RULE_PACK, ComparisonPolicy, ComparisonReport
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import LintReport
 from tillgate_contracts.reading import DEFAULT as LIMITS
@@ -25,10 +25,10 @@ from tillgate_contracts.reading.limits import Clock
 __all__ = [
     "DEFAULT_POLICY",
     "RULE_PACK",
-    "Comparison",
+    "ComparisonPolicy",
+    "ComparisonReport",
     "Document",
     "LintReport",
-    "Policy",
     "compare",
     "decode",
     "from_canonical",

@@ -6,7 +6,7 @@ from datetime import date
 from functools import lru_cache
 
 from catalog.domain import contract_engine
-from catalog.domain.contract_engine import DEFAULT_POLICY, Comparison, Document, Policy
+from catalog.domain.contract_engine import DEFAULT_POLICY, ComparisonPolicy, ComparisonReport, Document
 from catalog.models import Contract
 from kernel.errors import NotFound
 
@@ -29,11 +29,13 @@ def document(digest: str) -> Document:
 
 
 @lru_cache(maxsize=64)
-def _compare(old_digest: str, new_digest: str, as_of: date, policy: Policy) -> Comparison:
+def _compare(old_digest: str, new_digest: str, as_of: date, policy: ComparisonPolicy) -> ComparisonReport:
     return contract_engine.compare(_document(old_digest), _document(new_digest), as_of=as_of, policy=policy)
 
 
-def compare(old_digest: str, new_digest: str, *, as_of: date, policy: Policy | None = None) -> Comparison:
+def compare(
+    old_digest: str, new_digest: str, *, as_of: date, policy: ComparisonPolicy | None = None
+) -> ComparisonReport:
     """Who is hurt by going from one contract to the other. Same digests, day and policy give the same answer, so the last are kept.
 
     Raises NotFound `contract.unknown`, and Invalid `contract.family` where the two have nothing in common.

@@ -1,1 +1,1 @@
-"""The command line of Tillgate. It imports the standard library only; `tillgate contracts` loads the contract engine."""
+"""The command line of Tillgate: standard library only, until `tillgate contracts` loads the contract engine."""

@@ -1,8 +1,8 @@
 """`tillgate`: the subcommands, their options and their exit codes.
 
-`check`, `record-deployment` and `record-release` speak to the gate of a Tillgate server. Exit codes: 0 allow, 1 deny, 2 unknown,
-3 bad request, 4 gate unreachable. `contracts` needs no server: it runs the contract engine, which is a package of its own
-(`pip install "tillgate[contracts]"`), with the exit codes of `docs/reference/contracts-cli.md`.
+`check`, `record-deployment` and `record-release` speak to the gate of a Tillgate server. Exit codes: 0 allow, 1 deny,
+2 unknown, 3 bad request, 4 gate unreachable. `contracts` needs no server: it runs the contract engine, a package of its
+own (`pip install "tillgate[contracts]"`), with the exit codes of `docs/reference/contracts-cli.md`.
 """
 
 from __future__ import annotations

@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document
-from tillgate_contracts.report import Item, Result, RuleText
+from tillgate_contracts.report import ReportItem, Result, RuleText
 from tillgate_contracts.report.result import SEVERITY
 
 if TYPE_CHECKING:
-    from tillgate_contracts.compare import Finding, Policy
+    from tillgate_contracts.compare import ComparisonPolicy, Finding
 
 
-def policy_from(given: Path | Mapping[str, Any] | None) -> Policy:
+def policy_from(given: Path | Mapping[str, Any] | None) -> ComparisonPolicy:
     """A policy from a file, from a mapping, or the defaults. Raises ContractError `policy.…`."""
-    from tillgate_contracts.compare import Policy
+    from tillgate_contracts.compare import ComparisonPolicy
 
     if given is None:
-        return Policy()
+        return ComparisonPolicy()
     if isinstance(given, Path):
-        return Policy.load(given)
-    return Policy.from_mapping(given)
+        return ComparisonPolicy.load(given)
+    return ComparisonPolicy.from_mapping(given)
 
 
 def compare_result(
-    base: Document, revision: Document, *, policy: Policy, as_of: dt.date | None, names: tuple[str, str]
+    base: Document, revision: Document, *, policy: ComparisonPolicy, as_of: dt.date | None, names: tuple[str, str]
 ) -> Result:
     """The comparison of two documents. `names` are the files, for people and for the places of findings."""
     from tillgate_contracts.compare import compare, iter_rules
@@ -46,8 +46,8 @@ def compare_result(
     )
 
 
-def _item(finding: Finding, names: tuple[str, str]) -> Item:
-    return Item(
+def _item(finding: Finding, names: tuple[str, str]) -> ReportItem:
+    return ReportItem(
         rule=finding.rule,
         level=finding.level,
         message=finding.message,
@@ -120,7 +120,7 @@ def lint_result(
         raise ContractError("lint.rules", "--only-own needs --rules FILE: otherwise there is no rule at all.")
     report = lint(document, tier=tier, layer=layer, data_class=data_class, rules=rules)
     items = tuple(
-        Item(
+        ReportItem(
             f.rule,
             f.level,
             f.message,

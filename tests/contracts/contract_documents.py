@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from tillgate_contracts.compare import Comparison, Policy, compare
+from tillgate_contracts.compare import ComparisonPolicy, ComparisonReport, compare
 from tillgate_contracts.reading import read
 
 TODAY = dt.date(2026, 11, 23)
@@ -54,9 +54,12 @@ def with_event(schema: Any, *, action: str = "send") -> dict[str, Any]:
     }
 
 
-def judge(base: dict[str, Any], revision: dict[str, Any], *, as_of: dt.date = TODAY, **policy: Any) -> Comparison:
+def judge(base: dict[str, Any], revision: dict[str, Any], *, as_of: dt.date = TODAY, **policy: Any) -> ComparisonReport:
     return compare(
-        read(orjson.dumps(base)), read(orjson.dumps(revision)), policy=Policy.from_mapping(policy), as_of=as_of
+        read(orjson.dumps(base)),
+        read(orjson.dumps(revision)),
+        policy=ComparisonPolicy.from_mapping(policy),
+        as_of=as_of,
     )
 
 
@@ -64,7 +67,7 @@ def judge(base: dict[str, Any], revision: dict[str, Any], *, as_of: dt.date = TO
 VERSION_RULES = {"api-version-not-bumped", "api-major-version-not-bumped", "api-version-decreased"}
 
 
-def rules(result: Comparison, level: str | None = None, *, versions: bool = False) -> set[str]:
+def rules(result: ComparisonReport, level: str | None = None, *, versions: bool = False) -> set[str]:
     """Ids of the findings (of one level), those on the version only when asked for."""
     found = {finding.rule for finding in result.findings if level is None or finding.level == level}
     return found if versions else found - VERSION_RULES

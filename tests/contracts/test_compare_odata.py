@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from tillgate_contracts.compare import Comparison, compare
+from tillgate_contracts.compare import ComparisonReport, compare
 from tillgate_contracts.reading import read
 
 EDMX = """<?xml version="1.0" encoding="utf-8"?>
@@ -84,7 +84,7 @@ CHANGES = [
 ]
 
 
-def judge(revision: str) -> Comparison:
+def judge(revision: str) -> ComparisonReport:
     return compare(read(EDMX.encode()), read(revision.encode()), as_of=dt.date(2026, 11, 23))
 
 

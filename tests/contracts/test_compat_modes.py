@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tillgate_contracts.compare import MODES, Policy, check_compat, check_transitive, iter_rules
+from tillgate_contracts.compare import MODES, ComparisonPolicy, check_compat, check_transitive, iter_rules
 from tillgate_contracts.errors import ContractError
 
 SMALL: dict[str, Any] = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
@@ -80,17 +80,17 @@ def test_unknown_words_are_refused() -> None:
 )
 def test_a_policy_with_a_wrong_key_is_refused_with_what_is_wrong(data: Any, code: str, text: str) -> None:
     with pytest.raises(ContractError, match=text) as caught:
-        Policy.from_mapping(data)
+        ComparisonPolicy.from_mapping(data)
     assert caught.value.code == code
 
 
 def test_a_policy_file_is_yaml_and_sets_levels_per_rule() -> None:
-    policy = Policy.from_yaml("levels: {server-url-changed: breaking}\nstability_threshold: alpha\n")
+    policy = ComparisonPolicy.from_yaml("levels: {server-url-changed: breaking}\nstability_threshold: alpha\n")
     assert policy.level("server-url-changed", "warning") == "breaking"
     assert policy.level("endpoint-added", "info") == "info"
     assert policy.stability_threshold == "alpha"
     with pytest.raises(ContractError, match="not readable YAML"):
-        Policy.from_yaml("levels: [")
+        ComparisonPolicy.from_yaml("levels: [")
 
 
 def test_every_rule_has_one_id_a_level_a_title_and_a_reason() -> None:

@@ -16,7 +16,7 @@ from tests.contracts.test_read_odata import V2, V4
 from tests.contracts.test_read_real import ASYNC_2, ASYNC_3
 from tests.contracts.test_read_swagger import SWAGGER
 from tillgate_contracts.errors import ContractError
-from tillgate_contracts.reading import Document, Limits, read
+from tillgate_contracts.reading import Document, ReadingLimits, read
 
 SCHEMA = json.dumps(
     {
@@ -29,10 +29,10 @@ SCHEMA = json.dumps(
     }
 ).encode()
 SEEDS = (SWAGGER, V2, V4, ASYNC_2, ASYNC_3, SCHEMA)
-TIGHT = Limits(max_bytes=200_000, max_values=20_000, seconds=5.0)
+TIGHT = ReadingLimits(max_bytes=200_000, max_values=20_000, seconds=5.0)
 
 
-def use(data: bytes, limits: Limits = TIGHT) -> str:
+def use(data: bytes, limits: ReadingLimits = TIGHT) -> str:
     """Read and look at everything, or be refused properly. Answers `read` or the code of the refusal."""
     refusal: ContractError | None = None
     try:
@@ -80,7 +80,7 @@ REASONS = {
 def test_a_bomb_ends_within_its_bounds_and_for_what_it_is(name: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.process_time()
-    reason = use(bombs()[name], limits=Limits(seconds=10.0))
+    reason = use(bombs()[name], limits=ReadingLimits(seconds=10.0))
     assert time.process_time() - started < 15
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 * 1024, "more than 400 MB for one document"
     assert REASONS.get(name, reason) == reason
@@ -96,7 +96,7 @@ def test_schemas_that_contain_themselves_are_no_bomb() -> None:
 
 def test_the_time_limit_stops_a_slow_reading() -> None:
     with pytest.raises(ContractError) as caught:
-        read(b"type: object\nenum: [" + b"a, " * 200_000 + b"]", limits=Limits(seconds=0.0))
+        read(b"type: object\nenum: [" + b"a, " * 200_000 + b"]", limits=ReadingLimits(seconds=0.0))
     assert caught.value.code == "contract.too_slow"
 
 

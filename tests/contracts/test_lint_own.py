@@ -8,7 +8,7 @@ import pytest
 
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import Loaded, built_in_rules, lint, load_rules, parse_rules
-from tillgate_contracts.lint.jsonpath import PathError, compile_path
+from tillgate_contracts.lint.jsonpath import JsonPathError, compile_path
 from tillgate_contracts.reading import read
 
 API = read(
@@ -153,7 +153,7 @@ def test_paths_find_what_they_name(path: str, values: list[str]) -> None:
     ["info", "$.a[", "$.a[?(@.b ~ 1)]", "$.a[1:2]", "$.a b", "$[?(@path == 'x')]", "$.a[?(@.b.match(/(/))]", "$..."],
 )
 def test_unsupported_paths_are_named(path: str) -> None:
-    with pytest.raises(PathError):
+    with pytest.raises(JsonPathError):
         compile_path(path)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tillgate_contracts.errors import ContractError
-from tillgate_contracts.reading import Document, Limits, read, read_file, resolve
+from tillgate_contracts.reading import Document, ReadingLimits, read, read_file, resolve
 
 
 def schema(value: dict[str, object]) -> Document:
@@ -162,7 +162,7 @@ def test_without_a_folder_another_file_is_a_problem() -> None:
 def test_bundling_stops_at_the_limit_of_files(folder: Path) -> None:
     for number in range(6):
         (folder / f"f{number}.json").write_text(json.dumps({"$ref": f"f{number + 1}.json"}))
-    document = read(b'{"$ref": "f0.json"}', base_dir=folder, limits=Limits(max_files=3))
+    document = read(b'{"$ref": "f0.json"}', base_dir=folder, limits=ReadingLimits(max_files=3))
     assert "ref.too_many_files" in {problem.code for problem in document.problems}
 
 

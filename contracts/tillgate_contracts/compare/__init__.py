@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from tillgate_contracts.compare.compat import MODES, Compat, check_compat, check_transitive
 from tillgate_contracts.compare.engine import DocumentLike, compare
-from tillgate_contracts.compare.findings import Comparison, Finding
-from tillgate_contracts.compare.policy import DEFAULT, Policy
-from tillgate_contracts.compare.rules import RULE_PACK, Rule, iter_rules
+from tillgate_contracts.compare.findings import ComparisonReport, Finding
+from tillgate_contracts.compare.policy import DEFAULT, ComparisonPolicy
+from tillgate_contracts.compare.rules import RULE_PACK, ComparisonRule, iter_rules
 
 __all__ = [
     "DEFAULT",
     "MODES",
     "RULE_PACK",
-    "Comparison",
+    "ComparisonPolicy",
+    "ComparisonReport",
+    "ComparisonRule",
     "Compat",
     "DocumentLike",
     "Finding",
-    "Policy",
-    "Rule",
     "check_compat",
     "check_transitive",
     "compare",

@@ -12,11 +12,12 @@ from typing import Any, Literal
 import msgspec
 
 from tillgate_contracts.compare.findings import Finding
-from tillgate_contracts.compare.policy import Policy
-from tillgate_contracts.compare.report import Report, Where
-from tillgate_contracts.compare.schema.change import Flow
-from tillgate_contracts.compare.schema.diff import SchemaDiff, Settings
-from tillgate_contracts.compare.schema.source import Dialect, Part, SchemaSource
+from tillgate_contracts.compare.policy import ComparisonPolicy
+from tillgate_contracts.compare.report import FindingCollector, Where
+from tillgate_contracts.compare.schema.change import Direction
+from tillgate_contracts.compare.schema.graph import SchemaGraph
+from tillgate_contracts.compare.schema.settings import Settings
+from tillgate_contracts.compare.schema.source import Part, SchemaDialect, SchemaSource
 from tillgate_contracts.errors import ContractError
 
 MODES = ("backward", "forward", "full", "backward-transitive", "forward-transitive", "full-transitive", "none")
@@ -78,9 +79,9 @@ def check_compat(old: Any, new: Any, *, direction: str, content_model: ContentMo
     findings: list[Finding] = []
     answers: list[bool | None] = []
     # Reading old data with the new schema: the new one may only widen. Reading new data with the old one: only narrow.
-    for word, flow in (("backward", Flow("event-receive")), ("forward", Flow("event-send"))):
+    for word, sent in (("backward", Direction("event-receive")), ("forward", Direction("event-send"))):
         if plain in {word, "full"}:
-            found = _compare(old, new, flow, content_model)
+            found = _compare(old, new, sent, content_model)
             findings += found
             answers.append(_answer(found))
     return Compat(compatible=_both(answers), findings=findings, upgrade_order=_ORDERS[plain], direction=direction)
@@ -103,29 +104,29 @@ def check_transitive(versions: Sequence[Any], *, direction: str, content_model: 
     )
 
 
-def _compare(old: Any, new: Any, flow: Flow, content_model: ContentModel) -> list[Finding]:
+def _compare(old: Any, new: Any, sent: Direction, content_model: ContentModel) -> list[Finding]:
     try:
-        return _findings(old, new, flow, content_model)
+        return _findings(old, new, sent, content_model)
     except RecursionError:
         raise ContractError(
             "compat.too_deep", "The schemas are nested too deeply to be compared. Name the inner schemas.", {}
         ) from None
 
 
-def _findings(old: Any, new: Any, flow: Flow, content_model: ContentModel) -> list[Finding]:
+def _findings(old: Any, new: Any, sent: Direction, content_model: ContentModel) -> list[Finding]:
     left, right = SchemaSource(old, _dialect(old)), SchemaSource(new, _dialect(new))
-    diff = SchemaDiff(left, right, Settings(strict=content_model == "strict", declared=False))
-    report = Report(_Plain(), _Plain(), diff, Policy(content_model=content_model), sets_only=True)
-    report.use(diff.link((Part(old, ""),), (Part(new, ""),), flow), "payload", Where())
+    graph = SchemaGraph(left, right, Settings(strict=content_model == "strict", declared=False))
+    report = FindingCollector(_Plain(), _Plain(), graph, ComparisonPolicy(content_model=content_model), sets_only=True)
+    report.use(graph.link((Part(old, ""),), (Part(new, ""),), sent), "payload", Where())
     return report.finish()
 
 
-def _dialect(schema: Any) -> Dialect:
+def _dialect(schema: Any) -> SchemaDialect:
     word = schema.get("$schema") if isinstance(schema, dict) else None
     for part, name in _DRAFTS.items():
         if isinstance(word, str) and part in word:
-            return Dialect.of(name)
-    return Dialect.of("jsonschema-2020-12")
+            return SchemaDialect.of(name)
+    return SchemaDialect.of("jsonschema-2020-12")
 
 
 def _answer(findings: list[Finding]) -> bool | None:

@@ -8,14 +8,15 @@ from typing import Any, Protocol
 
 from tillgate_contracts.compare.asyncapi.document import EventComparison
 from tillgate_contracts.compare.asyncapi.view import EventView
-from tillgate_contracts.compare.findings import Comparison, Finding, verdict_of
+from tillgate_contracts.compare.findings import ComparisonReport, Finding, verdict_of
 from tillgate_contracts.compare.openapi.document import DocumentComparison
-from tillgate_contracts.compare.openapi.view import View
-from tillgate_contracts.compare.policy import DEFAULT, Policy
-from tillgate_contracts.compare.report import Report, Where
-from tillgate_contracts.compare.schema.change import Flow
-from tillgate_contracts.compare.schema.diff import SchemaDiff, Settings
-from tillgate_contracts.compare.schema.source import Dialect, Part, SchemaSource
+from tillgate_contracts.compare.openapi.view import OpenApiView
+from tillgate_contracts.compare.policy import DEFAULT, ComparisonPolicy
+from tillgate_contracts.compare.report import FindingCollector, Where
+from tillgate_contracts.compare.schema.change import Direction
+from tillgate_contracts.compare.schema.graph import SchemaGraph
+from tillgate_contracts.compare.schema.settings import Settings
+from tillgate_contracts.compare.schema.source import Part, SchemaDialect, SchemaSource
 from tillgate_contracts.errors import ContractError
 
 _MAJOR = re.compile(r"^[vV]?(\d+)(?:\.(\d+))?(?:\.(\d+))?")
@@ -41,8 +42,8 @@ def family(format_name: str) -> str:
 
 
 def compare(
-    base: DocumentLike, revision: DocumentLike, *, policy: Policy = DEFAULT, as_of: dt.date | None = None
-) -> Comparison:
+    base: DocumentLike, revision: DocumentLike, *, policy: ComparisonPolicy = DEFAULT, as_of: dt.date | None = None
+) -> ComparisonReport:
     """Compares two documents.
 
     `as_of` is the day against which sunsets are judged (today in UTC when left out; pass it wherever the result is kept, so
@@ -70,7 +71,7 @@ def compare(
                 {},
             ) from None
     counts = {level: sum(1 for item in findings if item.level == level) for level in ("breaking", "warning", "info")}
-    return Comparison(
+    return ComparisonReport(
         verdict=verdict_of(findings),
         findings=findings,
         breaking=counts["breaking"],
@@ -82,9 +83,11 @@ def compare(
     )
 
 
-def _findings(base: DocumentLike, revision: DocumentLike, kind: str, policy: Policy, today: dt.date) -> list[Finding]:
-    old = SchemaSource(base.tree, Dialect.of(base.format))
-    new = SchemaSource(revision.tree, Dialect.of(revision.format))
+def _findings(
+    base: DocumentLike, revision: DocumentLike, kind: str, policy: ComparisonPolicy, today: dt.date
+) -> list[Finding]:
+    old = SchemaSource(base.tree, SchemaDialect.of(base.format))
+    new = SchemaSource(revision.tree, SchemaDialect.of(revision.format))
     settings = Settings(
         strict=policy.content_model == "strict",
         as_of=today,
@@ -92,28 +95,28 @@ def _findings(base: DocumentLike, revision: DocumentLike, kind: str, policy: Pol
         sunset_min_days_stable=policy.sunset_min_days_stable,
         stability_threshold=policy.stability_threshold,
     )
-    diff = SchemaDiff(old, new, settings)
-    report = Report(base, revision, diff, policy)
+    graph = SchemaGraph(old, new, settings)
+    report = FindingCollector(base, revision, graph, policy)
     if kind == "openapi":
-        DocumentComparison(View(base.tree, old), View(revision.tree, new), diff, report).run()
+        DocumentComparison(OpenApiView(base.tree, old), OpenApiView(revision.tree, new), graph, report).run()
     elif kind == "asyncapi":
-        EventComparison(EventView(base.tree, old), EventView(revision.tree, new), diff, report).run()
+        EventComparison(EventView(base.tree, old), EventView(revision.tree, new), graph, report).run()
     else:
-        _schemas(diff, report)
+        _schemas(graph, report)
     report.collect()
     _version(base, revision, report)
     return report.finish()
 
 
-def _schemas(diff: SchemaDiff, report: Report) -> None:
+def _schemas(graph: SchemaGraph, report: FindingCollector) -> None:
     """A bare JSON Schema says nothing about who sends: it must hold both ways."""
     where = Where("schema", "", "", "")
     for direction in ("event-receive", "event-send"):
-        key = diff.link((Part(diff.old.source.tree, ""),), (Part(diff.new.source.tree, ""),), Flow(direction))
+        key = graph.link((Part(graph.old.source.tree, ""),), (Part(graph.new.source.tree, ""),), Direction(direction))
         report.use(key, "payload", where)
 
 
-def _version(base: DocumentLike, revision: DocumentLike, report: Report) -> None:
+def _version(base: DocumentLike, revision: DocumentLike, report: FindingCollector) -> None:
     """`info.version` against what happened (`contracts.md` fact 26); versions that are no numbers are left alone."""
     before, after = (_number(document.tree.get("info")) for document in (base, revision))
     if before is None or after is None:

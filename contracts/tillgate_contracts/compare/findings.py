@@ -45,7 +45,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
         return self.operation.split(" ", 1)[0]
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class ComparisonReport(msgspec.Struct, frozen=True, kw_only=True):
     """Verdict over two documents: breaking, warning, compatible (changes, all harmless) or none (no change of meaning)."""
 
     verdict: str

@@ -44,7 +44,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class ComparisonPolicy:
     """How a comparison judges.
 
     `levels`: rule id -> breaking | warning | info. `content_model`: tolerant | strict (is adding a property to an open
@@ -83,7 +83,7 @@ class Policy:
         return chosen
 
     @classmethod
-    def from_mapping(cls, data: Mapping[str, Any]) -> Policy:
+    def from_mapping(cls, data: Mapping[str, Any]) -> ComparisonPolicy:
         """Policy from a parsed file. Raises ContractError `policy.…`, naming the key, what is wrong and what is allowed."""
         if not isinstance(data, Mapping):
             raise ContractError(
@@ -100,7 +100,7 @@ class Policy:
         return cls(**found)
 
     @classmethod
-    def from_yaml(cls, text: str | bytes) -> Policy:
+    def from_yaml(cls, text: str | bytes) -> ComparisonPolicy:
         """Policy from YAML or JSON text. Raises ContractError."""
         try:
             data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
@@ -109,7 +109,7 @@ class Policy:
         return cls.from_mapping({} if data is None else data)
 
     @classmethod
-    def load(cls, path: Path) -> Policy:
+    def load(cls, path: Path) -> ComparisonPolicy:
         """Policy from a file. Raises ContractError when it cannot be read."""
         try:
             return cls.from_yaml(path.read_bytes())
@@ -120,7 +120,7 @@ class Policy:
 
 
 _SWITCH_OF = {rule: key for key, rules in SWITCHES.items() for rule in rules}
-DEFAULT = Policy()
+DEFAULT = ComparisonPolicy()
 
 
 def _guess(word: str, known: set[str]) -> str:

@@ -9,10 +9,10 @@ import orjson
 
 from tillgate_contracts.compare.findings import LEVEL_ORDER, Finding, fingerprint
 from tillgate_contracts.compare.kinds import SCHEMA_KINDS
-from tillgate_contracts.compare.policy import Policy
+from tillgate_contracts.compare.policy import ComparisonPolicy
 from tillgate_contracts.compare.rules import BREAKING, INFO, below, schema_level, schema_rule, why_kind
-from tillgate_contracts.compare.schema.change import Change, Flow, PairKey, flip
-from tillgate_contracts.compare.schema.diff import SchemaDiff
+from tillgate_contracts.compare.schema.change import Change, Direction, PairKey, flip
+from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
 _DEFAULTS = {rule[0]: (rule[1], rule[3], rule[5]) for rule in STRUCTURE_RULES}
@@ -40,7 +40,7 @@ class Where(NamedTuple):
     new: str | None = None
 
 
-class Use(NamedTuple):
+class SchemaUse(NamedTuple):
     """How an operation uses a schema: the place decides the rule ids, `subject` the words."""
 
     key: PairKey
@@ -49,19 +49,19 @@ class Use(NamedTuple):
     skip_defaults: bool
 
 
-class Report:
+class FindingCollector:
     """Findings of one comparison."""
 
     def __init__(
-        self, base: Places, revision: Places, diff: SchemaDiff, policy: Policy, *, sets_only: bool = False
+        self, base: Places, revision: Places, graph: SchemaGraph, policy: ComparisonPolicy, *, sets_only: bool = False
     ) -> None:
         """`sets_only`: levels follow from the accepted sets alone, without the customs of interfaces (registries)."""
         self.sets_only = sets_only
         self.base, self.revision = base, revision
-        self.diff = diff
+        self.graph = graph
         self.policy = policy
         self._direct: dict[tuple[Any, ...], tuple[Finding, dict[str, str]]] = {}
-        self._uses: dict[Use, dict[str, str]] = {}
+        self._uses: dict[SchemaUse, dict[str, str]] = {}
 
     def say(
         self,
@@ -107,12 +107,12 @@ class Report:
     ) -> None:
         """Notes that an operation uses a pair of schemas that differ."""
         if key is not None:
-            self._uses.setdefault(Use(key, place, header, skip_defaults), {}).setdefault(where.label, where.path)
+            self._uses.setdefault(SchemaUse(key, place, header, skip_defaults), {}).setdefault(where.label, where.path)
 
     def collect(self) -> None:
         """Turns the changes of the schema graph into findings, each with every operation that it concerns."""
         for use, operations in self._uses.items():
-            for pair, negated, mask, root in self.diff.walk(use.key):
+            for pair, negated, mask, root in self.graph.walk(use.key):
                 for change in pair.changes:
                     self._schema_finding(change, use, negated=negated, mask=mask, root=root, operations=operations)
         self._uses.clear()
@@ -127,29 +127,29 @@ class Report:
         return sorted(found, key=_sort_key)
 
     def _schema_finding(
-        self, change: Change, use: Use, *, negated: bool, mask: int, root: bool, operations: dict[str, str]
+        self, change: Change, use: SchemaUse, *, negated: bool, mask: int, root: bool, operations: dict[str, str]
     ) -> None:
         if change.kind in _SET_ONLY and not self.sets_only and self.policy.content_model != "strict":
             return
         if use.skip_defaults and root and change.kind.startswith("default-value"):
             return
-        flow: Flow = use.key[2]
+        direction: Direction = use.key[2]
         place = use.place if root else below(use.place)
         effect = (flip(change.effect) if negated else change.effect) & mask
         loose = bool(change.data.get("format")) or change.new == "any"
-        rule = schema_rule(change.kind, flow.direction, place, loose=loose, header=use.header)
+        rule = schema_rule(change.kind, direction.name, place, loose=loose, header=use.header)
         key = (rule, change.old_pointer, change.new_pointer, change.name, _dump(change.old), _dump(change.new), effect)
         known = self._direct.get(key)
         if known is None:
-            known = self._direct[key] = (self._describe(change, rule, flow, place, effect), {})
+            known = self._direct[key] = (self._describe(change, rule, direction, place, effect), {})
         known[1].update((label, path) for label, path in operations.items() if label not in known[1])
 
-    def _describe(self, change: Change, rule: str, flow: Flow, place: str, effect: int) -> Finding:
+    def _describe(self, change: Change, rule: str, direction: Direction, place: str, effect: int) -> Finding:
         strict = self.policy.content_model == "strict"
         level = schema_level(
             change.kind,
             effect,
-            flow.direction,
+            direction.name,
             place,
             tolerated=change.tolerated,
             undecided=change.undecided,
@@ -169,13 +169,13 @@ class Report:
         if reason:
             message += f" Not decided: {reason}."
         elif level != INFO:
-            message += f" {why_kind(change.kind, flow.direction, effect)}"
+            message += f" {why_kind(change.kind, direction.name, effect)}"
         return Finding(
             rule=rule,
             level=level,
-            direction=flow.direction,
+            direction=direction.name,
             message=message,
-            hint=_hint(change.kind, flow, level),
+            hint=_hint(change.kind, direction, level),
             base_pointer=change.old_pointer,
             revision_pointer=change.new_pointer,
             old=_plain(change.old),
@@ -291,7 +291,7 @@ _HINTS = {
 }
 
 
-def _hint(kind: str, flow: Flow, level: str) -> str:
+def _hint(kind: str, direction: Direction, level: str) -> str:
     if level == INFO:
         return ""
     if kind.startswith(("required-property-added", "property-became-required")):
@@ -300,7 +300,7 @@ def _hint(kind: str, flow: Flow, level: str) -> str:
         return "Tell consumers to expect unknown values, or mark the list as open with x-extensible-enum."
     if "property-removed" in kind:
         return "Deprecate it with a sunset first, and remove it after that date."
-    if kind.endswith(("-set", "-added", "-increased", "-decreased", "-imposed")) and not flow.outward:
+    if kind.endswith(("-set", "-added", "-increased", "-decreased", "-imposed")) and not direction.outward:
         return "Accept the old values as well, or introduce the tighter rule in a new major version."
     if kind in {"became-nullable", "property-became-optional"}:
         return "Go on sending a value always, or introduce the change in a new major version."

@@ -202,7 +202,7 @@ def schema_level(
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ComparisonRule:
     """One rule. `level` is its default; `area` and `direction` are for reading and filtering; `why` is the reason."""
 
     id: str
@@ -262,14 +262,14 @@ def why(direction: str, effect: int) -> str:
     return _WHY[direction, effect]
 
 
-def iter_rules() -> Iterator[Rule]:
+def iter_rules() -> Iterator[ComparisonRule]:
     """Every rule of the pack, sorted by area and id, each id once."""
     return iter(_rules())
 
 
 @cache
-def _rules() -> tuple[Rule, ...]:
-    seen: dict[str, Rule] = {row[0]: Rule(*row) for row in STRUCTURE_RULES}
+def _rules() -> tuple[ComparisonRule, ...]:
+    seen: dict[str, ComparisonRule] = {row[0]: ComparisonRule(*row) for row in STRUCTURE_RULES}
     for direction, places in PLACES.items():
         for place in places:
             for name, kind in SCHEMA_KINDS.items():
@@ -288,7 +288,7 @@ def _rules() -> tuple[Rule, ...]:
                 title = f"{place.replace('-', ' ')} of a {direction.replace('-', ' ')}: " + kind.phrase.format(
                     old="(old)", new="(new)", name="(name)"
                 )
-                seen[rule_id] = Rule(
+                seen[rule_id] = ComparisonRule(
                     rule_id,
                     level,
                     _AREAS.get(place, "schema"),
@@ -298,7 +298,7 @@ def _rules() -> tuple[Rule, ...]:
                 )
     for name in ("required-property-added", "property-became-required", "became-enum"):
         rule_id = schema_rule(name, "request", "parameter-property", header=True)
-        seen[rule_id] = Rule(
+        seen[rule_id] = ComparisonRule(
             rule_id,
             BREAKING,
             "parameters",

@@ -2,17 +2,17 @@
 
 from tillgate_contracts.lint.engine import built_in_rules, lint
 from tillgate_contracts.lint.own import Loaded, Unmapped, load_rules, parse_rules
-from tillgate_contracts.lint.rule import RULE_PACK, Hit, LintFinding, LintReport, Outcome, Rule, levels
+from tillgate_contracts.lint.rule import RULE_PACK, LintFinding, LintReport, LintRule, RuleOutcome, Violation, levels
 
 __all__ = [
     "RULE_PACK",
-    "Hit",
     "LintFinding",
     "LintReport",
+    "LintRule",
     "Loaded",
-    "Outcome",
-    "Rule",
+    "RuleOutcome",
     "Unmapped",
+    "Violation",
     "built_in_rules",
     "levels",
     "lint",

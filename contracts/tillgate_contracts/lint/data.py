@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tillgate_contracts.lint.rule import Hit, rule
-from tillgate_contracts.lint.view import Property, View
+from tillgate_contracts.lint.rule import Violation, rule
+from tillgate_contracts.lint.view import LintView, Property
 from tillgate_contracts.lint.words import MOMENTS, PRODUCT_CODES, is_money, parts
 
 _MOMENT_FORMATS = frozenset(("date-time", "x-odata-date-offset", "duration", "date"))
@@ -26,7 +26,7 @@ def _numeric(item: Property) -> bool:
     hint="Use a string with a decimal pattern, or an integer in minor units; at the least a number with multipleOf.",
     families=_ALL,
 )
-def money_not_float(view: View) -> Iterator[Hit]:
+def money_not_float(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         if not is_money(item.name) or "number" not in item.types():
             continue
@@ -34,7 +34,7 @@ def money_not_float(view: View) -> Iterator[Hit]:
             "multipleOf" in item.value or item.value.get("format") == "decimal"
         ):
             shown = item.value.get("format") or "number"
-            yield Hit(item.pointer, f"The property {item.name} is money as {shown}.")
+            yield Violation(item.pointer, f"The property {item.name} is money as {shown}.")
 
 
 @rule(
@@ -45,7 +45,7 @@ def money_not_float(view: View) -> Iterator[Hit]:
     hint="Put currency (ISO 4217) into the same object.",
     families=_ALL,
 )
-def money_has_currency(view: View) -> Iterator[Hit]:
+def money_has_currency(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         if not is_money(item.name) or not (_numeric(item) or item.value.get("format") == "decimal"):
             continue
@@ -56,7 +56,7 @@ def money_has_currency(view: View) -> Iterator[Hit]:
             "currency" in name.lower() or name.lower() in ("cur", "ccy") for name in names
         ):
             continue
-        yield Hit(item.pointer, f"The property {item.name} has no currency beside it.")
+        yield Violation(item.pointer, f"The property {item.name} has no currency beside it.")
 
 
 @rule(
@@ -67,7 +67,7 @@ def money_has_currency(view: View) -> Iterator[Hit]:
     hint="Set pattern ^[A-Z]{3}$, an enum, or minLength and maxLength 3.",
     families=_ALL,
 )
-def currency_code(view: View) -> Iterator[Hit]:
+def currency_code(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         words = parts(item.name)
         if not words or words not in (["currency"], ["currency", "code"]) or item.types() != {"string"}:
@@ -77,7 +77,7 @@ def currency_code(view: View) -> Iterator[Hit]:
             or item.value.get("maxLength") == 3
             or item.value.get("format")
         ):
-            yield Hit(item.pointer, f"The property {item.name} accepts any text.")
+            yield Violation(item.pointer, f"The property {item.name} accepts any text.")
 
 
 @rule(
@@ -88,7 +88,7 @@ def currency_code(view: View) -> Iterator[Hit]:
     hint="Use format date-time (RFC 3339, always with a zone), and format date for calendar days.",
     families=_ALL,
 )
-def moment_has_zone(view: View) -> Iterator[Hit]:
+def moment_has_zone(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         words = parts(item.name)
         if not words or item.types() != {"string"}:
@@ -96,12 +96,14 @@ def moment_has_zone(view: View) -> Iterator[Hit]:
         form = item.value.get("format")
         if form == "x-odata-date":
             if "/Date" not in str(item.value.get("pattern", "")) and "date" not in words:
-                yield Hit(
+                yield Violation(
                     item.pointer,
                     f"The property {item.name} is Edm.DateTime, which has no zone. Use Edm.DateTimeOffset.",
                 )
         elif _is_moment(words) and form not in _MOMENT_FORMATS and not {"pattern", "enum"} & item.value.keys():
-            yield Hit(item.pointer, f"The property {item.name} is a moment as plain text ({form or 'no format'}).")
+            yield Violation(
+                item.pointer, f"The property {item.name} is a moment as plain text ({form or 'no format'})."
+            )
 
 
 def _is_moment(words: list[str]) -> bool:
@@ -118,13 +120,13 @@ def _is_moment(words: list[str]) -> bool:
     hint="Use format date or date-time.",
     families=_ALL,
 )
-def date_has_format(view: View) -> Iterator[Hit]:
+def date_has_format(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         words = parts(item.name)
         if not words or words[-1] != "date" or item.types() != {"string"}:
             continue
         if item.value.get("format") not in _DATE_FORMATS and not {"pattern", "enum"} & item.value.keys():
-            yield Hit(item.pointer, f"The property {item.name} is a date without a format.")
+            yield Violation(item.pointer, f"The property {item.name} is a date without a format.")
 
 
 @rule(
@@ -135,11 +137,11 @@ def date_has_format(view: View) -> Iterator[Hit]:
     hint="Use a string with a pattern or a length.",
     families=_ALL,
 )
-def product_code_is_text(view: View) -> Iterator[Hit]:
+def product_code_is_text(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         words = parts(item.name)
         if words and words[-1] in PRODUCT_CODES and _numeric(item):
-            yield Hit(item.pointer, f"The property {item.name} is a product code as a number.")
+            yield Violation(item.pointer, f"The property {item.name} is a product code as a number.")
 
 
 @rule(
@@ -150,7 +152,7 @@ def product_code_is_text(view: View) -> Iterator[Hit]:
     hint="Declare type, enum, const or a reference.",
     families=_ALL,
 )
-def type_declared(view: View) -> Iterator[Hit]:
+def type_declared(view: LintView) -> Iterator[Violation]:
     keys = {
         "type",
         "enum",
@@ -168,7 +170,7 @@ def type_declared(view: View) -> Iterator[Hit]:
     }
     for item in view.properties:
         if not keys & item.value.keys():
-            yield Hit(item.pointer, f"The property {item.name} has no type.")
+            yield Violation(item.pointer, f"The property {item.name} has no type.")
 
 
 @rule(
@@ -179,10 +181,10 @@ def type_declared(view: View) -> Iterator[Hit]:
     hint="Declare items.",
     families=_ALL,
 )
-def array_has_items(view: View) -> Iterator[Hit]:
+def array_has_items(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         if "array" in item.types() and not {"items", "prefixItems", "contains"} & item.value.keys():
-            yield Hit(item.pointer, f"The property {item.name} is an array without items.")
+            yield Violation(item.pointer, f"The property {item.name} is an array without items.")
 
 
 @rule(
@@ -193,7 +195,7 @@ def array_has_items(view: View) -> Iterator[Hit]:
     hint="Declare the property, or correct the name.",
     families=_ALL,
 )
-def required_exists(view: View) -> Iterator[Hit]:
+def required_exists(view: LintView) -> Iterator[Violation]:
     from tillgate_contracts.reading import join
     from tillgate_contracts.reading.walk import located
 
@@ -207,4 +209,4 @@ def required_exists(view: View) -> Iterator[Hit]:
             continue
         for name in required:
             if name not in names:
-                yield Hit(join((*tokens, "required")), f"{name} is required and not declared.")
+                yield Violation(join((*tokens, "required")), f"{name} is required and not declared.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tillgate_contracts.lint.rule import Hit, rule
-from tillgate_contracts.lint.view import View
+from tillgate_contracts.lint.rule import Violation, rule
+from tillgate_contracts.lint.view import LintView
 from tillgate_contracts.reading import escape
 
 _VERSION = re.compile(r"^v?\d+(?:\.\d+){0,3}(?:[-+.][0-9A-Za-z.-]+)?$|^\d{4}-\d{2}(?:-\d{2})?$")
@@ -17,7 +17,7 @@ def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _is_edmx(view: View) -> str:
+def _is_edmx(view: LintView) -> str:
     return "OData metadata has no place for it" if view.document.format.startswith("edmx") else ""
 
 
@@ -29,9 +29,9 @@ def _is_edmx(view: View) -> str:
     hint="Set info.title to the capability's name.",
     families=_DESCRIBED,
 )
-def info_title(view: View) -> Iterator[Hit]:
+def info_title(view: LintView) -> Iterator[Violation]:
     if not _text(view.info.get("title")):
-        yield Hit("/info", "info.title is missing or empty.")
+        yield Violation("/info", "info.title is missing or empty.")
 
 
 @rule(
@@ -43,12 +43,12 @@ def info_title(view: View) -> Iterator[Hit]:
     families=_DESCRIBED,
     condition=_is_edmx,
 )
-def info_version(view: View) -> Iterator[Hit]:
+def info_version(view: LintView) -> Iterator[Violation]:
     version = view.document.version_label
     if not version:
-        yield Hit("/info", "info.version is missing or empty.")
+        yield Violation("/info", "info.version is missing or empty.")
     elif not _VERSION.match(version):
-        yield Hit("/info/version", f"info.version is {version[:60]!r}, which is neither a version nor a date.")
+        yield Violation("/info/version", f"info.version is {version[:60]!r}, which is neither a version nor a date.")
 
 
 @rule(
@@ -60,9 +60,9 @@ def info_version(view: View) -> Iterator[Hit]:
     families=_DESCRIBED,
     condition=_is_edmx,
 )
-def info_description(view: View) -> Iterator[Hit]:
+def info_description(view: LintView) -> Iterator[Violation]:
     if len(_text(view.info.get("description"))) < 40:
-        yield Hit("/info", "info.description is missing or shorter than 40 characters.")
+        yield Violation("/info", "info.description is missing or shorter than 40 characters.")
 
 
 @rule(
@@ -74,13 +74,13 @@ def info_description(view: View) -> Iterator[Hit]:
     families=_DESCRIBED,
     condition=_is_edmx,
 )
-def owner_named(view: View) -> Iterator[Hit]:
+def owner_named(view: LintView) -> Iterator[Violation]:
     contact = view.info.get("contact")
     named = isinstance(contact, dict) and _text(contact.get("name"))
     if not named and not any(
         _text(view.info.get(key)) or _text(view.tree.get(key)) for key in ("x-owner", "x-owner-team", "x-team")
     ):
-        yield Hit("/info", "No owner is named: neither info.contact.name nor x-owner.")
+        yield Violation("/info", "No owner is named: neither info.contact.name nor x-owner.")
 
 
 @rule(
@@ -92,10 +92,10 @@ def owner_named(view: View) -> Iterator[Hit]:
     families=_DESCRIBED,
     condition=_is_edmx,
 )
-def support_contact(view: View) -> Iterator[Hit]:
+def support_contact(view: LintView) -> Iterator[Violation]:
     contact = view.info.get("contact")
     if not isinstance(contact, dict) or not (_text(contact.get("email")) or _text(contact.get("url"))):
-        yield Hit("/info", "No support contact: info.contact has neither an email nor a url.")
+        yield Violation("/info", "No support contact: info.contact has neither an email nor a url.")
 
 
 @rule(
@@ -105,10 +105,10 @@ def support_contact(view: View) -> Iterator[Hit]:
     why="The list of operations is what people read first.",
     hint="Add a summary of a few words.",
 )
-def operation_described(view: View) -> Iterator[Hit]:
+def operation_described(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         if not _text(endpoint.value.get("summary")) and not _text(endpoint.value.get("description")):
-            yield Hit(
+            yield Violation(
                 endpoint.pointer,
                 f"{endpoint.label} has neither summary nor description.",
                 endpoint.label,
@@ -124,10 +124,10 @@ def operation_described(view: View) -> Iterator[Hit]:
     hint="Add an operationId that stays the same over versions.",
     condition=_is_edmx,
 )
-def operation_id(view: View) -> Iterator[Hit]:
+def operation_id(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         if not _text(endpoint.value.get("operationId")):
-            yield Hit(endpoint.pointer, f"{endpoint.label} has no operationId.", endpoint.label, endpoint.path)
+            yield Violation(endpoint.pointer, f"{endpoint.label} has no operationId.", endpoint.label, endpoint.path)
 
 
 @rule(
@@ -137,13 +137,13 @@ def operation_id(view: View) -> Iterator[Hit]:
     why="Clients cannot be generated, and OpenAPI forbids it.",
     hint="Rename one of them.",
 )
-def operation_id_unique(view: View) -> Iterator[Hit]:
+def operation_id_unique(view: LintView) -> Iterator[Violation]:
     seen: dict[str, str] = {}
     for endpoint in view.endpoints:
         name = _text(endpoint.value.get("operationId"))
         if name and name in seen:
             pointer = f"{endpoint.pointer}/operationId"
-            yield Hit(
+            yield Violation(
                 pointer,
                 f"The operationId {name} of {endpoint.label} is that of {seen[name]} too.",
                 endpoint.label,
@@ -160,10 +160,10 @@ def operation_id_unique(view: View) -> Iterator[Hit]:
     why="Long lists are read by group.",
     hint="Add one tag per business capability.",
 )
-def operation_tagged(view: View) -> Iterator[Hit]:
+def operation_tagged(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         if not endpoint.value.get("tags") and not endpoint.webhook:
-            yield Hit(endpoint.pointer, f"{endpoint.label} has no tag.", endpoint.label, endpoint.path)
+            yield Violation(endpoint.pointer, f"{endpoint.label} has no tag.", endpoint.label, endpoint.path)
 
 
 @rule(
@@ -174,13 +174,13 @@ def operation_tagged(view: View) -> Iterator[Hit]:
     hint="Add a description.",
     condition=_is_edmx,
 )
-def parameter_described(view: View) -> Iterator[Hit]:
+def parameter_described(view: LintView) -> Iterator[Violation]:
     seen: set[str] = set()
     for endpoint in view.endpoints:
         for item in endpoint.parameters:
             if item.pointer not in seen and not _text(item.value.get("description")):
                 seen.add(item.pointer)
-                yield Hit(
+                yield Violation(
                     item.pointer,
                     f"The parameter {item.value.get('name')} has no description.",
                     endpoint.label,
@@ -196,10 +196,10 @@ def parameter_described(view: View) -> Iterator[Hit]:
     hint="Add a description or at least a title.",
     families=("openapi", "asyncapi", "jsonschema"),
 )
-def property_described(view: View) -> Iterator[Hit]:
+def property_described(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         if not _text(item.value.get("description")) and not _text(item.value.get("title")):
-            yield Hit(item.pointer, f"The property {item.name} has no description.")
+            yield Violation(item.pointer, f"The property {item.name} has no description.")
 
 
 @rule(
@@ -210,7 +210,7 @@ def property_described(view: View) -> Iterator[Hit]:
     hint="Add example or examples to the media type, or examples to the schema.",
     condition=_is_edmx,
 )
-def example_given(view: View) -> Iterator[Hit]:
+def example_given(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         body = view.body(endpoint)
         placed = [("request body", body)] if body is not None else []
@@ -225,7 +225,7 @@ def example_given(view: View) -> Iterator[Hit]:
                     isinstance(p, dict) and {"example", "examples"} & p.keys() for p in properties.values()
                 ):
                     continue
-                yield Hit(
+                yield Violation(
                     media.pointer, f"The {name} of {endpoint.label} has no example.", endpoint.label, endpoint.path
                 )
 
@@ -237,10 +237,10 @@ def example_given(view: View) -> Iterator[Hit]:
     why="Without a date nobody plans the move, and removal needs one.",
     hint="Add x-sunset with a date (2027-06-30).",
 )
-def deprecated_has_sunset(view: View) -> Iterator[Hit]:
+def deprecated_has_sunset(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         if endpoint.value.get("deprecated") is True and not _text(endpoint.value.get("x-sunset")):
-            yield Hit(
+            yield Violation(
                 endpoint.pointer, f"{endpoint.label} is deprecated and has no x-sunset.", endpoint.label, endpoint.path
             )
 
@@ -253,17 +253,17 @@ def deprecated_has_sunset(view: View) -> Iterator[Hit]:
     hint="Remove it, or refer to it.",
     condition=_is_edmx,
 )
-def component_used(view: View) -> Iterator[Hit]:
+def component_used(view: LintView) -> Iterator[Violation]:
     schemas = (view.tree.get("components") or {}).get("schemas")
     if not isinstance(schemas, dict) or not view.endpoints:
         return
     used = _references(view)
     for name in schemas:
         if name not in used:
-            yield Hit(f"/components/schemas/{escape(name)}", f"The schema {name} is referred to by nothing.")
+            yield Violation(f"/components/schemas/{escape(name)}", f"The schema {name} is referred to by nothing.")
 
 
-def _references(view: View) -> set[str]:
+def _references(view: LintView) -> set[str]:
     from tillgate_contracts.reading import fragment_tokens
     from tillgate_contracts.reading.walk import objects
 

@@ -15,8 +15,16 @@ from tillgate_contracts.lint import (
     reliability,
     security,
 )  # registers the rules
-from tillgate_contracts.lint.rule import RULE_PACK, LintFinding, LintReport, Outcome, Rule, fingerprint, registered
-from tillgate_contracts.lint.view import View
+from tillgate_contracts.lint.rule import (
+    RULE_PACK,
+    LintFinding,
+    LintReport,
+    LintRule,
+    RuleOutcome,
+    fingerprint,
+    registered,
+)
+from tillgate_contracts.lint.view import LintView
 from tillgate_contracts.reading import Document
 
 __all__ = ["LAYERS", "built_in_rules", "lint"]
@@ -30,7 +38,7 @@ _ORDER = {"error": 0, "warning": 1, "info": 2}
 _MODULES = (documentation, naming, errors, reliability, security, data, events)
 
 
-def built_in_rules() -> tuple[Rule, ...]:
+def built_in_rules() -> tuple[LintRule, ...]:
     """The rules that the product brings."""
     return registered()
 
@@ -41,7 +49,7 @@ def lint(
     tier: int | None = None,
     layer: str | None = None,
     data_class: str | None = None,
-    rules: Iterable[Rule] | None = None,
+    rules: Iterable[LintRule] | None = None,
 ) -> LintReport:
     """Check a document. `tier` is 0 (checkout-critical) to 3 (back office), `layer` experience, process or system,
     `data_class` public, internal, personal or cardholder; None is unknown. `rules` replaces the built-in ones.
@@ -49,19 +57,19 @@ def lint(
     Raises ContractError `lint.context` for an unknown tier, layer or class.
     """
     _check_context(tier, layer, data_class)
-    view = View(document, tier=tier, layer=layer, data_class=data_class)
+    view = LintView(document, tier=tier, layer=layer, data_class=data_class)
     findings: list[LintFinding] = []
-    outcomes: list[Outcome] = []
+    outcomes: list[RuleOutcome] = []
     for rule in built_in_rules() if rules is None else rules:
         level = rule.level(tier)
         reason = _not_applicable(rule, level, view)
         if reason:
-            outcomes.append(Outcome(rule.id, "not_applicable", reason))
+            outcomes.append(RuleOutcome(rule.id, "not_applicable", reason))
             continue
         hits = iter(rule.check(view))
         listed = list(islice(hits, MAX_PER_RULE))
         total = len(listed) + sum(1 for _ in hits)
-        outcomes.append(Outcome(rule.id, "failed" if total else "passed", total=total))
+        outcomes.append(RuleOutcome(rule.id, "failed" if total else "passed", total=total))
         for hit in listed:
             findings.append(
                 LintFinding(
@@ -87,7 +95,7 @@ def lint(
     return LintReport(tuple(findings), tuple(outcomes), RULE_PACK, context)
 
 
-def _not_applicable(rule: Rule, level: str, view: View) -> str:
+def _not_applicable(rule: LintRule, level: str, view: LintView) -> str:
     if level == "off":
         return "off for this tier"
     if rule.families and view.document.family not in rule.families:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tillgate_contracts.lint.rule import Hit, rule
-from tillgate_contracts.lint.view import Endpoint, View
+from tillgate_contracts.lint.rule import Violation, rule
+from tillgate_contracts.lint.view import Endpoint, LintView
 
 _PROBLEM = ("application/problem+json", "application/problem+xml")
 
 
-def _edmx(view: View) -> str:
+def _edmx(view: LintView) -> str:
     return "OData prescribes its error format" if view.document.format.startswith("edmx") else ""
 
 
-def _calls(view: View) -> Iterator[Endpoint]:
+def _calls(view: LintView) -> Iterator[Endpoint]:
     return (endpoint for endpoint in view.endpoints if not endpoint.webhook)
 
 
@@ -26,7 +26,7 @@ def _calls(view: View) -> Iterator[Endpoint]:
     hint="Give 4xx, 5xx and default responses the media type application/problem+json.",
     condition=_edmx,
 )
-def error_problem_json(view: View) -> Iterator[Hit]:
+def error_problem_json(view: LintView) -> Iterator[Violation]:
     seen: set[str] = set()
     for endpoint in _calls(view):
         for code, response in view.responses(endpoint):
@@ -37,7 +37,7 @@ def error_problem_json(view: View) -> Iterator[Hit]:
                 seen.add(response.pointer)
                 found = f"has {', '.join(kinds)}" if kinds else "has no body"
                 text = f"The response {code} of {endpoint.label} {found} instead of application/problem+json."
-                yield Hit(response.pointer, text, endpoint.label, endpoint.path)
+                yield Violation(response.pointer, text, endpoint.label, endpoint.path)
 
 
 @rule(
@@ -47,7 +47,7 @@ def error_problem_json(view: View) -> Iterator[Hit]:
     why="What is not declared is not handled, and a till stops.",
     hint="Declare a 4xx and a 5xx response (or default), and 401 where the call is secured.",
 )
-def error_responses_declared(view: View) -> Iterator[Hit]:
+def error_responses_declared(view: LintView) -> Iterator[Violation]:
     for endpoint in _calls(view):
         codes = {code for code, _ in view.responses(endpoint)}
         if "default" in codes:
@@ -59,7 +59,7 @@ def error_responses_declared(view: View) -> Iterator[Hit]:
             missing = [name for name in missing if name == "4xx"]
         if missing:
             text = f"{endpoint.label} declares no {' and no '.join(missing)} response."
-            yield Hit(f"{endpoint.pointer}/responses", text, endpoint.label, endpoint.path)
+            yield Violation(f"{endpoint.pointer}/responses", text, endpoint.label, endpoint.path)
 
 
 @rule(
@@ -69,11 +69,11 @@ def error_responses_declared(view: View) -> Iterator[Hit]:
     why="A contract without its main answer promises nothing.",
     hint="Declare the 2xx response with its schema.",
 )
-def success_response_declared(view: View) -> Iterator[Hit]:
+def success_response_declared(view: LintView) -> Iterator[Violation]:
     for endpoint in _calls(view):
         codes = [code for code, _ in view.responses(endpoint)]
         if not any(code[:1] in ("1", "2", "3") or code == "default" for code in codes):
-            yield Hit(
+            yield Violation(
                 f"{endpoint.pointer}", f"{endpoint.label} declares no success response.", endpoint.label, endpoint.path
             )
 
@@ -85,13 +85,13 @@ def success_response_declared(view: View) -> Iterator[Hit]:
     why="Without one there is nothing to compare, to validate or to map.",
     hint="Describe the body; an open object is a schema too.",
 )
-def response_has_schema(view: View) -> Iterator[Hit]:
+def response_has_schema(view: LintView) -> Iterator[Violation]:
     for endpoint in _calls(view):
         for code, response in view.responses(endpoint):
             for kind, media in view.media(response):
                 if code.startswith("2") and "json" in kind and not media.value.get("schema"):
                     text = f"The response {code} ({kind}) of {endpoint.label} has no schema."
-                    yield Hit(media.pointer, text, endpoint.label, endpoint.path)
+                    yield Violation(media.pointer, text, endpoint.label, endpoint.path)
 
 
 @rule(
@@ -101,7 +101,7 @@ def response_has_schema(view: View) -> Iterator[Hit]:
     why="Six hundred stores that retry at once make the next outage.",
     hint="Declare the header Retry-After on 429 and 503.",
 )
-def retry_after_declared(view: View) -> Iterator[Hit]:
+def retry_after_declared(view: LintView) -> Iterator[Violation]:
     seen: set[str] = set()
     for endpoint in _calls(view):
         for code, response in view.responses(endpoint):
@@ -110,4 +110,4 @@ def retry_after_declared(view: View) -> Iterator[Hit]:
             if code in ("429", "503") and "retry-after" not in names and response.pointer not in seen:
                 seen.add(response.pointer)
                 text = f"The response {code} of {endpoint.label} declares no Retry-After."
-                yield Hit(response.pointer, text, endpoint.label, endpoint.path)
+                yield Violation(response.pointer, text, endpoint.label, endpoint.path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tillgate_contracts.lint.rule import Hit, rule
-from tillgate_contracts.lint.view import Placed, View
+from tillgate_contracts.lint.rule import Violation, rule
+from tillgate_contracts.lint.view import LintView, Placed
 from tillgate_contracts.lint.words import squeezed
 from tillgate_contracts.reading import escape, follow
 
@@ -17,7 +17,7 @@ _TIMES = frozenset(
 _EVENTS = ("asyncapi",)
 
 
-def messages(view: View) -> Iterator[tuple[str, Placed]]:
+def messages(view: LintView) -> Iterator[tuple[str, Placed]]:
     """Every message of the document once, with its name."""
     seen: set[str] = set()
     components = view.tree.get("components")
@@ -44,7 +44,7 @@ def messages(view: View) -> Iterator[tuple[str, Placed]]:
             yield str(placed.value.get("name") or name), placed
 
 
-def _names(view: View, message: Placed) -> set[str]:
+def _names(view: LintView, message: Placed) -> set[str]:
     found: set[str] = set()
     for key in ("payload", "headers"):
         schema = follow(view.tree, message.value.get(key))
@@ -72,12 +72,12 @@ def _names(view: View, message: Placed) -> set[str]:
     hint="Use the CloudEvents attributes id, source, type and time, in headers or payload.",
     families=_EVENTS,
 )
-def event_identified(view: View) -> Iterator[Hit]:
+def event_identified(view: LintView) -> Iterator[Violation]:
     for name, message in messages(view):
         names = _names(view, message)
         missing = [word for word, known in (("id", _IDS), ("time", _TIMES)) if not names & known]
         if missing:
-            yield Hit(message.pointer, f"The message {name} has no {' and no '.join(missing)}.")
+            yield Violation(message.pointer, f"The message {name} has no {' and no '.join(missing)}.")
 
 
 @rule(
@@ -88,7 +88,7 @@ def event_identified(view: View) -> Iterator[Hit]:
     hint="Declare correlationId, or a property of that name.",
     families=_EVENTS,
 )
-def event_correlated(view: View) -> Iterator[Hit]:
+def event_correlated(view: LintView) -> Iterator[Violation]:
     for name, message in messages(view):
         if not message.value.get("correlationId") and not _names(view, message) & {
             "correlationid",
@@ -96,7 +96,7 @@ def event_correlated(view: View) -> Iterator[Hit]:
             "ceid",
             "requestid",
         }:
-            yield Hit(message.pointer, f"The message {name} has no correlation id.")
+            yield Violation(message.pointer, f"The message {name} has no correlation id.")
 
 
 @rule(
@@ -110,7 +110,7 @@ def event_correlated(view: View) -> Iterator[Hit]:
         "" if any("kafka" in url for url in view.document.servers) else "no partitioned log is declared"
     ),
 )
-def event_key(view: View) -> Iterator[Hit]:
+def event_key(view: LintView) -> Iterator[Violation]:
     for name, message in messages(view):
         bindings = _map(follow(view.tree, message.value.get("bindings")))
         if (
@@ -118,10 +118,10 @@ def event_key(view: View) -> Iterator[Hit]:
             and not message.value.get("x-ordering-key")
             and not _trait_key(view, message)
         ):
-            yield Hit(message.pointer, f"The message {name} declares no key.")
+            yield Violation(message.pointer, f"The message {name} declares no key.")
 
 
-def _trait_key(view: View, message: Placed) -> bool:
+def _trait_key(view: LintView, message: Placed) -> bool:
     traits = message.value.get("traits")
     for trait in traits if isinstance(traits, list) else ():
         bindings = _map(follow(view.tree, _map(follow(view.tree, trait)).get("bindings")))
@@ -138,10 +138,10 @@ def _trait_key(view: View, message: Placed) -> bool:
     hint="Add payload with a schema.",
     families=_EVENTS,
 )
-def event_has_payload(view: View) -> Iterator[Hit]:
+def event_has_payload(view: LintView) -> Iterator[Violation]:
     for name, message in messages(view):
         if not message.value.get("payload"):
-            yield Hit(message.pointer, f"The message {name} has no payload.")
+            yield Violation(message.pointer, f"The message {name} has no payload.")
 
 
 def _map(value: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tillgate_contracts.lint.jsonpath import PathError, to_regex
+from tillgate_contracts.lint.jsonpath import JsonPathError, to_regex
 from tillgate_contracts.reading import MISSING
 
 Function = Callable[[Any], str]
@@ -69,7 +69,7 @@ def _regex(text: Any) -> re.Pattern[str] | None:
     literal = re.fullmatch(r"/(.*)/([a-z]*)", text, re.DOTALL)
     try:
         return to_regex(literal.group(1), literal.group(2)) if literal else to_regex(text, "")
-    except PathError as error:
+    except JsonPathError as error:
         raise FunctionError(str(error)) from None
 
 

@@ -2,7 +2,7 @@
 
 `..` visits every object once and does not go through references (named components stand at their own place); a plain child
 step goes through a reference. `~` at the end yields the name instead of the value, `^` goes to the parent. What is not
-understood raises `PathError` with the reason, so that a rule is reported as not mapped instead of matching nothing.
+understood raises `JsonPathError` with the reason, so that a rule is reported as not mapped instead of matching nothing.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _TEST = re.compile(
 _STEP = re.compile(r"\.([\w$-]+)|\['([^']*)'\]|\[\"([^\"]*)\"\]")
 
 
-class PathError(ValueError):
+class JsonPathError(ValueError):
     """The path uses something that is not supported."""
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class JsonPathMatch:
     """A value found by a path. `name` is its key or index, `parent` the pointer of what holds it."""
 
     pointer: str
@@ -37,24 +37,26 @@ class Match:
     name: str
 
 
-Step = Callable[["list[Match]", Any], Iterator[Match]]
+Step = Callable[["list[JsonPathMatch]", Any], Iterator[JsonPathMatch]]
 
 
-def compile_path(text: str) -> Callable[[Any], list[Match]]:
-    """A function from a document to its matches. Raises PathError."""
+def compile_path(text: str) -> Callable[[Any], list[JsonPathMatch]]:
+    """A function from a document to its matches. Raises JsonPathError."""
     steps, wants_name = _steps(text.strip())
 
-    def find(tree: Any) -> list[Match]:
-        found = [Match("", tree, "")]
+    def find(tree: Any) -> list[JsonPathMatch]:
+        found = [JsonPathMatch("", tree, "")]
         for step in steps:
             found = _bounded(step(found, tree))
         unique = {match.pointer: match for match in found}
-        return [Match(match.pointer, match.name, match.name) if wants_name else match for match in unique.values()]
+        return [
+            JsonPathMatch(match.pointer, match.name, match.name) if wants_name else match for match in unique.values()
+        ]
 
     return find
 
 
-def _bounded(matches: Iterator[Match]) -> list[Match]:
+def _bounded(matches: Iterator[JsonPathMatch]) -> list[JsonPathMatch]:
     found = []
     for match in matches:
         found.append(match)
@@ -65,7 +67,7 @@ def _bounded(matches: Iterator[Match]) -> list[Match]:
 
 def _steps(text: str) -> tuple[list[Step], bool]:
     if not text.startswith("$"):
-        raise PathError("a path starts with $")
+        raise JsonPathError("a path starts with $")
     position = 1
     steps: list[Step] = []
     while position < len(text):
@@ -90,7 +92,7 @@ def _steps(text: str) -> tuple[list[Step], bool]:
             steps.append(_bracket(text[position + 1 : end].strip()))
             position = end + 1
         else:
-            raise PathError(f"{text[position:][:20]!r} is not understood")
+            raise JsonPathError(f"{text[position:][:20]!r} is not understood")
     return steps, False
 
 
@@ -99,7 +101,7 @@ def _word(text: str, position: int) -> tuple[int, Step]:
         return position + 1, _children
     found = _NAME.match(text, position)
     if not found:
-        raise PathError(f"{text[position:][:20]!r} is not a name")
+        raise JsonPathError(f"{text[position:][:20]!r} is not a name")
     return found.end(), _names([found.group()])
 
 
@@ -118,7 +120,7 @@ def _closing(text: str, start: int) -> int:
             if depth == 0:
                 return position
         position += 1
-    raise PathError("a bracket is not closed")
+    raise JsonPathError("a bracket is not closed")
 
 
 def _bracket(inner: str) -> Step:
@@ -139,11 +141,11 @@ def _bracket(inner: str) -> Step:
         elif re.fullmatch(r"[\w$-]+", part):
             names.append(part)
         else:
-            raise PathError(f"[{inner[:30]}] is not understood")
+            raise JsonPathError(f"[{inner[:30]}] is not understood")
     return _names(names)
 
 
-def _target(match: Match, tree: Any) -> Match:
+def _target(match: JsonPathMatch, tree: Any) -> JsonPathMatch:
     """The match behind references (at most 32)."""
     pointer, value = match.pointer, match.value
     for _ in range(32):
@@ -153,39 +155,39 @@ def _target(match: Match, tree: Any) -> Match:
         if found is MISSING:
             break
         pointer, value = join(fragment_tokens(value["$ref"]) or []), found
-    return Match(pointer, value, match.name)
+    return JsonPathMatch(pointer, value, match.name)
 
 
-def _items(match: Match) -> Iterator[Match]:
+def _items(match: JsonPathMatch) -> Iterator[JsonPathMatch]:
     if isinstance(match.value, dict):
         for key, value in match.value.items():
-            yield Match(f"{match.pointer}/{escape(key)}", value, key)
+            yield JsonPathMatch(f"{match.pointer}/{escape(key)}", value, key)
     elif isinstance(match.value, list):
         for number, value in enumerate(match.value):
-            yield Match(f"{match.pointer}/{number}", value, str(number))
+            yield JsonPathMatch(f"{match.pointer}/{number}", value, str(number))
 
 
 def _names(names: list[str]) -> Step:
-    def step(found: list[Match], tree: Any) -> Iterator[Match]:
+    def step(found: list[JsonPathMatch], tree: Any) -> Iterator[JsonPathMatch]:
         for match in found:
             for name in names:
                 holder = match if name == "$ref" else _target(match, tree)
                 if isinstance(holder.value, dict) and name in holder.value:
-                    yield Match(f"{holder.pointer}/{escape(name)}", holder.value[name], name)
+                    yield JsonPathMatch(f"{holder.pointer}/{escape(name)}", holder.value[name], name)
                 elif isinstance(holder.value, list) and re.fullmatch(r"-?\d+", name):
                     index = int(name) + (len(holder.value) if name.startswith("-") else 0)
                     if 0 <= index < len(holder.value):
-                        yield Match(f"{holder.pointer}/{index}", holder.value[index], str(index))
+                        yield JsonPathMatch(f"{holder.pointer}/{index}", holder.value[index], str(index))
 
     return step
 
 
-def _children(found: list[Match], tree: Any) -> Iterator[Match]:
+def _children(found: list[JsonPathMatch], tree: Any) -> Iterator[JsonPathMatch]:
     for match in found:
         yield from _items(_target(match, tree))
 
 
-def _descend(found: list[Match], _tree: Any) -> Iterator[Match]:
+def _descend(found: list[JsonPathMatch], _tree: Any) -> Iterator[JsonPathMatch]:
     stack = list(reversed(found))
     while stack:
         match = stack.pop()
@@ -193,17 +195,17 @@ def _descend(found: list[Match], _tree: Any) -> Iterator[Match]:
         stack += reversed([item for item in _items(match) if isinstance(item.value, dict | list)])
 
 
-def _parent(found: list[Match], tree: Any) -> Iterator[Match]:
+def _parent(found: list[JsonPathMatch], tree: Any) -> Iterator[JsonPathMatch]:
     for match in found:
         pointer = match.pointer.rpartition("/")[0]
         value = resolve(tree, "#" + pointer.replace("%", "%25"))
         if value is not MISSING:
             name = pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
-            yield Match(pointer, value, name)
+            yield JsonPathMatch(pointer, value, name)
 
 
-def _filter(condition: Callable[[Match, Any], bool]) -> Step:
-    def step(found: list[Match], tree: Any) -> Iterator[Match]:
+def _filter(condition: Callable[[JsonPathMatch, Any], bool]) -> Step:
+    def step(found: list[JsonPathMatch], tree: Any) -> Iterator[JsonPathMatch]:
         for match in found:
             for item in _items(_target(match, tree)):
                 if condition(item, tree):
@@ -212,7 +214,7 @@ def _filter(condition: Callable[[Match, Any], bool]) -> Step:
     return step
 
 
-def _condition(text: str) -> Callable[[Match, Any], bool]:
+def _condition(text: str) -> Callable[[JsonPathMatch, Any], bool]:
     for word, combine in (("||", any), ("&&", all)):
         parts = _split(text, word)
         if len(parts) > 1:
@@ -255,20 +257,20 @@ def _split(text: str, word: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def _test(text: str) -> Callable[[Match, Any], bool]:
+def _test(text: str) -> Callable[[JsonPathMatch, Any], bool]:
     found = _TEST.match(text.strip())
     if not found or found["key"] == "@path":
-        raise PathError(f"the filter {text[:40]!r} is not understood")
+        raise JsonPathError(f"the filter {text[:40]!r} is not understood")
     steps = [one or two or three for one, two, three in _STEP.findall(found["path"] or "")]
     pattern = found["match"] or found["like"]
     regex = to_regex(pattern, found["flags"] or found["like_flags"] or "") if pattern else None
     wanted = _literal(found["value"]) if found["op"] else None
     operator, negated, by_name = found["op"], bool(found["not"]), bool(found["key"])
 
-    def test(match: Match, tree: Any) -> bool:
+    def test(match: JsonPathMatch, tree: Any) -> bool:
         value: Any = match.name if by_name else match.value
         for name in steps:
-            holder = _target(Match("", value, ""), tree).value
+            holder = _target(JsonPathMatch("", value, ""), tree).value
             if name == "length" and isinstance(holder, list | str):
                 value = len(holder)
                 continue
@@ -285,14 +287,14 @@ def _test(text: str) -> Callable[[Match, Any], bool]:
 
 
 def to_regex(pattern: str, flags: str) -> re.Pattern[str]:
-    """A JavaScript pattern as one of Python. Raises PathError when the dialects differ."""
+    """A JavaScript pattern as one of Python. Raises JsonPathError when the dialects differ."""
     text = re.sub(r"\(\?<([A-Za-z_]\w*)>", r"(?P<\1>", pattern).replace(r"\/", "/")
     if re.search(r"\\[pP]\{", text):
-        raise PathError("Unicode property classes in patterns are not supported")
+        raise JsonPathError("Unicode property classes in patterns are not supported")
     try:
         return re.compile(text, (re.IGNORECASE if "i" in flags else 0) | (re.DOTALL if "s" in flags else 0))
     except re.error as error:
-        raise PathError(f"the pattern {pattern[:40]!r} is not supported: {error}") from None
+        raise JsonPathError(f"the pattern {pattern[:40]!r} is not supported: {error}") from None
 
 
 def _literal(text: str) -> Any:

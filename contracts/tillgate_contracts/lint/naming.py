@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from tillgate_contracts.lint.rule import Hit, rule
-from tillgate_contracts.lint.view import View
+from tillgate_contracts.lint.rule import Violation, rule
+from tillgate_contracts.lint.view import LintView
 from tillgate_contracts.lint.words import VERBS, parts, style, vendor_in
 from tillgate_contracts.reading import escape
 
@@ -18,7 +18,7 @@ _KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _MAJOR = re.compile(r"(?:^|/)v\d+(?:[./]|$)|[?&]version=|\d{4}-\d{2}-\d{2}")
 
 
-def _odata(view: View) -> str:
+def _odata(view: LintView) -> str:
     servers = " ".join(view.document.servers)
     return (
         "OData prescribes the form of paths and names"
@@ -35,13 +35,13 @@ def _odata(view: View) -> str:
     hint="Write /price-lists rather than /PriceLists or /price_lists.",
     condition=_odata,
 )
-def path_casing(view: View) -> Iterator[Hit]:
+def path_casing(view: LintView) -> Iterator[Violation]:
     for path in _paths(view):
         wrong = [
             part for part in path.split("/") if part and "{" not in part and not _KEBAB.match(part) and ":" not in part
         ]
         if wrong:
-            yield Hit(
+            yield Violation(
                 f"/paths/{escape(path)}",
                 f"The path {path} has segments in another spelling: {', '.join(wrong)}.",
                 path=path,
@@ -56,7 +56,7 @@ def path_casing(view: View) -> Iterator[Hit]:
     hint="Remove the slash at the end, the extension, the query or the doubled variable.",
     condition=_odata,
 )
-def path_form(view: View) -> Iterator[Hit]:
+def path_form(view: LintView) -> Iterator[Violation]:
     for path in _paths(view):
         names = _VARIABLE.findall(path)
         problem = ""
@@ -71,7 +71,7 @@ def path_form(view: View) -> Iterator[Hit]:
         elif len(names) != len(set(names)):
             problem = "uses one variable twice"
         if problem:
-            yield Hit(f"/paths/{escape(path)}", f"The path {path} {problem}.", path=path)
+            yield Violation(f"/paths/{escape(path)}", f"The path {path} {problem}.", path=path)
 
 
 @rule(
@@ -82,12 +82,12 @@ def path_form(view: View) -> Iterator[Hit]:
     hint="POST /orders instead of POST /createOrder; name the result of an act (POST /order-cancellations).",
     condition=_odata,
 )
-def path_without_verb(view: View) -> Iterator[Hit]:
+def path_without_verb(view: LintView) -> Iterator[Violation]:
     for path in _paths(view):
         for part in path.split("/"):
             words = parts(part) if "{" not in part else []
             if words and words[0] in VERBS:
-                yield Hit(f"/paths/{escape(path)}", f"The path {path} names an act: {part}.", path=path)
+                yield Violation(f"/paths/{escape(path)}", f"The path {path} names an act: {part}.", path=path)
                 break
 
 
@@ -98,21 +98,21 @@ def path_without_verb(view: View) -> Iterator[Hit]:
     why="Clients cannot be generated, and gateways refuse the document.",
     hint="Declare each {variable} as a required path parameter, and no other.",
 )
-def path_variables_declared(view: View) -> Iterator[Hit]:
+def path_variables_declared(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         if endpoint.webhook:
             continue
         wanted = {name.rstrip("*").lstrip("+#./;?&") for name in _VARIABLE.findall(endpoint.path)}
         declared = set(endpoint.parameter_names("path"))
         for name in sorted(wanted - declared):
-            yield Hit(
+            yield Violation(
                 endpoint.pointer,
                 f"{endpoint.label}: the variable {{{name}}} is not declared.",
                 endpoint.label,
                 endpoint.path,
             )
         for name in sorted(declared - wanted):
-            yield Hit(
+            yield Violation(
                 endpoint.pointer,
                 f"{endpoint.label}: the path parameter {name} is not in the path.",
                 endpoint.label,
@@ -127,12 +127,14 @@ def path_variables_declared(view: View) -> Iterator[Hit]:
     why="/orders/{id} and /orders/{number} are the same address; which one answers is chance.",
     hint="Merge them, or make a fixed segment differ.",
 )
-def path_shape_unique(view: View) -> Iterator[Hit]:
+def path_shape_unique(view: LintView) -> Iterator[Violation]:
     seen: dict[str, str] = {}
     for path in _paths(view):
         shape = _VARIABLE.sub("{}", path)
         if shape in seen:
-            yield Hit(f"/paths/{escape(path)}", f"The paths {seen[shape]} and {path} are the same address.", path=path)
+            yield Violation(
+                f"/paths/{escape(path)}", f"The paths {seen[shape]} and {path} are the same address.", path=path
+            )
         seen.setdefault(shape, path)
 
 
@@ -145,7 +147,7 @@ def path_shape_unique(view: View) -> Iterator[Hit]:
     families=("openapi", "asyncapi", "jsonschema"),
     condition=_odata,
 )
-def property_casing(view: View) -> Iterator[Hit]:
+def property_casing(view: LintView) -> Iterator[Violation]:
     named = [item for item in view.properties if _PLAIN.match(item.name)]
     counted = Counter(style(item.name) for item in named)
     known = {label: count for label, count in counted.items() if label not in ("flat", "mixed", "UPPER_SNAKE")}
@@ -155,7 +157,7 @@ def property_casing(view: View) -> Iterator[Hit]:
     fits = {usual, "flat"} if usual[0].islower() else {usual}
     for item in named:
         if style(item.name) not in fits and not item.name.startswith("x-") and not item.name.isupper():
-            yield Hit(item.pointer, f"The property {item.name} is not {usual}, as most of this contract is.")
+            yield Violation(item.pointer, f"The property {item.name} is not {usual}, as most of this contract is.")
 
 
 @rule(
@@ -166,7 +168,7 @@ def property_casing(view: View) -> Iterator[Hit]:
     hint="Choose camelCase or snake_case for the whole API.",
     condition=_odata,
 )
-def query_parameter_casing(view: View) -> Iterator[Hit]:
+def query_parameter_casing(view: LintView) -> Iterator[Violation]:
     names: dict[str, tuple[str, str, str]] = {}
     for endpoint in view.endpoints:
         for item in endpoint.parameters:
@@ -181,7 +183,9 @@ def query_parameter_casing(view: View) -> Iterator[Hit]:
     usual = max(sorted(counted), key=lambda label: counted[label])
     for name, (pointer, label, path) in names.items():
         if style(name) not in (usual, "flat"):
-            yield Hit(pointer, f"The query parameter {name} is not {usual}, as most of this contract is.", label, path)
+            yield Violation(
+                pointer, f"The query parameter {name} is not {usual}, as most of this contract is.", label, path
+            )
 
 
 @rule(
@@ -192,11 +196,11 @@ def query_parameter_casing(view: View) -> Iterator[Hit]:
     hint="Write PriceList rather than price_list.",
     condition=_odata,
 )
-def schema_casing(view: View) -> Iterator[Hit]:
+def schema_casing(view: LintView) -> Iterator[Violation]:
     schemas = (view.tree.get("components") or {}).get("schemas")
     for name in schemas if isinstance(schemas, dict) else ():
         if style(name) not in ("PascalCase", "UPPER_SNAKE"):
-            yield Hit(f"/components/schemas/{escape(name)}", f"The schema name {name} is not PascalCase.")
+            yield Violation(f"/components/schemas/{escape(name)}", f"The schema name {name} is not PascalCase.")
 
 
 @rule(
@@ -207,7 +211,7 @@ def schema_casing(view: View) -> Iterator[Hit]:
     hint="Choose UPPER_SNAKE or camelCase for all values of the enum.",
     families=("openapi", "asyncapi", "jsonschema"),
 )
-def enum_casing(view: View) -> Iterator[Hit]:
+def enum_casing(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         values = item.value.get("enum")
         words = (
@@ -220,7 +224,7 @@ def enum_casing(view: View) -> Iterator[Hit]:
             for value in words
         }
         if len(styles) > 1 and {"lower", "UPPER"} <= styles:
-            yield Hit(
+            yield Violation(
                 f"{item.pointer}/enum",
                 f"The values of {item.name} mix capitals and small letters: {', '.join(words[:4])}.",
             )
@@ -234,7 +238,7 @@ def enum_casing(view: View) -> Iterator[Hit]:
     hint="Put /v1 into the server URL or the paths, or declare a version header.",
     condition=_odata,
 )
-def version_visible(view: View) -> Iterator[Hit]:
+def version_visible(view: LintView) -> Iterator[Violation]:
     servers = view.document.servers
     paths = [endpoint.path for endpoint in view.endpoints if not endpoint.webhook]
     if not paths or any(_MAJOR.search(url) for url in servers) or all(_MAJOR.search(path) for path in paths):
@@ -245,10 +249,12 @@ def version_visible(view: View) -> Iterator[Hit]:
             for name in endpoint.parameter_names("header", "query")
         ):
             return
-    yield Hit("/servers" if servers else "", "Neither a server URL nor the paths nor a header carry the major version.")
+    yield Violation(
+        "/servers" if servers else "", "Neither a server URL nor the paths nor a header carry the major version."
+    )
 
 
-def _experience_only(view: View) -> str:
+def _experience_only(view: LintView) -> str:
     if view.layer is None:
         return "the layer is not known"
     return "" if view.layer == "experience" else f"vendors may be named in the {view.layer} layer"
@@ -263,17 +269,17 @@ def _experience_only(view: View) -> str:
     families=("openapi", "asyncapi", "jsonschema"),
     condition=_experience_only,
 )
-def no_vendor_names(view: View) -> Iterator[Hit]:
+def no_vendor_names(view: LintView) -> Iterator[Violation]:
     for url in view.document.servers:
         host = url.partition("://")[2].partition("/")[0]
         if vendor := vendor_in(host):
-            yield Hit("/servers", f"The server {url} names the vendor {vendor}.")
+            yield Violation("/servers", f"The server {url} names the vendor {vendor}.")
     for path in _paths(view):
         if vendor := vendor_in(path):
-            yield Hit(f"/paths/{escape(path)}", f"The path {path} names the vendor {vendor}.", path=path)
+            yield Violation(f"/paths/{escape(path)}", f"The path {path} names the vendor {vendor}.", path=path)
     for endpoint in view.endpoints:
         if vendor := vendor_in(str(endpoint.value.get("operationId") or "")):
-            yield Hit(
+            yield Violation(
                 f"{endpoint.pointer}/operationId",
                 f"The operationId names the vendor {vendor}.",
                 endpoint.label,
@@ -282,15 +288,15 @@ def no_vendor_names(view: View) -> Iterator[Hit]:
         for item in endpoint.parameters:
             if vendor := vendor_in(str(item.value.get("name", ""))):
                 text = f"The parameter {item.value.get('name')} names the vendor {vendor}."
-                yield Hit(item.pointer, text, endpoint.label, endpoint.path)
+                yield Violation(item.pointer, text, endpoint.label, endpoint.path)
     for name in view.document.schemas:
         if vendor := vendor_in(name):
-            yield Hit(f"/components/schemas/{escape(name)}", f"The schema {name} names the vendor {vendor}.")
+            yield Violation(f"/components/schemas/{escape(name)}", f"The schema {name} names the vendor {vendor}.")
     for prop in view.properties:
         if vendor := vendor_in(prop.name):
-            yield Hit(prop.pointer, f"The property {prop.name} names the vendor {vendor}.")
+            yield Violation(prop.pointer, f"The property {prop.name} names the vendor {vendor}.")
 
 
-def _paths(view: View) -> list[str]:
+def _paths(view: LintView) -> list[str]:
     paths = view.tree.get("paths")
     return [path for path in paths if not path.startswith("x-")] if isinstance(paths, dict) else []

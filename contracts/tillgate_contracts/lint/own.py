@@ -13,10 +13,10 @@ from typing import Any
 
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint.functions import FUNCTIONS, Function, FunctionError
-from tillgate_contracts.lint.jsonpath import Match, PathError, compile_path
-from tillgate_contracts.lint.rule import Condition, Hit, Rule, always, levels
-from tillgate_contracts.lint.view import View
-from tillgate_contracts.reading import MISSING, Limits, descend, escape, split
+from tillgate_contracts.lint.jsonpath import JsonPathError, JsonPathMatch, compile_path
+from tillgate_contracts.lint.rule import Condition, LintRule, Violation, always, levels
+from tillgate_contracts.lint.view import LintView
+from tillgate_contracts.reading import MISSING, ReadingLimits, descend, escape, split
 from tillgate_contracts.reading.document import parse_text
 
 _SEVERITIES = {
@@ -63,7 +63,7 @@ _KNOWN = frozenset(
         *("tags", "type", "resolved", "levels", "layers", "data_classes", "hint", "extensions"),
     )
 )
-_TIGHT = Limits(max_bytes=1024 * 1024, max_values=100_000, max_depth=40, seconds=5.0)
+_TIGHT = ReadingLimits(max_bytes=1024 * 1024, max_values=100_000, max_depth=40, seconds=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Unmapped:
 class Loaded:
     """The rules of a file, the built-in ones that it switches off, and what it asks for in vain."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[LintRule, ...]
     unmapped: tuple[Unmapped, ...] = ()
     off: tuple[str, ...] = field(default=())
 
@@ -100,7 +100,7 @@ def parse_rules(data: Any, *, name: str = "rules") -> Loaded:
         or not ({"rules", "extends"} & data.keys())
     ):
         raise ContractError("lint.rules", f"{name} is not a rule file: it has no object named rules.")
-    rules: list[Rule] = []
+    rules: list[LintRule] = []
     unmapped = [
         Unmapped(key, reason)
         for key, reason in (
@@ -120,12 +120,12 @@ def parse_rules(data: Any, *, name: str = "rules") -> Loaded:
                 off.append(str(rule_id))
                 continue
             rules.append(_rule(str(rule_id), body, aliases or {}))
-        except (PathError, FunctionError) as error:
+        except (JsonPathError, FunctionError) as error:
             unmapped.append(Unmapped(str(rule_id), str(error)))
     return Loaded(tuple(rules), tuple(unmapped), tuple(off))
 
 
-def _rule(rule_id: str, body: Any, aliases: Mapping[str, Any]) -> Rule:
+def _rule(rule_id: str, body: Any, aliases: Mapping[str, Any]) -> LintRule:
     if isinstance(body, bool | str | int):
         raise FunctionError("it changes a rule of a set that is not loaded")
     if not isinstance(body, Mapping) or "given" not in body or "then" not in body:
@@ -139,7 +139,7 @@ def _rule(rule_id: str, body: Any, aliases: Mapping[str, Any]) -> Rule:
     tests = [_then(entry) for entry in _list(body["then"])]
     title = str(body.get("description") or body.get("message") or rule_id)
     message = str(body["message"]) if body.get("message") else ""
-    return Rule(
+    return LintRule(
         id=rule_id,
         title=title,
         why=title,
@@ -153,16 +153,16 @@ def _rule(rule_id: str, body: Any, aliases: Mapping[str, Any]) -> Rule:
 
 def _expand(given: Any, aliases: Mapping[str, Any]) -> list[str]:
     if not isinstance(given, str):
-        raise PathError("given is not a text")
+        raise JsonPathError("given is not a text")
     if not given.startswith("#"):
         return [given]
     name = given[1:].partition(".")[0].partition("[")[0]
     rest = given[1 + len(name) :]
     found = aliases.get(name)
     if isinstance(found, Mapping):
-        raise PathError(f"the alias {name} depends on formats, which is not supported")
+        raise JsonPathError(f"the alias {name} depends on formats, which is not supported")
     if found is None:
-        raise PathError(f"the alias {name} is not defined")
+        raise JsonPathError(f"the alias {name} is not defined")
     return [
         path + rest for one in _list(found) for path in _expand(one, {k: v for k, v in aliases.items() if k != name})
     ]
@@ -195,7 +195,7 @@ def _condition(body: Mapping[str, Any]) -> Condition:
     if not wanted_layers and not classes:
         return always
 
-    def condition(view: View) -> str:
+    def condition(view: LintView) -> str:
         for name, value, wanted in (("layer", view.layer, wanted_layers), ("data class", view.data_class, classes)):
             if wanted and value not in wanted:
                 return f"the {name} is {value or 'not known'}"
@@ -223,21 +223,21 @@ def _then(entry: Any) -> Test:
 
 
 def _check(
-    paths: list[Callable[[Any], list[Match]]], tests: list[Test], message: str, title: str
-) -> Callable[[View], Iterator[Hit]]:
-    def check(view: View) -> Iterator[Hit]:
+    paths: list[Callable[[Any], list[JsonPathMatch]]], tests: list[Test], message: str, title: str
+) -> Callable[[LintView], Iterator[Violation]]:
+    def check(view: LintView) -> Iterator[Violation]:
         for find in paths:
             for match in find(view.tree):
                 for target, function in tests:
                     for pointer, name, value in _fields(match, target):
                         problem = function(value)
                         if problem:
-                            yield Hit(pointer, _message(message, title, problem, pointer, name, value))
+                            yield Violation(pointer, _message(message, title, problem, pointer, name, value))
 
     return check
 
 
-def _fields(match: Match, target: str | None) -> Iterator[tuple[str, str, Any]]:
+def _fields(match: JsonPathMatch, target: str | None) -> Iterator[tuple[str, str, Any]]:
     """The values that a `field` means: the match, its key (`@key`), a child, or a path of children (`a.b`, `a.*`)."""
     if target is None:
         yield match.pointer, match.name, match.value

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tillgate_contracts.lint.rule import Hit, rule
-from tillgate_contracts.lint.view import Endpoint, Placed, View
+from tillgate_contracts.lint.rule import Violation, rule
+from tillgate_contracts.lint.view import Endpoint, LintView, Placed
 from tillgate_contracts.lint.words import PAGE_SIZE, PAGING, squeezed
 from tillgate_contracts.reading import follow
 
@@ -37,7 +37,7 @@ _KEY_FIELDS = frozenset(
 )
 
 
-def _edmx(view: View) -> str:
+def _edmx(view: LintView) -> str:
     return "OData prescribes it" if view.document.format.startswith("edmx") else ""
 
 
@@ -49,7 +49,7 @@ def _edmx(view: View) -> str:
     hint="Add limit and cursor (or page) parameters.",
     condition=_edmx,
 )
-def pagination(view: View) -> Iterator[Hit]:
+def pagination(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         if endpoint.method != "get" or endpoint.webhook or endpoint.path.endswith("}"):
             continue
@@ -58,7 +58,7 @@ def pagination(view: View) -> Iterator[Hit]:
         names = {squeezed(name.rpartition("[")[2] or name) for name in endpoint.parameter_names("query", "header")}
         names |= {squeezed(name) for name in endpoint.parameter_names("query", "header")}
         if not any(name in PAGING or name.startswith("page") for name in names):
-            yield Hit(
+            yield Violation(
                 endpoint.pointer,
                 f"{endpoint.label} returns a list and has no paging parameter.",
                 endpoint.label,
@@ -66,7 +66,7 @@ def pagination(view: View) -> Iterator[Hit]:
             )
 
 
-def _returns_list(view: View, endpoint: Endpoint) -> bool:
+def _returns_list(view: LintView, endpoint: Endpoint) -> bool:
     for code, response in view.responses(endpoint):
         if not code.startswith("2"):
             continue
@@ -76,7 +76,7 @@ def _returns_list(view: View, endpoint: Endpoint) -> bool:
     return False
 
 
-def _is_list(view: View, schema: dict[str, Any]) -> bool:
+def _is_list(view: LintView, schema: dict[str, Any]) -> bool:
     if schema.get("type") == "array":
         return True
     properties = schema.get("properties")
@@ -101,7 +101,7 @@ def _is_list(view: View, schema: dict[str, Any]) -> bool:
     hint="Give the parameter's schema a maximum.",
     condition=_edmx,
 )
-def page_size_bounded(view: View) -> Iterator[Hit]:
+def page_size_bounded(view: LintView) -> Iterator[Violation]:
     seen: set[str] = set()
     for endpoint in view.endpoints:
         for item in endpoint.parameters:
@@ -114,7 +114,7 @@ def page_size_bounded(view: View) -> Iterator[Hit]:
                     "number",
                 ):
                     text = f"The parameter {item.value.get('name')} has no maximum."
-                    yield Hit(item.pointer, text, endpoint.label, endpoint.path)
+                    yield Violation(item.pointer, text, endpoint.label, endpoint.path)
 
 
 @rule(
@@ -125,17 +125,17 @@ def page_size_bounded(view: View) -> Iterator[Hit]:
     hint='Return {"items": […]}.',
     condition=_edmx,
 )
-def list_in_object(view: View) -> Iterator[Hit]:
+def list_in_object(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         for code, response in view.responses(endpoint):
             for kind, media in view.media(response):
                 schema = view.schema(media)
                 if code.startswith("2") and "json" in kind and schema.value.get("type") == "array":
                     text = f"The response {code} of {endpoint.label} is a bare array."
-                    yield Hit(media.pointer, text, endpoint.label, endpoint.path)
+                    yield Violation(media.pointer, text, endpoint.label, endpoint.path)
 
 
-def _no_writes(view: View) -> str:
+def _no_writes(view: LintView) -> str:
     if view.document.format.startswith("edmx"):
         return "OData has no idempotency key"
     return (
@@ -153,7 +153,7 @@ def _no_writes(view: View) -> str:
     hint="Accept the header Idempotency-Key on POST and PATCH; mark reads by POST with x-safe: true.",
     condition=_no_writes,
 )
-def idempotency_key(view: View) -> Iterator[Hit]:
+def idempotency_key(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         if endpoint.method not in ("post", "patch") or endpoint.webhook:
             continue
@@ -161,10 +161,12 @@ def idempotency_key(view: View) -> Iterator[Hit]:
             continue
         if {squeezed(name) for name in endpoint.parameter_names("header")} & _KEYS or _body_has_key(view, endpoint):
             continue
-        yield Hit(endpoint.pointer, f"{endpoint.label} accepts no Idempotency-Key.", endpoint.label, endpoint.path)
+        yield Violation(
+            endpoint.pointer, f"{endpoint.label} accepts no Idempotency-Key.", endpoint.label, endpoint.path
+        )
 
 
-def _body_has_key(view: View, endpoint: Endpoint) -> bool:
+def _body_has_key(view: LintView, endpoint: Endpoint) -> bool:
     body = view.body(endpoint)
     if body is None:
         return False
@@ -183,12 +185,12 @@ def _body_has_key(view: View, endpoint: Endpoint) -> bool:
     hint="Accept If-Match on PUT and PATCH, and answer 412.",
     condition=_edmx,
 )
-def conditional_update(view: View) -> Iterator[Hit]:
+def conditional_update(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         if endpoint.method in ("put", "patch") and not endpoint.webhook:
             headers = {name.lower() for name in endpoint.parameter_names("header")}
             if not {"if-match", "if-unmodified-since"} & headers:
-                yield Hit(
+                yield Violation(
                     endpoint.pointer, f"{endpoint.label} does not accept If-Match.", endpoint.label, endpoint.path
                 )
 
@@ -201,7 +203,7 @@ def conditional_update(view: View) -> Iterator[Hit]:
     hint="Set maxItems.",
     condition=_edmx,
 )
-def request_array_bounded(view: View) -> Iterator[Hit]:
+def request_array_bounded(view: LintView) -> Iterator[Violation]:
     seen: set[str] = set()
     for endpoint in view.endpoints:
         body = view.body(endpoint)
@@ -210,10 +212,10 @@ def request_array_bounded(view: View) -> Iterator[Hit]:
                 if item.pointer not in seen and "maxItems" not in item.value:
                     seen.add(item.pointer)
                     text = f"{name} in the request of {endpoint.label} has no maxItems."
-                    yield Hit(item.pointer, text, endpoint.label, endpoint.path)
+                    yield Violation(item.pointer, text, endpoint.label, endpoint.path)
 
 
-def _arrays(view: View, schema: Placed) -> Iterator[tuple[str, Placed]]:
+def _arrays(view: LintView, schema: Placed) -> Iterator[tuple[str, Placed]]:
     if schema.value.get("type") == "array":
         yield "The array", schema
     properties = schema.value.get("properties")
@@ -230,10 +232,10 @@ def _arrays(view: View, schema: Placed) -> Iterator[tuple[str, Placed]]:
     why="Proxies and clients drop it (RFC 9110 §9.3).",
     hint="Move the data into the query, or use POST.",
 )
-def delete_without_body(view: View) -> Iterator[Hit]:
+def delete_without_body(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         if endpoint.method in ("get", "head", "delete") and endpoint.value.get("requestBody"):
-            yield Hit(
+            yield Violation(
                 f"{endpoint.pointer}/requestBody",
                 f"{endpoint.label} has a request body.",
                 endpoint.label,

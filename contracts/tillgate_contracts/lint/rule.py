@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tillgate_contracts.lint.view import View
+    from tillgate_contracts.lint.view import LintView
 
 RULE_PACK = "2026.11.1"
 """Raised whenever the same contract could get another report from the built-in rules."""
@@ -20,7 +20,7 @@ UNKNOWN_TIER = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class Violation:
     """One place that breaks a rule. `pointer` is into the normal form."""
 
     pointer: str
@@ -29,17 +29,17 @@ class Hit:
     path: str = ""
 
 
-Check = Callable[["View"], Iterable[Hit]]
-Condition = Callable[["View"], str]
+Check = Callable[["LintView"], Iterable[Violation]]
+Condition = Callable[["LintView"], str]
 
 
-def always(_: View) -> str:
+def always(_: LintView) -> str:
     """The rule applies to every contract."""
     return ""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LintRule:
     """One rule. `by_tier` holds the level for the tiers 0 to 3; `condition` answers why the rule does not apply, or ""."""
 
     id: str
@@ -62,7 +62,7 @@ def levels(letters: str) -> tuple[str, str, str, str]:
     return zero, one, two, three
 
 
-_REGISTRY: dict[str, Rule] = {}
+_REGISTRY: dict[str, LintRule] = {}
 
 
 def rule(
@@ -80,13 +80,13 @@ def rule(
     def register(check: Check) -> Check:
         if id in _REGISTRY:
             raise ValueError(f"two rules are named {id}")
-        _REGISTRY[id] = Rule(id, title, why, hint, levels(by_tier), check, families, condition)
+        _REGISTRY[id] = LintRule(id, title, why, hint, levels(by_tier), check, families, condition)
         return check
 
     return register
 
 
-def registered() -> tuple[Rule, ...]:
+def registered() -> tuple[LintRule, ...]:
     """The rules registered so far, in the order of their definition."""
     return tuple(_REGISTRY.values())
 
@@ -120,7 +120,7 @@ class LintFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RuleOutcome:
     """What became of one rule: `passed`, `failed`, or `not_applicable` with the reason. `total` counts findings that are
     not listed as well."""
 
@@ -135,7 +135,7 @@ class LintReport:
     """The findings, worst first, and the outcome of every rule."""
 
     findings: tuple[LintFinding, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RuleOutcome, ...]
     rule_pack: str = RULE_PACK
     context: Mapping[str, Any] = field(default_factory=dict)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tillgate_contracts.lint.rule import Hit, rule
-from tillgate_contracts.lint.view import Endpoint, View
+from tillgate_contracts.lint.rule import Violation, rule
+from tillgate_contracts.lint.view import Endpoint, LintView
 from tillgate_contracts.lint.words import CARDHOLDER, PERSONAL, SENSITIVE_AUTHENTICATION, squeezed
 from tillgate_contracts.reading import escape, follow
 
@@ -16,15 +16,15 @@ _SECRETS = frozenset(
 _ALL = ("openapi", "asyncapi", "jsonschema")
 
 
-def _edmx(view: View) -> str:
+def _edmx(view: LintView) -> str:
     return "OData metadata does not describe access" if view.document.format.startswith("edmx") else ""
 
 
-def _public(view: View) -> str:
+def _public(view: LintView) -> str:
     return "the data is public" if view.data_class == "public" else _edmx(view)
 
 
-def effective_security(view: View, endpoint: Endpoint) -> list[dict[str, Any]]:
+def effective_security(view: LintView, endpoint: Endpoint) -> list[dict[str, Any]]:
     """The requirement list that holds for an operation: its own, or the global one."""
     found = endpoint.value.get("security", view.tree.get("security"))
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
@@ -38,14 +38,14 @@ def effective_security(view: View, endpoint: Endpoint) -> list[dict[str, Any]]:
     hint="Set security globally or on the operation; an empty requirement ({}) makes it optional.",
     condition=_public,
 )
-def security_required(view: View) -> Iterator[Hit]:
+def security_required(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         required = effective_security(view, endpoint)
         if endpoint.webhook and not required:
             continue
         if not required or any(not item for item in required):
             how = "is open" if not required else "can be called without authentication"
-            yield Hit(endpoint.pointer, f"{endpoint.label} {how}.", endpoint.label, endpoint.path)
+            yield Violation(endpoint.pointer, f"{endpoint.label} {how}.", endpoint.label, endpoint.path)
 
 
 @rule(
@@ -56,7 +56,7 @@ def security_required(view: View) -> Iterator[Hit]:
     hint="Declare it below components.securitySchemes.",
     condition=_edmx,
 )
-def security_scheme_declared(view: View) -> Iterator[Hit]:
+def security_scheme_declared(view: LintView) -> Iterator[Violation]:
     known = set(view.document.security_schemes)
     lists = [("/security", view.tree.get("security"))]
     lists += [(f"{endpoint.pointer}/security", endpoint.value.get("security")) for endpoint in view.endpoints]
@@ -64,10 +64,10 @@ def security_scheme_declared(view: View) -> Iterator[Hit]:
         for item in value if isinstance(value, list) else ():
             for name in item if isinstance(item, dict) else ():
                 if name not in known:
-                    yield Hit(pointer, f"The security scheme {name} is not declared.")
+                    yield Violation(pointer, f"The security scheme {name} is not declared.")
 
 
-def _sensitive(view: View) -> str:
+def _sensitive(view: LintView) -> str:
     if view.data_class in ("personal", "cardholder"):
         return _edmx(view)
     return "the data class is not known" if view.data_class is None else f"the data is {view.data_class}"
@@ -81,7 +81,7 @@ def _sensitive(view: View) -> str:
     hint="Use OAuth 2.0, OpenID Connect or mutual TLS.",
     condition=_sensitive,
 )
-def security_strong(view: View) -> Iterator[Hit]:
+def security_strong(view: LintView) -> Iterator[Violation]:
     weak = {
         name
         for name, kind in view.document.security_schemes.items()
@@ -91,7 +91,7 @@ def security_strong(view: View) -> Iterator[Hit]:
         alternatives = [item for item in effective_security(view, endpoint) if item]
         bad = sorted({name for item in alternatives if set(item) <= weak for name in item})
         if bad:
-            yield Hit(
+            yield Violation(
                 endpoint.pointer,
                 f"{endpoint.label} can be called with {', '.join(bad)} alone.",
                 endpoint.label,
@@ -106,17 +106,19 @@ def security_strong(view: View) -> Iterator[Hit]:
     why="Queries are written to logs of every proxy on the way.",
     hint="Send it in a header.",
 )
-def security_no_key_in_query(view: View) -> Iterator[Hit]:
+def security_no_key_in_query(view: LintView) -> Iterator[Violation]:
     schemes = (view.tree.get("components") or {}).get("securitySchemes")
     for name, item in schemes.items() if isinstance(schemes, dict) else ():
         scheme = follow(view.tree, item)
         if isinstance(scheme, dict) and scheme.get("type") == "apiKey" and scheme.get("in") == "query":
-            yield Hit(f"/components/securitySchemes/{escape(name)}", f"The scheme {name} sends its key in the query.")
+            yield Violation(
+                f"/components/securitySchemes/{escape(name)}", f"The scheme {name} sends its key in the query."
+            )
     for endpoint in view.endpoints:
         for parameter in endpoint.parameters:
             name = str(parameter.value.get("name", ""))
             if parameter.value.get("in") == "query" and squeezed(name) in _SECRETS:
-                yield Hit(
+                yield Violation(
                     parameter.pointer, f"The query parameter {name} is a credential.", endpoint.label, endpoint.path
                 )
 
@@ -129,12 +131,12 @@ def security_no_key_in_query(view: View) -> Iterator[Hit]:
     hint="Use https, wss, or a broker protocol with TLS.",
     families=("openapi", "asyncapi"),
 )
-def transport_encrypted(view: View) -> Iterator[Hit]:
+def transport_encrypted(view: LintView) -> Iterator[Violation]:
     plain = ("http://", "ws://", "mqtt://", "amqp://", "ftp://")
     for url in view.document.servers:
         host = url.partition("://")[2]
         if url.lower().startswith(plain) and not host.startswith(("localhost", "127.0.0.1", "[::1]")):
-            yield Hit("/servers", f"The server {url} is not encrypted.")
+            yield Violation("/servers", f"The server {url} is not encrypted.")
 
 
 @rule(
@@ -144,7 +146,7 @@ def transport_encrypted(view: View) -> Iterator[Hit]:
     why="URLs end in access logs, histories and referrers, where nobody erases them.",
     hint="Use an opaque id, or a search by POST.",
 )
-def no_personal_data_in_url(view: View) -> Iterator[Hit]:
+def no_personal_data_in_url(view: LintView) -> Iterator[Violation]:
     seen: set[str] = set()
     for endpoint in view.endpoints:
         for item in endpoint.parameters:
@@ -155,7 +157,7 @@ def no_personal_data_in_url(view: View) -> Iterator[Hit]:
                 and item.pointer not in seen
             ):
                 seen.add(item.pointer)
-                yield Hit(
+                yield Violation(
                     item.pointer,
                     f"The parameter {name} of {endpoint.label} is personal data.",
                     endpoint.label,
@@ -171,17 +173,17 @@ def no_personal_data_in_url(view: View) -> Iterator[Hit]:
     hint="Remove it from responses and events, or mark it writeOnly.",
     families=_ALL,
 )
-def cardholder_data_never_returned(view: View) -> Iterator[Hit]:
+def cardholder_data_never_returned(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         if (
             squeezed(item.name) in SENSITIVE_AUTHENTICATION
             and item.value.get("writeOnly") is not True
             and view.in_response(item.pointer)
         ):
-            yield Hit(item.pointer, f"The property {item.name} is card verification data in a response.")
+            yield Violation(item.pointer, f"The property {item.name} is card verification data in a response.")
 
 
-def _classified(view: View) -> str:
+def _classified(view: LintView) -> str:
     return "the data class is not known" if view.data_class is None else ""
 
 
@@ -196,10 +198,10 @@ def _classified(view: View) -> str:
         _classified(view) or ("" if view.data_class != "cardholder" else "the API is of the class cardholder")
     ),
 )
-def cardholder_data_classified(view: View) -> Iterator[Hit]:
+def cardholder_data_classified(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         if squeezed(item.name) in CARDHOLDER | SENSITIVE_AUTHENTICATION:
-            yield Hit(
+            yield Violation(
                 item.pointer,
                 f"The property {item.name} is cardholder data, and the API is classified {view.data_class}.",
             )
@@ -217,9 +219,9 @@ def cardholder_data_classified(view: View) -> Iterator[Hit]:
         or (f"the API is of the class {view.data_class}" if view.data_class in ("personal", "cardholder") else "")
     ),
 )
-def personal_data_classified(view: View) -> Iterator[Hit]:
+def personal_data_classified(view: LintView) -> Iterator[Violation]:
     for item in view.properties:
         if squeezed(item.name) in PERSONAL:
-            yield Hit(
+            yield Violation(
                 item.pointer, f"The property {item.name} is personal data, and the API is classified {view.data_class}."
             )

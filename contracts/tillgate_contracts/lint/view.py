@@ -54,7 +54,7 @@ class Property:
         return found - {"null"}
 
 
-class View:
+class LintView:
     """The document and its context: `tier` 0 to 3, `layer`, `data_class`; each may be None for unknown."""
 
     def __init__(self, document: Document, *, tier: int | None, layer: str | None, data_class: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from tillgate_contracts.reading.detect import FORMATS
 from tillgate_contracts.reading.document import Document, read, read_file
-from tillgate_contracts.reading.limits import DEFAULT, Limits
+from tillgate_contracts.reading.limits import DEFAULT, ReadingLimits
 from tillgate_contracts.reading.pointers import (
     MISSING,
     descend,
@@ -14,7 +14,7 @@ from tillgate_contracts.reading.pointers import (
     unescape,
 )
 from tillgate_contracts.reading.references import BUNDLE, Problem
-from tillgate_contracts.reading.summary import METHODS, Operation, follow
+from tillgate_contracts.reading.summary import METHODS, OperationSummary, follow
 
 __all__ = [
     "BUNDLE",
@@ -23,9 +23,9 @@ __all__ = [
     "METHODS",
     "MISSING",
     "Document",
-    "Limits",
-    "Operation",
+    "OperationSummary",
     "Problem",
+    "ReadingLimits",
     "descend",
     "escape",
     "follow",

@@ -17,12 +17,12 @@ from tillgate_contracts.reading import summary
 from tillgate_contracts.reading.composition import check_composition
 from tillgate_contracts.reading.detect import detect, dialect
 from tillgate_contracts.reading.json_text import parse_json
-from tillgate_contracts.reading.limits import DEFAULT, Clock, Limits, measure, refusal
+from tillgate_contracts.reading.limits import DEFAULT, Clock, ReadingLimits, measure, refusal
 from tillgate_contracts.reading.lines import Locator, SourceText
 from tillgate_contracts.reading.pointers import MISSING, resolve
 from tillgate_contracts.reading.references import Problem, link
 from tillgate_contracts.reading.shape import settle
-from tillgate_contracts.reading.summary import Operation
+from tillgate_contracts.reading.summary import OperationSummary
 from tillgate_contracts.reading.text import decode
 
 
@@ -60,7 +60,7 @@ class Document:
         )
 
     @classmethod
-    def from_value(cls, value: Any, *, name: str | None = None, limits: Limits = DEFAULT) -> Document:
+    def from_value(cls, value: Any, *, name: str | None = None, limits: ReadingLimits = DEFAULT) -> Document:
         """A contract of any format but EDMX that is already parsed. Raises ContractError as `read` does."""
         clock = Clock(limits)
         measure(value, limits, clock)
@@ -69,7 +69,7 @@ class Document:
         return _build(value, None, name=name, base_dir=None, limits=limits, clock=clock, files={}, text=None)
 
     @classmethod
-    def from_schema(cls, schema: Any, *, name: str | None = None, limits: Limits = DEFAULT) -> Document:
+    def from_schema(cls, schema: Any, *, name: str | None = None, limits: ReadingLimits = DEFAULT) -> Document:
         """An inline JSON Schema that is already parsed: `true` is the schema {}, `false` is {"not": {}}.
 
         Raises ContractError when it is neither an object nor a boolean, or too large or too deep.
@@ -125,7 +125,7 @@ class Document:
         return summary.text_at(self.tree, "info", "description") or summary.text_at(self.tree, "description")
 
     @cached_property
-    def operations(self) -> tuple[Operation, ...]:
+    def operations(self) -> tuple[OperationSummary, ...]:
         """Every operation, webhook operation, or (events) channel operation, in the order of the document."""
         return summary.operations(self.tree, self.format)
 
@@ -157,7 +157,9 @@ class Document:
         return summary.security_schemes(self.tree)
 
 
-def read(data: bytes, *, name: str | None = None, base_dir: Path | None = None, limits: Limits = DEFAULT) -> Document:
+def read(
+    data: bytes, *, name: str | None = None, base_dir: Path | None = None, limits: ReadingLimits = DEFAULT
+) -> Document:
     """Read a contract of any known format.
 
     `name` is the file's name (it decides between JSON and YAML where the text alone does not), or its path below `base_dir`,
@@ -196,12 +198,12 @@ def read(data: bytes, *, name: str | None = None, base_dir: Path | None = None, 
         ) from None
 
 
-def parse_text(data: bytes, name: str | None = None, limits: Limits = DEFAULT) -> Any:
+def parse_text(data: bytes, name: str | None = None, limits: ReadingLimits = DEFAULT) -> Any:
     """The value of a JSON or YAML file that is no contract, such as a rule file, with the same strictness and bounds."""
     return _parse(decode(data, limits), name, limits, Clock(limits))[0]
 
 
-def read_file(path: Path, *, root: Path | None = None, limits: Limits = DEFAULT) -> Document:
+def read_file(path: Path, *, root: Path | None = None, limits: ReadingLimits = DEFAULT) -> Document:
     """Read a contract file. Other files of the contract are read below `root`, which is the file's own folder if left out.
 
     Raises ContractError `contract.unreadable` as well, and `contract.outside_root` for a file that is not below the root.
@@ -225,7 +227,7 @@ def read_file(path: Path, *, root: Path | None = None, limits: Limits = DEFAULT)
     return read(data, name=name, base_dir=root, limits=limits)
 
 
-def _parse(text: str, name: str | None, limits: Limits, clock: Clock) -> tuple[Any, bool]:
+def _parse(text: str, name: str | None, limits: ReadingLimits, clock: Clock) -> tuple[Any, bool]:
     """The value, and whether the text was JSON. The YAML parser is loaded for YAML only: a quick start matters at a prompt."""
     suffix = Path(name).suffix.lower() if name else ""
     if text.lstrip()[:1] in ("{", "[", '"') or suffix == ".json":
@@ -263,7 +265,7 @@ def _build(
     *,
     name: str | None,
     base_dir: Path | None,
-    limits: Limits,
+    limits: ReadingLimits,
     clock: Clock,
     files: dict[str, SourceText],
     text: SourceText | None,

@@ -13,7 +13,7 @@ from typing import Any
 from lxml import etree
 
 from tillgate_contracts.reading.lifted import Lifted
-from tillgate_contracts.reading.limits import Clock, Limits, measure, refusal, too_many
+from tillgate_contracts.reading.limits import Clock, ReadingLimits, measure, refusal, too_many
 
 _PROLOG = re.compile(r"(?:\s+|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
 _DECLARATION = re.compile(r"^\s*<\?xml.*?\?>", re.DOTALL)
@@ -72,7 +72,7 @@ class Model:
         return f"{self.namespaces.get(space, space)}.{local}" if space else name
 
 
-def read_edmx(text: str, limits: Limits, clock: Clock) -> Lifted:
+def read_edmx(text: str, limits: ReadingLimits, clock: Clock) -> Lifted:
     """The normal form of an EDMX document. Raises ContractError: `contract.xml_syntax`, `contract.xml_dtd`, `contract.not_a_contract`."""
     from tillgate_contracts.reading.odata import lift_model
 
@@ -83,7 +83,7 @@ def read_edmx(text: str, limits: Limits, clock: Clock) -> Lifted:
     return lifted
 
 
-def _parse_xml(text: str, limits: Limits) -> Any:
+def _parse_xml(text: str, limits: ReadingLimits) -> Any:
     start = _PROLOG.match(text)
     position = start.end() if start else 0
     if text[position : position + 3] == "<!D":
@@ -107,7 +107,7 @@ def _parse_xml(text: str, limits: Limits) -> Any:
         raise refusal("contract.xml_syntax", f"The XML cannot be read: {error}.") from None
 
 
-def _model(root: Any, limits: Limits, clock: Clock) -> Model:
+def _model(root: Any, limits: ReadingLimits, clock: Clock) -> Model:
     name = etree.QName(root)
     if name.localname != "Edmx" or not _EDM.match(name.namespace or ""):
         known = {

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from tillgate_contracts.reading.limits import Clock, Limits, measure, refusal, too_deep
+from tillgate_contracts.reading.limits import Clock, ReadingLimits, measure, refusal, too_deep
 from tillgate_contracts.reading.positions import json_index
 
 _LONG_NUMBER = re.compile(r"\d{19}|\d[eE][+]?\d{3}")
@@ -55,7 +55,7 @@ def fit_float(text: str) -> float:
     return value
 
 
-def parse_json(text: str, limits: Limits, clock: Clock) -> Any:
+def parse_json(text: str, limits: ReadingLimits, clock: Clock) -> Any:
     """The value of JSON text. Raises ContractError: `contract.json_syntax`, `contract.duplicate_key`, `contract.too_deep`, …"""
     hooks: dict[str, Any] = {}
     if _LONG_NUMBER.search(text):

@@ -10,7 +10,7 @@ from tillgate_contracts.errors import ContractError, finding
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ReadingLimits:
     """How large a contract may be. The largest real one known has 2 MB, 130,000 values and a depth of 33."""
 
     max_bytes: int = 16 * 1024 * 1024
@@ -19,12 +19,12 @@ class Limits:
     max_files: int = 200
     seconds: float = 30.0
 
-    def tighten(self, **changes: Any) -> Limits:
+    def tighten(self, **changes: Any) -> ReadingLimits:
         """A copy with some bounds replaced."""
         return replace(self, **changes)
 
 
-DEFAULT = Limits()
+DEFAULT = ReadingLimits()
 
 
 class Clock:
@@ -32,7 +32,7 @@ class Clock:
 
     __slots__ = ("_end", "_limits")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ReadingLimits) -> None:
         self._limits = limits
         self._end = time.monotonic() + limits.seconds
 
@@ -55,7 +55,7 @@ def refusal(code: str, message: str, *, pointer: str = "", line: int | None = No
     return ContractError(code, message, {**data, "findings": [finding(pointer, message, **more)]})
 
 
-def too_large(size: int, limits: Limits) -> ContractError:
+def too_large(size: int, limits: ReadingLimits) -> ContractError:
     return refusal(
         "contract.too_large",
         f"The contract has {size:,} bytes; at most {limits.max_bytes:,} are read. Split it, or leave generated examples out.",
@@ -64,7 +64,7 @@ def too_large(size: int, limits: Limits) -> ContractError:
     )
 
 
-def too_deep(pointer: str, line: int | None, limits: Limits) -> ContractError:
+def too_deep(pointer: str, line: int | None, limits: ReadingLimits) -> ContractError:
     shown = pointer if len(pointer) <= 200 else pointer[:200] + "…"
     return refusal(
         "contract.too_deep",
@@ -76,7 +76,7 @@ def too_deep(pointer: str, line: int | None, limits: Limits) -> ContractError:
     )
 
 
-def too_many(line: int | None, limits: Limits) -> ContractError:
+def too_many(line: int | None, limits: ReadingLimits) -> ContractError:
     return refusal(
         "contract.too_many_values",
         f"The contract holds more than {limits.max_values:,} values once every alias is counted"
@@ -86,7 +86,7 @@ def too_many(line: int | None, limits: Limits) -> ContractError:
     )
 
 
-def measure(tree: Any, limits: Limits, clock: Clock) -> int:
+def measure(tree: Any, limits: ReadingLimits, clock: Clock) -> int:
     """Count the values of a parsed tree and refuse what is too deep or too many. Returns the count."""
     count = 1
     depth = 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from tillgate_contracts.reading.edmx import Element, Model
 from tillgate_contracts.reading.lifted import Lifted
-from tillgate_contracts.reading.limits import Clock, Limits, refusal
+from tillgate_contracts.reading.limits import Clock, ReadingLimits, refusal
 from tillgate_contracts.reading.odata_types import CREATE, UPDATE, TypeLift
 from tillgate_contracts.reading.pointers import escape
 
@@ -24,13 +24,13 @@ _OPTIONS = {
 }
 
 
-def lift_model(model: Model, clock: Clock, limits: Limits) -> Lifted:
+def lift_model(model: Model, clock: Clock, limits: ReadingLimits) -> Lifted:
     """The normal form of a model, with an XPath and a line for every schema, property and path."""
     return _Lift(model, clock, limits).run()
 
 
 class _Lift(TypeLift):
-    def __init__(self, model: Model, clock: Clock, limits: Limits) -> None:
+    def __init__(self, model: Model, clock: Clock, limits: ReadingLimits) -> None:
         super().__init__(model, clock, limits)
         self.bound = self._bound()
         self.key_parameters: dict[int, list[dict[str, Any]]] = {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from tillgate_contracts.reading.edmx import Element, Model
-from tillgate_contracts.reading.limits import Clock, Limits, too_many
+from tillgate_contracts.reading.limits import Clock, ReadingLimits, too_many
 from tillgate_contracts.reading.pointers import escape
 
 _COMMON: dict[str, dict[str, Any]] = {
@@ -50,7 +50,7 @@ READ, CREATE, UPDATE = "", "-create", "-update"
 class TypeLift:
     """The types of a model as schemas, with the place of each in the XML."""
 
-    def __init__(self, model: Model, clock: Clock, limits: Limits) -> None:
+    def __init__(self, model: Model, clock: Clock, limits: ReadingLimits) -> None:
         self.model = model
         self.clock = clock
         self.limits = limits

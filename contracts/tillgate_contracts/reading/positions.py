@@ -18,16 +18,16 @@ _MAX_NODES = 4_000_000
 
 
 @dataclass(slots=True)
-class Place:
+class TextPosition:
     """The line of one value (1-based) and the places below it."""
 
     line: int
-    below: dict[str, Place] | None = None
+    below: dict[str, TextPosition] | None = None
 
-    def child(self, token: str, line: int) -> Place:
+    def child(self, token: str, line: int) -> TextPosition:
         if self.below is None:
             self.below = {}
-        place = Place(line)
+        place = TextPosition(line)
         self.below[token] = place
         return place
 
@@ -36,7 +36,7 @@ class Place:
 class LineIndex:
     """Lines by pointer. `duplicate` is the first key found twice: (pointer, line, line of the first)."""
 
-    root: Place
+    root: TextPosition
     duplicate: tuple[str, int, int] | None = None
     _cache: dict[str, int] = field(default_factory=dict)
 
@@ -58,7 +58,7 @@ class LineIndex:
 def json_index(text: str) -> LineIndex:
     """Lines of every value of well-formed JSON (a key's value carries the line of the key). Tolerates broken text."""
     line = 1
-    root = Place(1)
+    root = TextPosition(1)
     index = LineIndex(root)
     # One entry per open container: [place, next array position or None for an object, key waiting for its value]
     stack: list[list[object]] = []
@@ -66,14 +66,14 @@ def json_index(text: str) -> LineIndex:
     key_line = 1
     path: list[str] = []
 
-    def place_value() -> tuple[Place, str]:
+    def place_value() -> tuple[TextPosition, str]:
         nonlocal key
         if not stack:
             root.line = line
             return root, ""
         frame = stack[-1]
         parent = frame[0]
-        assert isinstance(parent, Place)
+        assert isinstance(parent, TextPosition)
         if isinstance(frame[1], int):
             token = str(frame[1])
             at = line
@@ -134,17 +134,17 @@ def yaml_index(text: str) -> LineIndex:
     """Lines of every value of well-formed YAML. A value behind an alias has the line of the alias."""
     import yaml
 
-    root = Place(1)
+    root = TextPosition(1)
     index = LineIndex(root)
     stack: list[list[object]] = []  # [place, next position or None, waiting key, line of the key]
 
-    def place_value(line: int) -> Place:
+    def place_value(line: int) -> TextPosition:
         if not stack:
             root.line = line
             return root
         frame = stack[-1]
         parent = frame[0]
-        assert isinstance(parent, Place)
+        assert isinstance(parent, TextPosition)
         if isinstance(frame[1], int):
             token, at = str(frame[1]), line
             frame[1] += 1

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from tillgate_contracts.errors import ContractError
-from tillgate_contracts.reading.limits import Limits
+from tillgate_contracts.reading.limits import ReadingLimits
 from tillgate_contracts.reading.pointers import MISSING, escape, fragment_tokens, join, resolve
 from tillgate_contracts.reading.walk import DATA, holds_names, located, objects
 
@@ -43,7 +43,13 @@ Parse = Callable[[bytes, str], tuple[Any, str]]
 
 
 def link(
-    tree: dict[str, Any], *, name: str | None, base_dir: Path | None, limits: Limits, parse: Parse, id_key: str = "$id"
+    tree: dict[str, Any],
+    *,
+    name: str | None,
+    base_dir: Path | None,
+    limits: ReadingLimits,
+    parse: Parse,
+    id_key: str = "$id",
 ) -> Linked:
     """Follow every reference of a contract. Never touches the network; never leaves `base_dir`."""
     refs, special = _survey(tree, id_key)
@@ -126,7 +132,7 @@ class _Bundler:
     """Copies other files of the base directory under `x-bundled` and rewrites references to them."""
 
     def __init__(
-        self, name: str | None, base_dir: Path | None, limits: Limits, parse: Parse, inside: _Resources
+        self, name: str | None, base_dir: Path | None, limits: ReadingLimits, parse: Parse, inside: _Resources
     ) -> None:
         self.inside = inside
         self.base = base_dir.resolve() if base_dir is not None else None

@@ -16,7 +16,7 @@ MAX_FIELDS = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class OperationSummary:
     """One operation. `method` is an HTTP method in capitals, or `SEND`, `RECEIVE`, `PUBLISH`, `SUBSCRIBE` for events;
     `path` is the path template, `webhook:<name>`, or the channel's address; `pointer` is into the normal form."""
 
@@ -58,7 +58,7 @@ def follow(tree: dict[str, Any], value: Any) -> Any:
     return None
 
 
-def operations(tree: dict[str, Any], kind: str) -> tuple[Operation, ...]:
+def operations(tree: dict[str, Any], kind: str) -> tuple[OperationSummary, ...]:
     """Every operation of a normal form."""
     if kind == "asyncapi-2":
         return tuple(_channels_2(tree))
@@ -67,7 +67,7 @@ def operations(tree: dict[str, Any], kind: str) -> tuple[Operation, ...]:
     return tuple(_path_operations(tree))
 
 
-def _path_operations(tree: dict[str, Any]) -> Iterator[Operation]:
+def _path_operations(tree: dict[str, Any]) -> Iterator[OperationSummary]:
     for place in ("paths", "webhooks"):
         for path, item in mapping(tree, place).items():
             resolved = follow(tree, item)
@@ -85,10 +85,10 @@ def _path_operations(tree: dict[str, Any]) -> Iterator[Operation]:
 
 def _operation(
     method: str, path: str, value: dict[str, Any], pointer: str, messages: tuple[str, ...] = ()
-) -> Operation:
+) -> OperationSummary:
     tags = value.get("tags")
     names = [tag.get("name") if isinstance(tag, dict) else tag for tag in tags] if isinstance(tags, list) else []
-    return Operation(
+    return OperationSummary(
         method,
         path,
         text_at(value, "operationId"),
@@ -100,7 +100,7 @@ def _operation(
     )
 
 
-def _channels_2(tree: dict[str, Any]) -> Iterator[Operation]:
+def _channels_2(tree: dict[str, Any]) -> Iterator[OperationSummary]:
     for address, item in mapping(tree, "channels").items():
         channel = follow(tree, item)
         for method in ("publish", "subscribe"):
@@ -112,7 +112,7 @@ def _channels_2(tree: dict[str, Any]) -> Iterator[Operation]:
                 yield _operation(method.upper(), address, value, f"/channels/{escape(address)}/{method}", names)
 
 
-def _operations_3(tree: dict[str, Any]) -> Iterator[Operation]:
+def _operations_3(tree: dict[str, Any]) -> Iterator[OperationSummary]:
     for name, item in mapping(tree, "operations").items():
         value = follow(tree, item)
         if not isinstance(value, dict):

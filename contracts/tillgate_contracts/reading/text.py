@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from tillgate_contracts.reading.limits import Limits, refusal, too_large
+from tillgate_contracts.reading.limits import ReadingLimits, refusal, too_large
 
 _MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -17,7 +17,7 @@ _MARKS: tuple[tuple[bytes, str], ...] = (
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 
 
-def decode(data: bytes, limits: Limits) -> str:
+def decode(data: bytes, limits: ReadingLimits) -> str:
     """Text of a contract file. Raises ContractError: `contract.too_large`, `contract.empty`, `contract.encoding`, `contract.binary`."""
     if len(data) > limits.max_bytes:
         raise too_large(len(data), limits)

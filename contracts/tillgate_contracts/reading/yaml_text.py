@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tillgate_contracts.reading.json_text import fit_float, fit_integer
-from tillgate_contracts.reading.limits import Clock, Limits, refusal, too_deep, too_many
+from tillgate_contracts.reading.limits import Clock, ReadingLimits, refusal, too_deep, too_many
 from tillgate_contracts.reading.pointers import escape
 from tillgate_contracts.reading.positions import event_line
 
@@ -51,7 +51,7 @@ class _Frame:
 
 
 class _Builder:
-    def __init__(self, limits: Limits, clock: Clock) -> None:
+    def __init__(self, limits: ReadingLimits, clock: Clock) -> None:
         self.limits = limits
         self.clock = clock
         self.stack: list[_Frame] = []
@@ -243,7 +243,7 @@ class _Builder:
         self.put(value, line)
 
 
-def parse_yaml(text: str, limits: Limits, clock: Clock) -> Any:
+def parse_yaml(text: str, limits: ReadingLimits, clock: Clock) -> Any:
     """The value of YAML text. Raises ContractError: `contract.yaml_syntax`, `contract.duplicate_key`, `contract.too_many_values`, …"""
     builder = _Builder(limits, clock)
     steps = 0

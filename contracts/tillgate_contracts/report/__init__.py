@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tillgate_contracts.report.result import Item, Result, RuleText
+from tillgate_contracts.report.result import ReportItem, Result, RuleText
 
 FORMS = ("text", "json", "junit", "sarif", "markdown")
 """The words of `--format`."""
@@ -33,4 +33,4 @@ def render(result: Result, form: str) -> str:
             return to_text(result)
 
 
-__all__ = ["FORMS", "Item", "Result", "RuleText", "render"]
+__all__ = ["FORMS", "ReportItem", "Result", "RuleText", "render"]

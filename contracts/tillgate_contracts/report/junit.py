@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.sax.saxutils import escape, quoteattr
 
-from tillgate_contracts.report.result import Item, Result
+from tillgate_contracts.report.result import ReportItem, Result
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -29,11 +29,11 @@ def to_junit(result: Result) -> str:
     )
 
 
-def _fails(result: Result, item: Item) -> bool:
+def _fails(result: Result, item: ReportItem) -> bool:
     return item.severity == "error" or (item.severity == "warning" and result.fail_on_warning)
 
 
-def _case(result: Result, item: Item) -> str:
+def _case(result: Result, item: ReportItem) -> str:
     name = f"{item.rule} {item.operations[0] if item.operations else item.pointer}".strip()
     detail = "\n".join(part for part in (item.message, item.hint, f"{item.place} {item.pointer}".strip()) if part)
     attributes = f"classname={_quote('contracts.' + result.command)} name={_quote(name)}"

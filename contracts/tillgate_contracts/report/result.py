@@ -13,7 +13,7 @@ ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ReportItem:
     """One finding. `pointer` and `line` are in the file `file`."""
 
     rule: str
@@ -54,7 +54,7 @@ class Result:
 
     command: str
     verdict: str
-    items: tuple[Item, ...]
+    items: tuple[ReportItem, ...]
     data: Mapping[str, Any]
     rule_pack: str
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Result:
     def count(self, severity: str) -> int:
         return sum(1 for item in self.items if item.severity == severity)
 
-    def sorted(self) -> list[Item]:
+    def sorted(self) -> list[ReportItem]:
         """Worst first, then by place."""
         return sorted(
             self.items, key=lambda item: (ORDER[item.severity], item.path, item.file, item.line or 0, item.rule)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from tillgate_contracts.report.result import Item, Result
+from tillgate_contracts.report.result import ReportItem, Result
 
 
 def to_sarif(result: Result) -> str:
@@ -36,7 +36,7 @@ def to_sarif(result: Result) -> str:
     return orjson.dumps(log, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
-def _result(item: Item, known: dict[str, int]) -> dict[str, Any]:
+def _result(item: ReportItem, known: dict[str, int]) -> dict[str, Any]:
     location: dict[str, Any] = {}
     if item.file:
         location["physicalLocation"] = {"artifactLocation": {"uri": item.file.replace("\\", "/")}}

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from tillgate_contracts.compare.asyncapi.view import OPPOSITE, RECEIVE, SEND, Channel, EventView, Message, Operation
-from tillgate_contracts.compare.openapi.view import Place, shape_of
-from tillgate_contracts.compare.report import Report, Where
-from tillgate_contracts.compare.schema.change import Flow
-from tillgate_contracts.compare.schema.diff import SchemaDiff
+from tillgate_contracts.compare.asyncapi.view import (
+    OPPOSITE,
+    RECEIVE,
+    SEND,
+    Channel,
+    ChannelOperation,
+    EventMessage,
+    EventView,
+)
+from tillgate_contracts.compare.openapi.view import LocatedObject, shape_of
+from tillgate_contracts.compare.report import FindingCollector, Where
+from tillgate_contracts.compare.schema.change import Direction
+from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.schema.source import Part, Parts, join
 from tillgate_contracts.compare.schema.values import as_mapping, signature
 
@@ -19,9 +27,9 @@ from tillgate_contracts.compare.schema.values import as_mapping, signature
 class EventComparison:
     """Two AsyncAPI views against each other."""
 
-    def __init__(self, old: EventView, new: EventView, diff: SchemaDiff, report: Report) -> None:
+    def __init__(self, old: EventView, new: EventView, graph: SchemaGraph, report: FindingCollector) -> None:
         self.old, self.new = old, new
-        self.diff = diff
+        self.graph = graph
         self.report = report
 
     def run(self) -> None:
@@ -70,8 +78,8 @@ class EventComparison:
             if one is None or other is None:
                 continue
             left, right = _parameter(one), _parameter(other)
-            for flow in (Flow("event-send", text=True), Flow("event-receive", text=True)):
-                self.report.use(self.diff.link(left, right, flow), "property", where)
+            for direction in (Direction("event-send", text=True), Direction("event-receive", text=True)):
+                self.report.use(self.graph.link(left, right, direction), "property", where)
         self._bindings(before.raw, after.raw, where)
 
     def _operations(self, before: Channel, after: Channel) -> None:
@@ -97,7 +105,7 @@ class EventComparison:
                 self.report.say("event-security-changed", f"The security of {label} changed.", where=where)
 
     def _lonely(
-        self, action: str, before: Channel, after: Channel, one: Operation | None, other: Operation | None
+        self, action: str, before: Channel, after: Channel, one: ChannelOperation | None, other: ChannelOperation | None
     ) -> None:
         opposite = OPPOSITE[action]
         turned = (opposite, after.id) in self.new.operations and (opposite, before.id) not in self.old.operations
@@ -117,7 +125,7 @@ class EventComparison:
             where = Where(label, after.label, before.pointer, other.pointer)
             self.report.say("event-operation-added", f"The operation {label} was added.", where=where, new=action)
 
-    def _messages(self, old: dict[str, Message], new: dict[str, Message], action: str, where: Where) -> None:
+    def _messages(self, old: dict[str, EventMessage], new: dict[str, EventMessage], action: str, where: Where) -> None:
         left, right = dict(old), dict(new)
         for name in [name for name in left if name in right]:
             self._message(left.pop(name), right.pop(name), action, where)
@@ -156,12 +164,12 @@ class EventComparison:
                 revision=after.pointer,
             )
 
-    def _differ(self, before: Message, after: Message) -> bool:
-        flow = Flow("event-send")
-        return bool(self.diff.relation(self.diff.link(before.payload or (), after.payload or (), flow)))
+    def _differ(self, before: EventMessage, after: EventMessage) -> bool:
+        direction = Direction("event-send")
+        return bool(self.graph.relation(self.graph.link(before.payload or (), after.payload or (), direction)))
 
-    def _message(self, before: Message, after: Message, action: str, where: Where) -> None:
-        flow = Flow("event-send" if action == SEND else "event-receive")
+    def _message(self, before: EventMessage, after: EventMessage, action: str, where: Where) -> None:
+        direction = Direction("event-send" if action == SEND else "event-receive")
         places = {"base": before.pointer, "revision": after.pointer}
         say = self.report.say
         if before.content_type.lower() != after.content_type.lower():
@@ -174,11 +182,11 @@ class EventComparison:
                 new=after.content_type,
                 **places,
             )
-        self._payload(before, after, flow, where)
+        self._payload(before, after, direction, where)
         old, new = before.raw.get("headers"), after.raw.get("headers")
         if old is not None and new is not None:
             left, right = (Part(old, join(before.pointer, "headers")),), (Part(new, join(after.pointer, "headers")),)
-            self.report.use(self.diff.link(left, right, flow), "property", where)
+            self.report.use(self.graph.link(left, right, direction), "property", where)
         elif old is not None or new is not None:
             dropped = new is None
             harmful = dropped == (action == SEND)
@@ -187,7 +195,7 @@ class EventComparison:
         self._correlation(before, after, where)
         self._bindings(before.raw, after.raw, where)
 
-    def _payload(self, before: Message, after: Message, flow: Flow, where: Where) -> None:
+    def _payload(self, before: EventMessage, after: EventMessage, direction: Direction, where: Where) -> None:
         left, right = before.payload, after.payload
         say = self.report.say
         places = {"base": join(before.pointer, "payload"), "revision": join(after.pointer, "payload")}
@@ -195,11 +203,11 @@ class EventComparison:
             return
         if left is None or right is None:
             rule = "event-payload-schema-added" if left is None else "event-payload-schema-removed"
-            harmful = (left is None) == (flow.direction == "event-receive")
+            harmful = (left is None) == (direction.name == "event-receive")
             text = f"The payload schema of {after.name} was {'added' if left is None else 'dropped'}."
             say(rule, text, where=where, level=None if harmful else "info", **places)
         elif before.readable and after.readable:
-            self.report.use(self.diff.link(left, right, flow), "payload", where)
+            self.report.use(self.graph.link(left, right, direction), "payload", where)
         elif before.format.split(";")[0] != after.format.split(";")[0]:
             text = f"The payload of {after.name} is described in {after.format} instead of {before.format}."
             say("event-payload-format-changed", text, where=where, old=before.format, new=after.format, **places)
@@ -207,7 +215,7 @@ class EventComparison:
             text = f"The payload of {after.name} changed; {after.format} is not judged. Not decided: read the change yourself."
             say("event-payload-undecided", text, where=where, **places)
 
-    def _correlation(self, before: Message, after: Message, where: Where) -> None:
+    def _correlation(self, before: EventMessage, after: EventMessage, where: Where) -> None:
         one = self.old.resolve(before.raw.get("correlationId"), before.pointer)
         other = self.new.resolve(after.raw.get("correlationId"), after.pointer)
         old, new = one and one.raw.get("location"), other and other.raw.get("location")
@@ -248,7 +256,7 @@ class EventComparison:
     def _key_differs(self, old: Any, new: Any) -> bool:
         if old is None or new is None:
             return True
-        return bool(self.diff.relation(self.diff.link((Part(old, ""),), (Part(new, ""),), Flow("event-send"))))
+        return bool(self.graph.relation(self.graph.link((Part(old, ""),), (Part(new, ""),), Direction("event-send"))))
 
     def _servers(self) -> None:
         old, new = self.old.tree.get("servers"), self.new.tree.get("servers")
@@ -275,7 +283,7 @@ def _shape(channel: Channel) -> str:
     return shape_of(channel.address) if channel.address is not None else f"?{channel.id}"
 
 
-def _address(server: Place | None) -> str:
+def _address(server: LocatedObject | None) -> str:
     """Protocol and address of a server: `url` in version 2, `host` and `pathname` in version 3."""
     if server is None:
         return ""
@@ -285,7 +293,7 @@ def _address(server: Place | None) -> str:
     return f"{raw.get('protocol', '')}://{place}"
 
 
-def _parameter(place: Place) -> Parts:
+def _parameter(place: LocatedObject) -> Parts:
     """Values of a channel variable: a schema in version 2, `enum` and `default` themselves in version 3."""
     if isinstance(place.raw.get("schema"), dict | bool):
         return (Part(place.raw["schema"], join(place.pointer, "schema")),)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tillgate_contracts.compare.openapi.view import Place
+from tillgate_contracts.compare.openapi.view import LocatedObject
 from tillgate_contracts.compare.schema.source import Part, Parts, SchemaSource, join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
 
@@ -27,7 +27,7 @@ _JSON_FORMATS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class EventMessage:
     """One message as sent or received: its own fields over those of its traits."""
 
     name: str
@@ -70,7 +70,7 @@ class Channel:
     address: str | None
     raw: dict[str, Any]
     pointer: str
-    messages: dict[str, Message] = field(default_factory=dict)
+    messages: dict[str, EventMessage] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -78,15 +78,15 @@ class Channel:
 
 
 @dataclass(slots=True)
-class Operation:
+class ChannelOperation:
     """All that goes one way over one channel."""
 
     action: str
     channel: str
     raw: dict[str, Any]
     pointer: str
-    messages: dict[str, Message] = field(default_factory=dict)
-    reply: dict[str, Message] = field(default_factory=dict)
+    messages: dict[str, EventMessage] = field(default_factory=dict)
+    reply: dict[str, EventMessage] = field(default_factory=dict)
     reply_to: str = ""
 
 
@@ -98,35 +98,35 @@ class EventView:
         self.source = source
         self.content_type = str(tree.get("defaultContentType") or "application/json")
         self.channels: dict[str, Channel] = {}
-        self.operations: dict[tuple[str, str], Operation] = {}
-        self.loose: dict[str, Message] = {}
+        self.operations: dict[tuple[str, str], ChannelOperation] = {}
+        self.loose: dict[str, EventMessage] = {}
         if str(tree.get("asyncapi", "2")).startswith("3") or "operations" in tree:
             self._read_owner_view()
         else:
             self._read_consumer_view()
         self._read_loose()
 
-    def resolve(self, raw: Any, pointer: str) -> Place | None:
+    def resolve(self, raw: Any, pointer: str) -> LocatedObject | None:
         for _ in range(32):
             if not isinstance(raw, dict):
                 return None
             ref = raw.get("$ref")
             if not isinstance(ref, str):
-                return Place(raw, pointer)
+                return LocatedObject(raw, pointer)
             target = self.source.resolve(ref)
             if target is None:
                 return None
             raw, pointer = target.raw, target.pointer
         return None
 
-    def _section(self, name: str) -> Iterator[tuple[str, Place]]:
+    def _section(self, name: str) -> Iterator[tuple[str, LocatedObject]]:
         section = self.tree.get(name)
         for key, raw in section.items() if isinstance(section, dict) else ():
             place = self.resolve(raw, join("", name, key))
             if place is not None:
                 yield str(key), place
 
-    def _message(self, raw: Any, pointer: str, name: str) -> Message | None:
+    def _message(self, raw: Any, pointer: str, name: str) -> EventMessage | None:
         ref = raw.get("$ref") if isinstance(raw, dict) else None
         place = self.resolve(raw, pointer)
         if place is None:
@@ -143,7 +143,7 @@ class EventView:
             or name
         )
         content = str(merged.get("contentType") or self.content_type)
-        return Message(str(own), merged, place.pointer, content)
+        return EventMessage(str(own), merged, place.pointer, content)
 
     def _read_consumer_view(self) -> None:
         for address, place in self._section("channels"):
@@ -153,7 +153,7 @@ class EventView:
                 found = self.resolve(place.raw.get(word), join(place.pointer, word))
                 if found is None:
                     continue
-                operation = Operation(action, address, found.raw, found.pointer)
+                operation = ChannelOperation(action, address, found.raw, found.pointer)
                 raw, pointer = found.raw.get("message"), join(found.pointer, "message")
                 listed = raw.get("oneOf") if isinstance(raw, dict) else None
                 entries = (
@@ -185,18 +185,20 @@ class EventView:
             key = by_pointer.get(home.pointer, "") if home is not None else ""
             if action not in OPPOSITE or not key:
                 continue
-            operation = self.operations.setdefault((action, key), Operation(action, key, place.raw, place.pointer))
+            operation = self.operations.setdefault(
+                (action, key), ChannelOperation(action, key, place.raw, place.pointer)
+            )
             operation.messages.update(self._chosen(place.raw.get("messages"), self.channels[key]))
             self._reply(operation, place, by_pointer)
 
-    def _chosen(self, listed: Any, channel: Channel) -> dict[str, Message]:
+    def _chosen(self, listed: Any, channel: Channel) -> dict[str, EventMessage]:
         """The messages that an operation names, or all of its channel."""
         if not isinstance(listed, list):
             return dict(channel.messages)
         names = [str(item["$ref"]).rsplit("/", 1)[-1] for item in listed if isinstance(item, dict) and "$ref" in item]
         return {name: channel.messages[name] for name in names if name in channel.messages}
 
-    def _reply(self, operation: Operation, place: Place, by_pointer: dict[str, str]) -> None:
+    def _reply(self, operation: ChannelOperation, place: LocatedObject, by_pointer: dict[str, str]) -> None:
         reply = self.resolve(place.raw.get("reply"), join(place.pointer, "reply"))
         if reply is None:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tillgate_contracts.compare.openapi.view import Operation, Place
+from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject
 from tillgate_contracts.compare.report import Where
 from tillgate_contracts.compare.schema.source import join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Alternative = dict[str, frozenset[str]]
 
 
-def compare_security(comparison: DocumentComparison, old: Operation, new: Operation, where: Where) -> None:
+def compare_security(comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where) -> None:
     """Effective requirements: every old alternative must still satisfy some new one."""
     before, after = comparison.old.security(old), comparison.new.security(new)
     comparison.used_schemes |= {name for entry in before for name in entry} & {
@@ -114,7 +114,7 @@ def compare_schemes(comparison: DocumentComparison) -> None:
 
 
 class _Scheme:
-    def __init__(self, comparison: DocumentComparison, name: str, old: Place, new: Place) -> None:
+    def __init__(self, comparison: DocumentComparison, name: str, old: LocatedObject, new: LocatedObject) -> None:
         self.comparison = comparison
         self.name = name
         self.old, self.new = old, new

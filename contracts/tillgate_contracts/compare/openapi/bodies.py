@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tillgate_contracts.compare.openapi.media import MediaType, includes, pair_up
-from tillgate_contracts.compare.openapi.view import Operation, Place
+from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject
 from tillgate_contracts.compare.report import Where
-from tillgate_contracts.compare.schema.change import Flow
+from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.source import Part, join
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def compare_request(
-    comparison: DocumentComparison, old: Operation, new: Operation, where: Where, *, reverse: bool
+    comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where, *, reverse: bool
 ) -> None:
     """Request bodies: the caller sends (or, in a callback, the owner)."""
     before = comparison.old.resolve(old.raw.get("requestBody"), join(old.pointer, "requestBody"))
@@ -53,15 +53,15 @@ def compare_request(
             base=before.pointer,
             revision=after.pointer,
         )
-    if comparison.diff.sameness.same(before.raw, after.raw):
+    if comparison.graph.sameness.same(before.raw, after.raw):
         return
     _contents(comparison, before, after, where, direction="response" if reverse else "request", reverse=reverse)
 
 
 def _contents(
     comparison: DocumentComparison,
-    before: Place,
-    after: Place,
+    before: LocatedObject,
+    after: LocatedObject,
     where: Where,
     *,
     direction: str,
@@ -159,7 +159,7 @@ def _encoding(comparison: DocumentComparison, old: Any, new: Any, base: str, rev
 
 
 def compare_responses(
-    comparison: DocumentComparison, old: Operation, new: Operation, where: Where, *, reverse: bool
+    comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where, *, reverse: bool
 ) -> None:
     """Responses by status; ranges (`2XX`) and `default` cover the codes they stand for."""
     before, after = _statuses(old), _statuses(new)
@@ -197,11 +197,11 @@ def compare_responses(
             revision=join(new.pointer, "responses", status),
         )
     for left, right in pairs:
-        if comparison.diff.sameness.same(before[left], after[right]):
+        if comparison.graph.sameness.same(before[left], after[right]):
             continue
         one = comparison.old.resolve(before[left], join(old.pointer, "responses", left))
         other = comparison.new.resolve(after[right], join(new.pointer, "responses", right))
-        if one is None or other is None or comparison.diff.sameness.same(one.raw, other.raw):
+        if one is None or other is None or comparison.graph.sameness.same(one.raw, other.raw):
             continue
         _contents(
             comparison, one, other, where, direction="request" if reverse else "response", reverse=False, status=right
@@ -209,7 +209,7 @@ def compare_responses(
         _headers(comparison, one, other, where, reverse=reverse)
 
 
-def _statuses(operation: Operation) -> dict[str, Any]:
+def _statuses(operation: HttpOperation) -> dict[str, Any]:
     raw = operation.raw.get("responses")
     if not isinstance(raw, dict):
         return {}
@@ -236,7 +236,9 @@ def _is_success(status: str) -> bool:
     return status.startswith("2")
 
 
-def _headers(comparison: DocumentComparison, one: Place, other: Place, where: Where, *, reverse: bool) -> None:
+def _headers(
+    comparison: DocumentComparison, one: LocatedObject, other: LocatedObject, where: Where, *, reverse: bool
+) -> None:
     old, new = _header_map(comparison.old, one), _header_map(comparison.new, other)
     report = comparison.report
     for name, before in old.items():
@@ -261,11 +263,11 @@ def _headers(comparison: DocumentComparison, one: Place, other: Place, where: Wh
                 rule = "callback-header-required" if now else "callback-header-changed"
             text = f"The response header `{name}` is {'now' if now else 'no longer'} required."
             report.say(rule, text, where=where, old=was, new=now, base=before.pointer, revision=after.pointer)
-        flow = Flow("request" if reverse else "response", text=True)
+        flow = Direction("request" if reverse else "response", text=True)
         left = (Part(before.raw["schema"], join(before.pointer, "schema")),) if "schema" in before.raw else ()
         right = (Part(after.raw["schema"], join(after.pointer, "schema")),) if "schema" in after.raw else ()
         if left or right:
-            report.use(comparison.diff.link(left, right, flow), "parameter" if reverse else "header", where)
+            report.use(comparison.graph.link(left, right, flow), "parameter" if reverse else "header", where)
     for name, after in new.items():
         if name not in old:
             required = after.raw.get("required") is True
@@ -284,9 +286,9 @@ def _headers(comparison: DocumentComparison, one: Place, other: Place, where: Wh
             )
 
 
-def _header_map(view: Any, place: Place) -> dict[str, Place]:
+def _header_map(view: Any, place: LocatedObject) -> dict[str, LocatedObject]:
     raw = place.raw.get("headers")
-    found: dict[str, Place] = {}
+    found: dict[str, LocatedObject] = {}
     for name, item in raw.items() if isinstance(raw, dict) else ():
         if str(name).lower() == "content-type":
             continue

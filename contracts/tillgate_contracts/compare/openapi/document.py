@@ -6,11 +6,11 @@ from typing import Any
 
 from tillgate_contracts.compare.openapi import access, bodies, parameters
 from tillgate_contracts.compare.openapi.media import is_json
-from tillgate_contracts.compare.openapi.view import METHODS, Operation, Place, View, shape_of
-from tillgate_contracts.compare.report import Report, Where
+from tillgate_contracts.compare.openapi.view import METHODS, HttpOperation, LocatedObject, OpenApiView, shape_of
+from tillgate_contracts.compare.report import FindingCollector, Where
 from tillgate_contracts.compare.schema import lifecycle
-from tillgate_contracts.compare.schema.change import Flow
-from tillgate_contracts.compare.schema.diff import SchemaDiff
+from tillgate_contracts.compare.schema.change import Direction
+from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.schema.source import Part, join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
 
@@ -35,9 +35,9 @@ _ANNOTATIONS = ("summary", "description", "externalDocs")
 class DocumentComparison:
     """State of one comparison: both views, the schema graph and the report."""
 
-    def __init__(self, old: View, new: View, diff: SchemaDiff, report: Report) -> None:
+    def __init__(self, old: OpenApiView, new: OpenApiView, graph: SchemaGraph, report: FindingCollector) -> None:
         self.old, self.new = old, new
-        self.diff = diff
+        self.graph = graph
         self.report = report
         self.used_schemes: set[str] = set()
 
@@ -63,8 +63,8 @@ class DocumentComparison:
                 for operation in self.new.operations(template, item):
                     self._added(operation)
 
-    def _by_shape(self, view: View) -> dict[str, tuple[str, Place]]:
-        found: dict[str, tuple[str, Place]] = {}
+    def _by_shape(self, view: OpenApiView) -> dict[str, tuple[str, LocatedObject]]:
+        found: dict[str, tuple[str, LocatedObject]] = {}
         for template, item in view.path_items("paths").items():
             shape = shape_of(template)
             known = found.get(shape)
@@ -80,7 +80,7 @@ class DocumentComparison:
             found[shape] = (template, item)
         return found
 
-    def _path(self, template: str, item: Place, other: str, place: Place) -> None:
+    def _path(self, template: str, item: LocatedObject, other: str, place: LocatedObject) -> None:
         if template != other:
             self.report.say(
                 "api-path-parameter-renamed",
@@ -101,12 +101,12 @@ class DocumentComparison:
             if method not in before:
                 self._added(operation)
 
-    def _removed(self, operation: Operation, *, whole_path: bool) -> None:
-        settings = self.diff.settings
+    def _removed(self, operation: HttpOperation, *, whole_path: bool) -> None:
+        settings = self.graph.settings
         mark = lifecycle.Mark.of(operation.raw)
         where = Where(operation.label, operation.template, operation.pointer, None)
         if lifecycle.level_of(mark.stability) is None:
-            self._say_event(lifecycle.Event("invalid-stability-level", mark.stability), where)
+            self._say_event(lifecycle.LifecycleChange("invalid-stability-level", mark.stability), where)
             return
         if not lifecycle.is_judged(mark.stability, settings):
             return
@@ -125,23 +125,23 @@ class DocumentComparison:
             rule, f"The {subject} {operation.label} {words[event.kind]}.", where=where, old=event.old, hint=hint
         )
 
-    def _added(self, operation: Operation) -> None:
+    def _added(self, operation: HttpOperation) -> None:
         where = Where(operation.label, operation.template, None, operation.pointer)
         level = operation.raw.get("x-stability-level")
         if lifecycle.level_of(level) is None:
-            self._say_event(lifecycle.Event("invalid-stability-level", None, level), where)
-        elif lifecycle.is_judged(level, self.diff.settings):
+            self._say_event(lifecycle.LifecycleChange("invalid-stability-level", None, level), where)
+        elif lifecycle.is_judged(level, self.graph.settings):
             self.report.say("endpoint-added", f"The operation {operation.label} was added.", where=where)
 
-    def _say_event(self, event: lifecycle.Event, where: Where) -> None:
+    def _say_event(self, event: lifecycle.LifecycleChange, where: Where) -> None:
         text = f"{where.label or where.path}: {event.kind.replace('-', ' ')}"
         if event.old is not None or event.new is not None:
             text += f" ({event.old} became {event.new})"
         self.report.say(_LIFECYCLE[event.kind], f"{text}.", where=where, old=event.old, new=event.new)
 
-    def operation(self, old: Operation, new: Operation, *, reverse: bool, label: str = "") -> None:
+    def operation(self, old: HttpOperation, new: HttpOperation, *, reverse: bool, label: str = "") -> None:
         """One operation on both sides. `reverse`: a callback or webhook, where the flow turns round."""
-        settings = self.diff.settings
+        settings = self.graph.settings
         where = Where(label or old.label, old.template, old.pointer, new.pointer)
         marks = lifecycle.Mark.of(old.raw), lifecycle.Mark.of(new.raw)
         if marks[0] != marks[1] or lifecycle.level_of(marks[1].stability) is None:
@@ -150,7 +150,7 @@ class DocumentComparison:
         if not lifecycle.is_judged(marks[0].stability, settings) and lifecycle.level_of(marks[1].stability) is not None:
             return
         self._security_and_servers(old, new, where)
-        if self.diff.sameness.same(old.raw, new.raw) and self.diff.sameness.same(
+        if self.graph.sameness.same(old.raw, new.raw) and self.graph.sameness.same(
             old.path_item.get("parameters"), new.path_item.get("parameters")
         ):
             return
@@ -160,7 +160,7 @@ class DocumentComparison:
         bodies.compare_responses(self, old, new, where, reverse=reverse)
         self._callbacks(old, new, where, reverse=reverse)
 
-    def _security_and_servers(self, old: Operation, new: Operation, where: Where) -> None:
+    def _security_and_servers(self, old: HttpOperation, new: HttpOperation, where: Where) -> None:
         access.compare_security(self, old, new, where)
         for left, right, base, revision, place in (
             (old.path_item, new.path_item, old.path_pointer, new.path_pointer, Where("", new.template)),
@@ -176,7 +176,7 @@ class DocumentComparison:
                     place,
                 )
 
-    def _words(self, old: Operation, new: Operation, where: Where) -> None:
+    def _words(self, old: HttpOperation, new: HttpOperation, where: Where) -> None:
         before, after = old.raw.get("operationId"), new.raw.get("operationId")
         if before != after:
             if before:
@@ -226,14 +226,14 @@ class DocumentComparison:
             word = "itemSchema"
         if word in old and word in new:
             left, right = (Part(old[word], join(base, word)),), (Part(new[word], join(revision, word)),)
-            flow = Flow(direction, text=not is_json(media))
-            self.report.use(self.diff.link(left, right, flow), place, where)
+            flow = Direction(direction, text=not is_json(media))
+            self.report.use(self.graph.link(left, right, flow), place, where)
         elif (word in old) != (word in new):
             gone = word in old
             free = (
-                self.diff.old.node((Part(old[word], ""),)).is_free
+                self.graph.old.node((Part(old[word], ""),)).is_free
                 if gone
-                else self.diff.new.node((Part(new[word], ""),)).is_free
+                else self.graph.new.node((Part(new[word], ""),)).is_free
             )
             if free or place != "body":
                 return
@@ -246,7 +246,7 @@ class DocumentComparison:
                 revision=revision,
             )
 
-    def _callbacks(self, old: Operation, new: Operation, where: Where, *, reverse: bool) -> None:
+    def _callbacks(self, old: HttpOperation, new: HttpOperation, where: Where, *, reverse: bool) -> None:
         left, right = as_mapping(old.raw.get("callbacks")), as_mapping(new.raw.get("callbacks"))
         for name, raw in left.items():
             before = self.old.resolve(raw, join(old.pointer, "callbacks", name))
@@ -266,7 +266,7 @@ class DocumentComparison:
                     "callback-added", f"The callback {name} was added.", where=where, new=name, revision=pointer
                 )
 
-    def _callback(self, name: str, before: Place, after: Place, where: Where, *, reverse: bool) -> None:
+    def _callback(self, name: str, before: LocatedObject, after: LocatedObject, where: Where, *, reverse: bool) -> None:
         old = {key: value for key, value in before.raw.items() if isinstance(value, dict) and not key.startswith("x-")}
         new = {key: value for key, value in after.raw.items() if isinstance(value, dict) and not key.startswith("x-")}
         for expression, raw in old.items():
@@ -291,7 +291,7 @@ class DocumentComparison:
                     revision=pointer,
                 )
 
-    def _reversed_item(self, one: Place, other: Place, label: str, path: str, *, reverse: bool) -> None:
+    def _reversed_item(self, one: LocatedObject, other: LocatedObject, label: str, path: str, *, reverse: bool) -> None:
         before = {operation.method: operation for operation in self.old.operations(path, one)}
         after = {operation.method: operation for operation in self.new.operations(path, other)}
         for method, operation in before.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tillgate_contracts.compare.openapi.view import Parameter
 from tillgate_contracts.compare.report import Where
 from tillgate_contracts.compare.schema import lifecycle
-from tillgate_contracts.compare.schema.change import Flow
+from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.values import has_type
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ def _removed(comparison: DocumentComparison, before: Parameter, where: Where, *,
         rule = "callback-required-parameter-removed" if before.required else "callback-parameter-removed"
         comparison.report.say(rule, f"{text} is no longer sent.", where=where, base=before.pointer)
         return
-    settings = comparison.diff.settings
+    settings = comparison.graph.settings
     if not lifecycle.is_judged(before.raw.get("x-stability-level"), settings):
         return
     mark = lifecycle.Mark.of(before.raw)
     event = lifecycle.removal(mark, settings)
     schema = before.schema
     if event.kind == "removed-without-deprecation" and schema is not None:
-        node = comparison.diff.old.node(schema)
+        node = comparison.graph.old.node(schema)
         if not lifecycle.is_judged(node.stability, settings):
             return
     detail = f" (sunset {mark.sunset})" if mark.sunset is not None else ""
@@ -98,7 +98,7 @@ def _added(comparison: DocumentComparison, after: Parameter, where: Where, *, re
     if reverse:
         report.say("callback-parameter-added", f"{text}.", where=where, revision=after.pointer)
         return
-    if not lifecycle.is_judged(after.raw.get("x-stability-level"), comparison.diff.settings):
+    if not lifecycle.is_judged(after.raw.get("x-stability-level"), comparison.graph.settings):
         return
     if after.location == "path":
         report.say("new-request-path-parameter", f"{text}.", where=where, new=after.name, revision=after.pointer)
@@ -129,10 +129,10 @@ class _Both:
     def compare(self) -> None:
         old, new = self.old, self.new
         if old.raw is new.raw or (
-            old.required == new.required and self.comparison.diff.sameness.same(old.raw, new.raw)
+            old.required == new.required and self.comparison.graph.sameness.same(old.raw, new.raw)
         ):
             return
-        settings = self.comparison.diff.settings
+        settings = self.comparison.graph.settings
         marks = lifecycle.Mark.of(old.raw), lifecycle.Mark.of(new.raw)
         if not self.reverse:
             if marks[0] != marks[1]:
@@ -204,7 +204,7 @@ class _Both:
 
     def _is_compound(self) -> bool:
         """explode only matters for arrays and objects."""
-        for parameter, builder in ((self.old, self.comparison.diff.old), (self.new, self.comparison.diff.new)):
+        for parameter, builder in ((self.old, self.comparison.graph.old), (self.new, self.comparison.graph.new)):
             if parameter.schema is None:
                 continue
             types = builder.node(parameter.schema).types
@@ -221,8 +221,8 @@ class _Both:
         if old.schema is None and new.schema is None:
             return
         direction = "response" if self.reverse else "request"
-        flow = Flow(direction, text=True)
-        key = self.comparison.diff.link(old.schema or (), new.schema or (), flow)
+        flow = Direction(direction, text=True)
+        key = self.comparison.graph.link(old.schema or (), new.schema or (), flow)
         if key is None:
             return
         if new.style in {"form", "simple"} and self._became_list(flow):
@@ -236,18 +236,18 @@ class _Both:
             skip_defaults=old.raw.get("required") is True and new.raw.get("required") is True,
         )
 
-    def _became_list(self, flow: Flow) -> bool:
+    def _became_list(self, flow: Direction) -> bool:
         """A single value and a list of one are written alike: `?id=7`."""
-        diff = self.comparison.diff
-        before, after = diff.old.node(self.old.schema or ()), diff.new.node(self.new.schema or ())
+        graph = self.comparison.graph
+        before, after = graph.old.node(self.old.schema or ()), graph.new.node(self.new.schema or ())
         if before.types is None or before.types & {"array", "object"} or after.types != frozenset({"array"}):
             return False
         if after.min_items > 1 or after.max_items == 0 or after.prefix or after.contains or after.groups:
             return False
-        if after.items is not None and diff.relation(diff.link(before.flat, after.items, flow)) & 1:
+        if after.items is not None and graph.relation(graph.link(before.flat, after.items, flow)) & 1:
             return False
         text = (
-            "array<" + (", ".join(sorted(diff.new.node(after.items).types or {"any"})) if after.items else "any") + ">"
+            "array<" + (", ".join(sorted(graph.new.node(after.items).types or {"any"})) if after.items else "any") + ">"
         )
         self.comparison.report.say(
             "request-parameter-type-generalized",

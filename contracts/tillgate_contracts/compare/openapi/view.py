@@ -16,7 +16,7 @@ IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 
-class Place(NamedTuple):
+class LocatedObject(NamedTuple):
     """A resolved object and where it stands (after its `$ref`)."""
 
     raw: dict[str, Any]
@@ -53,7 +53,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class HttpOperation:
     """One operation with what its path gives it. `shape` is the template with nameless variables."""
 
     method: str
@@ -69,30 +69,30 @@ class Operation:
         return f"{self.method.upper()} {self.template}"
 
 
-class View:
+class OpenApiView:
     """One OpenAPI tree."""
 
     def __init__(self, tree: dict[str, Any], source: SchemaSource) -> None:
         self.tree = tree
         self.source = source
 
-    def resolve(self, raw: Any, pointer: str) -> Place | None:
+    def resolve(self, raw: Any, pointer: str) -> LocatedObject | None:
         """Follows `$ref` (chains too); None for what is no object or leads nowhere."""
         for _ in range(32):
             if not isinstance(raw, dict):
                 return None
             ref = raw.get("$ref")
             if not isinstance(ref, str):
-                return Place(raw, pointer)
+                return LocatedObject(raw, pointer)
             target = self.source.resolve(ref)
             if target is None:
                 return None
             raw, pointer = target.raw, target.pointer
         return None
 
-    def path_items(self, where: str) -> dict[str, Place]:
+    def path_items(self, where: str) -> dict[str, LocatedObject]:
         """Path items (or webhooks) by key."""
-        found: dict[str, Place] = {}
+        found: dict[str, LocatedObject] = {}
         items = self.tree.get(where)
         if isinstance(items, dict):
             for key, raw in items.items():
@@ -102,20 +102,22 @@ class View:
                         found[str(key)] = place
         return found
 
-    def operations(self, template: str, item: Place) -> Iterator[Operation]:
+    def operations(self, template: str, item: LocatedObject) -> Iterator[HttpOperation]:
         variables = tuple(_VARIABLE.findall(template))
         for method in METHODS:
             raw = item.raw.get(method)
             if isinstance(raw, dict):
-                yield Operation(method, template, raw, join(item.pointer, method), item.raw, item.pointer, variables)
+                yield HttpOperation(
+                    method, template, raw, join(item.pointer, method), item.raw, item.pointer, variables
+                )
         extra = item.raw.get("additionalOperations")
         if isinstance(extra, dict):
             for method, raw in extra.items():
                 if isinstance(raw, dict):
                     pointer = join(item.pointer, "additionalOperations", method)
-                    yield Operation(str(method), template, raw, pointer, item.raw, item.pointer, variables)
+                    yield HttpOperation(str(method), template, raw, pointer, item.raw, item.pointer, variables)
 
-    def parameters(self, operation: Operation) -> dict[tuple[str, str], Parameter]:
+    def parameters(self, operation: HttpOperation) -> dict[tuple[str, str], Parameter]:
         """Effective parameters by (location, name): the operation's own win over the path's."""
         found: dict[tuple[str, str], Parameter] = {}
         for raw, pointer, shared in (
@@ -135,7 +137,7 @@ class View:
                 found[key] = Parameter(place.raw, place.pointer, name, location, shared)
         return found
 
-    def security(self, operation: Operation) -> list[dict[str, frozenset[str]]]:
+    def security(self, operation: HttpOperation) -> list[dict[str, frozenset[str]]]:
         """Effective alternatives (OR of ANDs); an empty dictionary is anonymous access."""
         raw = operation.raw.get("security", self.tree.get("security"))
         if not isinstance(raw, list) or not raw:
@@ -146,10 +148,10 @@ class View:
             if isinstance(entry, dict)
         ] or [{}]
 
-    def security_schemes(self) -> dict[str, Place]:
+    def security_schemes(self) -> dict[str, LocatedObject]:
         components = self.tree.get("components")
         schemes = components.get("securitySchemes") if isinstance(components, dict) else None
-        found: dict[str, Place] = {}
+        found: dict[str, LocatedObject] = {}
         for name, raw in as_mapping(schemes).items():
             place = self.resolve(raw, join("", "components", "securitySchemes", name))
             if place is not None:

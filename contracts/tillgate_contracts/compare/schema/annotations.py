@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.keywords import is_word
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.values import is_number, value_key
 
-if TYPE_CHECKING:
-    from tillgate_contracts.compare.schema.diff import Meeting
 
-
-def compare_annotations(meeting: Meeting) -> None:
+def compare_annotations(comparison: NodeComparison) -> None:
     """Words without force on the accepted set: defaults, deprecation, descriptions, extensions, unknown keywords."""
-    old, new = meeting.old, meeting.new
+    old, new = comparison.old, comparison.new
     if old.default != new.default and (
         old.default is None or new.default is None or not _equal(old.default, new.default)
     ):
         verb = "added" if old.default is None else "removed" if new.default is None else "changed"
-        meeting.add(
+        comparison.add(
             f"default-value-{verb}", NONE, old.default and old.default[0], new.default and new.default[0], "default"
         )
-    lifecycle.compare_node(meeting)
-    _compare_composition(meeting)
-    _compare_odata(meeting)
+    _compare_lifecycle(comparison)
+    _compare_composition(comparison)
+    _compare_odata(comparison)
     changed = sorted(
         name
         for name in old.annotations.keys() | new.annotations.keys()
         if old.annotations.get(name) != new.annotations.get(name)
     )
     if changed:
-        meeting.add("annotation-changed", NONE, None, None, data={"words": changed})
+        comparison.add("annotation-changed", NONE, None, None, data={"words": changed})
     odd = sorted(
         name for name in old.unknown.keys() | new.unknown.keys() if old.unknown.get(name) != new.unknown.get(name)
     )
     for name in odd:
-        meeting.add(
+        comparison.add(
             "unknown-keyword-changed",
             BOTH,
             old.unknown.get(name),
@@ -49,9 +47,9 @@ def compare_annotations(meeting: Meeting) -> None:
         )
 
 
-def _compare_composition(meeting: Meeting) -> None:
+def _compare_composition(comparison: NodeComparison) -> None:
     """Which schemas a schema is composed of: what follows from it is judged keyword by keyword, this is the note."""
-    old, new = meeting.old, meeting.new
+    old, new = comparison.old, comparison.new
     for verb, before, after in (("removed", old, new), ("added", new, old)):
         if len(before.flat) <= len(after.flat):
             continue
@@ -59,17 +57,17 @@ def _compare_composition(meeting: Meeting) -> None:
             if ref not in after.refs:
                 name = ref.rsplit("/", 1)[-1]
                 gone = verb == "removed"
-                meeting.add(f"all-of-{verb}", NONE, name if gone else None, None if gone else name, "allOf")
+                comparison.add(f"all-of-{verb}", NONE, name if gone else None, None if gone else name, "allOf")
         if _only_words(before) and not _only_words(after):
-            meeting.add(f"all-of-{verb}-annotation-only", NONE, None, None, "allOf")
+            comparison.add(f"all-of-{verb}-annotation-only", NONE, None, None, "allOf")
 
 
-def _compare_odata(meeting: Meeting) -> None:
+def _compare_odata(comparison: NodeComparison) -> None:
     """What OData metadata says beyond JSON Schema (`contracts.md` fact 29): keys, opaque types, scale, flag members."""
-    old, new = meeting.old.annotations, meeting.new.annotations
+    old, new = comparison.old.annotations, comparison.new.annotations
     for word, kind in (("x-odata-key", "odata-key-changed"), ("x-odata-type", "odata-type-changed")):
         if old.get(word) != new.get(word):
-            meeting.add(kind, BOTH, old.get(word), new.get(word))
+            comparison.add(kind, BOTH, old.get(word), new.get(word))
     before, after = old.get("x-odata-scale"), new.get("x-odata-scale")
     if (
         before is not None
@@ -77,18 +75,18 @@ def _compare_odata(meeting: Meeting) -> None:
         and is_number(before)
         and is_number(after)
         and before != after
-        and "number" not in (meeting.new.types or ())
+        and "number" not in (comparison.new.types or ())
     ):
         kind, effect = ("odata-scale-increased", WIDENS) if after > before else ("odata-scale-decreased", NARROWS)
-        meeting.add(kind, effect, before, after)
+        comparison.add(kind, effect, before, after)
     flags = old.get("x-odata-flags"), new.get("x-odata-flags")
     if isinstance(flags[0], list) and isinstance(flags[1], list):
         for value in flags[0]:
             if value not in flags[1]:
-                meeting.add("enum-value-removed", NARROWS, value, None)
+                comparison.add("enum-value-removed", NARROWS, value, None)
         for value in flags[1]:
             if value not in flags[0]:
-                meeting.add("enum-value-added", WIDENS, None, value)
+                comparison.add("enum-value-added", WIDENS, None, value)
 
 
 def _only_words(node: Node) -> bool:
@@ -98,3 +96,15 @@ def _only_words(node: Node) -> bool:
 
 def _equal(old: tuple[Any], new: tuple[Any]) -> bool:
     return value_key(old[0]) == value_key(new[0])
+
+
+def _compare_lifecycle(comparison: NodeComparison) -> None:
+    """Lifecycle of a schema (in practice: of a property)."""
+    if comparison.settings.as_of is None:
+        return
+    old = lifecycle.Mark(comparison.old.deprecated, comparison.old.sunset, comparison.old.stability)
+    new = lifecycle.Mark(comparison.new.deprecated, comparison.new.sunset, comparison.new.stability)
+    if old == new:
+        return
+    for change in lifecycle.transitions(old, new, comparison.settings):
+        comparison.add(change.kind, NONE, change.old, change.new, "deprecated")

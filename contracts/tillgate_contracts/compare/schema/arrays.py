@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, WIDENS
+from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.limits import compare_least, compare_most
 from tillgate_contracts.compare.schema.node import Contains, Node, is_plain
-from tillgate_contracts.compare.schema.scalars import compare_least, compare_most
 from tillgate_contracts.compare.schema.source import Parts
 
-if TYPE_CHECKING:
-    from tillgate_contracts.compare.schema.diff import Meeting
+
+def compare_min_items(comparison: NodeComparison) -> None:
+    compare_least(comparison, "min-items", "minItems", comparison.old.min_items, comparison.new.min_items)
 
 
-def compare(meeting: Meeting, *, active: bool) -> None:
-    """Sizes, positions, `items`, `contains`, uniqueness and what is left unevaluated."""
-    old, new = meeting.old, meeting.new
-    idle = not active
-    if idle and (old.types != new.types or not meeting.settings.declared):
-        return
-    compare_least(meeting, "min-items", "minItems", old.min_items, new.min_items, idle=idle)
-    compare_most(meeting, "max-items", "maxItems", old.max_items, new.max_items, idle=idle)
-    if old.unique != new.unique:
-        kind, effect = ("unique-items-added", NARROWS) if new.unique else ("unique-items-removed", WIDENS)
-        meeting.add(kind, effect, old.unique, new.unique, "uniqueItems", idle=idle)
-    _compare_unevaluated(meeting, idle=idle)
-    if idle:
-        return
-    _compare_positions(meeting)
-    _compare_contains(meeting)
+def compare_max_items(comparison: NodeComparison) -> None:
+    compare_most(comparison, "max-items", "maxItems", comparison.old.max_items, comparison.new.max_items)
+
+
+def compare_unique_items(comparison: NodeComparison) -> None:
+    old, new = comparison.old.unique, comparison.new.unique
+    if old != new:
+        kind, effect = ("unique-items-added", NARROWS) if new else ("unique-items-removed", WIDENS)
+        comparison.add_of_type(kind, effect, old, new, "uniqueItems")
 
 
 def item_at(node: Node, index: int) -> Parts:
@@ -36,23 +29,26 @@ def item_at(node: Node, index: int) -> Parts:
     return node.prefix[index] if index < len(node.prefix) else _tail(node)
 
 
-def _compare_positions(meeting: Meeting) -> None:
-    old, new = meeting.old, meeting.new
+def compare_positions(comparison: NodeComparison) -> None:
+    """`prefixItems` and `items`: position by position, then the rest."""
+    old, new = comparison.old, comparison.new
     for index in range(max(len(old.prefix), len(new.prefix))):
         if _beyond(old, index) and _beyond(new, index):
             continue
         here, there = item_at(old, index), item_at(new, index)
-        key = meeting.child(here, there)
+        key = comparison.child(here, there)
         if (index < len(old.prefix)) == (index < len(new.prefix)) or key is None:
             continue
         gone = index >= len(new.prefix)
-        effect = meeting.diff.relation(key)
+        effect = comparison.graph.relation(key)
         if effect:
-            meeting.pair.edges.pop()
+            comparison.pair.links.pop()
             kind = "prefix-items-removed" if gone else "prefix-items-added"
-            closed = meeting.diff.new.node(there).never if gone else meeting.diff.old.node(here).never
+            closed = comparison.graph.new.node(there).never if gone else comparison.graph.old.node(here).never
             word = "prefixItems" if "prefixItems" in (old if gone else new).where else "items"
-            meeting.add(kind, effect, index if gone else None, None if gone else index, word, data={"closed": closed})
+            comparison.add(
+                kind, effect, index if gone else None, None if gone else index, word, data={"closed": closed}
+            )
     tail_old, tail_new = _tail(old), _tail(new)
     said = (
         old.items is None and new.items is None and (old.unevaluated_items is None) != (new.unevaluated_items is None)
@@ -60,7 +56,7 @@ def _compare_positions(meeting: Meeting) -> None:
     if (tail_old or tail_new) and not said:
         longest = max(len(old.prefix), len(new.prefix))
         if not (_beyond(old, longest) and _beyond(new, longest)):
-            meeting.child(tail_old, tail_new)
+            comparison.child(tail_old, tail_new)
 
 
 def _tail(node: Node) -> Parts:
@@ -75,50 +71,51 @@ def _beyond(node: Node, index: int) -> bool:
     return node.max_items is not None and index >= node.max_items
 
 
-def _compare_contains(meeting: Meeting) -> None:
-    old, new = list(meeting.old.contains), list(meeting.new.contains)
+def compare_contains(comparison: NodeComparison) -> None:
+    """`contains`, `minContains` and `maxContains`."""
+    old, new = list(comparison.old.contains), list(comparison.new.contains)
     if len(old) == 1 and len(new) == 1:
-        _compare_one_contains(meeting, old[0], new[0])
+        _compare_one_contains(comparison, old[0], new[0])
         return
     for have in list(old):
         for need in list(new):
-            if have[1:] == need[1:] and meeting.diff.link(have.schema, need.schema, meeting.flow) is None:
+            if have[1:] == need[1:] and comparison.graph.link(have.schema, need.schema, comparison.direction) is None:
                 old.remove(have)
                 new.remove(need)
                 break
     for need in new:
         if need.least or need.most is not None:
-            meeting.add("contains-added", NARROWS, None, need.least, "contains")
+            comparison.add("contains-added", NARROWS, None, need.least, "contains")
     for have in old:
         if have.least or have.most is not None:
-            meeting.add("contains-removed", WIDENS, have.least, None, "contains")
+            comparison.add("contains-removed", WIDENS, have.least, None, "contains")
 
 
-def _compare_one_contains(meeting: Meeting, old: Contains, new: Contains) -> None:
+def _compare_one_contains(comparison: NodeComparison, old: Contains, new: Contains) -> None:
     # A lower count of matches is a demand on the schema, an upper count is a demand on what does not match it.
     demands = bool(old.least or new.least)
     forbids = old.most is not None or new.most is not None
     if demands and not forbids:
-        meeting.child(old.schema, new.schema)
+        comparison.child(old.schema, new.schema)
     elif forbids and not demands:
-        meeting.child(old.schema, new.schema, negated=True)
-    elif meeting.diff.relation(meeting.diff.link(old.schema, new.schema, meeting.flow)):
-        meeting.add("contains-changed", BOTH, None, None, "contains")
+        comparison.child(old.schema, new.schema, negated=True)
+    elif comparison.graph.relation(comparison.graph.link(old.schema, new.schema, comparison.direction)):
+        comparison.add("contains-changed", BOTH, None, None, "contains")
     if old.least != new.least:
         kind, effect = (
             ("min-contains-increased", NARROWS) if new.least > old.least else ("min-contains-decreased", WIDENS)
         )
-        meeting.add(kind, effect, old.least, new.least, "minContains")
-    compare_most(meeting, "max-contains", "maxContains", old.most, new.most)
+        comparison.add(kind, effect, old.least, new.least, "minContains")
+    compare_most(comparison, "max-contains", "maxContains", old.most, new.most)
 
 
-def _compare_unevaluated(meeting: Meeting, *, idle: bool) -> None:
-    old, new = meeting.old.unevaluated_items, meeting.new.unevaluated_items
+def compare_unevaluated_items(comparison: NodeComparison) -> None:
+    old, new = comparison.old.unevaluated_items, comparison.new.unevaluated_items
     if (old is None) == (new is None):
-        if old is not None and new is not None and not (is_plain(meeting.old) and is_plain(meeting.new)):
-            meeting.child(old, new)
+        if old is not None and new is not None and not (is_plain(comparison.old) and is_plain(comparison.new)):
+            comparison.child(old, new)
         return
-    if new is not None and (meeting.old.items is None or meeting.new.tangled):
-        meeting.add("unevaluated-items-added", NARROWS, keyword="unevaluatedItems", idle=idle)
-    elif old is not None and (meeting.new.items is None or meeting.old.tangled):
-        meeting.add("unevaluated-items-removed", WIDENS, keyword="unevaluatedItems", idle=idle)
+    if new is not None and (comparison.old.items is None or comparison.new.tangled):
+        comparison.add_of_type("unevaluated-items-added", NARROWS, keyword="unevaluatedItems")
+    elif old is not None and (comparison.new.items is None or comparison.old.tangled):
+        comparison.add_of_type("unevaluated-items-removed", WIDENS, keyword="unevaluatedItems")

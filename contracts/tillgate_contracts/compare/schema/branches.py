@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.disjoint import disjoint
 from tillgate_contracts.compare.schema.keywords import is_word
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.source import DROP_ANY_OF, DROP_ONE_OF, Parts
 from tillgate_contracts.compare.schema.values import ALL_TYPES
-
-if TYPE_CHECKING:
-    from tillgate_contracts.compare.schema.diff import Meeting
 
 NAMES = {"anyOf": "any-of", "oneOf": "one-of"}
 
@@ -30,13 +26,13 @@ def alternatives(node: Node) -> list[Parts]:
     return [node.flat]
 
 
-def slices(meeting: Meeting, node: Node, *, is_old: bool) -> list[Parts]:
-    source = meeting.diff.old.source if is_old else meeting.diff.new.source
+def slices(comparison: NodeComparison, node: Node, *, is_old: bool) -> list[Parts]:
+    source = comparison.graph.old.source if is_old else comparison.graph.new.source
     types = ALL_TYPES if node.types is None else node.types
     return [(*node.flat, source.type_slice(name)) for name in sorted(types)]
 
 
-def covered_by(meeting: Meeting, left: list[Parts], right: list[Parts], *, inward: bool) -> list[int | None]:
+def covered_by(comparison: NodeComparison, left: list[Parts], right: list[Parts], *, inward: bool) -> list[int | None]:
     """For each conjunction of `left`, the index of one of `right` that provably accepts all of it.
 
     `inward`: left is the base. Otherwise left is the revision and the question runs the other way.
@@ -46,7 +42,9 @@ def covered_by(meeting: Meeting, left: list[Parts], right: list[Parts], *, inwar
         hit = None
         for index, other in enumerate(right):
             fits = (
-                meeting.diff.fits(one, other, meeting.flow) if inward else meeting.diff.covers(other, one, meeting.flow)
+                comparison.graph.fits(one, other, comparison.direction)
+                if inward
+                else comparison.graph.covers(other, one, comparison.direction)
             )
             if fits:
                 hit = index
@@ -55,9 +53,9 @@ def covered_by(meeting: Meeting, left: list[Parts], right: list[Parts], *, inwar
     return found
 
 
-def is_exclusive(meeting: Meeting, node: Node, *, is_old: bool) -> bool:
+def is_exclusive(comparison: NodeComparison, node: Node, *, is_old: bool) -> bool:
     """True when no value can match two branches of a `oneOf` of the node (or there is none)."""
-    builder = meeting.diff.old if is_old else meeting.diff.new
+    builder = comparison.graph.old if is_old else comparison.graph.new
     for group in node.groups:
         if group.kind != "oneOf" or (node.discriminator is not None):
             continue

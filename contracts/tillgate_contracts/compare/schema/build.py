@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tillgate_contracts.compare.schema.keywords import ANNOTATIONS, Reading
-from tillgate_contracts.compare.schema.node import Bound, Group, Node, NodeKey
+from tillgate_contracts.compare.schema.keywords import ANNOTATIONS, KeywordReader
+from tillgate_contracts.compare.schema.node import Bound, Node, NodeKey, SchemaUnion
 from tillgate_contracts.compare.schema.shapes import merge_arrays, merge_objects, settle_unevaluated
 from tillgate_contracts.compare.schema.source import (
     ADMITS_NULL,
@@ -64,7 +64,7 @@ class Builder:
         node.tangled = flat.holders > 1
         spoken = [part for part in flat.parts if isinstance(part.raw, dict)]
         for part in spoken:
-            Reading(node, part, self.source).apply()
+            KeywordReader(node, part, self.source).apply()
         merge_objects(node, spoken)
         merge_arrays(node, spoken)
         settle_unevaluated(node, spoken)
@@ -155,13 +155,13 @@ class Builder:
 
     def _settle_groups(self, node: Node) -> None:
         """Folds unions that say no more than a type list, a null branch or a single schema into the node itself."""
-        kept: list[Group] = []
+        kept: list[SchemaUnion] = []
         for group in node.groups:
             if not self._fold(node, group):
                 kept.append(group)
         node.groups = tuple(kept)
 
-    def _fold(self, node: Node, group: Group) -> bool:
+    def _fold(self, node: Node, group: SchemaUnion) -> bool:
         types: set[str] = set()
         total = 0
         for branch in group.branches:

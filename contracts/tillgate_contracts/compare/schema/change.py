@@ -1,4 +1,4 @@
-"""What the core finds: changes of the accepted set, without a level. Who is hurt follows from the flow (`rules.py`)."""
+"""What the core finds: changes of the accepted set, without a level. Who is hurt follows from the direction (`rules.py`)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def flip(effect: int) -> int:
     return {NARROWS: WIDENS, WIDENS: NARROWS}.get(effect, effect)
 
 
-class Flow(NamedTuple):
+class Direction(NamedTuple):
     """Which way a value travels, and whether it travels as text (path, query, header, cookie, forms) or as JSON."""
 
-    direction: str
+    name: str
     text: bool = False
 
     @property
     def outward(self) -> bool:
         """True where the owner of the contract sends: such positions may only narrow."""
-        return self.direction in {"response", "event-send"}
+        return self.name in {"response", "event-send"}
 
 
 @dataclass(slots=True)
@@ -36,7 +36,8 @@ class Change:
     """One difference. `kind` names it (see `rules.py`), pointers are into the two normal forms.
 
     `tolerated`: strictly an effect, but accepted by the tolerant content model. `undecided`: the core cannot tell; the
-    reason is in `data["reason"]`. `idle`: a keyword on a type that it does not apply to (a declared, not an actual change).
+    reason is in `data["reason"]`. `inapplicable`: the keyword stands beside a type that it does not apply to, so the change
+    is declared only.
     """
 
     kind: str
@@ -48,14 +49,14 @@ class Change:
     name: str = ""
     tolerated: bool = False
     undecided: bool = False
-    idle: bool = False
+    inapplicable: bool = False
     data: dict[str, Any] = field(default_factory=dict)
 
 
-PairKey = tuple[int, int, Flow]
+PairKey = tuple[int, int, Direction]
 
 
-class Edge(NamedTuple):
+class PairLink(NamedTuple):
     """Link to the comparison of two child schemas; `negated` below a `not`.
 
     `mask`: effects that the parent lets through. What the parent has proven not to happen as a whole is masked out.
@@ -66,12 +67,10 @@ class Edge(NamedTuple):
     mask: int = BOTH
 
 
-class Pair:
-    """Comparison of two nodes in one flow: its own changes and the comparisons below it."""
+@dataclass(slots=True)
+class NodePair:
+    """Comparison of two nodes in one direction: its own changes and the comparisons below it."""
 
-    __slots__ = ("changes", "edges", "key")
-
-    def __init__(self, key: PairKey) -> None:
-        self.key = key
-        self.changes: list[Change] = []
-        self.edges: list[Edge] = []
+    key: PairKey
+    changes: list[Change] = field(default_factory=list)
+    links: list[PairLink] = field(default_factory=list)

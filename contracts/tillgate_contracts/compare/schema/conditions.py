@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tillgate_contracts.compare.schema.branches import ref_of
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.source import DROP_IF, Parts
 from tillgate_contracts.compare.schema.values import as_mapping
 
-if TYPE_CHECKING:
-    from tillgate_contracts.compare.schema.diff import Meeting
 
-
-def compare_discriminators(meeting: Meeting) -> None:
+def compare_discriminators(comparison: NodeComparison) -> None:
     """The tag that chooses a branch: a rename, or a value that is gone or leads elsewhere, breaks both directions."""
-    old, new = meeting.old.discriminator, meeting.new.discriminator
+    old, new = comparison.old.discriminator, comparison.new.discriminator
     if old == new:
         return
     if old is None or new is None:
         verb = "added" if old is None else "removed"
         names = [None if side is None else str(side.get("propertyName")) for side in (old, new)]
-        meeting.add(f"discriminator-{verb}", NONE, names[0], names[1], "discriminator")
+        comparison.add(f"discriminator-{verb}", NONE, names[0], names[1], "discriminator")
         return
     before, after = str(old.get("propertyName")), str(new.get("propertyName"))
     if before != after:
-        meeting.add("discriminator-property-name-changed", BOTH, before, after, "discriminator")
-    left, right = _mapping(meeting.old, old), _mapping(meeting.new, new)
-    gone = {change.old for change in meeting.pair.changes if change.kind.endswith("-of-removed")}
+        comparison.add("discriminator-property-name-changed", BOTH, before, after, "discriminator")
+    left, right = _mapping(comparison.old, old), _mapping(comparison.new, new)
+    gone = {change.old for change in comparison.pair.changes if change.kind.endswith("-of-removed")}
     for value, target in left.items():
         if value not in right:
             if target not in gone:
-                meeting.add("discriminator-mapping-deleted", BOTH, value, None, "discriminator", name=value)
+                comparison.add("discriminator-mapping-deleted", BOTH, value, None, "discriminator", name=value)
         elif right[value] != target and value in as_mapping(new.get("mapping")):
-            meeting.add("discriminator-mapping-changed", BOTH, target, right[value], "discriminator", name=value)
+            comparison.add("discriminator-mapping-changed", BOTH, target, right[value], "discriminator", name=value)
     for value in right:
         if value not in left and value in as_mapping(new.get("mapping")):
-            meeting.add("discriminator-mapping-added", NONE, None, value, "discriminator", name=value)
+            comparison.add("discriminator-mapping-added", NONE, None, value, "discriminator", name=value)
 
 
 def _mapping(node: Node, discriminator: dict[str, Any]) -> dict[str, str]:
@@ -56,39 +54,41 @@ def _mapping(node: Node, discriminator: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def compare_negations(meeting: Meeting) -> None:
+def compare_negations(comparison: NodeComparison) -> None:
     """`not`: equal ones cancel, a single pair is compared with the direction turned round."""
-    old, new = list(meeting.old.nots), list(meeting.new.nots)
+    old, new = list(comparison.old.nots), list(comparison.new.nots)
     for mine in list(old):
-        found = next((theirs for theirs in new if meeting.diff.link(mine, theirs, meeting.flow) is None), None)
+        found = next(
+            (theirs for theirs in new if comparison.graph.link(mine, theirs, comparison.direction) is None), None
+        )
         if found is not None:
             old.remove(mine)
             new.remove(found)
     if len(old) == 1 and len(new) == 1:
-        meeting.child(old[0], new[0], negated=True)
+        comparison.child(old[0], new[0], negated=True)
         return
     for parts in new:
-        if not meeting.diff.new.node(parts).never:
-            meeting.add("not-added", NARROWS, keyword="not")
+        if not comparison.graph.new.node(parts).never:
+            comparison.add("not-added", NARROWS, keyword="not")
     for parts in old:
-        if not meeting.diff.old.node(parts).never:
-            meeting.add("not-removed", WIDENS, keyword="not")
+        if not comparison.graph.old.node(parts).never:
+            comparison.add("not-removed", WIDENS, keyword="not")
 
 
-def compare_conditionals(meeting: Meeting) -> None:
+def compare_conditionals(comparison: NodeComparison) -> None:
     """`if`/`then`/`else`: compared under an equal condition, else added, removed or changed as a whole."""
-    old, new = list(meeting.old.conditionals), list(meeting.new.conditionals)
-    diff, flow = meeting.diff, meeting.flow
+    old, new = list(comparison.old.conditionals), list(comparison.new.conditionals)
+    graph, direction = comparison.graph, comparison.direction
     for mine in list(old):
         for theirs in list(new):
-            if not diff.relation(diff.link(mine.condition, theirs.condition, flow)):
-                _consequence(meeting, mine.then, theirs.then)
-                _consequence(meeting, mine.otherwise, theirs.otherwise)
+            if not graph.relation(graph.link(mine.condition, theirs.condition, direction)):
+                _consequence(comparison, mine.then, theirs.then)
+                _consequence(comparison, mine.otherwise, theirs.otherwise)
                 old.remove(mine)
                 new.remove(theirs)
                 break
     if old and new:
-        meeting.add(
+        comparison.add(
             "condition-changed",
             BOTH,
             keyword="if",
@@ -100,27 +100,28 @@ def compare_conditionals(meeting: Meeting) -> None:
         *((item, "added", NARROWS) for item in new),
         *((item, "removed", WIDENS) for item in old),
     ]:
-        meeting.add(f"if-{verb}", effect, keyword="if")
+        comparison.add(f"if-{verb}", effect, keyword="if")
         if conditional.then[0].raw is not True:
-            meeting.add(f"then-{verb}", effect, keyword="if")
+            comparison.add(f"then-{verb}", effect, keyword="if")
         if conditional.otherwise[0].raw is not True:
-            meeting.add(f"else-{verb}", effect, keyword="if")
+            comparison.add(f"else-{verb}", effect, keyword="if")
 
 
-def _consequence(meeting: Meeting, mine: Parts, theirs: Parts) -> None:
+def _consequence(comparison: NodeComparison, mine: Parts, theirs: Parts) -> None:
     """`then` or `else` on both sides, judged together with the schema around them."""
-    diff, flow = meeting.diff, meeting.flow
-    alone = diff.relation(diff.link(mine, theirs, flow))
+    graph, direction = comparison.graph, comparison.direction
+    alone = graph.relation(graph.link(mine, theirs, direction))
     if not alone:
         return
     around = [
-        tuple(part._replace(mask=part.mask | DROP_IF) for part in node.flat) for node in (meeting.old, meeting.new)
+        tuple(part._replace(mask=part.mask | DROP_IF) for part in node.flat)
+        for node in (comparison.old, comparison.new)
     ]
-    inside = diff.relation(diff.link((*around[0], *mine), (*around[1], *theirs), flow))
-    outside = diff.relation(diff.link(around[0], around[1], flow))
+    inside = graph.relation(graph.link((*around[0], *mine), (*around[1], *theirs), direction))
+    outside = graph.relation(graph.link(around[0], around[1], direction))
     effect = alone & (inside | outside)
     if effect == alone:
-        meeting.child(mine, theirs)
+        comparison.child(mine, theirs)
         return
     kind = "consequence-changed" if effect else "consequence-rearranged"
-    meeting.add(kind, effect, keyword="if", new_pointer=theirs[0].pointer)
+    comparison.add(kind, effect, keyword="if", new_pointer=theirs[0].pointer)

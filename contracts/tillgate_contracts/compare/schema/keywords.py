@@ -1,4 +1,4 @@
-"""Reading the keywords of one raw schema into a node, and the words that say nothing about values."""
+"""KeywordReader the keywords of one raw schema into a node, and the words that say nothing about values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from tillgate_contracts.compare.schema.node import Bound, Conditional, Contains, Group, Node
+from tillgate_contracts.compare.schema.node import Bound, Conditional, Contains, Node, SchemaUnion
 from tillgate_contracts.compare.schema.source import DROP_ANY_OF, DROP_IF, DROP_ONE_OF, Part, Parts, SchemaSource, join
 from tillgate_contracts.compare.schema.values import intersect_types, is_number, simplify_types, value_key
 
@@ -46,7 +46,7 @@ def is_word(keyword: str) -> bool:
 _PLACES = frozenset({"$schema", "$id", "id", "$anchor", "$vocabulary", "$defs", "definitions"})
 
 
-class Reading:
+class KeywordReader:
     """Applies one raw part to a node, keyword by keyword."""
 
     def __init__(self, node: Node, part: Part, source: SchemaSource) -> None:
@@ -232,7 +232,7 @@ class Reading:
         branches = [self.parts(branch, kind, index) for index, branch in enumerate(value)]
         if self.source.dialect.nullable and self.raw.get("nullable") is True:
             branches.append((self.source.type_slice("null"),))
-        group = Group(kind, tuple(branches), join(self.pointer, kind), id(self.raw))
+        group = SchemaUnion(kind, tuple(branches), join(self.pointer, kind), id(self.raw))
         self.node.groups = (*self.node.groups, group)
 
     def _not(self, value: Any) -> None:
@@ -274,51 +274,51 @@ class Reading:
                 self.node.discriminator = value
 
 
-_Handler = Callable[[Reading, Any], None]
+_Handler = Callable[[KeywordReader, Any], None]
 _HANDLERS: dict[str, _Handler] = {
-    "type": Reading._type,
-    "enum": Reading._enum,
-    "const": Reading._const,
-    "x-extensible-enum": Reading._extensible,
-    "minimum": Reading._minimum,
-    "exclusiveMinimum": Reading._exclusive_minimum,
-    "maximum": Reading._maximum,
-    "exclusiveMaximum": Reading._exclusive_maximum,
-    "multipleOf": Reading._multiple,
-    "divisibleBy": Reading._multiple,
+    "type": KeywordReader._type,
+    "enum": KeywordReader._enum,
+    "const": KeywordReader._const,
+    "x-extensible-enum": KeywordReader._extensible,
+    "minimum": KeywordReader._minimum,
+    "exclusiveMinimum": KeywordReader._exclusive_minimum,
+    "maximum": KeywordReader._maximum,
+    "exclusiveMaximum": KeywordReader._exclusive_maximum,
+    "multipleOf": KeywordReader._multiple,
+    "divisibleBy": KeywordReader._multiple,
     "minLength": lambda reading, value: reading._least("min_length", value),
     "maxLength": lambda reading, value: reading._most("max_length", value),
-    "pattern": Reading._pattern,
-    "format": Reading._format,
+    "pattern": KeywordReader._pattern,
+    "format": KeywordReader._format,
     "contentEncoding": lambda reading, value: reading._content("content_encoding", value),
     "contentMediaType": lambda reading, value: reading._content("content_media_type", value),
-    "contentSchema": Reading._content_schema,
-    "contains": Reading._contains,
+    "contentSchema": KeywordReader._content_schema,
+    "contains": KeywordReader._contains,
     "minItems": lambda reading, value: reading._least("min_items", value),
     "maxItems": lambda reading, value: reading._most("max_items", value),
-    "uniqueItems": Reading._unique,
+    "uniqueItems": KeywordReader._unique,
     "unevaluatedItems": lambda reading, value: reading._unevaluated("unevaluated_items", "unevaluatedItems", value),
-    "required": Reading._required,
-    "propertyNames": Reading._names,
+    "required": KeywordReader._required,
+    "propertyNames": KeywordReader._names,
     "minProperties": lambda reading, value: reading._least("min_properties", value),
     "maxProperties": lambda reading, value: reading._most("max_properties", value),
-    "dependencies": Reading._dependencies,
-    "dependentRequired": Reading._dependent_required,
-    "dependentSchemas": Reading._dependent_schemas,
+    "dependencies": KeywordReader._dependencies,
+    "dependentRequired": KeywordReader._dependent_required,
+    "dependentSchemas": KeywordReader._dependent_schemas,
     "unevaluatedProperties": lambda reading, value: reading._unevaluated(
         "unevaluated_properties", "unevaluatedProperties", value
     ),
-    "anyOf": Reading._any_of,
-    "oneOf": Reading._one_of,
-    "not": Reading._not,
-    "if": Reading._if,
+    "anyOf": KeywordReader._any_of,
+    "oneOf": KeywordReader._one_of,
+    "not": KeywordReader._not,
+    "if": KeywordReader._if,
     "readOnly": lambda reading, value: reading._flag("read_only", value),
     "writeOnly": lambda reading, value: reading._flag("write_only", value),
     "deprecated": lambda reading, value: reading._flag("deprecated", value),
-    "default": Reading._default,
+    "default": KeywordReader._default,
     "x-sunset": lambda reading, value: reading._once("sunset", value),
     "x-stability-level": lambda reading, value: reading._once("stability", value),
-    "discriminator": Reading._discriminator,
+    "discriminator": KeywordReader._discriminator,
 }
 #: Keywords read elsewhere, together with their neighbours.
 _COLLECTED = frozenset(

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from tillgate_contracts.compare.schema.change import NONE
-
-if TYPE_CHECKING:
-    from tillgate_contracts.compare.schema.diff import Meeting, Settings
+from tillgate_contracts.compare.schema.settings import Settings
 
 LEVELS = ("draft", "alpha", "beta", "stable")
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
@@ -33,7 +30,7 @@ class Mark(NamedTuple):
         return cls(raw.get("deprecated") is True, raw.get("x-sunset"), raw.get("x-stability-level"))
 
 
-class Event(NamedTuple):
+class LifecycleChange(NamedTuple):
     """A lifecycle finding: `kind` and the two values to show."""
 
     kind: str
@@ -80,72 +77,64 @@ def grace_days(value: Any, settings: Settings) -> int:
     return settings.sunset_min_days_beta if LEVELS[level] == "beta" else 0
 
 
-def removal(mark: Mark, settings: Settings) -> Event:
+def removal(mark: Mark, settings: Settings) -> LifecycleChange:
     """May an element be removed? Kinds: removed-without-deprecation, -with-deprecation, -before-sunset, sunset-unreadable."""
     if not mark.deprecated:
-        return Event("removed-without-deprecation")
+        return LifecycleChange("removed-without-deprecation")
     if mark.sunset is None:
-        return Event("removed-with-deprecation")
+        return LifecycleChange("removed-with-deprecation")
     date = parse_sunset(mark.sunset)
     if date is None:
-        return Event("sunset-unreadable", mark.sunset)
+        return LifecycleChange("sunset-unreadable", mark.sunset)
     if settings.as_of is not None and settings.as_of < date:
-        return Event("removed-before-sunset", str(mark.sunset))
-    return Event("removed-with-deprecation", str(mark.sunset))
+        return LifecycleChange("removed-before-sunset", str(mark.sunset))
+    return LifecycleChange("removed-with-deprecation", str(mark.sunset))
 
 
-def transitions(old: Mark, new: Mark, settings: Settings) -> list[Event]:
+def transitions(old: Mark, new: Mark, settings: Settings) -> list[LifecycleChange]:
     """Lifecycle findings of an element that exists on both sides."""
-    events: list[Event] = []
+    changes: list[LifecycleChange] = []
     for mark in (old, new):
         if level_of(mark.stability) is None:
-            return [Event("invalid-stability-level", old.stability, new.stability)]
+            return [LifecycleChange("invalid-stability-level", old.stability, new.stability)]
     if not is_judged(old.stability, settings):
         return []
     before, after = level_of(old.stability), level_of(new.stability)
     if before is not None and after is not None and before != after:
         kind = "stability-decreased" if after < before else "stability-increased"
-        events.append(Event(kind, LEVELS[before], LEVELS[after]))
+        changes.append(LifecycleChange(kind, LEVELS[before], LEVELS[after]))
     if old.deprecated and not new.deprecated:
-        events.append(Event("reactivated"))
+        changes.append(LifecycleChange("reactivated"))
     elif new.deprecated:
-        events += _deprecation(old, new, settings)
-    return events
+        changes += _deprecation(old, new, settings)
+    return changes
 
 
-def _deprecation(old: Mark, new: Mark, settings: Settings) -> list[Event]:
+def _deprecation(old: Mark, new: Mark, settings: Settings) -> list[LifecycleChange]:
     days = grace_days(new.stability, settings)
     if new.sunset is None:
         if not old.deprecated:
-            return [Event("deprecated-sunset-missing", None, days) if days > 0 else Event("deprecated")]
-        return [Event("sunset-deleted", str(old.sunset))] if old.sunset is not None else []
+            return [
+                LifecycleChange("deprecated-sunset-missing", None, days) if days > 0 else LifecycleChange("deprecated")
+            ]
+        return [LifecycleChange("sunset-deleted", str(old.sunset))] if old.sunset is not None else []
     if old.deprecated and old.sunset == new.sunset:
         return []
     date = parse_sunset(new.sunset)
     if date is None:
         return [
-            Event("sunset-unreadable" if old.deprecated else "deprecated-sunset-unreadable", old.sunset, new.sunset)
+            LifecycleChange(
+                "sunset-unreadable" if old.deprecated else "deprecated-sunset-unreadable", old.sunset, new.sunset
+            )
         ]
     near = settings.as_of is not None and (date - settings.as_of).days < days
     if not old.deprecated:
-        return [Event("sunset-date-too-small" if near else "deprecated-with-sunset", None, str(new.sunset))]
+        return [LifecycleChange("sunset-date-too-small" if near else "deprecated-with-sunset", None, str(new.sunset))]
     known = parse_sunset(old.sunset) if old.sunset is not None else None
     if old.sunset is not None and known is None:
-        return [Event("sunset-unreadable", old.sunset, new.sunset)]
+        return [LifecycleChange("sunset-unreadable", old.sunset, new.sunset)]
     if near and old.sunset is None:
-        return [Event("sunset-date-too-small", None, str(new.sunset))]
+        return [LifecycleChange("sunset-date-too-small", None, str(new.sunset))]
     if near and (known is None or date < known):
-        return [Event("sunset-date-changed-too-small", str(old.sunset), str(new.sunset))]
-    return [Event("sunset-changed", old.sunset and str(old.sunset), str(new.sunset))]
-
-
-def compare_node(meeting: Meeting) -> None:
-    """Lifecycle of a schema (in practice: of a property)."""
-    if meeting.settings.as_of is None:
-        return
-    old = Mark(meeting.old.deprecated, meeting.old.sunset, meeting.old.stability)
-    new = Mark(meeting.new.deprecated, meeting.new.sunset, meeting.new.stability)
-    if old == new:
-        return
-    for event in transitions(old, new, meeting.settings):
-        meeting.add(event.kind, NONE, event.old, event.new, "deprecated")
+        return [LifecycleChange("sunset-date-changed-too-small", str(old.sunset), str(new.sunset))]
+    return [LifecycleChange("sunset-changed", old.sunset and str(old.sunset), str(new.sunset))]

@@ -11,6 +11,7 @@ from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from tillgate_contracts.compare.schema.source import Parts
+from tillgate_contracts.compare.schema.values import type_text
 
 NodeKey = tuple[Any, ...]
 
@@ -20,7 +21,7 @@ class Bound(NamedTuple):
     exclusive: bool
 
 
-class Group(NamedTuple):
+class SchemaUnion(NamedTuple):
     """One `anyOf` or `oneOf`: `parts` of each branch, the raw owner (by id) and where it stands."""
 
     kind: str
@@ -144,7 +145,7 @@ class Node:
         self.unevaluated_properties: Parts | None = None
         #: An `unevaluated…` keyword stands where it does not see all parts of this conjunction.
         self.tangled = False
-        self.groups: tuple[Group, ...] = ()
+        self.groups: tuple[SchemaUnion, ...] = ()
         self.nots: tuple[Parts, ...] = ()
         self.conditionals: tuple[Conditional, ...] = ()
         self.refs: tuple[str, ...] = ()
@@ -215,3 +216,11 @@ class Node:
 def is_plain(node: Node) -> bool:
     """True when no keyword evaluates items or properties depending on the value."""
     return not (node.tangled or node.groups or node.conditionals or node.contains or node.dependent_schemas)
+
+
+def describe(node: Node) -> str:
+    """Type and format of a node in a few words, for messages."""
+    if node.groups and node.types is None:
+        return " and ".join(group.kind for group in node.groups)
+    text = type_text(node.types)
+    return f"{text}/{'/'.join(node.formats)}" if node.formats else text

@@ -31,7 +31,7 @@ class Part(NamedTuple):
 Parts = tuple[Part, ...]
 
 
-class Dialect(NamedTuple):
+class SchemaDialect(NamedTuple):
     """What the keywords of a document mean. `nullable`: OpenAPI 3.0 spelling; `siblings`: keywords beside `$ref` apply."""
 
     name: str
@@ -39,7 +39,7 @@ class Dialect(NamedTuple):
     siblings: bool
 
     @classmethod
-    def of(cls, format_name: str) -> Dialect:
+    def of(cls, format_name: str) -> SchemaDialect:
         if format_name in {"openapi-2.0", "openapi-3.0"}:
             return cls(format_name, True, False)
         if format_name in {
@@ -69,7 +69,7 @@ def join(pointer: str, *tokens: str | int) -> str:
 class SchemaSource:
     """Schemas of one document tree. Raw dictionaries must outlive the source: their `id` is their identity."""
 
-    def __init__(self, tree: Any, dialect: Dialect) -> None:
+    def __init__(self, tree: Any, dialect: SchemaDialect) -> None:
         self.tree = tree
         self.dialect = dialect
         self.nodes: dict[Any, Any] = {}
@@ -188,21 +188,21 @@ class Sameness:
         return self._settle(ref)
 
     def _settle(self, start: str) -> bool:
-        edges: dict[str, set[str]] = {}
+        links: dict[str, set[str]] = {}
         bad: list[str] = []
         stack = [start]
         while stack:
             ref = stack.pop()
-            if ref in edges:
+            if ref in links:
                 continue
             known = self._same.get(ref)
             if known is not None:
-                edges[ref] = set()
+                links[ref] = set()
                 if not known:
                     bad.append(ref)
                 continue
             left, right = self.old.resolve(ref), self.new.resolve(ref)
-            edges[ref] = set()
+            links[ref] = set()
             if left is None or right is None:
                 bad.append(ref)
                 continue
@@ -210,10 +210,10 @@ class Sameness:
             if signed != self.new.sign(right.raw):
                 bad.append(ref)
                 continue
-            edges[ref] = references(signed)
-            stack.extend(edges[ref])
+            links[ref] = references(signed)
+            stack.extend(links[ref])
         users: dict[str, list[str]] = {}
-        for ref, targets in edges.items():
+        for ref, targets in links.items():
             for target in targets:
                 users.setdefault(target, []).append(ref)
         changed = set(bad)
@@ -222,7 +222,7 @@ class Sameness:
                 if user not in changed:
                     changed.add(user)
                     bad.append(user)
-        for ref in edges:
+        for ref in links:
             self._same[ref] = ref not in changed
         return self._same[start]
 

@@ -88,6 +88,11 @@ def type_text(types: frozenset[str] | None) -> str:
     return ", ".join(name for name in TYPE_ORDER if name in types) or "nothing"
 
 
+def one_or_list(values: tuple[Any, ...]) -> Any:
+    """How several values of one keyword are shown: None, the value itself, or a list."""
+    return None if not values else values[0] if len(values) == 1 else list(values)
+
+
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 

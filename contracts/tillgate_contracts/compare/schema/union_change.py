@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tillgate_contracts.compare.schema.branches import (
     NAMES,
@@ -14,39 +14,37 @@ from tillgate_contracts.compare.schema.branches import (
     slices,
 )
 from tillgate_contracts.compare.schema.change import NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.disjoint import disjoint
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.source import Parts
 
-if TYPE_CHECKING:
-    from tillgate_contracts.compare.schema.diff import Meeting
 
-
-class Wrap:
+class UnionChange:
     """One side plain, the other a union: `S` became `oneOf[S, T]`, or the reverse (`inward` False)."""
 
-    def __init__(self, meeting: Meeting, *, plain: Node, union: Node, inward: bool) -> None:
-        self.meeting = meeting
+    def __init__(self, comparison: NodeComparison, *, plain: Node, union: Node, inward: bool) -> None:
+        self.comparison = comparison
         self.plain, self.union, self.inward = plain, union, inward
         self.kind = union.groups[0].kind
         # Read forwards, the plain side narrows into the union and the union widens it; read backwards, the reverse.
         self.into, self.beyond = (NARROWS, WIDENS) if inward else (WIDENS, NARROWS)
 
     def compare(self) -> None:
-        meeting = self.meeting
+        comparison = self.comparison
         branches = alternatives(self.union)
         whole = [self.plain.flat]
-        home = covered_by(meeting, whole, branches, inward=self.inward)[0]
+        home = covered_by(comparison, whole, branches, inward=self.inward)[0]
         effect = NONE
         if home is None and not self._sliced(branches):
             effect |= self.into
-        elif not is_exclusive(meeting, self.union, is_old=not self.inward):
+        elif not is_exclusive(comparison, self.union, is_old=not self.inward):
             others = [branch for index, branch in enumerate(branches) if index != home]
             if not self._apart(others):
                 effect |= self.into
         outside = [
             index
-            for index, hit in enumerate(covered_by(meeting, branches, whole, inward=not self.inward))
+            for index, hit in enumerate(covered_by(comparison, branches, whole, inward=not self.inward))
             if hit is None
         ]
         if outside:
@@ -55,25 +53,25 @@ class Wrap:
         if likely is not None and home is None and (len(branches) == 1 or self._named_alike(branches[likely])):
             # The plain schema lives on, changed, as one branch: say what changed inside it.
             mine, theirs = (self.plain.flat, branches[likely]) if self.inward else (branches[likely], self.plain.flat)
-            inner = meeting.diff.relation(meeting.diff.link(mine, theirs, meeting.flow))
+            inner = comparison.graph.relation(comparison.graph.link(mine, theirs, comparison.direction))
             if inner & effect:
-                meeting.child(mine, theirs)
+                comparison.child(mine, theirs)
         self._say(effect, outside, branches)
 
     def _sliced(self, branches: list[Parts]) -> bool:
         """True when each type of the plain schema on its own fits some branch."""
         if self.plain.types is not None and len(self.plain.types) < 2:
             return False
-        sliced = slices(self.meeting, self.plain, is_old=self.inward)
-        return all(hit is not None for hit in covered_by(self.meeting, sliced, branches, inward=self.inward))
+        sliced = slices(self.comparison, self.plain, is_old=self.inward)
+        return all(hit is not None for hit in covered_by(self.comparison, sliced, branches, inward=self.inward))
 
     def _apart(self, others: list[Parts]) -> bool:
-        mine = self.meeting.diff.old if self.inward else self.meeting.diff.new
-        theirs = self.meeting.diff.new if self.inward else self.meeting.diff.old
+        mine = self.comparison.graph.old if self.inward else self.comparison.graph.new
+        theirs = self.comparison.graph.new if self.inward else self.comparison.graph.old
         return all(disjoint(self.plain, mine, theirs.node(other), theirs) for other in others)
 
     def _likeliest(self, branches: list[Parts]) -> int | None:
-        theirs = self.meeting.diff.new if self.inward else self.meeting.diff.old
+        theirs = self.comparison.graph.new if self.inward else self.comparison.graph.old
         for index, branch in enumerate(branches):
             if set(self.plain.refs) & set(theirs.node(branch).refs):
                 return index
@@ -87,11 +85,11 @@ class Wrap:
         return best
 
     def _named_alike(self, branch: Parts) -> bool:
-        theirs = self.meeting.diff.new if self.inward else self.meeting.diff.old
+        theirs = self.comparison.graph.new if self.inward else self.comparison.graph.old
         return bool(set(self.plain.refs) & set(theirs.node(branch).refs))
 
     def _say(self, effect: int, outside: list[int], branches: list[Parts]) -> None:
-        meeting, name = self.meeting, NAMES[self.kind]
+        comparison, name = self.comparison, NAMES[self.kind]
         shown: Any = [
             label_of((part,), index) for index, part in enumerate(branch[0] for branch in self.union_branches())
         ]
@@ -102,19 +100,19 @@ class Wrap:
             places["old_pointer"] = self.union.groups[0].pointer
         if self.plain.is_free:
             kind, shift = ("imposed", NARROWS) if self.inward else ("dropped", WIDENS)
-            meeting.add(f"{name}-{kind}", shift if effect else NONE, *self._order(None, shown), **places)
+            comparison.add(f"{name}-{kind}", shift if effect else NONE, *self._order(None, shown), **places)
             return
-        if effect == NONE and meeting.settings.declared and self._named_beside():
+        if effect == NONE and comparison.settings.declared and self._named_beside():
             kind = f"{name}-added" if self.inward else f"{name}-removed"
-            meeting.add(kind, self.beyond, *self._order(None, shown), idle=True, **places)
+            comparison.add(kind, self.beyond, *self._order(None, shown), inapplicable=True, **places)
         elif effect == NONE:
-            meeting.add(f"{name}-rearranged", NONE, *self._order(None, shown), **places)
+            comparison.add(f"{name}-rearranged", NONE, *self._order(None, shown), **places)
         elif effect == self.beyond and self.inward:
-            meeting.add(f"{name}-added", effect, None, [shown[index] for index in outside], **places)
+            comparison.add(f"{name}-added", effect, None, [shown[index] for index in outside], **places)
         elif effect == self.beyond:
-            meeting.add(f"{name}-removed", effect, [shown[index] for index in outside], None, **places)
+            comparison.add(f"{name}-removed", effect, [shown[index] for index in outside], None, **places)
         else:
-            meeting.add(
+            comparison.add(
                 f"{'wrapped-in' if self.inward else 'unwrapped-from'}-{name}",
                 effect,
                 *self._order(None, shown),

@@ -1,0 +1,177 @@
+"""The comparison of two nodes: one table from keyword to function, and the questions that concern a node as a whole.
+
+Each function of the table takes the comparison as its only argument and imports no other function of the table. A new keyword is
+one function and one row here (`docs/how-to/add-a-comparison-rule.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tillgate_contracts.compare.schema import arrays, conditions, enums, numbers, objects, strings, unions
+from tillgate_contracts.compare.schema.accepts import accepts
+from tillgate_contracts.compare.schema.annotations import compare_annotations
+from tillgate_contracts.compare.schema.change import BOTH, NARROWS, WIDENS, NodePair
+from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.node import Node, describe, is_plain
+from tillgate_contracts.compare.schema.properties import compare_properties
+from tillgate_contracts.compare.schema.types import compare_types
+from tillgate_contracts.compare.schema.union_change import UnionChange
+
+
+class Keyword(NamedTuple):
+    """A keyword, the type of the values it speaks of ("": all), and the function that compares it.
+
+    `declared`: it is compared beside other types too, where a change of it is declared and changes nothing.
+    """
+
+    name: str
+    type: str
+    compare: Callable[[NodeComparison], None]
+    declared: bool = True
+
+
+#: In the order in which they run.
+KEYWORDS = (
+    Keyword("x-extensible-enum", "", enums.compare_extensible),
+    Keyword("enum", "", enums.compare_enum),
+    Keyword("minimum", "number", numbers.compare_minimum),
+    Keyword("maximum", "number", numbers.compare_maximum),
+    Keyword("multipleOf", "number", numbers.compare_multiples),
+    Keyword("minLength", "string", strings.compare_min_length),
+    Keyword("maxLength", "string", strings.compare_max_length),
+    Keyword("pattern", "string", strings.compare_pattern),
+    Keyword("contentEncoding", "string", strings.compare_content_encoding),
+    Keyword("contentMediaType", "string", strings.compare_content_media_type),
+    Keyword("contentSchema", "string", strings.compare_content_schema),
+    Keyword("minItems", "array", arrays.compare_min_items),
+    Keyword("maxItems", "array", arrays.compare_max_items),
+    Keyword("uniqueItems", "array", arrays.compare_unique_items),
+    Keyword("unevaluatedItems", "array", arrays.compare_unevaluated_items),
+    Keyword("items", "array", arrays.compare_positions, declared=False),
+    Keyword("contains", "array", arrays.compare_contains, declared=False),
+    Keyword("minProperties", "object", objects.compare_min_properties),
+    Keyword("maxProperties", "object", objects.compare_max_properties),
+    Keyword("properties", "object", compare_properties),
+    Keyword("additionalProperties", "object", objects.compare_additional_properties, declared=False),
+    Keyword("patternProperties", "object", objects.compare_pattern_properties, declared=False),
+    Keyword("propertyNames", "object", objects.compare_property_names, declared=False),
+    Keyword("dependentRequired", "object", objects.compare_dependent_required, declared=False),
+    Keyword("dependentSchemas", "object", objects.compare_dependent_schemas, declared=False),
+    Keyword("unevaluatedProperties", "object", objects.compare_unevaluated_properties, declared=False),
+    Keyword("not", "", conditions.compare_negations),
+    Keyword("if", "", conditions.compare_conditionals),
+)
+_FINITE_LIMIT = 200
+#: Kinds of change that say nothing about values.
+_DESCRIPTIVE = frozenset(
+    {"annotation-changed", "default-value-added", "default-value-removed", "default-value-changed"}
+)
+
+
+def compare_nodes(comparison: NodeComparison) -> NodePair:
+    """The pair of two nodes with all its changes."""
+    old, new = comparison.old, comparison.new
+    if old is new:
+        return comparison.pair
+    compare_annotations(comparison)
+    if old.unresolved or new.unresolved:
+        _add_unresolved(comparison)
+    if old.never or new.never:
+        if old.never != new.never:
+            kind, effect = ("type-generalized", WIDENS) if old.never else ("type-specialized", NARROWS)
+            comparison.add(kind, effect, _type_text(old), _type_text(new), "type")
+        return comparison.pair
+    _compare_values(comparison)
+    conditions.compare_discriminators(comparison)
+    _check_listed_values(comparison)
+    _check_unevaluated(comparison)
+    return comparison.pair
+
+
+def _compare_values(comparison: NodeComparison) -> None:
+    old, new = comparison.old, comparison.new
+    if not old.groups and not new.groups:
+        compare_keywords(comparison)
+    elif old.groups and new.groups:
+        before = len(comparison.pair.changes)
+        compare_keywords(comparison)
+        unions.compare_unions(comparison, first=before)
+    elif new.groups:
+        UnionChange(comparison, plain=old, union=new, inward=True).compare()
+    else:
+        UnionChange(comparison, plain=new, union=old, inward=False).compare()
+
+
+def compare_keywords(comparison: NodeComparison) -> None:
+    """Everything but `anyOf` and `oneOf`, keyword by keyword on the types that both sides share."""
+    shared = compare_types(comparison)
+    declared = comparison.settings.declared and comparison.old.types == comparison.new.types
+    for keyword in KEYWORDS:
+        applies = not keyword.type or keyword.type in shared
+        if applies or (declared and keyword.declared):
+            comparison.inapplicable = not applies
+            keyword.compare(comparison)
+    comparison.inapplicable = False
+
+
+def _add_unresolved(comparison: NodeComparison) -> None:
+    comparison.add(
+        "reference-unresolved",
+        BOTH,
+        ", ".join(comparison.old.unresolved) or None,
+        ", ".join(comparison.new.unresolved) or None,
+        undecided=True,
+        data={"reason": "a reference leads nowhere, so what it would say is unknown"},
+    )
+
+
+def _check_unevaluated(comparison: NodeComparison) -> None:
+    """What is left unevaluated depends on every branch that a value takes: after any change there, it is not decided."""
+    for name, keyword in (
+        ("unevaluated_properties", "unevaluatedProperties"),
+        ("unevaluated_items", "unevaluatedItems"),
+    ):
+        nodes = (comparison.old, comparison.new)
+        if not any(getattr(node, name) is not None and not is_plain(node) for node in nodes):
+            continue
+        pair = comparison.pair
+        if not pair.links and all(change.kind in _DESCRIPTIVE for change in pair.changes):
+            continue
+        comparison.add(
+            "unevaluated-reach-changed",
+            BOTH,
+            keyword=keyword,
+            undecided=True,
+            data={"reason": f"which values {keyword} reaches depends on branches that changed"},
+        )
+
+
+def _check_listed_values(comparison: NodeComparison) -> None:
+    """Where one side lists its values, ask the other side about each instead of comparing keywords."""
+    _check_listed(comparison, comparison.old, NARROWS)
+    _check_listed(comparison, comparison.new, WIDENS)
+
+
+def _check_listed(comparison: NodeComparison, node: Node, effect: int) -> None:
+    if node.enum is None or len(node.enum) > _FINITE_LIMIT or comparison.direction.text:
+        return
+    builders = (comparison.graph.old, comparison.graph.new)
+    mine, theirs = builders if effect == NARROWS else reversed(builders)
+    other = comparison.new if effect == NARROWS else comparison.old
+    refused = [
+        value
+        for value in node.enum.values()
+        if accepts(mine, node, value) is not False and accepts(theirs, other, value) is not True
+    ]
+    if refused:
+        return
+    for change in comparison.pair.changes:
+        if change.effect & effect and not change.inapplicable and not change.kind.startswith("enum"):
+            change.effect &= ~effect
+    comparison.silence(effect)
+
+
+def _type_text(node: Node) -> str:
+    return "nothing" if node.never else describe(node)

@@ -1,0 +1,85 @@
+"""One comparison of two nodes: what the functions of the keywords read, and where they leave what they find."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from tillgate_contracts.compare.schema.build import Builder
+from tillgate_contracts.compare.schema.change import BOTH, Change, Direction, NodePair, PairKey, PairLink, flip
+from tillgate_contracts.compare.schema.node import Node
+from tillgate_contracts.compare.schema.settings import Settings
+from tillgate_contracts.compare.schema.source import Parts, Sameness
+
+
+class PairGraph(Protocol):
+    """What a comparison may ask about other pairs of nodes (`graph.py` answers)."""
+
+    @property
+    def old(self) -> Builder: ...
+    @property
+    def new(self) -> Builder: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def sameness(self) -> Sameness: ...
+    def link(self, old: Parts, new: Parts, direction: Direction) -> PairKey | None: ...
+    def relation(self, key: PairKey | None) -> int: ...
+    def fits(self, old: Parts, new: Parts, direction: Direction) -> bool: ...
+    def covers(self, old: Parts, new: Parts, direction: Direction) -> bool: ...
+
+
+class NodeComparison:
+    """Two nodes, the direction in which values travel, and the pair under construction.
+
+    `inapplicable` is set while keywords are compared that apply to none of the types that both sides admit: such changes are
+    declared, and change nothing.
+    """
+
+    def __init__(self, graph: PairGraph, old: Node, new: Node, direction: Direction) -> None:
+        self.graph = graph
+        self.old, self.new = old, new
+        self.direction = direction
+        self.settings = graph.settings
+        self.pair = NodePair((old.uid, new.uid, direction))
+        self.inapplicable = False
+
+    def add(self, kind: str, effect: int, old: Any = None, new: Any = None, keyword: str = "", **more: Any) -> Change:
+        """Records a change; `keyword` finds the raw schema on each side that it stands in."""
+        change = Change(
+            kind,
+            effect,
+            old,
+            new,
+            more.pop("old_pointer", self.old.at(keyword) if keyword else self.old.pointer),
+            more.pop("new_pointer", self.new.at(keyword) if keyword else self.new.pointer),
+            **more,
+        )
+        self.pair.changes.append(change)
+        return change
+
+    def add_of_type(
+        self, kind: str, effect: int, old: Any = None, new: Any = None, keyword: str = "", **more: Any
+    ) -> None:
+        """Records a change of a keyword that speaks of some types only."""
+        self.add(kind, effect, old, new, keyword, inapplicable=self.inapplicable, **more)
+
+    def child(self, old: Parts, new: Parts, *, negated: bool = False, mask: int = BOTH) -> PairKey | None:
+        """Links the comparison of two child schemas; None when they are the same."""
+        key = self.graph.link(old, new, self.direction)
+        if key is not None:
+            self.pair.links.append(PairLink(key, negated, mask))
+        return key
+
+    def relation(self, old: Parts, new: Parts) -> int:
+        """Effect of going from one schema to another, without a link to it: NONE, NARROWS, WIDENS or BOTH."""
+        return self.graph.relation(self.graph.link(old, new, self.direction))
+
+    def silence(self, effect: int) -> None:
+        """Masks an effect that is proven not to happen in all comparisons below."""
+        kept = []
+        for link in self.pair.links:
+            relation = self.graph.relation(link.target)
+            relation = (flip(relation) if link.negated else relation) & link.mask
+            if not relation or relation & ~effect:
+                kept.append(link._replace(mask=link.mask & ~effect))
+        self.pair.links = kept

@@ -1,0 +1,88 @@
+"""Comparison of closed lists of values (`enum`, `const`) and open ones (`x-extensible-enum`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.node import Node
+from tillgate_contracts.compare.schema.values import value_key
+
+
+def compare_enum(comparison: NodeComparison) -> None:
+    """`enum` and `const`: closed lists."""
+    old, new = comparison.old, comparison.new
+    before, after = old.enum, new.enum
+    if before is None and after is None:
+        return
+    if before is not None and after is not None:
+        if comparison.direction.text:
+            before = {_as_text(value): value for value in before.values()}
+            after = {_as_text(value): value for value in after.values()}
+        constant = "const" in old.where and "const" in new.where
+        removed = [value for key, value in before.items() if key not in after]
+        added = [value for key, value in after.items() if key not in before]
+        if constant and removed and added:
+            comparison.add("const-changed", BOTH, removed[0], added[0], "const")
+            return
+        for value in removed:
+            if _is_null(value) and _null_said(comparison):
+                continue
+            comparison.add("enum-value-removed", NARROWS, value, None, "enum")
+        for value in added:
+            if _is_null(value) and _null_said(comparison):
+                continue
+            comparison.add("enum-value-added", WIDENS, None, value, "enum")
+    elif after is not None:
+        if _only_boolean(old) and {True, False} <= set(map(_plain, after.values())):
+            return
+        if "const" in new.where and "enum" not in new.where:
+            comparison.add("const-added", NARROWS, None, next(iter(after.values()), None), "const")
+        else:
+            comparison.add("became-enum", NARROWS, None, list(after.values()), "enum")
+    elif before is not None:
+        if _only_boolean(new) and {True, False} <= set(map(_plain, before.values())):
+            return
+        if "const" in old.where and "enum" not in old.where:
+            comparison.add("const-removed", WIDENS, next(iter(before.values()), None), None, "const")
+        else:
+            comparison.add("enum-removed", WIDENS, list(before.values()), None, "enum")
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, bool) else None
+
+
+def _is_null(value: Any) -> bool:
+    return value is None
+
+
+def _null_said(comparison: NodeComparison) -> bool:
+    return any(change.kind in {"became-nullable", "became-not-nullable"} for change in comparison.pair.changes)
+
+
+def _only_boolean(node: Node) -> bool:
+    return node.types == frozenset({"boolean"})
+
+
+def _as_text(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value_key(value)) if isinstance(value, list | dict) else str(value)
+
+
+def compare_extensible(comparison: NodeComparison) -> None:
+    """`x-extensible-enum`: a list that readers must expect to grow."""
+    before, after = comparison.old.extensible or {}, comparison.new.extensible or {}
+    for key, value in before.items():
+        if key not in after and (comparison.new.extensible is not None or comparison.new.enum is not None):
+            if comparison.new.enum is not None and key in comparison.new.enum:
+                continue
+            comparison.add("x-extensible-enum-value-removed", NARROWS, value, None, "x-extensible-enum")
+    if comparison.new.extensible is not None and comparison.old.extensible is not None:
+        for key, value in after.items():
+            if key not in before:
+                comparison.add("x-extensible-enum-value-added", NONE, None, value, "x-extensible-enum")

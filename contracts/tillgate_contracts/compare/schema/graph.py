@@ -1,0 +1,155 @@
+"""The schema comparison: a graph of node pairs, each built once per direction, with the changes left where they arise.
+
+`$ref` cycles need no special case: a pair that leads back to itself is a cycle in the graph. Questions about whole
+sub-graphs ("does this branch still fit that one?") follow it with a visited set, and an answer that leaned on a pair still
+under construction is not remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tillgate_contracts.compare.schema.build import Builder
+from tillgate_contracts.compare.schema.change import (
+    BOTH,
+    NARROWS,
+    NONE,
+    WIDENS,
+    Change,
+    Direction,
+    NodePair,
+    PairKey,
+    PairLink,
+    flip,
+)
+from tillgate_contracts.compare.schema.compare import compare_nodes
+from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.node import Node
+from tillgate_contracts.compare.schema.settings import Settings
+from tillgate_contracts.compare.schema.source import Parts, Sameness, SchemaSource
+from tillgate_contracts.errors import ContractError
+
+_MAX_PAIRS = 100_000
+
+
+class SchemaGraph:
+    """Compares schemas of two sources."""
+
+    def __init__(self, old: SchemaSource, new: SchemaSource, settings: Settings) -> None:
+        self.old = Builder(old)
+        self.new = Builder(new)
+        self.settings = settings
+        self.sameness = Sameness(old, new)
+        self._pairs: dict[PairKey, NodePair] = {}
+        self._nodes: dict[PairKey, tuple[Node, Node]] = {}
+        self._open: set[PairKey] = set()
+        self._relations: dict[PairKey, int] = {}
+        # Answers that leaned on open pairs hold as long as those stay open.
+        self._provisional: dict[PairKey, int] = {}
+        self._leaning: dict[PairKey, list[PairKey]] = {}
+
+    def link(self, old: Parts, new: Parts, direction: Direction) -> PairKey | None:
+        """Key of the comparison of two conjunctions; None when they are the same on both sides."""
+        if self.sameness.same_parts(old, new):
+            return None
+        return self.pair_key(self.old.node(old), self.new.node(new), direction)
+
+    def pair_key(self, old: Node, new: Node, direction: Direction) -> PairKey:
+        """Key of the pair of two nodes, which are kept until the pair is asked for."""
+        key = (old.uid, new.uid, direction)
+        if key not in self._nodes:
+            self._nodes[key] = (old, new)
+        return key
+
+    def pair(self, key: PairKey) -> NodePair | None:
+        """The pair, built on first use; None while it is under construction."""
+        found = self._pairs.get(key)
+        if found is not None:
+            return found
+        if key in self._open:
+            return None
+        if len(self._pairs) > _MAX_PAIRS:
+            raise ContractError(
+                "contract.comparison_too_large",
+                f"The two contracts need more than {_MAX_PAIRS} schema comparisons: their unions multiply. "
+                "Name fewer alternatives.",
+                {"limit": _MAX_PAIRS},
+            )
+        self._open.add(key)
+        try:
+            found = compare_nodes(NodeComparison(self, *self._nodes[key], key[2]))
+        finally:
+            self._open.discard(key)
+            for name in self._leaning.pop(key, ()):
+                self._provisional.pop(name, None)
+        self._pairs[key] = found
+        return found
+
+    def relation(self, key: PairKey | None) -> int:
+        """Effect of a whole sub-graph: NONE, NARROWS, WIDENS or BOTH."""
+        if key is None:
+            return NONE
+        known = self._relations.get(key)
+        if known is not None:
+            return known
+        provisional = self._provisional.get(key)
+        if provisional is not None:
+            return provisional
+        effect, leaned = NONE, set[PairKey]()
+        stack = [(key, False, BOTH)]
+        seen = {(key, False, BOTH)}
+        while stack and effect != BOTH:
+            current, negated, mask = stack.pop()
+            pair = self.pair(current)
+            if pair is None:
+                leaned.add(current)
+                continue
+            for change in pair.changes:
+                if not self.is_silent(change):
+                    effect |= (flip(change.effect) if negated else change.effect) & mask
+            for link in pair.links:
+                follow = _follow(link, negated, mask)
+                if follow[2] and follow not in seen:
+                    seen.add(follow)
+                    stack.append(follow)
+        if not leaned or effect == BOTH:
+            self._relations[key] = effect
+        else:
+            self._provisional[key] = effect
+            for name in leaned:
+                self._leaning.setdefault(name, []).append(key)
+        return effect
+
+    def is_silent(self, change: Change) -> bool:
+        """True for changes that do not alter the accepted set under the content model in force."""
+        return change.inapplicable or (change.tolerated and not self.settings.strict)
+
+    def fits(self, old: Parts, new: Parts, direction: Direction) -> bool:
+        """True when the revision provably accepts all that the base accepts."""
+        return not self.relation(self.link(old, new, direction)) & NARROWS
+
+    def covers(self, old: Parts, new: Parts, direction: Direction) -> bool:
+        """True when the base provably accepts all that the revision accepts."""
+        return not self.relation(self.link(old, new, direction)) & WIDENS
+
+    def walk(self, key: PairKey) -> Iterator[tuple[NodePair, bool, int, bool]]:
+        """Every pair below `key` as (pair, negated, effects let through, is root), each once per way of being reached."""
+        start = (key, False, BOTH)
+        stack, seen = [start], {start}
+        while stack:
+            state = stack.pop()
+            pair = self.pair(state[0])
+            if pair is None:  # pragma: no cover - nothing is open outside construction
+                continue
+            yield pair, state[1], state[2], state == start
+            for link in pair.links:
+                follow = _follow(link, state[1], state[2])
+                if follow not in seen:
+                    seen.add(follow)
+                    stack.append(follow)
+
+
+def _follow(link: PairLink, negated: bool, mask: int) -> tuple[PairKey, bool, int]:
+    """State below a link; the mask is kept in the orientation of the root."""
+    let_through = flip(link.mask) if negated else link.mask
+    return link.target, negated != link.negated, mask & let_through

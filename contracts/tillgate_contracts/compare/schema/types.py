@@ -1,0 +1,115 @@
+"""Comparison of `type`, `nullable` and `format`."""
+
+from __future__ import annotations
+
+from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.node import Node, describe
+from tillgate_contracts.compare.schema.values import ALL_TYPES
+
+#: What a text can spell besides a string; null is not among them, it is the absence of a value.
+_SCALARS = frozenset({"boolean", "integer", "number", "string"})
+_NUMBER_FORMATS = {
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float",
+    "double",
+    "decimal",
+}
+#: Formats that name the widest number which JSON readers commonly hold anyway.
+_WIDEST_FORMATS = frozenset({"int64", "double"})
+#: A format and the wider formats that hold all its values.
+_WIDER_FORMATS: dict[str, frozenset[str]] = {
+    "int8": frozenset({"int16", "int32", "int64", "float", "double", "decimal"}),
+    "int16": frozenset({"int32", "int64", "float", "double", "decimal"}),
+    "int32": frozenset({"int64", "double", "decimal"}),
+    "int64": frozenset({"decimal"}),
+    "float": frozenset({"double"}),
+    "uint8": frozenset({"int16", "int32", "int64", "uint16", "uint32", "uint64", "float", "double", "decimal"}),
+    "uint16": frozenset({"int32", "int64", "uint32", "uint64", "float", "double", "decimal"}),
+    "uint32": frozenset({"int64", "uint64", "double", "decimal"}),
+    "email": frozenset({"idn-email"}),
+    "hostname": frozenset({"idn-hostname"}),
+    "uri": frozenset({"iri", "uri-reference", "iri-reference"}),
+    "url": frozenset({"uri", "iri", "uri-reference", "iri-reference"}),
+    "uri-reference": frozenset({"iri-reference"}),
+    "iri": frozenset({"iri-reference"}),
+}
+
+
+def _expand(node: Node, *, text: bool) -> frozenset[str]:
+    """Every JSON type that a node admits, integer and number apart; as text, a string can spell every scalar."""
+    types = ALL_TYPES | {"integer"} if node.types is None else node.types
+    if "number" in types:
+        types |= {"integer"}
+    if text and "string" in types:
+        types |= _SCALARS
+    return types
+
+
+def compare_types(comparison: NodeComparison) -> frozenset[str]:
+    """Reports type, nullability and format changes; answers the types on which keywords are compared."""
+    old, new, text = comparison.old, comparison.new, comparison.direction.text
+    before, after = _expand(old, text=text), _expand(new, text=text)
+    lost, gained = before - after, after - before
+    _compare_null(comparison, lost, gained)
+    lost, gained = lost - {"null"}, gained - {"null"}
+    effect = (NARROWS if lost else NONE) | (WIDENS if gained else NONE)
+    if effect:
+        as_list = (
+            (old.from_union or new.from_union) and effect != BOTH and old.types is not None and new.types is not None
+        )
+        if as_list:
+            kind = "list-of-types-narrowed" if effect == NARROWS else "list-of-types-widened"
+        else:
+            kind = {NARROWS: "type-specialized", WIDENS: "type-generalized", BOTH: "type-changed"}[effect]
+        comparison.add(kind, effect, describe(old), describe(new), "type")
+    elif old.types != new.types and text and (old.types or ALL_TYPES) - {"null"} != (new.types or ALL_TYPES) - {"null"}:
+        comparison.add("type-compatible", NONE, describe(old), describe(new), "type")
+    mine, theirs = _expand(old, text=False), _expand(new, text=False)
+    shared: set[str] = {name for name in ("string", "array", "object") if name in mine and name in theirs}
+    if mine & theirs & {"integer", "number"}:
+        shared.add("number")
+    if not effect or effect != BOTH:
+        _compare_formats(comparison, shared)
+    return frozenset(shared)
+
+
+def _compare_null(comparison: NodeComparison, lost: frozenset[str], gained: frozenset[str]) -> None:
+    old, new = comparison.old, comparison.new
+    if "null" in lost and new.types is not None:
+        comparison.add("became-not-nullable", NARROWS, describe(old), describe(new), "type")
+    dropped = new.types is None and gained != {"null"}  # the type as a whole went: said as one generalisation
+    if "null" in gained and old.types is not None and not dropped:
+        comparison.add("became-nullable", WIDENS, describe(old), describe(new), "type")
+
+
+def _compare_formats(comparison: NodeComparison, shared: set[str]) -> None:
+    old, new = comparison.old, comparison.new
+    if old.formats == new.formats or not shared & {"string", "number"}:
+        return
+    if old.types != new.types and not (old.formats and new.formats):
+        kinds = {"number"} if set(old.formats + new.formats) <= _NUMBER_FORMATS else {"string"}
+        if not kinds & shared:
+            return
+    effect = NONE
+    if not all(_within(old.formats, name) for name in new.formats):
+        effect |= NARROWS
+    if not all(_within(new.formats, name) for name in old.formats):
+        effect |= WIDENS
+    if effect and not any(change.kind.startswith("type-") for change in comparison.pair.changes):
+        kind = {NARROWS: "type-specialized", WIDENS: "type-generalized", BOTH: "type-changed"}[effect]
+        if effect != BOTH and {*old.formats, *new.formats} <= _WIDEST_FORMATS and "number" in shared:
+            kind = "format-width-declared" if effect == NARROWS else "format-width-dropped"
+        comparison.add(kind, effect, describe(old), describe(new), "format", data={"format": True})
+
+
+def _within(have: tuple[str, ...], needed: str) -> bool:
+    """True when values of the formats `have` also satisfy the format `needed`."""
+    return any(name == needed or needed in _WIDER_FORMATS.get(name, ()) for name in have)
