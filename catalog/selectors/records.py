@@ -73,7 +73,9 @@ def _crossings() -> dict[Key, dict[str, set[str]]]:
     with connection.cursor() as cursor:
         cursor.execute(_USES)
         for entity, group, system, access, across in cursor.fetchall():
-            word = {"replica_read": "copy", "event": "copy", "command": "asks", "authoritative_read": "live"}[access]
+            word = {"replica_read": "copy", "event": "copy", "command": "commands", "authoritative_read": "live"}[
+                access
+            ]
             if across or word == "copy":
                 made.setdefault((entity, group), {}).setdefault(system, set()).add(word)
     return made
@@ -133,7 +135,7 @@ def _row(
             uses.setdefault(system, set()).update(found)
     row = Row(entity, group, name)
     if not present:
-        row.nobody = f"Nobody is the record; used by {', '.join(sorted(uses))}" if uses else "Nobody is the record"
+        row.nobody = f"No system of record; used by {', '.join(sorted(uses))}" if uses else "No system of record"
         return row
     several = len({b.system.key for b in touching}) > 1
     row.cells = [
@@ -158,8 +160,8 @@ def _cell(system: str, own: list[BoundaryFacts], uses: set[str], several: bool, 
             return Cell(system, "partial", ", ".join(limited.scope.values()), "tick")
         if limited:
             return Cell(system, "partial", records.scope_words(limited.scope), "tick")
-        return Cell(system, "record", "Record", "tick")
-    for word in ("asks", "live", "copy"):
+        return Cell(system, "record", "Source", "tick")
+    for word in ("commands", "live", "copy"):
         if word in uses:
             return Cell(system, word, word)
     return Cell(system)

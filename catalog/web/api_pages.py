@@ -80,7 +80,7 @@ def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.Ve
 
 
 def _propose_word(draft: bool, unjudged: bool) -> str:
-    return "Propose publication" if draft else "Have it judged" if unjudged else "Propose a change"
+    return "Propose publication" if draft else "Propose to adopt it" if unjudged else "Propose a change"
 
 
 @require_GET

@@ -117,7 +117,7 @@ def _team(key: str) -> Team:
     if found is None:
         raise Invalid(
             "application.team",
-            "Choose the team that answers for it.",
+            "Choose the responsible team.",
             {"findings": [{"pointer": "/team", "message": "Choose a team."}]},
         )
     return found

@@ -104,7 +104,7 @@ def line_of(row: dict[str, object]) -> Line:
             else [tones.quiet("No version")]
         )
     if not row["judged"]:
-        states.append(tones.quiet("Imported, not judged"))
+        states.append(tones.quiet("Imported, not reviewed"))
     return Line(
         row,
         tuple(states),
@@ -160,7 +160,7 @@ def save_search(request: HttpRequest) -> HttpResponse:
     if not name or len(name) > 80 or "\x00" in name + query:
         raise Invalid("search.name", "Give the search a name of at most 80 characters.")
     if SavedSearch.objects.filter(user=person(request)).exclude(name=name).count() >= 50:
-        raise Invalid("search.too_many", "Fifty saved searches are enough; forget one first.")
+        raise Invalid("search.too_many", "You have 50 saved searches, the most there can be. Forget one first.")
     with transaction.atomic():
         SavedSearch.objects.update_or_create(user=person(request), name=name, defaults={"query": query})
     return redirect(f"{reverse('catalog:apis')}?{query}")

@@ -103,7 +103,7 @@ def begin(request: HttpRequest) -> HttpResponse:
         except (Invalid, Conflict, Forbidden) as error:
             form.take(error)
         else:
-            messages.success(request, f"{made.name} has begun.")
+            messages.success(request, f"{made.name} has started.")
             return redirect("catalog:campaign", key=made.key)
     context = {"form": form, "permission": permissions.may_steward(viewer)}
     return render(request, "catalog/campaign_edit.html", context, status=422 if form.is_bound else 200)

@@ -65,7 +65,7 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
             for key, word, n in (
                 ("all", "All", len(found.findings)),
                 ("breaking", "Breaking", found.breaking),
-                ("warning", "To look at", found.warnings),
+                ("warning", "Review", found.warnings),
                 ("info", "Compatible", found.compatible),
             )
         ],

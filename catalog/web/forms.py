@@ -15,11 +15,11 @@ from kernel.viewer import Viewer
 
 EMPTY = ("", "Choose")
 HOWS = [
-    ("command", "Command: asks the record to change"),
-    ("authoritative_read", "Authoritative read: answers from the record"),
+    ("command", "Command: changes the source system"),
+    ("authoritative_read", "Authoritative read: from the system of record"),
     ("replica_read", "Copy: may be late"),
     ("event", "Event: says what happened"),
-    ("", "It does not touch it"),
+    ("", "It does not use it"),
 ]
 
 
@@ -99,7 +99,7 @@ class ApiForm(PlainForm):
     """What a contract does not say: the fields of `domain.api_fields`. `slug` and `label` only at registration."""
 
     slug = forms.CharField(
-        max_length=100, label="Short name", help_text="In addresses. Cannot change later.", required=False
+        max_length=100, label="Short name", help_text="Used in addresses. Cannot be changed later.", required=False
     )
     label = forms.CharField(
         max_length=100, label="Version label", help_text="How consumers call this version.", required=False
@@ -119,7 +119,7 @@ class ApiForm(PlainForm):
             if key in entities:
                 name = f"how_{key}"
                 self.fields[name] = forms.ChoiceField(
-                    label=f"How it touches {entities[key].lower()}",
+                    label=f"How it uses {entities[key].lower()}",
                     choices=HOWS,
                     required=False,
                     widget=forms.RadioSelect,
@@ -131,7 +131,7 @@ class ApiForm(PlainForm):
                 label="Another entity", required=False, choices=[EMPTY, *entities.items()]
             )
             self.fields["more_access"] = forms.ChoiceField(
-                label="How it touches that", required=False, choices=[EMPTY, *ApiEntity.Access.choices]
+                label="How it uses that", required=False, choices=[EMPTY, *ApiEntity.Access.choices]
             )
 
     def columns(self) -> list[forms.BoundField]:
@@ -171,7 +171,7 @@ class SubscribeForm(PlainForm):
         label="Until",
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="Leave empty while it is needed.",
+        help_text="Leave empty for no end date.",
     )
     justification = forms.CharField(
         label="What for", required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
@@ -206,7 +206,7 @@ class VersionForm(ContractForm):
         max_length=100,
         required=False,
         label="Version label",
-        help_text="Left empty, the contract's own version or the day names it.",
+        help_text="Empty: the version declared in the contract, or today's date.",
     )
     notes = forms.CharField(max_length=4000, required=False, label="Notes", widget=forms.Textarea(attrs={"rows": 3}))
 
@@ -214,8 +214,8 @@ class VersionForm(ContractForm):
 class ImportForm(PlainForm):
     """Files of an estate. A folder is imported by `manage.py import_estate`."""
 
-    dry_run = forms.BooleanField(required=False, initial=True, label="Only show what would happen")
-    owner_team = forms.ChoiceField(label="Owner of APIs that name none", required=False)
+    dry_run = forms.BooleanField(required=False, initial=True, label="Dry run: only show what would happen")
+    owner_team = forms.ChoiceField(label="Owner of APIs that do not name one", required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -226,14 +226,14 @@ class CampaignForm(PlainForm):
     """A scorecard point and the day by which it should hold. `key` only at the beginning."""
 
     key = forms.CharField(
-        max_length=60, label="Short name", help_text="In addresses. Cannot change later.", required=False
+        max_length=60, label="Short name", help_text="Used in addresses. Cannot be changed later.", required=False
     )
     name = forms.CharField(max_length=160, label="Name", required=False)
-    point = forms.ChoiceField(label="What should hold", required=False, choices=[EMPTY, *POINTS.items()])
+    point = forms.ChoiceField(label="Goal", required=False, choices=[EMPTY, *POINTS.items()])
     due_on = forms.DateField(label="Until", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    owner_team = forms.ChoiceField(label="Who drives it", required=False)
+    owner_team = forms.ChoiceField(label="Led by", required=False)
     purpose = forms.CharField(
-        max_length=4000, required=False, label="Why, and where help is", widget=forms.Textarea(attrs={"rows": 3})
+        max_length=4000, required=False, label="Why, and where to get help", widget=forms.Textarea(attrs={"rows": 3})
     )
 
     def __init__(self, *args: Any, beginning: bool = True, **kwargs: Any) -> None:
@@ -247,7 +247,7 @@ class ApplicationForm(PlainForm):
     """A consumer and the team that answers for it. `key` only at registration."""
 
     key = forms.CharField(
-        max_length=100, label="Short name", help_text="In addresses and usage reports. Cannot change later."
+        max_length=100, label="Short name", help_text="Used in addresses and usage reports. Cannot be changed later."
     )
     name = forms.CharField(max_length=200, label="Name")
     team = forms.ChoiceField(label="Team", required=False)
@@ -266,7 +266,7 @@ class MoveForm(PlainForm):
     """Where a consumer goes, and when."""
 
     moves_to = forms.ChoiceField(label="Moves to", required=False)
-    moves_on = forms.DateField(label="By", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    moves_on = forms.DateField(label="By (date)", required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
     def __init__(self, *args: Any, versions: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -91,7 +91,7 @@ def _save(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         except (Invalid, Conflict, Forbidden) as error:
             form.take(error)
         else:
-            messages.success(request, f"{facts.reference} is a draft. Publishing is a change of its own.")
+            messages.success(request, f"{facts.reference} is a draft. Publishing needs an approved change.")
             return redirect("catalog:api", slug=facts.api_slug)
     return render(request, "catalog/register.html", _context(proposal, upload, form) | {"saved": False}, status=422)
 

@@ -51,7 +51,7 @@ def subscribe(request: HttpRequest, slug: str) -> HttpResponse:
         except (Invalid, Conflict, Forbidden) as error:
             form.take(error)
         else:
-            messages.success(request, f"{api.owner_team or 'The owner'} has been asked and decides.")
+            messages.success(request, f"{api.owner_team or 'The owner'} has been notified and decides.")
             return redirect("catalog:subscriptions")
     return render(
         request,
@@ -97,7 +97,7 @@ def decide(request: HttpRequest, subscription_id: int) -> HttpResponse:
         except Invalid as error:
             form.take(error)
         else:
-            messages.success(request, "The decision is recorded.")
+            messages.success(request, "The decision is saved.")
             return redirect("catalog:subscriptions")
     context = {
         "row": row,
@@ -163,7 +163,7 @@ def move(request: HttpRequest, subscription_id: int) -> HttpResponse:
         except (Invalid, Conflict) as error:
             form.take(error)
         else:
-            messages.success(request, "The plan is recorded." if given["moves_on"] else "The plan is taken back.")
+            messages.success(request, "The plan is saved." if given["moves_on"] else "The plan is removed.")
             return redirect("catalog:subscription", subscription_id=row.pk)
     context = {
         "row": row,

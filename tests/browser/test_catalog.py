@@ -54,15 +54,15 @@ def test_an_owner_registers_a_good_file_and_is_told_what_is_wrong_with_a_broken_
     page.get_by_label("File").set_input_files(
         {"name": "broken.json", "mimeType": "application/json", "buffer": b'{"openapi": "3.0.0",'}
     )
-    page.get_by_role("button", name="Read it").click()
+    page.get_by_role("button", name="Check the contract").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was saved")
     axe()
     contract = make.contract("loyalty-v1.yaml").replace(b"Loyalty points", b"Vouchers")
     page.get_by_label("File").set_input_files(
         {"name": "vouchers.yaml", "mimeType": "application/yaml", "buffer": contract}
     )
-    page.get_by_role("button", name="Read it").click()
-    expect(page.get_by_role("heading", name="2. What we read")).to_be_visible()
+    page.get_by_role("button", name="Check the contract").click()
+    expect(page.get_by_role("heading", name="2. What the contract says")).to_be_visible()
     axe()
     page.get_by_role("button", name="Save as draft").click()
     expect(page.get_by_role("alert")).to_contain_text("owner team")
@@ -85,10 +85,10 @@ def test_a_consumer_applies_and_the_owner_approves(page: Any, sign_in: Any, axe:
     sign_in(make.person("paula"))
     page.goto("/catalog/subscriptions/")
     axe()
-    page.get_by_role("link", name="Look at it").click()
+    page.get_by_role("link", name="Review").click()
     axe()
     page.get_by_role("button", name="Approve").click()
-    expect(page.get_by_text("Nothing waits for your team")).to_be_visible()
+    expect(page.get_by_text("Nothing to decide")).to_be_visible()
     page.goto("/catalog/apis/price-api/consumers/")
     assert page.get_by_text("Subscribed").count() == 2
 
@@ -138,11 +138,11 @@ def test_an_architect_begins_a_campaign_and_an_owner_plans_the_move_of_a_consume
 ) -> None:
     sign_in(make.person("ada"))
     page.goto("/catalog/campaigns/")
-    page.get_by_role("link", name="Begin a campaign").click()
+    page.get_by_role("link", name="Start a campaign").click()
     axe()
     page.get_by_label("Name", exact=True).fill("Usage is known")
     page.get_by_label("Short name").fill("usage")
-    page.get_by_label("What should hold").select_option("measured")
+    page.get_by_label("Goal").select_option("measured")
     page.get_by_label("Until").fill("2099-06-30")
     page.get_by_role("button", name="Begin").click()
     expect(page.get_by_role("heading", name="Usage is known", level=1)).to_be_visible()
@@ -154,7 +154,7 @@ def test_an_architect_begins_a_campaign_and_an_owner_plans_the_move_of_a_consume
     page.goto(f"/catalog/subscriptions/{row.pk}/")
     page.get_by_label("By").fill("2099-06-30")
     axe()
-    page.get_by_role("button", name="Record the plan").click()
+    page.get_by_role("button", name="Save the plan").click()
     expect(page.get_by_text("The plan is recorded")).to_be_visible()
     page.goto("/catalog/apis/price-api/consumers/")
     expect(page.get_by_text("by 30 Jun 2099")).to_be_visible()
@@ -192,6 +192,6 @@ def test_everything_works_without_script(browser: Any, live_server: Any, context
     expect(page.get_by_role("heading", name="As text")).to_be_visible()
     page.goto("/catalog/register/")
     page.get_by_label("or paste it").fill(make.contract("price-v1.yaml").decode())
-    page.get_by_role("button", name="Read it").click()
+    page.get_by_role("button", name="Check the contract").click()
     expect(page.get_by_role("heading", name="3. What is missing")).to_be_visible()
     bare.close()

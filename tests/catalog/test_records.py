@@ -1,4 +1,4 @@
-"""Who is right about what: the pure rule, the question, the move."""
+"""Which system owns which data: the pure rule, the question, the move."""
 
 from __future__ import annotations
 
