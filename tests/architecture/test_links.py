@@ -22,6 +22,7 @@ MODULE = re.compile(
     r"(?<![\w./@-])((?:kernel|catalog|tillgate_contracts|tillgate|governance|runtime|portal)"
     r"(?:\.[A-Za-z_]\w*){2,})"
 )
+EXAMPLES = ("catalog/late_campaigns.html", "templates/catalog/late_campaigns.html")  # the page that a how-to makes
 DOCUMENTS = tracked("*.md")
 
 
@@ -65,7 +66,7 @@ def test_paths_that_are_named_exist():
         named = FILE_PATH.findall(text(path))
         if path.endswith(".md"):
             named += [span for span in CODE_SPAN.findall(text(path)) if FOLDER_PATH.match(span)]
-        dead += [f"{path}: {name}" for name in named if not there(name, path)]
+        dead += [f"{path}: {name}" for name in named if name not in EXAMPLES and not there(name, path)]
     assert dead == []
 
 
