@@ -1,6 +1,6 @@
-"""Who sees and who operates an integration. Its owner team does both; some role teams do so for all of them.
+"""Who may see and who may operate an integration. Its owner team may do both; some role teams may do so for all integrations.
 
-Every answer is taken from the groups that the viewer is in at this moment, and says why where it is no.
+Every answer uses the groups that the viewer is in at this moment; a refusal gives its reason.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from django.contrib.auth.models import Group
 from django.db.models import Exists, Q, QuerySet
 
 from kernel import statements
+from kernel.errors import Forbidden
+from kernel.models import User
 from kernel.viewer import Permission, Viewer
 from runtime.models import Integration
 
@@ -57,7 +59,22 @@ def may_operate(viewer: Viewer, integration: Integration) -> Permission:
         or _holds_role(viewer, OPERATE_ALL).exists()
     ):
         return ALLOWED
-    return _not_operator(integration.title, integration.owner_team.name)
+    return _only_operators(integration.title, integration.owner_team.name)
+
+
+def require_operate(who: User | Viewer | None, integration: Integration, *, outcome: str = "") -> None:
+    """Raise Forbidden `integration.not_operator` unless `who` may operate the integration; None is the product itself.
+
+    `outcome` is one sentence that the message adds, such as "Nothing was changed."
+    """
+    if who is not None:
+        allow(may_operate(who if isinstance(who, Viewer) else Viewer.of(who), integration), outcome=outcome)
+
+
+def allow(asked: Permission, *, outcome: str = "") -> None:
+    """Raise Forbidden `integration.not_operator` with the reason when the answer of `may_operate` was no."""
+    if not asked:
+        raise Forbidden("integration.not_operator", f"{asked.reason} {outcome}".strip())
 
 
 _HAND_IN = f"""
@@ -74,10 +91,10 @@ def may_hand_in(viewer: Viewer, key: str) -> Permission | None:
     if not found or not found[0][2]:
         return None
     title, team, _, operates = found[0]
-    return ALLOWED if operates else _not_operator(title, team)
+    return ALLOWED if operates else _only_operators(title, team)
 
 
-def _not_operator(title: str, team: str) -> Permission:
+def _only_operators(title: str, team: str) -> Permission:
     return Permission(False, f"Only {team}, architects and release managers operate {title}.")
 
 

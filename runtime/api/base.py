@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from catalog.selectors import systems
 from kernel.errors import Forbidden, NotFound
 from kernel.models import User
-from kernel.viewer import Permission, Viewer
+from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.models import Integration
 
@@ -55,8 +55,8 @@ class RuntimeView(APIView):
         found = permissions.visible(self.viewer).select_related("owner_team").filter(key=key).first()
         if found is None:
             raise _unseen(key)
-        if operate and not (allowed := permissions.may_operate(self.viewer, found)):
-            raise _not_operator(allowed)
+        if operate:
+            permissions.require_operate(self.viewer, found, outcome="Nothing was changed.")
         return found
 
     def hand_in(self, key: str) -> None:
@@ -64,13 +64,8 @@ class RuntimeView(APIView):
         allowed = permissions.may_hand_in(self.viewer, key)
         if allowed is None:
             raise _unseen(key)
-        if not allowed:
-            raise _not_operator(allowed)
+        permissions.allow(allowed, outcome="Nothing was changed.")
 
 
 def _unseen(key: str) -> NotFound:
     return NotFound("integration.unknown", f"There is no integration {key!r}, or you may not see it.")
-
-
-def _not_operator(refused: Permission) -> Forbidden:
-    return Forbidden("integration.not_operator", f"{refused.reason} Nothing was changed.")

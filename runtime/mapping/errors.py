@@ -14,12 +14,16 @@ MISSING = "is required and missing"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing a reviewer has to know. `pointer` (RFC 6901) points into the mapping spec."""
+    """One thing a reviewer has to know. `pointer` (RFC 6901) points into the mapping spec.
+
+    `member` is the dotted path of a required member of the target that the mapping does not surely fill; empty otherwise.
+    """
 
     code: str
     pointer: str
     message: str
     severity: Literal["error", "warning"] = "error"
+    member: str = ""
 
     def as_data(self) -> dict[str, str]:
         return {"code": self.code, "pointer": self.pointer, "message": self.message, "severity": self.severity}

@@ -138,8 +138,8 @@ class _Checker:
         self.findings: list[Finding] = []
         self.root = source.merged(source.root)
 
-    def add(self, code: str, pointer: str, message: str, *, warning: bool = False) -> None:
-        self.findings.append(Finding(f"mapping.{code}", pointer, message, "warning" if warning else "error"))
+    def add(self, code: str, pointer: str, message: str, *, warning: bool = False, member: str = "") -> None:
+        self.findings.append(Finding(f"mapping.{code}", pointer, message, "warning" if warning else "error", member))
 
     def fields(
         self, fields: tuple[Field, ...], around: tuple[Field, ...], source: Schema, target: Schema, prefix: str
@@ -344,14 +344,14 @@ class _Checker:
                 continue
             here = [(t, always, p) for t, always, p in written if t[:1] == (name,)]
             if not here:
-                self.add(
-                    "required_target_unfilled",
-                    pointer,
-                    f"the target contract requires {prefix}{name}, and no field fills it",
-                )
+                said = f"the target contract requires {prefix}{name}, and no field fills it"
+                self.add("required_target_unfilled", pointer, said, member=f"{prefix}{name}")
             elif not any(always for _, always, _ in here):
-                said = f"the target contract requires {prefix}{name}, and the field may leave it out; say 'required' or give a 'default'"
-                self.add("required_target_may_be_missing", here[0][2], said)
+                said = (
+                    f"the target contract requires {prefix}{name}, and the field may leave it out; "
+                    "say 'required' or give a 'default'"
+                )
+                self.add("required_target_may_be_missing", here[0][2], said, member=f"{prefix}{name}")
         if depth > _LIMIT:
             return
         for name in {t[0] for t, _, _ in written if len(t) > 1}:

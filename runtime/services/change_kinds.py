@@ -198,7 +198,7 @@ def _manifest_of(context: CheckContext) -> Manifest | None:
     return manifests.load(release.manifest) if release else None
 
 
-def _check(identity: str, title: str, find: Finder, fix: str, **more: Any) -> Check:
+def _check(identity: str, title: str, find: Finder, *, fix: str) -> Check:
     def run(context: CheckContext) -> CheckOutcome:
         manifest = _manifest_of(context)
         if manifest is None:
@@ -209,7 +209,7 @@ def _check(identity: str, title: str, find: Finder, fix: str, **more: Any) -> Ch
         listed = [checks.finding(f.get("code", identity), f["pointer"], f["message"]) for f in found]
         return checks.failed(found[0]["message"], listed, [fix])
 
-    return Check(identity, title, run, **more)
+    return Check(identity, title, run)
 
 
 def _compare_before(context: CheckContext) -> CheckOutcome:
@@ -251,14 +251,13 @@ def _compare_before(context: CheckContext) -> CheckOutcome:
 
 
 def _mapping_changed(before: Manifest, after: Manifest, role: str) -> bool:
-    """Whether every target that this contract concerns has a mapping of its own making since."""
-    name = role.removeprefix("target ")
+    """Whether every target that the contract of this role concerns has a new mapping."""
     concerned = [
-        t
-        for t in after.targets
-        if (t.name == name if role.startswith("target ") else f"source {after.source_of(t).name}" == role)
+        target
+        for target in after.targets
+        if role in (f"target {target.name}", f"source {after.source_of(target).name}")
     ]
-    old = {t.name: t.mapping for t in before.targets}
+    old = {target.name: target.mapping for target in before.targets}
     return all(old.get(target.name) != target.mapping for target in concerned)
 
 
@@ -305,17 +304,46 @@ def _replay_safe(context: CheckContext) -> CheckOutcome:
     return checks.passed("The target honours keys or can be asked, so a repetition has no second effect.")
 
 
-_RAN_BEFORE = Check("integration.ran_before", "The release has run in this environment before", _ran_before)
-_REPLAY_SAFE = Check("replay.safe", "A repetition has no second effect", _replay_safe)
+_RAN_BEFORE = Check("integration.ran_before", "Earlier run in this environment", _ran_before)
+_REPLAY_SAFE = Check("replay.safe", "Safe repetition", _replay_safe)
 DEPLOY_CHECKS: tuple[Check, ...] = (
-    _check("integration.estate", "Systems and tier are known to the catalog", lambda m, at: manifest_checks.people_and_places(m), "Register the system, or correct its key."),
-    _check("integration.contracts", "The pinned contracts are readable and current", manifest_checks.pins, "Pin the contract that the version has now, and register anew."),
-    _check("integration.direction", "Writes run away from the system of record, commands to it", manifest_checks.writes,
-           "Write to another target, or send a command to the record's API.", about="systems_of_record"),
-    _check("integration.mapping", "The mappings fit both contracts", lambda m, at: manifest_checks.mappings(m), "Correct the mapping and register anew."),
-    _check("integration.connections", "Profiles and settings of the connections are sound", lambda m, at: manifest_checks.links(m), "Correct the connection and register anew."),
-    _check("integration.safety", "Idempotency class and degraded mode are declared", lambda m, at: manifest_checks.safety(m), "Declare what the vendor offers and how the job runs degraded."),
-    Check("integration.comparison", "The contracts break nothing against the running release", _compare_before),
-)  # fmt: skip
+    _check(
+        "integration.estate",
+        "Known systems and tier",
+        lambda manifest, at: manifest_checks.systems_and_tier(manifest),
+        fix="Register the system, or correct its key.",
+    ),
+    _check(
+        "integration.contracts",
+        "Current, readable contracts",
+        manifest_checks.pins,
+        fix="Pin the contract that the version has now, and register the manifest again.",
+    ),
+    _check(
+        "integration.direction",
+        "Write direction",
+        manifest_checks.writes,
+        fix="Write to another target, or send a command to the API of the system of record.",
+    ),
+    _check(
+        "integration.mapping",
+        "Mappings that fit both contracts",
+        lambda manifest, at: manifest_checks.mappings(manifest),
+        fix="Correct the mapping and register the manifest again.",
+    ),
+    _check(
+        "integration.connections",
+        "Connection profiles and settings",
+        lambda manifest, at: manifest_checks.links(manifest),
+        fix="Correct the connection and register the manifest again.",
+    ),
+    _check(
+        "integration.safety",
+        "Idempotency class and degraded mode",
+        lambda manifest, at: manifest_checks.safety(manifest),
+        fix="Declare what the vendor offers and how the integration runs degraded.",
+    ),
+    Check("integration.comparison", "Contract changes since the running release", _compare_before),
+)
 
 __all__ = ["DEPLOY_CHECKS", "register_all"]

@@ -14,9 +14,8 @@ from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel import audit, clock
 from kernel.digest import canonical_json, digest_of
-from kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import AuditEntry, User
-from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import manifest as manifests
 from runtime.ledger import connections as ledger_connections
@@ -74,13 +73,8 @@ def _subscription(subscription_id: int, actor: User | None) -> Subscription:
     )
     if found is None:
         raise NotFound("subscription.unknown", f"There is no target {subscription_id}.")
-    _authorise(found.stream.integration, actor)
+    permissions.require_operate(actor, found.stream.integration)
     return found
-
-
-def _authorise(integration: Integration, actor: User | None) -> None:
-    if actor is not None and not (allowed := permissions.may_operate(Viewer.of(actor), integration)):
-        raise Forbidden("integration.not_operator", allowed.reason)
 
 
 def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000) -> RedriveDryRun:
@@ -252,7 +246,7 @@ def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, not
     if rejected is None:
         raise NotFound("rejected.unknown", "There is no such refused message any more.")
     integration = rejected.stream.integration
-    _authorise(integration, actor)
+    permissions.require_operate(actor, integration)
     receipt = intake.accept(integration.key, rejected.stream.environment, [payload])[0]
     if receipt.status == "refused":
         raise Invalid("rejected.again", f"It is refused again: {receipt.reason}.")
@@ -269,7 +263,7 @@ def dismiss_rejected(rejected_id: int, *, actor: User | None, note: str) -> None
         raise NotFound("rejected.unknown", "There is no such refused message any more.")
     if not note.strip():
         raise Invalid("dead_letter.reason", "Say why it is dismissed.")
-    _authorise(rejected.stream.integration, actor)
+    permissions.require_operate(actor, rejected.stream.integration)
     _decide(Rejected, rejected_id, "dismissed", rejected.stream.integration, actor, note, {})
 
 
@@ -285,7 +279,7 @@ def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: s
         raise NotFound("conflict.unknown", "There is no such open case.")
     if not note.strip():
         raise Invalid("conflict.reason", "Say why.")
-    _authorise(case.stream.integration, actor)
+    permissions.require_operate(actor, case.stream.integration)
     if not keep:
         _append_correction(case)
     _decide(

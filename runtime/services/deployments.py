@@ -10,9 +10,8 @@ from governance.domain.approval import Approval
 from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel import audit, clock, outbox
-from kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
-from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, Target
@@ -29,7 +28,7 @@ def deploy(integration_key: str, *, approval: Approval, actor: User | None, kind
     digest, environment = approval.subject.digest, approval.environment
     with transaction.atomic():
         integration = _locked(integration_key)
-        _authorise(integration, actor)
+        permissions.require_operate(actor, integration)
         release = integrations.release_of(integration_key, digest)
         held = approvals.require(Subject("integration", integration_key, digest), digest, environment, actor=actor)
         manifest = manifests.load(release.manifest)
@@ -91,7 +90,7 @@ def retire(integration_key: str, environment: str, *, reason: str, actor: User |
     """End a deployment for good. Progress and history stay; a later deployment goes on where this one stopped."""
     with transaction.atomic():
         integration, deployment = _running(integration_key, environment)
-        _authorise(integration, actor)
+        permissions.require_operate(actor, integration)
         Deployment.objects.filter(pk=deployment.pk).update(active=False, ended_at=clock.now())
         Schedule.objects.filter(integration=integration, environment=environment).update(enabled=False)
         audit.record(
@@ -116,14 +115,6 @@ def _locked(key: str) -> Integration:
     return found
 
 
-def _authorise(integration: Integration, actor: User | None) -> None:
-    if actor is None:
-        return
-    allowed = permissions.may_operate(Viewer.of(actor), integration)
-    if not allowed:
-        raise Forbidden("integration.not_operator", allowed.reason)
-
-
 def _running(key: str, environment: str) -> tuple[Integration, Deployment]:
     integration = _locked(key)
     deployment = (
@@ -139,7 +130,7 @@ def _running(key: str, environment: str) -> tuple[Integration, Deployment]:
 def _set_paused(key: str, environment: str, *, paused: bool, reason: str, actor: User | None) -> Deployment:
     with transaction.atomic():
         integration, deployment = _running(key, environment)
-        _authorise(integration, actor)
+        permissions.require_operate(actor, integration)
         if deployment.paused == paused:
             return deployment
         deployment.paused, deployment.pause_reason = paused, reason

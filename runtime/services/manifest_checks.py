@@ -1,7 +1,7 @@
-"""What a manifest must satisfy in this estate at this time: contracts, direction of writes, mappings, connections, safety.
+"""Manifest checks: what a manifest must satisfy now, given the catalog: contracts, write direction, mappings, connections, safety.
 
-The same judgements serve registration (a refusal with all findings), the checks of a change request and the deployment.
-Every function answers findings `{"pointer", "message", "code", …}`; an empty list means that nothing speaks against it.
+Registration (a refusal with all findings), the checks of a change request and deployment use the same functions.
+Every function returns findings `{"pointer", "message", "code", …}`; an empty list means that the check passes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ USABLE = ("approved", "published", "deprecated")
 
 
 def everything(manifest: Manifest, at: datetime) -> Findings:
-    """All of it, in the order in which a person would mend it."""
+    """All findings, in the order in which a person would fix them."""
     return [
-        *people_and_places(manifest),
+        *systems_and_tier(manifest),
         *pins(manifest, at),
         *writes(manifest, at),
         *mappings(manifest),
@@ -35,7 +35,7 @@ def everything(manifest: Manifest, at: datetime) -> Findings:
     ]
 
 
-def people_and_places(manifest: Manifest) -> Findings:
+def systems_and_tier(manifest: Manifest) -> Findings:
     found: Findings = []
     for pointer, key in [(f"/sources/{n}/system", s.system) for n, s in enumerate(manifest.sources)] + [
         (f"/targets/{n}/system", t.system) for n, t in enumerate(manifest.targets)
@@ -57,7 +57,7 @@ def _pinned(manifest: Manifest) -> Iterator[tuple[str, Source | Target]]:
 
 
 def pins(manifest: Manifest, at: datetime) -> Findings:
-    """Every API version exists, is usable, belongs to the named system, and has exactly the contract that is pinned."""
+    """Every API version exists, is usable, belongs to the named system, and has exactly the pinned contract."""
     found: Findings = []
     for pointer, side in _pinned(manifest):
         version = versions.by_reference(side.api or "")
@@ -182,7 +182,7 @@ def _fit(manifest: Manifest, target: Target, mapping: Any, pointer: str) -> Iter
         source_schema, source_document = schema_of(source) if source.contract else (manifest.event.schema or {}, None)
         target_schema, target_document = schema_of(target) if target.contract else ({}, None)
     except DomainError:
-        return  # said by the pins
+        return  # reported by `pins`
     for one in check_against(
         mapping,
         source_schema,
@@ -190,17 +190,16 @@ def _fit(manifest: Manifest, target: Target, mapping: Any, pointer: str) -> Iter
         resolve=source_document.resolve if source_document else None,
         resolve_target=target_document.resolve if target_document else None,
     ):
-        if one.severity == "error" and not _filled_by_connector(target, one.message):
+        if one.severity == "error" and not _filled_by_connector(target, one.member):
             yield finding(pointer + one.pointer, one.message, code=one.code)
 
 
-def _filled_by_connector(target: Target, message: str) -> bool:
-    """A required member that the connection itself puts in (the idempotency key) is not the mapping's business."""
-    if target.connection is None:
+def _filled_by_connector(target: Target, member: str) -> bool:
+    """Whether the connection itself fills a required member (with the idempotency key, say), so that the mapping need not."""
+    if target.connection is None or not member:
         return False
     settings = system_connections.settings_of(target.connection)
-    names = [settings.get("idempotency_field"), settings.get("correlation_field")]
-    return any(name and f"requires {name}," in message for name in names)
+    return member in (settings.get("idempotency_field"), settings.get("correlation_field"))
 
 
 def links(manifest: Manifest) -> Findings:
@@ -235,7 +234,7 @@ def safety(manifest: Manifest) -> Findings:
         try:
             offered = str(system_connections.settings_of(target.connection).get("idempotency", "U"))
         except DomainError:
-            continue  # said by the links
+            continue  # reported by `links`
         if offered != target.idempotency:
             said = f"the connection is of class {offered}, the manifest declares {target.idempotency}"
             found.append(finding(f"/targets/{number}/idempotency", said, code="idempotency.differs"))

@@ -17,9 +17,8 @@ from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel import audit, clock
 from kernel.digest import digest_of
-from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
+from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
-from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.models import Lane, Parked, Progress, Replay, Subscription
 
@@ -243,13 +242,8 @@ def _target(subscription_id: int, actor: User | None) -> Subscription:
     )
     if found is None:
         raise NotFound("subscription.unknown", f"There is no target {subscription_id}.")
-    _authorise(found, actor)
+    permissions.require_operate(actor, found.stream.integration)
     return found
-
-
-def _authorise(target: Subscription, actor: User | None) -> None:
-    if actor is not None and not (allowed := permissions.may_operate(Viewer.of(actor), target.stream.integration)):
-        raise Forbidden("integration.not_operator", allowed.reason)
 
 
 def _locked(replay_id: int, actor: User | None) -> Replay:
@@ -261,7 +255,7 @@ def _locked(replay_id: int, actor: User | None) -> Replay:
     )
     if found is None:
         raise NotFound("replay.unknown", f"There is no replay {replay_id}.")
-    _authorise(found.target, actor)
+    permissions.require_operate(actor, found.target.stream.integration)
     return found
 
 

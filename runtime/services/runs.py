@@ -7,11 +7,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from kernel import audit, clock, outbox
-from kernel.errors import Conflict, Forbidden, NotFound
+from kernel.errors import Conflict, NotFound
 from kernel.models import User
-from kernel.viewer import Viewer
 from runtime import permissions
-from runtime.models import Deployment, Integration, Run, Stream
+from runtime.models import Deployment, Run, Stream
 from runtime.services.wakeups import wake_collectors
 
 
@@ -27,7 +26,7 @@ def start(integration_key: str, environment: str, *, trigger: str, actor: User |
     )
     if deployment is None:
         raise NotFound("deployment.none", f"{integration_key} is not deployed in {environment}; nothing can run.")
-    _authorise(deployment.integration, actor)
+    permissions.require_operate(actor, deployment.integration)
     if deployment.paused:
         raise Conflict(
             "deployment.paused",
@@ -57,11 +56,6 @@ def start(integration_key: str, environment: str, *, trigger: str, actor: User |
     return run
 
 
-def _authorise(integration: Integration, actor: User | None) -> None:
-    if actor is not None and not (allowed := permissions.may_operate(Viewer.of(actor), integration)):
-        raise Forbidden("integration.not_operator", allowed.reason)
-
-
 def cancel(run_id: int, *, actor: User | None, reason: str = "") -> Run:
     """Stop collecting after the page that is being read. What was accepted stays and is delivered.
 
@@ -76,7 +70,7 @@ def cancel(run_id: int, *, actor: User | None, reason: str = "") -> Run:
         )
         if run is None:
             raise NotFound("run.unknown", f"There is no run {run_id}.")
-        _authorise(run.integration, actor)
+        permissions.require_operate(actor, run.integration)
         if run.state != Run.State.RUNNING:
             raise Conflict("run.ended", f"Run {run_id} has {run.state} already.")
         run.state, run.ended_at, run.error = Run.State.CANCELLED, clock.now(), reason

@@ -7,9 +7,8 @@ from datetime import datetime
 from django.db import transaction
 
 from kernel import audit, clock
-from kernel.errors import DomainError, Forbidden, Invalid, NotFound, finding
+from kernel.errors import DomainError, Invalid, NotFound, finding
 from kernel.models import User
-from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import schedule as rules
 from runtime.models import Firing, Run, Schedule
@@ -93,8 +92,7 @@ def change(
         )
         if schedule is None:
             raise NotFound("schedule.unknown", f"There is no schedule {schedule_id}.")
-        if actor is not None and not (allowed := permissions.may_operate(Viewer.of(actor), schedule.integration)):
-            raise Forbidden("integration.not_operator", allowed.reason)
+        permissions.require_operate(actor, schedule.integration)
         before = {"enabled": schedule.enabled, "expression": schedule.expression, "zone": schedule.zone}
         schedule.expression, schedule.zone = expression or schedule.expression, zone or schedule.zone
         schedule.skipped, schedule.repeated = skipped or schedule.skipped, repeated or schedule.repeated

@@ -16,9 +16,8 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from kernel import audit, clock
-from kernel.errors import Conflict, Forbidden, NotFound, Unavailable
+from kernel.errors import Conflict, NotFound, Unavailable
 from kernel.models import User
-from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain.reconciliation import DELIVERED, NOT_MEANT, REPLACED, WAITING
 from runtime.ledger.exchange import item_key
@@ -53,8 +52,7 @@ def compare(
     At most ASK_SECONDS are spent; what could not be asked stays unknown. Raises Forbidden, NotFound `target.unknown`, Conflict
     `reconciliation.cannot_ask` where the connection has no lookup, Unavailable while the breaker is open or an address is missing.
     """
-    if actor is not None and not (allowed := permissions.may_operate(Viewer.of(actor), integration)):
-        raise Forbidden("integration.not_operator", allowed.reason)
+    permissions.require_operate(actor, integration)
     flow = flow_of(integration, environment)
     side, subscription = _chosen(flow, target, instance)
     entries, complete = entries_of(flow, day, by)

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from kernel import parsing
-from kernel.errors import DomainError, Forbidden, Invalid, NotFound
+from kernel.errors import DomainError, Invalid, NotFound
 from kernel.ui.wording import number
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
@@ -132,8 +132,7 @@ def _settle(
     request: HttpRequest, viewer: Viewer, group: DeadLetterGroup, context: dict[str, Any]
 ) -> HttpResponse | None:
     """Carries the decision out; None shows the page again, with findings or with what a dry run found."""
-    if not context["operate"]:
-        raise Forbidden("integration.not_operator", f"{context['operate'].reason} Nothing was changed.")
+    permissions.allow(context["operate"], outcome="Nothing was changed.")
     if group.kind != "parked":
         raise Invalid("letters.one_by_one", "These letters are decided one by one. Nothing was changed.")
     form = context["form"] = GroupDecisionForm(request.POST)
@@ -252,9 +251,7 @@ def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
         raise NotFound("letter.unknown", "There is no such letter.")
     viewer = Viewer.of(request.user)
     story = _found(viewer, kind, place)
-    allowed = _may_operate(viewer, story.integration)
-    if not allowed:
-        raise Forbidden("integration.not_operator", f"{allowed.reason} Nothing was changed.")
+    permissions.allow(_may_operate(viewer, story.integration), outcome="Nothing was changed.")
     form = DeadLetterForm(request.POST)
     if not form.is_valid():
         return _page(request, kind, place, form)

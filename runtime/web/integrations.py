@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from catalog.selectors import systems
 from governance.domain.subject import Subject
 from governance.services import approvals
-from kernel.errors import Conflict, Forbidden, NotApproved, NotFound
+from kernel.errors import Conflict, NotApproved, NotFound
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
 from runtime.selectors import integrations as selectors
@@ -190,9 +190,7 @@ def _operated(request: HttpRequest, key: str) -> tuple[Viewer, DeployedIntegrati
     """The job for an action. Who may not see it learns nothing; who may not operate it learns why."""
     viewer, place = Viewer.of(request.user), environment.chosen(request)
     job = _found(viewer, key, place, digest=request.POST.get("release", "").replace("\0", "")[:71])
-    allowed = permissions.may_operate(viewer, job.integration)
-    if not allowed:
-        raise Forbidden("integration.not_operator", f"{allowed.reason} Nothing was changed.")
+    permissions.require_operate(viewer, job.integration, outcome="Nothing was changed.")
     return viewer, job
 
 

@@ -17,8 +17,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from catalog.selectors import systems
-from kernel.errors import Forbidden, NotFound
-from kernel.viewer import Permission, Viewer
+from kernel.errors import NotFound
+from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain.reconciliation import BEHIND, DEAD, RETRYING, STATES, UNKNOWN, WAITING
 from runtime.models import Integration
@@ -156,9 +156,7 @@ def _targets(
 def compare(request: HttpRequest, key: str) -> HttpResponse:
     """Ask the other side; the answer stands on the flow's page."""
     viewer, integration = _seen(request, key)
-    allowed: Permission = permissions.may_operate(viewer, integration)
-    if not allowed:
-        raise Forbidden("integration.not_operator", f"{allowed.reason} Nothing was asked.")
+    permissions.require_operate(viewer, integration, outcome="The target was not queried.")
     place, day, by = (
         environment.chosen(request),
         daily_totals.chosen_day(request.POST.get("day", "")),

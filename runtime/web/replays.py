@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from kernel import clock
-from kernel.errors import Forbidden, Invalid, NotApproved, NotFound
+from kernel.errors import Invalid, NotApproved, NotFound
 from kernel.ui.wording import number
 from kernel.viewer import SYSTEM, Permission, Viewer
 from runtime import permissions
@@ -182,11 +182,8 @@ def act(request: HttpRequest, replay_id: int) -> HttpResponse:
     """`act`: try, start or cancel."""
     viewer = Viewer.of(request.user)
     found = _found(viewer, replay_id)
-    allowed = permissions.may_operate(
-        viewer, Integration.objects.select_related("owner_team").get(key=found.integration)
-    )
-    if not allowed:
-        raise Forbidden("integration.not_operator", f"{allowed.reason} Nothing was changed.")
+    integration = Integration.objects.select_related("owner_team").get(key=found.integration)
+    permissions.require_operate(viewer, integration, outcome="Nothing was changed.")
     wanted = request.POST.get("act", "")
     if wanted == "try":
         services.try_out(replay_id, actor=viewer.user)

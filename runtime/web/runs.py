@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from kernel import clock
-from kernel.errors import Forbidden, NotFound
+from kernel.errors import NotFound
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
 from runtime.models import Run
@@ -74,8 +74,6 @@ def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
     )
     if row is None:
         raise NotFound("run.unknown", f"There is no run {run_id}, or you may not see it.")
-    allowed = permissions.may_operate(viewer, row.integration)
-    if not allowed:
-        raise Forbidden("integration.not_operator", f"{allowed.reason} The run goes on.")
+    permissions.require_operate(viewer, row.integration, outcome="The run continues.")
     services.cancel(run_id, actor=viewer.user, reason=request.POST.get("reason", "").replace("\0", "")[:500])
     return redirect("runtime:run", run_id)

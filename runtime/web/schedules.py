@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from kernel import clock
-from kernel.errors import Forbidden, Invalid, NotFound
+from kernel.errors import Invalid, NotFound
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import schedule as rules
@@ -67,8 +67,7 @@ def schedule(request: HttpRequest, schedule_id: int) -> HttpResponse:
     operate = permissions.may_operate(viewer, Integration.objects.select_related("owner_team").get(key=one.integration))
     form = ScheduleForm(request.POST if request.method == "POST" else None, initial=_initial(one))
     if request.method == "POST":
-        if not operate:
-            raise Forbidden("integration.not_operator", f"{operate.reason} The schedule was not changed.")
+        permissions.allow(operate, outcome="The schedule was not changed.")
         if form.is_valid() and _change(form, schedule_id, viewer):
             messages.success(request, "The schedule was changed.")
             return redirect("runtime:schedule", schedule_id)
