@@ -1,7 +1,7 @@
 """Retry policies: how long to wait before something is tried again, and how often. Every pause in the product comes from here.
 
 A room names its policies where it uses them (`kernel/outbox.py`, `governance/services/webhooks.py`, `runtime/domain/retry.py`,
-`portal/keeper.py`). `docs/reference/retries.md` lists all of them; a test compares the page with the code.
+`portal/process_supervisor.py`). `docs/reference/retries.md` lists all of them; a test compares the page with the code.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import Model
 
-from kernel import audit, clock, statements
+from kernel import audit, clock, prepared_queries
 from kernel.errors import Invalid
 from kernel.models import ApiToken, User
 
@@ -78,7 +78,7 @@ def find(secret: str) -> ApiToken | None:
     The text is hashed first, so timing tells nothing.
     """
     now = clock.now()
-    found = statements.rows(_FIND, [hash_of(secret), now])
+    found = prepared_queries.rows(_FIND, [hash_of(secret), now])
     if not found:
         return None
     width = len(_COLUMNS[ApiToken])

@@ -36,7 +36,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Without the shell and without the database, which may be what failed."""
+    """Without navigation and without the database, which may be what failed."""
     error = DomainError(
         "page.server_error", "Something went wrong on our side. It is in the log under the request number below."
     )

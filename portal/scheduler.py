@@ -1,4 +1,7 @@
-"""`python -m portal.scheduler`: due schedules, the outbox, partitions, the watch over silent workers, and the duties of catalog and governance. Two at once are harmless."""
+"""`python -m portal.scheduler`: due schedules, the outbox, partitions, the watch over silent workers, periodic jobs.
+
+Two schedulers at once do no harm.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
     from catalog.services import duties as catalog_duties
-    from governance.services import duties
+    from governance.services import periodic_jobs
     from runtime.worker import scheduler
 
     catalog_duties.start()
-    duties.start()
+    periodic_jobs.start()
     scheduler.run_forever()
     return 0
 

@@ -1,9 +1,9 @@
-"""`python -m portal.worker`: claim loops under a keeper, and beside them a Celery worker that turns wake-ups into claims at once.
+"""`python -m portal.worker`: claim loops under a process supervisor, and beside them a Celery worker that turns wake-ups into claims at once.
 
 The loops alone are enough: they poll every second and hear PostgreSQL's own signal. Celery brings the queues per SLA tier, so that
 checkout-critical work is never behind back-office work. Any number of these may run, on any number of hosts.
 
-Everything is loaded once, before the loops are forked: one that a message ends is replaced within milliseconds (`keeper.py`).
+Everything is loaded once, before the loops are forked: one that a message ends is replaced within milliseconds (`process_supervisor.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import django
 
 from kernel.processes import die_with_parent
-from portal.keeper import Keeper
+from portal.process_supervisor import ProcessSupervisor
 
 TIERS = (0, 1, 2, 3)
 
@@ -86,7 +86,7 @@ def main() -> int:
 
     celery = start_celery(tiers, options.concurrency) if options.concurrency else None
     try:
-        return Keeper(loop, options.loops).run()
+        return ProcessSupervisor(loop, options.loops).run()
     finally:
         if celery is not None:
             celery.terminate()

@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.db.models import Exists, Q, QuerySet
 
-from kernel import statements
+from kernel import prepared_queries
 from kernel.errors import Forbidden
 from kernel.models import User
 from kernel.viewer import Permission, Viewer
@@ -87,7 +87,7 @@ def may_hand_in(viewer: Viewer, key: str) -> Permission | None:
     """`may_operate` by key, in one statement whose plan is kept: a till asks it for every sale. None: unknown, or not seen."""
     if viewer.user is None:
         return None
-    found = statements.rows(_HAND_IN, sight(viewer) | {"operate_all": list(OPERATE_ALL), "key": key})
+    found = prepared_queries.rows(_HAND_IN, sight(viewer) | {"operate_all": list(OPERATE_ALL), "key": key})
     if not found or not found[0][2]:
         return None
     title, team, _, operates = found[0]

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from catalog.domain.facts import SubscriptionState, VersionFacts
 from catalog.selectors.versions import split_reference
-from kernel import statements
+from kernel import prepared_queries
 
 _VERSIONS = """
 select v.id, a.slug || '@' || v.label, v.api_id, a.slug, a.name, v.label, v.state, v.contract_id, t.level, a.data_class, a.owner_team_id,
@@ -25,7 +25,7 @@ select v.id, a.slug || '@' || v.label, v.api_id, a.slug, a.name, v.label, v.stat
 def versions_for_gate(references: Iterable[str]) -> dict[str, VersionFacts]:
     """The named versions as facts, without their entities and without what only pages need. Unknown references are missing."""
     wanted = [split_reference(reference) for reference in set(references) if "\x00" not in reference]
-    rows = statements.rows(_VERSIONS, [[slug for slug, _ in wanted], [label for _, label in wanted]])
+    rows = prepared_queries.rows(_VERSIONS, [[slug for slug, _ in wanted], [label for _, label in wanted]])
     return {
         row[1]: VersionFacts(
             id=row[0],
@@ -82,7 +82,7 @@ select exists (select from catalog_environment e where e.key = %(environment)s),
 def asking(application_key: str, version_ids: Iterable[int], environment: str, at: datetime) -> Asking:
     """The application, whether the environment exists, and `subscriptions.state` for every version; one without a row is `none`."""
     ids = list(version_ids)
-    rows = statements.rows(_ASKING, {"application": application_key, "environment": environment, "versions": ids})
+    rows = prepared_queries.rows(_ASKING, {"application": application_key, "environment": environment, "versions": ids})
     found: dict[int, list[tuple[str, datetime | None, datetime | None]]] = {}
     for row in rows:
         if row[3] is not None:

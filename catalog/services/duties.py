@@ -7,7 +7,7 @@ import threading
 from django.db import connection
 
 from catalog.services import importing, search_index
-from kernel import duties
+from kernel import periodic_jobs
 
 TURN_SECONDS = 20.0
 
@@ -37,4 +37,4 @@ def turn() -> int:
 
 def start() -> threading.Event:
     """Begin in a thread of its own. The outbox wakes a worker for a new import at once; here only those are found that were missed or left."""
-    return duties.start("catalog", turn, every=TURN_SECONDS)
+    return periodic_jobs.start("catalog", turn, every=TURN_SECONDS)

@@ -9,17 +9,17 @@ from django.urls import reverse
 from catalog.domain.browse import Criteria
 from catalog.models import Application
 from catalog.selectors import search
-from kernel.hits import Hit
+from kernel.search_results import SearchResult
 from kernel.viewer import Viewer
 
 
-def find(viewer: Viewer, text: str, *, limit: int = 5) -> Iterable[Hit]:
+def find(viewer: Viewer, text: str, *, limit: int = 5) -> Iterable[SearchResult]:
     """The first of what the browse page would show; a short name in full is exact."""
     wanted = text.strip()[:200].replace("\x00", "")
     if not wanted or viewer.user is None:
         return []
     hits = [
-        Hit(
+        SearchResult(
             kind="APIs",
             title=str(row["name"]),
             url=reverse("catalog:api", args=[row["slug"]]),
@@ -33,7 +33,7 @@ def find(viewer: Viewer, text: str, *, limit: int = 5) -> Iterable[Hit]:
     for row in Application.objects.filter(key=wanted.lower()).select_related("team"):
         team = row.team.name if row.team else "no team"
         hits.append(
-            Hit(
+            SearchResult(
                 kind="Applications",
                 title=row.name,
                 url=reverse("catalog:application", args=[row.key]),

@@ -11,7 +11,7 @@ from psycopg.types.range import TimestamptzRange
 
 from governance.domain.freeze import Scope, covers
 from governance.models import FreezeInterval, FreezeWindow
-from kernel import statements
+from kernel import prepared_queries
 
 SCOPE_FIELDS = ("environment", "tier", "domain", "system", "channel", "banner")
 
@@ -69,7 +69,7 @@ def active(scope: Scope, at: datetime) -> list[Occurrence]:
     """Every window that is open at `at` and covers the scope, notices included."""
     found = [
         Occurrence(pk, name, reason, strictness, starts, ends, dict(zip(SCOPE_FIELDS, limits, strict=True)))
-        for pk, name, reason, strictness, starts, ends, *limits in statements.rows(_ACTIVE, [at])
+        for pk, name, reason, strictness, starts, ends, *limits in prepared_queries.rows(_ACTIVE, [at])
     ]
     return [occurrence for occurrence in found if covers(occurrence.scope, scope)]
 

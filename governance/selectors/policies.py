@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from governance.models import Policy
-from kernel import statements
+from kernel import prepared_queries
 
 ORGANISATION = "organisation"
 
@@ -30,7 +30,7 @@ def present(level: str = ORGANISATION) -> Policy | None:
 
 def present_digest(level: str = ORGANISATION) -> str | None:
     """Only its digest: the document need not be read for it."""
-    rows = statements.rows("select digest from governance_policy where level = %s and state = 'active'", [level])
+    rows = prepared_queries.rows("select digest from governance_policy where level = %s and state = 'active'", [level])
     return rows[0][0] if rows else None
 
 

@@ -15,7 +15,7 @@ from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ApplicationRelease
 from governance.selectors import freezes, policies
 from governance.services import approvals, upgrade_order
-from kernel import statements
+from kernel import prepared_queries
 from kernel.errors import DomainError, NotApproved
 
 _APPROVAL_WORDS = {
@@ -145,7 +145,7 @@ select 'ours', p.name from governance_applicationrelease r cross join unnest(r.p
 def _providers(mine: Mapping[str, VersionFacts], environment: str) -> dict[str, str]:
     """`running`: a recorded application provides it here. `external`: nobody ever recorded that they provide this API (a vendor's)."""
     asked = {"environment": environment, "versions": list(mine), "apis": sorted({v.api_slug for v in mine.values()})}
-    found = set(statements.rows(_PROVIDERS, asked))
+    found = set(prepared_queries.rows(_PROVIDERS, asked))
     return {
         reference: "running"
         if ("running", reference) in found
@@ -303,7 +303,7 @@ def _waivers(subjects: Sequence[str], environment: str, as_of: datetime) -> dict
             "starts_at": starts.isoformat(),
             "expires_at": expires.isoformat(),
         }
-        for pk, rule, subject, reason, starts, expires in statements.rows(
+        for pk, rule, subject, reason, starts, expires in prepared_queries.rows(
             _WAIVERS, [list(subjects), environment, as_of, as_of]
         )
     }

@@ -27,7 +27,7 @@ from governance.web.decisions import person
 from governance.web.new_change import MomentInput
 from kernel import clock
 from kernel.errors import DomainError, Invalid, NotFound, finding
-from kernel.parsing import loads
+from kernel.strict_json import loads
 from kernel.viewer import Viewer
 
 

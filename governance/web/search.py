@@ -9,11 +9,11 @@ from django.urls import reverse
 
 from governance.models import ChangeRequest
 from governance.selectors import changes
-from kernel.hits import Hit
+from kernel.search_results import SearchResult
 from kernel.viewer import Viewer
 
 
-def find(viewer: Viewer, text: str, *, limit: int = 5) -> Iterable[Hit]:
+def find(viewer: Viewer, text: str, *, limit: int = 5) -> Iterable[SearchResult]:
     """Changes by number, title, subject or the beginning of a digest."""
     wanted = text.strip().lstrip("#")[:100].replace("\x00", "")
     if not wanted:
@@ -27,7 +27,7 @@ def find(viewer: Viewer, text: str, *, limit: int = 5) -> Iterable[Hit]:
         match |= Q(pk=int(wanted))
     rows: list[ChangeRequest] = list(changes.listed(viewer).filter(match).distinct().order_by("-id")[:limit])
     return [
-        Hit(
+        SearchResult(
             kind="Changes",
             title=change.title,
             url=reverse("governance:change", args=[change.pk]),

@@ -14,9 +14,9 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel import parsing
+from kernel import strict_json
 from kernel.errors import Conflict, Invalid, finding
-from kernel.parsing import StrictJSONParser
+from kernel.strict_json import StrictJSONParser
 from runtime.api import serializers as shapes
 from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
@@ -48,7 +48,7 @@ class PosLogParser(BaseParser):
                 if isinstance(record, Rejected):
                     findings.append(finding(f"/Transaction[{record.origin.rpartition('#')[2]}]", record.reason))
                 else:
-                    items.append(parsing.loads(record.payload))
+                    items.append(strict_json.loads(record.payload))
         except NotPosLog as error:
             raise Invalid(
                 "poslog.unreadable", f"This is not a POSLog document: {error}.", {"findings": [finding("", str(error))]}

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from kernel import parsing
+from kernel import strict_json
 from kernel.errors import DomainError, Invalid, NotFound
 from kernel.ui.wording import number
 from kernel.viewer import Permission, Viewer
@@ -74,7 +74,7 @@ class DeadLetterForm(forms.Form):
             self.add_error("reason", "Say why: it stands in the ledger beside the decision.")
         if cleaned.get("act") in ("mend", "resubmit"):
             try:
-                cleaned["document"] = parsing.loads((cleaned.get("payload") or "").encode())
+                cleaned["document"] = strict_json.loads((cleaned.get("payload") or "").encode())
             except Invalid as error:
                 self.add_error("payload", error.message)
         return cleaned

@@ -11,7 +11,7 @@ from django.db import connection
 from governance.services import webhooks
 from kernel import outbox
 from kernel.retry import PAUSE_SQL, RetryPolicy
-from portal import keeper
+from portal import process_supervisor
 from runtime.domain import retry
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "retries.md"
@@ -19,7 +19,7 @@ MODULES = {
     "runtime/domain/retry.py": retry,
     "kernel/outbox.py": outbox,
     "governance/services/webhooks.py": webhooks,
-    "portal/keeper.py": keeper,
+    "portal/process_supervisor.py": process_supervisor,
 }
 POLICIES = {
     (place, name): value
@@ -41,7 +41,7 @@ PAUSES = {
     ("runtime/domain/retry.py", "DATABASE_LOST"): [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5],
     ("kernel/outbox.py", "RETRY"): [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600],
     ("governance/services/webhooks.py", "RETRY"): [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 21600],
-    ("portal/keeper.py", "RESTART"): [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30],
+    ("portal/process_supervisor.py", "RESTART"): [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30],
 }  # fmt: skip
 ATTEMPTS = {
     ("runtime/domain/retry.py", "CIRCUIT_BREAKER"): 3,

@@ -15,7 +15,7 @@ from django.core import mail
 
 from governance.domain import cloud_events
 from governance.models import Absence, Notice, WebhookDelivery
-from governance.services import changes, duties, notices, people, reviews, webhooks
+from governance.services import changes, notices, people, periodic_jobs, reviews, webhooks
 from kernel import clock, outbox
 from kernel.errors import Forbidden, Invalid
 from kernel.models import OutboxEvent
@@ -182,12 +182,12 @@ def test_a_right_is_lent_only_by_who_has_it_with_dates_and_taken_back(house: mak
         reviews.approve(other, actor=house.stranger, seen=reviews.Seen.of(other))
 
 
-def test_the_duties_apply_deliver_and_compile_and_do_nothing_twice(house: make.House, receiver: str):
+def test_the_periodic_jobs_apply_deliver_and_compile_and_do_nothing_twice(house: make.House, receiver: str):
     webhooks.register(actor=house.releaser, name="all", url=receiver, topics=["governance.change_approved"])
     change = make.approved(house)
     webhooks.enqueue(event("governance.change_approved"))
-    assert duties.Duties().turn() == 2
+    assert periodic_jobs.GovernanceJobs().run_due() == 2
     change.refresh_from_db()
     assert change.state == "applied"
     assert len(Receiver.got) == 1
-    assert duties.Duties().turn() == 0
+    assert periodic_jobs.GovernanceJobs().run_due() == 0

@@ -259,7 +259,7 @@ def test_the_scale_ends_at_a_number_that_people_read(value, top):
 # -- the page ------------------------------------------------------------------------------------------------------------
 def test_the_frame_draws_only_what_a_page_fills(monkeypatch):
     monkeypatch.setattr(
-        "portal.shell.build",
+        "portal.navigation.build",
         lambda request: SimpleNamespace(groups=(), lines=(), teams=(), search_url="/search/", settings_url=""),
     )
     bare = render("{% extends 'base.html' %}{% block main %}x{% endblock %}")

@@ -12,7 +12,7 @@ from kernel.difference import differences
 from kernel.digest import canonical_json, digest_of, is_digest, short
 from kernel.errors import Invalid
 from kernel.money import Money
-from kernel.parsing import loads
+from kernel.strict_json import loads
 
 JSON = st.recursive(
     st.none()

@@ -1,4 +1,4 @@
-"""Signing in and out, and the shell around every page."""
+"""Signing in and out, and the navigation of every page."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def test_a_failure_inside_shows_a_page_without_the_database(client, monkeypatch)
 
 def test_the_navigation_marks_the_page_and_its_links_lead_somewhere(client):
     client.force_login(make.person("ann"))
-    shell = client.get("/ledger/").context["shell"]
-    links = [link for group in shell.groups for link in group.links]
+    navigation = client.get("/ledger/").context["navigation"]
+    links = [link for group in navigation.groups for link in group.links]
     assert [link.label for link in links if link.current] == ["Ledger"]
     for link in links:
         assert client.get(link.url).status_code in (200, 302), link.url

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kernel.hits import Hit
+from kernel.search_results import SearchResult
 from portal import search
 from tests.portal import make
 
@@ -22,7 +22,7 @@ def reader(client):
 @pytest.fixture
 def offers(monkeypatch):
     """What the rooms would find, in place of the rooms."""
-    hits: list[Hit] = []
+    hits: list[SearchResult] = []
     provider = SimpleNamespace(find=lambda viewer, text, limit: hits)
     monkeypatch.setattr(search, "_provider", lambda room: provider if room == "catalog" else None)
     return hits
@@ -51,14 +51,14 @@ def test_whatever_is_typed_gives_a_page(reader, text):
 
 
 def test_one_exact_hit_opens_at_once(reader, offers):
-    offers.append(Hit("APIs", "Price API", "/catalog/price-api/", exact=True))
+    offers.append(SearchResult("APIs", "Price API", "/catalog/price-api/", exact=True))
     assert reader.get("/search/", {"q": "price-api"}).url == "/catalog/price-api/"
 
 
 def test_several_hits_are_listed_by_kind(reader, offers):
     offers += [
-        Hit("APIs", "Price API", "/catalog/price-api/", says="One price"),
-        Hit("Changes", "Publish <v3>", "/changes/418/", digest="sha256:" + "9f2c41d7" * 8),
+        SearchResult("APIs", "Price API", "/catalog/price-api/", says="One price"),
+        SearchResult("Changes", "Publish <v3>", "/changes/418/", digest="sha256:" + "9f2c41d7" * 8),
     ]
     answer = reader.get("/search/", {"q": "price"})
     assert answer.context["total"] == 2

@@ -55,16 +55,16 @@ def beating(count: int, *besides: str) -> set[str]:
 
 
 def test_a_loop_that_is_killed_is_replaced_by_one_that_beats_and_a_signal_drains_them_all(worker) -> None:
-    keeper = worker("--loops", "2")
+    supervisor = worker("--loops", "2")
     first = beating(2)
     victim = min(first)
     pid = int(victim.rpartition("-")[2])
-    assert pid != keeper.pid
+    assert pid != supervisor.pid
     os.kill(pid, signal.SIGKILL)
     beating(1, *first)
-    said = keeper.stderr.readline()
+    said = supervisor.stderr.readline()
     assert f"(process {pid}) was ended by SIGKILL" in said
     assert said.rstrip().endswith("replaced")
-    keeper.send_signal(signal.SIGTERM)
-    assert keeper.wait(WAIT) == 0
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(WAIT) == 0
     assert beating(1) == {victim}, "who drained has signed off; who was killed is missed"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, OutputWrapper
+from django.core.management.base import BaseCommand
 from django.core.management.commands import migrate
 from django.db import connection
 from django.db.migrations import Migration
@@ -21,15 +22,16 @@ EVERY_SECONDS = 2.0
 class Migrate(migrate.Command):
     """Django's `migrate`; a thread says every two seconds which migration is being applied, of how many."""
 
-    def __init__(self, out: OutputWrapper) -> None:
-        super().__init__(stdout=out, stderr=out)
+    def __init__(self, say: Callable[[str], object]) -> None:
+        super().__init__()
+        self.say = say
         executor = MigrationExecutor(connection)
         self.total = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
         self.begun = 0
         self.current = ""
         self.done = threading.Event()
         if self.total:
-            out.write(f"Database: {self.total} migrations to apply")
+            say(f"Database: {self.total} migrations to apply")
 
     def migration_progress_callback(self, action: str, migration: Migration | None = None, fake: bool = False) -> None:
         if action == "apply_start":
@@ -50,14 +52,14 @@ class Migrate(migrate.Command):
         while not self.done.wait(EVERY_SECONDS):
             if self.current != told:
                 told = self.current
-                self.stdout.write(f"Database: migration {self.begun} of {self.total}, {told}")
+                self.say(f"Database: migration {self.begun} of {self.total}, {told}")
 
 
 class Command(BaseCommand):
     help = "Migrate, collect static files and apply the demo retailer (idempotent). DEMO=no leaves the demo out."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command(Migrate(self.stdout), verbosity=0, interactive=False)
+        call_command(Migrate(self.stdout.write), verbosity=0, interactive=False)
         self.stdout.write("Database: up to date")
         if not settings.DEBUG:
             call_command("collectstatic", verbosity=0, interactive=False)

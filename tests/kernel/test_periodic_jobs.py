@@ -1,4 +1,4 @@
-"""Duties turn in a thread of their own, and one that breaks does not end the others."""
+"""Periodic jobs run in a thread of their own, and a failure ends neither the thread nor the next call."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import threading
 import pytest
 from django.db import OperationalError
 
-from kernel import duties
+from kernel import periodic_jobs
 
 SOON = 10.0
 
 
-def test_a_duty_that_breaks_is_tried_again_and_whoever_found_work_turns_again_at_once(
+def test_a_job_that_fails_is_tried_again_and_one_that_found_work_runs_again_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stop, turned = threading.Event(), []
@@ -31,13 +31,13 @@ def test_a_duty_that_breaks_is_tried_again_and_whoever_found_work_turns_again_at
 
     log, said = logging.Logger("tests"), logging.handlers.BufferingHandler(10)
     log.addHandler(said)
-    monkeypatch.setattr(duties, "log", log)
-    duties.turn_forever("tests", turn, stop, every=0.01)
+    monkeypatch.setattr(periodic_jobs, "log", log)
+    periodic_jobs.run_forever("tests", turn, stop, every=0.01)
     assert turned == [0, 1, 2, 3]
     assert [record.levelname for record in said.buffer] == ["ERROR", "WARNING"]
 
 
-def test_the_thread_ends_when_it_is_told_to_and_waits_between_turns_that_find_nothing() -> None:
+def test_the_thread_ends_when_it_is_told_to_and_waits_after_a_call_that_found_nothing() -> None:
     turned = threading.Event()
     count = [0]
 
@@ -46,10 +46,10 @@ def test_the_thread_ends_when_it_is_told_to_and_waits_between_turns_that_find_no
         turned.set()
         return 0
 
-    stop = duties.start("tests", turn, every=3600)
+    stop = periodic_jobs.start("tests", turn, every=3600)
     assert turned.wait(SOON)
     stop.set()
-    thread = next((t for t in threading.enumerate() if t.name == "duties of tests"), None)
+    thread = next((t for t in threading.enumerate() if t.name == "periodic jobs of tests"), None)
     if thread is not None:
         thread.join(SOON)
         assert not thread.is_alive()

@@ -1,7 +1,7 @@
-"""Keeps a number of forked loops at work: one that ends is replaced at once, by a fork of a process that has everything loaded.
+"""Runs a number of forked worker loops and replaces one that ends, at once, by a fork of a process with everything loaded.
 
-The parent does nothing but wait. It holds no thread and no connection, so a fork of it is whole, and it needs no more than milliseconds;
-starting an interpreter anew takes a second of processor that the other loops' messages would wait for.
+The parent only waits. It holds no thread and no connection, so its forks are complete, and a fork takes milliseconds;
+a new interpreter would take a second of processor time, for which the messages of the other loops would wait.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from kernel.processes import how_it_ended, kill_with_parent
 from kernel.retry import RetryPolicy
 
 log = logging.getLogger(__name__)
-AT_ONCE = 1.0  # seconds: a loop that lived no longer than this has not worked
+AT_ONCE = 1.0  # seconds: a loop that lived shorter than this has done no work
 RESTART = RetryPolicy(base=0.25, ceiling=30.0)  # the first restart is immediate, the count begins with the second
 GRACE_SECONDS = 60.0  # for a drain; the longest call ends within a lease
 
 
 def pause_after(short_lives: int) -> float:
-    """Seconds until a loop is started again that has ended right after its start so many times in a row: 0, 0.25, 0.5, 1 … 30."""
+    """Seconds before the next start of a loop whose last `short_lives` starts each ended within a second: 0, 0, 0.25 … 30."""
     return 0.0 if short_lives < 2 else RESTART.pause(short_lives - 2)
 
 
 @dataclass(slots=True)
 class Loop:
-    """One place. `due` in monotonic seconds: when it is to be started again."""
+    """One of the loops. `pid` is 0 while none runs; `due`, in monotonic seconds, says when the next one is started."""
 
     number: int
     pid: int = 0
@@ -44,8 +44,11 @@ class Loop:
 
 
 @dataclass(slots=True)
-class Keeper:
-    """`body(number)` is the work of one loop: it runs in a child, drains at SIGTERM and returns the exit code of that child."""
+class ProcessSupervisor:
+    """Starts `count` children that run `body(number)`, and keeps that number running.
+
+    `body` finishes its work at SIGTERM and returns the exit code of its process.
+    """
 
     body: Callable[[int], int]
     count: int = 1
@@ -56,9 +59,9 @@ class Keeper:
     _signals: tuple[int, int] = (-1, -1)
 
     def run(self) -> int:
-        """Until SIGTERM or SIGINT; then the loops drain. A second signal, or `grace` seconds, ends what is still at work.
+        """Runs until SIGTERM or SIGINT and then drains the loops; a second signal, or `grace` seconds, kills the rest.
 
-        Answers the exit code: 0 when every loop has drained, 1 when one had to be ended or failed on its way out.
+        Returns the exit code: 0 when every loop has drained, 1 when one was killed or failed while it drained.
         """
         self.loops = [Loop(number) for number in range(self.count)]
         self._signals = os.pipe()

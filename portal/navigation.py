@@ -1,7 +1,8 @@
-"""What stands around every page: navigation with its counts, the lines at its foot, who is signed in.
+"""The navigation of every page: links with their counts, the lines at its foot, who is signed in.
 
 A room offers its counts in `<room>/selectors/navigation.py`:
-`counts(viewer) -> dict[str, int | None]` keyed by link (`inbox`, `changes`, `dead-letters`) and `lines(viewer) -> list[str]`.
+`counts(viewer) -> dict[str, int | None]`, keyed by link (`inbox`, `changes`, `dead-letters`), and
+`lines(viewer) -> list[str]`.
 """
 
 from __future__ import annotations
@@ -33,14 +34,18 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class NavigationGroup:
+    """Links below one title; the first group has none."""
+
     title: str
     links: tuple[Link, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Shell:
-    groups: tuple[Group, ...]
+class Navigation:
+    """What `templates/parts/nav.html` and `top.html` print."""
+
+    groups: tuple[NavigationGroup, ...]
     lines: tuple[str, ...]
     teams: tuple[str, ...]
     search_url: str
@@ -48,7 +53,7 @@ class Shell:
 
 
 # (title, ((label, icon, URL name, key of its count, tone of the count), …))
-NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
+LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
     ("", (("Inbox", "inbox", "governance:inbox", "inbox", "accent"),)),
     (
         "Catalog",
@@ -92,12 +97,12 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] =
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
-    """The context processor. Lazy: a fragment that prints no shell costs no query."""
-    return {"shell": SimpleLazyObject(lambda: build(request))}
+    """The context processor. Lazy: a fragment without navigation costs no query."""
+    return {"navigation": SimpleLazyObject(lambda: build(request))}
 
 
-def build(request: HttpRequest) -> Shell:
-    """The shell for this viewer. A page whose room has no such address yet is left out of the navigation."""
+def build(request: HttpRequest) -> Navigation:
+    """The navigation for this viewer. A link whose URL name no room answers to is left out."""
     user = getattr(request, "user", None)
     viewer = Viewer.of(user)
     counts: dict[str, int | None] = {}
@@ -106,7 +111,7 @@ def build(request: HttpRequest) -> Shell:
         selectors = _selectors(room)
         counts |= selectors.counts(viewer) if hasattr(selectors, "counts") else {}
         lines += selectors.lines(viewer) if hasattr(selectors, "lines") else []
-    return Shell(
+    return Navigation(
         groups=_groups(request.path, counts),
         lines=tuple(lines),
         teams=tuple(viewer.user.groups.values_list("name", flat=True)) if viewer.user else (),
@@ -123,8 +128,8 @@ def address(name: str, *arguments: object) -> str:
         return ""
 
 
-def _groups(path: str, counts: dict[str, int | None]) -> tuple[Group, ...]:
-    known = [(title, [(link, address(link[2])) for link in links]) for title, links in NAVIGATION]
+def _groups(path: str, counts: dict[str, int | None]) -> tuple[NavigationGroup, ...]:
+    known = [(title, [(link, address(link[2])) for link in links]) for title, links in LINKS]
     here = max((url for _, links in known for _, url in links if url and path.startswith(url)), key=len, default="")
     groups = []
     for title, links in known:
@@ -134,7 +139,7 @@ def _groups(path: str, counts: dict[str, int | None]) -> tuple[Group, ...]:
             if url
         )
         if shown:
-            groups.append(Group(title, shown))
+            groups.append(NavigationGroup(title, shown))
     return tuple(groups)
 
 

@@ -1,4 +1,4 @@
-"""What governance does by itself, beside the outbox: approved changes whose window opens, webhooks that are due, freezes compiled ahead."""
+"""Periodic jobs of governance: deliver due webhooks, apply approved changes whose window opens, compile freezes ahead."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import threading
 import time
 
 from governance.services import applying, freezes, webhooks
-from kernel import duties
+from kernel import periodic_jobs
 
-TURN_SECONDS = 2.0
+RUN_SECONDS = 2.0
 APPLY_SECONDS = 20.0
 COMPILE_SECONDS = 3600.0
 
 
-class Duties:
-    """What is due, and when each of it was last looked at."""
+class GovernanceJobs:
+    """When each job last ran, and which are due."""
 
     def __init__(self) -> None:
         self._applied = self._compiled = -COMPILE_SECONDS
 
-    def turn(self) -> int:
-        """Answers how much there was to do."""
+    def run_due(self) -> int:
+        """Run what is due; answers how much there was to do."""
         done = webhooks.deliver_due()
         now = time.monotonic()
         if now - self._applied >= APPLY_SECONDS:
@@ -33,5 +33,5 @@ class Duties:
 
 
 def start() -> threading.Event:
-    """Begin in a thread of its own."""
-    return duties.start("governance", Duties().turn, every=TURN_SECONDS)
+    """Start them in a thread of their own."""
+    return periodic_jobs.start("governance", GovernanceJobs().run_due, every=RUN_SECONDS)

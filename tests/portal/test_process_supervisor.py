@@ -1,4 +1,4 @@
-"""The keeper of the worker's loops: real processes, killed as an operator or the kernel would."""
+"""The supervisor of the worker's loops: real processes, killed as an operator or the kernel would."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from portal.keeper import RESTART, pause_after
+from portal.process_supervisor import RESTART, pause_after
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import os, signal, sys, threading
-from portal.keeper import Keeper
+from portal.process_supervisor import ProcessSupervisor
 
 def say(*words):
     os.write(1, (" ".join(str(word) for word in words) + "\\n").encode())
@@ -40,12 +40,12 @@ def hangs(number):
     while True:
         signal.pause()
 
-sys.exit(Keeper(globals()[sys.argv[1]], int(sys.argv[2])).run())
+sys.exit(ProcessSupervisor(globals()[sys.argv[1]], int(sys.argv[2])).run())
 """
 
 
 class Kept:
-    """A keeper in a process of its own; what its loops say comes line by line."""
+    """A supervisor in a process of its own; what its loops say comes line by line."""
 
     def __init__(self, body: str, count: int) -> None:
         self.process = subprocess.Popen(
@@ -90,37 +90,37 @@ def kept() -> Iterator[Callable[[str, int], Kept]]:
 
 
 def test_a_loop_that_is_killed_is_replaced_and_the_others_work_on(kept: Callable[[str, int], Kept]) -> None:
-    keeper = kept("works", 2)
-    first, second = keeper.loop(), keeper.loop()
+    supervisor = kept("works", 2)
+    first, second = supervisor.loop(), supervisor.loop()
     os.kill(first, signal.SIGKILL)
-    third = keeper.loop()
-    said = keeper.logged()
+    third = supervisor.loop()
+    said = supervisor.logged()
     assert f"(process {first}) was ended by SIGKILL" in said
     assert "; replaced" in said
-    assert keeper.end(signal.SIGTERM) == 0
-    assert {tuple(keeper.line())[2] for _ in range(2)} == {str(second), str(third)}
+    assert supervisor.end(signal.SIGTERM) == 0
+    assert {tuple(supervisor.line())[2] for _ in range(2)} == {str(second), str(third)}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_every_loop_and_the_exit_code_is_zero(
     kept: Callable[[str, int], Kept], number: signal.Signals
 ) -> None:
-    keeper = kept("works", 3)
-    loops = {keeper.loop() for _ in range(3)}
-    assert keeper.end(number) == 0
-    assert {int(keeper.line()[2]) for _ in range(3)} == loops
-    assert keeper.line() == [], "no process holds the pipe any more"
+    supervisor = kept("works", 3)
+    loops = {supervisor.loop() for _ in range(3)}
+    assert supervisor.end(number) == 0
+    assert {int(supervisor.line()[2]) for _ in range(3)} == loops
+    assert supervisor.line() == [], "no process holds the pipe any more"
 
 
 def test_a_loop_that_ends_at_once_is_not_started_again_and_again_without_a_pause(
     kept: Callable[[str, int], Kept],
 ) -> None:
     began = time.monotonic()
-    keeper = kept("ends_at_once")
+    supervisor = kept("ends_at_once")
     for _ in range(4):
-        keeper.loop()
+        supervisor.loop()
     took = time.monotonic() - began
-    said = [keeper.logged() for _ in range(3)]
+    said = [supervisor.logged() for _ in range(3)]
     assert all("ended with exit code 3" in line for line in said)
     assert [line.rpartition("; ")[2] for line in said] == ["replaced", "replaced in 0.25 s", "replaced in 0.5 s"]
     assert took >= 0.75
@@ -132,18 +132,18 @@ def test_pauses_grow_to_half_a_minute_and_no_further() -> None:
 
 
 def test_loops_end_with_a_keeper_that_is_killed(kept: Callable[[str, int], Kept]) -> None:
-    keeper = kept("works", 2)
-    keeper.loop(), keeper.loop()
-    assert keeper.end(signal.SIGKILL) == -signal.SIGKILL
-    assert keeper.line() == [], "the pipe closes when the last of them has ended"
+    supervisor = kept("works", 2)
+    supervisor.loop(), supervisor.loop()
+    assert supervisor.end(signal.SIGKILL) == -signal.SIGKILL
+    assert supervisor.line() == [], "the pipe closes when the last of them has ended"
 
 
 def test_a_second_signal_ends_a_loop_that_does_not_drain_and_the_exit_code_says_so(
     kept: Callable[[str, int], Kept],
 ) -> None:
-    keeper = kept("hangs")
-    loop = keeper.loop()
-    keeper.process.send_signal(signal.SIGTERM)
-    assert keeper.line() == ["asked", "0", str(loop)]
-    assert keeper.end(signal.SIGTERM) == 1
-    assert "was ended by SIGKILL while it drained" in keeper.logged()
+    supervisor = kept("hangs")
+    loop = supervisor.loop()
+    supervisor.process.send_signal(signal.SIGTERM)
+    assert supervisor.line() == ["asked", "0", str(loop)]
+    assert supervisor.end(signal.SIGTERM) == 1
+    assert "was ended by SIGKILL while it drained" in supervisor.logged()

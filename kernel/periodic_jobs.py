@@ -1,0 +1,47 @@
+"""Jobs that a room runs again and again without being asked, in a thread of the scheduler's process.
+
+A room gives one function, `run_due() -> int`: it does what is due and answers how much that was. Each job in it either
+claims its rows or is idempotent, so any number of processes may run the same jobs at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from django.db import Error, connection
+
+log = logging.getLogger(__name__)
+BUSY_SECONDS = 0.1  # until the next call after one that found work
+
+
+def run_forever(room: str, run_due: Callable[[], int], stop: threading.Event, *, every: float) -> None:
+    """Call `run_due` until `stop` is set, and wait `every` seconds after a call that found nothing.
+
+    An exception is logged and ends that call alone.
+    """
+    while not stop.is_set():
+        try:
+            busy = run_due() > 0
+        except Error as error:
+            log.warning("periodic jobs of %s pause, the database said: %s", room, error)
+            connection.close()
+            busy = False
+        except Exception:
+            log.exception("a periodic job of %s failed", room)
+            busy = False
+        stop.wait(BUSY_SECONDS if busy else every)
+
+
+def start(room: str, run_due: Callable[[], int], *, every: float) -> threading.Event:
+    """Start the thread; it ends with the process, or when the returned event is set."""
+    stop = threading.Event()
+    threading.Thread(
+        target=run_forever,
+        args=(room, run_due, stop),
+        kwargs={"every": every},
+        name=f"periodic jobs of {room}",
+        daemon=True,
+    ).start()
+    return stop
