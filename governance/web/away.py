@@ -34,7 +34,7 @@ class AbsenceForm(forms.Form):
 
 class DelegationForm(forms.Form):
     prefix = "lend"
-    team = forms.ChoiceField(label="Seats of")
+    team = forms.ChoiceField(label="My approvals for")
     delegate = forms.CharField(label="To", max_length=150, help_text="The sign-in name of the other person")
     starts_at = _moment("From (UTC)")
     ends_at = _moment("Until (UTC)")
@@ -55,7 +55,7 @@ def away(request: HttpRequest) -> HttpResponse:
     status = 200
     if request.method == "POST":
         if _done(actor, absence if asked == "absence" else lend):
-            messages.success(request, "Noted.")
+            messages.success(request, "Saved.")
             return redirect("governance:away")
         status = 422
     now = clock.now()
@@ -83,7 +83,7 @@ def _done(actor: User, form: AbsenceForm | DelegationForm) -> bool:
             return True
         to = User.objects.filter(username=values["delegate"]).first()
         if to is None:
-            form.add_error("delegate", "There is nobody of that name.")
+            form.add_error("delegate", "There is no person of that name.")
             return False
         people.delegate(
             actor=actor,
@@ -104,5 +104,5 @@ def _done(actor: User, form: AbsenceForm | DelegationForm) -> bool:
 @require_POST
 def end_delegation(request: HttpRequest, delegation_id: int) -> HttpResponse:
     people.revoke_delegation(delegation_id, actor=person(request))
-    messages.success(request, "The right is yours alone again.")
+    messages.success(request, "The delegation has ended.")
     return redirect("governance:away")

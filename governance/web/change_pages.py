@@ -129,7 +129,7 @@ def _findings(change: ChangeRequest) -> list[dict[str, Any]]:
 
 def _counts(change: ChangeRequest) -> list[Any]:
     counted = (change.difference or {}).get("counts", {})
-    words = (("breaking", "breaking"), ("attention", "to look at"), ("compatible", "compatible"))
+    words = (("breaking", "breaking"), ("attention", "to review"), ("compatible", "compatible"))
     made = []
     for key, word in words:
         number = counted.get(key, 0)
@@ -166,7 +166,7 @@ def _shows(request: HttpRequest, change: ChangeRequest, show: str) -> list[dict[
         ("", "All", total),
         *(
             (key, label, counted.get(key))
-            for key, label in (("breaking", "Breaking"), ("attention", "To look at"), ("compatible", "Compatible"))
+            for key, label in (("breaking", "Breaking"), ("attention", "Review"), ("compatible", "Compatible"))
         ),
     )
     return [

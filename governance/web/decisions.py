@@ -53,7 +53,7 @@ def decide(request: HttpRequest, change_id: int) -> HttpResponse:
         raise Conflict(error.code, error.message, {**error.data, **places}) from error
     change.refresh_from_db()
     words = {"approve": "You approved", "request_changes": "You asked for changes", "reject": "You rejected it"}
-    sealed = " Every seat is filled: the change is approved." if change.state == "approved" else ""
+    sealed = " All approvals are given: the change is approved." if change.state == "approved" else ""
     messages.success(request, f"{words[outcome]}.{sealed}")
     return redirect("governance:change", change_id)
 
@@ -74,7 +74,7 @@ def _plain(
 @require_POST
 def take_back(request: HttpRequest, change_id: int) -> HttpResponse:
     reviews.take_back(changes.get(change_id), actor=person(request))
-    messages.success(request, "Your decision no longer counts. You may decide anew.")
+    messages.success(request, "Your decision no longer counts. You may decide again.")
     return redirect("governance:change", change_id)
 
 

@@ -136,12 +136,12 @@ def gate_of(
     if change.state == State.APPLIED:
         return Gate(kernel_tones.ok("In effect", "gate-open"), (), "It was put into effect under this approval.")
     if change.state in (State.REJECTED, State.WITHDRAWN):
-        return Gate(kernel_tones.stop("Closed", "gate-shut"), (), "A new change is needed to try again.")
+        return Gate(kernel_tones.stop("Closed", "gate-shut"), (), "Open a new change to try again.")
     if change.state == State.DRAFT:
         return Gate(
-            kernel_tones.quiet("Not asked yet", "gate-shut"),
+            kernel_tones.quiet("Not submitted", "gate-shut"),
             (),
-            "Submit the draft, then the checks run and people are asked.",
+            "Submit the draft to run its checks and ask for approvals.",
         )
     reasons = []
     failed = sum(1 for _, why in blocking if why == "failed")
@@ -151,13 +151,15 @@ def gate_of(
         reasons.append(f"{len(blocking) - failed} {'have' if len(blocking) - failed != 1 else 'has'} not run")
     empty, needed = sum(g.needed - g.filled for g in groups), sum(g.needed for g in groups)
     if empty:
-        reasons.append(f"{empty} of {needed} seats {'are' if empty != 1 else 'is'} empty")
-    if change.decisions.filter(voided_at=None).exclude(outcome=Decision.Outcome.APPROVE).exists():
-        reasons.append("somebody asked for changes")
+        reasons.append(f"{empty} of {needed} approvals missing")
+    wants_changes = change.decisions.filter(voided_at=None).exclude(outcome=Decision.Outcome.APPROVE).exists()
+    if wants_changes:
+        reasons.append("changes were requested")
+    blocked = failed or wants_changes
     return Gate(
-        kernel_tones.stop("Deny", "gate-shut"),
+        kernel_tones.stop("Blocked" if blocked else "Waiting", "gate-shut"),
         tuple(reasons),
-        "Opens by itself when the checks are settled and all seats are filled.",
+        "The gate opens when no check blocks and all approvals are given.",
     )
 
 
@@ -167,7 +169,7 @@ def _approved(change: ChangeRequest, now: datetime) -> Gate:
     stops = [u for u in found if u["code"] != "approval.before_window"]
     if stops:
         reasons = tuple(dict.fromkeys(str(u["message"]) for u in stops))
-        return Gate(kernel_tones.stop("Deny", "gate-shut"), reasons, str(stops[0]["fix"]))
+        return Gate(kernel_tones.stop("Blocked", "gate-shut"), reasons, str(stops[0]["fix"]))
     problem = (change.apply_error,) if change.apply_error else ()
     note = "It goes live in its planned window." if found else "It may go live now."
     return Gate(kernel_tones.ok("Approved", "gate-open"), problem, note)
@@ -190,10 +192,10 @@ def blast(change: ChangeRequest) -> str:
         else f"{breaking} breaking difference{'s' if breaking != 1 else ''}"
     )
     if change.impact is None:
-        return f"Nobody can say whom it reaches. {differences.capitalize()}."
+        return f"The affected consumers are unknown. {differences.capitalize()}."
     names = [row["application"] for row in change.impact]
     if not names:
-        return f"No consumer is known. {differences.capitalize()}."
+        return f"No known consumers. {differences.capitalize()}."
     shown = ", ".join(dict.fromkeys(names[:4])) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     return f"{len(names)} use{'s' if len(names) != 1 else ''}: {shown}. {differences.capitalize()}."
 
@@ -202,8 +204,8 @@ def _bar_note(decide: Permission, results: list[CheckResult], blocking: list[tup
     if not decide:
         return decide.reason
     if blocking:
-        return f"Approving fills your seat. The gate stays shut until {len(blocking)} check{'s are' if len(blocking) != 1 else ' is'} settled."
-    return "Approving fills your seat. The gate opens when the last seat is filled."
+        return f"Your approval counts. The gate stays closed until {len(blocking)} check{'s are' if len(blocking) != 1 else ' is'} settled."
+    return "Your approval counts. The gate opens with the last missing approval."
 
 
 def _freezes(change: ChangeRequest, now: datetime) -> list[freezes.Occurrence]:

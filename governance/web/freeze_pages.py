@@ -146,5 +146,5 @@ def _scope(window: FreezeWindow) -> str:
 @require_POST
 def end_freeze(request: HttpRequest, freeze_id: int) -> HttpResponse:
     freezes.end(freeze_id, actor=person(request), reason=request.POST.get("reason", ""))
-    messages.success(request, "The window holds no longer.")
+    messages.success(request, "The freeze has ended.")
     return redirect("governance:freezes")

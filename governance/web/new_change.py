@@ -32,9 +32,7 @@ class ChangeForm(forms.Form):
 
     kind = forms.ChoiceField(label="Kind of change")
     subject = forms.CharField(
-        label="What it is about",
-        max_length=2000,
-        help_text="A reference such as price-api@v3; several separated by spaces",
+        label="Subject", max_length=2000, help_text="A reference such as price-api@v3; several separated by spaces"
     )
     environment = forms.ChoiceField(label="Environment")
     title = forms.CharField(label="Title", max_length=200)
@@ -42,10 +40,10 @@ class ChangeForm(forms.Form):
         label="Why", widget=forms.Textarea(attrs={"rows": 4}), help_text="Reviewers read this first."
     )
     rollback_plan = forms.CharField(
-        label="Way back",
+        label="Rollback plan",
         widget=forms.Textarea(attrs={"rows": 3}),
         required=False,
-        help_text="How is this undone, and by whom? Asked for where customers feel it.",
+        help_text="How is this undone, and by whom? Needed where customers are affected.",
     )
     planned_from = forms.DateTimeField(
         label="Planned from (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M")
@@ -83,7 +81,7 @@ def _moment(label: str, text: str = "") -> Any:
 
 _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
     "version.deprecate": (
-        ("p_sunset_at", _moment("Sunset (UTC)", "The promised end. The tier says how far away it has to be.")),
+        ("p_sunset_at", _moment("Sunset (UTC)", "The promised end. The SLA tier sets the minimum notice.")),
         (
             "p_successor",
             lambda: forms.CharField(

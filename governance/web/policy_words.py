@@ -7,9 +7,9 @@ from typing import Any
 
 _SEATS = {
     "owner": ("owner", "owners"),
-    "owner_of_record": ("owner of the record", "owners of the record"),
+    "owner_of_record": ("owner of the system of record", "owners of the systems of record"),
     "architect": ("architect", "architects"),
-    "security": ("person of security", "people of security"),
+    "security": ("security reviewer", "security reviewers"),
     "release_manager": ("release manager", "release managers"),
     "consumer_owner": ("owner of each consumer", "owners of each consumer"),
 }
@@ -20,8 +20,8 @@ _CONDITIONS = {
     "data_classes": "data",
     "entities": "entity",
     "consumers_at_least": "consumers, at least",
-    "breaking": "breaks",
-    "unknown_impact": "reach unknown",
+    "breaking": "breaking",
+    "unknown_impact": "affected consumers unknown",
 }
 
 

@@ -268,7 +268,7 @@ class BreakGlassForm(forms.Form):
     hours = forms.TypedChoiceField(
         label="For", coerce=int, choices=[(n, f"{n} hour{'s' if n > 1 else ''}") for n in range(1, 5)], initial=4
     )
-    reason = forms.CharField(label="What is burning", widget=forms.Textarea(attrs={"rows": 3}))
+    reason = forms.CharField(label="What is the emergency?", widget=forms.Textarea(attrs={"rows": 3}))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -300,7 +300,7 @@ def break_glass(request: HttpRequest) -> HttpResponse:
                     reason=values["reason"],
                     hours=values["hours"],
                 )
-                messages.success(request, "Asked. A second person confirms; until then nothing is allowed.")
+                messages.success(request, "Requested. Nothing is allowed until a second person confirms.")
                 return redirect("governance:break-glass")
             except Invalid as error:
                 names = {"/subject": "subject_id"}
@@ -319,18 +319,18 @@ def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
 
     now = clock.now()
     if case.confirmed_by_id is None:
-        tone = words.wait("Waits for a second person")
+        tone = words.wait("Waiting for a second person")
     elif case.reviewed_at is not None:
         tone = words.ok("Reviewed")
     elif case.ends_at and case.ends_at > now:
         tone = words.stop("Open now", "alert")
     else:
-        tone = words.stop("Review owed", "alert")
+        tone = words.stop("Review due", "alert")
     end = permissions.may_end_break_glass(viewer, case)
     open_now = case.confirmed_by_id is not None and case.ends_at is not None and case.ends_at > now
     confirm = permissions.may_confirm_break_glass(viewer)
     if confirm and viewer.id == case.opened_by_id:
-        confirm = type(confirm)(False, "You asked for it; another person takes this step.")
+        confirm = type(confirm)(False, "You requested it; another person must take this step.")
     return {
         "case": case,
         "tone": tone,
@@ -349,11 +349,11 @@ def break_glass_step(request: HttpRequest, case_id: int, step: str) -> HttpRespo
     actor = person(request)
     if step == "confirm":
         approval = breakglass.confirm(case_id, actor=actor)
-        messages.success(request, f"Confirmed until {approval.valid_until:%H:%M} UTC. A review is owed.")
+        messages.success(request, f"Confirmed until {approval.valid_until:%H:%M} UTC. A review is due.")
     elif step == "review":
         breakglass.review(case_id, actor=actor, note=request.POST.get("note", ""))
-        messages.success(request, "Reviewed. The debt is closed.")
+        messages.success(request, "The review is complete.")
     else:
         breakglass.end(case_id, actor=actor)
-        messages.success(request, "Over. Nothing is allowed by it any more; the review is still owed.")
+        messages.success(request, "Ended. It allows nothing any more; the review is still due.")
     return redirect(reverse("governance:break-glass"))

@@ -33,12 +33,12 @@ _WORDS = {
     "opened": ("plus", "opened a draft"),
     "submitted": ("change", "submitted"),
     "amended": ("change", "changed the proposal"),
-    "reworded": ("change", "changed the words around the proposal"),
+    "reworded": ("change", "edited the title or the reason"),
     "withdrawn": ("close", "withdrew the change"),
-    "approved": ("gate-open", "Every seat is filled: approved"),
+    "approved": ("gate-open", "All approvals are given: approved"),
     "applied": ("ok", "put it into effect"),
     "not_applied": ("alert", "It could not be put into effect"),
-    "taken_back": ("replay", "took their decision back"),
+    "taken_back": ("replay", "retracted their decision"),
     "accepted": ("shield", "accepted a breaking difference"),
 }
 
@@ -115,7 +115,7 @@ def _entry(event: ChangeEvent, voided: set[int]) -> list[Entry]:
         else []
     )
     if data.get("asks"):
-        details.append(f"It asks as well: {', '.join(data['asks'])}.")
+        details.append(f"It also needs: {', '.join(data['asks'])}.")
     return [
         Entry(
             "event",
@@ -138,7 +138,7 @@ def _moved(event: ChangeEvent, actor: str, data: dict[str, Any]) -> list[Entry]:
         if replaced
         else "changed the proposal"
         if event.kind == "amended"
-        else "The world moved on"
+        else "The content changed"
     )
     first = Entry(
         "event",
@@ -154,7 +154,7 @@ def _moved(event: ChangeEvent, actor: str, data: dict[str, Any]) -> list[Entry]:
     if "voided_approvals" not in data:
         return [first]
     note = (
-        f"{count} approval{'s were' if count != 1 else ' was'} for something else. What was said stays readable and fills no slot."
+        f"{count} approval{'s were' if count != 1 else ' was'} for something else. Earlier decisions stay readable but no longer count."
         if count
         else "Nobody had approved the earlier one."
     )

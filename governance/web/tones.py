@@ -28,7 +28,7 @@ CHECKS: dict[str, Tone] = {
 }
 FINDINGS: dict[str, Tone] = {
     "breaking": tones.stop("Breaking", "alert"),
-    "attention": tones.wait("To look at"),
+    "attention": tones.wait("Review"),
     "compatible": tones.ok("Compatible"),
 }
 OUTCOMES: dict[str, Tone] = {

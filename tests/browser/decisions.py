@@ -63,7 +63,7 @@ def open_by_form(page: Any, subject: str, title: str = "Add a currency") -> int:
     page.goto(reverse("governance:new-change") + f"?kind=test.thing&subject={subject}&environment=production")
     page.get_by_label("Title").fill(title)
     page.get_by_label("Why").fill("Border stores sell in two currencies.")
-    page.get_by_label("Way back").fill("Deploy the previous digest again.")
+    page.get_by_label("Rollback plan").fill("Deploy the previous digest again.")
     page.get_by_label("Planned from").fill("2026-01-01T00:00")
     page.get_by_label("Planned until").fill("2090-01-01T00:00")
     page.get_by_role("button", name="Open and submit").click()

@@ -41,9 +41,9 @@ def test_a_change_goes_from_its_form_to_its_effect_and_everybody_hears_of_it(hou
     owner.locator("[data-review-row]").get_by_role("link", name="Add a currency").click()
     press_approve(owner)
     owner.get_by_text("You approved.").wait_for()
-    assert "1 of 2 seats is empty" in owner.locator(".rail").inner_text()
+    assert "1 of 2 approvals missing" in owner.locator(".rail").inner_text()
     approve(architect, number)
-    assert architect.get_by_text("Every seat is filled: the change is approved.").is_visible()
+    assert architect.get_by_text("All approvals are given: the change is approved.").is_visible()
     assert state_of(architect) == "Approved"
 
     settle()
@@ -54,7 +54,7 @@ def test_a_change_goes_from_its_form_to_its_effect_and_everybody_hears_of_it(hou
     author.get_by_role("link", name="Evidence").click()
     assert "In effect" in author.locator("section[aria-labelledby=h-app]").inner_text()
     owner.goto(reverse("governance:inbox"))
-    assert owner.get_by_text("Nothing waits for you").is_visible()
+    assert owner.get_by_text("You're all caught up").is_visible()
 
 
 def test_no_door_lets_the_author_approve(house: make.House, browsing: Browsing):
@@ -136,7 +136,7 @@ def test_two_owners_press_approve_for_one_seat_at_the_same_moment_and_both_are_h
     together(*pages)
     assert Decision.objects.filter(voided_at=None).count() == 2
     pages[0].goto(address(change))
-    assert "1 of 2 seats is empty" in pages[0].locator(".rail").inner_text(), (
+    assert "1 of 2 approvals missing" in pages[0].locator(".rail").inner_text(), (
         "one of them sits, the architect is still missing"
     )
     assert state_of(pages[0]) == "In review"
@@ -169,4 +169,4 @@ def test_a_reviewer_who_lost_the_right_while_the_page_was_open_is_told_so_and_de
     assert page.get_by_role("button", name="Approve").is_disabled()
     assert page.locator("#why-decide").inner_text() == "None of the seats of this change is yours to fill."
     page.goto(reverse("governance:inbox"))
-    assert page.get_by_text("Nothing waits for you").is_visible()
+    assert page.get_by_text("You're all caught up").is_visible()

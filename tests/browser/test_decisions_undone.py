@@ -122,8 +122,8 @@ def test_break_glass_takes_two_people_and_its_debt_blocks_the_next_change_until_
     owner.goto(
         reverse("governance:break-glass") + f"?subject_kind=thing&subject_id={subject.id}&digest={subject.digest}"
     )
-    owner.get_by_label("What is burning").fill("Tills show no prices.")
-    owner.get_by_role("main").get_by_role("button", name="Ask", exact=True).click()
+    owner.get_by_label("What is the emergency?").fill("Tills show no prices.")
+    owner.get_by_role("main").get_by_role("button", name="Request", exact=True).click()
     owner.get_by_text("A second person confirms; until then nothing is allowed.").wait_for()
     assert owner.get_by_role("button", name="Confirm for 4 hours").is_disabled()
     with pytest.raises(NotApproved):
@@ -131,7 +131,7 @@ def test_break_glass_takes_two_people_and_its_debt_blocks_the_next_change_until_
 
     releaser.goto(reverse("governance:break-glass"))
     releaser.get_by_role("button", name="Confirm for 4 hours").click()
-    releaser.get_by_text("A review is owed.").wait_for()
+    releaser.get_by_text("A review is due.").wait_for()
     assert approvals.require(subject, subject.digest, "production").valid_until <= clock.now() + timedelta(hours=4)
     settle()
 
@@ -142,13 +142,13 @@ def test_break_glass_takes_two_people_and_its_debt_blocks_the_next_change_until_
     author.get_by_text("nobody has reviewed it yet").first.wait_for()
     assert ChangeRequest.objects.get().state == "draft"
     author.goto(reverse("governance:inbox"))
-    assert author.get_by_text("A break-glass review is owed").is_visible()
+    assert author.get_by_text("A break-glass review is due").is_visible()
     assert author.get_by_text(re.compile("Break-glass confirmed: price-feed")).is_visible()
 
     architect.goto(reverse("governance:break-glass"))
     architect.get_by_label("What was done").fill("Prices were published by hand and compared.")
-    architect.get_by_role("button", name="Close the debt").click()
-    architect.get_by_text("Reviewed. The debt is closed.").wait_for()
+    architect.get_by_role("button", name="Complete the review").click()
+    architect.get_by_text("The review is complete.").wait_for()
     assert BreakGlass.objects.get().reviewed_by == house.architect
     author.goto(address(draft))
     author.get_by_role("button", name="Submit for review").click()
@@ -173,7 +173,7 @@ def test_a_waiver_is_seen_where_it_counts_and_when_it_ends_the_rule_holds_again(
     author.get_by_role("link", name="Ask for a waiver").click()
     author.get_by_label("Reason").fill("Kiosk images are frozen.")
     author.get_by_label("Until (UTC)").fill(f"{clock.now() + timedelta(days=20):%Y-%m-%dT%H:%M}")
-    author.get_by_role("button", name="Ask for it").click()
+    author.get_by_role("button", name="Request the waiver").click()
     author.wait_for_url(re.compile(r"/changes/\d+/$"))
     settle()
     asked = int(author.url.rstrip("/").rpartition("/")[2])
@@ -200,7 +200,7 @@ def test_a_waiver_is_seen_where_it_counts_and_when_it_ends_the_rule_holds_again(
     architect.goto(address(change))
     rail = architect.locator(".rail").inner_text()
     assert "Waivers in force" not in rail
-    assert "Deny" in rail
+    assert "Blocked" in rail
     assert "Check thing.sound failed: what settled it has ended." in rail
     architect.goto(reverse("governance:waivers"))
     assert "Expired" in architect.locator(f"#w{waiver.pk}").inner_text()

@@ -196,7 +196,7 @@ def test_an_architect_reviews_by_keyboard_alone_from_the_inbox_to_the_seal(page,
     keys.press("Tab", "Tab")
     assert page.evaluate("document.activeElement.textContent") == f"Approve {change.subject_digest[7:15]}"
     keys.go("Enter", f"/changes/{change.pk}/")
-    page.get_by_text("Every seat is filled: the change is approved.").wait_for()
+    page.get_by_text("All approvals are given: the change is approved.").wait_for()
     seconds = time.monotonic() - began
     with capsys.disabled():
         print(f"\na review by keyboard: {keys.pressed} keys, {seconds:.1f} s of the machine's")

@@ -59,7 +59,7 @@ def open_change(page: Any) -> str:
     page.goto("/changes/new/?kind=integration.deploy&subject=sales&environment=production")
     page.get_by_label("Title").fill("Deploy the sales job to production")
     page.get_by_label("Why").fill("The nightly script loses sales and nobody notices.")
-    page.get_by_label("Way back").fill("Pause the integration; the stores keep their files.")
+    page.get_by_label("Rollback plan").fill("Pause the integration; the stores keep their files.")
     page.get_by_label("Planned from").fill("2026-01-01T00:00")
     page.get_by_label("Planned until").fill("2036-01-01T00:00")
     page.get_by_role("button", name="Open and submit").click()

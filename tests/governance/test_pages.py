@@ -72,13 +72,13 @@ def test_the_three_readings_of_a_difference(house: make.House, query: str):
 
 def test_the_inbox_shows_what_waits_for_me_and_what_i_asked_for(house: make.House):
     change = make.in_review(house.author)
-    assert change.title in page(house.architect, "governance:inbox").partition("Mine, waiting")[0]
+    assert change.title in page(house.architect, "governance:inbox").partition("My open changes")[0]
     mine = page(house.author, "governance:inbox")
-    assert change.title not in mine.partition("Mine, waiting")[0]
+    assert change.title not in mine.partition("My open changes")[0]
     assert change.title in mine
-    assert "Nothing waits for you" in page(house.stranger, "governance:inbox")
+    assert "all caught up" in page(house.stranger, "governance:inbox")
     make.approve(change, house.owner, house.architect)
-    assert "Nothing waits for you" in page(house.architect, "governance:inbox")
+    assert "all caught up" in page(house.architect, "governance:inbox")
     assert "Approved" in page(house.stranger, "governance:inbox")
 
 
@@ -314,7 +314,7 @@ def test_absence_and_lending_from_the_page(house: make.House):
     assert client.post(url, {**lend, "lend-delegate": "nobody"}).status_code == 422
     assert client.post(url, lend).status_code == 302
     html = " ".join(client.get(url).content.decode().split())
-    assert "fills your seats of architects" in html
+    assert "gives your approvals for architects" in html
     change = make.in_review(house.author)
     assert "Stan (for Archie)" in page(house.author, "governance:change", change.pk)
     lent = Delegation.objects.get()

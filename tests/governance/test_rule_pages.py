@@ -25,7 +25,7 @@ def test_the_explain_box_says_who_and_why(house: make.House):
     )
     assert "1 architect" in html
     assert "Somebody looks at the whole." in html
-    assert "1 person of security" in html
+    assert "1 security reviewer" in html
 
 
 def test_a_policy_is_previewed_and_proposed_from_its_page(house: make.House):
@@ -47,7 +47,7 @@ def test_a_policy_is_previewed_and_proposed_from_its_page(house: make.House):
     assert client.post(url, {**values, "document": "{"}).status_code == 422
     assert client.post(url, values).status_code == 302
     draft = Policy.objects.get(state="draft")
-    assert "What it would flip" in page(house.stranger, "governance:policy", draft.pk)
+    assert "What it would change" in page(house.stranger, "governance:policy", draft.pk)
 
 
 def test_a_waiver_is_asked_for_from_the_page_and_becomes_a_change(house: make.House):
@@ -149,7 +149,7 @@ def test_break_glass_from_the_page_takes_two_people_and_a_review(house: make.Hou
     step = [reverse("governance:break-glass-step", args=[case.pk, word]) for word in ("confirm", "review")]
     assert signed_in(house.owner).post(step[0]).status_code == 403
     assert signed_in(house.releaser).post(step[0]).status_code == 302
-    assert "A break-glass review is owed" in page(house.owner, "governance:inbox")
+    assert "A break-glass review is due" in page(house.owner, "governance:inbox")
     with pytest.raises(Exception, match="break-glass"):
         changes.submit(make.draft(house.author), actor=house.author)
     assert signed_in(house.architect).post(step[1], {"note": "Prices were republished by hand."}).status_code == 302

@@ -155,7 +155,7 @@ def test_what_is_accepted_as_truly_breaking_asks_a_release_manager_and_the_owner
     while outbox.dispatch():
         pass
     assert Notice.objects.filter(person=house.stranger, text__startswith="Your decision is asked for").exists()
-    assert "It asks as well: Release manager, Consumer: Stores." in page_of(house.author, change)
+    assert "It also needs: Release manager, Consumer: Stores." in page_of(house.author, change)
     assert changes.refresh(change.pk) is False, "the seats of an acceptance are not a new policy"
     assert make.approve(change, house.owner, house.architect, house.releaser).state == "in_review"
     assert make.approve(change, house.stranger).state == "approved"

@@ -35,7 +35,7 @@ def delivery(endpoint: WebhookEndpoint, number: int = 1, **more: object) -> Webh
 
 def test_a_receiver_is_registered_and_its_key_is_shown_once(house: make.House):
     client, url = signed_in(house.releaser), reverse("governance:webhooks")
-    assert "Nobody is told yet" in shown(client.get(url))
+    assert "No receivers yet" in shown(client.get(url))
     answer = client.post(url, FORM)
     assert answer.status_code == 201
     made = WebhookEndpoint.objects.get()
