@@ -19,6 +19,7 @@ HISTORY = (
     "CONTRIBUTING.md",
     "docs/reference/openapi.yaml",
     "docs/reference/contract-rules.md",
+    "docs/reference/tables-",
 )
 
 # The word that is used -> the pattern of the words that it replaced, and where. Code, sentences and names alike.
@@ -41,10 +42,28 @@ OLD_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
         r"(?<!dead )(?<!dead_)(?<!dead-)letters?(?! of the alphabet| grade)",
         ("runtime/", "templates/runtime/", "templates/portal/"),
     ),
-    "circuit breaker": (r"(?<!circuit )(?<!circuit_)(?<!circuit-)breakers?", EVERYWHERE),
+    "circuit breaker": (r"(?<!circuit )(?<!circuit_)(?<!circuit-)breakers?(?![/<])", EVERYWHERE),
     "manifest checks": (r"judging", ("runtime/", "governance/", *PAGES, *DOCUMENTS)),
     "forked trial": (r"tried apart|services[/.]isolation", EVERYWHERE),
     "target clients": (r"binders?", ("runtime/",)),
+    "navigation": (r"(?:portal|selectors)[/.]shell", EVERYWHERE),
+    "search results": (r"kernel[/.]hits", EVERYWHERE),
+    "results": (r"what became of (?:them|it)", EVERYWHERE),
+    "infrastructure": (r"underneath", EVERYWHERE),
+    "who is affected": (r"who feels it", EVERYWHERE),
+    "rejected before storing": (r"never entered the log", EVERYWHERE),
+    "you're all caught up": (r"nothing waits for you", EVERYWHERE),
+    "my open changes": (r"mine, waiting for others", EVERYWHERE),
+    "has an owner": (r"somebody owns it", EVERYWHERE),
+    "no breaking change for live consumers": (r"unawares", EVERYWHERE),
+    "wrong name or password": (r"do not belong together", EVERYWHERE),
+    "the stored version": (r"(?:the )?held one|held first", EVERYWHERE),
+    "query the target": (r"ask it", (*PAGES, *DOCUMENTS)),
+    "description only": (r"without force", EVERYWHERE),
+    "declared version": (r"says of itself", EVERYWHERE),
+    "warnings": (r"noticed while reading", EVERYWHERE),
+    "delegate": (r"lend(?:s|ing)? (?:my|the|a|your) (?:seats?|rights?|approvals?)|lent right", EVERYWHERE),
+    "a worker that": (r"who was (?:told|killed)", EVERYWHERE),
 }
 ONE_OR_MORE = re.compile(r"\b[a-z]{3,}\(s\)(?!\w)", re.IGNORECASE)
 
