@@ -47,10 +47,10 @@ class _GroupView(RuntimeView):
         """The letters that a body names, as filters of the service; the caller operates their integration."""
         if data.get("place"):
             subscription, lane, position = (int(part) for part in data["place"].split("/"))
-            story = dead_letter_detail.quarantined(self.viewer, subscription, lane, position)
-            if story is None:
+            detail = dead_letter_detail.quarantined(self.viewer, subscription, lane, position)
+            if detail is None:
                 raise NotFound("letter.unknown", "There is no such letter: it was settled, or you may not see it.")
-            self.integration(story.integration, operate=True)
+            self.integration(detail.integration, operate=True)
             return [DeadLetterFilter(subscription, addresses=((lane, position),))]
         group = self.group(data["group"])
         if group.kind != "parked":

@@ -201,7 +201,7 @@ class GroupSerializer(serializers.Serializer[Any]):
     fingerprint = serializers.CharField()
     reason_class = serializers.CharField()
     reason = serializers.CharField()
-    letters = serializers.IntegerField()
+    letters = serializers.IntegerField(source="count")
     waiting_behind = serializers.IntegerField()
     instances = serializers.ListField(child=serializers.CharField())
     oldest_at = serializers.DateTimeField()
@@ -228,7 +228,7 @@ class TrySerializer(serializers.Serializer[Any]):
 
 
 class StorySerializer(serializers.Serializer[Any]):
-    letter = LetterSerializer()
+    letter = LetterSerializer(source="dead_letter")
     integration = serializers.CharField()
     target = serializers.CharField()
     system = serializers.CharField()
@@ -238,7 +238,7 @@ class StorySerializer(serializers.Serializer[Any]):
     corrected = serializers.BooleanField(source="replaced")
     behind = serializers.IntegerField()
     decided = serializers.CharField()
-    tries = TrySerializer(many=True)
+    tries = TrySerializer(source="attempts", many=True)
 
 
 class FiniteFloatField(serializers.FloatField):

@@ -1,4 +1,4 @@
-"""One dead letter: its content, what was tried, and what a person looks at before deciding."""
+"""One dead letter in detail: its content, its attempts, and what a person needs to decide."""
 # ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from runtime.selectors.sql_rows import row, rows
 
 @dataclass(frozen=True, slots=True)
 class AttemptLine:
-    """One line of a letter's history."""
+    """One line of a message's history."""
 
     at: datetime
     says: str
@@ -33,9 +33,9 @@ class AttemptLine:
 
 @dataclass(slots=True)
 class DeadLetterDetail:
-    """One letter with its payload, what was tried, and what a person may look at before deciding."""
+    """A dead letter with its payload, its attempts and what a person needs to decide."""
 
-    letter: DeadLetter
+    dead_letter: DeadLetter
     integration: str
     title: str
     owner_team_id: int
@@ -45,7 +45,7 @@ class DeadLetterDetail:
     correlation: str
     payload: str
     replaced: bool
-    tries: list[AttemptLine] = field(default_factory=list)
+    attempts: list[AttemptLine] = field(default_factory=list)
     behind: int = 0
     differs: list[Difference] = field(default_factory=list)
     decided: str = ""
@@ -96,51 +96,51 @@ select p.id::text as place, p.key, '' as reason, 'conflict' as reason_class, p.a
     + SEEN
 )
 
-_TRIES = """
+_ATTEMPTS = """
 select at, outcome, detail, reference from runtime_attempt
  where subscription_id = %(subscription)s and lane = %(lane)s and last >= %(position)s and first <= %(position)s order by id limit 200"""
 
 
 def quarantined(viewer: Viewer, subscription: int, lane: int, position: int) -> DeadLetterDetail | None:
-    """A parked message with its history; None when there is none or the viewer may not see it."""
+    """A quarantined message with its history; None when there is none or the viewer may not see it."""
     place = {"subscription": subscription, "lane": lane, "position": position}
     found = row(_ONE_PARKED, sight(viewer) | place)
     if found is None:
         return None
-    story = _story("parked", found)
-    story.correlation = found["correlation"] or correlation_id(found["salt"], found["stream"], lane, position)
-    story.replaced, story.behind = found["replaced"], found["behind"]
-    story.tries = [_try(one) for one in rows(_TRIES, place)]
-    return story
+    detail = _detail("parked", found)
+    detail.correlation = found["correlation"] or correlation_id(found["salt"], found["stream"], lane, position)
+    detail.replaced, detail.behind = found["replaced"], found["behind"]
+    detail.attempts = [_attempt(one) for one in rows(_ATTEMPTS, place)]
+    return detail
 
 
 def rejected(viewer: Viewer, number: int) -> DeadLetterDetail | None:
-    """Input that never entered the log."""
+    """A message that was rejected before storing."""
     found = row(_ONE_REJECTED, sight(viewer) | {"id": number})
     if found is None:
         return None
-    story = _story("rejected", found)
-    story.raw, story.seen, story.decided = True, found["seen"], _decided(found)
-    return story
+    detail = _detail("rejected", found)
+    detail.raw, detail.seen, detail.decided = True, found["seen"], _decided(found)
+    return detail
 
 
 def conflict(viewer: Viewer, number: int) -> DeadLetterDetail | None:
-    """A contradicting second version, with its differences from the one that is held."""
+    """A conflicting later version, with its differences from the stored version."""
     found = row(_ONE_CONFLICT, sight(viewer) | {"id": number})
     if found is None:
         return None
-    story = _story("conflict", found)
-    story.seen, story.decided = found["seen"], _decided(found)
+    detail = _detail("conflict", found)
+    detail.seen, detail.decided = found["seen"], _decided(found)
     if found["held"] is not None:
-        story.differs = differences(_plain(found["held"]), _plain(found["payload"]))
-    return story
+        detail.differs = differences(_plain(found["held"]), _plain(found["payload"]))
+    return detail
 
 
-def _story(kind: str, found: dict[str, Any]) -> DeadLetterDetail:
+def _detail(kind: str, found: dict[str, Any]) -> DeadLetterDetail:
     keys = ("place", "key", "reason", "reason_class", "since", "attempts", "instance", "state")
     facts = systems.by_key(found["system"]) if found["system"] else None
     return DeadLetterDetail(
-        letter=DeadLetter(kind=kind, **{key: found[key] for key in keys}),
+        dead_letter=DeadLetter(kind=kind, **{key: found[key] for key in keys}),
         integration=found["integration"],
         title=found["title"],
         owner_team_id=found["owner_team_id"],
@@ -187,14 +187,14 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "retry": ("Not now", wait("Not now")),
     "sending": ("No answer yet", wait("Unknown, asked")),
     "unknown": ("No trustworthy answer", wait("Unknown, asked")),
-    "behind": ("Waits for an earlier one", quiet("Behind")),
-    "late": ("Left after its lease", wait("Late", "alert")),
-    "given_up": ("Closed by a person", quiet("Closed")),
+    "behind": ("Waits for an earlier message", quiet("Behind")),
+    "late": ("Sent after its lease", wait("Late", "alert")),
+    "given_up": ("Discarded by a person", quiet("Discarded")),
     "redriven": ("Sent again by a person", wait("Redriven", "replay")),
     "fixed": ("Corrected by a person", wait("Corrected", "user")),
 }
 
 
-def _try(one: dict[str, Any]) -> AttemptLine:
+def _attempt(one: dict[str, Any]) -> AttemptLine:
     says, tone = _OUTCOMES.get(one["outcome"], (one["outcome"].capitalize(), quiet(one["outcome"].capitalize())))
     return AttemptLine(one["at"], says, one["detail"], tone, one["reference"] or "")

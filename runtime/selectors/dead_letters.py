@@ -1,4 +1,4 @@
-"""Dead letters: everything that waits for a person, grouped by what stopped it.
+"""Dead letters: messages that wait for a person, grouped by the reason.
 
 Three kinds, one page. `parked`: a message of the log that a target refused or whose outcome nobody knows. `rejected`: input
 that the contract refused, so it never entered the log. `conflict`: a fact that came again with other content.
@@ -26,16 +26,16 @@ REASONS = {
     "mapping": "The mapping cannot be applied",
     "contract": "It does not match the contract",
     "refused": "The target refuses it",
-    "unknown": "Nobody knows whether it arrived",
-    "poison": "Workers end while they try it",
+    "unknown": "Unknown whether it arrived",
+    "poison": "It ends the worker that tries it",
     "attempts": "Too many attempts",
-    "conflict": "The same fact came with other content",
+    "conflict": "Received again with different data",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterGroup:
-    """Letters that stopped for the same reason. `target` is empty for what never entered the log."""
+    """Dead letters with the same reason. `target` is empty for messages that were rejected before storing."""
 
     kind: str
     stream: int
@@ -48,7 +48,7 @@ class DeadLetterGroup:
     fingerprint: str
     reason_class: str
     reason: str
-    letters: int
+    count: int
     waiting_behind: int
     instances: tuple[str, ...]
     oldest_at: datetime
@@ -76,7 +76,7 @@ class DeadLetterGroup:
         if self.kind == "parked":
             parts.append(f"{verb.get(self.reason_class, 'stopped at')} {self.system}")
         else:
-            parts.append("never entered the log" if self.kind == "rejected" else "the one held first is kept")
+            parts.append("rejected before storing" if self.kind == "rejected" else "the first version is kept")
         if self.instances:
             shown = ", ".join(self.instances[:3])
             parts.append(
@@ -86,13 +86,13 @@ class DeadLetterGroup:
 
     @property
     def tone(self) -> Tone:
-        word = f"{self.letters:,} letter{'s' if self.letters != 1 else ''}"
+        word = f"{self.count:,} message{'s' if self.count != 1 else ''}"
         return wait(word, "dead") if self.kind == "conflict" else stop(word, "dead")
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One thing that waits. `place` is its address within its kind: `subscription/lane/position` or a row's id."""
+    """One message that waits. `place` is its address within its kind: `subscription/lane/position`, or a row's id."""
 
     kind: str
     place: str
@@ -106,9 +106,9 @@ class DeadLetter:
 
     @property
     def url(self) -> str:
-        """The page of this one letter."""
+        """The page of this message."""
         if self.kind == "parked":
-            return reverse("runtime:letter", args=[int(part) for part in self.place.split("/")])
+            return reverse("runtime:dead-letter", args=[int(part) for part in self.place.split("/")])
         return reverse(f"runtime:{self.kind}", args=[int(self.place)])
 
 
@@ -125,7 +125,7 @@ def headline(reason: str) -> str:
 _PARKED = (
     """
 select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, s.target, min(v.system_key) as system, p.fingerprint,
-       min(p.reason_class) as reason_class, (array_agg(p.reason order by p.first_seen_at))[1] as reason, count(*) as letters,
+       min(p.reason_class) as reason_class, (array_agg(p.reason order by p.first_seen_at))[1] as reason, count(*) as count,
        coalesce(array_agg(distinct s.instance) filter (where s.instance <> ''), '{}') as instances, min(p.first_seen_at) as oldest_at, bool_or(p.state = 'unknown') as unknown
   from runtime_parked p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
        join runtime_integration i on i.id = st.integration_id join auth_group g on g.id = i.owner_team_id join runtime_vendorstate v on v.id = s.vendor_id
@@ -138,7 +138,7 @@ select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name 
 _REJECTED = (
     """
 select 'rejected' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, '' as target, '' as system, p.fingerprint,
-       min(p.reason_class) as reason_class, (array_agg(p.reason order by p.at))[1] as reason, count(*) as letters, '{}'::text[] as instances, min(p.at) as oldest_at,
+       min(p.reason_class) as reason_class, (array_agg(p.reason order by p.at))[1] as reason, count(*) as count, '{}'::text[] as instances, min(p.at) as oldest_at,
        false as unknown
   from runtime_rejected p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id join auth_group g on g.id = i.owner_team_id
  where p.state = 'open' and st.environment = %(environment)s and (%(integration)s = '' or i.key = %(integration)s) and """
@@ -150,7 +150,7 @@ select 'rejected' as kind, st.id as stream, i.key as integration, i.title, g.nam
 _CONFLICTS = (
     """
 select 'conflict' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, '' as target, '' as system, 'conflict' as fingerprint,
-       'conflict' as reason_class, '' as reason, count(*) as letters, '{}'::text[] as instances, min(p.at) as oldest_at, false as unknown
+       'conflict' as reason_class, '' as reason, count(*) as count, '{}'::text[] as instances, min(p.at) as oldest_at, false as unknown
   from runtime_conflict p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id join auth_group g on g.id = i.owner_team_id
  where p.state = 'open' and st.environment = %(environment)s and (%(integration)s = '' or i.key = %(integration)s) and """
     + SEEN
@@ -159,18 +159,18 @@ select 'conflict' as kind, st.id as stream, i.key as integration, i.title, g.nam
 )
 
 _BEHIND = """
-select s.stream_id as stream, s.target, count(*) as letters from runtime_parked p join runtime_subscription s on s.id = p.subscription_id
+select s.stream_id as stream, s.target, count(*) as count from runtime_parked p join runtime_subscription s on s.id = p.subscription_id
  where p.state = 'behind' and s.stream_id = any(%(streams)s) group by 1, 2"""
 
 
 def groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[DeadLetterGroup]:
-    """Most recent trouble first is of no use to who settles them: the oldest group comes first. Four queries."""
+    """The oldest group first, because it has waited longest. Four queries."""
     chosen = sight(viewer) | {"environment": environment, "integration": integration}
     found = [row for statement in (_PARKED, _REJECTED, _CONFLICTS) for row in rows(statement, chosen)]
     if not found:
         return []
     streams = sorted({row["stream"] for row in found if row["kind"] == "parked"})
-    behind = {(r["stream"], r["target"]): r["letters"] for r in rows(_BEHIND, {"streams": streams})} if streams else {}
+    behind = {(r["stream"], r["target"]): r["count"] for r in rows(_BEHIND, {"streams": streams})} if streams else {}
     names = {s.key: s.name for s in systems.all_systems()}
     made = [
         DeadLetterGroup(
@@ -186,7 +186,7 @@ def group_of(found: Sequence[DeadLetterGroup], key: str) -> DeadLetterGroup | No
     return next((group for group in found if group.key == key), None)
 
 
-_LETTERS = {
+_OF_GROUP = {
     "parked": """
 select 'parked' as kind, concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason, p.reason_class, p.first_seen_at as since, p.attempt as attempts,
        s.instance, p.state
@@ -203,9 +203,9 @@ select 'conflict' as kind, id::text as place, key, '' as reason, 'conflict' as r
 
 
 def of_group(group: DeadLetterGroup, *, limit: int = 50) -> list[DeadLetter]:
-    """The oldest letters of a group that came from `groups`."""
+    """The oldest messages of a group that `groups` returned."""
     chosen = {"stream": group.stream, "target": group.target, "fingerprint": group.fingerprint, "limit": limit}
-    return [DeadLetter(**one) for one in rows(_LETTERS[group.kind], chosen)]
+    return [DeadLetter(**one) for one in rows(_OF_GROUP[group.kind], chosen)]
 
 
 _COUNT = (
@@ -225,8 +225,8 @@ select (select count(*) from runtime_parked p join runtime_subscription s on s.i
 )
 
 
-def count(viewer: Viewer) -> int:
-    """How many letters wait in all environments, for the navigation."""
+def count_all(viewer: Viewer) -> int:
+    """The number of dead letters in all environments, for the navigation."""
     found = row(_COUNT, sight(viewer))
     return int(found["open"]) if found else 0
 
@@ -250,13 +250,13 @@ select (select count(*) from runtime_rejected p join runtime_stream st on st.id 
 
 
 def settled_today(viewer: Viewer, environment: str) -> int:
-    """Letters that were decided, delivered after all, or closed since local midnight."""
+    """The number of dead letters decided, delivered or discarded since local midnight."""
     found = row(_SETTLED, sight(viewer) | {"environment": environment, "since": midnight()})
     return int(found["settled"]) if found else 0
 
 
 def subscriptions(group: DeadLetterGroup) -> list[int]:
-    """The targets (the stores of a fleet, each its own) that hold letters of a group of kind `parked`."""
+    """The targets (each store of a fleet is one) with dead letters of a group of kind `parked`."""
     chosen = {"stream": group.stream, "target": group.target, "fingerprint": group.fingerprint}
     return [one["id"] for one in rows(_SUBSCRIPTIONS, chosen)]
 

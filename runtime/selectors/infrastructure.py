@@ -43,7 +43,7 @@ class Infrastructure:
     retrying: int = 0
     behind: int = 0
     workers: list[WorkerRow] = field(default_factory=list)
-    letters: list[tuple[str, int]] = field(default_factory=list)
+    dead_letters: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def alive(self) -> int:
@@ -78,9 +78,9 @@ select count(*) filter (where p.state = 'retry') as retrying, count(*) filter (w
     + SEEN
 )
 
-_LETTERS = (
+_DEAD_LETTERS = (
     """
-select extract(epoch from at - %(since)s)::int / 3600 as hour, count(*) as letters from (
+select extract(epoch from at - %(since)s)::int / 3600 as hour, count(*) as count from (
   select p.first_seen_at as at, st.environment, st.integration_id from runtime_parked p join runtime_subscription s on s.id = p.subscription_id
     join runtime_stream st on st.id = s.stream_id where p.state in ('dead', 'unknown') and p.first_seen_at >= %(since)s
   union all select p.at, st.environment, st.integration_id from runtime_rejected p join runtime_stream st on st.id = p.stream_id where p.at >= %(since)s
@@ -108,6 +108,6 @@ def state(viewer: Viewer, environment: str) -> Infrastructure:
     )
     made.workers = [WorkerRow(**one) for one in rows(_WORKERS, {"since": clock.now() - timedelta(days=1)})]
     hours = int((clock.now() - midnight()).total_seconds() // 3600) + 1
-    found = {one["hour"]: one["letters"] for one in rows(_LETTERS, chosen)}
-    made.letters = [(f"{hour:02d}", found.get(hour, 0)) for hour in range(hours)]
+    found = {one["hour"]: one["count"] for one in rows(_DEAD_LETTERS, chosen)}
+    made.dead_letters = [(f"{hour:02d}", found.get(hour, 0)) for hour in range(hours)]
     return made

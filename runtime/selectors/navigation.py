@@ -12,7 +12,7 @@ from runtime.selectors.infrastructure import SILENT
 
 
 def counts(viewer: Viewer) -> dict[str, int | None]:
-    return {"dead-letters": dead_letters.count(viewer)}
+    return {"dead-letters": dead_letters.count_all(viewer)}
 
 
 def lines(viewer: Viewer) -> list[str]:

@@ -48,7 +48,7 @@ class TraceStep:
     says: str
     start: float = 0.0
     width: float = 1.2
-    letter: tuple[int, int, int] | None = None
+    dead_letter: tuple[int, int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -235,7 +235,13 @@ def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], mes
     if target["state"] in ("dead", "unknown"):
         tone = stop("Waits for a person", "user") if target["state"] == "dead" else wait("Outcome unknown", "alert")
         return TraceStep(
-            f"{who}, dead letter", target["reason"][:160], target["first_seen_at"], None, tone, tone.word, letter=place
+            f"{who}, dead letter",
+            target["reason"][:160],
+            target["first_seen_at"],
+            None,
+            tone,
+            tone.word,
+            dead_letter=place,
         )
     if target["state"] == "behind":
         return TraceStep(

@@ -1,4 +1,4 @@
-"""Dead letters: messages that wait for a person. Mend, redrive by filter, give up; they never expire by themselves."""
+"""Dead letters: messages that wait for a person, who edits, redrives or discards them. They never expire."""
 # ruff: noqa: S608 - filters are assembled from constants of this module
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WAITING = ("dead", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """Which dead letters: of one target, narrowed by fingerprint, reason class or exact `(lane, position)` addresses."""
+    """Dead letters of one target, narrowed by fingerprint, reason class or exact `(lane, position)` addresses."""
 
     subscription: int
     fingerprint: str | None = None
@@ -56,7 +56,7 @@ class DeadLetterFilter:
 
 @dataclass(frozen=True, slots=True)
 class RedriveDryRun:
-    """What a dry run found: how many messages the filter meets, how many would now pass the mapping, and why others would not."""
+    """Result of a dry run: how many messages match, how many would now pass the mapping, and why the others would not."""
 
     total: int
     would_map: int
@@ -113,7 +113,7 @@ def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000
 
 
 def subject_of(subscription: Subscription, chosen: DeadLetterFilter, count: int) -> Subject:
-    """What an approver of a large redrive decides on."""
+    """The subject that an approver of a large redrive decides on."""
     content = {
         "subscription": subscription.pk,
         "fingerprint": chosen.fingerprint,
@@ -136,7 +136,7 @@ def redriven_lately(integration_key: str, environment: str) -> int:
 
 
 def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User | None, reason: str = "") -> int:
-    """Give dead letters back to the workers, `rate` a second; answers how many. Their first-seen time and history stay.
+    """Let workers deliver dead letters again, `rate` a second; returns how many. First-seen time and history stay.
 
     A message of unknown outcome is asked about first where the vendor can be asked; where it cannot, redriving it is this
     person's decision that it did not arrive, and is recorded as such. Above APPROVAL_ABOVE messages of one integration within
@@ -186,10 +186,10 @@ def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User 
 def edit_payload(
     subscription_id: int, lane: int, position: int, *, payload: Any, actor: User | None, reason: str
 ) -> None:
-    """Replace the payload of one dead letter. The stored message stays as it came; the mended one is sent instead."""
+    """Replace the payload of one dead letter. The stored message stays as it arrived; the edited payload is sent instead."""
     subscription = _subscription(subscription_id, actor)
     if not reason.strip():
-        raise Invalid("dead_letter.reason", "Say why the message is changed.")
+        raise Invalid("dead_letter.reason", "Give a reason for the change.")
     try:
         text = canonical_json(payload).decode()
     except (TypeError, ValueError) as error:
@@ -201,7 +201,7 @@ def edit_payload(
         )
         row = cursor.fetchone()
         if row is None:
-            raise NotFound("dead_letter.unknown", "There is no such dead letter any more.")
+            raise NotFound("dead_letter.unknown", "This dead letter does not exist any more.")
         audit.record(
             actor=actor,
             verb="runtime.dead_letter_mended",
@@ -213,10 +213,10 @@ def edit_payload(
 
 
 def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int:
-    """Decide that these messages will not be delivered. Later ones of their keys go on. Needs a reason; history stays."""
+    """Decide not to deliver these messages. Later messages of their keys continue. Needs a reason; history stays."""
     subscription = _subscription(chosen.subscription, actor)
     if not reason.strip():
-        raise Invalid("dead_letter.reason", "Say why these messages are given up.")
+        raise Invalid("dead_letter.reason", "Give a reason for discarding these messages.")
     where, values = chosen.where()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -239,30 +239,30 @@ def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int
 
 
 def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, note: str = "") -> intake.IntakeReceipt:
-    """Hand in what the contract refused, corrected, as if the source had sent it so. Raises Invalid when it is refused again."""
+    """Submit a corrected version of a rejected message, as if the source had sent it. Raises Invalid when it is rejected again."""
     rejected = (
         Rejected.objects.select_related("stream__integration__owner_team").filter(pk=rejected_id, state="open").first()
     )
     if rejected is None:
-        raise NotFound("rejected.unknown", "There is no such refused message any more.")
+        raise NotFound("rejected.unknown", "This rejected message does not exist any more.")
     integration = rejected.stream.integration
     permissions.require_operate(actor, integration)
     receipt = intake.accept(integration.key, rejected.stream.environment, [payload])[0]
     if receipt.status == "refused":
-        raise Invalid("rejected.again", f"It is refused again: {receipt.reason}.")
+        raise Invalid("rejected.again", f"It is rejected again: {receipt.reason}.")
     _decide(Rejected, rejected_id, "fixed", integration, actor, note, {"status": receipt.status, "key": receipt.key})
     return receipt
 
 
 def dismiss_rejected(rejected_id: int, *, actor: User | None, note: str) -> None:
-    """Decide that a refused message is not needed. Needs a reason."""
+    """Decide that a rejected message is not needed. Needs a reason."""
     rejected = (
         Rejected.objects.select_related("stream__integration__owner_team").filter(pk=rejected_id, state="open").first()
     )
     if rejected is None:
-        raise NotFound("rejected.unknown", "There is no such refused message any more.")
+        raise NotFound("rejected.unknown", "This rejected message does not exist any more.")
     if not note.strip():
-        raise Invalid("dead_letter.reason", "Say why it is dismissed.")
+        raise Invalid("dead_letter.reason", "Give a reason for dismissing it.")
     permissions.require_operate(actor, rejected.stream.integration)
     _decide(Rejected, rejected_id, "dismissed", rejected.stream.integration, actor, note, {})
 

@@ -33,29 +33,29 @@ MAX_RATE = 1_000
 
 
 class GroupDecisionForm(forms.Form):
-    """What shall happen to a whole group. Giving up needs a reason; a rate spreads a redrive."""
+    """A decision about a whole group. Discarding needs a reason; a rate spreads a redrive over time."""
 
-    act = forms.ChoiceField(required=False, choices=[("try", "Dry run"), ("redrive", "Replay"), ("give_up", "Close")])
+    act = forms.ChoiceField(required=False, choices=[("try", "Dry run"), ("redrive", "Replay"), ("discard", "Discard")])
     rate = forms.FloatField(
-        required=False, min_value=0.01, max_value=MAX_RATE, label="Rate", help_text="Letters per second."
+        required=False, min_value=0.01, max_value=MAX_RATE, label="Rate", help_text="Messages per second."
     )
     reason = forms.CharField(required=False, max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not cleaned.get("act"):
-            raise forms.ValidationError("Say what shall happen: dry run, replay or close.")
-        if cleaned.get("act") == "give_up" and not cleaned.get("reason"):
-            self.add_error("reason", "Say why these are closed without delivery.")
+            raise forms.ValidationError("Choose one: dry run, replay or discard.")
+        if cleaned.get("act") == "discard" and not cleaned.get("reason"):
+            self.add_error("reason", "Give a reason for discarding these messages.")
         return cleaned
 
 
 class DeadLetterForm(forms.Form):
-    """A decision about one letter."""
+    """A decision about one dead letter."""
 
     act = forms.ChoiceField(
         required=False,
-        choices=[(key, key) for key in ("mend", "redrive", "give_up", "resubmit", "dismiss", "keep", "replace")],
+        choices=[(key, key) for key in ("edit", "redrive", "discard", "resubmit", "dismiss", "keep", "replace")],
     )
     payload = forms.CharField(
         required=False,
@@ -69,10 +69,10 @@ class DeadLetterForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not cleaned.get("act"):
-            raise forms.ValidationError("Say what shall happen to this letter.")
-        if cleaned.get("act") in ("mend", "give_up", "dismiss", "keep", "replace") and not cleaned.get("reason"):
-            self.add_error("reason", "Say why: it stands in the ledger beside the decision.")
-        if cleaned.get("act") in ("mend", "resubmit"):
+            raise forms.ValidationError("Choose what to do with this message.")
+        if cleaned.get("act") in ("edit", "discard", "dismiss", "keep", "replace") and not cleaned.get("reason"):
+            self.add_error("reason", "Give a reason; the ledger keeps it with the decision.")
+        if cleaned.get("act") in ("edit", "resubmit"):
             try:
                 cleaned["document"] = strict_json.loads((cleaned.get("payload") or "").encode())
             except Invalid as error:
@@ -84,7 +84,7 @@ class DeadLetterForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def dead_letters(request: HttpRequest) -> HttpResponse:
-    """Groups beside the chosen one; a POST tries out, redrives or closes all of the chosen group."""
+    """The groups and the chosen one; a POST dry-runs, redrives or discards all messages of the chosen group."""
     viewer, place = Viewer.of(request.user), environment.chosen(request)
     integration = request.GET.get("integration", "").replace("\0", "")[:80]
     groups = selectors.groups(viewer, place, integration=integration)
@@ -97,7 +97,7 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
         "groups": groups,
         "group": chosen,
         "gone": bool(wanted) and chosen is None,
-        "open": sum(group.letters for group in groups),
+        "open": sum(group.count for group in groups),
         "settled": selectors.settled_today(viewer, place),
         "form": GroupDecisionForm(),
         "limit_words": number(APPROVAL_ABOVE),
@@ -105,7 +105,7 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
     status = 200
     if chosen is not None:
         context |= {
-            "letters": selectors.of_group(chosen, limit=SHOWN),
+            "dead_letters": selectors.of_group(chosen, limit=SHOWN),
             "operate": _may_operate(viewer, chosen.integration),
         }
         if request.method == "POST":
@@ -113,13 +113,13 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
             if answer is not None:
                 return answer
             status = 422 if context["form"].errors else 200
-            for letter in context["letters"][:1]:
-                context["sample"] = _story(viewer, chosen.kind, letter.place)
-        elif context["letters"]:
-            context["sample"] = _story(viewer, chosen.kind, context["letters"][0].place)
+            for one in context["dead_letters"][:1]:
+                context["sample"] = _detail(viewer, chosen.kind, one.place)
+        elif context["dead_letters"]:
+            context["sample"] = _detail(viewer, chosen.kind, context["dead_letters"][0].place)
     elif request.method == "POST":
         raise NotFound(
-            "letters.gone", "These letters are settled meanwhile, or you may not see them. Nothing was changed."
+            "letters.gone", "These messages were settled in the meantime, or you may not see them. Nothing was changed."
         )
     return render(request, "runtime/dead_letters.html", context, status=status)
 
@@ -131,10 +131,10 @@ def _may_operate(viewer: Viewer, key: str) -> Permission:
 def _settle(
     request: HttpRequest, viewer: Viewer, group: DeadLetterGroup, context: dict[str, Any]
 ) -> HttpResponse | None:
-    """Carries the decision out; None shows the page again, with findings or with what a dry run found."""
+    """Carry the decision out; None shows the page again, with findings or with the result of a dry run."""
     permissions.allow(context["operate"], outcome="Nothing was changed.")
     if group.kind != "parked":
-        raise Invalid("letters.one_by_one", "These letters are decided one by one. Nothing was changed.")
+        raise Invalid("letters.one_by_one", "These messages are decided one by one. Nothing was changed.")
     form = context["form"] = GroupDecisionForm(request.POST)
     if not form.is_valid():
         return None
@@ -152,19 +152,19 @@ def _settle(
             count = sum(
                 services.redrive(one, rate=share, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen
             )
-        messages.success(request, f"{number(count)} letter{'s' if count != 1 else ''} given back to the workers.")
+        messages.success(request, f"Retrying {number(count)} message{'s' if count != 1 else ''}.")
     else:
         with transaction.atomic():
             count = sum(services.discard(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
         messages.success(
             request,
-            f"{number(count)} letter{'s' if count != 1 else ''} closed without delivery. The reason stands in the ledger.",
+            f"Discarded {number(count)} message{'s' if count != 1 else ''} without delivery. The ledger keeps the reason.",
         )
     return redirect(_address(context["environment"], context["integration"]))
 
 
 def _sum(trials: Any) -> RedriveDryRun:
-    """One finding for all targets of a group: the stores of a fleet stop for the same reason."""
+    """One result for all targets of a group: the stores of a fleet fail for the same reason."""
     total = passes = behind = unknown = 0
     refused: dict[str, int] = {}
     for one in trials:
@@ -185,8 +185,8 @@ def _address(place: str, integration: str = "") -> str:
     return reverse("runtime:dead-letters") + (f"?{kept}" if kept else "")
 
 
-# -- one letter ----------------------------------------------------------------------------------------------------------
-def _story(viewer: Viewer, kind: str, place: str) -> DeadLetterDetail | None:
+# -- one dead letter ----------------------------------------------------------------------------------------------------------
+def _detail(viewer: Viewer, kind: str, place: str) -> DeadLetterDetail | None:
     numbers = [int(part) for part in place.split("/")]
     if any(one >= 2**63 for one in numbers):
         return None
@@ -201,7 +201,7 @@ def _story(viewer: Viewer, kind: str, place: str) -> DeadLetterDetail | None:
 
 @never_cache
 @require_safe
-def letter(request: HttpRequest, subscription: int, lane: int, position: int) -> HttpResponse:
+def quarantined(request: HttpRequest, subscription: int, lane: int, position: int) -> HttpResponse:
     return _page(request, "parked", f"{subscription}/{lane}/{position}")
 
 
@@ -218,40 +218,42 @@ def conflict(request: HttpRequest, number: int) -> HttpResponse:
 
 
 def _found(viewer: Viewer, kind: str, place: str) -> DeadLetterDetail:
-    story = _story(viewer, kind, place)
-    if story is None:
-        raise NotFound("letter.unknown", "There is no such letter: it was settled, or you may not see it.")
-    return story
+    detail = _detail(viewer, kind, place)
+    if detail is None:
+        raise NotFound("letter.unknown", "There is no such message: it was settled, or you may not see it.")
+    return detail
 
 
 def _page(
     request: HttpRequest, kind: str, place: str, form: DeadLetterForm | None = None, refusal: DomainError | None = None
 ) -> HttpResponse:
     viewer = Viewer.of(request.user)
-    story = _found(viewer, kind, place)
+    detail = _found(viewer, kind, place)
     context = {
-        "story": story,
-        "letter": story.letter,
-        "operate": _may_operate(viewer, story.integration),
-        "form": form or DeadLetterForm(initial={"payload": story.payload}),
+        "detail": detail,
+        "dead_letter": detail.dead_letter,
+        "operate": _may_operate(viewer, detail.integration),
+        "form": form or DeadLetterForm(initial={"payload": detail.payload}),
         "refusal": refusal,
-        "act": reverse("runtime:letter-settle", args=[kind, place]),
-        "open": kind == "parked" or story.letter.state == "open",
+        "act": reverse("runtime:dead-letter-settle", args=[kind, place]),
+        "open": kind == "parked" or detail.dead_letter.state == "open",
     }
-    return render(request, "runtime/letter.html", context, status=refusal.status if refusal else 422 if form else 200)
+    return render(
+        request, "runtime/dead_letter.html", context, status=refusal.status if refusal else 422 if form else 200
+    )
 
 
 @never_cache
 @require_POST
 def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
-    """One decision about one letter. A refusal shows the letter again with what was typed."""
+    """One decision about one dead letter. A refusal shows the page again with what was typed."""
     if kind not in selectors.KINDS or place.count("/") != (2 if kind == "parked" else 0):
-        raise NotFound("letter.unknown", "There is no such letter.")
+        raise NotFound("letter.unknown", "There is no such message.")
     if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in place.split("/")):
-        raise NotFound("letter.unknown", "There is no such letter.")
+        raise NotFound("letter.unknown", "There is no such message.")
     viewer = Viewer.of(request.user)
-    story = _found(viewer, kind, place)
-    permissions.allow(_may_operate(viewer, story.integration), outcome="Nothing was changed.")
+    detail = _found(viewer, kind, place)
+    permissions.allow(_may_operate(viewer, detail.integration), outcome="Nothing was changed.")
     form = DeadLetterForm(request.POST)
     if not form.is_valid():
         return _page(request, kind, place, form)
@@ -260,26 +262,26 @@ def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
     except Invalid as error:
         return _page(request, kind, place, form, error)
     messages.success(request, done)
-    if form.cleaned_data["act"] == "mend":
-        return redirect(reverse("runtime:letter", args=[int(part) for part in place.split("/")]))
+    if form.cleaned_data["act"] == "edit":
+        return redirect(reverse("runtime:dead-letter", args=[int(part) for part in place.split("/")]))
     return redirect("runtime:dead-letters")
 
 
 def _decide_parked(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
     subscription, lane, position = (int(part) for part in place.split("/"))
     reason, one = chosen["reason"], DeadLetterFilter(subscription, addresses=((lane, position),))
-    if chosen["act"] == "mend":
+    if chosen["act"] == "edit":
         services.edit_payload(
             subscription, lane, position, payload=chosen["document"], actor=viewer.user, reason=reason
         )
-        return "The corrected content is kept beside the stored one. Replay the letter to send it."
+        return "The corrected content is kept beside the stored one. Replay the message to send it."
     if chosen["act"] == "redrive":
         services.redrive(one, actor=viewer.user, reason=reason)
-        return "The letter was given back to the workers."
-    if chosen["act"] == "give_up":
+        return "Retrying 1 message."
+    if chosen["act"] == "discard":
         services.discard(one, actor=viewer.user, reason=reason)
-        return "The letter was closed without delivery. The reason stands in the ledger."
-    raise Invalid("letter.act", "This letter is mended, replayed or closed.")
+        return "Discarded 1 message without delivery. The ledger keeps the reason."
+    raise Invalid("letter.act", "Choose one: edit, replay or discard.")
 
 
 def _decide_rejected(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
@@ -287,19 +289,19 @@ def _decide_rejected(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
         receipt = services.resubmit_rejected(
             int(place), payload=chosen["document"], actor=viewer.user, note=chosen["reason"]
         )
-        return f"Handed in again: {receipt.status}."
+        return f"Submitted again: {receipt.status}."
     if chosen["act"] == "dismiss":
         services.dismiss_rejected(int(place), actor=viewer.user, note=chosen["reason"])
-        return "The letter was dismissed. The reason stands in the ledger."
-    raise Invalid("letter.act", "What never entered the log is handed in again or dismissed.")
+        return "Dismissed 1 message. The ledger keeps the reason."
+    raise Invalid("letter.act", "A rejected message is submitted again or dismissed.")
 
 
 def _decide_conflict(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
     if chosen["act"] not in ("keep", "replace"):
-        raise Invalid("letter.act", "Keep the held one, or add the other as a correction.")
+        raise Invalid("letter.act", "Keep the stored version, or apply the later one as a correction.")
     keep = chosen["act"] == "keep"
     services.settle_conflict(int(place), keep=keep, actor=viewer.user, note=chosen["reason"])
-    return "The held one stands." if keep else "The other content was added as a correction of its own."
+    return "The stored version is kept." if keep else "The later version was stored as a correction."
 
 
 _DECIDE = {"parked": _decide_parked, "rejected": _decide_rejected, "conflict": _decide_conflict}

@@ -34,7 +34,7 @@ def today(request: HttpRequest) -> HttpResponse:
         "held": [flow for flow in found if flow.broken or flow.shut or flow.paused],
         "systems": vendors.by_system(vendors.listed(viewer, place)),
         "shut": [(flow, shut) for flow in found if (shut := flow.shut_gate)],
-        "engine": state,
+        "infrastructure": state,
         "settled": dead_letters.settled_today(viewer, place),
         "open": sum(flow.for_person for flow in found),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
+from django.views.generic import RedirectView
 
 from runtime.web import (
     dead_letters,
@@ -35,14 +36,21 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runtime/runs/<int:run_id>/cancel/", runs.cancel, name="run-cancel"),
     path("runtime/dead-letters/", dead_letters.dead_letters, name="dead-letters"),
     path(
-        "runtime/dead-letters/parked/<int:subscription>/<int:lane>/<int:position>/", dead_letters.letter, name="letter"
+        "runtime/dead-letters/quarantined/<int:subscription>/<int:lane>/<int:position>/",
+        dead_letters.quarantined,
+        name="dead-letter",
+    ),
+    path(
+        "runtime/dead-letters/parked/<int:subscription>/<int:lane>/<int:position>/",
+        RedirectView.as_view(pattern_name="runtime:dead-letter", query_string=True),
+        name="old-dead-letter",
     ),
     path("runtime/dead-letters/rejected/<int:number>/", dead_letters.rejected, name="rejected"),
     path("runtime/dead-letters/conflicts/<int:number>/", dead_letters.conflict, name="conflict"),
     re_path(
         r"^runtime/dead-letters/settle/(?P<kind>[a-z]+)/(?P<place>[0-9/]{1,60})/$",
         dead_letters.settle,
-        name="letter-settle",
+        name="dead-letter-settle",
     ),
     path("runtime/reconciliation/", reconciliation.reconciliation, name="reconciliation"),
     path("runtime/reconciliation/<slug:key>/", reconciliation.flow, name="reconciliation-flow"),

@@ -57,7 +57,7 @@ PAGES: list[tuple[str, ...]] = [
     ("runtime-runs", "/runtime/runs/"),
     ("runtime-run", "/runtime/runs/", "/runtime/runs/"),
     ("runtime-dead-letters", "/runtime/dead-letters/"),
-    ("runtime-letter", "/runtime/dead-letters/", "/runtime/dead-letters/parked/"),
+    ("runtime-letter", "/runtime/dead-letters/", "/runtime/dead-letters/quarantined/"),
     ("runtime-trace", "/runtime/dead-letters/", "/runtime/trace/?q="),
     ("runtime-stores", "/runtime/stores/"),
     ("runtime-vendors", "/runtime/vendors/"),

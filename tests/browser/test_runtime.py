@@ -28,7 +28,7 @@ def paths(day: scene.Day) -> list[str]:
         "/runtime/integrations/sales/manifest/",
         f"/runtime/runs/{day.run.pk}/",
         "/runtime/dead-letters/",
-        f"/runtime/dead-letters/parked/{letter.subscription_id}/{letter.lane}/{letter.position}/",
+        f"/runtime/dead-letters/quarantined/{letter.subscription_id}/{letter.lane}/{letter.position}/",
         f"/runtime/dead-letters/conflicts/{day.conflict.pk}/",
         f"/runtime/trace/?q={letter.key}",
         "/runtime/stores/?show=all",
@@ -115,7 +115,7 @@ def test_a_letter_is_mended_tried_out_and_sent_again(page, sign_in, day, axe):
     axe()
     page.get_by_label("Rate").fill("5")
     page.get_by_role("button", name="Replay 3").click()
-    page.get_by_text("3 letters given back to the workers").wait_for()
+    page.get_by_text("Retrying 3 messages").wait_for()
     assert Parked.objects.filter(state="retry", fingerprint=day.letters[0].fingerprint).count() == 3
 
 

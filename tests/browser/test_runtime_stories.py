@@ -90,7 +90,7 @@ def test_a_refused_sale_is_mended_tried_out_and_posted_once(page, sign_in, retai
     page.get_by_text("Dry run: 1 of 1 would be mapped").wait_for()
     assert letter.key not in posted(sandbox), "a dry run sends nothing"
     page.get_by_role("button", name=re.compile("^Replay 1")).click()
-    page.get_by_text("1 letter given back to the workers").wait_for()
+    page.get_by_text("Retrying 1 message").wait_for()
     work()
     assert posted(sandbox)[letter.key] == 1, "the journal of the ERP has the effect once"
     assert max(posted(sandbox).values()) == 1

@@ -26,7 +26,7 @@ def _place(letter: Parked) -> str:
 
 
 def settle(client, letter: Parked, **more: str):
-    return client.post(reverse("runtime:letter-settle", args=["parked", _place(letter)]), more)
+    return client.post(reverse("runtime:dead-letter-settle", args=["parked", _place(letter)]), more)
 
 
 def test_pause_needs_a_reason_and_stands_on_the_page(client, day):
@@ -89,7 +89,7 @@ def test_a_group_is_given_back_to_the_workers_at_a_rate(client, day):
     answer = client.post(
         reverse("runtime:dead-letters"), {"group": group, "act": "redrive", "rate": "0.5"}, follow=True
     )
-    assert "3 letters given back to the workers" in answer.text
+    assert "Retrying 3 messages" in answer.text
     rows = Parked.objects.filter(fingerprint=day.letters[0].fingerprint).order_by("not_before")
     assert {row.state for row in rows} == {"retry"}
     assert round((rows[2].not_before - rows[0].not_before).total_seconds()) == 4
@@ -108,15 +108,15 @@ def test_closing_a_group_needs_a_reason_and_leaves_history(client, day):
     assert "posted by hand" in trace.text
 
 
-def test_a_corrected_letter_keeps_the_stored_message_and_sends_the_correction(client, day):
+def test_an_edited_message_keeps_the_stored_message_and_sends_the_correction(client, day):
     client.force_login(day.people.sofia)
     letter = day.letters[0]
-    assert settle(client, letter, act="mend", payload='{"total": 1.10', reason="tax").status_code == 422
-    assert settle(client, letter, act="mend", payload='{"total": 1.10}').status_code == 422
+    assert settle(client, letter, act="edit", payload='{"total": 1.10', reason="tax").status_code == 422
+    assert settle(client, letter, act="edit", payload='{"total": 1.10}').status_code == 422
     assert (
-        settle(client, letter, act="mend", payload='{"total": 1.10}', reason="tax class corrected").status_code == 302
+        settle(client, letter, act="edit", payload='{"total": 1.10}', reason="tax class corrected").status_code == 302
     )
-    page = client.get(reverse("runtime:letter", args=[letter.subscription_id, letter.lane, letter.position]))
+    page = client.get(reverse("runtime:dead-letter", args=[letter.subscription_id, letter.lane, letter.position]))
     assert "Corrected, not yet sent" in page.text
     assert "1.10" in page.text
     assert AuditEntry.objects.get(verb="runtime.dead_letter_mended").reason == "tax class corrected"
@@ -131,17 +131,17 @@ def test_an_unknown_outcome_is_asked_about_first_when_it_is_sent_again(client, d
     assert day.letters[3].state == "sending"
 
 
-def test_a_settled_letter_is_gone_and_says_so(client, day):
+def test_a_settled_message_is_gone_and_says_so(client, day):
     client.force_login(day.people.sofia)
-    settle(client, day.letters[0], act="give_up", reason="by hand")
-    again = settle(client, day.letters[0], act="give_up", reason="by hand")
+    settle(client, day.letters[0], act="discard", reason="by hand")
+    again = settle(client, day.letters[0], act="discard", reason="by hand")
     assert again.status_code == 404
     assert "settled" in again.text
 
 
 def test_a_rejected_input_is_dismissed_with_a_reason(client, day):
     client.force_login(day.people.sofia)
-    address = reverse("runtime:letter-settle", args=["rejected", str(day.rejected.pk)])
+    address = reverse("runtime:dead-letter-settle", args=["rejected", str(day.rejected.pk)])
     assert client.post(address, {"act": "dismiss"}).status_code == 422
     assert client.post(address, {"act": "dismiss", "reason": "test till"}).status_code == 302
     assert Rejected.objects.get().state == "dismissed"
@@ -150,7 +150,7 @@ def test_a_rejected_input_is_dismissed_with_a_reason(client, day):
 
 def test_a_conflict_is_settled_once(client, day):
     client.force_login(day.people.sofia)
-    address = reverse("runtime:letter-settle", args=["conflict", str(day.conflict.pk)])
+    address = reverse("runtime:dead-letter-settle", args=["conflict", str(day.conflict.pk)])
     assert client.post(address, {"act": "keep", "reason": "the first is right"}).status_code == 302
     assert Conflict.objects.get().state == "kept"
     assert client.post(address, {"act": "keep", "reason": "again"}).status_code == 404
