@@ -98,10 +98,10 @@ def test_a_group_is_given_back_to_the_workers_at_a_rate(client, day):
 def test_discarding_a_group_needs_a_reason_and_leaves_history(client, day):
     client.force_login(day.people.sofia)
     group = f"parked.{day.sales.stream.pk}.journal.{day.letters[0].fingerprint}"
-    refused = client.post(reverse("runtime:dead-letters"), {"group": group, "act": "give_up"})
+    refused = client.post(reverse("runtime:dead-letters"), {"group": group, "act": "discard"})
     assert refused.status_code == 422
     assert "Give a reason for discarding these" in refused.text
-    client.post(reverse("runtime:dead-letters"), {"group": group, "act": "give_up", "reason": "posted by hand"})
+    client.post(reverse("runtime:dead-letters"), {"group": group, "act": "discard", "reason": "posted by hand"})
     assert not Parked.objects.filter(fingerprint=day.letters[0].fingerprint).exists()
     assert Attempt.objects.filter(outcome="given_up", detail="posted by hand").count() == 3
     trace = client.get(reverse("runtime:traces"), {"q": day.letters[0].key})
