@@ -54,7 +54,7 @@ class GateState:
     def tone(self) -> Tone:
         if self.open:
             return ok("Gate open", "gate-open")
-        return stop("Gate closed", "gate-shut") if not self.permitted else wait("GateState waits", "gate-shut")
+        return stop("Gate closed", "gate-shut") if not self.permitted else wait("Gate waits", "gate-shut")
 
 
 _STATES = """
@@ -91,7 +91,7 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance, d.en
 
 
 def states(subscription_ids: Sequence[int]) -> dict[int, GateState]:
-    """GateState by subscription id, in one query. Call it with subscriptions that the viewer may see."""
+    """Gate states by subscription id, in one query. The caller passes only subscriptions that the viewer may see."""
     if not subscription_ids:
         return {}
     return {row["subscription_id"]: _gate(row) for row in rows(_STATES, {"ids": list(subscription_ids)})}
