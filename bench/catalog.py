@@ -2,9 +2,10 @@
 
     python -m bench.catalog [--apis 10000 30000] [--versions 100000] [--queries 120] [--rounds 3]
 
-In the same run, alternating: our search (words, page, counts), its page alone, its counts alone; a plain SQL full-text query over the same
-rows without visibility, counts or typing errors; and a plain list of the first page. A private PostgreSQL is started where
-DATABASE_URL is not set; with it, a database of its own is made on that server and dropped again.
+In the same run, alternating: our search (words, page, counts), its page alone, its counts alone; a plain SQL full-text
+query over the same rows without visibility, counts or typing errors; and a plain list of the first page. A private
+PostgreSQL is started where DATABASE_URL is not set; with it, a database of its own is made on that server and dropped
+again.
 """
 
 from __future__ import annotations
@@ -110,7 +111,9 @@ def copy_in(table: str, columns: str, rows: Iterator[tuple[Any, ...]] | list[tup
 
 
 def fill(apis: int, versions: int, dice: random.Random) -> None:
-    """A seeded estate: 200 teams, 10 domains, 40 systems; names, purposes, operations and fields drawn with a long tail; 15 % restricted."""
+    """A seeded estate: 200 teams, 10 domains, 40 systems; names, purposes, operations and fields drawn with a long
+    tail; 15 % restricted.
+    """
     from django.db import connection
 
     from catalog.services import search_index
@@ -271,7 +274,9 @@ def questions(count: int, dice: random.Random) -> list[dict[str, Any]]:
 
 
 def cpu_ms(backend: int) -> float:
-    """CPU milliseconds of this thread and of the server's process for our connection (0 for a server on another machine)."""
+    """CPU milliseconds of this thread and of the server's process for our connection (0 for a server on another
+    machine).
+    """
     try:
         server = int(Path(f"/proc/{backend}/schedstat").read_text().split()[0]) / 1e6
     except (OSError, ValueError, IndexError):

@@ -2,9 +2,9 @@
 
     python bench/contract_accuracy.py [--shared DIR] [--list] [--case ID]
 
-Reads the manifests below `contract-diff` of the shared data (TILLGATE_SHARED, or ../shared beside the repository) and prints
-the figures and every disagreement. A breaking finding of the reference counts as found when the comparison has a breaking
-finding that names the same operation (exactly: the same rule id too).
+Reads the manifests below `contract-diff` of the shared data (TILLGATE_SHARED, or ../shared beside the repository) and
+prints the figures and every disagreement. A breaking finding of the reference counts as found when the comparison has a
+breaking finding that names the same operation (exactly: the same rule id too).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python bench/contract_rules.py [--shared DIR] [--output docs/reference/contract-rules.md]
 
-The rules come from the rule pack itself; the figures from `contract_accuracy.py`. A disagreement without a reason here ends the
-run with an error, so that none slips in unexplained.
+The rules come from the rule pack itself; the figures from `contract_accuracy.py`. A disagreement without a reason here
+ends the run with an error, so that none slips in unexplained.
 """
 
 from __future__ import annotations

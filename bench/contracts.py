@@ -2,10 +2,11 @@
 
     python bench/contracts.py [--shared DIR] [--redocly PATH] [--rounds N] [--log FILE]
 
-Ours starts from stored canonical JSON and ends with the findings: parse, digests, compare. Redocly starts from the JSON files
-and ends with its report; its own figure ("processed in … ms", start-up left out) is taken as well as the wall time. Rounds
-alternate; medians are printed. `--redocly` names the executable of a throw-away installation (`npm install @redocly/cli`).
-The growth table multiplies one pair (every component and path n times) and shows whether the cost stays in proportion.
+Ours starts from stored canonical JSON and ends with the findings: parse, digests, compare. Redocly starts from the JSON
+files and ends with its report; its own figure ("processed in … ms", start-up left out) is taken as well as the wall
+time. Rounds alternate; medians are printed. `--redocly` names the executable of a throw-away installation (`npm install
+@redocly/cli`). The growth table multiplies one pair (every component and path n times) and shows whether the cost stays
+in proportion.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     python -m bench.evidence [--orders 40000] [--jobs 10000] [--rounds 5]
 
-On is the product as it is. Off leaves out what only serves the proof: the evidence row of every batch, the counts and spans of a run, the
-audit entry of its start, and (for pushed messages) correlation ids and trace contexts of the sender. CPU is client and PostgreSQL.
+On is the product as it is. Off leaves out what only serves the proof: the evidence row of every batch, the counts and
+spans of a run, the audit entry of its start, and (for pushed messages) correlation ids and trace contexts of the
+sender. CPU is client and PostgreSQL.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""P4: one price change to 600 stores. Time until it is durable for all, time until every store's target has it, and what a claim costs.
+"""P4: one price change to 600 stores.
+
+Time until it is durable for all, time until every store's target has it, and what a claim costs.
 
 python -m bench.fanout [--stores 600]
 """

@@ -2,8 +2,8 @@
 
     python -m bench.fuzz_contracts --seconds 300 --seed 1
 
-Every document must be read or be refused with a code, within its time; anything else is printed with the seed that makes it
-again, and the exit code is 1. The report counts documents, refusals by code and the slowest reading.
+Every document must be read or be refused with a code, within its time; anything else is printed with the seed that
+makes it again, and the exit code is 1. The report counts documents, refusals by code and the slowest reading.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     python -m bench.gate [--apis 10000] [--versions 100000] [--edges 1000000] [--questions 400] [--rounds 3]
 
-Asked in turn, in one run: what consumes one, three and ten versions; what provides a version with consumers; the same question through the
-whole HTTP stack with a token; and, as the limit, one primary-key read and one committed insert of a row as large as a stored verdict.
-A tenth of the edges is spread over every version, the rest falls on few versions, as it does in real estates.
+Asked in turn, in one run: what consumes one, three and ten versions; what provides a version with consumers; the same
+question through the whole HTTP stack with a token; and, as the limit, one primary-key read and one committed insert of
+a row as large as a stored verdict. A tenth of the edges is spread over every version, the rest falls on few versions,
+as it does in real estates.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ def connect(edges: int, versions: list[int], dice: random.Random) -> None:
 
 
 def ask_for(count: int, dice: random.Random) -> dict[str, list[dict[str, Any]]]:
-    """Questions by kind. Half of the consuming ones ask for what the application has subscribed to, so that every verdict occurs."""
+    """Questions by kind.
+
+    Half of the consuming ones ask for what the application has subscribed to, so that every verdict occurs.
+    """
     from django.db import connection
 
     base = {"version": "1.0", "environment": "production"}

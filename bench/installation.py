@@ -1,4 +1,6 @@
-"""A whole installation for a benchmark: durable embedded servers in a throw-away folder, a small catalog, one deployed order feed."""
+"""A whole installation for a benchmark: durable embedded servers in a throw-away folder, a small catalog, one deployed
+order feed.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,8 @@ def manifest(*, lanes: int = 4, batch: int = 1000, source: bool = True) -> dict[
 
 
 class Installation:
-    """`with Installation(source_url) as installed`: servers run, Django is set up in this process, the order feed is deployed.
+    """`with Installation(source_url) as installed`: servers run, Django is set up in this process, the order feed is
+    deployed.
 
     Another feed is a subclass with its own contract, table and manifest.
     """

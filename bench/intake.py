@@ -1,9 +1,11 @@
-"""P2: sales over HTTP, each answer after the commit, while a worker delivers: single sales at random moments, then a burst of batches.
+"""P2: sales over HTTP, each answer after the commit, while a worker delivers: single sales at random moments, then a
+burst of batches.
 
     python -m bench.intake [--rate 150] [--seconds 30] [--burst 1000] [--burst-seconds 60]
 
-The web server is the product's own (one process, sixteen threads), the senders are sixteen threads with one connection each, over
-loopback. Reports answer times from the moment a sale was due, so that waiting in line counts; refusals; and whether every sale arrived.
+The web server is the product's own (one process, sixteen threads), the senders are sixteen threads with one connection
+each, over loopback. Reports answer times from the moment a sale was due, so that waiting in line counts; refusals; and
+whether every sale arrived.
 """
 
 from __future__ import annotations

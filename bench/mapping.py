@@ -1,10 +1,12 @@
-"""Mapping a sale of 12 lines (about 1 kB): the compiled mapping beside hand-written Python and jmespath, in CPU seconds.
+"""Mapping a sale of 12 lines (about 1 kB): the compiled mapping beside hand-written Python and jmespath, in CPU
+seconds.
 
     python -m bench.mapping [--rounds 7] [--cases 100000] [--seed 0]
 
-Rounds alternate between the three, so that a noisy machine hits all alike; the median of each and the ratios are printed.
-jmespath cannot calculate: its figure is for the selection alone, so it does less. Then the compiled mappings are compared with
-the oracle of the tests on generated cases (`--cases 0` leaves that out). Exit code 1 when a case disagrees.
+Rounds alternate between the three, so that a noisy machine hits all alike; the median of each and the ratios are
+printed. jmespath cannot calculate: its figure is for the selection alone, so it does less. Then the compiled mappings
+are compared with the oracle of the tests on generated cases (`--cases 0` leaves that out). Exit code 1 when a case
+disagrees.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A local REST source: `python -m bench.order_server PORT COUNT PAGE [GENERATION]`, pages `{"data": […], "next": url | null}` from memory.
+"""A local REST source: `python -m bench.order_server PORT COUNT PAGE [GENERATION]`, pages `{"data": […], "next": url |
+null}` from memory.
 
 `GENERATION` changes every order's version and total, so that a second load finds everything changed.
 """

@@ -1,4 +1,6 @@
-"""dlt loads the same orders with merge. Run by `bench.sync` in an environment of its own that has `dlt[postgres]`; prints one JSON line.
+"""dlt loads the same orders with merge.
+
+Run by `bench.sync` in an environment of its own that has `dlt[postgres]`; prints one JSON line.
 
 python bench/peer_dlt.py http://127.0.0.1:PORT postgresql://… DATASET
 """

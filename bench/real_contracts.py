@@ -1,10 +1,11 @@
-"""A table of every real contract and of every pair of neighbouring versions: what is in them, what changed, how long it took.
+"""A table of every real contract and of every pair of neighbouring versions: what is in them, what changed, how long it
+took.
 
     python -m bench.real_contracts [--shared DIR] [--write docs/reference/real-contracts.md]
 
-Files come from `specs` of the shared data (TILLGATE_SHARED, or ../shared beside the repository). A file that is refused is
-listed with its reason. Neighbours are versions of one contract in the order of their labels. Times are CPU seconds of one
-process on the machine at hand; comparisons start from stored contracts (canonical JSON), as the catalog does.
+Files come from `specs` of the shared data (TILLGATE_SHARED, or ../shared beside the repository). A file that is refused
+is listed with its reason. Neighbours are versions of one contract in the order of their labels. Times are CPU seconds
+of one process on the machine at hand; comparisons start from stored contracts (canonical JSON), as the catalog does.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""P4: a full refresh of store-items (600 stores, 20,000 articles: 12 M) through the product, with every guarantee on, and how it grows.
+"""P4: a full refresh of store-items (600 stores, 20,000 articles: 12 M) through the product, with every guarantee on,
+and how it grows.
 
     python -m bench.refresh [--items 300000 1000000] [--changed 2] [--kill]
 
-For every size: the first load, then the refresh, in which that share (percent) of the items has another price. With `--kill` both
-workers get SIGKILL in the middle of the refresh and new ones go on. At the end every row is compared with the source, inside the
-database. CPU counts workers and PostgreSQL, not the source.
+For every size: the first load, then the refresh, in which that share (percent) of the items has another price. With
+`--kill` both workers get SIGKILL in the middle of the refresh and new ones go on. At the end every row is compared with
+the source, inside the database. CPU counts workers and PostgreSQL, not the source.
 """
 
 from __future__ import annotations

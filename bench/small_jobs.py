@@ -2,9 +2,10 @@
 
     python -m bench.small_jobs [--jobs 20000] [--seconds 15]
 
-P3 counts messages from accepted to effect committed, handed in by batches of 100 as store servers do, against Celery no-op tasks with
-late acknowledgement (nothing durable, no effect), both with one worker process. P2 offers 150 single messages a second at random moments
-from eight threads and reports how long the answer took, each answer being durable; then bursts of 1,000 a second in batches of 50.
+P3 counts messages from accepted to effect committed, handed in by batches of 100 as store servers do, against Celery
+no-op tasks with late acknowledgement (nothing durable, no effect), both with one worker process. P2 offers 150 single
+messages a second at random moments from eight threads and reports how long the answer took, each answer being durable;
+then bursts of 1,000 a second in batches of 50.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Soak: a steady stream of messages with a long open transaction for a part of it; memory, claim time and table growth over time.
+"""Soak: a steady stream of messages with a long open transaction for a part of it; memory, claim time and table growth
+over time.
 
     python -m bench.soak [--minutes 20] [--rate 150] [--long-transaction 5]
 
-Prints a line every ten seconds and a verdict at the end: memory of the worker, p99 of the claim, dead rows and size of the tables that
-change, everything delivered.
+Prints a line every ten seconds and a verdict at the end: memory of the worker, p99 of the claim, dead rows and size of
+the tables that change, everything delivered.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""P1: orders from a local REST source into PostgreSQL, through the product with every guarantee on, and through dlt in the same run.
+"""P1: orders from a local REST source into PostgreSQL, through the product with every guarantee on, and through dlt in
+the same run.
 
     python -m bench.sync [--orders 200000] [--rounds 1] [--dlt /path/to/venv/bin/python]
 
-The product: contract check, deduplication, durable log, gate at every batch, mapping, evidence, upsert; then the same again with
-nothing changed, and with everything changed. dlt runs in an environment of its own (`pip install "dlt[postgres]"`), on the same
-server, against the same source. CPU counts client and PostgreSQL, not the source. Ratios count; rates are of this machine.
+The product: contract check, deduplication, durable log, gate at every batch, mapping, evidence, upsert; then the same
+again with nothing changed, and with everything changed. dlt runs in an environment of its own (`pip install
+"dlt[postgres]"`), on the same server, against the same source. CPU counts client and PostgreSQL, not the source. Ratios
+count; rates are of this machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A worker process for benchmarks: `python -m bench.worker [collect|deliver|both]`; works until SIGTERM, then prints its counts as JSON."""
+"""A worker process for benchmarks: `python -m bench.worker [collect|deliver|both]`; works until SIGTERM, then prints
+its counts as JSON.
+"""
 
 from __future__ import annotations
 

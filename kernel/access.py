@@ -39,10 +39,10 @@ class TokenAuthentication(BaseAuthentication):
 
 
 class SignedInWithScope(BasePermission):
-    """Signed in; and with a token, the view's scope is among the token's.
+    """Allows signed-in people, and tokens whose scopes contain the one that the view needs.
 
-    A view declares `scope = "catalog"`: safe methods need `catalog:read`, others `catalog:write`; or `scopes = {"POST": "gate:ask"}`.
-    A view that declares nothing admits sessions only.
+    A view declares `scope = "catalog"`: safe methods need `catalog:read`, others `catalog:write`. Or it names a scope
+    per method: `scopes = {"POST": "gate:ask"}`. A view that declares nothing accepts sessions only, no tokens.
     """
 
     message = "Sign in, or send a token whose scopes cover this call."

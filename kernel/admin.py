@@ -1,4 +1,4 @@
-"""Administration of accounts, and a look at the ledger and the outbox. What the database refuses is not offered here."""
+"""Administration pages for accounts, and read-only ones for tokens, the ledger and the outbox."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kernel.models import ApiToken, AuditEntry, OutboxEvent, User
 
 admin.site.site_header = "Tillgate administration"
 admin.site.site_title = "Tillgate"
-admin.site.index_title = "Accounts and what lies beneath"
+admin.site.index_title = "Accounts and stored data"
 admin.site.site_url = "/"
 
 
 class LookOnly(admin.ModelAdmin):
-    """Read, never write: these rows come from services and are part of the record."""
+    """Read-only: services write these rows, and the database refuses most changes anyway."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -35,7 +35,7 @@ class Accounts(UserAdmin):
     fieldsets = (*(UserAdmin.fieldsets or ()), ("Tillgate", {"fields": ("kind",)}))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Accounts are closed (`is_active`), never deleted: the ledger names them."""
+        """Accounts are deactivated (`is_active`), never deleted: ledger entries refer to them."""
         return False
 
 

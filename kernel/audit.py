@@ -1,4 +1,8 @@
-"""The append-only ledger. `record` writes in the caller's transaction; the database refuses change and chains the entries."""
+"""The append-only audit ledger.
+
+`record` writes in the caller's transaction. The database refuses to change or delete an entry and chains entries by
+hash.
+"""
 
 from __future__ import annotations
 
@@ -88,14 +92,23 @@ class Verification:
 
 
 _VERIFY = """
-select l.position, l.hash, l.previous_hash, lag(l.hash, 1, repeat('0', 64)) over (order by l.position) as expected_previous,
-       kernel_audit_hash(l.previous_hash, e) as expected, lag(l.position, 1, 0::bigint) over (order by l.position) as before
-  from kernel_auditlink l join kernel_auditentry e on e.id = l.entry_id order by l.position
+select l.position,
+       l.hash,
+       l.previous_hash,
+       lag(l.hash, 1, repeat('0', 64)) over (order by l.position) as expected_previous,
+       kernel_audit_hash(l.previous_hash, e) as expected,
+       lag(l.position, 1, 0::bigint) over (order by l.position) as before
+  from kernel_auditlink l
+  join kernel_auditentry e on e.id = l.entry_id
+ order by l.position
 """
 
 
 def verify(*, anchor: tuple[int, str] | None = None) -> Verification:
-    """Walk the whole chain. `anchor` is (position, hash) of a head kept elsewhere: a truncated ledger no longer has it."""
+    """Check the whole chain, entry by entry.
+
+    `anchor` is the position and hash of a head that was stored elsewhere: a ledger that was cut no longer contains it.
+    """
     count, head = 0, "0" * 64
     anchor_met = anchor is None or anchor[0] == 0
     with transaction.atomic(), connection.cursor() as cursor:
@@ -113,11 +126,12 @@ def verify(*, anchor: tuple[int, str] | None = None) -> Verification:
                 anchor_met = True
             count, head = count + 1, own
         cursor.execute(
-            "select count(*) from kernel_auditentry e where not exists (select from kernel_auditlink l where l.entry_id = e.id)"
+            "select count(*) from kernel_auditentry e"
+            " where not exists (select from kernel_auditlink l where l.entry_id = e.id)"
         )
         unlinked = cursor.fetchone()[0]
     if unlinked:
-        return Verification(False, count, head, None, f"{unlinked} entries stand outside the chain")
+        return Verification(False, count, head, None, f"{unlinked} entries are not part of the chain")
     if not anchor_met:
         return Verification(False, count, head, None, "the chain ends before the anchored head: it was cut")
     return Verification(True, count, head)

@@ -1,4 +1,4 @@
-"""The difference of two JSON values, as a flat list of JSON Pointers: what a reviewer reads when no better comparison exists."""
+"""The differences of two JSON values as a flat list of JSON Pointers, where no better comparison exists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Kind = Literal["added", "removed", "changed"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One leaf that differs. `pointer` is RFC 6901; `old` or `new` is None where the side has nothing there."""
+    """One value that differs. `pointer` is RFC 6901; `old` or `new` is None where that side has no value."""
 
     pointer: str
     kind: Kind

@@ -1,7 +1,7 @@
 """Canonical JSON and SHA-256 digests: the identity of everything that is approved.
 
-Canonical form: UTF-8, keys sorted by code point, no white space, no NaN; the same rules as RFC 8785 but for numbers, which
-keep their decimal text (a Decimal is written as it is, so 1.10 and 1.1 differ: an approver saw one of them).
+Canonical form: UTF-8, keys sorted by code point, no white space, no NaN; the same rules as RFC 8785 but for numbers,
+which keep their decimal text (a Decimal is written as it is, so 1.10 and 1.1 differ: an approver saw one of them).
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ def _exact(value: Any) -> str:
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON bytes that are equal exactly when the values are equal. Raises TypeError or ValueError for what JSON has not."""
+    """JSON bytes that are equal exactly when the values are equal.
+
+    Raises TypeError or ValueError for a value that JSON cannot express.
+    """
     try:
         return _dump(value).encode()
     except _HoldsDecimal:

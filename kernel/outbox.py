@@ -1,6 +1,7 @@
-"""The transactional outbox: `emit` inside the fact's transaction, `dispatch` afterwards, at least once and in claimed batches.
+"""The transactional outbox: `emit` inside the transaction of the change, `dispatch` afterwards, at least once.
 
-Handlers are registered once, by `portal/wiring.py`. They must be idempotent: a crash between effect and mark repeats them.
+`portal/wiring.py` registers the handlers. They must be idempotent: a crash after the effect and before the event is
+marked as done runs them again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ RETRY = RetryPolicy(base=1.0, ceiling=3600.0, attempts=12)  # counts from 1
 
 
 def subscribe(topic: str, handler: Handler) -> None:
-    """`handler` is called with `{"id", "topic", "key", "payload"}`; `topic` may end in `*`. Registering twice is once."""
+    """Call `handler` with `{"id", "topic", "key", "payload"}` for each event; `topic` may end in `*`. Idempotent."""
     chosen = _handlers.setdefault(topic, [])
     if handler not in chosen:
         chosen.append(handler)
@@ -50,11 +51,21 @@ def emit(topic: str, *, key: str | int, payload: Mapping[str, Any] | None = None
 # Materialized: a plan that runs the inner select again for each row would claim more than the limit.
 _CLAIM = """
 with c as materialized (
-  select id from kernel_outboxevent
-   where done_at is null and failed_at is null and available_at <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
-   order by id limit %(limit)s for update skip locked)
-update kernel_outboxevent o set attempts = o.attempts + 1, lease_until = clock_timestamp() + %(lease)s * interval '1 second'
-  from c where o.id = c.id returning o.id, o.topic, o.key, o.payload, o.attempts, o.request_id
+  select id
+    from kernel_outboxevent
+   where done_at is null
+     and failed_at is null
+     and available_at <= clock_timestamp()
+     and (lease_until is null or lease_until < clock_timestamp())
+   order by id
+   limit %(limit)s
+     for update skip locked)
+update kernel_outboxevent o
+   set attempts = o.attempts + 1,
+       lease_until = clock_timestamp() + %(lease)s * interval '1 second'
+  from c
+ where o.id = c.id
+returning o.id, o.topic, o.key, o.payload, o.attempts, o.request_id
 """
 
 

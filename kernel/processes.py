@@ -26,7 +26,10 @@ def die_with_parent(with_signal: int) -> Callable[[], None]:
 
 
 def kill_with_parent(parent: int) -> None:
-    """Called in a forked child of process `parent`: SIGKILL ends it with the parent; exits at once when the parent has already ended."""
+    """Called in a forked child of `parent`: the child is killed when the parent ends.
+
+    It exits at once when the parent has ended already.
+    """
     die_with_parent(signal.SIGKILL)()
     if os.getppid() != parent:
         os._exit(1)

@@ -1,4 +1,4 @@
-"""The request that is being served: its id travels into every ledger entry, problem document, log line and outgoing call."""
+"""The id of the request being served; ledger entries, problem documents and outgoing calls carry it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ def request_id() -> str:
 
 @contextmanager
 def serving(identifier: str | None = None) -> Iterator[str]:
-    """Within the block `request_id()` answers this id; a new one is made where none is given or the given one is unusable."""
+    """Within the block `request_id()` returns this id.
+
+    A new one is made when none is given, or when the given one is not 1 to 64 letters, digits, `-` or `_`.
+    """
     usable = (
         bool(identifier) and len(identifier or "") <= 64 and all(c.isalnum() or c in "-_" for c in identifier or "")
     )

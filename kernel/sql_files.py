@@ -1,13 +1,13 @@
 """The functions, views and triggers of a room as files: `<room>/sql/*.sql` is their only text, and migrations apply it.
 
-Tables, columns, indexes and constraints change step by step, by migrations. A function, a view or a trigger holds no data, so
-only its present text matters: `ApplySql("<room>")` stands once in a room, in its newest migration that changes SQL, and brings
-an empty or older database to what the files say. The files run in the order of their names. They say `create or replace`; where
-PostgreSQL cannot replace (a constraint trigger, another result type, other columns of a view), the file drops first.
-`docs/how-to/add-a-migration.md` shows the steps.
+Tables, columns, indexes and constraints change step by step, by migrations. A function, a view or a trigger holds no
+data, so only its present text matters: `ApplySql("<room>")` stands once in a room, in its newest migration that changes
+SQL, and brings an empty or older database to what the files say. The files run in the order of their names. They say
+`create or replace`; where PostgreSQL cannot replace (a constraint trigger, another result type, other columns of a
+view), the file drops first. `docs/how-to/add-a-migration.md` shows the steps.
 
-What belongs to a room is known by its name: functions and views that begin with `<room>_`, and the triggers on tables that begin
-so, except those that django-pgtrigger makes from the models.
+What belongs to a room is known by its name: functions and views that begin with `<room>_`, and the triggers on tables
+that begin so, except those that django-pgtrigger makes from the models.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def definitions(cursor: Any, room: str) -> Definitions:
 
 
 def _left_over(before: Definitions, after: Definitions) -> list[Name]:
-    """What no file defines: PostgreSQL writes a new row of its catalog for all that is replaced, so this one's row stayed."""
+    """What no file defines: PostgreSQL writes a new row of its catalog for all that is replaced, so this one's row
+    stayed.
+    """
     return [name for name, (place, _) in after.items() if name in before and before[name][0] == place]
 
 
@@ -83,8 +85,8 @@ def _drop(schema_editor: BaseDatabaseSchemaEditor, names: Iterable[Name]) -> Non
 class ApplySql(Operation):
     """Makes the functions, views and triggers of one room what its files say, and drops those that no file defines.
 
-    It works on an empty database, on one with older definitions, and twice. Reversed, it drops all of them, so that the tables
-    below can be undone; migrating forwards makes them again.
+    It works on an empty database, on one with older definitions, and twice. Reversed, it drops all of them, so that the
+    tables below can be undone; migrating forwards makes them again.
     """
 
     reduces_to_sql = True

@@ -1,4 +1,7 @@
-"""The first wall against bad input: JSON bodies are UTF-8, have no duplicate keys, no NaN, bounded size and depth, exact decimals."""
+"""Strict JSON for request bodies: UTF-8, no duplicate keys, no NaN, no NUL, bounded size and depth, exact decimals.
+
+The standard library's parser is used, because no faster library reports duplicate keys and keeps decimals exact.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for key, value in pairs:
         if key in made:
             raise Invalid(
-                "json.duplicate_key", f"The key {key!r} stands twice in one object; nobody can say which one counts."
+                "json.duplicate_key", f"The key {key!r} appears twice in one object; it is not clear which one counts."
             )
         made[key] = value
     return made

@@ -17,7 +17,7 @@ from kernel.models import ApiToken, User
 
 SCOPES = {
     "catalog:read": "Read the catalog",
-    "catalog:write": "Register and edit APIs of the own teams",
+    "catalog:write": "Register and edit APIs of my teams",
     "governance:read": "Read changes and decisions",
     "governance:write": "Open and submit changes (decisions are for people)",
     "gate:ask": "Ask the gate and record deployments",
@@ -29,7 +29,10 @@ MAX_DAYS = 366
 
 
 def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], days: int = 90) -> tuple[ApiToken, str]:
-    """A new token and its secret text, which nobody can read again. Raises Invalid for an unknown scope or a long life."""
+    """Make a token; returns it with its secret text, which is stored only as a hash.
+
+    Raises Invalid for no or unknown scopes, and for a lifetime outside 1 to 366 days.
+    """
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise Invalid(
@@ -58,7 +61,7 @@ def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], d
 
 
 def revoke(*, actor: User, token: ApiToken) -> None:
-    """Ends a token at once. Idempotent."""
+    """Make a token invalid at once. Idempotent."""
     with transaction.atomic():
         if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now()):
             audit.record(actor=actor, verb="kernel.token_revoked", subject_kind="token", subject_id=token.pk)
@@ -69,13 +72,15 @@ _FIND = f"""
 select {", ".join(f"t.{name}" for name in _COLUMNS[ApiToken])}, {", ".join(f"u.{name}" for name in _COLUMNS[User])},
        array(select m.group_id from kernel_user_groups m where m.user_id = u.id)
   from kernel_apitoken t join kernel_user u on u.id = t.user_id
- where t.token_hash = %s and t.revoked_at is null and t.expires_at > %s and u.is_active"""  # noqa: S608 - column names and constants, never input
+ where t.token_hash = %s and t.revoked_at is null and t.expires_at > %s and u.is_active
+"""  # noqa: S608 - column names and constants, never input
 
 
 def find(secret: str) -> ApiToken | None:
-    """The live token behind this text with its user and the groups of this moment, in one kept plan, or None.
+    """The valid token with this secret text, with its user and the user's present groups, in one prepared query; or
+    None.
 
-    The text is hashed first, so timing tells nothing.
+    The text is hashed before the query, so the time it takes reveals nothing about stored tokens.
     """
     now = clock.now()
     found = prepared_queries.rows(_FIND, [hash_of(secret), now])

@@ -1,4 +1,4 @@
-"""Who is looking. Every selector takes a viewer, so that visibility is part of the query and never an afterthought."""
+"""Who is asking. Every selector takes a viewer, so that the query itself decides what that person may see."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ class Viewer:
 
     @classmethod
     def of(cls, user: Any) -> Viewer:
-        """Groups are read now, not from the session: who left a team has left it. A token's user brings those of this request."""
+        """The viewer for a user, with the groups as they are now: a person who has left a team loses its rights at
+        once.
+
+        The user of a token carries the groups that were read with the token.
+        """
         if user is None or not user.is_authenticated:
             return cls()
         read: frozenset[int] | None = getattr(user, "team_ids_read", None)

@@ -42,7 +42,10 @@ def _keys(request: HttpRequest, name: str) -> tuple[tuple[RateLimitItem, str], .
 
 
 def too_many_failures(request: HttpRequest, name: str) -> bool:
-    """Whether this name or this address failed too often lately. Without Redis nobody is locked out; the log says so."""
+    """Whether this name or this address has failed too often in the last five minutes.
+
+    Without Redis nobody is locked out, and the log says so.
+    """
     try:
         return not all(_limiter(settings.REDIS_URL).test(limit, key) for limit, key in _keys(request, name))
     except Exception as error:  # any failure of the counter: signing in must not depend on Redis
@@ -60,7 +63,7 @@ def count_failure(request: HttpRequest, name: str) -> None:
 
 class SignInForm(AuthenticationForm):
     error_messages = {
-        "invalid_login": "This name and password do not belong together. Both are case-sensitive.",
+        "invalid_login": "Wrong name or password. Both are case-sensitive.",
         "inactive": "This account is closed. Ask an administrator.",
     }
 
@@ -107,7 +110,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @never_cache
 def administration_door(request: HttpRequest) -> HttpResponse:
-    """In place of the administration's own sign-in page, which would know no limit: one door for everybody."""
+    """Replaces the sign-in page of Django's administration, which has no limit of attempts."""
     if request.user.is_authenticated:
         raise Forbidden(
             "administration.not_staff",

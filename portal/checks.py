@@ -1,4 +1,7 @@
-"""The part of `make check` that is not lint, types or tests: missing migrations, Django's own checks, the OpenAPI snapshot."""
+"""The part of `make check` that is not lint, types or tests.
+
+Django's own checks, missing migrations, the OpenAPI snapshot.
+"""
 
 from __future__ import annotations
 

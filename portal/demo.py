@@ -1,4 +1,4 @@
-"""The demo retailer: its sign-ins and how it gets into an empty installation. Idempotent; never used where `DEMO` is off."""
+"""The demo retailer: fills an empty installation. Idempotent; not used where `DEMO` is off."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SEED = Path(__file__).resolve().parent.parent / "deploy" / "demo"
 
 
 def document(seed: Path = SEED) -> dict[str, Any]:
-    """The blueprint with `${NAME}` replaced from the environment; an unset name becomes an address that answers nobody."""
+    """The blueprint with `${NAME}` replaced from the environment; an unset name becomes an unused address."""
     text = (seed / "retailer.yaml").read_text()
     filled = re.sub(r"\$\{(\w+)\}", lambda found: os.environ.get(found[1], "http://127.0.0.1:9"), text)
     loaded: dict[str, Any] = yaml.safe_load(filled)
@@ -54,7 +54,8 @@ def manifest(name: str) -> dict[str, Any]:
 def apply(
     *, seed: Path = SEED, deploy_everything: bool = False, say: Callable[[str], object] = lambda text: None
 ) -> str:
-    """Estate, policy and two integrations: products and prices approved and deployed, sales still short of two approvals.
+    """Estate, policy and two integrations: products and prices approved and deployed, sales still short of two
+    approvals.
 
     `seed` is another folder of the same shape; with `deploy_everything` the last two people approve as well. Everything
     goes through the services that people use, as those people. `say` hears what is being done; the answer is one line
@@ -93,7 +94,10 @@ def _integration(name: str, *, decide: tuple[str, ...], deploy: bool) -> None:
         title=f"Deploy {release.integration.title.lower()} to production",
         justification=release.manifest.get("note", "")
         or f"{release.integration.title} replaces the point-to-point script.",
-        rollback_plan="Pause the integration; stores keep what they have. Roll back to the release before, under its own approval.",
+        rollback_plan=(
+            "Pause the integration; stores keep what they have. "
+            "Roll back to the release before, under its own approval."
+        ),
         planned_from=now,
         planned_until=now + timedelta(days=14),
     )

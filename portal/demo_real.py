@@ -1,7 +1,9 @@
-"""`make demo-real DATA=…`: the demo's two integrations on real products, prices, tills and sales, ended by a reconciliation.
+"""`make demo-real DATA=…`: the demo's two integrations on real products, prices, tills and sales, ended by a
+reconciliation.
 
-It starts services, emulators, a worker and a scheduler of its own below `.state/real`, lets the demo's people approve, runs, and
-then compares three independent accounts: what was handed in, what the ledger says, and what the emulators' journals say.
+It starts services, emulators, a worker and a scheduler of its own below `.state/real`, lets the demo's people approve,
+runs, and then compares three independent accounts: what was handed in, what the ledger says, and what the emulators'
+journals say.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from portal.up import ROOT, StartRefused, Supervisor
+from portal.up import ROOT, LocalInstallation, StartRefused
 
 STATE = ROOT / ".state" / "real"
 REAL_PRODUCT_CONTRACT = Path("specs/sap-s4hana/edmx/API_PRODUCT_SRV.b.edmx")
@@ -32,7 +34,7 @@ def main(given: list[str]) -> int:
     data = Path(given[0]).resolve()
     shutil.rmtree(STATE, ignore_errors=True)
     os.environ["SANDBOX_DATA"] = str(data)
-    supervisor = Supervisor(STATE)
+    supervisor = LocalInstallation(STATE)
     STATE.mkdir(parents=True)
     for name in ("DATABASE_URL", "REDIS_URL"):
         supervisor.environment.pop(name, None)
@@ -40,7 +42,7 @@ def main(given: list[str]) -> int:
         supervisor.start_services()
         supervisor.start_sandbox()
         os.environ.update(supervisor.environment)
-        return Story(supervisor, data).tell()
+        return RealDataRun(supervisor, data).tell()
     except StartRefused as refused:
         print(f"tillgate: {refused}", file=sys.stderr)
         return 1
@@ -48,10 +50,10 @@ def main(given: list[str]) -> int:
         supervisor.stop()
 
 
-class Story:
-    """The steps, each with what it saw."""
+class RealDataRun:
+    """The run, step by step; `failures` collects what did not come out as it should."""
 
-    def __init__(self, supervisor: Supervisor, data: Path) -> None:
+    def __init__(self, supervisor: LocalInstallation, data: Path) -> None:
         self.supervisor, self.data = supervisor, data
         self.say = supervisor.say
         self.failures: list[str] = []
@@ -79,19 +81,17 @@ class Story:
         self.expect("damaged transactions are refused with a reason", dirty.rejected == 3 and dirty.accepted == 0)
         self.account("after everything", handed)
         self.stores()
-        print(
-            "\n"
-            + (
-                "All accounts agree: lost 0, twice 0."
-                if not self.failures
-                else "NOT in order: " + "; ".join(self.failures)
-            )
+        verdict = (
+            f"NOT in order: {'; '.join(self.failures)}" if self.failures else "All accounts agree: lost 0, twice 0."
         )
+        print(f"\n{verdict}")
         return 1 if self.failures else 0
 
     # -- steps -----------------------------------------------------------------------------------------------------
     def prepare(self) -> None:
-        """Migrations, the estate with the ERP's real product contract, approvals by the demo's people, both deployments."""
+        """Migrations, the estate with the ERP's real product contract, approvals by the demo's people, both
+        deployments.
+        """
         from django.core.management import call_command
 
         from portal import demo
@@ -148,44 +148,26 @@ class Story:
         run = running.start(key, "production", trigger="manual")
         limit = began + PATIENCE_SECONDS
         while time.monotonic() < limit:
-            if (
-                key == "sales" and waiting_files() and not run_is_live(run.pk)
-            ):  # a file is read once it has been quiet for a while
+            # A file is read once nobody has written to it for a while: the first run may come too early.
+            if key == "sales" and waiting_files() and not run_is_live(run.pk):
                 run = running.start(key, "production", trigger="manual")
             made = runs.progress(SYSTEM, run.pk)
-            if (
-                made
-                and made.state != "running"
-                and not made.retrying
-                and not any(share.waiting for share in made.shares)
-            ):
+            if made and is_over(made):
                 break
             time.sleep(0.2)
         else:
             raise StartRefused(f"{key} was not done after {PATIENCE_SECONDS} s; the database is kept in {STATE}.")
-        seconds = time.monotonic() - began
-        self.say(f"{words}, {seconds:.1f} s")
+        self.say(f"{words}, {time.monotonic() - began:.1f} s")
         if made.state != "succeeded":
             self.failures.append(f"run {run.pk} {made.state}: {made.error}")
-        print(
-            f"           read {made.read:,}, accepted {made.accepted:,}, unchanged {made.unchanged:,}, refused by the contract {made.rejected:,}, conflicts {made.conflicts:,}"
-        )
-        for name, shares in by_target(made.shares).items():
-            counted = {
-                word: sum(getattr(share, word) for share in shares)
-                for word in ("delivered", "superseded", "skipped", "refused", "unknown")
-            }
-            print(
-                f"           → {name}: "
-                + ", ".join(f"{word} {number:,}" for word, number in counted.items() if number or word == "delivered")
-            )
+        show(made)
         if made.rejected:
             for one in rows(_REFUSED, {"run": run.pk}):
                 print(f"           {one['count']:6,} × {one['reason']}")
         return made
 
     def account(self, words: str, handed: int) -> None:
-        """Handed in = read from the till's side; ledger = messages and dead letters; journal = what the vendors really did."""
+        """Compare what was handed in (counted in the files), the ledger, and the vendors' journals."""
         ledger = sales_in_ledger()
         self.say(f"reconciliation, {words}")
         self.compare(
@@ -205,7 +187,8 @@ class Story:
             lost = due["due"] - len(entries)
             twice = sum(count - 1 for count in entries.values() if count > 1)
             print(
-                f"           {target}: due {due['due']:,}, in the vendor's journal {len(entries):,}, with a person {due['parked']:,}, lost {lost}, twice {twice}"
+                f"           {target}: due {due['due']:,}, in the vendor's journal {len(entries):,}, "
+                f"with a person {due['parked']:,}, lost {lost}, twice {twice}"
             )
             if lost or twice or due["open"]:
                 self.failures.append(f"{target}: lost {lost}, twice {twice}, still open {due['open']}")
@@ -223,7 +206,8 @@ class Story:
             wrong_order += latest.get(entry["entity"], -1) > entry["version"]
             latest[entry["entity"]] = entry["version"]
         self.say(
-            f"stores: {len(latest):,} products and prices held, {len(entries):,} applied, twice {twice}, out of order {wrong_order}"
+            f"stores: {len(latest):,} products and prices held, {len(entries):,} applied, "
+            f"twice {twice}, out of order {wrong_order}"
         )
         if twice or wrong_order:
             self.failures.append(f"stores: twice {twice}, out of order {wrong_order}")
@@ -235,6 +219,26 @@ class Story:
     def expect(self, words: str, holds: bool) -> None:
         if not holds:
             self.failures.append(words)
+
+
+def is_over(made: Any) -> bool:
+    """Whether a run has read everything and every target has got its share."""
+    return made.state != "running" and not made.retrying and not any(share.waiting for share in made.shares)
+
+
+def show(made: Any) -> None:
+    """What a run read, and what each target got of it."""
+    print(
+        f"           read {made.read:,}, accepted {made.accepted:,}, unchanged {made.unchanged:,}, "
+        f"refused by the contract {made.rejected:,}, conflicts {made.conflicts:,}"
+    )
+    for name, shares in by_target(made.shares).items():
+        counted = {
+            word: sum(getattr(share, word) for share in shares)
+            for word in ("delivered", "superseded", "skipped", "refused", "unknown")
+        }
+        said = [f"{word} {number:,}" for word, number in counted.items() if number or word == "delivered"]
+        print(f"           → {name}: {', '.join(said)}")
 
 
 def waiting_files() -> list[Path]:
@@ -271,19 +275,38 @@ select (select count(*) from runtime_message m where m.stream_id = s.id) as mess
 _TARGETS = """
 select u.target, sum(p.position) as passed,
        (select count(*) from runtime_parked x where x.subscription_id = u.id) as parked,
-       (select count(*) from runtime_parked x where x.subscription_id = u.id and x.state in ('retry', 'sending', 'behind')) as open,
+       (select count(*)
+          from runtime_parked x
+         where x.subscription_id = u.id
+           and x.state in ('retry', 'sending', 'behind')) as open,
        (select coalesce(sum(d.superseded), 0) from runtime_delivery d where d.subscription_id = u.id) as superseded,
        (select coalesce(sum(d.skipped), 0) from runtime_delivery d where d.subscription_id = u.id) as skipped
-  from runtime_subscription u join runtime_stream s on s.id = u.stream_id join runtime_integration i on i.id = s.integration_id
-  join runtime_progress p on p.subscription_id = u.id where i.key = 'sales' and u.replay_of_id is null group by u.id"""
+  from runtime_subscription u
+  join runtime_stream s on s.id = u.stream_id
+  join runtime_integration i on i.id = s.integration_id
+  join runtime_progress p on p.subscription_id = u.id
+ where i.key = 'sales'
+   and u.replay_of_id is null
+ group by u.id"""
 _REASONS = """
-select reason, count(*) from (
-  select regexp_replace(left(p.reason, 110), '[0-9]{2,}', '…', 'g') as reason from runtime_parked p where p.state in ('dead', 'unknown')
-  union all select regexp_replace(left(r.reason, 110), '[0-9]{2,}', '…', 'g') from runtime_rejected r) as all_of_them
- group by 1 order by 2 desc limit 12"""
+select reason, count(*)
+  from (select regexp_replace(left(p.reason, 110), '[0-9]{2,}', '…', 'g') as reason
+          from runtime_parked p
+         where p.state in ('dead', 'unknown')
+         union all
+        select regexp_replace(left(r.reason, 110), '[0-9]{2,}', '…', 'g')
+          from runtime_rejected r) as all_of_them
+ group by 1
+ order by 2 desc
+ limit 12"""
 
 _REFUSED = """
-select left(min(reason), 200) as reason, count(*) from runtime_rejected where run_id = %(run)s group by fingerprint order by 2 desc limit 8"""
+select left(min(reason), 200) as reason, count(*)
+  from runtime_rejected
+ where run_id = %(run)s
+ group by fingerprint
+ order by 2 desc
+ limit 8"""
 
 
 def sales_in_ledger() -> dict[str, Any]:
@@ -298,7 +321,7 @@ def sales_in_ledger() -> dict[str, Any]:
     return made
 
 
-def read_journal(supervisor: Supervisor, emulator: str) -> Iterator[dict[str, Any]]:
+def read_journal(supervisor: LocalInstallation, emulator: str) -> Iterator[dict[str, Any]]:
     """The emulator's own file: the witness, read as lines of JSON."""
     path = supervisor.state / "sandbox" / f"{emulator}.journal.jsonl"
     if path.exists():
@@ -307,7 +330,7 @@ def read_journal(supervisor: Supervisor, emulator: str) -> Iterator[dict[str, An
                 yield json.loads(line)
 
 
-def journal_counts(supervisor: Supervisor) -> dict[str, int]:
+def journal_counts(supervisor: LocalInstallation) -> dict[str, int]:
     return {name: sum(1 for _ in read_journal(supervisor, name)) for name in ("erp", "loyalty")}
 
 

@@ -1,4 +1,7 @@
-"""Drawings of the tables of each room and of the states of a message, made from the models. Mermaid: code hosts show it as a picture."""
+"""Drawings of the tables of each room and of the states of a message, made from the models.
+
+Mermaid: code hosts show it as a picture.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,8 @@ def _column(field: Field[Any, Any]) -> str:
     return f"| `{field.column or field.name}` | {kind} | {'; '.join(notes)} |"
 
 
-# What happens to one message at one target. QUARANTINED are the states of a row of the quarantine; a test compares them with the model.
+# What happens to one message at one target. QUARANTINED are the states of a row of the quarantine; a test compares them
+# with the model.
 MOVES = (
     ("[*]", "waiting", "stored in the log"),
     ("waiting", "claimed", "a worker claims the lane"),
@@ -116,8 +120,10 @@ def message_states() -> str:
     ends = sorted({to for _, to, _ in MOVES} - {start for start, _, _ in MOVES})
     lines = ["# States of a message at one target", ""]
     lines += [
-        "A message is stored once; each target of its stream has a state of its own for it. While all goes well, the state follows from the",
-        f"positions of lane and target. The quarantine has a row per message; its column `state` holds the word. {MADE}",
+        "A message is stored once; each target of its stream has a state of its own for it. While all goes well, the "
+        "state follows from the",
+        "positions of lane and target. The quarantine has a row per message; its column `state` holds the word. "
+        f"{MADE}",
         "",
         "```mermaid",
         "stateDiagram-v2",

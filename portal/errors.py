@@ -1,4 +1,4 @@
-"""Pages for what Django itself refuses: no such page, not allowed, a form without its token, and what went wrong inside."""
+"""Pages for what Django itself refuses: unknown page, not allowed, expired form, and for errors of the server."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     error = Forbidden(
         "page.form_expired", "This form is older than your session, so it was not accepted. Nothing was changed."
     )
-    error.data["kept"] = "Go back, load the page anew and send it again."
+    error.data["kept"] = "Go back, reload the page and send it again."
     return problem.page(request, error)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Without navigation and without the database, which may be what failed."""
     error = DomainError(
-        "page.server_error", "Something went wrong on our side. It is in the log under the request number below."
+        "page.server_error",
+        "Something failed on our side; the server's log says what. Include the request id when you ask for help.",
     )
     error.status, error.title = 500, "This did not work"
     if request.path.startswith("/api/"):

@@ -22,7 +22,7 @@ def live(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @never_cache
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers and is migrated, else 503. Without Redis everything works, slower: named, not failed."""
+    """200 when the database answers and is migrated, else 503. A missing Redis is reported, but is no failure."""
     answer = {"database": "ok", "migrations": "ok", "redis": "ok"}
     try:
         executor = MigrationExecutor(connection)

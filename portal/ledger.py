@@ -1,6 +1,6 @@
 """The ledger page: who did what to which subject, with the state of its hash chain; filter, page by page, export.
 
-Everybody who is signed in may read it: it is what decisions are held against. Secrets were redacted when entries were written.
+Every signed-in person may read it. Secrets were redacted when the entries were written.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from kernel.difference import differences
 from kernel.errors import Invalid
 from kernel.models import AuditEntry, AuditLink
 from kernel.ui.tones import Tone, ok, quiet, stop
+from kernel.ui.wording import counted
 
 PAGE = 50
 EXPORT_LIMIT = 100_000
@@ -36,11 +37,12 @@ CHECK_EVERY = timedelta(minutes=5)
 CHECK_LIMIT_MS = 5_000
 _CACHE_KEY = "tillgate:ledger:verification"
 COLUMNS = (
-    "position", "at", "actor", "verb", "subject_kind", "subject_id", "reason", "before", "after", "request_id", "previous_hash", "hash",
-)  # fmt: skip
+    *("position", "at", "actor", "verb", "subject_kind", "subject_id", "reason"),
+    *("before", "after", "request_id", "previous_hash", "hash"),
+)
 
 
-class Filter(forms.Form):
+class LedgerFilter(forms.Form):
     """The query string of the page; every field may be empty."""
 
     verb = forms.CharField(
@@ -56,13 +58,13 @@ class Filter(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("since") and cleaned.get("until") and cleaned["until"] < cleaned["since"]:
-            self.add_error("until", "This lies before the first day.")
+            self.add_error("until", "Choose a day that is not before the first one.")
         return cleaned
 
 
 @dataclass(frozen=True, slots=True)
 class ChainState:
-    """The badge: what the last full walk over the chain found, and when. `entries` counts what was walked."""
+    """The badge: result and time of the last full verification; `entries` counts what was verified."""
 
     tone: Tone
     says: str
@@ -74,7 +76,7 @@ class ChainState:
 @never_cache
 @require_safe
 def ledger(request: HttpRequest) -> HttpResponse:
-    form = Filter(request.GET)
+    form = LedgerFilter(request.GET)
     rows = list(entries(form.cleaned_data)[: PAGE + 1]) if form.is_valid() else []
     more = len(rows) > PAGE
     rows = rows[:PAGE]
@@ -89,14 +91,15 @@ def ledger(request: HttpRequest) -> HttpResponse:
         "newest": urlencode(chosen),
         "chosen": urlencode(chosen),
     }
-    return render(request, "portal/_ledger_entries.html" if request.htmx else "portal/ledger.html", context)  # type: ignore[attr-defined]
+    fragment: bool = request.htmx  # type: ignore[attr-defined]
+    return render(request, "portal/_ledger_entries.html" if fragment else "portal/ledger.html", context)
 
 
 @never_cache
 @require_safe
 def export(request: HttpRequest, form: str) -> HttpResponse | StreamingHttpResponse:
-    """The filtered entries, oldest first, at most 100,000, as CSV or as a JSON array; each with its place in the chain."""
-    chosen = Filter(request.GET)
+    """The filtered entries with their hashes, oldest first, at most 100,000, as CSV or as a JSON array."""
+    chosen = LedgerFilter(request.GET)
     if not chosen.is_valid():
         raise Invalid(
             "ledger.filter",
@@ -136,7 +139,7 @@ def _midnight(day: Any) -> datetime:
 
 
 def chain_state() -> ChainState:
-    """Walks the chain at most once in five minutes and five seconds long; between, the badge says when it was walked."""
+    """The last verification of the chain; a new one every five minutes, of at most five seconds."""
     kept = _recall()
     if kept is not None:
         return kept
@@ -148,13 +151,16 @@ def chain_state() -> ChainState:
             cursor.execute(f"set local statement_timeout = {CHECK_LIMIT_MS}")
             found = audit.verify()
     except OperationalError:
-        says = f"{head.position:,} entries are too many to walk while a page waits: `python manage.py verify_ledger` does it."
+        says = (
+            f"{head.position:,} entries are too many to verify while a page loads. "
+            "Run `python manage.py verify_ledger` instead."
+        )
         return _keep(ChainState(quiet("Not checked"), says, 0, head.hash, None))
     if found.sound:
         return _keep(
             ChainState(
-                ok("Chain holds"),
-                f"All {found.entries:,} entries follow from one another.",
+                ok("Intact"),
+                f"{counted(found.entries, 'entry', 'entries')} verified, none altered.",
                 found.entries,
                 found.head,
                 clock.now(),
@@ -163,8 +169,8 @@ def chain_state() -> ChainState:
     at = f" at position {found.broken_at:,}" if found.broken_at else ""
     return _keep(
         ChainState(
-            stop("Chain broken"),
-            f"Broken{at}: {found.reason}. Tell security; nothing may be approved on it.",
+            stop("Altered"),
+            f"Altered{at}: {found.reason}. Tell security before anybody approves anything.",
             found.entries,
             found.head,
             clock.now(),
@@ -197,7 +203,7 @@ def _keep(state: ChainState) -> ChainState:
 
 
 def forget_chain_state() -> None:
-    """The next page walks the chain anew."""
+    """The next page verifies the chain anew."""
     cache.delete(_CACHE_KEY)
 
 

@@ -1,4 +1,4 @@
-"""What every request passes: an id, a strict content policy, a sign-in, and one place where refusals become pages."""
+"""Middleware: request id, content security policy, sign-in required, and refusals turned into pages."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ POLICY = (
 )
 # Swagger UI and Redoc style themselves from script; only their own pages get this.
 DOCS_POLICY = (
-    "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-    "font-src 'self'; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; font-src 'self'; worker-src 'self' blob:; "
+    "frame-ancestors 'none'; base-uri 'none'"
 )
 
 

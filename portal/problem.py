@@ -100,13 +100,14 @@ def _findings(detail: Any, pointer: str = "") -> Any:
 
 
 def translate_database_error(error: Exception) -> DomainError | None:
-    """The third wall: a constraint that code did not foresee still gives a clear refusal, by the constraint's name."""
+    """A refusal with the constraint's name for what only the database noticed; None for any other error."""
     if isinstance(error, IntegrityError):
         diagnosis = getattr(error.__cause__, "diag", None)
         name = getattr(diagnosis, "constraint_name", None) or "unnamed"
         return Conflict(
             "database.constraint",
-            f"The database refused this: {getattr(diagnosis, 'message_primary', None) or error} (constraint {name}). Nothing was written.",
+            f"The database refused this: {getattr(diagnosis, 'message_primary', None) or error} (constraint {name}). "
+            "Nothing was written.",
             {"constraint": name},
         )
     if isinstance(error, DataError):

@@ -1,4 +1,4 @@
-"""Runs a number of forked worker loops and replaces one that ends, at once, by a fork of a process with everything loaded.
+"""Runs a number of forked worker loops and at once replaces one that ends, without loading anything again.
 
 The parent only waits. It holds no thread and no connection, so its forks are complete, and a fork takes milliseconds;
 a new interpreter would take a second of processor time, for which the messages of the other loops would wait.
@@ -28,7 +28,7 @@ GRACE_SECONDS = 60.0  # for a drain; the longest call ends within a lease
 
 
 def pause_after(short_lives: int) -> float:
-    """Seconds before the next start of a loop whose last `short_lives` starts each ended within a second: 0, 0, 0.25 … 30."""
+    """Seconds until the next start after `short_lives` starts that each ended within a second: 0, 0, 0.25 … 30."""
     return 0.0 if short_lives < 2 else RESTART.pause(short_lives - 2)
 
 
@@ -145,7 +145,7 @@ class ProcessSupervisor:
 
     # -- the child -------------------------------------------------------------------------------------------------
     def _fork(self, number: int) -> int:
-        """Signals wait until the child has handlers of its own: one that comes too early would be the parent's and be lost."""
+        """Signals stay blocked until the child has its handlers: an earlier one would run the parent's and be lost."""
         heard = {signal.SIGTERM, signal.SIGINT}
         signal.pthread_sigmask(signal.SIG_BLOCK, heard)
         parent = os.getpid()

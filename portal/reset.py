@@ -16,7 +16,8 @@ def main() -> int:
     tag = hashlib.sha256(str(state).encode()).hexdigest()[:12]
     try:
         with only_one(state):
-            for folder in (state, Path("/var/tmp") / f"tillgate-{tag}"):  # noqa: S108 - where embedded.py keeps data of an unreachable clone
+            # embedded.py keeps the data of a clone that the server's user cannot enter below /var/tmp
+            for folder in (state, Path("/var/tmp") / f"tillgate-{tag}"):  # noqa: S108
                 if folder.is_dir():
                     for inside in folder.iterdir():
                         if inside.name != "up.lock":

@@ -1,4 +1,7 @@
-"""What the runtime tells people: a release went live, a run failed, nobody works. Handlers of the outbox; each is idempotent."""
+"""Notices to people about the runtime: a release went live, a run failed, no worker works.
+
+Idempotent outbox handlers.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from governance.domain import kinds
 from governance.domain.subject import Subject
 from governance.services import approvals, notices
 from kernel.models import User
+from kernel.ui.wording import counted
 
 Event = Mapping[str, Any]
 
@@ -26,7 +30,7 @@ def on_deployed(event: Event) -> None:
 
 
 def on_run_failed(event: Event) -> None:
-    """`runtime.run_failed` → the owner team; who has not read the last failure of this integration is not told again."""
+    """`runtime.run_failed` → the owner team, except people who have not read the last such notice yet."""
     key, payload = str(event["key"]), event["payload"]
     said = f"Run failed: {key}: "
     reason = str(payload.get("error") or "no reason was given").splitlines()[0]
@@ -40,7 +44,7 @@ def on_workers_silent(event: Event) -> None:
     people = set(User.objects.filter(is_superuser=True, is_active=True).values_list("pk", flat=True)) | notices.members(
         "release-managers"
     )
-    text = f"No worker takes the work of {lanes} lane{'s' if lanes != 1 else ''} since {event['payload']['since']}"
+    text = f"No worker has taken the work of {counted(lanes, 'lane')} since {event['payload']['since']}"
     notices.write(event, people, "workers_silent", text, reverse("runtime:today"))
 
 

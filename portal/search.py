@@ -1,6 +1,6 @@
 """The search box at the top: APIs by words, a change by its number, anything by the beginning of its digest.
 
-A room takes part with `find(viewer, text, *, limit) -> Iterable[kernel.search_results.SearchResult]` in `<room>/web/search.py`.
+A room takes part with `find(viewer, text, *, limit) -> Iterable[SearchResult]` in `<room>/web/search.py`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def env(name: str, default: str | None = None) -> str:
-    """The variable, or the content of the file that `<name>_FILE` names, or the default. None as default means required."""
+    """The variable, or the content of the file named by `<name>_FILE`, or the default.
+
+    Required when the default is None.
+    """
     if file := os.environ.get(f"{name}_FILE"):
         try:
             return Path(file).read_text().strip()
@@ -217,7 +220,10 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tillgate API",
-    "DESCRIPTION": "Catalog, change approval, release gate and runtime of one retailer's integrations. Errors are RFC 9457 problem documents.",
+    "DESCRIPTION": (
+        "Catalog, change approval, release gate and runtime of one retailer's integrations. "
+        "Errors are RFC 9457 problem documents."
+    ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -19,6 +19,8 @@ from kernel.ui.tones import Tone, ok, quiet, wait
 from kernel.viewer import Permission, Viewer
 
 LIFETIMES = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (180, "180 days"), (365, "365 days"))
+# A GET that answers with a token of this scope, for the example beside a new token.
+EXAMPLES = {"catalog:read": "apis", "governance:read": "changes", "runtime:read": "runs"}
 KINDS = {"role": "Decides across domains", "domain": "Owns a domain", "consumer": "Consumes APIs"}
 
 
@@ -31,10 +33,10 @@ class IssueForm(forms.Form):
     owner = forms.ChoiceField(label="Acts as")
     days = forms.TypedChoiceField(label="Ends after", choices=LIFETIMES, coerce=int, initial=90)
     scopes = forms.MultipleChoiceField(
-        label="May",
+        label="Permissions",
         choices=[(scope, f"{text} ({scope})") for scope, text in tokens.SCOPES.items()],
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Choose at least one: a token without scopes opens nothing."},
+        error_messages={"required": "Choose at least one permission."},
     )
 
     def __init__(self, *args: Any, accounts: list[User], **kwargs: Any) -> None:
@@ -51,7 +53,9 @@ def _account_name(account: User, me: bool) -> str:
 
 
 def may_act_for(viewer: Viewer, account: User) -> Permission:
-    """Oneself; and a service account none of whose teams is foreign to the viewer, so that a token never widens rights."""
+    """Allowed: the viewer's account, and a service account that is only in teams of the viewer's; no token widens
+    rights.
+    """
     if viewer.id == account.pk:
         return Permission(True)
     if account.kind != User.Kind.SERVICE or account.is_superuser:
@@ -104,9 +108,16 @@ def settings(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "portal/tokens.html",
-        _context(viewer, IssueForm(accounts=accounts)) | {"issued": token, "secret": secret},
+        _context(viewer, IssueForm(accounts=accounts))
+        | {"issued": token, "secret": secret, "example": _example(request, token)},
         status=201,
     )
+
+
+def _example(request: HttpRequest, token: ApiToken) -> str:
+    """The full address of a list that this token may read; empty where none of its scopes reads one."""
+    path = next((path for scope, path in EXAMPLES.items() if scope in token.scopes), "")
+    return request.build_absolute_uri(f"/api/v1/{path}") if path else ""
 
 
 @require_POST

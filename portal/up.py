@@ -36,7 +36,7 @@ class StartRefused(Exception):
     """The reason why nothing was started, in one line."""
 
 
-class Supervisor:
+class LocalInstallation:
     """Starts, watches and stops the processes of one installation."""
 
     def __init__(self, state: Path) -> None:
@@ -288,7 +288,7 @@ def only_one(state: Path) -> Iterator[IO[str]]:
 
 def main() -> int:
     state = Path(os.environ.get("STATE_DIR", ROOT / ".state")).resolve()
-    supervisor = Supervisor(state)
+    supervisor = LocalInstallation(state)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.stopping.set())
     try:

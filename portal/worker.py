@@ -1,9 +1,8 @@
-"""`python -m portal.worker`: claim loops under a process supervisor, and beside them a Celery worker that turns wake-ups into claims at once.
+"""`python -m portal.worker`: claim loops under a process supervisor, and a Celery worker that wakes them at once.
 
-The loops alone are enough: they poll every second and hear PostgreSQL's own signal. Celery brings the queues per SLA tier, so that
-checkout-critical work is never behind back-office work. Any number of these may run, on any number of hosts.
-
-Everything is loaded once, before the loops are forked: one that a message ends is replaced within milliseconds (`process_supervisor.py`).
+The loops alone are enough: they poll every second and listen to PostgreSQL's notifications. Celery adds a queue per SLA
+tier, so that checkout-critical work never waits behind back-office work. Any number of workers may run, on any number
+of hosts. Everything is loaded once, before the loops are forked, so that one that ends is replaced within milliseconds.
 """
 
 from __future__ import annotations
@@ -42,31 +41,25 @@ def start_celery(tiers: list[int], concurrency: int) -> subprocess.Popen[bytes]:
     """The Celery worker as a child that the kernel ends with this process."""
     queues = ",".join(f"tier{tier}" for tier in tiers)
     quiet_about_root = ["-W", "ignore:You're running the worker with superuser"]  # a container's root is no user's root
-    command = [
-        sys.executable,
-        *quiet_about_root,
+    celery = [
         "-m",
         "celery",
         "-q",
         "-A",
         "portal.celery",
         "worker",
-        "-Q",
-        queues,
-        "-c",
-        str(concurrency),
         "-l",
         "warning",
         "--without-gossip",
         "--without-mingle",
-        "-n",
-        f"wake-{os.getpid()}@%h",
     ]
+    named = ["-Q", queues, "-c", str(concurrency), "-n", f"wake-{os.getpid()}@%h"]
+    command = [sys.executable, *quiet_about_root, *celery, *named]
     return subprocess.Popen(command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))
 
 
 def prepare() -> None:
-    """Load all that loops need and no connection is needed for. Called before the first fork, here and by the fault campaign's runner."""
+    """Load what the loops need, without opening a connection. Called before the first fork."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
     from runtime.worker import loop

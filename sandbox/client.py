@@ -1,4 +1,6 @@
-"""A small blocking client for tests, the demo and the fault campaign: start the sandbox, order faults, read the journals."""
+"""A small blocking client for tests, the demo and the fault campaign: start the sandbox, order faults, read the
+journals.
+"""
 
 from __future__ import annotations
 
@@ -66,8 +68,8 @@ class Sandbox:
     """The process. `with Sandbox(state=tmp_path) as sandbox: sandbox.erp.fault("cut_after", next=1)`.
 
     state    directory of the journals (`<state>/erp.journal.jsonl`, `stores.journal.jsonl`, `loyalty.journal.jsonl`)
-    ports    {"erp": 0, "stores": 0, "loyalty": 0}; leave one out and it is not started
-    start()  waits for the ready line, no polling; `kill()` is SIGKILL, `stop()` SIGTERM; `restart()` keeps ports and state
+    ports    {"erp": 0, "stores": 0, "loyalty": 0}; leave one out and it is not started start()  waits for the ready
+    line, no polling; `kill()` is SIGKILL, `stop()` SIGTERM; `restart()` keeps ports and state
     """
 
     def __init__(

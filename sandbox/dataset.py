@@ -87,7 +87,9 @@ def read(path: Path) -> Dataset:
 
 
 def load(directory: Path | None, *, seed: int = 1, stores: int | None = None, products: int = 60) -> Dataset:
-    """The data set of a directory (`dataset.json`, or AdventureWorks files at any of the usual places), or a generated one."""
+    """The data set of a directory (`dataset.json`, or AdventureWorks files at any of the usual places), or a generated
+    one.
+    """
     from sandbox import demo_data, realdata
 
     if directory is None:
@@ -101,7 +103,8 @@ def load(directory: Path | None, *, seed: int = 1, stores: int | None = None, pr
     return data
 
 
-# --- as ERP rows --------------------------------------------------------------------------------------------------------
+# --- as ERP rows
+# --------------------------------------------------------------------------------------------------------
 
 
 def erp_rows(data: Dataset) -> Iterator[tuple[str, str, Row]]:

@@ -1,7 +1,8 @@
-"""A small retailer made from a seed: about 60 products, 6 stores, loyalty members and one business day of till transactions.
+"""A small retailer made from a seed: about 60 products, 6 stores, loyalty members and one business day of till
+transactions.
 
-`python -m sandbox.demo_data --out DIR [--seed N] [--day YYYY-MM-DD] [--transactions N] [--products N] [--stores N]` writes
-`dataset.json` (give DIR to `python -m sandbox --data`) and the day as POSLog files under `DIR/drop/<store>/`.
+`python -m sandbox.demo_data --out DIR [--seed N] [--day YYYY-MM-DD] [--transactions N] [--products N] [--stores N]`
+writes `dataset.json` (give DIR to `python -m sandbox --data`) and the day as POSLog files under `DIR/drop/<store>/`.
 The same arguments give the same bytes.
 """
 
@@ -67,7 +68,10 @@ SIZES = ("small", "medium", "large", "family pack")
 
 
 def make(*, seed: int = 1, products: int = 60, stores: int = 6, members: int = 40, day: date = DAY) -> Dataset:
-    """The master data. Every fifth product changed at the same instant (ties at a cursor), six have a price that starts later."""
+    """The master data.
+
+    Every fifth product changed at the same instant (ties at a cursor), six have a price that starts later.
+    """
     draw = random.Random(f"demo:{seed}")
     kinds = [(group, department, item) for group, (department, items) in GROUPS.items() for item in items]
     sites = [Site(id=str(n), name=TOWNS[(n - 1) % len(TOWNS)], plant=f"{1000 + n}") for n in range(1, stores + 1)]
@@ -139,7 +143,9 @@ def gtin13(number: int) -> str:
 
 
 class Shift:
-    """Till transactions of one store, one after the other, seeded; used for the demo day and by store servers that sell live."""
+    """Till transactions of one store, one after the other, seeded; used for the demo day and by store servers that sell
+    live.
+    """
 
     def __init__(self, data: Dataset, site: Site, *, seed: int, day: date, opened: int = 8) -> None:
         self.data, self.site, self.day = data, site, day
@@ -226,7 +232,10 @@ def _voided(line: Line) -> Line:
 
 
 def sell_day(data: Dataset, *, seed: int, day: date, transactions: int) -> dict[str, list[Transaction]]:
-    """One business day per store. The last transaction of each store ends after midnight and keeps its business date."""
+    """One business day per store.
+
+    The last transaction of each store ends after midnight and keeps its business date.
+    """
     sold: dict[str, list[Transaction]] = {}
     for site in data.sites:
         shift = Shift(data, site, seed=seed, day=day)

@@ -1,8 +1,9 @@
 """The entity model of the ERP emulator and its `$metadata` document.
 
-Names, types and lengths follow the vendor's published services (API_PRODUCT_SRV, API_MATERIAL_STOCK_SRV, API_SALES_ORDER_SRV and
-the pricing condition service); only the fields a retailer's sync needs are there. `A_SlsPrcgConditionRecord` carries Material,
-sales area and LastChangeDateTime itself, where the vendor spreads them over a second entity: that is ours.
+Names, types and lengths follow the vendor's published services (API_PRODUCT_SRV, API_MATERIAL_STOCK_SRV,
+API_SALES_ORDER_SRV and the pricing condition service); only the fields a retailer's sync needs are there.
+`A_SlsPrcgConditionRecord` carries Material, sales area and LastChangeDateTime itself, where the vendor spreads them
+over a second entity: that is ours.
 """
 
 from __future__ import annotations

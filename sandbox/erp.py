@@ -1,9 +1,10 @@
 """The ERP emulator: OData V2 services in the SAP Gateway dialect under `/sap/opu/odata/sap/`, and retail sales posting.
 
 What it does as the vendor does: Basic authentication; CSRF token together with every cookie on writes, else 403 with
-`x-csrf-token: Required`; server-driven paging whose `__next` repeats the query, and which `$top` switches off; `If-Match` needed
-(428) and checked (412); keys with leading zeros compared as text; decimals as strings; `/Date(ms)/`; the nested error body.
-JSON has to be asked for (`Accept: application/json` or `$format=json`): the vendor would send Atom, this answers 406.
+`x-csrf-token: Required`; server-driven paging whose `__next` repeats the query, and which `$top` switches off;
+`If-Match` needed (428) and checked (412); keys with leading zeros compared as text; decimals as strings; `/Date(ms)/`;
+the nested error body. JSON has to be asked for (`Accept: application/json` or `$format=json`): the vendor would send
+Atom, this answers 406.
 """
 
 from __future__ import annotations
@@ -339,7 +340,10 @@ class Erp(Emulator):
         )
 
     def _put(self, service: str, table: Table, row: Row, effect: str, *, at: datetime | None = None) -> dict[str, Any]:
-        """Write a row with a new change time and give the journal effect. Change times only move forward within a row."""
+        """Write a row with a new change time and give the journal effect.
+
+        Change times only move forward within a row.
+        """
         now = at or self.journal.now()
         if "LastChangeDateTime" in table.entity.by_name:
             old = table.rows.get(table.key_of(row), {}).get("LastChangeDateTime")
@@ -372,7 +376,9 @@ class Erp(Emulator):
         return super().control(order, value)
 
     def _put_rows(self, changes: list[dict[str, Any]]) -> int:
-        """`{"service", "set", "row"}`: merge into the row with this key, or insert it; as if a person had changed it in the ERP."""
+        """`{"service", "set", "row"}`: merge into the row with this key, or insert it; as if a person had changed it in
+        the ERP.
+        """
         effects = []
         now = self.journal.now()
         for change in changes:
@@ -389,7 +395,10 @@ class Erp(Emulator):
         return len(effects)
 
     def _reprice(self, count: int, materials: list[str] | None) -> list[str]:
-        """Change `count` current prices by a seeded few percent, all with one change time. Returns the condition records."""
+        """Change `count` current prices by a seeded few percent, all with one change time.
+
+        Returns the condition records.
+        """
         service = "API_SLSPRICINGCONDITIONRECORD_SRV"
         table = self.store.table(service, "A_SlsPrcgConditionRecord")
         keys = table.ordered() if materials is None else table.find("Material", materials)

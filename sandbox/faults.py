@@ -52,7 +52,10 @@ class Rule:
         return any(op in (ALL, operation) or op == (WRITES if write else READS) for op in self.ops)
 
     def fires(self) -> bool:
-        """Whether this matching call is drawn. Every matching call draws once, so draws do not depend on other rules."""
+        """Whether this matching call is drawn.
+
+        Every matching call draws once, so draws do not depend on other rules.
+        """
         if self.next is not None and self.hits >= self.next:
             return False
         drawn = self.rate >= 1.0 or self.random.random() < self.rate

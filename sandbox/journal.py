@@ -1,7 +1,8 @@
 """The witness: an append-only JSON Lines file with one line per effect that really happened at an emulator.
 
-A line is written (handed to the operating system in one write) before the emulator answers, so it survives a SIGKILL of the
-sandbox; at the next start the emulator rebuilds its state from it. The file is never fsynced: a power cut is not in scope.
+A line is written (handed to the operating system in one write) before the emulator answers, so it survives a SIGKILL of
+the sandbox; at the next start the emulator rebuilds its state from it. The file is never fsynced: a power cut is not in
+scope.
 
 The second half of the module is the reader that tests and the fault campaign judge by; it needs only the file or the
 entries served by `GET /_journal`.
@@ -52,7 +53,10 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Journal:
-    """Writer of one emulator's file, and reader of it by position. Only one process may hold a file (see `lock` in the runner)."""
+    """Writer of one emulator's file, and reader of it by position.
+
+    Only one process may hold a file (see `lock` in the runner).
+    """
 
     def __init__(self, path: Path, emulator: str) -> None:
         self.path, self.emulator = path, emulator
@@ -121,7 +125,8 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
-# --- reading and judging ------------------------------------------------------------------------------------------------
+# --- reading and judging
+# ------------------------------------------------------------------------------------------------
 
 
 def read(path: Path | str) -> Iterator[Entry]:
@@ -173,7 +178,10 @@ def unexpected(entries: Iterable[Entry], expected: Iterable[str], *, effect: str
 
 
 def order_violations(entries: Iterable[Entry], *, effect: str | None = None) -> list[tuple[Entry, Entry]]:
-    """Pairs (newer, older) where an entity went back to an older version. An equal version is a double, not a violation."""
+    """Pairs (newer, older) where an entity went back to an older version.
+
+    An equal version is a double, not a violation.
+    """
     newest: dict[tuple[str, str], Entry] = {}
     found: list[tuple[Entry, Entry]] = []
     for entry in entries:

@@ -7,10 +7,10 @@
     POST transactions:batch             {"items": [{"key", "profileId", "type": "earn" | "redeem", "points", "reference"}]}
     POST transactions:lookup            {"keys": […], "references": […]}
 
-`Authorization: ApiKey-v1 <key>`. An idempotency key (at most 255 characters) is kept for 24 hours: the same key and body give the
-first answer again with `Idempotent-Replayed: true`, the same key with another body gives the status of the setting
-`conflict_status`. While one call works on an account (setting `work_ms`), another call on it, or with the same key, gets a 409.
-Points are whole numbers or decimal strings with at most two places, never floats.
+`Authorization: ApiKey-v1 <key>`. An idempotency key (at most 255 characters) is kept for 24 hours: the same key and
+body give the first answer again with `Idempotent-Replayed: true`, the same key with another body gives the status of
+the setting `conflict_status`. While one call works on an account (setting `work_ms`), another call on it, or with the
+same key, gets a 409. Points are whole numbers or decimal strings with at most two places, never floats.
 """
 
 from __future__ import annotations
@@ -229,7 +229,10 @@ class Loyalty(Emulator):
         return answer({"items": results})
 
     def _apply(self, item: dict[str, Any], effects: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
-        """Answer by memory, refuse, or act and append the effect. No effect appended and a status below 400: answered again."""
+        """Answer by memory, refuse, or act and append the effect.
+
+        No effect appended and a status below 400: answered again.
+        """
         key, profile, kind = item.get("key"), item.get("profileId"), item["type"]
         if not isinstance(profile, str) or not profile:
             return 422, {"error": "profile_missing", "message": "a transaction needs a profileId"}

@@ -1,6 +1,7 @@
 """OData V2 in the SAP Gateway dialect: tables, keys in paths, queries and the JSON shape of answers.
 
-Rows are kept as they go over the wire (`/Date(ms)/`, decimals as strings), so that a page costs little more than its bytes.
+Rows are kept as they go over the wire (`/Date(ms)/`, decimals as strings), so that a page costs little more than its
+bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ Key = tuple[str, ...]
 CACHED_ROWS = 50_000
 
 
-# --- tables -------------------------------------------------------------------------------------------------------------
+# --- tables
+# -------------------------------------------------------------------------------------------------------------
 
 
 class Table:
@@ -77,7 +79,8 @@ class Table:
         return orjson.Fragment(made)
 
 
-# --- keys in paths ------------------------------------------------------------------------------------------------------
+# --- keys in paths
+# ------------------------------------------------------------------------------------------------------
 
 _KEY_PART = re.compile(r"\s*(?:(?P<name>\w+)\s*=\s*)?'(?P<text>(?:[^']|'')*)'\s*(?:,|$)")
 
@@ -106,7 +109,8 @@ def key_text(entity: EntityType, row: Row) -> str:
     return "(" + ",".join(f"{name}='{part(name)}'" for name in entity.keys) + ")"
 
 
-# --- queries ------------------------------------------------------------------------------------------------------------
+# --- queries
+# ------------------------------------------------------------------------------------------------------------
 
 
 class Store:

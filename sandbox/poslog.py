@@ -1,7 +1,9 @@
-"""Sales as till transactions, and POSLog 2.x XML in the dialect of a real store server (namespaces, vendor elements and all).
+"""Sales as till transactions, and POSLog 2.x XML in the dialect of a real store server (namespaces, vendor elements and
+all).
 
-Sale and return lines, tenders with change, voided lines (the line again with `VoidFlag` and a negative quantity), control
-transactions that keep the sequence without gaps, training mode as an attribute of the transaction, loyalty as a vendor element.
+Sale and return lines, tenders with change, voided lines (the line again with `VoidFlag` and a negative quantity),
+control transactions that keep the sequence without gaps, training mode as an attribute of the transaction, loyalty as a
+vendor element.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ HEAD = (
 
 
 class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One item line. `kind` is sale or return; quantity keeps the sign the till gave it. Amounts are decimal strings."""
+    """One item line.
+
+    `kind` is sale or return; quantity keeps the sign the till gave it. Amounts are decimal strings.
+    """
 
     item: str
     description: str
@@ -35,7 +40,10 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Transaction(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One till transaction. `end` is local till time without a zone, as stores send it. `control` names a transaction that is no sale."""
+    """One till transaction.
+
+    `end` is local till time without a zone, as stores send it. `control` names a transaction that is no sale.
+    """
 
     store: str
     till: str

@@ -1,17 +1,17 @@
 """Real retail files as sandbox data: AdventureWorks master data for the ERP, online-retail rows as store sales.
 
-`python -m sandbox.realdata replay --data DIR --drop DIR [--stores N] [--per-file N] [--journal FILE]` writes POSLog files under
-`DROP/<store>/`; `python -m sandbox.realdata poslog --data DIR --drop DIR` drops the real POSLog files of DIR as they are, under
-`DROP/real/`. The journal is a file of its own, not that of a running sandbox.
+`python -m sandbox.realdata replay --data DIR --drop DIR [--stores N] [--per-file N] [--journal FILE]` writes POSLog
+files under `DROP/<store>/`; `python -m sandbox.realdata poslog --data DIR --drop DIR` drops the real POSLog files of
+DIR as they are, under `DROP/real/`. The journal is a file of its own, not that of a running sandbox.
 
 The same rows give the same files, byte for byte. Nothing is cleaned: negative quantities, missing customers, missing
 descriptions, zero prices and codes that are no article (POST, D, M, BANK CHARGES) come out as they are in the rows.
 
-How rows become transactions: rows of one invoice are one transaction, in the file's order. Store and till come from a checksum of
-the invoice number (94 % of the rows are of one country, so a split by country would be one store). Sequence numbers run without
-gaps per store, till and business date, in order of time. An invoice whose number starts with C is a return: its lines are `Return`
-with the negative quantity of the row. A negative quantity on any other invoice stays a `Sale` line. A customer number loses the
-`.0` that a spreadsheet left behind.
+How rows become transactions: rows of one invoice are one transaction, in the file's order. Store and till come from a
+checksum of the invoice number (94 % of the rows are of one country, so a split by country would be one store). Sequence
+numbers run without gaps per store, till and business date, in order of time. An invoice whose number starts with C is a
+return: its lines are `Return` with the negative quantity of the row. A negative quantity on any other invoice stays a
+`Sale` line. A customer number loses the `.0` that a spreadsheet left behind.
 """
 
 from __future__ import annotations
@@ -51,21 +51,26 @@ def find(directory: Path, name: str) -> Path:
 
 
 def bulk_rows(path: Path, separators: tuple[str, str] = TABBED) -> Iterator[list[str]]:
-    """Rows of a bulk-copy file without a header. Separators may have several characters and fields may hold line breaks."""
+    """Rows of a bulk-copy file without a header.
+
+    Separators may have several characters and fields may hold line breaks.
+    """
     field_end, row_end = separators
     for row in path.read_text(encoding="utf-8-sig").replace("\r\n", "\n").split(row_end):
         if row.strip("\n"):
             yield row.split(field_end)
 
 
-# --- AdventureWorks -----------------------------------------------------------------------------------------------------
+# --- AdventureWorks
+# -----------------------------------------------------------------------------------------------------
 
 
 def load_adventureworks(directory: Path, *, stores: int = 6) -> Dataset:
     """Products, the history of list prices, stock per plant and the first stores, as the ERP would hold them.
 
-    The product number becomes a material number of 18 digits; a location becomes a plant `10nn`. Descriptions are cut at the 40
-    characters which the ERP keeps. A product without price history but with a list price above zero gets that price.
+    The product number becomes a material number of 18 digits; a location becomes a plant `10nn`. Descriptions are cut
+    at the 40 characters which the ERP keeps. A product without price history but with a list price above zero gets that
+    price.
     """
     data = Dataset(origin="AdventureWorks", currency="USD")
     plants: dict[str, list[str]] = {}
@@ -134,7 +139,8 @@ def instant(text: str) -> str:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).isoformat(timespec="milliseconds")
 
 
-# --- online retail ------------------------------------------------------------------------------------------------------
+# --- online retail
+# ------------------------------------------------------------------------------------------------------
 
 
 @dataclass

@@ -1,4 +1,5 @@
-"""The vendor's own metadata, where it lies beside the data: the emulator then sends every published field, unset as the vendor does.
+"""The vendor's own metadata, where it lies beside the data: the emulator then sends every published field, unset as the
+vendor does.
 
 OData V2 sends unset strings as "", dates as null, booleans as false and quantities as a decimal string of zero.
 """

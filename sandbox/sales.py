@@ -1,14 +1,15 @@
 """Sales posting at the ERP, twice: sales orders without any idempotency, and a batch endpoint with natural keys.
 
-**Sales order** (`API_SALES_ORDER_SRV/A_SalesOrder`, deep insert of `to_Item`): the vendor checks no key. A resend after a lost
-answer makes a second document; the caller has to look up `PurchaseOrderByCustomer` first. With the setting `repeatability` the
-headers `RequestID` and `RepeatabilityCreation` are honoured and answered with `RepeatabilityResult: accepted`.
+**Sales order** (`API_SALES_ORDER_SRV/A_SalesOrder`, deep insert of `to_Item`): the vendor checks no key. A resend after
+a lost answer makes a second document; the caller has to look up `PurchaseOrderByCustomer` first. With the setting
+`repeatability` the headers `RequestID` and `RepeatabilityCreation` are honoured and answered with `RepeatabilityResult:
+accepted`.
 
-**Batch** (`POST /api/retail/v1/sales:batch`): `{"items": [{"key", "store", "till", "businessDate", "sequence", "currency",
-"total", "lines": [{"item", "quantity", "amount", "kind"}], "correlation"}]}`. Only `key` is required. Each item is answered by
-position: `posted` (201), `duplicate` (200, the first document again), `conflict` (409, same key with other content) or `refused`
-(422 with a code). With the setting `honour_keys` off every item is posted again.
-`POST /api/retail/v1/sales:lookup` with `{"keys": […]}` tells which are posted.
+**Batch** (`POST /api/retail/v1/sales:batch`): `{"items": [{"key", "store", "till", "businessDate", "sequence",
+"currency", "total", "lines": [{"item", "quantity", "amount", "kind"}], "correlation"}]}`. Only `key` is required. Each
+item is answered by position: `posted` (201), `duplicate` (200, the first document again), `conflict` (409, same key
+with other content) or `refused` (422 with a code). With the setting `honour_keys` off every item is posted again. `POST
+/api/retail/v1/sales:lookup` with `{"keys": […]}` tells which are posted.
 """
 
 from __future__ import annotations
@@ -214,7 +215,9 @@ class SalesPosting:
 
 
 def _problem(item: dict[str, Any]) -> tuple[str, str] | None:
-    """What the posting endpoint refuses: a line without item, quantity zero or not a number, a negative one that is no return."""
+    """What the posting endpoint refuses: a line without item, quantity zero or not a number, a negative one that is no
+    return.
+    """
     lines = item.get("lines")
     if lines is None:
         return None

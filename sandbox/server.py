@@ -1,7 +1,8 @@
-"""What every emulator shares: dispatch, faults, the control and journal endpoints, and the process that hosts several of them.
+"""What every emulator shares: dispatch, faults, the control and journal endpoints, and the process that hosts several
+of them.
 
-Handlers are plain functions that run to the end without an await: checking and acting are one step, so an emulator is never
-half-way. One event loop per process, loopback only.
+Handlers are plain functions that run to the end without an await: checking and acting are one step, so an emulator is
+never half-way. One event loop per process, loopback only.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Operation:
-    """`name` is what fault rules match by; `write` says whether an effect may follow; a `batch` handler asks for the prefix itself."""
+    """`name` is what fault rules match by; `write` says whether an effect may follow; a `batch` handler asks for the
+    prefix itself.
+    """
 
     name: str
     write: bool
@@ -296,7 +299,8 @@ def _cut(request: web.BaseRequest) -> web.Response:
     return web.Response(status=503)
 
 
-# --- the process --------------------------------------------------------------------------------------------------------
+# --- the process
+# --------------------------------------------------------------------------------------------------------
 
 
 async def host(emulators: dict[str, tuple[Emulator, int]], *, with_parent: bool = False) -> None:

@@ -1,4 +1,7 @@
-"""The state directory, and why a sandbox may not start. Light on purpose: a refusal should not first load a web server."""
+"""The state directory, and why a sandbox may not start.
+
+Light on purpose: a refusal should not first load a web server.
+"""
 
 from __future__ import annotations
 

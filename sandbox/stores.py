@@ -4,12 +4,13 @@
     POST products:lookup | prices:lookup | stock:lookup   {"ids": […]}     what the store holds
     GET  products/<id> | prices/<id> | stock/<id>, GET status
 
-Each item is answered by position: `applied`, `unchanged` (same version, same content), `stale` (older version), `conflict` (same
-version, other content) or `refused`. With the setting `honour_versions` off a store takes whatever comes, so that doubles and old
-values over new ones become visible in its journal. `journal` = `batches` writes one line per batch instead of one per item, for
-loads where the file itself would be the limit.
+Each item is answered by position: `applied`, `unchanged` (same version, same content), `stale` (older version),
+`conflict` (same version, other content) or `refused`. With the setting `honour_versions` off a store takes whatever
+comes, so that doubles and old values over new ones become visible in its journal. `journal` = `batches` writes one line
+per batch instead of one per item, for loads where the file itself would be the limit.
 
-A store also sells: see `tills`. While it is offline its connections are reset and its sales wait; afterwards they come in a burst.
+A store also sells: see `tills`. While it is offline its connections are reset and its sales wait; afterwards they come
+in a burst.
 """
 
 from __future__ import annotations

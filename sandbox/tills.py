@@ -1,13 +1,14 @@
-"""What stores send: till transactions as POSLog, dropped as files or posted to an intake, kept while the store is offline.
+"""What stores send: till transactions as POSLog, dropped as files or posted to an intake, kept while the store is
+offline.
 
 Control order `sell`: {"count": 10, "store": "1" | "all", "day": "2026-03-02",
     "drop": DIR                                   a file per hand-over under DIR/<store>/
     or "url": URL, "headers": {…}                 one POST per hand-over, tried again until it is accepted
     "batch": 20}                                  transactions per hand-over
 
-The journal has `sale.rung` when the till closes a sale (it has happened, whatever follows) and `sale.handed` when the file lies
-in place or the intake has answered 2xx. 400, 413 and 422 are final (`sale.rejected`); everything else is tried again after
-`Retry-After` or a doubling pause. Per store, sales are handed over in order, one call at a time.
+The journal has `sale.rung` when the till closes a sale (it has happened, whatever follows) and `sale.handed` when the
+file lies in place or the intake has answered 2xx. 400, 413 and 422 are final (`sale.rejected`); everything else is
+tried again after `Retry-After` or a doubling pause. Per store, sales are handed over in order, one call at a time.
 """
 
 from __future__ import annotations
@@ -63,7 +64,10 @@ class Tills:
         return len(self.outbox[store])
 
     def restore(self, entry: Entry) -> None:
-        """Rung and not yet handed over: back into the outbox. It moves on with the next `sell` (the way is not kept)."""
+        """Rung and not yet handed over: back into the outbox.
+
+        It moves on with the next `sell` (the way is not kept).
+        """
         if entry.effect == "sale.rung" and entry.data is not None:
             made = msgspec.convert(entry.data, Transaction)
             if made.store in self.outbox:

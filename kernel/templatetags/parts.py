@@ -130,8 +130,9 @@ def digest(value: str | None, *, copy: bool = True, void: bool = False) -> SafeS
 def when(at: datetime | date | None, *, relative: bool = True, only: str = "", missing: str = "unknown") -> SafeString:
     """Absolute time with the relative one beside it: "Tue 17 Nov, 16:08 (22 h ago)".
 
-    `only="relative"` prints "22 h ago" with the absolute time as its title; `only="absolute"` (or relative=False) prints
-    the absolute time alone. A plain date prints without a clock time. None prints `missing`, never a made-up time.
+    `only="relative"` prints "22 h ago" with the absolute time as its title; `only="absolute"` (or relative=False)
+    prints the absolute time alone. A plain date prints without a clock time. None prints `missing`, never a made-up
+    time.
     """
     if at is None:
         return format_html('<span class="muted">{}</span>', missing)
@@ -175,7 +176,10 @@ _FREE, _YOURS, _NONE = (SafeString(f'<span class="seat"{mark}></span>') for mark
 
 @register.simple_tag
 def seats(filled: int, needed: int, *, you: bool = False) -> SafeString:
-    """The approvals a slot needs: those given are ticked, and the viewer's own possible one is marked. 0: none needed."""
+    """The approvals that a slot needs: those given are ticked, the one the viewer may give is marked.
+
+    0: none needed.
+    """
     taken = format_html('<span class="seat" data-filled>{}</span>', icon("tick"))
     drawn = [taken if n < filled else _YOURS if you and n == filled else _FREE for n in range(max(needed, filled))] or [
         _NONE

@@ -47,7 +47,7 @@ def test_a_wrong_password_keeps_the_name_and_says_what_to_do(page, ann, axe):
     page.get_by_label("Name").fill("ann")
     page.get_by_label("Password").fill("no")
     page.get_by_role("button", name="Sign in").click()
-    assert page.get_by_role("alert").get_by_text("do not belong together").is_visible()
+    assert page.get_by_role("alert").get_by_text("Wrong name or password").is_visible()
     assert page.get_by_label("Name").input_value() == "ann"
     axe()
 

@@ -72,9 +72,10 @@ def test_a_cut_ledger_no_longer_has_the_anchored_head():
 def test_an_entry_smuggled_past_the_trigger_stands_outside_the_chain():
     entry()
     alter(
-        "insert into kernel_auditentry (at, actor_text, verb, subject_kind, subject_id, reason, request_id) values (now(), 'x', 'x', 'x', 'x', '', '')"
+        "insert into kernel_auditentry (at, actor_text, verb, subject_kind, subject_id, reason, request_id)"
+        " values (now(), 'x', 'x', 'x', 'x', '', '')"
     )
-    assert "outside the chain" in audit.verify().reason
+    assert "not part of the chain" in audit.verify().reason
 
 
 def test_secrets_are_redacted_by_their_key():

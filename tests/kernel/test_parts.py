@@ -29,10 +29,11 @@ def render(source: str, **context: object) -> str:
     return engines["django"].from_string(source).render(context, request)
 
 
-# -- tone ----------------------------------------------------------------------------------------------------------------
+# -- tone --------------------------------------------------------------------------------------------------------------
 def test_a_tone_prints_its_icon_and_its_word():
     assert parts.pill(tones.stop("Denied", "gate-shut")) == (
-        '<span class="pill" data-tone="stop"><svg class="icon" aria-hidden="true"><use href="#i-gate-shut"></use></svg>Denied</span>'
+        '<span class="pill" data-tone="stop"><svg class="icon" aria-hidden="true"><use href="#i-gate-shut"></use></svg>'
+        "Denied</span>"
     )
     assert 'class="state" data-tone="ok"' in parts.state("ok", "Passed")
 
@@ -91,7 +92,7 @@ def test_every_part_escapes_what_it_is_given(source):
     assert "&lt;script&gt;" in shown
 
 
-# -- digest --------------------------------------------------------------------------------------------------------------
+# -- digest ------------------------------------------------------------------------------------------------------------
 def test_the_barcode_is_drawn_from_the_first_eight_digits():
     bars = parts.barcode("sha256:9f2c41d7" + "0" * 56)
     assert '<rect x="0" y="3" width="2" height="9"></rect><rect x="3" y="0" width="2" height="12"></rect>' in bars
@@ -112,13 +113,13 @@ def test_a_digest_is_copied_in_full_or_struck_out_or_unknown():
     assert "Unknown" in parts.digest("")
 
 
-# -- time and amounts ----------------------------------------------------------------------------------------------------
+# -- time and amounts --------------------------------------------------------------------------------------------------
 def test_time_is_absolute_with_the_relative_beside():
     with clock.frozen(NOW):
         at = NOW - timedelta(hours=22)
         assert (
-            parts.when(at)
-            == '<time datetime="2026-11-17T16:18:00+00:00">Tue 17 Nov, 16:18</time> <span class="muted">(22 h ago)</span>'
+            parts.when(at) == '<time datetime="2026-11-17T16:18:00+00:00">Tue 17 Nov, 16:18</time> '
+            '<span class="muted">(22 h ago)</span>'
         )
         assert ">22 h ago</time>" in parts.when(at, only="relative")
         assert 'title="Tue 17 Nov, 16:18"' in parts.when(at, only="relative")
@@ -161,7 +162,7 @@ def test_money_shows_its_currency_and_unknown_is_not_zero():
     assert parts.number(0) == "0"
 
 
-# -- decisions -----------------------------------------------------------------------------------------------------------
+# -- decisions ---------------------------------------------------------------------------------------------------------
 def test_seats_show_taken_free_mine_and_none_needed():
     assert parts.seats(1, 2).count("data-filled") == 1
     assert parts.seats(1, 2, you=True).count("data-you") == 1
@@ -181,7 +182,7 @@ def test_a_refused_button_is_disabled_and_says_why():
     assert 'command="show-modal" commandfor="approve"' in allowed
 
 
-# -- forms and lists -----------------------------------------------------------------------------------------------------
+# -- forms and lists ---------------------------------------------------------------------------------------------------
 class Sample(forms.Form):
     reason = forms.CharField(label="Reason", help_text="One sentence.")
     note = forms.CharField(label="Note", required=False)
@@ -223,7 +224,7 @@ def test_pages_keep_the_query_and_say_where_they_are():
     assert render("{% pagination page %}", page=Paginator([], 20).page(1)).strip() == ""
 
 
-# -- charts --------------------------------------------------------------------------------------------------------------
+# -- charts ------------------------------------------------------------------------------------------------------------
 def test_progress_without_a_known_end_is_indeterminate():
     assert "value=" not in parts.progress(None)
     assert 'value="69" max="100" aria-label="Run: 69 %"' in parts.progress(69, label="Run")
@@ -256,7 +257,7 @@ def test_the_scale_ends_at_a_number_that_people_read(value, top):
     assert charts._round_up(value) == pytest.approx(top)
 
 
-# -- the page ------------------------------------------------------------------------------------------------------------
+# -- the page ----------------------------------------------------------------------------------------------------------
 def test_the_frame_draws_only_what_a_page_fills(monkeypatch):
     monkeypatch.setattr(
         "portal.navigation.build",
@@ -267,7 +268,8 @@ def test_the_frame_draws_only_what_a_page_fills(monkeypatch):
     assert "page-head" not in bare
     assert 'class="crumbs"' not in bare
     full = render(
-        "{% extends 'base.html' %}{% block crumbs %}<li>a</li>{% endblock %}{% block head %}h{% endblock %}{% block width %}wide{% endblock %}"
+        "{% extends 'base.html' %}{% block crumbs %}<li>a</li>{% endblock %}{% block head %}h{% endblock %}"
+        "{% block width %}wide{% endblock %}"
         "{% block main %}x{% endblock %}{% block rail %}r{% endblock %}"
     )
     assert '<div class="with-rail">' in full

@@ -1,4 +1,4 @@
-"""The SQL of a migrated database is the SQL of the files: nothing else, nothing less, whatever the database had before."""
+"""The SQL of a migrated database is the SQL of the files, whatever the database had before."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def texts(room: str) -> dict[tuple[str, str], str]:
 
 
 def apply(room: str) -> dict[tuple[str, str], str]:
-    """Apply the files of a room inside the test's transaction, which is rolled back; returns what the database has then."""
+    """Apply the files of a room inside the test's transaction, which is rolled back; returns what the database has
+    then.
+    """
     with connection.schema_editor() as editor:
         ApplySql(room).database_forwards(room, editor, None, None)
     return texts(room)
@@ -71,7 +73,8 @@ def test_a_migrated_database_has_exactly_what_the_files_define(room: str):
             ("view", "governance_valid_approval"),
         ),
         (
-            "create trigger old_guard before insert on governance_slot for each row execute function kernel_refuse_change()",
+            "create trigger old_guard before insert on governance_slot"
+            " for each row execute function kernel_refuse_change()",
             ("trigger", "old_guard on governance_slot"),
         ),
         ("drop trigger guard on governance_slot", ("trigger", "guard on governance_slot")),

@@ -66,7 +66,8 @@ def test_a_server_killed_hard_comes_back_with_its_data(state: Path):
 def test_a_server_left_behind_by_a_killed_supervisor_ends_with_it_or_is_replaced(state: Path):
     code = (
         "import sys, os, signal; from pathlib import Path; from portal.embedded import Embedded;"
-        "e = Embedded(Path(sys.argv[1]), durable=False); print(e.start_postgres(), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+        "e = Embedded(Path(sys.argv[1]), durable=False); print(e.start_postgres(), flush=True);"
+        "os.kill(os.getpid(), signal.SIGKILL)"
     )
     orphaned = subprocess.run([sys.executable, "-c", code, str(state)], capture_output=True, text=True, cwd=ROOT)
     assert orphaned.returncode == -signal.SIGKILL, orphaned.stderr
@@ -169,8 +170,8 @@ def test_the_second_supervisor_says_where_the_first_one_serves(tmp_path: Path):
         )
     assert done.returncode == 1
     assert (
-        done.stderr.strip()
-        == "tillgate: Tillgate is already up here: http://127.0.0.1:8000 (process 1). Stop it with Ctrl-C in its terminal."
+        done.stderr.strip() == "tillgate: Tillgate is already up here: http://127.0.0.1:8000 (process 1). "
+        "Stop it with Ctrl-C in its terminal."
     )
 
 

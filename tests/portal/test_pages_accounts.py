@@ -42,7 +42,7 @@ def test_a_wrong_password_is_refused_without_saying_whether_the_name_exists(clie
     make.person("ann")
     wrong, unknown = sign_in(client, "ann", "no"), sign_in(client, "nobody", "no")
     assert (wrong.status_code, unknown.status_code) == (422, 422)
-    notice = "This name and password do not belong together"
+    notice = "Wrong name or password"
     assert notice in wrong.text
     assert notice in unknown.text
 

@@ -111,17 +111,19 @@ def test_pages_neither_repeat_nor_lose_an_entry(reader, monkeypatch):
 def test_the_badge_holds_until_an_entry_is_altered(reader):
     for number in range(3):
         write(subject=str(number), after={"price": "1.00"})
-    assert reader.get(PATH).context["chain"].tone.word == "Chain holds"
+    assert reader.get(PATH).context["chain"].tone.word == "Intact"
     with connection.cursor() as cursor:
         cursor.execute(
-            "set session_replication_role = replica; update kernel_auditentry set after = '{}' where subject_id = '1'; set session_replication_role = origin"
+            "set session_replication_role = replica;"
+            "update kernel_auditentry set after = '{}' where subject_id = '1';"
+            "set session_replication_role = origin"
         )
-    assert reader.get(PATH).context["chain"].tone.word == "Chain holds", (
+    assert reader.get(PATH).context["chain"].tone.word == "Intact", (
         "within five minutes the last answer stands, with its time"
     )
     ledger.forget_chain_state()
     chain = reader.get(PATH).context["chain"]
-    assert (chain.tone.word, "position 2" in chain.says) == ("Chain broken", True)
+    assert (chain.tone.word, "position 2" in chain.says) == ("Altered", True)
 
 
 def test_an_empty_ledger_says_so(reader):

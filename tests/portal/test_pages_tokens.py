@@ -6,6 +6,7 @@ import pytest
 
 from kernel import tokens
 from kernel.models import ApiToken, AuditEntry
+from portal.tokens import EXAMPLES
 from tests.portal import make
 
 pytestmark = pytest.mark.django_db
@@ -30,12 +31,23 @@ def test_the_secret_is_shown_once_and_works(client):
     assert AuditEntry.objects.get(verb="kernel.token_issued").actor == ann
 
 
+@pytest.mark.parametrize("scope", EXAMPLES)
+def test_the_example_beside_a_new_token_works(client, scope):
+    ann = make.person("ann")
+    client.force_login(ann)
+    answer = issue(client, ann, scopes=[scope])
+    example, secret = answer.context["example"], answer.context["secret"]
+    assert example in answer.text
+    client.logout()
+    assert client.get(example, headers={"Authorization": f"Bearer {secret}"}).status_code == 200
+
+
 def test_a_token_without_scope_or_name_is_refused_beside_the_field(client):
     ann = make.person("ann")
     client.force_login(ann)
     answer = issue(client, ann, scopes=[], name="")
     assert answer.status_code == 422
-    assert "a token without scopes opens nothing" in answer.text
+    assert "Choose at least one permission" in answer.text
     assert 'href="#id_name"' in answer.text
     assert not ApiToken.objects.exists()
 

@@ -93,7 +93,8 @@ def test_effects_keys_and_changes_survive_a_kill_of_the_sandbox(state: Path):
         sandbox.start()
         with httpx.Client(auth=("TILLGATE", "sandbox"), headers={"Accept": "application/json"}) as client:
             again = client.post(sandbox.erp.url + BATCH, json={"items": [{"key": "s1"}, {"key": "s2"}]}).json()["items"]
-            url = f"{sandbox.erp.url}/sap/opu/odata/sap/API_SLSPRICINGCONDITIONRECORD_SRV/A_SlsPrcgConditionRecord('{changed}')"
+            service = f"{sandbox.erp.url}/sap/opu/odata/sap/API_SLSPRICINGCONDITIONRECORD_SRV"
+            url = f"{service}/A_SlsPrcgConditionRecord('{changed}')"
             assert (
                 client.get(url).json()["d"]["ConditionRateValue"]
                 == sandbox.erp.journal()[1].data["row"]["ConditionRateValue"]

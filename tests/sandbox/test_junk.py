@@ -10,14 +10,39 @@ import pytest
 from sandbox.client import Sandbox
 
 ODATA = "/sap/opu/odata/sap"
-BODIES = [b"", b"{", b"[]", b"null", b"1e400", b'"x"', b"\xff\xfe", b'{"items":null}', b'{"items":{}}', b'{"items":[null,1,[],"x",{}]}',
-          b'{"keys":[1,null],"ids":[[]],"references":5}', b'{"d":[]}', b'{"to_Item":[1]}', b'{"points":{},"profileId":[]}',
-          b'{"items":[{"key":["a"],"profileId":"p","points":1}]}', b'{"items":[{"key":"k","lines":[{"item":"1","quantity":"1e99999999"}]}]}'[:-4],
-          json.dumps({"TotalNetAmount": "1E+9999999", "to_Item": [{"NetAmount": "1E+9999999", "RequestedQuantity": "sNaN"}]}).encode()]  # fmt: skip
-ERP = [("POST", "/api/retail/v1/sales:batch"), ("POST", "/api/retail/v1/sales:lookup"), ("POST", f"{ODATA}/API_SALES_ORDER_SRV/A_SalesOrder"),
-       ("PATCH", f"{ODATA}/API_SLSPRICINGCONDITIONRECORD_SRV/A_SlsPrcgConditionRecord('0000000001')"), ("POST", f"{ODATA}/API_PRODUCT_SRV/$batch"),
-       ("DELETE", f"{ODATA}/API_PRODUCT_SRV/A_Product('1')"), ("GET", f"{ODATA}/API_PRODUCT_SRV/A_Product('"), ("GET", f"{ODATA}/NOPE/"),
-       ("GET", f"{ODATA}/API_PRODUCT_SRV/A_Product(Nope='1')"), ("PUT", "/")]  # fmt: skip
+BODIES = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"1e400",
+    b'"x"',
+    b"\xff\xfe",
+    b'{"items":null}',
+    b'{"items":{}}',
+    b'{"items":[null,1,[],"x",{}]}',
+    b'{"keys":[1,null],"ids":[[]],"references":5}',
+    b'{"d":[]}',
+    b'{"to_Item":[1]}',
+    b'{"points":{},"profileId":[]}',
+    b'{"items":[{"key":["a"],"profileId":"p","points":1}]}',
+    b'{"items":[{"key":"k","lines":[{"item":"1","quantity":"1e99999999"}]}',
+    json.dumps(
+        {"TotalNetAmount": "1E+9999999", "to_Item": [{"NetAmount": "1E+9999999", "RequestedQuantity": "sNaN"}]}
+    ).encode(),
+]
+ERP = [
+    ("POST", "/api/retail/v1/sales:batch"),
+    ("POST", "/api/retail/v1/sales:lookup"),
+    ("POST", f"{ODATA}/API_SALES_ORDER_SRV/A_SalesOrder"),
+    ("PATCH", f"{ODATA}/API_SLSPRICINGCONDITIONRECORD_SRV/A_SlsPrcgConditionRecord('0000000001')"),
+    ("POST", f"{ODATA}/API_PRODUCT_SRV/$batch"),
+    ("DELETE", f"{ODATA}/API_PRODUCT_SRV/A_Product('1')"),
+    ("GET", f"{ODATA}/API_PRODUCT_SRV/A_Product('"),
+    ("GET", f"{ODATA}/NOPE/"),
+    ("GET", f"{ODATA}/API_PRODUCT_SRV/A_Product(Nope='1')"),
+    ("PUT", "/"),
+]
 STORES = [
     ("PUT", "/stores/1/v1/prices"),
     ("PUT", "/stores/1/v1/products"),

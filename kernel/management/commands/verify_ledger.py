@@ -13,7 +13,10 @@ from kernel import audit
 
 
 class Command(BaseCommand):
-    help = "Walk the ledger's hash chain. With --anchor POSITION:HASH, a head kept elsewhere, a ledger that was cut shows too."
+    help = (
+        "Verify the ledger's hash chain. With --anchor POSITION:HASH, a head stored elsewhere, "
+        "a ledger that was cut is found too."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -1,4 +1,4 @@
-"""`manage.py boot`: everything between an empty database and a served page, in one process, each step told in a line."""
+"""`manage.py boot`: everything between an empty database and a served page, in one process, with progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`manage.py drawings`: write the drawings of docs/reference that come from the code; with `--check`, say which are out of date."""
+"""`manage.py drawings`: write the drawings of docs/reference that come from the code; with `--check`, say which are out
+of date.
+"""
 
 from __future__ import annotations
 
