@@ -63,6 +63,8 @@ OLD_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "declared version": (r"says of itself", EVERYWHERE),
     "warnings": (r"noticed while reading", EVERYWHERE),
     "delegate": (r"lend(?:s|ing)? (?:my|the|a|your) (?:seats?|rights?|approvals?)|lent right", EVERYWHERE),
+    "which system owns which data": (r"who is right about what", EVERYWHERE),
+    "a person who, a system that": (r"who(?:so)?ever|whomever", EVERYWHERE),
     "a worker that": (r"who was (?:told|killed)", EVERYWHERE),
 }
 ONE_OR_MORE = re.compile(r"\b[a-z]{3,}\(s\)(?!\w)", re.IGNORECASE)
