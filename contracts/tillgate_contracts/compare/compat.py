@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from tillgate_contracts.compare.collector import FindingCollector, Where
 from tillgate_contracts.compare.findings import Finding
 from tillgate_contracts.compare.policy import ComparisonPolicy
-from tillgate_contracts.compare.report import FindingCollector, Where
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.schema.settings import Settings
@@ -116,9 +116,11 @@ def _compare(old: Any, new: Any, sent: Direction, content_model: ContentModel) -
 def _findings(old: Any, new: Any, sent: Direction, content_model: ContentModel) -> list[Finding]:
     left, right = SchemaSource(old, _dialect(old)), SchemaSource(new, _dialect(new))
     graph = SchemaGraph(left, right, Settings(strict=content_model == "strict", declared=False))
-    report = FindingCollector(_Plain(), _Plain(), graph, ComparisonPolicy(content_model=content_model), sets_only=True)
-    report.use(graph.link((Part(old, ""),), (Part(new, ""),), sent), "payload", Where())
-    return report.finish()
+    collector = FindingCollector(
+        _Plain(), _Plain(), graph, ComparisonPolicy(content_model=content_model), sets_only=True
+    )
+    collector.use(graph.link((Part(old, ""),), (Part(new, ""),), sent), "payload", Where())
+    return collector.finish()
 
 
 def _dialect(schema: Any) -> SchemaDialect:

@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 from tillgate_contracts.compare.asyncapi.document import EventComparison
 from tillgate_contracts.compare.asyncapi.view import EventView
+from tillgate_contracts.compare.collector import FindingCollector, Where
 from tillgate_contracts.compare.findings import ComparisonReport, Finding, verdict_of
-from tillgate_contracts.compare.openapi.document import DocumentComparison
+from tillgate_contracts.compare.openapi.comparison import DocumentComparison
+from tillgate_contracts.compare.openapi.document import compare_documents
 from tillgate_contracts.compare.openapi.view import OpenApiView
 from tillgate_contracts.compare.policy import DEFAULT, ComparisonPolicy
-from tillgate_contracts.compare.report import FindingCollector, Where
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.schema.settings import Settings
@@ -96,27 +97,28 @@ def _findings(
         stability_threshold=policy.stability_threshold,
     )
     graph = SchemaGraph(old, new, settings)
-    report = FindingCollector(base, revision, graph, policy)
+    collector = FindingCollector(base, revision, graph, policy)
     if kind == "openapi":
-        DocumentComparison(OpenApiView(base.tree, old), OpenApiView(revision.tree, new), graph, report).run()
+        views = OpenApiView(base.tree, old), OpenApiView(revision.tree, new)
+        compare_documents(DocumentComparison(*views, graph, collector))
     elif kind == "asyncapi":
-        EventComparison(EventView(base.tree, old), EventView(revision.tree, new), graph, report).run()
+        EventComparison(EventView(base.tree, old), EventView(revision.tree, new), graph, collector).run()
     else:
-        _schemas(graph, report)
-    report.collect()
-    _version(base, revision, report)
-    return report.finish()
+        _schemas(graph, collector)
+    collector.collect()
+    _version(base, revision, collector)
+    return collector.finish()
 
 
-def _schemas(graph: SchemaGraph, report: FindingCollector) -> None:
+def _schemas(graph: SchemaGraph, collector: FindingCollector) -> None:
     """A bare JSON Schema says nothing about who sends: it must hold both ways."""
     where = Where("schema", "", "", "")
     for direction in ("event-receive", "event-send"):
         key = graph.link((Part(graph.old.source.tree, ""),), (Part(graph.new.source.tree, ""),), Direction(direction))
-        report.use(key, "payload", where)
+        collector.use(key, "payload", where)
 
 
-def _version(base: DocumentLike, revision: DocumentLike, report: FindingCollector) -> None:
+def _version(base: DocumentLike, revision: DocumentLike, collector: FindingCollector) -> None:
     """`info.version` against what happened (`contracts.md` fact 26); versions that are no numbers are left alone."""
     before, after = (_number(document.tree.get("info")) for document in (base, revision))
     if before is None or after is None:
@@ -125,13 +127,13 @@ def _version(base: DocumentLike, revision: DocumentLike, report: FindingCollecto
     shown = [".".join(map(str, side)) for side in (before, after)]
     if after < before:
         text = f"The version went down from {shown[0]} to {shown[1]}."
-        report.say("api-version-decreased", text, old=shown[0], new=shown[1], **place)
-    elif report.is_breaking() and after == before:
+        collector.add("api-version-decreased", text, old=shown[0], new=shown[1], **place)
+    elif collector.is_breaking() and after == before:
         text = f"The contract breaks, and its version is still {shown[0]}."
-        report.say("api-version-not-bumped", text, old=shown[0], new=shown[1], **place)
-    elif report.is_breaking() and after[0] == before[0] and (after[0] or after[1] == before[1]):
+        collector.add("api-version-not-bumped", text, old=shown[0], new=shown[1], **place)
+    elif collector.is_breaking() and after[0] == before[0] and (after[0] or after[1] == before[1]):
         text = f"The contract breaks, and its version only went from {shown[0]} to {shown[1]}."
-        report.say("api-major-version-not-bumped", text, old=shown[0], new=shown[1], **place)
+        collector.add("api-major-version-not-bumped", text, old=shown[0], new=shown[1], **place)
 
 
 def _number(info: Any) -> tuple[int, int, int] | None:

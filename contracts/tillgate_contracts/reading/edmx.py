@@ -1,4 +1,4 @@
-"""OData metadata (EDMX, CSDL V2 and V4) as plain records, and its lift to an OpenAPI-shaped normal form.
+"""Reading OData metadata (EDMX): XML to records, and from there to an OpenAPI-shaped normal form.
 
 XML is parsed without a DTD, without entities and without the network: a document type declaration is refused.
 """
@@ -6,76 +6,37 @@ XML is parsed without a DTD, without entities and without the network: a documen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from lxml import etree
 
+from tillgate_contracts.reading.edmx_model import EdmxElement, EdmxModel
 from tillgate_contracts.reading.lifted import Lifted
 from tillgate_contracts.reading.limits import Clock, ReadingLimits, measure, refusal, too_many
+from tillgate_contracts.reading.odata import lift_model
 
 _PROLOG = re.compile(r"(?:\s+|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
 _DECLARATION = re.compile(r"^\s*<\?xml.*?\?>", re.DOTALL)
 _EDM = re.compile(
     r"^(?:http://schemas\.microsoft\.com/ado/\d{4}/\d{2}/(?:edm|edmx)|http://docs\.oasis-open\.org/odata/ns/(?:edm|edmx))$"
 )
+#: Roots of other kinds of XML, to name what was sent instead.
+_OTHER_XML = {
+    "definitions": "WSDL",
+    "description": "WSDL 2.0",
+    "schema": "XML Schema",
+    "application": "WADL",
+    "html": "HTML",
+}
 _SAP = "{http://www.sap.com/Protocols/SAPData}"
 _METADATA = "{http://schemas.microsoft.com/ado/2007/08/dataservices/metadata}"
 
 
-@dataclass(slots=True, eq=False)
-class Element:
-    """One CSDL element: its local name, attributes (SAP and metadata ones with the prefix `sap:` or `m:`), line and children."""
-
-    kind: str
-    attributes: dict[str, str]
-    line: int
-    path: str
-    children: list[Element] = field(default_factory=list)
-    text: str = ""
-
-    def __getitem__(self, name: str) -> str:
-        return self.attributes.get(name, "")
-
-    @property
-    def name(self) -> str:
-        return self.attributes.get("Name", "")
-
-    def all(self, *kinds: str) -> Iterator[Element]:
-        return (child for child in self.children if child.kind in kinds)
-
-    def first(self, kind: str) -> Element | None:
-        return next(self.all(kind), None)
-
-    def flag(self, name: str, default: bool) -> bool:
-        value = self.attributes.get(name)
-        return default if value is None else value.strip().lower() == "true"
-
-
-@dataclass(slots=True)
-class Model:
-    """A CSDL document. Names are qualified by namespace; an alias counts as its namespace."""
-
-    version: str
-    schemas: list[Element]
-    namespaces: dict[str, str]
-    types: dict[str, Element] = field(default_factory=dict)
-    associations: dict[str, Element] = field(default_factory=dict)
-    callables: dict[str, list[Element]] = field(default_factory=dict)
-    annotations: dict[str, list[Element]] = field(default_factory=dict)
-    containers: list[Element] = field(default_factory=list)
-
-    def qualified(self, name: str) -> str:
-        """A name with its alias replaced by the namespace."""
-        space, _, local = name.rpartition(".")
-        return f"{self.namespaces.get(space, space)}.{local}" if space else name
-
-
 def read_edmx(text: str, limits: ReadingLimits, clock: Clock) -> Lifted:
-    """The normal form of an EDMX document. Raises ContractError: `contract.xml_syntax`, `contract.xml_dtd`, `contract.not_a_contract`."""
-    from tillgate_contracts.reading.odata import lift_model
+    """The normal form of an EDMX document.
 
+    Raises ContractError `contract.xml_syntax`, `contract.xml_dtd` or `contract.not_a_contract`.
+    """
     root = _parse_xml(text, limits)
     model = _model(root, limits, clock)
     lifted = lift_model(model, clock, limits)
@@ -90,8 +51,8 @@ def _parse_xml(text: str, limits: ReadingLimits) -> Any:
         line = text.count("\n", 0, position) + 1
         raise refusal(
             "contract.xml_dtd",
-            f"Line {line} declares a document type. Contracts are read without one, because entities could read files or explode. "
-            "Remove the declaration.",
+            f"Line {line} declares a document type. Contracts are read without one, because entities could read files "
+            "or explode. Remove the declaration.",
             line=line,
         )
     body = _DECLARATION.sub(lambda found: "\n" * found.group().count("\n"), text, count=1)
@@ -107,40 +68,9 @@ def _parse_xml(text: str, limits: ReadingLimits) -> Any:
         raise refusal("contract.xml_syntax", f"The XML cannot be read: {error}.") from None
 
 
-def _model(root: Any, limits: ReadingLimits, clock: Clock) -> Model:
-    name = etree.QName(root)
-    if name.localname != "Edmx" or not _EDM.match(name.namespace or ""):
-        known = {
-            "definitions": "WSDL",
-            "description": "WSDL 2.0",
-            "schema": "XML Schema",
-            "application": "WADL",
-            "html": "HTML",
-        }
-        guess = known.get(name.localname, "")
-        raise refusal(
-            "contract.not_a_contract",
-            f"The XML root is <{name.localname}>{f' ({guess})' if guess else ''}; of XML only OData metadata (<edmx:Edmx>) is a contract.",
-            line=root.sourceline,
-        )
-    count = 0
-
-    def convert(node: Any, path: str) -> Element:
-        nonlocal count
-        count += 1 + len(node.attrib)
-        if count > limits.max_values:
-            raise too_many(node.sourceline or 0, limits)
-        if not count % 4096:
-            clock.check(node.sourceline or 0)
-        kind = etree.QName(node).localname
-        attributes = {_attribute(str(key)): str(value) for key, value in node.attrib.items()}
-        known_by = next((key for key in ("Name", "Target", "Term") if key in attributes), "")
-        here = f"{path}/{kind}[@{known_by}='{attributes[known_by]}']" if known_by else f"{path}/{kind}"
-        element = Element(kind, attributes, node.sourceline or 0, here, text=(node.text or "").strip())
-        element.children = [convert(child, here) for child in node if isinstance(child.tag, str)]
-        return element
-
-    top = convert(root, "")
+def _model(root: Any, limits: ReadingLimits, clock: Clock) -> EdmxModel:
+    _check_root(root)
+    top = _Conversion(limits, clock).element(root, "")
     services = top.first("DataServices")
     schemas = list(services.all("Schema")) if services is not None else []
     if not schemas:
@@ -148,7 +78,7 @@ def _model(root: Any, limits: ReadingLimits, clock: Clock) -> Model:
             "contract.not_a_contract", "The EDMX holds no <Schema>, so it describes no service.", line=top.line
         )
     version = "4" if top["Version"].startswith("4") else "2"
-    model = Model(version, schemas, {})
+    model = EdmxModel(version, schemas, {})
     for schema in schemas:
         space = schema["Namespace"]
         if schema["Alias"]:
@@ -156,6 +86,42 @@ def _model(root: Any, limits: ReadingLimits, clock: Clock) -> Model:
     for schema in schemas:
         _collect(model, schema)
     return model
+
+
+def _check_root(root: Any) -> None:
+    name = etree.QName(root)
+    if name.localname == "Edmx" and _EDM.match(name.namespace or ""):
+        return
+    known = _OTHER_XML.get(name.localname)
+    raise refusal(
+        "contract.not_a_contract",
+        f"The XML root is <{name.localname}>{f' ({known})' if known else ''}; "
+        "of XML only OData metadata (<edmx:Edmx>) is a contract.",
+        line=root.sourceline,
+    )
+
+
+class _Conversion:
+    """XML elements to records, within the limits."""
+
+    def __init__(self, limits: ReadingLimits, clock: Clock) -> None:
+        self.limits = limits
+        self.clock = clock
+        self.count = 0
+
+    def element(self, node: Any, path: str) -> EdmxElement:
+        self.count += 1 + len(node.attrib)
+        if self.count > self.limits.max_values:
+            raise too_many(node.sourceline or 0, self.limits)
+        if not self.count % 4096:
+            self.clock.check(node.sourceline or 0)
+        kind = etree.QName(node).localname
+        attributes = {_attribute(str(key)): str(value) for key, value in node.attrib.items()}
+        known_by = next((key for key in ("Name", "Target", "Term") if key in attributes), "")
+        here = f"{path}/{kind}[@{known_by}='{attributes[known_by]}']" if known_by else f"{path}/{kind}"
+        found = EdmxElement(kind, attributes, node.sourceline or 0, here, text=(node.text or "").strip())
+        found.children = [self.element(child, here) for child in node if isinstance(child.tag, str)]
+        return found
 
 
 def _attribute(key: str) -> str:
@@ -166,7 +132,7 @@ def _attribute(key: str) -> str:
     return key.rpartition("}")[2] if key.startswith("{") else key
 
 
-def _collect(model: Model, schema: Element) -> None:
+def _collect(model: EdmxModel, schema: EdmxElement) -> None:
     space = schema["Namespace"]
     for child in schema.children:
         full = f"{space}.{child.name}"
@@ -174,7 +140,8 @@ def _collect(model: Model, schema: Element) -> None:
             if full in model.types:
                 raise refusal(
                     "contract.duplicate_key",
-                    f"The type {full} is declared twice: at line {model.types[full].line} and at line {child.line}. Keep one.",
+                    f"The type {full} is declared twice: at line {model.types[full].line} and at line {child.line}. "
+                    "Keep one.",
                     pointer=child.path,
                     line=child.line,
                     first_line=model.types[full].line,
@@ -190,6 +157,6 @@ def _collect(model: Model, schema: Element) -> None:
             model.annotations.setdefault(_target(model, child["Target"]), []).extend(child.all("Annotation"))
 
 
-def _target(model: Model, target: str) -> str:
+def _target(model: EdmxModel, target: str) -> str:
     head, slash, rest = target.partition("/")
     return model.qualified(head) + slash + rest

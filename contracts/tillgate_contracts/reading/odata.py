@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tillgate_contracts.reading.edmx import Element, Model
+from tillgate_contracts.reading.edmx_model import EdmxElement, EdmxModel
 from tillgate_contracts.reading.lifted import Lifted
 from tillgate_contracts.reading.limits import Clock, ReadingLimits, refusal
 from tillgate_contracts.reading.odata_types import CREATE, UPDATE, TypeLift
@@ -24,21 +24,21 @@ _OPTIONS = {
 }
 
 
-def lift_model(model: Model, clock: Clock, limits: ReadingLimits) -> Lifted:
+def lift_model(model: EdmxModel, clock: Clock, limits: ReadingLimits) -> Lifted:
     """The normal form of a model, with an XPath and a line for every schema, property and path."""
     return _Lift(model, clock, limits).run()
 
 
 class _Lift(TypeLift):
-    def __init__(self, model: Model, clock: Clock, limits: ReadingLimits) -> None:
+    def __init__(self, model: EdmxModel, clock: Clock, limits: ReadingLimits) -> None:
         super().__init__(model, clock, limits)
         self.bound = self._bound()
         self.key_parameters: dict[int, list[dict[str, Any]]] = {}
         self.paths: dict[str, Any] = {}
 
-    def _bound(self) -> dict[str, list[tuple[str, Element, bool]]]:
+    def _bound(self) -> dict[str, list[tuple[str, EdmxElement, bool]]]:
         """Actions and functions by the type that they are bound to: (qualified name, element, bound to a collection)."""
-        found: dict[str, list[tuple[str, Element, bool]]] = {}
+        found: dict[str, list[tuple[str, EdmxElement, bool]]] = {}
         for name, candidates in self.model.callables.items():
             for callee in candidates:
                 binding = callee.first("Parameter") if callee.flag("IsBound", False) else None
@@ -74,7 +74,7 @@ class _Lift(TypeLift):
         }
         return Lifted(tree, self.origins, self.lines)
 
-    def _container(self, container: Element) -> None:
+    def _container(self, container: EdmxElement) -> None:
         space = next(schema["Namespace"] for schema in self.model.schemas if container in schema.children)
         for item in container.children:
             target = f"{space}.{container.name}/{item.name}"
@@ -88,7 +88,7 @@ class _Lift(TypeLift):
                     if not callee.flag("IsBound", False):
                         self._call(callee, "", item.name, item)
 
-    def _allowed(self, item: Element, target: str, term: str, switch: str, attribute: str) -> bool:
+    def _allowed(self, item: EdmxElement, target: str, term: str, switch: str, attribute: str) -> bool:
         """Whether a set permits an act: by SAP's attribute (V2) or by the Capabilities vocabulary (V4)."""
         if not item.flag(attribute, True):
             return False
@@ -101,7 +101,7 @@ class _Lift(TypeLift):
                         return False
         return True
 
-    def _set(self, item: Element, target: str) -> None:
+    def _set(self, item: EdmxElement, target: str) -> None:
         full = self.model.qualified(item["EntityType"] or item["Type"])
         entity = self.model.types.get(full)
         if entity is None:
@@ -134,7 +134,7 @@ class _Lift(TypeLift):
         self._add(one, single, item)
         self._around(item, entity, full, one)
 
-    def _around(self, item: Element, entity: Element, full: str, one: str) -> None:
+    def _around(self, item: EdmxElement, entity: EdmxElement, full: str, one: str) -> None:
         """The URLs below an entity: its navigation properties and what is bound to its type."""
         parameters = self._key_parameters(self.keys(entity)) if item.kind == "EntitySet" else []
         for navigation in entity.all("NavigationProperty"):
@@ -148,13 +148,13 @@ class _Lift(TypeLift):
             elif item.kind == "EntitySet":
                 self._call(callee, f"/{item.name}", name, callee)
 
-    def _key_segment(self, keys: list[Element]) -> str:
+    def _key_segment(self, keys: list[EdmxElement]) -> str:
         self.steps += len(keys)
         if len(keys) == 1:
             return f"({{{keys[0].name}}})"
         return "(" + ",".join(f"{key.name}={{{key.name}}}" for key in keys) + ")"
 
-    def _key_parameters(self, keys: list[Element]) -> list[dict[str, Any]]:
+    def _key_parameters(self, keys: list[EdmxElement]) -> list[dict[str, Any]]:
         made = self.key_parameters.get(id(keys[0])) if keys else []
         if made is None:
             made = [
@@ -163,7 +163,7 @@ class _Lift(TypeLift):
             self.key_parameters[id(keys[0])] = made
         return made
 
-    def _add(self, path: str, item: dict[str, Any], element: Element) -> None:
+    def _add(self, path: str, item: dict[str, Any], element: EdmxElement) -> None:
         methods = [key for key in item if key != "parameters"]
         if len(self.paths) >= _MAX_PATHS:
             raise refusal(
@@ -178,7 +178,7 @@ class _Lift(TypeLift):
                 item.pop("parameters", None)
             self.paths[path] = item
 
-    def _operation(self, item: Element, summary: str, responses: dict[str, Any]) -> dict[str, Any]:
+    def _operation(self, item: EdmxElement, summary: str, responses: dict[str, Any]) -> dict[str, Any]:
         self.step(item.line)
         error = {"description": "Error", "content": {"application/json": {"schema": {"type": "object"}}}}
         return {"summary": summary, "tags": [item.name], "responses": {**responses, "4XX": error}}
@@ -199,7 +199,7 @@ class _Lift(TypeLift):
         }
         return {"type": "object", "properties": rows, "required": ["value"]}
 
-    def _reading(self, item: Element, name: str, *, many: bool) -> dict[str, Any]:
+    def _reading(self, item: EdmxElement, name: str, *, many: bool) -> dict[str, Any]:
         body = self._wrap({"$ref": f"#/components/schemas/{name}"}, many)
         made = self._operation(item, f"Read {item.name}", {"200": _answer("Read", body)})
         wanted = ("top", "skip", "filter", "orderby", "select", "expand") if many else ("select", "expand")
@@ -215,7 +215,7 @@ class _Lift(TypeLift):
             )
         return made
 
-    def _writing(self, item: Element, name: str, use: str) -> dict[str, Any]:
+    def _writing(self, item: EdmxElement, name: str, use: str) -> dict[str, Any]:
         read = self._wrap({"$ref": f"#/components/schemas/{name}"}, many=False)
         if use == CREATE:
             made = self._operation(item, f"Create {item.name}", {"201": _answer("Created", read)})
@@ -225,14 +225,14 @@ class _Lift(TypeLift):
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
         return made
 
-    def _returned(self, text: str, item: Element) -> dict[str, Any]:
+    def _returned(self, text: str, item: EdmxElement) -> dict[str, Any]:
         if not text:
             return {"204": {"description": "Done"}}
         many = text.startswith("Collection(")
         schema = self.one(text[11:-1] if many else text, item, "")
         return {"200": _answer("Done", self._wrap(schema, many))}
 
-    def _function_import_2(self, item: Element) -> None:
+    def _function_import_2(self, item: EdmxElement) -> None:
         method = item["m:HttpMethod"].lower() or "get"
         made = self._operation(item, item["sap:label"] or item.name, self._returned(item["ReturnType"], item))
         made["parameters"] = [
@@ -250,7 +250,12 @@ class _Lift(TypeLift):
         )
 
     def _call(
-        self, callee: Element, prefix: str, name: str, element: Element, shared: list[dict[str, Any]] | None = None
+        self,
+        callee: EdmxElement,
+        prefix: str,
+        name: str,
+        element: EdmxElement,
+        shared: list[dict[str, Any]] | None = None,
     ) -> None:
         """The URL of an action (POST with a body) or a function (GET with parameters in the path)."""
         parameters = list(callee.all("Parameter"))

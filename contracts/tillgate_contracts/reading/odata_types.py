@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tillgate_contracts.reading.edmx import Element, Model
+from tillgate_contracts.reading.edmx_model import EdmxElement, EdmxModel
 from tillgate_contracts.reading.limits import Clock, ReadingLimits, too_many
 from tillgate_contracts.reading.pointers import escape
 
@@ -50,7 +50,7 @@ READ, CREATE, UPDATE = "", "-create", "-update"
 class TypeLift:
     """The types of a model as schemas, with the place of each in the XML."""
 
-    def __init__(self, model: Model, clock: Clock, limits: ReadingLimits) -> None:
+    def __init__(self, model: EdmxModel, clock: Clock, limits: ReadingLimits) -> None:
         self.model = model
         self.clock = clock
         self.limits = limits
@@ -78,7 +78,7 @@ class TypeLift:
         if not self.steps % 2048:
             self.clock.check(line)
 
-    def mark(self, pointer: str, element: Element) -> None:
+    def mark(self, pointer: str, element: EdmxElement) -> None:
         self.step(element.line)
         self.origins[pointer] = element.path
         self.lines[pointer] = element.line
@@ -90,7 +90,7 @@ class TypeLift:
             self._type(full, element, made)
         return made
 
-    def _type(self, full: str, element: Element, schemas: dict[str, Any]) -> None:
+    def _type(self, full: str, element: EdmxElement, schemas: dict[str, Any]) -> None:
         name = self.names[full]
         if element.kind == "EnumType":
             schemas[name] = self._enum(element)
@@ -102,14 +102,14 @@ class TypeLift:
             for use in (READ, CREATE, UPDATE):
                 schemas[name + use] = self._structure(full, element, use)
 
-    def _enum(self, element: Element) -> dict[str, Any]:
+    def _enum(self, element: EdmxElement) -> dict[str, Any]:
         members = [member.name for member in element.all("Member")]
         if element.flag("IsFlags", False):
             choice = "|".join(members)
             return {"type": "string", "pattern": f"^({choice})(,({choice}))*$", "x-odata-flags": members}
         return {"type": "string", "enum": members}
 
-    def keys(self, element: Element, depth: int = 0) -> list[Element]:
+    def keys(self, element: EdmxElement, depth: int = 0) -> list[EdmxElement]:
         """The key properties of an entity type, inherited ones included."""
         declared = element.first("Key")
         if declared is not None:
@@ -118,7 +118,7 @@ class TypeLift:
         base = self.model.types.get(self.model.qualified(element["BaseType"])) if element["BaseType"] else None
         return self.keys(base, depth + 1) if base is not None and depth < 32 else []
 
-    def _structure(self, full: str, element: Element, use: str) -> dict[str, Any]:
+    def _structure(self, full: str, element: EdmxElement, use: str) -> dict[str, Any]:
         name = self.names[full] + use
         pointer = f"/components/schemas/{escape(name)}"
         self.mark(pointer, element)
@@ -153,7 +153,7 @@ class TypeLift:
             return {"allOf": [{"$ref": f"#/components/schemas/{escape(self.names[base])}{use}"}, made]}
         return made
 
-    def _sent(self, item: Element, use: str, is_key: bool) -> bool:
+    def _sent(self, item: EdmxElement, use: str, is_key: bool) -> bool:
         """Whether a property appears in this use of its type."""
         if use == READ:
             return True
@@ -163,16 +163,16 @@ class TypeLift:
             return item.flag("sap:creatable", True)
         return not is_key and item.flag("sap:updatable", True) and not self._annotated(item, "Immutable")
 
-    def _needed(self, item: Element) -> bool:
+    def _needed(self, item: EdmxElement) -> bool:
         return not item.flag("Nullable", True) and "DefaultValue" not in item.attributes
 
-    def _annotated(self, item: Element, term: str) -> bool:
+    def _annotated(self, item: EdmxElement, term: str) -> bool:
         return any(
             annotation["Term"].rpartition(".")[2] == term and annotation.attributes.get("Bool", "true") == "true"
             for annotation in item.all("Annotation")
         )
 
-    def _property(self, item: Element, use: str) -> dict[str, Any]:
+    def _property(self, item: EdmxElement, use: str) -> dict[str, Any]:
         made = self.typed(item["Type"], item, use)
         self._describe(made, item)
         for attribute in ("sap:unit", "sap:semantics"):
@@ -182,7 +182,7 @@ class TypeLift:
             made["default"] = item["DefaultValue"]
         return made
 
-    def typed(self, text: str, item: Element, use: str) -> dict[str, Any]:
+    def typed(self, text: str, item: EdmxElement, use: str) -> dict[str, Any]:
         """The schema of a type expression with the facets and the nullability of the element that names it."""
         nullable = item.flag("Nullable", True)
         if text.startswith("Collection(") and text.endswith(")"):
@@ -190,7 +190,7 @@ class TypeLift:
             return {"type": "array", "items": inner}
         return self._or_null(self.one(text, item, use)) if nullable else self.one(text, item, use)
 
-    def one(self, text: str, item: Element, use: str) -> dict[str, Any]:
+    def one(self, text: str, item: EdmxElement, use: str) -> dict[str, Any]:
         full = self.model.qualified(text)
         if full in self.names:
             kind = self.model.types[full].kind
@@ -209,7 +209,7 @@ class TypeLift:
         known = self.scalars.get(text)
         return known if known is not None else {"x-odata-type": text}
 
-    def _facets(self, schema: dict[str, Any], item: Element) -> dict[str, Any]:
+    def _facets(self, schema: dict[str, Any], item: EdmxElement) -> dict[str, Any]:
         length = item["MaxLength"]
         if schema.get("type") == "string" and length.isdigit() and len(length) < 12 and schema.get("format") is None:
             schema["maxLength"] = int(length)
@@ -228,7 +228,7 @@ class TypeLift:
                 schema["maxLength"] = whole + (2 if fraction else 1)
         return schema
 
-    def _describe(self, schema: dict[str, Any], element: Element) -> None:
+    def _describe(self, schema: dict[str, Any], element: EdmxElement) -> None:
         if element["sap:label"]:
             schema["title"] = element["sap:label"]
         documentation = element.first("Documentation")
@@ -242,7 +242,7 @@ class TypeLift:
         if text:
             schema["description"] = text
 
-    def _navigation(self, item: Element, use: str) -> dict[str, Any]:
+    def _navigation(self, item: EdmxElement, use: str) -> dict[str, Any]:
         target, multiplicity = self.target(item)
         made: dict[str, Any]
         if target not in self.names:
@@ -258,7 +258,7 @@ class TypeLift:
         made["x-odata-multiplicity"] = multiplicity
         return made
 
-    def target(self, item: Element) -> tuple[str, str]:
+    def target(self, item: EdmxElement) -> tuple[str, str]:
         """Type and multiplicity (`1`, `0..1`, `*`) that a navigation property leads to."""
         if item["Type"]:
             text = item["Type"]

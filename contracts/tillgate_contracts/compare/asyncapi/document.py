@@ -16,8 +16,8 @@ from tillgate_contracts.compare.asyncapi.view import (
     EventMessage,
     EventView,
 )
+from tillgate_contracts.compare.collector import FindingCollector, Where
 from tillgate_contracts.compare.openapi.view import LocatedObject, shape_of
-from tillgate_contracts.compare.report import FindingCollector, Where
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.schema.source import Part, Parts, join
@@ -27,10 +27,10 @@ from tillgate_contracts.compare.schema.values import as_mapping, signature
 class EventComparison:
     """Two AsyncAPI views against each other."""
 
-    def __init__(self, old: EventView, new: EventView, graph: SchemaGraph, report: FindingCollector) -> None:
+    def __init__(self, old: EventView, new: EventView, graph: SchemaGraph, collector: FindingCollector) -> None:
         self.old, self.new = old, new
         self.graph = graph
-        self.report = report
+        self.collector = collector
 
     def run(self) -> None:
         pairs = self._channels()
@@ -56,12 +56,12 @@ class EventComparison:
                     del left[key]
         for before in left.values():
             where = Where(before.label, before.label, before.pointer, None)
-            self.report.say(
+            self.collector.add(
                 "channel-removed", f"The channel {before.label} was removed.", where=where, old=before.label
             )
         for after in right.values():
             where = Where(after.label, after.label, None, after.pointer)
-            self.report.say("channel-added", f"The channel {after.label} was added.", where=where, new=after.label)
+            self.collector.add("channel-added", f"The channel {after.label} was added.", where=where, new=after.label)
         for before, after in pairs:
             self._channel(before, after)
         return pairs
@@ -70,7 +70,7 @@ class EventComparison:
         where = Where(after.label, after.label, before.pointer, after.pointer)
         if _shape(before) != _shape(after):
             text = f"The address of channel {after.id} changed from {before.address} to {after.address}."
-            self.report.say("channel-address-changed", text, where=where, old=before.address, new=after.address)
+            self.collector.add("channel-address-changed", text, where=where, old=before.address, new=after.address)
         old, new = as_mapping(before.raw.get("parameters")), as_mapping(after.raw.get("parameters"))
         for name, raw in old.items():
             one = self.old.resolve(raw, join(before.pointer, "parameters", name))
@@ -79,7 +79,7 @@ class EventComparison:
                 continue
             left, right = _parameter(one), _parameter(other)
             for direction in (Direction("event-send", text=True), Direction("event-receive", text=True)):
-                self.report.use(self.graph.link(left, right, direction), "property", where)
+                self.collector.use(self.graph.link(left, right, direction), "property", where)
         self._bindings(before.raw, after.raw, where)
 
     def _operations(self, before: Channel, after: Channel) -> None:
@@ -97,12 +97,12 @@ class EventComparison:
             if one.reply_to != other.reply_to:
                 text = f"Answers to {label} go to {other.reply_to or 'nowhere'} instead of {one.reply_to or 'nowhere'}."
                 level = None if one.reply_to else "info"
-                self.report.say(
+                self.collector.add(
                     "event-reply-changed", text, where=where, old=one.reply_to, new=other.reply_to, level=level
                 )
             self._bindings(one.raw, other.raw, where)
             if signature(one.raw.get("security")) != signature(other.raw.get("security")):
-                self.report.say("event-security-changed", f"The security of {label} changed.", where=where)
+                self.collector.add("event-security-changed", f"The security of {label} changed.", where=where)
 
     def _lonely(
         self, action: str, before: Channel, after: Channel, one: ChannelOperation | None, other: ChannelOperation | None
@@ -114,16 +114,16 @@ class EventComparison:
             where = Where(label, after.label, one.pointer, after.pointer)
             if turned:
                 text = f"The channel {after.label} changed its direction from {action} to {opposite}."
-                self.report.say("event-operation-direction-changed", text, where=where, old=action, new=opposite)
+                self.collector.add("event-operation-direction-changed", text, where=where, old=action, new=opposite)
             else:
-                self.report.say(
+                self.collector.add(
                     "event-operation-removed", f"The operation {label} was removed.", where=where, old=action
                 )
         elif (other is not None and (opposite, after.id) in self.new.operations) or (
             other is not None and (opposite, before.id) not in self.old.operations
         ):
             where = Where(label, after.label, before.pointer, other.pointer)
-            self.report.say("event-operation-added", f"The operation {label} was added.", where=where, new=action)
+            self.collector.add("event-operation-added", f"The operation {label} was added.", where=where, new=action)
 
     def _messages(self, old: dict[str, EventMessage], new: dict[str, EventMessage], action: str, where: Where) -> None:
         left, right = dict(old), dict(new)
@@ -138,13 +138,13 @@ class EventComparison:
                 if before.name != after.name and not anonymous:
                     text = f"The message {before.name} is now called {after.name}."
                     place = where._replace(old=before.pointer, new=after.pointer)
-                    self.report.say("event-message-renamed", text, where=place, old=before.name, new=after.name)
+                    self.collector.add("event-message-renamed", text, where=place, old=before.name, new=after.name)
                 self._message(before, after, action, where)
                 return
         for name, before in left.items():
             rule = "event-message-removed" if action == RECEIVE else "event-message-no-longer-sent"
             verb = "accepted" if action == RECEIVE else "sent"
-            self.report.say(
+            self.collector.add(
                 rule,
                 f"The message {name} is no longer {verb}.",
                 where=where,
@@ -155,7 +155,7 @@ class EventComparison:
         for name, after in right.items():
             rule = "event-message-added" if action == RECEIVE else "event-message-newly-sent"
             verb = "accepted" if action == RECEIVE else "sent"
-            self.report.say(
+            self.collector.add(
                 rule,
                 f"The message {name} is now {verb} too.",
                 where=where,
@@ -171,10 +171,10 @@ class EventComparison:
     def _message(self, before: EventMessage, after: EventMessage, action: str, where: Where) -> None:
         direction = Direction("event-send" if action == SEND else "event-receive")
         places = {"base": before.pointer, "revision": after.pointer}
-        say = self.report.say
+        add = self.collector.add
         if before.content_type.lower() != after.content_type.lower():
             text = f"The content type of {after.name} changed from {before.content_type} to {after.content_type}."
-            say(
+            add(
                 "event-content-type-changed",
                 text,
                 where=where,
@@ -186,18 +186,18 @@ class EventComparison:
         old, new = before.raw.get("headers"), after.raw.get("headers")
         if old is not None and new is not None:
             left, right = (Part(old, join(before.pointer, "headers")),), (Part(new, join(after.pointer, "headers")),)
-            self.report.use(self.graph.link(left, right, direction), "property", where)
+            self.collector.use(self.graph.link(left, right, direction), "property", where)
         elif old is not None or new is not None:
             dropped = new is None
             harmful = dropped == (action == SEND)
             text = f"The headers schema of {after.name} was {'dropped' if dropped else 'added'}."
-            say("event-headers-schema-changed", text, where=where, level=None if harmful else "info", **places)
+            add("event-headers-schema-changed", text, where=where, level=None if harmful else "info", **places)
         self._correlation(before, after, where)
         self._bindings(before.raw, after.raw, where)
 
     def _payload(self, before: EventMessage, after: EventMessage, direction: Direction, where: Where) -> None:
         left, right = before.payload, after.payload
-        say = self.report.say
+        add = self.collector.add
         places = {"base": join(before.pointer, "payload"), "revision": join(after.pointer, "payload")}
         if left is None and right is None:
             return
@@ -205,15 +205,15 @@ class EventComparison:
             rule = "event-payload-schema-added" if left is None else "event-payload-schema-removed"
             harmful = (left is None) == (direction.name == "event-receive")
             text = f"The payload schema of {after.name} was {'added' if left is None else 'dropped'}."
-            say(rule, text, where=where, level=None if harmful else "info", **places)
+            add(rule, text, where=where, level=None if harmful else "info", **places)
         elif before.readable and after.readable:
-            self.report.use(self.graph.link(left, right, direction), "payload", where)
+            self.collector.use(self.graph.link(left, right, direction), "payload", where)
         elif before.format.split(";")[0] != after.format.split(";")[0]:
             text = f"The payload of {after.name} is described in {after.format} instead of {before.format}."
-            say("event-payload-format-changed", text, where=where, old=before.format, new=after.format, **places)
+            add("event-payload-format-changed", text, where=where, old=before.format, new=after.format, **places)
         elif before.format != after.format or signature(left[0].raw) != signature(right[0].raw):
             text = f"The payload of {after.name} changed; {after.format} is not judged. Not decided: read the change yourself."
-            say("event-payload-undecided", text, where=where, **places)
+            add("event-payload-undecided", text, where=where, **places)
 
     def _correlation(self, before: EventMessage, after: EventMessage, where: Where) -> None:
         one = self.old.resolve(before.raw.get("correlationId"), before.pointer)
@@ -221,7 +221,7 @@ class EventComparison:
         old, new = one and one.raw.get("location"), other and other.raw.get("location")
         if old != new:
             text = f"The correlation id of {after.name} is at {new or 'no place'} instead of {old or 'no place'}."
-            self.report.say(
+            self.collector.add(
                 "event-correlation-changed",
                 text,
                 where=where,
@@ -243,13 +243,13 @@ class EventComparison:
             keys = [side.get("key") if isinstance(side, dict) else None for side in (one, other)]
             if signature(keys[0]) != signature(keys[1]) and self._key_differs(keys[0], keys[1]):
                 text = f"The partition key of the {protocol} binding changed."
-                self.report.say("event-key-changed", text, where=where, old=keys[0], new=keys[1])
+                self.collector.add("event-key-changed", text, where=where, old=keys[0], new=keys[1])
             rest = [
                 {key: item for key, item in side.items() if key != "key"} if isinstance(side, dict) else side
                 for side in (one, other)
             ]
             if signature(rest[0]) != signature(rest[1]):
-                self.report.say(
+                self.collector.add(
                     "event-binding-changed", f"The {protocol} binding changed.", where=where, old=rest[0], new=rest[1]
                 )
 
@@ -271,10 +271,10 @@ class EventComparison:
             before, after = _address(one), _address(other)
             if before != after:
                 text = f"The server {name} is {after or 'gone'} instead of {before}."
-                self.report.say("event-server-changed", text, old=before, new=after or None, **places)
+                self.collector.add("event-server-changed", text, old=before, new=after or None, **places)
             elif one is not None and other is not None:
                 if signature(one.raw.get("security")) != signature(other.raw.get("security")):
-                    self.report.say("event-security-changed", f"The security of server {name} changed.", **places)
+                    self.collector.add("event-security-changed", f"The security of server {name} changed.", **places)
                 where = Where("", "", *places.values())
                 self._bindings(one.raw, other.raw, where)
 

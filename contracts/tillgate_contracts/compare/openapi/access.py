@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tillgate_contracts.compare.collector import Where
+from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject
-from tillgate_contracts.compare.report import Where
 from tillgate_contracts.compare.schema.source import join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
-
-if TYPE_CHECKING:
-    from tillgate_contracts.compare.openapi.document import DocumentComparison
 
 Alternative = dict[str, frozenset[str]]
 
@@ -23,7 +21,7 @@ def compare_security(comparison: DocumentComparison, old: HttpOperation, new: Ht
     }
     if before == after:
         return
-    report = comparison.report
+    collector = comparison.collector
     places = {
         word: join(side.pointer, "security") if "security" in side.raw else "/security"
         for word, side in (("base", old), ("revision", new))
@@ -34,7 +32,7 @@ def compare_security(comparison: DocumentComparison, old: HttpOperation, new: Ht
         nearest = next((need for need in after if need.keys() == entry.keys()), None)
         if nearest is not None:
             scopes = sorted(scope for name in nearest for scope in nearest[name] - entry[name])
-            report.say(
+            collector.add(
                 "api-security-scope-added",
                 f"The operation demands the further scope {', '.join(scopes)}.",
                 where=where,
@@ -43,7 +41,7 @@ def compare_security(comparison: DocumentComparison, old: HttpOperation, new: Ht
                 **places,
             )
         elif any(need.keys() > entry.keys() for need in after) or not entry:
-            report.say(
+            collector.add(
                 "api-security-requirement-added",
                 f"The operation now demands {' or '.join(_text(need) for need in after)} instead of {_text(entry)}.",
                 where=where,
@@ -52,7 +50,7 @@ def compare_security(comparison: DocumentComparison, old: HttpOperation, new: Ht
                 **places,
             )
         else:
-            report.say(
+            collector.add(
                 "api-security-alternative-removed",
                 f"The operation no longer accepts {_text(entry)}.",
                 where=where,
@@ -65,7 +63,7 @@ def compare_security(comparison: DocumentComparison, old: HttpOperation, new: Ht
             nearest = next((entry for entry in before if entry.keys() == need.keys()), None)
             if nearest is not None and nearest != need:
                 scopes = sorted(scope for name in need for scope in nearest[name] - need[name])
-                report.say(
+                collector.add(
                     "api-security-scope-removed",
                     f"The operation no longer demands the scope {', '.join(scopes)}.",
                     where=where,
@@ -74,7 +72,7 @@ def compare_security(comparison: DocumentComparison, old: HttpOperation, new: Ht
                     **places,
                 )
             elif nearest is None:
-                report.say(
+                collector.add(
                     "api-security-removed",
                     f"The operation is satisfied with {_text(need)}.",
                     where=where,
@@ -82,7 +80,7 @@ def compare_security(comparison: DocumentComparison, old: HttpOperation, new: Ht
                     **places,
                 )
         elif any(_satisfies(entry, other) for other in after for entry in before):
-            report.say(
+            collector.add(
                 "api-security-added",
                 f"The operation also accepts {_text(need)}.",
                 where=where,
@@ -120,7 +118,7 @@ class _Scheme:
         self.old, self.new = old, new
         self.used = name in comparison.used_schemes
 
-    def say(self, rule: str, message: str, old: Any, new: Any) -> None:
+    def add(self, rule: str, message: str, old: Any, new: Any) -> None:
         level = None if self.used else "info"
         if not self.used and rule not in {
             "api-security-component-oauth-scope-removed",
@@ -129,7 +127,7 @@ class _Scheme:
             "api-security-component-oauth-flow-added",
         }:
             rule = "api-security-component-changed-unused"
-        self.comparison.report.say(
+        self.comparison.collector.add(
             rule,
             f"Security scheme `{self.name}`: {message}.",
             old=old,
@@ -142,7 +140,7 @@ class _Scheme:
     def compare(self) -> None:
         old, new = self.old.raw, self.new.raw
         if old.get("type") != new.get("type"):
-            self.say(
+            self.add(
                 "api-security-component-type-changed",
                 f"its type changed from {old.get('type')} to {new.get('type')}",
                 old.get("type"),
@@ -159,7 +157,7 @@ class _Scheme:
             if (before != after and str(before).lower() != str(after).lower()) or (
                 word == "openIdConnectUrl" and before != after
             ):
-                self.say(rule, f"{shown} changed from {before} to {after}", before, after)
+                self.add(rule, f"{shown} changed from {before} to {after}", before, after)
         self._flows(as_mapping(old.get("flows")), as_mapping(new.get("flows")))
 
     def _flows(self, old: Any, new: Any) -> None:
@@ -170,14 +168,14 @@ class _Scheme:
             if not isinstance(before, dict):
                 continue
             if not isinstance(after, dict):
-                self.say("api-security-component-oauth-flow-removed", f"the flow {flow} was removed", flow, None)
+                self.add("api-security-component-oauth-flow-removed", f"the flow {flow} was removed", flow, None)
                 continue
             for word, rule in (
                 ("authorizationUrl", "api-security-component-oauth-url-changed"),
                 ("tokenUrl", "api-security-component-oauth-token-url-changed"),
             ):
                 if before.get(word) != after.get(word):
-                    self.say(
+                    self.add(
                         rule,
                         f"{word} changed from {before.get(word)} to {after.get(word)}",
                         before.get(word),
@@ -186,16 +184,16 @@ class _Scheme:
             self._scopes(as_mapping(before.get("scopes")), as_mapping(after.get("scopes")))
         for flow in new:
             if flow not in old:
-                self.say("api-security-component-oauth-flow-added", f"the flow {flow} was added", None, flow)
+                self.add("api-security-component-oauth-flow-added", f"the flow {flow} was added", None, flow)
 
     def _scopes(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         for scope in old:
             if scope not in new:
-                self.say(
+                self.add(
                     "api-security-component-oauth-scope-removed", f"the scope {scope} is no longer offered", scope, None
                 )
             elif old[scope] != new[scope]:
-                self.say(
+                self.add(
                     "api-security-component-oauth-scope-changed",
                     f"the scope {scope} is described differently",
                     old[scope],
@@ -203,7 +201,7 @@ class _Scheme:
                 )
         for scope in new:
             if scope not in old:
-                self.say("api-security-component-oauth-scope-added", f"the scope {scope} is offered", None, scope)
+                self.add("api-security-component-oauth-scope-added", f"the scope {scope} is offered", None, scope)
 
 
 def compare_servers(
@@ -211,15 +209,17 @@ def compare_servers(
 ) -> None:
     """Base URLs. Without a list the document means `/`."""
     before, after = _servers(old), _servers(new)
-    report = comparison.report
+    collector = comparison.collector
     lost = [url for url in before if url not in after]
     gained = [url for url in after if url not in before]
     for url in lost:
         text = f"The base URL {url} was {'replaced by ' + ', '.join(gained) if gained else 'removed'}."
-        report.say("server-url-changed", text, where=where, old=url, new=gained or None, base=base, revision=revision)
+        collector.add(
+            "server-url-changed", text, where=where, old=url, new=gained or None, base=base, revision=revision
+        )
     if not lost:
         for url in gained:
-            report.say(
+            collector.add(
                 "server-added", f"The base URL {url} was added.", where=where, new=url, base=base, revision=revision
             )
     for url, raw in before.items():
@@ -248,7 +248,7 @@ def _variables(
         allowed = after.get("enum")
         for value in as_list(before.get("enum")):
             if isinstance(allowed, list) and value not in allowed:
-                comparison.report.say(
+                comparison.collector.add(
                     "server-variable-value-removed",
                     f"The server variable `{name}` lost the value {value}.",
                     where=where,
@@ -257,7 +257,7 @@ def _variables(
                     revision=revision,
                 )
         if before.get("default") != after.get("default"):
-            comparison.report.say(
+            comparison.collector.add(
                 "server-variable-default-changed",
                 f"The server variable `{name}` changed its default.",
                 where=where,

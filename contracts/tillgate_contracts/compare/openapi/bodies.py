@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tillgate_contracts.compare.collector import Where
+from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.media import MediaType, includes, pair_up
 from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject
-from tillgate_contracts.compare.report import Where
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.source import Part, join
-
-if TYPE_CHECKING:
-    from tillgate_contracts.compare.openapi.document import DocumentComparison
 
 
 def compare_request(
@@ -20,7 +18,7 @@ def compare_request(
     """Request bodies: the caller sends (or, in a callback, the owner)."""
     before = comparison.old.resolve(old.raw.get("requestBody"), join(old.pointer, "requestBody"))
     after = comparison.new.resolve(new.raw.get("requestBody"), join(new.pointer, "requestBody"))
-    report = comparison.report
+    collector = comparison.collector
     if before is None and after is None:
         return
     if before is None or after is None:
@@ -33,7 +31,7 @@ def compare_request(
         else:
             rule = "request-body-removed"
         verb = "was added" if before is None else "was removed"
-        report.say(
+        collector.add(
             rule,
             f"The request body {verb}.",
             where=where,
@@ -44,7 +42,7 @@ def compare_request(
     was, now = before.raw.get("required") is True, after.raw.get("required") is True
     if was != now:
         rule = f"{'callback' if reverse else 'request'}-body-became-{'required' if now else 'optional'}"
-        report.say(
+        collector.add(
             rule,
             f"The request body is {'now' if now else 'no longer'} required.",
             where=where,
@@ -55,7 +53,7 @@ def compare_request(
         )
     if comparison.graph.sameness.same(before.raw, after.raw):
         return
-    _contents(comparison, before, after, where, direction="response" if reverse else "request", reverse=reverse)
+    _contents(comparison, before, after, where, Direction("response" if reverse else "request"), reverse=reverse)
 
 
 def _contents(
@@ -63,20 +61,20 @@ def _contents(
     before: LocatedObject,
     after: LocatedObject,
     where: Where,
+    direction: Direction,
     *,
-    direction: str,
     reverse: bool,
     status: str = "",
 ) -> None:
     old, new = before.raw.get("content"), after.raw.get("content")
     old, new = old if isinstance(old, dict) else {}, new if isinstance(new, dict) else {}
     pairs, removed, added = pair_up(list(old), list(new))
-    inbound = direction == "request"
-    report = comparison.report
+    inbound = direction.name == "request"
+    collector = comparison.collector
     at = f" of status {status}" if status else ""
 
-    def say(rule: str, message: str, left: str | None, right: str | None) -> None:
-        report.say(
+    def add(rule: str, message: str, left: str | None, right: str | None) -> None:
+        collector.add(
             rule,
             message,
             where=where,
@@ -91,7 +89,7 @@ def _contents(
         if any(includes(MediaType.parse(other), MediaType.parse(left)) for other in new):
             continue
         rule = "callback-media-type-changed" if reverse else f"{body}-media-type-removed"
-        say(rule, f"The media type {left}{at} was removed.", left, None)
+        add(rule, f"The media type {left}{at} was removed.", left, None)
     for right in added:
         if reverse:
             rule = "callback-media-type-added"
@@ -99,12 +97,12 @@ def _contents(
             rule = "response-body-added"
         else:
             rule = f"{body}-media-type-added"
-        say(rule, f"The media type {right}{at} was added.", None, right)
+        add(rule, f"The media type {right}{at} was added.", None, right)
     for left, right in pairs:
         one, other = MediaType.parse(left), MediaType.parse(right)
         if one != other and not reverse:
             wider = includes(other, one)
-            say(
+            add(
                 f"{body}-media-type-name-{'generalized' if wider else 'specialized'}",
                 f"The media type {left}{at} became {right}, which is {'wider' if wider else 'narrower'}.",
                 left,
@@ -147,7 +145,7 @@ def _encoding(comparison: DocumentComparison, old: Any, new: Any, base: str, rev
             for side in sides
         ]
         if wire[0] != wire[1]:
-            comparison.report.say(
+            comparison.collector.add(
                 "request-body-encoding-changed",
                 f"The field `{name}` is encoded differently.",
                 where=where,
@@ -163,7 +161,7 @@ def compare_responses(
 ) -> None:
     """Responses by status; ranges (`2XX`) and `default` cover the codes they stand for."""
     before, after = _statuses(old), _statuses(new)
-    report = comparison.report
+    collector = comparison.collector
     pairs: list[tuple[str, str]] = [(status, status) for status in before if status in after]
     for status in [status for status in before if status not in after]:
         cover = _cover(status, before, after)
@@ -171,7 +169,7 @@ def compare_responses(
             pairs.append((status, cover))
             continue
         rule = f"response-{'success' if _is_success(status) else 'non-success'}-status-removed"
-        report.say(
+        collector.add(
             "callback-status-removed" if reverse else rule,
             f"The response status {status} was removed.",
             where=where,
@@ -188,7 +186,7 @@ def compare_responses(
         if status in {right for _, right in pairs}:
             continue
         rule = f"response-{'success' if _is_success(status) else 'non-success'}-status-added"
-        report.say(
+        collector.add(
             "callback-status-added" if reverse else rule,
             f"The response status {status} was added.",
             where=where,
@@ -204,7 +202,7 @@ def compare_responses(
         if one is None or other is None or comparison.graph.sameness.same(one.raw, other.raw):
             continue
         _contents(
-            comparison, one, other, where, direction="request" if reverse else "response", reverse=False, status=right
+            comparison, one, other, where, Direction("request" if reverse else "response"), reverse=False, status=right
         )
         _headers(comparison, one, other, where, reverse=reverse)
 
@@ -240,14 +238,14 @@ def _headers(
     comparison: DocumentComparison, one: LocatedObject, other: LocatedObject, where: Where, *, reverse: bool
 ) -> None:
     old, new = _header_map(comparison.old, one), _header_map(comparison.new, other)
-    report = comparison.report
+    collector = comparison.collector
     for name, before in old.items():
         after = new.get(name)
         if after is None:
             required = before.raw.get("required") is True
             rule = f"{'required' if required else 'optional'}-response-header-removed"
             rule = "callback-header-changed" if reverse else rule
-            report.say(
+            collector.add(
                 rule,
                 f"The response header `{name}` was removed.",
                 where=where,
@@ -262,12 +260,12 @@ def _headers(
             if reverse:
                 rule = "callback-header-required" if now else "callback-header-changed"
             text = f"The response header `{name}` is {'now' if now else 'no longer'} required."
-            report.say(rule, text, where=where, old=was, new=now, base=before.pointer, revision=after.pointer)
-        flow = Direction("request" if reverse else "response", text=True)
+            collector.add(rule, text, where=where, old=was, new=now, base=before.pointer, revision=after.pointer)
+        direction = Direction("request" if reverse else "response", text=True)
         left = (Part(before.raw["schema"], join(before.pointer, "schema")),) if "schema" in before.raw else ()
         right = (Part(after.raw["schema"], join(after.pointer, "schema")),) if "schema" in after.raw else ()
         if left or right:
-            report.use(comparison.graph.link(left, right, flow), "parameter" if reverse else "header", where)
+            collector.use(comparison.graph.link(left, right, direction), "parameter" if reverse else "header", where)
     for name, after in new.items():
         if name not in old:
             required = after.raw.get("required") is True
@@ -276,7 +274,7 @@ def _headers(
                 if reverse
                 else "response-header-added"
             )
-            report.say(
+            collector.add(
                 rule,
                 f"The response header `{name}` was added.",
                 where=where,

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from tillgate_contracts.compare.collector import Where
+from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.view import Parameter
-from tillgate_contracts.compare.report import Where
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.values import has_type
-
-if TYPE_CHECKING:
-    from tillgate_contracts.compare.openapi.document import DocumentComparison
 
 Parameters = dict[tuple[str, str], Parameter]
 _LIFECYCLE = {
@@ -47,7 +43,7 @@ def compare(comparison: DocumentComparison, old: Parameters, new: Parameters, wh
         if moved is not None and not reverse:
             after = right.pop(moved)
             del left[key]
-            comparison.report.say(
+            comparison.collector.add(
                 "request-parameter-location-changed",
                 f"Parameter `{before.name}` moved from {before.location} to {after.location}.",
                 where=where,
@@ -69,21 +65,21 @@ def _removed(comparison: DocumentComparison, before: Parameter, where: Where, *,
     text = f"The {before.location} parameter `{before.name}`"
     if reverse:
         rule = "callback-required-parameter-removed" if before.required else "callback-parameter-removed"
-        comparison.report.say(rule, f"{text} is no longer sent.", where=where, base=before.pointer)
+        comparison.collector.add(rule, f"{text} is no longer sent.", where=where, base=before.pointer)
         return
     settings = comparison.graph.settings
     if not lifecycle.is_judged(before.raw.get("x-stability-level"), settings):
         return
     mark = lifecycle.Mark.of(before.raw)
-    event = lifecycle.removal(mark, settings)
+    change = lifecycle.removal(mark, settings)
     schema = before.schema
-    if event.kind == "removed-without-deprecation" and schema is not None:
+    if change.kind == "removed-without-deprecation" and schema is not None:
         node = comparison.graph.old.node(schema)
         if not lifecycle.is_judged(node.stability, settings):
             return
     detail = f" (sunset {mark.sunset})" if mark.sunset is not None else ""
-    comparison.report.say(
-        _REMOVALS[event.kind],
+    comparison.collector.add(
+        _REMOVALS[change.kind],
         f"{text} was removed{detail}.",
         where=where,
         old=before.name,
@@ -94,20 +90,20 @@ def _removed(comparison: DocumentComparison, before: Parameter, where: Where, *,
 
 def _added(comparison: DocumentComparison, after: Parameter, where: Where, *, reverse: bool) -> None:
     text = f"The {after.location} parameter `{after.name}` was added"
-    report = comparison.report
+    collector = comparison.collector
     if reverse:
-        report.say("callback-parameter-added", f"{text}.", where=where, revision=after.pointer)
+        collector.add("callback-parameter-added", f"{text}.", where=where, revision=after.pointer)
         return
     if not lifecycle.is_judged(after.raw.get("x-stability-level"), comparison.graph.settings):
         return
     if after.location == "path":
-        report.say("new-request-path-parameter", f"{text}.", where=where, new=after.name, revision=after.pointer)
+        collector.add("new-request-path-parameter", f"{text}.", where=where, new=after.name, revision=after.pointer)
         return
     strength = "required" if after.required else "optional"
     rule = f"new-{strength}-request-parameter"
     if after.shared:
         rule = f"new-{strength}-request-default-parameter-to-existing-path"
-    report.say(rule, f"{text} and is {strength}.", where=where, new=after.name, revision=after.pointer)
+    collector.add(rule, f"{text} and is {strength}.", where=where, new=after.name, revision=after.pointer)
 
 
 class _Both:
@@ -121,8 +117,8 @@ class _Both:
         self.where = where
         self.reverse = reverse
 
-    def say(self, rule: str, message: str, old: object = None, new: object = None) -> None:
-        self.comparison.report.say(
+    def add(self, rule: str, message: str, old: object = None, new: object = None) -> None:
+        self.comparison.collector.add(
             rule, message, where=self.where, old=old, new=new, base=self.old.pointer, revision=self.new.pointer
         )
 
@@ -136,13 +132,13 @@ class _Both:
         marks = lifecycle.Mark.of(old.raw), lifecycle.Mark.of(new.raw)
         if not self.reverse:
             if marks[0] != marks[1]:
-                for event in lifecycle.transitions(*marks, settings):
-                    text = f"Parameter `{new.name}`: {event.kind.replace('-', ' ')}"
-                    self.say(
-                        _LIFECYCLE[event.kind],
-                        f"{text} ({event.old} became {event.new})." if event.new or event.old else f"{text}.",
-                        event.old,
-                        event.new,
+                for change in lifecycle.transitions(*marks, settings):
+                    text = f"Parameter `{new.name}`: {change.kind.replace('-', ' ')}"
+                    self.add(
+                        _LIFECYCLE[change.kind],
+                        f"{text} ({change.old} became {change.new})." if change.new or change.old else f"{text}.",
+                        change.old,
+                        change.new,
                     )
             if (
                 not lifecycle.is_judged(marks[0].stability, settings)
@@ -161,7 +157,7 @@ class _Both:
             rule = "callback-parameter-became-required" if now else "callback-parameter-became-optional"
         else:
             rule = "request-parameter-became-required" if now else "request-parameter-became-optional"
-        self.say(
+        self.add(
             rule,
             f"The {self.new.location} parameter `{self.new.name}` is {'now' if now else 'no longer'} required.",
             self.old.required,
@@ -172,21 +168,21 @@ class _Both:
         old, new = self.old, self.new
         name = f"Parameter `{new.name}`"
         if old.style != new.style:
-            self.say(
+            self.add(
                 "request-parameter-style-changed",
                 f"{name} is written in style {new.style} instead of {old.style}.",
                 old.style,
                 new.style,
             )
         if old.explode != new.explode and self._is_compound():
-            self.say(
+            self.add(
                 "request-parameter-explode-changed",
                 f"{name} changed explode from {old.explode} to {new.explode}.",
                 old.explode,
                 new.explode,
             )
         if bool(old.raw.get("allowReserved")) != bool(new.raw.get("allowReserved")):
-            self.say(
+            self.add(
                 "request-parameter-allow-reserved-changed",
                 f"{name} changed allowReserved.",
                 old.raw.get("allowReserved"),
@@ -195,7 +191,7 @@ class _Both:
         before, after = bool(old.raw.get("allowEmptyValue")), bool(new.raw.get("allowEmptyValue"))
         if before != after:
             verb = "removed" if before else "added"
-            self.say(
+            self.add(
                 f"request-parameter-allow-empty-{verb}",
                 f"{name} {'no longer' if before else 'now'} allows an empty value.",
                 before,
@@ -220,15 +216,14 @@ class _Both:
             return
         if old.schema is None and new.schema is None:
             return
-        direction = "response" if self.reverse else "request"
-        flow = Direction(direction, text=True)
-        key = self.comparison.graph.link(old.schema or (), new.schema or (), flow)
+        direction = Direction("response" if self.reverse else "request", text=True)
+        key = self.comparison.graph.link(old.schema or (), new.schema or (), direction)
         if key is None:
             return
-        if new.style in {"form", "simple"} and self._became_list(flow):
+        if new.style in {"form", "simple"} and self._became_list(direction):
             return
         place = "header" if self.reverse else "parameter"
-        self.comparison.report.use(
+        self.comparison.collector.use(
             key,
             place,
             self.where,
@@ -236,7 +231,7 @@ class _Both:
             skip_defaults=old.raw.get("required") is True and new.raw.get("required") is True,
         )
 
-    def _became_list(self, flow: Direction) -> bool:
+    def _became_list(self, direction: Direction) -> bool:
         """A single value and a list of one are written alike: `?id=7`."""
         graph = self.comparison.graph
         before, after = graph.old.node(self.old.schema or ()), graph.new.node(self.new.schema or ())
@@ -244,12 +239,12 @@ class _Both:
             return False
         if after.min_items > 1 or after.max_items == 0 or after.prefix or after.contains or after.groups:
             return False
-        if after.items is not None and graph.relation(graph.link(before.flat, after.items, flow)) & 1:
+        if after.items is not None and graph.relation(graph.link(before.flat, after.items, direction)) & 1:
             return False
         text = (
             "array<" + (", ".join(sorted(graph.new.node(after.items).types or {"any"})) if after.items else "any") + ">"
         )
-        self.comparison.report.say(
+        self.comparison.collector.add(
             "request-parameter-type-generalized",
             f"Parameter `{self.new.name}` widened its type from {', '.join(sorted(before.types))} to {text}.",
             where=self.where,
@@ -263,14 +258,14 @@ class _Both:
     def _content(self, old: object, new: object) -> None:
         name = f"Parameter `{self.new.name}`"
         if not isinstance(old, dict) or not isinstance(new, dict):
-            self.say("request-parameter-serialization-changed", f"{name} changed between schema and content.")
+            self.add("request-parameter-serialization-changed", f"{name} changed between schema and content.")
             return
         if sorted(old) != sorted(new):
-            self.say(
+            self.add(
                 "request-parameter-serialization-changed", f"{name} changed its media type.", sorted(old), sorted(new)
             )
             return
-        direction = "response" if self.reverse else "request"
+        direction = Direction("response" if self.reverse else "request")
         for media in old:
             self.comparison.content_schema(
                 media,

@@ -63,7 +63,7 @@ class FindingCollector:
         self._direct: dict[tuple[Any, ...], tuple[Finding, dict[str, str]]] = {}
         self._uses: dict[SchemaUse, dict[str, str]] = {}
 
-    def say(
+    def add(
         self,
         rule: str,
         message: str,

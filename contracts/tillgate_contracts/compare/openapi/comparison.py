@@ -1,0 +1,88 @@
+"""One comparison of two OpenAPI documents: what its parts read, and where they leave what they find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tillgate_contracts.compare.collector import FindingCollector, Where
+from tillgate_contracts.compare.openapi.media import is_json
+from tillgate_contracts.compare.openapi.view import OpenApiView
+from tillgate_contracts.compare.schema import lifecycle
+from tillgate_contracts.compare.schema.change import Direction
+from tillgate_contracts.compare.schema.graph import SchemaGraph
+from tillgate_contracts.compare.schema.source import Part, join
+
+#: Kind of lifecycle change -> rule id for an operation.
+_LIFECYCLE = {
+    "deprecated": "endpoint-deprecated",
+    "deprecated-with-sunset": "endpoint-deprecated-with-sunset",
+    "deprecated-sunset-missing": "api-deprecated-sunset-missing",
+    "deprecated-sunset-unreadable": "api-deprecated-sunset-parse",
+    "sunset-unreadable": "api-path-sunset-parse",
+    "sunset-date-too-small": "api-sunset-date-too-small",
+    "sunset-date-changed-too-small": "api-sunset-date-changed-too-small",
+    "sunset-changed": "api-sunset-date-changed",
+    "sunset-deleted": "sunset-deleted",
+    "reactivated": "endpoint-reactivated",
+    "stability-decreased": "api-stability-decreased",
+    "stability-increased": "api-stability-increased",
+    "invalid-stability-level": "api-invalid-stability-level",
+}
+
+
+class DocumentComparison:
+    """Both views, the schema graph and the collector of findings."""
+
+    def __init__(self, old: OpenApiView, new: OpenApiView, graph: SchemaGraph, collector: FindingCollector) -> None:
+        self.old, self.new = old, new
+        self.graph = graph
+        self.collector = collector
+        #: Security schemes that some operation demands on both sides.
+        self.used_schemes: set[str] = set()
+
+    def add_lifecycle(self, change: lifecycle.LifecycleChange, where: Where) -> None:
+        """Records what happened to the deprecation, sunset or stability of an operation."""
+        text = f"{where.label or where.path}: {change.kind.replace('-', ' ')}"
+        if change.old is not None or change.new is not None:
+            text += f" ({change.old} became {change.new})"
+        self.collector.add(_LIFECYCLE[change.kind], f"{text}.", where=where, old=change.old, new=change.new)
+
+    def content_schema(
+        self,
+        media: str,
+        old: Any,
+        new: Any,
+        places: tuple[str, str],
+        direction: Direction,
+        place: str,
+        where: Where,
+        *,
+        old_media: str | None = None,
+    ) -> None:
+        """The schema of one media type on both sides. `places`: pointers of the two `content` objects."""
+        old, new = old if isinstance(old, dict) else {}, new if isinstance(new, dict) else {}
+        base, revision = join(places[0], old_media or media), join(places[1], media)
+        word = "schema"
+        if "schema" not in old and "schema" not in new and ("itemSchema" in old or "itemSchema" in new):
+            word = "itemSchema"
+        if word in old and word in new:
+            left, right = (Part(old[word], join(base, word)),), (Part(new[word], join(revision, word)),)
+            as_sent = direction._replace(text=not is_json(media))
+            self.collector.use(self.graph.link(left, right, as_sent), place, where)
+        elif (word in old) != (word in new):
+            gone = word in old
+            free = (
+                self.graph.old.node((Part(old[word], ""),)).is_free
+                if gone
+                else self.graph.new.node((Part(new[word], ""),)).is_free
+            )
+            if free or place != "body":
+                return
+            rule = f"{direction.name}-body-media-type-schema-{'removed' if gone else 'added'}"
+            self.collector.add(
+                rule,
+                f"The schema of the {media} body was {'dropped' if gone else 'added'}.",
+                where=where,
+                base=base,
+                revision=revision,
+            )

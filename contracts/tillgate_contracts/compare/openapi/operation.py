@@ -1,0 +1,163 @@
+"""Comparison of one operation, and of the callbacks in it, which are operations that the owner of the contract calls."""
+
+from __future__ import annotations
+
+from tillgate_contracts.compare.collector import Where
+from tillgate_contracts.compare.openapi import access, bodies, parameters
+from tillgate_contracts.compare.openapi.comparison import DocumentComparison
+from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject
+from tillgate_contracts.compare.schema import lifecycle
+from tillgate_contracts.compare.schema.source import join
+from tillgate_contracts.compare.schema.values import as_list, as_mapping
+
+_ANNOTATIONS = ("summary", "description", "externalDocs")
+
+
+def compare_operation(
+    comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, *, reverse: bool, label: str = ""
+) -> None:
+    """One operation on both sides. `reverse`: a callback or webhook, where the flow turns round."""
+    settings = comparison.graph.settings
+    where = Where(label or old.label, old.template, old.pointer, new.pointer)
+    marks = lifecycle.Mark.of(old.raw), lifecycle.Mark.of(new.raw)
+    if marks[0] != marks[1] or lifecycle.level_of(marks[1].stability) is None:
+        for change in lifecycle.transitions(*marks, settings):
+            comparison.add_lifecycle(change, where)
+    if not lifecycle.is_judged(marks[0].stability, settings) and lifecycle.level_of(marks[1].stability) is not None:
+        return
+    _security_and_servers(comparison, old, new, where)
+    if comparison.graph.sameness.same(old.raw, new.raw) and comparison.graph.sameness.same(
+        old.path_item.get("parameters"), new.path_item.get("parameters")
+    ):
+        return
+    _compare_annotations(comparison, old, new, where)
+    parameters.compare(
+        comparison, comparison.old.parameters(old), comparison.new.parameters(new), where, reverse=reverse
+    )
+    bodies.compare_request(comparison, old, new, where, reverse=reverse)
+    bodies.compare_responses(comparison, old, new, where, reverse=reverse)
+    _callbacks(comparison, old, new, where, reverse=reverse)
+
+
+def _security_and_servers(comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where) -> None:
+    access.compare_security(comparison, old, new, where)
+    for left, right, base, revision, place in (
+        (old.path_item, new.path_item, old.path_pointer, new.path_pointer, Where("", new.template)),
+        (old.raw, new.raw, old.pointer, new.pointer, where),
+    ):
+        if "servers" in left or "servers" in right:
+            access.compare_servers(
+                comparison,
+                left.get("servers", comparison.old.tree.get("servers")),
+                right.get("servers", comparison.new.tree.get("servers")),
+                join(base, "servers"),
+                join(revision, "servers"),
+                place,
+            )
+
+
+def _compare_annotations(comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where) -> None:
+    before, after = old.raw.get("operationId"), new.raw.get("operationId")
+    if before != after:
+        if before:
+            text = f"The operationId {before} was {'renamed to ' + str(after) if after else 'removed'}."
+            comparison.collector.add("api-operation-id-removed", text, where=where, old=before, new=after)
+        else:
+            comparison.collector.add(
+                "api-operation-id-added", f"The operationId {after} was added.", where=where, new=after
+            )
+    tags = [list(map(str, as_list(side.raw.get("tags")))) for side in (old, new)]
+    for verb, mine, theirs in (("removed", *tags), ("added", *reversed(tags))):
+        for tag in mine:
+            if tag not in theirs:
+                comparison.collector.add(
+                    f"api-tag-{verb}",
+                    f"The tag {tag} was {verb}.",
+                    where=where,
+                    old=tag if verb == "removed" else None,
+                    new=tag if verb == "added" else None,
+                )
+    changed = [
+        name
+        for name in dict.fromkeys([*old.raw, *new.raw])
+        if (name in _ANNOTATIONS or (str(name).startswith("x-") and name not in {"x-sunset", "x-stability-level"}))
+        and old.raw.get(name) != new.raw.get(name)
+    ]
+    if changed:
+        comparison.collector.add(
+            "annotation-changed", f"{where.label} changed words without force: {', '.join(changed)}.", where=where
+        )
+
+
+def _callbacks(
+    comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where, *, reverse: bool
+) -> None:
+    left, right = as_mapping(old.raw.get("callbacks")), as_mapping(new.raw.get("callbacks"))
+    for name, raw in left.items():
+        before = comparison.old.resolve(raw, join(old.pointer, "callbacks", name))
+        after = comparison.new.resolve(right.get(name), join(new.pointer, "callbacks", name))
+        if before is None:
+            continue
+        if after is None:
+            comparison.collector.add(
+                "callback-removed", f"The callback {name} was removed.", where=where, old=name, base=before.pointer
+            )
+            continue
+        _callback(comparison, name, before, after, where, reverse=reverse)
+    for name in right:
+        if name not in left:
+            pointer = join(new.pointer, "callbacks", name)
+            comparison.collector.add(
+                "callback-added", f"The callback {name} was added.", where=where, new=name, revision=pointer
+            )
+
+
+def _callback(
+    comparison: DocumentComparison,
+    name: str,
+    before: LocatedObject,
+    after: LocatedObject,
+    where: Where,
+    *,
+    reverse: bool,
+) -> None:
+    old = {key: value for key, value in before.raw.items() if isinstance(value, dict) and not key.startswith("x-")}
+    new = {key: value for key, value in after.raw.items() if isinstance(value, dict) and not key.startswith("x-")}
+    for expression, raw in old.items():
+        pointer = join(before.pointer, expression)
+        one = comparison.old.resolve(raw, pointer)
+        other = comparison.new.resolve(new.get(expression), join(after.pointer, expression))
+        if one is not None and other is not None:
+            compare_reversed_item(
+                comparison, one, other, f"{where.label} callback {name}", where.path, reverse=not reverse
+            )
+        elif one is not None:
+            text = f"The callback {name} no longer calls {expression}."
+            comparison.collector.add(
+                "callback-removed", text, where=where, old=expression, base=pointer, revision=after.pointer
+            )
+    for expression in new:
+        if expression not in old:
+            pointer = join(after.pointer, expression)
+            comparison.collector.add(
+                "callback-added",
+                f"The callback {name} also calls {expression}.",
+                where=where,
+                new=expression,
+                revision=pointer,
+            )
+
+
+def compare_reversed_item(
+    comparison: DocumentComparison, one: LocatedObject, other: LocatedObject, label: str, path: str, *, reverse: bool
+) -> None:
+    before = {operation.method: operation for operation in comparison.old.operations(path, one)}
+    after = {operation.method: operation for operation in comparison.new.operations(path, other)}
+    for method, operation in before.items():
+        text = f"{label} {method.upper()}"
+        found = after.get(method)
+        if found is None:
+            place = Where(label, path, operation.pointer, other.pointer)
+            comparison.collector.add("callback-removed", f"{text} was removed.", where=place)
+        else:
+            compare_operation(comparison, operation, found, reverse=reverse, label=text)
