@@ -27,9 +27,9 @@ from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 ROOT = Path(__file__).resolve().parent.parent
 #: Why a case is judged otherwise than its label says.
 REASONS: dict[str, str] = {
-    "OD-0041": "ComparisonPolicy: an operation that was open and now demands credentials refuses its callers. `security_tightened: info` gives the label's verdict.",
+    "OD-0041": "Policy: an operation that was open and now demands credentials refuses its callers. `security_tightened: info` gives the label's verdict.",
     "OD-0095": "A required name without a property of that name is still a requirement: requests without it are refused.",
-    "OD-0144": "ComparisonPolicy: a renamed operationId renames a method of generated clients. `operation_id_renamed: info` gives the label's verdict.",
+    "OD-0144": "Policy: a renamed operationId renames a method of generated clients. `operation_id_renamed: info` gives the label's verdict.",
     "OD-0186": "As OD-0144.",
     "OD-0153": "The property is readOnly, so requests never carry it; its new pattern only concerns responses, where it narrows.",
     "OD-0154": "As OD-0153, in a recursive schema.",
@@ -144,7 +144,7 @@ the same too.
 The **content model** decides what a new property in an open object means: `tolerant` (the default) notes it, `strict` counts it
 as a narrowing, because another value may have stood under that name before.
 
-## ComparisonPolicy keys
+## Policy keys
 
 | key | default | sets |
 | --- | --- | --- |

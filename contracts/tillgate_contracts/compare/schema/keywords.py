@@ -1,4 +1,4 @@
-"""KeywordReader the keywords of one raw schema into a node, and the words that say nothing about values."""
+"""Reading the keywords of one raw schema into a node, and the words that say nothing about values."""
 
 from __future__ import annotations
 
