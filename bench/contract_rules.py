@@ -88,13 +88,13 @@ def exceptions() -> Iterator[str]:
 
 
 def structure_tables() -> Iterator[str]:
-    for area in dict.fromkeys(row[2] for row in STRUCTURE_RULES):
+    for area in dict.fromkeys(rule.area for rule in STRUCTURE_RULES):
         yield f"\n### {area[0].upper()}{area[1:]}\n"
         yield "| rule | level | what happened | why |"
         yield "| --- | --- | --- | --- |"
-        for rule, default, where, _, title, reason in STRUCTURE_RULES:
-            if where == area:
-                yield f"| `{rule}` | {DEFAULT.level(rule, default)} | {title} | {reason} |"
+        for rule in STRUCTURE_RULES:
+            if rule.area == area:
+                yield f"| `{rule.id}` | {DEFAULT.level(rule.id, rule.level)} | {rule.title} | {rule.why} |"
 
 
 def agreement(root: Path) -> Iterator[str]:

@@ -6,7 +6,8 @@ from tillgate_contracts.compare.compat import MODES, Compat, check_compat, check
 from tillgate_contracts.compare.engine import DocumentLike, compare
 from tillgate_contracts.compare.findings import ComparisonReport, Finding
 from tillgate_contracts.compare.policy import DEFAULT, ComparisonPolicy
-from tillgate_contracts.compare.rules import RULE_PACK, ComparisonRule, iter_rules
+from tillgate_contracts.compare.rule import ComparisonRule
+from tillgate_contracts.compare.rules import RULE_PACK, iter_rules
 
 __all__ = [
     "DEFAULT",

@@ -10,16 +10,17 @@ import orjson
 from tillgate_contracts.compare.findings import LEVEL_ORDER, Finding, fingerprint
 from tillgate_contracts.compare.kinds import SCHEMA_KINDS
 from tillgate_contracts.compare.policy import ComparisonPolicy
+from tillgate_contracts.compare.rule import ComparisonRule
 from tillgate_contracts.compare.rules import BREAKING, INFO, below, schema_level, schema_rule, why_kind
 from tillgate_contracts.compare.schema.change import Change, Direction, PairKey, flip
 from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
-_DEFAULTS = {rule[0]: (rule[1], rule[3], rule[5]) for rule in STRUCTURE_RULES}
+_STRUCTURE = {rule.id: rule for rule in STRUCTURE_RULES}
 #: Refinements of a finding beside them that only count where accepted sets are compared strictly.
 _SET_ONLY = frozenset({"required-property-added-schema", "property-schema-dropped"})
 #: A rule of the schema part that the structure states itself (a parameter that became a list).
-_SCHEMA_RULE = (INFO, "request", "")
+_SCHEMA_RULE = ComparisonRule("", INFO, "", "request", "", "")
 _SHOWN = 160
 
 
@@ -77,15 +78,15 @@ class FindingCollector:
         hint: str = "",
     ) -> None:
         """Records a finding of the structure around schemas. Repeated ones of one place are grouped."""
-        default, direction, _ = _DEFAULTS.get(rule) or _SCHEMA_RULE
-        chosen = self.policy.level(rule, level or default)
+        known = _STRUCTURE.get(rule, _SCHEMA_RULE)
+        chosen = self.policy.level(rule, level or known.level)
         where = where or Where()
         if base is None and revision is None:
             base, revision = where.old, where.new
         finding = Finding(
             rule=rule,
             level=chosen,
-            direction=direction,
+            direction=known.direction,
             message=message,
             hint=hint or (_HINTS.get(chosen, "") if chosen != INFO else ""),
             base_pointer=base,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 from tillgate_contracts.compare.kinds import SCHEMA_KINDS
+from tillgate_contracts.compare.rule import ComparisonRule
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
@@ -201,18 +201,6 @@ def schema_level(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonRule:
-    """One rule. `level` is its default; `area` and `direction` are for reading and filtering; `why` is the reason."""
-
-    id: str
-    level: str
-    area: str
-    direction: str
-    title: str
-    why: str
-
-
 _WHY = {
     ("request", NARROWS): "Callers that followed the old contract may be refused.",
     ("request", WIDENS): "Everything that callers send today is still accepted.",
@@ -269,7 +257,7 @@ def iter_rules() -> Iterator[ComparisonRule]:
 
 @cache
 def _rules() -> tuple[ComparisonRule, ...]:
-    seen: dict[str, ComparisonRule] = {row[0]: ComparisonRule(*row) for row in STRUCTURE_RULES}
+    seen: dict[str, ComparisonRule] = {rule.id: rule for rule in STRUCTURE_RULES}
     for direction, places in PLACES.items():
         for place in places:
             for name, kind in SCHEMA_KINDS.items():

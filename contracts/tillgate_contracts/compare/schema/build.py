@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from tillgate_contracts.compare.schema.keywords import ANNOTATIONS, KeywordReader
-from tillgate_contracts.compare.schema.node import Bound, Node, NodeKey, SchemaUnion
+from tillgate_contracts.compare.schema.node import Bound, Node, SchemaUnion
 from tillgate_contracts.compare.schema.shapes import merge_arrays, merge_objects, settle_unevaluated
 from tillgate_contracts.compare.schema.source import (
     ADMITS_NULL,
@@ -47,13 +47,13 @@ class Builder:
         flat = _Flat()
         for part in parts:
             self._flatten(part, flat, set(), top=True, inner=len(parts) > 1)
-        key: NodeKey = tuple(sorted((id(part.raw), part.mask) for part in flat.parts))
+        key: tuple[Any, ...] = tuple(sorted((id(part.raw), part.mask) for part in flat.parts))
         if flat.null or flat.never or flat.unresolved or not flat.parts:
             key = (*key, flat.null, flat.never, tuple(flat.unresolved), parts[0].pointer if parts else "")
         known: Node | None = self.source.nodes.get(key)
         if known is not None:
             return known
-        node = Node(key, tuple(flat.parts), len(self.source.nodes))
+        node = Node(tuple(flat.parts), len(self.source.nodes))
         self.source.nodes[key] = node
         if not flat.parts and parts:
             node.pointer = parts[0].pointer

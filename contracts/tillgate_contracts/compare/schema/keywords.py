@@ -71,9 +71,6 @@ class KeywordReader:
                 node.annotations.setdefault(keyword, value)
             else:
                 node.unknown.setdefault(keyword, value)
-        title = self.raw.get("title")
-        if isinstance(title, str):
-            node.labels = (*node.labels, title)
 
     def parts(self, value: Any, *tokens: str | int) -> Parts:
         return (Part(value, join(self.pointer, *tokens)),)

@@ -8,12 +8,11 @@ unions all end in the same fields here, so two spellings of one meaning give two
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tillgate_contracts.compare.schema.source import Parts
 from tillgate_contracts.compare.schema.values import type_text
-
-NodeKey = tuple[Any, ...]
 
 
 class Bound(NamedTuple):
@@ -42,126 +41,69 @@ class Contains(NamedTuple):
     most: int | None
 
 
+@dataclass(slots=True, eq=False)
 class Node:
     """Normal form of one conjunction. None means unrestricted, for every field that can restrict."""
 
-    __slots__ = (
-        "additional",
-        "additional_pointer",
-        "annotations",
-        "composed",
-        "conditionals",
-        "contains",
-        "content_encoding",
-        "content_media_type",
-        "content_schema",
-        "default",
-        "dependent_required",
-        "dependent_schemas",
-        "deprecated",
-        "discriminator",
-        "enum",
-        "extensible",
-        "flat",
-        "formats",
-        "from_union",
-        "groups",
-        "high",
-        "items",
-        "key",
-        "labels",
-        "low",
-        "max_items",
-        "max_length",
-        "max_properties",
-        "min_items",
-        "min_length",
-        "min_properties",
-        "multiples",
-        "names",
-        "never",
-        "nots",
-        "pattern_properties",
-        "patterns",
-        "pointer",
-        "prefix",
-        "properties",
-        "raw_bounds",
-        "read_only",
-        "refs",
-        "required",
-        "stability",
-        "sunset",
-        "tangled",
-        "types",
-        "uid",
-        "unevaluated_items",
-        "unevaluated_properties",
-        "unique",
-        "unknown",
-        "unresolved",
-        "where",
-        "write_only",
-    )
+    flat: Parts
+    uid: int
+    pointer: str = ""
+    never: bool = False
+    types: frozenset[str] | None = None
+    from_union: bool = False
+    enum: dict[Hashable, Any] | None = None
+    extensible: dict[Hashable, Any] | None = None
+    low: Bound | None = None
+    high: Bound | None = None
+    raw_bounds: dict[str, Any] = field(default_factory=dict)
+    multiples: tuple[Any, ...] = ()
+    min_length: int = 0
+    max_length: int | None = None
+    patterns: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    content_encoding: str | None = None
+    content_media_type: str | None = None
+    content_schema: Parts | None = None
+    prefix: tuple[Parts, ...] = ()
+    items: Parts | None = None
+    contains: tuple[Contains, ...] = ()
+    min_items: int = 0
+    max_items: int | None = None
+    unique: bool = False
+    unevaluated_items: Parts | None = None
+    properties: dict[str, Parts] = field(default_factory=dict)
+    required: dict[str, str] = field(default_factory=dict)
+    pattern_properties: dict[str, Parts] = field(default_factory=dict)
+    additional: Parts | None = None
+    additional_pointer: str = ""
+    names: Parts | None = None
+    min_properties: int = 0
+    max_properties: int | None = None
+    dependent_required: dict[str, frozenset[str]] = field(default_factory=dict)
+    dependent_schemas: dict[str, Parts] = field(default_factory=dict)
+    unevaluated_properties: Parts | None = None
+    #: An `unevaluated…` keyword stands where it does not see all parts of this conjunction.
+    tangled: bool = False
+    groups: tuple[SchemaUnion, ...] = ()
+    nots: tuple[Parts, ...] = ()
+    conditionals: tuple[Conditional, ...] = ()
+    refs: tuple[str, ...] = ()
+    composed: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
+    unknown: dict[str, Any] = field(default_factory=dict)
+    where: dict[str, str] = field(default_factory=dict)
+    read_only: bool = False
+    write_only: bool = False
+    deprecated: bool = False
+    default: tuple[Any] | None = None
+    sunset: Any = None
+    stability: Any = None
+    discriminator: dict[str, Any] | None = None
+    annotations: dict[str, Any] = field(default_factory=dict)
 
-    def __init__(self, key: NodeKey, flat: Parts, uid: int) -> None:
-        self.key = key
-        self.uid = uid
-        self.flat = flat
-        self.pointer = flat[0].pointer if flat else ""
-        self.never = False
-        self.types: frozenset[str] | None = None
-        self.from_union = False
-        self.enum: dict[Hashable, Any] | None = None
-        self.extensible: dict[Hashable, Any] | None = None
-        self.low: Bound | None = None
-        self.high: Bound | None = None
-        self.raw_bounds: dict[str, Any] = {}
-        self.multiples: tuple[Any, ...] = ()
-        self.min_length = 0
-        self.max_length: int | None = None
-        self.patterns: tuple[str, ...] = ()
-        self.formats: tuple[str, ...] = ()
-        self.content_encoding: str | None = None
-        self.content_media_type: str | None = None
-        self.content_schema: Parts | None = None
-        self.prefix: tuple[Parts, ...] = ()
-        self.items: Parts | None = None
-        self.contains: tuple[Contains, ...] = ()
-        self.min_items = 0
-        self.max_items: int | None = None
-        self.unique = False
-        self.unevaluated_items: Parts | None = None
-        self.properties: dict[str, Parts] = {}
-        self.required: dict[str, str] = {}
-        self.pattern_properties: dict[str, Parts] = {}
-        self.additional: Parts | None = None
-        self.additional_pointer = ""
-        self.names: Parts | None = None
-        self.min_properties = 0
-        self.max_properties: int | None = None
-        self.dependent_required: dict[str, frozenset[str]] = {}
-        self.dependent_schemas: dict[str, Parts] = {}
-        self.unevaluated_properties: Parts | None = None
-        #: An `unevaluated…` keyword stands where it does not see all parts of this conjunction.
-        self.tangled = False
-        self.groups: tuple[SchemaUnion, ...] = ()
-        self.nots: tuple[Parts, ...] = ()
-        self.conditionals: tuple[Conditional, ...] = ()
-        self.refs: tuple[str, ...] = ()
-        self.composed: tuple[str, ...] = ()
-        self.unresolved: tuple[str, ...] = ()
-        self.unknown: dict[str, Any] = {}
-        self.where: dict[str, str] = {}
-        self.read_only = False
-        self.write_only = False
-        self.deprecated = False
-        self.default: tuple[Any] | None = None
-        self.sunset: Any = None
-        self.stability: Any = None
-        self.discriminator: dict[str, Any] | None = None
-        self.annotations: dict[str, Any] = {}
-        self.labels: tuple[str, ...] = ()
+    def __post_init__(self) -> None:
+        if self.flat:
+            self.pointer = self.flat[0].pointer
 
     def at(self, keyword: str) -> str:
         """Pointer of the raw schema that gives a keyword (the node's own place when several or none do)."""

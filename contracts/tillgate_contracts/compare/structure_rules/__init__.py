@@ -1,18 +1,22 @@
-"""The rules about everything around the schemas: paths, parameters, bodies, responses, security, servers, events."""
+"""The rules about everything around the schemas: paths, parameters, bodies, responses, security, servers, events.
+
+They are data: one TOML file a topic, one table a rule.
+"""
 
 from __future__ import annotations
 
-from tillgate_contracts.compare.structure_rules.access import ACCESS_RULES
-from tillgate_contracts.compare.structure_rules.events import EVENT_RULES
-from tillgate_contracts.compare.structure_rules.messages import BODY_RULES
-from tillgate_contracts.compare.structure_rules.parameters import PARAMETER_RULES
-from tillgate_contracts.compare.structure_rules.paths import PATH_RULES
+import tomllib
+from pathlib import Path
 
-#: (id, default level, area, direction, title, why)
-STRUCTURE_RULES: tuple[tuple[str, str, str, str, str, str], ...] = (
-    *PATH_RULES,
-    *PARAMETER_RULES,
-    *BODY_RULES,
-    *ACCESS_RULES,
-    *EVENT_RULES,
-)
+from tillgate_contracts.compare.rule import ComparisonRule
+
+_TOPICS = ("paths", "parameters", "bodies", "access", "events")
+
+
+def _load(topic: str) -> tuple[ComparisonRule, ...]:
+    with Path(__file__).with_name(f"{topic}.toml").open("rb") as file:
+        return tuple(ComparisonRule(id=name, **row) for name, row in tomllib.load(file).items())
+
+
+#: Every rule, in the order of the files.
+STRUCTURE_RULES: tuple[ComparisonRule, ...] = tuple(rule for topic in _TOPICS for rule in _load(topic))
