@@ -7,6 +7,6 @@ class GovernanceConfig(AppConfig):
     verbose_name = "Changes, approvals and the gate"
 
     def ready(self) -> None:
-        from governance.services import own_kinds
+        from governance.services import change_kinds
 
-        own_kinds.register_all()
+        change_kinds.register_all()

@@ -1,4 +1,4 @@
-"""Who may do what with a change; the reason is shown beside the disabled button. Separation of duties itself is a constraint."""
+"""Who may do what with a change. Pages show the reason beside the disabled button. The database itself enforces separation of duties."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from governance.domain.matching import Option
+from governance.domain.matching import ExercisedRight
 from governance.models import BreakGlass, ChangeRequest, Waiver
 from kernel.models import User
 from kernel.viewer import Permission, Viewer
@@ -18,7 +18,7 @@ State = ChangeRequest.State
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`rights` are the people by whose right this person may fill the seat: the own id alone, or those of delegators.
+    """Who may fill a slot. `rights` are the ids of the people by whose right: the person alone, or the delegators.
 
     `for_whom` names the first delegator when the person may act only by delegation.
     """
@@ -30,8 +30,8 @@ class Person:
     rights: tuple[int, ...] = ()
 
     @property
-    def options(self) -> list[Option]:
-        return [Option(self.id, right) for right in self.rights]
+    def exercised(self) -> list[ExercisedRight]:
+        return [ExercisedRight(self.id, right) for right in self.rights]
 
 
 _ELIGIBLE = """
@@ -86,7 +86,7 @@ def may_author(viewer: Viewer, change: ChangeRequest) -> Permission:
         return Permission(False, "Sign in first.")
     if viewer.id in (change.author_id, change.submitter_id) or viewer.team_ids & set(change.owner_team_ids):
         return Permission(True)
-    return Permission(False, "Only its author or a member of the owner team may move this change along.")
+    return Permission(False, "Only the author or a member of the owner team may edit, submit or withdraw this change.")
 
 
 def may_submit(viewer: Viewer, change: ChangeRequest) -> Permission:
@@ -110,16 +110,12 @@ def may_decide(viewer: Viewer, change: ChangeRequest, at: datetime) -> Permissio
     if viewer.user.kind != User.Kind.PERSON:
         return Permission(False, "Decisions are for people, not for service accounts.")
     if is_party(change.pk, viewer.user.pk):
-        return Permission(False, "You had a hand in this change; somebody else decides.")
+        return Permission(False, "You contributed to this change; somebody else decides.")
     if change.decisions.filter(person=viewer.user, voided_at=None).exists():
-        return Permission(False, "You have decided on this revision. Take your decision back to decide anew.")
+        return Permission(False, "You have decided on this revision. Retract your decision to decide again.")
     if not any(p.id == viewer.user.pk for people in eligible(change.pk, change.revision, at).values() for p in people):
-        return Permission(False, "None of the seats of this change is yours to fill.")
+        return Permission(False, "None of the missing approvals is yours to give.")
     return Permission(True)
-
-
-def may_comment(viewer: Viewer) -> Permission:
-    return Permission(viewer.user is not None, "" if viewer.user else "Sign in first.")
 
 
 def in_team(viewer: Viewer, *keys: str) -> bool:
@@ -133,13 +129,14 @@ def in_team(viewer: Viewer, *keys: str) -> bool:
 
 def may_plan_freezes(viewer: Viewer) -> Permission:
     allowed = in_team(viewer, "release-managers", "architects")
-    return Permission(allowed, "" if allowed else "Release managers and architects plan freezes.")
+    return Permission(allowed, "" if allowed else "Only release managers and architects may plan freezes.")
 
 
 def may_propose_policy(viewer: Viewer) -> Permission:
     allowed = bool(viewer.user) and viewer.user.kind == User.Kind.PERSON and bool(viewer.team_ids)
     return Permission(
-        allowed, "" if allowed else "A member of a team proposes a policy; it takes effect by an approved change."
+        allowed,
+        "" if allowed else "Only a member of a team may propose a policy; an approved change puts it into effect.",
     )
 
 
@@ -149,14 +146,16 @@ def may_break_glass(viewer: Viewer, owner_team_ids: list[int]) -> Permission:
         and viewer.user.kind == User.Kind.PERSON
         and (bool(viewer.team_ids & set(owner_team_ids)) or in_team(viewer, "release-managers"))
     )
-    return Permission(allowed, "" if allowed else "A member of the owner team or a release manager breaks the glass.")
+    return Permission(
+        allowed, "" if allowed else "Only a member of the owner team or a release manager may break the glass."
+    )
 
 
 def may_confirm_break_glass(viewer: Viewer) -> Permission:
     allowed = (
         bool(viewer.user) and viewer.user.kind == User.Kind.PERSON and in_team(viewer, "release-managers", "architects")
     )
-    return Permission(allowed, "" if allowed else "A release manager or an architect confirms.")
+    return Permission(allowed, "" if allowed else "Only a release manager or an architect may confirm.")
 
 
 def may_end_break_glass(viewer: Viewer, case: BreakGlass) -> Permission:
@@ -166,21 +165,24 @@ def may_end_break_glass(viewer: Viewer, case: BreakGlass) -> Permission:
         or in_team(viewer, "release-managers", "architects")
     )
     return Permission(
-        allowed, "" if allowed else "The two who opened it, the owner team, a release manager or an architect ends it."
+        allowed,
+        ""
+        if allowed
+        else "Only the two people who opened it, the owner team, a release manager or an architect may end it.",
     )
 
 
 def may_revoke_waiver(viewer: Viewer, waiver: Waiver, owner_team_ids: Sequence[int]) -> Permission:
-    """Whoever asked for it, who owns the thing, and those whose rules are set aside."""
+    """The person who asked for it, the owner team of the thing, and the teams whose rules it sets aside."""
     allowed = bool(viewer.user) and (
         viewer.id == waiver.requested_by_id
         or bool(viewer.team_ids & set(owner_team_ids))
         or in_team(viewer, "architects", "security", "release-managers")
     )
-    words = "Whoever asked for it, the owner team, an architect, security or a release manager revokes a waiver."
+    words = "Only the person who asked for it, the owner team, an architect, security or a release manager may revoke a waiver."
     return Permission(allowed, "" if allowed else words)
 
 
 def may_run_webhooks(viewer: Viewer) -> Permission:
     allowed = bool(viewer.user) and (viewer.user.is_superuser or in_team(viewer, "release-managers"))
-    return Permission(allowed, "" if allowed else "Release managers register receivers of webhooks.")
+    return Permission(allowed, "" if allowed else "Only release managers may register webhook receivers.")

@@ -1,13 +1,11 @@
-"""Reactions to the outbox and periodic tasks. Each parses ids and calls one service; all are idempotent."""
+"""Reactions to the outbox. Each parses ids and calls one service; all are idempotent. `services.periodic_jobs` does the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from celery import shared_task
-
-from governance.services import applying, changes, checks, freezes, notices, webhooks
+from governance.services import applying, changes, checks, notices, webhooks
 
 
 def on_change_submitted(event: Mapping[str, Any]) -> None:
@@ -33,24 +31,3 @@ def on_webhook(event: Mapping[str, Any]) -> None:
 def on_version_changed(event: Mapping[str, Any]) -> None:
     """`catalog.*` about a version → open changes look at the world again, and follow a new contract."""
     changes.refresh_about("version", str(event["key"]))
-
-
-@shared_task(name="governance.apply_due")
-def apply_due() -> None:
-    applying.apply_due()
-
-
-@shared_task(name="governance.deliver_webhooks")
-def deliver_webhooks() -> None:
-    while webhooks.deliver_due(limit=20) == 20:
-        pass
-
-
-@shared_task(name="governance.compile_freezes")
-def compile_freezes() -> None:
-    freezes.compile_all()
-
-
-@shared_task(name="governance.run_checks")
-def run_checks(change_id: int) -> None:
-    checks.run_checks(change_id)

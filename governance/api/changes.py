@@ -14,7 +14,7 @@ from governance.api import serializers as shapes
 from governance.domain.subject import Subject
 from governance.models import Approval, ChangeEvent, ChangeRequest
 from governance.selectors import changes as selectors
-from governance.selectors import seats
+from governance.selectors import slots
 from governance.services import acceptances, applying, changes, checks, reviews
 from kernel.errors import Forbidden
 from kernel.models import ApiToken, User
@@ -206,7 +206,7 @@ class Slots(APIView):
     @extend_schema(responses=shapes.SlotOutput(many=True), description="Who must decide, who has, and who could.")
     def get(self, request: Request, change_id: int) -> Response:
         return Response(
-            shapes.SlotOutput(seats.of(changes.get(change_id), viewer=Viewer.of(request.user)), many=True).data
+            shapes.SlotOutput(slots.of(changes.get(change_id), viewer=Viewer.of(request.user)), many=True).data
         )
 
 

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from governance.api import serializers as shapes
 from governance.api.changes import answer, caller, decider, read, subjects
-from governance.domain.policy import Situation
+from governance.domain.policy import ChangeProfile
 from governance.domain.subject import Subject
 from governance.models import BreakGlass, Delegation, FreezeWindow, Policy, Waiver, WebhookDelivery, WebhookEndpoint
 from governance.selectors import webhooks as receivers
@@ -74,12 +74,14 @@ class PolicyExplain(APIView):
     @extend_schema(
         request=shapes.SituationInput,
         responses={200: dict},
-        description="Which rules match a situation, and whom they ask.",
+        description="Which rules match a profile, and whom they ask.",
     )
     def post(self, request: Request) -> Response:
         values = read(shapes.SituationInput, request)
         levels = values.pop("levels") or None
-        asked = policies.explain_situation(Situation(**values | {"entities": tuple(values["entities"])}), levels=levels)
+        asked = policies.explain_profile(
+            ChangeProfile(**values | {"entities": tuple(values["entities"])}), levels=levels
+        )
         slots = [{"key": s.key, "count": s.count, "why": s.why} for s in asked.slots]
         return Response({"slots": slots, "checks": asked.checks, "matched": asked.matched, "rules": asked.explain})
 

@@ -1,4 +1,4 @@
-"""The four ways to accept a breaking difference: who may say so, what it unlocks, and which seats it brings."""
+"""The four ways to accept a breaking difference: who may say so, what it unlocks, and which slots it adds."""
 
 from __future__ import annotations
 
@@ -7,37 +7,39 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class AcceptanceKind:
     """`accepted_by`: teams of whom one member accepts (`owner` is the owner team of the subject, the rest are role teams).
 
-    `seats`: whose decision the change needs from then on, beside the policy's (`consumer_owner` is the owner team of every consumer
+    `slots`: whose decision the change needs from then on, beside the policy's (`consumer_owner` is the owner team of every consumer
     that the difference reaches). `needs_impact`: refused while nobody can say whom it reaches. `unlocks` and `asks` are sentences.
     """
 
     accepted_by: tuple[str, ...]
-    seats: tuple[str, ...]
+    slots: tuple[str, ...]
     needs_impact: bool
     unlocks: str
     asks: str
 
 
-WAYS: Mapping[str, Way] = {
-    "benign": Way(("architects",), (), False, "This one finding, for this one difference.", "An architect says so."),
-    "correction": Way(
+ACCEPTANCE_KINDS: Mapping[str, AcceptanceKind] = {
+    "benign": AcceptanceKind(
+        ("architects",), (), False, "This one finding, for this one difference.", "An architect says so."
+    ),
+    "correction": AcceptanceKind(
         ("owner",),
         (),
         False,
         "This one finding: the document was wrong and the interface never behaved otherwise.",
         "A member of the owner team says so.",
     ),
-    "no_consumers": Way(
+    "no_consumers": AcceptanceKind(
         ("owner", "architects"),
         (),
         True,
         "This one finding, while nobody uses it: the first consumer that appears takes it back.",
         "A member of the owner team or an architect says so.",
     ),
-    "breaking": Way(
+    "breaking": AcceptanceKind(
         ("release-managers",),
         ("release_manager", "consumer_owner"),
         True,

@@ -12,7 +12,7 @@ from kernel.digest import short
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
+class SealedApproval:
     """`valid_until` None: until it is voided. `apply_from` and `apply_until` are the planned window for putting it into effect.
 
     `approver_ids` are the people whose decisions it rests on; whoever deploys must not be among them.
@@ -34,7 +34,7 @@ class Approval:
     void_reason: str = ""
 
 
-def unmet_of(approval: Approval, *, digest: str, at: datetime, actor_id: int | None) -> list[dict[str, Any]]:
+def unmet_of(approval: SealedApproval, *, digest: str, at: datetime, actor_id: int | None) -> list[dict[str, Any]]:
     """What keeps this approval from covering `digest` at `at`, each `{"code", "message", "fix"}`; empty when it holds."""
     found: list[dict[str, Any]] = []
 
@@ -87,7 +87,9 @@ def unmet_of(approval: Approval, *, digest: str, at: datetime, actor_id: int | N
     return found
 
 
-def best(approvals: Sequence[tuple[Approval, list[dict[str, Any]]]]) -> tuple[Approval | None, list[dict[str, Any]]]:
+def best(
+    approvals: Sequence[tuple[SealedApproval, list[dict[str, Any]]]],
+) -> tuple[SealedApproval | None, list[dict[str, Any]]]:
     """The newest approval without anything unmet, or the complaint of the nearest one: right digest first, then newest."""
     for approval, unmet in sorted(approvals, key=lambda pair: -pair[0].id):
         if not unmet:

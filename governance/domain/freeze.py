@@ -39,7 +39,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class FreezeScope:
     """What a change or a job is, for the question whether a freeze covers it. None is unknown and is covered: unknown never helps."""
 
     environment: str
@@ -50,7 +50,7 @@ class Scope:
     banner: str | None = None
 
 
-def covers(window: dict[str, Any], scope: Scope) -> bool:
+def covers(window: dict[str, Any], scope: FreezeScope) -> bool:
     """Whether a window (its `environment`, `tier`, `domain`, `system`, `channel`, `banner`; None is all) applies to this scope."""
     if window.get("environment") not in (None, scope.environment):
         return False

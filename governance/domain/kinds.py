@@ -13,13 +13,13 @@ from kernel.errors import Invalid
 
 __all__ = [
     "AffectedConsumer",
-    "Application",
+    "ApprovedSubject",
     "ChangeKind",
     "Check",
     "CheckContext",
     "CheckOutcome",
-    "Comparison",
     "Subject",
+    "SubjectComparison",
     "SubjectFacts",
     "all_kinds",
     "kind",
@@ -28,7 +28,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Application:
+class ApprovedSubject:
     """What `apply` is given: the approved subject, the approval's id, the parameters of the change, who acts (None: the system)."""
 
     subject: Subject
@@ -40,7 +40,7 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SubjectComparison:
     """What a kind knows about the difference between `facts.old` and `facts.new` better than a plain JSON difference does.
 
     `findings`: `{"id", "rule", "level": breaking|attention|compatible, "pointer", "message", "operations"?, "component"?}`.
@@ -67,8 +67,10 @@ class ChangeKind:
     facts: Callable[[Subject], SubjectFacts | None] = field(compare=False)
     checks: tuple[Check, ...] = field(default=(), compare=False)
     panel: str = ""
-    apply: Callable[[Application], None] | None = field(default=None, compare=False)
-    compare: Callable[[Subject, SubjectFacts, datetime], Comparison | None] | None = field(default=None, compare=False)
+    apply: Callable[[ApprovedSubject], None] | None = field(default=None, compare=False)
+    compare: Callable[[Subject, SubjectFacts, datetime], SubjectComparison | None] | None = field(
+        default=None, compare=False
+    )
     propose: Callable[[Subject, SubjectFacts, Mapping[str, Any]], SubjectFacts] | None = field(
         default=None, compare=False
     )

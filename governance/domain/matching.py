@@ -1,7 +1,7 @@
-"""Maximum matching of people to seats: if every seat can be filled by a person of its own, the assignment is found.
+"""Maximum matching of people to slots: if every slot can be filled by a different person, the assignment is found.
 
-Augmenting paths (Kuhn, 1955), deterministic in the order given, O(seats × eligibilities): a change has fewer than twenty seats.
-With delegations a seat also uses up the right that was lent: a person and whoever sits by this person's right never hold two seats.
+Augmenting paths (Kuhn, 1955), deterministic in the order given, O(slots × eligibilities): a change has fewer than twenty slots.
+With delegations, filling a slot also uses up the right that was lent: a delegate and the delegator never fill two slots together.
 """
 
 from __future__ import annotations
@@ -10,63 +10,63 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-Seat = TypeVar("Seat", bound=Hashable)
+Slot = TypeVar("Slot", bound=Hashable)
 Person = TypeVar("Person", bound=Hashable)
 
 
-def fill(eligible: Mapping[Seat, Sequence[Person]]) -> dict[Seat, Person]:
-    """The largest assignment of distinct persons to seats. `eligible` lists who may fill each seat, in preferred order."""
-    taken: dict[Person, Seat] = {}
+def fill(eligible: Mapping[Slot, Sequence[Person]]) -> dict[Slot, Person]:
+    """The largest assignment of distinct persons to slots. `eligible` lists who may fill each slot, in preferred order."""
+    taken: dict[Person, Slot] = {}
 
-    def seat_somebody(seat: Seat, tried: set[Person]) -> bool:
-        for person in eligible[seat]:
+    def find_person(slot: Slot, tried: set[Person]) -> bool:
+        for person in eligible[slot]:
             if person in tried:
                 continue
             tried.add(person)
-            if person not in taken or seat_somebody(taken[person], tried):
-                taken[person] = seat
+            if person not in taken or find_person(taken[person], tried):
+                taken[person] = slot
                 return True
         return False
 
-    for seat in eligible:
-        seat_somebody(seat, set())
-    return {seat: person for person, seat in taken.items()}
+    for slot in eligible:
+        find_person(slot, set())
+    return {slot: person for person, slot in taken.items()}
 
 
-def unfilled(eligible: Mapping[Seat, Sequence[Person]]) -> list[Seat]:
-    """The seats that stay empty in a largest assignment, in the given order."""
+def unfilled(eligible: Mapping[Slot, Sequence[Person]]) -> list[Slot]:
+    """The slots that stay empty in a largest assignment, in the given order."""
     filled = fill(eligible)
-    return [seat for seat in eligible if seat not in filled]
+    return [slot for slot in eligible if slot not in filled]
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Option:
-    """`person` sits by the right of `right_of`, which is the person's own or that of a delegator."""
+class ExercisedRight:
+    """`person` fills a slot by the right of `right_of`: the same person, or a delegator."""
 
     person: int
     right_of: int
 
-    def clashes(self, other: Option) -> bool:
-        """Whether both cannot sit on one change: somebody would count twice, in person or through a delegate."""
+    def clashes(self, other: ExercisedRight) -> bool:
+        """Whether both cannot count on one change: somebody would count twice, in person or through a delegate."""
         return bool({self.person, self.right_of} & {other.person, other.right_of})
 
 
-def seat(options: Mapping[Seat, Sequence[Option]]) -> dict[Seat, Option]:
-    """The largest assignment of options to seats in which no two clash. `options` lists the own right first.
+def assign(rights: Mapping[Slot, Sequence[ExercisedRight]]) -> dict[Slot, ExercisedRight]:
+    """The largest assignment of rights to slots in which no two clash. `rights` lists a person's membership before delegations.
 
-    Two options that clash are never used together, wherever they sit, so one of them is left out: branch on which. Without
-    delegations nothing clashes and it is `fill` alone.
+    Two rights that clash are never used together, whichever slots they fill, so one of them is left out: branch on which.
+    Without delegations nothing clashes, and `fill` alone decides.
     """
-    best: dict[Seat, Option] = {}
+    best: dict[Slot, ExercisedRight] = {}
 
-    def search(left_out: frozenset[Option]) -> None:
+    def search(left_out: frozenset[ExercisedRight]) -> None:
         nonlocal best
         allowed = {
-            place: {option.person: option for option in reversed(listed) if option not in left_out}
-            for place, listed in options.items()
+            slot: {right.person: right for right in reversed(listed) if right not in left_out}
+            for slot, listed in rights.items()
         }
         chosen = {
-            place: allowed[place][person] for place, person in fill({p: sorted(o) for p, o in allowed.items()}).items()
+            slot: allowed[slot][person] for slot, person in fill({s: sorted(r) for s, r in allowed.items()}).items()
         }
         if len(chosen) <= len(best):
             return
@@ -74,12 +74,13 @@ def seat(options: Mapping[Seat, Sequence[Option]]) -> dict[Seat, Option]:
         if clash is None:
             best = chosen
             return
-        for option in sorted(clash, key=lambda o: o.person == o.right_of):  # the own right stays where both are as good
-            search(left_out | {option})
+        # Where both are as good, the membership stays and the delegation is left out.
+        for right in sorted(clash, key=lambda r: r.person == r.right_of):
+            search(left_out | {right})
 
     search(frozenset())
     return best
 
 
-def _clashes(chosen: Sequence[Option]) -> Iterator[tuple[Option, Option]]:
+def _clashes(chosen: Sequence[ExercisedRight]) -> Iterator[tuple[ExercisedRight, ExercisedRight]]:
     return ((one, other) for n, one in enumerate(chosen) for other in chosen[n + 1 :] if one.clashes(other))

@@ -30,7 +30,7 @@ MAX_RULES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class ChangeProfile:
     """What a policy judges by. None is unknown: a rule on that quantity matches, because unknown never helps."""
 
     kind: str
@@ -43,7 +43,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotDemand:
+class RequiredSlot:
     """`count` people for the slot `key`; `key` is one of SLOT_KEYS or `team:<team key>`."""
 
     key: str
@@ -52,10 +52,10 @@ class SlotDemand:
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Requirements:
     """What the policies of all levels ask for together. `matched` names the rules, `level/rule id`."""
 
-    slots: tuple[SlotDemand, ...]
+    slots: tuple[RequiredSlot, ...]
     checks: tuple[str, ...]
     approval_days: int | None
     review_days: int | None
@@ -157,19 +157,19 @@ def _rule_findings(rule: Any, at: str, seen: set[str]) -> Iterable[dict[str, Any
         yield finding(at, "a rule adds slots or checks; this one adds nothing")
 
 
-def matches(when: Mapping[str, Any], situation: Situation) -> bool:
+def matches(when: Mapping[str, Any], profile: ChangeProfile) -> bool:
     """Every condition must hold. An unknown quantity fulfils a condition on it: who does not know must ask more people, not fewer."""
     tests = {
-        "kinds": lambda v: situation.kind in v,
-        "environments": lambda v: situation.environment in v,
-        "tiers": lambda v: situation.tier is None or situation.tier in v,
-        "data_classes": lambda v: not situation.data_class or situation.data_class in v,
+        "kinds": lambda v: profile.kind in v,
+        "environments": lambda v: profile.environment in v,
+        "tiers": lambda v: profile.tier is None or profile.tier in v,
+        "data_classes": lambda v: not profile.data_class or profile.data_class in v,
         "entities": lambda v: (
-            not situation.entities or any(_covers(wanted, touched) for wanted in v for touched in situation.entities)
+            not profile.entities or any(_covers(wanted, touched) for wanted in v for touched in profile.entities)
         ),
-        "consumers_at_least": lambda v: situation.consumers is None or situation.consumers >= v,
-        "breaking": lambda _: situation.breaking is None or situation.breaking > 0,
-        "unknown_impact": lambda _: situation.consumers is None or situation.breaking is None or situation.tier is None,
+        "consumers_at_least": lambda v: profile.consumers is None or profile.consumers >= v,
+        "breaking": lambda _: profile.breaking is None or profile.breaking > 0,
+        "unknown_impact": lambda _: profile.consumers is None or profile.breaking is None or profile.tier is None,
     }
     return all(tests[key](value) for key, value in when.items())
 
@@ -178,8 +178,8 @@ def _covers(wanted: str, touched: str) -> bool:
     return wanted == touched or touched.startswith(wanted + "/") or wanted.startswith(touched + "/")
 
 
-def demand(levels: Sequence[tuple[str, Mapping[str, Any]]], situation: Situation) -> Demand:
-    """What all levels ask for in this situation: slots by the larger count, checks by union, days by the smaller value."""
+def requirements_of(levels: Sequence[tuple[str, Mapping[str, Any]]], profile: ChangeProfile) -> Requirements:
+    """What all levels ask for in this profile: slots by the larger count, checks by union, days by the smaller value."""
     counts: dict[str, int] = {}
     reasons: dict[str, list[str]] = {}
     checks: dict[str, None] = {}
@@ -187,7 +187,7 @@ def demand(levels: Sequence[tuple[str, Mapping[str, Any]]], situation: Situation
     explain: list[Mapping[str, Any]] = []
     for level, document in levels:
         for rule in document["rules"]:
-            hit = matches(rule.get("when", {}), situation)
+            hit = matches(rule.get("when", {}), profile)
             explain.append(
                 {
                     "level": level,
@@ -206,8 +206,8 @@ def demand(levels: Sequence[tuple[str, Mapping[str, Any]]], situation: Situation
                 reasons.setdefault(key, []).append(rule["why"])
             checks.update(dict.fromkeys(rule.get("checks", [])))
     ordered = sorted(counts, key=lambda key: (SLOT_KEYS.index(key) if key in SLOT_KEYS else len(SLOT_KEYS), key))
-    return Demand(
-        slots=tuple(SlotDemand(key, counts[key], tuple(dict.fromkeys(reasons[key]))) for key in ordered),
+    return Requirements(
+        slots=tuple(RequiredSlot(key, counts[key], tuple(dict.fromkeys(reasons[key]))) for key in ordered),
         checks=tuple(checks),
         approval_days=_least(document.get("approval_days") for _, document in levels),
         review_days=_least(document.get("review_days") for _, document in levels),

@@ -36,7 +36,7 @@ class Reason:
 
 
 @dataclass(slots=True)
-class Case:
+class GateCase:
     """What the rules write into while they read the evidence."""
 
     as_of: datetime

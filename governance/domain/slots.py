@@ -1,36 +1,36 @@
-"""From a policy's demand to seats with the groups that may fill them."""
+"""From the slots that policy requires to slots with the groups that may fill them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from governance.domain.policy import SlotDemand
+from governance.domain.policy import RequiredSlot
 
 ROLE_TEAMS = {"architect": "architects", "security": "security", "release_manager": "release-managers"}
 ROLE_LABELS = {"architect": "Architect", "security": "Security", "release_manager": "Release manager"}
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class SlotTeam:
     id: int
     key: str
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Teams:
-    """The teams that a situation knows: owners of the subject, of the record, of affected consumers, and the role teams."""
+class InvolvedTeams:
+    """The teams that a change involves: owners of the subject, of the record, of affected consumers, and the role teams."""
 
-    owners: tuple[Team, ...] = ()
-    record_owners: tuple[Team, ...] = ()
-    consumer_owners: tuple[Team, ...] = ()
-    by_key: Mapping[str, Team] | None = None
+    owners: tuple[SlotTeam, ...] = ()
+    record_owners: tuple[SlotTeam, ...] = ()
+    consumer_owners: tuple[SlotTeam, ...] = ()
+    by_key: Mapping[str, SlotTeam] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SlotSpec:
-    """`count` seats; `group_ids` empty means that nobody can fill them, which keeps the change shut."""
+    """`count` slots of one key; empty `group_ids` means that nobody can fill them, which keeps the change from being approved."""
 
     key: str
     label: str
@@ -39,7 +39,7 @@ class SlotSpec:
     why: tuple[str, ...]
 
 
-def derive(demands: Sequence[SlotDemand], teams: Teams) -> list[SlotSpec]:
+def derive(demands: Sequence[RequiredSlot], teams: InvolvedTeams) -> list[SlotSpec]:
     """One spec per team or role. Two demands on the same team become one with the larger count and both reasons."""
     specs: dict[str, SlotSpec] = {}
 
@@ -74,7 +74,7 @@ def derive(demands: Sequence[SlotDemand], teams: Teams) -> list[SlotSpec]:
     return list(specs.values())
 
 
-def _of(key: str, teams: Teams) -> tuple[tuple[Team, ...], str]:
+def _of(key: str, teams: InvolvedTeams) -> tuple[tuple[SlotTeam, ...], str]:
     return {
         "owner": (teams.owners, "Owner: {}"),
         "owner_of_record": (teams.record_owners, "Owner of record: {}"),

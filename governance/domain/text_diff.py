@@ -13,7 +13,7 @@ Op = Literal["same", "del", "add", "hunk"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class UnifiedLine:
     """One line of a unified reading. Numbers are 1-based; None where the side has no such line."""
 
     op: Op
@@ -27,7 +27,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class SideBySideLine:
     """One line of a side-by-side reading; an op is "", "del", "add" or "none" (nothing stands there)."""
 
     old: int | None
@@ -45,32 +45,34 @@ def _groups(old: list[str], new: list[str], around: int) -> Iterable[list[tuple[
     return SequenceMatcher(None, old, new, autojunk=len(old) > 2000).get_grouped_opcodes(around)
 
 
-def unified(old_text: str, new_text: str, *, around: int = 3) -> list[Row]:
+def unified(old_text: str, new_text: str, *, around: int = 3) -> list[UnifiedLine]:
     """Rows of a unified difference, a hunk row before each group. Raises ValueError for texts that are too long."""
     old, new = old_text.splitlines(), new_text.splitlines()
-    rows: list[Row] = []
+    rows: list[UnifiedLine] = []
     for group in _groups(old, new, around):
-        rows.append(Row("hunk", None, None, f"line {group[0][3] + 1}"))
+        rows.append(UnifiedLine("hunk", None, None, f"line {group[0][3] + 1}"))
         for tag, i1, i2, j1, j2 in group:
             if tag == "equal":
-                rows += [Row("same", i + 1, j + 1, old[i]) for i, j in zip(range(i1, i2), range(j1, j2), strict=True)]
+                rows += [
+                    UnifiedLine("same", i + 1, j + 1, old[i]) for i, j in zip(range(i1, i2), range(j1, j2), strict=True)
+                ]
             else:
-                rows += [Row("del", i + 1, None, old[i]) for i in range(i1, i2)]
-                rows += [Row("add", None, j + 1, new[j]) for j in range(j1, j2)]
+                rows += [UnifiedLine("del", i + 1, None, old[i]) for i in range(i1, i2)]
+                rows += [UnifiedLine("add", None, j + 1, new[j]) for j in range(j1, j2)]
     return rows
 
 
-def sides(old_text: str, new_text: str, *, around: int = 3) -> list[Pair]:
+def sides(old_text: str, new_text: str, *, around: int = 3) -> list[SideBySideLine]:
     """The same as pairs of lines."""
     old, new = old_text.splitlines(), new_text.splitlines()
-    pairs: list[Pair] = []
+    pairs: list[SideBySideLine] = []
     for group in _groups(old, new, around):
-        pairs.append(Pair(None, f"line {group[0][3] + 1}", "", None, "", "", True))
+        pairs.append(SideBySideLine(None, f"line {group[0][3] + 1}", "", None, "", "", True))
         for tag, i1, i2, j1, j2 in group:
             for i, j in zip_longest(range(i1, i2), range(j1, j2)):
                 same = tag == "equal"
                 pairs.append(
-                    Pair(
+                    SideBySideLine(
                         None if i is None else i + 1,
                         "" if i is None else old[i],
                         "" if same else "none" if i is None else "del",

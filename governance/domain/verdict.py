@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from governance.domain.evidence import MISSING, Evidence
-from governance.domain.reasons import Case, Reason
+from governance.domain.reasons import GateCase, Reason
 from kernel.digest import canonical_json, digest_of, short
 
 ENGINE = 1
@@ -28,7 +28,7 @@ def decide(question: Mapping[str, Any], evidence: Mapping[str, Any], *, engine: 
     missing: list[str] = []
     root = Evidence(evidence, missing)
     as_of = root.moment("as_of")
-    case = Case(as_of if as_of is not MISSING else datetime.min.replace(tzinfo=UTC))
+    case = GateCase(as_of if as_of is not MISSING else datetime.min.replace(tzinfo=UTC))
     if as_of is not MISSING:
         _surroundings(case, root, question)
         _declared(case, question)
@@ -51,7 +51,7 @@ def decide(question: Mapping[str, Any], evidence: Mapping[str, Any], *, engine: 
 
 
 def _document(
-    question: Mapping[str, Any], evidence: Mapping[str, Any], case: Case, waivers: list[dict[str, Any]]
+    question: Mapping[str, Any], evidence: Mapping[str, Any], case: GateCase, waivers: list[dict[str, Any]]
 ) -> dict[str, Any]:
     reasons = sorted(set(case.reasons), key=lambda r: (r.word != "deny", r.code, r.subject, r.pointer, r.message))
     open_ones = [reason for reason in reasons if reason.waived_by is None]
@@ -81,7 +81,7 @@ def answer_bytes(document: Mapping[str, Any]) -> bytes:
     return canonical_json(document)
 
 
-def _surroundings(case: Case, root: Evidence, question: Mapping[str, Any]) -> None:
+def _surroundings(case: GateCase, root: Evidence, question: Mapping[str, Any]) -> None:
     application = root.child("application")
     if application.text("key") not in (MISSING, question["application"]):
         application._bad()
@@ -110,7 +110,7 @@ def _surroundings(case: Case, root: Evidence, question: Mapping[str, Any]) -> No
             )
 
 
-def _declared(case: Case, question: Mapping[str, Any]) -> None:
+def _declared(case: GateCase, question: Mapping[str, Any]) -> None:
     node = Evidence(None, [], "/question")
     if question["consumes"] is None:
         case.unknown(
@@ -131,11 +131,11 @@ def _declared(case: Case, question: Mapping[str, Any]) -> None:
 
 
 def _each(
-    case: Case,
+    case: GateCase,
     root: Evidence,
     key: str,
     asked: Sequence[Mapping[str, Any]] | None,
-    rule: Callable[[Case, Mapping[str, Any], Evidence], None],
+    rule: Callable[[GateCase, Mapping[str, Any], Evidence], None],
 ) -> None:
     node = root.child(key)
     total, items = node.whole("total"), node.child("items")
@@ -152,7 +152,7 @@ def _each(
             rule(case, entry, member)
 
 
-def _lifecycle(case: Case, reference: str, node: Evidence, *, provided: bool) -> bool:
+def _lifecycle(case: GateCase, reference: str, node: Evidence, *, provided: bool) -> bool:
     """State, dates and judgement of an API version: the same for those who use and those who offer it. False: not in the catalog."""
     state = node.text("state")
     origin, judged, enforced = node.text("origin"), node.flag("judged"), node.moment("enforced_from", "now")
@@ -197,7 +197,7 @@ def _lifecycle(case: Case, reference: str, node: Evidence, *, provided: bool) ->
     return True
 
 
-def _consumed(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
+def _consumed(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
     reference = asked["ref"]
     if not _lifecycle(case, reference, node, provided=False):
         return
@@ -254,7 +254,7 @@ def _consumed(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
         )
 
 
-def _provided(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
+def _provided(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
     reference = asked["ref"]
     if not _lifecycle(case, reference, node, provided=True):
         return
@@ -304,7 +304,7 @@ def _provided(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
         )
 
 
-def _integration(case: Case, asked: Mapping[str, Any], node: Evidence) -> None:
+def _integration(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
     key = asked["ref"]
     node.text("owner_team")
     words = {
@@ -336,7 +336,7 @@ def _list(found: Any) -> list[str]:
     return [] if found is MISSING else found
 
 
-def _waive(case: Case, root: Evidence) -> list[dict[str, Any]]:
+def _waive(case: GateCase, root: Evidence) -> list[dict[str, Any]]:
     """Put granted waivers in force to the deny reasons they name exactly. Unknown is never waived: nobody knows what it hides."""
     listed = []
     for identifier, node in root.members("waivers"):

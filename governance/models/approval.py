@@ -69,8 +69,8 @@ class BreakGlass(models.Model):
 class Approval(models.Model):
     """One approved subject in one environment. Inserted only when every slot is filled; immutable but for voiding.
 
-    `seats` is a list of `{"slot": id, "decision": id, "person": id}`, checked by the insert trigger; for a delegate also `right_of`,
-    the delegator by whose right the person sits: nobody counts twice, in person or through a delegate. `valid_from` and
+    `filled_slots` is a list of `{"slot": id, "decision": id, "person": id}`, checked by the insert trigger; for a delegate also
+    `right_of`, the delegator by whose right the person decided: nobody counts twice, in person or through a delegate. `valid_from` and
     `valid_until` bound its validity (None: until voided); `apply_from` and `apply_until` are the planned window in which
     it may be put into effect. `used_at` says when that happened.
     """
@@ -93,7 +93,7 @@ class Approval(models.Model):
     diff_digest = models.CharField(max_length=DIGEST, blank=True)
     impact_digest = models.CharField(max_length=DIGEST, blank=True)
     policy_digest = models.CharField(max_length=DIGEST, blank=True)
-    seats: Any = models.JSONField(default=list)
+    filled_slots: Any = models.JSONField(default=list)
     approver_ids = ArrayField(models.BigIntegerField(), default=list)
     sealed_at = models.DateTimeField(db_default=Now())
     valid_from = models.DateTimeField(db_default=Now())

@@ -174,7 +174,7 @@ class ChangeEvent(models.Model):
 
 
 class Slot(models.Model):
-    """One seat that one person must fill, derived from policy for one revision. Insert only.
+    """One approval that one person must give, derived from policy for one revision. Insert only.
 
     `group_ids` are the auth groups whose members may fill it; empty means that nobody can, and the change stays shut.
     `by_acceptance`: asked for by a breaking difference that was accepted as truly breaking, beside what policy asks for.
@@ -184,7 +184,7 @@ class Slot(models.Model):
     revision = models.PositiveIntegerField()
     key = models.CharField(max_length=80)
     label = models.CharField(max_length=120)
-    seat = models.PositiveSmallIntegerField(default=1)
+    number = models.PositiveSmallIntegerField(default=1)
     group_ids = ArrayField(models.IntegerField(), default=list)
     why = models.JSONField(default=list)
     policy_digest = models.CharField(max_length=DIGEST)
@@ -192,10 +192,10 @@ class Slot(models.Model):
 
     class Meta:
         ordering = ["change", "revision", "id"]
-        constraints = [models.UniqueConstraint(fields=["change", "revision", "key", "seat"], name="slot_seat_once")]
+        constraints = [models.UniqueConstraint(fields=["change", "revision", "key", "number"], name="slot_number_once")]
 
     def __str__(self) -> str:
-        return f"{self.label} {self.seat}"
+        return f"{self.label} {self.number}"
 
 
 class CheckResult(models.Model):

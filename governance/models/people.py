@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 
 class Delegation(models.Model):
-    """`delegate` may fill the seats of `delegator` for one group within `[starts_at, ends_at)`. Not passed on."""
+    """`delegate` may fill slots by the right of `delegator` for one group within `[starts_at, ends_at)`. Not passed on."""
 
     delegator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="delegations_given")
     delegate = models.ForeignKey(

@@ -35,7 +35,7 @@ def listed(viewer: Viewer) -> QuerySet[ChangeRequest]:
 
 
 def waiting_for(viewer: Viewer, at: datetime) -> QuerySet[ChangeRequest]:
-    """Changes in review with a seat that this person may fill and that no live decision of theirs has answered, nearest deadline first."""
+    """Changes in review with a slot that this person may fill and that no live decision of theirs has answered, nearest deadline first."""
     if viewer.user is None:
         return ChangeRequest.objects.none()
     fits = RawSQL(

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q
 from psycopg.types.range import TimestamptzRange
 
-from governance.domain.freeze import Scope, covers
+from governance.domain.freeze import FreezeScope, covers
 from governance.models import FreezeInterval, FreezeWindow
 from kernel import prepared_queries
 
@@ -65,7 +65,7 @@ select w.id, w.name, w.reason, w.strictness, lower(i.period), upper(i.period), w
 """
 
 
-def active(scope: Scope, at: datetime) -> list[Occurrence]:
+def active(scope: FreezeScope, at: datetime) -> list[Occurrence]:
     """Every window that is open at `at` and covers the scope, notices included."""
     found = [
         Occurrence(pk, name, reason, strictness, starts, ends, dict(zip(SCOPE_FIELDS, limits, strict=True)))
@@ -74,7 +74,7 @@ def active(scope: Scope, at: datetime) -> list[Occurrence]:
     return [occurrence for occurrence in found if covers(occurrence.scope, scope)]
 
 
-def touching(scope: Scope, start: datetime, end: datetime) -> list[Occurrence]:
+def touching(scope: FreezeScope, start: datetime, end: datetime) -> list[Occurrence]:
     """Every occurrence within `[start, end)` that covers the scope and refuses changes."""
     return [
         o for o in _between(start, end) if covers(o.scope, scope) and o.strictness != FreezeWindow.Strictness.NOTICE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from governance.domain.freeze import Scope
+from governance.domain.freeze import FreezeScope
 from governance.models import FreezeWindow
 from governance.selectors import changes, freezes
 from kernel import clock
@@ -18,7 +18,7 @@ def counts(viewer: Viewer) -> dict[str, int | None]:
 def lines(viewer: Viewer) -> list[str]:
     """The freeze that is open in production, or the next one within a fortnight."""
     now = clock.now()
-    everything = Scope("production", None, None)
+    everything = FreezeScope("production", None, None)
     for occurrence in freezes.active(everything, now):
         if occurrence.strictness != FreezeWindow.Strictness.NOTICE:
             return [f"{occurrence.name} until {occurrence.ends:%a %d %b, %H:%M} UTC."]

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from catalog.selectors import teams
-from governance.domain.acceptance import WAYS, Way
+from governance.domain.acceptance import ACCEPTANCE_KINDS, AcceptanceKind
 from governance.domain.slots import ROLE_LABELS, ROLE_TEAMS
 from governance.models import BreakAcceptance, ChangeEvent, ChangeRequest, CheckResult, Slot
 from governance.services import change_events, changes, identity, revisions, sealing
@@ -32,9 +32,9 @@ def accept_break(
 
     `migrate_by` is the day by which the consumers of a truly breaking difference have moved. Raises Invalid when there is no such
     finding, no reason or no day in the future; Conflict `acceptance.has_consumers` or `acceptance.unknown_impact`; Forbidden when the
-    person may not accept in this way.
+    person may not accept in this accepted_as.
     """
-    way = _required(kind, reason, migrate_by)
+    accepted_as = _required(kind, reason, migrate_by)
     identity.require_fresh(actor)
     with transaction.atomic():
         change = changes.locked(change.pk)
@@ -45,13 +45,13 @@ def accept_break(
                 "acceptance.has_consumers",
                 "Somebody uses it, or nobody can say who does: it cannot be accepted as unused.",
             )
-        if way.needs_impact and reached is None:
+        if accepted_as.needs_impact and reached is None:
             raise Conflict(
                 "acceptance.unknown_impact",
                 "Nobody can say whom this breaks, so nobody can say who has to agree. Report its use first.",
             )
-        asked = _add_seats(change, way, rule, {row["application"] for row in reached or ()})
-        made = _insert(change, actor, way, rule, pointer, kind, reason.strip(), migrate_by)
+        asked = _add_slots(change, accepted_as, rule, {row["application"] for row in reached or ()})
+        made = _insert(change, actor, accepted_as, rule, pointer, kind, reason.strip(), migrate_by)
         data = {
             "rule": rule,
             "pointer": pointer,
@@ -82,9 +82,9 @@ def accept_break(
     return made
 
 
-def _required(kind: str, reason: str, migrate_by: date | None) -> Way:
-    if kind not in WAYS:
-        raise Invalid("acceptance.kind", f"A break is accepted as {', '.join(WAYS)}; not as {kind!r}.")
+def _required(kind: str, reason: str, migrate_by: date | None) -> AcceptanceKind:
+    if kind not in ACCEPTANCE_KINDS:
+        raise Invalid("acceptance.kind", f"A break is accepted as {', '.join(ACCEPTANCE_KINDS)}; not as {kind!r}.")
     if not reason.strip():
         raise Invalid("acceptance.needs_a_reason", "Say why.", {"findings": [finding("/reason", "Say why.")]})
     if kind == BreakAcceptance.Kind.BREAKING and (migrate_by is None or migrate_by <= clock.now().date()):
@@ -93,13 +93,13 @@ def _required(kind: str, reason: str, migrate_by: date | None) -> Way:
             "Say by when its consumers have moved: a day in the future.",
             {"findings": [finding("/migrate_by", "A day in the future.")]},
         )
-    return WAYS[kind]
+    return ACCEPTANCE_KINDS[kind]
 
 
 def _insert(
     change: ChangeRequest,
     actor: User,
-    way: Way,
+    accepted_as: AcceptanceKind,
     rule: str,
     pointer: str,
     kind: str,
@@ -117,20 +117,20 @@ def _insert(
                 reason=reason,
                 migrate_by=migrate_by,
                 person=actor,
-                group_ids_needed=_groups(change, way.accepted_by),
+                group_ids_needed=_groups(change, accepted_as.accepted_by),
                 diff_digest=change.diff_digest,
             )
     except IntegrityError as error:
         raise Forbidden("acceptance.not_allowed", f"{str(error).splitlines()[0]}.") from error
 
 
-def _add_seats(change: ChangeRequest, way: Way, rule: str, applications: set[str]) -> list[str]:
-    """The seats that this way brings and that the change does not have yet; answers their labels. A consumer whom nobody owns
-    brings a seat that nobody can fill: the change stays shut until it has an owner."""
+def _add_slots(change: ChangeRequest, accepted_as: AcceptanceKind, rule: str, applications: set[str]) -> list[str]:
+    """The slots that this kind of acceptance adds and the change does not have yet; returns their labels. A consumer without an owner
+    adds a slot that nobody can fill: the change stays unapproved until the consumer has an owner."""
     wanted: dict[str, tuple[str, list[int]]] = {}
-    for key in way.seats:
+    for key in accepted_as.slots:
         if key == "consumer_owner":
-            wanted |= _consumer_seats(change, applications)
+            wanted |= _consumer_slots(change, applications)
         else:
             team = teams.by_key(ROLE_TEAMS[key])
             wanted[key] = (ROLE_LABELS[key], [team.id] if team else [])
@@ -153,7 +153,7 @@ def _add_seats(change: ChangeRequest, way: Way, rule: str, applications: set[str
     return [slot.label for slot in made]
 
 
-def _consumer_seats(change: ChangeRequest, applications: set[str]) -> Mapping[str, tuple[str, list[int]]]:
+def _consumer_slots(change: ChangeRequest, applications: set[str]) -> Mapping[str, tuple[str, list[int]]]:
     known = (
         revisions.assessed(change, changes.subjects_of(change), as_of=revisions.difference_time(change)).consumers or ()
     )

@@ -49,7 +49,9 @@ def apply(change: ChangeRequest, *, actor: User | None = None, at: datetime | No
         for _, approval in taken:
             approvals.mark_used(approval.id, actor=actor, at=at)
         for subject, approval in taken:
-            entry.apply(kinds.Application(subject, approval.id, change.environment, dict(change.parameters), actor, at))
+            entry.apply(
+                kinds.ApprovedSubject(subject, approval.id, change.environment, dict(change.parameters), actor, at)
+            )
         ChangeRequest.objects.filter(pk=change.pk).update(apply_error="")
         audit.record(
             actor=actor,

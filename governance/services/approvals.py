@@ -8,8 +8,8 @@ from typing import Any
 from django.db import connection, transaction
 
 from governance import models
-from governance.domain.approval import Approval, best, unmet_of
-from governance.domain.freeze import Scope
+from governance.domain.approval import SealedApproval, best, unmet_of
+from governance.domain.freeze import FreezeScope
 from governance.domain.subject import Subject
 from governance.selectors import freezes, rights
 from kernel import audit, clock
@@ -26,7 +26,7 @@ def require(
     *,
     actor: User | None = None,
     freeze: bool = True,
-) -> Approval:
+) -> SealedApproval:
     """The approval that lets `digest` of this subject go live in `environment` at `at` (default: now).
 
     Raises NotApproved with `data["unmet"]`, each `{"code", "message", "fix"}`: `approval.missing`, `approval.stale_digest`,
@@ -57,7 +57,7 @@ def unmet(subject: Subject, environment: str, at: datetime) -> list[dict[str, An
 
 def _judged(
     subject: Subject, digest: str, environment: str, at: datetime, *, actor: User | None, freeze: bool, lock: bool
-) -> tuple[Approval | None, list[dict[str, Any]]]:
+) -> tuple[SealedApproval | None, list[dict[str, Any]]]:
     rows = models.Approval.objects.filter(
         subject_kind=subject.kind, subject_id=subject.id, environment=environment
     ).order_by("-id")
@@ -82,8 +82,8 @@ def _judged(
     return chosen, missing
 
 
-def as_value(row: models.Approval) -> Approval:
-    return Approval(
+def as_value(row: models.Approval) -> SealedApproval:
+    return SealedApproval(
         id=row.pk,
         origin="break_glass" if row.origin == models.Approval.Origin.BREAK_GLASS else "review",
         change_id=row.change_id,
@@ -103,7 +103,7 @@ def as_value(row: models.Approval) -> Approval:
 
 _LOST = """
 select coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username), s.label
-  from governance_approval a cross join jsonb_array_elements(a.seats) e
+  from governance_approval a cross join jsonb_array_elements(a.filled_slots) e
   join governance_slot s on s.id = (e ->> 'slot')::bigint
   join governance_decision d on d.id = (e ->> 'decision')::bigint
   join kernel_user u on u.id = d.person_id
@@ -112,14 +112,14 @@ select coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username
 """
 
 
-def _lost_rights(approval: Approval) -> list[dict[str, Any]]:
+def _lost_rights(approval: SealedApproval) -> list[dict[str, Any]]:
     """Rights are read again at this very moment: who left the group no longer vouches for what has not gone live yet."""
     with connection.cursor() as cursor:
         cursor.execute(_LOST, [approval.id])
         return [
             {
                 "code": "approval.approver_lost_right",
-                "message": f"{name} approved as {label} and may not fill that seat any more.",
+                "message": f"{name} approved as {label} and may no longer give that approval.",
                 "fix": f"Have another {label} decide.",
                 "approval": approval.id,
             }
@@ -127,7 +127,7 @@ def _lost_rights(approval: Approval) -> list[dict[str, Any]]:
         ]
 
 
-def _blocking(approval: Approval) -> list[dict[str, Any]]:
+def _blocking(approval: SealedApproval) -> list[dict[str, Any]]:
     """A waiver that carried a check may have ended since the seal; what is in effect already stays."""
     if approval.change_id is None or approval.used_at is not None:
         return []
@@ -142,11 +142,11 @@ def _blocking(approval: Approval) -> list[dict[str, Any]]:
     ]
 
 
-def _frozen(approval: Approval, at: datetime) -> list[dict[str, Any]]:
+def _frozen(approval: SealedApproval, at: datetime) -> list[dict[str, Any]]:
     facts = (
         models.ChangeRequest.objects.filter(pk=approval.change_id or 0).values_list("facts", flat=True).first() or {}
     )
-    scope = Scope(approval.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
+    scope = FreezeScope(approval.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
     return [
         {
             "code": "freeze.active",
@@ -189,7 +189,7 @@ def mark_used(approval_id: int, *, actor: User | None, at: datetime | None = Non
         if row is None:
             raise NotFound("approval.unknown", f"There is no approval {approval_id}.")
         if row.voided_at is not None:
-            raise Conflict("approval.void", f"Approval {approval_id} is void: {row.void_reason}.")
+            raise Conflict("approval.void", f"SealedApproval {approval_id} is void: {row.void_reason}.")
         if row.used_at is not None:
             return
         now = at or clock.now()

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from governance import permissions
 from governance.domain import kinds
-from governance.domain.approval import Approval as ApprovalValue
+from governance.domain.approval import SealedApproval
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import Approval, BreakGlass
 from governance.services import approvals, changes, identity
@@ -38,7 +38,9 @@ def open_case(*, actor: User, subject: Subject, environment: str, reason: str, h
         found.append(finding("/subject", "Nobody owns it: who would answer for the emergency?"))
     if found or facts is None:
         raise Invalid("break_glass.invalid", f"The glass stays whole: {found[0]['message']}", {"findings": found})
-    changes.demand(permissions.may_break_glass(Viewer.of(actor), list(facts.owner_team_ids)), "break_glass.not_allowed")
+    changes.require_allowed(
+        permissions.may_break_glass(Viewer.of(actor), list(facts.owner_team_ids)), "break_glass.not_allowed"
+    )
     with transaction.atomic():
         case = BreakGlass.objects.create(
             subject_kind=subject.kind,
@@ -54,12 +56,12 @@ def open_case(*, actor: User, subject: Subject, environment: str, reason: str, h
     return case
 
 
-def confirm(case_id: int, *, actor: User) -> ApprovalValue:
+def confirm(case_id: int, *, actor: User) -> SealedApproval:
     """The second person confirms: an approval for exactly this digest and environment begins now and ends by itself."""
     with transaction.atomic():
         case = _locked(case_id)
         identity.require_fresh(actor)
-        changes.demand(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
+        changes.require_allowed(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if actor.pk == case.opened_by_id:
             raise Forbidden("break_glass.two_people", "The person who asked does not confirm. Fetch a second one.")
         if case.confirmed_by_id is not None:
@@ -97,7 +99,7 @@ def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
     with transaction.atomic():
         case = _locked(case_id)
         identity.require_fresh(actor)
-        changes.demand(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
+        changes.require_allowed(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if case.confirmed_by_id is None or case.reviewed_at is not None:
             raise Conflict("break_glass.no_debt", "There is no open debt here.")
         if actor.pk == case.opened_by_id:
@@ -112,7 +114,7 @@ def end(case_id: int, *, actor: User) -> None:
     """Stop before the time is up. The debt stays."""
     with transaction.atomic():
         case = _locked(case_id)
-        changes.demand(permissions.may_end_break_glass(Viewer.of(actor), case), "break_glass.not_allowed")
+        changes.require_allowed(permissions.may_end_break_glass(Viewer.of(actor), case), "break_glass.not_allowed")
         live = Approval.objects.filter(break_glass=case, voided_at=None).first()
         if live is not None:
             approvals.void(live.pk, actor=actor, reason="break-glass ended early")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_applicable, not_run, passed
-from governance.domain.freeze import Scope
+from governance.domain.freeze import FreezeScope
 from governance.selectors import freezes
 
 REHEARSAL = ("test", "staging")
@@ -59,7 +59,7 @@ def _window(context: CheckContext) -> CheckOutcome:
         found = finding("change.window", "", f"The planned window ended {change.planned_until:%Y-%m-%d %H:%M} UTC.")
         return failed("The planned window lies in the past.", [found], ["Plan a new window."])
     facts = context.subject_facts
-    scope = Scope(
+    scope = FreezeScope(
         change.environment,
         facts.tier if facts else None,
         facts.domain_key if facts else None,

@@ -15,7 +15,7 @@ from governance.domain import impact, kinds
 from governance.domain.subject import Subject
 from governance.models import ChangeEvent, ChangeLink, ChangeRequest, ChangeSubject, Contributor, Slot
 from governance.services import change_events, revisions
-from governance.services.facts import Assessment
+from governance.services.assessment import Assessment
 from kernel import audit, clock, outbox
 from kernel.digest import is_digest
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
@@ -42,7 +42,7 @@ def locked(change_id: int) -> ChangeRequest:
     return change
 
 
-def demand(permission: Permission, code: str) -> None:
+def require_allowed(permission: Permission, code: str) -> None:
     if not permission:
         raise Forbidden(code, permission.reason)
 
@@ -109,14 +109,16 @@ def submit(change: ChangeRequest, *, actor: User) -> ChangeRequest:
     """
     with transaction.atomic():
         change = locked(change.pk)
-        demand(permissions.may_submit(Viewer.of(actor), change), "change.not_yours")
+        require_allowed(permissions.may_submit(Viewer.of(actor), change), "change.not_yours")
         made = revisions.assessed(change, subjects_of(change))
         revisions.require_evidence(made)
         revisions.store(change, made)
         revisions.derive(change, made)
         change.refresh_from_db()
         change.submitter, change.submitted_at = actor, clock.now()
-        change.due_at = clock.now() + timedelta(days=(made.demand.review_days if made.demand else None) or REVIEW_DAYS)
+        change.due_at = clock.now() + timedelta(
+            days=(made.requirements.review_days if made.requirements else None) or REVIEW_DAYS
+        )
         change.state = State.IN_REVIEW
         try:
             with transaction.atomic():
@@ -136,7 +138,7 @@ def revise(change: ChangeRequest, *, subjects: Sequence[Subject], actor: User) -
     """Other digests (or subjects) under the same change: a new revision; what was decided on the old one is void at once."""
     with transaction.atomic():
         change = locked(change.pk)
-        demand(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
+        require_allowed(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
         _replace(change, subjects, actor)
     change.refresh_from_db()
     return change
@@ -173,7 +175,7 @@ def amend(change: ChangeRequest, *, actor: User, **fields: Any) -> ChangeRequest
         raise Invalid("change.invalid", f"These fields cannot be amended: {', '.join(sorted(unknown))}.")
     with transaction.atomic():
         change = locked(change.pk)
-        demand(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
+        require_allowed(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
         before = change_events.snapshot(change)
         for name, value in fields.items():
             setattr(change, name, value)
@@ -214,7 +216,7 @@ def withdraw(change: ChangeRequest, *, actor: User, reason: str = "") -> ChangeR
     """Ends the change. An approval that was not used yet is void."""
     with transaction.atomic():
         change = locked(change.pk)
-        demand(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
+        require_allowed(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
         change.state = State.WITHDRAWN
         change.save(update_fields=["state"])
         tell_closed(change, "withdrawn", actor)
@@ -244,7 +246,7 @@ def comment(change: ChangeRequest, *, actor: User, text: str) -> ChangeEvent:
 
 def link(change: ChangeRequest, *, other: int, actor: User, note: str = "") -> None:
     """Two changes belong together. Idempotent."""
-    demand(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
+    require_allowed(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
     get(other)
     if other == change.pk:
         raise Invalid("change.link_to_itself", "A change is not linked to itself.")
@@ -274,7 +276,7 @@ def refresh(change_id: int) -> bool:
             change=change, revision=change.revision, policy_digest=change.policy_digest
         ).exists()
         same_slots = revisions.present_slots(change) == sorted(
-            (s.key, seat, list(s.group_ids)) for s in made.slots for seat in range(1, s.count + 1)
+            (s.key, number, list(s.group_ids)) for s in made.slots for number in range(1, s.count + 1)
         )
         grown = impact.grows(change.impact, made.impact)
         if (

@@ -36,7 +36,7 @@ def plan(
 ) -> FreezeWindow:
     """A window, compiled for the next 500 days. `actor` None is the system itself (an applied blueprint). Raises Invalid with findings."""
     if actor is not None:
-        changes.demand(permissions.may_plan_freezes(Viewer.of(actor)), "freeze.not_allowed")
+        changes.require_allowed(permissions.may_plan_freezes(Viewer.of(actor)), "freeze.not_allowed")
     found = []
     if not name.strip() or len(name) > 120:
         found.append(finding("/name", "A name of 1 to 120 characters."))
@@ -75,7 +75,7 @@ def plan(
 
 def end(window_id: int, *, actor: User, reason: str = "") -> None:
     """The window holds no longer, from now on. What it held back before stays in the ledger. Idempotent."""
-    changes.demand(permissions.may_plan_freezes(Viewer.of(actor)), "freeze.not_allowed")
+    changes.require_allowed(permissions.may_plan_freezes(Viewer.of(actor)), "freeze.not_allowed")
     with transaction.atomic():
         window = FreezeWindow.objects.select_for_update().filter(pk=window_id).first()
         if window is None:

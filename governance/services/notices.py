@@ -83,7 +83,7 @@ def _writers(change: ChangeRequest) -> set[int]:
 
 
 def _asked(change: ChangeRequest) -> set[int]:
-    """Who may fill a seat, is not away and has not decided."""
+    """The people who may fill a slot, are not absent and have not decided."""
     decided = set(change.decisions.filter(voided_at=None).values_list("person_id", flat=True))
     people = rights.eligible(change.pk, change.revision, clock.now())
     return {p.id for listed in people.values() for p in listed if not p.absent} - decided

@@ -18,7 +18,7 @@ MAX_DAYS = 60
 def delegate(
     *, actor: User, to: User, team_key: str, starts_at: datetime, ends_at: datetime, reason: str = ""
 ) -> Delegation:
-    """Let somebody fill the own seats of one team within `[starts_at, ends_at)`, at most 60 days. It is not passed on.
+    """Let somebody decide by your right as a member of one team within `[starts_at, ends_at)`, at most 60 days. Not passed on.
 
     Raises Forbidden for a team that the person is not in, Invalid with findings.
     """

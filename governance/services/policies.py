@@ -17,7 +17,7 @@ from governance.domain.subject import Subject
 from governance.models import ChangeRequest, Policy
 from governance.selectors import policies as selectors
 from governance.services import changes, revisions
-from governance.services.facts import assess
+from governance.services.assessment import assess
 from kernel import audit, clock, outbox
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
@@ -73,7 +73,7 @@ def propose(
 ) -> ChangeRequest:
     """A draft version and the change request that would put it into effect."""
     permission = permissions.may_propose_policy(Viewer.of(author))
-    changes.demand(permission, "policy.not_allowed")
+    changes.require_allowed(permission, "policy.not_allowed")
     with transaction.atomic():
         made = write(level=level, document=document, author=author, summary=summary)
         return changes.open_change(
@@ -182,8 +182,8 @@ def _flip(change: ChangeRequest, level: str, document: Mapping[str, Any]) -> Fli
         as_of=clock.now(),
         levels=active,
     )
-    now = {f"{s.label} {s.seat}" for s in change.slots.filter(revision=change.revision)}
-    then = {f"{spec.label} {seat}" for spec in made.slots for seat in range(1, spec.count + 1)}
+    now = {f"{s.label} {s.number}" for s in change.slots.filter(revision=change.revision)}
+    then = {f"{spec.label} {number}" for spec in made.slots for number in range(1, spec.count + 1)}
     checks_now = set(change.check_results.filter(revision=change.revision).values_list("check_id", flat=True))
     checks_then = {check for check, _ in made.checks}
     return Flip(
@@ -212,16 +212,19 @@ def explain(change: ChangeRequest) -> Explanation:
         kinds.kind(change.kind), changes.subjects_of(change), revisions.proposal_of(change), as_of=clock.now()
     )
     return Explanation(
-        made.slots, tuple(check for check, _ in made.checks), made.demand.explain if made.demand else (), made.levels
+        made.slots,
+        tuple(check for check, _ in made.checks),
+        made.requirements.explain if made.requirements else (),
+        made.levels,
     )
 
 
-def explain_situation(situation: policy.Situation, *, levels: list[str] | None = None) -> policy.Demand:
+def explain_profile(profile: policy.ChangeProfile, *, levels: list[str] | None = None) -> policy.Requirements:
     """The same for a situation that somebody types into the box. Raises Conflict when no policy is active."""
     active = selectors.active(levels or [selectors.ORGANISATION])
     if not active or active[0].level != selectors.ORGANISATION:
         raise Conflict("policy.none", "No policy of the organisation is active.")
-    return policy.demand([(p.level, p.document) for p in active], situation)
+    return policy.requirements_of([(p.level, p.document) for p in active], profile)
 
 
 def _require_level(level: str) -> None:

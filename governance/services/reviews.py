@@ -32,7 +32,7 @@ class Seen:
 
 
 def approve(change: ChangeRequest, *, actor: User, seen: Seen, note: str = "") -> Decision:
-    """Fill a seat. Seals the change when it was the last one that was missing. Errors as `decide`."""
+    """Fill a slot. Seals the change when it was the last empty one. Errors as `decide`."""
     return decide(change, actor=actor, outcome="approve", seen=seen, note=note)
 
 
@@ -50,7 +50,7 @@ def decide(change: ChangeRequest, *, actor: User, outcome: str, seen: Seen, note
     """One person's word on the present revision.
 
     Raises Conflict `change.stale_page` with `data["changed"]` when any digest is another one than the person saw; Forbidden
-    `decision.not_allowed` when the person has no seat, had a hand in the change or is a service account, `decision.sign_in_again` when
+    `decision.not_allowed` when the person can fill no slot, contributed to the change or is a service account, `decision.sign_in_again` when
     the identity provider has not vouched for the person lately; Invalid without a reason.
     """
     if outcome != Decision.Outcome.APPROVE and not note.strip():

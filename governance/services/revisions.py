@@ -10,7 +10,7 @@ from governance.domain import kinds
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest, ChangeSubject, CheckResult, Contributor, Slot
 from governance.services import change_events
-from governance.services.facts import Assessment, assess, proposal
+from governance.services.assessment import Assessment, assess, proposal
 from kernel import clock
 from kernel.errors import Conflict, finding
 from kernel.models import User
@@ -46,7 +46,7 @@ def assessed(change: ChangeRequest, subjects: Sequence[Subject], *, as_of: datet
 def require_evidence(made: Assessment) -> None:
     """Raises Conflict `change.needs_evidence` with every part that is missing for a review."""
     missing = []
-    if not made.policy_digest or made.demand is None:
+    if not made.policy_digest or made.requirements is None:
         missing.append(finding("/policy", "No policy of the organisation is active; nobody could say who must decide."))
     if not made.diff_digest:
         missing.append(
@@ -55,7 +55,7 @@ def require_evidence(made: Assessment) -> None:
                 "A subject is unknown or has no document; there is nothing to compare and nothing to look at.",
             )
         )
-    if made.demand is not None and not made.slots:
+    if made.requirements is not None and not made.slots:
         missing.append(
             finding(
                 "/policy",
@@ -125,13 +125,13 @@ def derive(change: ChangeRequest, made: Assessment) -> None:
             revision=change.revision,
             key=spec.key,
             label=spec.label[:120],
-            seat=seat,
+            number=number,
             group_ids=list(spec.group_ids),
             why=list(spec.why),
             policy_digest=change.policy_digest,
         )
         for spec in made.slots
-        for seat in range(1, spec.count + 1)
+        for number in range(1, spec.count + 1)
     )
     CheckResult.objects.bulk_create(
         CheckResult(
@@ -151,9 +151,9 @@ def derive(change: ChangeRequest, made: Assessment) -> None:
 
 
 def present_slots(change: ChangeRequest) -> list[tuple[str, int, list[int]]]:
-    """(key, seat, group ids) of each slot that policy asks for at the present revision, sorted."""
+    """(key, number, group ids) of each slot that policy asks for at the present revision, sorted."""
     rows = change.slots.filter(revision=change.revision, by_acceptance=False)
-    return sorted((s.key, s.seat, list(s.group_ids)) for s in rows)
+    return sorted((s.key, s.number, list(s.group_ids)) for s in rows)
 
 
 def begin(change: ChangeRequest, actor: User | None, event: str, data: Mapping[str, Any], *, made: Assessment) -> None:

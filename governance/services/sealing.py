@@ -1,4 +1,4 @@
-"""Sealing: when every seat has a person of its own, nobody objects and no check blocks, the approval writes itself."""
+"""Sealing: when a different person fills every slot, nobody objects and no check blocks, the approval is written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
-from governance.domain.matching import seat
+from governance.domain.matching import assign
 from governance.models import Approval, ChangeEvent, ChangeRequest, Decision
 from governance.selectors import rights
 from governance.services import change_events, changes
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Seated:
-    """`decision` fills the seat by the right of `right_of`: the person's own id, or the delegator's."""
+class FilledSlot:
+    """`decision` fills the slot by the right of `right_of`: the id of the person, or of the delegator."""
 
     decision: Decision
     right_of: int
 
 
-def seating(change: ChangeRequest) -> dict[int, Seated]:
+def filled_slots(change: ChangeRequest) -> dict[int, FilledSlot]:
     """The largest assignment of live approving decisions to slots (by slot id), by rights as they are now."""
     decisions = {
         d.person_id: d
@@ -32,9 +32,11 @@ def seating(change: ChangeRequest) -> dict[int, Seated]:
     }
     slots = list(change.slots.filter(revision=change.revision).values_list("id", flat=True))
     people = rights.eligible(change.pk, change.revision, changes.database_clock())
-    held = {slot: [option for p in people.get(slot, []) if p.id in decisions for option in p.options] for slot in slots}
-    scarce_first = dict(sorted(held.items(), key=lambda pair: (len(pair[1]), pair[0])))
-    return {slot: Seated(decisions[option.person], option.right_of) for slot, option in seat(scarce_first).items()}
+    exercised = {
+        slot: [right for p in people.get(slot, []) if p.id in decisions for right in p.exercised] for slot in slots
+    }
+    scarce_first = dict(sorted(exercised.items(), key=lambda pair: (len(pair[1]), pair[0])))
+    return {slot: FilledSlot(decisions[right.person], right.right_of) for slot, right in assign(scarce_first).items()}
 
 
 def try_seal(change_id: int) -> list[int]:
@@ -49,25 +51,25 @@ def try_seal(change_id: int) -> list[int]:
                 return []
             if change.decisions.filter(voided_at=None).exclude(outcome=Decision.Outcome.APPROVE).exists():
                 return []
-            seats = seating(change)
+            filled = filled_slots(change)
             needed = change.slots.filter(revision=change.revision).count()
-            if not needed or len(seats) < needed:
+            if not needed or len(filled) < needed:
                 return []
-            return _seal(change, seats)
+            return _seal(change, filled)
     except IntegrityError as error:
         log.info("change %s was not sealed: %s", change_id, str(error).splitlines()[0])
         return []
 
 
-def entry_of(slot: int, seated: Seated) -> dict[str, int]:
-    """One element of `Approval.seats`; `right_of` stands there only for a delegate."""
-    decision = seated.decision
+def entry_of(slot: int, filled: FilledSlot) -> dict[str, int]:
+    """One element of `Approval.filled_slots`; only a delegate's names `right_of`."""
+    decision = filled.decision
     entry = {"slot": slot, "decision": decision.pk, "person": decision.person_id}
-    return entry if seated.right_of == decision.person_id else entry | {"right_of": seated.right_of}
+    return entry if filled.right_of == decision.person_id else entry | {"right_of": filled.right_of}
 
 
-def _seal(change: ChangeRequest, seats: dict[int, Seated]) -> list[int]:
-    listed = [entry_of(slot, seated) for slot, seated in sorted(seats.items())]
+def _seal(change: ChangeRequest, filled: dict[int, FilledSlot]) -> list[int]:
+    listed = [entry_of(slot, one) for slot, one in sorted(filled.items())]
     people = sorted(entry["person"] for entry in listed)
     made = [
         Approval.objects.create(
@@ -81,7 +83,7 @@ def _seal(change: ChangeRequest, seats: dict[int, Seated]) -> list[int]:
             diff_digest=change.diff_digest,
             impact_digest=change.impact_digest,
             policy_digest=change.policy_digest,
-            seats=listed,
+            filled_slots=listed,
             approver_ids=people,
             apply_from=change.planned_from,
             apply_until=change.planned_until,

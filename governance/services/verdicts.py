@@ -12,14 +12,14 @@ from django.db import transaction
 from governance.domain import question as questions
 from governance.domain.verdict import ENGINE, answer_bytes, decide
 from governance.models import ApplicationRelease, Verdict
-from governance.services import evidence
+from governance.services import gate_evidence
 from kernel import audit, clock, outbox
 from kernel.errors import Invalid, NotFound, finding
 from kernel.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GateAnswer:
     """A stored verdict: its number, the document, and the very bytes that are stored and sent."""
 
     id: int
@@ -31,11 +31,11 @@ class Answer:
         return str(self.document["verdict"])
 
 
-def ask(question: Mapping[str, Any], *, viewer: Viewer, as_of: datetime | None = None) -> Answer:
+def ask(question: Mapping[str, Any], *, viewer: Viewer, as_of: datetime | None = None) -> GateAnswer:
     """May this application version go there? See docs/reference/gate.md. Raises Invalid `gate.question` with findings."""
     asked = questions.normalise(question)
     moment = as_of or _as_of(question)
-    known = evidence.gather(asked, moment)
+    known = gate_evidence.gather(asked, moment)
     document = decide(asked, known)
     body = answer_bytes(document)
     row = Verdict.objects.create(
@@ -53,7 +53,7 @@ def ask(question: Mapping[str, Any], *, viewer: Viewer, as_of: datetime | None =
         engine=ENGINE,
         asked_by=viewer.user,
     )
-    return Answer(row.pk, document, body)
+    return GateAnswer(row.pk, document, body)
 
 
 def find(verdict_id: int) -> Verdict:
@@ -90,38 +90,25 @@ def _as_of(question: Mapping[str, Any]) -> datetime:
 # -- what runs where -----------------------------------------------------------------------------------------------------
 def record_deployment(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
     """What now runs on an instance; the version that ran there before has ended. Idempotent."""
-    asked = questions.normalise(body)
-    with transaction.atomic():
-        live = ApplicationRelease.objects.select_for_update().filter(
-            application=asked["application"],
-            environment=asked["environment"],
-            instance=asked["instance"],
-            mode=ApplicationRelease.Mode.DEPLOYED,
-            ended_at=None,
-        )
-        present = live.first()
-        if present is not None and _same(present, asked):
-            return present
-        live.update(ended_at=clock.now())
-        return _recorded(asked, ApplicationRelease.Mode.DEPLOYED, viewer)
+    return _recorded_once(body, ApplicationRelease.Mode.DEPLOYED, "instance", viewer)
 
 
 def record_release(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
     """A version that is supported beside others, until `end_release`. Idempotent."""
+    return _recorded_once(body, ApplicationRelease.Mode.RELEASED, "version", viewer)
+
+
+def _recorded_once(body: Mapping[str, Any], mode: str, replaces_same: str, viewer: Viewer) -> ApplicationRelease:
+    """A new record ends the live one of this application, environment and mode with the same `replaces_same`."""
     asked = questions.normalise(body)
+    same = {key: asked[key] for key in ("application", "environment", replaces_same)}
     with transaction.atomic():
-        live = ApplicationRelease.objects.select_for_update().filter(
-            application=asked["application"],
-            environment=asked["environment"],
-            version=asked["version"],
-            mode=ApplicationRelease.Mode.RELEASED,
-            ended_at=None,
-        )
+        live = ApplicationRelease.objects.select_for_update().filter(**same, mode=mode, ended_at=None)
         present = live.first()
         if present is not None and _same(present, asked):
             return present
         live.update(ended_at=clock.now())
-        return _recorded(asked, ApplicationRelease.Mode.RELEASED, viewer)
+        return _recorded(asked, mode, viewer)
 
 
 def end_release(body: Mapping[str, Any], *, viewer: Viewer) -> int:

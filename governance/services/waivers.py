@@ -149,7 +149,7 @@ def revoke(waiver_id: int, *, actor: User, reason: str = "") -> Waiver:
     """The rule holds again at once. Idempotent. Raises Forbidden `waiver.not_allowed` for somebody without a stake in it."""
     with transaction.atomic():
         waiver = _locked(waiver_id)
-        changes.demand(may_revoke(Viewer.of(actor), waiver), "waiver.not_allowed")
+        changes.require_allowed(may_revoke(Viewer.of(actor), waiver), "waiver.not_allowed")
         if waiver.state == Waiver.State.REVOKED:
             return waiver
         waiver.state, waiver.revoked_at, waiver.revoked_by = Waiver.State.REVOKED, clock.now(), actor

@@ -30,7 +30,7 @@ LEASE_SECONDS = 60
 
 def register(*, actor: User, name: str, url: str, topics: Sequence[str]) -> tuple[WebhookEndpoint, str]:
     """A receiver and its signing key, which is shown this once. Raises Invalid for an address that is not allowed."""
-    changes.demand(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
+    changes.require_allowed(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
     cloud_events.require_receiver(url)
     if not name.strip():
         raise Invalid(
@@ -66,7 +66,7 @@ def key_of(endpoint: WebhookEndpoint) -> str:
 
 def deactivate(endpoint_id: int, *, actor: User) -> None:
     """Nothing is sent there any more. Idempotent."""
-    changes.demand(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
+    changes.require_allowed(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
     with transaction.atomic():
         if WebhookEndpoint.objects.filter(pk=endpoint_id, active=True).update(active=False):
             audit.record(
@@ -155,7 +155,7 @@ def _note(delivery: WebhookDelivery, status: int | None, error: str) -> None:
 
 def activate(endpoint_id: int, *, actor: User) -> None:
     """Sending begins again, with the same key; what was open and is due goes first. Idempotent."""
-    changes.demand(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
+    changes.require_allowed(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
     with transaction.atomic():
         if WebhookEndpoint.objects.filter(pk=endpoint_id, active=False).update(active=True):
             audit.record(
@@ -165,7 +165,7 @@ def activate(endpoint_id: int, *, actor: User) -> None:
 
 def replay(delivery_id: int, *, actor: User) -> WebhookDelivery:
     """Send the same bytes under the same id again, whatever became of it before."""
-    changes.demand(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
+    changes.require_allowed(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
     with transaction.atomic():
         row = WebhookDelivery.objects.select_for_update().filter(pk=delivery_id).first()
         if row is None:

@@ -36,7 +36,7 @@ begin
                       where s.change_id = c.id
                         and s.revision = c.revision
                         and s.key = 'release_manager') then
-    perform governance_refuse('truly_breaking_needs_its_seats',
+    perform governance_refuse('truly_breaking_needs_its_slots',
                               'what truly breaks is decided by a release manager and its consumers as well');
   end if;
   return new;

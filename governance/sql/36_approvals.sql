@@ -69,33 +69,34 @@ begin
   -- One person fills one slot, and one right fills one slot: a delegate and the delegator count once.
   select coalesce(array_agg((s ->> 'person')::bigint order by (s ->> 'person')::bigint), '{}')
     into persons
-    from jsonb_array_elements(new.seats) s;
+    from jsonb_array_elements(new.filled_slots) s;
   if new.approver_ids <> persons
      or cardinality(persons) = 0
      or (select count(distinct p) from unnest(persons) p) <> cardinality(persons) then
-    perform governance_refuse('one_person_one_slot', 'every seat is filled by a person of its own');
+    perform governance_refuse('one_person_one_slot', 'every slot is filled by a different person');
   end if;
   select coalesce(array_agg(l), '{}')
     into lent
     from (select (s ->> 'right_of')::bigint as l,
                  (s ->> 'person')::bigint as p
-            from jsonb_array_elements(new.seats) s) seated
+            from jsonb_array_elements(new.filled_slots) s) filled
    where l <> p;
   if (select count(distinct p) from unnest(persons || lent) p) <> cardinality(persons) + cardinality(lent) then
-    perform governance_refuse('one_right_one_slot', 'a delegate and the delegator count once, on one seat');
+    perform governance_refuse('one_right_one_slot', 'a delegate and the delegator count once, for one slot');
   end if;
 
   -- Every slot of the revision is filled, each by a live decision of a person who may fill it.
   if exists (select from governance_slot s
               where s.change_id = c.id
                 and s.revision = c.revision
-                and not exists (select from jsonb_array_elements(new.seats) e where (e ->> 'slot')::bigint = s.id))
+                and not exists (select from jsonb_array_elements(new.filled_slots) e
+                                 where (e ->> 'slot')::bigint = s.id))
      or (select count(*) from governance_slot s where s.change_id = c.id and s.revision = c.revision)
-        <> jsonb_array_length(new.seats) then
+        <> jsonb_array_length(new.filled_slots) then
     perform governance_refuse('approval_needs_every_slot', 'not every slot of the change is filled');
   end if;
   perform governance_hold_rights(persons || lent);
-  if exists (select from jsonb_array_elements(new.seats) e
+  if exists (select from jsonb_array_elements(new.filled_slots) e
               left join governance_slot s on s.id = (e ->> 'slot')::bigint
                                          and s.change_id = c.id
                                          and s.revision = c.revision
@@ -114,7 +115,7 @@ begin
                 or not governance_may_fill_as(s.group_ids, c.id, d.person_id,
                                               coalesce((e ->> 'right_of')::bigint, d.person_id), d.at)) then
     perform governance_refuse('approval_rests_on_live_decisions',
-                              'a seat is not filled by a live decision of a person who may fill it');
+                              'a slot is not filled by a live decision of a person who may fill it');
   end if;
 
   -- Nothing speaks against it.

@@ -13,12 +13,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from governance.domain import kinds, text_diff
-from governance.domain.acceptance import WAYS
+from governance.domain.acceptance import ACCEPTANCE_KINDS
 from governance.domain.subject import Subject
 from governance.models import BreakAcceptance, ChangeRequest, CheckResult
 from governance.selectors import rights
 from governance.services import policies
-from governance.web import frame, policy_words, timeline, tones
+from governance.web import change_layout, policy_words, timeline, tones
 from kernel import audit
 from kernel.errors import DomainError
 
@@ -29,7 +29,7 @@ YAML_LIMIT = 300_000
 
 @require_safe
 def conversation(request: HttpRequest, change_id: int) -> HttpResponse:
-    context = frame.context(request, change_id, "conversation")
+    context = change_layout.context(request, change_id, "conversation")
     change: ChangeRequest = context["change"]
     context |= {
         "entries": timeline.entries(change),
@@ -42,7 +42,7 @@ def conversation(request: HttpRequest, change_id: int) -> HttpResponse:
 
 @require_safe
 def differences(request: HttpRequest, change_id: int) -> HttpResponse:
-    context = frame.context(request, change_id, "differences")
+    context = change_layout.context(request, change_id, "differences")
     change: ChangeRequest = context["change"]
     reading = request.GET.get("reading", "words")
     show = request.GET.get("show", "")
@@ -74,27 +74,27 @@ def differences(request: HttpRequest, change_id: int) -> HttpResponse:
 
 @require_safe
 def checks(request: HttpRequest, change_id: int) -> HttpResponse:
-    context = frame.context(request, change_id, "checks")
+    context = change_layout.context(request, change_id, "checks")
     return render(request, "governance/checks.html", context | _checks_context(context["change"], context["results"]))
 
 
 @require_safe
 def checks_fragment(request: HttpRequest, change_id: int) -> HttpResponse:
     """The list with its progress, polled until the run is done."""
-    context = frame.context(request, change_id, "checks")
+    context = change_layout.context(request, change_id, "checks")
     return render(request, "governance/_checks.html", context | _checks_context(context["change"], context["results"]))
 
 
 @require_safe
 def impact(request: HttpRequest, change_id: int) -> HttpResponse:
-    context = frame.context(request, change_id, "impact")
+    context = change_layout.context(request, change_id, "impact")
     change: ChangeRequest = context["change"]
     return render(request, "governance/impact.html", context | {"consumers": _consumers(change)})
 
 
 @require_safe
 def evidence(request: HttpRequest, change_id: int) -> HttpResponse:
-    context = frame.context(request, change_id, "evidence")
+    context = change_layout.context(request, change_id, "evidence")
     change: ChangeRequest = context["change"]
     entries = list(audit.entries_for("change", change.pk))
     context |= {
@@ -269,7 +269,7 @@ def _as_text(value: Any) -> str:
 
 # -- checks and impact ---------------------------------------------------------------------------------------------------
 def _checks_context(change: ChangeRequest, results: list[CheckResult]) -> dict[str, Any]:
-    ways = [(key, label, WAYS[key]) for key, label in BreakAcceptance.Kind.choices]
+    ways = [(key, label, ACCEPTANCE_KINDS[key]) for key, label in BreakAcceptance.Kind.choices]
     return {"checks": _checks(change, results), "acceptance_ways": ways}
 
 

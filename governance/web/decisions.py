@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from governance.models import Decision
 from governance.services import acceptances, applying, changes, checks, reviews
-from governance.web import frame, tones
+from governance.web import change_layout, tones
 from kernel.errors import Conflict, DomainError, Invalid
 from kernel.models import User
 
@@ -61,7 +61,7 @@ def decide(request: HttpRequest, change_id: int) -> HttpResponse:
 def _plain(
     request: HttpRequest, change_id: int, outcome: str, note: str, error: DomainError | None, status: int
 ) -> HttpResponse:
-    context = frame.context(request, change_id, "conversation")
+    context = change_layout.context(request, change_id, "conversation")
     context |= {
         "outcome": outcome,
         "outcomes": [(key, tones.OUTCOMES[key]) for key in Decision.Outcome.values],

@@ -24,7 +24,7 @@ TEXTS = ("title", "justification", "rollback_plan", "planned_from", "planned_unt
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_change(request: HttpRequest, change_id: int) -> HttpResponse:
     change = changes.get(change_id)
-    changes.demand(permissions.may_revise(Viewer.of(request.user), change), "change.not_yours")
+    changes.require_allowed(permissions.may_revise(Viewer.of(request.user), change), "change.not_yours")
     if request.method != "POST":
         return _shown(request, change, _form(change, None), 200)
     form = _form(change, request.POST)

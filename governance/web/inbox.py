@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from governance.domain import kinds
-from governance.domain.freeze import Scope
+from governance.domain.freeze import FreezeScope
 from governance.models import BreakGlass, ChangeRequest, Notice
 from governance.selectors import changes, freezes
 from governance.services import notices
@@ -101,7 +101,7 @@ def _decided(change: Any) -> dict[str, Any]:
 def _next_freeze(now: datetime) -> dict[str, Any] | None:
     from datetime import timedelta
 
-    coming = freezes.touching(Scope("production", None, None), now, now + timedelta(days=14))
+    coming = freezes.touching(FreezeScope("production", None, None), now, now + timedelta(days=14))
     if not coming:
         return None
     first = coming[0]

@@ -23,7 +23,7 @@ from kernel.errors import DomainError
 HIDDEN = ("policy.change", "waiver.grant")
 
 
-class MomentInput(forms.DateTimeInput):
+class DateTimeLocalInput(forms.DateTimeInput):
     input_type = "datetime-local"
 
 
@@ -46,10 +46,10 @@ class ChangeForm(forms.Form):
         help_text="How is this undone, and by whom? Needed where customers are affected.",
     )
     planned_from = forms.DateTimeField(
-        label="Planned from (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M")
+        label="Planned from (UTC)", required=False, widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M")
     )
     planned_until = forms.DateTimeField(
-        label="Planned until (UTC)", required=False, widget=MomentInput(format="%Y-%m-%dT%H:%M")
+        label="Planned until (UTC)", required=False, widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M")
     )
 
     def __init__(self, *args: Any, kind: str = "", **kwargs: Any) -> None:
@@ -76,7 +76,7 @@ class ChangeForm(forms.Form):
 
 
 def _moment(label: str, text: str = "") -> Any:
-    return lambda: forms.DateTimeField(label=label, help_text=text, widget=MomentInput(format="%Y-%m-%dT%H:%M"))
+    return lambda: forms.DateTimeField(label=label, help_text=text, widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"))
 
 
 _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_SEATS = {
+_PEOPLE = {
     "owner": ("owner", "owners"),
     "owner_of_record": ("owner of the system of record", "owners of the systems of record"),
     "architect": ("architect", "architects"),
@@ -25,11 +25,11 @@ _CONDITIONS = {
 }
 
 
-def seat(key: str, count: int) -> str:
+def people(key: str, count: int) -> str:
     """`2 architects`, `1 member of price`."""
     if key.startswith("team:"):
         return f"{count} member{'s' if count != 1 else ''} of {key.removeprefix('team:')}"
-    one, many = _SEATS.get(key, (key, key))
+    one, many = _PEOPLE.get(key, (key, key))
     return f"{count} {one if count == 1 else many}"
 
 
@@ -41,7 +41,7 @@ def rules(found: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[
             "when": [
                 (_CONDITIONS.get(key, key), _value(value, kinds)) for key, value in (rule.get("when") or {}).items()
             ],
-            "asks": ", ".join(seat(key, count) for key, count in (rule.get("slots") or {}).items()),
+            "asks": ", ".join(people(key, count) for key, count in (rule.get("slots") or {}).items()),
         }
         for rule in found
     ]

@@ -17,14 +17,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog.selectors import systems
 from governance import permissions
 from governance.domain import kinds
-from governance.domain.policy import Situation
+from governance.domain.policy import ChangeProfile
 from governance.domain.subject import Subject
 from governance.models import Approval, BreakGlass, Policy, Waiver
 from governance.selectors import policies as selectors
 from governance.services import breakglass, policies, waivers
 from governance.web import policy_words, tones
 from governance.web.decisions import person
-from governance.web.new_change import MomentInput
+from governance.web.new_change import DateTimeLocalInput
 from kernel import clock
 from kernel.errors import DomainError, Invalid, NotFound, finding
 from kernel.strict_json import loads
@@ -66,7 +66,7 @@ def policy_list(request: HttpRequest) -> HttpResponse:
     explained = error = None
     if form.is_bound and form.is_valid():
         values = form.cleaned_data
-        situation = Situation(
+        profile = ChangeProfile(
             values["kind"],
             values["environment"],
             values["tier"],
@@ -76,7 +76,7 @@ def policy_list(request: HttpRequest) -> HttpResponse:
             values["breaking"],
         )
         try:
-            explained = policies.explain_situation(situation)
+            explained = policies.explain_profile(profile)
         except DomainError as problem:
             error = problem
     versions = selectors.all_versions()
@@ -85,7 +85,7 @@ def policy_list(request: HttpRequest) -> HttpResponse:
         "explained": explained,
         "error": error,
         "active": [(p, _rules(p)) for p in versions if p.state == Policy.State.ACTIVE],
-        "explained_seats": [(demand, policy_words.seat(demand.key, demand.count)) for demand in explained.slots]
+        "explained_slots": [(slot, policy_words.people(slot.key, slot.count)) for slot in explained.slots]
         if explained
         else [],
         "versions": [{"policy": p, "tone": tones.POLICIES[p.state]} for p in versions],
@@ -201,7 +201,7 @@ class WaiverForm(forms.Form):
     environment = forms.ChoiceField(label="Environment")
     reason = forms.CharField(label="Reason", widget=forms.Textarea(attrs={"rows": 3}))
     expires_at = forms.DateTimeField(
-        label="Until (UTC)", widget=MomentInput(format="%Y-%m-%dT%H:%M"), help_text="At most 90 days away"
+        label="Until (UTC)", widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"), help_text="At most 90 days away"
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -12,7 +12,7 @@ from kernel.ui.tones import Tone
 
 
 @dataclass(slots=True)
-class Entry:
+class TimelineEntry:
     """`kind` is event, comment or break. `words` is the sentence after the actor, `void` strikes the digest out."""
 
     kind: str
@@ -43,25 +43,25 @@ _WORDS = {
 }
 
 
-def entries(change: ChangeRequest) -> list[Entry]:
+def entries(change: ChangeRequest) -> list[TimelineEntry]:
     """Oldest first. Decisions on an earlier revision are struck out, and a line says that they no longer count."""
-    made: list[Entry] = []
+    made: list[TimelineEntry] = []
     voided = set(change.decisions.exclude(voided_at=None).values_list("id", flat=True))
     for event in change.events.select_related("actor"):
         made += _entry(event, voided)
     return made
 
 
-def _entry(event: ChangeEvent, voided: set[int]) -> list[Entry]:
+def _entry(event: ChangeEvent, voided: set[int]) -> list[TimelineEntry]:
     data: dict[str, Any] = event.data or {}
     actor = str(event.actor) if event.actor else ""
     if event.kind == "comment":
-        return [Entry("comment", "comment", event.at, actor, text=event.text)]
+        return [TimelineEntry("comment", "comment", event.at, actor, text=event.text)]
     if event.kind in tones.OUTCOMES:
         tone, void = tones.OUTCOMES[event.kind], data.get("decision") in voided
         if void and not event.text:
             return [
-                Entry(
+                TimelineEntry(
                     "event",
                     "tick",
                     event.at,
@@ -74,7 +74,7 @@ def _entry(event: ChangeEvent, voided: set[int]) -> list[Entry]:
             ]
         node: str = "quiet" if void else tone.tone
         return [
-            Entry(
+            TimelineEntry(
                 "comment",
                 "tick" if event.kind == "approve" else "comment",
                 event.at,
@@ -97,7 +97,7 @@ def _entry(event: ChangeEvent, voided: set[int]) -> list[Entry]:
         ]
         node = "stop" if data.get("failed") else "wait" if data.get("not_run") else "ok"
         return [
-            Entry(
+            TimelineEntry(
                 "event",
                 {"stop": "stop", "wait": "wait", "ok": "ok"}[node],
                 event.at,
@@ -117,7 +117,7 @@ def _entry(event: ChangeEvent, voided: set[int]) -> list[Entry]:
     if data.get("asks"):
         details.append(f"It also needs: {', '.join(data['asks'])}.")
     return [
-        Entry(
+        TimelineEntry(
             "event",
             icon,
             event.at,
@@ -131,7 +131,7 @@ def _entry(event: ChangeEvent, voided: set[int]) -> list[Entry]:
     ]
 
 
-def _moved(event: ChangeEvent, actor: str, data: dict[str, Any]) -> list[Entry]:
+def _moved(event: ChangeEvent, actor: str, data: dict[str, Any]) -> list[TimelineEntry]:
     replaced = event.kind == "revised"
     words = (
         "replaced what is proposed:"
@@ -140,7 +140,7 @@ def _moved(event: ChangeEvent, actor: str, data: dict[str, Any]) -> list[Entry]:
         if event.kind == "amended"
         else "The content changed"
     )
-    first = Entry(
+    first = TimelineEntry(
         "event",
         "upload" if replaced else "change",
         event.at,
@@ -160,7 +160,7 @@ def _moved(event: ChangeEvent, actor: str, data: dict[str, Any]) -> list[Entry]:
     )
     return [
         first,
-        Entry(
+        TimelineEntry(
             "break",
             "alert",
             event.at,

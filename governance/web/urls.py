@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from governance.web import (
-    away,
+    absences,
     change_pages,
     decisions,
     edit_change,
@@ -41,8 +41,8 @@ urlpatterns = [
     path("changes/<int:change_id>/apply/", decisions.apply, name="apply"),
     path("changes/<int:change_id>/checks/run/", decisions.run_checks, name="run-checks"),
     path("changes/<int:change_id>/accept/", decisions.accept, name="accept"),
-    path("away/", away.away, name="away"),
-    path("away/<int:delegation_id>/end/", away.end_delegation, name="end-delegation"),
+    path("away/", absences.away, name="away"),
+    path("away/<int:delegation_id>/end/", absences.end_delegation, name="end-delegation"),
     path("policies/", rule_pages.policy_list, name="policies"),
     path("policies/new/", rule_pages.new_policy, name="new-policy"),
     path("policies/<int:policy_id>/", rule_pages.policy_detail, name="policy"),

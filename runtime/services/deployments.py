@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from governance.domain.approval import Approval
+from governance.domain.approval import SealedApproval
 from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel import audit, clock, outbox
@@ -19,7 +19,7 @@ from runtime.models import Deployment, Integration, Lane, Progress, Release, Sch
 from runtime.services import integrations, manifest_checks
 
 
-def deploy(integration_key: str, *, approval: Approval, actor: User | None, kind: str = "deploy") -> Deployment:
+def deploy(integration_key: str, *, approval: SealedApproval, actor: User | None, kind: str = "deploy") -> Deployment:
     """Put the approved release into the approval's environment. Deploying what already runs changes nothing.
 
     Digest and validity are checked again under the locked approval row, and by a trigger. Raises NotApproved with
@@ -59,7 +59,7 @@ def deploy(integration_key: str, *, approval: Approval, actor: User | None, kind
         return made
 
 
-def rollback(integration_key: str, *, approval: Approval, actor: User | None) -> Deployment:
+def rollback(integration_key: str, *, approval: SealedApproval, actor: User | None) -> Deployment:
     """Deploy an earlier release again, under an approval of its digest. It must have run in this environment before."""
     ran = Deployment.objects.filter(
         integration__key=integration_key,

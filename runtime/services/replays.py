@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from governance.domain.approval import Approval
+from governance.domain.approval import SealedApproval
 from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel import audit, clock
@@ -148,7 +148,7 @@ def subject(replay: Replay) -> Subject:
     return Subject("replay", identity_of(replay.target), replay.digest)
 
 
-def approval_for(replay: Replay, *, actor: User | None) -> Approval | None:
+def approval_for(replay: Replay, *, actor: User | None) -> SealedApproval | None:
     """The approval that lets it start; None where it is small enough to need none. Raises NotApproved."""
     if replay.messages <= APPROVAL_ABOVE:
         return None

@@ -66,7 +66,7 @@ def test_no_door_lets_the_author_approve(house: make.House, browsing: Browsing):
 
     page.goto(address(change))
     assert page.get_by_role("button", name="Approve").is_disabled()
-    assert page.get_by_text("You had a hand in this change; somebody else decides.").is_visible()
+    assert page.get_by_text("You contributed to this change; somebody else decides.").is_visible()
 
     token = page.locator("main input[name=csrfmiddlewaretoken], .rail input[name=csrfmiddlewaretoken]").first
     form = seen | {"outcome": "approve", "csrfmiddlewaretoken": token.get_attribute("value")}
@@ -74,7 +74,7 @@ def test_no_door_lets_the_author_approve(house: make.House, browsing: Browsing):
         address(change, "decide"), headers={"Referer": page.url}, form=form, fail_on_status_code=False
     )
     assert forged.status == 403
-    assert "You had a hand in this change" in forged.text()
+    assert "You contributed to this change" in forged.text()
 
     _, secret = tokens.issue(actor=None, user=author, name="own", scopes=["governance:read", "governance:write"])
     session = {"X-CSRFToken": str(token.get_attribute("value")), "Referer": page.url}
@@ -163,10 +163,10 @@ def test_a_reviewer_who_lost_the_right_while_the_page_was_open_is_told_so_and_de
     page.goto(address(change))
     house.owner.groups.clear()
     press_approve(page)
-    page.get_by_text("None of the seats of this change is yours to fill.").wait_for()
+    page.get_by_text("None of the missing approvals is yours to give.").wait_for()
     assert not Decision.objects.exists()
     page.goto(address(change))
     assert page.get_by_role("button", name="Approve").is_disabled()
-    assert page.locator("#why-decide").inner_text() == "None of the seats of this change is yours to fill."
+    assert page.locator("#why-decide").inner_text() == "None of the missing approvals is yours to give."
     page.goto(reverse("governance:inbox"))
     assert page.get_by_text("You're all caught up").is_visible()

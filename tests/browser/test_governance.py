@@ -224,7 +224,7 @@ def test_the_author_cannot_decide_and_the_page_says_why(page, sign_in, axe, hous
     sign_in(house.author)
     page.goto(reverse("governance:change", args=[change.pk]))
     assert page.get_by_role("button", name="Approve").is_disabled()
-    assert page.get_by_text("You had a hand in this change; somebody else decides.").is_visible()
+    assert page.get_by_text("You contributed to this change; somebody else decides.").is_visible()
     axe()
 
 

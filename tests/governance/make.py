@@ -47,7 +47,7 @@ class Things:
 
     known: dict[str, SubjectFacts] = field(default_factory=dict)
     failing: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    applied: list[kinds.Application] = field(default_factory=list)
+    applied: list[kinds.ApprovedSubject] = field(default_factory=list)
 
     def facts(self, subject: Subject) -> SubjectFacts | None:
         return self.known.get(subject.id)

@@ -1,6 +1,6 @@
 """G3: many hands on the same changes at once, through raw SQL, while a watcher looks for a state that must never exist.
 
-The model: people decide, take back, decide on what they saw earlier, seal with the seats they computed a moment ago; digests and
+The model: people decide, take back, decide on what they saw earlier, seal with the slots they computed a moment ago; digests and
 subjects move, people join and leave groups, become contributors, checks flip, revisions begin. Every step is one short
 transaction on its own connection, chosen at random. A step may be refused; what may never happen is listed in `FORBIDDEN`, each
 judged in one statement and therefore in one snapshot.
@@ -31,14 +31,14 @@ FORBIDDEN = {
         where a.voided_at is null and ((a.revision, a.subject_digest, a.diff_digest, a.impact_digest, a.policy_digest, a.environment)
           <> (c.revision, c.subject_digest, c.diff_digest, c.impact_digest, c.policy_digest, c.environment)
           or not exists (select from governance_changesubject s where s.change_id = c.id and s.kind = a.subject_kind and s.subject_id = a.subject_id and s.digest = a.digest))""",
-    "a live approval on a decision that does not count": """select count(*) from governance_approval a cross join jsonb_array_elements(a.seats) e
+    "a live approval on a decision that does not count": """select count(*) from governance_approval a cross join jsonb_array_elements(a.filled_slots) e
         left join governance_decision d on d.id = (e ->> 'decision')::bigint
         where a.voided_at is null and (d.id is null or d.voided_at is not null or d.outcome <> 'approve' or d.person_id <> (e ->> 'person')::bigint or d.change_id <> a.change_id)""",
-    "one person on two seats, or a party on one": """select count(*) from governance_approval a
+    "one person on two slots, or a party on one": """select count(*) from governance_approval a
         where a.voided_at is null and ((select count(distinct p) from unnest(a.approver_ids) p) <> cardinality(a.approver_ids) or cardinality(a.approver_ids) = 0
           or exists (select from unnest(a.approver_ids) p where governance_is_party(a.change_id, p)))""",
-    "a live approval with an empty seat": """select count(*) from governance_approval a join governance_slot s on s.change_id = a.change_id and s.revision = a.revision
-        where a.voided_at is null and not exists (select from jsonb_array_elements(a.seats) e where (e ->> 'slot')::bigint = s.id)""",
+    "a live approval with an empty slot": """select count(*) from governance_approval a join governance_slot s on s.change_id = a.change_id and s.revision = a.revision
+        where a.voided_at is null and not exists (select from jsonb_array_elements(a.filled_slots) e where (e ->> 'slot')::bigint = s.id)""",
     "an approved change without its approval": """select count(*) from governance_changerequest c where c.state = 'approved'
         and not exists (select from governance_approval a where a.change_id = c.id and a.voided_at is null)""",
     "an approved change with a blocking check": """select count(*) from governance_changerequest c where c.state = 'approved'
@@ -199,15 +199,15 @@ class Hand(threading.Thread):
             if person is not None:
                 slots[slot].append(person)
                 decisions[person] = decision
-        seats = [
+        slots = [
             {"slot": slot, "person": person, "decision": decisions[person]} for slot, person in fill(slots).items()
         ]
         made = self.do(
-            f"""insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, {BINDING}, seats, approver_ids, used_by_text, void_reason)
+            f"""insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, {BINDING}, filled_slots, approver_ids, used_by_text, void_reason)
             select 'review', c.id, c.revision, s.kind, s.subject_id, s.digest, c.environment, c.subject_digest, c.diff_digest, c.impact_digest, c.policy_digest, %s, %s, '', ''
               from governance_changerequest c join governance_changesubject s on s.change_id = c.id where c.id = %s""",
-            json.dumps(seats),
-            sorted(s["person"] for s in seats),
+            json.dumps(slots),
+            sorted(s["person"] for s in slots),
             change,
         )
         return bool(made and self.do("update governance_changerequest set state = 'approved' where id = %s", change))
@@ -279,8 +279,8 @@ class Hand(threading.Thread):
         ):
             return False
         self.do(
-            """insert into governance_slot (change_id, revision, key, label, seat, group_ids, why, policy_digest)
-            select s.change_id, c.revision, s.key, s.label, s.seat, s.group_ids, s.why, c.policy_digest from governance_slot s join governance_changerequest c on c.id = s.change_id
+            """insert into governance_slot (change_id, revision, key, label, number, group_ids, why, policy_digest)
+            select s.change_id, c.revision, s.key, s.label, s.number, s.group_ids, s.why, c.policy_digest from governance_slot s join governance_changerequest c on c.id = s.change_id
              where c.id = %s and s.revision = c.revision - 1""",
             change,
         )

@@ -35,15 +35,15 @@ def decide(person: int, change: ChangeRequest, outcome: str = "approve", note: s
 
 
 SEAL = """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, subject_digest, diff_digest, impact_digest,
-  policy_digest, seats, approver_ids, used_by_text, void_reason)
+  policy_digest, filled_slots, approver_ids, used_by_text, void_reason)
 select 'review', c.id, c.revision, s.kind, s.subject_id, s.digest, c.environment, c.subject_digest, c.diff_digest, c.impact_digest, c.policy_digest, %s, %s, '', ''
   from governance_changerequest c join governance_changesubject s on s.change_id = c.id where c.id = %s"""
 
 
-def seats_of(change: ChangeRequest) -> list[dict[str, int]]:
-    return [sealing.entry_of(slot, seated) for slot, seated in sorted(sealing.seating(change).items())]
+def filled_of(change: ChangeRequest) -> list[dict[str, int]]:
+    return [sealing.entry_of(slot, one) for slot, one in sorted(sealing.filled_slots(change).items())]
 
 
-def seal(change: ChangeRequest, seats: list[dict[str, int]] | None = None) -> tuple[object, ...]:
-    seats = seats_of(change) if seats is None else seats
-    return json.dumps(seats), sorted(s["person"] for s in seats), change.pk
+def seal(change: ChangeRequest, filled: list[dict[str, int]] | None = None) -> tuple[object, ...]:
+    filled = filled_of(change) if filled is None else filled
+    return json.dumps(filled), sorted(s["person"] for s in filled), change.pk

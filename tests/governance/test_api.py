@@ -79,8 +79,8 @@ def test_a_pipeline_opens_and_submits_and_people_decide(house: make.House):
         assert status == 201, decision
     status, listed = call(house.stranger, "GET", "approvals?subject_id=price-feed")
     assert [row["digest"] for row in listed["results"]] == [change.subject_digest]
-    status, seats = call(house.stranger, "GET", f"changes/{made['id']}/slots")
-    assert [(row["needed"], row["filled"]) for row in seats] == [(1, 1), (1, 1)]
+    status, slots = call(house.stranger, "GET", f"changes/{made['id']}/slots")
+    assert [(row["needed"], row["filled"]) for row in slots] == [(1, 1), (1, 1)]
 
 
 def test_self_approval_and_a_stale_digest_are_refused_over_the_api(house: make.House):

@@ -11,7 +11,8 @@ from catalog.selectors import boundaries, versions
 from catalog.services import version_changes
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest
-from governance.services import applying, catalog_facts, changes, checks, policies, reviews, waivers
+from governance.services import applying, changes, checks, policies, reviews, waivers
+from governance.services.catalog import subject_facts
 from kernel import clock
 from kernel.errors import Forbidden, NotApproved
 from tests.catalog import make as catalog
@@ -167,8 +168,8 @@ def test_retiring_with_a_live_consumer_fails_its_check_and_a_refused_step_is_tol
 
 
 def test_a_system_of_record_moves_by_its_approved_change_and_not_if_it_moved_meanwhile():
-    identifier = catalog_facts.boundary_id("price", "base", {})
-    subject = Subject("boundary", identifier, catalog_facts.boundary_digest(identifier))
+    identifier = subject_facts.boundary_id("price", "base", {})
+    subject = Subject("boundary", identifier, subject_facts.boundary_digest(identifier))
     start = clock.now() + timedelta(days=3)
     change = asked("boundary.move", subject, system="erp", valid_from=start.isoformat())
     assert words(change)["boundary.move"] == "passed"
@@ -186,7 +187,7 @@ def test_a_system_of_record_moves_by_its_approved_change_and_not_if_it_moved_mea
 
 
 def test_a_tier_changes_by_its_approved_change_and_names_what_would_rest_on_less():
-    digest = catalog_facts.api_digest("price-api")
+    digest = subject_facts.api_digest("price-api")
     assert digest
     change = asked("tier.change", Subject("api", "price-api", digest), tier=3)
     row = change.check_results.get(check_id="tier.coherence")

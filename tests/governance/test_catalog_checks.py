@@ -11,10 +11,7 @@ from catalog.models import Api, ApiVersion, System
 from catalog.services import version_changes
 from governance.domain.checks import ChangeFacts, Check, CheckContext, CheckOutcome
 from governance.domain.subject import Subject
-from governance.services import catalog_contract_checks as contract_checks
-from governance.services import catalog_facts
-from governance.services import catalog_landscape_checks as landscape_checks
-from governance.services import catalog_lifecycle_checks as lifecycle_checks
+from governance.services.catalog import contract_checks, landscape_checks, lifecycle_checks, subject_facts
 from kernel import clock
 from tests.catalog import make as catalog
 
@@ -31,7 +28,7 @@ def run(
 ) -> CheckOutcome:
     subject = Subject("version", reference, "")
     change = ChangeFacts(1, kind, "", "", "", "production", None, None, (subject,), parameters)
-    found = catalog_facts.version_facts(subject)
+    found = subject_facts.version_facts(subject)
     if facts and found:
         found = replace(found, **facts)
     return check.run(CheckContext(change, subject, found, "production", clock.now()))
@@ -113,7 +110,7 @@ def test_a_checkout_critical_flow_needs_a_correlation_id_and_targets():
 
 def test_a_consumer_without_an_owner_fails_and_an_unknown_impact_is_not_run():
     assert run(lifecycle_checks.CONSUMERS, "price-api@v2").status == "passed"
-    found = catalog_facts.version_facts(Subject("version", "price-api@v2", ""))
+    found = subject_facts.version_facts(Subject("version", "price-api@v2", ""))
     assert found
     assert found.consumers_affected
     homeless = (replace(found.consumers_affected[0], team_id=None),)
@@ -124,7 +121,7 @@ def test_a_consumer_without_an_owner_fails_and_an_unknown_impact_is_not_run():
 
 
 def test_breaking_differences_fail_where_somebody_lives_on_the_contract_that_changes():
-    found = catalog_facts.version_facts(Subject("version", "price-api@v3", ""))
+    found = subject_facts.version_facts(Subject("version", "price-api@v3", ""))
     assert found
     replaced = {"base_digest": found.base_digest, "digest": found.digest}
     outcome = run(contract_checks.COMPARISON, "price-api@v3", kind="contract.change", facts=replaced)
@@ -142,7 +139,7 @@ def test_an_event_whose_readers_and_writers_cannot_move_apart_fails():
     Api.objects.filter(slug="price-api").update(style="event")
     outcome = run(contract_checks.UPGRADE_ORDER, "price-api@v3")
     assert (outcome.status, rules(outcome)) == ("failed", {"order.together"})
-    same = catalog_facts.version_facts(Subject("version", "price-api@v3", ""))
+    same = subject_facts.version_facts(Subject("version", "price-api@v3", ""))
     assert same
     assert run(contract_checks.UPGRADE_ORDER, "price-api@v3", facts={"base_digest": same.digest}).status == "passed"
 

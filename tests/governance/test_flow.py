@@ -18,10 +18,10 @@ from tests.governance import make
 pytestmark = pytest.mark.django_db
 
 
-def test_a_change_is_sealed_when_every_seat_is_filled_and_no_check_blocks(house: make.House):
+def test_a_change_is_sealed_when_every_slot_is_filled_and_no_check_blocks(house: make.House):
     subject = make.thing()
     change = make.in_review(house.author, subject)
-    assert {(s.key, s.seat) for s in change.slots.all()} == {("team:price", 1), ("architect", 1)}
+    assert {(s.key, s.number) for s in change.slots.all()} == {("team:price", 1), ("architect", 1)}
     assert set(change.check_results.values_list("status", flat=True)) == {"passed"}
     make.approve(change, house.owner)
     assert change.state == "in_review"
@@ -169,7 +169,7 @@ def test_who_left_the_group_cannot_decide_any_more_and_no_longer_vouches(house: 
     make.approve(change, house.owner)
     house.owner.groups.clear()
     make.approve(change, house.architect)
-    assert change.state == "in_review", "the seat of the owner is empty again"
+    assert change.state == "in_review", "the slot of the owner is empty again"
     house.owner.groups.add(make.team("price").group)
     assert sealing.try_seal(change.pk)
     subject = changes.subjects_of(change)[0]
@@ -202,12 +202,12 @@ def test_an_approval_is_for_its_window_and_its_environment(house: make.House):
         approvals.require(subject, subject.digest, "staging", now + timedelta(hours=30))
 
 
-def test_one_person_fills_one_seat_and_the_matching_finds_who_fits_where(house: make.House):
+def test_one_person_fills_one_slot_and_the_matching_finds_who_fits_where(house: make.House):
     both = make.person("bob", "price", "architects")
     change = make.approve(make.in_review(house.author), both)
     assert change.state == "in_review"
     make.approve(change, house.owner)
-    assert change.state == "approved", "bob gives the owner's seat to olaf and takes the architect's"
+    assert change.state == "approved", "bob gives the owner's slot to olaf and takes the architect's"
 
 
 def test_a_failed_check_blocks_until_it_is_settled(house: make.House):
@@ -320,7 +320,7 @@ def test_a_decision_can_be_taken_back_and_takes_the_unused_approval_with_it(hous
     assert make.approve(change, house.owner).state == "approved"
 
 
-def test_a_delegate_fills_the_seat_within_the_dates_and_never_for_the_author(house: make.House):
+def test_a_delegate_fills_the_slot_within_the_dates_and_never_for_the_author(house: make.House):
     change = make.in_review(house.author)
     now = changes.database_clock()
     group = make.team("price").group
@@ -387,9 +387,9 @@ def test_bad_input_gets_every_finding_and_writes_nothing(house: make.House):
     assert not ChangeRequest.objects.exists()
 
 
-def test_two_architects_at_the_same_seat_are_both_heard_and_one_sits(house: make.House):
+def test_two_architects_at_the_same_slot_are_both_heard_and_one_sits(house: make.House):
     second = make.person("alma", "architects")
     change = make.approve(make.in_review(house.author), house.architect, second)
     assert change.state == "in_review"
-    assert len(sealing.seating(change)) == 1
+    assert len(sealing.filled_slots(change)) == 1
     assert Decision.objects.filter(change=change, voided_at=None).count() == 2

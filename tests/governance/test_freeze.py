@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from governance.domain import retail_calendar
-from governance.domain.freeze import Scope, compile_intervals, covers, validate
+from governance.domain.freeze import FreezeScope, compile_intervals, covers, validate
 from kernel.errors import Invalid
 
 
@@ -149,9 +149,9 @@ def test_a_calendar_that_cannot_be_read_is_refused(document: object):
 
 def test_a_window_for_tier_one_covers_the_more_critical_tier_and_the_unknown_one():
     window = {"environment": "production", "tier": 1, "domain": None, "system": None}
-    assert covers(window, Scope("production", 0, "price"))
-    assert covers(window, Scope("production", None, "price"))
-    assert not covers(window, Scope("production", 2, "price"))
-    assert not covers(window, Scope("staging", 0, "price"))
-    assert not covers(window | {"domain": "loyalty"}, Scope("production", 0, "price"))
-    assert covers(window | {"system": "s4"}, Scope("production", 0, "price", ("s4", "pos")))
+    assert covers(window, FreezeScope("production", 0, "price"))
+    assert covers(window, FreezeScope("production", None, "price"))
+    assert not covers(window, FreezeScope("production", 2, "price"))
+    assert not covers(window, FreezeScope("staging", 0, "price"))
+    assert not covers(window | {"domain": "loyalty"}, FreezeScope("production", 0, "price"))
+    assert covers(window | {"system": "s4"}, FreezeScope("production", 0, "price", ("s4", "pos")))

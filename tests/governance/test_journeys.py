@@ -77,7 +77,7 @@ def test_two_reviewers_post_at_the_same_moment_and_the_change_is_sealed_once(hou
     assert Decision.objects.filter(change=change).count() == answers.count(302)
 
 
-def test_a_new_policy_takes_an_approval_back_and_the_page_names_the_reason_and_the_new_seat(house: make.House):
+def test_a_new_policy_takes_an_approval_back_and_the_page_names_the_reason_and_the_new_slot(house: make.House):
     change = make.approved(house)
     stricter = {
         **make.POLICY,
@@ -126,7 +126,7 @@ def test_an_approved_page_denies_when_an_approver_has_left_and_waits_for_its_win
     assert "It goes live in its planned window." in shown(house.author, "governance:change", change.pk)
     house.architect.groups.clear()
     page = shown(house.author, "governance:change", change.pk)
-    assert "Archie approved as Architect and may not fill that seat any more." in page
+    assert "Archie approved as Architect and may no longer give that approval." in page
     assert "It goes live in its planned window." not in page
 
 

@@ -29,7 +29,7 @@ def event(topic: str) -> dict:
     return {"id": row.pk, "topic": row.topic, "key": row.key, "payload": row.payload}
 
 
-def test_who_can_fill_a_seat_is_told_once_and_the_absent_and_the_author_are_not(house: make.House):
+def test_who_can_fill_a_slot_is_told_once_and_the_absent_and_the_author_are_not(house: make.House):
     now = clock.now()
     Absence.objects.create(person=house.architect, starts_at=now - timedelta(days=1), ends_at=now + timedelta(days=1))
     second = make.person("alma", "architects")

@@ -98,7 +98,7 @@ def test_a_review_through_the_page_seals_the_change(house: make.House):
 def test_the_author_sees_why_the_button_is_disabled_and_a_forged_post_is_refused(house: make.House):
     change = make.in_review(house.author)
     html = page(house.author, "governance:change", change.pk)
-    assert "You had a hand in this change" in html
+    assert "You contributed to this change" in html
     assert 'data-decide="approve"' not in html
     response = signed_in(house.author).post(
         reverse("governance:decide", args=[change.pk]), {"outcome": "approve", **seen(change)}
@@ -136,7 +136,7 @@ def test_a_reviewer_who_lost_the_right_while_the_page_was_open_is_refused(house:
     house.owner.groups.clear()
     response = client.post(reverse("governance:decide", args=[change.pk]), {"outcome": "approve", **seen(change)})
     assert response.status_code == 403
-    assert "None of the seats" in response.content.decode()
+    assert "None of the missing approvals" in response.content.decode()
 
 
 def test_a_reject_without_a_reason_comes_back_with_what_was_typed(house: make.House):
@@ -320,4 +320,4 @@ def test_absence_and_lending_from_the_page(house: make.House):
     lent = Delegation.objects.get()
     assert signed_in(house.stranger).post(reverse("governance:end-delegation", args=[lent.pk])).status_code == 404
     assert client.post(reverse("governance:end-delegation", args=[lent.pk])).status_code == 302
-    assert "Everybody who could is away" in page(house.author, "governance:change", change.pk)
+    assert "Everybody who could is absent" in page(house.author, "governance:change", change.pk)

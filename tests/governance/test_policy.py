@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from governance.domain.policy import SLOT_KEYS, Situation, demand, digest_of_levels, validate
-from governance.domain.slots import Team, Teams, derive
+from governance.domain.policy import SLOT_KEYS, ChangeProfile, digest_of_levels, requirements_of, validate
+from governance.domain.slots import InvolvedTeams, SlotTeam, derive
 from kernel.errors import Invalid
 
 ORGANISATION = {
@@ -29,11 +29,13 @@ ORGANISATION = {
         },
     ],
 }
-QUIET = Situation("version.publish", "production", 3, "internal", ("price",), 0, 0)
+QUIET = ChangeProfile("version.publish", "production", 3, "internal", ("price",), 0, 0)
 
 
-def slots(situation: Situation, *levels: tuple[str, dict]) -> dict[str, int]:
-    return {slot.key: slot.count for slot in demand(levels or (("organisation", ORGANISATION),), situation).slots}
+def slots(profile: ChangeProfile, *levels: tuple[str, dict]) -> dict[str, int]:
+    return {
+        slot.key: slot.count for slot in requirements_of(levels or (("organisation", ORGANISATION),), profile).slots
+    }
 
 
 def test_a_quiet_change_needs_only_its_owner():
@@ -41,12 +43,12 @@ def test_a_quiet_change_needs_only_its_owner():
 
 
 def test_what_is_unknown_asks_more_people_not_fewer():
-    unknown = Situation("version.publish", "production", None, None, (), None, None)
+    unknown = ChangeProfile("version.publish", "production", None, None, (), None, None)
     assert slots(unknown) == {"owner": 1, "architect": 1, "security": 1, "release_manager": 1}
 
 
 def test_explain_names_the_rules_that_matched_and_those_that_did_not():
-    asked = demand((("organisation", ORGANISATION),), QUIET)
+    asked = requirements_of((("organisation", ORGANISATION),), QUIET)
     assert asked.matched == ("organisation/owner",)
     assert {row["rule"]: row["matched"] for row in asked.explain} == {
         "owner": True,
@@ -77,8 +79,8 @@ rules = st.lists(
     min_size=1,
     max_size=4,
 ).map(lambda found: [rule | {"id": f"r{index}"} for index, rule in enumerate(found)])
-situations = st.builds(
-    Situation,
+profiles = st.builds(
+    ChangeProfile,
     st.just("version.publish"),
     st.sampled_from(["test", "production"]),
     st.none() | st.integers(0, 3),
@@ -90,10 +92,10 @@ situations = st.builds(
 
 
 @settings(max_examples=150, deadline=None)
-@given(rules, rules, situations)
-def test_a_lower_level_can_only_tighten(upper: list, lower: list, situation: Situation):
-    alone = slots(situation, ("organisation", {"rules": upper}))
-    both = slots(situation, ("organisation", {"rules": upper}), ("team:price", {"rules": lower}))
+@given(rules, rules, profiles)
+def test_a_lower_level_can_only_tighten(upper: list, lower: list, profile: ChangeProfile):
+    alone = slots(profile, ("organisation", {"rules": upper}))
+    both = slots(profile, ("organisation", {"rules": upper}), ("team:price", {"rules": lower}))
     assert all(both.get(key, 0) >= count for key, count in alone.items())
 
 
@@ -133,16 +135,16 @@ def test_two_demands_on_one_team_are_one_slot_with_the_larger_count_and_both_rea
             {"id": "b", "why": "They own the record.", "slots": {"owner_of_record": 2}},
         ]
     }
-    asked = demand((("organisation", document),), QUIET)
-    price = Team(4, "price", "Price")
-    specs = derive(asked.slots, Teams(owners=(price,), record_owners=(price,), by_key={}))
+    asked = requirements_of((("organisation", document),), QUIET)
+    price = SlotTeam(4, "price", "Price")
+    specs = derive(asked.slots, InvolvedTeams(owners=(price,), record_owners=(price,), by_key={}))
     assert [(spec.key, spec.count, spec.group_ids, spec.why) for spec in specs] == [
         ("team:price", 2, (4,), ("It is theirs.", "They own the record."))
     ]
 
 
 def test_a_slot_that_nobody_can_fill_stays_and_keeps_the_change_shut():
-    specs = derive(demand((("organisation", ORGANISATION),), QUIET).slots, Teams(by_key={}))
+    specs = derive(requirements_of((("organisation", ORGANISATION),), QUIET).slots, InvolvedTeams(by_key={}))
     assert [(spec.key, spec.group_ids) for spec in specs] == [("owner", ())]
 
 

@@ -7,7 +7,7 @@ import pytest
 from governance.models import Approval, ChangeRequest
 from governance.services import approvals
 from tests.governance import make
-from tests.governance.raw_sql import OTHER, SEAL, decide, refused, run, seal, seats_of
+from tests.governance.raw_sql import OTHER, SEAL, decide, filled_of, refused, run, seal
 
 pytestmark = pytest.mark.django_db
 
@@ -20,18 +20,18 @@ def test_an_approval_needs_every_slot(house: make.House, change: ChangeRequest):
     run(SEAL, *seal(change))
 
 
-def test_one_person_cannot_sit_on_two_seats(house: make.House, change: ChangeRequest):
+def test_one_person_cannot_sit_on_two_slots(house: make.House, change: ChangeRequest):
     both = make.person("bob", "price", "architects")
     decide(both.pk, change)
     decision = change.decisions.get()
-    seats = [{"slot": slot.pk, "decision": decision.pk, "person": both.pk} for slot in change.slots.all()]
-    refused("one_person_one_slot", SEAL, *seal(change, seats))
+    slots = [{"slot": slot.pk, "decision": decision.pk, "person": both.pk} for slot in change.slots.all()]
+    refused("one_person_one_slot", SEAL, *seal(change, slots))
 
 
-def test_a_seat_needs_a_live_approving_decision_of_a_person_who_may_fill_it(house: make.House, change: ChangeRequest):
+def test_a_slot_needs_a_live_approving_decision_of_a_person_who_may_fill_it(house: make.House, change: ChangeRequest):
     decide(house.owner.pk, change)
     decide(house.architect.pk, change)
-    good = seats_of(change)
+    good = filled_of(change)
     swapped = [good[0] | {"slot": good[1]["slot"]}, good[1] | {"slot": good[0]["slot"]}]
     refused("approval_rests_on_live_decisions", SEAL, *seal(change, swapped))
     someone_else = [good[0] | {"person": house.security.pk}, good[1]]
@@ -43,7 +43,7 @@ def test_a_seat_needs_a_live_approving_decision_of_a_person_who_may_fill_it(hous
 def test_leaving_the_group_between_decision_and_seal_counts(house: make.House, change: ChangeRequest):
     decide(house.owner.pk, change)
     decide(house.architect.pk, change)
-    good = seats_of(change)
+    good = filled_of(change)
     run("delete from kernel_user_groups where user_id = %s", house.owner.pk)
     refused("approval_rests_on_live_decisions", SEAL, *seal(change, good))
 
@@ -51,7 +51,7 @@ def test_leaving_the_group_between_decision_and_seal_counts(house: make.House, c
 def test_an_objection_and_a_blocking_check_stop_the_seal(house: make.House, change: ChangeRequest):
     decide(house.owner.pk, change)
     decide(house.architect.pk, change)
-    good = seats_of(change)
+    good = filled_of(change)
     run("update governance_checkresult set status = 'not_run' where check_id = 'thing.sound'")
     refused("approval_with_blocking_checks", SEAL, *seal(change, good))
     run(
@@ -87,7 +87,7 @@ def test_approvals_are_immutable_but_for_use_and_voiding(house: make.House):
         ("digest", OTHER),
         ("environment", "staging"),
         ("subject_id", "x"),
-        ("seats", "[]"),
+        ("filled_slots", "[]"),
         ("valid_until", "2040-01-01"),
     ):
         refused("approval_is_immutable", f"update governance_approval set {column} = %s", value)

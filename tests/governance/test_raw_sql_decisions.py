@@ -145,7 +145,7 @@ def test_slots_contributors_events_and_verdicts_are_append_only(house: make.Hous
     refused("governance_checkresult_append_only", "delete from governance_checkresult")
     refused(
         "slot_follows_the_policy",
-        "insert into governance_slot (change_id, revision, key, label, seat, group_ids, why, policy_digest) values (%s, 1, 'x', 'x', 1, '{}', '[]', '')",
+        "insert into governance_slot (change_id, revision, key, label, number, group_ids, why, policy_digest) values (%s, 1, 'x', 'x', 1, '{}', '[]', '')",
         change.pk,
     )
 

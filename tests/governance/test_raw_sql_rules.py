@@ -62,7 +62,7 @@ def test_break_glass_takes_two_people_one_digest_one_environment_and_four_hours(
     refused("break_glass_takes_two_people", confirm, house.owner.pk, now, now + timedelta(hours=4), case)
     refused("break_glass_window_at_most_four_hours", confirm, house.releaser.pk, now, now + timedelta(hours=5), case)
     approve = """insert into governance_approval (origin, break_glass_id, revision, subject_kind, subject_id, digest, environment, subject_digest, diff_digest, impact_digest,
-      policy_digest, seats, approver_ids, used_by_text, void_reason, valid_from, valid_until) values ('break_glass', %s, 1, 'thing', 'x', %s, %s, '', '', '', '', '[]', '{}', '', '', %s, %s)"""
+      policy_digest, filled_slots, approver_ids, used_by_text, void_reason, valid_from, valid_until) values ('break_glass', %s, 1, 'thing', 'x', %s, %s, '', '', '', '', '[]', '{}', '', '', %s, %s)"""
     refused("break_glass_binds_one_digest", approve, case, OTHER, "production", now, now + timedelta(hours=1))
     run(confirm, house.releaser.pk, now, now + timedelta(hours=4), case)
     refused("break_glass_is_immutable", "update governance_breakglass set digest = %s", "sha256:" + "a" * 64)

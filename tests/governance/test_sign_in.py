@@ -237,7 +237,7 @@ def test_a_group_that_was_left_at_the_provider_alone_is_gone_when_its_word_has_a
     later(rechecked, 8)
     assert there_and_back(rechecked, page) == page
     assert not olga().groups.exists()
-    assert "None of the seats of this change is yours to fill." in rechecked.get(page).content.decode()
+    assert "None of the missing approvals is yours to give." in rechecked.get(page).content.decode()
     with pytest.raises(Forbidden):
         reviews.approve(change, actor=olga(), seen=reviews.Seen.of(change))
 

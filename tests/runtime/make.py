@@ -24,7 +24,7 @@ def approval(conn: connections.Connection, *, subject_id: str, digest: str, envi
         conn.execute("set local session_replication_role = replica")
         row = conn.execute(
             """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, subject_digest, diff_digest, impact_digest,
-                 policy_digest, seats, approver_ids, valid_from, used_by_text, void_reason)
+                 policy_digest, filled_slots, approver_ids, valid_from, used_by_text, void_reason)
                values ('review', %s, 1, 'integration', %s, %s, %s, '', '', '', '', '[]', '{}', clock_timestamp() - interval '1 minute', '', '') returning id""",
             (1_000_000 + next(_numbers), subject_id, digest, environment),
         ).fetchone()

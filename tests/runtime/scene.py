@@ -138,7 +138,7 @@ def approve(key: str, digest: str, environment: str = "production") -> int:
         cursor.execute("set session_replication_role = replica")
         cursor.execute(
             """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, subject_digest, diff_digest, impact_digest,
-                 policy_digest, seats, approver_ids, valid_from, used_by_text, void_reason)
+                 policy_digest, filled_slots, approver_ids, valid_from, used_by_text, void_reason)
                values ('review', %s, 1, 'integration', %s, %s, %s, '', '', '', '', '[]', '{}', clock_timestamp() - interval '1 minute', '', '') returning id""",
             [next(_numbers), key, digest, environment],
         )

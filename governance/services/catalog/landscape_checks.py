@@ -9,8 +9,8 @@ from catalog.domain.facts import VersionFacts
 from catalog.selectors import boundaries, dependencies, systems
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_applicable, not_run, passed
 from governance.domain.subject import SubjectFacts
-from governance.services.catalog_facts import on_version
-from governance.services.catalog_proposals import moment_or_none
+from governance.services.catalog.proposals import moment_or_none
+from governance.services.catalog.subject_facts import on_version
 
 
 @on_version

@@ -1,4 +1,4 @@
-"""The change kinds that governance itself registers: policies and waivers here, those of the catalog in `catalog_kinds`."""
+"""The change kinds that governance itself registers: policies and waivers here, those of the catalog in `catalog.change_kinds`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from governance.domain import kinds
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_run, passed
-from governance.domain.kinds import Application, ChangeKind
+from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
 from kernel import clock
 from kernel.errors import DomainError
@@ -14,7 +14,7 @@ from kernel.errors import DomainError
 
 def register_all() -> None:
     """Called once by `GovernanceConfig.ready()`."""
-    from governance.services import catalog_kinds
+    from governance.services.catalog import change_kinds as catalog_kinds
 
     catalog_kinds.register_all()
     kinds.register(
@@ -131,10 +131,10 @@ def _policy_flips(context: CheckContext) -> CheckOutcome:
     return passed(f"{len(listed)} open change(s) are touched." if listed else "No open change is touched.", listed)
 
 
-def _activate(application: Application) -> None:
+def _activate(approved: ApprovedSubject) -> None:
     from governance.services import policies
 
-    policies.activate(application.subject.id, application.subject.digest, actor=application.actor)
+    policies.activate(approved.subject.id, approved.subject.digest, actor=approved.actor)
 
 
 # -- waivers -------------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def _waiver_bounded(context: CheckContext) -> CheckOutcome:
     return passed(f"{facts.new['rule']} at {facts.new['pointer'] or 'the whole document'}, until {expires:%d %b %Y}.")
 
 
-def _grant(application: Application) -> None:
+def _grant(approved: ApprovedSubject) -> None:
     from governance.services import waivers
 
-    waivers.grant(int(application.subject.id), approval_id=application.approval_id, actor=application.actor)
+    waivers.grant(int(approved.subject.id), approval_id=approved.approval_id, actor=approved.actor)

@@ -10,8 +10,8 @@ from typing import Any
 from catalog.selectors import teams as catalog_teams
 from governance.domain import impact, policy, slots
 from governance.domain.checks import Check
-from governance.domain.freeze import Scope
-from governance.domain.kinds import ChangeKind, Comparison
+from governance.domain.freeze import FreezeScope
+from governance.domain.kinds import ChangeKind, SubjectComparison
 from governance.domain.subject import AffectedConsumer, Subject, SubjectFacts
 from governance.selectors import policies
 from governance.services.builtin_checks import BUILT_IN
@@ -33,14 +33,14 @@ class Assessment:
     consumers: tuple[AffectedConsumer, ...] | None
     levels: tuple[str, ...]
     policy_digest: str
-    situation: policy.Situation
-    demand: policy.Demand | None
+    profile: policy.ChangeProfile
+    requirements: policy.Requirements | None
     slots: tuple[slots.SlotSpec, ...]
     checks: tuple[tuple[str, str], ...]
     owner_team_ids: tuple[int, ...]
     contributor_ids: tuple[int, ...]
     risk: str
-    scope: Scope
+    scope: FreezeScope
     facts: dict[str, Any]
 
 
@@ -83,7 +83,7 @@ def assess(
     records = tuple(sorted({team for f in facts for team in f.record_owner_team_ids}))
     tiers = [f.tier for f in facts]
     data_class = _gravest([f.data_class for f in facts])
-    situation = policy.Situation(
+    profile = policy.ChangeProfile(
         kind=kind.key,
         environment=str(proposed["environment"]),
         tier=None if not tiers or None in tiers else min(t for t in tiers if t is not None),
@@ -98,7 +98,9 @@ def assess(
     )
     active = policies.active(level_keys)
     documents = levels if levels is not None else [(p.level, p.document) for p in active]
-    asked = policy.demand(documents, situation) if documents and documents[0][0] == policies.ORGANISATION else None
+    asked = (
+        policy.requirements_of(documents, profile) if documents and documents[0][0] == policies.ORGANISATION else None
+    )
     registered: dict[str, Check] = {check.id: check for check in (*kind.checks, *BUILT_IN)}
     wanted = {check.id: check.title for check in registered.values()} | {
         c: f"{c}, asked for by policy" for c in (asked.checks if asked else ()) if c not in registered
@@ -112,22 +114,22 @@ def assess(
         consumers=consumers,
         levels=tuple(level_keys),
         policy_digest=policy.digest_of_levels({p.level: p.digest for p in active}),
-        situation=situation,
-        demand=asked,
+        profile=profile,
+        requirements=asked,
         slots=tuple(slots.derive(asked.slots, teams)) if asked else (),
         checks=tuple(wanted.items()),
         owner_team_ids=owners,
         contributor_ids=tuple(sorted({person for f in facts for person in f.contributor_ids})),
         risk=impact.risk(
-            tier=situation.tier, breaking=situation.breaking, consumers=situation.consumers, data_class=data_class
+            tier=profile.tier, breaking=profile.breaking, consumers=profile.consumers, data_class=data_class
         ),
-        scope=Scope(
+        scope=FreezeScope(
             environment=str(proposed["environment"]),
-            tier=situation.tier,
+            tier=profile.tier,
             domain=facts[0].domain_key if len({f.domain_key for f in facts}) == 1 else None,
             systems=tuple(sorted({system for f in facts for system in f.system_keys})),
         ),
-        facts=_stored(situation, facts, asked),
+        facts=_stored(profile, facts, asked),
     )
 
 
@@ -150,7 +152,7 @@ def _difference(
         compared = _compared(kind, subject, facts, as_of)
         if compared is None:
             counts["breaking"] = None
-            compared = Comparison((), "cannot be compared")
+            compared = SubjectComparison((), "cannot be compared")
         findings = [dict(found) for found in compared.findings[:MAX_STORED_FINDINGS]]
         for found in compared.findings:
             if (level := found["level"]) in counts and counts[level] is not None:
@@ -167,13 +169,13 @@ def _difference(
     return difference, digest_of({"difference": difference, "proposal": dict(proposed)}) if complete else ""
 
 
-def _compared(kind: ChangeKind, subject: Subject, facts: SubjectFacts, as_of: datetime) -> Comparison | None:
+def _compared(kind: ChangeKind, subject: Subject, facts: SubjectFacts, as_of: datetime) -> SubjectComparison | None:
     if kind.compare is not None:
         return kind.compare(subject, facts, as_of)
     if facts.old is None:
-        return Comparison((), "first of its kind")
+        return SubjectComparison((), "first of its kind")
     listed = differences(facts.old, facts.new)
-    return Comparison(
+    return SubjectComparison(
         tuple(
             {
                 "id": f"d{n}",
@@ -217,24 +219,28 @@ def _gravest(classes: Sequence[str | None]) -> str | None:
     return max((c for c in classes if c), key=order.index)
 
 
-def _teams(owners: Sequence[int], records: Sequence[int], consumers: Sequence[AffectedConsumer] | None) -> slots.Teams:
-    listed = [slots.Team(team.id, team.key, team.name) for team in catalog_teams.all_teams()]
+def _teams(
+    owners: Sequence[int], records: Sequence[int], consumers: Sequence[AffectedConsumer] | None
+) -> slots.InvolvedTeams:
+    listed = [slots.SlotTeam(team.id, team.key, team.name) for team in catalog_teams.all_teams()]
     by_id = {team.id: team for team in listed}
     using = sorted({c.team_id for c in consumers or () if c.team_id is not None})
 
-    def pick(ids: Sequence[int]) -> tuple[slots.Team, ...]:
+    def pick(ids: Sequence[int]) -> tuple[slots.SlotTeam, ...]:
         return tuple(by_id[i] for i in ids if i in by_id)
 
-    return slots.Teams(pick(owners), pick(records), pick(using), {team.key: team for team in listed})
+    return slots.InvolvedTeams(pick(owners), pick(records), pick(using), {team.key: team for team in listed})
 
 
-def _stored(situation: policy.Situation, facts: Sequence[SubjectFacts], asked: policy.Demand | None) -> dict[str, Any]:
+def _stored(
+    profile: policy.ChangeProfile, facts: Sequence[SubjectFacts], asked: policy.Requirements | None
+) -> dict[str, Any]:
     return {
-        "tier": situation.tier,
-        "data_class": situation.data_class,
-        "entities": list(situation.entities),
-        "consumers": situation.consumers,
-        "breaking": situation.breaking,
+        "tier": profile.tier,
+        "data_class": profile.data_class,
+        "entities": list(profile.entities),
+        "consumers": profile.consumers,
+        "breaking": profile.breaking,
         "domain": next((f.domain_key for f in facts if f.domain_key), None),
         "systems": sorted({s for f in facts for s in f.system_keys}),
         "rules": list(asked.matched) if asked else [],

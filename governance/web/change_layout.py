@@ -12,9 +12,9 @@ from django.utils.http import urlencode
 
 from governance import permissions
 from governance.domain import kinds
-from governance.domain.freeze import Scope
+from governance.domain.freeze import FreezeScope
 from governance.models import ChangeRequest, CheckResult, Decision, Waiver
-from governance.selectors import freezes, rights, seats
+from governance.selectors import freezes, rights, slots
 from governance.services import approvals, changes, reviews
 from governance.web import tones
 from kernel import clock
@@ -27,7 +27,7 @@ State = ChangeRequest.State
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateState:
     """The first block of the rail: may it go live, and what is missing."""
 
     tone: Tone
@@ -36,13 +36,13 @@ class Gate:
 
 
 def context(request: HttpRequest, change_id: int, tab: str) -> dict[str, Any]:
-    """Everything that the frame of the page needs; tabs add their own."""
+    """Everything that every tab of the change page shows; tabs add their own."""
     viewer = Viewer.of(request.user)
     change = changes.get(change_id)
     now = clock.now()
     results = list(change.check_results.filter(revision=change.revision))
     blocking = rights.blocking_checks(change.pk) if change.state == State.IN_REVIEW else []
-    groups = seats.of(change, viewer=viewer)
+    groups = slots.of(change, viewer=viewer)
     decide = permissions.may_decide(viewer, change, now)
     kind = _kind(change)
     return {
@@ -56,7 +56,7 @@ def context(request: HttpRequest, change_id: int, tab: str) -> dict[str, Any]:
         "results": results,
         "check_counts": tones.tally(results),
         "slots": groups,
-        "seat": next((g.label for g in groups if g.you), ""),
+        "slot_label": next((g.label for g in groups if g.you), ""),
         "gate": gate_of(change, groups, results, blocking, now),
         "may_decide": decide,
         "may_submit": permissions.may_submit(viewer, change),
@@ -126,19 +126,19 @@ def _tabs(change: ChangeRequest, tab: str, results: list[CheckResult]) -> list[d
 
 def gate_of(
     change: ChangeRequest,
-    groups: list[seats.SeatGroup],
+    groups: list[slots.SlotGroup],
     results: list[CheckResult],
     blocking: list[tuple[str, str]],
     now: datetime,
-) -> Gate:
+) -> GateState:
     if change.state == State.APPROVED:
         return _approved(change, now)
     if change.state == State.APPLIED:
-        return Gate(kernel_tones.ok("In effect", "gate-open"), (), "It was put into effect under this approval.")
+        return GateState(kernel_tones.ok("In effect", "gate-open"), (), "It was put into effect under this approval.")
     if change.state in (State.REJECTED, State.WITHDRAWN):
-        return Gate(kernel_tones.stop("Closed", "gate-shut"), (), "Open a new change to try again.")
+        return GateState(kernel_tones.stop("Closed", "gate-shut"), (), "Open a new change to try again.")
     if change.state == State.DRAFT:
-        return Gate(
+        return GateState(
             kernel_tones.quiet("Not submitted", "gate-shut"),
             (),
             "Submit the draft to run its checks and ask for approvals.",
@@ -156,23 +156,23 @@ def gate_of(
     if wants_changes:
         reasons.append("changes were requested")
     blocked = failed or wants_changes
-    return Gate(
+    return GateState(
         kernel_tones.stop("Blocked" if blocked else "Waiting", "gate-shut"),
         tuple(reasons),
         "The gate opens when no check blocks and all approvals are given.",
     )
 
 
-def _approved(change: ChangeRequest, now: datetime) -> Gate:
+def _approved(change: ChangeRequest, now: datetime) -> GateState:
     """An approved change as the door itself would judge it now: a seal does not outlive its waiver, its window or a right that is gone."""
     found = [u for subject in changes.subjects_of(change) for u in approvals.unmet(subject, change.environment, now)]
     stops = [u for u in found if u["code"] != "approval.before_window"]
     if stops:
         reasons = tuple(dict.fromkeys(str(u["message"]) for u in stops))
-        return Gate(kernel_tones.stop("Blocked", "gate-shut"), reasons, str(stops[0]["fix"]))
+        return GateState(kernel_tones.stop("Blocked", "gate-shut"), reasons, str(stops[0]["fix"]))
     problem = (change.apply_error,) if change.apply_error else ()
     note = "It goes live in its planned window." if found else "It may go live now."
-    return Gate(kernel_tones.ok("Approved", "gate-open"), problem, note)
+    return GateState(kernel_tones.ok("Approved", "gate-open"), problem, note)
 
 
 def _may_apply(change: ChangeRequest, kind: kinds.ChangeKind | None) -> Permission | None:
@@ -210,7 +210,7 @@ def _bar_note(decide: Permission, results: list[CheckResult], blocking: list[tup
 
 def _freezes(change: ChangeRequest, now: datetime) -> list[freezes.Occurrence]:
     facts = change.facts or {}
-    scope = Scope(change.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
+    scope = FreezeScope(change.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
     return freezes.touching(scope, now, (change.planned_until or now) + timedelta(days=14))[:3]
 
 

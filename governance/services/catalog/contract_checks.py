@@ -23,7 +23,7 @@ from governance.domain.checks import (
     passed,
 )
 from governance.domain.subject import SubjectFacts
-from governance.services.catalog_facts import on_version
+from governance.services.catalog.subject_facts import on_version
 from kernel.errors import DomainError, Invalid
 
 MAX_FINDINGS = 500

@@ -10,7 +10,7 @@ from catalog.domain.facts import VersionFacts
 from catalog.selectors import applications, consumers, contracts, dependencies, teams, versions
 from governance.domain import kinds, policy
 from governance.domain.checks import ChangeFacts, Check, CheckContext
-from governance.domain.freeze import Scope
+from governance.domain.freeze import FreezeScope
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ApplicationRelease
 from governance.selectors import freezes, policies
@@ -65,7 +65,7 @@ def _policy_digest() -> str | None:
 def _freezes(environment: str, touched: Sequence[VersionFacts], as_of: datetime) -> dict[str, Any]:
     levels = [v.tier for v in touched]
     domains = {v.domain_key for v in touched}
-    scope = Scope(
+    scope = FreezeScope(
         environment,
         None if not levels or None in levels else min(level for level in levels if level is not None),
         next(iter(domains)) if len(domains) == 1 else None,

@@ -9,7 +9,7 @@ from typing import Any
 
 from catalog.domain.facts import VersionFacts
 from catalog.selectors import contracts, systems, tiers
-from governance.domain.kinds import Comparison
+from governance.domain.kinds import SubjectComparison
 from governance.domain.subject import Subject, SubjectFacts
 from kernel.errors import Invalid, finding
 
@@ -66,17 +66,17 @@ def tier_change(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, 
     )
 
 
-def compare_contracts(subject: Subject, facts: SubjectFacts, as_of: datetime) -> Comparison | None:
+def compare_contracts(subject: Subject, facts: SubjectFacts, as_of: datetime) -> SubjectComparison | None:
     """The contract engine's findings; None where two contracts cannot be compared, which is unknown and not harmless."""
     if facts.base_digest is None:
-        return Comparison((), "first version: nothing to compare with")
+        return SubjectComparison((), "first version: nothing to compare with")
     if facts.digest is None:
         return None
     try:
         compared = contracts.compare(facts.base_digest, facts.digest, as_of=as_of.date())
     except Invalid:
         return None
-    return Comparison(
+    return SubjectComparison(
         tuple(
             {
                 "id": f"d{n}",

@@ -1,4 +1,4 @@
-"""Being away, and lending the own seats for a while."""
+"""Absences, and delegations: another person decides in one's place for a while."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from catalog.selectors import teams
 from governance.models import Absence, Delegation
 from governance.services import people
 from governance.web.decisions import person
-from governance.web.new_change import MomentInput
+from governance.web.new_change import DateTimeLocalInput
 from kernel import clock
 from kernel.errors import DomainError, finding
 from kernel.models import User
 
 
 def _moment(label: str) -> forms.DateTimeField:
-    return forms.DateTimeField(label=label, widget=MomentInput(format="%Y-%m-%dT%H:%M"))
+    return forms.DateTimeField(label=label, widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"))
 
 
 class AbsenceForm(forms.Form):

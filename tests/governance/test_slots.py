@@ -34,7 +34,7 @@ def page_of(user: User, change: ChangeRequest) -> str:
     return shown(client.get(reverse("governance:change", args=[change.pk])))
 
 
-def test_two_seats_of_one_role_are_not_filled_by_an_architect_and_the_own_delegate(house: make.House):
+def test_two_slots_of_one_role_are_not_filled_by_an_architect_and_the_own_delegate(house: make.House):
     from governance.services import policies
 
     policies.install(level="team:price", document=TWO_ARCHITECTS, actor=None)
@@ -64,18 +64,18 @@ def test_two_delegates_of_one_architect_count_once(house: make.House):
     assert change.state == "in_review"
 
 
-def test_a_delegate_with_a_right_of_the_own_fills_a_seat_beside_the_delegator(house: make.House):
+def test_a_delegate_with_a_right_of_the_own_fills_a_slot_beside_the_delegator(house: make.House):
     lend(house.owner, house.architect, "price")
     change = make.approve(make.in_review(house.author), house.owner, house.architect)
     assert change.state == "approved"
-    assert all("right_of" not in entry for entry in Approval.objects.get().seats)
+    assert all("right_of" not in entry for entry in Approval.objects.get().filled_slots)
 
 
 def test_the_seal_names_by_whose_right_a_delegate_sits_and_falls_with_it(house: make.House):
     given = lend(house.architect, house.stranger, "architects")
     change = make.approve(make.in_review(house.author), house.owner, house.stranger)
     assert change.state == "approved"
-    assert [e.get("right_of") for e in Approval.objects.get().seats if e["person"] == house.stranger.pk] == [
+    assert [e.get("right_of") for e in Approval.objects.get().filled_slots if e["person"] == house.stranger.pk] == [
         house.architect.pk
     ]
     assert "for Archie" in page_of(house.author, change)
@@ -89,7 +89,7 @@ def test_the_seal_names_by_whose_right_a_delegate_sits_and_falls_with_it(house: 
 
 
 @pytest.mark.parametrize("claim", ["none", "oneself", "a stranger"])
-def test_the_database_refuses_a_seat_by_a_right_that_nobody_lent_and_a_right_that_sits_twice(
+def test_the_database_refuses_a_slot_by_a_right_that_nobody_lent_and_a_right_that_sits_twice(
     house: make.House, claim: str
 ):
     both = make.person("bob", "price", "architects")
@@ -103,17 +103,17 @@ def test_the_database_refuses_a_seat_by_a_right_that_nobody_lent_and_a_right_tha
     right = {"none": {}, "oneself": {"right_of": house.stranger.pk}, "a stranger": {"right_of": house.security.pk}}[
         claim
     ]
-    for seats, name in (
+    for filled, name in (
         ([owner, delegate | {"right_of": both.pk}], "one_right_one_slot"),
         ([owner, delegate | right], "approval_rests_on_live_decisions"),
     ):
         with pytest.raises(IntegrityError) as caught, transaction.atomic():
-            insert(change, seats)
+            insert(change, filled)
         assert caught.value.__cause__.diag.constraint_name == name
     assert sealing.try_seal(change.pk) == []
 
 
-def insert(change: ChangeRequest, seats: list[dict[str, int]]) -> None:
+def insert(change: ChangeRequest, filled: list[dict[str, int]]) -> None:
     subject = changes.subjects_of(change)[0]
     Approval.objects.create(
         change=change,
@@ -126,8 +126,8 @@ def insert(change: ChangeRequest, seats: list[dict[str, int]]) -> None:
         diff_digest=change.diff_digest,
         impact_digest=change.impact_digest,
         policy_digest=change.policy_digest,
-        seats=seats,
-        approver_ids=sorted(s["person"] for s in seats),
+        filled_slots=filled,
+        approver_ids=sorted(s["person"] for s in filled),
     )
 
 
@@ -156,12 +156,12 @@ def test_what_is_accepted_as_truly_breaking_asks_a_release_manager_and_the_owner
         pass
     assert Notice.objects.filter(person=house.stranger, text__startswith="Your decision is asked for").exists()
     assert "It also needs: Release manager, Consumer: Stores." in page_of(house.author, change)
-    assert changes.refresh(change.pk) is False, "the seats of an acceptance are not a new policy"
+    assert changes.refresh(change.pk) is False, "the slots of an acceptance are not a new policy"
     assert make.approve(change, house.owner, house.architect, house.releaser).state == "in_review"
     assert make.approve(change, house.stranger).state == "approved"
 
 
-def test_a_new_revision_forgets_the_acceptance_and_its_seats(house: make.House):
+def test_a_new_revision_forgets_the_acceptance_and_its_slots(house: make.House):
     change = breaking_change(house)
     accept(change, house.releaser)
     changes.revise(change, subjects=[make.thing(content={"fields": []})], actor=house.author)
@@ -193,7 +193,7 @@ def test_a_consumer_without_an_owner_keeps_what_breaks_it_shut(house: make.House
     assert (slot.label, slot.group_ids) == ("Owner of kiosk", [])
 
 
-def test_the_database_takes_no_truly_breaking_acceptance_without_its_seats(house: make.House):
+def test_the_database_takes_no_truly_breaking_acceptance_without_its_slots(house: make.House):
     change = breaking_change(house)
     with pytest.raises(IntegrityError) as caught, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -202,4 +202,4 @@ def test_the_database_takes_no_truly_breaking_acceptance_without_its_seats(house
                  jsonb_build_array(%s::int), %s)""",
             [change.pk, house.releaser.pk, make.team("release-managers").pk, change.diff_digest],
         )
-    assert caught.value.__cause__.diag.constraint_name == "truly_breaking_needs_its_seats"
+    assert caught.value.__cause__.diag.constraint_name == "truly_breaking_needs_its_slots"

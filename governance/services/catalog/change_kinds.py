@@ -9,13 +9,9 @@ from catalog.domain.facts import VersionFacts
 from catalog.selectors import versions
 from catalog.services import publication
 from governance.domain import kinds
-from governance.domain.kinds import Application, ChangeKind
+from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject
-from governance.services import catalog_contract_checks as contract_checks
-from governance.services import catalog_facts
-from governance.services import catalog_landscape_checks as landscape_checks
-from governance.services import catalog_lifecycle_checks as lifecycle_checks
-from governance.services import catalog_proposals as proposals
+from governance.services.catalog import contract_checks, landscape_checks, lifecycle_checks, proposals, subject_facts
 from kernel import clock
 from kernel.errors import Conflict, NotFound
 from kernel.models import User
@@ -35,7 +31,7 @@ def register_all() -> None:
         ChangeKind(
             "version.publish",
             "Publish a version",
-            catalog_facts.version_facts,
+            subject_facts.version_facts,
             (*contract, lifecycle_checks.CONSUMERS, *coherent, lifecycle_checks.SUNSET),
             apply=_publish,
             compare=proposals.compare_contracts,
@@ -48,7 +44,7 @@ def register_all() -> None:
         ChangeKind(
             "contract.change",
             "Change a contract",
-            catalog_facts.contract_facts,
+            subject_facts.contract_facts,
             (*contract, lifecycle_checks.CONSUMERS, *coherent),
             apply=_change_contract,
             compare=proposals.compare_contracts,
@@ -59,7 +55,7 @@ def register_all() -> None:
         ChangeKind(
             "version.deprecate",
             "Deprecate a version",
-            catalog_facts.version_facts,
+            subject_facts.version_facts,
             (lifecycle_checks.CONSUMERS, lifecycle_checks.NOTICE, lifecycle_checks.SUNSET),
             apply=_deprecate,
             propose=proposals.deprecation,
@@ -70,7 +66,7 @@ def register_all() -> None:
         ChangeKind(
             "version.retire",
             "Retire a version",
-            catalog_facts.version_facts,
+            subject_facts.version_facts,
             (lifecycle_checks.CONSUMERS, lifecycle_checks.NO_LIVE_CONSUMERS, lifecycle_checks.SUNSET_REACHED),
             apply=_retire,
             propose=proposals.retirement,
@@ -81,7 +77,7 @@ def register_all() -> None:
         ChangeKind(
             "boundary.move",
             "Move a system of record",
-            catalog_facts.boundary_facts,
+            subject_facts.boundary_facts,
             (landscape_checks.BOUNDARY_KNOWN,),
             apply=_move_boundary,
             propose=proposals.boundary_move,
@@ -92,7 +88,7 @@ def register_all() -> None:
         ChangeKind(
             "tier.change",
             "Change an SLA tier",
-            catalog_facts.tier_facts,
+            subject_facts.tier_facts,
             (landscape_checks.TIER_PROPOSED,),
             apply=_change_tier,
             propose=proposals.tier_change,
@@ -102,10 +98,10 @@ def register_all() -> None:
 
 
 # -- carrying out --------------------------------------------------------------------------------------------------------
-def _version(application: Application) -> VersionFacts:
-    version = versions.by_reference(application.subject.id)
+def _version(approved: ApprovedSubject) -> VersionFacts:
+    version = versions.by_reference(approved.subject.id)
     if version is None:
-        raise NotFound("version.unknown", f"There is no API version {application.subject.id}.")
+        raise NotFound("version.unknown", f"There is no API version {approved.subject.id}.")
     return version
 
 
@@ -125,78 +121,76 @@ def _closed(subject: Subject, outcome: str, actor: User | None) -> None:
         publication.back_to_draft(version.id, actor=actor)
 
 
-def _publish(application: Application) -> None:
+def _publish(approved: ApprovedSubject) -> None:
     publication.publish(
-        _version(application).id,
-        contract_digest=application.subject.digest,
-        approval_id=application.approval_id,
-        actor=application.actor,
+        _version(approved).id,
+        contract_digest=approved.subject.digest,
+        approval_id=approved.approval_id,
+        actor=approved.actor,
     )
 
 
-def _change_contract(application: Application) -> None:
+def _change_contract(approved: ApprovedSubject) -> None:
     publication.change_contract(
-        _version(application).id,
-        contract_digest=application.subject.digest,
-        approval_id=application.approval_id,
-        actor=application.actor,
+        _version(approved).id,
+        contract_digest=approved.subject.digest,
+        approval_id=approved.approval_id,
+        actor=approved.actor,
     )
 
 
-def _deprecate(application: Application) -> None:
-    version = _version(application)
-    if version.contract_digest != application.subject.digest:
+def _deprecate(approved: ApprovedSubject) -> None:
+    version = _version(approved)
+    if version.contract_digest != approved.subject.digest:
         raise Conflict(
             "version.digest_changed", f"{version.reference} has another contract than the one that was approved."
         )
-    parameters = application.parameters
+    parameters = approved.parameters
     publication.deprecate(
         version.id,
         sunset_at=proposals.moment(parameters, "sunset_at"),
         successor=str(parameters.get("successor") or "") or None,
         guide=str(parameters.get("guide") or ""),
-        approval_id=application.approval_id,
-        actor=application.actor,
+        approval_id=approved.approval_id,
+        actor=approved.actor,
         with_quorum=bool(parameters.get("earlier")),
     )
 
 
-def _retire(application: Application) -> None:
+def _retire(approved: ApprovedSubject) -> None:
     from governance.services import waivers
 
-    version = _version(application)
-    waived = waivers.applications_waived(version.reference, application.environment, clock.now())
+    version = _version(approved)
+    waived = waivers.applications_waived(version.reference, approved.environment, clock.now())
     publication.retire(
-        version.id, approval_id=application.approval_id, actor=application.actor, waived_applications=frozenset(waived)
+        version.id, approval_id=approved.approval_id, actor=approved.actor, waived_applications=frozenset(waived)
     )
 
 
-def _move_boundary(application: Application) -> None:
-    if catalog_facts.boundary_digest(application.subject.id) != application.subject.digest:
+def _move_boundary(approved: ApprovedSubject) -> None:
+    if subject_facts.boundary_digest(approved.subject.id) != approved.subject.digest:
         raise Conflict(
             "boundary.moved_meanwhile",
-            f"The system of record of {application.subject.id} is another one than when this was approved.",
+            f"The system of record of {approved.subject.id} is another one than when this was approved.",
         )
-    entity, group, scope = catalog_facts.boundary_place(application.subject.id)
+    entity, group, scope = subject_facts.boundary_place(approved.subject.id)
     publication.move_boundary(
         entity=entity,
         attribute_group=group,
         scope=scope,
-        system=str(application.parameters.get("system", "")),
-        valid_from=max(proposals.moment(application.parameters, "valid_from"), application.at),
-        approval_id=application.approval_id,
-        actor=application.actor,
+        system=str(approved.parameters.get("system", "")),
+        valid_from=max(proposals.moment(approved.parameters, "valid_from"), approved.at),
+        approval_id=approved.approval_id,
+        actor=approved.actor,
     )
 
 
-def _change_tier(application: Application) -> None:
-    if catalog_facts.api_digest(application.subject.id) != application.subject.digest:
-        raise Conflict(
-            "tier.changed_meanwhile", f"{application.subject.id} has another tier than when this was approved."
-        )
+def _change_tier(approved: ApprovedSubject) -> None:
+    if subject_facts.api_digest(approved.subject.id) != approved.subject.digest:
+        raise Conflict("tier.changed_meanwhile", f"{approved.subject.id} has another tier than when this was approved.")
     publication.change_tier(
-        application.subject.id,
-        tier=int(application.parameters["tier"]),
-        approval_id=application.approval_id,
-        actor=application.actor,
+        approved.subject.id,
+        tier=int(approved.parameters["tier"]),
+        approval_id=approved.approval_id,
+        actor=approved.actor,
     )
