@@ -27,7 +27,7 @@ State = ChangeRequest.State
 
 
 @dataclass(frozen=True, slots=True)
-class GateState:
+class ChangeGate:
     """The first block of the rail: may it go live, and what is missing."""
 
     tone: Tone
@@ -130,15 +130,15 @@ def gate_of(
     results: list[CheckResult],
     blocking: list[tuple[str, str]],
     now: datetime,
-) -> GateState:
+) -> ChangeGate:
     if change.state == State.APPROVED:
         return _approved(change, now)
     if change.state == State.APPLIED:
-        return GateState(kernel_tones.ok("In effect", "gate-open"), (), "It was put into effect under this approval.")
+        return ChangeGate(kernel_tones.ok("In effect", "gate-open"), (), "It was put into effect under this approval.")
     if change.state in (State.REJECTED, State.WITHDRAWN):
-        return GateState(kernel_tones.stop("Closed", "gate-shut"), (), "Open a new change to try again.")
+        return ChangeGate(kernel_tones.stop("Closed", "gate-shut"), (), "Open a new change to try again.")
     if change.state == State.DRAFT:
-        return GateState(
+        return ChangeGate(
             kernel_tones.quiet("Not submitted", "gate-shut"),
             (),
             "Submit the draft to run its checks and ask for approvals.",
@@ -156,23 +156,23 @@ def gate_of(
     if wants_changes:
         reasons.append("changes were requested")
     blocked = failed or wants_changes
-    return GateState(
+    return ChangeGate(
         kernel_tones.stop("Blocked" if blocked else "Waiting", "gate-shut"),
         tuple(reasons),
         "The gate opens when no check blocks and all approvals are given.",
     )
 
 
-def _approved(change: ChangeRequest, now: datetime) -> GateState:
+def _approved(change: ChangeRequest, now: datetime) -> ChangeGate:
     """An approved change as the door itself would judge it now: a seal does not outlive its waiver, its window or a right that is gone."""
     found = [u for subject in changes.subjects_of(change) for u in approvals.unmet(subject, change.environment, now)]
     stops = [u for u in found if u["code"] != "approval.before_window"]
     if stops:
         reasons = tuple(dict.fromkeys(str(u["message"]) for u in stops))
-        return GateState(kernel_tones.stop("Blocked", "gate-shut"), reasons, str(stops[0]["fix"]))
+        return ChangeGate(kernel_tones.stop("Blocked", "gate-shut"), reasons, str(stops[0]["fix"]))
     problem = (change.apply_error,) if change.apply_error else ()
     note = "It goes live in its planned window." if found else "It may go live now."
-    return GateState(kernel_tones.ok("Approved", "gate-open"), problem, note)
+    return ChangeGate(kernel_tones.ok("Approved", "gate-open"), problem, note)
 
 
 def _may_apply(change: ChangeRequest, kind: kinds.ChangeKind | None) -> Permission | None:
