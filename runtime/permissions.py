@@ -1,4 +1,4 @@
-"""Who may see and who may operate an integration. Its owner team may do both; some role teams may do so for all integrations.
+"""Who may see and who may operate an integration. Its owner team may do both; some role teams may for all integrations.
 
 Every answer uses the groups that the viewer is in at this moment; a refusal gives its reason.
 """
@@ -21,8 +21,11 @@ SEE_ALL = ("architects", "release-managers", "security")
 OPERATE_ALL = ("architects", "release-managers")
 
 # For selectors in SQL: `i` is runtime_integration. Parameters: `sight(viewer)`.
-SEEN = """(%(sees_all)s or i.owner_team_id = any(%(teams)s)
-       or exists (select from catalog_team seeing where seeing.group_id = any(%(teams)s) and seeing.key = any(%(see_all)s)))"""
+SEEN = """(%(sees_all)s
+        or i.owner_team_id = any(%(teams)s)
+        or exists (select
+                     from catalog_team seeing
+                    where seeing.group_id = any(%(teams)s) and seeing.key = any(%(see_all)s)))"""
 
 
 def sight(viewer: Viewer) -> dict[str, Any]:
@@ -50,7 +53,7 @@ def may_see(viewer: Viewer, integration: Integration) -> bool:
 
 
 def may_operate(viewer: Viewer, integration: Integration) -> Permission:
-    """Start, pause, resume, roll back, deploy what is approved, settle dead letters, edit the schedule."""
+    """Start, pause, resume, roll back, deploy approved releases, settle dead letters, edit the schedule."""
     if viewer.user is None:
         return Permission(False, "Sign in to operate this integration.")
     if (
@@ -77,17 +80,23 @@ def allow(asked: Permission, *, outcome: str = "") -> None:
         raise Forbidden("integration.not_operator", f"{asked.reason} {outcome}".strip())
 
 
-_HAND_IN = f"""
-select i.title, g.name, {SEEN}, %(sees_all)s or i.owner_team_id = any(%(teams)s)
-       or exists (select from catalog_team acting where acting.group_id = any(%(teams)s) and acting.key = any(%(operate_all)s))
-  from runtime_integration i join auth_group g on g.id = i.owner_team_id where i.key = %(key)s"""  # noqa: S608 - column names and constants, never input
+_MAY_PUSH = f"""
+select i.title, g.name, {SEEN},
+       %(sees_all)s
+       or i.owner_team_id = any(%(teams)s)
+       or exists (select
+                    from catalog_team acting
+                   where acting.group_id = any(%(teams)s) and acting.key = any(%(operate_all)s))
+  from runtime_integration i
+  join auth_group g on g.id = i.owner_team_id
+ where i.key = %(key)s"""  # noqa: S608 - column names and constants, never input
 
 
-def may_hand_in(viewer: Viewer, key: str) -> Permission | None:
-    """`may_operate` by key, in one statement whose plan is kept: a till asks it for every sale. None: unknown, or not seen."""
+def may_push(viewer: Viewer, key: str) -> Permission | None:
+    """`may_operate` by key, in one prepared query, because every pushed sale asks it. None: unknown, or not visible."""
     if viewer.user is None:
         return None
-    found = prepared_queries.rows(_HAND_IN, sight(viewer) | {"operate_all": list(OPERATE_ALL), "key": key})
+    found = prepared_queries.rows(_MAY_PUSH, sight(viewer) | {"operate_all": list(OPERATE_ALL), "key": key})
     if not found or not found[0][2]:
         return None
     title, team, _, operates = found[0]
@@ -108,7 +117,7 @@ def operable(viewer: Viewer) -> QuerySet[Integration]:
 
 
 def may_register(viewer: Viewer, owner_team_id: int | None) -> Permission:
-    """A release is registered for a team that one belongs to; architects and release managers register for every team."""
+    """Members register releases for their team; architects and release managers register them for every team."""
     if viewer.user is None:
         return Permission(False, "Sign in to register an integration.")
     if viewer.sees_everything or (owner_team_id is not None and owner_team_id in viewer.team_ids):
@@ -119,7 +128,7 @@ def may_register(viewer: Viewer, owner_team_id: int | None) -> Permission:
 
 
 def may_set_vendor_limits(viewer: Viewer) -> Permission:
-    """Quotas and breakers are shared by every integration that calls the vendor, so no single owner team sets them."""
+    """All integrations that call a vendor share its quotas and circuit breaker, so no single owner team sets them."""
     if viewer.user is not None and (viewer.sees_everything or _holds_role(viewer, OPERATE_ALL).exists()):
         return ALLOWED
-    return Permission(False, "Architects and release managers set what a vendor may be asked for.")
+    return Permission(False, "Only architects and release managers set the limits of a vendor.")

@@ -29,7 +29,7 @@ class RuntimeView(APIView):
 
     @property
     def actor(self) -> User:
-        """Who acts. The permission class has let nobody else through."""
+        """The signed-in caller; the permission class has refused all others."""
         user = self.request.user
         if not isinstance(user, User):
             raise Forbidden("request.anonymous", "Sign in first.")
@@ -59,9 +59,12 @@ class RuntimeView(APIView):
             permissions.require_operate(self.viewer, found, outcome="Nothing was changed.")
         return found
 
-    def hand_in(self, key: str) -> None:
-        """The caller may hand messages in. Raises NotFound and Forbidden as `integration` does, at a fraction of its price."""
-        allowed = permissions.may_hand_in(self.viewer, key)
+    def require_push(self, key: str) -> None:
+        """Check that the caller may push messages.
+
+        Raises NotFound and Forbidden as `integration` does, at a fraction of its cost.
+        """
+        allowed = permissions.may_push(self.viewer, key)
         if allowed is None:
             raise _unseen(key)
         permissions.allow(allowed, outcome="Nothing was changed.")

@@ -1,4 +1,6 @@
-"""Dead letters over the API: groups, letters, one letter; mend, redrive with a dry run, give up; settle what never entered the log."""
+"""Dead letters over the API: groups, messages of a group, one message; edit, redrive with a dry run, discard; settle
+rejected ones.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class _GroupView(RuntimeView):
         return found
 
     def chosen(self, data: dict[str, Any]) -> list[DeadLetterFilter]:
-        """The letters that a body names, as filters of the service; the caller operates their integration."""
+        """The dead letters that a body names, as filters of the service; checks that the caller may operate their
+        integration.
+        """
         if data.get("place"):
             subscription, lane, position = (int(part) for part in data["place"].split("/"))
             detail = dead_letter_detail.quarantined(self.viewer, subscription, lane, position)
@@ -76,7 +80,10 @@ class Redrive(_GroupView):
         operation_id="dead_letters_redrive",
         tags=["runtime"],
         summary="Give letters back to the workers, or try that out",
-        description="`dry_run` is true unless it is said otherwise: it maps the letters with the deployed release, sends nothing and changes nothing.",
+        description=(
+            "`dry_run` is true unless it is said otherwise: it maps the letters with the deployed release, sends "
+            "nothing and changes nothing."
+        ),
         parameters=[ENVIRONMENT],
         request=shapes.RedriveSerializer,
         responses=shapes.RedriveResultSerializer,
@@ -152,7 +159,9 @@ class ParkedLetter(RuntimeView):
         operation_id="dead_letters_mend",
         tags=["runtime"],
         summary="Keep other content for one letter",
-        description="The stored message stays as it came; the kept content is sent instead of it when the letter is redriven.",
+        description=(
+            "The stored message stays as it came; the kept content is sent instead of it when the letter is redriven."
+        ),
         request=shapes.MendSerializer,
         responses=shapes.StorySerializer,
     )

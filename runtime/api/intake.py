@@ -1,4 +1,4 @@
-"""Intake: a till, a store server or a file hands messages in and gets its answer when they are durable, never before."""
+"""Intake: a till, a store server or a file pushes messages and gets its answer once they are durable, never before."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STATUSES = ("accepted", "duplicate", "older", "conflict", "refused")
 
 
 class PosLogParser(BaseParser):
-    """A POSLog document to one item per transaction. What is no transaction becomes a finding, and nothing is stored."""
+    """Convert a POSLog document to one item per transaction. Raises Invalid with a finding for anything else in it."""
 
     media_type = "application/xml"
 
@@ -74,9 +74,12 @@ class Intake(RuntimeView):
         tags=["runtime"],
         summary="Hand in messages",
         description=(
-            "A JSON batch `{items: […]}`, or a POSLog document as application/xml. Answered after the commit: 202 when every item is held (accepted, "
-            "or the same content is there already), 409 when a key is known with other content, 422 when the contract refuses an item. The other items of the "
-            "batch are stored in each case, and the refused ones are kept as dead letters; sending the batch again changes nothing."
+            "A JSON batch `{items: […]}`, or a POSLog document as application/xml. Answered after the commit: 202 "
+            "when every item is held (accepted, "
+            "or the same content is there already), 409 when a key is known with other content, 422 when the "
+            "contract refuses an item. The other items of the "
+            "batch are stored in each case, and the refused ones are kept as dead letters; sending the batch again"
+            " changes nothing."
         ),
         parameters=[
             ENVIRONMENT,
@@ -88,7 +91,7 @@ class Intake(RuntimeView):
     def post(self, request: Request, key: str) -> Response:
         environment = self.environment
         data = self.validated(shapes.IntakeSerializer)
-        self.hand_in(key)
+        self.require_push(key)
         receipts = intake.accept(
             key,
             environment,
@@ -129,9 +132,15 @@ def _answer(receipts: list[IntakeReceipt]) -> Response:
         if r.status in ("conflict", "refused")
     ]
     if count["refused"]:
-        said = f"{count['refused']} of {len(receipts)} items do not satisfy the contract; they are kept as dead letters, the others are stored."
+        said = (
+            f"{count['refused']} of {len(receipts)} items do not satisfy the contract; they are kept as dead letters, "
+            "the others are stored."
+        )
         raise Invalid("intake.refused", said, body | {"findings": found})
     if count["conflict"]:
-        said = f"{count['conflict']} of {len(receipts)} keys are known with other content; nothing was overwritten, a person decides."
+        said = (
+            f"{count['conflict']} of {len(receipts)} keys are known with other content; nothing was overwritten, a "
+            "person decides."
+        )
         raise Conflict("intake.conflict", said, body | {"findings": found})
     return Response(body, status=202)

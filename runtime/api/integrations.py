@@ -46,7 +46,10 @@ class IntegrationList(RuntimeView, generics.ListAPIView):  # type: ignore[type-a
         operation_id="integrations_register",
         tags=["runtime"],
         summary="Register a manifest as a release",
-        description="The same manifest again gives the same release. Findings name every place with a JSON Pointer; nothing is stored then.",
+        description=(
+            "The same manifest again gives the same release. Findings name every place with a JSON Pointer; nothing is"
+            " stored then."
+        ),
         request=shapes.ManifestSerializer,
         responses={201: shapes.ReleaseSerializer},
         filters=False,
@@ -121,7 +124,10 @@ class DeploymentList(RuntimeView, generics.ListAPIView):  # type: ignore[type-ar
         operation_id="deployments_create",
         tags=["runtime"],
         summary="Deploy an approved release, or roll back to one that ran before",
-        description="Asks for the approval that binds this digest to this environment; 403 with `unmet` where there is none. Deploying what runs already changes nothing.",
+        description=(
+            "Asks for the approval that binds this digest to this environment; 403 with `unmet` where there is none. "
+            "Deploying what runs already changes nothing."
+        ),
         request=shapes.DeploySerializer,
         responses={201: shapes.DeploymentSerializer},
         filters=False,

@@ -1,4 +1,6 @@
-"""Reconciliation over the API: a day of every flow, a day of one by store, and the question to the other side."""
+"""Reconciliation over the API: one day of every flow, one day of one flow by store, and the query of the target
+system.
+"""
 
 from __future__ import annotations
 
@@ -149,7 +151,9 @@ class Compare(RuntimeView):
         operation_id="reconciliation_compare",
         tags=["runtime"],
         summary="Ask the other side which of a day's messages it has",
-        description="Changes nothing there. 409 where the connection has no lookup, 503 while the vendor takes no calls.",
+        description=(
+            "Changes nothing there. 409 where the connection has no lookup, 503 while the vendor takes no calls."
+        ),
         request=CompareSerializer,
         responses={201: OtherSideSerializer},
     )

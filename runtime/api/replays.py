@@ -1,4 +1,4 @@
-"""Replays over the API: plan, try out, start, cancel; every one of them asks the caller's right to operate the integration."""
+"""Replays over the API: plan, dry run, start, cancel; each checks that the caller may operate the integration."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ class ReplaySerializer(serializers.Serializer[Any]):
 
 
 class PlanSerializer(serializers.Serializer[Any]):
-    """Messages that arrived in a period, narrowed by keys. `until`: now without one. `instance`: a store of a fleet target."""
+    """Messages that arrived in a period, narrowed by keys.
+
+    `until`: now without one. `instance`: a store of a fleet target.
+    """
 
     integration = serializers.CharField(max_length=80)
     environment = serializers.CharField(max_length=40, required=False, default="production")
@@ -92,7 +95,7 @@ class _ReplayView(RuntimeView):
         return found
 
     def done(self, replay_id: int, act: Callable[..., Any], **more: Any) -> Response:
-        """The act of somebody who operates the replay's integration, and the replay as it stands afterwards."""
+        """Carry out an action of an operator of the replay's integration; returns the replay afterwards."""
         self.integration(self.found(replay_id).integration, operate=True)
         actor: User = self.actor
         act(replay_id, actor=actor, **more)
@@ -162,7 +165,10 @@ class ReplayStart(_ReplayView):
         operation_id="replays_start",
         tags=["runtime"],
         summary="Deliver again",
-        description="Above the limit an approval of exactly this plan is needed: 403 with `unmet` without one. A second start changes nothing.",
+        description=(
+            "Above the limit an approval of exactly this plan is needed: 403 with `unmet` without one. A second start "
+            "changes nothing."
+        ),
         request=None,
         responses=ReplaySerializer,
     )

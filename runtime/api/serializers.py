@@ -11,7 +11,7 @@ DIGEST = r"^sha256:[0-9a-f]{64}$"
 
 
 class ParsedJSONField(serializers.JSONField):
-    """What the strict parser made of the body, as it is: its fractions are Decimals, which the base class would refuse."""
+    """The output of the strict parser, unchanged: its fractions are Decimals, which the base class would refuse."""
 
     def to_internal_value(self, data: Any) -> Any:
         return data
@@ -121,7 +121,10 @@ class ShareSerializer(serializers.Serializer[Any]):
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
-    """A run with what became of its messages. `rate` in messages per second; null where nothing was delivered lately."""
+    """A run with what became of its messages.
+
+    `rate` in messages per second; null where nothing was delivered lately.
+    """
 
     id = serializers.IntegerField()
     integration = serializers.CharField()
@@ -325,10 +328,14 @@ class IntakeReceiptSerializer(serializers.Serializer[Any]):
 
 
 class IntakeSerializer(serializers.Serializer[Any]):
-    """Items in order, or one item for itself. `correlation_ids` has one entry per item, null where the sender has none."""
+    """Items in order, or one item for itself.
+
+    `correlation_ids` has one entry per item, null where the sender has none.
+    """
 
     items = serializers.ListField(child=ParsedJSONField())
-    source = serializers.CharField(required=False, max_length=80)  # type: ignore[assignment]  # a member of the body, not DRF's own
+    # a member of the body, not DRF's `source`
+    source = serializers.CharField(required=False, max_length=80)  # type: ignore[assignment]
     correlation_ids = serializers.ListField(child=serializers.CharField(allow_null=True, max_length=64), required=False)
 
 

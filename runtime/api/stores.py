@@ -19,7 +19,9 @@ from runtime.selectors.stores import Store
 
 
 class StandingSerializer(serializers.Serializer[Any]):
-    """One flow of a store. Ages in seconds; null is unknown: nothing was ever delivered, or the tier states no limit."""
+    """One flow of a store. Ages in seconds; null is unknown: nothing was ever delivered, or the tier states no
+    limit.
+    """
 
     integration = serializers.CharField(source="flow.integration")
     target = serializers.CharField(source="flow.target")

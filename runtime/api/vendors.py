@@ -1,4 +1,4 @@
-"""Quotas and breakers over the API: read them, set limits, open and close a breaker by hand."""
+"""Quotas and circuit breakers over the API: read them, set limits, open and close a circuit breaker by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from runtime.services import vendor_limits as services
 
 
 class LimitsSerializer(serializers.Serializer[Any]):
-    """All four together; null is no limit. `rate` in messages per second with `burst`, `budget` in messages per UTC day."""
+    """All four together; null is no limit.
+
+    `rate` in messages per second with `burst`, `budget` in messages per UTC day.
+    """
 
     rate = shapes.FiniteFloatField(allow_null=True)
     burst = shapes.FiniteFloatField(allow_null=True)
@@ -61,7 +64,7 @@ class _VendorView(RuntimeView):
         return found
 
     def done(self, vendor_id: int, act: Callable[..., Any], data: dict[str, Any]) -> Response:
-        """The act, carried out for who sees the vendor and may set its state, and the vendor as it stands afterwards."""
+        """Carry out an action for a caller who may see the vendor and set its state; returns the vendor afterwards."""
         self.found(vendor_id)
         if not (allowed := permissions.may_set_vendor_limits(self.viewer)):
             raise Forbidden("vendor.not_allowed", f"{allowed.reason} Nothing was changed.")
@@ -82,7 +85,9 @@ class VendorLimits(_VendorView):
         operation_id="vendors_limits",
         tags=["runtime"],
         summary="Set what a vendor may be asked for",
-        description="Holds for every integration that calls it, until the next deployment of a manifest with limits of its own.",
+        description=(
+            "Holds for every integration that calls it, until the next deployment of a manifest with limits of its own."
+        ),
         request=LimitsSerializer,
         responses=shapes.VendorSerializer,
     )

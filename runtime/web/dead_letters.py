@@ -80,7 +80,7 @@ class DeadLetterForm(forms.Form):
         return cleaned
 
 
-# -- groups --------------------------------------------------------------------------------------------------------------
+# -- groups ------------------------------------------------------------------------------------------------------------
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def dead_letters(request: HttpRequest) -> HttpResponse:
@@ -156,10 +156,8 @@ def _settle(
     else:
         with transaction.atomic():
             count = sum(services.discard(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
-        messages.success(
-            request,
-            f"Discarded {number(count)} message{'s' if count != 1 else ''} without delivery. The ledger keeps the reason.",
-        )
+        done = f"Discarded {number(count)} message{'s' if count != 1 else ''} without delivery."
+        messages.success(request, f"{done} The ledger keeps the reason.")
     return redirect(_address(context["environment"], context["integration"]))
 
 
@@ -185,7 +183,7 @@ def _address(place: str, integration: str = "") -> str:
     return reverse("runtime:dead-letters") + (f"?{kept}" if kept else "")
 
 
-# -- one dead letter ----------------------------------------------------------------------------------------------------------
+# -- one dead letter ---------------------------------------------------------------------------------------------------
 def _detail(viewer: Viewer, kind: str, place: str) -> DeadLetterDetail | None:
     numbers = [int(part) for part in place.split("/")]
     if any(one >= 2**63 for one in numbers):

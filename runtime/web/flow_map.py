@@ -1,4 +1,4 @@
-"""The flow map, laid out on the server: systems in three columns, one edge per flow with its state on it. Lengths in pixels."""
+"""The flow map, laid out on the server: systems in three columns, one edge per flow. Lengths are in pixels."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _gap(one: SystemBox, other: SystemBox) -> tuple[int, int]:
 
 
 def _place(boxes: dict[str, SystemBox], edges: Sequence[FlowEdge]) -> None:
-    """Boxes below each other in their column, high enough for the edges at their sides, columns centred on the tallest."""
+    """Stack boxes in their column, high enough for the edges at their sides; centre columns on the tallest."""
     for box in boxes.values():
         ends = [e for e in edges if box.key in (e.flow.source_system, e.flow.target_system)]
         sides = [sum(1 for e in ends if _side(box, boxes, e) == side) for side in (-1, 1)]
@@ -126,7 +126,7 @@ def _side(box: SystemBox, boxes: dict[str, SystemBox], edge: FlowEdge) -> int:
 
 
 def _route(boxes: dict[str, SystemBox], edges: Sequence[FlowEdge]) -> float:
-    """Each gap between two columns has tracks, `LANE` apart; an edge takes the track nearest to its ends. Gives the lowest y."""
+    """Give each edge the track nearest to its ends (tracks in a gap are `LANE` apart); returns the lowest y."""
     lowest = 0.0
     for gap in ((0, 1), (1, 2)):
         here = [e for e in edges if _gap(*_ends(boxes, e)) == gap]

@@ -85,7 +85,8 @@ def _url(job: DeployedIntegration, view: str) -> str:
 def change_url(key: str, place: str, digest: str) -> str:
     """The page that opens a change for this release of an integration."""
     subject = f"{key}@{digest}" if digest else key
-    return f"{reverse('governance:new-change')}?{urlencode({'kind': 'integration.deploy', 'subject': subject, 'environment': place})}"
+    query = urlencode({"kind": "integration.deploy", "subject": subject, "environment": place})
+    return f"{reverse('governance:new-change')}?{query}"
 
 
 def _actions(viewer: Viewer, job: DeployedIntegration, operate: Permission) -> dict[str, Permission]:
@@ -180,14 +181,14 @@ def _manifest(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
 _MORE = {"": _overview, "mapping": _mapping, "runs": _runs, "manifest": _manifest}
 
 
-# -- what a person does --------------------------------------------------------------------------------------------------
+# -- actions -----------------------------------------------------------------------------------------------------------
 def _back(key: str, place: str) -> HttpResponse:
     query = f"?{urlencode({'environment': place})}" if place != environment.DEFAULT else ""
     return redirect(reverse("runtime:integration", args=[key]) + query)
 
 
 def _operated(request: HttpRequest, key: str) -> tuple[Viewer, DeployedIntegration]:
-    """The job for an action. Who may not see it learns nothing; who may not operate it learns why."""
+    """The integration for an action. Raises NotFound when the viewer may not see it, Forbidden when not operate it."""
     viewer, place = Viewer.of(request.user), environment.chosen(request)
     job = _found(viewer, key, place, digest=request.POST.get("release", "").replace("\0", "")[:71])
     permissions.require_operate(viewer, job.integration, outcome="Nothing was changed.")

@@ -17,10 +17,11 @@ from runtime.web import environment
 @never_cache
 @require_safe
 def deploy(request: HttpRequest, key: str) -> HttpResponse:
-    """What the change would put into an environment: source, targets, what the mapping does differently from the release that
-    runs now, and where it runs. `?digest=` and `?environment=` of the change; without a digest the newest release.
+    """What the change would deploy: source, targets, and how the mapping differs from the running release.
 
-    It stands on the change's own page, for everybody who reads or decides that change; it shows the manifest and no message."""
+    `?digest=` and `?environment=` are those of the change; without a digest the newest release is shown. The panel is
+    part of the change's page, for all its readers and deciders; it shows the manifest and no message.
+    """
     place = environment.chosen(request)
     digest = request.GET.get("digest", "").replace("\0", "")[:71]
     job = integrations.detail(SYSTEM, key, place, digest=digest)

@@ -1,4 +1,4 @@
-"""Reconciliation: what came in, what each target got and what the other side says, day by day; as pages and as files."""
+"""Reconciliation by day: received, delivered, and reported by the target system; as pages and as CSV files."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ from runtime.web import environment
 
 PAGE = 100
 WAYS = (("business", "Business day"), ("arrival", "Day of arrival"))
+OVERVIEW_COLUMNS = (
+    *("day", "integration", "read", "accepted", "unchanged", "older", "in the log", "refused", "conflicts", "target"),
+    *("due", "delivered", "not meant", "superseded", "waiting", "tried again", "behind", "dead", "unknown", "closed"),
+)
+COMPARISON_COLUMNS = (
+    *("target", "store", "asked at", "due", "asked", "both agree", "missing there", "there all the same"),
+    *("no answer", "note"),
+)
 
 
 def chosen_way(text: str) -> str:
@@ -38,7 +46,7 @@ def chosen_way(text: str) -> str:
 @never_cache
 @require_safe
 def reconciliation(request: HttpRequest) -> HttpResponse:
-    """Every flow on one day of arrival; `format=csv` for the same as a file."""
+    """Every flow on one day of arrival; `format=csv` gives a file."""
     viewer, place, day = (
         Viewer.of(request.user),
         environment.chosen(request),
@@ -78,7 +86,7 @@ def _seen(request: HttpRequest, key: str) -> tuple[Viewer, Integration]:
 @never_cache
 @require_safe
 def flow(request: HttpRequest, key: str) -> HttpResponse:
-    """One flow on one day, store by store; `format=csv` for the lines, with `part=cases` for what is open or differs."""
+    """One flow on one day, by store; `format=csv` gives the lines, with `part=cases` the open messages."""
     viewer, integration = _seen(request, key)
     place, day, by = (
         environment.chosen(request),
@@ -124,21 +132,13 @@ def _query(request: HttpRequest, **changes: str) -> str:
 def _targets(
     lines: Sequence[StoreLine], compared: Sequence[daily_totals.ComparisonRow], names: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """Sums over the stores, one for each target; `instances` are the stores of a fleet, `asked` how many were asked."""
+    """Sums over the stores, one row per target: `instances` are the stores of a fleet, `asked` counts those queried."""
     made: dict[str, dict[str, Any]] = {}
     for one in lines:
         row = made.setdefault(
             one.target,
-            {
-                "target": one.target,
-                "system": names.get(one.system, one.system),
-                "due": 0,
-                "instances": [],
-                "asked": 0,
-                "on_the_way": 0,
-                "with_a_person": 0,
-            }
-            | dict.fromkeys(STATES, 0),
+            {"target": one.target, "system": names.get(one.system, one.system), "instances": []}
+            | dict.fromkeys(("due", "asked", "on_the_way", "with_a_person", *STATES), 0),
         )
         row["due"] += one.tally.due.count
         row["on_the_way"] += one.tally.count(WAITING, RETRYING, BEHIND)
@@ -154,7 +154,7 @@ def _targets(
 
 @require_POST
 def compare(request: HttpRequest, key: str) -> HttpResponse:
-    """Ask the other side; the answer stands on the flow's page."""
+    """Query the target; the flow's page shows the answer."""
     viewer, integration = _seen(request, key)
     permissions.require_operate(viewer, integration, outcome="The target was not queried.")
     place, day, by = (
@@ -166,12 +166,12 @@ def compare(request: HttpRequest, key: str) -> HttpResponse:
     made = target_comparison.compare(
         integration, place, day, by=by, target=target, instance=instance, actor=viewer.user
     )
-    messages.success(request, f"Asked about {made.asked:,} of {made.due:,} messages: {made.agreed:,} agree.")
+    messages.success(request, f"Queried {made.asked:,} of {made.due:,} messages: {made.agreed:,} agree.")
     query = {"day": day.isoformat(), "by": by} | ({"environment": place} if place != environment.DEFAULT else {})
     return redirect(f"{reverse('runtime:reconciliation-flow', args=[key])}?{urlencode(query)}")
 
 
-# -- files ---------------------------------------------------------------------------------------------------------------
+# -- files -------------------------------------------------------------------------------------------------------------
 def _file(name: str, rows: Iterable[Sequence[Any]]) -> HttpResponse:
     answer = HttpResponse(
         content_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{name}"'}
@@ -191,56 +191,14 @@ def _cell(value: Any) -> str:
 
 
 def _overview_rows(found: Sequence[daily_totals.FlowLine], day: date) -> Iterable[Sequence[Any]]:
-    yield (
-        "day",
-        "integration",
-        "read",
-        "accepted",
-        "unchanged",
-        "older",
-        "in the log",
-        "refused",
-        "conflicts",
-        "target",
-        "due",
-        "delivered",
-        "not meant",
-        "superseded",
-        "waiting",
-        "tried again",
-        "behind",
-        "dead",
-        "unknown",
-        "closed",
-    )
-    for flow_line in found:
-        source = (
-            day,
-            flow_line.integration,
-            flow_line.read,
-            flow_line.accepted,
-            flow_line.unchanged,
-            flow_line.older,
-            flow_line.logged,
-            flow_line.rejected,
-            flow_line.conflicts,
-        )
-        for one in flow_line.targets:
-            yield (
-                *source,
-                one.target,
-                one.due,
-                one.delivered,
-                one.skipped,
-                one.superseded,
-                one.waiting,
-                one.retrying,
-                one.behind,
-                one.dead,
-                one.unknown,
-                one.closed,
-            )
-        if not flow_line.targets:
+    yield OVERVIEW_COLUMNS
+    for line in found:
+        counts = (line.read, line.accepted, line.unchanged, line.older, line.logged, line.rejected, line.conflicts)
+        source = (day, line.integration, *counts)
+        for one in line.targets:
+            settled = (one.target, one.due, one.delivered, one.skipped, one.superseded)
+            yield *source, *settled, one.waiting, one.retrying, one.behind, one.dead, one.unknown, one.closed
+        if not line.targets:
             yield source
 
 
@@ -261,31 +219,11 @@ def _line_rows(account: DailyAccount, compared: Sequence[daily_totals.Comparison
             *(one.tally.count(state) for state in STATES),
         )
     yield ()
-    yield (
-        "target",
-        "store",
-        "asked at",
-        "due",
-        "asked",
-        "both agree",
-        "missing there",
-        "there all the same",
-        "no answer",
-        "note",
-    )
+    yield COMPARISON_COLUMNS
     for other in compared:
-        yield (
-            other.target,
-            other.instance,
-            other.at.isoformat(timespec="seconds"),
-            other.due,
-            other.asked,
-            other.agreed,
-            other.missing,
-            other.extra,
-            other.silent,
-            other.note,
-        )
+        at = other.at.isoformat(timespec="seconds")
+        counts = (other.due, other.asked, other.agreed, other.missing, other.extra, other.silent)
+        yield other.target, other.instance, at, *counts, other.note
 
 
 def _case_rows(account: DailyAccount, compared: Sequence[daily_totals.ComparisonRow]) -> Iterable[Sequence[Any]]:

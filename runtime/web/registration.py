@@ -20,7 +20,7 @@ from runtime.services import integrations
 
 
 class ManifestForm(forms.Form):
-    """A file or pasted text; with both, the file counts."""
+    """A file or pasted text; if both are given, the file is used."""
 
     file = forms.FileField(required=False, label="File", allow_empty_file=True)
     text = forms.CharField(
@@ -68,7 +68,10 @@ def register(request: HttpRequest) -> HttpResponse:
 
 
 def plain(data: bytes) -> Any:
-    """YAML or JSON as plain data, read as strictly as contracts are: bounded, no duplicate keys, no aliases that explode. Raises Invalid."""
+    """YAML or JSON as plain data, read as strictly as contracts: bounded, no duplicate keys, no expanding aliases.
+
+    Raises Invalid.
+    """
     return contract_engine.parse_text(
         data, "manifest.yaml" if data.lstrip()[:1] not in (b"{", b"[") else "manifest.json"
     )

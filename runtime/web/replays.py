@@ -1,4 +1,4 @@
-"""Replays: choose stored messages, try them out, have a large one approved, send them again, watch it, stop it."""
+"""Replays: select stored messages, dry-run them, get approval for a large replay, start it, watch it, cancel it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class UtcMomentInput(forms.DateTimeInput):
 
 
 class PlanForm(forms.Form):
-    """What shall be delivered again. The choices are the targets that the viewer may see."""
+    """What to deliver again. The choices are the targets that the viewer may see."""
 
     target = forms.ChoiceField(label="Integration and target")
     instance = forms.CharField(required=False, max_length=80, label="Store", help_text="Only for a target with stores.")
@@ -44,14 +44,14 @@ class PlanForm(forms.Form):
         required=False,
         max_length=500,
         label="Last key",
-        help_text="Keys that begin with it belong to it. Empty: to the last one.",
+        help_text="Includes keys that begin with it. Empty: to the last one.",
     )
     pace = forms.FloatField(
         required=False,
         min_value=services.SLOWEST,
         max_value=services.FASTEST,
         label="Pace",
-        help_text="Messages per second and lane. Empty: as fast as the target takes them.",
+        help_text="Messages per second and lane. Empty: as fast as the target accepts them.",
     )
     reason = forms.CharField(max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
 
@@ -75,7 +75,7 @@ class PlanForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def replays(request: HttpRequest) -> HttpResponse:
-    """What was replayed so far, and a form to plan the next one. A plan sends nothing."""
+    """Past replays, and a form to plan the next one. A plan sends nothing."""
     viewer, place = Viewer.of(request.user), environment.chosen(request)
     choices = selectors.choices(viewer, place)
     start = {"since": (clock.now() - timedelta(hours=1)).astimezone(UTC), "target": request.GET.get("target", "")}
@@ -97,7 +97,7 @@ def replays(request: HttpRequest) -> HttpResponse:
 
 
 def _plan(form: PlanForm, viewer: Viewer) -> Replay | None:
-    """None when the service found something that the form had not; it stands beside its field then."""
+    """None when the service found an error that the form did not; the page then shows it beside its field."""
     values = form.cleaned_data
     try:
         return services.plan(
@@ -120,7 +120,7 @@ def _plan(form: PlanForm, viewer: Viewer) -> Replay | None:
 
 
 def _utc(moment: datetime) -> datetime:
-    """The form asks in UTC, whatever zone pages are shown in."""
+    """The form asks in UTC, regardless of the zone in which pages show times."""
     return moment.replace(tzinfo=UTC)
 
 
@@ -134,7 +134,9 @@ def _found(viewer: Viewer, replay_id: int) -> ReplayRow:
 @never_cache
 @require_safe
 def replay(request: HttpRequest, replay_id: int) -> HttpResponse:
-    """The plan, its dry run and its progress; for htmx the part that moves, which stops asking when nothing moves."""
+    """The plan, its dry run and its progress; for htmx, the part that changes, which stops polling when nothing
+    changes.
+    """
     viewer = Viewer.of(request.user)
     found = _found(viewer, replay_id)
     context: dict[str, Any] = {"replay": found, "at": clock.now(), "environment": found.environment}
@@ -152,7 +154,9 @@ def _actions(viewer: Viewer, found: ReplayRow) -> dict[str, Any]:
     unmet = _unmet(found, viewer) if needs and found.state == "planned" else ""
     begin = operate and Permission(found.state == "planned", f"It is {found.state} already.")
     if begin and found.idempotency == "U":
-        begin = Permission(False, "This target neither keeps keys nor can be asked, so a repetition could act twice.")
+        begin = Permission(
+            False, "This target neither honours idempotency keys nor has a lookup, so a repetition could act twice."
+        )
     if begin and unmet:
         begin = Permission(False, unmet)
     wanted = {"kind": "replay.open", "subject": found.subject, "environment": found.environment}
@@ -192,19 +196,21 @@ def act(request: HttpRequest, replay_id: int) -> HttpResponse:
     elif wanted == "cancel":
         services.cancel(replay_id, actor=viewer.user, reason=request.POST.get("reason", "").replace("\0", "")[:2000])
     else:
-        raise Invalid("replay.act", "Say what shall happen: dry run, start or cancel. Nothing was changed.")
+        raise Invalid("replay.act", "Choose one: dry run, start or cancel. Nothing was changed.")
     return redirect("runtime:replay", replay_id)
 
 
 @never_cache
 @require_safe
 def panel(request: HttpRequest, subject: str) -> HttpResponse:
-    """What a change about a replay would send again: for everybody who reads or decides that change. It shows no message."""
+    """The panel of a change about a replay, for its readers and deciders: what would be sent again, without any
+    message.
+    """
     digest = request.GET.get("digest", "").replace("\0", "")[:71]
     found = selectors.by_digest(SYSTEM, digest) if digest else None
     if found is None or not found.subject.startswith(f"{subject}@"):
         raise NotFound(
-            "replay.unknown", "There is no such replay: a redrive of dead letters names them by its digest alone."
+            "replay.unknown", "There is no such replay; a redrive of dead letters is known only by its digest."
         )
     seen = selectors.one(Viewer.of(request.user), found.id) is not None
     return render(request, "runtime/_replay_panel.html", {"replay": found, "seen": seen})

@@ -1,4 +1,4 @@
-"""Schedules: when each integration collects; switch one on or off, or move it."""
+"""Schedules: when each integration reads its sources; switch one on or off, or change its times."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from runtime.services import schedules as services
 from runtime.web import environment
 
 COMING = 5
-SKIPPED = [("shift", "Run at the first moment after"), ("skip", "Leave it out")]
+SKIPPED = [("shift", "Run at the first moment after"), ("skip", "Skip the run")]
 REPEATED = [("first", "The first time"), ("second", "The second time"), ("both", "Both times")]
 
 
@@ -31,8 +31,8 @@ class ScheduleForm(forms.Form):
         max_length=80, label="When", help_text="every 15m, daily 06:30, weekly mon 06:30, or five cron fields."
     )
     zone = forms.CharField(max_length=60, label="Time zone", help_text="As in the IANA database: Europe/Berlin.")
-    skipped = forms.ChoiceField(label="An hour that the clocks skip", choices=SKIPPED)
-    repeated = forms.ChoiceField(label="An hour that comes twice", choices=REPEATED)
+    skipped = forms.ChoiceField(label="Hour skipped at clock change", choices=SKIPPED)
+    repeated = forms.ChoiceField(label="Hour repeated at clock change", choices=REPEATED)
     enabled = forms.BooleanField(required=False, label="Switched on")
 
     def clean(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _initial(one: selectors.ScheduleRow) -> dict[str, Any]:
 
 
 def _change(form: ScheduleForm, schedule_id: int, viewer: Viewer) -> bool:
-    """False when the service found something that the form had not."""
+    """False when the service found an error that the form did not."""
     try:
         services.change(schedule_id, actor=viewer.user, **form.cleaned_data)
     except Invalid as error:
@@ -90,7 +90,7 @@ def _change(form: ScheduleForm, schedule_id: int, viewer: Viewer) -> bool:
 
 
 def coming(one: selectors.ScheduleRow) -> list[Any]:
-    """The next due times as the rules give them, so that a change of clocks is seen before it comes."""
+    """The next due times, so that the effect of a clock change can be seen before it happens."""
     if not one.enabled or rules.problems(one.expression, one.zone):
         return []
     due = rules.occurrences(one.expression, one.zone, clock.now(), skipped=one.skipped, repeated=one.repeated)

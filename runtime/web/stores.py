@@ -1,4 +1,4 @@
-"""Stores: every instance of every fleet target at a glance, the ones that need a look as a list, all of them as a table."""
+"""Stores: all instances of fleet targets as a grid, those that need attention as a list, and all as a table."""
 
 from __future__ import annotations
 

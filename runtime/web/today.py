@@ -1,4 +1,4 @@
-"""The first page of the runtime: the business first, the engine underneath."""
+"""The first page of the runtime: the business first, the infrastructure below."""
 
 from __future__ import annotations
 

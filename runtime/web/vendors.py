@@ -1,4 +1,4 @@
-"""Quotas and breakers: what each vendor may be asked for, whether it answers, and what people set by hand."""
+"""Quotas and circuit breakers: limits of each vendor, whether it answers, and what people set by hand."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ HOLD = [(5, "5 minutes"), (15, "15 minutes"), (60, "1 hour"), (240, "4 hours"), 
 
 
 class ReasonForm(forms.Form):
-    """Every act needs a reason, and the word that one knows whom it touches: a vendor's state is shared."""
+    """Every action needs a reason and a confirmation: the state of a vendor is shared by every integration that calls
+    it.
+    """
 
     reason = forms.CharField(max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
     confirm = forms.BooleanField(
-        label="All integrations that call it are meant",
-        error_messages={"required": "Confirm that all integrations that call it are meant."},
+        label="Applies to every integration that uses it",
+        error_messages={"required": "Confirm that this applies to every integration that uses it."},
     )
 
 
@@ -55,11 +57,12 @@ class LimitsForm(ReasonForm):
 
 
 class OpenForm(ReasonForm):
-    minutes = forms.TypedChoiceField(coerce=int, choices=HOLD, initial=15, label="Call it no more for")
+    minutes = forms.TypedChoiceField(coerce=int, choices=HOLD, initial=15, label="Stop calls for")
     field_order = ("minutes", "reason", "confirm")
 
 
 FORMS: dict[str, type[ReasonForm]] = {"limits": LimitsForm, "open": OpenForm, "close": ReasonForm}
+DONE = {"limits": "The limits apply now.", "open": "Calls are stopped.", "close": "Calls have resumed."}
 
 
 @never_cache
@@ -79,7 +82,7 @@ def vendors(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def vendor(request: HttpRequest, vendor_id: int) -> HttpResponse:
-    """One vendor: its state, its limits, and the breaker by hand. `act` of a POST: limits, open or close."""
+    """One vendor: its state, its limits, and its circuit breaker. `act` of a POST: limits, open or close."""
     viewer = Viewer.of(request.user)
     found = selectors.one(viewer, vendor_id)
     if found is None:
@@ -96,15 +99,10 @@ def vendor(request: HttpRequest, vendor_id: int) -> HttpResponse:
             raise Forbidden("vendor.not_allowed", f"{allowed.reason} Nothing was changed.")
         act = request.POST.get("act", "")
         if act not in FORMS:
-            raise Invalid("vendor.act", "Say what shall happen: limits, open or close. Nothing was changed.")
+            raise Invalid("vendor.act", "Choose one: limits, open or close. Nothing was changed.")
         form = made[act] = FORMS[act](request.POST, prefix=act)
         if form.is_valid() and _act(act, form, found, viewer):
-            messages.success(
-                request,
-                {"limits": "The limits hold now.", "open": "It is called no more.", "close": "It is called again."}[
-                    act
-                ],
-            )
+            messages.success(request, DONE[act])
             return redirect("runtime:vendor", vendor_id)
         status = 422
     context = {"vendor": found, "environment": found.environment, "forms": made, "allowed": allowed}
@@ -116,7 +114,7 @@ def _limits(found: VendorRow) -> dict[str, Any]:
 
 
 def _act(act: str, form: ReasonForm, found: VendorRow, viewer: Viewer) -> bool:
-    """False when the service found something that the form had not; it stands beside its field then."""
+    """False when the service found an error that the form did not; the page then shows it beside its field."""
     values, more = form.cleaned_data, {"actor": viewer.user, "reason": form.cleaned_data["reason"]}
     try:
         if act == "limits":

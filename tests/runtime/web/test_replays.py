@@ -115,7 +115,7 @@ def test_limits_are_set_with_a_reason_and_stand_in_the_ledger(client, day):
     }
     unsure = client.post(address, given)
     assert unsure.status_code == 422
-    assert "Confirm that all integrations that call it are meant" in unsure.text
+    assert "Confirm that this applies to every integration that uses it" in unsure.text
     alone = client.post(address, given | {"limits-burst": "", "limits-confirm": "on"})
     assert alone.status_code == 422
     assert "A rate goes with a burst" in alone.text
@@ -141,7 +141,7 @@ def test_a_breaker_is_opened_and_closed_by_hand(client, day):
         {"act": "open", "open-minutes": "60", "open-reason": "their release", "open-confirm": "on"},
         follow=True,
     )
-    assert "It is called no more." in answer.text
+    assert "Calls are stopped." in answer.text
     vendor.refresh_from_db()
     assert vendor.breaker == "open"
     assert timedelta(minutes=59) < vendor.open_until - clock.now() <= timedelta(minutes=60)
@@ -154,7 +154,7 @@ def test_a_breaker_is_opened_and_closed_by_hand(client, day):
 def test_an_owner_sees_a_vendor_and_is_told_who_sets_it(client, day):
     client.force_login(day.people.sofia)
     address = reverse("runtime:vendor", args=[VendorState.objects.get(system_key="s4").pk])
-    assert "Architects and release managers set what a vendor may be asked for." in client.get(address).text
+    assert "Only architects and release managers set the limits of a vendor." in client.get(address).text
     assert client.post(address, {"act": "close", "close-reason": "x", "close-confirm": "on"}).status_code == 403
     client.force_login(day.people.petra)
     assert (
