@@ -163,7 +163,8 @@ def fill(apis: int, versions: int, dice: random.Random) -> None:
     )
     copy_in(
         "catalog_api",
-        "id, slug, name, purpose, aliases, domain_id, owner_team_id, layer, style, tier_id, data_class, visibility, system_id, if_it_fails, documentation_url, status_url",
+        "id, slug, name, purpose, aliases, domain_id, owner_team_id, layer, style, tier_id, data_class, visibility, "
+        "system_id, if_it_fails, documentation_url, status_url",
         (
             (
                 n,
@@ -190,7 +191,8 @@ def fill(apis: int, versions: int, dice: random.Random) -> None:
     digests = [f"sha256:{n:064x}" for n in range(1, versions + 1)]
     copy_in(
         "catalog_contract",
-        "digest, format, title, declared_version, original, media_type, file_name, canonical, size, operations, operation_words, field_words, findings",
+        "digest, format, title, declared_version, original, media_type, file_name, canonical, size, operations, "
+        "operation_words, field_words, findings",
         (
             (
                 digest,
@@ -244,7 +246,8 @@ def fill(apis: int, versions: int, dice: random.Random) -> None:
         cursor.execute("alter table catalog_contract enable trigger user")
         cursor.execute("vacuum analyze")
         cursor.execute(
-            "select pg_size_pretty(pg_total_relation_size('catalog_apisearch')), (select count(*) from catalog_searchword)"
+            "select pg_size_pretty(pg_total_relation_size('catalog_apisearch')), (select count(*) from "
+            "catalog_searchword)"
         )
         size, words = cursor.fetchone()
     print(f"  search table rebuilt in {time.perf_counter() - started:.1f} s, {size}, {words:,} words")

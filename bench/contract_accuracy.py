@@ -49,7 +49,8 @@ def score_openapi(root: Path, only: str | None) -> dict[str, Any]:
         if only:
             for item in result.findings:
                 print(
-                    f"  {item.level:9}{item.rule} {item.operations} {item.pointer} {item.old!r} -> {item.new!r}\n            {item.message}"
+                    f"  {item.level:9}{item.rule} {item.operations} {item.pointer} {item.old!r} -> {item.new!r}\n      "
+                    f"      {item.message}"
                 )
         expected = case["verdict"]
         strict_agree += result.verdict == expected
@@ -110,12 +111,14 @@ def score_schemas(root: Path, only: str | None, content_model: ContentModel) -> 
             if only:
                 for item in result.findings:
                     print(
-                        f"  {direction} {item.level:9}{item.rule} {item.pointer} {item.old!r} -> {item.new!r}\n            {item.message}"
+                        f"  {direction} {item.level:9}{item.rule} {item.pointer} {item.old!r} -> {item.new!r}\n        "
+                        f"    {item.message}"
                     )
             if result.compatible is not case[direction]:
                 rules = sorted({item.rule for item in result.findings if item.level != "info"})
                 lines.append(
-                    f"{case['id']} {case['name']} {direction}: expected {case[direction]}, got {result.compatible} {rules}"
+                    f"{case['id']} {case['name']} {direction}: expected {case[direction]}, got {result.compatible} "
+                    f"{rules}"
                 )
     return {
         "questions": total,

@@ -83,7 +83,8 @@ def multiplied(tree: dict[str, Any], times: int) -> dict[str, Any]:
 
 def measure(root: Path, program: str | None, rounds: int, log: list[str]) -> None:
     print(
-        f"{'pair':54} {'kB':>5} {'ours s':>7} {'cpu':>6} {'goal':>5} {'redocly s':>9} {'own':>6} {'cpu':>6} {'ratio':>6}  findings"
+        f"{'pair':54} {'kB':>5} {'ours s':>7} {'cpu':>6} {'goal':>5} {'redocly s':>9} {'own':>6} {'cpu':>6} "
+        f"{'ratio':>6}  findings"
     )
     for base, revision, goal in PAIRS:
         stored = [read_file(root / name).canonical for name in (base, revision)]
@@ -102,7 +103,8 @@ def measure(root: Path, program: str | None, rounds: int, log: list[str]) -> Non
         wall, cpu, peer_wall, peer_cpu, peer_own = (statistics.median(column) for column in zip(*rows, strict=True))
         name = f"{base} -> {Path(revision).stem}"
         print(
-            f"{name:54} {len(stored[1]) // 1000:5} {wall:7.3f} {cpu:6.3f} {goal or '':>5} {peer_wall:9.3f} {peer_own:6.3f} "
+            f"{name:54} {len(stored[1]) // 1000:5} {wall:7.3f} {cpu:6.3f} {goal or '':>5} {peer_wall:9.3f} "
+            f"{peer_own:6.3f} "
             f"{peer_cpu:6.3f} {peer_own / wall:6.1f}  {counts}"
         )
 

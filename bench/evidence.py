@@ -127,7 +127,8 @@ def main() -> None:
                 )
             costs = [[a[part] / b[part] - 1 for a, b in zip(found[True], found[False], strict=True)] for part in (0, 1)]
             print(
-                f"P10 {kind}: {median(costs[1]) * 100:+.1f} % CPU ({min(costs[1]) * 100:+.0f} to {max(costs[1]) * 100:+.0f}), {median(costs[0]) * 100:+.1f} % by the clock"
+                f"P10 {kind}: {median(costs[1]) * 100:+.1f} % CPU ({min(costs[1]) * 100:+.0f} to "
+                f"{max(costs[1]) * 100:+.0f}), {median(costs[0]) * 100:+.1f} % by the clock"
             )
 
 

@@ -48,7 +48,8 @@ def main() -> None:
         if len(vendor.journal) != len(stores) * 5:
             raise SystemExit(f"{len(vendor.journal)} effects instead of {len(stores) * 5}")
         print(
-            f"durable for {given.stores} stores: median {median(durable):.1f} ms; claim median {median(claims):.2f} ms; all delivered by one worker: {median(rounds):.0f} ms"
+            f"durable for {given.stores} stores: median {median(durable):.1f} ms; claim median {median(claims):.2f} "
+            f"ms; all delivered by one worker: {median(rounds):.0f} ms"
         )
 
 

@@ -106,7 +106,8 @@ def main() -> int:
             failures += 1
             print(f"--- {key} ({name}) took {seconds:.1f} s", flush=True)
     print(
-        f"{number} documents from {len(names)} seeds, {failures} failures, slowest {slowest[0]:.2f} s of CPU: {slowest[1]}"
+        f"{number} documents from {len(names)} seeds, {failures} failures, slowest {slowest[0]:.2f} s of CPU: "
+        f"{slowest[1]}"
     )
     for code, count in outcomes.most_common():
         print(f"{count:8d} {code}")

@@ -174,7 +174,8 @@ def report(times: dict[str, list[float]], work: dict[str, list[float]], words: d
         wall, cpu = statistics.quantiles(values, n=100), statistics.quantiles(work[name], n=100)
         print(
             f"  {name:<21} wall p50 {wall[49]:6.2f} p95 {wall[94]:6.2f} p99 {wall[98]:6.2f} ms, "
-            f"CPU p50 {cpu[49]:6.2f} p99 {cpu[98]:6.2f} ms, {cpu[49] / base:5.1f} x a read and an insert, {len(values)} answers"
+            f"CPU p50 {cpu[49]:6.2f} p99 {cpu[98]:6.2f} ms, {cpu[49] / base:5.1f} x a read and an insert, "
+            f"{len(values)} answers"
         )
     print("  verdicts: " + ", ".join(f"{word} {count:,}" for word, count in sorted(words.items())))
 

@@ -152,7 +152,8 @@ def main() -> None:
                 parts, count = quantiles(took or [0.0, 0.0], n=100), len(took) * batch
                 sent += count - refused * batch
                 print(
-                    f"P2 {name:14} {count / seconds:7,.0f} messages/s for {seconds:.0f} s, answer p50 {parts[49]:.1f} p95 {parts[94]:.1f} p99 {parts[98]:.1f} ms, "
+                    f"P2 {name:14} {count / seconds:7,.0f} messages/s for {seconds:.0f} s, answer p50 {parts[49]:.1f} "
+                    f"p95 {parts[94]:.1f} p99 {parts[98]:.1f} ms, "
                     f"refused {refused}, CPU ms each: "
                     + ", ".join(f"{who} {(now - spent[who]) / count * 1e3:.2f}" for who, now in cpu_of(roots).items()),
                     flush=True,

@@ -113,7 +113,8 @@ def speed(rounds: int) -> None:
         for name, (work, count) in subjects.items():
             figures[name].append(rate(work, count))
     print(
-        f"sale of 12 lines, {len(payload)} bytes, {rounds} alternating rounds, documents per CPU second (median, lowest, highest)"
+        f"sale of 12 lines, {len(payload)} bytes, {rounds} alternating rounds, documents per CPU second (median, "
+        "lowest, highest)"
     )
     for name, found in figures.items():
         print(f"  {name:28} {median(found):>10,.0f} {min(found):>10,.0f} {max(found):>10,.0f}")
@@ -136,7 +137,8 @@ def agreement(cases: int, seed: int) -> int:
             print(f"  seed {number}: {type(error).__name__}: {str(error)[:300]}")
     took = time.process_time() - started
     print(
-        f"oracle: {mapped + refused:,} documents of {cases // 10:,} mappings, {mapped:,} mapped and {refused:,} refused by both, "
+        f"oracle: {mapped + refused:,} documents of {cases // 10:,} mappings, {mapped:,} mapped and {refused:,} "
+        "refused by both, "
         f"{wrong} disagreements, {took:.0f} CPU seconds"
     )
     return wrong

@@ -132,8 +132,10 @@ def render(entries: list[Entry]) -> str:
         "",
         f"- {len(entries)} files, {size / 1e6:.1f} MB: {len(entries) - len(refused)} read, {len(refused)} refused.",
         f"- {operations:,} operations, {schemas:,} named schemas, {total:.1f} s of CPU to read all of them once.",
-        f"- Rules of the comparison {RULE_PACK}, of the linter {LINT_PACK}; sunsets as of {AS_OF}; Python {platform.python_version()}.",
-        "- Times are medians of three, in milliseconds of CPU. Lint is for tier 1: errors / warnings / notes (at most 200 per rule).",
+        f"- Rules of the comparison {RULE_PACK}, of the linter {LINT_PACK}; sunsets as of {AS_OF}; Python "
+        f"{platform.python_version()}.",
+        "- Times are medians of three, in milliseconds of CPU. Lint is for tier 1: errors / warnings / notes (at most "
+        "200 per rule).",
         "",
         "## Files",
         "",
@@ -151,7 +153,8 @@ def render(entries: list[Entry]) -> str:
         if not document.version_label and not document.format.startswith("jsonschema"):
             remarks = ", ".join(part for part in (remarks, "info.version is empty") if part)
         lines.append(
-            f"| {entry.name} | {document.format} | {entry.size // 1000} | {len(document.operations)} | {len(document.schemas)} | "
+            f"| {entry.name} | {document.format} | {entry.size // 1000} | {len(document.operations)} | "
+            f"{len(document.schemas)} | "
             f"{len(document.fields)} | {entry.seconds * 1000:.0f} | {entry.lint} | {remarks} |"
         )
     lines += [
@@ -170,7 +173,8 @@ def render(entries: list[Entry]) -> str:
         removed = removed_by_direction(result)
         shown = ", ".join(f"{count} {direction}" for direction, count in sorted(removed.items())) or "none"
         lines.append(
-            f"| {base.name} | {revision.name.rpartition('/')[2]} | {result.verdict} | {levels['breaking']} | {levels['warning']} | "
+            f"| {base.name} | {revision.name.rpartition('/')[2]} | {result.verdict} | {levels['breaking']} | "
+            f"{levels['warning']} | "
             f"{levels['info']} | {shown} | {seconds * 1000:.0f} |"
         )
         details += _rules(base, revision, result)

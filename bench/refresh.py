@@ -173,8 +173,10 @@ def main() -> None:
                     found = run(installed, count, kill=given.kill and changed > 0)
                 judge(installed, count, changed)
                 print(
-                    f"{count:10,} {label:24} {found['wall']:7.1f} s {count / found['wall']:8,.0f}/s {found['cpu']:7.1f} CPU s "
-                    f"{found['cpu'] / count * 1e6:5.1f} us CPU each {found['memory']:4.0f} MiB, {found['accepted']:,.0f} written, every row right; "
+                    f"{count:10,} {label:24} {found['wall']:7.1f} s {count / found['wall']:8,.0f}/s "
+                    f"{found['cpu']:7.1f} CPU s "
+                    f"{found['cpu'] / count * 1e6:5.1f} us CPU each {found['memory']:4.0f} MiB, "
+                    f"{found['accepted']:,.0f} written, every row right; "
                     f"12 M at this rate: {12e6 / count * found['wall'] / 60:.1f} min",
                     flush=True,
                 )

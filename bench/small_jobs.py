@@ -133,7 +133,8 @@ def main() -> None:
         ours = product_rate(installed, given.jobs)
         print(f"P3 celery no-op, late ack     {celery[0]:8,.0f}/s {celery[1]:8,.0f} per CPU s")
         print(
-            f"P3 product, effect committed  {ours[0]:8,.0f}/s {ours[1]:8,.0f} per CPU s  ({ours[0] / celery[0]:.1f} and {ours[1] / celery[1]:.1f} times)",
+            f"P3 product, effect committed  {ours[0]:8,.0f}/s {ours[1]:8,.0f} per CPU s  ({ours[0] / celery[0]:.1f} "
+            f"and {ours[1] / celery[1]:.1f} times)",
             flush=True,
         )
         for name, rate, batch, first in (("singles", 150.0, 1, 10_000_000), ("batches of 50", 1000.0, 50, 20_000_000)):
@@ -141,7 +142,8 @@ def main() -> None:
             parts = quantiles(took, n=100)
             done = len(took) * batch / given.seconds
             print(
-                f"P2 {name:14} {done:7,.0f} messages/s, answer p50 {parts[49]:.1f} p95 {parts[94]:.1f} p99 {parts[98]:.1f} ms, refused {refused}",
+                f"P2 {name:14} {done:7,.0f} messages/s, answer p50 {parts[49]:.1f} p95 {parts[94]:.1f} p99 "
+                f"{parts[98]:.1f} ms, refused {refused}",
                 flush=True,
             )
 

@@ -86,14 +86,16 @@ def main() -> None:
             took += claim_times(conn)
             memory.append(peak_memory(worker.pid))
             row = conn.execute(
-                "select coalesce(sum(l.next - 1 - p.position), 0), max(l.next) from runtime_progress p join runtime_lane l on l.lane = p.lane"
+                "select coalesce(sum(l.next - 1 - p.position), 0), max(l.next) from runtime_progress p join "
+                "runtime_lane l on l.lane = p.lane"
             ).fetchone()
             hot = {
                 name.removeprefix("runtime_"): f"{dead} dead {size // 1024} kB"
                 for name, (dead, size) in sizes(conn).items()
             }
             print(
-                f"{time.monotonic() - started:6.0f} s sent {sent[0]:8} waiting {row[0]:6} worker {memory[-1]:5.0f} MiB {json.dumps(hot)}",
+                f"{time.monotonic() - started:6.0f} s sent {sent[0]:8} waiting {row[0]:6} worker {memory[-1]:5.0f} MiB "
+                f"{json.dumps(hot)}",
                 flush=True,
             )
         stop.set()
@@ -106,7 +108,8 @@ def main() -> None:
         half = len(memory) // 2
         growth = max(memory[half:]) - max(memory[:half])
         print(
-            f"sent {sent[0]}, arrived {arrived}, claim p50 {quantiles(took, n=100)[49]:.2f} p99 {quantiles(took, n=100)[98]:.2f} ms, memory growth {growth:.1f} MiB"
+            f"sent {sent[0]}, arrived {arrived}, claim p50 {quantiles(took, n=100)[49]:.2f} p99 "
+            f"{quantiles(took, n=100)[98]:.2f} ms, memory growth {growth:.1f} MiB"
         )
         raise SystemExit(arrived != sent[0])
 

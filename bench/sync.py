@@ -100,7 +100,8 @@ def run_dlt(python: Path, installed: Installation, base: str, dataset: str) -> d
 def show(name: str, count: int, found: dict[str, float]) -> None:
     wal = f" {found['wal']:6.0f} B WAL each" if "wal" in found else ""
     print(
-        f"{name:28} {found['wall']:6.1f} s {count / found['wall']:9,.0f}/s {found['cpu']:6.1f} CPU s {count / found['cpu']:9,.0f} per CPU s "
+        f"{name:28} {found['wall']:6.1f} s {count / found['wall']:9,.0f}/s {found['cpu']:6.1f} CPU s "
+        f"{count / found['cpu']:9,.0f} per CPU s "
         f"{found['memory']:5.0f} MiB{wal}",
         flush=True,
     )

@@ -44,19 +44,19 @@ def _is_secret(key: str) -> bool:
 
 
 def record(
-    *,
-    actor: User | None,
     verb: str,
     subject_kind: str,
     subject_id: str | int,
+    *,
+    actor: User | None,
     before: Any = None,
     after: Any = None,
     reason: str = "",
 ) -> AuditEntry:
-    """One ledger entry in the present transaction.
+    """Write one ledger entry: `audit.record("kernel.token_revoked", "token", token.pk, actor=actor)`.
 
-    `verb` is dotted and past tense (`governance.change_approved`). `actor` None means the system itself. Must be called
-    inside `transaction.atomic()`, so that the fact and its entry live or die together.
+    `verb` is dotted and in the past tense; `actor` None means the system itself. Raises RuntimeError outside
+    `transaction.atomic()`: a change and its entry are written together or not at all.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("audit.record belongs inside the transaction of what it records")

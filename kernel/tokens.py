@@ -51,10 +51,10 @@ def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], d
             expires_at=clock.now() + timedelta(days=days),
         )
         audit.record(
+            "kernel.token_issued",
+            "token",
+            token.pk,
             actor=actor,
-            verb="kernel.token_issued",
-            subject_kind="token",
-            subject_id=token.pk,
             after={"user": user.username, "name": token.name, "scopes": token.scopes},
         )
     return token, secret
@@ -64,7 +64,7 @@ def revoke(*, actor: User, token: ApiToken) -> None:
     """Make a token invalid at once. Idempotent."""
     with transaction.atomic():
         if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now()):
-            audit.record(actor=actor, verb="kernel.token_revoked", subject_kind="token", subject_id=token.pk)
+            audit.record("kernel.token_revoked", "token", token.pk, actor=actor)
 
 
 _COLUMNS = {model: [field.column for field in model._meta.concrete_fields] for model in (ApiToken, User)}

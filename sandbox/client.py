@@ -36,7 +36,8 @@ class Control:
 
     def _ask(self, path: str, body: Any = None) -> tuple[bytes, Any]:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, method="GET" if data is None else "POST")  # noqa: S310
+        method = "GET" if data is None else "POST"
+        request = urllib.request.Request(self.url + path, data=data, method=method)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
                 return response.read(), response.headers
@@ -44,7 +45,7 @@ class Control:
             raise SandboxError(error.read().decode(errors="replace")) from None
 
     def control(self, **orders: Any) -> dict[str, Any]:
-        """`control(set={"honour_keys": False})`, `control(offline=True)`, `control(sell={…})`; see `sandbox/README.md`."""
+        """`control(set={"honour_keys": False})`, `control(offline=True)`, `control(sell={…})`: `sandbox/README.md`."""
         made: dict[str, Any] = json.loads(self._ask("/_control", orders)[0])
         return made
 

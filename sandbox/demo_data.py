@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from sandbox.dataset import Dataset, Member, Price, Product, Site, Stock, save, summary
+from sandbox.dataset_types import Dataset, Member, Price, Product, Site, Stock, save, summary
 from sandbox.poslog import Line, Transaction, document, drop, extended
 
 DAY = date(2026, 3, 2)
@@ -64,6 +64,7 @@ GROUPS: dict[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
         ),
     ),
 }
+Kind = tuple[str, str, tuple[str, str, str]]  # group, department, (name, name in German, price)
 SIZES = ("small", "medium", "large", "family pack")
 
 
@@ -79,60 +80,62 @@ def make(*, seed: int = 1, products: int = 60, stores: int = 6, members: int = 4
     data = Dataset(origin=f"demo {seed}", currency="EUR", sites=sites)
     migrated = datetime(day.year, day.month, day.day) - timedelta(days=30)  # noqa: DTZ001
     for number in range(products):
-        group, department, (name, german, base) = kinds[number % len(kinds)]
-        turn = number // len(kinds)
-        size = SIZES[turn % len(SIZES)] + ("" if turn < len(SIZES) else f" {turn // len(SIZES) + 1}")
-        identity = f"{1_000_001 + number:018d}"
-        changed = (
-            migrated
-            if number % 5 == 0
-            else migrated + timedelta(seconds=draw.randrange(86_400), milliseconds=number % 1000)
-        )
-        stamp = changed.isoformat(timespec="milliseconds") + "Z"
-        price = (Decimal(base) * Decimal(1 + turn % len(SIZES))).quantize(Decimal("0.01"))
-        data.products.append(
-            Product(
-                id=identity,
-                description=f"{name} {size}",
-                texts={"DE": f"{german} {size}"},
-                changed=stamp,
-                created=migrated.date().isoformat(),
-                old_id=f"{group[:3]}-{number + 1:04d}",
-                gtin=gtin13(2_000_000_000_00 + number),
-                group=department,
-                size=size[:32],
-                weight=f"{draw.randrange(50, 2000) / 1000:.3f}",
-                weight_unit="KG",
-                cost=str((price * Decimal("0.6")).quantize(Decimal("0.01"))),
-                plants=plants,
-            )
-        )
-        data.prices.append(
-            Price(
-                product=identity,
-                amount=str(price),
-                currency="EUR",
-                valid_from=migrated.date().isoformat(),
-                changed=stamp,
-            )
-        )
-        if number % 10 == 3:
-            later = str((price * Decimal("0.85")).quantize(Decimal("0.01")))
-            data.prices[-1].valid_to = (day + timedelta(days=13)).isoformat()
-            data.prices.append(
-                Price(
-                    product=identity,
-                    amount=later,
-                    currency="EUR",
-                    valid_from=(day + timedelta(days=14)).isoformat(),
-                    changed=stamp,
-                )
-            )
-        data.stock.extend(Stock(product=identity, plant=plant, quantity=str(draw.randrange(0, 80))) for plant in plants)
+        _add_product(data, number, kinds, plants, draw, day, migrated)
     data.members = [
         Member(id=f"{7_000_000 + 37 * n:07d}", points=str(draw.randrange(0, 900))) for n in range(1, members + 1)
     ]
     return data
+
+
+def _add_product(
+    data: Dataset, number: int, kinds: list[Kind], plants: list[str], draw: random.Random, day: date, migrated: datetime
+) -> None:
+    """One product with its price, every tenth with a lower one from a later day, and its stock in each plant."""
+    group, department, (name, german, base) = kinds[number % len(kinds)]
+    turn = number // len(kinds)
+    size = SIZES[turn % len(SIZES)] + ("" if turn < len(SIZES) else f" {turn // len(SIZES) + 1}")
+    identity = f"{1_000_001 + number:018d}"
+    changed = (
+        migrated
+        if number % 5 == 0
+        else migrated + timedelta(seconds=draw.randrange(86_400), milliseconds=number % 1000)
+    )
+    stamp = changed.isoformat(timespec="milliseconds") + "Z"
+    price = (Decimal(base) * Decimal(1 + turn % len(SIZES))).quantize(Decimal("0.01"))
+    data.products.append(
+        Product(
+            id=identity,
+            description=f"{name} {size}",
+            texts={"DE": f"{german} {size}"},
+            changed=stamp,
+            created=migrated.date().isoformat(),
+            old_id=f"{group[:3]}-{number + 1:04d}",
+            gtin=gtin13(2_000_000_000_00 + number),
+            group=department,
+            size=size[:32],
+            weight=f"{draw.randrange(50, 2000) / 1000:.3f}",
+            weight_unit="KG",
+            cost=str((price * Decimal("0.6")).quantize(Decimal("0.01"))),
+            plants=plants,
+        )
+    )
+    data.prices += _prices(identity, price, stamp, migrated.date(), day if number % 10 == 3 else None)
+    data.stock.extend(Stock(product=identity, plant=plant, quantity=str(draw.randrange(0, 80))) for plant in plants)
+
+
+def _prices(product: str, price: Decimal, changed: str, since: date, day: date | None) -> list[Price]:
+    """The price; with a `day`, it ends two weeks later and one that is 15 percent lower follows."""
+
+    def made(amount: Decimal, valid_from: date) -> Price:
+        return Price(
+            product=product, amount=str(amount), currency="EUR", valid_from=valid_from.isoformat(), changed=changed
+        )
+
+    first = made(price, since)
+    if day is None:
+        return [first]
+    first.valid_to = (day + timedelta(days=13)).isoformat()
+    return [first, made((price * Decimal("0.85")).quantize(Decimal("0.01")), day + timedelta(days=14))]
 
 
 def gtin13(number: int) -> str:
@@ -240,7 +243,8 @@ def sell_day(data: Dataset, *, seed: int, day: date, transactions: int) -> dict[
     for site in data.sites:
         shift = Shift(data, site, seed=seed, day=day)
         made = [shift.next() for _ in range(transactions)]
-        made[-1].end = (datetime(day.year, day.month, day.day) + timedelta(days=1, minutes=7)).isoformat()  # noqa: DTZ001
+        midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001
+        made[-1].end = (midnight + timedelta(days=1, minutes=7)).isoformat()
         sold[site.id] = made
     return sold
 

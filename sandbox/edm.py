@@ -346,11 +346,13 @@ def metadata(service: Service) -> bytes:
     return (
         '<?xml version="1.0" encoding="utf-8"?>'
         '<edmx:Edmx Version="1.0" xmlns:edmx="http://schemas.microsoft.com/ado/2007/06/edmx" '
-        'xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata" xmlns:sap="http://www.sap.com/Protocols/SAPData">'
+        'xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata" '
+        'xmlns:sap="http://www.sap.com/Protocols/SAPData">'
         '<edmx:DataServices m:DataServiceVersion="2.0">'
         f'<Schema Namespace="{service.name}" xml:lang="en" sap:schema-version="1" xmlns="{EDM}">'
         f"{types}{associations}"
-        f'<EntityContainer Name="{service.name}_Entities" m:IsDefaultEntityContainer="true" sap:supported-formats="json">'
+        f'<EntityContainer Name="{service.name}_Entities" m:IsDefaultEntityContainer="true" '
+        'sap:supported-formats="json">'
         f"{sets}{association_sets}</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>"
     ).encode()
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sandbox.dataset import Dataset, erp_rows
+from sandbox.dataset_types import Dataset
 from sandbox.edm import EntityType, Service, metadata
+from sandbox.erp_rows import erp_rows
 from sandbox.faults import BadControl
 from sandbox.odata import Store, Table, parse_key, split_path, whole_number
 from sandbox.realmeta import Metadata

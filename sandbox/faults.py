@@ -11,7 +11,7 @@ A rule (JSON given to `/_control` as `{"faults": [rule, …]}`):
     status       for kind status: 429, 503, …; `retry_after` seconds (429 and 503 carry `Retry-After`)
     ms           for latency: a number or [from, to]
     items        for cut_prefix: how many items take effect (default: drawn from the seed, 0 to all)
-    when         for hang: `before` (default) or `after` acting; ends by `{"release": true}` or by the caller's own deadline
+    when         for hang: `before` (default) or `after` acting; ends by `{"release": true}` or the caller's deadline
     message      for warning: text of the `sap-message` header
 """
 

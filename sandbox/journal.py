@@ -67,7 +67,7 @@ class Journal:
         self._end = self._index()
 
     def _index(self) -> int:
-        """Positions of all lines; a torn last line (killed in the middle of a write) is cut off: it was never answered."""
+        """Positions of all lines; a torn last line (killed while writing) is cut off, since it was never answered."""
         end = 0
         with self.path.open("rb") as lines:
             for line in lines:
@@ -125,8 +125,7 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
-# --- reading and judging
-# ------------------------------------------------------------------------------------------------
+# --- reading and judging --------------------------------------------------------------------------------------------
 
 
 def read(path: Path | str) -> Iterator[Entry]:

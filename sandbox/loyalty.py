@@ -3,8 +3,10 @@
     GET  profile/<id>/balances
     POST profile/<id>/add_points        {"points", "reference"}          header Idempotency-Key
     POST profile/<id>/deduct_points     {"points", "reference"}          header Idempotency-Key
-    POST reservations                   {"profileId", "points", "reference"}, then reservations/<id>/confirm or /cancel; GET shows it
-    POST transactions:batch             {"items": [{"key", "profileId", "type": "earn" | "redeem", "points", "reference"}]}
+    POST reservations                   {"profileId", "points", "reference"}; GET shows it;
+                                        then POST reservations/<id>/confirm or /cancel
+    POST transactions:batch             {"items": [{"key", "profileId", "type", "points", "reference"}]}
+                                        with type "earn" or "redeem"
     POST transactions:lookup            {"keys": […], "references": […]}
 
 `Authorization: ApiKey-v1 <key>`. An idempotency key (at most 255 characters) is kept for 24 hours: the same key and
@@ -26,7 +28,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sandbox.dataset import Dataset, instant
+from sandbox.dataset_types import Dataset, instant
 from sandbox.journal import stamp
 from sandbox.server import Answer, Call, Emulator, Operation, Refusal, answer, texts
 
@@ -229,35 +231,21 @@ class Loyalty(Emulator):
         return answer({"items": results})
 
     def _apply(self, item: dict[str, Any], effects: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
-        """Answer by memory, refuse, or act and append the effect.
+        """Answer from memory, refuse, or act and append the effect.
 
-        No effect appended and a status below 400: answered again.
+        A status below 400 without an appended effect is an answer given again.
         """
-        key, profile, kind = item.get("key"), item.get("profileId"), item["type"]
-        if not isinstance(profile, str) or not profile:
-            return 422, {"error": "profile_missing", "message": "a transaction needs a profileId"}
-        if key is not None and not (isinstance(key, str) and len(key) <= 255):
-            return 422, {"error": "key", "message": "a key is a text of at most 255 characters"}
         points = _points(item.get("points"))
-        if points is None:
-            return 422, {
-                "error": "points",
-                "message": "points are a positive whole number or decimal string with at most two places",
-            }
+        if (wrong := _invalid(item, points)) or points is None:
+            return 422, wrong or {}
+        key, profile, kind = item.get("key"), item["profileId"], item["type"]
         reference = str(item["reference"]) if item.get("reference") is not None else None
         digest = blake2b(f"{profile}\0{kind}\0{points}\0{reference}".encode(), digest_size=8).hexdigest()
-        now = self.journal.now()
-        if (
-            key is not None
-            and self.settings["honour_keys"]
-            and (held := self.kept.get(key)) is not None
-            and held.until > now
-        ):
+        held = self.kept.get(key) if key is not None and self.settings["honour_keys"] else None
+        if held is not None and held.until > self.journal.now():
             if held.digest != digest:
-                return self.settings["conflict_status"], {
-                    "error": "key_reused",
-                    "message": "this key came with another body before",
-                }
+                wrong = {"error": "key_reused", "message": "this key came with another body before"}
+                return self.settings["conflict_status"], wrong
             return held.status, held.body
         self._expire()
         account = self.accounts.get(profile)
@@ -266,38 +254,30 @@ class Loyalty(Emulator):
                 return 404, {"error": "profile_not_found", "message": f"no profile {profile}"}
             account = self.accounts[profile] = Account()
         if kind != "earn" and account.available < points:
-            return 422, {
-                "error": "insufficient_points",
-                "message": f"{account.available} points available, {points} wanted",
-            }
-        self.transactions += 1
-        number = f"T{self.transactions:09d}"
-        entity, effect_name = profile, VERBS.get(kind, "points.reserved")
-        made: dict[str, Any]
-        if kind == "reserve":
-            until = now + timedelta(seconds=self.settings["reservation_seconds"])
-            booked = Reservation(number, profile, points, until, reference=reference)
-            self._book(booked)
-            made = booked.shown()
-        else:
-            account.balance += points if kind == "earn" else -points
-            made = {"transaction": number, "profileId": profile, "points": str(points), "balance": str(account.balance)}
+            said = f"{account.available} points available, {points} wanted"
+            return 422, {"error": "insufficient_points", "message": said}
+        number, made = self._book_points(account, profile, kind, points, reference)
         if key is not None:
-            self.kept[key] = Remembered(now + KEPT, digest, made)
+            self.kept[key] = Remembered(self.journal.now() + KEPT, digest, made)
         if reference is not None:
             self.by_reference.setdefault(reference, number)
-        effect = {
-            "effect": effect_name,
-            "key": key,
-            "ref": reference or key,
-            "entity": entity,
-            "amount": str(points),
-            "data": {"digest": digest, "answer": made, "reference": reference},
-        }
-        if item.get("correlation"):
-            effect["correlation"] = str(item["correlation"])
-        effects.append(effect)
+        effects.append(_effect(item, points, reference, {"digest": digest, "answer": made, "reference": reference}))
         return 201, made
+
+    def _book_points(
+        self, account: Account, profile: str, kind: str, points: Decimal, reference: str | None
+    ) -> tuple[str, dict[str, Any]]:
+        """Change the balance or reserve; returns the transaction's number and the answer."""
+        self.transactions += 1
+        number = f"T{self.transactions:09d}"
+        if kind == "reserve":
+            until = self.journal.now() + timedelta(seconds=self.settings["reservation_seconds"])
+            booked = Reservation(number, profile, points, until, reference=reference)
+            self._book(booked)
+            return number, booked.shown()
+        account.balance += points if kind == "earn" else -points
+        balance = str(account.balance)
+        return number, {"transaction": number, "profileId": profile, "points": str(points), "balance": balance}
 
     # --- reservations -----------------------------------------------------------------------------------------------
 
@@ -378,6 +358,32 @@ class Loyalty(Emulator):
 
     def describe(self) -> dict[str, Any]:
         return super().describe() | {"accounts": len(self.accounts), "transactions": self.transactions}
+
+
+def _invalid(item: dict[str, Any], points: Decimal | None) -> dict[str, Any] | None:
+    """What is wrong with a transaction as it was sent, or None."""
+    key, profile = item.get("key"), item.get("profileId")
+    if not isinstance(profile, str) or not profile:
+        return {"error": "profile_missing", "message": "a transaction needs a profileId"}
+    if key is not None and not (isinstance(key, str) and len(key) <= 255):
+        return {"error": "key", "message": "a key is a text of at most 255 characters"}
+    if points is None:
+        said = "points are a positive whole number or decimal string with at most two places"
+        return {"error": "points", "message": said}
+    return None
+
+
+def _effect(item: dict[str, Any], points: Decimal, reference: str | None, data: dict[str, Any]) -> dict[str, Any]:
+    """The journal's line of a booked transaction."""
+    made: dict[str, Any] = {
+        "effect": VERBS.get(item["type"], "points.reserved"),
+        "key": item.get("key"),
+        "ref": reference or item.get("key"),
+        "entity": item["profileId"],
+        "amount": str(points),
+        "data": data,
+    }
+    return made | ({"correlation": str(item["correlation"])} if item.get("correlation") else {})
 
 
 def _points(value: Any) -> Decimal | None:

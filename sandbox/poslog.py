@@ -17,8 +17,10 @@ from xml.sax.saxutils import escape, quoteattr
 import msgspec
 
 HEAD = (
-    '<POSLog xmlns:poslog="http://www.nrf-arts.org/IXRetail/namespace/" xmlns="http://www.nrf-arts.org/IXRetail/namespace/" '
-    'xmlns:acs="http://www.ncr.com/rsd/acs/tlog/markup/poslog/2.1" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+    '<POSLog xmlns:poslog="http://www.nrf-arts.org/IXRetail/namespace/" '
+    'xmlns="http://www.nrf-arts.org/IXRetail/namespace/" '
+    'xmlns:acs="http://www.ncr.com/rsd/acs/tlog/markup/poslog/2.1" '
+    'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
 )
 
 
@@ -90,7 +92,8 @@ def drop(directory: Path, name: str, content: bytes) -> Path:
 def _transaction(made: Transaction) -> str:
     training = ' TrainingModeFlag="true"' if made.training else ""
     head = (
-        f"<Transaction{training}><RetailStoreID>{escape(made.store)}</RetailStoreID><WorkstationID>{escape(made.till)}</WorkstationID>"
+        f"<Transaction{training}><RetailStoreID>{escape(made.store)}</RetailStoreID><WorkstationID>{escape(made.till)}"
+        "</WorkstationID>"
         f"<SequenceNumber>{made.sequence}</SequenceNumber><BusinessDayDate>{made.date}</BusinessDayDate>"
         f"<EndDateTime>{made.end}</EndDateTime><OperatorID>{escape(made.operator)}</OperatorID>"
         f"<CurrencyCode>{made.currency}</CurrencyCode>"
@@ -102,9 +105,11 @@ def _control(made: Transaction) -> str:
     return (
         f'<ControlTransaction Version="2.1"><ReasonCode>{escape(made.control or "")}</ReasonCode><OperatorSignOn>'
         f"<StartDateTimestamp>{made.end}</StartDateTimestamp><EndDateTimestamp>{made.end}</EndDateTimestamp>"
-        f"<OpenBusinessDayDate>{made.date}</OpenBusinessDayDate><CloseBusinessDayDate>{made.date}</CloseBusinessDayDate>"
+        f"<OpenBusinessDayDate>{made.date}</OpenBusinessDayDate><CloseBusinessDayDate>{made.date}"
+        "</CloseBusinessDayDate>"
         f"<OpenTransactionSequenceNumber>{made.sequence}</OpenTransactionSequenceNumber>"
-        f"<CloseTransactionSequenceNumber>{made.sequence}</CloseTransactionSequenceNumber></OperatorSignOn></ControlTransaction>"
+        f"<CloseTransactionSequenceNumber>{made.sequence}</CloseTransactionSequenceNumber></OperatorSignOn>"
+        "</ControlTransaction>"
     )
 
 
@@ -132,9 +137,11 @@ def _retail(made: Transaction) -> str:
         sum((a for a in amounts if a < 0), Decimal("0.00")),
     )
     parts.append(
-        f'<Total TotalType="TransactionGrandAmount">{made.total}</Total><Total TotalType="acs:GrossPositive">{positive}</Total>'
+        f'<Total TotalType="TransactionGrandAmount">{made.total}</Total><Total TotalType="acs:GrossPositive">{positive}'
+        "</Total>"
         f'<Total TotalType="acs:GrossNegative">{negative}</Total><Total TotalType="TransactionTaxAmount">0.00</Total>'
-        f'<Total TotalType="acs:DiscountTotal">0.00</Total><acs:ItemCount>{len(made.lines)}</acs:ItemCount></RetailTransaction>'
+        f'<Total TotalType="acs:DiscountTotal">0.00</Total><acs:ItemCount>{len(made.lines)}</acs:ItemCount>'
+        "</RetailTransaction>"
     )
     return "".join(parts)
 
@@ -145,10 +152,12 @@ def _line(line: Line, number: int) -> str:
     item, department = escape(line.item), escape(line.department)
     return (
         f"<LineItem{void} EntryMethod={quoteattr(line.entry)}><SequenceNumber>{number}</SequenceNumber>"
-        f'<{element} ItemType="Stock"><POSIdentity POSIDType="GTIN"><POSItemID>{item}</POSItemID><Qualifier>{department}</Qualifier>'
+        f'<{element} ItemType="Stock"><POSIdentity POSIDType="GTIN"><POSItemID>{item}</POSItemID>'
+        f"<Qualifier>{department}</Qualifier>"
         f'</POSIdentity><ItemID>{item}</ItemID><MerchandiseHierarchy Level="Department" '
         f'acs:DepartmentDescription="Department{department}">{department}</MerchandiseHierarchy>'
-        f"<Description>{escape(line.description)}</Description><RegularSalesUnitPrice>{line.unit_price}</RegularSalesUnitPrice>"
+        f"<Description>{escape(line.description)}</Description><RegularSalesUnitPrice>{line.unit_price}"
+        "</RegularSalesUnitPrice>"
         f"<ExtendedAmount>{line.amount}</ExtendedAmount><DiscountAmount>0.00</DiscountAmount>"
         f"<ExtendedDiscountAmount>0.00</ExtendedDiscountAmount><Quantity>{line.quantity}</Quantity>"
         f"<acs:OperatorSequence>{number}</acs:OperatorSequence></{element}></LineItem>"
@@ -158,7 +167,8 @@ def _line(line: Line, number: int) -> str:
 def _tender(made: Transaction, number: int) -> str:
     kind, code = ("Refund", "12") if made.total < 0 else ("Sale", "1" if made.tender == "Cash" else "12")
     return (
-        f'<LineItem EntryMethod="{"Keyed" if made.tender == "Cash" else "MSR"}"><SequenceNumber>{number}</SequenceNumber>'
+        f'<LineItem EntryMethod="{"Keyed" if made.tender == "Cash" else "MSR"}"><SequenceNumber>{number}'
+        "</SequenceNumber>"
         f'<Tender TenderType="{made.tender}" TypeCode="{kind}"><TenderID>{code}</TenderID><Amount>{made.total}</Amount>'
         f"<acs:OperatorSequence>{number}</acs:OperatorSequence></Tender></LineItem>"
     )

@@ -30,7 +30,7 @@ from typing import Any
 
 import msgspec
 
-from sandbox.dataset import FOREVER, Dataset, Price, Product, Site, Stock
+from sandbox.dataset_types import FOREVER, Dataset, Price, Product, Site, Stock
 from sandbox.journal import Journal
 from sandbox.poslog import Line, Transaction, document, drop, extended
 
@@ -61,8 +61,7 @@ def bulk_rows(path: Path, separators: tuple[str, str] = TABBED) -> Iterator[list
             yield row.split(field_end)
 
 
-# --- AdventureWorks
-# -----------------------------------------------------------------------------------------------------
+# --- AdventureWorks -------------------------------------------------------------------------------------------------
 
 
 def load_adventureworks(directory: Path, *, stores: int = 6) -> Dataset:
@@ -139,8 +138,7 @@ def instant(text: str) -> str:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).isoformat(timespec="milliseconds")
 
 
-# --- online retail
-# ------------------------------------------------------------------------------------------------------
+# --- online retail --------------------------------------------------------------------------------------------------
 
 
 @dataclass

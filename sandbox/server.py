@@ -299,8 +299,7 @@ def _cut(request: web.BaseRequest) -> web.Response:
     return web.Response(status=503)
 
 
-# --- the process
-# --------------------------------------------------------------------------------------------------------
+# --- the process ----------------------------------------------------------------------------------------------------
 
 
 async def host(emulators: dict[str, tuple[Emulator, int]], *, with_parent: bool = False) -> None:

@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from sandbox.dataset import Dataset, Site
+from sandbox.dataset_types import Dataset, Site
 from sandbox.server import Answer, Call, Emulator, Operation, Refusal, answer, texts
 from sandbox.tills import Tills
 

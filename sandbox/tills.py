@@ -19,23 +19,30 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import aiohttp
 import msgspec
 
-from sandbox.dataset import Dataset
+from sandbox.dataset_types import Dataset, Site
 from sandbox.demo_data import DAY, Shift
-from sandbox.faults import BadControl
-from sandbox.journal import Entry
+from sandbox.faults import BadControl, FaultPlan
+from sandbox.journal import Entry, Journal
 from sandbox.poslog import Transaction, document, drop
 from sandbox.realdata import rung
 
-if TYPE_CHECKING:
-    from sandbox.stores import StoreFleet
-
 FINAL = (400, 413, 422)
 LONGEST_PAUSE = 5.0
+
+
+class Fleet(Protocol):
+    """What tills need to know of the stores they stand in (`sandbox.stores.StoreFleet`)."""
+
+    sites: dict[str, Site]
+    plan: FaultPlan
+    journal: Journal
+
+    def offline(self, store: str) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Way:
 
 
 class Tills:
-    def __init__(self, fleet: StoreFleet, data: Dataset) -> None:
+    def __init__(self, fleet: Fleet, data: Dataset) -> None:
         self.fleet, self.data = fleet, data
         self.outbox: dict[str, deque[Transaction]] = {site: deque() for site in fleet.sites}
         self.ways: dict[str, Way] = {}

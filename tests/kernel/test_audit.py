@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def entry(number: int = 1, **more) -> AuditEntry:
     with transaction.atomic():
-        return audit.record(actor=None, verb="kernel.tested", subject_kind="thing", subject_id=number, **more)
+        return audit.record("kernel.tested", "thing", number, actor=None, **more)
 
 
 def alter(sql: str) -> None:
@@ -23,7 +23,7 @@ def alter(sql: str) -> None:
 
 def test_an_entry_outside_a_transaction_is_refused():
     with pytest.raises(RuntimeError):
-        audit.record(actor=None, verb="kernel.tested", subject_kind="thing", subject_id=1)
+        audit.record("kernel.tested", "thing", 1, actor=None)
 
 
 @pytest.mark.parametrize(

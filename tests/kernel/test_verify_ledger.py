@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def write(count: int = 3) -> None:
     for number in range(count):
         with transaction.atomic():
-            audit.record(actor=None, verb="kernel.tested", subject_kind="thing", subject_id=number)
+            audit.record("kernel.tested", "thing", number, actor=None)
 
 
 def run(*arguments: str) -> str:

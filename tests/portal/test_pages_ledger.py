@@ -28,9 +28,7 @@ def reader(client):
 
 def write(verb: str = "kernel.tested", subject: str = "1", **more) -> AuditEntry:
     with transaction.atomic():
-        return audit.record(
-            actor=more.pop("actor", None), verb=verb, subject_kind=more.pop("kind", "thing"), subject_id=subject, **more
-        )
+        return audit.record(verb, more.pop("kind", "thing"), subject, actor=more.pop("actor", None), **more)
 
 
 def ids(answer) -> list[int]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import demo_data, realdata
-from sandbox.dataset import erp_rows, load
+from sandbox.dataset import load
+from sandbox.erp_rows import erp_rows
 
 NS = "{http://www.nrf-arts.org/IXRetail/namespace/}"
 
