@@ -21,14 +21,15 @@ def main() -> None:
     with Installation() as installed, installed.connect() as conn:
         from runtime.ledger import vendor_target
         from runtime.ledger.append import append
-        from runtime.ledger.claims import Scope, claim
+        from runtime.ledger.claims import ClaimScope, claim
+        from runtime.ledger.mappers import Mapper
         from runtime.ledger.vendor_target import MappedVendor
         from tests.runtime.make import FakeVendor, Flow
 
         flow, vendor = Flow(conn, lanes=4), FakeVendor()
         stores = tuple(flow.subscribe(f"store-{number}") for number in range(given.stores))
         conn.execute("vacuum analyze")
-        scope, stream = Scope(only=None), flow.ref
+        scope, stream = ClaimScope(only=None), flow.ref
         durable, claims, rounds = [], [], []
         for change in range(5):
             began = time.perf_counter()
@@ -42,7 +43,7 @@ def main() -> None:
                 if taken is None:
                     break
                 vendor_target.deliver(
-                    conn, taken, lambda release: MappedVendor(lambda message: message.document, vendor)
+                    conn, taken, lambda release: MappedVendor(Mapper(lambda message: message.document), vendor)
                 )
             rounds.append((time.perf_counter() - began) * 1000)
         if len(vendor.journal) != len(stores) * 5:

@@ -21,7 +21,7 @@ from bench.installation import Installation
 from bench.measure import peak_memory
 from bench.order_server import order
 
-HOT = ("runtime_progress", "runtime_lane", "runtime_head", "runtime_vendorstate", "runtime_parked")
+HOT = ("runtime_progress", "runtime_lane", "runtime_head", "runtime_vendorstate", "runtime_quarantine")
 
 
 def feed(stop: threading.Event, rate: float, sent: list[int]) -> None:
@@ -47,12 +47,12 @@ def hold(installed: Installation, begin: float, minutes: float) -> None:
 
 def claim_times(conn: Any) -> list[float]:
     """How long a claim takes that finds nothing to do, in ms: the work loop's idle price, sampled."""
-    from runtime.ledger.claims import Scope, claim
+    from runtime.ledger.claims import ClaimScope, claim
 
     took = []
     for _ in range(20):
         began = time.perf_counter()
-        claim(conn, owner="soak", scope=Scope(only=()))
+        claim(conn, owner="soak", scope=ClaimScope(only=()))
         took.append((time.perf_counter() - began) * 1000)
     return took
 

@@ -274,9 +274,9 @@ select (select count(*) from runtime_message m where m.stream_id = s.id) as mess
   from runtime_stream s join runtime_integration i on i.id = s.integration_id where i.key = 'sales'"""
 _TARGETS = """
 select u.target, sum(p.position) as passed,
-       (select count(*) from runtime_parked x where x.subscription_id = u.id) as parked,
+       (select count(*) from runtime_quarantine x where x.subscription_id = u.id) as parked,
        (select count(*)
-          from runtime_parked x
+          from runtime_quarantine x
          where x.subscription_id = u.id
            and x.state in ('retry', 'sending', 'behind')) as open,
        (select coalesce(sum(d.superseded), 0) from runtime_delivery d where d.subscription_id = u.id) as superseded,
@@ -291,7 +291,7 @@ select u.target, sum(p.position) as passed,
 _REASONS = """
 select reason, count(*)
   from (select regexp_replace(left(p.reason, 110), '[0-9]{2,}', '…', 'g') as reason
-          from runtime_parked p
+          from runtime_quarantine p
          where p.state in ('dead', 'unknown')
          union all
         select regexp_replace(left(r.reason, 110), '[0-9]{2,}', '…', 'g')

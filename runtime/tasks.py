@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from runtime.ledger.claims import Scope
+from runtime.ledger.claims import ClaimScope
 from runtime.worker.loop import WorkerLoop
 
 SECONDS = 60.0  # then the next wake-up or the poll goes on
@@ -13,7 +13,11 @@ SECONDS = 60.0  # then the next wake-up or the poll goes on
 @shared_task(name="runtime.work", ignore_result=True)
 def work(tier: int, shard: int) -> int:
     """Serve one shard of one tier until it is idle."""
-    return WorkerLoop(scope=Scope((tier,), shards=(shard,)), collect=False).run(until_idle=True, seconds=SECONDS).passed
+    return (
+        WorkerLoop(scope=ClaimScope((tier,), shards=(shard,)), collect=False)
+        .run(until_idle=True, seconds=SECONDS)
+        .passed
+    )
 
 
 @shared_task(name="runtime.collect", ignore_result=True)

@@ -231,7 +231,7 @@ class RejectedDismissal(_CaseView):
         return _shown(dead_letter_detail.rejected(self.viewer, number))
 
 
-class ConflictCase(_CaseView):
+class ConflictLetter(_CaseView):
     find = staticmethod(dead_letter_detail.conflict)
 
     @extend_schema(

@@ -22,7 +22,7 @@ from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
 from runtime.connectors.poslog.connector import documents
 from runtime.connectors.poslog.reading import NotPosLog
-from runtime.connectors.protocols import Rejected
+from runtime.connectors.protocols import RejectedRecord
 from runtime.services import intake
 from runtime.services.intake import IntakeReceipt
 
@@ -45,7 +45,7 @@ class PosLogParser(BaseParser):
         findings: list[dict[str, Any]] = []
         try:
             for record in documents(io.BytesIO(data)):
-                if isinstance(record, Rejected):
+                if isinstance(record, RejectedRecord):
                     findings.append(finding(f"/Transaction[{record.origin.rpartition('#')[2]}]", record.reason))
                 else:
                     items.append(strict_json.loads(record.payload))

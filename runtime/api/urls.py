@@ -36,7 +36,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "dead-letters/rejected/<int:number>/dismiss", dead_letters.RejectedDismissal.as_view(), name="rejected-dismiss"
     ),
-    path("dead-letters/conflicts/<int:number>", dead_letters.ConflictCase.as_view(), name="conflict"),
+    path("dead-letters/conflicts/<int:number>", dead_letters.ConflictLetter.as_view(), name="conflict"),
     path("integrations/<slug:key>/reconciliation", reconciliation.FlowAccount.as_view(), name="reconciliation-flow"),
     path(
         "integrations/<slug:key>/reconciliation/compare",

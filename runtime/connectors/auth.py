@@ -13,7 +13,7 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors.http import HttpClient, raise_for
-from runtime.connectors.protocols import Call, Refused
+from runtime.connectors.protocols import CallContext, Refused
 
 KINDS = ("none", "basic", "header", "bearer", "oauth2_client_credentials")
 
@@ -38,7 +38,7 @@ class Auth:
         if self.kind == "oauth2_client_credentials" and not settings.get("token_url"):
             raise Invalid("connection.auth", "oauth2_client_credentials needs 'token_url'.")
 
-    def headers(self, call: Call) -> dict[str, str]:
+    def headers(self, call: CallContext) -> dict[str, str]:
         if self.kind == "basic":
             pair = f"{self.secret(call, 'user')}:{self.secret(call, 'password')}"
             return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
@@ -58,10 +58,10 @@ class Auth:
         """After a 401: the next call fetches a new token."""
         self.tokens.clear()
 
-    def secret(self, call: Call, name: str) -> str:
+    def secret(self, call: CallContext, name: str) -> str:
         return call.secrets[self.names.get(name, name)]
 
-    def token(self, call: Call) -> str:
+    def token(self, call: CallContext) -> str:
         client, secret = self.secret(call, "client_id"), self.secret(call, "client_secret")
         held = hashlib.sha256(f"{client}\0{secret}".encode()).hexdigest()
         kept = self.tokens.get(held)

@@ -20,13 +20,13 @@ from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
 
-from runtime.connectors.protocols import Cursor, Health, Page, Record, Refused, Rejected, Retriable
+from runtime.connectors.protocols import Cursor, Health, Page, Record, Refused, RejectedRecord, Retriable
 
 CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedFile:
     """One file in `work/`. `name` is stable over crashes: `<original path with __>.<first 12 of its SHA-256>`."""
 
     name: str
@@ -79,7 +79,7 @@ class DropFolder:
         for folder in (self.incoming, self.work, self.archive, self.quarantine):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def claim(self) -> Claimed | None:
+    def claim(self) -> ClaimedFile | None:
         """The oldest file: one left in `work` by a crash first, else a new one. Too large files go to quarantine."""
         try:
             self.prepare()
@@ -92,7 +92,7 @@ class DropFolder:
             raise Retriable(f"{error.filename}: {error.strerror}", after=5.0) from None
         return None
 
-    def resume(self, name: str) -> Claimed | None:
+    def resume(self, name: str) -> ClaimedFile | None:
         """The claimed file of a cursor, None when it is not in `work` any more."""
         path = self.work / Path(name).name
         return self._claimed(path) if path.is_file() else None
@@ -151,7 +151,7 @@ class DropFolder:
         self.seen = seen
         return [path for _, path in sorted(ready)]
 
-    def _take(self, path: Path) -> Claimed | None:
+    def _take(self, path: Path) -> ClaimedFile | None:
         flat = "__".join(path.relative_to(self.incoming).parts)
         parked = self.work / f".{flat}.{os.getpid()}"
         try:
@@ -168,7 +168,7 @@ class DropFolder:
             path.with_name(path.name + self.done).unlink(missing_ok=True)
         return self._claimed(claimed)
 
-    def _claimed(self, path: Path) -> Claimed:
+    def _claimed(self, path: Path) -> ClaimedFile:
         size = path.stat().st_size
         if size > self.max_size:
             self.refuse(path.name, f"{size} bytes are more than the {self.max_size} allowed")
@@ -176,14 +176,14 @@ class DropFolder:
                 "file.too_large",
                 f"{path.name} has {size} bytes, more than the {self.max_size} allowed; it is in quarantine.",
             )
-        return Claimed(path.name, path, checksum(path), size)
+        return ClaimedFile(path.name, path, checksum(path), size)
 
 
 class Unreadable(Exception):
     """The file as a whole cannot be read on; the message says where."""
 
 
-class Reading:
+class DropReader:
     """One reader over a drop folder: claims, pages, archives, quarantines. `records` yields from a claimed file.
 
     Cursor: `{"file": name, "at": n}` inside a file, `{"finished": name}` behind one, `{"refused": name, "reason": …}` behind one that
@@ -192,10 +192,13 @@ class Reading:
     """
 
     def __init__(
-        self, folder: DropFolder, records: Callable[[Claimed], Generator[Record | Rejected, None, None]], page_size: int
+        self,
+        folder: DropFolder,
+        records: Callable[[ClaimedFile], Generator[Record | RejectedRecord, None, None]],
+        page_size: int,
     ) -> None:
         self.folder, self.records, self.page_size = folder, records, page_size
-        self.held: tuple[str, int, Generator[Record | Rejected, None, None]] | None = None
+        self.held: tuple[str, int, Generator[Record | RejectedRecord, None, None]] | None = None
 
     def read(self, cursor: Cursor | None) -> Page:
         cursor = dict(cursor or {})
@@ -215,20 +218,20 @@ class Reading:
         return self._page(claimed.name, start, self.records(claimed), passed_over=start)
 
     def _page(
-        self, name: str, start: int, stream: Generator[Record | Rejected, None, None], *, passed_over: int = 0
+        self, name: str, start: int, stream: Generator[Record | RejectedRecord, None, None], *, passed_over: int = 0
     ) -> Page:
         records: list[Record] = []
-        rejected: list[Rejected] = []
+        rejected: list[RejectedRecord] = []
         self.held = None
         try:
             deque(islice(stream, passed_over), maxlen=0)
             for made in islice(stream, self.page_size):
-                if isinstance(made, Rejected):
+                if isinstance(made, RejectedRecord):
                     rejected.append(made)
                 else:
                     records.append(made)
         except Unreadable as error:
-            rejected.append(Rejected(name, f"{error}; the file goes to quarantine"))
+            rejected.append(RejectedRecord(name, f"{error}; the file goes to quarantine"))
             return Page(records, {"refused": name, "reason": str(error)}, False, rejected)
         if len(records) + len(rejected) < self.page_size:
             return Page(records, {"finished": name}, False, rejected)

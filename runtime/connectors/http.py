@@ -22,7 +22,7 @@ from urllib.parse import quote
 import httpcore
 import httpx
 
-from runtime.connectors.protocols import Call, Refused, Retriable, Unknown
+from runtime.connectors.protocols import CallContext, Refused, Retriable, Unknown
 
 MAX_RESPONSE = 64 * 1024 * 1024
 MAX_WAIT = 3_600.0
@@ -105,7 +105,7 @@ class HttpClient:
         method: str,
         target: str,
         *,
-        call: Call,
+        call: CallContext,
         effect: bool,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -134,7 +134,7 @@ class HttpClient:
         _LOG.debug("%s %s%s -> %s in %.3f s", method, url.host, url.path, response.status, time.monotonic() - started)
         return response
 
-    def _headers(self, given: Mapping[str, str], call: Call, content: bytes | None) -> dict[str, str]:
+    def _headers(self, given: Mapping[str, str], call: CallContext, content: bytes | None) -> dict[str, str]:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
         if content is not None:
             headers["Content-Type"] = "application/json"
@@ -145,7 +145,7 @@ class HttpClient:
         headers.update(given)
         return headers
 
-    def _send(self, request: httpx.Request, call: Call, *, effect: bool, ends: float) -> Response:
+    def _send(self, request: httpx.Request, call: CallContext, *, effect: bool, ends: float) -> Response:
         where = f"{request.method} {request.url.host}"
         try:
             raw = self.transport.handle_request(request)
@@ -201,7 +201,7 @@ class HttpClient:
         return b"".join(parts)
 
 
-def raise_for(response: Response, *, call: Call, effect: bool, code: str = "", message: str = "") -> None:
+def raise_for(response: Response, *, call: CallContext, effect: bool, code: str = "", message: str = "") -> None:
     """Turns a status that is not 2xx into the error it means. `code` and `message` come from the vendor's own error body.
 
     429 and 503 say that nothing was done. 500, 502 and 504 do not: for a write they are Unknown.

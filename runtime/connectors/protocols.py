@@ -1,4 +1,4 @@
-"""What every connector promises. The ledger knows these shapes and nothing of any vendor.
+"""What every connector promises. The ledger knows these shapes, and no vendor.
 
 A connector holds no state that matters: the cursor it gives back is data, the caller stores it in the transaction that
 stores the records, and hands it in again. Nothing here touches a database.
@@ -91,7 +91,7 @@ class Secrets(Mapping[str, str]):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallContext:
     """Circumstances of one call. `deadline` is the total for everything the method does on the network, in seconds."""
 
     secrets: Secrets = field(default_factory=Secrets)
@@ -115,7 +115,7 @@ class Record(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedRecord:
     """Input that could not become a record: it becomes a dead letter, never a silent skip."""
 
     origin: str
@@ -131,28 +131,40 @@ class Page:
     records: Sequence[Record]
     cursor: Cursor
     done: bool
-    rejected: Sequence[Rejected] = ()
+    rejected: Sequence[RejectedRecord] = ()
     warnings: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing to write. `idempotency_key` is stable over attempts and replays.
+class OutboundMessage(Struct):
+    """One message on its way to a target (a Struct, for a batch makes thousands).
 
-    address   names that the path or key predicate needs (`{"Product": "TG11"}`), where the target needs any
-    match     the ETag that the caller has seen, for conditional writes
+    key              the message's key in the log
+    idempotency_key  stable over attempts, takeovers, releases and replays
+    body             what the target gets: the mapped `document`, encoded
+    position         its position in its lane
+    target_key       the name under which the target keeps its documents (class N); empty: the idempotency key
+    address          names that the path or key predicate needs (`{"Product": "TG11"}`), where the target needs any
+    match            the ETag that the caller has seen, for conditional writes
     """
 
     key: str
     idempotency_key: str
-    body: bytes
-    address: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    document: Any = None
+    position: int = 0
+    correlation_id: str = ""
+    target_key: str = ""
+    address: Mapping[str, str] = {}
     match: str | None = None
-    correlation_id: str | None = None
+
+    @property
+    def sent_key(self) -> str:
+        """The key that goes to the target with this message."""
+        return self.target_key or self.idempotency_key
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WriteResult:
     """What became of one item.
 
     confirmed   the target has it; `reference` is the target's own name for it
@@ -193,14 +205,14 @@ class Resource:
 
 
 @runtime_checkable
-class Source(Protocol):
+class SourceConnector(Protocol):
     """Reads in pages. Raises Retriable or Refused, never Unknown: reading applies nothing."""
 
-    def check(self, *, call: Call) -> Health: ...
+    def check(self, *, call: CallContext) -> Health: ...
 
-    def discover(self, *, call: Call) -> Sequence[Resource]: ...
+    def discover(self, *, call: CallContext) -> Sequence[Resource]: ...
 
-    def read(self, cursor: Cursor | None, *, call: Call) -> Page: ...
+    def read(self, cursor: Cursor | None, *, call: CallContext) -> Page: ...
 
     def close(self) -> None: ...
 
@@ -209,29 +221,29 @@ class Source(Protocol):
 class Sweeping(Protocol):
     """A source that can also list all keys, so that deletions, invisible to a change cursor, are found by comparison."""
 
-    def sweep(self, cursor: Cursor | None, *, call: Call) -> Page: ...
+    def sweep(self, cursor: Cursor | None, *, call: CallContext) -> Page: ...
 
 
 @runtime_checkable
-class Sink(Protocol):
+class SinkConnector(Protocol):
     """Writes a batch. `write` answers every item, in order, or raises Retriable or Refused when *nothing* was applied."""
 
     idempotency: Idempotency
     max_batch: int
 
-    def check(self, *, call: Call) -> Health: ...
+    def check(self, *, call: CallContext) -> Health: ...
 
-    def write(self, batch: Sequence[Item], *, call: Call) -> list[Outcome]: ...
+    def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]: ...
 
-    def ask(self, keys: Sequence[str], *, call: Call) -> dict[str, str | None]: ...
+    def ask(self, keys: Sequence[str], *, call: CallContext) -> dict[str, str | None]: ...
 
     def close(self) -> None: ...
 
 
 @runtime_checkable
-class Decision(Protocol):
+class DecisionConnector(Protocol):
     """A question inside a checkout: one try, no queue. The caller has a declared fallback for each of the three errors."""
 
-    def decide(self, question: bytes, *, call: Call) -> bytes: ...
+    def decide(self, question: bytes, *, call: CallContext) -> bytes: ...
 
     def close(self) -> None: ...

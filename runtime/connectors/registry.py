@@ -10,7 +10,7 @@ from typing import Any
 
 import runtime.connectors as package
 from kernel.errors import Invalid
-from runtime.connectors.protocols import Decision, Sink, Source
+from runtime.connectors.protocols import DecisionConnector, SinkConnector, SourceConnector
 
 
 def names() -> list[str]:
@@ -24,19 +24,19 @@ def load() -> None:
         import_module(f"{package.__name__}.{name}.connector")
 
 
-def open_source(protocol: str, settings: Mapping[str, Any]) -> Source:
+def open_source(protocol: str, settings: Mapping[str, Any]) -> SourceConnector:
     """A source. Raises Invalid for an unknown protocol, one that cannot read, or settings that do not fit."""
-    made: Source = _maker(protocol, "source", "read from")(settings)
+    made: SourceConnector = _maker(protocol, "source", "read from")(settings)
     return made
 
 
-def open_sink(protocol: str, settings: Mapping[str, Any]) -> Sink:
-    made: Sink = _maker(protocol, "sink", "write to")(settings)
+def open_sink(protocol: str, settings: Mapping[str, Any]) -> SinkConnector:
+    made: SinkConnector = _maker(protocol, "sink", "write to")(settings)
     return made
 
 
-def open_decision(protocol: str, settings: Mapping[str, Any]) -> Decision:
-    made: Decision = _maker(protocol, "decision", "ask")(settings)
+def open_decision(protocol: str, settings: Mapping[str, Any]) -> DecisionConnector:
+    made: DecisionConnector = _maker(protocol, "decision", "ask")(settings)
     return made
 
 

@@ -109,7 +109,7 @@ class Connection(msgspec.Struct, frozen=True):
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class EntityWrite(msgspec.Struct, frozen=True):
+class DeclaredWrite(msgspec.Struct, frozen=True):
     """What a target changes: `replica` copies away from the system of record, `command` asks the record's own API."""
 
     entity: str
@@ -118,7 +118,7 @@ class EntityWrite(msgspec.Struct, frozen=True):
     scope: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class Limits(msgspec.Struct, frozen=True):
+class TargetLimits(msgspec.Struct, frozen=True):
     """Calls per second with burst, live leases, messages per UTC day. None: no limit."""
 
     rate: float | None = None
@@ -132,7 +132,7 @@ class TableTarget(msgspec.Struct, frozen=True):
     key: list[str]
 
 
-class Target(msgspec.Struct, frozen=True):
+class ManifestTarget(msgspec.Struct, frozen=True):
     """One target. With `instances` (stores of a fleet) each instance has its own progress and breaker; `{instance}` in `address`
     and in `ask_by` stands for its name. `ask_by` is how the vendor knows a message again: `key`, `idempotency_key`, or a template
     over fields of the mapped document, `{id}@{version}`. `schema` points into the contract at what is sent. `source` names the
@@ -141,7 +141,7 @@ class Target(msgspec.Struct, frozen=True):
     name: str
     system: str
     mapping: dict[str, Any]
-    writes: list[EntityWrite]
+    writes: list[DeclaredWrite]
     idempotency: str
     source: str | None = None
     when: str | None = None
@@ -158,14 +158,14 @@ class Target(msgspec.Struct, frozen=True):
     coalesce: bool = False
     deadline: float = 5.0
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
-    limits: Limits = Limits()
+    limits: TargetLimits = TargetLimits()
 
     @property
     def kind(self) -> str:
         return "database" if self.table else "vendor"
 
 
-class Source(msgspec.Struct, frozen=True):
+class ManifestSource(msgspec.Struct, frozen=True):
     """Where messages come from. Without a connection the source is fed by intake alone. `schema` points into the contract at
     one message. With several sources, message keys are prefixed by the source's name and a colon."""
 
@@ -177,7 +177,7 @@ class Source(msgspec.Struct, frozen=True):
     connection: Connection | None = None
 
 
-class Event(msgspec.Struct, frozen=True):
+class EventContract(msgspec.Struct, frozen=True):
     """`state`: absolute values with a version, the newest counts. `fact`: something that happened, never changed.
 
     `key` is a JSON Pointer to the message key in the payload, for intake. `schema` is what a payload must satisfy.
@@ -202,31 +202,31 @@ class Manifest(msgspec.Struct, frozen=True):
     domain: str
     owner: str
     tier: int
-    sources: list[Source]
-    event: Event
-    targets: list[Target]
+    sources: list[ManifestSource]
+    event: EventContract
+    targets: list[ManifestTarget]
     note: str = ""
     lanes: int = 4
     schedule: When | None = None
     degraded_mode: str | None = None
 
-    def target(self, name: str) -> Target:
+    def target(self, name: str) -> ManifestTarget:
         for target in self.targets:
             if target.name == name:
                 return target
         raise KeyError(name)
 
-    def source(self, name: str | None) -> Source:
+    def source(self, name: str | None) -> ManifestSource:
         """The source of that name; None means the first."""
         for source in self.sources:
             if name is None or source.name == name:
                 return source
         raise KeyError(name)
 
-    def source_of(self, target: Target) -> Source:
+    def source_of(self, target: ManifestTarget) -> ManifestSource:
         return self.source(target.source)
 
-    def prefix(self, source: Source) -> str:
+    def prefix(self, source: ManifestSource) -> str:
         """What the ledger puts before the source's own keys."""
         return f"{source.name}:" if len(self.sources) > 1 else ""
 
@@ -241,7 +241,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedManifest:
     """A manifest that is sound in itself, with the digest of exactly what was given."""
 
     manifest: Manifest
@@ -249,7 +249,7 @@ class Reading:
     digest: str
 
 
-def parse(data: Any) -> Reading:
+def parse(data: Any) -> ParsedManifest:
     """Reads plain data. Raises Invalid `manifest.invalid` whose `data["findings"]` holds every finding with its JSON Pointer."""
     if not isinstance(data, dict):
         raise Invalid(
@@ -273,7 +273,7 @@ def parse(data: Any) -> Reading:
     found = list(_rules(manifest))
     if found:
         raise refusal(found)
-    return Reading(manifest, data, digest_bytes(canonical))
+    return ParsedManifest(manifest, data, digest_bytes(canonical))
 
 
 def load(data: Mapping[str, Any]) -> Manifest:
@@ -325,7 +325,7 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
             yield finding("/schedule", message)
 
 
-def _target_rules(manifest: Manifest, target: Target, at: str) -> Iterator[dict[str, Any]]:
+def _target_rules(manifest: Manifest, target: ManifestTarget, at: str) -> Iterator[dict[str, Any]]:
     if target.source is None and len(manifest.sources) > 1:
         yield finding(f"{at}/source", "with several sources a target says which one it listens to")
     if target.source is not None and all(source.name != target.source for source in manifest.sources):
@@ -349,14 +349,14 @@ def _target_rules(manifest: Manifest, target: Target, at: str) -> Iterator[dict[
 __all__ = [
     "SCHEMA",
     "Connection",
-    "EntityWrite",
-    "Event",
-    "Limits",
+    "DeclaredWrite",
+    "EventContract",
     "Manifest",
-    "Reading",
-    "Source",
+    "ManifestSource",
+    "ManifestTarget",
+    "ParsedManifest",
     "TableTarget",
-    "Target",
+    "TargetLimits",
     "When",
     "load",
     "parse",

@@ -12,19 +12,25 @@ from typing import Any, NamedTuple
 import psycopg
 
 from runtime.domain.correlation import lane_of
+from runtime.ledger import sql
 from runtime.ledger.connections import Connection
-from runtime.ledger.copying import BINARY_END, BINARY_START, NULL, binary_cell, binary_number
+from runtime.ledger.copy_format import BINARY_END, BINARY_START, NULL, binary_cell, binary_number
 from runtime.ledger.faultpoints import hit
 
-_SEPARATOR = "\x1f"  # a list as one text: cheaper to send than an array of thousands; keys never hold it (see Item)
+_PUT_HEADS, _UPDATE_HEADS = sql.read("put_heads"), sql.read("update_heads")
+_SEPARATOR = (
+    "\x1f"  # a list as one text: cheaper to send than an array of thousands; keys never hold it (see IncomingMessage)
+)
 BULK = 50  # from this many rows on COPY is cheaper than INSERT
+# The constructor that NamedTuple generates is a Python function; a page holds thousands of records, and this takes half the time.
+_new = tuple.__new__
 
 
 class Fenced(Exception):
-    """Somebody else holds the lane or the source now, or the gate closed: roll back and forget."""
+    """Another worker holds the lane or the source now, or the gate closed: roll back and forget."""
 
 
-class Item(NamedTuple):
+class IncomingMessage(NamedTuple):
     """One message to append. `key` holds neither NUL nor the unit separator (U+001F) and is not empty; `payload` is JSON text;
     `version` orders states of one key, 0 where the source has none."""
 
@@ -36,11 +42,12 @@ class Item(NamedTuple):
     traceparent: str | None = None
 
 
-def items_of(prefix: str, keys: Iterable[str], versions: Iterable[int], payloads: Iterable[bytes]) -> list[Item]:
+def incoming_messages(
+    prefix: str, keys: Iterable[str], versions: Iterable[int], payloads: Iterable[bytes]
+) -> list[IncomingMessage]:
     """Items that came with nothing else, made the short way."""
-    new = tuple.__new__
     return [
-        new(Item, (prefix + key, version, payload, None, None, None))
+        _new(IncomingMessage, (prefix + key, version, payload, None, None, None))
         for key, version, payload in zip(keys, versions, payloads, strict=True)
     ]
 
@@ -93,7 +100,7 @@ _Head = tuple[int, int, int]  # content hash, version, position of a key's last 
 def append(
     conn: Connection,
     stream: StreamRef,
-    items: Sequence[Item],
+    items: Sequence[IncomingMessage],
     *,
     release_id: int | None = None,
     run_id: int | None = None,
@@ -133,7 +140,7 @@ def _lock(
     reader: psycopg.Cursor[Any],
     stream: StreamRef,
     by_lane: dict[int, Any],
-    items: Sequence[Item],
+    items: Sequence[IncomingMessage],
     cursor: str | None,
     token: int | None,
     lease_seconds: float,
@@ -173,7 +180,7 @@ class _Plan:
         self.stream, self.release_id, self.run_id, self.places = stream, release_id, run_id, places
         self.fresh: dict[str, _Head] = {}
         self.changed: dict[str, _Head] = {}
-        self.rows: list[tuple[int, int, int, Item]] = []  # lane, position, previous, item
+        self.rows: list[tuple[int, int, int, IncomingMessage]] = []  # lane, position, previous, item
         self.counters: list[tuple[int, int, int]] = []
         self.conflicts: list[tuple[str, int, int, bytes]] = []
 
@@ -181,7 +188,7 @@ class _Plan:
         self,
         lane: int,
         following: int,
-        items: Sequence[Item],
+        items: Sequence[IncomingMessage],
         indexes: list[int],
         heads: dict[str, _Head],
         done: Appended,
@@ -235,12 +242,7 @@ class _Plan:
             if len(self.rows) < BULK:
                 self._insert_messages(conn)
             if heads:
-                conn.execute(
-                    """insert into runtime_head (stream_id, key, hash, version, position)
-                       select %s, * from unnest(string_to_array(%s, chr(31)), %s::bigint[], %s::bigint[], %s::bigint[])
-                       on conflict (stream_id, key) do update set hash = excluded.hash, version = excluded.version, position = excluded.position""",
-                    (self.stream.id, _SEPARATOR.join(heads), *_columns(heads)),
-                )
+                conn.execute(_PUT_HEADS, (self.stream.id, _SEPARATOR.join(heads), *_columns(heads)))
 
     def _copy_messages(self, conn: Connection) -> None:
         """One write in binary format. The time is the database's own, asked for under the lock: a default that is worked out row by row
@@ -280,12 +282,7 @@ class _Plan:
         places = '{"' + '","'.join([self.places[key] for key in self.changed]) + '"}'
         with conn.pipeline():
             conn.execute(BY_PLACE)
-            done = conn.execute(
-                """update runtime_head h set hash = u.hash, version = u.version, position = u.position
-                     from unnest(%s::tid[], %s::bigint[], %s::bigint[], %s::bigint[]) u (place, hash, version, position)
-                    where h.ctid = u.place and h.stream_id = %s""",
-                (places, *_columns(self.changed), self.stream.id),
-            )
+            done = conn.execute(_UPDATE_HEADS, (places, *_columns(self.changed), self.stream.id))
         return done.rowcount == len(self.changed)
 
     def _insert_messages(self, conn: Connection) -> None:

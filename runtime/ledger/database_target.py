@@ -1,4 +1,4 @@
-"""Deliver into a table of the product's own database: position, parked rows and effect are one transaction per batch."""
+"""Deliver into a table of the product's own database: position, quarantined rows and effect are one transaction per batch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import psycopg
 from psycopg import sql
 
 from runtime.ledger.append import BULK, BY_PLACE, Fenced
-from runtime.ledger.claims import Claim, Proof, release, step
+from runtime.ledger.claims import Claim, DeliveryEvidence, release, step
 from runtime.ledger.connections import Connection
-from runtime.ledger.copying import line
+from runtime.ledger.copy_format import line
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.parking import Lines, Mapper, Stop, behind, map_messages, park, split, suspects
-from runtime.ledger.reading import Message, parked_keys, take
+from runtime.ledger.log_reader import LoggedMessage, quarantined_keys, read_next
+from runtime.ledger.mappers import Mapper
+from runtime.ledger.quarantine import QuarantineEntry, blocked_by_earlier, poison_suspects, quarantine, split_blocked
 
 Row = tuple[int, Sequence[Any] | str]
 """Position of the message, and its values in the order of the columns or as a line of text already."""
@@ -46,6 +47,14 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class MappedTable:
+    """A table with the mapper of one release."""
+
+    table: Table
+    mapper: Mapper
+
+
+@dataclass(frozen=True, slots=True)
 class _Statements:
     create: str
     stage: str
@@ -54,9 +63,35 @@ class _Statements:
     insert: str
 
 
+_CREATE_STAGE = """
+create temp table if not exists {stage} on commit delete rows as
+select {names}, 0::bigint as _position
+from {table}
+limit 0"""
+_COPY_TO_STAGE = "copy {stage} (_position, {names}) from stdin"
+# The join is lateral with a limit so that it goes by the key's index whatever the statistics say.
+_MERGE = """
+insert into {table} as t ({names}, _position)
+select {new}, s._position
+from {stage} s
+left join lateral (select * from {table} o where {same_key} limit 1) o on true
+where o.{first_key} is null
+    or (o._position < s._position and ({old}) is distinct from ({new}))
+on conflict ({key}) do update
+set {changes}
+where t._position < excluded._position"""
+_UPDATE = """
+update {table} o
+set {updates}
+from {stage} s
+where {same_key}
+    and o._position < s._position
+    and ({old}) is distinct from ({new})"""
+_COPY_TO_TABLE = "copy {table} (_position, {names}) from stdin"
+
+
 @lru_cache(maxsize=256)
 def _statements(table: Table) -> _Statements:
-    """The join is lateral with a limit so that it goes by the key's index whatever the statistics say."""
     columns = [sql.Identifier(c) for c in table.columns]
     names = sql.SQL(", ").join(columns)
     old, new = (
@@ -80,24 +115,8 @@ def _statements(table: Table) -> _Statements:
         "changes": changes,
         "updates": updates,
     }
-    create = "create temp table if not exists {stage} on commit delete rows as select {names}, 0::bigint as _position from {table} limit 0"
-    merge = """insert into {table} as t ({names}, _position) select {new}, s._position from {stage} s
-                 left join lateral (select * from {table} o where {same_key} limit 1) o on true
-                where o.{first_key} is null or (o._position < s._position and ({old}) is distinct from ({new}))
-               on conflict ({key}) do update set {changes} where t._position < excluded._position"""
-    update = "update {table} o set {updates} from {stage} s where {same_key} and o._position < s._position and ({old}) is distinct from ({new})"
-    return _Statements(
-        *(
-            sql.SQL(text).format(**parts).as_string()
-            for text in (
-                create,
-                "copy {stage} (_position, {names}) from stdin",
-                merge,
-                update,
-                "copy {table} (_position, {names}) from stdin",
-            )
-        )
-    )
+    texts = (_CREATE_STAGE, _COPY_TO_STAGE, _MERGE, _UPDATE, _COPY_TO_TABLE)
+    return _Statements(*(sql.SQL(text).format(**parts).as_string() for text in texts))
 
 
 def _text(rows: Sequence[Row]) -> str:
@@ -148,39 +167,38 @@ def insert(conn: Connection, table: Table, rows: Sequence[Row]) -> bool:
 def deliver(conn: Connection, taken: Claim, table: Table, mapper: Mapper, *, max_batches: int = 1 << 30) -> int:
     """Deliver the lane batch by batch; answers how many messages were passed. Raises Fenced when the lane or the gate is lost.
 
-    A batch that the table refuses is halved until the message that it refuses is alone; that one is parked as dead. Where several
-    owners have ended, the next batch is set aside, message by message, and the lane goes on.
+    A batch that the table refuses is halved until the message that it refuses is alone; that one becomes a dead letter. Where several
+    owners have ended, the next batch is quarantined, message by message, and the lane goes on.
     """
-    position, passed, size, suspect = taken.position, 0, taken.batch, taken.suspect
+    position, passed, limits = taken.position, 0, taken.limits
+    size, suspect = limits.batch, taken.poison_suspect
     for _ in range(max_batches):
-        messages = take(conn, taken, position, size, raw=isinstance(mapper, Lines))
+        messages = read_next(conn, taken, position, size, raw=mapper.reads_raw)
         if not messages:
             break
-        last = len(messages) < size and taken.pace is None
+        last = len(messages) < size and limits.pace is None
         try:
-            _apply(conn, taken, table, mapper, messages, suspects(messages, taken) if suspect else [], last=last)
+            _apply(conn, taken, table, mapper, messages, poison_suspects(messages, taken) if suspect else [], last=last)
         except REFUSED_BY_TABLE as error:
             if len(messages) > 1:
                 size = max(1, len(messages) // 2)
                 continue
-            reason = (error.diag.message_primary or str(error)).strip()
-            _apply(
-                conn,
-                taken,
-                table,
-                mapper,
-                messages,
-                [Stop(messages[0].position, messages[0].key, "dead", "refused", reason)],
-            )
+            refused = QuarantineEntry(messages[0].position, messages[0].key, "dead", "refused", refusal(error))
+            _apply(conn, taken, table, mapper, messages, [refused])
         position, passed, suspect = messages[-1].position, passed + len(messages), False
         if last:
             return passed
-        size = min(taken.batch, size * 2)
-        if taken.pace is not None:
-            release(conn, taken, wait=len(messages) / taken.pace)
+        size = min(limits.batch, size * 2)
+        if limits.pace is not None:
+            release(conn, taken, wait=len(messages) / limits.pace)
             return passed
     release(conn, taken)
     return passed
+
+
+def refusal(error: psycopg.Error) -> str:
+    """What the table says of a row that it refuses."""
+    return (error.diag.message_primary or str(error)).strip()
 
 
 def _apply(
@@ -188,22 +206,23 @@ def _apply(
     taken: Claim,
     table: Table,
     mapper: Mapper,
-    messages: list[Message],
-    stops: list[Stop],
+    messages: list[LoggedMessage],
+    first_entries: list[QuarantineEntry],
     *,
     last: bool = False,
 ) -> None:
-    """One batch; with the `last` one the lane is given back in the same commit.
+    """One batch; with the `last` one the lane is released in the same commit.
 
     The step comes first: it takes the row lock, so a worker that lost the lane learns at once.
     """
-    go, waiting = split(messages, parked_keys(conn, taken, messages) | {stop.key for stop in stops})
-    waiting = [m for m in waiting if m.position not in {stop.position for stop in stops}]
-    mapped, refused, skipped = map_messages(go, mapper)
+    taken_out = {entry.position for entry in first_entries}
+    held = quarantined_keys(conn, taken, messages) | {entry.key for entry in first_entries}
+    go, waiting = split_blocked(messages, held)
+    mapped, refused, skipped = mapper.many(go)
     rows = {message.key: (message.position, values) for message, values in mapped}  # the last one of a key wins
-    parked = [*stops, *refused, *behind(waiting)]
-    dead = sum(stop.state == "dead" for stop in parked)
-    proof = Proof(
+    entries = [*first_entries, *refused, *blocked_by_earlier(m for m in waiting if m.position not in taken_out)]
+    dead = sum(entry.state == "dead" for entry in entries)
+    evidence = DeliveryEvidence(
         messages[0].position,
         messages[-1].position,
         "applied",
@@ -211,18 +230,18 @@ def _apply(
         len(mapped) - len(rows),
         len(skipped),
         dead,
-        len(parked) - dead,
+        len(entries) - dead,
     )
     hit("database.before_transaction")
     with conn.transaction():
-        step(conn, taken, messages[-1].position, proof=proof)
+        step(conn, taken, messages[-1].position, evidence=evidence)
         hit("database.after_step")
         values = list(rows.values())
-        fresh = len(values) >= BULK and not taken.repeats and not any(message.previous for message in messages)
+        fresh = len(values) >= BULK and not taken.is_replay and not any(message.previous for message in messages)
         if not (fresh and insert(conn, table, values)):
-            known = len(values) >= BULK and not taken.repeats and all(message.previous > 0 for message in messages)
+            known = len(values) >= BULK and not taken.is_replay and all(message.previous > 0 for message in messages)
             upsert(conn, table, values, known=known)
-        park(conn, taken, parked)
+        quarantine(conn, taken, entries)
         if last:
             release(conn, taken)
         hit("database.before_commit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.ledger import sql
 from runtime.ledger.connections import Connection
 
 
@@ -9,11 +10,7 @@ class NotDrained(Exception):
     """Something is still under way; try again when it has been delivered. Says what."""
 
 
-_OPEN = """
-select count(*) filter (where p.position < least(l.next - 1, coalesce(p.upto, l.next - 1))), count(*) filter (where p.intent is not null),
-       count(*) filter (where p.owner is not null and p.lease_until > clock_timestamp())
-  from runtime_progress p join runtime_subscription s on s.id = p.subscription_id
-  join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane where s.stream_id = %s and s.open"""
+_UNDER_WAY = sql.read("lanes_under_way")
 
 
 def resize(conn: Connection, stream_id: int, lanes: int) -> int:
@@ -36,9 +33,9 @@ def resize(conn: Connection, stream_id: int, lanes: int) -> int:
             "select from runtime_progress p join runtime_subscription s on s.id = p.subscription_id where s.stream_id = %s for update of p",
             (stream_id,),
         )
-        row = conn.execute(_OPEN, (stream_id,)).fetchone()
+        row = conn.execute(_UNDER_WAY, (stream_id,)).fetchone()
         parked = conn.execute(
-            "select count(*) from runtime_parked p join runtime_subscription s on s.id = p.subscription_id where s.stream_id = %s",
+            "select count(*) from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id where s.stream_id = %s",
             (stream_id,),
         ).fetchone()
         waiting, intents, held = row or (0, 0, 0)

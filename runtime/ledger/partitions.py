@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime
 
 from psycopg import sql
 
+from runtime.ledger import sql as statements
 from runtime.ledger.connections import Connection
 
 AHEAD = 2
+_NEEDED = statements.read("partition_needed", part="{part}")
 
 
 def _month(moment: datetime, offset: int) -> date:
@@ -54,15 +56,7 @@ def droppable(conn: Connection, *, before: date) -> list[str]:
         month = date(int(name[-6:-2]), int(name[-2:]), 1)
         if _month(datetime(month.year, month.month, 1, tzinfo=UTC), 1) > before:
             break
-        needed = conn.execute(
-            sql.SQL(
-                """select exists (select from {part} m join runtime_subscription s on s.stream_id = m.stream_id and s.open
-                                    join runtime_progress p on p.subscription_id = s.id and p.lane = m.lane
-                                   where m.position > p.position and (p.upto is null or m.position <= p.upto))
-                       or exists (select from {part} m join runtime_subscription s on s.stream_id = m.stream_id
-                                    join runtime_parked k on k.subscription_id = s.id and k.lane = m.lane and k.position = m.position)"""
-            ).format(part=sql.Identifier(name))
-        ).fetchone()
+        needed = conn.execute(sql.SQL(_NEEDED).format(part=sql.Identifier(name))).fetchone()
         if needed == (True,):
             break
         names.append(name)

@@ -1,4 +1,4 @@
-"""Deliver to a vendor: the answer of batch k and the intent of batch k+1 are one commit; the call stands outside any transaction."""
+"""Deliver to a vendor: the results of batch k and the intent of batch k+1 are one commit; the call runs outside any transaction."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.domain.retry import MESSAGE_NOT_NOW, QUOTA_EMPTY, VENDOR_UNAVAILABLE
-from runtime.ledger import vendors
+from runtime.connectors.protocols import OutboundMessage
+from runtime.domain.retry import QUOTA_EMPTY, VENDOR_UNAVAILABLE
+from runtime.ledger import circuit_breaker
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import Claim, Proof, quota_left, release, spend, step
+from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send
+from runtime.ledger.claims import Claim, DeliveryEvidence, quota_left, release, spend, step
 from runtime.ledger.connections import Connection
-from runtime.ledger.exchange import Exchange, Outcome, item_key
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.parking import Mapper, Stop, behind, map_messages, park, split, suspects
-from runtime.ledger.reading import Message, parked_keys, take
-from runtime.ledger.vendors import Answer, Outgoing, Vendor
+from runtime.ledger.log_reader import LoggedMessage, quarantined_keys, read_next
+from runtime.ledger.mappers import Mapper
+from runtime.ledger.quarantine import QuarantineEntry, blocked_by_earlier, poison_suspects, quarantine, split_blocked
+from runtime.ledger.send_batch import SendBatch, SendOutcome, idempotency_key
+from runtime.ledger.vendor_client import SendResult, VendorClient
 
-HELD = "an earlier one of its key is held"
-NOT_SENT = "not sent: the gate closed or another release was deployed"
 
-
-class Overdrawn(Exception):
+class QuotaOverdrawn(Exception):
     """The vendor's quota does not hold this batch any more; nothing was stored."""
 
 
@@ -31,7 +31,7 @@ class MappedVendor:
     """A vendor client with the mapper of one release."""
 
     mapper: Mapper
-    vendor: Vendor
+    vendor: VendorClient
 
 
 VendorOfRelease = Callable[[int], MappedVendor]
@@ -39,73 +39,71 @@ VendorOfRelease = Callable[[int], MappedVendor]
 
 
 @dataclass(slots=True)
-class Batch:
-    """Messages `first..last` of the lane: what goes, and what stops before any call."""
+class PreparedBatch:
+    """Messages `first..last` of the lane: what will be sent, what goes to quarantine before any call, and what is skipped."""
 
     first: int
     last: int
-    items: list[Outgoing]
-    stops: list[Stop]
+    messages: list[OutboundMessage]
+    entries: list[QuarantineEntry]
     skipped: list[int]
 
 
 @dataclass(slots=True)
-class Settled:
+class BatchResult:
     """What became of a batch, up to `position`; not stored yet."""
 
     position: int
-    proof: Proof | None
-    stops: list[Stop]
+    evidence: DeliveryEvidence | None
+    entries: list[QuarantineEntry]
     late: list[int]
     failure: str = ""
     retry_after: float | None = None
     throttled: bool = False
 
 
-def deliver(conn: Connection, taken: Claim, bind: VendorOfRelease, *, max_batches: int = 1 << 30) -> int:
+def deliver(conn: Connection, taken: Claim, vendor_of: VendorOfRelease, *, max_batches: int = 1 << 30) -> int:
     """Deliver the lane; answers how many messages were passed. Raises Fenced when the lane is lost.
 
     An open intent found at the start is settled first, by asking. Under a closed gate nothing else happens.
     """
     start, pending = taken.position, None
     if taken.intent is not None:
-        pending = _resume(conn, taken, bind)
+        pending = _resume(conn, taken, vendor_of)
         if pending is None:
             return 0
-        if taken.ask_only:
+        if taken.lease.ask_only:
             _commit(conn, taken, pending, None, leave=0.0)
             return pending.position - start
-    elif taken.suspect:
-        pending = _set_aside(conn, taken)
-    return _forward(conn, taken, bind(taken.release), start, pending, max_batches)
+    elif taken.poison_suspect:
+        pending = _quarantine_next(conn, taken)
+    return _forward(conn, taken, vendor_of(taken.target.release), start, pending, max_batches)
 
 
-def _set_aside(conn: Connection, taken: Claim) -> Settled | None:
-    """Several owners have ended before they called: the next messages become rows, each tried alone, and the lane goes on."""
-    messages = take(conn, taken, taken.position, taken.batch)
+def _quarantine_next(conn: Connection, taken: Claim) -> BatchResult | None:
+    """Several owners have ended before they called: the next messages go to quarantine, each tried alone, and the lane goes on."""
+    messages = read_next(conn, taken, taken.position, taken.limits.batch)
     if not messages:
         return None
     first, last = messages[0].position, messages[-1].position
-    return Settled(last, Proof(first, last, "aside", waiting=len(messages)), suspects(messages, taken), [])
+    evidence = DeliveryEvidence(first, last, "aside", waiting=len(messages))
+    return BatchResult(last, evidence, poison_suspects(messages, taken), [])
 
 
 def _forward(
-    conn: Connection, taken: Claim, binding: MappedVendor, start: int, pending: Settled | None, max_batches: int
+    conn: Connection, taken: Claim, mapped: MappedVendor, start: int, pending: BatchResult | None, max_batches: int
 ) -> int:
     position = pending.position if pending else taken.position
     for number in range(max_batches + 1):
-        stopped = (
-            number == max_batches
-            or (pending is not None and bool(pending.failure))
-            or (taken.pace is not None and number > 0)
-        )
-        batch = None if stopped else _prepare(conn, taken, binding, position, pending)
+        failed = pending is not None and bool(pending.failure)
+        stopped = number == max_batches or failed or (taken.limits.pace is not None and number > 0)
+        batch = None if stopped else _prepare(conn, taken, mapped.mapper, position, pending)
         if batch is None and pending is None:
             break
         wait = _wait_after(pending, taken)
         try:
             is_open = _commit(conn, taken, pending, batch, leave=wait)
-        except Overdrawn:  # another lane took the rest of the quota first
+        except QuotaOverdrawn:  # another lane took the rest of the quota first
             batch = None
             is_open = _commit(conn, taken, pending, None, leave=max(wait, QUOTA_EMPTY.pause()))
         pending = None
@@ -115,7 +113,7 @@ def _forward(
             release(conn, taken, wait=wait)
             return position - start
         hit("vendor.after_intent")
-        pending = _call(conn, taken, binding.vendor, batch)
+        pending = _call(conn, taken, mapped.vendor, batch)
         if pending is None:
             return position - start
         position = pending.position
@@ -123,260 +121,207 @@ def _forward(
     return position - start
 
 
-def _wait_after(pending: Settled | None, taken: Claim) -> float:
+def _wait_after(pending: BatchResult | None, taken: Claim) -> float:
     if pending is None:
         return 0.0
     if pending.failure:
         return pending.retry_after or VENDOR_UNAVAILABLE.pause()
-    if taken.pace is not None and pending.proof is not None:
-        return (pending.proof.last - pending.proof.first + 1) / taken.pace
+    if taken.limits.pace is not None and pending.evidence is not None:
+        return (pending.evidence.last - pending.evidence.first + 1) / taken.limits.pace
     return 0.0
 
 
-def outgoing(taken: Claim, message: Message, document: Any) -> Outgoing:
-    return Outgoing(message.position, message.key, item_key(taken, message.position), message.correlation, document)
+def outbound(taken: Claim, message: LoggedMessage, document: Any) -> OutboundMessage:
+    """A mapped message as it is sent to the claimed target."""
+    target, position = taken.target, message.position
+    key = idempotency_key(target.stream_salt, target.original_subscription, taken.lane, position)
+    return OutboundMessage(message.key, key, b"", document, position, message.correlation)
 
 
 def _prepare(
-    conn: Connection, taken: Claim, binding: MappedVendor, position: int, pending: Settled | None
-) -> Batch | None:
-    count = min(taken.batch, quota_left(conn, taken.vendor)) if taken.metered else taken.batch
-    messages = take(conn, taken, position, count) if count else []
+    conn: Connection, taken: Claim, mapper: Mapper, position: int, pending: BatchResult | None
+) -> PreparedBatch | None:
+    limits = taken.limits
+    count = min(limits.batch, quota_left(conn, taken.target.vendor)) if limits.metered else limits.batch
+    messages = read_next(conn, taken, position, count) if count else []
     if not messages:
         return None
-    return _batch(conn, taken, binding, messages, {stop.key for stop in pending.stops} if pending else set())
+    return _batch(conn, taken, mapper, messages, {entry.key for entry in pending.entries} if pending else set())
 
 
 def _batch(
-    conn: Connection, taken: Claim, binding: MappedVendor, messages: Sequence[Message], fresh: set[str]
-) -> Batch:
-    go, waiting = split(messages, parked_keys(conn, taken, messages) | fresh)
-    mapped, refused, skipped = map_messages(go, binding.mapper)
-    if taken.coalesce:
+    conn: Connection, taken: Claim, mapper: Mapper, messages: Sequence[LoggedMessage], fresh: set[str]
+) -> PreparedBatch:
+    go, waiting = split_blocked(messages, quarantined_keys(conn, taken, messages) | fresh)
+    mapped, refused, skipped = mapper.many(go)
+    if taken.limits.coalesce:
         newest = {message.key: message.position for message, _ in mapped}
         mapped = [(message, document) for message, document in mapped if newest[message.key] == message.position]
-    items = [outgoing(taken, message, document) for message, document in mapped]
-    return Batch(messages[0].position, messages[-1].position, items, [*refused, *behind(waiting)], skipped)
+    out = [outbound(taken, message, document) for message, document in mapped]
+    entries = [*refused, *blocked_by_earlier(waiting)]
+    return PreparedBatch(messages[0].position, messages[-1].position, out, entries, skipped)
 
 
-def _commit(conn: Connection, taken: Claim, pending: Settled | None, batch: Batch | None, *, leave: float) -> bool:
-    """Store the answer of the batch before and the intent of the next; where there is no next, give the lane back for `leave` seconds at
-    least. All in one commit. Answers whether the next may be sent. Raises Overdrawn."""
+def _commit(
+    conn: Connection, taken: Claim, pending: BatchResult | None, batch: PreparedBatch | None, *, leave: float
+) -> bool:
+    """Store the results of the batch before and the intent of the next; where there is no next, release the lane for `leave` seconds
+    at least. All in one commit. Answers whether the next may be sent. Raises QuotaOverdrawn."""
     position = pending.position if pending else taken.position
     try:
-        metered = batch is not None and bool(batch.items) and taken.metered
-        several = metered or batch is None or (pending is not None and (pending.stops or pending.failure))
+        metered = batch is not None and bool(batch.messages) and taken.limits.metered
+        several = metered or batch is None or (pending is not None and (pending.entries or pending.failure))
         with conn.transaction() if several else nullcontext():
-            is_open = step(
-                conn,
-                taken,
-                position,
-                proof=pending.proof if pending else None,
-                gated=False,
-                intent=batch.last if batch else None,
-            )
-            if batch and metered and is_open and not spend(conn, taken.vendor, len(batch.items)):
-                raise Overdrawn
+            evidence = pending.evidence if pending else None
+            intent = batch.last if batch else None
+            is_open = step(conn, taken, position, evidence=evidence, gated=False, intent=intent)
+            if batch and metered and is_open and not spend(conn, taken.target.vendor, len(batch.messages)):
+                raise QuotaOverdrawn
             if pending:
-                park(conn, taken, pending.stops)
-                _note_vendor(conn, taken, pending)
+                quarantine(conn, taken, pending.entries)
+                _record_vendor(conn, taken, pending)
             if batch is None:
                 release(conn, taken, wait=leave)
             hit("vendor.before_commit")
     except Fenced:
         if pending:
-            note_late(conn, taken, pending.late)
+            record_late_send(conn, taken, pending.late)
         raise
     taken.position = position
     return is_open
 
 
-def _note_vendor(conn: Connection, taken: Claim, settled: Settled) -> None:
-    if settled.throttled:
-        vendors.throttled(
-            conn, taken.vendor, settled.failure, retry_after=settled.retry_after or VENDOR_UNAVAILABLE.pause()
-        )
-    elif settled.failure:
-        vendors.failed(conn, taken.vendor, settled.failure, retry_after=settled.retry_after or 0.0)
+def _record_vendor(conn: Connection, taken: Claim, result: BatchResult) -> None:
+    vendor = taken.target.vendor
+    if result.throttled:
+        wait = result.retry_after or VENDOR_UNAVAILABLE.pause()
+        circuit_breaker.record_throttling(conn, vendor, result.failure, retry_after=wait)
+    elif result.failure:
+        circuit_breaker.record_failure(conn, vendor, result.failure, retry_after=result.retry_after or 0.0)
     else:
-        vendors.works(conn, taken.vendor)
+        circuit_breaker.record_success(conn, vendor)
 
 
-def note(
-    conn: Connection, taken: Claim, first: int, last: int, outcome: str, detail: str, reference: str | None = None
-) -> None:
-    """One row of history. It needs no token: what happened has happened."""
-    conn.execute(
-        """insert into runtime_attempt (subscription_id, lane, first, last, token, release_id, at, outcome, detail, reference)
-           values (%s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s)""",
-        (taken.subscription, taken.lane, first, last, taken.token, taken.release, outcome, detail[:2000], reference),
-    )
-
-
-def note_late(conn: Connection, taken: Claim, positions: Sequence[int]) -> None:
-    """Put on record that a request left when the lane was, perhaps, already somebody else's."""
-    if positions:
-        detail = "a request left after the lease had ended; the next owner may have sent the same"
-        note(conn, taken, min(positions), max(positions), "late", detail)
-
-
-def exchange_with(conn: Connection, taken: Claim, exchange: Exchange, items: Sequence[Outgoing]) -> Outcome:
-    """Run an exchange. Where it ends for want of time, what left late before that is on record."""
+def run_batch(conn: Connection, taken: Claim, sending: SendBatch, messages: Sequence[OutboundMessage]) -> SendOutcome:
+    """Send a batch. Where it ends for want of time, what left late before that is on record."""
     try:
-        return exchange.run(items)
+        return sending.run(messages)
     except Fenced:
-        note_late(conn, taken, exchange.outcome.late)
+        record_late_send(conn, taken, sending.outcome.late)
         raise
 
 
-def _call(conn: Connection, taken: Claim, vendor: Vendor, batch: Batch) -> Settled | None:
-    outcome = exchange_with(conn, taken, Exchange(taken, vendor, ask_first=taken.repeats), batch.items)
+def _call(conn: Connection, taken: Claim, client: VendorClient, batch: PreparedBatch) -> BatchResult | None:
+    outcome = run_batch(conn, taken, SendBatch(taken, client, ask_first=taken.is_replay), batch.messages)
     hit("vendor.after_call")
     return _settle(conn, taken, batch, outcome)
 
 
 def _settle(
-    conn: Connection, taken: Claim, batch: Batch, outcome: Outcome, *, keep_unknown: bool = True
-) -> Settled | None:
-    """Turn answers into evidence and stops. None: something is unknown that can be asked about later; the intent stays open."""
-    if keep_unknown and outcome.unresolved and taken.idempotency != "U":
-        note(conn, taken, batch.first, batch.last, "unknown", outcome.failure)
-        vendors.failed(conn, taken.vendor, outcome.failure or "no trustworthy answer")
+    conn: Connection, taken: Claim, batch: PreparedBatch, outcome: SendOutcome, *, keep_unknown: bool = True
+) -> BatchResult | None:
+    """Turn results into evidence and quarantine entries. None: something is unknown that can be asked about later; the intent stays
+    open."""
+    if keep_unknown and outcome.unresolved and taken.target.idempotency != "U":
+        record_attempt(conn, taken, batch.first, batch.last, "unknown", outcome.failure)
+        circuit_breaker.record_failure(conn, taken.target.vendor, outcome.failure or "no trustworthy answer")
         release(conn, taken, wait=VENDOR_UNAVAILABLE.pause())
         return None
-    settled_items = [item.position for item in batch.items if outcome.answers[item.position].status != "unsent"]
-    all_settled = len(settled_items) == len(batch.items)
-    cut = batch.last if all_settled else max([batch.first - 1, *settled_items])
-    answers = [(item, outcome.answers[item.position]) for item in batch.items if item.position <= cut]
-    stops = sorted(
-        [stop for stop in batch.stops if stop.position <= cut] + _stops(answers, taken), key=lambda stop: stop.position
-    )
-    confirmed = [answer for _, answer in answers if answer.status == "confirmed"]
-    refused = sum(stop.state == "dead" for stop in stops)
-    proof = None
-    if cut >= batch.first:
-        skipped = sum(position <= cut for position in batch.skipped)
-        superseded = (
-            (cut - batch.first + 1) - len(answers) - skipped - sum(stop.position <= cut for stop in batch.stops)
-        )
-        references = (
-            [answer.reference for answer in confirmed] if any(answer.reference for answer in confirmed) else None
-        )
-        proof = Proof(
-            batch.first, cut, "answered", len(confirmed), superseded, skipped, refused, len(stops) - refused, references
-        )
-    return Settled(
-        cut,
-        proof,
-        stops,
-        outcome.late,
-        outcome.failure,
-        outcome.retry_after,
-        bool(outcome.failure and outcome.retry_after),
+    results = outcome.results
+    settled = [message.position for message in batch.messages if results[message.position].status != "unsent"]
+    end = batch.last if len(settled) == len(batch.messages) else max([batch.first - 1, *settled])
+    answered = [(message, results[message.position]) for message in batch.messages if message.position <= end]
+    before_call = [entry for entry in batch.entries if entry.position <= end]
+    entries = sorted(before_call + _entries(answered, taken), key=lambda entry: entry.position)
+    evidence = _evidence(batch, end, answered, entries, len(before_call)) if end >= batch.first else None
+    failure, wait = outcome.failure, outcome.retry_after
+    return BatchResult(end, evidence, entries, outcome.late, failure, wait, bool(failure and wait))
+
+
+def _evidence(
+    batch: PreparedBatch,
+    end: int,
+    answered: Sequence[tuple[OutboundMessage, SendResult]],
+    entries: Sequence[QuarantineEntry],
+    before_call: int,
+) -> DeliveryEvidence:
+    confirmed = [result for _, result in answered if result.status == "confirmed"]
+    refused = sum(entry.state == "dead" for entry in entries)
+    skipped = sum(position <= end for position in batch.skipped)
+    superseded = (end - batch.first + 1) - len(answered) - skipped - before_call
+    references = [result.reference for result in confirmed]
+    return DeliveryEvidence(
+        batch.first,
+        end,
+        "answered",
+        len(confirmed),
+        superseded,
+        skipped,
+        refused,
+        len(entries) - refused,
+        references if any(references) else None,
     )
 
 
-def _stops(answers: Sequence[tuple[Outgoing, Answer]], taken: Claim) -> list[Stop]:
-    stops: list[Stop] = []
+def _entries(answered: Sequence[tuple[OutboundMessage, SendResult]], taken: Claim) -> list[QuarantineEntry]:
+    entries: list[QuarantineEntry] = []
     held: set[str] = set()
-    for item, answer in answers:
-        stop = stop_for(item, answer, taken, held=item.key in held)
-        if stop is not None:
-            stops.append(stop)
-            held.add(item.key)
-    return stops
-
-
-def stop_for(item: Outgoing, answer: Answer, taken: Claim, *, held: bool = False) -> Stop | None:
-    """How a message is parked after its answer; None when it is confirmed."""
-    if answer.status == "confirmed":
-        return None
-    if answer.status == "unknown" and taken.idempotency == "U":  # also behind another one: it may have arrived, too
-        return Stop(item.position, item.key, "unknown", "unknown", answer.detail or "sent, and no answer")
-    if held or answer.detail == HELD:
-        return Stop(item.position, item.key, "behind")
-    if answer.detail == NOT_SENT:
-        return Stop(item.position, item.key, "sending", "unavailable", NOT_SENT)
-    if answer.status == "refused":
-        return Stop(item.position, item.key, "dead", "refused", answer.detail, answer.pattern)
-    if answer.status == "retry":
-        return Stop(
-            item.position,
-            item.key,
-            "retry",
-            "not_now",
-            answer.detail,
-            answer.pattern,
-            answer.retry_after or MESSAGE_NOT_NOW.pause(),
-        )
-    if answer.status == "unsent":
-        return Stop(
-            item.position,
-            item.key,
-            "retry",
-            "unavailable",
-            answer.detail,
-            answer.pattern,
-            answer.retry_after or VENDOR_UNAVAILABLE.pause(),
-        )
-    return Stop(
-        item.position,
-        item.key,
-        "sending",
-        "unknown",
-        answer.detail,
-        delay=VENDOR_UNAVAILABLE.pause(),
-        intent_release=taken.intent_release or taken.release,
-    )
+    for message, result in answered:
+        entry = quarantine_entry(message.position, message.key, result, taken, held=message.key in held)
+        if entry is not None:
+            entries.append(entry)
+            held.add(message.key)
+    return entries
 
 
 # -- an intent without an answer, found at takeover --------------------------------------------------------------------
 
 
-def _resume(conn: Connection, taken: Claim, bind: VendorOfRelease) -> Settled | None:
+def _resume(conn: Connection, taken: Claim, vendor_of: VendorOfRelease) -> BatchResult | None:
     """Ask about the batch whose answer is missing, then send what surely did not arrive.
 
-    When another release made the intent, or the gate is closed, nothing is sent from here: what did not arrive is parked
-    and goes through the present release later. A batch that keeps killing its owner is set aside, message by message; so is one
+    When another release made the intent, or the gate is closed, nothing is sent from here: what did not arrive is quarantined
+    and goes through the present release later. A batch that keeps ending its owner is quarantined, message by message; so is one
     whose owner has lost its database session, until the end of the lease under which it may still be sending.
     """
     intent = taken.intent if taken.intent is not None else taken.position
-    made_by = taken.intent_release or taken.release
-    messages = take(conn, taken, taken.position, intent - taken.position, upto=intent)
+    made_by = taken.intent_release or taken.target.release
+    messages = read_next(conn, taken, taken.position, intent - taken.position, upto=intent)
     if not messages:
-        return Settled(taken.position, None, [], [])
-    binding = bind(made_by)
-    batch = _batch(conn, taken, binding, messages, set())
-    if taken.early or taken.suspect:
+        return BatchResult(taken.position, None, [], [])
+    mapped = vendor_of(made_by)
+    batch = _batch(conn, taken, mapped.mapper, messages, set())
+    if taken.lease.remaining_of_dead_owner or taken.poison_suspect:
         return _in_doubt(taken, batch, made_by)
-    may_send = made_by == taken.release and not taken.ask_only
-    outcome = exchange_with(conn, taken, Exchange(taken, binding.vendor, ask_first=True, send=may_send), batch.items)
+    may_send = made_by == taken.target.release and not taken.lease.ask_only
+    sending = SendBatch(taken, mapped.vendor, ask_first=True, send=may_send)
+    outcome = run_batch(conn, taken, sending, batch.messages)
     hit("vendor.after_resume")
     if may_send or outcome.failure:
         return _settle(conn, taken, batch, outcome)
-    _keep_for_later(taken, batch, outcome)
+    _defer_unsent(taken, batch, outcome)
     return _settle(conn, taken, batch, outcome, keep_unknown=False)
 
 
-def _in_doubt(taken: Claim, batch: Batch, made_by: int) -> Settled:
-    """Every message of a batch that was called as a row of its own, to be asked about first. The lane goes on."""
-    why = (
-        "its batch ended several workers" if taken.suspect else "its sender is gone and has not said what became of it"
-    )
-    rows = [
-        Stop(i.position, i.key, "sending", "unknown", why, delay=taken.early, intent_release=made_by)
-        for i in batch.items
+def _in_doubt(taken: Claim, batch: PreparedBatch, made_by: int) -> BatchResult:
+    """Quarantine every message of a batch that was called, to be asked about first. The lane goes on."""
+    sender_gone = "its sender is gone and has not said what became of it"
+    why = "its batch ended several workers" if taken.poison_suspect else sender_gone
+    wait = taken.lease.remaining_of_dead_owner
+    in_doubt = [
+        QuarantineEntry(message.position, message.key, "sending", "unknown", why, delay=wait, intent_release=made_by)
+        for message in batch.messages
     ]
-    stops = sorted([*batch.stops, *rows], key=lambda stop: stop.position)
-    proof = Proof(batch.first, batch.last, "aside", 0, 0, len(batch.skipped), 0, len(stops))
-    return Settled(batch.last, proof, stops, [])
+    entries = sorted([*batch.entries, *in_doubt], key=lambda entry: entry.position)
+    evidence = DeliveryEvidence(batch.first, batch.last, "aside", 0, 0, len(batch.skipped), 0, len(entries))
+    return BatchResult(batch.last, evidence, entries, [])
 
 
-def _keep_for_later(taken: Claim, batch: Batch, outcome: Outcome) -> None:
-    """Nothing may be sent by this release now: what had not arrived waits as a row of its own for the one that may send it, and is
+def _defer_unsent(taken: Claim, batch: PreparedBatch, outcome: SendOutcome) -> None:
+    """Nothing may be sent by this release now: what had not arrived waits in quarantine for the release that may send it, and is
     asked about once more then, for a request may still have been under way."""
-    for item in batch.items:
-        answer = outcome.answers[item.position]
-        if answer.status == "unsent":
-            outcome.answers[item.position] = Answer("retry", detail=NOT_SENT)
-    taken.intent_release = taken.intent_release or taken.release
+    for message in batch.messages:
+        if outcome.results[message.position].status == "unsent":
+            detail = "not sent: the gate closed or another release was deployed"
+            outcome.results[message.position] = SendResult("deferred", detail=detail)
+    taken.intent_release = taken.intent_release or taken.target.release

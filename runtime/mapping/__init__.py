@@ -10,13 +10,23 @@ Pure: no Django, no database, no network. Reference: docs/reference/mapping.md.
 """
 
 from runtime.mapping.compiler import compile_mapping, decode, encode
-from runtime.mapping.errors import Finding, MappingError
-from runtime.mapping.explain import Row, diff, explain, lineage
+from runtime.mapping.errors import MappingError, MappingFinding
+from runtime.mapping.explain import ExplainedField, diff, explain, lineage
 from runtime.mapping.fit import check_against
 from runtime.mapping.model import Mapping
 from runtime.mapping.spec import parse
 
 __all__ = [
-    "Finding", "Mapping", "MappingError", "Row", "check_against", "compile_mapping", "decode", "diff", "encode", "explain",
-    "lineage", "parse",
+    "ExplainedField",
+    "Mapping",
+    "MappingError",
+    "MappingFinding",
+    "check_against",
+    "compile_mapping",
+    "decode",
+    "diff",
+    "encode",
+    "explain",
+    "lineage",
+    "parse",
 ]  # fmt: skip

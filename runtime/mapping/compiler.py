@@ -19,7 +19,7 @@ from runtime.mapping.conversions import ValueType, converter
 from runtime.mapping.emitting import Emitter, at_index, not_list, pick
 from runtime.mapping.errors import Reject
 from runtime.mapping.failure import FAILURES, failure
-from runtime.mapping.formula import Call
+from runtime.mapping.formula import FunctionCall
 from runtime.mapping.functions import EXACT, ROUNDING, equal, expect_boolean, expect_number, expect_text, less, total
 from runtime.mapping.model import Field, Mapping
 from runtime.mapping.paths import Path
@@ -45,7 +45,7 @@ def compile_mapping(mapping: Mapping) -> Compiled:
     `document` is decoded JSON without floats (see `decode`); it is not changed. Raises MappingError, naming the field, the
     source path, the reason and an excerpt, and gives either the whole result or nothing. Thread-safe; keeps no state.
     """
-    emitter = Writer(mapping)
+    emitter = MappingWriter(mapping)
     source = emitter.source()
     scope: dict[str, Any] = {"__builtins__": {"len": len}}
     exec(compile(source, "<mapping>", "exec"), scope)  # noqa: S102 - made from the checked tree only
@@ -53,7 +53,7 @@ def compile_mapping(mapping: Mapping) -> Compiled:
     return make(*emitter.constants.values())
 
 
-class Writer(Emitter):
+class MappingWriter(Emitter):
     """Fields and lists: what is computed, in which order, and how the result is put together."""
 
     def source(self) -> str:
@@ -238,7 +238,7 @@ class Writer(Emitter):
 def _rounds_to_type(one: Field) -> bool:
     """The formula ends in the rounding that the type would do again."""
     top, kind = one.formula, one.type
-    if not isinstance(top, Call) or kind is None or top.name not in ("round_half_up", "round_half_even"):
+    if not isinstance(top, FunctionCall) or kind is None or top.name not in ("round_half_up", "round_half_even"):
         return False
     return (
         kind.name == "decimal" and kind.write == "number" and kind.scale == top.options[0] and not one.empty_is_missing

@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from runtime.mapping.errors import MISSING, Reject
-from runtime.mapping.formula import Aggregate, Call, Literal, Node, Operation, Read
+from runtime.mapping.formula import Aggregate, FormulaOperation, FunctionCall, Literal, Node, Read
 from runtime.mapping.functions import FUNCTIONS, QUANTA
 from runtime.mapping.model import Field, Mapping
-from runtime.mapping.paths import Index, Match, Path, Segment, show
+from runtime.mapping.paths import Index, Path, PathMatch, Segment, show
 
 
 class Emitter:
@@ -127,7 +127,7 @@ class Emitter:
             return self.read(node.path), "any", True
         if isinstance(node, Aggregate):
             return self.aggregate(node)
-        if isinstance(node, Operation):
+        if isinstance(node, FormulaOperation):
             if node.op in ("and", "or"):
                 return self.logic(node)
             return self.operation(node)
@@ -152,7 +152,7 @@ class Emitter:
         self.emit(f"{result} = None if {tests} else {expression}" if tests else f"{result} = {expression}")
         return result, bool(tests)
 
-    def operation(self, node: Operation) -> tuple[str, str, bool]:
+    def operation(self, node: FormulaOperation) -> tuple[str, str, bool]:
         args = [self.node(a) for a in node.args]
         compared = node.op in ("==", "!=", "<", "<=", ">", ">=")
         for name, kind, _ in args:
@@ -176,7 +176,7 @@ class Emitter:
         result, maybe = self.guarded(args, expression)
         return result, node.kind, maybe
 
-    def logic(self, node: Operation) -> tuple[str, str, bool]:
+    def logic(self, node: FormulaOperation) -> tuple[str, str, bool]:
         """Kleene: `false and unknown` is false, `true and unknown` is unknown. The right side is not looked at when the left decides."""
         decided = "False" if node.op == "and" else "True"
         result = self.name()
@@ -189,7 +189,7 @@ class Emitter:
             self.emit(f"if {right} is {decided} or {result} is not None: {result} = {right}")
         return result, "boolean", True
 
-    def call_if(self, node: Call) -> tuple[str, str, bool]:
+    def call_if(self, node: FunctionCall) -> tuple[str, str, bool]:
         result = self.name()
         test, kind, _ = self.node(node.args[0])
         self.expect(test, kind, "boolean")
@@ -201,7 +201,7 @@ class Emitter:
             self.emit(f"{result} = None")
         return result, node.kind, True
 
-    def call_coalesce(self, node: Call) -> tuple[str, str, bool]:
+    def call_coalesce(self, node: FunctionCall) -> tuple[str, str, bool]:
         result = self.name()
         self.emit(f"{result} = {self.node(node.args[0])[0]}")
         depth = 0
@@ -215,12 +215,12 @@ class Emitter:
         del self.known[len(self.known) - depth :]
         return result, node.kind, True
 
-    def call_exists(self, node: Call) -> tuple[str, str, bool]:
+    def call_exists(self, node: FunctionCall) -> tuple[str, str, bool]:
         result = self.name()
         self.emit(f"{result} = {self.node(node.args[0])[0]} is not None")
         return result, "boolean", False
 
-    def call(self, node: Call) -> tuple[str, str, bool]:
+    def call(self, node: FunctionCall) -> tuple[str, str, bool]:
         function = FUNCTIONS[node.name]
         args = [self.node(a) for a in node.args]
         for n, (name, kind, _) in enumerate(args):
@@ -272,7 +272,7 @@ def pick(value: Any, key: str, literal: str) -> Any:
         raise TypeError
     hits = [v for v in value if v.__class__ is dict and v.get(key) == literal]
     if len(hits) > 1:
-        raise Reject(f"is not unique: {len(hits)} elements have {show((Match(key, literal),))}")
+        raise Reject(f"is not unique: {len(hits)} elements have {show((PathMatch(key, literal),))}")
     return hits[0] if hits else None
 
 

@@ -13,7 +13,7 @@ MISSING = "is required and missing"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class MappingFinding:
     """One thing a reviewer has to know. `pointer` (RFC 6901) points into the mapping spec.
 
     `member` is the dotted path of a required member of the target that the mapping does not surely fill; empty otherwise.

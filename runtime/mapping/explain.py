@@ -8,12 +8,12 @@ from typing import Any
 
 from runtime.mapping.conversions import ValueType
 from runtime.mapping.formula import spell
-from runtime.mapping.model import Field, Lookup, Mapping
+from runtime.mapping.model import Field, LookupTable, Mapping
 from runtime.mapping.paths import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ExplainedField:
     """One line of the mapping table. `sources` are full paths from the document; `pointer` leads back to the spec."""
 
     target: str
@@ -26,10 +26,10 @@ class Row:
     depth: int
 
 
-def explain(mapping: Mapping) -> list[Row]:
+def explain(mapping: Mapping) -> list[ExplainedField]:
     """Every field in the order of the spec, `each` fields before what they hold."""
     return [
-        Row(
+        ExplainedField(
             _target(one, around),
             _sources(one, around),
             _rule(one, mapping),
@@ -110,7 +110,7 @@ def _diff_lookups(old: Mapping, new: Mapping) -> Iterator[str]:
         yield from changes
 
 
-def _diff_lookup(a: Lookup, b: Lookup) -> Iterator[str]:
+def _diff_lookup(a: LookupTable, b: LookupTable) -> Iterator[str]:
     for key in sorted({*a.values, *b.values}):
         if key not in b.values:
             yield f"lookup {a.name!r}: {key!r} is no longer translated (it gave {a.values[key]!r})"
@@ -123,7 +123,7 @@ def _diff_lookup(a: Lookup, b: Lookup) -> Iterator[str]:
         yield f"lookup {a.name!r}: a value that is not listed {_unlisted(b)}; before, it {was}"
 
 
-def _unlisted(table: Lookup) -> str:
+def _unlisted(table: LookupTable) -> str:
     return f"gives {table.default!r}" if table.has_default else "is refused"
 
 

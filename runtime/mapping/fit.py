@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from runtime.mapping.conversions import ValueType
-from runtime.mapping.errors import Finding, nearest
+from runtime.mapping.errors import MappingFinding, nearest
 from runtime.mapping.explain import full_path
-from runtime.mapping.formula import Aggregate, Call, Node, Operation, Read
+from runtime.mapping.formula import Aggregate, FormulaOperation, FunctionCall, Node, Read
 from runtime.mapping.functions import FUNCTIONS
 from runtime.mapping.model import Field, Mapping
-from runtime.mapping.paths import Index, Match, Path, show
+from runtime.mapping.paths import Index, Path, PathMatch, show
 
 Schema = dict[str, Any]
 Resolver = Callable[[str], Any]
@@ -29,7 +29,7 @@ def check_against(
     *,
     resolve: Resolver | None = None,
     resolve_target: Resolver | None = None,
-) -> list[Finding]:
+) -> list[MappingFinding]:
     """Findings about the mapping, pointers into its spec: source fields that do not exist (with the nearest names), required
     target fields that stay empty, types, lengths and enums that do not fit.
 
@@ -135,11 +135,13 @@ def _local(root: Schema, ref: Any) -> Any:
 class _Checker:
     def __init__(self, mapping: Mapping, source: _Schemas, target: _Schemas) -> None:
         self.mapping, self.source, self.target = mapping, source, target
-        self.findings: list[Finding] = []
+        self.findings: list[MappingFinding] = []
         self.root = source.merged(source.root)
 
     def add(self, code: str, pointer: str, message: str, *, warning: bool = False, member: str = "") -> None:
-        self.findings.append(Finding(f"mapping.{code}", pointer, message, "warning" if warning else "error", member))
+        self.findings.append(
+            MappingFinding(f"mapping.{code}", pointer, message, "warning" if warning else "error", member)
+        )
 
     def fields(
         self, fields: tuple[Field, ...], around: tuple[Field, ...], source: Schema, target: Schema, prefix: str
@@ -200,7 +202,7 @@ class _Checker:
         """The schema at a path: None after a finding, {} where nothing is known."""
         schema = self.root if path.root else base
         for n, segment in enumerate(path.segments):
-            if isinstance(segment, Index | Match):
+            if isinstance(segment, Index | PathMatch):
                 if (types := self.source.types(schema)) and "array" not in types:
                     self.add(
                         "not_a_list",
@@ -209,7 +211,7 @@ class _Checker:
                     )
                     return None
                 schema = self.source.element(schema)
-                if isinstance(segment, Match) and self.source.member(schema, segment.key) is None:
+                if isinstance(segment, PathMatch) and self.source.member(schema, segment.key) is None:
                     self.unknown(segment.key, schema, path, around, pointer)
                     return None
                 continue
@@ -417,7 +419,7 @@ def _typed_reads(node: Node, wanted: str | None) -> Iterator[tuple[Read | Aggreg
     """Every read with the kind that its place needs, None where anything will do."""
     if isinstance(node, Read | Aggregate):
         yield node, wanted
-    elif isinstance(node, Operation):
+    elif isinstance(node, FormulaOperation):
         inner = (
             "number" if node.op in ("+", "-", "*", "neg") else "boolean" if node.op in ("and", "or", "not") else None
         )
@@ -426,7 +428,7 @@ def _typed_reads(node: Node, wanted: str | None) -> Iterator[tuple[Read | Aggreg
             inner = known.pop()
         for arg in node.args:
             yield from _typed_reads(arg, inner)
-    elif isinstance(node, Call):
+    elif isinstance(node, FunctionCall):
         takes = FUNCTIONS[node.name].takes
         for n, arg in enumerate(node.args):
             kind = takes[min(n, len(takes) - 1)]

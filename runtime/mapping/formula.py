@@ -18,7 +18,7 @@ from typing import Any
 
 from runtime.mapping.errors import nearest
 from runtime.mapping.functions import FUNCTIONS, Kind
-from runtime.mapping.paths import Path, PathError, scan_path
+from runtime.mapping.paths import MappingPathError, Path, scan_path
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 16
@@ -50,7 +50,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class FormulaOperation:
     """`+ - *`, unary `-` (written `neg`), comparisons, `and or not`."""
 
     op: str
@@ -59,7 +59,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     name: str
     args: tuple[Node, ...]
     kind: Kind
@@ -76,7 +76,7 @@ class Aggregate:
     kind: Kind = "number"
 
 
-Node = Literal | Read | Operation | Call | Aggregate
+Node = Literal | Read | FormulaOperation | FunctionCall | Aggregate
 
 
 def parse_formula(text: str, *, lookups: frozenset[str] = frozenset()) -> Node:
@@ -95,7 +95,7 @@ def reads(node: Node) -> Iterator[Path]:
         yield node.path
     elif isinstance(node, Aggregate):
         yield node.items
-    elif isinstance(node, Operation | Call):
+    elif isinstance(node, FormulaOperation | FunctionCall):
         for arg in node.args:
             yield from reads(arg)
 
@@ -115,10 +115,10 @@ def spell(node: Node) -> str:
     if isinstance(node, Aggregate):
         rest = "".join(f".{name}" for name in node.rest)
         return f"{node.name}({node.items}[]{rest})"
-    if isinstance(node, Call):
+    if isinstance(node, FunctionCall):
         shown = [spell(a) for a in node.args] + [f"'{o}'" if isinstance(o, str) else str(o) for o in node.options]
         return f"{node.name}({', '.join(shown)})"
-    inner = [f"({spell(a)})" if isinstance(a, Operation) else spell(a) for a in node.args]
+    inner = [f"({spell(a)})" if isinstance(a, FormulaOperation) else spell(a) for a in node.args]
     if len(inner) == 1:
         return f"not {inner[0]}" if node.op == "not" else f"-{inner[0]}"
     return f" {node.op} ".join(inner)
@@ -193,13 +193,13 @@ class _Parser:
         while self.take_word(op):
             self.require(node, "boolean", f"'{op}'", at)
             right = self.require(lower(depth), "boolean", f"'{op}'", self.at)
-            node = Operation(op, (node, right), "boolean")
+            node = FormulaOperation(op, (node, right), "boolean")
         return node
 
     def negation(self, depth: int) -> Node:
         at = self.at
         if self.take_word("not"):
-            return Operation(
+            return FormulaOperation(
                 "not", (self.require(self.negation(self.deeper(depth)), "boolean", "'not'", at),), "boolean"
             )
         return self.comparison(depth)
@@ -216,7 +216,7 @@ class _Parser:
             raise self.fail(f"{' and '.join(sorted(_KIND_WORDS[k] for k in known))} cannot be compared", at)
         if op in ("<", "<=", ">", ">=") and "boolean" in known:
             raise self.fail("true and false have no order", at)
-        return Operation(op, (left, right), "boolean")
+        return FormulaOperation(op, (left, right), "boolean")
 
     def sum(self, depth: int) -> Node:
         return self.arithmetic(("+", "-"), self.product, depth)
@@ -230,13 +230,15 @@ class _Parser:
         while op := self.take_op(*ops):
             self.require(node, "number", f"'{op}'", at)
             right = self.require(lower(depth), "number", f"'{op}'", self.at)
-            node = Operation(op, (node, right), "number")
+            node = FormulaOperation(op, (node, right), "number")
         return node
 
     def unary(self, depth: int) -> Node:
         at = self.at
         if self.take_op("-"):
-            return Operation("neg", (self.require(self.unary(self.deeper(depth)), "number", "'-'", at),), "number")
+            return FormulaOperation(
+                "neg", (self.require(self.unary(self.deeper(depth)), "number", "'-'", at),), "number"
+            )
         return self.primary(depth)
 
     def primary(self, depth: int) -> Node:
@@ -277,7 +279,7 @@ class _Parser:
     def path(self, start: int) -> tuple[Path, int]:
         try:
             return scan_path(self.text, start, name=_PATH_NAME)
-        except PathError as error:
+        except MappingPathError as error:
             raise FormulaError(str(error)) from None
 
     def call(self, name: str, start: int, depth: int) -> Node:
@@ -321,7 +323,7 @@ class _Parser:
             if len(known - {"any"}) > 1:
                 raise self.fail(f"the values of {name} are of different kinds", start)
             kind = "any" if not known or "any" in known else known.pop()
-        return Call(name, tuple(plain), kind, tuple(options))
+        return FunctionCall(name, tuple(plain), kind, tuple(options))
 
     def aggregate(self, name: str, start: int) -> Node:
         found = re.compile(r"\s*").match(self.text, self.at)

@@ -23,7 +23,7 @@ MODES = {"half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN}
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class FunctionOption:
     """A literal setting at the end of the arguments: fixed when the mapping is reviewed, never data."""
 
     name: str
@@ -37,7 +37,7 @@ class Function:
     takes: tuple[Kind, ...]
     gives: Kind
     arity: tuple[int, int]
-    options: tuple[Option, ...] = ()
+    options: tuple[FunctionOption, ...] = ()
     run: Callable[..., Any] | None = None  # None: the compiler writes it in place
     aggregate: bool = False
 
@@ -208,15 +208,15 @@ def _scale(value: Any) -> bool:
     return value.__class__ is int and 0 <= value <= MAX_SCALE
 
 
-_SCALE = Option("scale", f"a scale of 0 to {MAX_SCALE}", _scale)
-_MODE = Option("mode", "'half_up' or 'half_even'", lambda v: v in MODES)
-_WIDTH = Option("width", "a width of 1 to 200", lambda v: v.__class__ is int and 1 <= v <= 200)
-_FILL = Option("fill", "one character", lambda v: isinstance(v, str) and len(v) == 1)
-_START = Option("start", "a start of 0 or more", lambda v: v.__class__ is int and 0 <= v <= MAX_TEXT)
-_LENGTH = Option("length", "a length of 1 or more", lambda v: v.__class__ is int and 1 <= v <= MAX_TEXT)
-_LOOKUP = Option("lookup", "the name of a lookup", lambda v: isinstance(v, str))
-_OLD = Option("old", "the text to replace", lambda v: isinstance(v, str) and 0 < len(v) <= 100)
-_NEW = Option("new", "the new text", lambda v: isinstance(v, str) and len(v) <= 100)
+_SCALE = FunctionOption("scale", f"a scale of 0 to {MAX_SCALE}", _scale)
+_MODE = FunctionOption("mode", "'half_up' or 'half_even'", lambda v: v in MODES)
+_WIDTH = FunctionOption("width", "a width of 1 to 200", lambda v: v.__class__ is int and 1 <= v <= 200)
+_FILL = FunctionOption("fill", "one character", lambda v: isinstance(v, str) and len(v) == 1)
+_START = FunctionOption("start", "a start of 0 or more", lambda v: v.__class__ is int and 0 <= v <= MAX_TEXT)
+_LENGTH = FunctionOption("length", "a length of 1 or more", lambda v: v.__class__ is int and 1 <= v <= MAX_TEXT)
+_LOOKUP = FunctionOption("lookup", "the name of a lookup", lambda v: isinstance(v, str))
+_OLD = FunctionOption("old", "the text to replace", lambda v: isinstance(v, str) and 0 < len(v) <= 100)
+_NEW = FunctionOption("new", "the new text", lambda v: isinstance(v, str) and len(v) <= 100)
 
 FUNCTIONS: dict[str, Function] = {
     "number": Function("number(text)", ("any",), "number", (1, 1), run=number),

@@ -13,7 +13,7 @@ from runtime.mapping.paths import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class LookupTable:
     """An inline table of values, versioned by its author. Without `default` a value that is not in it is rejected."""
 
     name: str
@@ -72,7 +72,7 @@ class Mapping:
     name: str
     version: str
     fields: tuple[Field, ...]
-    lookups: Dict[str, Lookup] = field(default_factory=dict)
+    lookups: Dict[str, LookupTable] = field(default_factory=dict)
     note: str = ""
 
     def walk(self) -> Iterator[tuple[Field, tuple[Field, ...]]]:

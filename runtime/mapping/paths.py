@@ -18,7 +18,7 @@ _BARE = re.compile(r"[A-Za-z_@][A-Za-z0-9_@:-]*\Z")
 MAX_SEGMENTS = 16
 
 
-class PathError(ValueError):
+class MappingPathError(ValueError):
     """The text is not a path; the message says at which character."""
 
 
@@ -30,14 +30,14 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class PathMatch:
     """`[Language='EN']`: the one element whose text member equals the literal; several are refused, none is unknown."""
 
     key: str
     literal: str
 
 
-Segment = str | Index | Match
+Segment = str | Index | PathMatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def parse_path(text: str) -> Path:
     """Reads a whole text as a path. Raises PathError."""
     path, end = scan_path(text, 0)
     if end != len(text):
-        raise PathError(f"unexpected {text[end]!r} at character {end + 1} of {text!r}")
+        raise MappingPathError(f"unexpected {text[end]!r} at character {end + 1} of {text!r}")
     return path
 
 
@@ -90,17 +90,17 @@ def scan_path(text: str, start: int, *, name: re.Pattern[str] = _NAME) -> tuple[
     while True:
         found = name.match(text, at) or _QUOTED.match(text, at)
         if not found:
-            raise PathError(f"a name is expected at character {at + 1} of {text!r}")
+            raise MappingPathError(f"a name is expected at character {at + 1} of {text!r}")
         segments.append(found.group(1) if found.re is _QUOTED else found.group())
         at = found.end()
         while step := _INDEX.match(text, at) or _MATCH.match(text, at):
             if step.re is _INDEX:
                 segments.append(Index(int(step.group(1))))
             else:
-                segments.append(Match(step.group(1) or step.group(2), step.group(3).replace("''", "'")))
+                segments.append(PathMatch(step.group(1) or step.group(2), step.group(3).replace("''", "'")))
             at = step.end()
         if len(segments) > MAX_SEGMENTS:
-            raise PathError(f"more than {MAX_SEGMENTS} steps")
+            raise MappingPathError(f"more than {MAX_SEGMENTS} steps")
         if text[at : at + 1] != ".":
             return Path(tuple(segments), root), at
         at += 1
@@ -112,7 +112,7 @@ def parse_target(text: str) -> tuple[str, ...]:
         return ()
     path = parse_path(text)
     if path.root or not all(isinstance(s, str) for s in path.segments):
-        raise PathError(f"a target is names joined by dots, not {text!r}; lists are built by 'each'")
+        raise MappingPathError(f"a target is names joined by dots, not {text!r}; lists are built by 'each'")
     return tuple(str(s) for s in path.segments)
 
 

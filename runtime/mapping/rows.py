@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.mapping.compiler import Writer
+from runtime.mapping.compiler import MappingWriter
 from runtime.mapping.emitting import at_index, not_list, pick
 from runtime.mapping.errors import Reject
 from runtime.mapping.failure import FAILURES
@@ -85,7 +85,7 @@ def _struct(tree: _Tree) -> Any:
     return msgspec.defstruct("Part", fields, rename=dict(zip([name for name, _, _ in fields], tree, strict=True)))
 
 
-class _RowWriter(Writer):
+class _RowWriter(MappingWriter):
     def __init__(self, mapping: Mapping, tree: _Tree, cell: Cell) -> None:
         super().__init__(mapping)
         self.tree, self.cell = tree, cell

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kernel.errors import Invalid
 from runtime.mapping.conversions import FORMATS, TYPES, ValueType, converter
-from runtime.mapping.errors import Finding, Reject, excerpt_of, nearest
+from runtime.mapping.errors import MappingFinding, Reject, excerpt_of, nearest
 from runtime.mapping.formula import FormulaError, Node, parse_formula
 from runtime.mapping.functions import MAX_SCALE
-from runtime.mapping.model import Field, Lookup, Mapping
-from runtime.mapping.paths import Path, PathError, parse_path, parse_target
+from runtime.mapping.model import Field, LookupTable, Mapping
+from runtime.mapping.paths import MappingPathError, Path, parse_path, parse_target
 
 MAX_FIELDS = 1_000
 MAX_NESTING = 6
@@ -61,13 +61,13 @@ def escape(name: str) -> str:
 
 class _Reader:
     def __init__(self) -> None:
-        self.findings: list[Finding] = []
-        self.lookups: dict[str, Lookup] = {}
+        self.findings: list[MappingFinding] = []
+        self.lookups: dict[str, LookupTable] = {}
         self.declared: frozenset[str] = frozenset()
         self.count = 0
 
     def add(self, code: str, pointer: str, message: str) -> None:
-        self.findings.append(Finding(f"mapping.{code}", pointer, message))
+        self.findings.append(MappingFinding(f"mapping.{code}", pointer, message))
 
     def keys(self, spec: dict[Any, Any], known: set[str], pointer: str) -> None:
         for key in spec:
@@ -173,7 +173,9 @@ class _Reader:
                     "wrong_type", f"{pointer}/default", "a lookup's default is text, a number, true, false or null"
                 )
             values = {k: v for k, v in table["values"].items() if isinstance(k, str)}
-            self.lookups[str(name)] = Lookup(str(name), str(version), values, table.get("default"), "default" in table)
+            self.lookups[str(name)] = LookupTable(
+                str(name), str(version), values, table.get("default"), "default" in table
+            )
 
     def fields(self, specs: Any, pointer: str, depth: int) -> tuple[Field, ...]:
         if not isinstance(specs, list) or not specs:
@@ -284,7 +286,7 @@ class _Reader:
             return None
         try:
             return parse_target(value)
-        except PathError as error:
+        except MappingPathError as error:
             self.add("path", f"{pointer}/to", str(error))
             return None
 
@@ -294,7 +296,7 @@ class _Reader:
             return None
         try:
             return parse_path(value)
-        except PathError as error:
+        except MappingPathError as error:
             self.add("path", pointer, str(error))
             return None
 

@@ -1,17 +1,16 @@
 """Tables of the runtime. Hot ones are written by `runtime.ledger` in SQL; the classes here are for reading and for migrations."""
 
-from runtime.models.exceptions import Attempt, Conflict, Parked, Rejected
+from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage, RejectedMessage
 from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
 from runtime.models.log import Head, Lane, Message, Stream
 from runtime.models.operation import Firing, Run, RunSpan, Schedule, Worker
-from runtime.models.reconciliation import Comparison
+from runtime.models.reconciliation import TargetComparison
 from runtime.models.replays import Replay
-from runtime.models.subscriptions import Delivery, Progress, Subscription, VendorState
+from runtime.models.subscriptions import Delivery, Progress, TargetSubscription, VendorState
 
 __all__ = [
     "Attempt",
-    "Comparison",
-    "Conflict",
+    "ConflictCase",
     "Delivery",
     "Deployment",
     "EntityWrite",
@@ -20,17 +19,18 @@ __all__ = [
     "Integration",
     "Lane",
     "Message",
-    "Parked",
     "Pin",
     "Progress",
-    "Rejected",
+    "QuarantinedMessage",
+    "RejectedMessage",
     "Release",
     "Replay",
     "Run",
     "RunSpan",
     "Schedule",
     "Stream",
-    "Subscription",
+    "TargetComparison",
+    "TargetSubscription",
     "VendorState",
     "Worker",
 ]

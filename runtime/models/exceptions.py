@@ -10,10 +10,10 @@ from django.db import models
 from django.db.models.functions import Now
 
 from runtime.models.log import JsonDocument
-from runtime.models.subscriptions import LONG_AGO, Subscription
+from runtime.models.subscriptions import LONG_AGO, TargetSubscription
 
 
-class Parked(models.Model):
+class QuarantinedMessage(models.Model):
     """A message that cannot go with its batch, and the later messages of its key that wait behind it.
 
     `retry` will be tried again, `sending` may have reached the vendor (asked about first), `behind` waits for an earlier
@@ -29,7 +29,9 @@ class Parked(models.Model):
         UNKNOWN = "unknown", "Unknown outcome"
 
     pk = models.CompositePrimaryKey("subscription_id", "lane", "position")
-    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, db_index=False, related_name="parked")
+    subscription = models.ForeignKey(
+        TargetSubscription, on_delete=models.CASCADE, db_index=False, related_name="quarantined"
+    )
     lane = models.PositiveSmallIntegerField()
     position = models.BigIntegerField()
     key = models.TextField(db_collation="C")
@@ -47,11 +49,12 @@ class Parked(models.Model):
     payload: Any = JsonDocument(null=True, blank=True)
 
     class Meta:
+        db_table = "runtime_quarantine"
         indexes = [
-            models.Index(fields=["subscription", "key", "position"], name="parked_by_key"),
+            models.Index(fields=["subscription", "key", "position"], name="quarantine_by_key"),
             models.Index(
                 fields=["subscription", "fingerprint"],
-                name="parked_dead",
+                name="quarantine_dead",
                 condition=models.Q(state__in=["dead", "unknown"]),
             ),
         ]
@@ -63,7 +66,9 @@ class Parked(models.Model):
 class Attempt(models.Model):
     """One try that was not plainly confirmed with its batch: of one parked message, or a call whose outcome was unknown. Insert only."""
 
-    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, db_index=False, related_name="attempts")
+    subscription = models.ForeignKey(
+        TargetSubscription, on_delete=models.CASCADE, db_index=False, related_name="attempts"
+    )
     lane = models.PositiveSmallIntegerField()
     first = models.BigIntegerField()
     last = models.BigIntegerField()
@@ -86,7 +91,7 @@ class Attempt(models.Model):
         return f"{self.subscription_id}/{self.lane} {self.first}-{self.last} {self.outcome}"
 
 
-class Rejected(models.Model):
+class RejectedMessage(models.Model):
     """What a source gave and the contract refused: it never entered the log. Kept until a person decides."""
 
     stream = models.ForeignKey("runtime.Stream", on_delete=models.CASCADE, related_name="rejected")
@@ -108,6 +113,7 @@ class Rejected(models.Model):
     note = models.TextField(blank=True, db_default="")
 
     class Meta:
+        db_table = "runtime_rejected"
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["stream", "digest"], name="rejected_once")]
         indexes = [
@@ -118,7 +124,7 @@ class Rejected(models.Model):
         return f"{self.stream_id} {self.key} {self.reason_class}"
 
 
-class Conflict(models.Model):
+class ConflictCase(models.Model):
     """The same key came again with other content where messages are immutable facts. Nothing was overwritten."""
 
     stream = models.ForeignKey("runtime.Stream", on_delete=models.CASCADE, related_name="conflicts")
@@ -139,6 +145,7 @@ class Conflict(models.Model):
     note = models.TextField(blank=True, db_default="")
 
     class Meta:
+        db_table = "runtime_conflict"
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["stream", "key", "hash"], name="conflict_once")]
 

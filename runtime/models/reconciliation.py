@@ -8,10 +8,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from runtime.models.subscriptions import Subscription
+from runtime.models.subscriptions import TargetSubscription
 
 
-class Comparison(models.Model):
+class TargetComparison(models.Model):
     """One question to a target about the messages of a day. Insert only; a later one stands beside it.
 
     `due` messages of the day were meant for the target, `asked` of them were asked about. `agreed`: both sides say the same.
@@ -19,7 +19,7 @@ class Comparison(models.Model):
     `silent`: no answer that can be trusted. `cases` are at most a thousand of the last three, `{lane, position, key, what, state}`.
     """
 
-    target = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="comparisons")
+    target = models.ForeignKey(TargetSubscription, on_delete=models.PROTECT, related_name="comparisons")
     day = models.DateField()
     by = models.CharField(max_length=8, choices=[("business", "Business day"), ("arrival", "Day of arrival")])
     at = models.DateTimeField(db_default=Now())
@@ -34,6 +34,7 @@ class Comparison(models.Model):
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
+        db_table = "runtime_comparison"
         ordering = ["-id"]
         indexes = [models.Index(fields=["target", "day", "-id"], name="comparison_by_day")]
 

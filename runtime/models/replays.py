@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from runtime.models.subscriptions import Subscription
+from runtime.models.subscriptions import TargetSubscription
 
 
 class Replay(models.Model):
@@ -25,9 +25,9 @@ class Replay(models.Model):
         DONE = "done", "Done"
         CANCELLED = "cancelled", "Cancelled"
 
-    target = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="plans")
-    subscription = models.OneToOneField(Subscription, null=True, on_delete=models.PROTECT, related_name="replay")
-    trial = models.OneToOneField(Subscription, null=True, on_delete=models.PROTECT, related_name="replay_trial")
+    target = models.ForeignKey(TargetSubscription, on_delete=models.PROTECT, related_name="plans")
+    subscription = models.OneToOneField(TargetSubscription, null=True, on_delete=models.PROTECT, related_name="replay")
+    trial = models.OneToOneField(TargetSubscription, null=True, on_delete=models.PROTECT, related_name="replay_trial")
     state = models.CharField(max_length=9, choices=State.choices, default=State.PLANNED)
     since = models.DateTimeField()
     until = models.DateTimeField()

@@ -56,7 +56,7 @@ class VendorState(models.Model):
         return f"{self.system_key}{'/' + self.instance if self.instance else ''} in {self.environment}"
 
 
-class Subscription(models.Model):
+class TargetSubscription(models.Model):
     """One target (or one instance of a fleet target) of one stream, bound to the deployment that may serve it."""
 
     stream = models.ForeignKey("runtime.Stream", on_delete=models.PROTECT, related_name="subscriptions")
@@ -78,6 +78,7 @@ class Subscription(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        db_table = "runtime_subscription"
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
@@ -99,7 +100,9 @@ class Progress(models.Model):
     """
 
     pk = models.CompositePrimaryKey("subscription_id", "lane")
-    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, db_index=False, related_name="progress")
+    subscription = models.ForeignKey(
+        TargetSubscription, on_delete=models.CASCADE, db_index=False, related_name="progress"
+    )
     lane = models.PositiveSmallIntegerField()
     position = models.BigIntegerField(db_default=0)
     upto = models.BigIntegerField(null=True, blank=True)
@@ -121,7 +124,9 @@ class Delivery(models.Model):
     """Evidence of one batch, insert only. Batches of one lane are tiles: no gap, no overlap (checked by the fault campaign)."""
 
     id = models.BigAutoField(primary_key=True)
-    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, db_index=False, related_name="deliveries")
+    subscription = models.ForeignKey(
+        TargetSubscription, on_delete=models.CASCADE, db_index=False, related_name="deliveries"
+    )
     lane = models.PositiveSmallIntegerField()
     first = models.BigIntegerField()
     last = models.BigIntegerField()

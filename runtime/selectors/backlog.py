@@ -61,7 +61,7 @@ _PARKED = """
 select subscription_id, count(*) filter (where state = 'dead') as dead, count(*) filter (where state = 'unknown') as unknown,
        count(*) filter (where state in ('retry', 'sending')) as retrying, count(*) filter (where state = 'behind') as behind,
        min(first_seen_at) filter (where state in ('dead', 'unknown')) as since
-  from runtime_parked where subscription_id = any(%(ids)s) group by subscription_id"""
+  from runtime_quarantine where subscription_id = any(%(ids)s) group by subscription_id"""
 
 
 def of(subscription_ids: Sequence[int]) -> dict[int, Backlog]:

@@ -166,7 +166,7 @@ far as (select p.subscription_id as id, sum(x.last - x.first + 1)::bigint as cam
           from runtime_progress p join subs s on s.id = p.subscription_id join spans x on x.stream_id = s.stream_id and x.lane = p.lane group by 1),
 held as (select q.subscription_id as id, count(*) filter (where q.state = 'dead') as dead, count(*) filter (where q.state in ('unknown', 'sending')) as unknown,
                 count(*) filter (where q.state = 'retry') as retrying, count(*) filter (where q.state = 'behind') as behind
-           from runtime_parked q join subs s on s.id = q.subscription_id
+           from runtime_quarantine q join subs s on s.id = q.subscription_id
                 join spans x on x.stream_id = s.stream_id and x.lane = q.lane and q.position between x.first and x.last group by 1),
 over as (select d.subscription_id as id, sum(d.superseded)::bigint as superseded, sum(d.skipped)::bigint as skipped
            from runtime_delivery d join subs s on s.id = d.subscription_id
@@ -204,7 +204,7 @@ select m.lane, m.position, m.key, m.received_at, m.correlation, m.payload::text 
    and (not %(business)s or left(coalesce(m.payload ->> 'businessDate', m.payload ->> 'business_date'), 10) = %(day)s)
  order by m.lane, m.position limit %(limit)s"""
 _HELD = """
-select q.subscription_id as subscription, q.lane, q.position, q.state from runtime_parked q where q.subscription_id = any(%(ids)s)
+select q.subscription_id as subscription, q.lane, q.position, q.state from runtime_quarantine q where q.subscription_id = any(%(ids)s)
 union all
 select t.subscription_id, t.lane, t.last, 'closed' from runtime_attempt t where t.subscription_id = any(%(ids)s) and t.outcome = 'given_up'"""
 _FAR = (

@@ -63,8 +63,8 @@ select concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.
     + _HEAD
     + """, m.correlation,
        coalesce(p.payload, m.payload)::text as payload, p.payload is not null as replaced,
-       (select count(*) from runtime_parked b where b.subscription_id = p.subscription_id and b.key = p.key and b.position > p.position) as behind
-  from runtime_parked p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
+       (select count(*) from runtime_quarantine b where b.subscription_id = p.subscription_id and b.key = p.key and b.position > p.position) as behind
+  from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
        join runtime_integration i on i.id = st.integration_id join runtime_vendorstate v on v.id = s.vendor_id
        left join runtime_message m on m.stream_id = st.id and m.lane = p.lane and m.position = p.position
  where p.subscription_id = %(subscription)s and p.lane = %(lane)s and p.position = %(position)s and """

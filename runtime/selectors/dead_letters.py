@@ -127,7 +127,7 @@ _PARKED = (
 select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, s.target, min(v.system_key) as system, p.fingerprint,
        min(p.reason_class) as reason_class, (array_agg(p.reason order by p.first_seen_at))[1] as reason, count(*) as count,
        coalesce(array_agg(distinct s.instance) filter (where s.instance <> ''), '{}') as instances, min(p.first_seen_at) as oldest_at, bool_or(p.state = 'unknown') as unknown
-  from runtime_parked p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
+  from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
        join runtime_integration i on i.id = st.integration_id join auth_group g on g.id = i.owner_team_id join runtime_vendorstate v on v.id = s.vendor_id
  where p.state in ('dead', 'unknown') and st.environment = %(environment)s and (%(integration)s = '' or i.key = %(integration)s) and """
     + SEEN
@@ -159,7 +159,7 @@ select 'conflict' as kind, st.id as stream, i.key as integration, i.title, g.nam
 )
 
 _BEHIND = """
-select s.stream_id as stream, s.target, count(*) as count from runtime_parked p join runtime_subscription s on s.id = p.subscription_id
+select s.stream_id as stream, s.target, count(*) as count from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id
  where p.state = 'behind' and s.stream_id = any(%(streams)s) group by 1, 2"""
 
 
@@ -190,7 +190,7 @@ _OF_GROUP = {
     "parked": """
 select 'parked' as kind, concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason, p.reason_class, p.first_seen_at as since, p.attempt as attempts,
        s.instance, p.state
-  from runtime_parked p join runtime_subscription s on s.id = p.subscription_id
+  from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id
  where s.stream_id = %(stream)s and s.target = %(target)s and p.fingerprint = %(fingerprint)s and p.state in ('dead', 'unknown')
  order by p.first_seen_at, p.subscription_id, p.lane, p.position limit %(limit)s""",
     "rejected": """
@@ -210,7 +210,7 @@ def of_group(group: DeadLetterGroup, *, limit: int = 50) -> list[DeadLetter]:
 
 _COUNT = (
     """
-select (select count(*) from runtime_parked p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
+select (select count(*) from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
           join runtime_integration i on i.id = st.integration_id where p.state in ('dead', 'unknown') and """
     + SEEN
     + """)
@@ -262,5 +262,5 @@ def subscriptions(group: DeadLetterGroup) -> list[int]:
 
 
 _SUBSCRIPTIONS = """
-select distinct s.id from runtime_parked p join runtime_subscription s on s.id = p.subscription_id
+select distinct s.id from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id
  where s.stream_id = %(stream)s and s.target = %(target)s and p.fingerprint = %(fingerprint)s and p.state in ('dead', 'unknown') order by s.id"""

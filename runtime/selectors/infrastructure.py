@@ -73,7 +73,7 @@ _PARKED = (
     """
 select count(*) filter (where p.state = 'retry') as retrying, count(*) filter (where p.state = 'behind') as behind,
        count(*) filter (where p.state in ('sending', 'unknown')) as unknown
-  from runtime_parked p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id join runtime_integration i on i.id = st.integration_id
+  from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id join runtime_integration i on i.id = st.integration_id
  where st.environment = %(environment)s and """
     + SEEN
 )
@@ -81,7 +81,7 @@ select count(*) filter (where p.state = 'retry') as retrying, count(*) filter (w
 _DEAD_LETTERS = (
     """
 select extract(epoch from at - %(since)s)::int / 3600 as hour, count(*) as count from (
-  select p.first_seen_at as at, st.environment, st.integration_id from runtime_parked p join runtime_subscription s on s.id = p.subscription_id
+  select p.first_seen_at as at, st.environment, st.integration_id from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id
     join runtime_stream st on st.id = s.stream_id where p.state in ('dead', 'unknown') and p.first_seen_at >= %(since)s
   union all select p.at, st.environment, st.integration_id from runtime_rejected p join runtime_stream st on st.id = p.stream_id where p.at >= %(since)s
   union all select p.at, st.environment, st.integration_id from runtime_conflict p join runtime_stream st on st.id = p.stream_id where p.at >= %(since)s) o

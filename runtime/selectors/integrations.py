@@ -14,8 +14,8 @@ from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import manifest as manifests
-from runtime.domain.manifest import Manifest, Target
-from runtime.mapping import Row, diff, explain, lineage, parse
+from runtime.domain.manifest import Manifest, ManifestTarget
+from runtime.mapping import ExplainedField, diff, explain, lineage, parse
 from runtime.models import Integration, Release
 from runtime.permissions import SEEN, sight
 from runtime.selectors import backlog, gates
@@ -150,8 +150,8 @@ class DeploymentRow:
 class MappingTable:
     """A target's mapping in words. `findings` instead of rows where it cannot be read."""
 
-    target: Target
-    rows: tuple[Row, ...]
+    target: ManifestTarget
+    rows: tuple[ExplainedField, ...]
     lineage: Mapping[str, list[str]]
     findings: tuple[Mapping[str, Any], ...] = ()
 

@@ -140,7 +140,7 @@ done as (select d.subscription_id as id, sum(d.confirmed)::bigint as confirmed, 
                 sum(d.refused)::bigint as refused, max(d.at) as last_at from runtime_delivery d where d.subscription_id = any(%(ids)s) group by 1),
 later as (select subscription_id as id, count(*) as confirmed from runtime_attempt where subscription_id = any(%(ids)s) and outcome = 'confirmed' and first = last group by 1),
 held as (select q.subscription_id as id, count(*) filter (where q.state in ('dead', 'unknown')) as person, count(*) filter (where q.state not in ('dead', 'unknown')) as retrying
-           from runtime_parked q where q.subscription_id = any(%(ids)s) group by 1)
+           from runtime_quarantine q where q.subscription_id = any(%(ids)s) group by 1)
 select s.id as subscription, f.total, f.passed, coalesce(d.confirmed, 0) + coalesce(l.confirmed, 0) as confirmed, coalesce(d.superseded, 0) as superseded,
        coalesce(d.skipped, 0) as skipped, coalesce(d.refused, 0) as refused, coalesce(h.person, 0) as person, coalesce(h.retrying, 0) as retrying, s.open, d.last_at
   from subs s join far f using (id) left join done d using (id) left join later l using (id) left join held h using (id)"""

@@ -211,7 +211,7 @@ passed as (select p.subscription_id as id, sum(greatest(least(p.position, x.last
              from runtime_progress p join subs on subs.id = p.subscription_id join spans x on x.lane = p.lane group by 1),
 held as (select p.subscription_id as id, count(*) filter (where p.state = 'dead') as refused, count(*) filter (where p.state in ('unknown', 'sending')) as unknown,
                 count(*) filter (where p.state = 'retry') as retrying, count(*) filter (where p.state = 'behind') as behind
-           from runtime_parked p join subs on subs.id = p.subscription_id join spans x on x.lane = p.lane and p.position between x.first and x.last group by 1),
+           from runtime_quarantine p join subs on subs.id = p.subscription_id join spans x on x.lane = p.lane and p.position between x.first and x.last group by 1),
 over as (select d.subscription_id as id, sum(d.superseded)::bigint as superseded, sum(d.skipped)::bigint as skipped
            from runtime_delivery d join subs on subs.id = d.subscription_id join spans x on x.lane = d.lane and d.last between x.first and x.last group by 1)
 select s.id as subscription_id, s.target, s.instance, s.system_key, coalesce(p.passed, 0) as passed, coalesce(p.total, 0) as total, coalesce(h.refused, 0) as refused,

@@ -128,7 +128,7 @@ select s.id as subscription, s.target, s.instance, s.kind, v.system_key, p.posit
   from runtime_subscription s join runtime_vendorstate v on v.id = s.vendor_id join runtime_progress p on p.subscription_id = s.id and p.lane = %(lane)s
        left join lateral (select * from runtime_delivery d where d.subscription_id = s.id and d.lane = %(lane)s and d.last >= %(position)s order by d.last limit 1) d
               on d.first <= %(position)s
-       left join runtime_parked q on q.subscription_id = s.id and q.lane = %(lane)s and q.position = %(position)s
+       left join runtime_quarantine q on q.subscription_id = s.id and q.lane = %(lane)s and q.position = %(position)s
  where s.stream_id = %(stream)s and s.replay_of_id is null order by s.target, s.instance limit 1000"""
 
 _TRIES = """

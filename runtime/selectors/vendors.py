@@ -106,8 +106,8 @@ select v.id, v.system_key, v.instance, v.environment, v.breaker, v.failures, v.o
        case when v.rate is null then null else least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at)) end as left,
        case when v.spent_on = (clock_timestamp() at time zone 'UTC')::date then v.spent else 0 end as spent,
        (select count(*) from runtime_progress p where p.subscription_id = any(seen.subscriptions) and p.owner is not null and p.lease_until > clock_timestamp()) as leases,
-       (select count(*) from runtime_parked q where q.subscription_id = any(seen.subscriptions) and q.state = 'retry') as retrying,
-       (select count(*) from runtime_parked q where q.subscription_id = any(seen.subscriptions) and q.state in ('sending', 'unknown'))
+       (select count(*) from runtime_quarantine q where q.subscription_id = any(seen.subscriptions) and q.state = 'retry') as retrying,
+       (select count(*) from runtime_quarantine q where q.subscription_id = any(seen.subscriptions) and q.state in ('sending', 'unknown'))
        + (select count(*) from runtime_progress p where p.subscription_id = any(seen.subscriptions) and p.intent is not null and p.owner is null) as unknown
   from runtime_vendorstate v join seen using (id)
  order by v.system_key, v.instance"""

@@ -17,7 +17,7 @@ from governance.domain.subject import AffectedConsumer, Subject, SubjectFacts
 from kernel.errors import DomainError
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
-from runtime.models import Deployment, Release, Replay, Subscription
+from runtime.models import Deployment, Release, Replay, TargetSubscription
 from runtime.services import manifest_checks
 
 Finder = Callable[[Manifest, datetime], list[dict[str, Any]]]
@@ -144,7 +144,7 @@ def _replay_facts(subject: Subject) -> SubjectFacts | None:
     """`<integration>/<target>[/<instance>|/redrive]`; the digest names the exact messages."""
     key, _, rest = subject.id.partition("/")
     target, _, instance = rest.partition("/")
-    found = Subscription.objects.select_related("stream__integration", "deployment__release").filter(
+    found = TargetSubscription.objects.select_related("stream__integration", "deployment__release").filter(
         stream__integration__key=key, target=target, instance="" if instance == "redrive" else instance, replay_of=None
     )
     subscription = found.first()

@@ -15,7 +15,7 @@ from kernel.errors import NotFound
 from kernel.ui.tones import Tone, ok, quiet, wait
 from runtime.domain import manifest as manifests
 from runtime.domain.correlation import correlation_id
-from runtime.domain.manifest import Manifest, Target
+from runtime.domain.manifest import Manifest, ManifestTarget
 from runtime.domain.reconciliation import (
     BEHIND,
     CLOSED,
@@ -33,9 +33,9 @@ from runtime.domain.reconciliation import (
     facts_of,
     gaps,
 )
-from runtime.ledger.reading import decode
+from runtime.ledger.log_reader import decode
 from runtime.mapping import MappingError, compile_mapping, parse
-from runtime.models import Deployment, Integration, Stream, Subscription
+from runtime.models import Deployment, Integration, Stream, TargetSubscription
 from runtime.selectors import daily_totals
 from runtime.services.mappers import filter_mapping
 
@@ -123,9 +123,9 @@ class DailyAccount:
 class ReconciledTarget:
     """A target with its subscriptions, as the deployed release serves it."""
 
-    target: Target
+    target: ManifestTarget
     meant: Callable[[DayMessage], bool]
-    subscriptions: Sequence[Subscription]
+    subscriptions: Sequence[TargetSubscription]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def flow_of(integration: Integration, environment: str) -> ReconciledFlow:
         )
     manifest = manifests.load(deployment.release.manifest)
     subscriptions = list(
-        Subscription.objects.select_related("vendor")
+        TargetSubscription.objects.select_related("vendor")
         .filter(stream=stream, replay_of=None, open=True)
         .order_by("instance")
     )
@@ -201,7 +201,7 @@ def entries_of(flow: ReconciledFlow, day: date, by: str) -> tuple[list[DayMessag
     return made, complete
 
 
-def _meant(manifest: Manifest, target: Target) -> Callable[[DayMessage], bool]:
+def _meant(manifest: Manifest, target: ManifestTarget) -> Callable[[DayMessage], bool]:
     """Whether a message is for this target, by its source and its condition. One that cannot be judged is: it became a dead letter."""
     prefix = manifest.prefix(manifest.source_of(target))
     keep = compile_mapping(parse(filter_mapping(target.when))) if target.when else None
@@ -230,7 +230,7 @@ def state_of(side: ReconciledTarget, entry: DayMessage, far: dict[int, int], hel
 
 def _of_target(
     side: ReconciledTarget,
-    subscription: Subscription,
+    subscription: TargetSubscription,
     entries: Sequence[DayMessage],
     far: dict[int, int],
     held: dict[tuple[int, int], str],
@@ -250,7 +250,7 @@ def _of_target(
 
 def _of_fleet(
     side: ReconciledTarget,
-    subscription: Subscription,
+    subscription: TargetSubscription,
     entries: Sequence[DayMessage],
     far: dict[int, int],
     held: dict[tuple[int, int], str],

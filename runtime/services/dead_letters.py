@@ -19,10 +19,9 @@ from kernel.models import AuditEntry, User
 from runtime import permissions
 from runtime.domain import manifest as manifests
 from runtime.ledger import connections as ledger_connections
-from runtime.ledger.parking import Skipped, Unmappable
-from runtime.ledger.reading import Message, decode
-from runtime.models import Conflict as ConflictCase
-from runtime.models import Integration, Rejected, Subscription
+from runtime.ledger.log_reader import LoggedMessage, decode
+from runtime.ledger.mappers import Skipped, Unmappable
+from runtime.models import ConflictCase, Integration, RejectedMessage, TargetSubscription
 from runtime.services import intake
 from runtime.services.mappers import mapper_of
 
@@ -65,9 +64,9 @@ class RedriveDryRun:
     unknown: int
 
 
-def _subscription(subscription_id: int, actor: User | None) -> Subscription:
+def _subscription(subscription_id: int, actor: User | None) -> TargetSubscription:
     found = (
-        Subscription.objects.select_related("stream__integration__owner_team", "deployment__release")
+        TargetSubscription.objects.select_related("stream__integration__owner_team", "deployment__release")
         .filter(pk=subscription_id)
         .first()
     )
@@ -87,7 +86,7 @@ def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000
     passes = unknown = 0
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""select p.position, p.key, p.state, coalesce(p.payload, m.payload)::text from runtime_parked p
+            f"""select p.position, p.key, p.state, coalesce(p.payload, m.payload)::text from runtime_quarantine p
                   join runtime_subscription s on s.id = p.subscription_id
                   join runtime_message m on m.stream_id = s.stream_id and m.lane = p.lane and m.position = p.position
                  where {where} order by p.lane, p.position limit %s""",
@@ -95,15 +94,15 @@ def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000
         )
         rows = cursor.fetchall()
         cursor.execute(
-            f"""select count(*) from runtime_parked b where b.subscription_id = %s and b.state = 'behind'
-                  and exists (select from runtime_parked p where {where} and p.key = b.key and p.position < b.position)""",
+            f"""select count(*) from runtime_quarantine b where b.subscription_id = %s and b.state = 'behind'
+                  and exists (select from runtime_quarantine p where {where} and p.key = b.key and p.position < b.position)""",
             [subscription.pk, *values],
         )
         waiting = int(cursor.fetchone()[0])
     for position, key, state, payload in rows:
         unknown += state == "unknown"
         try:
-            mapper(Message(position, key, decode(payload.encode()), ""))
+            mapper.one(LoggedMessage(position, key, decode(payload.encode()), ""))
             passes += 1
         except Skipped:
             passes += 1
@@ -112,7 +111,7 @@ def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000
     return RedriveDryRun(len(rows), passes, sorted(reasons.items(), key=lambda pair: -pair[1]), waiting, unknown)
 
 
-def subject_of(subscription: Subscription, chosen: DeadLetterFilter, count: int) -> Subject:
+def subject_of(subscription: TargetSubscription, chosen: DeadLetterFilter, count: int) -> Subject:
     """The subject that an approver of a large redrive decides on."""
     content = {
         "subscription": subscription.pk,
@@ -147,7 +146,7 @@ def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User 
         raise Invalid("redrive.rate", "The rate is messages per second, more than zero.")
     where, values = chosen.where()
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"select count(*) from runtime_parked p where {where}", values)
+        cursor.execute(f"select count(*) from runtime_quarantine p where {where}", values)
         count = int(cursor.fetchone()[0])
         integration, environment = subscription.stream.integration, subscription.stream.environment
         Integration.objects.select_for_update().get(pk=integration.pk)  # two halves at the same time are one whole
@@ -156,10 +155,10 @@ def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User 
             subject = subject_of(subscription, chosen, count)
             approvals.require(subject, subject.digest, environment, actor=actor)
         cursor.execute(
-            f"""update runtime_parked q set attempt = 0, state = case when q.state = 'unknown' and %s then 'sending' else 'retry' end,
+            f"""update runtime_quarantine q set attempt = 0, state = case when q.state = 'unknown' and %s then 'sending' else 'retry' end,
                        not_before = clock_timestamp() + make_interval(secs => c.turn / %s)
                   from (select p.subscription_id, p.lane, p.position, (row_number() over (order by p.lane, p.position) - 1)::float8 as turn
-                          from runtime_parked p where {where}) c
+                          from runtime_quarantine p where {where}) c
                  where q.subscription_id = c.subscription_id and q.lane = c.lane and q.position = c.position""",
             [subscription.idempotency != "U", rate or 1e9, *values],
         )
@@ -196,7 +195,7 @@ def edit_payload(
         raise Invalid("dead_letter.payload", f"The payload is not JSON: {error}.") from None
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "update runtime_parked set payload = %s where subscription_id = %s and lane = %s and position = %s and state in ('dead', 'unknown') returning key",
+            "update runtime_quarantine set payload = %s where subscription_id = %s and lane = %s and position = %s and state in ('dead', 'unknown') returning key",
             [text, subscription_id, lane, position],
         )
         row = cursor.fetchone()
@@ -220,7 +219,7 @@ def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int
     where, values = chosen.where()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            f"""with gone as (delete from runtime_parked p where {where} returning p.lane, p.position, p.token, p.key)
+            f"""with gone as (delete from runtime_quarantine p where {where} returning p.lane, p.position, p.token, p.key)
                 insert into runtime_attempt (subscription_id, lane, first, last, token, at, outcome, detail)
                 select %s, lane, position, position, token, clock_timestamp(), 'given_up', %s from gone""",
             [*values, subscription.pk, reason[:2000]],
@@ -241,7 +240,9 @@ def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int
 def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, note: str = "") -> intake.IntakeReceipt:
     """Submit a corrected version of a rejected message, as if the source had sent it. Raises Invalid when it is rejected again."""
     rejected = (
-        Rejected.objects.select_related("stream__integration__owner_team").filter(pk=rejected_id, state="open").first()
+        RejectedMessage.objects.select_related("stream__integration__owner_team")
+        .filter(pk=rejected_id, state="open")
+        .first()
     )
     if rejected is None:
         raise NotFound("rejected.unknown", "This rejected message does not exist any more.")
@@ -250,21 +251,25 @@ def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, not
     receipt = intake.accept(integration.key, rejected.stream.environment, [payload])[0]
     if receipt.status == "refused":
         raise Invalid("rejected.again", f"It is rejected again: {receipt.reason}.")
-    _decide(Rejected, rejected_id, "fixed", integration, actor, note, {"status": receipt.status, "key": receipt.key})
+    _decide(
+        RejectedMessage, rejected_id, "fixed", integration, actor, note, {"status": receipt.status, "key": receipt.key}
+    )
     return receipt
 
 
 def dismiss_rejected(rejected_id: int, *, actor: User | None, note: str) -> None:
     """Decide that a rejected message is not needed. Needs a reason."""
     rejected = (
-        Rejected.objects.select_related("stream__integration__owner_team").filter(pk=rejected_id, state="open").first()
+        RejectedMessage.objects.select_related("stream__integration__owner_team")
+        .filter(pk=rejected_id, state="open")
+        .first()
     )
     if rejected is None:
         raise NotFound("rejected.unknown", "This rejected message does not exist any more.")
     if not note.strip():
         raise Invalid("dead_letter.reason", "Give a reason for dismissing it.")
     permissions.require_operate(actor, rejected.stream.integration)
-    _decide(Rejected, rejected_id, "dismissed", rejected.stream.integration, actor, note, {})
+    _decide(RejectedMessage, rejected_id, "dismissed", rejected.stream.integration, actor, note, {})
 
 
 def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: str) -> None:
@@ -294,13 +299,15 @@ def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: s
 
 
 def _append_correction(case: ConflictCase) -> None:
-    from runtime.ledger.append import Item, append, load_stream
+    from runtime.ledger.append import IncomingMessage, append, load_stream
 
     with ledger_connections.connected(name="tillgate-corrections") as conn:
         stream = load_stream(conn, case.stream_id)
         payload = canonical_json(case.payload)
         for number in range(2, 100):
-            done = append(conn, stream, [Item(f"{case.key}#{number}", 0, payload, causation=f"conflict {case.pk}")])
+            done = append(
+                conn, stream, [IncomingMessage(f"{case.key}#{number}", 0, payload, causation=f"conflict {case.pk}")]
+            )
             if done.accepted or done.unchanged:
                 return
     raise Conflict("conflict.too_many", "This key has been corrected too often.")

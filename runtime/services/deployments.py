@@ -14,8 +14,18 @@ from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
 from runtime import permissions
 from runtime.domain import manifest as manifests
-from runtime.domain.manifest import Manifest, Target
-from runtime.models import Deployment, Integration, Lane, Progress, Release, Schedule, Stream, Subscription, VendorState
+from runtime.domain.manifest import Manifest, ManifestTarget
+from runtime.models import (
+    Deployment,
+    Integration,
+    Lane,
+    Progress,
+    Release,
+    Schedule,
+    Stream,
+    TargetSubscription,
+    VendorState,
+)
 from runtime.services import integrations, manifest_checks
 
 
@@ -192,11 +202,13 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
         for target in manifest.targets
         for instance in target.instances or [""]
     ]
-    Subscription.objects.filter(stream=stream, replay_of=None).exclude(pk__in=kept).update(open=False)
+    TargetSubscription.objects.filter(stream=stream, replay_of=None).exclude(pk__in=kept).update(open=False)
     _schedule(integration, environment, manifest)
 
 
-def _subscribe(stream: Stream, deployment: Deployment, manifest: Manifest, target: Target, instance: str) -> int:
+def _subscribe(
+    stream: Stream, deployment: Deployment, manifest: Manifest, target: ManifestTarget, instance: str
+) -> int:
     limits = target.limits
     vendor, _ = VendorState.objects.get_or_create(
         system_key=target.system, instance=instance, environment=deployment.environment
@@ -216,12 +228,12 @@ def _subscribe(stream: Stream, deployment: Deployment, manifest: Manifest, targe
         "tier": manifest.tier,
         "open": True,
     }
-    subscription, made = Subscription.objects.update_or_create(
+    subscription, made = TargetSubscription.objects.update_or_create(
         stream=stream, target=target.name, instance=instance, replay_of=None, defaults=values
     )
     if made:
         Progress.objects.bulk_create(Progress(subscription=subscription, lane=lane) for lane in range(stream.lanes))
-    Subscription.objects.filter(replay_of=subscription, open=True).update(deployment=deployment)
+    TargetSubscription.objects.filter(replay_of=subscription, open=True).update(deployment=deployment)
     return subscription.pk
 
 

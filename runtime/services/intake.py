@@ -14,10 +14,10 @@ from runtime.domain import manifest as manifests
 from runtime.domain.correlation import correlation_id
 from runtime.domain.manifest import Manifest
 from runtime.ledger import pool
-from runtime.ledger.append import Item, StreamRef, append
+from runtime.ledger.append import IncomingMessage, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.group_commit import GroupCommit, PendingCall
-from runtime.services.message_checks import ContractChecks, RejectedMessage, store_rejected, usable_key
+from runtime.services.message_checks import ContractChecks, Rejection, store_rejected, usable_key
 from runtime.services.wakeups import announce
 
 MAX_ITEMS = 5_000
@@ -84,9 +84,9 @@ class _Checked:
 
     call: PendingCall[_Handed]
     source: str
-    good: list[tuple[int, Item]]
+    good: list[tuple[int, IncomingMessage]]
     receipts: list[IntakeReceipt | None]
-    rejected: list[RejectedMessage]
+    rejected: list[Rejection]
 
 
 def _store_together(key: Hashable, calls: list[PendingCall[_Handed]]) -> None:
@@ -131,7 +131,9 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
 _group_commit: GroupCommit[_Handed] = GroupCommit(_store_together)
 
 
-def _receipt(conn: Connection, stream: StreamRef, index: int, item: Item, lane: int, position: int) -> IntakeReceipt:
+def _receipt(
+    conn: Connection, stream: StreamRef, index: int, item: IncomingMessage, lane: int, position: int
+) -> IntakeReceipt:
     if position:
         correlation = item.correlation or correlation_id(stream.salt, stream.id, lane, position)
         return IntakeReceipt(index, item.key, "accepted", correlation)
@@ -151,18 +153,18 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
         raise NotFound("intake.source", f"{manifest.integration} has no source {handed.source!r}.") from None
     checks, prefix = ContractChecks(manifest, source), manifest.prefix(source)
     path = tuple(part.replace("~1", "/").replace("~0", "~") for part in manifest.event.key.split("/")[1:])
-    good: list[tuple[int, Item]] = []
+    good: list[tuple[int, IncomingMessage]] = []
     receipts: list[IntakeReceipt | None] = [None] * len(handed.items)
-    rejected: list[RejectedMessage] = []
+    rejected: list[Rejection] = []
     for index, document in enumerate(handed.items):
         payload, key = canonical_json(document), _key_of(document, path)
         reason = f"there is no key at {manifest.event.key}" if key is None else checks.problem(document)
         if reason or key is None:
-            rejected.append(RejectedMessage(key or "", "contract", reason, payload))
+            rejected.append(Rejection(key or "", "contract", reason, payload))
             receipts[index] = IntakeReceipt(index, key or "", "refused", reason=reason)
             continue
         correlation = handed.correlations[index] if handed.correlations else None
-        item = Item(prefix + key, 0, payload, correlation=correlation, traceparent=handed.traceparent)
+        item = IncomingMessage(prefix + key, 0, payload, correlation=correlation, traceparent=handed.traceparent)
         good.append((index, item))
     return _Checked(call, source.name, good, receipts, rejected)
 

@@ -14,7 +14,7 @@ from kernel.models import User
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import manifest as manifests
-from runtime.domain.manifest import Manifest, Reading
+from runtime.domain.manifest import Manifest, ParsedManifest
 from runtime.models import EntityWrite, Integration, Pin, Release
 from runtime.services import manifest_checks
 
@@ -83,7 +83,7 @@ def _integration(manifest: Manifest, team_id: int) -> Integration:
     return integration
 
 
-def _release(integration: Integration, reading: Reading, actor: User | None) -> Release:
+def _release(integration: Integration, reading: ParsedManifest, actor: User | None) -> Release:
     manifest = reading.manifest
     release = Release.objects.create(
         integration=integration, digest=reading.digest, manifest=reading.data, tier=manifest.tier, created_by=actor

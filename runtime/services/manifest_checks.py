@@ -14,7 +14,7 @@ from catalog.domain.facts import VersionFacts
 from catalog.selectors import boundaries, contracts, systems, tiers, versions
 from governance.domain import direction
 from kernel.errors import DomainError, Invalid, finding
-from runtime.domain.manifest import Manifest, Source, Target
+from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
 from runtime.mapping import check_against, parse
 from runtime.services import system_connections
 from runtime.services.mappers import filter_mapping
@@ -47,7 +47,7 @@ def systems_and_tier(manifest: Manifest) -> Findings:
     return found
 
 
-def _pinned(manifest: Manifest) -> Iterator[tuple[str, Source | Target]]:
+def _pinned(manifest: Manifest) -> Iterator[tuple[str, ManifestSource | ManifestTarget]]:
     for number, source in enumerate(manifest.sources):
         if source.api is not None:
             yield f"/sources/{number}", source
@@ -70,7 +70,9 @@ def pins(manifest: Manifest, at: datetime) -> Findings:
     return found
 
 
-def _pin(pointer: str, side: Source | Target, version: VersionFacts, at: datetime) -> Iterator[dict[str, Any]]:
+def _pin(
+    pointer: str, side: ManifestSource | ManifestTarget, version: VersionFacts, at: datetime
+) -> Iterator[dict[str, Any]]:
     if version.state not in USABLE:
         yield finding(
             f"{pointer}/api",
@@ -104,7 +106,7 @@ def _pin(pointer: str, side: Source | Target, version: VersionFacts, at: datetim
             yield finding(f"{pointer}/schema", error.message, code=error.code)
 
 
-def schema_of(side: Source | Target) -> tuple[Any, Any]:
+def schema_of(side: ManifestSource | ManifestTarget) -> tuple[Any, Any]:
     """(schema, document) of one message at a side with a contract. Raises Invalid `contract.no_schema` where the pointer leads nowhere."""
     document = contracts.document(side.contract or "")
     schema = document.resolve("#" + (side.schema or ""))
@@ -176,7 +178,7 @@ def mappings(manifest: Manifest) -> Findings:
     return found
 
 
-def _fit(manifest: Manifest, target: Target, mapping: Any, pointer: str) -> Iterator[dict[str, Any]]:
+def _fit(manifest: Manifest, target: ManifestTarget, mapping: Any, pointer: str) -> Iterator[dict[str, Any]]:
     source = manifest.source_of(target)
     try:
         source_schema, source_document = schema_of(source) if source.contract else (manifest.event.schema or {}, None)
@@ -194,7 +196,7 @@ def _fit(manifest: Manifest, target: Target, mapping: Any, pointer: str) -> Iter
             yield finding(pointer + one.pointer, one.message, code=one.code)
 
 
-def _filled_by_connector(target: Target, member: str) -> bool:
+def _filled_by_connector(target: ManifestTarget, member: str) -> bool:
     """Whether the connection itself fills a required member (with the idempotency key, say), so that the mapping need not."""
     if target.connection is None or not member:
         return False

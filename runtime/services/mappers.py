@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from runtime.domain.manifest import Manifest, Target
-from runtime.ledger.copying import cell
-from runtime.ledger.parking import Lines, Mapper, Skipped, Unmappable
-from runtime.ledger.reading import Message
+from runtime.domain.manifest import Manifest, ManifestTarget
+from runtime.ledger.copy_format import cell
+from runtime.ledger.log_reader import LoggedMessage
+from runtime.ledger.mappers import Mapper, Skipped, Unmappable
 from runtime.mapping import MappingError, compile_mapping, parse
 from runtime.mapping.rows import NOT_QUICK, compile_lines
 
@@ -19,7 +19,7 @@ def filter_mapping(formula: str) -> dict[str, Any]:
     return {"mapping": "when", "version": "1", "fields": [{"to": "keep", "formula": formula, "type": "boolean"}]}
 
 
-def mapper_of(manifest: Manifest, target: Target) -> Mapper:
+def mapper_of(manifest: Manifest, target: ManifestTarget) -> Mapper:
     """The mapper of one target. Raises Invalid when the mapping or the filter cannot be read."""
     run = compile_mapping(parse(target.mapping))
     keep = compile_mapping(parse(filter_mapping(target.when))) if target.when else None
@@ -28,7 +28,7 @@ def mapper_of(manifest: Manifest, target: Target) -> Mapper:
     if keep is None and not prefix:
         return _plain_mapper(run)
 
-    def mapped(message: Message) -> Any:
+    def mapped(message: LoggedMessage) -> Any:
         if not message.key.startswith(prefix):
             raise Skipped
         try:
@@ -38,54 +38,55 @@ def mapper_of(manifest: Manifest, target: Target) -> Mapper:
         except MappingError as error:
             raise Unmappable(str(error), pattern=error.pattern) from None
 
-    return mapped
+    return Mapper(mapped)
 
 
 def _plain_mapper(run: Callable[..., Any]) -> Mapper:
     """Without filter and prefix: the usual case on the hot path."""
 
-    def mapped(message: Message) -> Any:
+    def mapped(message: LoggedMessage) -> Any:
         try:
             return run(message[2], message[3])
         except MappingError as error:
             raise Unmappable(str(error), pattern=error.pattern) from None
 
-    return mapped
+    return Mapper(mapped)
 
 
 def row_mapper(mapper: Mapper, columns: Sequence[str]) -> Mapper:
     """The same as a tuple in the order of the table's columns; a value that the mapping omits is null."""
 
+    map_one = mapper.one
     pick = itemgetter(*columns) if len(columns) > 1 else None
 
-    def row(message: Message) -> tuple[Any, ...]:
-        mapped = mapper(message)
+    def row(message: LoggedMessage) -> tuple[Any, ...]:
+        mapped = map_one(message)
         if pick is not None and len(mapped) == len(columns):
             picked: tuple[Any, ...] = pick(mapped)
             return picked
         return tuple([mapped.get(column) for column in columns])
 
-    return row
+    return Mapper(row)
 
 
-def table_mapper(manifest: Manifest, target: Target, columns: Sequence[str]) -> Mapper:
+def table_mapper(manifest: Manifest, target: ManifestTarget, columns: Sequence[str]) -> Mapper:
     """The mapper of a table target. Without a filter, whole batches are mapped straight from payloads to lines for COPY."""
-    one = row_mapper(mapper_of(manifest, target), columns)
+    mapper = row_mapper(mapper_of(manifest, target), columns)
     if target.when or manifest.prefix(manifest.source_of(target)):
-        return one
+        return mapper
     quick = compile_lines(parse(target.mapping), cell)
     if quick is None:
-        return one
+        return mapper
 
-    def many(payloads: Sequence[bytes]) -> list[str] | None:
+    def lines(payloads: Sequence[bytes]) -> list[str] | None:
         try:
             return quick(payloads)
         except NOT_QUICK:
             return None
 
-    return Lines(one, many)
+    return Mapper(mapper.one, lines)
 
 
-def columns_of(target: Target) -> tuple[str, ...]:
+def columns_of(target: ManifestTarget) -> tuple[str, ...]:
     """The columns that the mapping fills, in the mapping's order."""
     return tuple(".".join(field.target) for field in parse(target.mapping).fields)

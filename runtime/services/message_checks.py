@@ -14,10 +14,10 @@ import jsonschema_rs
 
 from catalog.selectors import contracts
 from runtime.connectors.acceptance import Accepts, compile_acceptance
-from runtime.domain.manifest import Manifest, Source
+from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.ledger.append import StreamRef
 from runtime.ledger.connections import Connection
-from runtime.ledger.parking import fingerprint
+from runtime.ledger.quarantine import fingerprint
 
 KEY_LENGTH = 500
 _INSERT_REJECTED = """
@@ -31,7 +31,7 @@ update runtime_run
  where id = %s"""
 
 
-class RejectedMessage(NamedTuple):
+class Rejection(NamedTuple):
     """A message that is not stored. `reason_class` is `contract`, `key`, `version` or `unreadable`."""
 
     key: str
@@ -45,7 +45,7 @@ class ContractChecks:
 
     __slots__ = ("_tests", "_validators")
 
-    def __init__(self, manifest: Manifest, source: Source) -> None:
+    def __init__(self, manifest: Manifest, source: ManifestSource) -> None:
         given = (_contract_validator(source), _event_validator(manifest))
         self._validators = [validator for validator in given if validator is not None]
         self._tests = [validator.is_valid for validator in self._validators]
@@ -62,7 +62,7 @@ class ContractChecks:
         return ""
 
 
-def quick_checks(manifest: Manifest, source: Source) -> list[Accepts] | None:
+def quick_checks(manifest: Manifest, source: ManifestSource) -> list[Accepts] | None:
     """Checks of whole batches that accept only what `ContractChecks` accepts; None where a contract has no such check."""
     found: list[Accepts | None] = []
     if source.contract:
@@ -84,7 +84,7 @@ def usable_keys(keys: Sequence[str]) -> bool:
 
 
 def store_rejected(
-    conn: Connection, stream: StreamRef, run: int | None, source: str, rejected: Sequence[RejectedMessage]
+    conn: Connection, stream: StreamRef, run: int | None, source: str, rejected: Sequence[Rejection]
 ) -> None:
     """Keep rejected messages, once per content, in the transaction that moves the cursor past them."""
     if not rejected:
@@ -108,7 +108,7 @@ def store_rejected(
         conn.execute(_COUNT_REJECTED, (len(rejected), len(rejected), run))
 
 
-def _contract_validator(source: Source) -> Any:
+def _contract_validator(source: ManifestSource) -> Any:
     return _validator(source.contract, source.schema or "") if source.contract else None
 
 

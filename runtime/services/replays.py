@@ -20,7 +20,7 @@ from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
 from runtime import permissions
-from runtime.models import Lane, Parked, Progress, Replay, Subscription
+from runtime.models import Lane, Progress, QuarantinedMessage, Replay, TargetSubscription
 
 APPROVAL_ABOVE = 10_000
 SLOWEST, FASTEST = 0.01, 1_000.0  # messages per second and lane
@@ -34,13 +34,18 @@ select m.lane, min(m.position), max(m.position), count(*) from runtime_message m
    and (%(key_to)s = '' or m.key <= %(key_to)s collate "C" or starts_with(m.key, %(key_to)s)) group by m.lane"""
 
 
-def bounds(subscription: Subscription, *, since: datetime, until: datetime | None = None) -> Spans:
+def bounds(subscription: TargetSubscription, *, since: datetime, until: datetime | None = None) -> Spans:
     """{lane: (first, last)} of the messages that arrived in a period and were passed by this subscription."""
     return choose(subscription, since=since, until=until)[0]
 
 
 def choose(
-    subscription: Subscription, *, since: datetime, until: datetime | None = None, key_from: str = "", key_to: str = ""
+    subscription: TargetSubscription,
+    *,
+    since: datetime,
+    until: datetime | None = None,
+    key_from: str = "",
+    key_to: str = "",
 ) -> tuple[Spans, int]:
     """Spans of what arrived in a period under keys between two bounds and was passed by this subscription; and how many messages."""
     chosen: dict[str, Any] = {
@@ -55,12 +60,12 @@ def choose(
     return {lane: (first, last) for lane, first, last, _ in rows}, sum(row[3] for row in rows)
 
 
-def identity_of(subscription: Subscription) -> str:
+def identity_of(subscription: TargetSubscription) -> str:
     """ "sales/journal" or "prices/stores/0187": what a change about a replay is about."""
     return "/".join(filter(None, (subscription.stream.integration.key, subscription.target, subscription.instance)))
 
 
-def subject_of(subscription: Subscription, spans: Spans, **more: Any) -> Subject:
+def subject_of(subscription: TargetSubscription, spans: Spans, **more: Any) -> Subject:
     """What an approver of a large replay decides on: exactly these positions of this target."""
     content = {"subscription": subscription.pk, "spans": {str(k): list(v) for k, v in sorted(spans.items())}, **more}
     return Subject("replay", identity_of(subscription), digest_of(content))
@@ -68,7 +73,7 @@ def subject_of(subscription: Subscription, spans: Spans, **more: Any) -> Subject
 
 def open_replay(
     subscription_id: int, *, spans: Spans, dry: bool, pace: float | None, actor: User | None, reason: str
-) -> Subscription:
+) -> TargetSubscription:
     """Plan-less replay of given spans, started at once.
 
     `pace` in messages per second and lane. Delivered again means: with a vendor of class K, L or N the message's own key is
@@ -163,7 +168,7 @@ def try_out(replay_id: int, *, actor: User | None) -> Replay:
         if replay.state != Replay.State.PLANNED:
             raise Conflict("replay.not_planned", f"This replay is {replay.state}; a dry run comes before it starts.")
         if replay.trial_id is not None:
-            Subscription.objects.filter(pk=replay.trial_id).update(open=False)
+            TargetSubscription.objects.filter(pk=replay.trial_id).update(open=False)
         replay.trial = _subscribe(replay.target, _spans(replay), dry=True, pace=None)
         replay.save(update_fields=["trial"])
         _record("runtime.replay_tried", replay.target, actor, "", plan=replay.pk)
@@ -208,8 +213,10 @@ def cancel(replay_id: int, *, actor: User | None, reason: str) -> Replay:
             raise Conflict("replay.ended", f"This replay is {replay.state}.")
         _close_trial(replay)
         if replay.subscription_id is not None:
-            Subscription.objects.filter(pk=replay.subscription_id).update(open=False)
-            Parked.objects.filter(subscription_id=replay.subscription_id, state__in=("retry", "behind")).delete()
+            TargetSubscription.objects.filter(pk=replay.subscription_id).update(open=False)
+            QuarantinedMessage.objects.filter(
+                subscription_id=replay.subscription_id, state__in=("retry", "behind")
+            ).delete()
         Replay.objects.filter(pk=replay.pk).update(state=Replay.State.CANCELLED, ended_at=Now())
         _record("runtime.replay_cancelled", replay.target, actor, reason, plan=replay.pk)
         replay.refresh_from_db()
@@ -219,14 +226,16 @@ def cancel(replay_id: int, *, actor: User | None, reason: str) -> Replay:
 def close_finished() -> int:
     """Close replays and dry runs that have passed everything and have nothing parked; answers how many."""
     done = 0
-    for replay in Subscription.objects.filter(open=True).exclude(replay_of=None):
+    for replay in TargetSubscription.objects.filter(open=True).exclude(replay_of=None):
         rows: list[Any] = list(Progress.objects.filter(subscription=replay).values_list("position", "upto"))
         if not rows or any(upto is None or position < upto for position, upto in rows):
             continue
-        if Parked.objects.filter(subscription=replay).exists():  # closed, it could not be tried or redriven any more
+        if QuarantinedMessage.objects.filter(
+            subscription=replay
+        ).exists():  # closed, it could not be tried or redriven any more
             continue
         with transaction.atomic():
-            done += Subscription.objects.filter(pk=replay.pk, open=True).update(open=False)
+            done += TargetSubscription.objects.filter(pk=replay.pk, open=True).update(open=False)
             Replay.objects.filter(subscription=replay, state=Replay.State.RUNNING).update(
                 state=Replay.State.DONE, ended_at=Now()
             )
@@ -234,9 +243,9 @@ def close_finished() -> int:
 
 
 # -- inside --------------------------------------------------------------------------------------------------------------
-def _target(subscription_id: int, actor: User | None) -> Subscription:
+def _target(subscription_id: int, actor: User | None) -> TargetSubscription:
     found = (
-        Subscription.objects.select_related("stream__integration__owner_team", "deployment")
+        TargetSubscription.objects.select_related("stream__integration__owner_team", "deployment")
         .filter(pk=subscription_id, replay_of=None)
         .first()
     )
@@ -259,7 +268,7 @@ def _locked(replay_id: int, actor: User | None) -> Replay:
     return found
 
 
-def _demand_safe(target: Subscription) -> None:
+def _demand_safe(target: TargetSubscription) -> None:
     if target.idempotency == "U":
         raise Conflict(
             "replay.unsafe",
@@ -272,9 +281,9 @@ def _spans(replay: Replay) -> Spans:
 
 
 def _subscribe(
-    target: Subscription, spans: Mapping[int, tuple[int, int]], *, dry: bool, pace: float | None
-) -> Subscription:
-    made = Subscription.objects.create(
+    target: TargetSubscription, spans: Mapping[int, tuple[int, int]], *, dry: bool, pace: float | None
+) -> TargetSubscription:
+    made = TargetSubscription.objects.create(
         stream=target.stream,
         target=target.target,
         instance=target.instance,
@@ -300,10 +309,10 @@ def _subscribe(
 
 def _close_trial(replay: Replay) -> None:
     if replay.trial_id is not None:
-        Subscription.objects.filter(pk=replay.trial_id).update(open=False)
+        TargetSubscription.objects.filter(pk=replay.trial_id).update(open=False)
 
 
-def _record(verb: str, target: Subscription, actor: User | None, reason: str, **after: Any) -> None:
+def _record(verb: str, target: TargetSubscription, actor: User | None, reason: str, **after: Any) -> None:
     if "spans" in after:
         after["spans"] = {str(lane): list(span) for lane, span in after["spans"].items()}
     after |= {"target": target.target, "instance": target.instance, "environment": target.stream.environment}

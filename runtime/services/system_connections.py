@@ -11,9 +11,9 @@ from typing import Any
 
 from catalog.selectors import systems
 from kernel.errors import Invalid, Unavailable
-from runtime import vendors
+from runtime import profiles
 from runtime.connectors import registry
-from runtime.connectors.protocols import Secrets, Sink, Source
+from runtime.connectors.protocols import Secrets, SinkConnector, SourceConnector
 from runtime.domain.manifest import Connection
 
 _PLACE = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -31,7 +31,7 @@ def settings_of(connection: Connection) -> dict[str, Any]:
     """The connector's settings: the profile's with the manifest's on top. Raises Invalid `vendor.unknown_profile` or when the protocols differ."""
     if connection.profile is None:
         return dict(connection.settings)
-    profile = vendors.profile(connection.profile)
+    profile = profiles.profile(connection.profile)
     if profile.protocol != connection.protocol:
         raise Invalid(
             "connection.protocol",
@@ -54,12 +54,12 @@ def check(connection: Connection, *, role: str) -> None:
     opened.close()
 
 
-def open_source(connection: Connection, *, system: str, environment: str) -> tuple[Source, Secrets]:
+def open_source(connection: Connection, *, system: str, environment: str) -> tuple[SourceConnector, Secrets]:
     settings, secrets = _resolved(connection, system, environment)
     return registry.open_source(connection.protocol, settings), secrets
 
 
-def open_sink(connection: Connection, *, system: str, environment: str) -> tuple[Sink, Secrets]:
+def open_sink(connection: Connection, *, system: str, environment: str) -> tuple[SinkConnector, Secrets]:
     settings, secrets = _resolved(connection, system, environment)
     return registry.open_sink(connection.protocol, settings), secrets
 

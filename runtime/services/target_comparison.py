@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from django.db import connection, transaction
 from psycopg import sql
@@ -19,12 +18,13 @@ from kernel import audit, clock
 from kernel.errors import Conflict, NotFound, Unavailable
 from kernel.models import User
 from runtime import permissions
+from runtime.connectors.protocols import OutboundMessage
 from runtime.domain.reconciliation import DELIVERED, NOT_MEANT, REPLACED, WAITING
-from runtime.ledger.exchange import item_key
-from runtime.ledger.parking import Mapper, Skipped, Unmappable
-from runtime.ledger.reading import Message
-from runtime.ledger.vendors import CannotAsk, Outgoing
-from runtime.models import Comparison, Integration, Subscription
+from runtime.ledger.log_reader import LoggedMessage
+from runtime.ledger.mappers import Mapper, Skipped, Unmappable
+from runtime.ledger.send_batch import idempotency_key
+from runtime.ledger.vendor_client import CannotAsk
+from runtime.models import Integration, TargetComparison, TargetSubscription
 from runtime.selectors import daily_totals
 from runtime.services import system_connections
 from runtime.services.daily_accounts import (
@@ -46,7 +46,7 @@ ASK_SECONDS = 20.0
 
 def compare(
     integration: Integration, environment: str, day: date, *, by: str, target: str, instance: str, actor: User | None
-) -> Comparison:
+) -> TargetComparison:
     """Ask the target which of the day's messages it has, and keep what it said. Sends nothing that changes anything.
 
     At most ASK_SECONDS are spent; what could not be asked stays unknown. Raises Forbidden, NotFound `target.unknown`, Conflict
@@ -72,7 +72,7 @@ def compare(
         found.note = found.note or f"{found.under_way:,} were being sent while it was asked."
     note = found.note or ("" if complete else f"Only the first {LIMIT:,} messages of the day were looked at.")
     with transaction.atomic():
-        made = Comparison.objects.create(
+        made = TargetComparison.objects.create(
             target=subscription,
             day=day,
             by=by,
@@ -158,7 +158,7 @@ class _Findings:
 
 
 def _now(
-    side: ReconciledTarget, subscription: Subscription, entries: Sequence[DayMessage]
+    side: ReconciledTarget, subscription: TargetSubscription, entries: Sequence[DayMessage]
 ) -> dict[tuple[int, int], str | None]:
     intents = daily_totals.under_way(
         subscription.pk
@@ -171,7 +171,7 @@ def _now(
     return made
 
 
-def _chosen(flow: ReconciledFlow, target: str, instance: str) -> tuple[ReconciledTarget, Subscription]:
+def _chosen(flow: ReconciledFlow, target: str, instance: str) -> tuple[ReconciledTarget, TargetSubscription]:
     for side in flow.sides:
         for one in side.subscriptions:
             if (one.target, one.instance) == (target, instance):
@@ -192,7 +192,7 @@ def _chunks(due: Sequence[tuple[DayMessage, str]], found: _Findings) -> Iterator
 def _ask_vendor(
     flow: ReconciledFlow,
     side: ReconciledTarget,
-    subscription: Subscription,
+    subscription: TargetSubscription,
     due: Sequence[tuple[DayMessage, str]],
     found: _Findings,
 ) -> None:
@@ -212,21 +212,14 @@ def _ask_vendor(
     prefix = flow.manifest.prefix(flow.manifest.source_of(side.target))
     client = SinkVendor(sink, secrets, side.target, subscription.instance, prefix=prefix)
     mapper = mapper_of(flow.manifest, side.target)
-    origin = cast(Any, SimpleNamespace(salt=flow.stream.salt, origin=subscription.pk, lane=0))
+    salt = flow.stream.salt
     try:
         for part in _chunks(due, found):
             items = []
             for entry, _ in part:
-                origin.lane = entry.lane
-                items.append(
-                    Outgoing(
-                        entry.position,
-                        entry.key,
-                        item_key(origin, entry.position),
-                        entry.correlation,
-                        _mapped(mapper, entry),
-                    )
-                )
+                key = idempotency_key(salt, subscription.pk, entry.lane, entry.position)
+                document = _mapped(mapper, entry)
+                items.append(OutboundMessage(entry.key, key, b"", document, entry.position, entry.correlation))
             answers = client.ask(items)
             for (entry, state), answer in zip(part, answers, strict=True):
                 found.put(entry, state, {"confirmed": True, "unsent": False}.get(answer.status))
@@ -245,7 +238,7 @@ def _ask_vendor(
 def _mapped(mapper: Mapper, entry: DayMessage) -> Any:
     """What would be sent, for vendors that know a message by a field of it; empty where the mapping refuses it."""
     try:
-        return mapper(Message(entry.position, entry.key, entry.document, entry.correlation))
+        return mapper.one(LoggedMessage(entry.position, entry.key, entry.document, entry.correlation))
     except (Unmappable, Skipped):
         return {}
 

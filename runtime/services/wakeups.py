@@ -58,7 +58,7 @@ def signal(conn: Connection) -> None:
 def shards_of(conn: Connection, stream: int) -> list[int]:
     """The shards that serve the targets of a stream."""
     found = conn.execute(
-        "select distinct (id %% 16)::int from runtime_subscription where stream_id = %s and open", (stream,)
+        "select distinct (id %% %s)::int from runtime_subscription where stream_id = %s and open", (SHARDS, stream)
     ).fetchall()
     return [shard for (shard,) in found]
 

@@ -10,13 +10,22 @@ from django.db import OperationalError as DjangoOperationalError
 
 from kernel.errors import DomainError
 from runtime.domain import retry
-from runtime.ledger import database_target, parked, vendor_target, vendors
+from runtime.ledger import circuit_breaker, database_target, quarantine_retry, vendor_target
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import EVERYTHING, LEASE_SECONDS, Claim, Scope, claim, claim_to_ask, hand_back, release
+from runtime.ledger.claims import (
+    EVERYTHING,
+    LEASE_SECONDS,
+    Claim,
+    ClaimScope,
+    claim,
+    claim_to_ask,
+    release,
+    release_after_failure,
+)
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.parked import ParkedClaim, claim_parked
-from runtime.ledger.parking import Ended, Run, here
+from runtime.ledger.quarantine_retry import QuarantineClaim, claim_quarantined
+from runtime.ledger.trial import TrialEnded, TrialRunner, in_this_process
 from runtime.worker.replay_delivery import deliver_dry
 from runtime.worker.target_clients import TargetClients
 
@@ -30,7 +39,7 @@ class Served:
 
     what: str
     passed: int = 0
-    late: float | None = None
+    overdue_by: float | None = None
     fenced: bool = False
 
 
@@ -39,84 +48,90 @@ def serve_one(
     clients: TargetClients,
     *,
     owner: str,
-    scope: Scope = EVERYTHING,
+    scope: ClaimScope = EVERYTHING,
     lease: float = LEASE_SECONDS,
-    parked_first: bool = False,
-    trial: Run = here,
+    quarantine_first: bool = False,
+    trial: TrialRunner = in_this_process,
 ) -> Served | None:
     """Claim one piece of work and do it. None when there is nothing to do.
 
-    `parked_first`: look at quarantined messages before lanes. A worker that never does so leaves them waiting while lanes are busy.
+    `quarantine_first`: look at quarantined messages before lanes. A worker that never does so leaves them waiting while lanes are busy.
     `trial`: how to try a message that may end its process.
     """
-    if parked_first and (waiting := claim_parked(conn, scope=scope, lease=lease)) is not None:
-        hit("parked.claimed")
-        return _serve_parked(conn, clients, waiting, trial)
+    if quarantine_first and (waiting := claim_quarantined(conn, scope=scope, lease=lease)) is not None:
+        hit("quarantine.claimed")
+        return _serve_quarantined(conn, clients, waiting, trial)
     taken = claim(conn, owner=owner, scope=scope, lease=lease)
     if taken is not None:
         hit("worker.claimed")
         return _serve(conn, clients, taken)
-    waiting = None if parked_first else claim_parked(conn, scope=scope, lease=lease)
+    waiting = None if quarantine_first else claim_quarantined(conn, scope=scope, lease=lease)
     if waiting is None:
         taken = claim_to_ask(conn, owner=owner, scope=scope, lease=lease)
         if taken is not None:
             return _serve(conn, clients, taken)
-        waiting = claim_parked(conn, scope=scope, to_ask=True, lease=lease)
+        waiting = claim_quarantined(conn, scope=scope, to_ask=True, lease=lease)
     if waiting is None:
         return None
-    hit("parked.claimed")
-    return _serve_parked(conn, clients, waiting, trial)
+    hit("quarantine.claimed")
+    return _serve_quarantined(conn, clients, waiting, trial)
 
 
 def _serve(conn: Connection, clients: TargetClients, taken: Claim) -> Served:
     try:
-        return Served(taken.kind, _deliver(conn, clients, taken), taken.late)
+        return Served(taken.target.kind, _deliver(conn, clients, taken), taken.lease.overdue_by)
     except Fenced:
-        return Served(taken.kind, 0, taken.late, fenced=True)
+        return Served(taken.target.kind, 0, taken.lease.overdue_by, fenced=True)
     except DomainError as error:  # no endpoint, secret or place: the vendor's state says why nothing moves
-        vendors.failed(conn, taken.vendor, f"{error.message} [{error.code}]")
+        circuit_breaker.record_failure(conn, taken.target.vendor, f"{error.message} [{error.code}]")
         release(conn, taken, wait=retry.MISCONFIGURED.pause())
     except (psycopg.OperationalError, DjangoOperationalError):
         raise
     except Exception:  # a defect of the product, of a mapping or of a connector; it counts as a lost owner
         log.exception("subscription %s lane %s at %s", taken.subscription, taken.lane, taken.position)
-        hand_back(conn, taken, wait=retry.WORKER_FAILURE.pause(taken.attempt))
-    return Served(taken.kind, 0, taken.late)
+        release_after_failure(conn, taken, wait=retry.WORKER_FAILURE.pause(taken.lease.attempt))
+    return Served(taken.target.kind, 0, taken.lease.overdue_by)
 
 
 def _deliver(conn: Connection, clients: TargetClients, taken: Claim) -> int:
-    if taken.repeats:
+    if taken.is_replay:
         clients = clients.for_replay(taken)
-    if taken.kind == "database":
+    if taken.target.kind == "database":
         target = clients.table(taken)
         return database_target.deliver(conn, taken, target.table, target.mapper, max_batches=MAX_BATCHES)
-    if taken.kind == "dry":
+    if taken.target.kind == "dry":
         return deliver_dry(conn, taken, clients.mapper(taken), max_batches=MAX_BATCHES)
     return vendor_target.deliver(conn, taken, clients.vendor(taken), max_batches=MAX_BATCHES)
 
 
-def _serve_parked(conn: Connection, clients: TargetClients, taken: ParkedClaim, trial: Run) -> Served:
-    run = trial if taken.suspect else here
+def _serve_quarantined(conn: Connection, clients: TargetClients, taken: QuarantineClaim, trial: TrialRunner) -> Served:
+    run = trial if taken.poison_suspect else in_this_process
     message = f"subscription {taken.subscription} lane {taken.lane}, quarantined message {taken.position}"
     try:
-        if taken.kind == "database":
-            parked.retry_in_database(conn, taken, clients.table(taken), run=run)
+        if taken.target.kind == "database":
+            quarantine_retry.retry_in_database(conn, taken, clients.table(taken), run=run)
         else:
-            parked.retry_at_vendor(conn, taken, clients.vendor(taken, connected=run is here), run=run)
-        return Served("parked", 1)
+            quarantine_retry.retry_at_vendor(
+                conn, taken, clients.vendor(taken, connected=run is in_this_process), run=run
+            )
+        return Served("quarantined", 1)
     except Fenced:
-        return Served("parked", 0, fenced=True)
-    except Ended as error:
-        log.warning("%s, attempt %s: %s", message, taken.attempt, error)
-        parked.hand_back(conn, taken, str(error), wait=max(error.wait, retry.WORKER_FAILURE.pause(taken.attempt)))
+        return Served("quarantined", 0, fenced=True)
+    except TrialEnded as error:
+        log.warning("%s, attempt %s: %s", message, taken.lease.attempt, error)
+        quarantine_retry.release_after_failure(
+            conn, taken, str(error), wait=max(error.wait, retry.WORKER_FAILURE.pause(taken.lease.attempt))
+        )
     except DomainError as error:
-        vendors.failed(conn, taken.vendor, f"{error.message} [{error.code}]")
-        parked.hand_back(conn, taken, f"{error.message} [{error.code}]", wait=retry.MISCONFIGURED.pause(), counts=False)
+        circuit_breaker.record_failure(conn, taken.target.vendor, f"{error.message} [{error.code}]")
+        quarantine_retry.release_after_failure(
+            conn, taken, f"{error.message} [{error.code}]", wait=retry.MISCONFIGURED.pause(), counts=False
+        )
     except (psycopg.OperationalError, DjangoOperationalError):
         raise
     except Exception as error:
         log.exception(message)
-        parked.hand_back(
-            conn, taken, f"{type(error).__name__}: {error}", wait=retry.WORKER_FAILURE.pause(taken.attempt)
+        quarantine_retry.release_after_failure(
+            conn, taken, f"{type(error).__name__}: {error}", wait=retry.WORKER_FAILURE.pause(taken.lease.attempt)
         )
-    return Served("parked", 0)
+    return Served("quarantined", 0)

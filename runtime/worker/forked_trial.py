@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 from kernel.processes import how_it_ended, kill_with_parent
 from runtime.ledger import faultpoints
-from runtime.ledger.parking import Ended
+from runtime.ledger.trial import TrialEnded
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 def in_forked_child(work: Callable[[], T], ends: float) -> T:
     """Run `work` in a forked child; return what it returns (which must be picklable), or raise what it raises.
 
-    `ends` in monotonic seconds: a child still at work then is killed. Raises `Ended` when the child gave no answer.
+    `ends` in monotonic seconds: a child still at work then is killed. Raises `TrialEnded` when the child gave no answer.
     The child ends with this process, and is the first that the kernel kills when memory runs out (Linux). It must not use an
     open connection of this process: two processes on one socket would read each other's answers.
     """
@@ -48,7 +48,7 @@ def in_forked_child(work: Callable[[], T], ends: float) -> T:
     if answer is None or status != 0:
         faultpoints.disarm()  # what was planted here has happened, in the child
         how = "gave no answer within the lease" if answer is None else how_it_ended(status)
-        raise Ended(f"the process that tried it {how}")
+        raise TrialEnded(f"the process that tried it {how}")
     good, made = pickle.loads(answer)  # noqa: S301 - from our own child, over a pipe that no other process has
     if good:
         result: T = made

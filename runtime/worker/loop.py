@@ -23,8 +23,8 @@ from runtime.connectors import registry
 from runtime.domain.retry import DATABASE_LOST
 from runtime.ledger import connections
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import LEASE_SECONDS, Scope
-from runtime.ledger.parking import Run, here
+from runtime.ledger.claims import LEASE_SECONDS, ClaimScope
+from runtime.ledger.trial import TrialRunner, in_this_process
 from runtime.worker import source_polling
 from runtime.worker.delivery import serve_one
 from runtime.worker.forked_trial import in_forked_child
@@ -56,7 +56,7 @@ class WorkerCounts:
     collected: int = 0
     rounds: int = 0
     fenced: int = 0
-    late: list[float] = field(default_factory=list)
+    overdue_by: list[float] = field(default_factory=list)
 
 
 class WorkerLoop:
@@ -65,15 +65,15 @@ class WorkerLoop:
     def __init__(
         self,
         *,
-        scope: Scope | None = None,
+        scope: ClaimScope | None = None,
         collect: bool = True,
         lease: float = LEASE_SECONDS,
         poll: float = POLL_SECONDS,
         name: str | None = None,
-        trial: Run = here,
+        trial: TrialRunner = in_this_process,
     ) -> None:
         self.trial = trial
-        self.scope, self.collects, self.lease, self.poll = scope or Scope(), collect, lease, poll
+        self.scope, self.collects, self.lease, self.poll = scope or ClaimScope(), collect, lease, poll
         self.name = name or worker_name()
         self.counts = WorkerCounts()
         self._stopping, self._signal = threading.Event(), threading.Event()
@@ -138,15 +138,15 @@ class WorkerLoop:
             owner=self.name,
             scope=self.scope,
             lease=self.lease,
-            parked_first=self.counts.rounds % QUARANTINE_EVERY == QUARANTINE_EVERY - 1,
+            quarantine_first=self.counts.rounds % QUARANTINE_EVERY == QUARANTINE_EVERY - 1,
             trial=self.trial,
         )
         if served is not None:
             self.counts.rounds += 1
             self.counts.passed += served.passed
             self.counts.fenced += served.fenced
-            if served.late is not None:
-                self.counts.late.append(served.late)
+            if served.overdue_by is not None:
+                self.counts.overdue_by.append(served.overdue_by)
             return True
         return self.collects and self._collect(conn)
 
@@ -208,7 +208,7 @@ def run_forever(
     """
     prepare()
     loop = WorkerLoop(
-        scope=Scope(tuple(tiers), shards=None if shards is None else tuple(shards)),
+        scope=ClaimScope(tuple(tiers), shards=None if shards is None else tuple(shards)),
         collect=collect,
         trial=in_forked_child,
     )

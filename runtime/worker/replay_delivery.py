@@ -6,10 +6,10 @@ import hashlib
 
 import msgspec
 
-from runtime.ledger.claims import Claim, Proof, release, step
+from runtime.ledger.claims import Claim, DeliveryEvidence, release, step
 from runtime.ledger.connections import Connection
-from runtime.ledger.parking import Mapper, Skipped, map_messages
-from runtime.ledger.reading import Message, take
+from runtime.ledger.log_reader import LoggedMessage, read_next
+from runtime.ledger.mappers import Mapper, Skipped
 
 _encode = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
 
@@ -19,7 +19,7 @@ select r.key_from, r.key_to, t.immutable
   join runtime_stream t on t.id = s.stream_id
   left join runtime_replay r on r.subscription_id = s.id or r.trial_id = s.id
  where s.id = %s"""
-_QUARANTINED = "select position from runtime_parked where subscription_id = %s and lane = %s"
+_QUARANTINED = "select position from runtime_quarantine where subscription_id = %s and lane = %s"
 _NEWEST = "select position from runtime_head where stream_id = %s and key = %s"
 
 
@@ -31,18 +31,23 @@ def narrowed(conn: Connection, taken: Claim, mapper: Mapper) -> Mapper:
     """
     row = conn.execute(_PLAN, (taken.subscription,)).fetchone()
     key_from, key_to, immutable = row if row else (None, None, True)
-    quarantined = {position for (position,) in conn.execute(_QUARANTINED, (taken.origin, taken.lane)).fetchall()}
+    quarantined = {
+        position
+        for (position,) in conn.execute(_QUARANTINED, (taken.target.original_subscription, taken.lane)).fetchall()
+    }
 
-    def mapped(message: Message) -> object:
+    map_one = mapper.one
+
+    def mapped(message: LoggedMessage) -> object:
         if message.position in quarantined or not within(message.key, key_from or "", key_to or ""):
             raise Skipped
         if not immutable:
-            newest = conn.execute(_NEWEST, (taken.stream, message.key)).fetchone()
+            newest = conn.execute(_NEWEST, (taken.target.stream, message.key)).fetchone()
             if newest is not None and newest[0] > message.position:
                 raise Skipped
-        return mapper(message)
+        return map_one(message)
 
-    return mapped
+    return Mapper(mapped)
 
 
 def within(key: str, key_from: str, key_to: str) -> bool:
@@ -57,18 +62,18 @@ def deliver_dry(conn: Connection, taken: Claim, mapper: Mapper, *, max_batches: 
     """
     position, passed = taken.position, 0
     for _ in range(max_batches):
-        messages = take(conn, taken, position, taken.batch_size())
+        messages = read_next(conn, taken, position, taken.shrunk_batch())
         if not messages:
             break
-        mapped, stops, skipped = map_messages(messages, mapper)
+        mapped, entries, skipped = mapper.many(messages)
         content = hashlib.sha256()
         for message, document in mapped:
             content.update(f"{message.position}\n".encode() + _encode(document) + b"\n")
         first, last = messages[0].position, messages[-1].position
-        counts = (len(mapped), 0, len(skipped), len(stops), 0)
-        step(conn, taken, last, proof=Proof(first, last, "dry", *counts, [content.hexdigest()]))
+        counts = (len(mapped), 0, len(skipped), len(entries), 0)
+        step(conn, taken, last, evidence=DeliveryEvidence(first, last, "dry", *counts, [content.hexdigest()]))
         position, passed = last, passed + len(messages)
-    release(conn, taken, wait=passed / taken.pace if taken.pace else 0.0)
+    release(conn, taken, wait=passed / taken.limits.pace if taken.limits.pace else 0.0)
     return passed
 
 

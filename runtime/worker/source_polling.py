@@ -13,13 +13,12 @@ import psycopg
 from django.db import OperationalError as DjangoOperationalError
 from psycopg.rows import dict_row
 
-from runtime.connectors.protocols import Call, Page, Record, Refused, Rejected, Retriable
-from runtime.connectors.protocols import Source as SourceConnector
+from runtime.connectors.protocols import CallContext, Page, Record, Refused, RejectedRecord, Retriable, SourceConnector
 from runtime.domain import manifest as manifests
-from runtime.domain.manifest import Manifest, Source
+from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.retry import SOURCE_PAGE
 from runtime.domain.versions import version_number
-from runtime.ledger.append import Fenced, Item, StreamRef, append, items_of, load_stream
+from runtime.ledger.append import Fenced, IncomingMessage, StreamRef, append, incoming_messages, load_stream
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
@@ -27,7 +26,7 @@ from runtime.services import runs, system_connections
 from runtime.services.message_checks import (
     KEY_LENGTH,
     ContractChecks,
-    RejectedMessage,
+    Rejection,
     quick_checks,
     store_rejected,
     usable_key,
@@ -116,7 +115,7 @@ def collect(conn: Connection, taken: PollClaim, *, stop: Callable[[], bool] = la
             )
             try:
                 reader = _Reader(conn, taken, stream, source, opened, cursors)
-                for count in reader.groups(Call(secrets, CALL_SECONDS)):
+                for count in reader.groups(CallContext(secrets, CALL_SECONDS)):
                     total += count
                     wake(tier, shards_of(conn, taken.stream))
                     if stop() or not _still_wanted(conn, taken.run):
@@ -159,7 +158,7 @@ class _Reader:
         conn: Connection,
         taken: PollClaim,
         stream: StreamRef,
-        source: Source,
+        source: ManifestSource,
         connector: SourceConnector,
         cursors: dict[str, Any],
     ) -> None:
@@ -171,12 +170,12 @@ class _Reader:
         self.quick = quick_checks(taken.manifest, source)
         self.misses = 0
 
-    def groups(self, call: Call) -> Iterator[int]:
+    def groups(self, call: CallContext) -> Iterator[int]:
         """Yields the number of records of each committed group."""
         done = False
         while not done:
             records: list[Record] = []
-            unreadable: list[Rejected] = []
+            unreadable: list[RejectedRecord] = []
             for _ in range(self.group):
                 page = self._page(call)
                 records += page.records
@@ -188,7 +187,7 @@ class _Reader:
             self._store(records, unreadable)
             yield len(records) + len(unreadable)
 
-    def _page(self, call: Call) -> Page:
+    def _page(self, call: CallContext) -> Page:
         """A page; retried a few times with growing waits while the lease lasts."""
         attempts = SOURCE_PAGE.attempts or 1
         for attempt in range(attempts):
@@ -201,9 +200,9 @@ class _Reader:
                 time.sleep(wait)
         raise AssertionError("unreachable")
 
-    def _store(self, records: Sequence[Record], unreadable: Sequence[Rejected]) -> None:
+    def _store(self, records: Sequence[Record], unreadable: Sequence[RejectedRecord]) -> None:
         items, rejected = self._checked(records)
-        rejected += [RejectedMessage(one.key or "", "unreadable", one.reason, one.payload) for one in unreadable]
+        rejected += [Rejection(one.key or "", "unreadable", one.reason, one.payload) for one in unreadable]
         with self.conn.transaction():
             append(
                 self.conn,
@@ -217,37 +216,37 @@ class _Reader:
             store_rejected(self.conn, self.stream, self.taken.run, self.source.name, rejected)
         self.taken.deadline = time.monotonic() + LEASE_SECONDS
 
-    def _checked(self, records: Sequence[Record]) -> tuple[list[Item], list[RejectedMessage]]:
+    def _checked(self, records: Sequence[Record]) -> tuple[list[IncomingMessage], list[Rejection]]:
         """Items for the log, and the records that are rejected."""
         if (quick := self._all_good(records)) is not None:
             return quick, []
         documents: Sequence[Any] = [None] * len(records)
         if self.checks:
             documents = _documents.decode(b"[" + b",".join([record.payload for record in records]) + b"]")
-        items: list[Item] = []
-        rejected: list[RejectedMessage] = []
+        items: list[IncomingMessage] = []
+        rejected: list[Rejection] = []
         for record, document in zip(records, documents, strict=True):
             version = self._version_or_rejection(record, document)
-            if isinstance(version, RejectedMessage):
+            if isinstance(version, Rejection):
                 rejected.append(version)
             else:
-                items.append(Item(self.prefix + record.key, version, record.payload))
+                items.append(IncomingMessage(self.prefix + record.key, version, record.payload))
         return items, rejected
 
-    def _version_or_rejection(self, record: Record, document: Any) -> int | RejectedMessage:
+    def _version_or_rejection(self, record: Record, document: Any) -> int | Rejection:
         if problem := self.checks.problem(document):
-            return RejectedMessage(record.key, "contract", problem, record.payload)
+            return Rejection(record.key, "contract", problem, record.payload)
         if not usable_key(record.key):
             reason = f"the key is empty, longer than {KEY_LENGTH} characters or contains a control character"
-            return RejectedMessage(record.key, "key", reason, record.payload)
+            return Rejection(record.key, "key", reason, record.payload)
         if record.version is None:
             return 0
         try:
             return version_number(record.version)
         except ValueError as error:
-            return RejectedMessage(record.key, "version", f"the version cannot be read: {error}", record.payload)
+            return Rejection(record.key, "version", f"the version cannot be read: {error}", record.payload)
 
-    def _all_good(self, records: Sequence[Record]) -> list[Item] | None:
+    def _all_good(self, records: Sequence[Record]) -> list[IncomingMessage] | None:
         """Items of records that all pass the quick checks, the usual case; None where they must be checked one by one."""
         if self.quick is None or self.misses >= MISSES or not records:
             return None
@@ -263,7 +262,7 @@ class _Reader:
             self.misses += 1
             return None
         self.misses = 0
-        return items_of(self.prefix, keys, versions, payloads)
+        return incoming_messages(self.prefix, keys, versions, payloads)
 
 
 def _versions(given: Sequence[str | None]) -> list[int]:

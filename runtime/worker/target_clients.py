@@ -11,11 +11,10 @@ from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
 from runtime.ledger.claims import Claim
 from runtime.ledger.connections import Connection
-from runtime.ledger.database_target import Table
-from runtime.ledger.parked import MappedTable
-from runtime.ledger.parking import Mapper
+from runtime.ledger.database_target import MappedTable, Table
+from runtime.ledger.mappers import Mapper
+from runtime.ledger.vendor_client import VendorClient
 from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease
-from runtime.ledger.vendors import Vendor
 from runtime.services import system_connections
 from runtime.services.mappers import columns_of, mapper_of, table_mapper
 from runtime.services.sink_vendor import SinkVendor
@@ -68,7 +67,7 @@ class TargetClients:
 
     def table(self, taken: Claim) -> MappedTable:
         """The claimed table with the mapper of the claimed release."""
-        key = (taken.release, taken.target)
+        key = (taken.target.release, taken.target.name)
         if key not in self._tables:
             self._tables[key] = self._open_table(taken)
         made = self._tables[key]
@@ -76,8 +75,8 @@ class TargetClients:
 
     def mapper(self, taken: Claim) -> Mapper:
         """The mapper of the claimed target alone, without a client."""
-        manifest = self._manifest(taken.release)
-        target = manifest.target(taken.target)
+        manifest = self._manifest(taken.target.release)
+        target = manifest.target(taken.target.name)
         if target.table is not None:
             return self.table(taken).mapper
         mapper = mapper_of(manifest, target)
@@ -93,13 +92,15 @@ class TargetClients:
         return self._manifests[release]
 
     def _environment(self, taken: Claim) -> str:
-        row = self.conn.execute("select environment from runtime_stream where id = %s", (taken.stream,)).fetchone()
+        row = self.conn.execute(
+            "select environment from runtime_stream where id = %s", (taken.target.stream,)
+        ).fetchone()
         if row is None:
-            raise LookupError(f"there is no stream {taken.stream}")
+            raise LookupError(f"there is no stream {taken.target.stream}")
         return str(row[0])
 
     def _vendor(self, taken: Claim, release: int) -> MappedVendor:
-        key = (release, taken.target, taken.instance)
+        key = (release, taken.target.name, taken.target.instance)
         kept = self._vendors.get(key)
         if kept is not None and kept.until > time.monotonic():
             return kept.client
@@ -111,7 +112,7 @@ class TargetClients:
 
     def _open_vendor(self, taken: Claim, release: int) -> MappedVendor:
         manifest = self._manifest(release)
-        target = manifest.target(taken.target)
+        target = manifest.target(taken.target.name)
         if target.connection is None:
             raise LookupError(f"the target {target.name} of release {release} has no connection")
         sink, secrets = system_connections.open_sink(
@@ -119,20 +120,20 @@ class TargetClients:
         )
         prefix = manifest.prefix(manifest.source_of(target))
         return MappedVendor(
-            mapper_of(manifest, target), SinkVendor(sink, secrets, target, taken.instance, prefix=prefix)
+            mapper_of(manifest, target), SinkVendor(sink, secrets, target, taken.target.instance, prefix=prefix)
         )
 
     def _open_table(self, taken: Claim) -> MappedTable:
-        manifest = self._manifest(taken.release)
-        target = manifest.target(taken.target)
+        manifest = self._manifest(taken.target.release)
+        target = manifest.target(taken.target.name)
         if target.table is None:
-            raise LookupError(f"the target {target.name} of release {taken.release} has no table")
+            raise LookupError(f"the target {target.name} of release {taken.target.release} has no table")
         columns = columns_of(target)
         mapper = table_mapper(manifest, target, columns)
         return MappedTable(Table(target.table.name, tuple(target.table.key), columns), mapper)
 
 
-def _disconnect(vendor: Vendor) -> None:
+def _disconnect(vendor: VendorClient) -> None:
     close = getattr(vendor, "close", None)
     if close is not None:
         close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernel import clock
-from runtime.models import Parked, Run, VendorState
+from runtime.models import QuarantinedMessage, Run, VendorState
 from tests.runtime import scene
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
@@ -76,7 +76,7 @@ def test_a_run_moves_by_itself_and_stops_asking_when_it_is_done(page, sign_in, d
     sign_in(day.people.sofia)
     page.goto(f"/runtime/runs/{day.run.pk}/")
     page.get_by_role("heading", name="Reading").wait_for()
-    Parked.objects.filter(state="retry").delete()
+    QuarantinedMessage.objects.filter(state="retry").delete()
     day.sales.pass_to("journal")
     Run.objects.filter(pk=day.run.pk).update(state="succeeded", ended_at=clock.now())
     page.get_by_role("heading", name="100 %").wait_for()
@@ -116,7 +116,7 @@ def test_a_letter_is_mended_tried_out_and_sent_again(page, sign_in, day, axe):
     page.get_by_label("Rate").fill("5")
     page.get_by_role("button", name="Replay 3").click()
     page.get_by_text("Retrying 3 messages").wait_for()
-    assert Parked.objects.filter(state="retry", fingerprint=day.letters[0].fingerprint).count() == 3
+    assert QuarantinedMessage.objects.filter(state="retry", fingerprint=day.letters[0].fingerprint).count() == 3
 
 
 def test_a_closed_button_says_why_beside_it(page, sign_in, day):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kernel.models import User
-from runtime.models import Message, Parked, Subscription
+from runtime.models import Message, QuarantinedMessage, TargetSubscription
 from runtime.services import replays, runs
 from runtime.worker.loop import WorkerLoop
 from sandbox.client import Sandbox
@@ -97,10 +97,10 @@ def test_a_refused_sale_is_mended_tried_out_and_posted_once(page, sign_in, retai
     work()
     page.goto(f"/runtime/trace/?q={letter.key}")
     page.get_by_text("Confirmed").first.wait_for()
-    assert not Parked.objects.exists()
+    assert not QuarantinedMessage.objects.exists()
 
 
-def dead_letter(sandbox: Sandbox, drop: Path) -> Parked:
+def dead_letter(sandbox: Sandbox, drop: Path) -> QuarantinedMessage:
     """A sale with a line that names no article: it is a sale, so it is read and stored, and the posting's mapping refuses it."""
     sell(sandbox, drop, 1)
     for file in sorted(drop.rglob("*.xml")):
@@ -119,7 +119,7 @@ def dead_letter(sandbox: Sandbox, drop: Path) -> Parked:
                 os.utime(file, (time.time() - 60, time.time() - 60))
                 runs.start("sales", "production", trigger="manual")
                 work()
-                return Parked.objects.get(state="dead")
+                return QuarantinedMessage.objects.get(state="dead")
     raise AssertionError("no store sold anything")
 
 
@@ -177,8 +177,8 @@ def test_the_other_side_is_asked_and_a_difference_leads_to_its_trace(
     axe()
     key = next(iter(posted(sandbox)))
     held = Message.objects.get(key=key)
-    target = Subscription.objects.get(target="erp-sales", replay_of=None)
-    Parked.objects.create(
+    target = TargetSubscription.objects.get(target="erp-sales", replay_of=None)
+    QuarantinedMessage.objects.create(
         subscription=target, lane=held.lane, position=held.position, key=key, state="unknown", reason="no answer"
     )
     page.get_by_role("row", name=re.compile("erp-sales")).first.get_by_role("button", name="Ask it").click()

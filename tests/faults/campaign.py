@@ -49,7 +49,7 @@ class Campaign:
             from tests.faults import plants
 
             for trigger in plants.WITHOUT_TRIGGERS.get(self.options.plant, ()):
-                table = "runtime_parked" if "parked" in trigger else "runtime_progress"
+                table = "runtime_quarantine" if "parked" in trigger else "runtime_progress"
                 self.people.sql(f"alter table {table} disable trigger {trigger}")
         return self
 

@@ -15,7 +15,7 @@ from tests.faults.product import People
 POINTS = (
     "worker.claimed", "database.before_transaction", "database.after_step", "database.before_commit", "database.after_commit",
     "vendor.after_intent", "vendor.before_send", "vendor.after_send", "vendor.after_call", "vendor.before_commit", "vendor.unknown",
-    "vendor.after_ask", "vendor.after_resume", "parked.claimed", "parked.after_call", "parked.before_commit",
+    "vendor.after_ask", "vendor.after_resume", "quarantine.claimed", "quarantine.after_call", "quarantine.before_commit",
 )  # fmt: skip
 TILL_POINTS = ("append.before_write", "append.before_commit", "append.after_commit")
 WINDOW = "vendor.before_send"

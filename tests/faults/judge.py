@@ -73,7 +73,7 @@ def _parked(people: People, seed: int) -> dict[tuple[str, str], list[tuple[str, 
     found: dict[tuple[str, str], list[tuple[str, str, str, int]]] = defaultdict(list)
     for target, identity, version, state, reason_class, reason in people.sql(
         """select s.target || s.instance, m.payload ->> 'id', coalesce((m.payload ->> 'version')::int, 0), q.state, q.reason_class, q.reason
-             from runtime_parked q join runtime_subscription s on s.id = q.subscription_id
+             from runtime_quarantine q join runtime_subscription s on s.id = q.subscription_id
                   join runtime_message m on m.stream_id = s.stream_id and m.lane = q.lane and m.position = q.position
             where m.payload ->> 'id' like %s or m.payload ->> 'id' like %s order by q.position""",
         f"{seed}/%",

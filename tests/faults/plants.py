@@ -1,7 +1,7 @@
 """Known bugs, put in from outside: a campaign that does not find each of them proves nothing.
 
 `SIMULATED` gives, per plant, the attributes of the ledger that are replaced while a simulated world runs; plants that live inside a
-statement are switched in the model (`sim_append.py`, `sim_claims.py`, `sim_parked.py`) by the same name.
+statement are switched in the model (`sim_append.py`, `sim_claims.py`, `sim_quarantine.py`) by the same name.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import runtime.ledger.append as append_module
-from runtime.ledger import claims, connections, database_target, exchange, parked, parking, vendor_target
+from runtime.ledger import claims, connections, database_target, quarantine, quarantine_retry, send_batch, vendor_target
 from runtime.ledger.claims import step
 
 WHAT = {
@@ -25,7 +25,7 @@ WHAT = {
 }
 
 
-def _no_ask(self: exchange.Exchange, items: list[Any]) -> list[Any]:
+def _no_ask(self: send_batch.SendBatch, items: list[Any]) -> list[Any]:
     return items
 
 
@@ -33,24 +33,26 @@ def _no_one_waits(messages: Any, waiting: set[str]) -> tuple[list[Any], list[Any
     return list(messages), []
 
 
-def _outside(conn: Any, taken: Any, table: Any, mapper: Any, messages: Any, stops: Any, *, last: bool = False) -> None:
+def _outside(
+    conn: Any, taken: Any, table: Any, mapper: Any, messages: Any, entries: Any, *, last: bool = False
+) -> None:
     """`database_target._apply` with the step committed before the effect."""
-    go, waiting = parking.split(
-        messages, database_target.parked_keys(conn, taken, messages) | {stop.key for stop in stops}
+    go, waiting = quarantine.split_blocked(
+        messages, database_target.quarantined_keys(conn, taken, messages) | {entry.key for entry in entries}
     )
-    waiting = [m for m in waiting if m.position not in {stop.position for stop in stops}]
-    mapped, refused, _ = parking.map_messages(go, mapper)
+    waiting = [m for m in waiting if m.position not in {entry.position for entry in entries}]
+    mapped, refused, _ = mapper.many(go)
     rows = {message.key: (message.position, values) for message, values in mapped}
     step(
         conn,
         taken,
         messages[-1].position,
-        proof=database_target.Proof(messages[0].position, messages[-1].position, "applied", len(rows)),
+        evidence=database_target.DeliveryEvidence(messages[0].position, messages[-1].position, "applied", len(rows)),
     )
     database_target.hit("database.after_step")
     with conn.transaction():
         database_target.upsert(conn, table, list(rows.values()))
-        parking.park(conn, taken, [*stops, *refused, *parking.behind(waiting)])
+        quarantine.quarantine(conn, taken, [*entries, *refused, *quarantine.blocked_by_earlier(waiting)])
         if last:
             database_target.release(conn, taken)
 
@@ -80,8 +82,8 @@ _in_doubt = vendor_target._in_doubt
 
 def _at_once(taken: Any, batch: Any, made_by: int) -> Any:
     settled = _in_doubt(taken, batch, made_by)
-    for stop in settled.stops:
-        stop.delay = 0.0
+    for entry in settled.entries:
+        entry.delay = 0.0
     return settled
 
 
@@ -99,8 +101,8 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "sequence": [],
     "early": [],
     "gate": [],
-    "noask": [(exchange.Exchange, "_ask", _no_ask)],
-    "overtake": [(vendor_target, "split", _no_one_waits), (database_target, "split", _no_one_waits)],
+    "noask": [(send_batch.SendBatch, "_ask", _no_ask)],
+    "overtake": [(vendor_target, "split_blocked", _no_one_waits), (database_target, "split_blocked", _no_one_waits)],
     "intent": [],
     "hasty": [(vendor_target, "_in_doubt", _at_once)],
 }
@@ -108,18 +110,24 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
 
 # -- the same in a real process ------------------------------------------------------------------------------------------
 
-_GATE = "join runtime_gate g on g.subscription_id = q.subscription_id"
 _MAY = "runtime_may_take(f.subscription_id, f.release_id)"
-_NO_GATE = """join (select s0.id as subscription_id, d0.release_id, d0.id as deployment_id from runtime_subscription s0
-                       join runtime_deployment d0 on d0.id = s0.deployment_id) g on g.subscription_id = q.subscription_id"""
-_STATEMENTS: dict[str, list[tuple[Any, str, Any, Any]]] = {  # the text, or alternatives
-    "token": [(claims, "_STEP", "and p.token = %(token)s ", ""), (claims, "_RELEASE", "and token = %s", "and (token = %s or true)")],
+_STATEMENTS: dict[str, list[tuple[Any, str, str, str]]] = {
+    "token": [
+        (claims, "_STEP", "and p.token = %(token)s\n", ""),
+        (claims, "_RELEASE", "and token = %s", "and (token = %s or true)"),
+    ],
     "gate": [
-        (claims, "_CLAIM", (_GATE, _MAY), (_NO_GATE, "true")), (parked, "_CLAIM", (_GATE, _MAY), (_NO_GATE, "true")),
-        (claims, "_STEP", ("select exists (select from runtime_gate", "select runtime_may_take("), ("select true or exists (select from runtime_gate", "select true or runtime_may_take(")),
+        (claims, "_CLAIM", _MAY, "true"),
+        (quarantine_retry, "_CLAIM", _MAY, "true"),
+        (
+            claims,
+            "_STEP",
+            "with g as (\n    select\n        exists (",
+            "with g as (\n    select\n        true or exists (",
+        ),
     ],
     "intent": [(claims, "_STEP", "intent = case when g.open then %(intent)s::bigint end", "intent = null::bigint")],
-}  # fmt: skip
+}
 _PROCESSES: dict[str, list[tuple[Any, str, Any]]] = {
     "sequence": [
         (append_module, "_lock", _lock_like_a_sequence),
@@ -127,7 +135,7 @@ _PROCESSES: dict[str, list[tuple[Any, str, Any]]] = {
     ]
 }
 WITHOUT_TRIGGERS = {
-    "gate": ("runtime_progress_token", "runtime_parked_token"),
+    "gate": ("runtime_progress_token", "runtime_quarantine_token"),
     "token": ("runtime_progress_move", "runtime_progress_token"),
 }
 """Guards in the database that would stop a planted bug by themselves: they are set aside, so that the campaign is what finds it."""
@@ -146,9 +154,7 @@ def changed(name: str) -> list[tuple[Any, str, str]]:
     made = []
     for module, attribute, old, new in _STATEMENTS.get(name, []):
         text = getattr(module, attribute)
-        pairs = zip(old, new, strict=True) if isinstance(old, tuple) else [(old, new)]
-        found = next((text.replace(before, after) for before, after in pairs if before in text), None)
-        if found is None:
+        if old not in text:
             raise AssertionError(f"the plant {name} does not fit {module.__name__}.{attribute} any more")
-        made.append((module, attribute, found))
+        made.append((module, attribute, text.replace(old, new)))
     return made

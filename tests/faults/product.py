@@ -170,8 +170,8 @@ class People:
             self.sql("""
             select not exists (select from runtime_progress p join runtime_subscription s on s.id = p.subscription_id
                                  join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane where p.position < l.next - 1 or p.intent is not null)
-               and not exists (select from runtime_parked q where q.state in ('retry', 'sending', 'behind')
-                                  and not exists (select from runtime_parked e where e.subscription_id = q.subscription_id and e.key = q.key
+               and not exists (select from runtime_quarantine q where q.state in ('retry', 'sending', 'behind')
+                                  and not exists (select from runtime_quarantine e where e.subscription_id = q.subscription_id and e.key = q.key
                                                      and e.position < q.position and e.state in ('dead', 'unknown')))""")[
                 0
             ][0]

@@ -187,7 +187,7 @@ def _closures(made: Campaign) -> dict[str, tuple[Callable[[], None], Callable[[]
 def _try(conn: Any, r: random.Random, lanes: list[tuple[int, int]]) -> bool:
     """One way in, by chance. Answers whether work was taken."""
     from runtime.ledger.claims import claim
-    from runtime.ledger.parked import claim_parked
+    from runtime.ledger.quarantine_retry import claim_quarantined
 
     subscription, lane = r.choice(lanes)
     raw = (
@@ -195,14 +195,14 @@ def _try(conn: Any, r: random.Random, lanes: list[tuple[int, int]]) -> bool:
         "update runtime_progress set token = token + 1, owner = 'thief' where subscription_id = %s and lane = %s",
         "update runtime_progress set owner = 'thief' where subscription_id = %s and lane = %s",
         "update runtime_progress set token = token + 1, ask_only = true, owner = 'thief' where subscription_id = %s and lane = %s",
-        "update runtime_parked set token = token + 1, state = 'sending' where subscription_id = %s and lane = %s",
+        "update runtime_quarantine set token = token + 1, state = 'sending' where subscription_id = %s and lane = %s",
     )
     way = r.randrange(len(raw) + 2)
     try:
         if way == len(raw):
             return claim(conn, owner="thief") is not None
         if way == len(raw) + 1:
-            return claim_parked(conn) is not None
+            return claim_quarantined(conn) is not None
         return bool(conn.execute(raw[way], (subscription, lane)).rowcount)
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.CheckViolation):
         return False
@@ -300,7 +300,7 @@ def _others(made: Campaign, options: Options, seed: int, *, poisoned: bool) -> _
             seconds.append(second(entry) - at)
             shared += any(s == stream and here == lane and first <= position <= last for s, here, first, last in aside)
     letters = sql(
-        """select q.state, q.reason_class, q.reason, q.attempt from runtime_parked q join runtime_subscription s on s.id = q.subscription_id
+        """select q.state, q.reason_class, q.reason, q.attempt from runtime_quarantine q join runtime_subscription s on s.id = q.subscription_id
              join runtime_message m on m.stream_id = s.stream_id and m.lane = q.lane and m.position = q.position where m.payload ->> 'id' = any(%s)""",
         sorted(one.poison),
     )
@@ -374,15 +374,17 @@ def r7(seed: int, scale: float) -> dict[str, Any]:
     options = replace(QUIET, batches=1)
     with campaign(options, seed) as made:
         from runtime.ledger import connections
-        from runtime.ledger.append import Item, append, load_stream
-        from runtime.models import Subscription
+        from runtime.ledger.append import IncomingMessage, append, load_stream
+        from runtime.models import TargetSubscription
         from runtime.services import replays
         from runtime.worker.loop import WorkerLoop
 
         made.installation.vendors.begin("replay", blind=True)
         made.people.batch = 500
         made.people.deploy()
-        subscription = Subscription.objects.get(stream__integration__key=SALES, target="erp-sales", replay_of=None)
+        subscription = TargetSubscription.objects.get(
+            stream__integration__key=SALES, target="erp-sales", replay_of=None
+        )
         plan = Plan(seed, 0, count // 10 + 1)
         stored = time.perf_counter()
         with connections.connected(name="fill") as conn:
@@ -393,7 +395,7 @@ def r7(seed: int, scale: float) -> dict[str, Any]:
                 append(
                     conn,
                     stream,
-                    [Item(s["id"], 0, json.dumps(s).encode()) for s in sales],
+                    [IncomingMessage(s["id"], 0, json.dumps(s).encode()) for s in sales],
                     release_id=subscription.deployment.release_id,
                 )
                 done += 5000

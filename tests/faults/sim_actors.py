@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import greenlet
 import psycopg
 
+from runtime.connectors.protocols import OutboundMessage
 from runtime.ledger.claims import LEASE_SECONDS
-from runtime.ledger.database_target import Table
-from runtime.ledger.parked import MappedTable
-from runtime.ledger.parking import Skipped, Unmappable
-from runtime.ledger.reading import Message
+from runtime.ledger.database_target import MappedTable, Table
+from runtime.ledger.log_reader import LoggedMessage
+from runtime.ledger.mappers import Mapper, Skipped, Unmappable
+from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.ledger.vendor_target import MappedVendor
-from runtime.ledger.vendors import Answer, CannotAsk, Outgoing
 from tests.faults.sim_database import Database, SimConnection, Transaction
 from tests.faults.sim_shapes import VENDOR, Effect, Killed
 
@@ -130,15 +130,15 @@ class VendorServer:
         self.known: set[str] = set()
         self.absorbed = 0
 
-    def act(self, actor: Actor, item: Outgoing, release: int, *, late: bool) -> Answer:
+    def act(self, actor: Actor, item: OutboundMessage, release: int, *, late: bool) -> SendResult:
         world = self.world
         if item.key in world.shape.refused:
-            return Answer("refused", detail="unknown article")
+            return SendResult("refused", detail="unknown article")
         if world.random.random() < world.trouble * 0.3:
-            return Answer("retry", detail="busy with this one")
+            return SendResult("retry", detail="busy with this one")
         if item.idempotency_key in self.known and world.shape.honours:
             self.absorbed += 1
-            return Answer("confirmed", "again")
+            return SendResult("confirmed", "again")
         self.known.add(item.idempotency_key)
         if world.trace is not None:
             world.trace.append((world.now, actor.name, "ACT", item.key, item.document["v"]))
@@ -149,7 +149,7 @@ class VendorServer:
             )
         elif actor.granted is None or actor.granted[0] != release:
             world.verdict.unauthorised.append(f"{actor.name} sent as release {release} with the grant {actor.granted}")
-        return Answer("confirmed", f"V{len(self.journal)}")
+        return SendResult("confirmed", f"V{len(self.journal)}")
 
 
 class SimVendor:
@@ -160,7 +160,7 @@ class SimVendor:
     def __init__(self, actor: Actor, release: int) -> None:
         self.actor, self.release = actor, release
 
-    def send(self, items: Any, *, guard: Callable[[], None]) -> list[Answer]:
+    def send(self, items: Any, *, guard: Callable[[], None]) -> list[SendResult]:
         actor = self.actor
         world, server = actor.world, actor.world.vendor
         actor.step()
@@ -173,18 +173,18 @@ class SimVendor:
         fate = world.fate()
         if fate == "down":
             actor.step()
-            return [Answer("unsent", detail="connection refused")] * len(items)
+            return [SendResult("unsent", detail="connection refused")] * len(items)
         if fate == "throttled":
             actor.step()
-            return [Answer("unsent", detail="429", retry_after=world.random.uniform(0.5, 3.0))] * len(items)
+            return [SendResult("unsent", detail="429", retry_after=world.random.uniform(0.5, 3.0))] * len(items)
         late = world.now - started > LEASE_SECONDS / 2
         count = world.random.randrange(len(items)) if fate == "half" else len(items)
         answers = [server.act(actor, item, self.release, late=late) for item in items[:count]]
         world.counts[f"sent {fate}"] += 1
         actor.step()
-        return answers if fate == "ok" else [Answer("unknown", detail="the answer was cut")] * len(items)
+        return answers if fate == "ok" else [SendResult("unknown", detail="the answer was cut")] * len(items)
 
-    def ask(self, items: Any) -> list[Answer]:
+    def ask(self, items: Any) -> list[SendResult]:
         actor = self.actor
         world = actor.world
         if not world.shape.asks:
@@ -192,9 +192,9 @@ class SimVendor:
         actor.step()
         world.counts["asked"] += len(items)
         if world.random.random() < world.trouble * 0.4:
-            return [Answer("unknown", detail="no answer to the question")] * len(items)
+            return [SendResult("unknown", detail="no answer to the question")] * len(items)
         answers = [
-            Answer("confirmed", "asked") if item.idempotency_key in world.vendor.known else Answer("unsent")
+            SendResult("confirmed", "asked") if item.idempotency_key in world.vendor.known else SendResult("unsent")
             for item in items
         ]
         actor.step()
@@ -208,15 +208,15 @@ class SimClients:
         self.actor = actor
 
     def vendor(self, taken: Any, *, connected: bool = True) -> Callable[[int], MappedVendor]:
-        return lambda release: MappedVendor(self.map, SimVendor(self.actor, release))
+        return lambda release: MappedVendor(Mapper(self.map), SimVendor(self.actor, release))
 
     def table(self, taken: Any) -> MappedTable:
         return MappedTable(
             Table(f"target {taken.subscription}", ("k",), ("k", "v")),
-            lambda message: (message.key, self.map(message)["v"]),
+            Mapper(lambda message: (message.key, self.map(message)["v"])),
         )
 
-    def map(self, message: Message) -> Any:
+    def map(self, message: LoggedMessage) -> Any:
         if message.key in self.actor.world.shape.unmappable:
             raise Unmappable("no amount")
         if message.document.get("skip"):

@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import errors
 
+from runtime.ledger import append
 from tests.faults.sim_database import Database, Transaction, statement
 
 
@@ -83,7 +84,7 @@ def _insert_messages(db: Database, tx: Transaction, cells: Any) -> int:
     return len(cells) // 12
 
 
-@statement(r"insert into runtime_head \(stream_id, key, hash, version, position\) select ")
+@statement(append._PUT_HEADS)
 def _put_heads(db: Database, tx: Transaction, given: Any) -> int:
     stream, joined, *columns = given
     keys = joined.split("\x1f")

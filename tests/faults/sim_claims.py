@@ -6,14 +6,14 @@ from typing import Any
 
 from psycopg import errors
 
-from runtime.ledger import claims, reading
-from tests.faults.sim_database import Database, Key, Row, Transaction, statement
+from runtime.ledger import claims, log_reader
+from tests.faults.sim_database import Database, GateClosed, Key, Row, Transaction, statement
 
 
 def serves(s: Row, subscription: int, given: Row) -> bool:
     if s["tier"] not in given["tiers"] or (given["only"] is not None and subscription not in given["only"]):
         return False
-    return given["shards"] is None or subscription % 16 in given["shards"]
+    return given["shards"] is None or subscription % claims.SHARDS in given["shards"]
 
 
 def _free(p: Row, now: float) -> bool:
@@ -47,7 +47,7 @@ def _claimed(
         if to_ask and p["intent"] is None:
             raise errors.InsufficientPrivilege("nothing to ask about")
         if not to_ask and db.gate(tx, subscription) is None:
-            raise errors.InsufficientPrivilege(f"gate closed for subscription {subscription}")
+            raise GateClosed(f"gate closed for subscription {subscription}")
     p["token"] += 1
     p["owner"], p["session"], p["ask_only"] = given["me"], tx.actor.conn, to_ask
     p["attempt"] += owner is not None
@@ -66,7 +66,7 @@ def _claimed(
             "attempt": p["attempt"],
             "token": p["token"],
             "stream": s["stream"],
-            "salt": stream["salt"],
+            "stream_salt": stream["salt"],
             "target": s["target"],
             "instance": s["instance"],
             "kind": s["kind"],
@@ -78,10 +78,10 @@ def _claimed(
             "vendor": s["vendor"],
             "release": release,
             "deployment": d["id"],
-            "origin": subscription,
+            "original_subscription": subscription,
             "limited": limited,
             "metered": False,
-            "late": db.now() - was if owner is not None else None,
+            "overdue_by": db.now() - was if owner is not None else None,
         }
     ]
 
@@ -247,7 +247,7 @@ def _release(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
-@statement(claims._HAND_BACK)
+@statement(claims._RELEASE_AFTER_FAILURE)
 def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
     wait, subscription, lane, token = given
     db.lock(tx, "progress", (subscription, lane))
@@ -258,7 +258,7 @@ def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
-@statement(reading._NEXT)
+@statement(log_reader._NEXT)
 def _next_messages(db: Database, tx: Transaction, given: Any) -> list[Any]:
     stream, lane, after, end, count = given
     found = [
@@ -270,12 +270,14 @@ def _next_messages(db: Database, tx: Transaction, given: Any) -> list[Any]:
     return found[:count]
 
 
-@statement(r"select exists \(select from runtime_parked where subscription_id = %s\)$")
+@statement(r"select exists \(select from runtime_quarantine where subscription_id = %s\)$")
 def _any_parked(db: Database, tx: Transaction, given: Any) -> list[Any]:
     return [(any(key[0] == given[0] for key, _ in db.scan(tx, "parked")),)]
 
 
-@statement(r"select distinct key from runtime_parked where subscription_id = %s and key = any\(%s\) and position < %s$")
+@statement(
+    r"select distinct key from runtime_quarantine where subscription_id = %s and key = any\(%s\) and position < %s$"
+)
 def _parked_keys(db: Database, tx: Transaction, given: Any) -> list[Any]:
     subscription, keys, before = given
     return [

@@ -1,7 +1,7 @@
 """An in-memory PostgreSQL, as far as the ledger's statements go: read committed, row locks held to commit, skip locked, triggers.
 
 The real functions of `runtime.ledger` run against `SimConnection`; only what a statement does inside the server is modelled, one
-handler per statement, found by its text (`sim_append.py`, `sim_claims.py`, `sim_parked.py`, `sim_vendors.py`). A statement that is not known raises, so a change of the SQL cannot
+handler per statement, found by its text (`sim_append.py`, `sim_claims.py`, `sim_quarantine.py`, `sim_vendors.py`). A statement that is not known raises, so a change of the SQL cannot
 go by unseen.
 
 Statements are atomic, except where they wait for a row lock or give way inside. Effects of a transaction are kept aside and become
@@ -12,17 +12,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import errors
 from psycopg.rows import dict_row
 
+from runtime.ledger import claims
+
 if TYPE_CHECKING:
     from tests.faults.sim_actors import Actor
 
 Row = dict[str, Any]
+
+
+class GateClosed(errors.InsufficientPrivilege):
+    """What the guard in the database raises; its diagnosis carries the name that the product looks for."""
+
+    diag = SimpleNamespace(constraint_name=claims.GATE_CLOSED)  # type: ignore[assignment]
+
+
 Key = tuple[Any, ...]
 GONE: Any = object()
 _NONE: Any = object()

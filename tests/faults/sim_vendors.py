@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.domain.retry import CIRCUIT_BREAKER
-from runtime.ledger import vendors
+from runtime.ledger import circuit_breaker
 from tests.faults.sim_database import Database, Row, Transaction, statement
 
 
-@statement(vendors._FAILED)
+@statement(circuit_breaker._RECORD_FAILURE)
 def _failed(db: Database, tx: Transaction, given: Row) -> int:
     v = db.change(tx, "vendor", (given["vendor"],))
     assert v
@@ -26,7 +26,7 @@ def _failed(db: Database, tx: Transaction, given: Row) -> int:
     return 1
 
 
-@statement(vendors._THROTTLED)
+@statement(circuit_breaker._RECORD_THROTTLING)
 def _throttled(db: Database, tx: Transaction, given: Row) -> int:
     v = db.change(tx, "vendor", (given["vendor"],))
     assert v
@@ -35,7 +35,7 @@ def _throttled(db: Database, tx: Transaction, given: Row) -> int:
     return 1
 
 
-@statement(vendors._WORKS)
+@statement(circuit_breaker._RECORD_SUCCESS)
 def _works(db: Database, tx: Transaction, given: Any) -> int:
     v = db.get(tx, "vendor", (given[0],))
     assert v

@@ -13,7 +13,8 @@ from runtime.ledger import connections, vendor_target
 from runtime.ledger.append import Fenced, append
 from runtime.ledger.claims import claim, claim_to_ask
 from runtime.ledger.connections import Connection
-from runtime.ledger.parked import claim_parked, retry_at_vendor
+from runtime.ledger.mappers import Mapper
+from runtime.ledger.quarantine_retry import claim_quarantined, retry_at_vendor
 from runtime.ledger.vendor_target import MappedVendor
 from tests.runtime import make
 from tests.runtime.conftest import empty_runtime
@@ -38,14 +39,14 @@ class Site:
         self.subscription = self.flow.subscribe(**subscription)
 
     def bind(self, release: int) -> MappedVendor:
-        return MappedVendor(lambda message: message.document, self.vendor)
+        return MappedVendor(Mapper(lambda message: message.document), self.vendor)
 
     def work(self, rounds: int = 20) -> None:
         for _ in range(rounds):
             self.flow.expire()
             if taken := claim(self.conn, owner="w"):
                 vendor_target.deliver(self.conn, taken, self.bind)
-            elif parked := claim_parked(self.conn):
+            elif parked := claim_quarantined(self.conn):
                 retry_at_vendor(self.conn, parked, self.bind)
             else:
                 return
@@ -73,7 +74,7 @@ class Site:
         return row[0], row[1]
 
     def parked(self) -> list[tuple[int, str]]:
-        return self.conn.execute("select position, state from runtime_parked order by position").fetchall()
+        return self.conn.execute("select position, state from runtime_quarantine order by position").fetchall()
 
 
 def test_at_an_unsafe_vendor_every_message_of_an_unanswered_batch_is_unknown(ledger: Connection) -> None:
@@ -120,7 +121,7 @@ def test_under_a_closed_gate_what_nobody_can_ask_about_waits_without_blaming_the
     vendor_target.deliver(ledger, asking, site.bind)
     for _ in range(4):
         site.flow.expire()
-        if waiting := claim_parked(ledger, to_ask=True):
+        if waiting := claim_quarantined(ledger, to_ask=True):
             retry_at_vendor(ledger, waiting, site.bind)
     assert site.breaker() == ("closed", 0)
     assert site.parked() == [(1, "sending")]
@@ -152,7 +153,7 @@ def test_a_late_request_is_on_record_also_when_the_next_wave_finds_no_time_left(
 
     def late(items: Any, *, guard: Any) -> Any:
         answers = send(items, guard=guard)
-        taken.deadline = 0.0
+        taken.lease.deadline = 0.0
         return answers
 
     site.vendor.send = late  # type: ignore[method-assign]
@@ -283,11 +284,11 @@ def test_when_a_worker_is_gone_other_keys_of_its_lane_pass_at_once_and_its_batch
         pass
     taken = claim(ledger, owner="heir")
     assert taken is not None
-    assert taken.early > 1
+    assert taken.lease.remaining_of_dead_owner > 1
     vendor_target.deliver(ledger, taken, site.bind)
     assert [key for _, key, _ in site.vendor.journal] == ["a", "b", "c", "d"]
     assert site.parked() == [(1, "sending"), (2, "sending"), (5, "behind")]
-    assert claim_parked(ledger) is None, "its sender may still be sending"
+    assert claim_quarantined(ledger) is None, "its sender may still be sending"
     assert site.vendor.asked == 0
     site.work()
     assert [(key, document["version"]) for _, key, document in site.vendor.journal] == [
@@ -304,14 +305,14 @@ def test_a_mapping_that_ends_its_worker_does_not_hold_a_vendors_lane_for_ever(le
     """Before the intent there was no limit at all: the lane went from worker to worker without end."""
     site = Site(ledger, FakeVendor(), batch=10, max_attempts=3)
     append(ledger, site.flow.ref, [site.flow.item(f"k{i}", 1) for i in range(30)])
-    bind = lambda release: MappedVendor(killer("k4"), site.vendor)  # noqa: E731
+    bind = lambda release: MappedVendor(Mapper(killer("k4")), site.vendor)  # noqa: E731
     lost = 0
     for _ in range(60):
         site.flow.expire()
         try:
             if taken := claim(ledger, owner="w"):
                 vendor_target.deliver(ledger, taken, bind)
-            elif row := claim_parked(ledger):
+            elif row := claim_quarantined(ledger):
                 retry_at_vendor(ledger, row, bind)
         except KeyboardInterrupt:
             lost += 1
@@ -324,7 +325,7 @@ class _Fixed:
     """Target clients with one mapper and one vendor."""
 
     def __init__(self, mapper: Any, vendor: FakeVendor) -> None:
-        self._binding = MappedVendor(mapper, vendor)
+        self._binding = MappedVendor(Mapper(mapper), vendor)
 
     def vendor(self, taken: Any, *, connected: bool = True) -> Any:
         return lambda release: self._binding
@@ -342,7 +343,7 @@ def test_a_fault_of_our_own_hands_the_lane_back_at_once_and_ends_as_a_letter(led
     for _ in range(60):
         serve_one(ledger, _Fixed(broken, site.vendor), owner="w")  # type: ignore[arg-type]
         ledger.execute(
-            "update runtime_progress set not_before = 'epoch'; update runtime_parked set not_before = 'epoch'"
+            "update runtime_progress set not_before = 'epoch'; update runtime_quarantine set not_before = 'epoch'"
         )
     assert sorted(key for _, key, _ in site.vendor.journal) == sorted(f"k{i}" for i in range(30) if i != 4)
     assert site.parked() == [(5, "unknown")]
@@ -365,7 +366,7 @@ def test_a_missing_endpoint_does_not_use_a_parked_message_up(ledger: Connection)
     vendor_target.deliver(ledger, taken, site.bind)
     for _ in range(8):
         ledger.execute(
-            "update runtime_parked set not_before = 'epoch'; update runtime_vendorstate set breaker = 'closed', not_before = 'epoch'"
+            "update runtime_quarantine set not_before = 'epoch'; update runtime_vendorstate set breaker = 'closed', not_before = 'epoch'"
         )
         assert serve_one(ledger, NoEndpoint(), owner="w") is not None  # type: ignore[arg-type]
     assert site.parked() == [(1, "sending")]

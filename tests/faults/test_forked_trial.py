@@ -15,7 +15,8 @@ from runtime.ledger import connections, vendor_target
 from runtime.ledger.append import append
 from runtime.ledger.claims import claim
 from runtime.ledger.connections import Connection
-from runtime.ledger.parking import Ended, Unmappable
+from runtime.ledger.mappers import Mapper, Unmappable
+from runtime.ledger.trial import TrialEnded
 from runtime.ledger.vendor_target import MappedVendor
 from runtime.worker.delivery import serve_one
 from runtime.worker.forked_trial import in_forked_child
@@ -75,9 +76,9 @@ def test_a_domain_error_keeps_its_code() -> None:
 
 
 def test_a_child_that_is_killed_or_exits_has_ended_and_says_how() -> None:
-    with pytest.raises(Ended, match="was ended by SIGKILL"):
+    with pytest.raises(TrialEnded, match="was ended by SIGKILL"):
         in_forked_child(lambda: os.kill(os.getpid(), signal.SIGKILL), soon())
-    with pytest.raises(Ended, match="ended with exit code 7"):
+    with pytest.raises(TrialEnded, match="ended with exit code 7"):
         in_forked_child(lambda: os._exit(7), soon())
 
 
@@ -90,7 +91,7 @@ def test_a_child_that_stands_still_is_ended_when_the_lease_is_over_and_does_noth
         os.kill(os.getpid(), signal.SIGSTOP)
         os.write(writer, b" sent")
 
-    with pytest.raises(Ended, match="no answer within the lease"):
+    with pytest.raises(TrialEnded, match="no answer within the lease"):
         in_forked_child(stands_still, time.monotonic() + 0.5)
     os.close(writer)
     said = os.read(reader, 20)
@@ -117,7 +118,7 @@ class _Clients:
     """One mapper and one vendor, without a database of its own."""
 
     def __init__(self, vendor: FakeVendor) -> None:
-        self._binding = MappedVendor(lambda message: message.document, vendor)
+        self._binding = MappedVendor(Mapper(lambda message: message.document), vendor)
 
     def vendor(self, taken: Any, *, connected: bool = True) -> Any:
         return lambda release: self._binding
@@ -131,24 +132,24 @@ def test_a_message_that_ends_whoever_sends_it_ends_no_second_worker_and_is_quara
     append(ledger, site.flow.ref, [site.flow.item(f"k{i}", 1) for i in range(10)] + [site.flow.item("k4", 2)])
     taken = claim(ledger, owner="gone")
     assert taken is not None
-    taken.late = -0.001  # as after the death of an owner in the middle of this batch
-    batch = vendor_target._prepare(ledger, taken, MappedVendor(lambda m: m.document, site.vendor), taken.position, None)
+    taken.lease.overdue_by = -0.001  # as after the death of an owner in the middle of this batch
+    batch = vendor_target._prepare(ledger, taken, Mapper(lambda m: m.document), taken.position, None)
     assert batch is not None
-    vendor_target._commit(ledger, taken, vendor_target._in_doubt(taken, batch, taken.release), None, leave=0.0)
+    vendor_target._commit(ledger, taken, vendor_target._in_doubt(taken, batch, taken.target.release), None, leave=0.0)
     ledger.execute("update runtime_progress set lease_until = 'epoch', owner = null")
     waits = []
     for _ in range(60):
-        ledger.execute("update runtime_parked set not_before = 'epoch', lease_until = 'epoch'")
+        ledger.execute("update runtime_quarantine set not_before = 'epoch', lease_until = 'epoch'")
         if serve_one(ledger, _Clients(site.vendor), owner="w", trial=in_forked_child) is None:  # type: ignore[arg-type]
             break
         waits += [
             float(wait)
             for (wait,) in ledger.execute(
-                "select extract(epoch from not_before - clock_timestamp()) from runtime_parked where key = 'k4' and reason like '%%SIGKILL%%' and not_before > clock_timestamp()"
+                "select extract(epoch from not_before - clock_timestamp()) from runtime_quarantine where key = 'k4' and reason like '%%SIGKILL%%' and not_before > clock_timestamp()"
             ).fetchall()
         ]
     assert site.parked() == [(5, "dead"), (11, "behind")]
-    assert ledger.execute("select reason_class, attempt from runtime_parked where position = 5").fetchone() == (
+    assert ledger.execute("select reason_class, attempt from runtime_quarantine where position = 5").fetchone() == (
         "poison",
         4,
     )
@@ -162,13 +163,13 @@ def test_a_mapping_that_never_comes_back_is_ended_with_its_child(ledger: Connect
     site = Site(ledger, FakeVendor(), max_attempts=1)
     append(ledger, site.flow.ref, [site.flow.item("a", 1)])
     ledger.execute(
-        """insert into runtime_parked (subscription_id, lane, position, key, state, reason_class, fingerprint, reason, not_before)
+        """insert into runtime_quarantine (subscription_id, lane, position, key, state, reason_class, fingerprint, reason, not_before)
            values (%s, 0, 1, 'a', 'retry', 'poison', '', '', 'epoch')""",
         (site.subscription,),
     )
     ledger.execute("update runtime_progress set position = 1")
     clients = _Clients(site.vendor)
-    clients._binding = MappedVendor(lambda message: signal.pause(), site.vendor)
+    clients._binding = MappedVendor(Mapper(lambda message: signal.pause()), site.vendor)
     assert serve_one(ledger, clients, owner="w", lease=0.1, trial=in_forked_child) is not None  # type: ignore[arg-type]
-    state = ledger.execute("select state, reason, attempt from runtime_parked").fetchone()
+    state = ledger.execute("select state, reason, attempt from runtime_quarantine").fetchone()
     assert state == ("sending", "the process that tried it gave no answer within the lease", 1)

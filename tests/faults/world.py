@@ -18,12 +18,12 @@ import msgspec
 import psycopg
 
 from runtime.ledger import append as append_module
-from runtime.ledger import claims, database_target, exchange, parked, vendor_target
-from runtime.ledger.append import Fenced, Item, StreamRef, append
+from runtime.ledger import claims, database_target, quarantine_retry, send_batch, vendor_target
+from runtime.ledger.append import Fenced, IncomingMessage, StreamRef, append
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import Table
 from runtime.worker import delivery
-from tests.faults import sim_append, sim_claims, sim_parked, sim_vendors  # noqa: F401 - each registers what its statements do
+from tests.faults import sim_append, sim_claims, sim_quarantine, sim_vendors  # noqa: F401 - each registers what its statements do
 from tests.faults.sim_actors import Actor, SimClients, VendorServer
 from tests.faults.sim_database import Database, SimConnection
 from tests.faults.sim_judge import judge
@@ -194,10 +194,10 @@ class World:
                 self.permits[self.release].append([self.now, float("inf")])
 
     # -- producers -------------------------------------------------------------------------------------------------
-    def _item(self, key: str, version: int) -> Item:
-        return Item(key, version, _encode({"k": key, "v": version, "skip": (key, version) in self.skipped}))
+    def _item(self, key: str, version: int) -> IncomingMessage:
+        return IncomingMessage(key, version, _encode({"k": key, "v": version, "skip": (key, version) in self.skipped}))
 
-    def _append(self, actor: Actor, items: list[Item], **more: Any) -> None:
+    def _append(self, actor: Actor, items: list[IncomingMessage], **more: Any) -> None:
         actor.reserve = len(items)
         if "early" in self.plants:  # the answer leaves before the commit
             self.acknowledged.update((item.key, item.version) for item in items)
@@ -248,7 +248,7 @@ class World:
         while True:
             try:
                 served = delivery.serve_one(
-                    actor.conn, clients, owner=actor.name, parked_first=self.random.random() < 0.25
+                    actor.conn, clients, owner=actor.name, quarantine_first=self.random.random() < 0.25
                 )  # type: ignore[arg-type]
             except psycopg.OperationalError:
                 actor.sleep(0.2)
@@ -421,11 +421,12 @@ def patched(world: World) -> Iterator[None]:
         of = int(table.name.split()[1])
         conn.execute("sim: apply", [(of, position, values) for position, values in rows])
 
-    places: list[tuple[Any, str, Any]] = [(module, "time", clock) for module in (claims, exchange, parked)]
+    places: list[tuple[Any, str, Any]] = [(module, "time", clock) for module in (claims, send_batch, quarantine_retry)]
     places += [
-        (module, "hit", hit) for module in (append_module, database_target, vendor_target, exchange, parked, delivery)
+        (module, "hit", hit)
+        for module in (append_module, database_target, vendor_target, send_batch, quarantine_retry, delivery)
     ]
-    places += [(database_target, "upsert", upsert), (parked, "upsert", upsert)]
+    places += [(database_target, "upsert", upsert), (quarantine_retry, "upsert", upsert)]
     from tests.faults.plants import SIMULATED
 
     for name in world.plants:

@@ -12,9 +12,10 @@ import psycopg
 from django.contrib.auth.models import Group
 
 from kernel.digest import digest_of
+from runtime.connectors.protocols import OutboundMessage
 from runtime.ledger import connections
-from runtime.ledger.append import Item, StreamRef, load_stream
-from runtime.ledger.vendors import Answer, CannotAsk, Outgoing
+from runtime.ledger.append import IncomingMessage, StreamRef, load_stream
+from runtime.ledger.vendor_client import CannotAsk, SendResult
 
 _numbers = itertools.count(1)
 
@@ -157,15 +158,15 @@ class Flow:
     def ref(self) -> StreamRef:
         return load_stream(self.conn, self.stream)
 
-    def item(self, key: str, version: int = 0, **fields: Any) -> Item:
+    def item(self, key: str, version: int = 0, **fields: Any) -> IncomingMessage:
         import msgspec
 
-        return Item(key, version, msgspec.json.encode({"key": key, "version": version, **fields}))
+        return IncomingMessage(key, version, msgspec.json.encode({"key": key, "version": version, **fields}))
 
     def expire(self) -> None:
         """As if the lease of every owner had ended."""
         self.conn.execute("update runtime_progress set lease_until = 'epoch', not_before = 'epoch'")
-        self.conn.execute("update runtime_parked set lease_until = 'epoch', not_before = 'epoch'")
+        self.conn.execute("update runtime_quarantine set lease_until = 'epoch', not_before = 'epoch'")
 
 
 class FakeVendor:
@@ -182,39 +183,40 @@ class FakeVendor:
         self.asked = 0
         self.known: set[str] = set()
 
-    def _act(self, item: Outgoing) -> Answer:
+    def _act(self, item: OutboundMessage) -> SendResult:
         if item.key in self.refuse:
             kind = self.refuse[item.key]
-            return Answer("retry", detail="busy") if kind == "retry" else Answer("refused", detail=kind)
+            return SendResult("retry", detail="busy") if kind == "retry" else SendResult("refused", detail=kind)
         if not (self.honours_keys and item.idempotency_key in self.known):
             self.journal.append((item.idempotency_key, item.key, item.document))
         self.known.add(item.idempotency_key)
-        return Answer("confirmed", f"V{len(self.journal)}")
+        return SendResult("confirmed", f"V{len(self.journal)}")
 
-    def send(self, items: Any, *, guard: Any) -> list[Answer]:
+    def send(self, items: Any, *, guard: Any) -> list[SendResult]:
         """Fates: `ok`; `down` (nothing acted on); `cut` (all acted on, no answer); `half` (half acted on, no answer)."""
         guard()
         fate = self.fates.pop(0) if self.fates else "ok"
         if fate == "down":
-            return [Answer("unsent", detail="connection refused")] * len(items)
+            return [SendResult("unsent", detail="connection refused")] * len(items)
         if fate == "busy":
-            return [Answer("unsent", detail="429", retry_after=7.0)] * len(items)
+            return [SendResult("unsent", detail="429", retry_after=7.0)] * len(items)
         if fate == "half":
             for item in items[: len(items) // 2]:
                 self._act(item)
-            return [Answer("unknown", detail="answer cut")] * len(items)
+            return [SendResult("unknown", detail="answer cut")] * len(items)
         answers = [self._act(item) for item in items]
-        return [Answer("unknown", detail="answer cut")] * len(items) if fate == "cut" else answers
+        return [SendResult("unknown", detail="answer cut")] * len(items) if fate == "cut" else answers
 
-    def ask(self, items: Any) -> list[Answer]:
+    def ask(self, items: Any) -> list[SendResult]:
         if not self.can_ask:
             raise CannotAsk
         self.asked += len(items)
         fate = self.fates.pop(0) if self.fates and self.fates[0] == "mute" else "ok"
         if fate == "mute":
-            return [Answer("unknown", detail="no answer to the question")] * len(items)
+            return [SendResult("unknown", detail="no answer to the question")] * len(items)
         return [
-            Answer("confirmed", "asked") if item.idempotency_key in self.known else Answer("unsent") for item in items
+            SendResult("confirmed", "asked") if item.idempotency_key in self.known else SendResult("unsent")
+            for item in items
         ]
 
 

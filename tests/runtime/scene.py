@@ -20,7 +20,7 @@ from kernel.models import User
 from runtime.domain import manifest as manifests
 from runtime.domain.correlation import correlation_id, lane_of
 from runtime.models import (
-    Conflict,
+    ConflictCase,
     Delivery,
     Deployment,
     EntityWrite,
@@ -28,16 +28,16 @@ from runtime.models import (
     Head,
     Integration,
     Lane,
-    Parked,
     Progress,
-    Rejected,
+    QuarantinedMessage,
+    RejectedMessage,
     Release,
     Replay,
     Run,
     RunSpan,
     Schedule,
     Stream,
-    Subscription,
+    TargetSubscription,
     VendorState,
     Worker,
 )
@@ -210,13 +210,13 @@ class Site:
         for lane in range(manifest.lanes):
             Lane.objects.create(stream=self.stream, lane=lane)
             self.next[lane] = 1
-        self.subscriptions: dict[tuple[str, str], Subscription] = {}
+        self.subscriptions: dict[tuple[str, str], TargetSubscription] = {}
         for target in manifest.targets:
             for instance in target.instances or [""]:
                 vendor, _ = VendorState.objects.get_or_create(
                     system_key=target.system, instance=instance, environment=self.environment
                 )
-                made = Subscription.objects.create(
+                made = TargetSubscription.objects.create(
                     stream=self.stream,
                     target=target.name,
                     instance=instance,
@@ -326,9 +326,9 @@ class Site:
         fingerprint: str = "3e91aa00bb11cc22",
         at: datetime | None = None,
         instance: str = "",
-    ) -> Parked:
+    ) -> QuarantinedMessage:
         lane, position = place
-        return Parked.objects.create(
+        return QuarantinedMessage.objects.create(
             subscription=self.subscriptions[target, instance],
             lane=lane,
             position=position,
@@ -388,10 +388,10 @@ class Day:
     sales: Site
     prices: Site
     run: Run
-    letters: list[Parked]
+    letters: list[QuarantinedMessage]
     places: list[tuple[int, int]]
-    rejected: Rejected
-    conflict: Conflict
+    rejected: RejectedMessage
+    conflict: ConflictCase
     replay: Replay
 
 
@@ -445,7 +445,7 @@ def day() -> Day:
         )
     )
     sales.park(places[5], "journal", state="retry", reason="busy", reason_class="not_now", fingerprint="", key="k5")
-    rejected = Rejected.objects.create(
+    rejected = RejectedMessage.objects.create(
         stream=sales.stream,
         run=run,
         key="0187-07-20261118-000900",
@@ -456,7 +456,7 @@ def day() -> Day:
         raw='{"transaction": "0187-07-20261118-000900", "total": -3}',
         at=now - timedelta(hours=26),
     )
-    conflict = Conflict.objects.create(
+    conflict = ConflictCase.objects.create(
         stream=sales.stream,
         key=sale(1)["transaction"],
         held_position=_position_of(sales, sale(1)["transaction"]),

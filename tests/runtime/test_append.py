@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from runtime.domain.correlation import lane_of
-from runtime.ledger.append import Fenced, Item, append
+from runtime.ledger.append import Fenced, IncomingMessage, append
 from runtime.ledger.connections import Connection, connected
 from tests.runtime.make import Flow
 
@@ -120,7 +120,9 @@ def test_positions_are_dense_and_in_commit_order_under_concurrent_writers(ledger
 @pytest.mark.parametrize("count", [1, 60], ids=["insert", "copy"])
 def test_an_item_keeps_what_it_came_with(ledger: Connection, count: int) -> None:
     flow, trace = Flow(ledger), "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
-    items = [Item(f"ä{n}", 2**62 + n, b"{}", correlation=f"till-{n}", traceparent=trace) for n in range(count)]
+    items = [
+        IncomingMessage(f"ä{n}", 2**62 + n, b"{}", correlation=f"till-{n}", traceparent=trace) for n in range(count)
+    ]
     append(ledger, flow.ref, [*items[1:], items[0]], release_id=7)
     found = ledger.execute(
         "select key, version, correlation, causation, traceparent, release_id, run_id from runtime_message order by version"

@@ -16,7 +16,7 @@ from kernel.models import User
 from kernel.viewer import Viewer
 from runtime.domain.reconciliation import Facts, Total, amount_of, facts_of, gaps
 from runtime.ledger import connections
-from runtime.models import Comparison, Integration, Message, Parked, Subscription, VendorState
+from runtime.models import Integration, Message, QuarantinedMessage, TargetComparison, TargetSubscription, VendorState
 from runtime.selectors import daily_totals
 from runtime.services import daily_accounts, intake, target_comparison
 from tests.runtime import scene
@@ -144,7 +144,7 @@ class TestADay:
             target_comparison.compare(
                 day.sales.integration, "production", today, **(ask | {"target": "x"}), actor=day.people.sofia
             )
-        assert not Comparison.objects.exists()
+        assert not TargetComparison.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -161,9 +161,9 @@ def test_a_table_is_really_read_and_a_row_that_is_gone_is_missing(
     with connections.connected() as conn:
         gone = conn.execute("delete from order_target where number = %s returning id", (order(4)["number"],)).fetchall()
     assert len(gone) == 1
-    target = Subscription.objects.get()
+    target = TargetSubscription.objects.get()
     held = Message.objects.get(key=order(7)["number"])
-    Parked.objects.create(
+    QuarantinedMessage.objects.create(
         subscription=target, lane=held.lane, position=held.position, key=held.key, state="unknown", reason="x"
     )
     made = target_comparison.compare(integration, "production", today, **ask)

@@ -12,17 +12,17 @@ from runtime.ledger import database_target
 from runtime.ledger.append import Fenced, append
 from runtime.ledger.claims import claim
 from runtime.ledger.connections import Connection
-from runtime.ledger.copying import line
-from runtime.ledger.database_target import Table
-from runtime.ledger.parked import MappedTable, claim_parked, retry_in_database
-from runtime.ledger.parking import Lines, Unmappable
-from runtime.ledger.reading import Message, decode
+from runtime.ledger.copy_format import line
+from runtime.ledger.database_target import MappedTable, Table
+from runtime.ledger.log_reader import LoggedMessage, decode
+from runtime.ledger.mappers import Mapper, Unmappable
+from runtime.ledger.quarantine_retry import claim_quarantined, retry_in_database
 from tests.runtime.make import Flow
 
 PRICES = Table("price_target", ("key",), ("key", "version", "amount"))
 
 
-def to_row(message: Message) -> tuple[Any, ...]:
+def to_row(message: LoggedMessage) -> tuple[Any, ...]:
     document = message.document
     if document.get("bad"):
         raise Unmappable(f"amount is missing in {document['key']!r}")
@@ -45,7 +45,7 @@ def rows(conn: Connection) -> dict[str, int]:
 def run(conn: Connection) -> int:
     passed = 0
     while taken := claim(conn, owner="w"):
-        passed += database_target.deliver(conn, taken, PRICES, to_row)
+        passed += database_target.deliver(conn, taken, PRICES, Mapper(to_row))
     return passed
 
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_mapped_is_parked_with_what_follows_under_its_key(prices:
     )
     run(prices)
     assert rows(prices) == {"a": 2, "c": 1}
-    parked = prices.execute("select position, state, reason_class from runtime_parked order by position").fetchall()
+    parked = prices.execute("select position, state, reason_class from runtime_quarantine order by position").fetchall()
     assert parked == [(2, "dead", "mapping"), (4, "behind", ""), (6, "behind", "")]
 
 
@@ -103,7 +103,7 @@ def test_a_batch_that_the_table_refuses_is_halved_until_the_culprit_is_alone(pri
     append(prices, flow.ref, [flow.item(f"k{i}", amount=-1 if i == 37 else 1) for i in range(64)])
     run(prices)
     assert len(rows(prices)) == 63
-    assert prices.execute("select key, state, reason_class from runtime_parked").fetchall() == [
+    assert prices.execute("select key, state, reason_class from runtime_quarantine").fetchall() == [
         ("k37", "dead", "refused")
     ]
 
@@ -117,11 +117,11 @@ def test_an_owner_whose_lease_was_taken_over_is_fenced_and_leaves_no_effect(pric
     flow.expire()
     heir = claim(prices, owner="heir")
     assert heir
-    assert heir.attempt == 1
+    assert heir.lease.attempt == 1
     with pytest.raises(Fenced):
-        database_target.deliver(prices, sleeper, PRICES, to_row)
+        database_target.deliver(prices, sleeper, PRICES, Mapper(to_row))
     assert rows(prices) == {}
-    database_target.deliver(prices, heir, PRICES, to_row)
+    database_target.deliver(prices, heir, PRICES, Mapper(to_row))
     assert rows(prices) == {"a": 1}
 
 
@@ -132,7 +132,7 @@ def test_a_message_that_keeps_killing_its_worker_is_set_aside_with_its_batch_the
     flow.subscribe(kind="database", batch=64, max_attempts=5)
     append(prices, flow.ref, [flow.item(f"k{i}", kills=i == 40) for i in range(64)])
 
-    def deadly(message: Message) -> tuple[Any, ...]:
+    def deadly(message: LoggedMessage) -> tuple[Any, ...]:
         if message.document["kills"]:
             raise KeyboardInterrupt  # what a SIGKILL is to the process
         return to_row(message)
@@ -141,9 +141,9 @@ def test_a_message_that_keeps_killing_its_worker_is_set_aside_with_its_batch_the
     for _ in range(100):
         try:
             if taken := claim(prices, owner="w"):
-                database_target.deliver(prices, taken, PRICES, deadly)
-            elif row := claim_parked(prices):
-                retry_in_database(prices, row, MappedTable(PRICES, deadly))
+                database_target.deliver(prices, taken, PRICES, Mapper(deadly))
+            elif row := claim_quarantined(prices):
+                retry_in_database(prices, row, MappedTable(PRICES, Mapper(deadly)))
             else:
                 break
         except KeyboardInterrupt:
@@ -151,7 +151,7 @@ def test_a_message_that_keeps_killing_its_worker_is_set_aside_with_its_batch_the
             flow.expire()
     assert lost == 2 + 6, "two with the lane, the others with the message alone"
     assert len(rows(prices)) == 63
-    assert prices.execute("select key, state, reason_class from runtime_parked").fetchall() == [
+    assert prices.execute("select key, state, reason_class from runtime_quarantine").fetchall() == [
         ("k40", "dead", "poison")
     ]
 
@@ -162,16 +162,16 @@ def test_a_redriven_message_is_delivered_before_those_behind_it(prices: Connecti
     append(prices, flow.ref, [flow.item("b", 1, bad=True), flow.item("b", 2)])
     run(prices)
     prices.execute(
-        """update runtime_parked set state = 'retry', payload = '{"key": "b", "version": 1}' where state = 'dead'"""
+        """update runtime_quarantine set state = 'retry', payload = '{"key": "b", "version": 1}' where state = 'dead'"""
     )
-    serving = MappedTable(PRICES, to_row)
+    serving = MappedTable(PRICES, Mapper(to_row))
     seen = []
-    while taken := claim_parked(prices):
+    while taken := claim_quarantined(prices):
         seen.append(taken.position)
         assert retry_in_database(prices, taken, serving)
     assert seen == [1, 2]
     assert rows(prices) == {"b": 2}
-    assert prices.execute("select count(*) from runtime_parked").fetchone() == (0,)
+    assert prices.execute("select count(*) from runtime_quarantine").fetchone() == (0,)
 
 
 def test_a_closed_gate_stops_a_worker_in_the_middle_of_its_lane(prices: Connection) -> None:
@@ -180,12 +180,12 @@ def test_a_closed_gate_stops_a_worker_in_the_middle_of_its_lane(prices: Connecti
     append(prices, flow.ref, [flow.item(f"k{i}") for i in range(5)])
     taken = claim(prices, owner="w")
     assert taken
-    database_target.deliver(prices, taken, PRICES, to_row, max_batches=1)
+    database_target.deliver(prices, taken, PRICES, Mapper(to_row), max_batches=1)
     taken = claim(prices, owner="w")
     assert taken
     flow.deploy({"integration": flow.key, "build": 2})
     with pytest.raises(Fenced):
-        database_target.deliver(prices, taken, PRICES, to_row)
+        database_target.deliver(prices, taken, PRICES, Mapper(to_row))
     assert len(rows(prices)) == 1
     flow.expire()
     assert run(prices) == 4
@@ -202,7 +202,7 @@ def by_lines(payloads: Sequence[bytes]) -> list[str] | None:
 def deliver_lines(conn: Connection) -> int:
     passed = 0
     while taken := claim(conn, owner="w"):
-        passed += database_target.deliver(conn, taken, PRICES, Lines(to_row, by_lines))
+        passed += database_target.deliver(conn, taken, PRICES, Mapper(to_row, by_lines))
     return passed
 
 
@@ -232,7 +232,9 @@ def test_one_bad_document_in_a_batch_of_lines_is_set_aside_alone(prices: Connect
     append(prices, flow.ref, [flow.item(f"k{i}", i, bad=i == 100, amount=-1 if i == 200 else 1) for i in range(300)])
     assert deliver_lines(prices) == 300
     assert rows(prices) == {f"k{i}": i for i in range(300) if i not in (100, 200)}
-    dead = prices.execute("select key, reason_class from runtime_parked where state = 'dead' order by key").fetchall()
+    dead = prices.execute(
+        "select key, reason_class from runtime_quarantine where state = 'dead' order by key"
+    ).fetchall()
     assert dead == [("k100", "mapping"), ("k200", "refused")]
 
 
@@ -269,6 +271,6 @@ def test_a_batch_of_changes_to_rows_that_all_exist_touches_each_once_and_a_refus
     append(prices, flow.ref, [flow.item(f"k{i}", 2000 + i, amount=-1 if i == 70 else 1) for i in range(150)])
     deliver_lines(prices)
     assert rows(prices) == {f"k{i}": 1070 if i == 70 else 2000 + i for i in range(150)}
-    assert prices.execute("select key, reason_class from runtime_parked where state = 'dead'").fetchall() == [
+    assert prices.execute("select key, reason_class from runtime_quarantine where state = 'dead'").fetchall() == [
         ("k70", "refused")
     ]

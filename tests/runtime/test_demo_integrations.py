@@ -16,7 +16,7 @@ from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel.errors import NotApproved
 from runtime.ledger import connections
-from runtime.models import Deployment, Parked, Rejected, Release, Run
+from runtime.models import Deployment, QuarantinedMessage, RejectedMessage, Release, Run
 from runtime.services import deployments, integrations, runs
 from runtime.worker.loop import WorkerLoop
 from sandbox.client import Sandbox
@@ -90,8 +90,10 @@ def test_products_and_prices_reach_every_store_once_and_in_order(retailer: Path,
     work()
     run.refresh_from_db()
     assert (run.state, run.error) == ("succeeded", "")
-    assert run.rejected_count == 0, list(Rejected.objects.values_list("reason", flat=True)[:3])
-    assert not Parked.objects.exists(), list(Parked.objects.values_list("reason", flat=True)[:3])
+    assert run.rejected_count == 0, list(RejectedMessage.objects.values_list("reason", flat=True)[:3])
+    assert not QuarantinedMessage.objects.exists(), list(
+        QuarantinedMessage.objects.values_list("reason", flat=True)[:3]
+    )
     entries = sandbox.stores.journal()
     assert not doubles(entries)
     assert not order_violations(entries)
@@ -139,7 +141,9 @@ def test_sales_are_posted_and_earn_points_once_through_cut_answers_and_a_repeate
     assert run.read == run.accepted == len(rung) == 720
     assert 600 < len(sales) < 720, "training receipts and sign-ons are no sales"
     assert {e.ref for e in posted if e.effect == "sale.posted"} == sales
-    assert not Parked.objects.exists(), list(Parked.objects.values_list("reason", flat=True)[:3])
+    assert not QuarantinedMessage.objects.exists(), list(
+        QuarantinedMessage.objects.values_list("reason", flat=True)[:3]
+    )
     assert not doubles(posted)
     points = sandbox.loyalty.journal()
     assert points

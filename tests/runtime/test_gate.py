@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from runtime.ledger.append import append
-from runtime.ledger.claims import Scope, claim, release
+from runtime.ledger.claims import ClaimScope, claim, release
 from runtime.ledger.connections import Connection
 from tests.runtime import make
 from tests.runtime.make import Flow
@@ -153,4 +153,4 @@ def test_the_most_critical_tier_is_served_first(ledger: Connection) -> None:
         append(ledger, flow.ref, [flow.item("a")])
     order = [claim(ledger, owner="w") for _ in range(3)]
     assert [t.subscription for t in order if t] == [subs[0], subs[2], subs[3]]
-    assert claim(ledger, owner="w", scope=Scope(tiers=(0, 1))) is None
+    assert claim(ledger, owner="w", scope=ClaimScope(tiers=(0, 1))) is None

@@ -12,7 +12,8 @@ from runtime.ledger.append import append
 from runtime.ledger.claims import claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import Table
-from runtime.ledger.reading import Message
+from runtime.ledger.log_reader import LoggedMessage
+from runtime.ledger.mappers import Mapper
 from tests.runtime.make import Flow
 
 PLACES = Table("place_target", ("key",), ("key", "version"))
@@ -25,13 +26,13 @@ def places(ledger: Connection) -> Iterator[Connection]:
     ledger.execute("drop table place_target")
 
 
-def row(message: Message) -> tuple[str, int]:
+def row(message: LoggedMessage) -> tuple[str, int]:
     return message.document["key"], message.document["version"]
 
 
 def drain(conn: Connection) -> None:
     while taken := claim(conn, owner="w"):
-        database_target.deliver(conn, taken, PLACES, row)
+        database_target.deliver(conn, taken, PLACES, Mapper(row))
 
 
 @pytest.mark.parametrize("after", [7, 1])

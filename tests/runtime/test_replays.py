@@ -12,7 +12,7 @@ from governance.domain import kinds
 from kernel.errors import Conflict, Forbidden, Invalid, NotApproved
 from kernel.models import AuditEntry, User
 from runtime.ledger import connections
-from runtime.models import Delivery, Parked, Replay, Subscription
+from runtime.models import Delivery, QuarantinedMessage, Replay, TargetSubscription
 from runtime.services import intake, replays
 from runtime.worker import replay_delivery
 from tests.runtime import make
@@ -29,10 +29,10 @@ def planned(**more: Any) -> Replay:
         "actor": None,
         "reason": "the table was restored",
     }
-    return replays.plan(Subscription.objects.get(replay_of=None).pk, **(chosen | more))
+    return replays.plan(TargetSubscription.objects.get(replay_of=None).pk, **(chosen | more))
 
 
-def counts(subscription: Subscription | None) -> dict[str, int]:
+def counts(subscription: TargetSubscription | None) -> dict[str, int]:
     found = {"confirmed": 0, "skipped": 0, "refused": 0}
     for one in Delivery.objects.filter(subscription=subscription):
         found = {name: found[name] + getattr(one, name) for name in found}
@@ -93,9 +93,9 @@ def test_a_replay_never_undoes_a_newer_state_nor_touches_what_is_held(feed: None
     intake.accept(FEED, "production", [changed])
     work()
     newest = stored()[order(3)["number"]]
-    held = Subscription.objects.get(replay_of=None)
+    held = TargetSubscription.objects.get(replay_of=None)
     span = made.spans["0"]
-    Parked.objects.create(
+    QuarantinedMessage.objects.create(
         subscription=held, lane=0, position=span[0], key="held", state="dead", reason="x", reason_class="refused"
     )
     made = replays.start(made.pk, actor=None)
@@ -144,7 +144,7 @@ def test_a_cancelled_replay_sends_nothing_further(feed: None) -> None:
 
 def test_a_vendor_that_cannot_tell_a_repetition_is_never_replayed(feed: None) -> None:
     made = planned()
-    Subscription.objects.update(idempotency="U")
+    TargetSubscription.objects.update(idempotency="U")
     with pytest.raises(Conflict) as refused:
         replays.start(made.pk, actor=None)
     assert refused.value.code == "replay.unsafe"
@@ -166,11 +166,11 @@ def test_only_operators_of_the_integration_plan_start_and_cancel(feed: None) -> 
 def test_a_replay_with_something_parked_stays_open_until_a_person_has_decided(feed: None) -> None:
     made = replays.start(planned().pk, actor=None)
     work()
-    parked = Parked.objects.create(
+    parked = QuarantinedMessage.objects.create(
         subscription=made.subscription, lane=0, position=1, key="k", state="dead", reason="x"
     )
     assert replays.close_finished() == 0
-    Parked.objects.filter(subscription=made.subscription, position=parked.position).delete()
+    QuarantinedMessage.objects.filter(subscription=made.subscription, position=parked.position).delete()
     assert replays.close_finished() == 1
 
 

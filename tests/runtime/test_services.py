@@ -27,13 +27,13 @@ from runtime.ledger.group_commit import PendingCall
 from runtime.models import (
     Deployment,
     Firing,
-    Parked,
     Progress,
-    Rejected,
+    QuarantinedMessage,
+    RejectedMessage,
     Release,
     Run,
     Schedule,
-    Subscription,
+    TargetSubscription,
     VendorState,
     Worker,
 )
@@ -166,13 +166,13 @@ def test_pushed_messages_are_durable_deduplicated_and_refused_with_a_reason(cata
     assert work() == 2
     assert stored() == {"ORD-00000001": 1, "ORD-00000004": 4}
 
-    rejected = Rejected.objects.get(key="ORD-00000002")
+    rejected = RejectedMessage.objects.get(key="ORD-00000002")
     fixed = dead_letters.resubmit_rejected(rejected.pk, payload=order(2), actor=None, note="the till sent an old word")
     assert fixed.status == "accepted"
     rejected.refresh_from_db()
     assert rejected.state == "fixed"
     with pytest.raises(Invalid, match="Say why"):
-        dead_letters.dismiss_rejected(Rejected.objects.get(state="open").pk, actor=None, note=" ")
+        dead_letters.dismiss_rejected(RejectedMessage.objects.get(state="open").pk, actor=None, note=" ")
     assert work() == 1
 
 
@@ -214,11 +214,11 @@ def test_dead_letters_are_tried_out_mended_redriven_and_given_up(catalog: None) 
     intake.accept(FEED, "production", orders)
     intake.accept(FEED, "production", [{**order(2), "total": 9, "version": 2}])
     work()
-    subscription = Subscription.objects.get()
-    dead = list(Parked.objects.filter(state="dead").order_by("key"))
+    subscription = TargetSubscription.objects.get()
+    dead = list(QuarantinedMessage.objects.filter(state="dead").order_by("key"))
     assert [d.key for d in dead] == ["ORD-00000002", "ORD-00000005", "ORD-00000006"]
     assert len({d.fingerprint for d in dead}) == 1
-    assert Parked.objects.filter(state="behind").count() == 1
+    assert QuarantinedMessage.objects.filter(state="behind").count() == 1
     chosen = DeadLetterFilter(subscription.pk, fingerprint=dead[0].fingerprint)
     trial = dead_letters.dry_run(chosen, actor=None)
     assert (trial.total, trial.would_map, trial.behind) == (3, 0, 1)
@@ -245,7 +245,7 @@ def test_dead_letters_are_tried_out_mended_redriven_and_given_up(catalog: None) 
     )
     assert dead_letters.redrive(chosen, actor=None, reason="mended") == 2
     work()
-    assert not Parked.objects.exists()
+    assert not QuarantinedMessage.objects.exists()
     assert set(stored()) == {f"ORD-{i:08d}" for i in range(8) if i != 6}
 
 
@@ -262,8 +262,8 @@ def test_a_redrive_in_parts_needs_the_approval_that_the_whole_would_need(
         del one["note"]
     intake.accept(FEED, "production", orders)
     work()
-    subscription = Subscription.objects.get()
-    dead = [(d.lane, d.position) for d in Parked.objects.filter(state="dead").order_by("key")]
+    subscription = TargetSubscription.objects.get()
+    dead = [(d.lane, d.position) for d in QuarantinedMessage.objects.filter(state="dead").order_by("key")]
     assert len(dead) == 6
     assert (
         dead_letters.redrive(
@@ -275,7 +275,7 @@ def test_a_redrive_in_parts_needs_the_approval_that_the_whole_would_need(
         dead_letters.redrive(
             DeadLetterFilter(subscription.pk, addresses=tuple(dead[3:])), actor=None, reason="second half"
         )
-    assert Parked.objects.filter(state="dead").count() == 3
+    assert QuarantinedMessage.objects.filter(state="dead").count() == 3
 
 
 def test_only_who_operates_an_integration_starts_and_cancels_its_runs(catalog: None) -> None:
@@ -296,7 +296,7 @@ def test_a_dry_replay_maps_everything_sends_nothing_and_gives_the_same_hash_twic
     deployed()
     intake.accept(FEED, "production", [order(i) for i in range(300)])
     work()
-    subscription = Subscription.objects.get()
+    subscription = TargetSubscription.objects.get()
     spans = replays.bounds(subscription, since=datetime.now(UTC) - timedelta(hours=1))
     assert sum(last - first + 1 for first, last in spans.values()) == 300
     hashes = []

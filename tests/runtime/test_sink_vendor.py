@@ -7,12 +7,21 @@ from typing import Any
 
 import pytest
 
-from runtime.connectors.protocols import Call, Health, Idempotency, Item, Outcome, Refused, Retriable, Secrets, Unknown
+from runtime.connectors.protocols import (
+    CallContext,
+    Health,
+    Idempotency,
+    OutboundMessage,
+    Refused,
+    Retriable,
+    Secrets,
+    Unknown,
+    WriteResult,
+)
 from runtime.domain import manifest as manifests
-from runtime.domain.manifest import EntityWrite, Target
-from runtime.ledger.parking import Unmappable
-from runtime.ledger.reading import Message
-from runtime.ledger.vendors import Outgoing
+from runtime.domain.manifest import DeclaredWrite, ManifestTarget
+from runtime.ledger.log_reader import LoggedMessage
+from runtime.ledger.mappers import Unmappable
 from runtime.services.mappers import mapper_of
 from runtime.services.sink_vendor import SinkVendor, traceparent
 
@@ -23,17 +32,17 @@ class Sink:
     idempotency = Idempotency.NATURAL
 
     def __init__(self, answer: Any, max_batch: int = 100) -> None:
-        self.answer, self.max_batch, self.calls = answer, max_batch, list[tuple[list[Item], Call]]()
+        self.answer, self.max_batch, self.calls = answer, max_batch, list[tuple[list[OutboundMessage], CallContext]]()
 
-    def check(self, *, call: Call) -> Health:
+    def check(self, *, call: CallContext) -> Health:
         return Health(True)
 
-    def write(self, batch: Sequence[Item], *, call: Call) -> list[Outcome]:
+    def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]:
         self.calls.append((list(batch), call))
-        made: list[Outcome] = self.answer(batch)
+        made: list[WriteResult] = self.answer(batch)
         return made
 
-    def ask(self, keys: Sequence[str], *, call: Call) -> dict[str, str | None]:
+    def ask(self, keys: Sequence[str], *, call: CallContext) -> dict[str, str | None]:
         return {key: "V1" if key == "k1" else None for key in keys if key != "k2"}
 
     def close(self) -> None:
@@ -41,16 +50,19 @@ class Sink:
 
 
 def vendor(sink: Sink, **target: Any) -> SinkVendor:
-    made = Target("erp", "s4", {}, [EntityWrite("sale", "command")], "N", **target)
+    made = ManifestTarget("erp", "s4", {}, [DeclaredWrite("sale", "command")], "N", **target)
     return SinkVendor(sink, Secrets(), made, "7")
 
 
-def items(count: int) -> list[Outgoing]:
-    return [Outgoing(i, f"k{i}", f"tg-{i}", f"{i + 1:032x}", {"id": f"k{i}", "version": i}) for i in range(count)]
+def items(count: int) -> list[OutboundMessage]:
+    return [
+        OutboundMessage(f"k{i}", f"tg-{i}", b"", {"id": f"k{i}", "version": i}, i, f"{i + 1:032x}")
+        for i in range(count)
+    ]
 
 
-def confirmed(batch: Sequence[Item]) -> list[Outcome]:
-    return [Outcome(item.key, "confirmed", "V") for item in batch]
+def confirmed(batch: Sequence[OutboundMessage]) -> list[WriteResult]:
+    return [WriteResult(item.key, "confirmed", "V") for item in batch]
 
 
 def no_guard() -> None:
@@ -58,7 +70,7 @@ def no_guard() -> None:
 
 
 def test_a_call_refused_for_its_content_is_halved_until_the_message_that_is_meant_is_alone() -> None:
-    def answer(batch: Sequence[Item]) -> list[Outcome]:
+    def answer(batch: Sequence[OutboundMessage]) -> list[WriteResult]:
         if any(item.key == "k5" for item in batch):
             raise Refused("bad_item", "the article is unknown", status=422)
         return confirmed(batch)
@@ -68,14 +80,14 @@ def test_a_call_refused_for_its_content_is_halved_until_the_message_that_is_mean
 
 
 def test_a_refused_sign_in_is_the_vendors_trouble_and_no_message_dies_of_it() -> None:
-    def answer(batch: Sequence[Item]) -> list[Outcome]:
+    def answer(batch: Sequence[OutboundMessage]) -> list[WriteResult]:
         raise Refused("http.401", "who are you", status=401)
 
     assert {a.status for a in vendor(Sink(answer)).send(items(3), guard=no_guard)} == {"unsent"}
 
 
 def test_what_follows_a_busy_vendor_is_not_sent() -> None:
-    def answer(batch: Sequence[Item]) -> list[Outcome]:
+    def answer(batch: Sequence[OutboundMessage]) -> list[WriteResult]:
         if batch[0].key == "k2":
             raise Retriable("429", after=3.0)
         return confirmed(batch)
@@ -88,7 +100,7 @@ def test_what_follows_a_busy_vendor_is_not_sent() -> None:
 
 
 def test_a_lost_answer_is_unknown_for_the_whole_call() -> None:
-    def answer(batch: Sequence[Item]) -> list[Outcome]:
+    def answer(batch: Sequence[OutboundMessage]) -> list[WriteResult]:
         raise Unknown("cut")
 
     assert {a.status for a in vendor(Sink(answer)).send(items(2), guard=no_guard)} == {"unknown"}
@@ -102,14 +114,14 @@ def test_the_vendor_knows_a_message_by_what_the_manifest_says() -> None:
     sink = Sink(confirmed)
     vendor(sink, ask_by="{instance}/{id}@{version}", address={"store": "{instance}"}).send(items(1), guard=no_guard)
     sent, call = sink.calls[0]
-    assert (sent[0].idempotency_key, sent[0].address) == ("7/k0@0", {"store": "7"})
+    assert (sent[0].sent_key, sent[0].address) == ("7/k0@0", {"store": "7"})
     assert call.correlation_id == f"{1:032x}"
     assert call.traceparent is not None
     assert call.traceparent.startswith(f"00-{1:032x}-")
 
 
 def test_a_correlation_that_is_no_trace_id_makes_no_trace_context() -> None:
-    assert traceparent(Outgoing(1, "k", "tg-1", "till-7", {})) is None
+    assert traceparent(OutboundMessage("k", "tg-1", b"", {}, 1, "till-7")) is None
 
 
 def test_letters_of_one_fault_share_a_fingerprint_whatever_their_numbers_and_places() -> None:
@@ -127,12 +139,12 @@ def test_letters_of_one_fault_share_a_fingerprint_whatever_their_numbers_and_pla
             "targets": [{"name": "t", "system": "s4", "mapping": mapping, "writes": [], "idempotency": "N"}],
         }
     )
-    run = mapper_of(made, made.targets[0])
+    run = mapper_of(made, made.targets[0]).one
     patterns, reasons = set(), set()
     for place in (0, 3):
         lines = [{"amount": "1.00"}] * place + [{"amount": f"{place}.123"}]
         with pytest.raises(Unmappable) as stopped:
-            run(Message(1, "k", {"lines": lines}, ""))
+            run(LoggedMessage(1, "k", {"lines": lines}, ""))
         patterns.add(stopped.value.pattern)
         reasons.add(stopped.value.reason)
     assert len(reasons) == 2, "each letter still says which line and which value"

@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 from runtime.domain.retry import CIRCUIT_BREAKER
-from runtime.ledger import vendor_target, vendors
+from runtime.ledger import circuit_breaker, vendor_target
 from runtime.ledger.append import Fenced, append
 from runtime.ledger.claims import claim, claim_to_ask, quota_left, spend
 from runtime.ledger.connections import Connection
-from runtime.ledger.parked import claim_parked, retry_at_vendor
-from runtime.ledger.parking import Unmappable
-from runtime.ledger.reading import Message
+from runtime.ledger.log_reader import LoggedMessage
+from runtime.ledger.mappers import Mapper, Unmappable
+from runtime.ledger.quarantine_retry import claim_quarantined, retry_at_vendor
 from runtime.ledger.vendor_target import MappedVendor
 from tests.runtime import make
 from tests.runtime.make import FakeVendor, Flow
 
 
-def as_is(message: Message) -> Any:
+def as_is(message: LoggedMessage) -> Any:
     if message.document.get("bad"):
         raise Unmappable("no amount")
     return message.document
@@ -34,7 +34,7 @@ class Site:
         self.subscription = self.flow.subscribe(**subscription)
 
     def bind(self, release: int) -> MappedVendor:
-        return MappedVendor(as_is, self.vendor)
+        return MappedVendor(Mapper(as_is), self.vendor)
 
     def put(self, *items: Any) -> None:
         append(self.conn, self.flow.ref, items)
@@ -45,7 +45,7 @@ class Site:
             self.conn.execute("update runtime_vendorstate set breaker = 'closed', not_before = 'epoch'")
             if taken := claim(self.conn, owner="w"):
                 vendor_target.deliver(self.conn, taken, self.bind)
-            elif parked := claim_parked(self.conn):
+            elif parked := claim_quarantined(self.conn):
                 retry_at_vendor(self.conn, parked, self.bind)
             else:
                 return
@@ -55,7 +55,7 @@ class Site:
 
     def parked(self) -> list[tuple[int, str, str]]:
         return self.conn.execute(
-            "select position, state, reason_class from runtime_parked order by position"
+            "select position, state, reason_class from runtime_quarantine order by position"
         ).fetchall()
 
 
@@ -218,7 +218,9 @@ def test_under_a_closed_gate_an_open_intent_is_asked_about_and_nothing_is_sent(l
     assert ledger.execute("select position, intent from runtime_progress").fetchone() == (4, None)
     assert [p[1] for p in site.parked()] == ["sending", "sending"]
     assert claim_to_ask(ledger, owner="w") is None
-    assert claim_parked(ledger, to_ask=True) is None, "the answer is known; asking on would only trouble the vendor"
+    assert claim_quarantined(ledger, to_ask=True) is None, (
+        "the answer is known; asking on would only trouble the vendor"
+    )
     site.flow.deploy({"integration": site.flow.key, "build": 2})
     site.work()
     assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(4))
@@ -235,7 +237,7 @@ def test_an_intent_of_the_release_before_is_asked_about_and_its_rest_goes_throug
     old = site.flow.release
     vendor_target.deliver(ledger, taken, site.bind)
     new = site.flow.deploy({"integration": site.flow.key, "build": 2})
-    site.bind = lambda release: MappedVendor(lambda m: {**m.document, "by": release}, site.vendor)  # type: ignore[method-assign]
+    site.bind = lambda release: MappedVendor(Mapper(lambda m: {**m.document, "by": release}), site.vendor)  # type: ignore[method-assign]
     site.work()
     assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(4))
     assert {document.get("by") for _, _, document in site.vendor.journal} == {None, new}
@@ -251,7 +253,7 @@ def test_an_owner_fenced_off_after_its_call_says_so_when_its_request_left_too_la
 
     def late(items: Any, *, guard: Any) -> Any:
         answers = send(items, guard=guard)
-        taken.deadline = 0.0
+        taken.lease.deadline = 0.0
         site.flow.expire()
         assert claim(ledger, owner="heir")
         return answers
@@ -345,7 +347,7 @@ def test_a_parked_message_takes_its_part_of_the_quota(ledger: Connection) -> Non
     site.vendor.refuse = {}
     site.work()
     assert len(site.effects()) == 1
-    assert claim_parked(ledger) is None
+    assert claim_quarantined(ledger) is None
 
 
 def test_parked_messages_of_a_paced_subscription_keep_its_pace(ledger: Connection) -> None:
@@ -356,16 +358,16 @@ def test_parked_messages_of_a_paced_subscription_keep_its_pace(ledger: Connectio
     assert taken
     vendor_target.deliver(ledger, taken, site.bind)
     site.flow.expire()
-    first = claim_parked(ledger)
+    first = claim_quarantined(ledger)
     assert first
-    assert claim_parked(ledger) is None, "the next one waits for its turn"
+    assert claim_quarantined(ledger) is None, "the next one waits for its turn"
     wait = ledger.execute(
         "select extract(epoch from not_before - clock_timestamp())::float8 from runtime_progress"
     ).fetchone()
     assert wait
     assert 0.0 < wait[0] <= 0.1
     site.flow.expire()
-    assert claim_parked(ledger) is not None
+    assert claim_quarantined(ledger) is not None
 
 
 def test_what_had_not_arrived_before_a_release_switch_is_asked_about_once_more_before_it_is_sent(
@@ -402,7 +404,7 @@ def test_calls_that_fail_after_the_breaker_has_opened_do_not_lengthen_its_pause(
     Site(ledger)
     vendor = site_vendor(ledger)
     for _ in range(8):
-        vendors.failed(ledger, vendor, "no answer")
+        circuit_breaker.record_failure(ledger, vendor, "no answer")
     state = (
         "select breaker, openings, extract(epoch from open_until - clock_timestamp())::float8 from runtime_vendorstate"
     )
@@ -411,7 +413,7 @@ def test_calls_that_fail_after_the_breaker_has_opened_do_not_lengthen_its_pause(
     assert row[:2] == ("open", 1)
     assert row[2] <= CIRCUIT_BREAKER.base
     ledger.execute("update runtime_vendorstate set open_until = clock_timestamp() - interval '1 s'")
-    vendors.failed(ledger, vendor, "no answer to the probe")
+    circuit_breaker.record_failure(ledger, vendor, "no answer to the probe")
     row = ledger.execute(state).fetchone()
     assert row
     assert row[:2] == ("open", 2)

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import msgspec
 
 from kernel.errors import Invalid
-from runtime.connectors.drop import Claimed, DropFolder, Reading, Unreadable
-from runtime.connectors.file_drop.dialect import Dialect, rows
-from runtime.connectors.protocols import Call, Cursor, Health, Page, Record, Rejected, Resource
+from runtime.connectors.drop import ClaimedFile, DropFolder, DropReader, Unreadable
+from runtime.connectors.file_drop.dialect import FileDialect, rows
+from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.rawjson import KeyReader
 from runtime.connectors.settings import read_settings
 
@@ -43,7 +43,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     done: str | None = None
     max_size: int = 512 * 1024 * 1024
     format: Literal["delimited", "jsonl", "whole"] = "delimited"
-    dialect: Dialect = msgspec.field(default_factory=Dialect)
+    dialect: FileDialect = msgspec.field(default_factory=FileDialect)
     key_fields: list[str] = msgspec.field(default_factory=list)
     version_field: str | None = None
     control: Control | None = None
@@ -66,23 +66,23 @@ class FileDropSource:
             done=settings.done,
             max_size=settings.max_size,
         )
-        self.reading = Reading(self.folder, self._records, settings.page_size)
+        self.reading = DropReader(self.folder, self._records, settings.page_size)
         self.keys = KeyReader(settings.key_fields, settings.version_field) if settings.format == "jsonl" else None
 
     def close(self) -> None:
         self.reading.close()
 
-    def check(self, *, call: Call) -> Health:
+    def check(self, *, call: CallContext) -> Health:
         return self.folder.check()
 
-    def discover(self, *, call: Call) -> list[Resource]:
+    def discover(self, *, call: CallContext) -> list[Resource]:
         return [Resource(path.name, self.settings.key_fields) for path in sorted(self.folder.candidates())]
 
-    def read(self, cursor: Cursor | None, *, call: Call) -> Page:
+    def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """The next page. Local files have no network deadline; a page is as long as `page_size` says."""
         return self.reading.read(cursor)
 
-    def _records(self, claimed: Claimed) -> Generator[Record | Rejected, None, None]:
+    def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
         if self.settings.format == "whole":
             content = base64.b64encode(claimed.path.read_bytes()).decode()
             body = msgspec.json.encode({"name": claimed.name, "checksum": claimed.checksum, "content": content})
@@ -92,7 +92,7 @@ class FileDropSource:
         else:
             yield from self._delimited(claimed)
 
-    def _lines(self, claimed: Claimed) -> Iterator[Record | Rejected]:
+    def _lines(self, claimed: ClaimedFile) -> Iterator[Record | RejectedRecord]:
         assert self.keys is not None
         now = datetime.now(UTC)
         with claimed.path.open("rb") as file:
@@ -108,19 +108,19 @@ class FileDropSource:
                     )
                     msgspec.json.decode(payload)
                 except ValueError as error:
-                    yield Rejected(origin, f"not a JSON object ({error})", payload[:10_000])
+                    yield RejectedRecord(origin, f"not a JSON object ({error})", payload[:10_000])
                     continue
                 if key is None:
-                    yield Rejected(
+                    yield RejectedRecord(
                         origin, f"a key field is missing ({', '.join(self.settings.key_fields)})", payload[:10_000]
                     )
                 else:
                     yield Record(key, payload, now, version, origin=origin)
 
-    def _numbered(self, claimed: Claimed, number: int) -> str:
+    def _numbered(self, claimed: ClaimedFile, number: int) -> str:
         return f"{claimed.checksum[:16]}/{number}"
 
-    def _delimited(self, claimed: Claimed) -> Iterator[Record | Rejected]:
+    def _delimited(self, claimed: ClaimedFile) -> Iterator[Record | RejectedRecord]:
         settings, dialect, now = self.settings, self.settings.dialect, datetime.now(UTC)
         source = rows(claimed.path, dialect)
         names = [name.strip() for name in next(source, [])] if dialect.header else list(dialect.columns)
@@ -137,7 +137,7 @@ class FileDropSource:
             count += 1
             if len(fields) != len(names):
                 text = dialect.delimiter.join(fields)[:10_000].encode()
-                yield Rejected(origin, f"{len(fields)} fields instead of {len(names)}", text)
+                yield RejectedRecord(origin, f"{len(fields)} fields instead of {len(names)}", text)
                 continue
             values = dict(zip(names, fields, strict=True))
             if control and control.sum:
@@ -146,7 +146,7 @@ class FileDropSource:
         if settings.control and not ended:
             raise Unreadable(f"the trailer {settings.control.marker!r} is missing: the file may be cut off")
 
-    def _names(self, names: list[str], claimed: Claimed) -> None:
+    def _names(self, names: list[str], claimed: ClaimedFile) -> None:
         settings = self.settings
         wanted = [*settings.key_fields, *([settings.version_field] if settings.version_field else [])]
         missing = [name for name in wanted if name not in names]
@@ -155,29 +155,29 @@ class FileDropSource:
             raise Unreadable(f"{why}; found {', '.join(names[:20]) or 'nothing'}")
 
     def _record(
-        self, claimed: Claimed, origin: str, number: int, values: dict[str, str], now: datetime
-    ) -> Record | Rejected:
+        self, claimed: ClaimedFile, origin: str, number: int, values: dict[str, str], now: datetime
+    ) -> Record | RejectedRecord:
         settings = self.settings
         shown = {k: v for k, v in values.items() if v != ""} if settings.dialect.empty_is_missing else values
         payload = msgspec.json.encode(shown)
         if not settings.key_fields:
             return Record(self._numbered(claimed, number), payload, now, origin=origin)
         if any(values[name] == "" for name in settings.key_fields):
-            return Rejected(origin, f"a key field is empty ({', '.join(settings.key_fields)})", payload)
+            return RejectedRecord(origin, f"a key field is empty ({', '.join(settings.key_fields)})", payload)
         key = "/".join(values[name] for name in settings.key_fields)
         version = values[settings.version_field] or None if settings.version_field else None
         return Record(key, payload, now, version, origin=origin)
 
-    def _control(self, origin: str, fields: list[str], count: int, total: Decimal) -> Iterator[Rejected]:
+    def _control(self, origin: str, fields: list[str], count: int, total: Decimal) -> Iterator[RejectedRecord]:
         control = self.settings.control
         assert control is not None
         said = fields[control.count].strip() if control.count < len(fields) else ""
         if said.lstrip("0") != str(count).lstrip("0"):
-            yield Rejected(origin, f"the trailer says {said or 'nothing'}, and there are {count} records")
+            yield RejectedRecord(origin, f"the trailer says {said or 'nothing'}, and there are {count} records")
         if control.sum:
             stated = fields[control.total].strip() if control.total < len(fields) else ""
             if not stated or _decimal(stated) != total:
-                yield Rejected(
+                yield RejectedRecord(
                     origin,
                     f"the trailer's total of {control.sum} is {stated or 'missing'}, and the records add up to {total}",
                 )

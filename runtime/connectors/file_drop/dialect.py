@@ -18,7 +18,7 @@ CHUNK = 256 * 1024
 MAX_RECORD = 4 * 1024 * 1024
 
 
-class Dialect(msgspec.Struct, frozen=True):
+class FileDialect(msgspec.Struct, frozen=True):
     """encoding     any that Python knows: utf-8, utf-8-sig, utf-16, cp1252, cp037 (EBCDIC)
     delimiter    between fields, one or more characters
     terminator   between records; `auto` takes \\n, \\r\\n and \\r
@@ -45,7 +45,7 @@ class Dialect(msgspec.Struct, frozen=True):
             raise Invalid("connection.settings", "Without a header, 'columns' must name the fields.")
 
 
-def rows(path: Path, dialect: Dialect) -> Iterator[list[str]]:
+def rows(path: Path, dialect: FileDialect) -> Iterator[list[str]]:
     """Fields of each record. Raises Unreadable where the bytes are not of the encoding or a record never ends."""
     if dialect.terminator == "auto" and len(dialect.delimiter) == 1:
         yield from _csv(path, dialect)
@@ -54,7 +54,7 @@ def rows(path: Path, dialect: Dialect) -> Iterator[list[str]]:
         yield record.split(dialect.delimiter)
 
 
-def _csv(path: Path, dialect: Dialect) -> Iterator[list[str]]:
+def _csv(path: Path, dialect: FileDialect) -> Iterator[list[str]]:
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
     csv.field_size_limit(MAX_RECORD)
     with path.open(encoding=dialect.encoding, newline="") as file:
@@ -76,7 +76,7 @@ def _csv(path: Path, dialect: Dialect) -> Iterator[list[str]]:
                 yield row
 
 
-def _records(path: Path, dialect: Dialect) -> Iterator[str]:
+def _records(path: Path, dialect: FileDialect) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(dialect.encoding)()
     terminator = "\n" if dialect.terminator == "auto" else dialect.terminator
     rest, number = "", 0

@@ -12,10 +12,10 @@ import msgspec
 from runtime.connectors.auth import Auth
 from runtime.connectors.http import HttpClient, Response, raise_for
 from runtime.connectors.odata_v2.settings import ODataSettings
-from runtime.connectors.protocols import Call, Refused
+from runtime.connectors.protocols import CallContext, Refused
 
 
-class Session:
+class ODataSession:
     """One service of one system. The CSRF token and *every* cookie that came with it are sent on writes (their names are no contract)."""
 
     def __init__(self, settings: ODataSettings) -> None:
@@ -35,7 +35,7 @@ class Session:
         self.http.close()
 
     def get(
-        self, target: str, *, call: Call, params: Mapping[str, Any] | None = None, until: float | None = None
+        self, target: str, *, call: CallContext, params: Mapping[str, Any] | None = None, until: float | None = None
     ) -> Response:
         """A read. Raises what the status means."""
         headers = self.auth.headers(call)
@@ -52,7 +52,7 @@ class Session:
         target: str,
         body: bytes,
         *,
-        call: Call,
+        call: CallContext,
         headers: Mapping[str, str] | None = None,
         until: float,
     ) -> Response:
@@ -75,7 +75,7 @@ class Session:
         self._keep(response)
         return response
 
-    def fetch(self, call: Call, until: float) -> None:
+    def fetch(self, call: CallContext, until: float) -> None:
         headers = {**self.auth.headers(call), "X-CSRF-Token": "Fetch"}
         response = self.http.request("GET", self.root, call=call, effect=False, headers=headers, until=until)
         refuse(response, call=call, effect=False)
@@ -100,7 +100,7 @@ class Session:
                 self.cookies[name.strip()] = value.strip()
 
 
-def refuse(response: Response, *, call: Call, effect: bool) -> None:
+def refuse(response: Response, *, call: CallContext, effect: bool) -> None:
     """Raises what a status means, in the words of the nested error body."""
     code, message = error_of(response.body)
     raise_for(response, call=call, effect=effect, code=code, message=message)
@@ -140,5 +140,5 @@ def warnings_of(response: Response) -> list[str]:
         return [value[:500]]
 
 
-def deadline(call: Call) -> float:
+def deadline(call: CallContext) -> float:
     return time.monotonic() + call.deadline

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 
-class Lookup(msgspec.Struct, frozen=True):
+class ODataLookup(msgspec.Struct, frozen=True):
     """How the sink asks whether a message has arrived: `field eq 'key'` over an entity set."""
 
     field: str
@@ -43,7 +43,7 @@ class ODataSettings(msgspec.Struct, frozen=True):
     update_method: Literal["PATCH", "MERGE"] = "PATCH"
     match: Literal["fetch", "item", "any"] = "fetch"
     reference: str | None = None
-    lookup: Lookup | None = None
+    lookup: ODataLookup | None = None
     idempotency: Literal["K", "N", "L", "U"] = "L"
     csrf: bool = True
     max_batch: int = 50

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +9,18 @@ import msgspec
 
 from runtime.connectors.http import Response
 from runtime.connectors.odata_v2.literals import predicate, text
-from runtime.connectors.odata_v2.session import Session, deadline, error_of, refuse, warnings_of
+from runtime.connectors.odata_v2.session import ODataSession, deadline, error_of, refuse, warnings_of
 from runtime.connectors.odata_v2.settings import ODataSettings
-from runtime.connectors.protocols import Call, Health, Idempotency, Item, Outcome, Refused, Retriable, Unknown
+from runtime.connectors.one_by_one import write_one_by_one
+from runtime.connectors.protocols import (
+    CallContext,
+    Health,
+    Idempotency,
+    OutboundMessage,
+    Refused,
+    Retriable,
+    WriteResult,
+)
 
 
 class ODataSink:
@@ -23,14 +31,14 @@ class ODataSink:
 
     def __init__(self, settings: ODataSettings) -> None:
         self.settings = settings
-        self.session = Session(settings)
+        self.session = ODataSession(settings)
         self.idempotency = Idempotency(settings.idempotency)
         self.max_batch = settings.max_batch
 
     def close(self) -> None:
         self.session.close()
 
-    def check(self, *, call: Call) -> Health:
+    def check(self, *, call: CallContext) -> Health:
         """Signs in and fetches a CSRF token: a write would get this far."""
         try:
             if self.settings.csrf:
@@ -41,35 +49,12 @@ class ODataSink:
             return Health(False, str(error))
         return Health(True, "signed in, writes are possible")
 
-    def write(self, batch: Sequence[Item], *, call: Call) -> list[Outcome]:
+    def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]:
         """One request per item, in order, within one deadline. Items that were not reached come back retriable."""
         until = deadline(call)
-        outcomes: list[Outcome] = []
-        stop: Retriable | None = None
-        for item in batch:
-            if stop is None and time.monotonic() >= until:
-                stop = Retriable("the deadline had passed before this item was sent", after=0.0)
-            if stop is not None:
-                outcomes.append(
-                    Outcome(item.key, "refused", code="not_sent", message=stop.reason, retry_after=stop.after or 0.0)
-                )
-                continue
-            try:
-                outcomes.append(self._one(item, call, until))
-            except Unknown as error:
-                outcomes.append(Outcome(item.key, "unknown", code="no_answer", message=error.reason))
-            except Retriable as error:
-                if not outcomes:
-                    raise
-                stop = error
-                outcomes.append(
-                    Outcome(item.key, "refused", code="busy", message=error.reason, retry_after=error.after or 0.0)
-                )
-            except Refused as error:
-                outcomes.append(Outcome(item.key, "refused", code=error.code, message=error.message))
-        return outcomes
+        return write_one_by_one(batch, until, lambda message: self._one(message, call, until))
 
-    def _one(self, item: Item, call: Call, until: float) -> Outcome:
+    def _one(self, item: OutboundMessage, call: CallContext, until: float) -> WriteResult:
         settings = self.settings
         if settings.operation == "create":
             response = self.session.write("POST", settings.entity_set, item.body, call=call, until=until)
@@ -83,17 +68,19 @@ class ODataSink:
         if response.status in (412, 428):
             code, message = error_of(response.body)
             said = message or "the entity has changed since it was read"
-            return Outcome(item.key, "refused", code=code or f"http.{response.status}", message=said, retry_after=0.0)
+            return WriteResult(
+                item.key, "refused", code=code or f"http.{response.status}", message=said, retry_after=0.0
+            )
         refuse(response, call=call, effect=True)
-        return Outcome(item.key, "confirmed", self._reference(response, item), warnings=warnings_of(response))
+        return WriteResult(item.key, "confirmed", self._reference(response, item), warnings=warnings_of(response))
 
-    def _predicate(self, item: Item) -> str:
+    def _predicate(self, item: OutboundMessage) -> str:
         try:
             return predicate(self.settings.key_fields, item.address)
         except KeyError as error:
             raise Refused("odata.address", f"The item has no value for the key field {error.args[0]!r}.") from None
 
-    def _etag(self, target: str, item: Item, call: Call, until: float) -> str:
+    def _etag(self, target: str, item: OutboundMessage, call: CallContext, until: float) -> str:
         if self.settings.match == "any":
             return "*"
         if self.settings.match == "item":
@@ -103,7 +90,7 @@ class ODataSink:
         )
         return response.headers.get("etag") or _metadata(response).get("etag") or "*"
 
-    def _reference(self, response: Response, item: Item) -> str | None:
+    def _reference(self, response: Response, item: OutboundMessage) -> str | None:
         name = self.settings.reference or (self.settings.lookup.reference if self.settings.lookup else None)
         if not response.body:
             return self.settings.entity_set + self._predicate(item) if item.address else None
@@ -114,7 +101,7 @@ class ODataSink:
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def ask(self, keys: Sequence[str], *, call: Call) -> dict[str, str | None]:
+    def ask(self, keys: Sequence[str], *, call: CallContext) -> dict[str, str | None]:
         """Which of our references the system knows: key → its document number (several joined by comma), None where there is none."""
         lookup = self.settings.lookup
         if lookup is None:

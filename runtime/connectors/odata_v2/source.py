@@ -9,9 +9,19 @@ import msgspec
 from lxml import etree
 
 from runtime.connectors.odata_v2.literals import after, instant, milliseconds, text
-from runtime.connectors.odata_v2.session import Session, deadline, warnings_of
+from runtime.connectors.odata_v2.session import ODataSession, deadline, warnings_of
 from runtime.connectors.odata_v2.settings import ODataSettings
-from runtime.connectors.protocols import Call, Cursor, Health, Page, Record, Refused, Rejected, Resource, Retriable
+from runtime.connectors.protocols import (
+    CallContext,
+    Cursor,
+    Health,
+    Page,
+    Record,
+    Refused,
+    RejectedRecord,
+    Resource,
+    Retriable,
+)
 from runtime.connectors.rawjson import KeyReader, Shape, page_of
 
 _PAGE = Shape({"items": ("d.results", list[msgspec.Raw]), "next": ("d.__next", str)})
@@ -27,13 +37,13 @@ class ODataSource:
 
     def __init__(self, settings: ODataSettings) -> None:
         self.settings = settings
-        self.session = Session(settings)
+        self.session = ODataSession(settings)
         self.keys = KeyReader(settings.key_fields, settings.changed)
 
     def close(self) -> None:
         self.session.close()
 
-    def check(self, *, call: Call) -> Health:
+    def check(self, *, call: CallContext) -> Health:
         """Signs in and asks for one row."""
         try:
             params = {
@@ -47,20 +57,20 @@ class ODataSource:
             return Health(False, str(error))
         return Health(True, f"{self.settings.entity_set} can be read")
 
-    def discover(self, *, call: Call) -> list[Resource]:
+    def discover(self, *, call: CallContext) -> list[Resource]:
         """Entity sets with keys and field types, from `$metadata`."""
         response = self.session.get("$metadata", call=call)
         return resources(response.body)
 
-    def read(self, cursor: Cursor | None, *, call: Call) -> Page:
+    def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """The next page of changes (or of everything, where there is no changed field)."""
         return self._page(dict(cursor or {}), call, keys_only=False)
 
-    def sweep(self, cursor: Cursor | None, *, call: Call) -> Page:
+    def sweep(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """All keys, in key order, with empty payloads: what the ledger knows and this does not list has been deleted."""
         return self._page(dict(cursor or {}), call, keys_only=True)
 
-    def _page(self, cursor: Cursor, call: Call, *, keys_only: bool) -> Page:
+    def _page(self, cursor: Cursor, call: CallContext, *, keys_only: bool) -> Page:
         settings = self.settings
         changed = None if keys_only else settings.changed
         response = self.session.get(
@@ -82,7 +92,7 @@ class ODataSource:
             except ValueError as error:
                 key, version, parts, problem = None, None, (), f"not an entity ({error})"
             if problem or key is None:
-                rejected.append(Rejected(response.url, problem or "a key field is missing", payload))
+                rejected.append(RejectedRecord(response.url, problem or "a key field is missing", payload))
                 continue
             shown = None if version is None else str(milliseconds(version)) if changed else version
             records.append(Record(key, b"" if keys_only else payload, now, shown, origin=settings.entity_set))
@@ -105,7 +115,7 @@ class ODataSource:
         self,
         cursor: Cursor,
         records: list[Record],
-        rejected: list[Rejected],
+        rejected: list[RejectedRecord],
         last: tuple[Any, ...],
         *,
         more: bool,

@@ -11,10 +11,10 @@ from typing import IO, Any
 import msgspec
 from lxml import etree
 
-from runtime.connectors.drop import Claimed, DropFolder, Reading, Unreadable
+from runtime.connectors.drop import ClaimedFile, DropFolder, DropReader, Unreadable
 from runtime.connectors.poslog.document import BadTransaction, gaps, sale_document
 from runtime.connectors.poslog.reading import NotPosLog, transactions
-from runtime.connectors.protocols import Call, Cursor, Health, Page, Record, Rejected, Resource
+from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -32,7 +32,7 @@ class PosLogSettings(msgspec.Struct, frozen=True):
     page_size: int = 500
 
 
-def documents(source: Path | IO[bytes], name: str = "") -> Iterator[Record | Rejected]:
+def documents(source: Path | IO[bytes], name: str = "") -> Iterator[Record | RejectedRecord]:
     """Every transaction of a POSLog document as a Record (key `store/till/business date/sequence`, payload canonical JSON), or
     as a Rejected with its XML. Raises NotPosLog where the document as a whole cannot be read on."""
     now = datetime.now(UTC)
@@ -41,7 +41,7 @@ def documents(source: Path | IO[bytes], name: str = "") -> Iterator[Record | Rej
         try:
             document = sale_document(element)
         except BadTransaction as error:
-            yield Rejected(origin, str(error), etree.tostring(element)[:100_000])
+            yield RejectedRecord(origin, str(error), etree.tostring(element)[:100_000])
             continue
         yield Record(document["id"], _ENCODER.encode(document), now, origin=origin)
 
@@ -59,15 +59,15 @@ class PosLogSource:
             done=settings.done,
             max_size=settings.max_size,
         )
-        self.reading = Reading(self.folder, self._records, settings.page_size)
+        self.reading = DropReader(self.folder, self._records, settings.page_size)
 
     def close(self) -> None:
         self.reading.close()
 
-    def check(self, *, call: Call) -> Health:
+    def check(self, *, call: CallContext) -> Health:
         return self.folder.check()
 
-    def discover(self, *, call: Call) -> list[Resource]:
+    def discover(self, *, call: CallContext) -> list[Resource]:
         fields = {
             "id": "string",
             "lines": "array",
@@ -78,13 +78,13 @@ class PosLogSource:
         }
         return [Resource("Transaction", ["store", "till", "businessDate", "sequence"], fields)]
 
-    def read(self, cursor: Cursor | None, *, call: Call) -> Page:
+    def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         page = self.reading.read(cursor)
         return Page(
             page.records, page.cursor, page.done, page.rejected, gap_warnings([record.key for record in page.records])
         )
 
-    def _records(self, claimed: Claimed) -> Generator[Record | Rejected, None, None]:
+    def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
         try:
             with claimed.path.open("rb") as file:
                 yield from documents(file, claimed.name)

@@ -10,11 +10,11 @@ import msgspec
 
 from runtime.connectors.auth import Auth
 from runtime.connectors.http import HttpClient, Response, raise_for
-from runtime.connectors.protocols import Call
+from runtime.connectors.protocols import CallContext
 from runtime.connectors.rest.settings import RestSettings
 
 
-class Session:
+class RestSession:
     def __init__(self, settings: RestSettings) -> None:
         self.settings = settings
         self.http = HttpClient(
@@ -33,7 +33,7 @@ class Session:
         method: str,
         target: str,
         *,
-        call: Call,
+        call: CallContext,
         effect: bool,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -53,7 +53,7 @@ class Session:
             break
         return response
 
-    def refuse(self, response: Response, *, call: Call, effect: bool) -> None:
+    def refuse(self, response: Response, *, call: CallContext, effect: bool) -> None:
         if not response.ok:
             code, message = self.error(response.body)
             raise_for(response, call=call, effect=effect, code=code, message=message)

@@ -36,7 +36,7 @@ class Paging(msgspec.Struct, frozen=True):
     first_page: int = 1
 
 
-class Changes(msgspec.Struct, frozen=True):
+class ChangeFeed(msgspec.Struct, frozen=True):
     """Incremental reading: `param` takes the highest value of `field` seen so far; rows at the boundary are read again.
 
     `value` is the template of the parameter, for vendors that take an expression: `greater-or-equal(updated,{since})`.
@@ -48,7 +48,7 @@ class Changes(msgspec.Struct, frozen=True):
     initial: str | None = None
 
 
-class Batch(msgspec.Struct, frozen=True):
+class RestBatch(msgspec.Struct, frozen=True):
     """Many items in one call, answered one by one.
 
     Results are matched by `key` where it is given, else by position. `retriable` lists statuses or error codes. A status that is in
@@ -67,7 +67,7 @@ class Batch(msgspec.Struct, frozen=True):
     message: str = "message"
 
 
-class Lookup(msgspec.Struct, frozen=True):
+class RestLookup(msgspec.Struct, frozen=True):
     """The question whether keys have arrived: POST {keys: […]} → `found`, an object by key or a list of objects with `key`.
 
     versioned  keys are `id@version`: confirmed when the version held is not older
@@ -96,7 +96,7 @@ class RestSettings(msgspec.Struct, frozen=True):
     key_fields: list[str] = msgspec.field(default_factory=list)
     version_field: str | None = None
     paging: Paging = msgspec.field(default_factory=Paging)
-    changes: Changes | None = None
+    changes: ChangeFeed | None = None
     idempotency: Literal["K", "N", "L", "U"] = "U"
     idempotency_header: str | None = None
     idempotency_field: str | None = None
@@ -104,8 +104,8 @@ class RestSettings(msgspec.Struct, frozen=True):
     reference: str = "id"
     duplicate_status: list[int] = msgspec.field(default_factory=list)
     busy_status: list[int] = msgspec.field(default_factory=list)
-    batch: Batch | None = None
-    lookup: Lookup | None = None
+    batch: RestBatch | None = None
+    lookup: RestLookup | None = None
     check_path: str | None = None
     max_batch: int = 100
     errors: Errors = msgspec.field(default_factory=Errors)

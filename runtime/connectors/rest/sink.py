@@ -11,8 +11,18 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors.http import retry_after
-from runtime.connectors.protocols import Call, Health, Idempotency, Item, Outcome, Refused, Retriable, Unknown
-from runtime.connectors.rest.session import Session, at
+from runtime.connectors.one_by_one import write_one_by_one
+from runtime.connectors.protocols import (
+    CallContext,
+    Health,
+    Idempotency,
+    OutboundMessage,
+    Refused,
+    Retriable,
+    Unknown,
+    WriteResult,
+)
+from runtime.connectors.rest.session import RestSession, at
 from runtime.connectors.rest.settings import RestSettings
 from runtime.domain.retry import MESSAGE_NOT_NOW
 
@@ -22,7 +32,7 @@ class RestSink:
 
     def __init__(self, settings: RestSettings) -> None:
         self.settings = settings
-        self.session = Session(settings)
+        self.session = RestSession(settings)
         self.idempotency = Idempotency(settings.idempotency)
         self.max_batch = settings.max_batch
         if self.idempotency is Idempotency.KEY and not (
@@ -38,7 +48,7 @@ class RestSink:
     def close(self) -> None:
         self.session.close()
 
-    def check(self, *, call: Call) -> Health:
+    def check(self, *, call: CallContext) -> Health:
         """Signs in with a read: the lookup with no keys, or `check_path`. Writes nothing."""
         lookup = self.settings.lookup
         try:
@@ -54,43 +64,19 @@ class RestSink:
             return Health(False, str(error))
         return Health(True, "signed in, writes are possible")
 
-    def write(self, batch: Sequence[Item], *, call: Call) -> list[Outcome]:
+    def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]:
         if not batch:
             return []
-        return self._batch(batch, call) if self.settings.batch else self._single(batch, call)
+        if self.settings.batch:
+            return self._batch(batch, call)
+        until = time.monotonic() + call.deadline
+        return write_one_by_one(batch, until, lambda message: self._one(message, call, until))
 
     # -- single ----------------------------------------------------------------------------------------------------
 
-    def _single(self, batch: Sequence[Item], call: Call) -> list[Outcome]:
-        until = time.monotonic() + call.deadline
-        outcomes: list[Outcome] = []
-        stop: Retriable | None = None
-        for item in batch:
-            if stop is None and time.monotonic() >= until:
-                stop = Retriable("the deadline had passed before this item was sent", after=0.0)
-            if stop is not None:
-                outcomes.append(
-                    Outcome(item.key, "refused", code="not_sent", message=stop.reason, retry_after=stop.after or 0.0)
-                )
-                continue
-            try:
-                outcomes.append(self._one(item, call, until))
-            except Unknown as error:
-                outcomes.append(Outcome(item.key, "unknown", code="no_answer", message=error.reason))
-            except Retriable as error:
-                if not outcomes:
-                    raise
-                stop = error
-                outcomes.append(
-                    Outcome(item.key, "refused", code="busy", message=error.reason, retry_after=error.after or 0.0)
-                )
-            except Refused as error:
-                outcomes.append(Outcome(item.key, "refused", code=error.code, message=error.message))
-        return outcomes
-
-    def _one(self, item: Item, call: Call, until: float) -> Outcome:
+    def _one(self, item: OutboundMessage, call: CallContext, until: float) -> WriteResult:
         settings = self.settings
-        headers = {settings.idempotency_header: item.idempotency_key} if settings.idempotency_header else {}
+        headers = {settings.idempotency_header: item.sent_key} if settings.idempotency_header else {}
         if item.match:
             headers["If-Match"] = item.match
         path = self._path(settings.path, item.address)
@@ -107,23 +93,23 @@ class RestSink:
         if response.status in settings.busy_status:
             code, message = self.session.error(response.body)
             wait = retry_after(response.headers) or MESSAGE_NOT_NOW.pause()
-            return Outcome(
+            return WriteResult(
                 item.key, "refused", code=code or "busy", message=call.secrets.redact(message), retry_after=wait
             )
         if response.status in settings.duplicate_status:
-            return Outcome(item.key, "confirmed", response.headers.get("location"), code="duplicate")
+            return WriteResult(item.key, "confirmed", response.headers.get("location"), code="duplicate")
         self.session.refuse(response, call=call, effect=True)
         try:
             reference = at(msgspec.json.decode(response.body), settings.reference) if response.body else None
         except ValueError:
             reference = None
-        return Outcome(item.key, "confirmed", None if reference is None else str(reference))
+        return WriteResult(item.key, "confirmed", None if reference is None else str(reference))
 
-    def _body(self, item: Item) -> bytes:
+    def _body(self, item: OutboundMessage) -> bytes:
         """The mapped document as it is, with the key and the correlation id put in front where the vendor wants them inside."""
         given: dict[str, str] = {}
         if self.settings.idempotency_field:
-            given[self.settings.idempotency_field] = item.idempotency_key
+            given[self.settings.idempotency_field] = item.sent_key
         if self.settings.correlation_field and item.correlation_id:
             given[self.settings.correlation_field] = item.correlation_id
         return _splice(item.body, given) if given else item.body
@@ -138,7 +124,7 @@ class RestSink:
 
     # -- batch -----------------------------------------------------------------------------------------------------
 
-    def _batch(self, batch: Sequence[Item], call: Call) -> list[Outcome]:
+    def _batch(self, batch: Sequence[OutboundMessage], call: CallContext) -> list[WriteResult]:
         """One call. No answer: every item is unknown, for a prefix may have been applied."""
         settings = self.settings.batch
         assert settings is not None
@@ -158,10 +144,10 @@ class RestSink:
             )
             self.session.refuse(response, call=call, effect=True)
         except Unknown as error:
-            return [Outcome(item.key, "unknown", code="no_answer", message=error.reason) for item in batch]
+            return [WriteResult(item.key, "unknown", code="no_answer", message=error.reason) for item in batch]
         return self._results(batch, response.body)
 
-    def _results(self, batch: Sequence[Item], body: bytes) -> list[Outcome]:
+    def _results(self, batch: Sequence[OutboundMessage], body: bytes) -> list[WriteResult]:
         settings = self.settings.batch
         assert settings is not None
         try:
@@ -171,36 +157,37 @@ class RestSink:
             results = None
         if not isinstance(results, list):
             return [
-                Outcome(i.key, "unknown", code="no_result", message="the answer has no list of results") for i in batch
+                WriteResult(i.key, "unknown", code="no_result", message="the answer has no list of results")
+                for i in batch
             ]
         if settings.key:
             by_key = {str(r.get(settings.key)): r for r in results if isinstance(r, dict)}
             return [self._outcome(item, by_key.get(item.key)) for item in batch]
         if len(results) != len(batch):
             said = f"{len(results)} results for {len(batch)} items"
-            return [Outcome(i.key, "unknown", code="no_result", message=said) for i in batch]
+            return [WriteResult(i.key, "unknown", code="no_result", message=said) for i in batch]
         return [self._outcome(item, result) for item, result in zip(batch, results, strict=True)]
 
-    def _outcome(self, item: Item, result: Any) -> Outcome:
+    def _outcome(self, item: OutboundMessage, result: Any) -> WriteResult:
         settings = self.settings.batch
         assert settings is not None
         if not isinstance(result, dict):
-            return Outcome(item.key, "unknown", code="no_result", message="the answer says nothing about this item")
+            return WriteResult(item.key, "unknown", code="no_result", message="the answer says nothing about this item")
         status = str(result.get(settings.status))
         reference = result.get(settings.reference)
         shown = None if reference is None else str(reference)
         code, message = str(result.get(settings.code) or status), str(result.get(settings.message) or "")
         if status in settings.confirmed:
-            return Outcome(item.key, "confirmed", shown, code=status)
+            return WriteResult(item.key, "confirmed", shown, code=status)
         if status in settings.retriable or code in settings.retriable:
-            return Outcome(item.key, "refused", shown, code, message, retry_after=MESSAGE_NOT_NOW.pause())
+            return WriteResult(item.key, "refused", shown, code, message, retry_after=MESSAGE_NOT_NOW.pause())
         if status in settings.refused:
-            return Outcome(item.key, "refused", shown, code, message)
-        return Outcome(item.key, "unknown", shown, code, message or f"the status {status!r} is not known")
+            return WriteResult(item.key, "refused", shown, code, message)
+        return WriteResult(item.key, "unknown", shown, code, message or f"the status {status!r} is not known")
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    def ask(self, keys: Sequence[str], *, call: Call, address: Any = None) -> dict[str, str | None]:
+    def ask(self, keys: Sequence[str], *, call: CallContext, address: Any = None) -> dict[str, str | None]:
         """Which keys the target has: key → its reference, None where it does not have it. Raises Refused where it cannot be asked."""
         lookup = self.settings.lookup
         if lookup is None:
@@ -255,12 +242,12 @@ class RestDecision:
 
     def __init__(self, settings: RestSettings) -> None:
         self.settings = settings
-        self.session = Session(settings)
+        self.session = RestSession(settings)
 
     def close(self) -> None:
         self.session.close()
 
-    def decide(self, question: bytes, *, call: Call) -> bytes:
+    def decide(self, question: bytes, *, call: CallContext) -> bytes:
         """The body of the answer. Raises Retriable, Refused or Unknown; the caller's declared fallback decides then."""
         response = self.session.send(
             self.settings.method,

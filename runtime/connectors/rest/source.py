@@ -11,9 +11,19 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors.http import Response
-from runtime.connectors.protocols import Call, Cursor, Health, Page, Record, Refused, Rejected, Resource, Retriable
+from runtime.connectors.protocols import (
+    CallContext,
+    Cursor,
+    Health,
+    Page,
+    Record,
+    Refused,
+    RejectedRecord,
+    Resource,
+    Retriable,
+)
 from runtime.connectors.rawjson import KeyReader, Shape, page_of
-from runtime.connectors.rest.session import Session
+from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import RestSettings
 
 _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^,;]+)*)")
@@ -29,7 +39,7 @@ class RestSource:
         if not settings.key_fields:
             raise Invalid("connection.settings", "Reading needs 'key_fields': what identifies a record.")
         self.settings = settings
-        self.session = Session(settings)
+        self.session = RestSession(settings)
         self.version_field = settings.changes.field if settings.changes else settings.version_field
         self.keys = KeyReader(settings.key_fields, self.version_field)
         members: dict[str, tuple[str, Any]] = {"items": (settings.items, list[msgspec.Raw])}
@@ -42,7 +52,7 @@ class RestSource:
     def close(self) -> None:
         self.session.close()
 
-    def check(self, *, call: Call) -> Health:
+    def check(self, *, call: CallContext) -> Health:
         try:
             target, params = (self.settings.check_path, {}) if self.settings.check_path else self._question({})
             self.session.refuse(
@@ -52,13 +62,13 @@ class RestSource:
             return Health(False, str(error))
         return Health(True, "signed in, reading is possible")
 
-    def discover(self, *, call: Call) -> list[Resource]:
+    def discover(self, *, call: CallContext) -> list[Resource]:
         """REST has no catalog of its own: the one resource of these settings, with the members of its first record."""
         page = self.read(None, call=call)
         first = msgspec.json.decode(page.records[0].payload) if page.records else {}
         return [Resource(self.settings.path, self.settings.key_fields, {k: type(v).__name__ for k, v in first.items()})]
 
-    def read(self, cursor: Cursor | None, *, call: Call) -> Page:
+    def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         cursor = dict(cursor or {})
         target, params = self._question(cursor)
         response = self.session.send("GET", target, call=call, effect=False, params=params)
@@ -118,9 +128,9 @@ class RestSource:
             return None
         return target if target.startswith("http") else str(self.session.http.base.join(response.url).join(target))
 
-    def _records(self, items: list[Any], url: str) -> tuple[list[Record], list[Rejected]]:
+    def _records(self, items: list[Any], url: str) -> tuple[list[Record], list[RejectedRecord]]:
         now, records = datetime.now(UTC), list[Record]()
-        rejected: list[Rejected] = []
+        rejected: list[RejectedRecord] = []
         payloads, origin = [bytes(raw) for raw in items], self.settings.path
         with suppress(ValueError):  # what is wrong with which record is found out one by one
             keys, versions = self.keys.read_all(payloads)
@@ -132,11 +142,13 @@ class RestSource:
             try:
                 key, version, _ = self.keys.read(payload)
             except ValueError as error:
-                rejected.append(Rejected(f"{url} #{number}", f"not an object with the key fields ({error})", payload))
+                rejected.append(
+                    RejectedRecord(f"{url} #{number}", f"not an object with the key fields ({error})", payload)
+                )
                 continue
             if key is None:
                 rejected.append(
-                    Rejected(
+                    RejectedRecord(
                         f"{url} #{number}", f"a key field is missing ({', '.join(self.settings.key_fields)})", payload
                     )
                 )

@@ -8,7 +8,7 @@ import pytest
 from django.urls import get_resolver, reverse
 
 from kernel import tokens
-from runtime.models import Parked, VendorState
+from runtime.models import QuarantinedMessage, VendorState
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db
@@ -231,7 +231,7 @@ def test_a_redrive_is_a_dry_run_unless_it_is_said_otherwise(client, day):
         "outcome_unknown": 0,
         "still_refused": [],
     }
-    assert Parked.objects.filter(state="dead").count() == 3
+    assert QuarantinedMessage.objects.filter(state="dead").count() == 3
     body = {"group": group, "dry_run": False, "rate": 10}
     assert (
         client.post(reverse("runtime-api:redrive"), body, content_type="application/json", headers=headers).json()[
@@ -239,7 +239,7 @@ def test_a_redrive_is_a_dry_run_unless_it_is_said_otherwise(client, day):
         ]
         == 3
     )
-    assert not Parked.objects.filter(state="dead").exists()
+    assert not QuarantinedMessage.objects.filter(state="dead").exists()
 
 
 def test_lists_are_paged_by_cursor(client, day):

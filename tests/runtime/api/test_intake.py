@@ -11,7 +11,7 @@ from django.urls import reverse
 from kernel import tokens
 from runtime.api import serializers as shapes
 from runtime.api.serializers import IntakeReceiptSerializer
-from runtime.models import Conflict, Message, Rejected
+from runtime.models import ConflictCase, Message, RejectedMessage
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,7 +63,7 @@ def test_other_content_under_a_known_key_is_a_conflict_and_overwrites_nothing(ti
     assert answer.json()["findings"][0]["pointer"] == "/items/0"
     assert answer.json()["accepted"] == 1
     assert Message.objects.get(key="a").payload == {"id": "a", "total": 1}
-    assert Conflict.objects.get().key == "a"
+    assert ConflictCase.objects.get().key == "a"
 
 
 def test_what_the_contract_refuses_is_named_and_kept_and_the_rest_is_stored(till):
@@ -71,7 +71,7 @@ def test_what_the_contract_refuses_is_named_and_kept_and_the_rest_is_stored(till
     assert answer.status_code == 422
     assert [one["pointer"] for one in answer.json()["findings"]] == ["/items/1", "/items/2"]
     assert answer.json()["accepted"] == 1
-    assert Rejected.objects.count() == 2
+    assert RejectedMessage.objects.count() == 2
 
 
 def test_a_poslog_document_is_one_item_per_transaction(till):
@@ -105,7 +105,7 @@ def test_what_cannot_be_read_stores_nothing_and_says_where(till, body, kind, cod
     assert answer.status_code in (404, 422)
     assert answer.json()["code"] == code
     assert not Message.objects.exists()
-    assert not Rejected.objects.exists()
+    assert not RejectedMessage.objects.exists()
 
 
 def test_a_fraction_is_taken_over_http_with_every_digit(till):

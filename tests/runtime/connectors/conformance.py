@@ -9,13 +9,22 @@ from dataclasses import replace
 
 import pytest
 
-from runtime.connectors.protocols import Call, Item, Refused, Retriable, Secrets, Sink, Source, Unknown
+from runtime.connectors.protocols import (
+    CallContext,
+    OutboundMessage,
+    Refused,
+    Retriable,
+    Secrets,
+    SinkConnector,
+    SourceConnector,
+    Unknown,
+)
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def call(secrets=None, **more):
-    return Call(
+    return CallContext(
         **{
             "secrets": Secrets(secrets or {}),
             "deadline": 10.0,
@@ -48,7 +57,7 @@ class SourceConformance:
         made.close()
 
     def test_is_a_source(self, source):
-        assert isinstance(source, Source)
+        assert isinstance(source, SourceConnector)
 
     def test_check_is_well(self, source, circumstances):
         health = source.check(call=circumstances)
@@ -104,7 +113,7 @@ class HttpSourceConformance(SourceConformance):
 
     def test_a_missing_secret_is_named(self, source):
         with pytest.raises(Refused, match="is not set"):
-            source.read(None, call=Call())
+            source.read(None, call=CallContext())
 
     def test_busy_says_when_to_come_back(self, source, circumstances, fault):
         fault("status", status=429, retry_after=7, next=1)
@@ -136,7 +145,7 @@ class SinkConformance:
         made.close()
 
     def test_is_a_sink_and_declares_its_class(self, sink):
-        assert isinstance(sink, Sink)
+        assert isinstance(sink, SinkConnector)
         assert sink.idempotency in "KNLU"
         assert sink.max_batch >= 1
 
@@ -221,4 +230,12 @@ class SinkConformance:
         assert [e.correlation for e in journal([one])] == ["till-9-42"]
 
 
-__all__ = ["HttpSourceConformance", "Item", "SinkConformance", "SourceConformance", "Unknown", "call", "read_all"]
+__all__ = [
+    "HttpSourceConformance",
+    "OutboundMessage",
+    "SinkConformance",
+    "SourceConformance",
+    "Unknown",
+    "call",
+    "read_all",
+]

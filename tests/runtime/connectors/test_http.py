@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from runtime.connectors.http import HttpClient, Response, raise_for, retry_after
-from runtime.connectors.protocols import Call, Refused, Retriable, Secrets, Unknown
+from runtime.connectors.protocols import CallContext, Refused, Retriable, Secrets, Unknown
 from tests.runtime.connectors.server import Server, drip
 
 
@@ -33,7 +33,7 @@ def test_a_server_that_drips_is_ended_at_the_deadline(client):
     with Server(raw=lambda handler, seen: drip(handler)) as server:
         started = time.monotonic()
         with pytest.raises(Retriable):
-            client(server.url).request("GET", "/", call=Call(deadline=0.4), effect=False)
+            client(server.url).request("GET", "/", call=CallContext(deadline=0.4), effect=False)
         assert time.monotonic() - started < 1.0
 
 
@@ -43,7 +43,7 @@ def test_a_body_that_drips_is_ended_too_and_makes_a_write_unknown(client):
     ) as server:
         started = time.monotonic()
         with pytest.raises(Unknown):
-            client(server.url).request("POST", "/", call=Call(deadline=0.4), effect=True, content=b"{}")
+            client(server.url).request("POST", "/", call=CallContext(deadline=0.4), effect=True, content=b"{}")
         assert time.monotonic() - started < 1.0
 
 
@@ -51,7 +51,7 @@ def test_several_requests_share_one_deadline(client):
     with Server(lambda seen: (200, {}, {})) as server:
         one = client(server.url)
         with pytest.raises(Retriable, match="deadline had passed"):
-            one.request("GET", "/", call=Call(), effect=False, until=time.monotonic() - 1)
+            one.request("GET", "/", call=CallContext(), effect=False, until=time.monotonic() - 1)
         assert server.seen == []
 
 
@@ -60,7 +60,9 @@ def test_nobody_listening_is_retriable_even_for_a_write(client):
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
         with pytest.raises(Retriable, match="no connection"):
-            client(f"http://127.0.0.1:{port}").request("POST", "/", call=Call(deadline=2), effect=True, content=b"{}")
+            client(f"http://127.0.0.1:{port}").request(
+                "POST", "/", call=CallContext(deadline=2), effect=True, content=b"{}"
+            )
 
 
 def test_an_answer_that_breaks_off_makes_a_write_unknown_and_a_read_retriable(client):
@@ -69,9 +71,9 @@ def test_an_answer_that_breaks_off_makes_a_write_unknown_and_a_read_retriable(cl
 
     with Server(raw=cut) as server:
         with pytest.raises(Unknown, match="broke off"):
-            client(server.url).request("POST", "/", call=Call(), effect=True, content=b"{}")
+            client(server.url).request("POST", "/", call=CallContext(), effect=True, content=b"{}")
         with pytest.raises(Retriable, match="broke off"):
-            client(server.url).request("GET", "/", call=Call(), effect=False)
+            client(server.url).request("GET", "/", call=CallContext(), effect=False)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +103,9 @@ def test_paths_stay_below_the_base_path_and_queries_are_encoded(client):
 def test_a_redirect_to_another_host_is_refused_and_one_at_home_is_not_followed(client):
     with Server(lambda seen: (302, {"Location": "http://evil.example/steal"}, b"")) as server:
         with pytest.raises(Refused, match="redirect to another host"):
-            client(server.url).request("GET", "/", call=Call(), effect=False)
+            client(server.url).request("GET", "/", call=CallContext(), effect=False)
         server.answer = lambda seen: (302, {"Location": "/elsewhere"}, b"")
-        assert client(server.url).request("GET", "/", call=Call(), effect=False).status == 302
+        assert client(server.url).request("GET", "/", call=CallContext(), effect=False).status == 302
         assert len(server.seen) == 2
 
 
@@ -114,32 +116,32 @@ def test_an_answer_that_is_too_large_is_not_kept(client, packed):
     with Server(lambda seen: (200, {"Content-Encoding": "gzip"} if packed else {}, sent)) as server:
         one = client(server.url, max_response=100_000)
         with pytest.raises(Refused, match="larger than 100000"):
-            one.request("GET", "/", call=Call(), effect=False)
+            one.request("GET", "/", call=CallContext(), effect=False)
         with pytest.raises(Unknown, match="larger than 100000"):
-            one.request("POST", "/", call=Call(), effect=True, content=b"{}")
+            one.request("POST", "/", call=CallContext(), effect=True, content=b"{}")
 
 
 def test_compressed_answers_are_unpacked_and_incomplete_ones_are_not_taken_for_whole(client):
     whole = gzip.compress(b'{"a":1}' * 100)
     with Server(lambda seen: (200, {"Content-Encoding": "gzip"}, whole)) as server:
-        assert client(server.url).request("GET", "/", call=Call(), effect=False).body == b'{"a":1}' * 100
+        assert client(server.url).request("GET", "/", call=CallContext(), effect=False).body == b'{"a":1}' * 100
         server.answer = lambda seen: (200, {"Content-Encoding": "gzip"}, whole[:-9])
         with pytest.raises(Retriable, match="incomplete"):
-            client(server.url).request("GET", "/", call=Call(), effect=False)
+            client(server.url).request("GET", "/", call=CallContext(), effect=False)
 
 
 def test_cookies_do_not_travel_between_calls(client):
     with Server(lambda seen: (200, {"Set-Cookie": "session=1"}, {})) as server:
         one = client(server.url)
         for _ in range(2):
-            one.request("GET", "/", call=Call(), effect=False)
+            one.request("GET", "/", call=CallContext(), effect=False)
         assert "cookie" not in server.seen[1].headers
 
 
 def test_a_bad_traceparent_is_left_out_and_a_hostile_correlation_id_is_tamed(client):
     with Server(lambda seen: (200, {}, {})) as server:
         client(server.url).request(
-            "GET", "/", call=Call(correlation_id="a\r\nX-Evil: 1", traceparent="nonsense"), effect=False
+            "GET", "/", call=CallContext(correlation_id="a\r\nX-Evil: 1", traceparent="nonsense"), effect=False
         )
         assert "traceparent" not in server.seen[0].headers
         assert "x-evil" not in server.seen[0].headers
@@ -166,7 +168,7 @@ def test_retry_after_is_read_as_seconds_and_as_a_date():
 
 
 def test_a_quoted_answer_never_shows_a_secret():
-    call = Call(Secrets({"token": "hunter2-hunter2"}))
+    call = CallContext(Secrets({"token": "hunter2-hunter2"}))
     response = Response(400, {}, b'{"you sent": "Bearer hunter2-hunter2"}', "http://x")
     with pytest.raises(Refused) as refused:
         raise_for(response, call=call, effect=False)
@@ -177,7 +179,7 @@ def test_a_quoted_answer_never_shows_a_secret():
 def test_secrets_show_their_names_only_and_are_not_pickled():
     secrets = Secrets({"password": "hunter2-hunter2"})
     assert repr(secrets) == str(secrets) == "Secrets(password=***)"
-    assert "hunter2" not in repr(Call(secrets))
+    assert "hunter2" not in repr(CallContext(secrets))
     assert dict(secrets) == {"password": "hunter2-hunter2"}
     with pytest.raises(TypeError, match="not serialised"):
         pickle.dumps(secrets)
@@ -228,9 +230,9 @@ def test_a_certificate_that_nobody_signed_is_refused_unless_its_ca_is_named(clie
         )
         url = server.url.replace("http:", "https:")
         with pytest.raises(Refused, match="certificate is not trusted"):
-            client(url).request("GET", "/", call=Call(deadline=5), effect=False)
+            client(url).request("GET", "/", call=CallContext(deadline=5), effect=False)
         assert server.seen == []
-        assert client(url, verify=str(cert)).request("GET", "/", call=Call(deadline=5), effect=False).ok
+        assert client(url, verify=str(cert)).request("GET", "/", call=CallContext(deadline=5), effect=False).ok
 
 
 def test_tls_checks_cannot_be_switched_off(client):

@@ -7,9 +7,9 @@ import pytest
 
 from runtime.connectors.odata_v2.literals import after, instant, milliseconds, predicate
 from runtime.connectors.odata_v2.session import error_of
-from runtime.connectors.protocols import Item, Refused
+from runtime.connectors.protocols import OutboundMessage, Refused
 from runtime.connectors.registry import open_sink, open_source
-from runtime.vendors import profile
+from runtime.profiles import profile
 from tests.runtime.connectors.conformance import HttpSourceConformance, SinkConformance, call, read_all
 
 SECRETS = {"user": "TILLGATE", "password": "sandbox"}
@@ -61,7 +61,9 @@ class TestSource(HttpSourceConformance):
         cursor = read_all(source, circumstances=circumstances)[-1].cursor
         before = {r.key for page in read_all(source, cursor, circumstances=circumstances) for r in page.records}
         sink = open_sink("odata_v2", connection(calm, "s4hana-cloud", operation="update", match="fetch", expand=[]))
-        item = Item("TG", "k", b'{"ProductOldID":"CHANGED"}', address={"Product": self.some_key(source, circumstances)})
+        item = OutboundMessage(
+            "TG", "k", b'{"ProductOldID":"CHANGED"}', address={"Product": self.some_key(source, circumstances)}
+        )
         assert [o.status for o in sink.write([item], call=circumstances)] == ["confirmed"]
         sink.close()
         after_change = {r.key for page in read_all(source, cursor, circumstances=circumstances) for r in page.records}
@@ -77,7 +79,9 @@ class TestSource(HttpSourceConformance):
         page = source.read(None, call=circumstances)
         seen = [r.key for r in page.records]
         sink = open_sink("odata_v2", connection(calm, "s4hana-cloud", operation="update", match="any", expand=[]))
-        sink.write([Item("x", "k", b'{"ProductOldID":"MOVED"}', address={"Product": seen[0]})], call=circumstances)
+        sink.write(
+            [OutboundMessage("x", "k", b'{"ProductOldID":"MOVED"}', address={"Product": seen[0]})], call=circumstances
+        )
         sink.close()
         while not page.done:
             page = source.read(page.cursor, call=circumstances)
@@ -140,7 +144,7 @@ class TestSalesOrderSink(SinkConformance):
                 "PurchaseOrderByCustomer": reference,
                 "to_Item": [{"Material": "TG11", "RequestedQuantity": quantity}],
             }
-            return Item(reference, reference, json.dumps(order).encode(), correlation_id="till-9-42")
+            return OutboundMessage(reference, reference, json.dumps(order).encode(), correlation_id="till-9-42")
 
         return make_item
 
@@ -183,14 +187,14 @@ def test_an_update_with_an_old_etag_changes_nothing_and_may_be_tried_again(calm,
     sink = open_sink("odata_v2", connection(calm, "s4hana-cloud", operation="update", match="item", expand=[]))
     source = open_source("odata_v2", connection(calm, "s4hana-cloud", expand=[]))
     key = source.read(None, call=circumstances).records[0].key
-    old = Item(
+    old = OutboundMessage(
         key,
         "a",
         b'{"ProductOldID":"OLD"}',
         address={"Product": key},
         match="W/\"datetimeoffset'2001-01-01T00%3A00%3A00Z'\"",
     )
-    none = Item(key, "b", b'{"ProductOldID":"NONE"}', address={"Product": key})
+    none = OutboundMessage(key, "b", b'{"ProductOldID":"NONE"}', address={"Product": key})
     outcomes = sink.write([old, none], call=circumstances)
     sink.close()
     source.close()
@@ -200,7 +204,7 @@ def test_an_update_with_an_old_etag_changes_nothing_and_may_be_tried_again(calm,
 def test_an_item_without_its_key_field_is_refused_before_anything_is_sent(calm, circumstances):
     sink = open_sink("odata_v2", connection(calm, "s4hana-cloud", operation="update", expand=[]))
     before = len(calm.erp.journal())
-    outcome = sink.write([Item("k", "k", b"{}")], call=circumstances)[0]
+    outcome = sink.write([OutboundMessage("k", "k", b"{}")], call=circumstances)[0]
     sink.close()
     assert outcome.code == "odata.address"
     assert len(calm.erp.journal()) == before

@@ -13,7 +13,7 @@ from lxml import etree
 from runtime.connectors.poslog.connector import documents, gap_warnings
 from runtime.connectors.poslog.document import gaps, sale_document
 from runtime.connectors.poslog.reading import NotPosLog, transactions
-from runtime.connectors.protocols import Rejected
+from runtime.connectors.protocols import RejectedRecord
 from runtime.connectors.registry import open_source
 from runtime.mapping import decode
 from sandbox.poslog import Line, Transaction, document
@@ -75,7 +75,7 @@ def test_the_real_file_gives_51_transactions_and_every_sale_adds_up(shared_data)
         pytest.skip(f"{path} is absent")
     found = list(documents(path, path.name))
     assert len(found) == 51
-    assert not any(isinstance(r, Rejected) for r in found)
+    assert not any(isinstance(r, RejectedRecord) for r in found)
     assert len({r.key for r in found}) == 51
     made = [decode(r.payload) for r in found]
     sales = [d for d in made if d["kind"] == "retail"]
@@ -165,7 +165,7 @@ def test_a_transaction_that_cannot_be_trusted_is_rejected_with_its_xml_and_the_n
     xml = document([sale(), sale(2)])
     assert old in xml
     first, second = documents(io.BytesIO(xml.replace(old, new, 1)), "f.xml")
-    assert isinstance(first, Rejected)
+    assert isinstance(first, RejectedRecord)
     assert reason in first.reason
     assert first.origin == "f.xml#1"
     assert first.payload.startswith(b"<Transaction")
@@ -210,7 +210,7 @@ def test_damaged_files_give_records_rejections_or_one_refusal_and_nothing_else()
                 )
         with contextlib.suppress(NotPosLog):
             for made in documents(io.BytesIO(bytes(content))):
-                assert isinstance(made, Rejected) or decode(made.payload)["id"] == made.key
+                assert isinstance(made, RejectedRecord) or decode(made.payload)["id"] == made.key
 
 
 def test_what_was_read_is_let_go(tmp_path):

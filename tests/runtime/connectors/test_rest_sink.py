@@ -2,14 +2,14 @@
 
 import itertools
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from kernel.errors import Invalid
-from runtime.connectors.protocols import Item, Refused, Retriable
+from runtime.connectors.protocols import OutboundMessage, Refused, Retriable
 from runtime.connectors.registry import open_decision, open_sink
-from runtime.vendors import profile
+from runtime.profiles import profile
 from tests.runtime.connectors.conformance import SinkConformance, call
 from tests.runtime.connectors.server import Server
 
@@ -43,7 +43,7 @@ class TestSalesPosting(SinkConformance):
                 "total": "2.50",
                 "lines": [{"item": "TG11", "quantity": quantity, "amount": "2.50"}],
             }
-            return Item(key, key, json.dumps(sale).encode(), correlation_id="till-9-42")
+            return OutboundMessage(key, key, json.dumps(sale).encode(), correlation_id="till-9-42")
 
         return make_item
 
@@ -103,7 +103,7 @@ class TestLoyalty(SinkConformance):
         def make_item(points="5"):
             key = f"earn-{next(NUMBER)}"
             body = {"profileId": "member-1", "type": "earn", "points": points, "reference": key}
-            return Item(key, key, json.dumps(body).encode(), correlation_id="till-9-42")
+            return OutboundMessage(key, key, json.dumps(body).encode(), correlation_id="till-9-42")
 
         return make_item
 
@@ -148,7 +148,7 @@ class TestStoreServer(SinkConformance):
         def make_item(price="2.50", version=3):
             name = f"P{next(NUMBER)}"
             body = {"id": name, "version": version, "price": price, "currency": "EUR"}
-            return Item(f"{name}@{version}", name, json.dumps(body).encode(), correlation_id="till-9-42")
+            return OutboundMessage(f"{name}@{version}", name, json.dumps(body).encode(), correlation_id="till-9-42")
 
         return make_item
 
@@ -204,7 +204,7 @@ def single(server, **more):
 
 
 def items(count=1):
-    return [Item(f"k{n}", f"i{n}", b'{"amount":"1.00"}', correlation_id="c") for n in range(count)]
+    return [OutboundMessage(f"k{n}", f"i{n}", b'{"amount":"1.00"}', correlation_id="c") for n in range(count)]
 
 
 def test_the_key_goes_into_the_header_and_stays_the_same_over_attempts():
@@ -220,7 +220,11 @@ def test_the_key_goes_into_the_body_without_touching_the_rest_of_it():
     with Server(lambda seen: (200, {}, {"id": 7})) as server:
         sink = single(server, idempotency_header=None, idempotency_field="idempotency_key", correlation_field="ref")
         sink.write(
-            [Item("k", "i", b' {"amount":1.50,"x":{}} '), Item("k", "i", b"{}", correlation_id="c")], call=call()
+            [
+                OutboundMessage("k", "i", b' {"amount":1.50,"x":{}} '),
+                OutboundMessage("k", "i", b"{}", correlation_id="c"),
+            ],
+            call=call(),
         )
         sink.close()
         assert server.seen[0].body == b'{"idempotency_key":"i","amount":1.50,"x":{}} '

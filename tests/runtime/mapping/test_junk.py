@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kernel.errors import Invalid
 from runtime.mapping import MappingError, check_against, compile_mapping, diff, encode, explain, lineage, parse
 from runtime.mapping.formula import FormulaError, parse_formula, spell
-from runtime.mapping.paths import PathError, parse_path
+from runtime.mapping.paths import MappingPathError, parse_path
 from tests.runtime.mapping import generate
 from tests.runtime.mapping.specs import DOCUMENT, SALE
 from tests.runtime.mapping.test_review import SOURCE, TARGET
@@ -81,7 +81,7 @@ def test_any_text_as_a_formula(text):
 def test_any_text_as_a_path(text):
     try:
         path = parse_path(text)
-    except PathError:
+    except MappingPathError:
         return
     assert parse_path(str(path)) == path
 

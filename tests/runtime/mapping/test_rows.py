@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from runtime.ledger.copying import cell, line
+from runtime.ledger.copy_format import cell, line
 from runtime.mapping import MappingError, compile_mapping, decode, parse
 from runtime.mapping.rows import NOT_QUICK, compile_lines
 from tests.runtime.mapping import generate

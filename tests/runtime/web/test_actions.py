@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from kernel.digest import short
 from kernel.models import AuditEntry
-from runtime.models import Attempt, Conflict, Deployment, Parked, Rejected, Run, Schedule
+from runtime.models import Attempt, ConflictCase, Deployment, QuarantinedMessage, RejectedMessage, Run, Schedule
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db
@@ -21,11 +21,11 @@ def day() -> scene.Day:
     return scene.day()
 
 
-def _place(letter: Parked) -> str:
+def _place(letter: QuarantinedMessage) -> str:
     return f"{letter.subscription_id}/{letter.lane}/{letter.position}"
 
 
-def settle(client, letter: Parked, **more: str):
+def settle(client, letter: QuarantinedMessage, **more: str):
     return client.post(reverse("runtime:dead-letter-settle", args=["parked", _place(letter)]), more)
 
 
@@ -78,9 +78,9 @@ def test_a_dry_run_says_how_many_would_be_mapped_and_changes_nothing(client, day
     answer = client.post(reverse("runtime:dead-letters"), {"group": group, "act": "try"})
     assert answer.status_code == 200
     assert "Dry run: 3 of 3 would be mapped" in answer.text
-    assert set(Parked.objects.filter(fingerprint=day.letters[0].fingerprint).values_list("state", flat=True)) == {
-        "dead"
-    }
+    assert set(
+        QuarantinedMessage.objects.filter(fingerprint=day.letters[0].fingerprint).values_list("state", flat=True)
+    ) == {"dead"}
 
 
 def test_a_group_is_given_back_to_the_workers_at_a_rate(client, day):
@@ -90,7 +90,7 @@ def test_a_group_is_given_back_to_the_workers_at_a_rate(client, day):
         reverse("runtime:dead-letters"), {"group": group, "act": "redrive", "rate": "0.5"}, follow=True
     )
     assert "Retrying 3 messages" in answer.text
-    rows = Parked.objects.filter(fingerprint=day.letters[0].fingerprint).order_by("not_before")
+    rows = QuarantinedMessage.objects.filter(fingerprint=day.letters[0].fingerprint).order_by("not_before")
     assert {row.state for row in rows} == {"retry"}
     assert round((rows[2].not_before - rows[0].not_before).total_seconds()) == 4
 
@@ -102,7 +102,7 @@ def test_discarding_a_group_needs_a_reason_and_leaves_history(client, day):
     assert refused.status_code == 422
     assert "Give a reason for discarding these" in refused.text
     client.post(reverse("runtime:dead-letters"), {"group": group, "act": "discard", "reason": "posted by hand"})
-    assert not Parked.objects.filter(fingerprint=day.letters[0].fingerprint).exists()
+    assert not QuarantinedMessage.objects.filter(fingerprint=day.letters[0].fingerprint).exists()
     assert Attempt.objects.filter(outcome="given_up", detail="posted by hand").count() == 3
     trace = client.get(reverse("runtime:traces"), {"q": day.letters[0].key})
     assert "posted by hand" in trace.text
@@ -144,7 +144,7 @@ def test_a_rejected_input_is_dismissed_with_a_reason(client, day):
     address = reverse("runtime:dead-letter-settle", args=["rejected", str(day.rejected.pk)])
     assert client.post(address, {"act": "dismiss"}).status_code == 422
     assert client.post(address, {"act": "dismiss", "reason": "test till"}).status_code == 302
-    assert Rejected.objects.get().state == "dismissed"
+    assert RejectedMessage.objects.get().state == "dismissed"
     assert "Dismissed by sofia: test till" in client.get(reverse("runtime:rejected", args=[day.rejected.pk])).text
 
 
@@ -152,7 +152,7 @@ def test_a_conflict_is_settled_once(client, day):
     client.force_login(day.people.sofia)
     address = reverse("runtime:dead-letter-settle", args=["conflict", str(day.conflict.pk)])
     assert client.post(address, {"act": "keep", "reason": "the first is right"}).status_code == 302
-    assert Conflict.objects.get().state == "kept"
+    assert ConflictCase.objects.get().state == "kept"
     assert client.post(address, {"act": "keep", "reason": "again"}).status_code == 404
 
 

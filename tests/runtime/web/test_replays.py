@@ -10,7 +10,7 @@ from django.urls import reverse
 from governance.models import Approval
 from kernel import clock
 from kernel.models import AuditEntry
-from runtime.models import Replay, Subscription, VendorState
+from runtime.models import Replay, TargetSubscription, VendorState
 from runtime.services import replays as services
 from tests.runtime import scene
 
@@ -41,7 +41,7 @@ def test_a_plan_leads_to_its_page_and_counts_what_was_chosen(client, day):
     assert "10 messages are planned. Nothing was sent." in answer.text
     assert "keys that begin with 0187-07-20261118-00000" in answer.text
     assert Replay.objects.latest("id").messages == 10
-    assert not Subscription.objects.exclude(replay_of=None).exists()
+    assert not TargetSubscription.objects.exclude(replay_of=None).exists()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from kernel.errors import Invalid
 from runtime.connectors import registry
-from runtime.vendors import profile, profiles, read
+from runtime.profiles import profile, profiles, read
 
 
 def test_every_profile_is_complete_and_opens_its_connector(tmp_path):

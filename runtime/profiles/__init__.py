@@ -33,7 +33,7 @@ _OPTIONAL = {"limits": dict, "notes": dict, "evidence_by_fact": dict}
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class VendorProfile:
     """`base_url` shows the shape, with what the retailer fills in between `<` and `>`. `settings` go to the connector."""
 
     name: str
@@ -58,17 +58,17 @@ class Profile:
         return _merged(self.settings, overrides)
 
 
-def profiles() -> dict[str, Profile]:
+def profiles() -> dict[str, VendorProfile]:
     """All profiles by name. Raises Invalid, naming the file, when one is broken."""
     return dict(_profiles())
 
 
 @cache
-def _profiles() -> dict[str, Profile]:
+def _profiles() -> dict[str, VendorProfile]:
     return {path.stem: read(path) for path in sorted(FOLDER.glob("*.toml"))}
 
 
-def profile(name: str) -> Profile:
+def profile(name: str) -> VendorProfile:
     """One profile. Raises Invalid with the nearest names."""
     known = _profiles()
     if name not in known:
@@ -78,7 +78,7 @@ def profile(name: str) -> Profile:
     return known[name]
 
 
-def read(path: Path) -> Profile:
+def read(path: Path) -> VendorProfile:
     """A profile from a file. Raises Invalid with every finding."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -87,7 +87,7 @@ def read(path: Path) -> Profile:
     findings = list(_findings(data))
     if findings:
         raise Invalid("vendor.profile", f"{path.name}: {findings[0]['message']}", {"findings": findings})
-    return Profile(path.stem, **data)
+    return VendorProfile(path.stem, **data)
 
 
 def _findings(data: Mapping[str, Any]) -> list[dict[str, Any]]:

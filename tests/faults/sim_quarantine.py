@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg import errors
-
-from runtime.ledger import parked
+from runtime.ledger import quarantine, quarantine_retry
 from tests.faults.sim_claims import serves
-from tests.faults.sim_database import GONE, Database, Row, Transaction, statement
+from tests.faults.sim_database import GONE, Database, GateClosed, Row, Transaction, statement
 
 
-@statement(
-    r"insert into runtime_parked \(subscription_id, lane, position, key, state, reason_class, fingerprint, reason, not_before, intent_release\)"
-)
+@statement(quarantine._INSERT)
 def _park(db: Database, tx: Transaction, given: Any) -> int:
     subscription, lane, position, key, state, reason_class, _print, reason, delay, intent_release = given
     place = (subscription, lane, position)
@@ -85,7 +81,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
         began = db.now()
         tx.actor.conn.pass_time()
         if not to_ask and "gate" not in db.plants and db.gate(tx, place[0]) is None:
-            raise errors.InsufficientPrivilege(f"gate closed for subscription {place[0]}")
+            raise GateClosed(f"gate closed for subscription {place[0]}")
         q = dict(old)
         was = q["state"]
         q["token"] += 1
@@ -108,10 +104,10 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "attempt": q["attempt"],
                 "intent_release": q["intent_release"],
                 "payload": q["payload"],
-                "because": q["reason_class"],
-                "was": was,
+                "reason_class": q["reason_class"],
+                "previous_state": was,
                 "stream": s["stream"],
-                "salt": stream["salt"],
+                "stream_salt": stream["salt"],
                 "target": s["target"],
                 "instance": s["instance"],
                 "kind": s["kind"],
@@ -123,7 +119,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "vendor": s["vendor"],
                 "release": d["release"],
                 "deployment": d["id"],
-                "origin": place[0],
+                "original_subscription": place[0],
                 "limited": limited,
                 "metered": False,
             }
@@ -131,17 +127,17 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
     return []
 
 
-@statement(parked._CLAIM)
+@statement(quarantine_retry._CLAIM)
 def _claim_parked(db: Database, tx: Transaction, given: Row) -> list[Row]:
     return _take_parked(db, tx, given, to_ask=False)
 
 
-@statement(parked._CLAIM_TO_ASK)
+@statement(quarantine_retry._CLAIM_TO_ASK)
 def _claim_parked_to_ask(db: Database, tx: Transaction, given: Row) -> list[Row]:
     return _take_parked(db, tx, given, to_ask=True)
 
 
-@statement(r"delete from runtime_parked where subscription_id = %s and lane = %s and position = %s and token = %s$")
+@statement(r"delete from runtime_quarantine where subscription_id = %s and lane = %s and position = %s and token = %s$")
 def _remove_parked(db: Database, tx: Transaction, given: Any) -> int:
     *place, token = given
     key = tuple(place)
@@ -153,10 +149,7 @@ def _remove_parked(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
-@statement(
-    r"update runtime_parked set state = %s, reason_class = %s, fingerprint = %s, reason = %s, lease_until = 'epoch', ask_only = false, "
-    r"not_before = .*, intent_release = %s, attempt = attempt - %s where subscription_id = %s and lane = %s and position = %s and token = %s$"
-)
+@statement(quarantine_retry._KEEP)
 def _keep_parked(db: Database, tx: Transaction, given: Any) -> int:
     state, reason_class, _print, reason, delay, intent_release, not_own, subscription, lane, position, token = given
     key = (subscription, lane, position)
@@ -198,7 +191,7 @@ def _note(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
-@statement(parked._HAND_BACK)
+@statement(quarantine_retry._RELEASE_AFTER_FAILURE)
 def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
     reason, wait, not_own, subscription, lane, position, token = given
     key = (subscription, lane, position)

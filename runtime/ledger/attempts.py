@@ -1,0 +1,57 @@
+"""The history of what was tried at a vendor, and how a result becomes a quarantine entry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runtime.domain.retry import MESSAGE_NOT_NOW, VENDOR_UNAVAILABLE
+from runtime.ledger.claims import Claim
+from runtime.ledger.connections import Connection
+from runtime.ledger.quarantine import QuarantineEntry
+from runtime.ledger.vendor_client import SendResult
+
+_INSERT = """
+insert into runtime_attempt (subscription_id, lane, first, last, token, release_id, at, outcome, detail, reference)
+values (%s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s)"""
+
+
+def record_attempt(
+    conn: Connection, taken: Claim, first: int, last: int, outcome: str, detail: str, reference: str | None = None
+) -> None:
+    """One row of history. It needs no token: what happened has happened."""
+    token, release = taken.lease.token, taken.target.release
+    conn.execute(
+        _INSERT, (taken.subscription, taken.lane, first, last, token, release, outcome, detail[:2000], reference)
+    )
+
+
+def record_late_send(conn: Connection, taken: Claim, positions: Sequence[int]) -> None:
+    """Put on record that a request left when the lane may already have had another owner."""
+    if positions:
+        detail = "a request left after the lease had ended; the next owner may have sent the same"
+        record_attempt(conn, taken, min(positions), max(positions), "late", detail)
+
+
+def quarantine_entry(
+    position: int, key: str, result: SendResult, taken: Claim, *, held: bool = False
+) -> QuarantineEntry | None:
+    """How a message goes to quarantine after its result; None when it is confirmed. `held`: an earlier one of its key did."""
+    status = result.status
+    if status == "confirmed":
+        return None
+    if status == "unknown" and taken.target.idempotency == "U":  # also behind another one: it may have arrived, too
+        return QuarantineEntry(position, key, "unknown", "unknown", result.detail or "sent, and no answer")
+    if held or status == "blocked":
+        return QuarantineEntry(position, key, "behind")
+    if status == "deferred":
+        return QuarantineEntry(position, key, "sending", "unavailable", result.detail)
+    if status == "refused":
+        return QuarantineEntry(position, key, "dead", "refused", result.detail, result.pattern)
+    if status == "retry":
+        wait = result.retry_after or MESSAGE_NOT_NOW.pause()
+        return QuarantineEntry(position, key, "retry", "not_now", result.detail, result.pattern, wait)
+    if status == "unsent":
+        wait = result.retry_after or VENDOR_UNAVAILABLE.pause()
+        return QuarantineEntry(position, key, "retry", "unavailable", result.detail, result.pattern, wait)
+    wait, sent_by = VENDOR_UNAVAILABLE.pause(), taken.intent_release or taken.target.release
+    return QuarantineEntry(position, key, "sending", "unknown", result.detail, delay=wait, intent_release=sent_by)

@@ -1,0 +1,45 @@
+"""The circuit breaker of a vendor: what all workers share about whether it may be called (`runtime_vendorstate`)."""
+
+from __future__ import annotations
+
+from kernel.retry import PAUSE_SQL
+from runtime.domain.retry import CIRCUIT_BREAKER
+from runtime.ledger import sql
+from runtime.ledger.connections import Connection
+
+_RECORD_FAILURE = sql.read(
+    "record_failure",
+    pause=PAUSE_SQL.format(count="openings"),
+    opens_anew="(breaker = 'open' or failures + 1 >= %(limit)s)"
+    " and (breaker = 'closed' or open_until <= clock_timestamp())",
+)
+_RECORD_THROTTLING = """
+update runtime_vendorstate
+set not_before = greatest(not_before, clock_timestamp() + make_interval(secs => %(retry_after)s)),
+    last_error = %(error)s,
+    last_error_at = clock_timestamp(),
+    probe_subscription = null,
+    probe_lane = null,
+    probe_until = 'epoch'
+where id = %(vendor)s"""
+_RECORD_SUCCESS = sql.read("record_success")
+
+
+def record_failure(conn: Connection, vendor: int, error: str, *, retry_after: float = 0.0) -> None:
+    """The vendor did not answer, or answered with a failure of its own. Three in a row open the circuit breaker, with growing
+    pauses (`runtime.domain.retry.CIRCUIT_BREAKER`)."""
+    conn.execute(
+        _RECORD_FAILURE,
+        CIRCUIT_BREAKER.parameters()
+        | {"vendor": vendor, "error": error[:500], "retry_after": retry_after, "limit": CIRCUIT_BREAKER.attempts},
+    )
+
+
+def record_throttling(conn: Connection, vendor: int, error: str, *, retry_after: float) -> None:
+    """The vendor said when to come back (Retry-After, RFC 9110 §10.2.3). That is an answer, not a failure."""
+    conn.execute(_RECORD_THROTTLING, {"vendor": vendor, "error": error[:500], "retry_after": retry_after})
+
+
+def record_success(conn: Connection, vendor: int) -> None:
+    """The vendor answered. Writes at most once a minute while all is well."""
+    conn.execute(_RECORD_SUCCESS, (vendor,))

@@ -1,0 +1,92 @@
+"""Quarantine: a message that cannot go with its batch, and the later ones of its key that must wait behind it, as rows."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from runtime.ledger import sql
+from runtime.ledger.claims import Claim
+from runtime.ledger.connections import Connection
+from runtime.ledger.log_reader import LoggedMessage
+
+_INSERT = sql.read("quarantine_insert")
+
+
+@dataclass(slots=True)
+class QuarantineEntry:
+    """Why one message is in quarantine. `delay` in seconds until it may be tried again.
+
+    `state` is one of `QuarantinedMessage.State`; `pattern` the text by which equal failures are grouped, `reason` where it is empty;
+    `intent_release` the release that may have sent it.
+    """
+
+    position: int
+    key: str
+    state: str
+    reason_class: str = ""
+    reason: str = ""
+    pattern: str = ""
+    delay: float = 0.0
+    intent_release: int | None = None
+
+
+_VARIABLE = re.compile(r"\"[^\"]*\"|'[^']*'|\b[0-9a-fA-F]{8,}\b|\d+")
+
+
+def fingerprint(target: str, reason_class: str, pattern: str) -> str:
+    """The same for messages that failed for the same reason, whatever their keys, numbers and quoted values."""
+    text = f"{target}\n{reason_class}\n{_VARIABLE.sub('#', pattern)[:400]}"
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def quarantine(conn: Connection, taken: Claim, entries: Sequence[QuarantineEntry]) -> None:
+    """Store messages in the transaction that moves the position past them. Storing the same again changes nothing."""
+    if not entries:
+        return
+    rows = [
+        (
+            taken.subscription,
+            taken.lane,
+            entry.position,
+            entry.key,
+            entry.state,
+            entry.reason_class,
+            fingerprint_of(taken, entry),
+            entry.reason[:2000],
+            entry.delay,
+            entry.intent_release,
+        )
+        for entry in entries
+    ]
+    with conn.cursor() as cursor:
+        cursor.executemany(_INSERT, rows)
+
+
+def fingerprint_of(taken: Claim, entry: QuarantineEntry) -> str:
+    """The fingerprint of an entry at the claimed target; empty without a reason class."""
+    if not entry.reason_class:
+        return ""
+    return fingerprint(taken.target.name, entry.reason_class, entry.pattern or entry.reason)
+
+
+def blocked_by_earlier(messages: Iterable[LoggedMessage]) -> list[QuarantineEntry]:
+    """Messages that wait for an earlier one of their key."""
+    return [QuarantineEntry(m.position, m.key, "behind") for m in messages]
+
+
+def poison_suspects(messages: Iterable[LoggedMessage], taken: Claim) -> list[QuarantineEntry]:
+    """Messages at which several owners have ended, unsent: each is tried alone, the first of its key first."""
+    reason = f"{taken.lease.attempt} workers ended while they worked here"
+    return [QuarantineEntry(m.position, m.key, "retry", "poison", reason) for m in messages]
+
+
+def split_blocked(
+    messages: Sequence[LoggedMessage], waiting: set[str]
+) -> tuple[list[LoggedMessage], list[LoggedMessage]]:
+    """(those that may go, those whose key waits), both in order."""
+    if not waiting:
+        return list(messages), []
+    return [m for m in messages if m.key not in waiting], [m for m in messages if m.key in waiting]

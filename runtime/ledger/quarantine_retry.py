@@ -1,0 +1,373 @@
+"""Quarantined messages are the one row-by-row path: the first of each key, each under a lease and token of its own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from psycopg.errors import InsufficientPrivilege
+from psycopg.rows import dict_row
+
+from runtime.domain import retry
+from runtime.ledger import circuit_breaker, sql
+from runtime.ledger.append import Fenced
+from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send
+from runtime.ledger.claims import (
+    EVERYTHING,
+    LEASE_SECONDS,
+    Claim,
+    ClaimAbandoned,
+    ClaimScope,
+    Lease,
+    admit,
+    gate_closed,
+    limits_of,
+    spend,
+    target_of,
+)
+from runtime.ledger.connections import Connection
+from runtime.ledger.database_target import REFUSED_BY_TABLE, MappedTable, refusal, upsert
+from runtime.ledger.faultpoints import hit
+from runtime.ledger.log_reader import LoggedMessage, decode, read_next
+from runtime.ledger.mappers import Skipped, Unmappable, unmappable
+from runtime.ledger.quarantine import QuarantineEntry, fingerprint_of
+from runtime.ledger.send_batch import SendBatch, SendOutcome
+from runtime.ledger.trial import TrialEnded, TrialRunner, in_this_process
+from runtime.ledger.vendor_client import SendResult
+from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease, outbound
+
+
+@dataclass(slots=True)
+class QuarantineClaim(Claim):
+    """The right to try one quarantined message. `payload` replaces the logged one after a person's edit; `previous_state` and
+    `reason_class` say how it came to be there."""
+
+    key: str = ""
+    previous_state: str = "retry"
+    reason_class: str = ""
+    payload: bytes | None = None
+
+    @property
+    def poison_suspect(self) -> bool:
+        """Its last owner, or that of its batch, has ended over it, or has not said what became of it."""
+        return self.previous_state == "sending" or self.reason_class == "poison"
+
+    @property
+    def may_have_been_sent(self) -> bool:
+        return self.previous_state == "sending"
+
+    @property
+    def sent_by_another_release(self) -> bool:
+        return self.intent_release not in (None, self.target.release)
+
+
+_PARTS = {
+    "claim_columns": sql.CLAIM_COLUMNS,
+    "claim_returning": sql.CLAIM_RETURNING,
+    "claim_scope": sql.CLAIM_SCOPE,
+    "pace_allows": sql.read("quarantine_pace"),
+    "first_of_its_key": sql.read("quarantine_first_of_key"),
+}
+_CLAIM = sql.read("claim_quarantined", **_PARTS)
+_CLAIM_TO_ASK = sql.read("claim_quarantined_to_ask", **_PARTS)
+_KEEP = sql.read("quarantine_keep")
+# A quarantined message takes its turn in the pace of its lane, and its part of the vendor's quota.
+_TAKE_TURN = """
+update runtime_progress
+set not_before = clock_timestamp() + make_interval(secs => 1 / %s::float8)
+where subscription_id = %s and lane = %s and not_before < clock_timestamp()"""
+_RELEASE_AFTER_FAILURE = """
+update runtime_quarantine
+set reason = %s,
+    lease_until = 'epoch',
+    not_before = clock_timestamp() + make_interval(secs => %s),
+    attempt = attempt - %s
+where subscription_id = %s and lane = %s and position = %s and token = %s"""
+
+
+def claim_quarantined(
+    conn: Connection, *, scope: ClaimScope = EVERYTHING, to_ask: bool = False, lease: float = LEASE_SECONDS
+) -> QuarantineClaim | None:
+    """The quarantined message that has been due longest and has none of its key before it."""
+    try:
+        with conn.transaction():
+            taken, limited = _take(conn, {"lease": lease} | scope.arguments(), to_ask=to_ask, lease=lease)
+            if taken is None:
+                return None
+            if limited and not to_ask:
+                admit(conn, taken, lease)
+            if not to_ask:
+                _keep_pace(conn, taken)
+    except ClaimAbandoned:
+        return None
+    except InsufficientPrivilege as error:
+        if not gate_closed(error):
+            raise
+        return None  # the guard saw the gate close while the claim was under way
+    return taken
+
+
+def _take(
+    conn: Connection, arguments: dict[str, object], *, to_ask: bool, lease: float
+) -> tuple[QuarantineClaim | None, bool]:
+    started = time.monotonic()
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_CLAIM_TO_ASK if to_ask else _CLAIM, arguments).fetchone()
+    if row is None:
+        return None, False
+    taken = QuarantineClaim(
+        row["subscription"],
+        row["lane"],
+        row["position"],
+        upto=None,
+        intent=None,
+        intent_release=row["intent_release"],
+        lease=Lease(row["token"], row["attempt"], started + lease, ask_only=to_ask),
+        target=target_of(row),
+        limits=limits_of(row),
+        key=row["key"],
+        previous_state=row["previous_state"],
+        reason_class=row["reason_class"],
+        payload=row["payload"],
+    )
+    return taken, row["limited"]
+
+
+def _keep_pace(conn: Connection, taken: QuarantineClaim) -> None:
+    """Inside the claim's transaction. Raises ClaimAbandoned when it is not this lane's turn, or nothing of the quota is left."""
+    pace = taken.limits.pace
+    if pace is not None and conn.execute(_TAKE_TURN, (pace, taken.subscription, taken.lane)).rowcount != 1:
+        raise ClaimAbandoned
+    if taken.limits.metered and taken.target.kind == "vendor" and not spend(conn, taken.target.vendor, 1):
+        raise ClaimAbandoned
+
+
+def _message(conn: Connection, taken: QuarantineClaim) -> LoggedMessage:
+    found = read_next(conn, taken, taken.position - 1, 1, upto=taken.position)
+    if not found:
+        raise LookupError(f"message {taken.lane}/{taken.position} is gone from the log")
+    if taken.payload is not None:
+        return found[0]._replace(document=decode(taken.payload))
+    return found[0]
+
+
+def retry_in_database(
+    conn: Connection, taken: QuarantineClaim, mapped: MappedTable, *, run: TrialRunner = in_this_process
+) -> bool:
+    """Try one quarantined message for a table. Answers whether it is delivered. `run` decides in which process it is mapped; raises
+    TrialEnded when that process is gone."""
+    message, position, key = _message(conn, taken), taken.position, taken.key
+    if taken.lease.attempt > taken.limits.max_attempts + 1:
+        entry = QuarantineEntry(position, key, "dead", "poison", "too many attempts")
+    else:
+        try:
+            row = run(lambda: mapped.mapper.one(message), taken.lease.deadline)
+            with conn.transaction():
+                _remove(conn, taken)
+                upsert(conn, mapped.table, [(message.position, row)])
+                record_attempt(conn, taken, position, position, "confirmed", "")
+                hit("quarantine.before_commit")
+            return True
+        except Skipped:
+            return _skip(conn, taken)
+        except Unmappable as error:
+            entry = unmappable(message, error)
+        except REFUSED_BY_TABLE as error:
+            entry = QuarantineEntry(position, key, "dead", "refused", refusal(error))
+    with conn.transaction():
+        _keep(conn, taken, entry)
+    return False
+
+
+def retry_at_vendor(
+    conn: Connection, taken: QuarantineClaim, vendor_of: VendorOfRelease, *, run: TrialRunner = in_this_process
+) -> bool:
+    """Try one quarantined message at its vendor: asked about first when it may have been sent. Answers whether it is delivered.
+
+    `run` decides in which process it is mapped, asked about and sent; raises TrialEnded when that process is gone. Nothing of that
+    work uses the database."""
+    message, attempt = _message(conn, taken), taken.lease.attempt
+    if attempt > taken.limits.max_attempts + 1:
+        # Not even a question survives: a person finds out whether an earlier try arrived.
+        reason = f"{attempt - 1} tries ended their workers"
+        with conn.transaction():
+            _keep(conn, taken, QuarantineEntry(taken.position, taken.key, "unknown", "poison", reason))
+        return False
+    switched = taken.may_have_been_sent and taken.sent_by_another_release
+    mapped = vendor_of(taken.intent_release if switched and taken.intent_release else taken.target.release)
+    exhausted = attempt > taken.limits.max_attempts
+    sending = SendBatch(
+        taken,
+        mapped.vendor,
+        ask_first=taken.may_have_been_sent or taken.is_replay,
+        send=not (switched or taken.lease.ask_only or exhausted),
+    )
+    try:
+        outcome = _try(conn, taken, message, mapped, sending, run)
+    except Skipped:
+        return _skip(conn, taken)
+    except Unmappable as error:
+        with conn.transaction():
+            _keep(conn, taken, unmappable(message, error))
+        return False
+    hit("quarantine.after_call")
+    return _store(conn, taken, message, outcome, exhausted=exhausted)
+
+
+def _try(
+    conn: Connection,
+    taken: QuarantineClaim,
+    message: LoggedMessage,
+    mapped: MappedVendor,
+    sending: SendBatch,
+    run: TrialRunner,
+) -> SendOutcome:
+    """Map and send in the process that `run` chooses. Raises Skipped, Unmappable, Fenced, and TrialEnded."""
+
+    def try_it() -> tuple[SendOutcome, str | None]:
+        try:
+            return sending.run([outbound(taken, message, mapped.mapper.one(message))]), None
+        except Fenced as error:
+            return sending.outcome, str(error)
+
+    try:
+        outcome, fenced = run(try_it, taken.lease.deadline)
+    except TrialEnded as error:
+        error.wait = mapped.vendor.deadline
+        raise
+    if fenced is not None:
+        record_late_send(conn, taken, outcome.late)
+        raise Fenced(fenced)
+    return outcome
+
+
+def _store(
+    conn: Connection, taken: QuarantineClaim, message: LoggedMessage, outcome: SendOutcome, *, exhausted: bool
+) -> bool:
+    result = outcome.results[message.position]
+    confirmed = result.status == "confirmed"
+    try:
+        with conn.transaction():
+            if confirmed:
+                _remove(conn, taken)
+                place = taken.position, taken.position
+                record_attempt(conn, taken, *place, "confirmed", result.detail, result.reference)
+                circuit_breaker.record_success(conn, taken.target.vendor)
+            else:
+                entry, own_fault = _entry_after(taken, message, result, outcome, exhausted=exhausted)
+                if not own_fault:
+                    _record_vendor(conn, taken, result, outcome)
+                _keep(conn, taken, entry, own_fault=own_fault)
+            hit("quarantine.before_commit")
+    except Fenced:
+        record_late_send(conn, taken, outcome.late)
+        raise
+    return confirmed
+
+
+def _record_vendor(conn: Connection, taken: QuarantineClaim, result: SendResult, outcome: SendOutcome) -> None:
+    """What an unsent or unknown message says about its vendor."""
+    if result.status == "unsent" and outcome.retry_after:
+        circuit_breaker.record_throttling(conn, taken.target.vendor, outcome.failure, retry_after=outcome.retry_after)
+    elif outcome.failure:
+        circuit_breaker.record_failure(conn, taken.target.vendor, outcome.failure)
+
+
+def _entry_after(
+    taken: QuarantineClaim, message: LoggedMessage, result: SendResult, outcome: SendOutcome, *, exhausted: bool
+) -> tuple[QuarantineEntry, bool]:
+    """How a message stays in quarantine, and whether the try counts. Only refusals and lost leases do: a vendor that is down or
+    silent does not make a message dead."""
+    entry = quarantine_entry(message.position, message.key, result, taken)
+    if entry is None:
+        raise AssertionError("a confirmed message does not stay in quarantine")
+    tries = taken.lease.attempt - 1
+    if result.status == "unsent":
+        if exhausted:
+            return _entry(message, "dead", "poison", f"tried {tries} times without an end"), True
+        if taken.may_have_been_sent:  # it is asked about once more: an earlier request may still have been under way
+            entry.state = "sending"
+        return entry, False
+    if result.status == "unknown":
+        if not outcome.failure and taken.target.idempotency in ("K", "N"):
+            # Nobody can ask, and this claim may not repeat it: the vendor has not failed.
+            if exhausted:
+                reason = f"tried {tries} times; the vendor cannot be asked"
+                return _entry(message, "unknown", "poison", reason), False
+            if taken.sent_by_another_release:
+                reason = "sent by another release, and the vendor cannot be asked"
+                return _entry(message, "unknown", "unknown", reason), False
+            entry.delay = retry.CANNOT_ASK.pause()
+        return entry, False
+    if result.status == "retry":
+        if taken.lease.attempt >= taken.limits.max_attempts:
+            return _entry(message, "dead", "attempts", result.detail or "too many attempts"), True
+        entry.delay = max(entry.delay, retry.MESSAGE.pause(taken.lease.attempt))
+    return entry, True
+
+
+def _entry(message: LoggedMessage, state: str, reason_class: str, reason: str) -> QuarantineEntry:
+    return QuarantineEntry(message.position, message.key, state, reason_class, reason)
+
+
+def release_after_failure(
+    conn: Connection, taken: QuarantineClaim, reason: str, *, wait: float, counts: bool = True
+) -> None:
+    """Release one quarantined message after a failure of this process, which `counts` as a try unless it is no fault of the message.
+    It stays `sending`, so it is asked about before it is sent again."""
+    uncounted = 0 if counts else 1
+    place = taken.subscription, taken.lane, taken.position, taken.lease.token
+    conn.execute(_RELEASE_AFTER_FAILURE, (reason[:2000], wait, uncounted, *place))
+
+
+def _skip(conn: Connection, taken: QuarantineClaim) -> bool:
+    with conn.transaction():
+        _remove(conn, taken)
+        record_attempt(conn, taken, taken.position, taken.position, "skipped", "not for this target")
+    return True
+
+
+def _remove(conn: Connection, taken: QuarantineClaim) -> None:
+    gone = conn.execute(
+        "delete from runtime_quarantine where subscription_id = %s and lane = %s and position = %s and token = %s",
+        (taken.subscription, taken.lane, taken.position, taken.lease.token),
+    )
+    if gone.rowcount != 1:
+        raise _fenced(taken)
+
+
+def _keep(conn: Connection, taken: QuarantineClaim, entry: QuarantineEntry, *, own_fault: bool = True) -> None:
+    kept = conn.execute(
+        _KEEP,
+        (
+            entry.state,
+            entry.reason_class,
+            fingerprint_of(taken, entry),
+            entry.reason[:2000],
+            entry.delay,
+            entry.intent_release,
+            0 if own_fault else 1,
+            taken.subscription,
+            taken.lane,
+            taken.position,
+            taken.lease.token,
+        ),
+    )
+    if kept.rowcount != 1:
+        raise _fenced(taken)
+    record_attempt(conn, taken, taken.position, taken.position, entry.state, entry.reason)
+
+
+def _fenced(taken: QuarantineClaim) -> Fenced:
+    place = f"{taken.subscription}/{taken.lane}/{taken.position}"
+    return Fenced(f"quarantined {place}: token {taken.lease.token} is not current")
+
+
+__all__ = [
+    "MappedTable",
+    "QuarantineClaim",
+    "claim_quarantined",
+    "release_after_failure",
+    "retry_at_vendor",
+    "retry_in_database",
+]

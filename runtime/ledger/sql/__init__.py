@@ -1,0 +1,25 @@
+"""The long statements of the ledger, one file each. They are read once, when the module that uses one is imported.
+
+`{name}` in a file stands for a part that several statements share, `%(name)s` for an argument. Comments stay in the file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+SHARDS = 16
+"""Wake-ups and scopes divide subscriptions by `id % SHARDS`."""
+
+
+def read(name: str, **parts: str) -> str:
+    """The text of `name`.sql with its parts filled in, without comments."""
+    lines = (FOLDER / f"{name}.sql").read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+    return text.strip().format(**parts)
+
+
+CLAIM_COLUMNS = read("claim_columns")
+CLAIM_RETURNING = read("claim_returning")
+CLAIM_SCOPE = read("claim_scope", shards=str(SHARDS))
+"""Parts of every claim: what it needs of subscription and stream, what it answers, and what the claiming worker serves."""

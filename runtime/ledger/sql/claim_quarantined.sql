@@ -1,0 +1,64 @@
+-- Claim the quarantined message that has been due longest; none of its key may be in quarantine before it.
+-- The order of the two steps, `offset 0` and `materialized` are explained in claim_lane.sql.
+with c as materialized (
+    select
+        f.*,
+        q.state as previous_state
+    from (
+        select
+            o.subscription_id,
+            o.lane,
+            o.position,
+            s.deployment_id,
+            d.release_id,
+            {claim_columns},
+            v.breaker <> 'closed' or v.concurrency is not null as limited,
+            v.rate is not null or v.budget is not null as metered
+        from runtime_quarantine o
+        join runtime_subscription s on s.id = o.subscription_id
+        join runtime_stream t on t.id = s.stream_id
+        join runtime_deployment d on d.id = s.deployment_id
+        join runtime_vendorstate v on v.id = s.vendor_id
+        where {claim_scope}
+            and o.state in ('retry', 'behind', 'sending')
+            and o.lease_until < clock_timestamp()
+            and o.not_before < clock_timestamp()
+            and v.not_before <= clock_timestamp()
+            and (
+                v.breaker = 'closed'
+                or (v.open_until <= clock_timestamp() and v.probe_until <= clock_timestamp())
+            )
+            and {pace_allows}
+            and {first_of_its_key}
+        order by s.tier, o.not_before, o.position
+        offset 0
+    ) f
+    join runtime_quarantine q
+        on q.subscription_id = f.subscription_id and q.lane = f.lane and q.position = f.position
+    where q.state in ('retry', 'behind', 'sending')
+        and q.lease_until < clock_timestamp()
+        and q.not_before < clock_timestamp()
+        and runtime_may_take(f.subscription_id, f.release_id)
+    limit 1
+    for update of q skip locked
+)
+update runtime_quarantine p
+set token = p.token + 1,
+    attempt = p.attempt + 1,
+    lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+    ask_only = false,
+    state = 'sending',
+    intent_release = case
+        when c.previous_state = 'sending' then coalesce(p.intent_release, c.release_id)
+        else c.release_id
+    end
+from c
+where p.subscription_id = c.subscription_id
+    and p.lane = c.lane
+    and p.position = c.position
+returning
+    {claim_returning},
+    p.key,
+    p.payload,
+    p.reason_class,
+    c.previous_state

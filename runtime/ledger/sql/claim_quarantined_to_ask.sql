@@ -1,0 +1,62 @@
+-- Claim a quarantined message whose gate is closed and that may have reached its vendor: it may be asked about,
+-- nothing is sent. One without `intent_release` was asked about already.
+with c as materialized (
+    select
+        f.*,
+        q.state as previous_state
+    from (
+        select
+            o.subscription_id,
+            o.lane,
+            o.position,
+            s.deployment_id,
+            d.release_id,
+            {claim_columns},
+            v.breaker <> 'closed' or v.concurrency is not null as limited,
+            v.rate is not null or v.budget is not null as metered
+        from runtime_quarantine o
+        join runtime_subscription s on s.id = o.subscription_id
+        join runtime_stream t on t.id = s.stream_id
+        join runtime_deployment d on d.id = s.deployment_id
+        join runtime_vendorstate v on v.id = s.vendor_id
+        where {claim_scope}
+            and o.state = 'sending'
+            and o.intent_release is not null
+            and o.lease_until < clock_timestamp()
+            and o.not_before < clock_timestamp()
+            and s.kind = 'vendor'
+            and v.breaker = 'closed'
+            and {pace_allows}
+            and {first_of_its_key}
+        order by s.tier, o.not_before, o.position
+        offset 0
+    ) f
+    join runtime_quarantine q
+        on q.subscription_id = f.subscription_id and q.lane = f.lane and q.position = f.position
+    where q.state = 'sending'
+        and q.lease_until < clock_timestamp()
+        and q.not_before < clock_timestamp()
+        and not exists (select from runtime_permitted g where g.subscription_id = f.subscription_id)
+    limit 1
+    for update of q skip locked
+)
+update runtime_quarantine p
+set token = p.token + 1,
+    attempt = p.attempt + 1,
+    lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+    ask_only = true,
+    state = 'sending',
+    intent_release = case
+        when c.previous_state = 'sending' then coalesce(p.intent_release, c.release_id)
+        else c.release_id
+    end
+from c
+where p.subscription_id = c.subscription_id
+    and p.lane = c.lane
+    and p.position = c.position
+returning
+    {claim_returning},
+    p.key,
+    p.payload,
+    p.reason_class,
+    c.previous_state

@@ -1,0 +1,6 @@
+-- Quarantine one message. Doing it again changes nothing.
+insert into runtime_quarantine (
+    subscription_id, lane, position, key, state, reason_class, fingerprint, reason, not_before, intent_release
+)
+values (%s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s), %s)
+on conflict do nothing

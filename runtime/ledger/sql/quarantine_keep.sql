@@ -1,0 +1,15 @@
+-- Keep a claimed message in quarantine after its try.
+update runtime_quarantine
+set state = %s,
+    reason_class = %s,
+    fingerprint = %s,
+    reason = %s,
+    lease_until = 'epoch',
+    ask_only = false,
+    not_before = clock_timestamp() + make_interval(secs => %s),
+    intent_release = %s,
+    attempt = attempt - %s
+where subscription_id = %s
+    and lane = %s
+    and position = %s
+    and token = %s

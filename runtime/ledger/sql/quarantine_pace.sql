@@ -1,0 +1,11 @@
+-- A quarantined message takes its turn in the pace of its lane.
+(
+    s.pace is null
+    or exists (
+        select
+        from runtime_progress g
+        where g.subscription_id = o.subscription_id
+            and g.lane = o.lane
+            and g.not_before < clock_timestamp()
+    )
+)

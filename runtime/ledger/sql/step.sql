@@ -1,0 +1,48 @@
+-- Move the position, record the evidence of the batch before, store the intent of the batch after: one statement, one
+-- round trip. A closed gate, or a release that is no longer the deployed one, refuses a further step inside the
+-- database and any new intent, but never the recording of a call that was made.
+with g as (
+    select
+        exists (
+            select
+            from runtime_gate
+            where subscription_id = %(subscription)s
+                and release_id = %(release)s
+        )
+        or exists (
+            select
+            from runtime_permitted p
+            join runtime_vendorstate v on v.id = p.vendor_id
+            where p.subscription_id = %(subscription)s
+                and p.release_id = %(release)s
+                and v.probe_subscription = %(subscription)s
+                and v.probe_lane = %(lane)s
+                and v.not_before <= clock_timestamp()
+        ) as open
+),
+m as (
+    update runtime_progress p
+    set position = %(position)s,
+        intent = case when g.open then %(intent)s::bigint end,
+        intent_release = case when g.open and %(intent)s::bigint is not null then %(release)s::bigint end,
+        attempt = 0,
+        lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+    from g
+    where p.subscription_id = %(subscription)s
+        and p.lane = %(lane)s
+        and p.token = %(token)s
+        and (g.open or not %(gated)s)
+    returning g.open
+),
+d as (
+    insert into runtime_delivery (
+        subscription_id, lane, token, release_id, at, first, last, outcome,
+        confirmed, superseded, skipped, refused, waiting, refs
+    )
+    select
+        %(subscription)s, %(lane)s, %(token)s, %(release)s, clock_timestamp(), %(first)s, %(last)s, %(outcome)s,
+        %(confirmed)s, %(superseded)s, %(skipped)s, %(refused)s, %(waiting)s, %(references)s
+    from m
+    where %(first)s::bigint is not null
+)
+select open from m

@@ -1,0 +1,59 @@
+"""What the ledger asks of a vendor client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from runtime.connectors.protocols import OutboundMessage
+
+SendStatus = Literal["confirmed", "refused", "retry", "unsent", "unknown", "blocked", "deferred"]
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """What became of one message.
+
+    A client answers with one of five:
+    confirmed   the vendor has it (`reference` names it there)
+    refused     the vendor will never take it
+    retry       not now, for a reason of this message alone
+    unsent      surely not acted on, for a reason of the vendor (down, throttled)
+    unknown     sent, or partly sent, and no answer that can be trusted
+
+    The ledger adds two:
+    blocked     not sent, for an earlier message of its key is not confirmed
+    deferred    not sent by this release, for its gate closed or another one was deployed
+
+    `pattern` is the text by which equal failures are grouped, `retry_after` in seconds.
+    """
+
+    status: SendStatus
+    reference: str | None = None
+    detail: str = ""
+    pattern: str = ""
+    retry_after: float | None = None
+
+
+class CannotAsk(Exception):
+    """This vendor offers no way to learn whether a message has arrived."""
+
+
+class VendorClient(Protocol):
+    """A vendor client. It never raises for what a vendor does: it answers. `guard` is called right before every request
+    leaves, and raises when there is no time left in the lease."""
+
+    deadline: float
+    """Longest time in seconds that one call of `send` or `ask` may take; well below the lease."""
+
+    def send(self, messages: Sequence[OutboundMessage], *, guard: Callable[[], None]) -> list[SendResult]:
+        """One result per message, in order."""
+        ...
+
+    def ask(self, messages: Sequence[OutboundMessage]) -> list[SendResult]:
+        """`confirmed` for what the vendor has, `unsent` for what it surely has not, `unknown` where it does not say.
+
+        Raises CannotAsk.
+        """
+        ...
