@@ -1,5 +1,4 @@
-"""The business side of the runtime: one flow per target of each deployed integration, said in a sentence."""
-# ruff: noqa: S608 - statements of constants, kept readable as SQL
+"""The business view of the runtime: one flow per target of each deployed integration, summed up in a sentence."""
 
 from __future__ import annotations
 
@@ -27,7 +26,10 @@ from runtime.selectors.sql_rows import rows
 
 @dataclass(slots=True)
 class Flow:
-    """From one system to another. `delivered` and `hours` count confirmed messages since local midnight, `hours` one value an hour."""
+    """Messages from one system to another.
+
+    `delivered` and `hours` count confirmed ones since local midnight, by hour.
+    """
 
     key: str
     integration: str
@@ -47,8 +49,8 @@ class Flow:
     gates: list[GateState] = field(default_factory=list)
     instances: list[tuple[str, Backlog, GateState | None]] = field(default_factory=list)
     backlog: Backlog = field(default_factory=Backlog)
-    outside: int = 0
-    outside_since: datetime | None = None
+    not_stored: int = 0
+    not_stored_since: datetime | None = None
     paused: bool = False
 
     @property
@@ -57,12 +59,12 @@ class Flow:
 
     @property
     def for_person(self) -> int:
-        """Dead letters, unknown outcomes, and input that was refused or contradicts what is held."""
-        return self.backlog.for_person + self.outside
+        """Messages that wait for a person: dead letters, unknown outcomes, rejected messages and conflicts."""
+        return self.backlog.for_person + self.not_stored
 
     @property
     def person_since(self) -> datetime | None:
-        return min(filter(None, (self.backlog.person_since, self.outside_since)), default=None)
+        return min(filter(None, (self.backlog.person_since, self.not_stored_since)), default=None)
 
     @property
     def lag(self) -> timedelta | None:
@@ -82,18 +84,17 @@ class Flow:
 
     @property
     def broken(self) -> bool:
-        """No instance of the target takes calls now, and not because of people."""
+        """No instance of the target accepts calls now, for a reason other than a decision of a person."""
         return bool(self.gates) and not self.shut and not any(gate.open for gate in self.gates)
 
     @property
     def shut_gate(self) -> tuple[GateState, str] | None:
-        """The first gate of this flow that is not open, with the instance it belongs to."""
-        return next(
-            ((gate, instance) for instance, _, gate in self.instances if gate is not None and not gate.open), None
-        )
+        """The first gate of this flow that is not open, with its instance."""
+        shut = ((gate, instance) for instance, _, gate in self.instances if gate is not None and not gate.open)
+        return next(shut, None)
 
     def standing(self, mine: Backlog, gate: GateState | None) -> Standing:
-        """How one instance of the target stands, and what it may do."""
+        """The state of one instance of the target, and what it may do."""
         return degraded.standing(
             permitted=gate is None or gate.permitted,
             takes_calls=gate is None or gate.open,
@@ -167,23 +168,25 @@ class Flow:
 
     @property
     def spark(self) -> str:
-        """The line of the hours in words, for people who do not see it."""
+        """The chart of the hours in words, for people who cannot see it."""
         busiest = max(range(len(self.hours)), key=self.hours.__getitem__, default=None)
         if busiest is None or not self.delivered:
             return f"{self.title}: nothing {self.verb} yet today"
-        return f"{self.title}, {self.verb} per hour today; most in the hour from {busiest:02d}:00, {number(self.hours[busiest])}"
+        most = f"most in the hour from {busiest:02d}:00, {number(self.hours[busiest])}"
+        return f"{self.title}, {self.verb} per hour today; {most}"
 
 
 _FLOWS = (
     """
-select i.key as integration, i.title, g.name as team, d.environment, d.paused, r.tier, s.id as subscription, s.target, s.instance, v.system_key as target_system,
-       r.id as release, d.stream, r.manifest ->> 'degraded_mode' as degraded_mode
+select i.key as integration, i.title, g.name as team, d.environment, d.paused, r.tier,
+       s.id as subscription, s.target, s.instance, v.system_key as target_system,
+       r.id as release, st.id as stream, r.manifest ->> 'degraded_mode' as degraded_mode
   from runtime_integration i
   join auth_group g on g.id = i.owner_team_id
-  join (select d.*, st.id as stream from runtime_deployment d join runtime_stream st on st.integration_id = d.integration_id and st.environment = d.environment
-         where d.active and d.environment = %(environment)s) d on d.integration_id = i.id
+  join runtime_deployment d on d.integration_id = i.id and d.environment = %(environment)s and d.active
+  join runtime_stream st on st.integration_id = d.integration_id and st.environment = d.environment
   join runtime_release r on r.id = d.release_id
-  join runtime_subscription s on s.stream_id = d.stream and s.open and s.replay_of_id is null
+  join runtime_subscription s on s.stream_id = st.id and s.open and s.replay_of_id is null
   join runtime_vendorstate v on v.id = s.vendor_id
  where """
     + SEEN
@@ -192,23 +195,31 @@ select i.key as integration, i.title, g.name as team, d.environment, d.paused, r
 )
 
 _TARGETS = """
-select w.release_id as release, w.target, min(w.source_system) as source_system, bool_or(w.kind = 'command') as commands,
+select w.release_id as release, w.target,
+       min(w.source_system) as source_system,
+       bool_or(w.kind = 'command') as commands,
        (select count(distinct o.target) from runtime_entitywrite o where o.release_id = w.release_id) as siblings
-  from runtime_entitywrite w where w.release_id = any(%(releases)s) group by w.release_id, w.target"""
+  from runtime_entitywrite w
+ where w.release_id = any(%(releases)s)
+ group by w.release_id, w.target"""
 
 _DELIVERED = """
-select subscription, hour, sum(confirmed)::bigint as confirmed from (
-  select subscription_id as subscription, extract(epoch from at - %(since)s)::int / 3600 as hour, confirmed from runtime_delivery
-   where at >= %(since)s and subscription_id = any(%(ids)s)
-  union all
-  select subscription_id, extract(epoch from at - %(since)s)::int / 3600, 1 from runtime_attempt
-   where at >= %(since)s and subscription_id = any(%(ids)s) and outcome = 'confirmed') done
- group by 1, 2"""
+select subscription, hour, sum(confirmed)::bigint as confirmed
+  from (select subscription_id as subscription, extract(epoch from at - %(since)s)::int / 3600 as hour, confirmed
+          from runtime_delivery
+         where at >= %(since)s and subscription_id = any(%(ids)s)
+         union all
+        select subscription_id, extract(epoch from at - %(since)s)::int / 3600, 1
+          from runtime_attempt
+         where at >= %(since)s and subscription_id = any(%(ids)s) and outcome = 'confirmed') done
+ group by subscription, hour"""
 
-_OUTSIDE = """
-select stream_id as stream, count(*) as letters, min(at) as since from (
-  select stream_id, at from runtime_rejected where state = 'open' and stream_id = any(%(streams)s)
-  union all select stream_id, at from runtime_conflict where state = 'open' and stream_id = any(%(streams)s)) o group by 1"""
+_NOT_STORED = """
+select stream_id as stream, count(*) as count, min(at) as since
+  from (select stream_id, at from runtime_rejected where state = 'open' and stream_id = any(%(streams)s)
+         union all
+        select stream_id, at from runtime_conflict where state = 'open' and stream_id = any(%(streams)s)) o
+ group by stream_id"""
 
 
 def midnight() -> datetime:
@@ -217,7 +228,10 @@ def midnight() -> datetime:
 
 
 def today(viewer: Viewer, environment: str) -> list[Flow]:
-    """Flows that the viewer may see, those that need somebody first. Ten queries whatever their number."""
+    """Flows that the viewer may see, those that need attention first.
+
+    Ten queries, regardless of the number of flows.
+    """
     found = rows(_FLOWS, sight(viewer) | {"environment": environment})
     if not found:
         return []
@@ -232,14 +246,14 @@ def today(viewer: Viewer, environment: str) -> list[Flow]:
         if name not in flows:
             flows[name] = _flow(row, described.get((row["release"], row["target"])), names, staleness)
         _add(flows[name], row, behind[row["subscription"]], gate_of.get(row["subscription"]))
-    _tell_apart(flows.values())
+    _distinguish(flows.values())
     _count_today(flows, found, ids)
-    _count_outside(flows, found)
+    _count_not_stored(flows, found)
     return sorted(flows.values(), key=lambda flow: (_ORDER[flow.tone.tone], flow.title))
 
 
-def _tell_apart(found: Iterable[Flow]) -> None:
-    """Two targets of one integration at the same system are told apart by their names."""
+def _distinguish(found: Iterable[Flow]) -> None:
+    """Add the target's name where one integration has two targets at the same system."""
     named: dict[tuple[str, str], list[Flow]] = {}
     for flow in found:
         named.setdefault((flow.integration, flow.title), []).append(flow)
@@ -299,14 +313,16 @@ def _count_today(flows: dict[tuple[str, str], Flow], found: Sequence[dict[str, A
             flow.hours[row["hour"]] += row["confirmed"]
 
 
-def _count_outside(flows: dict[tuple[str, str], Flow], found: Sequence[dict[str, Any]]) -> None:
-    """What never entered the log belongs to the source: it is said once, with the first target of its integration."""
+def _count_not_stored(flows: dict[tuple[str, str], Flow], found: Sequence[dict[str, Any]]) -> None:
+    """Rejected messages and conflicts belong to the source: they count once, for the first target of the
+    integration.
+    """
     first: dict[int, Flow] = {}
     for row in found:
         first.setdefault(row["stream"], flows[row["integration"], row["target"]])
-    for row in rows(_OUTSIDE, {"streams": list(first)}):
+    for row in rows(_NOT_STORED, {"streams": list(first)}):
         flow = first[row["stream"]]
-        flow.outside, flow.outside_since = row["letters"], row["since"]
+        flow.not_stored, flow.not_stored_since = row["count"], row["since"]
 
 
 def environments_seen(viewer: Viewer, chosen: str) -> list[tuple[str, str, bool]]:
@@ -317,7 +333,7 @@ def environments_seen(viewer: Viewer, chosen: str) -> list[tuple[str, str, bool]
 
 
 def summary(flows: Sequence[Flow]) -> Tone:
-    """One tone for the head of the page."""
+    """One tone for the heading of the page."""
     if not flows:
         return quiet("Nothing deployed")
     stopped = sum(1 for flow in flows if flow.tone.tone == "stop")

@@ -1,6 +1,6 @@
-"""The gate in words: the same conditions as the view `runtime_gate`, one by one, so that a closed gate says which one it is.
+"""The gate in words: the conditions of the view `runtime_gate` one by one, so that a closed gate says which one fails.
 
-`open` is always the view's own answer; the words explain it and never replace it.
+`open` is always the answer of the view; the words explain it and never replace it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runtime.selectors.sql_rows import rows
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing that must hold before work is handed out. `url_change` is the change that approved the release, where known."""
+    """One condition that must hold before a worker may claim work."""
 
     key: str
     title: str
@@ -33,7 +33,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class GateState:
-    """May work of this subscription be taken now? `permitted`: as far as people decide; `open`: with the vendor's state too."""
+    """Whether work of a target may be claimed now.
+
+    `permitted`: by people's decisions; `open`: by the vendor's state, too.
+    """
 
     subscription_id: int
     permitted: bool
@@ -47,7 +50,7 @@ class GateState:
     @property
     def says(self) -> str:
         if self.open:
-            return "Approved, active, not frozen, and the vendor takes calls."
+            return "Approved, active, not frozen, and the vendor accepts calls."
         return " ".join(c.says for c in self.unmet) or "The gate is closed."
 
     @property
@@ -58,34 +61,53 @@ class GateState:
 
 
 _STATES = """
-select s.id as subscription_id, s.open as takes_work, s.target, s.instance, d.environment, d.active, d.paused, d.pause_reason, d.ended_at,
-       a.id as approval_id, a.change_id, a.voided_at, a.void_reason, a.valid_from, a.valid_until, a.digest = r.digest as same_digest, r.digest,
-       exists (select from governance_valid_approval w where w.approval_id = d.approval_id and w.subject_kind = 'integration' and w.subject_id = i.key
-                 and w.digest = r.digest and w.environment = d.environment) as approved,
-       (select array_agg(p.reference || case when c.state = 'retired' then ' is retired' else ' is past its sunset of ' || to_char(c.sunset_at, 'FMDD Mon YYYY') end
+select s.id as subscription_id, s.open as takes_work, s.target, s.instance,
+       d.environment, d.active, d.paused, d.pause_reason, d.ended_at,
+       a.id as approval_id, a.change_id, a.voided_at, a.void_reason, a.valid_from, a.valid_until,
+       a.digest = r.digest as same_digest, r.digest,
+       exists (select
+                 from governance_valid_approval w
+                where w.approval_id = d.approval_id
+                  and w.subject_kind = 'integration' and w.subject_id = i.key
+                  and w.digest = r.digest and w.environment = d.environment) as approved,
+       (select array_agg(p.reference
+                         || case when c.state = 'retired' then ' is retired'
+                                 else ' is past its sunset of ' || to_char(c.sunset_at, 'FMDD Mon YYYY') end
                          order by p.reference)
-          from runtime_pin p join catalog_apiversion c on c.id = p.version_id
+          from runtime_pin p
+          join catalog_apiversion c on c.id = p.version_id
          where p.release_id = r.id and (c.state = 'retired' or c.sunset_at <= clock_timestamp())) as past_sunset,
-       (select array_agg(distinct w.entity || coalesce('/' || w.attribute_group, '') || ', whose record is ' || w.record) from runtime_against_record w
+       (select array_agg(distinct w.entity || coalesce('/' || w.attribute_group, '')
+                         || ', whose record is ' || w.record)
+          from runtime_against_record w
          where w.release_id = r.id and w.target = s.target) as against_record,
        f.name as freeze, f.ends_at as freeze_ends_at,
        v.system_key, v.instance as vendor_instance, v.breaker, v.failures, v.open_until, v.probe_until, v.not_before,
        v.rate, v.burst, v.budget, v.concurrency,
-       v.rate is not null and least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at)) < 1 as rate_used_up,
-       v.budget is not null and v.spent >= v.budget and v.spent_on >= (clock_timestamp() at time zone 'UTC')::date as budget_used_up,
+       v.rate is not null
+       and least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at)) < 1
+           as rate_used_up,
+       v.budget is not null and v.spent >= v.budget
+       and v.spent_on >= (clock_timestamp() at time zone 'UTC')::date as budget_used_up,
        v.not_before > clock_timestamp() as asked_to_wait, v.probe_until > clock_timestamp() as probing,
        exists (select from runtime_permitted g where g.subscription_id = s.id) as permitted,
-       exists (select from runtime_gate g where g.subscription_id = s.id) as is_open, clock_timestamp() as at
+       exists (select from runtime_gate g where g.subscription_id = s.id) as is_open,
+       clock_timestamp() as at
   from runtime_subscription s
   join runtime_deployment d on d.id = s.deployment_id
   join runtime_release r on r.id = d.release_id
   join runtime_integration i on i.id = r.integration_id
   join runtime_vendorstate v on v.id = s.vendor_id
   join governance_approval a on a.id = d.approval_id
-  left join lateral (select f.name, f.ends_at from governance_active_freeze f
-                      where f.strictness = 'work' and (f.environment is null or f.environment = d.environment) and (f.tier is null or r.tier <= f.tier)
-                        and (f.domain is null or f.domain = i.domain_key) and (f.system is null or f.system = v.system_key)
-                      order by f.ends_at desc nulls first limit 1) f on true
+  left join lateral (select f.name, f.ends_at
+                       from governance_active_freeze f
+                      where f.strictness = 'work'
+                        and (f.environment is null or f.environment = d.environment)
+                        and (f.tier is null or r.tier <= f.tier)
+                        and (f.domain is null or f.domain = i.domain_key)
+                        and (f.system is null or f.system = v.system_key)
+                      order by f.ends_at desc nulls first
+                      limit 1) f on true
  where s.id = any(%(ids)s)
  order by s.id"""
 
@@ -98,15 +120,8 @@ def states(subscription_ids: Sequence[int]) -> dict[int, GateState]:
 
 
 def _gate(row: dict[str, Any]) -> GateState:
-    conditions = (
-        _approved(row),
-        _running(row),
-        _in_time(row),
-        _direction(row),
-        _unfrozen(row),
-        _breaker(row),
-        _quota(row),
-    )
+    found = (_approved, _running, _in_time, _direction, _unfrozen, _circuit_breaker, _quota)
+    conditions = tuple(condition(row) for condition in found)
     return GateState(row["subscription_id"], row["permitted"], row["is_open"], conditions)
 
 
@@ -148,7 +163,7 @@ def _running(row: dict[str, Any]) -> Condition:
             "active", title, f"This release was replaced {at(row['ended_at'])}.", quiet("Replaced", "stop")
         )
     if not row["takes_work"]:
-        return Condition("active", title, "This target takes no work any more.", stop("Closed"))
+        return Condition("active", title, "This target accepts no more work.", stop("Closed"))
     if row["paused"]:
         reason = f": {row['pause_reason']}" if row["pause_reason"] else "."
         return Condition("active", title, f"Paused by a person{reason}", wait("Paused", "pause"))
@@ -163,10 +178,10 @@ def _in_time(row: dict[str, Any]) -> Condition:
 
 
 def _direction(row: dict[str, Any]) -> Condition:
-    title = "Writes away from the record"
+    title = "Writes from the system of record"
     if row["against_record"]:
         return Condition(
-            "direction", title, f"It writes {'; '.join(row['against_record'])}.", stop("Against the record")
+            "direction", title, f"It writes {'; '.join(row['against_record'])}.", stop("Against system of record")
         )
     return Condition("direction", title, "No write goes against a system of record in force now.", ok("Allowed"))
 
@@ -187,7 +202,7 @@ def vendor_name(row: dict[str, Any]) -> str:
     return f"{row['system_key']}/{row['vendor_instance']}" if row["vendor_instance"] else str(row["system_key"])
 
 
-def _breaker(row: dict[str, Any]) -> Condition:
+def _circuit_breaker(row: dict[str, Any]) -> Condition:
     title = "The vendor answers"
     name = vendor_name(row)
     if row["asked_to_wait"]:
@@ -198,15 +213,23 @@ def _breaker(row: dict[str, Any]) -> Condition:
         after = f" after {row['failures']} failures" if row["failures"] else ""
         if row["probing"]:
             return Condition(
-                "breaker", title, f"Breaker of {name} open{after}; one call is trying now.", wait("One call tries")
+                "breaker",
+                title,
+                f"Circuit breaker of {name} open{after}; one call is trying now.",
+                wait("One call tries"),
             )
         if row["open_until"] and row["open_until"] > row["at"]:
             gap = relative(row["open_until"], since=row["at"]).replace("just now", "in a moment")
-            return Condition("breaker", title, f"Breaker of {name} open{after}; next try {gap}.", stop("Breaker open"))
+            return Condition(
+                "breaker",
+                title,
+                f"Circuit breaker of {name} open{after}; next attempt {gap}.",
+                stop("Circuit breaker open"),
+            )
         return Condition(
-            "breaker", title, f"Breaker of {name} half open{after}: the next call decides.", wait("Half open")
+            "breaker", title, f"Circuit breaker of {name} half open{after}: the next call decides.", wait("Half open")
         )
-    return Condition("breaker", title, f"{name} answers; breaker closed.", ok("Closed"))
+    return Condition("breaker", title, f"{name} answers; circuit breaker closed.", ok("Closed"))
 
 
 def _quota(row: dict[str, Any]) -> Condition:

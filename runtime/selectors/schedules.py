@@ -1,4 +1,4 @@
-"""When integrations collect, when next, and what became of the last times."""
+"""When integrations read their sources, when next, and the outcome of the last time."""
 # ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
@@ -44,12 +44,21 @@ class ScheduleRow:
 
 _SCHEDULES = (
     """
-select c.id, i.key as integration, i.title, i.owner_team_id, g.name as team, c.environment, c.expression, c.zone, c.skipped, c.repeated, c.enabled, c.next_due_at,
+select c.id, i.key as integration, i.title, i.owner_team_id, g.name as team, c.environment,
+       c.expression, c.zone, c.skipped, c.repeated, c.enabled, c.next_due_at,
        f.fired_at, coalesce(f.outcome, '') as outcome, f.run_id as run
-  from runtime_schedule c join runtime_integration i on i.id = c.integration_id join auth_group g on g.id = i.owner_team_id
-       left join lateral (select * from runtime_firing f where f.schedule_id = c.id order by f.due_at desc limit 1) f on true
- where (%(environment)s = '' or c.environment = %(environment)s) and (%(integration)s = '' or i.key = %(integration)s)
-   and (%(id)s::bigint is null or c.id = %(id)s) and """
+  from runtime_schedule c
+  join runtime_integration i on i.id = c.integration_id
+  join auth_group g on g.id = i.owner_team_id
+  left join lateral (select *
+                       from runtime_firing f
+                      where f.schedule_id = c.id
+                      order by f.due_at desc
+                      limit 1) f on true
+ where (%(environment)s = '' or c.environment = %(environment)s)
+   and (%(integration)s = '' or i.key = %(integration)s)
+   and (%(id)s::bigint is null or c.id = %(id)s)
+   and """
     + SEEN
     + """
  order by c.enabled desc, c.next_due_at nulls last, i.key"""

@@ -1,4 +1,4 @@
-"""All instances of fleet targets at a glance: a store is normal, behind, queueing or stopped, and why."""
+"""All instances of fleet targets at a glance: whether a store is normal, late, queueing or stopped, and why."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROW = 100
 
 @dataclass(slots=True)
 class StoreFlow:
-    """One flow of one store. `standing` says whether data flows, how old it is, and what the store may do."""
+    """One flow of one store. `standing` tells whether data flows, how old it is, and what the store may do."""
 
     flow: Flow
     backlog: Backlog
@@ -55,7 +55,7 @@ class StoreFlow:
         if self.gate is not None and not self.gate.open:
             return self.gate.says
         if self.backlog.for_person:
-            return "Messages wait for a person; others go on."
+            return "Messages wait for a person; others continue."
         return "Later than its tier allows." if self.standing.stale else ""
 
 
@@ -107,7 +107,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class StoreRow:
-    """Up to a hundred stores in the order of their names, for the grid."""
+    """Up to a hundred stores, sorted by name, for the grid."""
 
     heading: str
     stores: tuple[Store, ...]
@@ -121,11 +121,11 @@ class StoreRow:
         count = f"{len(self.stores)} store{'s' if len(self.stores) != 1 else ''} · "
         if not self.abnormal:
             return count + "all normal"
-        return count + (f"{self.abnormal} needs a look" if self.abnormal == 1 else f"{self.abnormal} need a look")
+        return count + (f"{self.abnormal} need{'s' if self.abnormal == 1 else ''} attention")
 
 
 def fleet(viewer: Viewer, environment: str) -> list[Store]:
-    """Every store of every fleet target that the viewer may see, by system and name; as many queries as `flows.today`."""
+    """All stores of all fleet targets that the viewer may see, by system and name; as many queries as `flows.today`."""
     found: dict[tuple[str, str], Store] = {}
     for flow in flows.today(viewer, environment):
         if not flow.fleet:

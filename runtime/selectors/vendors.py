@@ -64,9 +64,9 @@ class VendorRow:
     def breaker_note(self) -> str:
         now = clock.now()
         if self.breaker == "open" and self.open_until > now:
-            return f"next try {relative(self.open_until, since=now)}".replace("just now", "in a moment")
+            return f"next attempt {relative(self.open_until, since=now)}".replace("just now", "in a moment")
         if self.not_before > now:
-            return f"goes on {relative(self.not_before, since=now)}".replace("just now", "in a moment")
+            return f"continues {relative(self.not_before, since=now)}".replace("just now", "in a moment")
         return ""
 
     @property

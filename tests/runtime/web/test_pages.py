@@ -212,7 +212,7 @@ def test_a_broken_store_queues_and_the_others_go_on(day):
     assert found["0590"].worst.mode == "local_with_caps", "what the manifest declares"
     assert found["0206"].worst.mode == "local_with_caps", "41 minutes behind where its tier allows 15"
     assert found["0101"].worst.mode == "normal"
-    assert "next try in 2 min" in found["0590"].worst.why
+    assert "next attempt in 2 min" in found["0590"].worst.why
     assert found["0101"].normal
     assert found["0206"].waiting == 15
 
