@@ -1,6 +1,4 @@
-"""A whole installation for a benchmark: durable embedded servers in a throw-away folder, a small catalog, one deployed
-order feed.
-"""
+"""A whole installation for a benchmark: durable servers in a throw-away folder, a small catalog, one deployed feed."""
 
 from __future__ import annotations
 
@@ -17,29 +15,65 @@ from typing import Any
 from portal.embedded import Embedded, free_port
 
 CONTRACT: dict[str, Any] = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Order", "type": "object",
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Order",
+    "type": "object",
     "required": ["id", "number", "customer", "status", "currency", "total", "created_at", "updated_at"],
     "properties": {
-        "id": {"type": "integer", "minimum": 0}, "number": {"type": "string", "pattern": "^ORD-[0-9]{8}$"},
-        "customer": {"type": "object", "required": ["id", "name"], "properties": {
-            "id": {"type": "integer"}, "name": {"type": "string", "maxLength": 80}, "country": {"enum": ["DE", "FR", "US", "JP"]}}},
-        "status": {"enum": ["open", "paid", "shipped"]}, "currency": {"type": "string", "minLength": 3, "maxLength": 3},
-        "total": {"type": "number", "minimum": 0}, "note": {"type": "string", "maxLength": 200}, "created_at": {"type": "string", "maxLength": 32},
-        "updated_at": {"type": "string", "maxLength": 32}, "express": {"type": "boolean"}, "weight_g": {"type": "integer", "minimum": 0},
+        "id": {"type": "integer", "minimum": 0},
+        "number": {"type": "string", "pattern": "^ORD-[0-9]{8}$"},
+        "customer": {
+            "type": "object",
+            "required": ["id", "name"],
+            "properties": {
+                "id": {"type": "integer"},
+                "name": {"type": "string", "maxLength": 80},
+                "country": {"enum": ["DE", "FR", "US", "JP"]},
+            },
+        },
+        "status": {"enum": ["open", "paid", "shipped"]},
+        "currency": {"type": "string", "minLength": 3, "maxLength": 3},
+        "total": {"type": "number", "minimum": 0},
+        "note": {"type": "string", "maxLength": 200},
+        "created_at": {"type": "string", "maxLength": 32},
+        "updated_at": {"type": "string", "maxLength": 32},
+        "express": {"type": "boolean"},
+        "weight_g": {"type": "integer", "minimum": 0},
         "version": {"type": "integer"},
     },
-}  # fmt: skip
-TABLE = """create table if not exists order_target (id bigint primary key, number text, customer_id int, customer_name text, country text, status text,
-  currency text, total numeric(14,2), note text, created_at timestamptz, updated_at timestamptz, express boolean, weight_g int, _position bigint not null) with (fillfactor = 50)"""
+}
+TABLE = """
+create table if not exists order_target (
+  id bigint primary key,
+  number text,
+  customer_id int,
+  customer_name text,
+  country text,
+  status text,
+  currency text,
+  total numeric(14, 2),
+  note text,
+  created_at timestamptz,
+  updated_at timestamptz,
+  express boolean,
+  weight_g int,
+  _position bigint not null)
+  with (fillfactor = 50)"""
 FIELDS = [
-    {"to": "id", "from": "id", "type": "integer", "required": True}, {"to": "number", "from": "number", "type": "string"},
-    {"to": "customer_id", "from": "customer.id", "type": "integer"}, {"to": "customer_name", "from": "customer.name", "type": "string"},
-    {"to": "country", "formula": "upper(customer.country)", "type": "string"}, {"to": "status", "from": "status", "type": "string"},
-    {"to": "currency", "formula": "upper(currency)", "type": "string"}, {"to": "total", "from": "total", "type": "decimal", "scale": 2},
-    {"to": "note", "from": "note", "type": "string"}, {"to": "created_at", "from": "created_at", "type": "string"},
-    {"to": "updated_at", "from": "updated_at", "type": "string"}, {"to": "express", "from": "express", "type": "boolean"},
+    {"to": "id", "from": "id", "type": "integer", "required": True},
+    {"to": "number", "from": "number", "type": "string"},
+    {"to": "customer_id", "from": "customer.id", "type": "integer"},
+    {"to": "customer_name", "from": "customer.name", "type": "string"},
+    {"to": "country", "formula": "upper(customer.country)", "type": "string"},
+    {"to": "status", "from": "status", "type": "string"},
+    {"to": "currency", "formula": "upper(currency)", "type": "string"},
+    {"to": "total", "from": "total", "type": "decimal", "scale": 2},
+    {"to": "note", "from": "note", "type": "string"},
+    {"to": "created_at", "from": "created_at", "type": "string"},
+    {"to": "updated_at", "from": "updated_at", "type": "string"},
+    {"to": "express", "from": "express", "type": "boolean"},
     {"to": "weight_g", "from": "weight_g", "type": "integer"},
-]  # fmt: skip
+]
 
 
 def manifest(*, lanes: int = 4, batch: int = 1000, source: bool = True) -> dict[str, Any]:
@@ -79,8 +113,7 @@ def manifest(*, lanes: int = 4, batch: int = 1000, source: bool = True) -> dict[
 
 
 class Installation:
-    """`with Installation(source_url) as installed`: servers run, Django is set up in this process, the order feed is
-    deployed.
+    """`with Installation(source_url) as installed`: servers run, Django is set up, the order feed is deployed.
 
     Another feed is a subclass with its own contract, table and manifest.
     """

@@ -117,13 +117,28 @@ def cpu_of(roots: dict[str, int]) -> dict[str, float]:
     return {name: cpu([root]) for name, root in roots.items()}
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rate", type=float, default=150)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--burst", type=float, default=1000)
     parser.add_argument("--burst-seconds", type=float, default=60)
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def arrivals(installed: Installation, sent: int) -> int:
+    """How many of the messages sent have reached the target within a minute."""
+    ends = time.monotonic() + 60
+    with installed.connect() as conn:
+        while True:
+            arrived = int(conn.execute("select count(*) from order_target").fetchone()[0])
+            if arrived >= sent or time.monotonic() >= ends:
+                return arrived
+            time.sleep(0.2)
+
+
+def main() -> None:
+    given = arguments()
     with Installation(valkey=True, source=False, lanes=8) as installed:
         from django.urls import reverse
 
@@ -138,9 +153,8 @@ def main() -> None:
         server, worker = web(port), installed.worker("deliver")
         try:
             wait(port, path, headers)
-            took, refused = offer(
-                port, path, headers, rate=given.rate / 2, seconds=5, batch=1, first=1_000_000
-            )  # not counted: warms up
+            # not counted: warms up
+            took, refused = offer(port, path, headers, rate=given.rate / 2, seconds=5, batch=1, first=1_000_000)
             sent = 1 + len(took) - refused
             roots = {"web": server.pid, "worker": worker.pid, "PostgreSQL": installed.postgres_pid}
             for name, rate, seconds, batch, first in (
@@ -158,13 +172,7 @@ def main() -> None:
                     + ", ".join(f"{who} {(now - spent[who]) / count * 1e3:.2f}" for who, now in cpu_of(roots).items()),
                     flush=True,
                 )
-            with installed.connect() as conn:
-                ends = time.monotonic() + 60
-                while (
-                    conn.execute("select count(*) from order_target").fetchone()[0] < sent and time.monotonic() < ends
-                ):
-                    time.sleep(0.2)
-                arrived = conn.execute("select count(*) from order_target").fetchone()[0]
+            arrived = arrivals(installed, sent)
             print(f"P2 {sent:,} answered with 202, {arrived:,} arrived")
         finally:
             for process in (server, worker):

@@ -26,23 +26,41 @@ from tests.runtime.mapping.test_oracle import compare
 CENT = Decimal("0.01")
 KINDS = {"Cash": "CASH", "CreditDebit": "CARD"}
 SPEC = {
-    "mapping": "sale", "version": 1, "lookups": {"tender": {"version": 1, "values": KINDS}},
+    "mapping": "sale",
+    "version": 1,
+    "lookups": {"tender": {"version": 1, "values": KINDS}},
     "fields": [
-        {"to": "key", "formula": "concat(store, '/', till, '/', day, '/', text(sequence))", "type": "string", "required": True},
+        {
+            "to": "key",
+            "formula": "concat(store, '/', till, '/', day, '/', text(sequence))",
+            "type": "string",
+            "required": True,
+        },
         {"to": "correlation", "correlation": True},
         {"to": "storeId", "from": "store", "type": "string", "required": True, "max_length": 8},
         {"to": "businessDate", "from": "day", "type": "date", "required": True},
         {"to": "currency", "from": "currency", "type": "string", "default": "EUR"},
         {"to": "total", "from": "total", "type": "decimal", "scale": 2, "required": True},
         {"to": "payment.kind", "from": "tender.kind", "lookup": "tender", "type": "string", "required": True},
-        {"to": "lines", "from": "lines", "required": True, "each": [
-            {"to": "item", "from": "sku", "type": "string", "required": True},
-            {"to": "quantity", "from": "qty", "type": "integer", "required": True},
-            {"to": "price", "from": "price", "type": "decimal", "scale": 2, "required": True},
-            {"to": "amount", "formula": "round_half_up(qty * price, 2)", "type": "decimal", "scale": 2, "required": True},
-        ]},
+        {
+            "to": "lines",
+            "from": "lines",
+            "required": True,
+            "each": [
+                {"to": "item", "from": "sku", "type": "string", "required": True},
+                {"to": "quantity", "from": "qty", "type": "integer", "required": True},
+                {"to": "price", "from": "price", "type": "decimal", "scale": 2, "required": True},
+                {
+                    "to": "amount",
+                    "formula": "round_half_up(qty * price, 2)",
+                    "type": "decimal",
+                    "scale": 2,
+                    "required": True,
+                },
+            ],
+        },
     ],
-}  # fmt: skip
+}
 SELECTION = jmespath.compile(
     "{storeId: store, businessDate: day, currency: currency, total: total, payment: {kind: tender.kind}, "
     "lines: lines[].{item: sku, quantity: qty, price: price}}"

@@ -1,4 +1,4 @@
-"""CPU seconds and memory of process trees, read from /proc; ended children of a tree are included once they are reaped."""
+"""CPU seconds and memory of process trees, read from /proc; ended children count once they are reaped."""
 
 from __future__ import annotations
 

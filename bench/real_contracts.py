@@ -142,21 +142,7 @@ def render(entries: list[Entry]) -> str:
         "| file | format | KB | operations | schemas | fields | read ms | lint | remarks |",
         "|---|---|---:|---:|---:|---:|---:|---:|---|",
     ]
-    for entry in entries:
-        document = entry.document
-        if document is None:
-            lines.append(f"| {entry.name} | refused | {entry.size // 1000} | | | | | | {entry.refusal} |")
-            continue
-        remarks = ", ".join(
-            f"{count} × {code}" for code, count in Counter(item.code for item in document.problems).items()
-        )
-        if not document.version_label and not document.format.startswith("jsonschema"):
-            remarks = ", ".join(part for part in (remarks, "info.version is empty") if part)
-        lines.append(
-            f"| {entry.name} | {document.format} | {entry.size // 1000} | {len(document.operations)} | "
-            f"{len(document.schemas)} | "
-            f"{len(document.fields)} | {entry.seconds * 1000:.0f} | {entry.lint} | {remarks} |"
-        )
+    lines += [_file_row(entry) for entry in entries]
     lines += [
         "",
         "## Neighbouring versions",
@@ -169,17 +155,34 @@ def render(entries: list[Entry]) -> str:
     details: list[str] = []
     for base, revision in neighbours(entries):
         result, seconds = judge(base, revision)
-        levels = Counter(finding.level for finding in result.findings)
-        removed = removed_by_direction(result)
-        shown = ", ".join(f"{count} {direction}" for direction, count in sorted(removed.items())) or "none"
-        lines.append(
-            f"| {base.name} | {revision.name.rpartition('/')[2]} | {result.verdict} | {levels['breaking']} | "
-            f"{levels['warning']} | "
-            f"{levels['info']} | {shown} | {seconds * 1000:.0f} |"
-        )
+        lines.append(_pair_row(base, revision, result, seconds))
         details += _rules(base, revision, result)
     lines += ["", "## What changed, by rule", ""]
-    return "\n".join([*lines, *details]) + "\n"
+    return "\n".join([*lines, *details]).rstrip("\n") + "\n"
+
+
+def _file_row(entry: Entry) -> str:
+    document = entry.document
+    if document is None:
+        return f"| {entry.name} | refused | {entry.size // 1000} | | | | | | {entry.refusal} |"
+    remarks = [f"{count} × {code}" for code, count in Counter(item.code for item in document.problems).items()]
+    if not document.version_label and not document.format.startswith("jsonschema"):
+        remarks.append("info.version is empty")
+    return (
+        f"| {entry.name} | {document.format} | {entry.size // 1000} | {len(document.operations)} | "
+        f"{len(document.schemas)} | {len(document.fields)} | {entry.seconds * 1000:.0f} | {entry.lint} | "
+        f"{', '.join(remarks)} |"
+    )
+
+
+def _pair_row(base: Entry, revision: Entry, result: ComparisonReport, seconds: float) -> str:
+    levels = Counter(finding.level for finding in result.findings)
+    removed = sorted(removed_by_direction(result).items())
+    return (
+        f"| {base.name} | {revision.name.rpartition('/')[2]} | {result.verdict} | {levels['breaking']} | "
+        f"{levels['warning']} | {levels['info']} | "
+        f"{', '.join(f'{count} {direction}' for direction, count in removed) or 'none'} | {seconds * 1000:.0f} |"
+    )
 
 
 def _rules(base: Entry, revision: Entry, result: ComparisonReport) -> list[str]:

@@ -26,19 +26,33 @@ from bench.measure import cpu, peak_memory
 
 PAGE, STORES = 2_500, 600
 CONTRACT: dict[str, Any] = {
-    "type": "object", "required": ["key", "store", "article", "price", "currency", "stock"],
+    "type": "object",
+    "required": ["key", "store", "article", "price", "currency", "stock"],
     "properties": {
-        "key": {"type": "string", "pattern": "^[0-9]{3}-[0-9]{5}$"}, "store": {"type": "integer", "minimum": 0}, "article": {"type": "integer", "minimum": 0},
-        "price": {"type": "number", "minimum": 0}, "currency": {"type": "string", "minLength": 3, "maxLength": 3}, "stock": {"type": "integer"},
+        "key": {"type": "string", "pattern": "^[0-9]{3}-[0-9]{5}$"},
+        "store": {"type": "integer", "minimum": 0},
+        "article": {"type": "integer", "minimum": 0},
+        "price": {"type": "number", "minimum": 0},
+        "currency": {"type": "string", "minLength": 3, "maxLength": 3},
+        "stock": {"type": "integer"},
     },
-}  # fmt: skip
-TABLE = """create table if not exists store_item (store int, article int, price numeric(10,2), currency text, stock int, _position bigint not null,
+}
+TABLE = """
+create table if not exists store_item (
+  store int,
+  article int,
+  price numeric(10, 2),
+  currency text,
+  stock int,
+  _position bigint not null,
   primary key (store, article))"""
 FIELDS = [
-    {"to": "store", "from": "store", "type": "integer", "required": True}, {"to": "article", "from": "article", "type": "integer", "required": True},
-    {"to": "price", "from": "price", "type": "decimal", "scale": 2}, {"to": "currency", "from": "currency", "type": "string"},
+    {"to": "store", "from": "store", "type": "integer", "required": True},
+    {"to": "article", "from": "article", "type": "integer", "required": True},
+    {"to": "price", "from": "price", "type": "decimal", "scale": 2},
+    {"to": "currency", "from": "currency", "type": "string"},
     {"to": "stock", "from": "stock", "type": "integer"},
-]  # fmt: skip
+]
 
 
 def item(i: int, changed: int) -> str:
@@ -73,7 +87,8 @@ def serve(port: int, count: int, changed: int) -> None:
             number = int(parse_qs(urlparse(self.path).query).get("page", ["0"])[0])
             start, end = number * PAGE, min(count, number * PAGE + PAGE)
             following = f'"http://127.0.0.1:{port}/orders?page={number + 1}"' if end < count else "null"
-            body = f'{{"data": [{", ".join([item(i, changed) for i in range(start, end)])}], "next": {following}}}'.encode()
+            items = ", ".join([item(i, changed) for i in range(start, end)])
+            body = f'{{"data": [{items}], "next": {following}}}'.encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -142,9 +157,14 @@ def run(installed: Installation, count: int, *, kill: bool = False) -> dict[str,
 
 
 _DIFFERENT = """
-select count(*) from (select i %% %(stores)s as store, i / %(stores)s as article, (i * 7 %% 9999 + case when i %% 100 < %(changed)s then 1000 else 0 end) / 100.0 as price,
-                             (i %% 50)::int as stock from generate_series(0, %(count)s - 1) i) w
-  full join store_item t on t.store = w.store and t.article = w.article where (t.price, t.stock) is distinct from (w.price::numeric(10, 2), w.stock)"""
+select count(*)
+  from (select i %% %(stores)s as store,
+               i / %(stores)s as article,
+               (i * 7 %% 9999 + case when i %% 100 < %(changed)s then 1000 else 0 end) / 100.0 as price,
+               (i %% 50)::int as stock
+          from generate_series(0, %(count)s - 1) i) w
+  full join store_item t on t.store = w.store and t.article = w.article
+ where (t.price, t.stock) is distinct from (w.price::numeric(10, 2), w.stock)"""
 
 
 def judge(installed: Installation, count: int, changed: int) -> None:

@@ -18,6 +18,7 @@ from statistics import quantiles
 from typing import Any
 
 from bench.installation import Installation
+from bench.intake import arrivals
 from bench.measure import peak_memory
 from bench.order_server import order
 
@@ -37,7 +38,7 @@ def feed(stop: threading.Event, rate: float, sent: list[int]) -> None:
 
 
 def hold(installed: Installation, begin: float, minutes: float) -> None:
-    """A report that forgets to end: its snapshot pins dead rows."""
+    """A long transaction, as of a forgotten report: its snapshot keeps dead rows from being removed."""
     time.sleep(begin)
     with installed.connect() as conn, conn.transaction():
         conn.execute("set transaction isolation level repeatable read")
@@ -62,7 +63,7 @@ def sizes(conn: Any) -> dict[str, tuple[int, int]]:
         "select relname, n_dead_tup, pg_total_relation_size(relid) from pg_stat_user_tables where relname = any(%s)",
         (list(HOT),),
     ).fetchall()
-    return {name: (dead, size) for name, dead, size in found}
+    return {name.removeprefix("runtime_"): (dead, size) for name, dead, size in found}
 
 
 def main() -> None:
@@ -89,27 +90,21 @@ def main() -> None:
                 "select coalesce(sum(l.next - 1 - p.position), 0), max(l.next) from runtime_progress p join "
                 "runtime_lane l on l.lane = p.lane"
             ).fetchone()
-            hot = {
-                name.removeprefix("runtime_"): f"{dead} dead {size // 1024} kB"
-                for name, (dead, size) in sizes(conn).items()
-            }
+            hot = {name: f"{dead} dead {size // 1024} kB" for name, (dead, size) in sizes(conn).items()}
             print(
                 f"{time.monotonic() - started:6.0f} s sent {sent[0]:8} waiting {row[0]:6} worker {memory[-1]:5.0f} MiB "
                 f"{json.dumps(hot)}",
                 flush=True,
             )
         stop.set()
-        ends = time.monotonic() + 60
-        while conn.execute("select count(*) from order_target").fetchone()[0] < sent[0] and time.monotonic() < ends:
-            time.sleep(0.2)
-        arrived = conn.execute("select count(*) from order_target").fetchone()[0]
+        arrived = arrivals(installed, sent[0])
         worker.send_signal(signal.SIGTERM)
         worker.wait()
-        half = len(memory) // 2
+        half, parts = len(memory) // 2, quantiles(took, n=100)
         growth = max(memory[half:]) - max(memory[:half])
         print(
-            f"sent {sent[0]}, arrived {arrived}, claim p50 {quantiles(took, n=100)[49]:.2f} p99 "
-            f"{quantiles(took, n=100)[98]:.2f} ms, memory growth {growth:.1f} MiB"
+            f"sent {sent[0]}, arrived {arrived}, claim p50 {parts[49]:.2f} p99 {parts[98]:.2f} ms, "
+            f"memory growth {growth:.1f} MiB"
         )
         raise SystemExit(arrived != sent[0])
 

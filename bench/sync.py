@@ -76,8 +76,11 @@ def _wal(conn: Any) -> float:
 def _finished(conn: Any, run: int) -> bool:
     row = conn.execute(
         """select (select state from runtime_run where id = %s) <> 'running'
-              and not exists (select from runtime_progress p join runtime_subscription s on s.id = p.subscription_id
-                                join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane where p.position < l.next - 1)""",
+              and not exists (select
+                                from runtime_progress p
+                                join runtime_subscription s on s.id = p.subscription_id
+                                join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
+                               where p.position < l.next - 1)""",
         (run,),
     ).fetchone()
     return bool(row[0])
