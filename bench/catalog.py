@@ -290,8 +290,8 @@ def cpu_ms(backend: int) -> float:
 def measure(asked: list[dict[str, Any]], rounds: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     from django.db import connection
 
-    from catalog.domain.browse import Criteria
-    from catalog.selectors import search, vocabulary
+    from catalog.domain.search_criteria import Criteria
+    from catalog.selectors import search, search_query
     from kernel.viewer import Viewer
 
     class Somebody:
@@ -301,7 +301,7 @@ def measure(asked: list[dict[str, Any]], rounds: int) -> tuple[dict[str, list[fl
 
     viewer = Viewer(user=Somebody(), team_ids=frozenset({3, 4}))
     criteria = [Criteria(q=a["q"], chosen=a.get("chosen", {})) for a in asked]
-    understood = [vocabulary.understand(c.q).tsquery for c in criteria]
+    understood = [search_query.understand(c.q).tsquery for c in criteria]
 
     def run(sql: str, params: list[Any]) -> None:
         with connection.cursor() as cursor:

@@ -11,7 +11,7 @@ class CatalogConfig(AppConfig):
         from django.urls import register_converter
         from django.urls.converters import REGISTERED_CONVERTERS
 
-        from catalog.domain.addresses import DigestConverter, LabelConverter
+        from catalog.domain.url_converters import DigestConverter, LabelConverter
 
         for name, converter in (("label", LabelConverter), ("digest", DigestConverter)):
             if name not in REGISTERED_CONVERTERS:

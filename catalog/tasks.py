@@ -27,7 +27,7 @@ def import_requested(event: Mapping[str, Any]) -> None:
 
 @shared_task(name="catalog.carry_import")
 def carry_import(run_id: int) -> None:
-    importing.carry(run_id)
+    importing.execute(run_id)
 
 
 @shared_task(name="catalog.rebuild_search")

@@ -13,7 +13,7 @@ import yaml
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 
-from catalog.services import estate
+from catalog.services import blueprint
 from governance.domain.subject import Subject
 from governance.selectors import changes as open_changes
 from governance.selectors import policies as policies_in_force
@@ -62,7 +62,7 @@ def apply(
     that sums up.
     """
     say("teams, people, systems, APIs and contracts")
-    report = estate.apply(document(seed), actor=None, base_dir=seed)
+    report = blueprint.apply(document(seed), actor=None, base_dir=seed)
     say("sign-ins, policy and the pipeline's token")
     _sign_ins()
     if policies_in_force.present() is None:

@@ -14,12 +14,12 @@ import django
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
-    from catalog.services import duties as catalog_duties
-    from governance.services import periodic_jobs
+    from catalog.services import periodic_jobs as catalog_jobs
+    from governance.services import periodic_jobs as governance_jobs
     from runtime.worker import scheduler
 
-    catalog_duties.start()
-    periodic_jobs.start()
+    catalog_jobs.start()
+    governance_jobs.start()
     scheduler.run_forever()
     return 0
 

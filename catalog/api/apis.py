@@ -16,7 +16,7 @@ from catalog.api.base import IF_MATCH, CatalogView, conditional, content_of, eta
 from catalog.api.filters import ApiFilter
 from catalog.models import Api, ApiSearch
 from catalog.selectors import apis
-from catalog.selectors.headers import absolute
+from catalog.selectors.lifecycle_headers import absolute
 from catalog.services import apis as api_changes
 from catalog.services import audit_snapshots, registration
 from kernel.errors import DomainError, Stale

@@ -7,9 +7,9 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
-from catalog.domain.browse import NONE
+from catalog.domain.search_criteria import NONE
 from catalog.models import ApiSearch
-from catalog.selectors import vocabulary
+from catalog.selectors import search_query
 
 
 class Keys(django_filters.BaseInFilter, django_filters.CharFilter):
@@ -38,7 +38,7 @@ class ApiFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def words(self, queryset: QuerySet[ApiSearch], name: str, value: str) -> QuerySet[ApiSearch]:
-        understood = vocabulary.understand(value.replace("\x00", " "))
+        understood = search_query.understand(value.replace("\x00", " "))
         if understood.tsquery is None:
             return queryset.none()
         found = "api_id in (select m.api_id from catalog_search_hits(%s::tsquery, %s::tsquery, '', false) m)"

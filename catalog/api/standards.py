@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from catalog.api.base import CatalogView, tags
 from catalog.models import Domain
 from catalog.selectors import history
-from catalog.selectors.headers import absolute
+from catalog.selectors.lifecycle_headers import absolute
 from catalog.selectors.search import visibility as visibility_of
 from kernel import clock
 from kernel.errors import NotFound
@@ -123,7 +123,7 @@ class ApiCatalog(CatalogView):
 _ATOM = "http://www.w3.org/2005/Atom"
 
 
-class Changes(CatalogView):
+class ChangesFeed(CatalogView):
     """The newest changes of the catalog as an Atom feed."""
 
     @extend_schema(exclude=True)
@@ -170,4 +170,4 @@ def _add(parent: ElementTree.Element, name: str, text: str, **attributes: str) -
 
 # These stand outside /api/, so the sign-in page must not answer for them: the views themselves ask for a session or a token.
 api_catalog = login_not_required(ApiCatalog.as_view())
-changes_feed = login_not_required(Changes.as_view())
+changes_feed = login_not_required(ChangesFeed.as_view())

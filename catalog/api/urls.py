@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from catalog.api import apis, campaigns, consumers, facts, versions
+from catalog.api import apis, campaigns, consumers, imports, landscape, search, versions
 
 app_name = "catalog-api"
 
@@ -11,8 +11,8 @@ urlpatterns = [
     path("apis/bulk", apis.ApiBulk.as_view(), name="apis-bulk"),
     path("apis/enforcement", apis.ApiEnforcement.as_view(), name="apis-enforcement"),
     path("apis/<slug:slug>", apis.ApiDetail.as_view(), name="api"),
-    path("apis/<slug:slug>/scorecard", facts.ApiScorecard.as_view(), name="api-scorecard"),
-    path("apis/<slug:slug>/dependencies", facts.ApiDependencies.as_view(), name="api-dependencies"),
+    path("apis/<slug:slug>/scorecard", landscape.ApiScorecard.as_view(), name="api-scorecard"),
+    path("apis/<slug:slug>/dependencies", landscape.ApiDependencies.as_view(), name="api-dependencies"),
     path("apis/<slug:slug>/versions", versions.VersionList.as_view(), name="versions"),
     path("apis/<slug:slug>/versions/<label:label>", versions.VersionDetail.as_view(), name="version"),
     path(
@@ -54,12 +54,12 @@ urlpatterns = [
     path("campaigns", campaigns.CampaignList.as_view(), name="campaigns"),
     path("campaigns/<slug:key>", campaigns.CampaignDetail.as_view(), name="campaign"),
     path("usage", consumers.UsageReports.as_view(), name="usage"),
-    path("search", facts.Search.as_view(), name="search"),
-    path("systems-of-record", facts.SystemsOfRecord.as_view(), name="systems-of-record"),
-    path("systems", facts.Systems.as_view(), name="systems"),
-    path("teams", facts.Teams.as_view(), name="teams"),
-    path("dependencies", facts.DependencyList.as_view(), name="dependencies"),
-    path("dependencies/<int:dependency_id>", facts.DependencyDetail.as_view(), name="dependency"),
-    path("imports", facts.Imports.as_view(), name="imports"),
-    path("imports/<int:run_id>", facts.ImportDetail.as_view(), name="import"),
+    path("search", search.Search.as_view(), name="search"),
+    path("systems-of-record", landscape.SystemsOfRecord.as_view(), name="systems-of-record"),
+    path("systems", landscape.SystemList.as_view(), name="systems"),
+    path("teams", landscape.TeamList.as_view(), name="teams"),
+    path("dependencies", landscape.DependencyList.as_view(), name="dependencies"),
+    path("dependencies/<int:dependency_id>", landscape.DependencyDetail.as_view(), name="dependency"),
+    path("imports", imports.Imports.as_view(), name="imports"),
+    path("imports/<int:run_id>", imports.ImportDetail.as_view(), name="import"),
 ]

@@ -16,7 +16,7 @@ from catalog.api.base import IF_MATCH, CatalogView, conditional, content_of, eta
 from catalog.domain.facts import VersionFacts
 from catalog.models import ApiVersion, VersionEndpoint
 from catalog.selectors import apis, consumers, contracts, versions
-from catalog.selectors.headers import absolute, headers_of
+from catalog.selectors.lifecycle_headers import absolute, headers_of
 from catalog.services import apis as api_changes
 from catalog.services import contract_proposal, registration, version_changes
 from kernel import clock

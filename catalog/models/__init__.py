@@ -15,10 +15,10 @@ from catalog.models.consumers import Application, Subscription, UsageBatch, Usag
 from catalog.models.dependencies import Dependency
 from catalog.models.imports import ContractUpload, ImportFile, ImportRow, ImportRun
 from catalog.models.ownership import Domain, Team
-from catalog.models.records import AttributeGroup, Boundary, BusinessEntity, ScopeValue
 from catalog.models.scorecards import Campaign
-from catalog.models.search import ApiFacets, ApiSearch, DailyDuty, SavedSearch, SearchWord
+from catalog.models.search import ApiFacets, ApiSearch, DailyJob, SavedSearch, SearchWord
 from catalog.models.systems import Environment, System, SystemEndpoint
+from catalog.models.systems_of_record import AttributeGroup, Boundary, BusinessEntity, ScopeValue
 from catalog.models.tiers import SlaTier
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
     "ContractComparison",
     "ContractRevision",
     "ContractUpload",
-    "DailyDuty",
+    "DailyJob",
     "Dependency",
     "Domain",
     "Environment",

@@ -11,8 +11,8 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 from catalog.domain import lifecycle
 from catalog.models.ownership import Domain, Team
 from catalog.models.protection import never_changed, never_deleted
-from catalog.models.records import AttributeGroup, BusinessEntity
 from catalog.models.systems import Environment, System
+from catalog.models.systems_of_record import AttributeGroup, BusinessEntity
 from catalog.models.tiers import SlaTier
 
 

@@ -111,7 +111,7 @@ class SavedSearch(models.Model):
         return self.name
 
 
-class DailyDuty(models.Model):
+class DailyJob(models.Model):
     """The day on which a daily duty was last begun, so that of several schedulers one does it."""
 
     key = models.CharField(max_length=60, primary_key=True)

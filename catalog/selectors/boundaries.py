@@ -7,9 +7,9 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from catalog.domain import records
+from catalog.domain import systems_of_record
 from catalog.domain.facts import BoundaryFacts, SystemFacts
-from catalog.domain.records import DIMENSIONS
+from catalog.domain.systems_of_record import DIMENSIONS
 from catalog.models import AttributeGroup, Boundary, ScopeValue
 from catalog.selectors.systems import facts_of
 
@@ -54,11 +54,11 @@ def record_of(entity: str, attribute_group: str | None, scope: Mapping[str, str]
         return None
     asked = (attribute_group, *(scope.get(name) for name in DIMENSIONS))
     known: list[list[str]] = [[], [], [], []]
-    if len(found) > 1 or records.is_partial(found[0], asked):
+    if len(found) > 1 or systems_of_record.is_partial(found[0], asked):
         known[0] = list(AttributeGroup.objects.filter(entity__key=entity).values_list("key", flat=True))
         for dimension, key in ScopeValue.objects.values_list("dimension", "key"):
             known[1 + DIMENSIONS.index(dimension)].append(key)
-    return found[0].system if records.sole_system(found, asked, known) else None
+    return found[0].system if systems_of_record.sole_system(found, asked, known) else None
 
 
 def all_at(at: datetime) -> list[BoundaryFacts]:

@@ -8,10 +8,10 @@ from typing import Any, Final
 import orjson
 from django.db import connection
 
-from catalog.domain import words
-from catalog.domain.browse import CODES, FACETS, NONE, PAGE_SIZE, Criteria
+from catalog.domain import naming
 from catalog.domain.lifecycle import STATES
-from catalog.selectors.vocabulary import Query, Understood, quoted, understand
+from catalog.domain.search_criteria import CODES, FACETS, NONE, PAGE_SIZE, Criteria
+from catalog.selectors.search_query import ParsedSearch, SearchQuery, quoted, understand
 from kernel.viewer import Viewer
 
 _COLUMN: Final = {name: name for name in FACETS} | {"state": "states"}
@@ -38,13 +38,13 @@ Counts = dict[str, list[tuple[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class SearchResults:
     """One page of result lines, the total, and the counts of each facet under the other facets' choice."""
 
     rows: list[dict[str, Any]]
     total: int
     facets: Counts
-    understood: Understood
+    understood: ParsedSearch
     loose: bool = False
 
     @property
@@ -90,7 +90,7 @@ def _conditions(criteria: Criteria, params: dict[str, Any]) -> dict[str, str]:
     return made
 
 
-def browse(criteria: Criteria, *, viewer: Viewer) -> Results:
+def browse(criteria: Criteria, *, viewer: Viewer) -> SearchResults:
     """One page with its counts: two statements without words (ids and counts, lines), three with them (vocabulary), four where a
     word is strange (neighbours). Where no API holds all words, those that hold any of them are shown, and `loose` says so."""
     understood = understand(criteria.q)
@@ -102,21 +102,21 @@ def browse(criteria: Criteria, *, viewer: Viewer) -> Results:
         found = _ask(criteria, query, viewer, page=True, facets=True)
     if not found.ids and criteria.page == 1 and query and understood.any_of and " & " in query.strict:
         found, loose = _ask(criteria, understood.any_of, viewer, page=True, facets=True), True
-    return Results(_lines(found.ids), found.total, found.counted, understood, loose)
+    return SearchResults(_lines(found.ids), found.total, found.counted, understood, loose)
 
 
-def page(criteria: Criteria, query: Query | None, *, viewer: Viewer) -> list[dict[str, Any]]:
+def page(criteria: Criteria, query: SearchQuery | None, *, viewer: Viewer) -> list[dict[str, Any]]:
     """The lines of the page alone."""
     return _lines(_ask(criteria, query, viewer, page=True, facets=False).ids)
 
 
-def count_facets(criteria: Criteria, query: Query | None, *, viewer: Viewer) -> tuple[Counts, int]:
+def count_facets(criteria: Criteria, query: SearchQuery | None, *, viewer: Viewer) -> tuple[Counts, int]:
     """Counts of every facet value among what the words and the *other* facets leave, most frequent first; and the total."""
     found = _ask(criteria, query, viewer, page=False, facets=True)
     return found.counted, found.total
 
 
-def _ask(criteria: Criteria, query: Query | None, viewer: Viewer, *, page: bool, facets: bool) -> _Answer:
+def _ask(criteria: Criteria, query: SearchQuery | None, viewer: Viewer, *, page: bool, facets: bool) -> _Answer:
     """Page and counts in one statement, so that the words are looked up once."""
     if criteria.q and query is None:
         return _Answer(counted=_with_chosen({name: [] for name in FACETS}, criteria))
@@ -238,7 +238,7 @@ def _lines(ids: list[int]) -> list[dict[str, Any]]:
 
 def close_to(title: str, *, viewer: Viewer, limit: int = 3) -> list[tuple[str, str]]:
     """(slug, name) of APIs whose names share the telling words of a title: a hint against registering twice."""
-    telling = words.telling_words(title)[:6]
+    telling = naming.telling_words(title)[:6]
     if not telling:
         return []
     params: dict[str, Any] = {"any": " | ".join(quoted(w) for w in telling), "limit": limit}

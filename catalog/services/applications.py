@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 
 from catalog import permissions
-from catalog.domain import words
+from catalog.domain import naming
 from catalog.models import Application, Team
 from kernel import audit
 from kernel.constraints import violated
@@ -21,7 +21,7 @@ KEY_TAKEN: Final = "catalog_application_key_key"
 
 def register(*, actor: User, key: str, name: str, team: Team, description: str = "") -> Application:
     """A new application of one of the actor's teams. Raises Conflict `application.key_taken`, Invalid, Forbidden."""
-    if not words.is_slug(key):
+    if not naming.is_slug(key):
         message = "Small letters, digits and hyphens."
         raise Invalid("application.key", message, {"findings": [finding("/key", message)]})
     allowed = permissions.may_register(Viewer.of(actor), team)

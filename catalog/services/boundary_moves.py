@@ -9,7 +9,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from psycopg.types.range import TimestamptzRange
 
-from catalog.domain import records
+from catalog.domain import systems_of_record
 from catalog.domain.facts import BoundaryFacts
 from catalog.models import Api, AttributeGroup, Boundary, BusinessEntity, ScopeValue, System
 from catalog.selectors import boundaries
@@ -92,7 +92,9 @@ def _read_move(entity: str, attribute_group: str | None, scope: dict[str, str], 
         found.add("/attribute_group", f"{entity} has no attribute group {attribute_group!r}.")
     places = {}
     for name, key in scope.items():
-        place = ScopeValue.objects.filter(dimension=name, key=key).first() if name in records.DIMENSIONS else None
+        place = (
+            ScopeValue.objects.filter(dimension=name, key=key).first() if name in systems_of_record.DIMENSIONS else None
+        )
         if place is None:
             found.add(f"/scope/{name}", f"There is no {name} {key!r}.")
         places[name] = place
@@ -127,7 +129,7 @@ def _close(
     entity: BusinessEntity, group: AttributeGroup | None, scope: dict[str, str], at: datetime
 ) -> tuple[list[Boundary], list[Boundary]]:
     """(what ends at this moment, the parts of it that stay with their system from then on, not saved yet)."""
-    part = (group.key if group else None, *(scope.get(name) or None for name in records.DIMENSIONS))
+    part = (group.key if group else None, *(scope.get(name) or None for name in systems_of_record.DIMENSIONS))
     closed, pieces = [], []
     for facts in boundaries.matching(entity.key, group.key if group else None, scope, at):
         boundary = Boundary.objects.select_related("entity", "system").get(pk=facts.id)
@@ -135,8 +137,8 @@ def _close(
             raise Conflict(
                 "boundary.overlap", f"{facts.system.name} is the record from that very moment on. Choose a later one."
             )
-        wide = (facts.attribute_group, *(facts.scope.get(name) for name in records.DIMENSIONS))
-        left = records.divided(wide, part, _known(entity))
+        wide = (facts.attribute_group, *(facts.scope.get(name) for name in systems_of_record.DIMENSIONS))
+        left = systems_of_record.divided(wide, part, _known(entity))
         if len(left) > MOST_PIECES:
             raise Conflict(
                 "boundary.too_many_parts", f"Dividing it would make {len(left)} boundaries. Move a larger part."
@@ -152,14 +154,14 @@ def _known(entity: BusinessEntity) -> list[list[str]]:
     """The values by name of each dimension: attribute groups of the entity, banners, regions, channels."""
     known = [list(AttributeGroup.objects.filter(entity=entity).values_list("key", flat=True)), [], [], []]
     for dimension, key in ScopeValue.objects.values_list("dimension", "key"):
-        known[1 + records.DIMENSIONS.index(dimension)].append(key)
+        known[1 + systems_of_record.DIMENSIONS.index(dimension)].append(key)
     return known
 
 
-def _piece(wide: Boundary, box: records.Box, at: datetime) -> Boundary:
+def _piece(wide: Boundary, box: systems_of_record.Box, at: datetime) -> Boundary:
     """The part of a wider boundary that stays with its system."""
     made = Boundary(entity=wide.entity, system=wide.system, valid=TimestamptzRange(at, wide.valid.upper, "[)"))
     made.attribute_group = AttributeGroup.objects.get(entity=wide.entity, key=box[0]) if box[0] else None
-    for name, key in zip(records.DIMENSIONS, box[1:], strict=True):
+    for name, key in zip(systems_of_record.DIMENSIONS, box[1:], strict=True):
         setattr(made, name, ScopeValue.objects.get(dimension=name, key=key) if key else None)
     return made

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 
 from catalog import permissions
-from catalog.domain import words
+from catalog.domain import naming
 from catalog.domain.scorecards import POINTS
 from catalog.models import Campaign, Team
 from catalog.services.findings import Findings
@@ -58,7 +58,7 @@ def begin(*, actor: User, key: str, **values: Any) -> Campaign:
     """A new campaign: name, point, due_on; purpose and owner_team where wanted. Raises Conflict for a key that is taken."""
     _require_steward(actor)
     found = Findings()
-    if not words.is_slug(key) or len(key) > 60:
+    if not naming.is_slug(key) or len(key) > 60:
         found.add("/key", "Small letters, digits and hyphens; at most 60.")
     found.require_none("campaign.invalid", "The campaign cannot be saved; see the findings.")
     fields = _fields({"name": "", "point": "", "due_on": None, **values}, before=None)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog import permissions
-from catalog.domain import contract_engine, hints, words
+from catalog.domain import contract_engine, contract_hints, naming
 from catalog.domain.contract_engine import Document
 from catalog.models import ApiVersion, BusinessEntity
 from catalog.selectors import search, versions
 from catalog.services import contracts
-from catalog.services.contracts import Reading
+from catalog.services.contracts import ReadContract
 from kernel import clock
 from kernel.viewer import Viewer
 
@@ -39,7 +39,7 @@ class Proposal:
     style: str
     data_class: str
     sensitive: tuple[str, ...]
-    entities: tuple[hints.EntityHint, ...]
+    entities: tuple[contract_hints.EntityHint, ...]
     problems: tuple[dict[str, Any], ...]
     known_as: str = ""
     close_to: tuple[tuple[str, str], ...] = ()
@@ -54,8 +54,8 @@ def propose(content: bytes, *, file_name: str = "", viewer: Viewer) -> Proposal:
     reading = contracts.read_contract(content, file_name=file_name)
     document = reading.document
     title = document.title or reading.file_name.rpartition("/")[2].rpartition(".")[0]
-    slug = words.slug_of(title)
-    data_class, sensitive = hints.sensitive_fields(document.fields)
+    slug = naming.slug_of(title)
+    data_class, sensitive = contract_hints.sensitive_fields(document.fields)
     return Proposal(
         digest=document.digest,
         format=document.format,
@@ -69,10 +69,10 @@ def propose(content: bytes, *, file_name: str = "", viewer: Viewer) -> Proposal:
         servers=document.servers[:10],
         slug=slug,
         label=_free_label(reading, slug),
-        style=hints.style_of(document.format),
+        style=contract_hints.style_of(document.format),
         data_class=data_class,
         sensitive=tuple(sensitive[:20]),
-        entities=tuple(hints.entity_hints(operation_texts(document), entity_names())),
+        entities=tuple(contract_hints.entity_hints(operation_texts(document), entity_names())),
         problems=tuple(contracts.problems_of(document)[:50]),
         known_as=_known_as(document.digest, viewer),
         close_to=tuple(search.close_to(title, viewer=viewer, limit=3)),
@@ -94,9 +94,11 @@ def entity_names() -> dict[str, list[str]]:
     return {key: [key, name, *aliases] for key, name, aliases in rows}
 
 
-def _free_label(reading: Reading, slug: str) -> str:
+def _free_label(reading: ReadContract, slug: str) -> str:
     taken = set(ApiVersion.objects.filter(api__slug=slug).values_list("label", flat=True))
-    return words.label_for(reading.document.version_label, digest=reading.digest, today=clock.now().date(), taken=taken)
+    return naming.label_for(
+        reading.document.version_label, digest=reading.digest, today=clock.now().date(), taken=taken
+    )
 
 
 def _known_as(digest: str, viewer: Viewer) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.domain import contract_engine, words
+from catalog.domain import contract_engine, naming
 from catalog.domain.contract_engine import Document
 from catalog.models import Contract
 from kernel.errors import Invalid, finding
@@ -15,7 +15,7 @@ MAX_OPERATIONS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadContract:
     """A contract that was read and is not stored yet."""
 
     document: Document
@@ -28,7 +28,7 @@ class Reading:
         return self.document.digest
 
 
-def read_contract(data: bytes, *, file_name: str = "", base_dir: Any = None) -> Reading:
+def read_contract(data: bytes, *, file_name: str = "", base_dir: Any = None) -> ReadContract:
     """Raises Invalid with a code below `contract.` and, where known, pointer and line."""
     if not data.strip():
         raise Invalid(
@@ -39,7 +39,7 @@ def read_contract(data: bytes, *, file_name: str = "", base_dir: Any = None) -> 
     document = contract_engine.read(data, name=file_name or None, base_dir=base_dir)
     head = data.lstrip()[:1]
     kind = "edmx" if head == b"<" else "json" if head in (b"{", b"[") else "yaml"
-    return Reading(document, data, file_name[:255], _MEDIA_TYPES[kind])
+    return ReadContract(document, data, file_name[:255], _MEDIA_TYPES[kind])
 
 
 def problems_of(document: Document) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def problems_of(document: Document) -> list[dict[str, Any]]:
     return [{"pointer": p.pointer, "message": p.message, "code": p.code} for p in document.problems]
 
 
-def store(reading: Reading) -> Contract:
+def store(reading: ReadContract) -> Contract:
     """The stored contract with this canonical form; the first upload's bytes are the original."""
     document = reading.document
     operations = [
@@ -72,10 +72,10 @@ def store(reading: Reading) -> Contract:
             "canonical": document.canonical,
             "size": len(reading.data),
             "operations": operations,
-            "operation_words": words.distinct_words(
+            "operation_words": naming.distinct_words(
                 text for o in document.operations for text in (o.operation_id, o.path, o.summary, *o.tags, *o.messages)
             ),
-            "field_words": words.distinct_words((*document.schemas, *document.fields)),
+            "field_words": naming.distinct_words((*document.schemas, *document.fields)),
             "findings": problems_of(document)[:200],
         },
     )

@@ -9,12 +9,12 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from catalog import permissions
-from catalog.domain import lifecycle, words
+from catalog.domain import lifecycle, naming
 from catalog.domain.facts import VersionFacts
 from catalog.models import Api, ApiEntity, ApiVersion
 from catalog.selectors import versions
 from catalog.services import announcements, api_values, audit_snapshots, contracts
-from catalog.services.contracts import Reading
+from catalog.services.contracts import ReadContract
 from catalog.services.findings import Findings
 from catalog.services.locked_rows import locked_api
 from kernel import audit, clock
@@ -46,10 +46,10 @@ def register(
     """
     reading = contracts.read_contract(content, file_name=file_name)
     found = Findings()
-    if not words.is_slug(slug):
+    if not naming.is_slug(slug):
         found.add("/slug", "Small letters, digits and hyphens; it begins with a letter or a digit; at most 100.")
     label = _label(label, reading, taken=())
-    if not words.is_label(label):
+    if not naming.is_label(label):
         found.add("/label", _LABEL_FORM)
     values.setdefault("name", reading.document.title)
     fields = _required_fields(values, found)
@@ -85,7 +85,7 @@ def _required_fields(values: dict[str, Any], found: Findings) -> dict[str, Any]:
     return fields
 
 
-def _save_api(api: Api, reading: Reading, *, label: str, actor: User, uses: list[dict[str, Any]]) -> ApiVersion:
+def _save_api(api: Api, reading: ReadContract, *, label: str, actor: User, uses: list[dict[str, Any]]) -> ApiVersion:
     permissions.hand_over(api, before=None)
     ApiEntity.objects.bulk_create(ApiEntity(api=api, **use) for use in uses)
     version = ApiVersion.objects.create(
@@ -97,9 +97,9 @@ def _save_api(api: Api, reading: Reading, *, label: str, actor: User, uses: list
     return version
 
 
-def _label(given: str, reading: Reading, *, taken: Collection[str]) -> str:
+def _label(given: str, reading: ReadContract, *, taken: Collection[str]) -> str:
     """The label as given, else the one that the contract declares of itself, made usable and unique."""
-    return given.strip() or words.label_for(
+    return given.strip() or naming.label_for(
         reading.document.version_label, digest=reading.digest, today=clock.now().date(), taken=taken
     )
 
@@ -156,7 +156,7 @@ def _predecessor(slug: str, label: str, siblings: Sequence[ApiVersion]) -> ApiVe
 
 def _require_new(slug: str, label: str, digest: str, siblings: Sequence[ApiVersion]) -> None:
     """Raises Invalid for a label that addresses cannot hold, Conflict for a contract or a label that the API has already."""
-    if not words.is_label(label):
+    if not naming.is_label(label):
         raise Invalid("version.label", _LABEL_FORM, {"findings": [finding("/label", _LABEL_FORM)]})
     ended = (lifecycle.REJECTED, lifecycle.WITHDRAWN)
     same = next((v for v in siblings if v.contract_id == digest and v.state not in ended), None)

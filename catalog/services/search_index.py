@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from django.db import connection
 
-from catalog.domain.browse import CODES
 from catalog.domain.lifecycle import STATES
+from catalog.domain.search_criteria import CODES
 
 _REFRESH = """
 with wanted as (select unnest(%(ids)s::bigint[]) as id)

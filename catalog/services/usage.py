@@ -21,7 +21,7 @@ _TOP = 10**15
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class UsageReceipt:
     """`repeated`: this batch was taken in before, nothing was counted again. `unknown` rows name things that do not exist."""
 
     batch_id: str
@@ -72,7 +72,7 @@ select array(select n from known), array(select distinct api_id from known), (se
 """
 
 
-def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> Receipt:
+def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> UsageReceipt:
     """Take in one batch: rows are `{application, version: slug@label, environment, calls, errors?, p95_ms?, staleness_s?,
     outage_s?, day?, seen_at?}`.
 
@@ -92,7 +92,7 @@ def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> Receipt
                     "usage.batch_reused",
                     f"The batch {batch_id!r} was reported before with other rows. Give every batch its own id.",
                 )
-            return Receipt(batch_id, 0, True, ())
+            return UsageReceipt(batch_id, 0, True, ())
         known: set[int] = set()
         if read:
             with connection.cursor() as cursor:
@@ -115,7 +115,7 @@ def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> Receipt
             subject_id=batch_id[:100],
             after={"rows": len(read), "accepted": len(known), "unknown": len(unknown), "digest": body},
         )
-    return Receipt(batch_id, len(known), False, unknown)
+    return UsageReceipt(batch_id, len(known), False, unknown)
 
 
 def _columns(rows: list[_Row]) -> dict[str, list[Any]]:

@@ -9,15 +9,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_safe
 
-from catalog.domain import lifecycle, timeline
-from catalog.domain import verdicts as verdicts_of
+from catalog.domain import lifecycle
 from catalog.models import Api
 from catalog.selectors import apis, consumers, contracts, dependencies, history, scorecards
 from catalog.selectors.api_values import shown_fields
-from catalog.selectors.headers import lifecycle_headers
+from catalog.selectors.lifecycle_headers import lifecycle_headers
 from catalog.services import comparisons
-from catalog.web import links
-from catalog.web.states import SUBSCRIPTIONS
+from catalog.web import comparison_findings, links, version_timeline
+from catalog.web.subscription_tones import SUBSCRIPTIONS
 from kernel import clock
 from kernel.errors import NotFound
 from kernel.ui import tones
@@ -122,22 +121,22 @@ def _versions_context(versions: list[apis.VersionLine], *, full: bool) -> dict[s
         ):
             verdict, computed = comparisons.ensure(version.previous_digest, version.digest), computed + 1
         tone = (
-            verdicts_of.tone_of(verdict.verdict, verdict.breaking, verdict.warnings)
+            comparison_findings.tone_of(verdict.verdict, verdict.breaking, verdict.warnings)
             if verdict
             else tones.quiet("Not compared yet")
         )
         lines.append({"version": version, "verdict": verdict, "tone": tone})
     return {
         "version_lines": lines,
-        "chart": timeline.chart(_lives(versions), now=clock.now()),
+        "chart": version_timeline.drawn(_lives(versions), now=clock.now()),
         "more_versions": len(versions) - len(lines),
     }
 
 
-def _lives(versions: list[apis.VersionLine]) -> list[timeline.Life]:
+def _lives(versions: list[apis.VersionLine]) -> list[version_timeline.VersionLife]:
     """When an imported version was published is not known, so it has no place on the line."""
     return [
-        timeline.Life(
+        version_timeline.VersionLife(
             v.label,
             v.state,
             v.published_at or (v.created_at if v.origin == "registered" else None),

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 from catalog import permissions
 from catalog.domain import lifecycle
 from catalog.models import Application, Team
-from catalog.selectors import uses
+from catalog.selectors import application_usage
 from catalog.services import applications
 from catalog.web.forms import ApplicationForm
 from catalog.web.people import person
-from catalog.web.states import SUBSCRIPTIONS
+from catalog.web.subscription_tones import SUBSCRIPTIONS
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from kernel.ui import tones
 from kernel.viewer import Viewer
@@ -28,7 +28,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     viewer = Viewer.of(request.user)
     q = " ".join(request.GET.get("q", "").replace("\x00", " ").split())[:100]
     mine = request.GET.get("mine") == "1"
-    rows = uses.applications(viewer=viewer, q=q, mine=mine)
+    rows = application_usage.applications(viewer=viewer, q=q, mine=mine)
     page = Paginator(rows, 50).get_page(request.GET.get("page"))
     picks = [
         {"label": "All", "url": "?", "current": not mine},
@@ -51,7 +51,7 @@ def application(request: HttpRequest, key: str) -> HttpResponse:
             "state": lifecycle.tone(use.state, label=use.label),
             "tone": SUBSCRIPTIONS.get(use.use, tones.quiet(use.use)),
         }
-        for use in uses.of_application(found, viewer=viewer)
+        for use in application_usage.of_application(found, viewer=viewer)
     ]
     in_use = ("active", "requested", "unsubscribed")
     ending = [line for line in lines if line["use"].sunset_at and line["use"].use in in_use]

@@ -11,9 +11,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from catalog.domain import browse as criteria_of
-from catalog.domain import lifecycle
-from catalog.domain.browse import NONE, PAGE_SIZE, SORTS, Criteria
+from catalog.domain import lifecycle, search_criteria
+from catalog.domain.search_criteria import NONE, PAGE_SIZE, SORTS, Criteria
 from catalog.models import Api, SavedSearch
 from catalog.selectors import search
 from catalog.web.people import person
@@ -37,7 +36,7 @@ _FIXED = {"layer", "style", "tier", "data"}
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FacetChoice:
     value: str
     word: str
     n: int
@@ -48,12 +47,12 @@ class Choice:
 class Facet:
     name: str
     legend: str
-    shown: tuple[Choice, ...]
-    more: tuple[Choice, ...]
+    shown: tuple[FacetChoice, ...]
+    more: tuple[FacetChoice, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ResultLine:
     """A result line; `states` are what its newest versions are."""
 
     row: dict[str, object]
@@ -69,7 +68,7 @@ def _word(facet: str, value: str, names: dict[str, dict[str, str]]) -> str:
     return names.get(facet, {}).get(value) or _WORDS.get(facet, {}).get(value) or value
 
 
-def _facets(found: search.Results, criteria: Criteria, names: dict[str, dict[str, str]]) -> list[Facet]:
+def _facets(found: search.SearchResults, criteria: Criteria, names: dict[str, dict[str, str]]) -> list[Facet]:
     made = []
     for name, legend in LEGENDS.items():
         counts = dict(found.facets.get(name, []))
@@ -77,7 +76,7 @@ def _facets(found: search.Results, criteria: Criteria, names: dict[str, dict[str
             order = [*_WORDS[name], *(v for v in counts if v not in _WORDS[name])]
             counts = {v: counts.get(v, 0) for v in order}
         chosen = criteria.chosen.get(name, ())
-        choices = [Choice(v, _word(name, v, names), n, v in chosen) for v, n in counts.items()]
+        choices = [FacetChoice(v, _word(name, v, names), n, v in chosen) for v, n in counts.items()]
         top = [c for n, c in enumerate(choices) if n < SHOWN or c.checked]
         made.append(Facet(name, legend, tuple(top), tuple(c for c in choices if c not in top)[:200]))
     return [f for f in made if f.shown]
@@ -88,7 +87,7 @@ def _short(label: str) -> str:
     return label if len(label) <= 16 else f"{label[:15]}…"
 
 
-def line_of(row: dict[str, object]) -> Line:
+def result_line(row: dict[str, object]) -> ResultLine:
     """What stands at the right of a result: the newest live version, and one that is on its way."""
     versions: list[dict[str, str]] = row["versions"]  # type: ignore[assignment]
     live = next((v for v in versions if v["state"] == "published"), None) or next(
@@ -105,7 +104,7 @@ def line_of(row: dict[str, object]) -> Line:
         )
     if not row["judged"]:
         states.append(tones.quiet("Imported, not reviewed"))
-    return Line(
+    return ResultLine(
         row,
         tuple(states),
         _WORDS["layer"].get(str(row["layer"]), ""),
@@ -116,7 +115,7 @@ def line_of(row: dict[str, object]) -> Line:
 
 @require_GET
 def apis(request: HttpRequest) -> HttpResponse:
-    criteria = criteria_of.criteria(request.GET.dict(), {k: request.GET.getlist(k) for k in request.GET})
+    criteria = search_criteria.read_criteria(request.GET.dict(), {k: request.GET.getlist(k) for k in request.GET})
     viewer = Viewer.of(request.user)
     found = search.browse(criteria, viewer=viewer)
     if criteria.page > found.pages:
@@ -127,7 +126,7 @@ def apis(request: HttpRequest) -> HttpResponse:
     context = {
         "criteria": criteria,
         "found": found,
-        "lines": [line_of(row) for row in found.rows],
+        "lines": [result_line(row) for row in found.rows],
         "facets": _facets(found, criteria, names),
         "chosen": [
             {"word": _word(name, value, names), "url": f"{url}?{criteria.without(name, value).query()}"}

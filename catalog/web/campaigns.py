@@ -26,7 +26,7 @@ from kernel.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CampaignLine:
     """A campaign and how far it is among the APIs that the viewer sees."""
 
     campaign: Campaign
@@ -36,7 +36,7 @@ class Line:
     tone: Tone
 
 
-def line_of(campaign: Campaign, cards: list[cards_of.Scorecard]) -> Line:
+def campaign_line(campaign: Campaign, cards: list[cards_of.Scorecard]) -> CampaignLine:
     reached, possible = cards_of.share(cards, campaign.point)
     if campaign.ended_at is not None:
         tone = tones.quiet("Ended")
@@ -46,14 +46,14 @@ def line_of(campaign: Campaign, cards: list[cards_of.Scorecard]) -> Line:
         tone = tones.stop("Late")
     else:
         tone = tones.wait("Running")
-    return Line(campaign, POINTS.get(campaign.point, campaign.point), reached, possible, tone)
+    return CampaignLine(campaign, POINTS.get(campaign.point, campaign.point), reached, possible, tone)
 
 
 @require_GET
 def listed(request: HttpRequest) -> HttpResponse:
     viewer = Viewer.of(request.user)
     cards = [card for _, card in scorecards.of_apis(viewer=viewer, limit=50_000)]
-    rows = [line_of(c, cards) for c in Campaign.objects.select_related("owner_team")]
+    rows = [campaign_line(c, cards) for c in Campaign.objects.select_related("owner_team")]
     context = {
         "running": [r for r in rows if r.campaign.ended_at is None],
         "ended": [r for r in rows if r.campaign.ended_at is not None],
@@ -68,7 +68,7 @@ def campaign(request: HttpRequest, key: str) -> HttpResponse:
     viewer = Viewer.of(request.user)
     found = _find(key)
     rows = scorecards.of_apis(viewer=viewer, limit=50_000)
-    line = line_of(found, [card for _, card in rows])
+    line = campaign_line(found, [card for _, card in rows])
     left: list[dict[str, Any]] = []
     teams: dict[tuple[str, str], tuple[int, int]] = {}
     for facts, card in rows:

@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
-from catalog.domain import texts, verdicts
+from catalog.domain import contract_text_diff
 from catalog.selectors import apis, consumers, contracts
+from catalog.web import comparison_findings
 from kernel import clock
 from kernel.errors import Invalid
 from kernel.viewer import Viewer
@@ -43,7 +44,7 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
     reading = request.GET.get("reading", "words")
     reading = reading if reading in READINGS else "words"
     show = request.GET.get("show", "all")
-    show = show if show in verdicts.SHOWS else "all"
+    show = show if show in comparison_findings.SHOWS else "all"
     try:
         found = contracts.compare(old.digest, new.digest, as_of=clock.now().date())
     except Invalid as error:
@@ -51,8 +52,8 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
     chosen = [f for f in found.findings if show in ("all", f.level)]
     context |= {
         "found": found,
-        "tone": verdicts.tone_of(found.verdict, found.breaking, found.warnings),
-        "levels": verdicts.LEVELS,
+        "tone": comparison_findings.tone_of(found.verdict, found.breaking, found.warnings),
+        "levels": comparison_findings.LEVELS,
         "reading": reading,
         "show": show,
         "live": len({c.application_key for c in consumers.live_of_version(old.id)}),
@@ -73,7 +74,8 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
     everything = request.GET.get("all") == "1"
     if reading == "words":
         context["findings"] = [
-            {"f": f, "tone": verdicts.LEVELS.get(f.level)} for f in (chosen if everything else chosen[:SHOWN])
+            {"f": f, "tone": comparison_findings.LEVELS.get(f.level)}
+            for f in (chosen if everything else chosen[:SHOWN])
         ]
         context["left_out"] = 0 if everything else max(0, len(chosen) - SHOWN)
         context["all_url"] = f"{_url(slug, old.label, new.label, reading, show)}&all=1"
@@ -81,12 +83,15 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
         context["sections"] = [
             (
                 section,
-                [(g, [{"f": f, "tone": verdicts.LEVELS.get(f.level)} for f in g.findings[:50]]) for g in groups[:300]],
+                [
+                    (g, [{"f": f, "tone": comparison_findings.LEVELS.get(f.level)} for f in g.findings[:50]])
+                    for g in groups[:300]
+                ],
             )
-            for section, groups in verdicts.grouped(chosen)
+            for section, groups in comparison_findings.grouped(chosen)
         ]
     else:
-        context["lines"], context["left_out"] = texts.text_differences(
+        context["lines"], context["left_out"] = contract_text_diff.text_differences(
             contracts.document(old.digest).tree, contracts.document(new.digest).tree
         )
     return render(request, "catalog/compare.html", context)

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from catalog.domain import hints
+from catalog.domain import contract_hints
 from catalog.selectors import apis
 from catalog.selectors.api_values import form_values
 from catalog.services import apis as api_changes
@@ -68,7 +68,7 @@ def _context(proposal: Proposal, upload: Any, form: ApiForm) -> dict[str, Any]:
         "form": form,
         "missing": missing,
         "filled": filled,
-        "strict": hints.sensitive_fields(proposal.sensitive)[0],
+        "strict": contract_hints.sensitive_fields(proposal.sensitive)[0],
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from django.urls import reverse
 
-from catalog.domain.browse import Criteria
+from catalog.domain.search_criteria import Criteria
 from catalog.models import Application
 from catalog.selectors import search
 from kernel.search_results import SearchResult

@@ -1,32 +1,21 @@
-"""Teams, scorecards, campaigns, imports."""
+"""Teams and what each of them owns."""
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
 
-from catalog import permissions
-from catalog.domain import scorecards as cards_of
-from catalog.models import Application, Domain, ImportRun, System, Team
+from catalog.models import Application, Domain, System, Team
 from catalog.selectors import scorecards
-from catalog.services import importing
-from catalog.services.importing.sources import Source
-from catalog.web.campaigns import line_of
-from catalog.web.forms import ImportForm
-from catalog.web.people import person
-from kernel import clock
-from kernel.errors import Invalid, NotFound
+from kernel.errors import NotFound
 from kernel.models import User
-from kernel.ui import tones
 from kernel.viewer import Viewer
 
 
 @require_GET
 def teams(request: HttpRequest) -> HttpResponse:
-    from django.db.models import Count, Q
-
     rows = Team.objects.filter(retired_at=None).annotate(
         people=Count("group__user", filter=Q(group__user__is_active=True), distinct=True),
         owned=Count("apis", filter=Q(apis__retired_at=None), distinct=True),
@@ -52,103 +41,3 @@ def team(request: HttpRequest, key: str) -> HttpResponse:
         "possible": sum(c.possible for _, c in cards),
     }
     return render(request, "catalog/team.html", context)
-
-
-@require_GET
-def scorecards_page(request: HttpRequest) -> HttpResponse:
-    """Advice: what holds where, by API, by team and by campaign. Nothing here blocks anything."""
-    viewer = Viewer.of(request.user)
-    wanted = request.GET.get("team", "")
-    rows = scorecards.of_apis(viewer=viewer, team=wanted if "\x00" not in wanted else "", limit=50_000)
-    cards = [card for _, card in rows]
-    campaigns = [line_of(campaign, cards) for campaign in scorecards.campaigns()]
-    points = [(title, *cards_of.share(cards, key)) for key, title in cards_of.POINTS.items()]
-    context = {
-        "page": Paginator(rows, 50).get_page(request.GET.get("page")),
-        "points": points,
-        "campaigns": campaigns,
-        "wanted": wanted,
-        "teams": Team.objects.filter(retired_at=None, apis__isnull=False).distinct(),
-    }
-    return render(request, "catalog/scorecards.html", context)
-
-
-@require_http_methods(["GET", "POST"])
-def imports(request: HttpRequest) -> HttpResponse:
-    """Imports so far, and a small one by upload; a folder is imported by the command."""
-    viewer = Viewer.of(request.user)
-    permission = permissions.may_steward(viewer)
-    form = ImportForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        files = request.FILES.getlist("files")
-        sources = [Source(f.name or f"file {n}", f.read()) for n, f in enumerate(files[:200], start=1)]
-        try:
-            run = importing.ask(
-                sources,
-                actor=person(request),
-                source=", ".join(s.name for s in sources)[:200],
-                dry_run=form.cleaned_data["dry_run"],
-                defaults={"owner_team": form.cleaned_data["owner_team"]},
-            )
-        except Invalid as error:
-            form.take(error)
-        else:
-            return redirect("catalog:import", run_id=run.pk)
-    status = 422 if form.is_bound else 200
-    return render(
-        request,
-        "catalog/imports.html",
-        {"runs": ImportRun.objects.select_related("actor")[:50], "form": form, "permission": permission},
-        status=status,
-    )
-
-
-def _left(run: ImportRun) -> float | None:
-    """Seconds until the end at the present pace; None while that is not known."""
-    if run.state != ImportRun.State.RUNNING or not run.total or not run.done or run.started_at is None:
-        return None
-    return (clock.now() - run.started_at).total_seconds() / run.done * (run.total - run.done)
-
-
-@require_GET
-def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The report of one import; while it runs, the page asks again every two seconds."""
-    run = ImportRun.objects.select_related("actor").filter(pk=run_id).first()
-    if run is None:
-        raise NotFound("import.unknown", f"There is no import {run_id}.")
-    outcome = request.GET.get("outcome", "")
-    rows = run.rows.all()
-    counts = {o: run.rows.filter(outcome=o).count() for o in ("created", "changed", "unchanged", "refused")}
-    counts["noticed"] = run.rows.filter(code="import.noticed").count()
-    if outcome == "noticed":
-        rows = rows.filter(code="import.noticed")
-    elif outcome in counts:
-        rows = rows.filter(outcome=outcome)
-    words = {
-        "": "All",
-        "created": "Created",
-        "changed": "Changed",
-        "unchanged": "Unchanged",
-        "refused": "Not understood",
-        "noticed": "With remarks",
-    }
-    picks = [
-        {"label": w, "url": f"?outcome={o}" if o else "?", "current": o == outcome, "count": counts[o] if o else None}
-        for o, w in words.items()
-    ]
-    looks = {
-        "created": tones.ok("Created"),
-        "changed": tones.ok("Changed"),
-        "unchanged": tones.quiet("Unchanged"),
-        "refused": tones.stop("Not understood"),
-    }
-    context = {
-        "run": run,
-        "rows": [{"row": r, "tone": looks[r.outcome]} for r in rows[:1000]],
-        "picks": picks,
-        "shown": sum(counts[o] for o in looks),
-        "open": run.state in (ImportRun.State.WAITING, ImportRun.State.RUNNING),
-        "left": _left(run),
-        "outcome": outcome,
-    }
-    return render(request, "catalog/_import_run.html" if request.htmx else "catalog/import.html", context)  # type: ignore[attr-defined]

@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from catalog.web import api_pages, applications, browse, campaigns, compare, records, register, subscriptions, teams
+from catalog.web import (
+    api_pages,
+    applications,
+    browse,
+    campaigns,
+    compare,
+    dependencies,
+    imports,
+    register,
+    scorecards,
+    subscriptions,
+    systems_of_record,
+    teams,
+)
 
 app_name = "catalog"
 
@@ -24,8 +37,8 @@ urlpatterns = [
     path("catalog/subscriptions/", subscriptions.subscriptions_list, name="subscriptions"),
     path("catalog/subscriptions/<int:subscription_id>/", subscriptions.decide, name="subscription"),
     path("catalog/subscriptions/<int:subscription_id>/move/", subscriptions.move, name="move-subscription"),
-    path("catalog/dependencies/", records.dependencies, name="dependencies"),
-    path("catalog/scorecards/", teams.scorecards_page, name="scorecards"),
+    path("catalog/dependencies/", dependencies.dependencies, name="dependencies"),
+    path("catalog/scorecards/", scorecards.scorecards_page, name="scorecards"),
     path("catalog/campaigns/", campaigns.listed, name="campaigns"),
     path("catalog/campaigns/begin/", campaigns.begin, name="begin-campaign"),
     path("catalog/campaigns/<slug:key>/", campaigns.campaign, name="campaign"),
@@ -34,9 +47,9 @@ urlpatterns = [
     path("catalog/applications/add/", applications.add, name="add-application"),
     path("catalog/applications/<slug:key>/", applications.application, name="application"),
     path("catalog/applications/<slug:key>/edit/", applications.edit, name="edit-application"),
-    path("catalog/imports/", teams.imports, name="imports"),
-    path("catalog/imports/<int:run_id>/", teams.import_run, name="import"),
-    path("systems-of-record/", records.systems_of_record, name="systems-of-record"),
+    path("catalog/imports/", imports.imports, name="imports"),
+    path("catalog/imports/<int:run_id>/", imports.import_run, name="import"),
+    path("systems-of-record/", systems_of_record.systems_of_record, name="systems-of-record"),
     path("teams/", teams.teams, name="teams"),
     path("teams/<slug:key>/", teams.team, name="team"),
 ]

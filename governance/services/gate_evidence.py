@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from catalog.domain.facts import VersionFacts
-from catalog.selectors import applications, consumers, contracts, dependencies, teams, versions
+from catalog.selectors import consumers, contracts, dependencies, gate_facts, teams, versions
 from governance.domain import kinds, policy
 from governance.domain.checks import ChangeFacts, Check, CheckContext
 from governance.domain.freeze import FreezeScope
@@ -34,10 +34,10 @@ _APPROVAL_WORDS = {
 def gather(question: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
     """The evidence document for a normalised question. Reads only; unknown things are left out or named `unregistered`."""
     named = [entry["ref"] for key in ("consumes", "provides") for entry in question[key] or ()]
-    known = applications.versions_for_gate(named) if named else {}
+    known = gate_facts.versions(named) if named else {}
     environment = question["environment"]
     used = [known[entry["ref"]].id for entry in question["consumes"] or () if entry["ref"] in known]
-    asking = applications.asking(question["application"], used, environment, as_of)
+    asking = gate_facts.application(question["application"], used, environment, as_of)
     return {
         "as_of": as_of.isoformat(),
         "application": {"key": question["application"], "owner_team": asking.team_key or None}
@@ -99,7 +99,7 @@ def _consumed(
     known: Mapping[str, VersionFacts],
     environment: str,
     as_of: datetime,
-    asking: applications.Asking,
+    asking: gate_facts.GateApplication,
 ) -> dict[str, Any]:
     asked = question["consumes"] or ()
     mine = {entry["ref"]: known[entry["ref"]] for entry in asked if entry["ref"] in known}
@@ -180,7 +180,7 @@ def _provided(question: Mapping[str, Any], known: Mapping[str, VersionFacts], en
     replaced = (
         {ref for listed in running.values_list("provides", flat=True) for ref in listed} - asked if asked else set()
     )
-    gone = applications.versions_for_gate(replaced) if replaced else {}
+    gone = gate_facts.versions(replaced) if replaced else {}
     items: dict[str, Any] = {}
     for reference in sorted(asked):
         version = known.get(reference)

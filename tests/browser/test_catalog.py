@@ -127,7 +127,7 @@ def test_an_import_shows_its_progress_and_then_its_report_without_a_reload(page:
     expect(page.get_by_text("Waiting for a worker. The files are kept")).to_be_visible()
     axe()
     page.reload()
-    importing.carry(ImportRun.objects.get().pk)
+    importing.execute(ImportRun.objects.get().pk)
     expect(page.get_by_text("from-csv")).to_be_visible(timeout=15_000)
     expect(page.get_by_role("link", name="Not understood")).to_be_visible()
     axe()

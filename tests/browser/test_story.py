@@ -27,7 +27,7 @@ DECIDERS = ("ida", "sofia", "lena", "ada", "sam", "rita")
 @pytest.fixture
 def retailer(estate: Callable[..., str]) -> Callable[[str], User]:
     """The estate, the policy and the people; no integration yet. Answers a look-up of people by name."""
-    from catalog.services import estate as blueprint
+    from catalog.services import blueprint
     from governance.services import policies
 
     blueprint.apply(demo.document(), actor=None, base_dir=demo.SEED)

@@ -14,7 +14,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 
-from catalog.services import estate as estate_of
+from catalog.services import blueprint as blueprints
 from kernel.models import User
 
 ESTATE = Path(__file__).parent / "estate"
@@ -31,9 +31,9 @@ def blueprint() -> dict[str, Any]:
     return copy.deepcopy(_blueprint())
 
 
-def build(document: dict[str, Any] | None = None) -> estate_of.Report:
+def build(document: dict[str, Any] | None = None) -> blueprints.BlueprintReport:
     """Apply a blueprint by the service itself."""
-    return estate_of.apply(document or blueprint(), actor=None, base_dir=ESTATE)
+    return blueprints.apply(document or blueprint(), actor=None, base_dir=ESTATE)
 
 
 _RANDOM = re.compile(r'(?:value|nonce|content)="[A-Za-z0-9+/=_-]{20,}"|X-CSRFToken[^A-Za-z0-9]+[A-Za-z0-9]{32,}')

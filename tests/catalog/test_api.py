@@ -275,7 +275,7 @@ def test_an_import_by_the_api_is_for_architects_and_dry_by_default():
     assert send("POST", "/api/v1/imports", body).status_code == 403
     answer = send("POST", "/api/v1/imports", body, by="ada")
     assert answer.status_code == 202, answer.content
-    importing.carry(answer.json()["id"])
+    importing.execute(answer.json()["id"])
     assert send("GET", answer.headers["Location"], by="ada").json()["rows"][0]["reference"] == "shop-orders@v1"
     assert not Api.objects.filter(slug="shop-orders").exists()
 

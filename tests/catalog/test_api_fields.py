@@ -9,8 +9,8 @@ import pytest
 from catalog.domain.api_fields import API_FIELDS, ApiField, names_in
 from catalog.models import Api
 from catalog.selectors import api_values
-from catalog.services import audit_snapshots, estate, importing
-from catalog.services.importing.sources import Source
+from catalog.services import audit_snapshots, blueprint, importing
+from catalog.services.importing.sources import ImportSource
 from catalog.services.importing.tables import COLUMNS
 from catalog.web.forms import ApiForm
 from kernel.viewer import Viewer
@@ -63,7 +63,7 @@ def test_a_text_of_the_greatest_length_fits_its_column(field: ApiField):
 
 def test_a_blueprint_an_answer_and_the_audit_log_hold_every_field():
     document = {"blueprint": 1, "apis": [{"slug": "labels", **GIVEN}]}
-    estate.apply(document, actor=None)
+    blueprint.apply(document, actor=None)
     api = Api.objects.get(slug="labels")
     answered = make.client("piet").get("/api/v1/apis/labels").json()
     assert {key: answered[key] for key in GIVEN} == GIVEN
@@ -82,7 +82,7 @@ def test_a_csv_takes_every_field():
     cells = {key: "; ".join(value) if isinstance(value, list) else str(value) for key, value in GIVEN.items()}
     quoted = ",".join(f'"{cell}"' for cell in cells.values())
     text = f"slug,{','.join(cells)}\nlabels,{quoted}\n"
-    importing.run([Source("apis.csv", text.encode())], actor=None, source="a test")
+    importing.run([ImportSource("apis.csv", text.encode())], actor=None, source="a test")
     assert set(GIVEN) < set(COLUMNS)
     assert api_values.plain_values(Api.objects.get(slug="labels")) == GIVEN
 

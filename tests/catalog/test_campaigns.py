@@ -103,12 +103,12 @@ def test_an_application_is_registered_and_changed_by_its_team_and_says_what_it_u
 
 
 def test_an_application_page_does_not_name_apis_that_one_may_not_see():
-    from catalog.services import estate
+    from catalog.services import blueprint
 
     document = make.blueprint()
     document["subscriptions"].append(
         {"application": "till", "version": "loyalty-api@v1", "environment": "production", "from": "2026-01-01"}
     )
-    estate.apply(document, actor=None, base_dir=make.ESTATE)
+    blueprint.apply(document, actor=None, base_dir=make.ESTATE)
     assert "Loyalty API" in make.shown(make.client("stan").get("/catalog/applications/till/"))
     assert "Loyalty API" not in make.shown(make.client("piet").get("/catalog/applications/till/"))

@@ -1,4 +1,4 @@
-"""Pure rules of the catalog: words, hints, the graph, texts, verdict places, tiers, timelines, scorecards. No database."""
+"""Pure rules of the catalog: names, hints, the graph, texts, places of findings, tiers, timelines, scorecards. No database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.domain import graph, hints, lifecycle, scorecards, spelling, texts, tiers, timeline, verdicts, words
+from catalog.domain import (
+    contract_hints,
+    contract_text_diff,
+    dependency_graph,
+    lifecycle,
+    naming,
+    scorecards,
+    tiers,
+    typo_correction,
+)
+from catalog.selectors.dependency_graph import DependencyGraph, DependencyNode
+from catalog.web import comparison_findings, graph_layout, version_timeline
 from kernel.errors import Conflict, Invalid
 
 
@@ -23,25 +34,25 @@ from kernel.errors import Conflict, Invalid
     ],
 )
 def test_identifiers_are_split_into_words(text, found):
-    assert words.words(text) == found
+    assert naming.words(text) == found
 
 
 @given(st.text(max_size=300))
 def test_a_slug_always_fits_into_an_address(text):
-    assert words.is_slug(words.slug_of(text))
+    assert naming.is_slug(naming.slug_of(text))
 
 
 @given(st.text(max_size=80), st.sets(st.sampled_from(["1.0", "1", "v1", "2026-11-23"])))
 def test_a_label_is_usable_and_free(declared, taken):
-    label = words.label_for(declared, digest="sha256:" + "ab" * 32, today=date(2026, 11, 23), taken=taken)
-    assert words.is_label(label)
+    label = naming.label_for(declared, digest="sha256:" + "ab" * 32, today=date(2026, 11, 23), taken=taken)
+    assert naming.is_label(label)
     assert label not in taken
 
 
 @given(st.text("abcd", max_size=8), st.text("abcd", max_size=8))
 def test_the_distance_of_words_is_symmetric_and_zero_for_equals_only(a, b):
-    assert spelling.distance(a, b, limit=9) == spelling.distance(b, a, limit=9)
-    assert (spelling.distance(a, b, limit=9) == 0) == (a == b)
+    assert typo_correction.distance(a, b, limit=9) == typo_correction.distance(b, a, limit=9)
+    assert (typo_correction.distance(a, b, limit=9) == 0) == (a == b)
 
 
 @pytest.mark.parametrize(
@@ -55,20 +66,20 @@ def test_the_distance_of_words_is_symmetric_and_zero_for_equals_only(a, b):
     ],
 )
 def test_a_mistyped_word_finds_the_one_that_was_meant(typed, meant):
-    assert spelling.nearest(
+    assert typo_correction.nearest(
         typed, ["prize", "price", "inventori", "balanc", "customer", "checkout", "payment"], limit=1
     ) == [meant]
 
 
 def test_field_names_suggest_the_strictest_class():
-    assert hints.sensitive_fields(["sku", "amount"]) == ("", [])
-    assert hints.sensitive_fields(["e_mail", "emailAddress"]) == ("personal", ["e_mail", "emailAddress"])
-    assert hints.sensitive_fields(["firstName", "card_number"]) == ("cardholder", ["card_number", "firstName"])
+    assert contract_hints.sensitive_fields(["sku", "amount"]) == ("", [])
+    assert contract_hints.sensitive_fields(["e_mail", "emailAddress"]) == ("personal", ["e_mail", "emailAddress"])
+    assert contract_hints.sensitive_fields(["firstName", "card_number"]) == ("cardholder", ["card_number", "firstName"])
 
 
 def test_an_entity_is_matched_by_its_words_and_how_it_is_touched_by_the_methods():
     known = {"price": ["price"], "loyalty-account": ["loyalty account", "points"], "tender": ["tender"]}
-    found = hints.entity_hints(
+    found = contract_hints.entity_hints(
         [("GET", "/prices/{id}"), ("POST", "/points/redemptions"), ("SEND", "tender taken")], known
     )
     assert {(h.entity, h.access) for h in found} == {
@@ -85,20 +96,20 @@ _EDGES = st.lists(
 
 @given(_EDGES)
 def test_cycles_are_exactly_the_nodes_that_reach_themselves(edges):
-    inside = {node for knot in graph.cycles(edges) for node in knot}
-    assert inside == {node for node in "abcdef" if node in graph.reachable([node], edges)}
+    inside = {node for group in dependency_graph.cycles(edges) for node in group}
+    assert inside == {node for node in "abcdef" if node in dependency_graph.reachable([node], edges)}
 
 
 @given(_EDGES)
 def test_what_breaks_is_the_mirror_of_what_is_needed(edges):
     for node in "abcdef":
-        for other in graph.reachable([node], edges):
-            assert node in graph.reachable([other], edges, backwards=True)
+        for other in dependency_graph.reachable([node], edges):
+            assert node in dependency_graph.reachable([other], edges, backwards=True)
 
 
 def test_a_long_chain_does_not_exhaust_the_stack():
     chain = [(str(n), str(n + 1)) for n in range(20_000)] + [("20000", "0")]
-    assert len(graph.cycles(chain)) == 1
+    assert len(dependency_graph.cycles(chain)) == 1
 
 
 def test_layers_are_violated_upwards_only():
@@ -112,14 +123,23 @@ def test_layers_are_violated_upwards_only():
         ("x", "till"),
         ("price", "price2"),
     ]
-    assert graph.violations(edges, layers) == [("erp", "price"), ("price", "till")]
+    assert dependency_graph.violations(edges, layers) == [("erp", "price"), ("price", "till")]
 
 
 def test_a_drawing_has_every_box_and_only_lines_between_drawn_boxes():
-    drawn = graph.draw(
-        [["a"], ["b", "c"], [], ["d"]], [("a", "b"), ("c", "b"), ("b", "d"), ("d", "zz")], lit={"a", "b"}
+    graph = DependencyGraph(
+        nodes={key: DependencyNode(key, "api", key, "", "") for key in "abcd"},
+        columns=(("a",), ("b", "c"), (), ("d",)),
+        edges=(("a", "b"), ("c", "b"), ("b", "d"), ("d", "zz")),
+        lit=frozenset("ab"),
+        sentences=(),
+        cycles=(),
+        violations=(),
+        left_out=(),
+        breaks=(),
     )
-    assert {b.node for b in drawn.boxes} == set("abcd")
+    drawn = graph_layout.draw(graph)
+    assert {box.node.key for box in drawn.boxes} == set("abcd")
     assert len(drawn.lines) == 3
     assert sum(line.lit for line in drawn.lines) == 1
 
@@ -135,7 +155,7 @@ def test_only_parts_that_differ_are_shown_as_text():
         "paths": {"/a": {"get": {}}, "/c": {"get": {}}},
         "components": {"schemas": {"P": {"type": "integer"}}},
     }
-    lines, left_out = texts.text_differences(old, new)
+    lines, left_out = contract_text_diff.text_differences(old, new)
     assert [line.text for line in lines if line.op == "hunk"] == [
         "paths / /b",
         "components / schemas / P",
@@ -144,7 +164,7 @@ def test_only_parts_that_differ_are_shown_as_text():
     assert ("del", "  type: string") in {(line.op, line.text) for line in lines}
     assert ("add", "  type: integer") in {(line.op, line.text) for line in lines}
     assert left_out == 0
-    assert texts.text_differences(old, old) == ([], 0)
+    assert contract_text_diff.text_differences(old, old) == ([], 0)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +180,7 @@ def test_only_parts_that_differ_are_shown_as_text():
     ],
 )
 def test_a_pointer_lies_in_a_named_place(pointer, place):
-    assert verdicts.place_of(pointer) == place
+    assert comparison_findings.place_of(pointer) == place
 
 
 @pytest.mark.parametrize(
@@ -199,18 +219,20 @@ def test_ends_are_ends_and_every_state_has_a_word(state):
 def test_a_timeline_says_in_words_what_it_draws():
     now = datetime(2026, 11, 23, tzinfo=UTC)
     lives = [
-        timeline.Life(
+        version_timeline.VersionLife(
             "v1", "retired", now - timedelta(900), now - timedelta(400), now - timedelta(200), now - timedelta(200)
         ),
-        timeline.Life("v2", "deprecated", now - timedelta(500), now - timedelta(10), now + timedelta(200), None),
-        timeline.Life("v3", "draft", now - timedelta(5), None, None, None),
-        timeline.Life("v4", "published", None, None, None, None),
+        version_timeline.VersionLife(
+            "v2", "deprecated", now - timedelta(500), now - timedelta(10), now + timedelta(200), None
+        ),
+        version_timeline.VersionLife("v3", "draft", now - timedelta(5), None, None, None),
+        version_timeline.VersionLife("v4", "published", None, None, None, None),
     ]
-    chart = timeline.chart(lives, now=now)
+    chart = version_timeline.drawn(lives, now=now)
     assert "v2: sunset" in chart.label
     assert "v4" not in chart.label
     assert all(0 <= float(bar.x[:-1]) <= 100 and float(bar.width[:-1]) <= 100 for bar in chart.bars)
-    assert timeline.chart([lives[3]], now=now) is None
+    assert version_timeline.drawn([lives[3]], now=now) is None
 
 
 def test_a_scorecard_counts_only_what_applies():

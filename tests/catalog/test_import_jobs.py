@@ -9,14 +9,14 @@ import pytest
 from catalog.models import Api, ApiSearch, ImportFile, ImportRun
 from catalog.services import duties, importing, search_index
 from catalog.services.importing import jobs
-from catalog.services.importing.sources import Source
+from catalog.services.importing.sources import ImportSource
 from kernel import clock
 from kernel.errors import Forbidden, Invalid
 from kernel.models import AuditEntry, OutboxEvent
 from tests.catalog import make
 
 pytestmark = pytest.mark.django_db
-FILES = [Source("a.csv", b"slug,name\none,One\ntwo,Two\nthree,Three\n"), Source("b.json", b"{")]
+FILES = [ImportSource("a.csv", b"slug,name\none,One\ntwo,Two\nthree,Three\n"), ImportSource("b.json", b"{")]
 
 
 @pytest.fixture(autouse=True)
@@ -25,18 +25,18 @@ def _estate(db: None) -> None:
 
 
 def ask(**more: object) -> ImportRun:
-    return importing.ask(FILES, actor=make.person("ada"), source="test", **more)  # type: ignore[arg-type]
+    return importing.request(FILES, actor=make.person("ada"), source="test", **more)  # type: ignore[arg-type]
 
 
 def test_an_import_waits_for_a_worker_and_is_carried_to_its_end():
     run = ask()
     assert (run.state, run.files.count()) == ("waiting", 2)
     assert OutboxEvent.objects.get(topic="catalog.import_requested").payload == {"run_id": run.pk}
-    done = importing.carry(run.pk)
+    done = importing.execute(run.pk)
     assert (done.state, done.total, done.done) == ("done", 4, 4)
     assert sorted(done.rows.values_list("outcome", flat=True)) == ["created", "created", "created", "refused"]
     assert not ImportFile.objects.exists()
-    assert importing.carry(run.pk) is None
+    assert importing.execute(run.pk) is None
     assert AuditEntry.objects.filter(verb="catalog.estate_imported", subject_id=str(run.pk)).count() == 1
 
 
@@ -44,14 +44,14 @@ def test_the_same_request_while_one_is_open_is_the_same_import():
     first = ask()
     assert ask().pk == first.pk
     assert ask(dry_run=True).pk != first.pk
-    importing.carry(first.pk)
-    again = importing.carry(ask().pk)
+    importing.execute(first.pk)
+    again = importing.execute(ask().pk)
     assert again.pk != first.pk
     assert set(again.rows.exclude(outcome="refused").values_list("outcome", flat=True)) == {"unchanged"}
 
 
 def test_a_dry_run_keeps_nothing_but_its_report():
-    done = importing.carry(ask(dry_run=True).pk)
+    done = importing.execute(ask(dry_run=True).pk)
     assert done.rows.filter(outcome="created").count() == 3
     assert not Api.objects.filter(slug="one").exists()
 
@@ -68,14 +68,14 @@ def test_another_worker_goes_on_where_one_was_ended(monkeypatch):
 
     monkeypatch.setattr(jobs.runs, "take", ended)
     with pytest.raises(KeyboardInterrupt):
-        importing.carry(run.pk)
+        importing.execute(run.pk)
     run.refresh_from_db()
     assert (run.state, run.done) == ("running", 2)
-    assert importing.carry(run.pk) is None
+    assert importing.execute(run.pk) is None
     assert importing.due() == []
     with clock.frozen(clock.now() + jobs.LEASE + timedelta(seconds=1)):
         assert importing.due() == [run.pk]
-        assert importing.carry(run.pk).state == "done"
+        assert importing.execute(run.pk).state == "done"
     assert seen == [1, 2, 3, 3, 4]
     assert run.rows.count() == 4
 
@@ -90,17 +90,17 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(monkeypatch):
             ImportRun.objects.filter(pk=run.pk).update(attempts=9)
 
     monkeypatch.setattr(jobs.runs, "take", robbed)
-    assert importing.carry(run.pk) is None
+    assert importing.execute(run.pk) is None
     assert run.rows.count() == 1
 
 
 def test_what_can_be_known_at_once_is_refused_at_once():
     with pytest.raises(Forbidden):
-        importing.ask(FILES, actor=make.person("piet"), source="x")
+        importing.request(FILES, actor=make.person("piet"), source="x")
     with pytest.raises(Invalid):
-        importing.ask([], actor=make.person("ada"), source="x")
+        importing.request([], actor=make.person("ada"), source="x")
     with pytest.raises(Invalid):
-        importing.ask(FILES, actor=make.person("ada"), source="x", defaults={"owner_team": "nobody"})
+        importing.request(FILES, actor=make.person("ada"), source="x", defaults={"owner_team": "nobody"})
     assert not ImportRun.objects.exists()
 
 
@@ -109,7 +109,7 @@ def test_the_api_answers_202_with_the_address_of_the_report():
     answer = make.client("ada").post("/api/v1/imports", body, content_type="application/json")
     assert answer.status_code == 202
     assert answer.json()["state"] == "waiting"
-    importing.carry(answer.json()["id"])
+    importing.execute(answer.json()["id"])
     report = make.client("ada").get(answer.headers["Location"]).json()
     assert (report["state"], report["done"], len(report["rows"])) == ("done", 4, 4)
 

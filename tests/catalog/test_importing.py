@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from catalog.models import Api, ApiVersion, Application, Dependency, ImportRun, Team
 from catalog.selectors import contracts, versions
 from catalog.services import importing
-from catalog.services.importing.sources import Source, names_from_path, natural
+from catalog.services.importing.sources import ImportSource, names_from_path, natural
 from kernel.errors import Forbidden, Invalid
 from kernel.models import AuditEntry
 from tests.catalog import make
@@ -58,7 +58,7 @@ schema:
 """
 
 
-def folder(tmp_path: Path, **files: str) -> list[Source]:
+def folder(tmp_path: Path, **files: str) -> list[ImportSource]:
     for name, text in files.items():
         path = tmp_path / name.replace("__", "/").replace("_dot_", ".")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,8 +122,8 @@ class TestImport:
         assert (run.state, run.done, run.total) == ("done", 2, 2)
 
     def test_the_same_label_with_another_contract_gets_the_digest_beside_it(self, tmp_path):
-        importing.run([Source("shop/orders-v1.json", (OPENAPI % (1, 1)).encode())], actor=None, source="a")
-        importing.run([Source("shop/orders-v1.json", (OPENAPI % (1, 2)).encode())], actor=None, source="b")
+        importing.run([ImportSource("shop/orders-v1.json", (OPENAPI % (1, 1)).encode())], actor=None, source="a")
+        importing.run([ImportSource("shop/orders-v1.json", (OPENAPI % (1, 2)).encode())], actor=None, source="b")
         labels = [f.label for f in versions.of_api("shop-orders")]
         assert labels[0] == "v1"
         assert labels[1].startswith("v1+")
@@ -164,7 +164,7 @@ class TestImport:
         )
 
     def test_a_data_contract_becomes_a_schema_that_can_be_compared(self):
-        run = importing.run([Source("sales.odcs.yaml", ODCS.encode())], actor=None, source="o")
+        run = importing.run([ImportSource("sales.odcs.yaml", ODCS.encode())], actor=None, source="o")
         facts = versions.by_reference("daily-sales@1.1.0")
         assert (facts.style, facts.data_class, facts.domain_key, facts.state) == (
             "file",
@@ -177,7 +177,7 @@ class TestImport:
         assert contracts.original(facts.contract_digest)[0] == ODCS.encode()
         assert "moment" in run.rows.get().message
         changed = ODCS.replace("required: true", "required: false").replace("1.1.0", "1.2.0")
-        importing.run([Source("sales.odcs.yaml", changed.encode())], actor=None, source="o")
+        importing.run([ImportSource("sales.odcs.yaml", changed.encode())], actor=None, source="o")
         assert versions.by_reference("daily-sales@1.2.0") is not None
 
     @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ class TestImport:
         ],
     )
     def test_junk_is_a_row_of_the_report_and_never_an_error(self, text):
-        run = importing.run([Source("catalog-info.yaml", text.encode())], actor=None, source="junk")
+        run = importing.run([ImportSource("catalog-info.yaml", text.encode())], actor=None, source="junk")
         assert run.rows.get().outcome == "refused"
 
     def test_nothing_outside_the_folder_is_read(self, tmp_path):

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.models import Api, ContractUpload, ImportRun, Subscription
-from catalog.selectors import graph
-from catalog.services import estate, importing, usage
+from catalog.selectors.dependency_graph import MAX_PER_COLUMN
+from catalog.services import blueprint, importing, usage
 from tests.catalog import make
 
 pytestmark = pytest.mark.django_db
@@ -81,7 +81,7 @@ def test_a_page_costs_a_fixed_number_of_statements_however_long_its_list_is():
             {"application": f"app-{n}", "version": "price-api@v2", "environment": "production", "from": "2026-01-01"}
         )
         document["dependencies"].append({"api": f"more-{n}", "needs": "price-api"})
-    estate.apply(document, actor=None, base_dir=make.ESTATE)
+    blueprint.apply(document, actor=None, base_dir=make.ESTATE)
     assert {url: statements(url) for url in MOST} == few
     assert {url: n for url, n in few.items() if n > MOST[url]} == {}
 
@@ -233,7 +233,7 @@ def test_the_map_proposes_a_move_and_the_graph_says_what_breaks():
 
 def test_a_graph_that_does_not_fit_names_what_is_left_out_and_lists_it():
     document = make.blueprint()
-    for n in range(graph.MAX_PER_COLUMN + 31):
+    for n in range(MAX_PER_COLUMN + 31):
         document["apis"].append(
             {
                 "slug": f"more-{n}",
@@ -246,14 +246,14 @@ def test_a_graph_that_does_not_fit_names_what_is_left_out_and_lists_it():
             }
         )
         document["dependencies"].append({"api": f"more-{n}", "needs": "price-api"})
-    estate.apply(document, actor=None, base_dir=make.ESTATE)
+    blueprint.apply(document, actor=None, base_dir=make.ESTATE)
     stan = make.client("stan")
     drawn = stan.get("/catalog/dependencies/")
-    (title, key, n) = drawn.context["picture"].left_out[0]
+    (title, key, n) = drawn.context["graph"].left_out[0]
     assert (title, key) == ("Experience", "experience")
     assert f"and {n} more" in make.shown(drawn)
     rows = stan.get("/catalog/dependencies/?column=experience").context["page"].paginator.count
-    assert rows == graph.MAX_PER_COLUMN + n
+    assert rows == MAX_PER_COLUMN + n
     few = stan.get("/catalog/dependencies/?q=more+70").context["picture"]
     assert (few.matched, few.left_out) == (1, ())
     assert {node.key for _, node in few.boxes} == {"more-70", "price-api"}
@@ -266,7 +266,7 @@ def test_an_upload_of_files_is_imported_by_architects_only():
     waiting = make.shown(make.client("ada").get(answer.url))
     assert "Waiting for a worker" in waiting
     assert 'hx-trigger="every 2s"' in waiting
-    importing.carry(ImportRun.objects.get().pk)
+    importing.execute(ImportRun.objects.get().pk)
     done = make.shown(make.client("ada").get(answer.url))
     assert "from-csv" in done
     assert "hx-trigger" not in done.partition('id="import"')[2].partition(">")[0]

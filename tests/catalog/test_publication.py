@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from catalog.selectors import consumers, headers, versions
+from catalog.selectors import consumers, lifecycle_headers, versions
 from catalog.services import publication, registration, version_changes
 from kernel import clock
 from kernel.errors import Conflict, Invalid
@@ -87,7 +87,7 @@ def test_deprecation_keeps_the_notice_of_the_tier_and_a_sunset_is_a_promise():
             facts.id, sunset_at=now + timedelta(days=300), successor=None, guide="", approval_id=3, actor=None
         )
     assert caught.value.code == "version.sunset_earlier"
-    said = headers.headers_of(versions.facts(facts.id))
+    said = lifecycle_headers.headers_of(versions.facts(facts.id))
     assert said["Deprecation"] == f"@{int(done.deprecated_at.timestamp())}"
     assert said["Sunset"].endswith("GMT")
     assert 'rel="successor-version"' in said["Link"]

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.domain.browse import CODES, Criteria, criteria
+from catalog.domain.search_criteria import CODES, Criteria, criteria
 from catalog.models import Api, ApiSearch, SavedSearch, SlaTier
 from catalog.selectors import search
 from catalog.services import apis as api_changes
 from catalog.services import importing
-from catalog.services.importing.sources import Source
+from catalog.services.importing.sources import ImportSource
 from kernel.viewer import SYSTEM, Viewer
 from tests.catalog import make
 
@@ -107,13 +107,13 @@ def test_a_restricted_api_is_counted_and_found_by_its_team_only():
 
 
 def test_a_subscriber_sees_the_restricted_api_that_its_team_uses():
-    from catalog.services import estate
+    from catalog.services import blueprint
 
     document = make.blueprint()
     document["subscriptions"].append(
         {"application": "till", "version": "loyalty-api@v1", "environment": "production", "from": "2026-01-01"}
     )
-    estate.apply(document, actor=None, base_dir=make.ESTATE)
+    blueprint.apply(document, actor=None, base_dir=make.ESTATE)
     assert "loyalty-api" in slugs("loyalty", viewer=Viewer.of(make.person("stan")))
 
 
@@ -127,7 +127,7 @@ def _with_older_versions(*, field: str, where: str) -> None:
     """Three published versions of one more API; only the named one has the field."""
     labels = ("v1", "v2", "v3")
     sources = [
-        Source(
+        ImportSource(
             f"shop/basket-{label}.json",
             json.dumps(
                 {

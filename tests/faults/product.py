@@ -80,12 +80,12 @@ class People:
 
     def move_in(self) -> None:
         """The demo retailer's catalog with the proxies' addresses, the copy's table, and the record of every grant."""
-        from catalog.services import estate
+        from catalog.services import blueprint
 
         text = (DEMO / "retailer.yaml").read_text()
         for name, value in self.installation.vendors.environment().items():
             text = text.replace("${" + name + "}", value)
-        estate.apply(yaml.safe_load(text), actor=None, base_dir=DEMO)
+        blueprint.apply(yaml.safe_load(text), actor=None, base_dir=DEMO)
         for statement in RECORD.split(";\ncreate "):
             self.sql(statement if statement.lstrip().startswith("create") else "create " + statement)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.selectors import boundaries, teams, versions
-from catalog.services import estate
+from catalog.services import blueprint
 from kernel import clock
 from portal import demo
 
@@ -13,14 +13,14 @@ pytestmark = pytest.mark.django_db
 
 
 def test_the_blueprint_applies_and_a_second_time_changes_nothing():
-    first = estate.apply(demo.document(), actor=None, base_dir=demo.SEED)
-    again = estate.apply(demo.document(), actor=None, base_dir=demo.SEED)
+    first = blueprint.apply(demo.document(), actor=None, base_dir=demo.SEED)
+    again = blueprint.apply(demo.document(), actor=None, base_dir=demo.SEED)
     assert first.number("created") > 60
     assert not again.changed_anything, [line for line in again.lines if line[0] in {"created", "changed"}]
 
 
 def test_the_record_of_base_price_is_the_erp_and_of_a_sale_the_tills():
-    estate.apply(demo.document(), actor=None, base_dir=demo.SEED)
+    blueprint.apply(demo.document(), actor=None, base_dir=demo.SEED)
     now = clock.now()
     price = boundaries.record_of("price", "base-price", {}, now)
     sale = boundaries.record_of("sale", None, {}, now)
@@ -28,7 +28,7 @@ def test_the_record_of_base_price_is_the_erp_and_of_a_sale_the_tills():
 
 
 def test_every_version_of_the_demo_has_a_contract_and_an_owner_with_members():
-    estate.apply(demo.document(), actor=None, base_dir=demo.SEED)
+    blueprint.apply(demo.document(), actor=None, base_dir=demo.SEED)
     for reference in (
         "s4-product@v1",
         "store-prices@v1",

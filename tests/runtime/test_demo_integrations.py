@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from catalog.services import estate
+from catalog.services import blueprint
 from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel.errors import NotApproved
@@ -51,7 +51,7 @@ def retailer(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     text = (DEMO / "retailer.yaml").read_text()
     for name, value in given.items():
         text = text.replace("${" + name + "}", value)
-    estate.apply(yaml.safe_load(text), actor=None, base_dir=DEMO)
+    blueprint.apply(yaml.safe_load(text), actor=None, base_dir=DEMO)
     return drop
 
 

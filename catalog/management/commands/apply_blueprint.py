@@ -1,4 +1,4 @@
-"""`manage.py apply_blueprint FILE [--dry-run]`: see `catalog.services.estate`."""
+"""`manage.py apply_blueprint FILE [--dry-run]`; `catalog/services/blueprint/application.py` has the format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from django.core.management.base import BaseCommand, CommandError
 
-from catalog.services import estate
+from catalog.services import blueprint
 from kernel.errors import DomainError
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         path: Path = options["file"]
         try:
             document = yaml.safe_load(path.read_text())
-            report = estate.apply(document, actor=None, dry_run=options["dry_run"], base_dir=path.parent)
+            report = blueprint.apply(document, actor=None, dry_run=options["dry_run"], base_dir=path.parent)
         except OSError as error:
             raise CommandError(f"{path} cannot be read: {error.strerror}") from None
         except yaml.YAMLError as error:

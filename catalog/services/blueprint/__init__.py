@@ -1,1 +1,6 @@
-"""What each section of a blueprint says about the estate, and how it is written into the tables."""
+"""Blueprints: the estate of a retailer as one reviewed document, applied as often as one likes (`apply`)."""
+
+from catalog.services.blueprint.application import apply
+from catalog.services.blueprint.writer import BlueprintReport
+
+__all__ = ["BlueprintReport", "apply"]

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from django.contrib.auth.models import Group
 
-from catalog.domain import lifecycle, words
+from catalog.domain import lifecycle, naming
 from catalog.models import Api, Application, Dependency, Domain, System, Team
 from catalog.services import contracts
 from catalog.services.importing.contract_files import target_purpose
-from catalog.services.importing.sources import Item
-from catalog.services.importing.target import Outcome, Target
+from catalog.services.importing.sources import ImportItem
+from catalog.services.importing.target import ImportOutcome, ImportTarget
 from kernel import audit
 from kernel.errors import Invalid
 
@@ -23,13 +23,13 @@ _STATE: Final = {"production": lifecycle.PUBLISHED, "deprecated": lifecycle.DEPR
 _STYLE: Final = {"openapi": "rest", "asyncapi": "event", "graphql": "graphql", "odata": "odata", "soap": "soap"}
 
 
-def take(item: Item, target: Target) -> Outcome:
+def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     """One entity. Kinds that the catalog has no place for are refused by name, so that the report lists them."""
     entity: dict[str, Any] = item.value
     kind = entity["kind"]
     meta, spec = _object(entity, "metadata"), _object(entity, "spec")
     name = str(meta.get("name") or "").strip()
-    key = words.slug_of(name, fallback="")
+    key = naming.slug_of(name, fallback="")
     if not key:
         raise Invalid("import.backstage_name", f"This {kind[:40]} has no metadata.name.")
     title = str(meta.get("title") or _nested(spec, "profile", "displayName") or name)[:120]
@@ -63,16 +63,16 @@ def _nested(value: dict[str, Any], *keys: str) -> Any:
 
 def _ref(value: Any) -> str:
     """`group:default/pricing` → pricing."""
-    return words.slug_of(str(value or "").rpartition("/")[2].rpartition(":")[2], fallback="")
+    return naming.slug_of(str(value or "").rpartition("/")[2].rpartition(":")[2], fallback="")
 
 
-def _say(target: Target, kind: str, key: str) -> None:
+def _say(target: ImportTarget, kind: str, key: str) -> None:
     audit.record(actor=target.actor, verb=f"catalog.{kind}_imported", subject_kind=kind, subject_id=key)
 
 
-def _group(key: str, title: str, spec: dict[str, Any], target: Target) -> Outcome:
+def _group(key: str, title: str, spec: dict[str, Any], target: ImportTarget) -> ImportOutcome:
     if Team.objects.filter(key=key).exists():
-        return Outcome("unchanged", key)
+        return ImportOutcome("unchanged", key)
     group, _ = Group.objects.get_or_create(name=title[:150])
     if Team.objects.filter(group=group).exists():
         group = Group.objects.create(name=f"{title[:80]} ({key})"[:150])
@@ -85,15 +85,15 @@ def _group(key: str, title: str, spec: dict[str, Any], target: Target) -> Outcom
         email=email if "@" in email and len(email) < 250 else "",
     )
     _say(target, "team", key)
-    return Outcome("created", key, "import.noticed", "the team has no members yet")
+    return ImportOutcome("created", key, "import.noticed", "the team has no members yet")
 
 
-def _domain(key: str, title: str, spec: dict[str, Any], target: Target) -> Outcome:
+def _domain(key: str, title: str, spec: dict[str, Any], target: ImportTarget) -> ImportOutcome:
     owner = Team.objects.filter(key=_ref(spec.get("owner"))).first()
     domain, new = Domain.objects.get_or_create(key=key, defaults={"name": title, "owner_team": owner})
     if new:
         _say(target, "domain", key)
-        return Outcome(
+        return ImportOutcome(
             "created",
             key,
             "" if owner else "import.noticed",
@@ -103,21 +103,23 @@ def _domain(key: str, title: str, spec: dict[str, Any], target: Target) -> Outco
         domain.owner_team = owner
         domain.save(update_fields=["owner_team"])
         _say(target, "domain", key)
-        return Outcome("changed", key)
-    return Outcome("unchanged", key)
+        return ImportOutcome("changed", key)
+    return ImportOutcome("unchanged", key)
 
 
-def _system(key: str, title: str, description: str, spec: dict[str, Any], target: Target) -> Outcome:
+def _system(key: str, title: str, description: str, spec: dict[str, Any], target: ImportTarget) -> ImportOutcome:
     owner = Team.objects.filter(key=_ref(spec.get("owner"))).first()
     _, new = System.objects.get_or_create(
         key=key, defaults={"name": title, "description": description[:2000], "owner_team": owner}
     )
     if new:
         _say(target, "system", key)
-    return Outcome("created" if new else "unchanged", key)
+    return ImportOutcome("created" if new else "unchanged", key)
 
 
-def _api(key: str, title: str, meta: dict[str, Any], spec: dict[str, Any], item: Item, target: Target) -> Outcome:
+def _api(
+    key: str, title: str, meta: dict[str, Any], spec: dict[str, Any], item: ImportItem, target: ImportTarget
+) -> ImportOutcome:
     notes: list[str] = []
     domain = System.objects.filter(key=_ref(spec.get("system"))).first()
     values = {
@@ -143,12 +145,12 @@ def _api(key: str, title: str, meta: dict[str, Any], spec: dict[str, Any], item:
     version, second = target.version(api, reading, label="", state=state)
     if reading is not None:
         target.entities(api, reading)
-    return Outcome(
+    return ImportOutcome(
         target.finish(api, first, second), str(version), "import.noticed" if notes else "", "; ".join(notes[:8])
     )  # type: ignore[arg-type]
 
 
-def _definition(value: Any, item: Item, notes: list[str]) -> bytes | None:
+def _definition(value: Any, item: ImportItem, notes: list[str]) -> bytes | None:
     """The text of a contract: inline, or `$text` / `$openapi` / `$asyncapi` naming a file that came along. Nothing is fetched."""
     if isinstance(value, str):
         return value.encode()
@@ -173,7 +175,7 @@ def _definition(value: Any, item: Item, notes: list[str]) -> bytes | None:
     return data
 
 
-def _component(key: str, title: str, description: str, spec: dict[str, Any], target: Target) -> Outcome:
+def _component(key: str, title: str, description: str, spec: dict[str, Any], target: ImportTarget) -> ImportOutcome:
     team = Team.objects.filter(key=_ref(spec.get("owner"))).first()
     _, new = Application.objects.get_or_create(
         key=key, defaults={"name": title, "description": description[:2000], "team": team}
@@ -194,7 +196,7 @@ def _component(key: str, title: str, description: str, spec: dict[str, Any], tar
                 needs += Dependency.objects.get_or_create(api=provided, target_api=needed, target_system=None)[1]
     if new:
         _say(target, "application", key)
-    return Outcome(
+    return ImportOutcome(
         "created" if new else "changed" if needs else "unchanged",
         key,
         "import.noticed" if notes else "",

@@ -12,8 +12,8 @@ from django.db.models import F, Q
 
 from catalog.models import ImportFile, ImportRun
 from catalog.services.importing import run as runs
-from catalog.services.importing.sources import Item, Source, items_of
-from catalog.services.importing.target import Target
+from catalog.services.importing.sources import ImportItem, ImportSource, items_of
+from catalog.services.importing.target import ImportTarget
 from kernel import audit, clock, outbox
 from kernel.digest import digest_of
 from kernel.errors import Invalid, finding
@@ -30,8 +30,8 @@ class _Lost(Exception):
     """Another worker has the run by now."""
 
 
-def ask(
-    sources: Sequence[Source],
+def request(
+    sources: Sequence[ImportSource],
     *,
     actor: User,
     source: str,
@@ -48,7 +48,7 @@ def ask(
             "import.too_large", f"More than {MOST_BYTES >> 20} MB at once. Import it in parts, or by the command."
         )
     wanted = {k: v for k, v in (defaults or {}).items() if v}
-    Target(actor=actor, defaults=wanted)
+    ImportTarget(actor=actor, defaults=wanted)
     digest = digest_of(
         {"dry_run": dry_run, "defaults": wanted, "files": [[s.name, digest_of(s.data.hex())] for s in sources]}
     )
@@ -77,7 +77,7 @@ def due() -> list[int]:
     return list(rows.order_by("pk").values_list("pk", flat=True)[:20])
 
 
-def carry(run_id: int) -> ImportRun | None:
+def execute(run_id: int) -> ImportRun | None:
     """Carry a run out to its end, from where it stands. None when it has ended, or another worker has it."""
     record = _claim(run_id)
     if record is None:
@@ -87,9 +87,9 @@ def carry(run_id: int) -> ImportRun | None:
         _fail(record, f"Given up after {MOST_ATTEMPTS} attempts, each of which was ended from outside.")
         return record
     try:
-        items = items_of([Source(f.name, bytes(f.data)) for f in record.files.order_by("position")])
+        items = items_of([ImportSource(f.name, bytes(f.data)) for f in record.files.order_by("position")])
         _keep(record, mine, total=len(items))
-        target = Target(actor=record.actor, defaults=record.defaults)
+        target = ImportTarget(actor=record.actor, defaults=record.defaults)
         if record.dry_run:
             _try(record, mine, items, target)
         else:
@@ -126,7 +126,7 @@ def _keep(record: ImportRun, mine: int, **values: object) -> None:
         raise _Lost
 
 
-def _try(record: ImportRun, mine: int, items: Sequence[Item], target: Target) -> None:
+def _try(record: ImportRun, mine: int, items: Sequence[ImportItem], target: ImportTarget) -> None:
     """A dry run undoes everything at its end, so how far it is goes over a connection of its own: it is seen meanwhile."""
     beside = connection.copy()
 

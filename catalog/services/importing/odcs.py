@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from catalog.domain import contract_engine, lifecycle, words
-from catalog.services.contracts import Reading
-from catalog.services.importing.sources import Item
-from catalog.services.importing.target import Outcome, Target
+from catalog.domain import contract_engine, lifecycle, naming
+from catalog.services.contracts import ReadContract
+from catalog.services.importing.sources import ImportItem
+from catalog.services.importing.target import ImportOutcome, ImportTarget
 from kernel.errors import Invalid
 
 _STATE: Final = {
@@ -39,7 +39,7 @@ _CLASS: Final = {
 _STRICTNESS: Final = ("", "public", "internal", "personal", "cardholder")
 
 
-def take(item: Item, target: Target) -> Outcome:
+def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     """One data contract."""
     value: dict[str, Any] = item.value
     if item.file is None or not str(value.get("apiVersion", "")).startswith("v3"):
@@ -48,19 +48,19 @@ def take(item: Item, target: Target) -> Outcome:
             f"Data contracts of apiVersion v3 are read, not {str(value.get('apiVersion'))[:20]!r}.",
         )
     name = str(value.get("name") or value.get("dataProduct") or value.get("id") or "")
-    slug = words.slug_of(name, fallback="")
+    slug = naming.slug_of(name, fallback="")
     if not slug:
         raise Invalid("import.odcs_name", "This data contract has neither a name nor an id.")
     notes: list[str] = []
     schema, classes = schema_of(value, notes)
     document = contract_engine.from_value(schema, name=item.source)
-    reading = Reading(document, item.file.data, item.source[:255], "application/yaml")
+    reading = ReadContract(document, item.file.data, item.source[:255], "application/yaml")
     description = value.get("description")
     purpose = description.get("purpose") if isinstance(description, dict) else description
     values = {
         "name": name[:200],
         "purpose": str(purpose or "").strip()[:300],
-        "domain": words.slug_of(str(value.get("domain") or ""), fallback=""),
+        "domain": naming.slug_of(str(value.get("domain") or ""), fallback=""),
         "owner_team": _team(value),
         "style": "file",
         "data_class": max(classes, key=_STRICTNESS.index, default=""),
@@ -68,7 +68,7 @@ def take(item: Item, target: Target) -> Outcome:
     api, first = target.api(slug, values, notes=notes)
     state = _STATE.get(str(value.get("status")), lifecycle.DRAFT)
     version, second = target.version(api, reading, label=str(value.get("version") or ""), state=state)
-    return Outcome(
+    return ImportOutcome(
         target.finish(api, first, second), str(version), "import.noticed" if notes else "", "; ".join(notes[:8])
     )  # type: ignore[arg-type]
 
@@ -76,7 +76,7 @@ def take(item: Item, target: Target) -> Outcome:
 def _team(value: dict[str, Any]) -> str:
     team = value.get("team")
     if isinstance(team, dict):
-        return words.slug_of(str(team.get("name") or ""), fallback="")
+        return naming.slug_of(str(team.get("name") or ""), fallback="")
     return ""
 
 

@@ -11,8 +11,8 @@ from django.db import IntegrityError, transaction
 from catalog import permissions
 from catalog.models import ImportRow, ImportRun
 from catalog.services.importing import backstage, contract_files, odcs, tables
-from catalog.services.importing.sources import Item, Source, files_of, items_of
-from catalog.services.importing.target import Outcome, Target
+from catalog.services.importing.sources import ImportItem, ImportSource, files_of, items_of
+from catalog.services.importing.target import ImportOutcome, ImportTarget
 from kernel import audit, clock
 from kernel.constraints import violated
 from kernel.errors import DomainError, Forbidden, Invalid
@@ -28,11 +28,11 @@ class _Undo(Exception):
 
 @dataclass(slots=True)
 class _Made:
-    item: Item
-    outcome: Outcome
+    item: ImportItem
+    outcome: ImportOutcome
 
 
-def read_sources(path: Path) -> list[Source]:
+def read_sources(path: Path) -> list[ImportSource]:
     """The files behind a path. Raises Invalid `import.nothing` when there is nothing to read."""
     if not path.exists():
         raise Invalid("import.nothing", f"There is nothing at {path}.")
@@ -43,7 +43,7 @@ def read_sources(path: Path) -> list[Source]:
 
 
 def run(
-    sources: Sequence[Source],
+    sources: Sequence[ImportSource],
     *,
     actor: User | None,
     source: str,
@@ -59,7 +59,7 @@ def run(
     architects, Invalid when a default is unknown.
     """
     require_steward(actor)
-    target = Target(actor=actor, defaults=defaults or {})
+    target = ImportTarget(actor=actor, defaults=defaults or {})
     items = items_of(sources)
     record = ImportRun.objects.create(
         actor=actor,
@@ -97,7 +97,7 @@ def require_steward(actor: User | None) -> None:
             raise Forbidden("import.not_yours", allowed.reason)
 
 
-def take(record: ImportRun, position: int, item: Item, target: Target) -> None:
+def take(record: ImportRun, position: int, item: ImportItem, target: ImportTarget) -> None:
     """Import one item and write its row, in the caller's transaction."""
     _row(record, position, _Made(item, _import(item, target))).save()
 
@@ -120,7 +120,7 @@ def write_rows(record: ImportRun, made: Sequence[_Made]) -> None:
     ImportRow.objects.bulk_create(_row(record, n, one) for n, one in enumerate(made, start=1))
 
 
-def attempt(items: Sequence[Item], target: Target, progress: Progress | None) -> list[_Made]:
+def attempt(items: Sequence[ImportItem], target: ImportTarget, progress: Progress | None) -> list[_Made]:
     """Do all of it in one transaction and undo it; what would have become of each item."""
     made = []
     try:
@@ -134,7 +134,7 @@ def attempt(items: Sequence[Item], target: Target, progress: Progress | None) ->
         return made
 
 
-def _import(item: Item, target: Target) -> Outcome:
+def _import(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     try:
         with transaction.atomic():
             if item.kind == "contract":
@@ -148,10 +148,10 @@ def _import(item: Item, target: Target) -> Outcome:
             raise item.value
     except DomainError as error:
         details = "; ".join(f"{f['pointer'] or '/'}: {f['message']}" for f in error.findings[:5])
-        return Outcome("refused", "", error.code, f"{error.message}{f' ({details})' if details else ''}")
+        return ImportOutcome("refused", "", error.code, f"{error.message}{f' ({details})' if details else ''}")
     except IntegrityError as error:
         message = f"The database refuses this: {violated(error) or error}"
-        return Outcome("refused", "", "import.refused_by_database", message)
+        return ImportOutcome("refused", "", "import.refused_by_database", message)
 
 
 def _row(record: ImportRun, position: int, made: _Made) -> ImportRow:

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 import yaml
 
-from catalog.domain import contract_engine, words
+from catalog.domain import contract_engine, naming
 from kernel.errors import Invalid
 
 Kind = Literal["contract", "csv", "backstage", "odcs", "blocked"]
@@ -44,7 +44,7 @@ _RANK: Final[dict[str, int]] = {"Group": 0, "Domain": 1, "System": 2, "API": 3, 
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImportSource:
     """A file. `base_dir` is the folder that its relative references may be read from; None for an upload."""
 
     name: str
@@ -53,7 +53,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ImportItem:
     """One thing to import. `rank` orders: teams before the APIs that they own, APIs before those who use them."""
 
     source: str
@@ -61,14 +61,14 @@ class Item:
     rank: int
     order: tuple[Any, ...]
     value: Any
-    file: Source | None = None
+    file: ImportSource | None = None
     siblings: dict[str, bytes] = field(default_factory=dict)
 
 
-def files_of(path: Path) -> Iterator[Source]:
+def files_of(path: Path) -> Iterator[ImportSource]:
     """Every readable file below a folder, or the one file. Hidden files and symbolic links that lead outside are left alone."""
     if path.is_file():
-        yield Source(path.name, path.read_bytes(), path.parent)
+        yield ImportSource(path.name, path.read_bytes(), path.parent)
         return
     root = path.resolve()
     for n, found in enumerate(sorted(p for p in root.rglob("*") if p.is_file() and p.suffix.lower() in READABLE)):
@@ -77,10 +77,10 @@ def files_of(path: Path) -> Iterator[Source]:
             continue
         if n >= MAX_FILES:
             raise Invalid("import.too_many_files", f"More than {MAX_FILES} files below {path}. Import it in parts.")
-        yield Source(relative.as_posix(), found.read_bytes(), found.parent)
+        yield ImportSource(relative.as_posix(), found.read_bytes(), found.parent)
 
 
-def items_of(sources: Iterable[Source]) -> list[Item]:
+def items_of(sources: Iterable[ImportSource]) -> list[ImportItem]:
     """Everything to import, in an order in which each thing finds what it refers to."""
     files = list(sources)
     by_name = {f.name: f.data for f in files}
@@ -89,7 +89,7 @@ def items_of(sources: Iterable[Source]) -> list[Item]:
     return sorted(items, key=lambda i: (i.rank, i.order))
 
 
-def _items_of_file(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
+def _items_of_file(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[ImportItem]:
     suffix = PurePosixPath(file.name).suffix.lower()
     if suffix == ".csv":
         yield from _csv_items(file, by_name)
@@ -98,28 +98,28 @@ def _items_of_file(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
             "import.format_unread",
             f"{suffix[1:].upper()} is not read yet; OpenAPI, AsyncAPI, JSON Schema and EDMX are.",
         )
-        yield Item(file.name, "blocked", 9, natural(file.name), reason, file)
+        yield ImportItem(file.name, "blocked", 9, natural(file.name), reason, file)
     elif suffix in {".yaml", ".yml"} and _looks_like(file.data, b"backstage.io/"):
         yield from _backstage_items(file, by_name)
     elif suffix in {".yaml", ".yml", ".json"} and _looks_like(file.data, b"DataContract"):
         try:
             value = contract_engine.parse_yaml(file.data)
         except Invalid as error:
-            yield Item(file.name, "blocked", 9, natural(file.name), error, file)
+            yield ImportItem(file.name, "blocked", 9, natural(file.name), error, file)
         else:
             if isinstance(value, dict) and value.get("kind") == "DataContract":
-                yield Item(file.name, "odcs", 4, natural(file.name), value, file)
+                yield ImportItem(file.name, "odcs", 4, natural(file.name), value, file)
             else:
-                yield Item(file.name, "contract", 4, natural(file.name), None, file)
+                yield ImportItem(file.name, "contract", 4, natural(file.name), None, file)
     else:
-        yield Item(file.name, "contract", 4, natural(file.name), None, file)
+        yield ImportItem(file.name, "contract", 4, natural(file.name), None, file)
 
 
 def _looks_like(data: bytes, mark: bytes) -> bool:
     return mark in data[:20_000]
 
 
-def _rows(file: Source) -> list[dict[str, str]]:
+def _rows(file: ImportSource) -> list[dict[str, str]]:
     text = contract_engine.decode(file.data)
     try:
         sample = csv.Sniffer().sniff(text[:4000], delimiters=",;\t")
@@ -131,7 +131,7 @@ def _rows(file: Source) -> list[dict[str, str]]:
         raise Invalid("import.csv", f"{file.name} is not a CSV file that can be read: {error}.") from None
 
 
-def _named_by_csv(file: Source, by_name: dict[str, bytes]) -> list[str]:
+def _named_by_csv(file: ImportSource, by_name: dict[str, bytes]) -> list[str]:
     try:
         folder = PurePosixPath(file.name).parent
         return [name for row in _rows(file) if (name := (folder / row.get("contract", "?")).as_posix()) in by_name]
@@ -139,21 +139,21 @@ def _named_by_csv(file: Source, by_name: dict[str, bytes]) -> list[str]:
         return []
 
 
-def _csv_items(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
+def _csv_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[ImportItem]:
     try:
         rows = _rows(file)
     except Invalid as error:
-        yield Item(file.name, "blocked", 9, natural(file.name), error, file)
+        yield ImportItem(file.name, "blocked", 9, natural(file.name), error, file)
         return
     for n, row in enumerate(rows, start=2):
-        yield Item(f"{file.name}, line {n}", "csv", 3, (file.name, n), row, file, by_name)
+        yield ImportItem(f"{file.name}, line {n}", "csv", 3, (file.name, n), row, file, by_name)
 
 
-def _backstage_items(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
+def _backstage_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[ImportItem]:
     try:
         documents = list(yaml.load_all(contract_engine.decode(file.data), Loader=_NoAlias))
     except (yaml.YAMLError, Invalid, RecursionError) as error:
-        yield Item(
+        yield ImportItem(
             file.name,
             "blocked",
             9,
@@ -167,7 +167,7 @@ def _backstage_items(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
             continue
         where = file.name if len(documents) == 1 else f"{file.name}, document {n + 1}"
         if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
-            yield Item(
+            yield ImportItem(
                 where,
                 "blocked",
                 9,
@@ -176,7 +176,7 @@ def _backstage_items(file: Source, by_name: dict[str, bytes]) -> Iterator[Item]:
                 file,
             )
             continue
-        yield Item(where, "backstage", _RANK.get(document["kind"], 6), (file.name, n), document, file, by_name)
+        yield ImportItem(where, "backstage", _RANK.get(document["kind"], 6), (file.name, n), document, file, by_name)
 
 
 class _NoAlias(yaml.CSafeLoader):
@@ -207,5 +207,5 @@ def names_from_path(name: str, *, folder: str = "") -> tuple[str, str, str]:
     if not folders and folder and stem.lower() in _GENERIC:
         folders = [folder]
     parts = folders + ([] if stem.lower() in _GENERIC and folders else [stem])
-    said = " ".join(words.words(" ".join(parts))) or "api"
-    return words.slug_of("-".join(parts)), label, said[:1].upper() + said[1:]
+    said = " ".join(naming.words(" ".join(parts))) or "api"
+    return naming.slug_of("-".join(parts)), label, said[:1].upper() + said[1:]

@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from catalog.domain import words
+from catalog.domain import naming
 from catalog.domain.api_fields import API_FIELDS, KEYS, ApiField, names_in
 from catalog.services import contracts
-from catalog.services.importing.sources import Item
-from catalog.services.importing.target import Outcome, Target
+from catalog.services.importing.sources import ImportItem
+from catalog.services.importing.target import ImportOutcome, ImportTarget
 from kernel.errors import Invalid
 
 COLUMNS: Final = ("slug", *KEYS, "contract", "label", "state")
 
 
-def take(item: Item, target: Target) -> Outcome:
+def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     """One line. Unknown columns are noted; an unknown owner or domain leaves the field empty and is noted."""
     row: dict[str, Any] = dict(item.value)
-    slug = row.get("slug") or words.slug_of(row.get("name", ""), fallback="")
-    if not words.is_slug(slug):
+    slug = row.get("slug") or naming.slug_of(row.get("name", ""), fallback="")
+    if not naming.is_slug(slug):
         raise Invalid("import.csv_key", "Every line needs a slug (small letters, digits, hyphens) or a name.")
     notes = [f"column {name!r} is not read" for name in row if name and name not in COLUMNS]
     values = {field.key: _cell(field, row[field.key]) for field in API_FIELDS if field.key in row}
@@ -35,7 +35,7 @@ def take(item: Item, target: Target) -> Outcome:
         reference = str(version)
         if reading is None:
             notes.append("no contract was given: the version stays a draft")
-    return Outcome(
+    return ImportOutcome(
         target.finish(api, first, second), reference, "import.noticed" if notes else "", "; ".join(notes[:8])
     )
 
@@ -47,7 +47,7 @@ def _cell(field: ApiField, text: str) -> Any:
     return text.lower() if field.kind == "choice" else text
 
 
-def _contract(name: str, item: Item) -> Any:
+def _contract(name: str, item: ImportItem) -> Any:
     if not name:
         return None
     folder = PurePosixPath(item.file.name).parent if item.file else PurePosixPath()

@@ -7,10 +7,10 @@ from datetime import date
 from typing import Any, Literal
 
 from catalog import permissions
-from catalog.domain import hints, lifecycle, words
+from catalog.domain import contract_hints, lifecycle, naming
 from catalog.models import Api, ApiEntity, ApiVersion, BusinessEntity
 from catalog.services import api_values, audit_snapshots, contracts, search_index
-from catalog.services.contracts import Reading
+from catalog.services.contracts import ReadContract
 from catalog.services.findings import Findings
 from kernel import audit, clock, outbox
 from kernel.errors import Invalid
@@ -20,14 +20,14 @@ Result = Literal["created", "changed", "unchanged", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ImportOutcome:
     outcome: Result
     reference: str = ""
     code: str = ""
     message: str = ""
 
 
-class Target:
+class ImportTarget:
     """Bound to one import. `defaults` fill what a source leaves out."""
 
     def __init__(self, *, actor: User | None, defaults: dict[str, str]) -> None:
@@ -86,7 +86,7 @@ class Target:
     def version(
         self,
         api: Api,
-        reading: Reading | None,
+        reading: ReadContract | None,
         *,
         label: str,
         state: str = lifecycle.PUBLISHED,
@@ -109,7 +109,7 @@ class Target:
         contract = contracts.store(reading) if reading else None
         if state in lifecycle.LIVE and contract is None:
             state = lifecycle.DRAFT
-        label = words.label_for(
+        label = naming.label_for(
             label or (reading.document.version_label if reading else ""),
             digest=digest or "none",
             today=clock.now().date(),
@@ -140,7 +140,7 @@ class Target:
         )
         return version, "created"
 
-    def entities(self, api: Api, reading: Reading) -> None:
+    def entities(self, api: Api, reading: ReadContract) -> None:
         """Name the entities that the operations speak of, for an API that names none yet."""
         if not self.entity_names or api.entity_uses.exists():
             return
@@ -148,7 +148,7 @@ class Target:
             (o.method, " ".join((o.path, o.operation_id, o.summary, *o.tags, *o.messages)))
             for o in reading.document.operations
         ]
-        for hint in hints.entity_hints(operations, self.entity_names, limit=3):
+        for hint in contract_hints.entity_hints(operations, self.entity_names, limit=3):
             ApiEntity.objects.create(api=api, entity=BusinessEntity.objects.get(key=hint.entity), access=hint.access)
 
     def finish(self, api: Api, *outcomes: str) -> Result:

@@ -13,7 +13,7 @@ _ROW: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class VersionLife:
     label: str
     state: str
     begin: datetime | None
@@ -23,7 +23,7 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class TimelineBar:
     """Percentages of the width; `soft` is a time that is only planned or only still served."""
 
     x: str
@@ -34,7 +34,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class TimelineText:
     x: str
     y: int
     text: str
@@ -44,17 +44,17 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class VersionTimeline:
     height: int
     bottom: int
     grid: tuple[tuple[str, str], ...]
     now: str
-    bars: tuple[Bar, ...]
-    words: tuple[Word, ...]
+    bars: tuple[TimelineBar, ...]
+    words: tuple[TimelineText, ...]
     label: str
 
 
-def chart(lives: Sequence[Life], *, now: datetime) -> Chart | None:
+def drawn(lives: Sequence[VersionLife], *, now: datetime) -> VersionTimeline | None:
     """None where no version has begun. The width runs from the year of the first beginning to a quarter after the last date."""
     begun = [life for life in lives if life.begin is not None]
     if not begun:
@@ -70,24 +70,24 @@ def chart(lives: Sequence[Life], *, now: datetime) -> Chart | None:
     def at(moment: datetime) -> float:
         return max(0.0, min(100.0, 100 * (moment - start).total_seconds() / span))
 
-    bars: list[Bar] = []
-    words: list[Word] = []
+    bars: list[TimelineBar] = []
+    words: list[TimelineText] = []
     said = []
     for n, life in enumerate(begun):
         y = 30 + n * _ROW
         bars += _bars(life, y, at, now, end)
         begin = at(life.begin or now)
-        words.append(Word(f"{begin:.2f}%", y + 30, life.label[:24], strong=True))
+        words.append(TimelineText(f"{begin:.2f}%", y + 30, life.label[:24], strong=True))
         note = _note(life)
         said.append(f"{life.label}: {note}")
         last = at(life.retired_at or life.sunset_at or end)
-        words.append(Word(f"{max(last, min(100.0, begin + 30)):.2f}%", y + 30, note, anchor="end"))
+        words.append(TimelineText(f"{max(last, min(100.0, begin + 30)):.2f}%", y + 30, note, anchor="end"))
     years = range(start.year, end.year + 1)
     step = max(1, len(years) // 6)
     grid = tuple((f"{at(datetime(y, 1, 1, tzinfo=UTC)):.2f}%", str(y)) for y in years[::step])
     bottom = 30 + len(begun) * _ROW
-    words.append(Word(f"{at(now):.2f}%", bottom + 18, "today", strong=True, anchor="middle"))
-    return Chart(
+    words.append(TimelineText(f"{at(now):.2f}%", bottom + 18, "today", strong=True, anchor="middle"))
+    return VersionTimeline(
         bottom + 24,
         bottom,
         grid,
@@ -98,13 +98,13 @@ def chart(lives: Sequence[Life], *, now: datetime) -> Chart | None:
     )
 
 
-def _bars(life: Life, y: int, at: object, now: datetime, end: datetime) -> list[Bar]:
+def _bars(life: VersionLife, y: int, at: object, now: datetime, end: datetime) -> list[TimelineBar]:
     place = at if callable(at) else (lambda _: 0.0)
     begin = life.begin or now
     last = life.retired_at or life.sunset_at or end
 
-    def bar(a: datetime, b: datetime, tone: str, soft: bool = False) -> Bar:
-        return Bar(f"{place(a):.2f}%", f"{max(0.6, place(b) - place(a)):.2f}%", y, tone, soft)
+    def bar(a: datetime, b: datetime, tone: str, soft: bool = False) -> TimelineBar:
+        return TimelineBar(f"{place(a):.2f}%", f"{max(0.6, place(b) - place(a)):.2f}%", y, tone, soft)
 
     if life.state == lifecycle.RETIRED:
         middle = life.deprecated_at or last
@@ -119,7 +119,7 @@ def _bars(life: Life, y: int, at: object, now: datetime, end: datetime) -> list[
     return [bar(begin, max(begin, now), "ok"), bar(max(begin, now), last, "ok", True)]
 
 
-def _note(life: Life) -> str:
+def _note(life: VersionLife) -> str:
     if life.retired_at is not None:
         return f"retired {life.retired_at:%-d %b %Y}"
     if life.sunset_at is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from catalog.domain.facts import Access
-from catalog.domain.words import words
+from catalog.domain.naming import words
 
 DataClass = Literal["", "public", "internal", "personal", "cardholder"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from catalog.domain import words
+from catalog.domain import naming
 from catalog.services.findings import Findings
 from kernel import audit
 from kernel.errors import Invalid
@@ -17,7 +17,7 @@ from kernel.models import User
 
 
 @dataclass(slots=True)
-class Report:
+class BlueprintReport:
     """What applying a blueprint did, or would do. `lines` are (outcome, kind, key, note)."""
 
     dry_run: bool
@@ -42,11 +42,11 @@ class Report:
 
 
 @dataclass(slots=True)
-class Writer:
+class BlueprintWriter:
     """One application of a blueprint: who applies it, what was found wrong, what was done, and which APIs were touched."""
 
     found: Findings
-    report: Report
+    report: BlueprintReport
     actor: User | None
     base_dir: Path | None
     passwords: dict[str, str]
@@ -55,7 +55,7 @@ class Writer:
     def key(self, item: dict[str, Any], pointer: str, name: str = "key") -> str:
         """The key of an item, noted when absent. Raises Invalid `estate.key` when it is no slug."""
         key = self.found.text(item.get(name), f"{pointer}/{name}", limit=100, required="Every item has a key.")
-        if key and not words.is_slug(key):
+        if key and not naming.is_slug(key):
             raise Invalid(
                 "estate.key",
                 f"{key!r} is no key.",

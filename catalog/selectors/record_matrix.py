@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from catalog.domain import records
+from catalog.domain import systems_of_record
 from catalog.domain.facts import BoundaryFacts
 from catalog.models import AttributeGroup, BusinessEntity, ScopeValue
 from catalog.selectors import boundaries, systems
@@ -19,7 +19,7 @@ Key = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class MatrixCell:
     """What one system is for one fact. `role`: record, partial, moving, copy, live, asks or "" (nothing)."""
 
     system: str
@@ -33,20 +33,20 @@ class Cell:
 
 
 @dataclass(slots=True)
-class Row:
+class MatrixRow:
     entity: str
     group: str | None
     name: str
-    cells: list[Cell] = field(default_factory=list)
+    cells: list[MatrixCell] = field(default_factory=list)
     nobody: str = ""
 
 
 @dataclass(slots=True)
-class Matrix:
+class RecordMatrix:
     """Columns are systems, sections are domains or entities with several groups; `nobody` and `moving` count rows."""
 
     columns: list[tuple[str, str]]
-    sections: list[tuple[str, list[Row]]]
+    sections: list[tuple[str, list[MatrixRow]]]
     nobody: int
     moving: int
 
@@ -81,7 +81,7 @@ def _crossings() -> dict[Key, dict[str, set[str]]]:
     return made
 
 
-def matrix(at: datetime, *, dimension: str = "", value: str = "") -> Matrix:
+def matrix(at: datetime, *, dimension: str = "", value: str = "") -> RecordMatrix:
     """The whole map at a time, optionally for one banner, region or channel."""
     facts = [b for b in boundaries.all_from(at) if not value or b.scope.get(dimension) in (None, value)]
     crossings = _crossings()
@@ -94,7 +94,7 @@ def matrix(at: datetime, *, dimension: str = "", value: str = "") -> Matrix:
     groups: dict[int, list[tuple[str, str]]] = {}
     for entity_id, key, name in AttributeGroup.objects.values_list("entity_id", "key", "name"):
         groups.setdefault(entity_id, []).append((key, name))
-    sections: dict[str, list[Row]] = {}
+    sections: dict[str, list[MatrixRow]] = {}
     for entity in BusinessEntity.objects.select_related("domain"):
         title = entity.domain.name if entity.domain else "No domain"
         wanted: list[tuple[str | None, str]] = [*groups.get(entity.pk, [])] or [(None, entity.name)]
@@ -106,7 +106,7 @@ def matrix(at: datetime, *, dimension: str = "", value: str = "") -> Matrix:
             )
             sections.setdefault(title, []).append(_row(entity.key, group, label, columns, facts, crossings, at))
     rows = [row for section in sections.values() for row in section]
-    return Matrix(
+    return RecordMatrix(
         columns,
         list(sections.items()),
         sum(bool(r.nobody) for r in rows),
@@ -122,7 +122,7 @@ def _row(
     facts: list[BoundaryFacts],
     crossings: dict[Key, dict[str, set[str]]],
     at: datetime,
-) -> Row:
+) -> MatrixRow:
     touching = [
         b
         for b in facts
@@ -133,7 +133,7 @@ def _row(
     for key in {(entity, group), (entity, None)}:
         for system, found in crossings.get(key, {}).items():
             uses.setdefault(system, set()).update(found)
-    row = Row(entity, group, name)
+    row = MatrixRow(entity, group, name)
     if not present:
         row.nobody = f"No system of record; used by {', '.join(sorted(uses))}" if uses else "No system of record"
         return row
@@ -145,26 +145,26 @@ def _row(
     return row
 
 
-def _cell(system: str, own: list[BoundaryFacts], uses: set[str], several: bool, at: datetime) -> Cell:
+def _cell(system: str, own: list[BoundaryFacts], uses: set[str], several: bool, at: datetime) -> MatrixCell:
     if own:
         ends = next(
             (b for b in own if b.valid_until is not None and (b.valid_from is None or b.valid_from <= at)), None
         )
         begins = next((b for b in own if b.valid_from is not None and b.valid_from > at), None)
         if begins and all(b.valid_from is not None and b.valid_from > at for b in own):
-            return Cell(system, "moving", f"from {begins.valid_from:%-d %b}", "right")
+            return MatrixCell(system, "moving", f"from {begins.valid_from:%-d %b}", "right")
         if ends and ends.valid_until:
-            return Cell(system, "moving", f"until {ends.valid_until:%-d %b}", "wait")
+            return MatrixCell(system, "moving", f"until {ends.valid_until:%-d %b}", "wait")
         limited = next((b for b in own if b.scope), None)
         if limited and several:
-            return Cell(system, "partial", ", ".join(limited.scope.values()), "tick")
+            return MatrixCell(system, "partial", ", ".join(limited.scope.values()), "tick")
         if limited:
-            return Cell(system, "partial", records.scope_words(limited.scope), "tick")
-        return Cell(system, "record", "Source", "tick")
+            return MatrixCell(system, "partial", systems_of_record.scope_words(limited.scope), "tick")
+        return MatrixCell(system, "record", "Source", "tick")
     for word in ("commands", "live", "copy"):
         if word in uses:
-            return Cell(system, word, word)
-    return Cell(system)
+            return MatrixCell(system, word, word)
+    return MatrixCell(system)
 
 
 def scopes() -> list[tuple[str, str, str]]:
@@ -173,7 +173,7 @@ def scopes() -> list[tuple[str, str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenRecord:
     """What the rail says about one fact."""
 
     entity: str
@@ -186,7 +186,7 @@ class Chosen:
     subject: str
 
 
-def chosen(entity: str, group: str | None, at: datetime) -> Chosen | None:
+def chosen(entity: str, group: str | None, at: datetime) -> ChosenRecord | None:
     """History and users of one fact; None where there is no such entity or group."""
     found = BusinessEntity.objects.filter(key=entity).first() if "\x00" not in entity else None
     named = AttributeGroup.objects.filter(entity=found, key=group).first() if group and "\x00" not in group else None
@@ -199,7 +199,7 @@ def chosen(entity: str, group: str | None, at: datetime) -> Chosen | None:
         if e == entity and (g is None or group is None or g == group):
             for system, what in by_system.items():
                 uses.setdefault(names.get(system, system), set()).update(what)
-    return Chosen(
+    return ChosenRecord(
         entity=entity,
         group=group,
         title=found.name + (f", {named.name[:1].lower()}{named.name[1:]}" if named else ""),

@@ -34,7 +34,7 @@ select a.slug, a.name, v.label, v.state, v.sunset_at, e.name as environment,
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ApplicationUse:
     """One version in one environment. `use` is active, requested, expired, ended or unsubscribed; `successor` is what its owner named."""
 
     slug: str
@@ -53,13 +53,13 @@ class Use:
     last_seen_at: datetime | None
 
 
-def of_application(application: Application, *, viewer: Viewer) -> list[Use]:
+def of_application(application: Application, *, viewer: Viewer) -> list[ApplicationUse]:
     """What it uses among the APIs that the viewer sees, what ends first first."""
     params: dict[str, Any] = {"application": application.pk}
     visible = visibility(viewer, params).replace("restricted", "c.restricted").replace("team_ids", "c.team_ids")
     with connection.cursor() as cursor:
         cursor.execute(_USES.format(visible=visible), params)
-        return [Use(*row) for row in cursor.fetchall()]
+        return [ApplicationUse(*row) for row in cursor.fetchall()]
 
 
 def applications(*, viewer: Viewer, q: str = "", mine: bool = False) -> QuerySet[Application]:

@@ -8,14 +8,14 @@ from typing import Final
 
 from django.db import connection
 
-from catalog.domain import spelling, words
-from catalog.domain.browse import MAX_WORDS
+from catalog.domain import naming, typo_correction
+from catalog.domain.search_criteria import MAX_WORDS
 
 NEAREST: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class SearchQuery:
     """Two tsqueries: `strict` meets what the present versions hold, `wide` also words of older live versions (`~word`)."""
 
     strict: str
@@ -23,13 +23,13 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Understood:
+class ParsedSearch:
     """How the words were read. `tsquery` is None where there are no words; `any_of` asks for any instead of all of them; `corrected`
     maps a word that nothing holds to the nearest words that something holds; `unsure` says that some words merely begin others."""
 
-    tsquery: Query | None
+    tsquery: SearchQuery | None
     corrected: dict[str, list[str]]
-    any_of: Query | None = None
+    any_of: SearchQuery | None = None
     unsure: bool = False
 
 
@@ -49,7 +49,7 @@ _THRESHOLD = "select set_config('pg_trgm.similarity_threshold', %s, false)"
 
 
 def threshold(length: int) -> str:
-    """The trigram similarity that a word of this length cannot fall below by the edits that `spelling.nearest` allows.
+    """The trigram similarity that a word of this length cannot fall below by the edits that `typo_correction.nearest` allows.
 
     A word of n letters has n + 1 trigrams; one edit spoils three of them, a swap of two letters four, two edits six. Two swapped
     letters leave a short word a fifth; two edits leave ten letters 5/17. A higher threshold spares most of the comparing.
@@ -57,15 +57,15 @@ def threshold(length: int) -> str:
     return "0.25" if length >= 10 else "0.2" if length >= 8 else "0.15"
 
 
-def understand(q: str, *, fuzzy: bool = False) -> Understood:
+def understand(q: str, *, fuzzy: bool = False) -> ParsedSearch:
     """Words to tsqueries: each by its stem or as a beginning; a word that no document holds by its nearest neighbours (trigrams
     over the vocabulary), so that `invntory` finds inventory. With `fuzzy` also words that merely begin other words get neighbours;
     `unsure` says that there are such words."""
-    raw = list(dict.fromkeys(words.words(q)))[:MAX_WORDS]
+    raw = list(dict.fromkeys(naming.words(q)))[:MAX_WORDS]
     joined = [w.lower() for w in re.findall(r"[0-9A-Za-zÀ-ɏ]+", q)]
     raw = joined[:MAX_WORDS] if len(joined) == len(raw) else raw
     if not raw:
-        return Understood(None, {})
+        return ParsedSearch(None, {})
     with connection.cursor() as cursor:
         cursor.execute(_WORDS, [raw])
         read = cursor.fetchall()
@@ -87,12 +87,12 @@ def understand(q: str, *, fuzzy: bool = False) -> Understood:
         strict.append(f"({' | '.join(plain)})")
         wide.append((plain, older))
     if not strict:
-        return Understood(None, nearest)
+        return ParsedSearch(None, nearest)
     marked = " | ".join(term for _, older in wide for term in older)
     # One word needs no repetition of what `strict` finds; several words may stand one here, one there.
     both = marked if len(wide) == 1 else " & ".join(f"({' | '.join(plain + older)})" for plain, older in wide)
     unsure = any(begins and not known and len(word) > 2 for word, _, known, begins in read)
-    return Understood(Query(" & ".join(strict), both), nearest, Query(" | ".join(strict), marked), unsure)
+    return ParsedSearch(SearchQuery(" & ".join(strict), both), nearest, SearchQuery(" | ".join(strict), marked), unsure)
 
 
 def _neighbours(strange: dict[str, str]) -> dict[str, list[str]]:
@@ -102,7 +102,7 @@ def _neighbours(strange: dict[str, str]) -> dict[str, list[str]]:
         cursor.execute(_THRESHOLD, [threshold(min(map(len, strange)))])
         cursor.execute(_NEAREST, [list(strange)])
         for word, candidates in cursor.fetchall():
-            close = spelling.nearest(word, candidates, limit=NEAREST) or spelling.nearest(
+            close = typo_correction.nearest(word, candidates, limit=NEAREST) or typo_correction.nearest(
                 strange[word], candidates, limit=NEAREST
             )
             if close:

@@ -29,7 +29,7 @@ def turn() -> int:
     begin or end without anybody writing: so the search rows are looked at once a day."""
     done = 0
     for run_id in importing.due():
-        done += importing.carry(run_id) is not None
+        done += importing.execute(run_id) is not None
     if begin_daily("rebuild_search"):
         done += search_index.refresh_all()
     return done

@@ -30,7 +30,7 @@ def tone_of(verdict: str, breaking: int = 0, warnings: int = 0) -> tones.Tone:
 
 
 @dataclass(slots=True)
-class Group:
+class FindingGroup:
     """One component or operation of the tree with the findings in it."""
 
     section: str
@@ -85,12 +85,12 @@ def place_of(pointer: str) -> tuple[str, str]:
     return "Document", tokens[0] if tokens else "the whole"
 
 
-def grouped(findings: Iterable[Any]) -> list[tuple[str, list[Group]]]:
+def grouped(findings: Iterable[Any]) -> list[tuple[str, list[FindingGroup]]]:
     """Sections with their groups, the worst first inside each."""
-    sections: dict[str, dict[str, Group]] = {}
+    sections: dict[str, dict[str, FindingGroup]] = {}
     for found in findings:
         section, name = place_of(found.pointer)
-        group = sections.setdefault(section, {}).setdefault(name, Group(section, name))
+        group = sections.setdefault(section, {}).setdefault(name, FindingGroup(section, name))
         group.findings.append(found)
         group.uses += [o for o in found.operations if o not in group.uses]
     order = {"stop": 0, "wait": 1, "ok": 2, "quiet": 3, "accent": 4}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.types.range import TimestamptzRange
 
-from catalog.domain import records
+from catalog.domain import systems_of_record
 from catalog.domain.facts import BoundaryFacts, SystemFacts
 from catalog.models import AttributeGroup, Boundary, BusinessEntity, ScopeValue, System
 from catalog.selectors import boundaries
@@ -61,7 +61,7 @@ KNOWN = (("base", "offer"), (), ("islands", "mainland"), ("online", "store"))
     ],
 )
 def test_a_system_is_right_only_when_it_covers_everything_that_was_asked(found, asked, answer):
-    assert records.sole_system(found, asked, KNOWN) == answer
+    assert systems_of_record.sole_system(found, asked, KNOWN) == answer
 
 
 @pytest.mark.django_db
@@ -123,7 +123,7 @@ def test_the_database_refuses_exactly_what_the_rule_calls_an_overlap(first, seco
             two = boundary(
                 "erp", group, begin, end, **{k: v for k, v in (("region", region), ("channel", channel)) if v}
             )
-        assert accepted is not records.overlaps(one, two)
+        assert accepted is not systems_of_record.overlaps(one, two)
         transaction.set_rollback(True)
 
 
@@ -188,7 +188,7 @@ def test_what_is_left_of_a_divided_boundary_covers_the_rest_exactly_once(wide, p
     def holds(box, point):
         return all(b is None or b == p for b, p in zip(box, point, strict=True))
 
-    left = records.divided(wide, part, KNOWN)
+    left = systems_of_record.divided(wide, part, KNOWN)
     for point in product(KNOWN[0], [""], KNOWN[2], KNOWN[3]):
         wanted = holds(wide, point) and not holds(part, point)
         assert sum(holds(box, point) for box in left) == wanted

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from psycopg.types.range import TimestamptzRange
 
-from catalog.domain import records
+from catalog.domain import systems_of_record
 from catalog.domain import tiers as tier_rules
 from catalog.models import (
     AttributeGroup,
@@ -22,11 +22,11 @@ from catalog.models import (
     Team,
 )
 from catalog.services import audit_snapshots
-from catalog.services.blueprint.writing import Writer
+from catalog.services.blueprint.writer import BlueprintWriter
 from kernel.models import User
 
 
-def teams(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def teams(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A team with its group of people; its key never changes."""
     key = writer.key(item, pointer)
     name = writer.text(item, "name", pointer, 120) or key
@@ -47,7 +47,7 @@ def teams(writer: Writer, item: dict[str, Any], pointer: str) -> None:
         writer.upsert(Team, "team", {"key": key}, values, key)
 
 
-def people(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def people(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A person or a service account, and the teams joined. Nobody is taken out of a team."""
     username = writer.text(item, "username", pointer, 150, "Every person has a user name.")
     if not username:
@@ -72,7 +72,7 @@ def people(writer: Writer, item: dict[str, Any], pointer: str) -> None:
         )
 
 
-def environments(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def environments(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """An environment, in the order of the document."""
     key = writer.key(item, pointer)
     position = int(pointer.rpartition("/")[2]) + 1
@@ -84,7 +84,7 @@ def environments(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     writer.upsert(Environment, "environment", {"key": key}, values, key)
 
 
-def domains(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def domains(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A business domain and its owner."""
     key = writer.key(item, pointer)
     owner = writer.found.one(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team")
@@ -96,7 +96,7 @@ def domains(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     writer.upsert(Domain, "domain", {"key": key}, values, key)
 
 
-def systems(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def systems(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A system and where it answers in each environment; secrets are named, never written."""
     key = writer.key(item, pointer)
     values: dict[str, Any] = {n: writer.text(item, n, pointer, 120) for n in ("vendor", "kind", "network_zone")}
@@ -124,7 +124,7 @@ def systems(writer: Writer, item: dict[str, Any], pointer: str) -> None:
         )
 
 
-def tiers(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def tiers(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """An SLA tier 0 to 3 with its promises."""
     level = item.get("level")
     if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= 3:
@@ -136,7 +136,7 @@ def tiers(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     writer.upsert(SlaTier, "tier", {"level": level}, {"name": name, "rules": rules}, str(level))
 
 
-def scopes(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def scopes(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A banner, region or channel."""
     dimension = writer.found.choice(item.get("dimension"), ScopeValue.Dimension.choices, pointer, noun="dimension")
     key = writer.key(item, pointer)
@@ -145,7 +145,7 @@ def scopes(writer: Writer, item: dict[str, Any], pointer: str) -> None:
         writer.upsert(ScopeValue, "scope", {"dimension": dimension, "key": key}, values, f"{dimension}/{key}")
 
 
-def entities(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def entities(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A business entity with its attribute groups."""
     key = writer.key(item, pointer)
     values = {
@@ -167,7 +167,7 @@ def entities(writer: Writer, item: dict[str, Any], pointer: str) -> None:
         )
 
 
-def boundaries(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def boundaries(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """Which system is right about an entity, from when. One that was decided is kept and reported."""
     entity = writer.found.one(BusinessEntity, item.get("entity") or "?", f"{pointer}/entity", noun="entity")
     system = writer.found.one(System, item.get("system") or "?", f"{pointer}/system", noun="system")
@@ -181,7 +181,7 @@ def boundaries(writer: Writer, item: dict[str, Any], pointer: str) -> None:
                 f"There is no attribute group {item['attribute_group']!r} of {item.get('entity')!r}.",
             )
             return
-    places: dict[str, ScopeValue | None] = dict.fromkeys(records.DIMENSIONS)
+    places: dict[str, ScopeValue | None] = dict.fromkeys(systems_of_record.DIMENSIONS)
     for name, key in (item.get("scope") or {}).items():
         places[name] = ScopeValue.objects.filter(dimension=name, key=key).first() if name in places else None
         if places.get(name) is None:

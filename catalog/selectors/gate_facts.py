@@ -22,7 +22,7 @@ select v.id, a.slug || '@' || v.label, v.api_id, a.slug, a.name, v.label, v.stat
 """
 
 
-def versions_for_gate(references: Iterable[str]) -> dict[str, VersionFacts]:
+def versions(references: Iterable[str]) -> dict[str, VersionFacts]:
     """The named versions as facts, without their entities and without what only pages need. Unknown references are missing."""
     wanted = [split_reference(reference) for reference in set(references) if "\x00" not in reference]
     rows = prepared_queries.rows(_VERSIONS, [[slug for slug, _ in wanted], [label for _, label in wanted]])
@@ -61,7 +61,7 @@ def versions_for_gate(references: Iterable[str]) -> dict[str, VersionFacts]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class GateApplication:
     """Who asks for where. `known` False: no such application; `team_key` "" where nobody answers for it; `states` by version id."""
 
     known: bool
@@ -79,7 +79,7 @@ select exists (select from catalog_environment e where e.key = %(environment)s),
 """
 
 
-def asking(application_key: str, version_ids: Iterable[int], environment: str, at: datetime) -> Asking:
+def application(application_key: str, version_ids: Iterable[int], environment: str, at: datetime) -> GateApplication:
     """The application, whether the environment exists, and `subscriptions.state` for every version; one without a row is `none`."""
     ids = list(version_ids)
     rows = prepared_queries.rows(_ASKING, {"application": application_key, "environment": environment, "versions": ids})
@@ -87,7 +87,9 @@ def asking(application_key: str, version_ids: Iterable[int], environment: str, a
     for row in rows:
         if row[3] is not None:
             found.setdefault(row[3], []).append((row[4], row[5], row[6]))
-    return Asking(rows[0][1], rows[0][2], rows[0][0], {version: _state(found.get(version, []), at) for version in ids})
+    return GateApplication(
+        rows[0][1], rows[0][2], rows[0][0], {version: _state(found.get(version, []), at) for version in ids}
+    )
 
 
 def _state(rows: list[tuple[str, datetime | None, datetime | None]], at: datetime) -> SubscriptionState:

@@ -33,29 +33,29 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from catalog.services import search_index
-from catalog.services.blueprint import interfaces, landscape
-from catalog.services.blueprint.writing import Report, Writer
+from catalog.services.blueprint import api_sections, landscape_sections
+from catalog.services.blueprint.writer import BlueprintReport, BlueprintWriter
 from catalog.services.findings import Findings
 from kernel import audit
 from kernel.constraints import violated
 from kernel.errors import DomainError, Invalid
 from kernel.models import User
 
-SECTIONS: dict[str, Callable[[Writer, dict[str, Any], str], None]] = {
-    "teams": landscape.teams,
-    "people": landscape.people,
-    "environments": landscape.environments,
-    "domains": landscape.domains,
-    "systems": landscape.systems,
-    "tiers": landscape.tiers,
-    "scopes": landscape.scopes,
-    "entities": landscape.entities,
-    "boundaries": landscape.boundaries,
-    "apis": interfaces.apis,
-    "applications": interfaces.applications,
-    "subscriptions": interfaces.subscriptions,
-    "dependencies": interfaces.dependencies,
-    "campaigns": interfaces.campaigns,
+SECTIONS: dict[str, Callable[[BlueprintWriter, dict[str, Any], str], None]] = {
+    "teams": landscape_sections.teams,
+    "people": landscape_sections.people,
+    "environments": landscape_sections.environments,
+    "domains": landscape_sections.domains,
+    "systems": landscape_sections.systems,
+    "tiers": landscape_sections.tiers,
+    "scopes": landscape_sections.scopes,
+    "entities": landscape_sections.entities,
+    "boundaries": landscape_sections.boundaries,
+    "apis": api_sections.apis,
+    "applications": api_sections.applications,
+    "subscriptions": api_sections.subscriptions,
+    "dependencies": api_sections.dependencies,
+    "campaigns": api_sections.campaigns,
 }
 
 
@@ -70,19 +70,19 @@ def apply(
     dry_run: bool = False,
     base_dir: Path | None = None,
     passwords: dict[str, str] | None = None,
-) -> Report:
+) -> BlueprintReport:
     """Apply a blueprint in one transaction: all of it or nothing.
 
     `base_dir` is the folder that contract files are read from and never left; `passwords` gives sign-in passwords to *new*
     people by user name. Raises Invalid `estate.invalid` with every finding (`/apis/3/tier` …). A dry run does the same work
     and undoes it.
     """
-    report = Report(dry_run)
+    report = BlueprintReport(dry_run)
     try:
         with transaction.atomic():
             found = Findings()
             _require_blueprint(document, found)
-            _build(document, Writer(found, report, actor, base_dir, passwords or {}))
+            _build(document, BlueprintWriter(found, report, actor, base_dir, passwords or {}))
             if dry_run:
                 raise _Undo
     except _Undo:
@@ -101,7 +101,7 @@ def _require_blueprint(document: Any, found: Findings) -> None:
             found.add(f"/{str(key)[:60]}", f"Unknown section. Known: {', '.join(SECTIONS)}.")
 
 
-def _build(document: dict[str, Any], writer: Writer) -> None:
+def _build(document: dict[str, Any], writer: BlueprintWriter) -> None:
     for section, write in SECTIONS.items():
         for pointer, item in _items(document, section, writer.found):
             before = len(writer.found.items)

@@ -60,7 +60,7 @@ class Criteria:
         return replace(self, chosen={}, page=1)
 
 
-def criteria(get: Mapping[str, str], getlist: Mapping[str, Iterable[str]]) -> Criteria:
+def read_criteria(get: Mapping[str, str], getlist: Mapping[str, Iterable[str]]) -> Criteria:
     """From a query string. What cannot be meant is left out: an unknown sort, a page that is no number, a NUL, an endless list."""
     q = " ".join(get.get("q", "").replace("\x00", " ").split())[:200]
     chosen: dict[str, tuple[str, ...]] = {}

@@ -1,4 +1,4 @@
-"""What stands around APIs: search, systems of record, systems, teams, dependencies, scorecards, imports."""
+"""What stands around APIs: systems of record, systems, teams, dependencies, scorecards."""
 
 from __future__ import annotations
 
@@ -13,46 +13,11 @@ from rest_framework.response import Response
 from catalog import permissions
 from catalog.api import serializers as shapes
 from catalog.api.base import IF_MATCH, CatalogView, conditional, etag_of, require_match
-from catalog.domain import browse as criteria_of
-from catalog.domain.browse import FACETS
-from catalog.models import Dependency, ImportRun
-from catalog.selectors import apis, boundaries, scorecards, search, systems, teams
+from catalog.models import Dependency
+from catalog.selectors import apis, boundaries, scorecards, systems, teams
 from catalog.services import apis as api_changes
-from catalog.services import importing
-from catalog.services.importing.sources import Source
 from kernel import clock
-from kernel.errors import Forbidden, Invalid, NotFound, finding
-
-
-class Search(CatalogView):
-    """The browse page as data: the same parameters, the same counts."""
-
-    @extend_schema(
-        operation_id="search",
-        tags=["catalog"],
-        summary="Search with facets",
-        responses=shapes.SearchSerializer,
-        parameters=[
-            OpenApiParameter("q", str),
-            *(OpenApiParameter(f, str, many=True) for f in FACETS),
-            OpenApiParameter("sort", str, enum=list(criteria_of.SORTS)),
-            OpenApiParameter("page", int),
-        ],
-    )
-    def get(self, request: Request) -> Response:
-        given = request.query_params
-        criteria = criteria_of.criteria(given.dict(), {k: given.getlist(k) for k in given})
-        found = search.browse(criteria, viewer=self.viewer)
-        body = {
-            "total": found.total,
-            "page": criteria.page,
-            "pages": found.pages,
-            "loose": found.loose,
-            "corrected": found.understood.corrected,
-            "facets": {k: [{"value": v, "count": n} for v, n in counts] for k, counts in found.facets.items()},
-            "results": found.rows,
-        }
-        return Response(shapes.SearchSerializer(body).data)
+from kernel.errors import Invalid, NotFound, finding
 
 
 class SystemsOfRecord(CatalogView):
@@ -83,7 +48,7 @@ def _moment(text: str | None) -> datetime:
         ) from None
 
 
-class Systems(CatalogView):
+class SystemList(CatalogView):
     @extend_schema(
         operation_id="systems_list", tags=["catalog"], summary="Systems", responses=shapes.SystemSerializer(many=True)
     )
@@ -91,7 +56,7 @@ class Systems(CatalogView):
         return conditional(request, [dict(shapes.SystemSerializer(s).data) for s in systems.all_systems()])
 
 
-class Teams(CatalogView):
+class TeamList(CatalogView):
     @extend_schema(
         operation_id="teams_list", tags=["catalog"], summary="Teams", responses=shapes.TeamSerializer(many=True)
     )
@@ -175,77 +140,3 @@ class ApiScorecard(CatalogView):
     def get(self, request: Request, slug: str) -> Response:
         api = apis.find(slug, viewer=self.viewer)
         return Response(shapes.ScorecardSerializer(scorecards.of_api(api.pk)).data)
-
-
-class Imports(CatalogView):
-    """Taken in at once (202), carried out by a worker; `Location` says where progress and report are read. The same request again,
-    while the first is open, is answered with the same import."""
-
-    @extend_schema(
-        operation_id="imports_run",
-        tags=["catalog"],
-        summary="Import files of an estate",
-        request=shapes.ImportSerializer,
-        responses={202: shapes.ImportRunSerializer},
-        examples=[
-            OpenApiExample(
-                "Dry",
-                value={"dry_run": True, "files": [{"name": "adyen/checkout-v72.json", "content": "{}"}]},
-                request_only=True,
-            )
-        ],
-    )
-    def post(self, request: Request) -> Response:
-        data = self.validated(shapes.ImportSerializer)
-        sources = [Source(f["name"], f["content"].encode()) for f in data["files"]]
-        run = importing.ask(
-            sources,
-            actor=self.person,
-            source="API",
-            dry_run=data["dry_run"],
-            defaults={"owner_team": data["owner_team"]},
-        )
-        return Response(_run(run), status=202, headers={"Location": f"/api/v1/imports/{run.pk}", "Retry-After": "2"})
-
-
-class ImportDetail(CatalogView):
-    @extend_schema(
-        operation_id="imports_read",
-        tags=["catalog"],
-        summary="Progress and report of an import",
-        responses=shapes.ImportRunSerializer,
-    )
-    def get(self, request: Request, run_id: int) -> Response:
-        allowed = permissions.may_steward(self.viewer)
-        run = ImportRun.objects.filter(pk=run_id).first()
-        if run is None:
-            raise NotFound("import.unknown", f"There is no import {run_id}.")
-        if not allowed and run.actor_id != self.viewer.id:
-            raise Forbidden("import.not_yours", allowed.reason)
-        return Response(_run(run))
-
-
-def _run(run: ImportRun) -> dict[str, Any]:
-    body: dict[str, Any] = dict(
-        shapes.ImportRunSerializer(
-            {
-                **{
-                    f: getattr(run, f)
-                    for f in (
-                        "id",
-                        "source",
-                        "dry_run",
-                        "state",
-                        "total",
-                        "done",
-                        "created_at",
-                        "started_at",
-                        "finished_at",
-                        "error",
-                    )
-                },
-                "rows": run.rows.all()[:5000],
-            }
-        ).data
-    )
-    return body

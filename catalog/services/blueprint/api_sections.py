@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from catalog import permissions
-from catalog.domain import lifecycle, scorecards, words
+from catalog.domain import lifecycle, naming, scorecards
 from catalog.models import (
     Api,
     ApiEntity,
@@ -21,12 +21,12 @@ from catalog.models import (
     VersionEndpoint,
 )
 from catalog.services import api_values, audit_snapshots, contracts
-from catalog.services.blueprint.writing import Writer
+from catalog.services.blueprint.writer import BlueprintWriter
 from kernel import outbox
 from kernel.errors import Invalid
 
 
-def apis(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def apis(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """An API, the entities it exposes and its versions."""
     slug = writer.key(item, pointer, "slug")
     if not slug:
@@ -58,9 +58,9 @@ def apis(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     writer.touched.add(api.pk)
 
 
-def _version(writer: Writer, api: Api, item: dict[str, Any], pointer: str, position: int) -> None:
+def _version(writer: BlueprintWriter, api: Api, item: dict[str, Any], pointer: str, position: int) -> None:
     label = writer.text(item, "label", pointer, 100, "Every version has a label.")
-    if not words.is_label(label):
+    if not naming.is_label(label):
         writer.found.add(f"{pointer}/label", "Letters, digits, dot, plus, hyphen and underscore.")
         return
     state = writer.found.choice(
@@ -101,7 +101,7 @@ def _version(writer: Writer, api: Api, item: dict[str, Any], pointer: str, posit
             )
 
 
-def _known_version(writer: Writer, version: ApiVersion, contract: Any, state: str) -> None:
+def _known_version(writer: BlueprintWriter, version: ApiVersion, contract: Any, state: str) -> None:
     differs = contract is not None and version.contract_id != contract.digest
     if differs and version.state == lifecycle.DRAFT:
         before = audit_snapshots.of_version(version)
@@ -123,7 +123,7 @@ def _known_version(writer: Writer, version: ApiVersion, contract: Any, state: st
         writer.report.add("unchanged", "version", str(version))
 
 
-def _successors(writer: Writer, api: Api, items: list[Any], pointer: str) -> None:
+def _successors(writer: BlueprintWriter, api: Api, items: list[Any], pointer: str) -> None:
     labels = {v.label: v for v in api.versions.all()}
     for n, item in enumerate(items):
         if not isinstance(item, dict) or item.get("label") not in labels:
@@ -141,7 +141,7 @@ def _successors(writer: Writer, api: Api, items: list[Any], pointer: str) -> Non
             version.save(update_fields=fields)
 
 
-def _contract(writer: Writer, item: dict[str, Any], pointer: str) -> Any:
+def _contract(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> Any:
     given = item.get("contract")
     if not given:
         return None
@@ -160,7 +160,7 @@ def _contract(writer: Writer, item: dict[str, Any], pointer: str) -> Any:
     return contracts.store(reading)
 
 
-def applications(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def applications(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """An application that uses APIs, and its team."""
     key = writer.key(item, pointer)
     values = {
@@ -171,7 +171,7 @@ def applications(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     writer.upsert(Application, "application", {"key": key}, values, key)
 
 
-def subscriptions(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def subscriptions(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """Who uses which version where. An active one is dated."""
     application = writer.found.one(
         Application, item.get("application") or "?", f"{pointer}/application", noun="application"
@@ -210,7 +210,7 @@ def subscriptions(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     writer.record("created", "subscription", key, None, audit_snapshots.of_subscription(made))
 
 
-def dependencies(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def dependencies(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """What an API needs: exactly one of another API and a system."""
     api = writer.found.one(Api, item.get("api") or "?", f"{pointer}/api", noun="API", field="slug")
     target = writer.found.one(Api, item.get("needs"), f"{pointer}/needs", noun="API", field="slug")
@@ -232,7 +232,7 @@ def dependencies(writer: Writer, item: dict[str, Any], pointer: str) -> None:
     writer.upsert(Dependency, "dependency", {"api": api, "target_api": target, "target_system": system}, values, key)
 
 
-def campaigns(writer: Writer, item: dict[str, Any], pointer: str) -> None:
+def campaigns(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A scorecard point to be met by a day."""
     key = writer.key(item, pointer)
     due = item.get("due_on")

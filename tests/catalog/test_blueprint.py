@@ -6,7 +6,7 @@ import pytest
 
 from catalog.models import Api, ApiVersion, Boundary, Team
 from catalog.selectors import versions
-from catalog.services import estate, publication
+from catalog.services import blueprint, publication
 from kernel.errors import Invalid
 from kernel.models import AuditEntry, User
 from tests.catalog import make
@@ -24,11 +24,11 @@ def test_a_second_application_changes_nothing():
 
 
 def test_a_dry_run_reports_the_same_and_keeps_nothing():
-    report = estate.apply(make.blueprint(), actor=None, dry_run=True, base_dir=make.ESTATE)
+    report = blueprint.apply(make.blueprint(), actor=None, dry_run=True, base_dir=make.ESTATE)
     assert report.number("created") == make.build().number("created")
     document = make.blueprint()
     document["apis"].append({"slug": "new", "name": "New"})
-    assert estate.apply(document, actor=None, dry_run=True, base_dir=make.ESTATE).number("created", "api") == 1
+    assert blueprint.apply(document, actor=None, dry_run=True, base_dir=make.ESTATE).number("created", "api") == 1
     assert not Api.objects.filter(slug="new").exists()
 
 
@@ -91,5 +91,5 @@ def test_what_a_decision_has_moved_is_kept_and_reported():
 )
 def test_what_is_no_blueprint_is_refused(document):
     with pytest.raises(Invalid):
-        estate.apply(document, actor=None)
+        blueprint.apply(document, actor=None)
     assert not Boundary.objects.exists()

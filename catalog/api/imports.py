@@ -1,0 +1,85 @@
+"""Bulk imports: request one, read its progress and report."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalog import permissions
+from catalog.api import serializers as shapes
+from catalog.api.base import CatalogView
+from catalog.models import ImportRun
+from catalog.services import importing
+from catalog.services.importing.sources import ImportSource
+from kernel.errors import Forbidden, NotFound
+
+MOST_ROWS: Final = 5000
+_COLUMNS: Final = [
+    "id",
+    "source",
+    "dry_run",
+    "state",
+    "total",
+    "done",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "error",
+]
+
+
+class Imports(CatalogView):
+    """Taken in at once (202), carried out by a worker; `Location` says where progress and report are read. The same request again,
+    while the first is open, is answered with the same import."""
+
+    @extend_schema(
+        operation_id="imports_run",
+        tags=["catalog"],
+        summary="Import files of an estate",
+        request=shapes.ImportSerializer,
+        responses={202: shapes.ImportRunSerializer},
+        examples=[
+            OpenApiExample(
+                "Dry",
+                value={"dry_run": True, "files": [{"name": "adyen/checkout-v72.json", "content": "{}"}]},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        data = self.validated(shapes.ImportSerializer)
+        sources = [ImportSource(f["name"], f["content"].encode()) for f in data["files"]]
+        run = importing.request(
+            sources,
+            actor=self.person,
+            source="API",
+            dry_run=data["dry_run"],
+            defaults={"owner_team": data["owner_team"]},
+        )
+        return Response(_run(run), status=202, headers={"Location": f"/api/v1/imports/{run.pk}", "Retry-After": "2"})
+
+
+class ImportDetail(CatalogView):
+    @extend_schema(
+        operation_id="imports_read",
+        tags=["catalog"],
+        summary="Progress and report of an import",
+        responses=shapes.ImportRunSerializer,
+    )
+    def get(self, request: Request, run_id: int) -> Response:
+        allowed = permissions.may_steward(self.viewer)
+        run = ImportRun.objects.filter(pk=run_id).first()
+        if run is None:
+            raise NotFound("import.unknown", f"There is no import {run_id}.")
+        if not allowed and run.actor_id != self.viewer.id:
+            raise Forbidden("import.not_yours", allowed.reason)
+        return Response(_run(run))
+
+
+def _run(run: ImportRun) -> dict[str, Any]:
+    values = {name: getattr(run, name) for name in _COLUMNS} | {"rows": run.rows.all()[:MOST_ROWS]}
+    body: dict[str, Any] = dict(shapes.ImportRunSerializer(values).data)
+    return body
