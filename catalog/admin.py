@@ -1,4 +1,5 @@
-"""The admin shows the facts and changes none: owners change them on pages and by the API, where the ledger hears of it."""
+"""The admin shows the facts and changes none: owners change them on pages and by the API, where the ledger hears of
+it."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ STEWARDS = "architects"
 
 
 def seen_by(viewer: Viewer) -> Q:
-    """The visibility rule on `ApiSearch`: everybody signed in sees an open API; a restricted one, and one that is nothing but
-    a draft, is seen by its owner team and the teams of its subscribers."""
+    """The visibility rule on `ApiSearch`: everybody signed in sees an open API; a restricted one, and one that is
+    nothing but a draft, is seen by its owner team and the teams of its subscribers."""
     if viewer.sees_everything:
         return Q()
     if viewer.user is None:

@@ -11,7 +11,8 @@ from catalog.services import comparisons, importing, search_index
 
 
 def version_added(event: Mapping[str, Any]) -> None:
-    """Outbox handler for `catalog.version_added`, `catalog.version_contract_changed` and `catalog.version_contract_replaced`."""
+    """Outbox handler for `catalog.version_added`, `catalog.version_contract_changed` and
+    `catalog.version_contract_replaced`."""
     comparisons.compare_with_neighbour(int(event["payload"]["version_id"]))
 
 
@@ -21,7 +22,8 @@ def compare_with_neighbour(version_id: int) -> None:
 
 
 def import_requested(event: Mapping[str, Any]) -> None:
-    """Outbox handler for `catalog.import_requested`: wakes a worker. An import may take minutes, which no outbox waits for."""
+    """Outbox handler for `catalog.import_requested`: wakes a worker. An import may take minutes, which no outbox waits
+    for."""
     carry_import.delay(int(event["payload"]["run_id"]))
 
 

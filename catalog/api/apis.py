@@ -25,10 +25,19 @@ from kernel.pagination import Cursor
 from kernel.viewer import Viewer
 
 _EXAMPLE = {
-    "slug": "gift-card", "name": "Gift card", "label": "v1", "owner_team": "payments", "domain": "payment", "layer": "process", "tier": 0,
-    "data_class": "personal", "purpose": "Balance, top-up and redemption of gift cards.", "entities": [{"entity": "tender", "access": "command"}],
-    "file_name": "gift-card.yaml", "content": "openapi: 3.1.0\ninfo: {title: Gift card, version: '1'}\npaths: {}\n",
-}  # fmt: skip
+    "slug": "gift-card",
+    "name": "Gift card",
+    "label": "v1",
+    "owner_team": "payments",
+    "domain": "payment",
+    "layer": "process",
+    "tier": 0,
+    "data_class": "personal",
+    "purpose": "Balance, top-up and redemption of gift cards.",
+    "entities": [{"entity": "tender", "access": "command"}],
+    "file_name": "gift-card.yaml",
+    "content": "openapi: 3.1.0\ninfo: {title: Gift card, version: '1'}\npaths: {}\n",
+}
 
 
 class NameCursor(Cursor):
@@ -203,7 +212,8 @@ class ApiBulk(CatalogView):
 
 
 class ApiEnforcement(CatalogView):
-    """The dated switch of imported APIs from reporting to enforcing; architects only, and never later than said before."""
+    """The dated switch of imported APIs from reporting to enforcing; architects only, and never later than said
+    before."""
 
     @extend_schema(
         operation_id="apis_enforce",

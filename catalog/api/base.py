@@ -23,7 +23,10 @@ IF_MATCH = OpenApiParameter(
     str,
     OpenApiParameter.HEADER,
     required=True,
-    description="ETag of what you read; without it the answer is 428, with another than the present one 412; `*` means whatever is there",
+    description=(
+        "ETag of what you read; without it the answer is 428, with another than the present one 412;"
+        " `*` means whatever is there"
+    ),
 )
 
 
@@ -77,15 +80,18 @@ def tags(header: str) -> list[str]:
 
 
 def require_match(request: Request, present: str) -> None:
-    """RFC 9110 §13.1.1: raises Stale (412) when If-Match names other tags than the present one, ConditionMissing (428) without it.
+    """RFC 9110 §13.1.1: raises Stale (412) when If-Match names other tags than the present one, ConditionMissing (428)
+    without it.
 
-    Called under the lock of the row that is about to change, so that between the comparison and the write nobody else writes.
+    Called under the lock of the row that is about to change, so that between the comparison and the write nobody else
+    writes.
     """
     wanted = request.headers.get("If-Match", "").strip()
     if not wanted:
         raise ConditionMissing(
             "request.condition_missing",
-            "Say what you have read: send its ETag as If-Match. Without it a change by somebody else would be overwritten unseen.",
+            "Say what you have read: send its ETag as If-Match."
+            " Without it a change by somebody else would be overwritten unseen.",
             {"etag": present},
         )
     if "*" not in tags(wanted) and present not in tags(wanted):

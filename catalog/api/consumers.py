@@ -193,8 +193,8 @@ class SubscriptionEnd(CatalogView):
 
 
 class SubscriptionMove(CatalogView):
-    """The dated migration of a consumer, said by its team or by the owner of the API. A retirement waits for every live consumer
-    whose day has not come, or who was seen after it."""
+    """The dated migration of a consumer, said by its team or by the owner of the API. A retirement waits for every live
+    consumer whose day has not come, or who was seen after it."""
 
     @extend_schema(
         operation_id="subscriptions_move",

@@ -42,7 +42,8 @@ class ApiFilter(django_filters.FilterSet):
         if understood.tsquery is None:
             return queryset.none()
         found = "api_id in (select m.api_id from catalog_search_hits(%s::tsquery, %s::tsquery, '', false) m)"
-        return queryset.extra(where=[found], params=[understood.tsquery.strict, understood.tsquery.wide])  # noqa: S610 - parameters are bound
+        parameters = [understood.tsquery.strict, understood.tsquery.wide]
+        return queryset.extra(where=[found], params=parameters)  # noqa: S610 - parameters are bound
 
     def has_state(self, queryset: QuerySet[ApiSearch], name: str, value: str) -> QuerySet[ApiSearch]:
         return queryset.filter(states__contains=[value])

@@ -32,8 +32,8 @@ _COLUMNS: Final = [
 
 
 class Imports(CatalogView):
-    """Taken in at once (202), carried out by a worker; `Location` says where progress and report are read. The same request again,
-    while the first is open, is answered with the same import."""
+    """Taken in at once (202), carried out by a worker; `Location` says where progress and report are read. The same
+    request again, while the first is open, is answered with the same import."""
 
     @extend_schema(
         operation_id="imports_run",

@@ -1,4 +1,5 @@
-"""The catalog for machines: `/.well-known/api-catalog` (RFC 9727 over RFC 9264 linksets) and an Atom feed (RFC 4287)."""
+"""The catalog for machines: `/.well-known/api-catalog` (RFC 9727 over RFC 9264 linksets) and an Atom feed (RFC
+4287)."""
 
 from __future__ import annotations
 
@@ -29,14 +30,28 @@ MOST = 2000
 
 _ITEMS = """
 select s.slug, s.name, s.domain, a.status_url, a.documentation_url,
-  (select jsonb_agg(jsonb_build_object('label', v.label, 'state', v.state, 'digest', v.contract_id, 'media_type', c.media_type, 'url', e.url,
-                                       'sunset', v.sunset_at, 'deprecated', v.deprecated_at) order by v.position desc, v.id desc)
-     from catalog_apiversion v left join catalog_contract c on c.digest = v.contract_id
-     left join lateral (select url from catalog_versionendpoint ve join catalog_environment en on en.id = ve.environment_id
-                         where ve.version_id = v.id order by en.key <> 'production', en.position limit 1) e on true
-    where v.api_id = s.api_id and v.state in ('published', 'deprecated')) as versions
-from catalog_apisearch s join catalog_api a on a.id = s.api_id
-where {where} and s.states && array['published', 'deprecated']::varchar[] order by s.name, s.slug limit {limit}
+       (select jsonb_agg(
+                 jsonb_build_object(
+                   'label', v.label, 'state', v.state, 'digest', v.contract_id, 'media_type', c.media_type,
+                   'url', e.url, 'sunset', v.sunset_at, 'deprecated', v.deprecated_at)
+                 order by v.position desc, v.id desc)
+          from catalog_apiversion v
+          left join catalog_contract c on c.digest = v.contract_id
+          left join lateral (
+            select url
+              from catalog_versionendpoint ve
+              join catalog_environment en on en.id = ve.environment_id
+             where ve.version_id = v.id
+             order by en.key <> 'production', en.position
+             limit 1) e on true
+         where v.api_id = s.api_id
+           and v.state in ('published', 'deprecated')) as versions
+  from catalog_apisearch s
+  join catalog_api a on a.id = s.api_id
+ where {where}
+   and s.states && array['published', 'deprecated']::varchar[]
+ order by s.name, s.slug
+ limit {limit}
 """
 
 
@@ -168,6 +183,6 @@ def _add(parent: ElementTree.Element, name: str, text: str, **attributes: str) -
         made.text = text
 
 
-# These stand outside /api/, so the sign-in page must not answer for them: the views themselves ask for a session or a token.
+# These addresses are outside /api/, and the sign-in page must not answer for them: the views check session or token.
 api_catalog = login_not_required(ApiCatalog.as_view())
 changes_feed = login_not_required(ChangesFeed.as_view())

@@ -1,7 +1,8 @@
 """What an owner states about an API, field by field, in one list.
 
-The form, the REST serializers, the importers, the blueprint, the audit snapshot and the overview page are all made from `API_FIELDS`.
-A new field is a column of `models.Api` with its migration and one entry here; see docs/how-to/add-a-field.md.
+The form, the REST serializers, the importers, the blueprint, the audit snapshot and the overview page are all made from
+`API_FIELDS`. A new field is a column of `models.Api` with its migration and one entry here; see
+docs/how-to/add-a-field.md.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Kind = Literal["text", "url", "choice", "reference", "level", "names"]
-"""`choice`: one of the column's choices; `reference`: the key of a row; `level`: an SLA tier, 0 to 3; `names`: a list of short texts."""
+"""`choice`: one of the column's choices; `reference`: the key of a row; `level`: an SLA tier, 0 to 3; `names`: a list
+of short texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +20,9 @@ class ApiField:
     """One field. `key` is its name everywhere: column, REST, blueprint, CSV, audit log; `label` is what people read.
 
     `noun` is what an error message calls a wrong value. `limit` is the longest text, key or single name, in characters.
-    `optional` False: REST takes neither an empty text nor null. `required` is the message for an empty text that must not be
-    empty. `wide` fields are long texts with a line of their own in forms. `prominent` fields have a place of their own on the
-    overview page; all others stand in its list of facts.
+    `optional` False: REST takes neither an empty text nor null. `required` is the message for an empty text that must
+    not be empty. `wide` fields are long texts with a line of their own in forms. `prominent` fields have a place of
+    their own on the overview page; all others stand in its list of facts.
     """
 
     key: str

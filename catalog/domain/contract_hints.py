@@ -12,24 +12,20 @@ from catalog.domain.naming import words
 
 DataClass = Literal["", "public", "internal", "personal", "cardholder"]
 
-_CARD: Final = {
-    "pan",
-    "cvv",
-    "cvc",
-    "cvv2",
-    "cardnumber",
-    "cardholder",
-    "cardholdername",
-    "expirymonth",
-    "expiryyear",
-    "track2",
-    "magstripe",
-}
-_PERSON: Final = {
-    "email", "emailaddress", "phone", "phonenumber", "telephone", "mobile", "firstname", "lastname", "givenname", "familyname", "surname",
-    "birthdate", "dateofbirth", "birthday", "ssn", "nationalid", "passport", "iban", "bankaccount", "streetaddress", "homeaddress",
-    "customername", "fullname", "ipaddress", "gender",
-}  # fmt: skip
+_CARD: Final = frozenset(
+    {
+        *("pan", "cvv", "cvc", "cvv2", "cardnumber", "cardholder", "cardholdername"),
+        *("expirymonth", "expiryyear", "track2", "magstripe"),
+    }
+)
+_PERSON: Final = frozenset(
+    {
+        *("email", "emailaddress", "phone", "phonenumber", "telephone", "mobile"),
+        *("firstname", "lastname", "givenname", "familyname", "surname", "fullname", "customername"),
+        *("birthdate", "dateofbirth", "birthday", "gender", "streetaddress", "homeaddress", "ipaddress"),
+        *("ssn", "nationalid", "passport", "iban", "bankaccount"),
+    }
+)
 _WRITING: Final = {"POST", "PUT", "PATCH", "DELETE"}
 _EVENTS: Final = {"SEND", "RECEIVE", "PUBLISH", "SUBSCRIBE"}
 
@@ -60,8 +56,8 @@ def sensitive_fields(fields: Iterable[str]) -> tuple[DataClass, list[str]]:
 def entity_hints(
     operations: Sequence[tuple[str, str]], known: Mapping[str, Iterable[str]], *, limit: int = 4
 ) -> list[EntityHint]:
-    """Entities that the operations speak of, most spoken of first. `operations` are (method, words of path, id and summary);
-    `known` maps an entity's key to the words it goes by. A name of two words needs both."""
+    """Entities that the operations speak of, most spoken of first. `operations` are (method, words of path, id and
+    summary); `known` maps an entity's key to the words it goes by. A name of two words needs both."""
     weights: Counter[str] = Counter()
     methods: dict[str, set[str]] = {}
     terms = {key: [t for name in names if (t := tuple(_stem(w) for w in words(name)))] for key, names in known.items()}

@@ -21,8 +21,8 @@ def _neighbours(edges: Iterable[GraphEdge], *, backwards: bool = False) -> dict[
 
 
 def reachable(start: Iterable[NodeId], edges: Iterable[GraphEdge], *, backwards: bool = False) -> set[NodeId]:
-    """Everything that `start` needs, directly or not, or with `backwards` everything that needs it. A node of `start` is part of
-    the answer only where it lies on a cycle."""
+    """Everything that `start` needs, directly or not, or with `backwards` everything that needs it. A node of `start`
+    is part of the answer only where it lies on a cycle."""
     onward = _neighbours(edges, backwards=backwards)
     seen: set[NodeId] = set()
     todo = list(start)
@@ -35,7 +35,8 @@ def reachable(start: Iterable[NodeId], edges: Iterable[GraphEdge], *, backwards:
 
 
 def cycles(edges: Iterable[GraphEdge]) -> list[list[NodeId]]:
-    """The groups of two and more nodes that all need each other (strongly connected components, by Kosaraju without recursion)."""
+    """The groups of two and more nodes that all need each other (strongly connected components, by Kosaraju without
+    recursion)."""
     edges = list(edges)
     backward = _neighbours(edges, backwards=True)
     placed: set[NodeId] = set()
@@ -57,7 +58,8 @@ def cycles(edges: Iterable[GraphEdge]) -> list[list[NodeId]]:
 
 
 def _finished(onward: Mapping[NodeId, list[NodeId]]) -> Iterator[NodeId]:
-    """Every node, after all nodes that are reached from it for the first time: the order in which a depth-first search leaves them."""
+    """Every node, after all nodes that are reached from it for the first time: the order in which a depth-first search
+    leaves them."""
     seen: set[NodeId] = set()
     for root in sorted(onward):
         if root in seen:
@@ -76,8 +78,8 @@ def _finished(onward: Mapping[NodeId, list[NodeId]]) -> Iterator[NodeId]:
 
 
 def violations(edges: Iterable[GraphEdge], layers: Mapping[NodeId, str]) -> list[GraphEdge]:
-    """Edges that run against the layers: a system API that needs a process or experience API, a process API that needs an
-    experience API. Edges inside one layer are allowed; a node without a layer is not judged."""
+    """Edges that run against the layers: a system API that needs a process or experience API, a process API that needs
+    an experience API. Edges inside one layer are allowed; a node without a layer is not judged."""
     return [
         (source, target)
         for source, target in edges

@@ -25,10 +25,11 @@ class EntityUse:
 class VersionFacts:
     """One API version with what the gate needs to know of its API.
 
-    `reference` is `<api slug>@<label>`. `tier` is 0 (checkout-critical) to 3, None where nobody has said; `data_class` is
-    public, internal, personal or cardholder, "" where nobody has said. `origin` is `registered`, `imported` or `declared`
-    (by a reviewed blueprint); an imported version without `approval_id` has not been judged: the gate answers `unknown`,
-    and reports only until `enforced_from`. `proposed_digest` is a contract change that waits for its approval.
+    `reference` is `<api slug>@<label>`. `tier` is 0 (checkout-critical) to 3, None where nobody has said; `data_class`
+    is public, internal, personal or cardholder, "" where nobody has said. `origin` is `registered`, `imported` or
+    `declared` (by a reviewed blueprint); an imported version without `approval_id` has not been judged: the gate
+    answers `unknown`, and reports only until `enforced_from`. `proposed_digest` is a contract change that waits for its
+    approval.
     """
 
     id: int
@@ -70,8 +71,9 @@ class VersionFacts:
 
 @dataclass(frozen=True, slots=True)
 class ConsumerFacts:
-    """An application's use of one version in one environment. `state` is the subscription's, "unsubscribed" where usage was
-    reported without any subscription. `moves_on` and `moves_to` (a label) are its dated migration. `calls` counts the reported days, None where nothing was ever reported."""
+    """An application's use of one version in one environment. `state` is the subscription's, "unsubscribed" where usage
+    was reported without any subscription. `moves_on` and `moves_to` (a label) are its dated migration. `calls` counts
+    the reported days, None where nothing was ever reported."""
 
     application_key: str
     name: str
@@ -118,7 +120,8 @@ class EndpointFacts:
 
 @dataclass(frozen=True, slots=True)
 class BoundaryFacts:
-    """Who is right about what, where and when. `attribute_group` None is all; `scope` holds only the limited dimensions."""
+    """Who is right about what, where and when. `attribute_group` None is all; `scope` holds only the limited
+    dimensions."""
 
     id: int
     entity: str

@@ -80,7 +80,8 @@ def require_dates(
     if notice_days is not None and (sunset_at - deprecated_at).days < notice_days:
         raise Invalid(
             "version.notice_too_short",
-            f"This tier promises {notice_days} days of notice; {(sunset_at - deprecated_at).days} lie between deprecation and sunset.",
+            f"This tier promises {notice_days} days of notice, but the sunset comes "
+            f"{(sunset_at - deprecated_at).days} days after the deprecation.",
             {"findings": [finding("/sunset_at", f"At least {notice_days} days after the deprecation.")]},
         )
     if earlier is not None and sunset_at < earlier:

@@ -20,7 +20,8 @@ CODES: Final[dict[str, tuple[str, ...]]] = {
     "tier": ("", "0", "1", "2", "3"),
     "data": ("", "public", "internal", "personal", "cardholder"),
 }
-"""Values of the short facets in the order of their codes in `ApiFacets`; the code is the place, from 0, which is "not stated"."""
+"""Values of the short facets in the order of their codes in `ApiFacets`; the code is the place, from 0, which is "not
+stated"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Criteria:
 
 
 def read_criteria(get: Mapping[str, str], getlist: Mapping[str, Iterable[str]]) -> Criteria:
-    """From a query string. What cannot be meant is left out: an unknown sort, a page that is no number, a NUL, an endless list."""
+    """From a query string. What cannot be meant is left out: an unknown sort, a page that is no number, a NUL, an
+    endless list."""
     q = " ".join(get.get("q", "").replace("\x00", " ").split())[:200]
     chosen: dict[str, tuple[str, ...]] = {}
     for name in FACETS:

@@ -26,9 +26,9 @@ def sole_system(
 ) -> str | None:
     """The key of the one system that is right about everything that was asked, or None.
 
-    `asked` is (attribute group, banner, region, channel), None where the question is about all of them; `known` holds the
-    values that exist in each of these dimensions. None is answered when two systems share the question, and when a part of
-    it has no record at all: a gap is unknown, not somebody's.
+    `asked` is (attribute group, banner, region, channel), None where the question is about all of them; `known` holds
+    the values that exist in each of these dimensions. None is answered when two systems share the question, and when a
+    part of it has no record at all: a gap is unknown, not somebody's.
     """
     systems = {b.system.key for b in boundaries}
     if len(systems) != 1:
@@ -77,8 +77,8 @@ Box = tuple[str | None, ...]
 def divided(wide: Box, part: Box, known: Sequence[Sequence[str]]) -> list[Box]:
     """What is left of a boundary when a part of it moves: boxes without overlap that cover all of `wide` but `part`.
 
-    Places are (attribute group, banner, region, channel), None is all. "All" is divided into the values that are `known` in that
-    dimension; nothing is left where they do not meet in the first place, but `wide` itself.
+    Places are (attribute group, banner, region, channel), None is all. "All" is divided into the values that are
+    `known` in that dimension; nothing is left where they do not meet in the first place, but `wide` itself.
     """
     if any(w is not None and p is not None and w != p for w, p in zip(wide, part, strict=True)):
         return [wide]

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 
 def distance(first: str, second: str, *, limit: int) -> int:
-    """Edits between two words: a letter more, less, other, or two neighbours swapped (optimal string alignment). Counting ends
-    above `limit`."""
+    """Edits between two words: a letter more, less, other, or two neighbours swapped (optimal string alignment).
+    Counting ends above `limit`."""
     if abs(len(first) - len(second)) > limit:
         return limit + 1
     before: list[int] = []
@@ -26,8 +26,8 @@ def distance(first: str, second: str, *, limit: int) -> int:
 
 
 def nearest(word: str, known: Iterable[str], *, limit: int) -> list[str]:
-    """The closest of the known words, closest first: one edit for short words, two for longer ones. Long words may have grown
-    an ending: then the beginning counts."""
+    """The closest of the known words, closest first: one edit for short words, two for longer ones. Long words may have
+    grown an ending: then the beginning counts."""
     allowed = 1 if len(word) <= 5 else 2
     found = []
     for candidate in known:

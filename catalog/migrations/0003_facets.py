@@ -1,32 +1,8 @@
-"""Facets as small numbers in a narrow table, and one function that finds, ranks and keeps older versions below."""
+"""Facets as small numbers in a narrow table. The search function that stood here is in `catalog/sql/`; 0006 makes it."""
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
-
-# What the present versions hold comes from `strict`; `wide` also holds the words of older versions, marked by a tilde. As in
-# 0002 the function's own setting keeps the planner from reading every long document.
-HITS = """
-create function catalog_search_hits(strict tsquery, wide tsquery, exact text, ranked boolean)
-  returns table (api_id bigint, rank real, name varchar, calls bigint, consumers integer, changed_at timestamptz)
-  language sql stable parallel safe rows 500 set enable_seqscan = off as $$
-  with found as materialized (
-    select s.api_id,
-           (case when ranked then ts_rank('{0.05,0.2,0.5,1}', s.head, strict) else 0 end
-            + case when lower(s.name) = exact or s.slug = exact then 2 else 0 end)::real as rank,
-           s.name, s.calls, s.consumers, s.changed_at
-      from catalog_apisearch s where s.document @@ strict)
-  select * from found
-  union all
-  select s.api_id, (-1)::real, s.name, s.calls, s.consumers::integer, s.changed_at
-    from catalog_apisearch s where s.document @@ wide and s.api_id not in (select f.api_id from found f) $$
-"""
-
-# What 0002 made and this one replaces.
-MATCHES = """
-create function catalog_search_matches(query tsquery) returns setof bigint language sql stable parallel safe rows 500
-  set enable_seqscan = off as $$ select api_id from catalog_apisearch where document @@ query $$
-"""
 
 FILL = """
 insert into catalog_apifacets (api_id, restricted, team_ids, domain, team, system, layer, style, tier, data, states)
@@ -75,6 +51,4 @@ class Migration(migrations.Migration):
             options={"verbose_name_plural": "API facets"},
         ),
         migrations.RunSQL(FILL, migrations.RunSQL.noop),
-        migrations.RunSQL(HITS, "drop function catalog_search_hits(tsquery, tsquery, text, boolean)"),
-        migrations.RunSQL("drop function catalog_search_matches(tsquery)", MATCHES),
     ]

@@ -6,7 +6,8 @@ from django.db.models.functions import Now
 
 
 class ContractUpload(models.Model):
-    """The bytes of a contract between "what did you read in it" and "save it as a draft". Only a person's last few are kept."""
+    """The bytes of a contract between "what did you read in it" and "save it as a draft". Only a person's last few are
+    kept."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     file_name = models.CharField(max_length=255, blank=True)
@@ -23,9 +24,9 @@ class ContractUpload(models.Model):
 class ImportRun(models.Model):
     """One bulk import. `total` is None until the sources are counted.
 
-    A run that was asked for by page or API waits with its files until a worker takes it: `lease_until` and `attempts` say who has it
-    now, `done` how far it is, so that another worker goes on where one was ended. `digest` names what was asked: the same again,
-    while the first is open, is the same run.
+    A run that was asked for by page or API waits with its files until a worker takes it: `lease_until` and `attempts`
+    say who has it now, `done` how far it is, so that another worker goes on where one was ended. `digest` names what
+    was asked: the same again, while the first is open, is the same run.
     """
 
     class State(models.TextChoices):

@@ -31,7 +31,8 @@ class Team(models.Model):
 
 
 class Domain(models.Model):
-    """A business domain: product, price, inventory, order … An owner may be missing, and then nothing of it is approved."""
+    """A business domain: product, price, inventory, order … An owner may be missing, and then nothing of it is
+    approved."""
 
     key = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=120)

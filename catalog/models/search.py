@@ -13,9 +13,9 @@ from catalog.models.apis import Api
 class ApiSearch(models.Model):
     """One row per API with all that a result line, a facet and the visibility rule need.
 
-    `head` (names, purpose) is small and ranks; `document` holds operations and fields too and is only matched, by its index. A word
-    that only older live versions hold stands in it as `~word`: it is found, and ranked below what the present versions hold.
-    `team_ids` are the groups that may see a restricted API.
+    `head` (names, purpose) is small and ranks; `document` holds operations and fields too and is only matched, by its
+    index. A word that only older live versions hold stands in it as `~word`: it is found, and ranked below what the
+    present versions hold. `team_ids` are the groups that may see a restricted API.
     """
 
     api = models.OneToOneField(Api, primary_key=True, on_delete=models.CASCADE, related_name="search")
@@ -56,8 +56,8 @@ class ApiSearch(models.Model):
 
 
 class ApiFacets(models.Model):
-    """The facets of one API as small numbers, in a table of its own: counting reads every row that the viewer may see, and these are
-    a tenth as wide as the rows of `ApiSearch`. Written in the same statement as those.
+    """The facets of one API as small numbers, in a table of its own: counting reads every row that the viewer may see,
+    and these are a tenth as wide as the rows of `ApiSearch`. Written in the same statement as those.
 
     `domain`, `team` and `system` are ids, 0 where nobody has said; `layer`, `style`, `tier` and `data` are places in
     `domain.browse.CODES`; `states` has one bit per place in `lifecycle.STATES`.
@@ -112,13 +112,13 @@ class SavedSearch(models.Model):
 
 
 class DailyJob(models.Model):
-    """The day on which a daily duty was last begun, so that of several schedulers one does it."""
+    """The day on which a daily job was last begun, so that only one of several schedulers does it."""
 
     key = models.CharField(max_length=60, primary_key=True)
     done_on = models.DateField()
 
     class Meta:
-        verbose_name_plural = "daily duties"
+        verbose_name_plural = "daily jobs"
 
     def __str__(self) -> str:
         return f"{self.key} on {self.done_on}"

@@ -1,9 +1,9 @@
 """Business entities and their systems of record.
 
-Exactly one system is right about a fact. A boundary covers (entity, attribute group or all, banner, region and channel or
-all, period). Each dimension is a range: a named value is a range of one point, an absent one is the endless range (int8range
-of nulls is unbounded), so "all" overlaps everything, and one EXCLUDE constraint over ranges makes overlap impossible. Only
-built-in range operator classes are used; no extension is needed.
+Exactly one system is right about a fact. A boundary covers (entity, attribute group or all, banner, region and channel
+or all, period). Each dimension is a range: a named value is a range of one point, an absent one is the endless range
+(int8range of nulls is unbounded), so "all" overlaps everything, and one EXCLUDE constraint over ranges makes overlap
+impossible. Only built-in range operator classes are used; no extension is needed.
 """
 
 import pgtrigger
@@ -79,10 +79,12 @@ def _span(column: str) -> models.GeneratedField:
     return models.GeneratedField(expression=point, output_field=BigIntegerRangeField(), db_persist=True)
 
 
+# A backslash ends a line that the text of the trigger does not end: another text would be another trigger.
 _MOVE_ONLY_ENDS = """
 if new.entity_id <> old.entity_id or new.attribute_group_id is distinct from old.attribute_group_id
    or new.banner_id is distinct from old.banner_id or new.region_id is distinct from old.region_id
-   or new.channel_id is distinct from old.channel_id or new.system_id <> old.system_id or lower(new.valid) is distinct from lower(old.valid) then
+   or new.channel_id is distinct from old.channel_id or new.system_id <> old.system_id \
+or lower(new.valid) is distinct from lower(old.valid) then
   raise exception using errcode = 'check_violation', constraint = 'boundary_history_is_kept',
     message = format('boundary %s is history: only its end may be set; write a new one', old.id);
 end if;
@@ -91,12 +93,14 @@ return new;
 
 _BELONGS = """
 if new.attribute_group_id is not null
-   and not exists (select 1 from catalog_attributegroup g where g.id = new.attribute_group_id and g.entity_id = new.entity_id) then
+   and not exists (select 1 from catalog_attributegroup g \
+where g.id = new.attribute_group_id and g.entity_id = new.entity_id) then
   raise exception using errcode = 'check_violation', constraint = 'boundary_group_of_its_entity',
     message = 'the attribute group belongs to another entity';
 end if;
 if exists (select 1 from catalog_scopevalue s
-            where (s.id = new.banner_id and s.dimension <> 'banner') or (s.id = new.region_id and s.dimension <> 'region')
+            where (s.id = new.banner_id and s.dimension <> 'banner') \
+or (s.id = new.region_id and s.dimension <> 'region')
                or (s.id = new.channel_id and s.dimension <> 'channel')) then
   raise exception using errcode = 'check_violation', constraint = 'boundary_scope_of_its_dimension',
     message = 'a scope value stands in the wrong dimension';
@@ -106,7 +110,8 @@ return new;
 
 
 class Boundary(models.Model):
-    """One system is right about this, here, during this period. A null attribute group, banner, region or channel is "all"."""
+    """One system is right about this, here, during this period. A null attribute group, banner, region or channel is
+    "all"."""
 
     entity = models.ForeignKey(BusinessEntity, on_delete=models.PROTECT, related_name="boundaries")
     attribute_group = models.ForeignKey(

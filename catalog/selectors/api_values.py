@@ -13,7 +13,8 @@ from catalog.models import Api
 
 @dataclass(frozen=True, slots=True)
 class ShownField:
-    """One line of the facts on the overview page; `value` is "" where nobody has stated it, `url` is "" for plain text."""
+    """One line of the facts on the overview page; `value` is "" where nobody has stated it, `url` is "" for plain
+    text."""
 
     label: str
     value: str

@@ -163,7 +163,8 @@ def head_tones(lines: Iterable[VersionLine]) -> list[Tone]:
 
 
 def current(lines: Iterable[VersionLine]) -> VersionLine | None:
-    """The version that a reader means without naming one: the newest published, else deprecated, else the newest at all."""
+    """The version that a reader means without naming one: the newest published, else deprecated, else the newest at
+    all."""
     lines = list(lines)
     for state in (lifecycle.PUBLISHED, lifecycle.DEPRECATED):
         if found := next((v for v in lines if v.state == state), None):
@@ -197,14 +198,17 @@ def records_of(api: Api) -> list[RecordLine]:
 
 
 _MEASURED = """
-select sum(calls)::bigint, sum(errors)::bigint, max(p95_ms), max(staleness_s), max(outage_s) from catalog_usageday
- where version_id in (select id from catalog_apiversion where api_id = %s) and day >= current_date - 30
+select sum(calls)::bigint, sum(errors)::bigint, max(p95_ms), max(staleness_s), max(outage_s)
+  from catalog_usageday
+ where version_id in (select id from catalog_apiversion where api_id = %s)
+   and day >= current_date - 30
    and environment_id = (select id from catalog_environment where key = 'production')
 """
 
 
 def measures_of(api: Api) -> tuple[list[Measure], int | None]:
-    """The tier's promises against the usage reports of 30 days in production; and the calls, None when nothing was reported."""
+    """The tier's promises against the usage reports of 30 days in production; and the calls, None when nothing was
+    reported."""
     tier: TierFacts | None = tiers.by_level(api.tier.level) if api.tier else None
     with connection.cursor() as cursor:
         cursor.execute(_MEASURED, [api.pk])
@@ -247,18 +251,24 @@ def _worst(name: str, allowed: int, found: int | None, missing: str) -> Measure:
     return Measure(name, f"≤ {duration(allowed)}", duration(found), found <= allowed, "the worst day counts")
 
 
+_DAILY_CALLS = """
+select a.key, v.label, e.key, u.day, u.calls
+  from catalog_usageday u
+  join catalog_application a on a.id = u.application_id
+  join catalog_apiversion v on v.id = u.version_id
+  join catalog_environment e on e.id = u.environment_id
+ where u.version_id = any(%s)
+   and u.day >= %s
+"""
+
+
 def daily_calls(version_ids: list[int], *, days: int = 14) -> dict[tuple[str, str, str], list[int]]:
     """Calls per day of (application, version label, environment), oldest first; only where something was reported."""
     today = clock.now().date()
     begin = today - timedelta(days=days - 1)
     series: dict[tuple[str, str, str], list[int]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(
-            """select a.key, v.label, e.key, u.day, u.calls from catalog_usageday u join catalog_application a on a.id = u.application_id
-                 join catalog_apiversion v on v.id = u.version_id join catalog_environment e on e.id = u.environment_id
-                where u.version_id = any(%s) and u.day >= %s""",
-            [version_ids, begin],
-        )
+        cursor.execute(_DAILY_CALLS, [version_ids, begin])
         for application, label, environment, day, calls in cursor.fetchall():
             line = series.setdefault((application, label, environment), [0] * days)
             if 0 <= (day - begin).days < days:

@@ -16,26 +16,46 @@ from kernel.viewer import Viewer
 
 _USES = """
 with used as (
-  select version_id, environment_id, sum(calls)::bigint as calls, max(last_seen_at) as last_seen_at from catalog_usageday
-   where application_id = %(application)s and day >= current_date - 30 group by 1, 2),
+  select version_id, environment_id, sum(calls)::bigint as calls, max(last_seen_at) as last_seen_at
+    from catalog_usageday
+   where application_id = %(application)s
+     and day >= current_date - 30
+   group by 1, 2),
 subscribed as (
-  select distinct on (version_id, environment_id) * from catalog_subscription where application_id = %(application)s and state <> 'refused'
+  select distinct on (version_id, environment_id) *
+    from catalog_subscription
+   where application_id = %(application)s
+     and state <> 'refused'
    order by version_id, environment_id, array_position(array['active', 'requested', 'ended'], state::text), id desc),
-pairs as (select version_id, environment_id from used union select version_id, environment_id from subscribed)
+pairs as (
+  select version_id, environment_id from used
+  union
+  select version_id, environment_id from subscribed)
 select a.slug, a.name, v.label, v.state, v.sunset_at, e.name as environment,
-       case when s.id is null then 'unsubscribed' when s.state = 'active' and s.valid_until <= clock_timestamp() then 'expired' else s.state end as use,
-       s.id as subscription_id, s.valid_until, s.moves_on, m.label as moves_to, n.label as successor, u.calls, greatest(u.last_seen_at, s.last_seen_at) as last_seen_at
-  from pairs p join catalog_apiversion v on v.id = p.version_id join catalog_api a on a.id = v.api_id join catalog_environment e on e.id = p.environment_id
-  join catalog_apisearch c on c.api_id = a.id left join subscribed s on (s.version_id, s.environment_id) = (p.version_id, p.environment_id)
+       case when s.id is null then 'unsubscribed'
+            when s.state = 'active' and s.valid_until <= clock_timestamp() then 'expired'
+            else s.state end as use,
+       s.id as subscription_id, s.valid_until, s.moves_on, m.label as moves_to, n.label as successor,
+       u.calls, greatest(u.last_seen_at, s.last_seen_at) as last_seen_at
+  from pairs p
+  join catalog_apiversion v on v.id = p.version_id
+  join catalog_api a on a.id = v.api_id
+  join catalog_environment e on e.id = p.environment_id
+  join catalog_apisearch c on c.api_id = a.id
+  left join subscribed s on (s.version_id, s.environment_id) = (p.version_id, p.environment_id)
   left join used u on (u.version_id, u.environment_id) = (p.version_id, p.environment_id)
-  left join catalog_apiversion m on m.id = s.moves_to_id left join catalog_apiversion n on n.id = v.successor_id
- where {visible} order by v.sunset_at nulls last, a.name, v.position desc, e.position limit 500
+  left join catalog_apiversion m on m.id = s.moves_to_id
+  left join catalog_apiversion n on n.id = v.successor_id
+ where {visible}
+ order by v.sunset_at nulls last, a.name, v.position desc, e.position
+ limit 500
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ApplicationUse:
-    """One version in one environment. `use` is active, requested, expired, ended or unsubscribed; `successor` is what its owner named."""
+    """One version in one environment. `use` is active, requested, expired, ended or unsubscribed; `successor` is what
+    its owner named."""
 
     slug: str
     name: str

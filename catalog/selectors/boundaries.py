@@ -47,8 +47,8 @@ def matching(entity: str, attribute_group: str | None, scope: Mapping[str, str],
 
 
 def record_of(entity: str, attribute_group: str | None, scope: Mapping[str, str], at: datetime) -> SystemFacts | None:
-    """The one system that is right about all of this. None is "unknown": no boundary, a part without one, or several systems
-    share what was asked and the question does not say which part is meant."""
+    """The one system that is right about all of this. None is "unknown": no boundary, a part without one, or several
+    systems share what was asked and the question does not say which part is meant."""
     found = matching(entity, attribute_group, scope, at)
     if not found:
         return None

@@ -11,27 +11,44 @@ from catalog.domain.facts import ConsumerFacts
 
 _OF_VERSIONS = """
 with used as (
-  select u.version_id, u.application_id, u.environment_id, max(u.last_seen_at) as last_seen_at, sum(u.calls)::bigint as calls
-    from catalog_usageday u where u.version_id = any(%(versions)s) and u.day >= current_date - 30 group by 1, 2, 3),
+  select u.version_id, u.application_id, u.environment_id,
+         max(u.last_seen_at) as last_seen_at, sum(u.calls)::bigint as calls
+    from catalog_usageday u
+   where u.version_id = any(%(versions)s)
+     and u.day >= current_date - 30
+   group by 1, 2, 3),
 subscribed as (
-  select distinct on (s.version_id, s.application_id, s.environment_id) s.* from catalog_subscription s
-   where s.version_id = any(%(versions)s) and s.state <> 'refused'
-   order by s.version_id, s.application_id, s.environment_id, array_position(array['active','requested','ended'], s.state::text), s.id desc),
+  select distinct on (s.version_id, s.application_id, s.environment_id) s.*
+    from catalog_subscription s
+   where s.version_id = any(%(versions)s)
+     and s.state <> 'refused'
+   order by s.version_id, s.application_id, s.environment_id,
+            array_position(array['active','requested','ended'], s.state::text), s.id desc),
 pairs as (
-  select version_id, application_id, environment_id from used union select version_id, application_id, environment_id from subscribed)
+  select version_id, application_id, environment_id from used
+  union
+  select version_id, application_id, environment_id from subscribed)
 select a.key as application_key, a.name, a.team_id, coalesce(t.key, '') as team_key, e.key as environment,
        case when s.id is null then 'unsubscribed'
-            when s.state = 'active' and s.valid_until <= clock_timestamp() then 'expired' else s.state end as state,
-       greatest(s.last_seen_at, u.last_seen_at) as last_seen_at, s.valid_until, s.valid_from, u.calls, s.id as subscription_id,
+            when s.state = 'active' and s.valid_until <= clock_timestamp() then 'expired'
+            else s.state end as state,
+       greatest(s.last_seen_at, u.last_seen_at) as last_seen_at,
+       s.valid_until, s.valid_from, u.calls, s.id as subscription_id,
        api.slug || '@' || v.label as version_reference, s.moves_on, coalesce(m.label, '') as moves_to
-  from pairs p join catalog_application a on a.id = p.application_id join catalog_environment e on e.id = p.environment_id
-  join catalog_apiversion v on v.id = p.version_id join catalog_api api on api.id = v.api_id
+  from pairs p
+  join catalog_application a on a.id = p.application_id
+  join catalog_environment e on e.id = p.environment_id
+  join catalog_apiversion v on v.id = p.version_id
+  join catalog_api api on api.id = v.api_id
   left join catalog_team t on t.group_id = a.team_id
-  left join subscribed s on (s.version_id, s.application_id, s.environment_id) = (p.version_id, p.application_id, p.environment_id)
-  left join used u on (u.version_id, u.application_id, u.environment_id) = (p.version_id, p.application_id, p.environment_id)
+  left join subscribed s
+    on (s.version_id, s.application_id, s.environment_id) = (p.version_id, p.application_id, p.environment_id)
+  left join used u
+    on (u.version_id, u.application_id, u.environment_id) = (p.version_id, p.application_id, p.environment_id)
   left join catalog_apiversion m on m.id = s.moves_to_id
  where (%(environment)s::text is null or e.key = %(environment)s)
- order by u.calls desc nulls last, a.name, e.position limit %(limit)s
+ order by u.calls desc nulls last, a.name, e.position
+ limit %(limit)s
 """
 
 
@@ -61,6 +78,6 @@ def live_of_version(version_id: int, *, environment: str | None = None) -> list[
 
 
 def blocking_retirement(version_id: int, at: datetime) -> list[ConsumerFacts]:
-    """Live consumers without a dated migration that has been kept: those that a retirement at this time would break. A date that lies
-    ahead is a promise and blocks still; calls after the date say that it was not kept."""
+    """Live consumers without a dated migration that has been kept: those that a retirement at this time would break. A
+    date that lies ahead is a promise and blocks still; calls after the date say that it was not kept."""
     return [c for c in live_of_version(version_id) if not c.has_moved(at)]

@@ -24,7 +24,8 @@ def _document(digest: str) -> Document:
 
 
 def document(digest: str) -> Document:
-    """The contract in normal form. A contract never changes, so the last 48 are kept. Raises NotFound `contract.unknown`."""
+    """The contract in normal form. A contract never changes, so the last 48 are kept. Raises NotFound
+    `contract.unknown`."""
     return _document(digest)
 
 
@@ -36,7 +37,8 @@ def _compare(old_digest: str, new_digest: str, as_of: date, policy: ComparisonPo
 def compare(
     old_digest: str, new_digest: str, *, as_of: date, policy: ComparisonPolicy | None = None
 ) -> ComparisonReport:
-    """Who is hurt by going from one contract to the other. Same digests, day and policy give the same answer, so the last are kept.
+    """Who is hurt by going from one contract to the other. Same digests, day and policy give the same answer, so the
+    last are kept.
 
     Raises NotFound `contract.unknown`, and Invalid `contract.family` where the two have nothing in common.
     """

@@ -42,22 +42,29 @@ def dependents_of_api(slug: str) -> list[DependencyFacts]:
 
 _BREAKS = """
 with recursive broken (api_id) as (
-  select d.api_id from catalog_dependency d join catalog_api t on t.id = d.target_api_id where t.slug = %s
-  union select d.api_id from catalog_dependency d join broken b on b.api_id = d.target_api_id)
-select a.slug, a.name, ti.level from broken join catalog_api a on a.id = broken.api_id left join catalog_slatier ti on ti.id = a.tier_id
- where a.slug <> %s order by ti.level nulls last, a.name
+  select d.api_id
+    from catalog_dependency d
+    join catalog_api t on t.id = d.target_api_id
+   where t.slug = %s
+  union
+  select d.api_id
+    from catalog_dependency d
+    join broken b on b.api_id = d.target_api_id)
+select a.slug, a.name, ti.level
+  from broken
+  join catalog_api a on a.id = broken.api_id
+  left join catalog_slatier ti on ti.id = a.tier_id
+ where a.slug <> %s
+ order by ti.level nulls last, a.name
 """
 
 
 def breaks(slug: str) -> list[tuple[str, str, int | None]]:
-    """(slug, name, tier) of everything that needs this API, through whatever number of steps; cycles end by themselves."""
+    """(slug, name, tier) of everything that needs this API, through whatever number of steps; cycles end by
+    themselves."""
     with connection.cursor() as cursor:
         cursor.execute(_BREAKS, [slug, slug])
         return cursor.fetchall()
-
-
-def all_dependencies() -> list[DependencyFacts]:
-    return [_facts(row) for row in _rows().order_by("api__slug", "id")]
 
 
 def weaker_dependencies(version_id: int) -> list[DependencyFacts]:

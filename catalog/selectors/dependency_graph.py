@@ -44,9 +44,9 @@ class ConnectedNode:
 class DependencyGraph:
     """What is shown, by the ids of nodes (`api:<slug>`, `system:<key>`), and what is said beside it.
 
-    `lit` holds the nodes that depend on the focus or that it depends on. `sentences` say the same in words. `left_out` names each
-    column that does not fit: its title, its key for `column`, and how many nodes are not shown. `matched` counts the nodes that
-    the filter's words meet, None without a filter. `breaks` are the APIs that need the focus.
+    `lit` holds the nodes that depend on the focus or that it depends on. `sentences` say the same in words. `left_out`
+    names each column that does not fit: its title, its key for `column`, and how many nodes are not shown. `matched`
+    counts the nodes that the filter's words meet, None without a filter. `breaks` are the APIs that need the focus.
     """
 
     nodes: Mapping[NodeId, DependencyNode]
@@ -116,8 +116,8 @@ def column(viewer: Viewer, key: str, *, q: str = "") -> list[ConnectedNode]:
 
 
 def graph(viewer: Viewer, *, focus: str = "", q: str = "") -> DependencyGraph:
-    """The graph to show. With a focus (an API's slug) only what it needs and what needs it, lit; with words the nodes that they
-    meet and their direct neighbours; else everything, up to 40 nodes a column, the most connected ones."""
+    """The graph to show. With a focus (an API's slug) only what it needs and what needs it, lit; with words the nodes
+    that they meet and their direct neighbours; else everything, up to 40 nodes a column, the most connected ones."""
     nodes, edges = _all(viewer)
     centre = f"api:{focus}"
     breaks = reachable([centre], edges, backwards=True) - {centre} if centre in nodes else set()

@@ -1,4 +1,5 @@
-"""What the gate asks at every answer, in two plain queries: the versions that are named, and the application with its subscriptions."""
+"""What the gate asks at every answer, in two plain queries: the versions that are named, and the application with its
+subscriptions."""
 
 from __future__ import annotations
 
@@ -11,19 +12,25 @@ from catalog.selectors.versions import split_reference
 from kernel import prepared_queries
 
 _VERSIONS = """
-select v.id, a.slug || '@' || v.label, v.api_id, a.slug, a.name, v.label, v.state, v.contract_id, t.level, a.data_class, a.owner_team_id,
-       coalesce(o.key, ''), coalesce(d.key, ''), d.owner_team_id, a.layer, a.style, coalesce(s.key, ''), v.deprecated_at, v.sunset_at,
-       coalesce(sa.slug || '@' || sv.label, ''), v.published_at, v.origin, v.approval_id, a.enforced_from
+select v.id, a.slug || '@' || v.label, v.api_id, a.slug, a.name, v.label, v.state, v.contract_id, t.level,
+       a.data_class, a.owner_team_id, coalesce(o.key, ''), coalesce(d.key, ''), d.owner_team_id, a.layer, a.style,
+       coalesce(s.key, ''), v.deprecated_at, v.sunset_at, coalesce(sa.slug || '@' || sv.label, ''), v.published_at,
+       v.origin, v.approval_id, a.enforced_from
   from unnest(%s::text[], %s::text[]) as asked (slug, label)
-  join catalog_api a on a.slug = asked.slug join catalog_apiversion v on v.api_id = a.id and v.label = asked.label
-  left join catalog_slatier t on t.id = a.tier_id left join catalog_team o on o.group_id = a.owner_team_id
-  left join catalog_domain d on d.id = a.domain_id left join catalog_system s on s.id = a.system_id
-  left join catalog_apiversion sv on sv.id = v.successor_id left join catalog_api sa on sa.id = sv.api_id
+  join catalog_api a on a.slug = asked.slug
+  join catalog_apiversion v on v.api_id = a.id and v.label = asked.label
+  left join catalog_slatier t on t.id = a.tier_id
+  left join catalog_team o on o.group_id = a.owner_team_id
+  left join catalog_domain d on d.id = a.domain_id
+  left join catalog_system s on s.id = a.system_id
+  left join catalog_apiversion sv on sv.id = v.successor_id
+  left join catalog_api sa on sa.id = sv.api_id
 """
 
 
 def versions(references: Iterable[str]) -> dict[str, VersionFacts]:
-    """The named versions as facts, without their entities and without what only pages need. Unknown references are missing."""
+    """The named versions as facts, without their entities and without what only pages need. Unknown references are
+    missing."""
     wanted = [split_reference(reference) for reference in set(references) if "\x00" not in reference]
     rows = prepared_queries.rows(_VERSIONS, [[slug for slug, _ in wanted], [label for _, label in wanted]])
     return {
@@ -62,7 +69,8 @@ def versions(references: Iterable[str]) -> dict[str, VersionFacts]:
 
 @dataclass(frozen=True, slots=True)
 class GateApplication:
-    """Who asks for where. `known` False: no such application; `team_key` "" where nobody answers for it; `states` by version id."""
+    """Who asks for where. `known` False: no such application; `team_key` "" where nobody answers for it; `states` by
+    version id."""
 
     known: bool
     team_key: str
@@ -70,19 +78,26 @@ class GateApplication:
     states: dict[int, SubscriptionState] = field(default_factory=dict)
 
 
-_ASKING = """
-select exists (select from catalog_environment e where e.key = %(environment)s), a.id is not null, coalesce(t.key, ''),
+_APPLICATION = """
+select exists (select from catalog_environment e where e.key = %(environment)s),
+       a.id is not null,
+       coalesce(t.key, ''),
        s.version_id, s.state, s.valid_from, s.valid_until
-  from (select 1) one left join catalog_application a on a.key = %(application)s and a.retired_at is null left join catalog_team t on t.group_id = a.team_id
+  from (select 1) one
+  left join catalog_application a on a.key = %(application)s and a.retired_at is null
+  left join catalog_team t on t.group_id = a.team_id
   left join catalog_environment e on e.key = %(environment)s
-  left join catalog_subscription s on s.application_id = a.id and s.environment_id = e.id and s.version_id = any(%(versions)s)
+  left join catalog_subscription s
+    on s.application_id = a.id and s.environment_id = e.id and s.version_id = any(%(versions)s)
 """
 
 
 def application(application_key: str, version_ids: Iterable[int], environment: str, at: datetime) -> GateApplication:
-    """The application, whether the environment exists, and `subscriptions.state` for every version; one without a row is `none`."""
+    """The application, whether the environment exists, and `subscriptions.state` for every version; one without a row
+    is `none`."""
     ids = list(version_ids)
-    rows = prepared_queries.rows(_ASKING, {"application": application_key, "environment": environment, "versions": ids})
+    parameters = {"application": application_key, "environment": environment, "versions": ids}
+    rows = prepared_queries.rows(_APPLICATION, parameters)
     found: dict[int, list[tuple[str, datetime | None, datetime | None]]] = {}
     for row in rows:
         if row[3] is not None:

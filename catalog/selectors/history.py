@@ -13,14 +13,31 @@ from kernel.models import AuditEntry
 from kernel.viewer import Viewer
 
 WORDS = {
-    "api_registered": "registered", "api_imported": "imported", "api_declared": "declared by a blueprint", "api_changed": "changed",
-    "version_added": "version added", "version_imported": "version imported", "version_declared": "version declared", "version_submitted": "sent to review",
-    "version_returned": "returned to draft", "version_rejected": "rejected", "version_withdrawn": "withdrawn", "version_published": "published",
-    "version_confirmed": "confirmed by a decision", "version_deprecated": "deprecated", "version_retired": "retired",
-    "version_contract_changed": "contract changed", "version_contract_replaced": "contract replaced", "contract_revision_proposed": "contract revision proposed",
-    "subscription_requested": "subscription asked for", "subscription_approved": "subscription approved", "subscription_refused": "subscription refused",
-    "subscription_ended": "subscription ended", "subscription_move_planned": "move planned", "tier_changed": "SLA tier changed",
-}  # fmt: skip
+    "api_registered": "registered",
+    "api_imported": "imported",
+    "api_declared": "declared by a blueprint",
+    "api_changed": "changed",
+    "version_added": "version added",
+    "version_imported": "version imported",
+    "version_declared": "version declared",
+    "version_submitted": "sent to review",
+    "version_returned": "returned to draft",
+    "version_rejected": "rejected",
+    "version_withdrawn": "withdrawn",
+    "version_published": "published",
+    "version_confirmed": "confirmed by a decision",
+    "version_deprecated": "deprecated",
+    "version_retired": "retired",
+    "version_contract_changed": "contract changed",
+    "version_contract_replaced": "contract replaced",
+    "contract_revision_proposed": "contract revision proposed",
+    "subscription_requested": "subscription asked for",
+    "subscription_approved": "subscription approved",
+    "subscription_refused": "subscription refused",
+    "subscription_ended": "subscription ended",
+    "subscription_move_planned": "move planned",
+    "tier_changed": "SLA tier changed",
+}
 
 
 def word_of(verb: str) -> str:

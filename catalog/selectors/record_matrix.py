@@ -57,12 +57,20 @@ class RecordMatrix:
 
 
 _USES = """
-select e.key, g.key, s.key, u.access, false as across from catalog_apientity u join catalog_api a on a.id = u.api_id join catalog_system s on s.id = a.system_id
-  join catalog_businessentity e on e.id = u.entity_id left join catalog_attributegroup g on g.id = u.attribute_group_id
+select e.key, g.key, s.key, u.access, false as across
+  from catalog_apientity u
+  join catalog_api a on a.id = u.api_id
+  join catalog_system s on s.id = a.system_id
+  join catalog_businessentity e on e.id = u.entity_id
+  left join catalog_attributegroup g on g.id = u.attribute_group_id
  where a.retired_at is null
 union
-select e.key, g.key, s.key, u.access, true from catalog_dependency d join catalog_api a on a.id = d.api_id join catalog_system s on s.id = a.system_id
-  join catalog_apientity u on u.api_id = d.target_api_id join catalog_businessentity e on e.id = u.entity_id
+select e.key, g.key, s.key, u.access, true
+  from catalog_dependency d
+  join catalog_api a on a.id = d.api_id
+  join catalog_system s on s.id = a.system_id
+  join catalog_apientity u on u.api_id = d.target_api_id
+  join catalog_businessentity e on e.id = u.entity_id
   left join catalog_attributegroup g on g.id = u.attribute_group_id
 """
 

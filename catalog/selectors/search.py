@@ -1,4 +1,5 @@
-"""Search and browse over denormalised tables: words with ranking and typo tolerance, facets with counts, visibility inside."""
+"""Search and browse over denormalised tables: words with ranking and typo tolerance, facets with counts, visibility
+inside."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ _ORDER: Final = {
     "name": "name, api_id",
 }
 _LINE: Final = (
-    "api_id, slug, name, purpose, domain, layer, style, tier, data_class, system, team, team_name, record_names, versions, consumers, "
-    "calls, judged, restricted, changed_at"
+    "api_id, slug, name, purpose, domain, layer, style, tier, data_class, system, team, team_name, record_names, "
+    "versions, consumers, calls, judged, restricted, changed_at"
 )
 
 Counts = dict[str, list[tuple[str, int]]]
@@ -78,7 +79,8 @@ def _conditions(criteria: Criteria, params: dict[str, Any]) -> dict[str, str]:
         if name in _NAMED:
             table, key = _NAMED[name]
             params |= {f"f_{name}": [v for v in values if v != NONE], f"n_{name}": NONE in values}
-            ids = f"select {key} from {table} where key = any(%(f_{name})s::varchar[]) union all select 0 where %(n_{name})s"  # noqa: S608
+            named = f"select {key} from {table} where key = any(%(f_{name})s::varchar[])"  # noqa: S608
+            ids = f"{named} union all select 0 where %(n_{name})s"
             made[name] = f"{name} = any(array({ids}))"
         elif name == "state":
             params["f_state"] = sum(1 << STATES.index(v) for v in set(values) if v in STATES)
@@ -91,8 +93,9 @@ def _conditions(criteria: Criteria, params: dict[str, Any]) -> dict[str, str]:
 
 
 def browse(criteria: Criteria, *, viewer: Viewer) -> SearchResults:
-    """One page with its counts: two statements without words (ids and counts, lines), three with them (vocabulary), four where a
-    word is strange (neighbours). Where no API holds all words, those that hold any of them are shown, and `loose` says so."""
+    """One page with its counts: two statements without words (ids and counts, lines), three with them (vocabulary),
+    four where a word is strange (neighbours). Where no API holds all words, those that hold any of them are shown, and
+    `loose` says so."""
     understood = understand(criteria.q)
     query, loose = understood.tsquery, False
     found = _ask(criteria, query, viewer, page=True, facets=True)
@@ -111,7 +114,8 @@ def page(criteria: Criteria, query: SearchQuery | None, *, viewer: Viewer) -> li
 
 
 def count_facets(criteria: Criteria, query: SearchQuery | None, *, viewer: Viewer) -> tuple[Counts, int]:
-    """Counts of every facet value among what the words and the *other* facets leave, most frequent first; and the total."""
+    """Counts of every facet value among what the words and the *other* facets leave, most frequent first; and the
+    total."""
     found = _ask(criteria, query, viewer, page=False, facets=True)
     return found.counted, found.total
 
@@ -132,7 +136,10 @@ def _ask(criteria: Criteria, query: SearchQuery | None, viewer: Viewer, *, page:
             "exact": criteria.q.lower(),
             "ranked": page and criteria.order == "best",
         }
-        source = "catalog_search_hits(%(strict)s::tsquery, %(wide)s::tsquery, %(exact)s, %(ranked)s) m join catalog_apifacets f on f.api_id = m.api_id"
+        source = (
+            "catalog_search_hits(%(strict)s::tsquery, %(wide)s::tsquery, %(exact)s, %(ranked)s) m"
+            " join catalog_apifacets f on f.api_id = m.api_id"
+        )
         hits = f"hits as materialized (select m.*, {columns}{flags} from {source} where {visible})"  # noqa: S608
         parts = [_page_of_hits(conditions, criteria)] if page else []
     else:
@@ -141,8 +148,10 @@ def _ask(criteria: Criteria, query: SearchQuery | None, viewer: Viewer, *, page:
     ctes, counting = _counting(conditions) if facets else ([], [])
     union = " union all ".join([*parts, *counting])
     sql = f"""with {", ".join([hits, *ctes])}
-        select x.kind, x.value, x.n, coalesce(d.key, t.key, s.key) from ({union}) x (kind, value, n)
-          left join catalog_domain d on x.kind = 'domain' and d.id = x.value left join catalog_team t on x.kind = 'team' and t.group_id = x.value
+        select x.kind, x.value, x.n, coalesce(d.key, t.key, s.key)
+          from ({union}) x (kind, value, n)
+          left join catalog_domain d on x.kind = 'domain' and d.id = x.value
+          left join catalog_team t on x.kind = 'team' and t.group_id = x.value
           left join catalog_system s on x.kind = 'system' and s.id = x.value"""  # noqa: S608 - our own column names
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
@@ -173,7 +182,8 @@ def _counting(conditions: dict[str, str]) -> tuple[list[str], list[str]]:
     ctes, selects = [], []
     if short:
         listed = ", ".join(short)
-        ctes.append(f"combined as (select {listed}, count(*) as n from hits where {everything} group by {listed})")  # noqa: S608
+        combined = f"select {listed}, count(*) as n from hits where {everything} group by {listed}"  # noqa: S608
+        ctes.append(f"combined as ({combined})")
         selects.append(_sets(short, "combined", "coalesce(sum(n), 0)::bigint", total=True))
     else:
         selects.append(f"select 'total', 0::bigint, count(*) from hits where {everything}")  # noqa: S608
@@ -181,7 +191,8 @@ def _counting(conditions: dict[str, str]) -> tuple[list[str], list[str]]:
         selects.append(_sets(long, f"hits where {everything}", "count(*)", total=False))
     for name in conditions:
         others = " and ".join(f"ok_{other}" for other in conditions if other != name) or "true"
-        selects.append(f"select '{name}', {_COLUMN[name]}::bigint, count(*) from hits where {others} group by 2")  # noqa: S608
+        counted = f"{_COLUMN[name]}::bigint, count(*) from hits where {others} group by 2"
+        selects.append(f"select '{name}', {counted}")
     return ctes, selects
 
 
@@ -227,8 +238,9 @@ def _lines(ids: list[int]) -> list[dict[str, Any]]:
     """The result lines of these APIs, in this order."""
     if not ids:
         return []
+    sql = f"select {_LINE} from catalog_apisearch where api_id = any(%s)"  # noqa: S608 - our own column names
     with connection.cursor() as cursor:
-        cursor.execute(f"select {_LINE} from catalog_apisearch where api_id = any(%s)", [ids])  # noqa: S608 - our own column names
+        cursor.execute(sql, [ids])
         names = [c.name for c in cursor.description or ()]
         rows = {row[0]: dict(zip(names, row, strict=True)) for row in cursor.fetchall()}
     for row in rows.values():
@@ -245,8 +257,11 @@ def close_to(title: str, *, viewer: Viewer, limit: int = 3) -> list[tuple[str, s
     visible = visibility(viewer, params)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""select slug, name from catalog_apisearch, to_tsquery('english', %(any)s) q
-                 where {visible} and document @@ q and head @@ q order by ts_rank('{{0,0,0,1}}', head, q) desc, name limit %(limit)s""",  # noqa: S608
+            f"""select slug, name
+                  from catalog_apisearch, to_tsquery('english', %(any)s) q
+                 where {visible} and document @@ q and head @@ q
+                 order by ts_rank('{{0,0,0,1}}', head, q) desc, name
+                 limit %(limit)s""",  # noqa: S608
             params,
         )
         return cursor.fetchall()

@@ -16,7 +16,8 @@ NEAREST: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """Two tsqueries: `strict` meets what the present versions hold, `wide` also words of older live versions (`~word`)."""
+    """Two tsqueries: `strict` meets what the present versions hold, `wide` also words of older live versions
+    (`~word`)."""
 
     strict: str
     wide: str
@@ -24,8 +25,9 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class ParsedSearch:
-    """How the words were read. `tsquery` is None where there are no words; `any_of` asks for any instead of all of them; `corrected`
-    maps a word that nothing holds to the nearest words that something holds; `unsure` says that some words merely begin others."""
+    """How the words were read. `tsquery` is None where there are no words; `any_of` asks for any instead of all of
+    them; `corrected` maps a word that nothing holds to the nearest words that something holds; `unsure` says that some
+    words merely begin others."""
 
     tsquery: SearchQuery | None
     corrected: dict[str, list[str]]
@@ -34,33 +36,45 @@ class ParsedSearch:
 
 
 _WORDS = """
-select w.raw, coalesce((ts_lexize('english_stem', w.raw))[1], case when ts_lexize('english_stem', w.raw) = '{}' then null else w.raw end) as stem,
-       exists(select 1 from catalog_searchword s where s.word = coalesce((ts_lexize('english_stem', w.raw))[1], w.raw)) as known,
-       exists(select 1 from catalog_searchword s where s.word like w.raw || '%%') as begins
-  from unnest(%s::text[]) with ordinality as w(raw, n) order by w.n
+select w.raw,
+       coalesce((ts_lexize('english_stem', w.raw))[1],
+                case when ts_lexize('english_stem', w.raw) = '{}' then null else w.raw end) as stem,
+       exists (select 1
+                 from catalog_searchword s
+                where s.word = coalesce((ts_lexize('english_stem', w.raw))[1], w.raw)) as known,
+       exists (select 1 from catalog_searchword s where s.word like w.raw || '%%') as begins
+  from unnest(%s::text[]) with ordinality as w (raw, n)
+ order by w.n
 """
 
 _NEAREST = """
-select w.raw, array(select s.word from catalog_searchword s where s.word %% w.raw and length(s.word) between length(w.raw) - 2 and length(w.raw) + 3
-                     order by similarity(s.word, w.raw) desc, s.word limit 60)
-  from unnest(%s::text[]) as w(raw)
+select w.raw,
+       array(select s.word
+               from catalog_searchword s
+              where s.word %% w.raw
+                and length(s.word) between length(w.raw) - 2 and length(w.raw) + 3
+              order by similarity(s.word, w.raw) desc, s.word
+              limit 60)
+  from unnest(%s::text[]) as w (raw)
 """
 _THRESHOLD = "select set_config('pg_trgm.similarity_threshold', %s, false)"
 
 
 def threshold(length: int) -> str:
-    """The trigram similarity that a word of this length cannot fall below by the edits that `typo_correction.nearest` allows.
+    """The trigram similarity that a word of this length cannot fall below by the edits that `typo_correction.nearest`
+    allows.
 
-    A word of n letters has n + 1 trigrams; one edit spoils three of them, a swap of two letters four, two edits six. Two swapped
-    letters leave a short word a fifth; two edits leave ten letters 5/17. A higher threshold spares most of the comparing.
+    A word of n letters has n + 1 trigrams; one edit spoils three of them, a swap of two letters four, two edits six.
+    Two swapped letters leave a short word a fifth; two edits leave ten letters 5/17. A higher threshold spares most of
+    the comparing.
     """
     return "0.25" if length >= 10 else "0.2" if length >= 8 else "0.15"
 
 
 def understand(q: str, *, fuzzy: bool = False) -> ParsedSearch:
-    """Words to tsqueries: each by its stem or as a beginning; a word that no document holds by its nearest neighbours (trigrams
-    over the vocabulary), so that `invntory` finds inventory. With `fuzzy` also words that merely begin other words get neighbours;
-    `unsure` says that there are such words."""
+    """Words to tsqueries: each by its stem or as a beginning; a word that no document holds by its nearest neighbours
+    (trigrams over the vocabulary), so that `invntory` finds inventory. With `fuzzy` also words that merely begin other
+    words get neighbours; `unsure` says that there are such words."""
     raw = list(dict.fromkeys(naming.words(q)))[:MAX_WORDS]
     joined = [w.lower() for w in re.findall(r"[0-9A-Za-zÀ-ɏ]+", q)]
     raw = joined[:MAX_WORDS] if len(joined) == len(raw) else raw
@@ -82,7 +96,7 @@ def understand(q: str, *, fuzzy: bool = False) -> ParsedSearch:
         terms += nearest.get(word, [])
         terms = terms if terms or beginnings else [stem]
         plain = [quoted(t) for t in terms] + [f"{quoted(w)}:*" for w in beginnings]
-        # A word that is known as a whole is not looked for as a beginning among older versions: that would read most of them.
+        # A word that is known as a whole is not looked for as a beginning among older versions: that would read most.
         older = [quoted(f"~{t}") for t in terms] + ([] if known else [f"{quoted(f'~{w}')}:*" for w in beginnings])
         strict.append(f"({' | '.join(plain)})")
         wide.append((plain, older))

@@ -9,8 +9,8 @@ from catalog.models import Subscription
 
 
 def state(application_key: str, version_id: int, environment: str, at: datetime) -> SubscriptionState:
-    """`active` at this time; `expired` when one was active but its period does not hold `at` or it was ended; `pending` while
-    the owner has not decided; `none` where nobody ever asked or the owner refused."""
+    """`active` at this time; `expired` when one was active but its period does not hold `at` or it was ended; `pending`
+    while the owner has not decided; `none` where nobody ever asked or the owner refused."""
     rows = list(
         Subscription.objects.filter(
             application__key=application_key, version_id=version_id, environment__key=environment

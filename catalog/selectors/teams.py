@@ -47,7 +47,8 @@ def members(group_id: int) -> list[int]:
 
 
 def owners_of_entities(entity_keys: Iterable[str]) -> list[int]:
-    """Group ids of the teams that own the domains of these business entities, in key order, each once: the owners of record."""
+    """Group ids of the teams that own the domains of these business entities, in key order, each once: the owners of
+    record."""
     owners = (
         BusinessEntity.objects.filter(key__in=set(entity_keys), domain__owner_team__isnull=False)
         .order_by("key")

@@ -116,9 +116,9 @@ def by_contract(digest: str) -> list[VersionFacts]:
 
 
 def neighbour_before(version_id: int) -> VersionFacts | None:
-    """The version whose contract this one is compared with: the declared predecessor, else the one that precedes it in the
-    API's order. Rejected and withdrawn versions never count. For an open contract revision the caller compares with the
-    version's own present contract."""
+    """The version whose contract this one is compared with: the declared predecessor, else the one that precedes it in
+    the API's order. Rejected and withdrawn versions never count. For an open contract revision the caller compares with
+    the version's own present contract."""
     version = ApiVersion.objects.filter(pk=version_id).only("api_id", "position", "predecessor_id").first()
     if version is None:
         return None

@@ -1,4 +1,5 @@
-"""A change of a version or a subscription as others learn of it: audit log, outbox event, search index, in one transaction."""
+"""A change of a version or a subscription as others learn of it: audit log, outbox event, search index, in one
+transaction."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ def version_changed(
     before: dict[str, Any] | None = None,
     reason: str = "",
 ) -> None:
-    """`verb` without its room (`version_published`) is the audit verb and the topic; `before` is the snapshot before the change."""
+    """`verb` without its room (`version_published`) is the audit verb and the topic; `before` is the snapshot before
+    the change."""
     audit.record(
         actor=actor,
         verb=f"catalog.{verb}",

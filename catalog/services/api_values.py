@@ -11,7 +11,8 @@ from catalog.services.findings import Findings
 
 
 def read(values: dict[str, Any], found: Findings, *, base: str = "") -> dict[str, Any]:
-    """Model values for the keys of `domain.api_fields` that are given; what cannot be used is noted below the pointer `base`."""
+    """Model values for the keys of `domain.api_fields` that are given; what cannot be used is noted below the pointer
+    `base`."""
     return {
         field.key: _value(field, values[field.key], found, f"{base}/{field.key}")
         for field in API_FIELDS

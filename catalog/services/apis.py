@@ -28,10 +28,11 @@ def change(
     entities: Sequence[dict[str, Any]] | None = None,
     check: Check | None = None,
 ) -> Api:
-    """Change the given fields (`domain.api_fields`) and, where given, the entities; `check` may refuse the locked row (If-Match).
+    """Change the given fields (`domain.api_fields`) and, where given, the entities; `check` may refuse the locked row
+    (If-Match).
 
-    A tier that is not stated yet may be stated here; changing a stated one is a `tier.change` request. Handing the API to
-    another team moves the object grant. Raises Forbidden, Invalid with findings, and whatever `check` raises.
+    A tier that is not stated yet may be stated here; changing a stated one is a `tier.change` request. Handing the API
+    to another team moves the object grant. Raises Forbidden, Invalid with findings, and whatever `check` raises.
     """
     with transaction.atomic():
         api = locked_api(slug)
@@ -89,7 +90,8 @@ def _replace_entities(api: Api, uses: list[dict[str, Any]]) -> None:
 def set_endpoint(
     reference: str, *, environment: str, url: str, actor: User, check: Callable[[ApiVersion], None] | None = None
 ) -> None:
-    """Where a version answers in one environment; an empty address takes it away. `check` may refuse the locked row (If-Match)."""
+    """Where a version answers in one environment; an empty address takes it away. `check` may refuse the locked row
+    (If-Match)."""
     with transaction.atomic():
         version = locked_version(reference)
         allowed = permissions.may_change_api(Viewer.of(actor), version.api)
@@ -194,7 +196,8 @@ def drop_dependency(dependency_id: int, *, actor: User, check: Callable[[Depende
 
 
 def enforce_from(slugs: Sequence[str], *, at: Any, actor: User) -> int:
-    """The dated switch of imported APIs from reporting to enforcing. Only later moments and only by architects. Returns how many."""
+    """The dated switch of imported APIs from reporting to enforcing. Only later moments and only by architects. Returns
+    how many."""
     allowed = permissions.may_steward(Viewer.of(actor))
     if not allowed:
         raise Forbidden("api.not_yours", allowed.reason)

@@ -1,4 +1,5 @@
-"""Moving a system of record, as an approval permits it. Only `governance.services` may import this module, through `publication`."""
+"""Moving a system of record, as an approval permits it. Only `governance.services` may import this module, through
+`publication`."""
 
 from __future__ import annotations
 
@@ -47,12 +48,13 @@ def move_boundary(
 ) -> BoundaryFacts:
     """Make `system` the system of record for this entity, attribute group and scope from `valid_from` on.
 
-    Boundaries in force for exactly this, or for parts of it, end at that moment and stay as history. A wider boundary in force is
-    divided: it ends too, and its system stays the record of every other part that is known by name, under the same approval. A
-    value that is named only later has no record there until somebody states one: it is unknown, not assumed.
+    Boundaries in force for exactly this, or for parts of it, end at that moment and stay as history. A wider boundary
+    in force is divided: it ends too, and its system stays the record of every other part that is known by name, under
+    the same approval. A value that is named only later has no record there until somebody states one: it is unknown,
+    not assumed.
 
-    `scope` may hold banner, region and channel. Raises Invalid for keys that name nothing, Conflict `boundary.overlap` when a
-    boundary that begins later stands in the way.
+    `scope` may hold banner, region and channel. Raises Invalid for keys that name nothing, Conflict `boundary.overlap`
+    when a boundary that begins later stands in the way.
     """
     with transaction.atomic():
         move = _read_move(entity, attribute_group, scope, system)

@@ -1,4 +1,5 @@
-"""Campaigns: a date by which a scorecard point should hold. Advice, never the gate; architects begin, change and end them."""
+"""Campaigns: a date by which a scorecard point should hold. Advice, never the gate; architects begin, change and end
+them."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def _require_steward(actor: User) -> None:
 
 
 def _fields(values: dict[str, Any], *, before: date | None) -> dict[str, Any]:
-    """What is given, read; raises Invalid with every finding. A day that has passed is refused unless it stood there already."""
+    """What is given, read; raises Invalid with every finding. A day that has passed is refused unless it stood there
+    already."""
     found = Findings()
     made: dict[str, Any] = {}
     if "name" in values:
@@ -55,7 +57,8 @@ def _fields(values: dict[str, Any], *, before: date | None) -> dict[str, Any]:
 
 
 def begin(*, actor: User, key: str, **values: Any) -> Campaign:
-    """A new campaign: name, point, due_on; purpose and owner_team where wanted. Raises Conflict for a key that is taken."""
+    """A new campaign: name, point, due_on; purpose and owner_team where wanted. Raises Conflict for a key that is
+    taken."""
     _require_steward(actor)
     found = Findings()
     if not naming.is_slug(key) or len(key) > 60:
@@ -81,7 +84,8 @@ def begin(*, actor: User, key: str, **values: Any) -> Campaign:
 
 
 def change(key: str, *, actor: User, values: dict[str, Any], check: Check | None = None) -> Campaign:
-    """Name, purpose, point, day or owner, and with `ended` its end or that it goes on; `check` may refuse the locked row (If-Match)."""
+    """Name, purpose, point, day or owner, and with `ended` its end or that it goes on; `check` may refuse the locked
+    row (If-Match)."""
     _require_steward(actor)
     with transaction.atomic():
         row = Campaign.objects.select_for_update(of=("self",)).select_related("owner_team").filter(key=key).first()

@@ -12,7 +12,8 @@ from kernel.errors import DomainError
 
 
 def ensure(old_digest: str, new_digest: str) -> ContractComparison:
-    """The kept verdict, computed now when there is none. Contracts that cannot be compared are kept as `impossible` with the reason."""
+    """The kept verdict, computed now when there is none. Contracts that cannot be compared are kept as `impossible`
+    with the reason."""
     known = ContractComparison.objects.filter(old_id=old_digest, new_id=new_digest, rule_pack=RULE_PACK).first()
     if known is not None:
         return known

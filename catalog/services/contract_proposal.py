@@ -20,8 +20,9 @@ from kernel.viewer import Viewer
 class Proposal:
     """What a contract says and what it suggests; a person confirms or changes each suggestion.
 
-    `known_as` is the version that has exactly this contract, "" for none that the viewer sees; `close_to` lists (slug, name) of
-    APIs with a similar title; `missing` names what the contract leaves out; `hints` are the first messages of lint rules that fail.
+    `known_as` is the version that has exactly this contract, "" for none that the viewer sees; `close_to` lists (slug,
+    name) of APIs with a similar title; `missing` names what the contract leaves out; `hints` are the first messages of
+    lint rules that fail.
     """
 
     digest: str

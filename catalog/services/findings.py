@@ -1,4 +1,5 @@
-"""Collects what is wrong in given values, each finding beside its field, so that a form or a file hears everything at once."""
+"""Collects what is wrong in given values, each finding beside its field, so that a form or a file hears everything at
+once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What the catalog does by itself, beside the outbox: imports that no worker has taken, and once a day what time alone has changed."""
+"""What the catalog does by itself: imports that no worker has taken, and once a day what the mere passing of time has
+changed."""
 
 from __future__ import annotations
 
@@ -12,21 +13,26 @@ from kernel import periodic_jobs
 TURN_SECONDS = 20.0
 
 _BEGIN = """
-insert into catalog_dailyduty as d (key, done_on) values (%s, (clock_timestamp() at time zone 'utc')::date)
-on conflict (key) do update set done_on = excluded.done_on where d.done_on < excluded.done_on returning 1
+insert into catalog_dailyjob as j (key, done_on)
+values (%s, (clock_timestamp() at time zone 'utc')::date)
+on conflict (key) do update set done_on = excluded.done_on where j.done_on < excluded.done_on
+returning 1
 """
 
 
 def begin_daily(key: str) -> bool:
-    """True for the first who asks on a UTC day."""
+    """True for the first process that asks on a UTC day, so that several schedulers do the job once."""
     with connection.cursor() as cursor:
         cursor.execute(_BEGIN, [key])
         return cursor.fetchone() is not None
 
 
 def turn() -> int:
-    """Do what is due now; answers how much there was to do. "Calls in 30 days" moves with every day, for everybody; a boundary may
-    begin or end without anybody writing: so the search rows are looked at once a day."""
+    """Do what is due now; returns how much there was to do.
+
+    All search rows are checked once a day: "calls in 30 days" moves every day, and a boundary may begin or end without
+    a write.
+    """
     done = 0
     for run_id in importing.due():
         done += importing.execute(run_id) is not None
@@ -36,5 +42,6 @@ def turn() -> int:
 
 
 def start() -> threading.Event:
-    """Begin in a thread of its own. The outbox wakes a worker for a new import at once; here only those are found that were missed or left."""
+    """Start in a thread. The outbox wakes a worker for a new import at once; this finds imports that were missed or
+    left behind."""
     return periodic_jobs.start("catalog", turn, every=TURN_SECONDS)

@@ -1,4 +1,5 @@
-"""Moves of a version that need an approval: each function takes the approval's id, and the database refuses the move without one.
+"""Moves of a version that need an approval: each function takes the approval's id, and the database refuses the move
+without one.
 
 Only `governance.services` may import this module, which import-linter checks.
 """
@@ -91,8 +92,9 @@ def reject(version_id: int, *, actor: User | None = None, reason: str = "") -> V
 
 
 def publish(version_id: int, *, contract_digest: str, approval_id: int, actor: User | None) -> VersionFacts:
-    """in_review → approved → published, for exactly this contract. Raises Conflict `version.digest_changed` when the version's
-    contract is another one by now. An imported version that was published already is confirmed: it counts as judged from now."""
+    """in_review → approved → published, for exactly this contract. Raises Conflict `version.digest_changed` when the
+    version's contract is another one by now. An imported version that was published already is confirmed: it counts as
+    judged from now."""
     with transaction.atomic():
         version = _locked(version_id)
         if version.contract_id != contract_digest:
@@ -187,8 +189,9 @@ def retire(
 ) -> VersionFacts:
     """deprecated → retired, at or after its sunset, when nobody uses it any more.
 
-    A consumer with an active or requested subscription, or with calls in the last 30 days, blocks unless the day of its dated
-    migration has come and it was not seen since, or it stands in `waived_applications`. Contract and history stay readable.
+    A consumer with an active or requested subscription, or with calls in the last 30 days, blocks unless the day of its
+    dated migration has come and it was not seen since, or it stands in `waived_applications`. Contract and history stay
+    readable.
     """
     with transaction.atomic():
         version = _locked(version_id)
@@ -198,14 +201,13 @@ def retire(
             raise Conflict(
                 "version.before_sunset", f"{version} was promised until {version.sunset_at}; it retires afterwards."
             )
-        left = [
-            c for c in consumers.blocking_retirement(version_id, now) if c.application_key not in waived_applications
-        ]
+        using = [c.application_key for c in consumers.blocking_retirement(version_id, now)]
+        left = [key for key in using if key not in waived_applications]
         if left:
             raise Conflict(
                 "version.still_used",
-                f"{version} is still used by {counted(len(left), 'consumer')}: {', '.join(c.application_key for c in left[:5])}.",
-                {"consumers": [c.application_key for c in left]},
+                f"{version} is still used by {counted(len(left), 'consumer')}: {', '.join(left[:5])}.",
+                {"consumers": left},
             )
         before = audit_snapshots.of_version(version)
         version.state, version.retired_at, version.approval_id = lifecycle.RETIRED, now, approval_id

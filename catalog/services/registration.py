@@ -40,9 +40,9 @@ def register(
 ) -> VersionFacts:
     """A new API with its first version, as a draft.
 
-    `values` are given under the keys of `domain.api_fields`. An owner team and an SLA tier are required, because nobody could
-    approve a draft without them. Raises Invalid with every finding at once, Conflict `api.slug_taken`, Forbidden for a team that
-    is not the actor's.
+    `values` are given under the keys of `domain.api_fields`. An owner team and an SLA tier are required, because nobody
+    could approve a draft without them. Raises Invalid with every finding at once, Conflict `api.slug_taken`, Forbidden
+    for a team that is not the actor's.
     """
     reading = contracts.read_contract(content, file_name=file_name)
     found = Findings()
@@ -118,7 +118,8 @@ def add_version(
     """One more version of an API, as a draft. The same contract again is refused: a version is its contract.
 
     `predecessor` is a label; without it the newest version that was not rejected or withdrawn precedes. Raises Conflict
-    `version.label_taken` or `version.contract_known`, Invalid for a predecessor that does not exist, Forbidden for others than owners.
+    `version.label_taken` or `version.contract_known`, Invalid for a predecessor that does not exist, Forbidden for
+    others than owners.
     """
     reading = contracts.read_contract(content, file_name=file_name)
     with transaction.atomic():
@@ -155,7 +156,8 @@ def _predecessor(slug: str, label: str, siblings: Sequence[ApiVersion]) -> ApiVe
 
 
 def _require_new(slug: str, label: str, digest: str, siblings: Sequence[ApiVersion]) -> None:
-    """Raises Invalid for a label that addresses cannot hold, Conflict for a contract or a label that the API has already."""
+    """Raises Invalid for a label that addresses cannot hold, Conflict for a contract or a label that the API has
+    already."""
     if not naming.is_label(label):
         raise Invalid("version.label", _LABEL_FORM, {"findings": [finding("/label", _LABEL_FORM)]})
     ended = (lifecycle.REJECTED, lifecycle.WITHDRAWN)

@@ -34,8 +34,8 @@ def apply(
 ) -> Subscription:
     """Ask for the use of one version in one environment. The owner of the API decides.
 
-    Raises Invalid with findings for unknown keys, Forbidden for another team's application, Conflict where one is open or
-    active already, or where the version takes no new consumers (only a published one does).
+    Raises Invalid with findings for unknown keys, Forbidden for another team's application, Conflict where one is open
+    or active already, or where the version takes no new consumers (only a published one does).
     """
     found, viewer = Findings(), Viewer.of(actor)
     consumer = found.one(Application, application or "?", "/application", noun="application")
@@ -167,11 +167,12 @@ def plan_move(
     moves_on: date | None,
     check: Callable[[Subscription], None] | None = None,
 ) -> Subscription:
-    """Plan a consumer's migration: `moves_to` is the label of the version that it will use, "" where it stops using the API, and
-    `moves_on` the day by which it has moved. Without a day the plan is withdrawn. `check` may refuse the locked row (If-Match).
+    """Plan a consumer's migration: `moves_to` is the label of the version that it will use, "" where it stops using the
+    API, and `moves_on` the day by which it has moved. Without a day the plan is withdrawn. `check` may refuse the
+    locked row (If-Match).
 
-    Raises Invalid for a version that is not published or ends before the day, and for a day that has passed; Conflict where the
-    subscription has ended; Forbidden for others than the consumer's team and the API's owner.
+    Raises Invalid for a version that is not published or ends before the day, and for a day that has passed; Conflict
+    where the subscription has ended; Forbidden for others than the consumer's team and the API's owner.
     """
     with transaction.atomic():
         row = _locked(subscription_id)

@@ -22,7 +22,8 @@ _TOP = 10**15
 
 @dataclass(frozen=True, slots=True)
 class UsageReceipt:
-    """`repeated`: this batch was taken in before, nothing was counted again. `unknown` rows name things that do not exist."""
+    """`repeated`: this batch was taken in before, nothing was counted again. `unknown` rows name things that do not
+    exist."""
 
     batch_id: str
     accepted: int
@@ -47,38 +48,57 @@ class _Row:
 
 _TAKE = """
 with given as (
-  select * from unnest(%(n)s::int[], %(application)s::text[], %(slug)s::text[], %(label)s::text[], %(environment)s::text[], %(day)s::date[],
-                       %(calls)s::bigint[], %(errors)s::bigint[], %(p95)s::int[], %(staleness)s::int[], %(outage)s::int[], %(seen)s::timestamptz[])
-         as g(n, application, slug, label, environment, day, calls, errors, p95_ms, staleness_s, outage_s, seen_at)),
+  select *
+    from unnest(
+           %(n)s::int[], %(application)s::text[], %(slug)s::text[], %(label)s::text[], %(environment)s::text[],
+           %(day)s::date[], %(calls)s::bigint[], %(errors)s::bigint[], %(p95)s::int[], %(staleness)s::int[],
+           %(outage)s::int[], %(seen)s::timestamptz[])
+      as g (n, application, slug, label, environment, day, calls, errors, p95_ms, staleness_s, outage_s, seen_at)),
 known as (
   select g.*, a.id as application_id, v.id as version_id, v.api_id, e.id as environment_id
-    from given g join catalog_application a on a.key = g.application join catalog_api api on api.slug = g.slug
-    join catalog_apiversion v on v.api_id = api.id and v.label = g.label join catalog_environment e on e.key = g.environment),
+    from given g
+    join catalog_application a on a.key = g.application
+    join catalog_api api on api.slug = g.slug
+    join catalog_apiversion v on v.api_id = api.id and v.label = g.label
+    join catalog_environment e on e.key = g.environment),
 added as (
-  insert into catalog_usageday (application_id, version_id, environment_id, day, calls, errors, p95_ms, staleness_s, outage_s, last_seen_at)
-  select application_id, version_id, environment_id, day, sum(calls), sum(errors), max(p95_ms), max(staleness_s), max(outage_s), max(seen_at) from known group by 1, 2, 3, 4
+  insert into catalog_usageday as d (
+    application_id, version_id, environment_id, day,
+    calls, errors, p95_ms, staleness_s, outage_s, last_seen_at)
+  select application_id, version_id, environment_id, day,
+         sum(calls), sum(errors), max(p95_ms), max(staleness_s), max(outage_s), max(seen_at)
+    from known
+   group by 1, 2, 3, 4
    order by 1, 2, 3, 4
-  on conflict (version_id, environment_id, application_id, day) do update set calls = catalog_usageday.calls + excluded.calls,
-    errors = catalog_usageday.errors + excluded.errors, p95_ms = greatest(catalog_usageday.p95_ms, excluded.p95_ms),
-    staleness_s = greatest(catalog_usageday.staleness_s, excluded.staleness_s), outage_s = greatest(catalog_usageday.outage_s, excluded.outage_s),
-    last_seen_at = greatest(catalog_usageday.last_seen_at, excluded.last_seen_at)
+  on conflict (version_id, environment_id, application_id, day) do update set
+    calls = d.calls + excluded.calls,
+    errors = d.errors + excluded.errors,
+    p95_ms = greatest(d.p95_ms, excluded.p95_ms),
+    staleness_s = greatest(d.staleness_s, excluded.staleness_s),
+    outage_s = greatest(d.outage_s, excluded.outage_s),
+    last_seen_at = greatest(d.last_seen_at, excluded.last_seen_at)
   returning 1),
 seen as (
   update catalog_subscription s set last_seen_at = greatest(s.last_seen_at, k.seen_at)
     from (select application_id, version_id, environment_id, max(seen_at) as seen_at from known group by 1, 2, 3) k
-   where (s.application_id, s.version_id, s.environment_id) = (k.application_id, k.version_id, k.environment_id) and s.state = 'active'
-     and s.last_seen_at is distinct from greatest(s.last_seen_at, k.seen_at) returning 1)
-select array(select n from known), array(select distinct api_id from known), (select count(*) from added), (select count(*) from seen)
+   where (s.application_id, s.version_id, s.environment_id) = (k.application_id, k.version_id, k.environment_id)
+     and s.state = 'active'
+     and s.last_seen_at is distinct from greatest(s.last_seen_at, k.seen_at)
+  returning 1)
+select array(select n from known),
+       array(select distinct api_id from known),
+       (select count(*) from added),
+       (select count(*) from seen)
 """
 
 
 def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> UsageReceipt:
-    """Take in one batch: rows are `{application, version: slug@label, environment, calls, errors?, p95_ms?, staleness_s?,
-    outage_s?, day?, seen_at?}`.
+    """Take in one batch: rows are `{application, version: slug@label, environment, calls, errors?, p95_ms?,
+    staleness_s?, outage_s?, day?, seen_at?}`.
 
     Rows that name something unknown are reported back and not counted; the others are. The same `batch_id` of the same
-    reporter with the same rows is answered again without counting; with other rows it is a Conflict `usage.batch_reused`.
-    Raises Invalid with findings when a row cannot be read: then nothing is counted.
+    reporter with the same rows is answered again without counting; with other rows it is a Conflict
+    `usage.batch_reused`. Raises Invalid with findings when a row cannot be read: then nothing is counted.
     """
     read = _read(batch_id, rows)
     body = digest_of(rows)

@@ -30,9 +30,10 @@ def revise_contract(
     """Another contract for a version.
 
     A draft or a version in review takes it at once, and everyone who looked at the old digest is told (topic
-    `catalog.version_contract_changed`). A published version keeps its contract, and the new one waits as a revision for the
-    approval of a `contract.change`. `check` may refuse the locked row (If-Match). Raises Conflict `version.not_editable` for a
-    version that has ended or waits for its publication, `version.contract_known` where another version has this contract.
+    `catalog.version_contract_changed`). A published version keeps its contract, and the new one waits as a revision for
+    the approval of a `contract.change`. `check` may refuse the locked row (If-Match). Raises Conflict
+    `version.not_editable` for a version that has ended or waits for its publication, `version.contract_known` where
+    another version has this contract.
     """
     reading = contracts.read_contract(content, file_name=file_name)
     with transaction.atomic():

@@ -104,8 +104,8 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _versions_context(versions: list[apis.VersionLine], *, full: bool) -> dict[str, Any]:
-    """Version lines with the verdict between neighbours. At most three missing verdicts are computed for a page; the rest are
-    links, until the follow-up work has kept them."""
+    """Version lines with the verdict between neighbours. At most three missing verdicts are computed for a page; the
+    rest are links, until the follow-up work has kept them."""
     pairs = [(v.previous_digest, v.digest) for v in versions if v.previous_digest and v.digest]
     known = comparisons.known(pairs)  # type: ignore[arg-type]
     lines = []

@@ -22,8 +22,15 @@ from kernel.ui.tones import Tone
 from kernel.viewer import Viewer
 
 LEGENDS = {
-    "domain": "Domain", "state": "Lifecycle", "layer": "Layer", "style": "Style", "tier": "SLA tier", "data": "Data", "system": "System", "team": "Team",
-}  # fmt: skip
+    "domain": "Domain",
+    "state": "Lifecycle",
+    "layer": "Layer",
+    "style": "Style",
+    "tier": "SLA tier",
+    "data": "Data",
+    "system": "System",
+    "team": "Team",
+}
 SHOWN = 8
 _WORDS = {
     "state": {s: lifecycle.tone(s).word for s in lifecycle.STATES},

@@ -23,7 +23,8 @@ SHOWN = 200
 
 @require_GET
 def compare(request: HttpRequest, slug: str) -> HttpResponse:
-    """`?from=v2&to=v3&reading=words|tree|text&show=all|breaking|warning|info`; without versions the newest and the one before."""
+    """`?from=v2&to=v3&reading=words|tree|text&show=all|breaking|warning|info`; without versions the newest and the one
+    before."""
     viewer = Viewer.of(request.user)
     api = apis.find(slug, viewer=viewer)
     lines = apis.versions_of(api, viewer=viewer)

@@ -23,7 +23,8 @@ def graph_context(viewer: Viewer, *, focus: str, q: str = "") -> dict[str, Any]:
 
 @require_GET
 def dependencies(request: HttpRequest) -> HttpResponse:
-    """`?focus=price-api` shows a path, `?q=price` what the words meet with its neighbours, `?column=process` a column as a list."""
+    """`?focus=price-api` shows a path, `?q=price` what the words meet with its neighbours, `?column=process` a column
+    as a list."""
     q = " ".join(request.GET.get("q", "").replace("\x00", " ").split())[:100]
     chosen = request.GET.get("column", "")
     viewer = Viewer.of(request.user)

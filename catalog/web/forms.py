@@ -72,6 +72,10 @@ def _teams(viewer: Viewer) -> list[tuple[str, str]]:
     return [EMPTY, *own, *others]
 
 
+def _all_teams() -> list[tuple[str, str]]:
+    return [EMPTY, *Team.objects.filter(retired_at=None).values_list("key", "name")]
+
+
 def _choices(field: ApiField, viewer: Viewer) -> list[tuple[str, str]]:
     """What may be chosen for a field: rows by their keys, SLA tiers by their level, or the column's own choices."""
     if field.key == "owner_team":
@@ -184,7 +188,8 @@ class SubscribeForm(PlainForm):
             rows = rows.filter(team_id__in=viewer.team_ids)
         self.fields["application"].choices = [EMPTY, *rows.values_list("key", "name")]  # type: ignore[attr-defined]
         self.fields["version"].choices = versions  # type: ignore[attr-defined]
-        self.fields["environment"].choices = list(Environment.objects.values_list("key", "name"))  # type: ignore[attr-defined]
+        environments = list(Environment.objects.values_list("key", "name"))
+        self.fields["environment"].choices = environments  # type: ignore[attr-defined]
         self.has_applications = rows.exists()
 
 
@@ -219,7 +224,7 @@ class ImportForm(PlainForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["owner_team"].choices = [EMPTY, *Team.objects.filter(retired_at=None).values_list("key", "name")]  # type: ignore[attr-defined]
+        self.fields["owner_team"].choices = _all_teams()  # type: ignore[attr-defined]
 
 
 class CampaignForm(PlainForm):
@@ -240,7 +245,7 @@ class CampaignForm(PlainForm):
         super().__init__(*args, **kwargs)
         if not beginning:
             del self.fields["key"]
-        self.fields["owner_team"].choices = [EMPTY, *Team.objects.filter(retired_at=None).values_list("key", "name")]  # type: ignore[attr-defined]
+        self.fields["owner_team"].choices = _all_teams()  # type: ignore[attr-defined]
 
 
 class ApplicationForm(PlainForm):

@@ -60,7 +60,7 @@ def draw(graph: DependencyGraph) -> GraphDrawing:
 
 def _places(columns: Sequence[Sequence[NodeId]], tallest: int) -> dict[NodeId, tuple[float, float]]:
     """Each column is centred beside the tallest one."""
-    places = {}
+    places: dict[NodeId, tuple[float, float]] = {}
     for x, column in zip(_COLUMN_X, columns, strict=True):
         top = _FIRST_Y + (tallest - len(column)) * _ROW / 2
         places |= {key: (float(x), top + n * _ROW) for n, key in enumerate(column)}
@@ -68,7 +68,8 @@ def _places(columns: Sequence[Sequence[NodeId]], tallest: int) -> dict[NodeId, t
 
 
 def _path(begin: tuple[float, float], end: tuple[float, float]) -> str:
-    """From the right side of one box to the left side of another; inside a column the line runs around the right side."""
+    """From the right side of one box to the left side of another; inside a column the line runs around the right
+    side."""
     (x1, y1), (x2, y2) = begin, end
     y1, y2 = y1 + BOX_HEIGHT / 2, y2 + BOX_HEIGHT / 2
     if x1 < x2:

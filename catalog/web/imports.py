@@ -96,4 +96,5 @@ def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
         "left": _left(run),
         "outcome": outcome,
     }
-    return render(request, "catalog/_import_run.html" if request.htmx else "catalog/import.html", context)  # type: ignore[attr-defined]
+    template = "catalog/_import_run.html" if request.htmx else "catalog/import.html"  # type: ignore[attr-defined]
+    return render(request, template, context)

@@ -21,7 +21,8 @@ from kernel.viewer import Viewer
 
 @require_GET
 def systems_of_record(request: HttpRequest) -> HttpResponse:
-    """`?scope=channel:store` narrows, `?entity=price&group=base` opens the rail, `?focus=price-api` lights a path of the graph."""
+    """`?scope=channel:store` narrows, `?entity=price&group=base` opens the rail, `?focus=price-api` lights a path of
+    the graph."""
     now = clock.now()
     dimension, _, value = request.GET.get("scope", "").partition(":")
     known = record_matrix.scopes()

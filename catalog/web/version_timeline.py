@@ -55,7 +55,8 @@ class VersionTimeline:
 
 
 def drawn(lives: Sequence[VersionLife], *, now: datetime) -> VersionTimeline | None:
-    """None where no version has begun. The width runs from the year of the first beginning to a quarter after the last date."""
+    """None where no version has begun. The width runs from the year of the first beginning to a quarter after the last
+    date."""
     begun = [life for life in lives if life.begin is not None]
     if not begun:
         return None

@@ -7,7 +7,11 @@ from kernel.sql_files import ApplySql
 
 class Migration(migrations.Migration):
     # The guards call `kernel_refuse_change`.
-    dependencies = [("governance", "0006_provider_check"), ("kernel", "0003_current_sql")]
+    dependencies = [
+        ("governance", "0006_provider_check"),
+        ("kernel", "0003_current_sql"),
+        ("catalog", "0006_current_sql"),
+    ]
 
     operations = [
         migrations.RenameField("slot", "seat", "number"),

@@ -40,7 +40,8 @@ _RANDOM = re.compile(r'(?:value|nonce|content)="[A-Za-z0-9+/=_-]{20,}"|X-CSRFTok
 
 
 def shown(response: Any) -> str:
-    """The page without its random tokens, for saying that a short word is nowhere on it; any white space is one blank."""
+    """The page without its random tokens, for saying that a short word is nowhere on it; any white space is one
+    blank."""
     return " ".join(_RANDOM.sub("", response.content.decode()).split())
 
 
@@ -48,7 +49,8 @@ _kept: dict[int, list[tuple[str, str, bytes]]] = {}
 
 
 def estate() -> None:
-    """The estate of the blueprint. Built once in a process by the service, later its rows are copied back, which is ten times quicker."""
+    """The estate of the blueprint. Built once in a process by the service, later its rows are copied back, which is ten
+    times quicker."""
     grant = Permission.objects.get(codename="change_api", content_type__app_label="catalog").pk
     if User.objects.exists():  # other builders were here first, perhaps with people of the same names
         build()
@@ -65,7 +67,9 @@ def estate() -> None:
                 copying.write(rows)
         cursor.execute("set local session_replication_role = origin")
         cursor.execute(
-            "select setval(s, greatest(100000, coalesce(pg_sequence_last_value(s::regclass), 1))) from unnest(%s::text[]) t, pg_get_serial_sequence(t, 'id') s where s is not null",
+            """select setval(s, greatest(100000, coalesce(pg_sequence_last_value(s::regclass), 1)))
+                 from unnest(%s::text[]) t, pg_get_serial_sequence(t, 'id') s
+                where s is not null""",
             [[t for t, columns, _ in _kept[grant] if columns.startswith("id,") or ",id," in columns]],
         )
 
@@ -76,7 +80,8 @@ def _copied_out() -> list[tuple[str, str, bytes]]:
     with connection.cursor() as cursor:
         for table in tables:
             cursor.execute(
-                """select string_agg(quote_ident(column_name), ',' order by ordinal_position) from information_schema.columns
+                """select string_agg(quote_ident(column_name), ',' order by ordinal_position)
+                     from information_schema.columns
                     where table_schema = 'public' and table_name = %s and is_generated = 'NEVER'""",
                 [table],
             )

@@ -324,10 +324,21 @@ _KEYS = [
     "key",
     "team",
 ]
-_TARGETS = [("POST", "/api/v1/apis"), ("PATCH", "/api/v1/apis/price-api"), ("POST", "/api/v1/apis/bulk"), ("POST", "/api/v1/apis/price-api/versions"),
-            ("PUT", "/api/v1/apis/price-api/versions/v2/contract"), ("PUT", "/api/v1/apis/price-api/versions/v2/endpoints"), ("POST", "/api/v1/subscriptions"),
-            ("POST", "/api/v1/applications"), ("POST", "/api/v1/usage"), ("POST", "/api/v1/imports"), ("POST", "/api/v1/contracts/readings"),
-            ("POST", "/api/v1/apis/price-api/dependencies"), ("PATCH", "/api/v1/applications/till")]  # fmt: skip
+_TARGETS = [
+    ("POST", "/api/v1/apis"),
+    ("PATCH", "/api/v1/apis/price-api"),
+    ("POST", "/api/v1/apis/bulk"),
+    ("POST", "/api/v1/apis/price-api/versions"),
+    ("PUT", "/api/v1/apis/price-api/versions/v2/contract"),
+    ("PUT", "/api/v1/apis/price-api/versions/v2/endpoints"),
+    ("POST", "/api/v1/subscriptions"),
+    ("POST", "/api/v1/applications"),
+    ("POST", "/api/v1/usage"),
+    ("POST", "/api/v1/imports"),
+    ("POST", "/api/v1/contracts/readings"),
+    ("POST", "/api/v1/apis/price-api/dependencies"),
+    ("PATCH", "/api/v1/applications/till"),
+]
 
 
 @pytest.mark.thorough

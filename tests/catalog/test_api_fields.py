@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from catalog.domain.api_fields import API_FIELDS, ApiField, names_in
 from catalog.models import Api
@@ -99,6 +101,22 @@ def test_the_form_takes_every_field_and_starts_with_what_is_stored():
     )
     assert again.is_valid()
     assert again.values() == {**GIVEN, "tier": "0"}
+
+
+def test_the_pages_show_every_field():
+    piet = make.client("piet")
+    piet.post("/catalog/apis/price-api/edit/", {**GIVEN, "aliases": "ESL, Electronic labels", "tier": "0"})
+    overview = make.shown(piet.get("/catalog/apis/price-api/"))
+    words = {**GIVEN, **SHOWN, "tier": "Tier 0, Checkout"}
+    assert [key for key, value in words.items() if str(value) not in overview] == []
+    assert f'href="{GIVEN["status_url"]}"' in overview
+    for form in (make.shown(piet.get("/catalog/apis/price-api/edit/")), _registration(piet)):
+        assert [key for key in GIVEN if f'name="{key}"' not in form] == []
+
+
+def _registration(client: Client) -> str:
+    upload = SimpleUploadedFile("gift-cards.yaml", make.contract("loyalty-v1.yaml").replace(b"Loyalty", b"Gift card"))
+    return make.shown(client.post("/catalog/register/", {"step": "read", "contract": upload}))
 
 
 def test_names_are_separated_by_commas_or_semicolons():

@@ -1,4 +1,5 @@
-"""Every PUT, PATCH and DELETE of the catalog's API is conditional: 428 without If-Match, 412 with a stale one, done with the present one."""
+"""Every PUT, PATCH and DELETE of the catalog's API is conditional: 428 without If-Match, 412 with a stale one, done
+with the present one."""
 
 from __future__ import annotations
 

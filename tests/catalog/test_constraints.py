@@ -87,8 +87,10 @@ def test_the_history_of_a_boundary_is_neither_rewritten_nor_deleted():
 
 def test_an_attribute_group_of_another_entity_is_refused():
     with refused("boundary_group_of_its_entity"):
-        sql("""insert into catalog_boundary (entity_id, attribute_group_id, system_id, valid) select e.id, g.id, s.id, tstzrange(null, null)
-               from catalog_businessentity e, catalog_attributegroup g, catalog_system s where e.key = 'tender' and g.key = 'base' and s.key = 'erp'""")
+        sql("""insert into catalog_boundary (entity_id, attribute_group_id, system_id, valid)
+               select e.id, g.id, s.id, tstzrange(null, null)
+                 from catalog_businessentity e, catalog_attributegroup g, catalog_system s
+                where e.key = 'tender' and g.key = 'base' and s.key = 'erp'""")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,8 @@ def test_a_contract_never_changes():
 def test_a_version_takes_no_step_that_the_lifecycle_does_not_have(label, state):
     with refused("version_move"):
         sql(
-            "update catalog_apiversion set state = %s where label = %s and api_id = (select id from catalog_api where slug = 'price-api')",
+            "update catalog_apiversion set state = %s"
+            " where label = %s and api_id = (select id from catalog_api where slug = 'price-api')",
             state,
             label,
         )
@@ -132,7 +135,10 @@ def test_a_registered_version_starts_as_a_draft():
 
 
 def test_the_contract_of_a_published_version_changes_only_with_a_new_approval():
-    change = "update catalog_apiversion set contract_id = (select digest from catalog_contract where title = 'Loyalty points') {} where label = 'v2'"
+    change = (
+        "update catalog_apiversion"
+        " set contract_id = (select digest from catalog_contract where title = 'Loyalty points') {} where label = 'v2'"
+    )
     with refused("version_contract_is_approved"):
         sql(change.format(""))
     sql(change.format(", approval_id = 3"))
@@ -157,7 +163,8 @@ def test_a_promised_sunset_comes_earlier_only_with_an_approval():
 def test_nobody_decides_about_their_own_subscription():
     with refused("subscription_not_decided_by_requester"):
         sql(
-            """update catalog_subscription set requested_by_id = u.id, decided_by_id = u.id from kernel_user u where u.username = 'stan'"""
+            "update catalog_subscription set requested_by_id = u.id, decided_by_id = u.id"
+            " from kernel_user u where u.username = 'stan'"
         )
 
 
@@ -169,9 +176,11 @@ def test_the_short_name_of_an_api_stays():
 def test_an_api_does_not_depend_on_itself_and_names_one_target():
     with refused("dependency_not_on_itself"):
         sql(
-            "insert into catalog_dependency (api_id, target_api_id, criticality, degraded_mode) select id, id, 'hard', '' from catalog_api where slug = 'price-api'"
+            "insert into catalog_dependency (api_id, target_api_id, criticality, degraded_mode)"
+            " select id, id, 'hard', '' from catalog_api where slug = 'price-api'"
         )
     with refused("dependency_has_one_target"):
         sql(
-            "insert into catalog_dependency (api_id, criticality, degraded_mode) select id, 'hard', '' from catalog_api where slug = 'price-api'"
+            "insert into catalog_dependency (api_id, criticality, degraded_mode)"
+            " select id, 'hard', '' from catalog_api where slug = 'price-api'"
         )

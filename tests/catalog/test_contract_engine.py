@@ -21,9 +21,12 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     "parse_text": (lambda: engine.parse_text(BROKEN), "contract.yaml_syntax"),
     "parse_yaml": (lambda: engine.parse_yaml(b"a: 1\na: 2\n"), "contract.duplicate_key"),
     "decode": (lambda: engine.decode(b"\xff\xfe\xff"), "contract.encoding"),
-    "compare": (lambda: engine.compare(engine.from_value(OPENAPI), engine.from_value({"type": "object"})), "contract.family"),
+    "compare": (
+        lambda: engine.compare(engine.from_value(OPENAPI), engine.from_value({"type": "object"})),
+        "contract.family",
+    ),
     "lint": (lambda: engine.lint(engine.from_value(OPENAPI), tier=9), "lint.context"),
-}  # fmt: skip
+}
 
 
 def test_every_entry_has_a_refusal_here():

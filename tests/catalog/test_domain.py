@@ -1,4 +1,5 @@
-"""Pure rules of the catalog: names, hints, the graph, texts, places of findings, tiers, timelines, scorecards. No database."""
+"""Pure rules of the catalog: names, hints, the graph, texts, places of findings, tiers, timelines, scorecards. No
+database."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from catalog.models import Api, ApiSearch, ImportFile, ImportRun
-from catalog.services import duties, importing, search_index
+from catalog.services import importing, periodic_jobs, search_index
 from catalog.services.importing import jobs
 from catalog.services.importing.sources import ImportSource
 from kernel import clock
@@ -117,10 +117,10 @@ def test_the_api_answers_202_with_the_address_of_the_report():
 def test_duties_find_what_was_left_and_rebuild_the_search_once_a_day():
     run = ask()
     with clock.frozen(clock.now() + timedelta(minutes=1)):
-        assert duties.turn() == 1 + Api.objects.count()
+        assert periodic_jobs.turn() == 1 + Api.objects.count()
         run.refresh_from_db()
         assert run.state == "done"
-        assert duties.turn() == 0
+        assert periodic_jobs.turn() == 0
 
 
 def test_a_rebuild_changes_only_what_is_not_true_any_more():

@@ -15,7 +15,10 @@ from kernel.errors import Forbidden, Invalid
 from kernel.models import AuditEntry
 from tests.catalog import make
 
-OPENAPI = '{"openapi": "3.0.0", "info": {"title": "Orders", "version": "%s"}, "paths": {"/orders/{n}": {"get": {"operationId": "o%s", "responses": {}}}}}'
+OPENAPI = (
+    '{"openapi": "3.0.0", "info": {"title": "Orders", "version": "%s"},'
+    ' "paths": {"/orders/{n}": {"get": {"operationId": "o%s", "responses": {}}}}}'
+)
 BACKSTAGE = """apiVersion: backstage.io/v1alpha1
 kind: Component
 metadata: {name: web-shop-2}
@@ -24,7 +27,8 @@ spec: {type: service, owner: pricing, lifecycle: production, consumesApis: [orde
 apiVersion: backstage.io/v1alpha1
 kind: API
 metadata: {name: orders, description: "Orders of the web shop, until they are paid."}
-spec: {type: openapi, lifecycle: production, owner: group:default/pricing, system: erp, definition: {$text: ./orders.json}}
+spec:
+  {type: openapi, lifecycle: production, owner: group:default/pricing, system: erp, definition: {$text: ./orders.json}}
 ---
 apiVersion: backstage.io/v1alpha1
 kind: API
@@ -129,7 +133,11 @@ class TestImport:
         assert labels[1].startswith("v1+")
 
     def test_a_csv_names_owners_and_contracts_and_says_what_it_did_not_understand(self, tmp_path):
-        table = "slug;name;owner_team;domain;tier;contract;label;colour\norders;Orders;pricing;price;1;orders.json;v1;red\nbasket;Basket;nobody;;9;;;\n;;;;;;;\n"
+        table = (
+            "slug;name;owner_team;domain;tier;contract;label;colour\n"
+            "orders;Orders;pricing;price;1;orders.json;v1;red\n"
+            "basket;Basket;nobody;;9;;;\n;;;;;;;\n"
+        )
         run = importing.run(
             folder(tmp_path, apis_dot_csv=table, orders_dot_json=OPENAPI % (1, 1)), actor=None, source="csv"
         )

@@ -20,7 +20,8 @@ info: {title: Gift card, version: ""}
 paths:
   /tenders/{number}/balance:
     get: {operationId: getTenderBalance, responses: {"200": {description: ok, content: {application/json: {schema:
-      {type: object, properties: {cardNumber: {type: string}, holder: {type: object, properties: {email: {type: string}}}}}}}}}}
+      {type: object, properties: {cardNumber: {type: string},
+        holder: {type: object, properties: {email: {type: string}}}}}}}}}}
 """
 
 

@@ -1,7 +1,9 @@
-"""Our own OpenAPI schema, tried against the catalog's endpoints by schemathesis: never a 5xx, and every documented answer as described.
+"""Our own OpenAPI schema, tried against the catalog's endpoints by schemathesis: never a 5xx, and every documented
+answer as described.
 
-SCHEMATHESIS_EXAMPLES sets how many cases an operation gets: 3 in the everyday run, 25 with `make fuzz-api`. The count is printed.
-Writes are tried as they are generated and once more with `If-Match: *`, so that they reach what stands behind the condition.
+SCHEMATHESIS_EXAMPLES sets how many cases an operation gets: 3 in the everyday run, 25 with `make fuzz-api`. The count
+is printed. Writes are tried as they are generated and once more with `If-Match: *`, so that they reach what stands
+behind the condition.
 """
 
 from __future__ import annotations

@@ -16,7 +16,10 @@ from kernel.models import User
 
 
 class Command(BaseCommand):
-    help = "Import an estate: a folder of contracts, a CSV, Backstage catalog-info.yaml or Open Data Contract files. Safe to repeat."
+    help = (
+        "Import an estate: a folder of contracts, a CSV, Backstage catalog-info.yaml or Open Data Contract files."
+        " Safe to repeat."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path)
@@ -58,9 +61,8 @@ class Command(BaseCommand):
         counts = {o: sum(1 for r in rows if r.outcome == o) for o in ImportRow.Outcome.values}
         noticed = sum(1 for r in rows if r.code == "import.noticed")
         said = ", ".join(f"{n} {o}" for o, n in counts.items() if n) or "nothing"
-        self.stdout.write(
-            f"{'Dry run, nothing kept: ' if run.dry_run else ''}{len(rows)} read: {said}; {noticed} with remarks. Import {run.pk}."
-        )
+        kept = "Dry run, nothing kept: " if run.dry_run else ""
+        self.stdout.write(f"{kept}{len(rows)} read: {said}; {noticed} with remarks. Import {run.pk}.")
 
     def _progress(self, done: int, total: int, source: str) -> None:
         if sys.stderr.isatty():

@@ -1,4 +1,5 @@
-"""Sections of a blueprint on what is offered and used: APIs with their versions, applications, subscriptions, needs, campaigns."""
+"""Sections of a blueprint on what is offered and used: APIs with their versions, applications, subscriptions, needs,
+campaigns."""
 
 from __future__ import annotations
 

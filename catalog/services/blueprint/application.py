@@ -1,4 +1,4 @@
-"""A blueprint: the estate of a retailer as one reviewed YAML document, applied as often as one likes.
+"""Applies a blueprint: the estate of a retailer as one reviewed YAML document. Applying it again changes nothing.
 
 ```yaml
 blueprint: 1
@@ -6,22 +6,23 @@ teams:        [{key, name, kind: role|domain|consumer, email, on_call}]
 people:       [{username, first_name, last_name, email, kind: person|service, superuser, teams: [key]}]
 environments: [{key, name, is_fleet}]
 domains:      [{key, name, owner_team}]
-systems:      [{key, name, vendor, kind, deployment, network_zone, owner_team, endpoints: {environment: {base_url, auth_kind, secret_ref}}}]
+systems:      [{key, name, vendor, kind, deployment, network_zone, owner_team,
+                endpoints: {environment: {base_url, auth_kind, secret_ref}}}]
 tiers:        [{level, name, rules: {…}}]
 scopes:       {banner: [{key, name}], region: […], channel: […]}
 entities:     [{key, name, domain, aliases: [], attribute_groups: [{key, name}]}]
 boundaries:   [{entity, attribute_group, scope: {channel: store}, system, from, until}]
-apis:         [{slug, name, purpose, domain, owner_team, layer, style, tier, data_class, visibility, system, entities: [{entity, attribute_group, access}],
-                versions: [{label, contract: file, state, predecessor, successor, published_at, deprecated_at, sunset_at, migration_guide,
-                            endpoints: {environment: url}}]}]
+apis:         [{slug, any field of `domain.api_fields`, entities: [{entity, attribute_group, access}],
+                versions: [{label, contract: file, state, predecessor, successor, published_at, deprecated_at,
+                            sunset_at, retired_at, migration_guide, endpoints: {environment: url}}]}]
 applications: [{key, name, team, description}]
 subscriptions: [{application, version: slug@label, environment, state: active|requested, from, until}]
 dependencies: [{api, needs: slug | needs_system: key, criticality, degraded_mode}]
 campaigns:    [{key, name, point, due_on, owner_team}]
 ```
 
-Everything is found by its key; what is there already is changed only where the document says something else, and what a change
-request has decided (a version's state, its contract, a boundary in force) is kept and reported, never overwritten.
+Each item is found by its key and changed only where the document differs. What a change request has decided (a
+version's state, its contract, a boundary in force) is kept and reported, never overwritten.
 """
 
 from __future__ import annotations
@@ -73,9 +74,9 @@ def apply(
 ) -> BlueprintReport:
     """Apply a blueprint in one transaction: all of it or nothing.
 
-    `base_dir` is the folder that contract files are read from and never left; `passwords` gives sign-in passwords to *new*
-    people by user name. Raises Invalid `estate.invalid` with every finding (`/apis/3/tier` …). A dry run does the same work
-    and undoes it.
+    `base_dir` is the folder that contract files are read from and never left; `passwords` gives sign-in passwords to
+    *new* people by user name. Raises Invalid `estate.invalid` with every finding (`/apis/3/tier` …). A dry run does the
+    same work and undoes it.
     """
     report = BlueprintReport(dry_run)
     try:

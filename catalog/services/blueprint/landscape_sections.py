@@ -1,4 +1,5 @@
-"""Sections of a blueprint on who and what there is: teams, people, systems, tiers, scopes, business entities and their records."""
+"""Sections of a blueprint on who and what there is: teams, people, systems, tiers, scopes, business entities and their
+records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Writing what a blueprint says: each thing found by its key, changed only where it differs, reported and put into the ledger."""
+"""Writing what a blueprint says: each thing found by its key, changed only where it differs, reported and put into the
+ledger."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ class BlueprintReport:
 
 @dataclass(slots=True)
 class BlueprintWriter:
-    """One application of a blueprint: who applies it, what was found wrong, what was done, and which APIs were touched."""
+    """One application of a blueprint: who applies it, what was found wrong, what was done, and which APIs were
+    touched."""
 
     found: Findings
     report: BlueprintReport
@@ -113,7 +115,8 @@ class BlueprintWriter:
 
 
 def as_time(value: Any, found: Findings, pointer: str) -> datetime | None:
-    """A zone-aware moment from YAML (a date is midnight UTC) or ISO 8601 text; None when absent, noted when unreadable."""
+    """A zone-aware moment from YAML (a date is midnight UTC) or ISO 8601 text; None when absent, noted when
+    unreadable."""
     if value in (None, ""):
         return None
     if isinstance(value, datetime):

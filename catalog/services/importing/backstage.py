@@ -151,7 +151,8 @@ def _api(
 
 
 def _definition(value: Any, item: ImportItem, notes: list[str]) -> bytes | None:
-    """The text of a contract: inline, or `$text` / `$openapi` / `$asyncapi` naming a file that came along. Nothing is fetched."""
+    """The text of a contract: inline, or `$text` / `$openapi` / `$asyncapi` naming a file that came along. Nothing is
+    fetched."""
     if isinstance(value, str):
         return value.encode()
     name = (

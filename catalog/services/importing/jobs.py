@@ -1,5 +1,6 @@
-"""Imports that were asked for by page or API: kept with their files, carried out by whichever worker takes them, resumed where one was
-ended. What was done stays done, and asking for the same again while it is open is the same import."""
+"""Imports that were asked for by page or API: kept with their files, carried out by whichever worker takes them,
+resumed where one was ended. What was done stays done, and asking for the same again while it is open is the same
+import."""
 
 from __future__ import annotations
 
@@ -26,6 +27,14 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 _OPEN: Final = (ImportRun.State.WAITING, ImportRun.State.RUNNING)
 
 
+_PROGRESS: Final = """
+update catalog_importrun
+   set done = %s, lease_until = clock_timestamp() + make_interval(secs => %s)
+ where id = %s
+   and attempts = %s
+"""
+
+
 class _Lost(Exception):
     """Another worker has the run by now."""
 
@@ -38,8 +47,8 @@ def request(
     dry_run: bool = False,
     defaults: dict[str, str] | None = None,
 ) -> ImportRun:
-    """Keep the files and answer at once; `catalog.import_requested` wakes a worker. Raises what can be known at once: Forbidden,
-    Invalid for no files, too much at once, or a default that names nothing."""
+    """Keep the files and answer at once; `catalog.import_requested` wakes a worker. Raises what can be known at once:
+    Forbidden, Invalid for no files, too much at once, or a default that names nothing."""
     runs.require_steward(actor)
     if not sources:
         raise Invalid("import.nothing", "There is no file.", {"findings": [finding("/files", "At least one.")]})
@@ -120,22 +129,21 @@ def _claim(run_id: int) -> ImportRun | None:
 
 
 def _keep(record: ImportRun, mine: int, **values: object) -> None:
-    """Note how far it is and stay its worker. Raises _Lost, and with it undoes the step, when another worker has taken it over."""
+    """Note how far it is and stay its worker. Raises _Lost, and with it undoes the step, when another worker has taken
+    it over."""
     values.setdefault("lease_until", clock.now() + LEASE)
     if not ImportRun.objects.filter(pk=record.pk, attempts=mine, state=ImportRun.State.RUNNING).update(**values):
         raise _Lost
 
 
 def _try(record: ImportRun, mine: int, items: Sequence[ImportItem], target: ImportTarget) -> None:
-    """A dry run undoes everything at its end, so how far it is goes over a connection of its own: it is seen meanwhile."""
+    """A dry run undoes everything at its end, so how far it is goes over a connection of its own: it is seen
+    meanwhile."""
     beside = connection.copy()
 
     def say(done: int, _total: int, _source: str) -> None:
         with beside.cursor() as cursor:
-            cursor.execute(
-                "update catalog_importrun set done = %s, lease_until = clock_timestamp() + make_interval(secs => %s) where id = %s and attempts = %s",
-                [done, LEASE.total_seconds(), record.pk, mine],
-            )
+            cursor.execute(_PROGRESS, [done, LEASE.total_seconds(), record.pk, mine])
 
     try:
         made = runs.attempt(items, target, say)

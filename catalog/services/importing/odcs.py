@@ -1,4 +1,5 @@
-"""Open Data Contract Standard (Bitol, v3): a data contract as an API of style file whose contract is the JSON Schema of its schema.
+"""Open Data Contract Standard (Bitol, v3): a data contract as an API of style file whose contract is the JSON Schema of
+its schema.
 
 https://bitol-io.github.io/open-data-contract-standard/
 """
@@ -21,10 +22,16 @@ _STATE: Final = {
     "retired": lifecycle.RETIRED,
 }
 _TYPE: Final[dict[str, dict[str, Any]]] = {
-    "string": {"type": "string"}, "integer": {"type": "integer"}, "number": {"type": "number"}, "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"}, "timestamp": {"type": "string", "format": "date-time"}, "time": {"type": "string", "format": "time"},
-    "object": {"type": "object"}, "array": {"type": "array"},
-}  # fmt: skip
+    "string": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "timestamp": {"type": "string", "format": "date-time"},
+    "time": {"type": "string", "format": "time"},
+    "object": {"type": "object"},
+    "array": {"type": "array"},
+}
 _CLASS: Final = {
     "public": "public",
     "internal": "internal",

@@ -53,10 +53,10 @@ def run(
 ) -> ImportRun:
     """Import everything that can be understood; each item by itself, so one bad file spoils nothing.
 
-    `defaults` may name `owner_team`, `domain`, `layer`, `tier` for APIs that come without. Imported versions are `published`
-    with origin `imported`: the gate answers `unknown` about them and only reports, until a decision or `enforced_from`.
-    A dry run does the same work in one transaction and undoes it, but for its report. Raises Forbidden for people who are not
-    architects, Invalid when a default is unknown.
+    `defaults` may name `owner_team`, `domain`, `layer`, `tier` for APIs that come without. Imported versions are
+    `published` with origin `imported`: the gate answers `unknown` about them and only reports, until a decision or
+    `enforced_from`. A dry run does the same work in one transaction and undoes it, but for its report. Raises Forbidden
+    for people who are not architects, Invalid when a default is unknown.
     """
     require_steward(actor)
     target = ImportTarget(actor=actor, defaults=defaults or {})

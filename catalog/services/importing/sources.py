@@ -21,24 +21,27 @@ READABLE: Final = frozenset(
 )
 MAX_FILES: Final = 20_000
 _VERSION: Final = re.compile(
-    r"[-_.]((?:v\d+(?:[._-]\d+)*(?:[._-](?:alpha|beta|rc)\d*)?)|\d{4}-\d{2}(?:-\d{2})?|\d+\.\d+(?:\.\d+)*|0\d{3}|\d{1,3}|[a-z])\Z",
+    r"[-_.]((?:v\d+(?:[._-]\d+)*(?:[._-](?:alpha|beta|rc)\d*)?)"
+    r"|\d{4}-\d{2}(?:-\d{2})?|\d+\.\d+(?:\.\d+)*|0\d{3}|\d{1,3}|[a-z])\Z",
     re.I,
 )
 _GENERIC: Final = frozenset(
-    {
-        "openapi",
-        "swagger",
-        "asyncapi",
-        "api",
-        "stable",
-        "latest",
-        "current",
-        "spec",
-        "schema",
-        "contract",
-        "metadata",
+    (
         "",
-    }
+        *[
+            "openapi",
+            "swagger",
+            "asyncapi",
+            "api",
+            "stable",
+            "latest",
+            "current",
+            "spec",
+            "schema",
+            "contract",
+            "metadata",
+        ],
+    )
 )
 _RANK: Final[dict[str, int]] = {"Group": 0, "Domain": 1, "System": 2, "API": 3, "Component": 5}
 
@@ -66,7 +69,8 @@ class ImportItem:
 
 
 def files_of(path: Path) -> Iterator[ImportSource]:
-    """Every readable file below a folder, or the one file. Hidden files and symbolic links that lead outside are left alone."""
+    """Every readable file below a folder, or the one file. Hidden files and symbolic links that lead outside are left
+    alone."""
     if path.is_file():
         yield ImportSource(path.name, path.read_bytes(), path.parent)
         return
@@ -196,8 +200,8 @@ def natural(text: str) -> tuple[Any, ...]:
 def names_from_path(name: str, *, folder: str = "") -> tuple[str, str, str]:
     """(slug, label, title) that a file's path says: `adyen/checkout-v71.json` → adyen-checkout, v71, "Adyen checkout".
 
-    A file called openapi, stable, latest … is named by its folder alone, which is `folder` where the path has none; the label
-    is "" where the path says none.
+    A file called openapi, stable, latest … is named by its folder alone, which is `folder` where the path has none; the
+    label is "" where the path says none.
     """
     path = PurePosixPath(name)
     stem, label = path.stem, ""

@@ -1,4 +1,5 @@
-"""A CSV of APIs: a slug or a name, any field of `domain.api_fields`, and contract (a file beside the CSV), label and state."""
+"""A CSV of APIs: a slug or a name, any field of `domain.api_fields`, and contract (a file beside the CSV), label and
+state."""
 
 from __future__ import annotations
 

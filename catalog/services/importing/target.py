@@ -41,8 +41,8 @@ class ImportTarget:
         }
 
     def api(self, slug: str, values: dict[str, Any], *, notes: list[str]) -> tuple[Api, str]:
-        """The API, and created | changed | unchanged. Given values that name something unknown are left out and noted; empty
-        ones change nothing; a value that stands there already gives way only to a value that the source says."""
+        """The API, and created | changed | unchanged. Given values that name something unknown are left out and noted;
+        empty ones change nothing; a value that stands there already gives way only to a value that the source says."""
         found = Findings()
         given = {k: v for k, v in values.items() if v not in (None, "", [])}
         fields = {k: v for k, v in api_values.read(given, found).items() if v not in (None, "", [])}
@@ -92,8 +92,8 @@ class ImportTarget:
         state: str = lifecycle.PUBLISHED,
         released_on: date | None = None,
     ) -> tuple[ApiVersion, str]:
-        """The version with this contract; the same contract again is the same version, the same label with another contract gets
-        the digest beside its label."""
+        """The version with this contract; the same contract again is the same version, the same label with another
+        contract gets the digest beside its label."""
         siblings = list(api.versions.order_by("position", "id"))
         digest = reading.digest if reading else None
         if reading is not None:
