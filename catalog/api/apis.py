@@ -212,8 +212,7 @@ class ApiBulk(CatalogView):
 
 
 class ApiEnforcement(CatalogView):
-    """The dated switch of imported APIs from reporting to enforcing; architects only, and never later than said
-    before."""
+    """The day from which the gate blocks imported APIs instead of reporting; for architects, and never a later day."""
 
     @extend_schema(
         operation_id="apis_enforce",
