@@ -40,18 +40,18 @@ OLD_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "their, one's": (r"(?:of|by|for|in|has|with|to) the own", EVERYWHERE),
     "dead letter (on pages: failed message)": (
         r"(?<!dead )(?<!dead_)(?<!dead-)letters?(?! of the alphabet| grade)",
-        ("runtime/", "templates/runtime/", "templates/portal/"),
+        ("runtime/selectors/", "runtime/services/", "runtime/web/", "runtime/worker/", "runtime/ledger/", *PAGES),
     ),
-    "circuit breaker": (r"(?<!circuit )(?<!circuit_)(?<!circuit-)breakers?(?![/<])", EVERYWHERE),
+    "circuit breaker": (r"(?<!circuit )(?<!circuit-)(?<![._])breakers?(?![/_=])", (*PAGES, *DOCUMENTS)),
     "manifest checks": (r"judging", ("runtime/", "governance/", *PAGES, *DOCUMENTS)),
     "forked trial": (r"tried apart|services[/.]isolation", EVERYWHERE),
     "target clients": (r"binders?", ("runtime/",)),
     "navigation": (r"(?:portal|selectors)[/.]shell", EVERYWHERE),
     "search results": (r"kernel[/.]hits", EVERYWHERE),
-    "results": (r"what became of (?:them|it)", EVERYWHERE),
+    "results": (r"what became of (?:them|it)", PAGES),
     "infrastructure": (r"underneath", EVERYWHERE),
     "who is affected": (r"who feels it", EVERYWHERE),
-    "rejected before storing": (r"never entered the log", EVERYWHERE),
+    "rejected before storing": (r"never entered the log", PAGES),
     "you're all caught up": (r"nothing waits for you", EVERYWHERE),
     "my open changes": (r"mine, waiting for others", EVERYWHERE),
     "has an owner": (r"somebody owns it", EVERYWHERE),
@@ -60,13 +60,19 @@ OLD_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "the stored version": (r"(?:the )?held one|held first", EVERYWHERE),
     "query the target": (r"ask it", (*PAGES, *DOCUMENTS)),
     "description only": (r"without force", EVERYWHERE),
-    "declared version": (r"says of itself", EVERYWHERE),
+    "declared version": (r"says of itself", PAGES),
     "warnings": (r"noticed while reading", EVERYWHERE),
     "delegate": (r"lend(?:s|ing)? (?:my|the|a|your) (?:seats?|rights?|approvals?)|lent right", EVERYWHERE),
     "which system owns which data": (r"who is right about what", EVERYWHERE),
     "a person who, a system that": (r"who(?:so)?ever|whomever", EVERYWHERE),
     "a worker that": (r"who was (?:told|killed)", EVERYWHERE),
 }
+# Old words that stay where they are a promise: values in the database, audit verbs, fields, addresses and operations of the REST
+# API, names of standards.
+STABLE = re.compile(
+    r"given_up|give_up|give-up|dead_letters?_mend(?:ed)?|taken_back|take[-_]back|\"taken back\"|seats_added|\"parked\"|"
+    r"dead-letters/parked|separation[ _]of[ _]dut(?:y|ies)|OperatorSignOff|Sign Off|sign_off"
+)
 ONE_OR_MORE = re.compile(r"\b[a-z]{3,}\(s\)(?!\w)", re.IGNORECASE)
 
 
@@ -92,7 +98,7 @@ def test_old_words_are_gone():
         for word, (_, places) in OLD_WORDS.items()
         if path.startswith(places) and not excused(path, EXCUSED["words"].get(word, ()))
         for number, line in enumerate(text(path).splitlines(), 1)
-        if (match := pattern(word).search(line))
+        if (match := pattern(word).search(STABLE.sub("", line)))
     ]
     assert found == []
 
