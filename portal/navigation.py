@@ -85,14 +85,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
             ("Reconciliation", "balance", "runtime:reconciliation", "", ""),
         ),
     ),
-    (
-        "Settings",
-        (
-            ("Teams and tokens", "team", "tokens", "", ""),
-            ("Webhooks", "link", "governance:webhooks", "", ""),
-            ("Style guide", "info", "styleguide", "", ""),
-        ),
-    ),
+    ("Settings", (("Teams and tokens", "team", "tokens", "", ""), ("Webhooks", "link", "governance:webhooks", "", ""))),
 )
 
 

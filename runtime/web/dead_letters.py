@@ -272,7 +272,7 @@ def _decide_parked(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
         services.edit_payload(
             subscription, lane, position, payload=chosen["document"], actor=viewer.user, reason=reason
         )
-        return "The corrected content is kept beside the stored one. Replay the message to send it."
+        return "The edited payload is saved beside the stored one. Replay the message to send it."
     if chosen["act"] == "redrive":
         services.redrive(one, actor=viewer.user, reason=reason)
         return "Retrying 1 message."
@@ -287,11 +287,11 @@ def _decide_rejected(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
         receipt = services.resubmit_rejected(
             int(place), payload=chosen["document"], actor=viewer.user, note=chosen["reason"]
         )
-        return f"Submitted again: {receipt.status}."
+        return f"Resubmitted: {receipt.status}."
     if chosen["act"] == "dismiss":
         services.dismiss_rejected(int(place), actor=viewer.user, note=chosen["reason"])
         return "Dismissed 1 message. The ledger keeps the reason."
-    raise Invalid("letter.act", "A rejected message is submitted again or dismissed.")
+    raise Invalid("letter.act", "A rejected message is resubmitted or dismissed.")
 
 
 def _decide_conflict(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ def ann():
 
 def test_a_person_signs_in_by_keyboard_and_out_again(page, ann, axe):
     page.goto("/ledger/")
-    assert page.get_by_text("Sign in to go on").is_visible()
+    assert page.get_by_text("Sign in to continue").is_visible()
     axe()
     page.keyboard.type("ann")
     page.keyboard.press("Tab")

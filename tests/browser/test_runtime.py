@@ -105,7 +105,7 @@ def test_a_letter_is_mended_tried_out_and_sent_again(page, sign_in, day, axe):
     content = page.get_by_label("Content")
     content.fill(content.input_value().replace('"R1"', '"R9"'))
     page.get_by_label("Reason").fill("tax class of the new list")
-    page.get_by_role("button", name="Keep this content instead").click()
+    page.get_by_role("button", name="Save the edited payload").click()
     page.get_by_text("Corrected, not yet sent").wait_for()
     page.goto("/runtime/dead-letters/")
     page.get_by_role("link", name="ERP answered 400").click()

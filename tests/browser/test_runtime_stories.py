@@ -83,7 +83,7 @@ def test_a_refused_sale_is_mended_tried_out_and_posted_once(page, sign_in, retai
     content = page.get_by_label("Content")
     content.fill(re.sub(r'("lines": \[\s*\{)', r'\1 "item": "P-1001",', content.input_value(), count=1))
     page.get_by_label("Reason").fill("the receipt names the article")
-    page.get_by_role("button", name="Keep this content instead").click()
+    page.get_by_role("button", name="Save the edited payload").click()
     page.get_by_text("Corrected, not yet sent").wait_for()
     page.goto("/runtime/dead-letters/")
     page.get_by_role("button", name="Dry run").click()
@@ -171,8 +171,8 @@ def test_the_other_side_is_asked_and_a_difference_leads_to_its_trace(
     axe()
     page.get_by_role("link", name="Sales to ERP and loyalty", exact=True).click()
     row = page.get_by_role("row", name=re.compile("erp-sales")).first
-    assert "it was not asked yet" in row.inner_text()
-    row.get_by_role("button", name="Ask it").click()
+    assert "not queried yet" in row.inner_text()
+    row.get_by_role("button", name="Query the target").click()
     page.get_by_text("Both sides agree").wait_for()
     axe()
     key = next(iter(posted(sandbox)))
@@ -181,8 +181,8 @@ def test_the_other_side_is_asked_and_a_difference_leads_to_its_trace(
     QuarantinedMessage.objects.create(
         subscription=target, lane=held.lane, position=held.position, key=key, state="unknown", reason="no answer"
     )
-    page.get_by_role("row", name=re.compile("erp-sales")).first.get_by_role("button", name="Ask it").click()
+    page.get_by_role("row", name=re.compile("erp-sales")).first.get_by_role("button", name="Query the target").click()
     page.get_by_text("1 there all the same").wait_for()
-    differ = page.locator("section", has=page.get_by_role("heading", name="Where the two sides differ"))
+    differ = page.locator("section", has=page.get_by_role("heading", name="Differences"))
     differ.get_by_role("link", name=key).click()
     page.wait_for_url("**/runtime/trace/**")

@@ -127,7 +127,7 @@ def test_the_badge_holds_until_an_entry_is_altered(reader):
 def test_an_empty_ledger_says_so(reader):
     answer = reader.get(PATH)
     assert answer.context["chain"].tone.word == "Empty"
-    assert "Nothing has happened yet" in answer.text
+    assert "No entries yet" in answer.text
 
 
 def test_csv_and_json_hold_the_chosen_entries_oldest_first_with_their_links(reader):

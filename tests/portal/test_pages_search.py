@@ -67,4 +67,4 @@ def test_several_hits_are_listed_by_kind(reader, offers):
 
 
 def test_nothing_found_says_what_can_be_searched(reader, offers):
-    assert "Nothing fits" in reader.get("/search/", {"q": "xyzzy"}).text
+    assert "No results" in reader.get("/search/", {"q": "xyzzy"}).text
