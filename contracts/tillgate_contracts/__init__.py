@@ -1,1 +1,1 @@
-"""The contract engine: reads every kind of API contract, compares two of them and lints one. Plain Python, no Django."""
+"""The contract engine: reads API contracts of every kind, compares two of them and lints one. No server, no Django."""

@@ -1,4 +1,4 @@
-"""`--batch`: JSON Lines in, one JSON line out per case, flushed at once. A case that fails gives a line with `error`."""
+"""`--batch`: reads JSON Lines and answers each with one line at once. A case that fails gives a line with `error`."""
 
 from __future__ import annotations
 
@@ -83,14 +83,17 @@ def compare_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict
 
 
 def _addressed(found: dict[str, Any]) -> dict[str, Any]:
-    """`operation` and `path` apart, as rows of a table want them: "GET" and "/prices". `operations` keeps every place in full."""
+    """The finding with `operation` and `path` apart ("GET", "/prices"). `operations` keeps every operation in full."""
     method, _, _ = str(found.get("operation") or "").partition(" ")
     return {**found, "operation": method}
 
 
 def compat_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """`{"id", "old", "new", "direction"?, "content_model"?}` with inline schemas (a text is a file path; `old` may be a list
-    of earlier versions for the transitive directions) → `compatible` true, false or null."""
+    """`{"id", "old", "new", "direction"?, "content_model"?}` → `compatible` true, false or null.
+
+    The schemas stand inline; a text is a file path. `old` may be a list of earlier versions for the transitive
+    directions.
+    """
     if "old" not in data or "new" not in data:
         raise ContractError("batch.field", "The fields 'old' and 'new' are needed.")
     old = data["old"] if isinstance(data["old"], list) else [data["old"]]

@@ -1,8 +1,7 @@
 """The command line of the contract engine: no database, no settings, no Django.
 
 Exit codes (stable): 0 nothing found or all harmless; 1 breaking, incompatible, or a lint error; 2 warnings only, or not
-decided; 3 the input cannot be used (unreadable file, unknown option); with --batch: 0 when the whole input was answered,
-whatever the answers are.
+decided; 3 the input cannot be used (unreadable file, unknown option); with --batch: 0 when every line was answered.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Canonical JSON and SHA-256 digests: equal digests mean equal contracts.
 
-Canonical form: UTF-8, keys sorted by code point, no white space, no NaN; the rules of RFC 8785 but for numbers, which keep their
-decimal text (a Decimal is written as it stands, so 1.10 and 1.1 differ). Tillgate's approvals bind these digests.
+Canonical form: UTF-8, keys sorted by code point, no white space, no NaN; the rules of RFC 8785 but for numbers, which
+keep their decimal text (a Decimal is written as it stands, so 1.10 and 1.1 differ). Tillgate's approvals bind these
+digests.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ def _exact(value: Any) -> str:
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON bytes that are equal exactly when the values are equal. Raises TypeError or ValueError for values that JSON does not have."""
+    """JSON bytes that are equal exactly when the values are equal.
+
+    Raises TypeError or ValueError for values that JSON does not have.
+    """
     try:
         return _dump(value).encode()
     except _HoldsDecimal:

@@ -1,7 +1,7 @@
 """The one exception of the package.
 
-A code is stable and dotted (`contract.duplicate_key`, `compat.direction`, `lint.rules`, `policy.key`, `cli.file`). The message
-tells a person what is wrong, where, and what to do. `data` is JSON and may hold `findings`: a list of
+A code is stable and dotted (`contract.duplicate_key`, `compat.direction`, `lint.rules`, `policy.key`, `cli.file`). The
+message tells a person what is wrong, where, and what to do. `data` is JSON and may hold `findings`: a list of
 `{"pointer", "message", "line"?, "code"?}`.
 """
 
@@ -30,5 +30,5 @@ class ContractError(Exception):
 
 
 def finding(pointer: str, message: str, **more: Any) -> dict[str, Any]:
-    """One entry of `data["findings"]`: JSON Pointer (RFC 6901) and a sentence, with `line` and `code` where they are known."""
+    """One entry of `data["findings"]`: JSON Pointer (RFC 6901) and a sentence, with `line` and `code` where known."""
     return {"pointer": pointer, "message": message, **more}

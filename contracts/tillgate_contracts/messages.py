@@ -38,7 +38,8 @@ def _pair(old: Document, new: Document, direction: str, content_model: Any) -> C
     if families != ("asyncapi", "asyncapi"):
         raise ContractError(
             "compat.format",
-            f"Compatibility modes are for JSON Schema and events, not for {old.format} against {new.format}. Use compare.",
+            f"Compatibility modes are for JSON Schema and events, not for {old.format} against {new.format}. "
+            "Use compare.",
         )
     before, after = payloads(old), payloads(new)
     answers: list[bool | None] = []

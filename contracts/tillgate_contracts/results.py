@@ -14,6 +14,7 @@ from tillgate_contracts.report.result import SEVERITY
 
 if TYPE_CHECKING:
     from tillgate_contracts.compare import ComparisonPolicy, Finding
+    from tillgate_contracts.lint import LintFinding, LintRule
 
 
 def policy_from(given: Path | Mapping[str, Any] | None) -> ComparisonPolicy:
@@ -107,37 +108,14 @@ def lint_result(
     only_own: bool,
 ) -> Result:
     """The linter's report. Raises ContractError `lint.…` for rule files that cannot be used."""
-    from tillgate_contracts.lint import built_in_rules, lint, load_rules
+    from tillgate_contracts.lint import lint
 
-    rules = [] if only_own else list(built_in_rules())
-    unmapped: list[dict[str, str]] = []
-    for path in rule_files:
-        loaded = load_rules(path)
-        own = {rule.id for rule in loaded.rules} | set(loaded.off)
-        rules = [rule for rule in rules if rule.id not in own] + list(loaded.rules)
-        unmapped += [{"rule": item.rule, "reason": item.reason} for item in loaded.unmapped]
-    if only_own and not rule_files:
-        raise ContractError("lint.rules", "--only-own needs --rules FILE: otherwise there is no rule at all.")
+    rules, unmapped = _lint_rules(rule_files, only_own=only_own)
     report = lint(document, tier=tier, layer=layer, data_class=data_class, rules=rules)
-    items = tuple(
-        ReportItem(
-            f.rule,
-            f.level,
-            f.message,
-            f.hint,
-            name,
-            f.pointer,
-            f.line,
-            f.path,
-            (f.operation,) if f.operation else (),
-            f.fingerprint,
-        )
-        for f in report.findings
-    )
     return Result(
         command="lint",
         verdict=report.verdict,
-        items=items,
+        items=tuple(_lint_item(finding, name) for finding in report.findings),
         data={**report.as_dict(), "file": name, "unmapped": unmapped, "problems": _problems(document)},
         rule_pack=report.rule_pack,
         facts={
@@ -148,6 +126,37 @@ def lint_result(
             "not mapped": ", ".join(f"{item['rule']} ({item['reason']})" for item in unmapped),
         },
         rules=tuple(RuleText(rule.id, rule.title, SEVERITY.get(rule.level(tier), "note"), rule.why) for rule in rules),
+    )
+
+
+def _lint_rules(rule_files: Sequence[Path], *, only_own: bool) -> tuple[list[LintRule], list[dict[str, str]]]:
+    """The built-in rules with those of the files over them, and what of the files is not applied."""
+    from tillgate_contracts.lint import built_in_rules, load_rules
+
+    rules = [] if only_own else list(built_in_rules())
+    unmapped: list[dict[str, str]] = []
+    for path in rule_files:
+        loaded = load_rules(path)
+        replaced = {rule.id for rule in loaded.rules} | set(loaded.off)
+        rules = [rule for rule in rules if rule.id not in replaced] + list(loaded.rules)
+        unmapped += [{"rule": item.rule, "reason": item.reason} for item in loaded.unmapped]
+    if only_own and not rule_files:
+        raise ContractError("lint.rules", "--only-own needs --rules FILE: otherwise there is no rule at all.")
+    return rules, unmapped
+
+
+def _lint_item(finding: LintFinding, name: str) -> ReportItem:
+    return ReportItem(
+        rule=finding.rule,
+        level=finding.level,
+        message=finding.message,
+        hint=finding.hint,
+        file=name,
+        pointer=finding.pointer,
+        line=finding.line,
+        path=finding.path,
+        operations=(finding.operation,) if finding.operation else (),
+        fingerprint=finding.fingerprint,
     )
 
 

@@ -1,4 +1,4 @@
-"""Comparison of contracts: who is hurt by a change, where, and why."""
+"""Comparison of contracts: whom a change hurts, where, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collecting findings: direct ones, and those of the schema graph, grouped per component with all operations concerned."""
+"""Collects findings: those of the structure, and those of the schema graph with every operation that they concern."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
 _STRUCTURE = {rule.id: rule for rule in STRUCTURE_RULES}
-#: Refinements of a finding beside them that only count where accepted sets are compared strictly.
+#: Kinds of change that count only where accepted sets are compared strictly.
 _SET_ONLY = frozenset({"required-property-added-schema", "property-schema-dropped"})
-#: A rule of the schema part that the structure states itself (a parameter that became a list).
+#: Stands in for a schema rule that the comparison of parameters records itself (a parameter became a list).
 _SCHEMA_RULE = ComparisonRule("", INFO, "", "request", "", "")
 _SHOWN = 160
 
 
 class Places(Protocol):
-    """What the report needs of a document to name places in its source."""
+    """What the collector needs of a document to name places in its source."""
 
     def origin(self, pointer: str) -> str: ...
 
@@ -42,7 +42,7 @@ class Where(NamedTuple):
 
 
 class SchemaUse(NamedTuple):
-    """How an operation uses a schema: the place decides the rule ids, `subject` the words."""
+    """How an operation uses a pair of schemas: `place` decides the rule ids."""
 
     key: PairKey
     place: str
@@ -56,7 +56,7 @@ class FindingCollector:
     def __init__(
         self, base: Places, revision: Places, graph: SchemaGraph, policy: ComparisonPolicy, *, sets_only: bool = False
     ) -> None:
-        """`sets_only`: levels follow from the accepted sets alone, without the customs of interfaces (registries)."""
+        """`sets_only`: levels follow from the accepted sets alone, as schema registries ask."""
         self.sets_only = sets_only
         self.base, self.revision = base, revision
         self.graph = graph
@@ -168,7 +168,7 @@ class FindingCollector:
         message = f"{_subject(pointer or '', change, place)} {phrase}."
         reason = change.data.get("reason")
         if reason:
-            message += f" Not decided: {reason}."
+            message += f" {reason}"
         elif level != INFO:
             message += f" {why_kind(change.kind, direction.name, effect)}"
         return Finding(
@@ -245,7 +245,7 @@ def _show(value: Any) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
-#: Containers whose next token is a name; those in _PASSED are no owners of a schema in a sentence.
+#: Keys whose next token is a name; a sentence does not name those in _PASSED as the owner of a schema.
 _NAMED = frozenset(
     {"schemas", "definitions", "$defs", "messages", "parameters", "headers", "responses", "requestBodies"}
 )

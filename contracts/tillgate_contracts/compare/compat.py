@@ -1,7 +1,7 @@
-"""Compatibility modes of registries for events and JSON Schemas, with the order in which both ends may move.
+"""Compatibility modes of schema registries for events and JSON Schemas, with the order in which both ends may move.
 
-Backward: the new schema reads what the old one wrote, so readers move first. Forward: the old schema reads what the new one
-writes, so writers move first. Full: both, any order. The transitive modes ask the same of every earlier version.
+Backward: the new schema reads what the old one wrote, so readers move first. Forward: the old schema reads what the new
+one writes, so writers move first. Full: both, in any order. The transitive modes ask the same of every earlier version.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _DRAFTS = {
 
 
 class Compat(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer of a compatibility question. `compatible` is None where it truly cannot be decided (the findings say why)."""
+    """Answer of a compatibility question. `compatible` is None where it cannot be decided; the findings say why."""
 
     compatible: bool | None
     findings: list[Finding]
@@ -52,7 +52,7 @@ class Compat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Plain:
-    """Places of a bare schema: pointers are the author's own, lines are unknown."""
+    """Places of a bare schema: pointers stay as they are, lines are unknown."""
 
     def origin(self, pointer: str) -> str:
         return pointer
@@ -64,8 +64,8 @@ class _Plain:
 def check_compat(old: Any, new: Any, *, direction: str, content_model: ContentModel = "tolerant") -> Compat:
     """Compares two JSON Schemas (parsed: dictionaries or booleans).
 
-    `direction` is one of MODES; the transitive ones mean the same as the plain ones for a single pair. Raises ContractError
-    `compat.direction` or `compat.content_model` for unknown words.
+    `direction` is one of MODES; for a single pair, the transitive ones mean the same as the plain ones. Raises
+    ContractError `compat.direction` or `compat.content_model` for unknown words.
     """
     if direction not in MODES:
         raise ContractError("compat.direction", f"The direction is one of {', '.join(MODES)}, not {direction!r}.", {})
@@ -88,7 +88,7 @@ def check_compat(old: Any, new: Any, *, direction: str, content_model: ContentMo
 
 
 def check_transitive(versions: Sequence[Any], *, direction: str, content_model: ContentModel = "tolerant") -> Compat:
-    """Compares the last of several versions (oldest first) with its predecessor, or, transitively, with all before it."""
+    """Compares the last of several versions (oldest first) with its predecessor, or, transitively, with all of them."""
     if len(versions) < 2:
         plain = direction.removesuffix("-transitive")
         return Compat(compatible=True, findings=[], upgrade_order=_ORDERS[plain], direction=direction)

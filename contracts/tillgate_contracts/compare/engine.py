@@ -1,4 +1,4 @@
-"""The entry: two documents and a policy in, a verdict with findings out."""
+"""The entry point: takes two documents and a policy, gives a verdict with findings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class DocumentLike(Protocol):
 
 
 def family(format_name: str) -> str:
-    """openapi, asyncapi or jsonschema: what can be compared with what (EDMX is lifted into the shape of OpenAPI)."""
+    """openapi, asyncapi or jsonschema: documents of one family can be compared.
+
+    EDMX is lifted to the shape of OpenAPI.
+    """
     head = format_name.split("-", 1)[0]
     return "openapi" if head == "edmx" else head
 
@@ -47,9 +50,10 @@ def compare(
 ) -> ComparisonReport:
     """Compares two documents.
 
-    `as_of` is the day against which sunsets are judged (today in UTC when left out; pass it wherever the result is kept, so
-    that it can be computed again). Raises ContractError `contract.family` when the documents are of kinds that have nothing in
-    common, `contract.comparison_too_large` or `contract.comparison_too_deep` when the work would not end in bounds.
+    `as_of` is the day against which sunsets are judged: today in UTC when it is left out. Pass it wherever the result
+    is kept, so that it can be computed again. Raises ContractError `contract.family` when the documents are of kinds
+    that have nothing in common, `contract.comparison_too_large` or `contract.comparison_too_deep` when the work would
+    not end within bounds.
     """
     today = as_of or dt.datetime.now(tz=dt.UTC).date()
     kind = family(base.format)
@@ -111,7 +115,7 @@ def _findings(
 
 
 def _schemas(graph: SchemaGraph, collector: FindingCollector) -> None:
-    """A bare JSON Schema says nothing about who sends: it must hold both ways."""
+    """A bare JSON Schema does not say which side sends, so it is compared for both."""
     where = Where("schema", "", "", "")
     for direction in ("event-receive", "event-send"):
         key = graph.link((Part(graph.old.source.tree, ""),), (Part(graph.new.source.tree, ""),), Direction(direction))
@@ -119,7 +123,10 @@ def _schemas(graph: SchemaGraph, collector: FindingCollector) -> None:
 
 
 def _version(base: DocumentLike, revision: DocumentLike, collector: FindingCollector) -> None:
-    """`info.version` against what happened (`contracts.md` fact 26); versions that are no numbers are left alone."""
+    """`info.version` against the findings (semver.org §8: what breaks needs a new major version).
+
+    Only numbers are compared.
+    """
     before, after = (_number(document.tree.get("info")) for document in (base, revision))
     if before is None or after is None:
         return

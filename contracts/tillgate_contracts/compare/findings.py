@@ -16,10 +16,10 @@ LEVEL_ORDER = {"breaking": 0, "warning": 1, "info": 2}
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """One difference that matters.
 
-    `operations` are all operations concerned ("POST /orders", "send order.created"), `operation` the first of them, `path`
-    its API path or channel. `pointer` and `line` point into the revision's source, or into the base's where the thing is gone
-    (`side` says which); `base_pointer` and `revision_pointer` give both. `fingerprint` is the same for the same difference in
-    any later run.
+    `operations` are all operations concerned ("POST /orders", "send order.created"), `operation` the first of them,
+    `path` its API path or channel. `pointer` and `line` point into the revision's source, or into the base's where
+    something was removed (`side` says which); `base_pointer` and `revision_pointer` give both. `fingerprint` is the
+    same for the same difference in any later run.
     """
 
     rule: str
@@ -46,7 +46,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class ComparisonReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Verdict over two documents: breaking, warning, compatible (changes, all harmless) or none (no change of meaning)."""
+    """Verdict on two documents: breaking, warning, compatible (harmless changes) or none (no change of meaning)."""
 
     verdict: str
     findings: list[Finding]
@@ -74,7 +74,7 @@ def fingerprint(*parts: Any) -> str:
 
 
 def verdict_of(findings: list[Finding]) -> str:
-    """The worst level decides; findings on words alone (rule `annotation-changed`, renamed variables) do not count."""
+    """The worst level decides. Findings of SILENT_RULES do not count."""
     levels = {finding.level for finding in findings if finding.rule not in SILENT_RULES}
     if "breaking" in levels:
         return "breaking"
@@ -83,5 +83,5 @@ def verdict_of(findings: list[Finding]) -> str:
     return "compatible" if levels else "none"
 
 
-#: Findings that are shown and change no meaning.
+#: Rules whose findings are shown and change no meaning.
 SILENT_RULES = frozenset({"annotation-changed", "api-path-parameter-renamed"})

@@ -1,4 +1,4 @@
-"""The kinds of schema change: their nominal effect, and the words for them."""
+"""The kinds of schema change: their usual effect, and the words for them."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "type-compatible": Kind(NONE, "changed its type from {old} to {new}, which reads the same as text", "type"),
     "format-width-declared": Kind(NARROWS, "now declares the width of its numbers: {old} became {new}", "format"),
     "format-width-dropped": Kind(WIDENS, "no longer declares the width of its numbers: {old} became {new}", "format"),
-    "list-of-types-narrowed": Kind(NARROWS, "lost types from its list: {old} became {new}", "type"),
-    "list-of-types-widened": Kind(WIDENS, "gained types in its list: {old} became {new}", "type"),
+    "list-of-types-narrowed": Kind(NARROWS, "allows fewer types: {new} instead of {old}", "type"),
+    "list-of-types-widened": Kind(WIDENS, "allows more types: {new} instead of {old}", "type"),
     "became-nullable": Kind(WIDENS, "may now be null", "type"),
     "became-not-nullable": Kind(NARROWS, "may no longer be null", "type"),
     "enum-value-removed": Kind(NARROWS, "no longer allows the value {old}", "enum"),
@@ -84,32 +84,34 @@ SCHEMA_KINDS: dict[str, Kind] = {
     **_present("contains", "contains", "an item that fits `contains`"),
     "contains-changed": Kind(BOTH, "changed which items it must contain", "contains"),
     **_present("unevaluated-items", "unevaluatedItems", "that no further items appear"),
-    "required-property-added": Kind(NARROWS, "gained the required property {name}", "required"),
+    "required-property-added": Kind(NARROWS, "has the new required property {name}", "required"),
     "required-property-added-with-default": Kind(
-        NARROWS, "gained the required property {name} (its default does not help)", "required"
+        NARROWS, "has the new required property {name} (its default does not help)", "required"
     ),
     "required-property-added-schema": Kind(NARROWS, "now says what {name} must look like", "properties"),
-    "optional-property-added": Kind(NONE, "gained the optional property {name}", "properties"),
-    "property-added-to-closed-object": Kind(WIDENS, "gained the property {name}, though it was closed", "properties"),
-    "required-property-removed": Kind(WIDENS, "lost the required property {name}", "properties"),
-    "optional-property-removed": Kind(NONE, "lost the optional property {name}", "properties"),
+    "optional-property-added": Kind(NONE, "has the new optional property {name}", "properties"),
+    "property-added-to-closed-object": Kind(
+        WIDENS, "has the new property {name}; before, it did not allow extra properties", "properties"
+    ),
+    "required-property-removed": Kind(WIDENS, "no longer has the required property {name}", "properties"),
+    "optional-property-removed": Kind(NONE, "no longer has the optional property {name}", "properties"),
     "required-property-removed-and-refused": Kind(
-        BOTH, "lost the required property {name} and refuses unknown ones", "properties"
+        BOTH, "no longer has the required property {name} and does not allow extra properties", "properties"
     ),
     "optional-property-removed-and-refused": Kind(
-        NARROWS, "lost the property {name} and refuses unknown ones", "properties"
+        NARROWS, "no longer has the property {name} and does not allow extra properties", "properties"
     ),
     "required-property-removed-with-deprecation": Kind(
-        NONE, "lost the required property {name}, deprecated and past its sunset", "deprecated"
+        NONE, "no longer has the required property {name}, which was deprecated and past its sunset", "deprecated"
     ),
     "optional-property-removed-with-deprecation": Kind(
-        NONE, "lost the optional property {name}, deprecated and past its sunset", "deprecated"
+        NONE, "no longer has the optional property {name}, which was deprecated and past its sunset", "deprecated"
     ),
     "required-property-removed-before-sunset": Kind(
-        BOTH, "lost the required property {name} before its sunset", "deprecated"
+        BOTH, "no longer has the required property {name}, removed before its sunset", "deprecated"
     ),
     "optional-property-removed-before-sunset": Kind(
-        BOTH, "lost the optional property {name} before its sunset", "deprecated"
+        BOTH, "no longer has the optional property {name}, removed before its sunset", "deprecated"
     ),
     "property-schema-dropped": Kind(WIDENS, "no longer says what {name} must look like", "properties"),
     "property-forbidden": Kind(NARROWS, "now forbids the property {name}", "properties"),
@@ -129,7 +131,7 @@ SCHEMA_KINDS: dict[str, Kind] = {
     },
     **{
         f"{strength}-{word}-property-{verb}": Kind(
-            NONE, f"{'gained' if verb == 'added' else 'lost'} the {word} property {{name}}"
+            NONE, f"{'now has' if verb == 'added' else 'no longer has'} the {word} property {{name}}"
         )
         for strength in ("required", "optional")
         for word in ("read-only", "write-only")
@@ -168,8 +170,8 @@ SCHEMA_KINDS: dict[str, Kind] = {
         f"{name}-{verb}": Kind(effect, phrase, keyword)
         for name, keyword in (("any-of", "anyOf"), ("one-of", "oneOf"))
         for verb, effect, phrase in (
-            ("added", WIDENS, "gained the alternative {new}"),
-            ("removed", NARROWS, "lost the alternative {old}"),
+            ("added", WIDENS, "has the new alternative {new}"),
+            ("removed", NARROWS, "no longer has the alternative {old}"),
             ("imposed", NARROWS, "must now fit one of {new}"),
             ("dropped", WIDENS, "need no longer fit one of {old}"),
             ("rearranged", NONE, f"is spelled with {keyword} differently, with the same meaning"),
@@ -201,7 +203,7 @@ SCHEMA_KINDS: dict[str, Kind] = {
         )
     },
     "consequence-changed": Kind(BOTH, "changed what follows from its condition", "if"),
-    "consequence-rearranged": Kind(NONE, "says the same in another way under its condition", "if"),
+    "consequence-rearranged": Kind(NONE, "means the same under its condition, written differently", "if"),
     "condition-changed": Kind(BOTH, "changed the condition of its if/then/else", "if"),
     "unevaluated-reach-changed": Kind(BOTH, "may leave other values unevaluated than before", "unevaluatedProperties"),
     "default-value-added": Kind(NONE, "now has the default {new}", "default"),
@@ -210,15 +212,15 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "discriminator-added": Kind(NONE, "now has a discriminator ({new})", "discriminator"),
     "discriminator-removed": Kind(NONE, "no longer has the discriminator ({old})", "discriminator"),
     "discriminator-property-name-changed": Kind(BOTH, "discriminates by {new} instead of {old}", "discriminator"),
-    "discriminator-mapping-added": Kind(NONE, "knows the discriminator value {new} too", "discriminator"),
-    "discriminator-mapping-deleted": Kind(BOTH, "no longer knows the discriminator value {old}", "discriminator"),
+    "discriminator-mapping-added": Kind(NONE, "also accepts the discriminator value {new}", "discriminator"),
+    "discriminator-mapping-deleted": Kind(BOTH, "no longer accepts the discriminator value {old}", "discriminator"),
     "discriminator-mapping-changed": Kind(
         BOTH, "maps the discriminator value {name} to {new} instead of {old}", "discriminator"
     ),
     "all-of-added": Kind(NONE, "is now also composed of {new}", "allOf"),
     "all-of-removed": Kind(NONE, "is no longer composed of {old}", "allOf"),
-    "all-of-added-annotation-only": Kind(NONE, "gained an allOf branch that only describes", "allOf"),
-    "all-of-removed-annotation-only": Kind(NONE, "lost an allOf branch that only described", "allOf"),
+    "all-of-added-annotation-only": Kind(NONE, "has a new allOf branch that only describes", "allOf"),
+    "all-of-removed-annotation-only": Kind(NONE, "no longer has an allOf branch that only described", "allOf"),
     "deprecated": Kind(NONE, "is deprecated, without a date", "deprecated"),
     "deprecated-with-sunset": Kind(NONE, "is deprecated with sunset {new}", "x-sunset"),
     "deprecated-sunset-missing": Kind(
@@ -232,17 +234,17 @@ SCHEMA_KINDS: dict[str, Kind] = {
         NONE, "moved its sunset from {old} to {new}, nearer than the policy allows", "x-sunset"
     ),
     "sunset-changed": Kind(NONE, "moved its sunset from {old} to {new}", "x-sunset"),
-    "sunset-deleted": Kind(NONE, "is still deprecated but lost its sunset ({old})", "x-sunset"),
+    "sunset-deleted": Kind(NONE, "is still deprecated, but its sunset ({old}) was removed", "x-sunset"),
     "sunset-unreadable": Kind(NONE, "has a sunset that is not a date: {old} became {new}", "x-sunset"),
     "reactivated": Kind(NONE, "is no longer deprecated", "deprecated"),
     "stability-decreased": Kind(NONE, "lowered its stability from {old} to {new}", "x-stability-level"),
     "stability-increased": Kind(NONE, "raised its stability from {old} to {new}", "x-stability-level"),
     "invalid-stability-level": Kind(NONE, "has an unknown stability level: {old} became {new}", "x-stability-level"),
-    "annotation-changed": Kind(NONE, "changed words without force: {name}", "description"),
+    "annotation-changed": Kind(NONE, "changed in description only: {name}", "description"),
     "odata-key-changed": Kind(BOTH, "has the key {new} instead of {old}", "Key"),
     "odata-type-changed": Kind(BOTH, "has the type {new} instead of {old}", "Type"),
     "odata-scale-increased": Kind(WIDENS, "has {new} decimals instead of {old}", "Scale"),
     "odata-scale-decreased": Kind(NARROWS, "has {new} decimals instead of {old}", "Scale"),
     "unknown-keyword-changed": Kind(BOTH, "changed the unknown keyword {name}"),
-    "reference-unresolved": Kind(BOTH, "refers to something that is not there", "$ref"),
+    "reference-unresolved": Kind(BOTH, "refers to a schema that does not exist", "$ref"),
 }

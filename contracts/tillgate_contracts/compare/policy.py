@@ -1,4 +1,4 @@
-"""The policy of a comparison: what is debatable is a key here, with the product's default."""
+"""The policy of a comparison: each debatable level is a key here, with a default."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LEVEL_WORDS = {
     "error": "breaking",
     "warn": "warning",
 }
-#: Debatable defaults (`contracts.md`), as keys of their own: key -> the rules that they set.
+#: Debatable levels: key -> the rules whose level it sets.
 SWITCHES: dict[str, tuple[str, ...]] = {
     "request_input_removed": (
         "request-property-removed",
@@ -45,12 +45,12 @@ SWITCHES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPolicy:
-    """How a comparison judges.
+    """How a comparison decides on levels.
 
-    `levels`: rule id -> breaking | warning | info. `content_model`: tolerant | strict (is adding a property to an open
-    object a narrowing?). `strict_enum`: a new enum value in a response breaks. `sunset_min_days_*`: days between today and
-    a sunset that a deprecation must leave. `stability_threshold`: below it nothing is judged. The other keys set the level
-    of a group of debatable rules.
+    `levels`: rule id -> breaking | warning | info. `content_model`: tolerant | strict (does a new property narrow an
+    open object?). `strict_enum`: a new enum value in a response breaks. `sunset_min_days_*`: days that a deprecation
+    must leave between today and its sunset. `stability_threshold`: elements below it are not compared. The other keys
+    set the level of a group of debatable rules.
     """
 
     levels: Mapping[str, str] = field(default_factory=dict)
@@ -84,7 +84,10 @@ class ComparisonPolicy:
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> ComparisonPolicy:
-        """Policy from a parsed file. Raises ContractError `policy.…`, naming the key, what is wrong and what is allowed."""
+        """Policy from a parsed file.
+
+        Raises ContractError `policy.…` with the key, what is wrong and what is allowed.
+        """
         if not isinstance(data, Mapping):
             raise ContractError(
                 "policy.form", "A policy is a mapping of keys to values.", {"found": type(data).__name__}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRule:
-    """`level` is its default; `area` and `direction` are for reading and filtering; `why` is the reason for the level."""
+    """`level` is the default; `area` and `direction` serve to filter; `why` is the reason of the level."""
 
     id: str
     level: str

@@ -15,7 +15,7 @@ from tillgate_contracts.compare.rule import ComparisonRule
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
-#: Raised whenever the same two documents and policy could give another result.
+#: Goes up whenever the same two documents and policy could give another verdict.
 RULE_PACK = "2026.11.1"
 
 BREAKING, WARNING, INFO = "breaking", "warning", "info"
@@ -49,7 +49,7 @@ _REQUEST_NAMES = {
     "optional-property-removed-before-sunset": "request-property-removed-before-sunset",
 }
 
-#: Levels that hold whatever the effect: policy of the field, not set arithmetic.
+#: Levels that hold whatever the effect on the accepted set: customs of the field.
 _FORCED: dict[tuple[str, str], str] = {
     ("request", "required-property-removed"): WARNING,
     ("request", "optional-property-removed"): WARNING,
@@ -89,7 +89,7 @@ _FORCED: dict[tuple[str, str], str] = {
         )
     },
 }
-#: Levels where the effect hurts but the document does not say enough, or the field tolerates it.
+#: Levels where the effect is harmful but the document does not say enough, or the field tolerates it.
 _SOFTENED: dict[tuple[str, str], str] = {
     **{
         ("request", f"{name}-set"): WARNING
@@ -221,12 +221,16 @@ _AREAS = {
 
 #: Reasons that do not follow from the accepted sets.
 _WHY_KIND: tuple[tuple[str, str, str], ...] = (
-    ("request", "-property-removed", "Whether senders that still send it are ignored or refused is not said."),
+    (
+        "request",
+        "-property-removed",
+        "The contract does not say whether it is ignored or refused when it is still sent.",
+    ),
     ("response", "-property-removed", "Readers may still look for it."),
-    ("", "default-value-", "Whoever leaves the value out gets another behaviour than before."),
-    ("", "discriminator-", "The tag decides how a value is read, on both ends."),
-    ("", "sunset", "The date is a promise that others plan with."),
-    ("", "stability", "The level is a promise that others plan with."),
+    ("", "default-value-", "Callers that leave the value out get a different behaviour than before."),
+    ("", "discriminator-", "The tag decides how both sides read a value."),
+    ("", "sunset", "Others plan with this date."),
+    ("", "stability", "Others rely on this level."),
     ("response", "became-write-only", "The contract no longer promises it to readers."),
     ("response", "became-not-write-only", "Readers now get a field that they were not prepared for."),
 )

@@ -21,6 +21,7 @@ from tillgate_contracts.lint.rule import (
     LintReport,
     LintRule,
     RuleOutcome,
+    Violation,
     fingerprint,
     registered,
 )
@@ -51,8 +52,10 @@ def lint(
     data_class: str | None = None,
     rules: Iterable[LintRule] | None = None,
 ) -> LintReport:
-    """Check a document. `tier` is 0 (checkout-critical) to 3 (back office), `layer` experience, process or system,
-    `data_class` public, internal, personal or cardholder; None is unknown. `rules` replaces the built-in ones.
+    """Check a document.
+
+    `tier` is 0 (checkout-critical) to 3 (back office), `layer` experience, process or system, `data_class` public,
+    internal, personal or cardholder; None is unknown. `rules` replaces the built-in ones.
 
     Raises ContractError `lint.context` for an unknown tier, layer or class.
     """
@@ -66,24 +69,11 @@ def lint(
         if reason:
             outcomes.append(RuleOutcome(rule.id, "not_applicable", reason))
             continue
-        hits = iter(rule.check(view))
-        listed = list(islice(hits, MAX_PER_RULE))
-        total = len(listed) + sum(1 for _ in hits)
+        violations = iter(rule.check(view))
+        listed = list(islice(violations, MAX_PER_RULE))
+        total = len(listed) + sum(1 for _ in violations)
         outcomes.append(RuleOutcome(rule.id, "failed" if total else "passed", total=total))
-        for hit in listed:
-            findings.append(
-                LintFinding(
-                    rule=rule.id,
-                    level=level,
-                    message=hit.message,
-                    hint=rule.hint,
-                    pointer=document.origin(hit.pointer),
-                    line=document.pointer_line(hit.pointer),
-                    operation=hit.operation,
-                    path=hit.path,
-                    fingerprint=fingerprint(rule.id, hit.pointer),
-                )
-            )
+        findings += [_finding(rule, level, violation, document) for violation in listed]
     findings.sort(key=lambda item: (_ORDER[item.level], item.rule, item.line or 0, item.pointer))
     context = {
         "tier": tier,
@@ -93,6 +83,20 @@ def lint(
         "digest": document.digest,
     }
     return LintReport(tuple(findings), tuple(outcomes), RULE_PACK, context)
+
+
+def _finding(rule: LintRule, level: str, violation: Violation, document: Document) -> LintFinding:
+    return LintFinding(
+        rule=rule.id,
+        level=level,
+        message=violation.message,
+        hint=rule.hint,
+        pointer=document.origin(violation.pointer),
+        line=document.pointer_line(violation.pointer),
+        operation=violation.operation,
+        path=violation.path,
+        fingerprint=fingerprint(rule.id, violation.pointer),
+    )
 
 
 def _not_applicable(rule: LintRule, level: str, view: LintView) -> str:

@@ -1,8 +1,9 @@
 """The part of JSONPath that lint rules use: names, unions, wildcards, recursion, indexes and filters.
 
-`..` visits every object once and does not go through references (named components stand at their own place); a plain child
-step goes through a reference. `~` at the end yields the name instead of the value, `^` goes to the parent. What is not
-understood raises `JsonPathError` with the reason, so that a rule is reported as not mapped instead of matching nothing.
+`..` visits every object once and does not go through references (named components stand at their own place); a plain
+child step goes through a reference. `~` at the end yields the name instead of the value, `^` goes to the parent. What
+is not understood raises `JsonPathError` with the reason, so that a rule is reported as not mapped instead of matching
+nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ MAX_MATCHES = 100_000
 _NAME = re.compile(r"[A-Za-z_$][\w$-]*")
 _TEST = re.compile(
     r"(?P<not>!)?\s*(?:(?P<key>@property|@path)|@(?P<path>(?:\.[\w$-]+|\['[^']*'\]|\[\"[^\"]*\"\])*))"
-    r"(?:\.match\(\s*/(?P<match>(?:[^/\\]|\\.)+)/(?P<flags>[a-z]*)\s*\)|\s*=~\s*/(?P<like>(?:[^/\\]|\\.)+)/(?P<like_flags>[a-z]*)"
-    r"|\s*(?P<op>===|!==|==|!=|>=|<=|>|<)\s*(?P<value>'[^']*'|\"[^\"]*\"|-?\d+(?:\.\d+)?|true|false|null|void 0|undefined))?\s*\Z"
+    r"(?:\.match\(\s*/(?P<match>(?:[^/\\]|\\.)+)/(?P<flags>[a-z]*)\s*\)"
+    r"|\s*=~\s*/(?P<like>(?:[^/\\]|\\.)+)/(?P<like_flags>[a-z]*)"
+    r"|\s*(?P<op>===|!==|==|!=|>=|<=|>|<)"
+    r"\s*(?P<value>'[^']*'|\"[^\"]*\"|-?\d+(?:\.\d+)?|true|false|null|void 0|undefined))?\s*\Z"
 )
 _STEP = re.compile(r"\.([\w$-]+)|\['([^']*)'\]|\[\"([^\"]*)\"\]")
 
@@ -30,14 +33,16 @@ class JsonPathError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class JsonPathMatch:
-    """A value found by a path. `name` is its key or index, `parent` the pointer of what holds it."""
+    """A value found by a path; `name` is its key or index."""
 
     pointer: str
     value: Any
     name: str
 
 
-Step = Callable[["list[JsonPathMatch]", Any], Iterator[JsonPathMatch]]
+Step = Callable[[list[JsonPathMatch], Any], Iterator[JsonPathMatch]]
+#: Answers whether a match passes a filter, given the whole document.
+Condition = Callable[[JsonPathMatch, Any], bool]
 
 
 def compile_path(text: str) -> Callable[[Any], list[JsonPathMatch]]:
@@ -204,7 +209,7 @@ def _parent(found: list[JsonPathMatch], tree: Any) -> Iterator[JsonPathMatch]:
             yield JsonPathMatch(pointer, value, name)
 
 
-def _filter(condition: Callable[[JsonPathMatch, Any], bool]) -> Step:
+def _filter(condition: Condition) -> Step:
     def step(found: list[JsonPathMatch], tree: Any) -> Iterator[JsonPathMatch]:
         for match in found:
             for item in _items(_target(match, tree)):
@@ -214,12 +219,11 @@ def _filter(condition: Callable[[JsonPathMatch, Any], bool]) -> Step:
     return step
 
 
-def _condition(text: str) -> Callable[[JsonPathMatch, Any], bool]:
+def _condition(text: str) -> Condition:
     for word, combine in (("||", any), ("&&", all)):
         parts = _split(text, word)
         if len(parts) > 1:
-            tests = [_condition(part) for part in parts]
-            return lambda match, tree, tests=tests, combine=combine: combine(test(match, tree) for test in tests)  # type: ignore[misc]
+            return _combined(combine, [_condition(part) for part in parts])
     text = text.strip()
     if text.startswith("(") and _closing(text, 0) == len(text) - 1:
         return _condition(text[1:-1])
@@ -227,6 +231,10 @@ def _condition(text: str) -> Callable[[JsonPathMatch, Any], bool]:
         inner = _condition(text[2:-1])
         return lambda match, tree: not inner(match, tree)
     return _test(text)
+
+
+def _combined(combine: Callable[[Iterator[bool]], bool], tests: list[Condition]) -> Condition:
+    return lambda match, tree: combine(test(match, tree) for test in tests)
 
 
 def _split(text: str, word: str) -> list[str]:
@@ -257,7 +265,7 @@ def _split(text: str, word: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def _test(text: str) -> Callable[[JsonPathMatch, Any], bool]:
+def _test(text: str) -> Condition:
     found = _TEST.match(text.strip())
     if not found or found["key"] == "@path":
         raise JsonPathError(f"the filter {text[:40]!r} is not understood")

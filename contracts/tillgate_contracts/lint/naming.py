@@ -13,7 +13,7 @@ from tillgate_contracts.reading import escape
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
-"""Names that can have a spelling; `fields[order]`, `@odata.count` and flattened keys such as `a.b` follow a protocol."""
+"""Names that can have a spelling; `fields[order]`, `@odata.count` and keys such as `a.b` follow a protocol."""
 _KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _MAJOR = re.compile(r"(?:^|/)v\d+(?:[./]|$)|[?&]version=|\d{4}-\d{2}-\d{2}")
 

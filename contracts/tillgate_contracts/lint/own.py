@@ -1,7 +1,8 @@
 """Own rules as data, in the shape of Spectral rule files, and what of a Spectral file does not map.
 
-A rule has `given` (a JSONPath, or a list), `then` (`field`, `function`, `functionOptions`; or a list), `severity`, `message`
-and `description`; further, of this product: `levels` (one letter per SLA tier, `eewi`), `layers` and `data_classes`.
+A rule has `given` (a JSONPath, or a list), `then` (`field`, `function`, `functionOptions`; or a list), `severity`,
+`message` and `description`; further, of this product: `levels` (one letter per SLA tier, `eewi`), `layers` and
+`data_classes`.
 """
 
 from __future__ import annotations

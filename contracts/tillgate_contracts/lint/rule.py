@@ -40,7 +40,10 @@ def always(_: LintView) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LintRule:
-    """One rule. `by_tier` holds the level for the tiers 0 to 3; `condition` answers why the rule does not apply, or ""."""
+    """One rule.
+
+    `by_tier` holds the level for the tiers 0 to 3; `condition` answers why the rule does not apply, or "".
+    """
 
     id: str
     title: str
@@ -121,8 +124,8 @@ class LintFinding:
 
 @dataclass(frozen=True, slots=True)
 class RuleOutcome:
-    """What became of one rule: `passed`, `failed`, or `not_applicable` with the reason. `total` counts findings that are
-    not listed as well."""
+    """What became of one rule: `passed`, `failed`, or `not_applicable` with the reason. `total` counts findings that
+    are not listed as well."""
 
     rule: str
     status: str

@@ -10,7 +10,7 @@ from tillgate_contracts.reading.pointers import join, resolve
 from tillgate_contracts.reading.walk import located, objects
 
 MAX_PARTS = 5_000
-"""Parts that one schema may unfold to through allOf, anyOf, oneOf and references. The largest real one known has 117."""
+"""Parts that one schema may unfold to through allOf, anyOf, oneOf and references; the largest known has 117."""
 
 MAX_CHAIN = 120
 """References and compositions behind one another before a value is described."""
@@ -20,7 +20,10 @@ _COMPOSED = ("allOf", "anyOf", "oneOf")
 
 
 def check_composition(tree: dict[str, Any]) -> None:
-    """Refuse schemas that unfold beyond the bounds. Raises ContractError `contract.too_many_values` or `contract.too_deep`."""
+    """Refuse schemas that unfold beyond the bounds.
+
+    Raises ContractError `contract.too_many_values` or `contract.too_deep`.
+    """
     known: dict[int, Extent] = {}
     for schema in objects(tree):
         if "$ref" in schema or "allOf" in schema or "anyOf" in schema or "oneOf" in schema:
@@ -34,12 +37,14 @@ def _refusal(tree: dict[str, Any], schema: dict[str, Any], chain: int) -> Contra
     if chain > MAX_CHAIN:
         return refusal(
             "contract.too_deep",
-            f"The schema at {pointer} lies behind more than {MAX_CHAIN} references and compositions. Shorten the chain.",
+            f"The schema at {pointer} lies behind more than {MAX_CHAIN} references and compositions. "
+            "Shorten the chain.",
             pointer=pointer,
         )
     return refusal(
         "contract.too_many_values",
-        f"The schema at {pointer} unfolds to more than {MAX_PARTS:,} parts through references. Compose it of fewer schemas.",
+        f"The schema at {pointer} unfolds to more than {MAX_PARTS:,} parts through references. "
+        "Compose it of fewer schemas.",
         pointer=pointer,
     )
 

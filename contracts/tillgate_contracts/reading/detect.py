@@ -92,7 +92,8 @@ def detect(tree: Any) -> str:
         what = "a list" if isinstance(tree, list) else "a single value"
         raise refusal(
             "contract.not_a_contract",
-            f"The file holds {what}, and a contract is an object: OpenAPI, Swagger, AsyncAPI, JSON Schema or OData EDMX.",
+            f"The file holds {what}, and a contract is an object: "
+            "OpenAPI, Swagger, AsyncAPI, JSON Schema or OData EDMX.",
         )
     for key, finder in (("openapi", _openapi), ("swagger", _swagger), ("asyncapi", _asyncapi)):
         if key in tree:
@@ -103,7 +104,8 @@ def detect(tree: Any) -> str:
     keys = ", ".join(sorted(map(str, tree))[:6]) or "none"
     raise refusal(
         "contract.not_a_contract",
-        "The file names no contract format: neither openapi, swagger, asyncapi nor a JSON Schema keyword stands at its top "
+        "The file names no contract format: "
+        "neither openapi, swagger, asyncapi nor a JSON Schema keyword stands at its top "
         f"(found: {keys}).{guess}",
     )
 

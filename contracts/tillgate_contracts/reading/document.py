@@ -1,4 +1,4 @@
-"""A contract as the rest of the engine sees it: one normal form for every format, with the way back to the author's file."""
+"""A contract in one normal form for every format, with the places in the author's file."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from tillgate_contracts.reading.text import decode
 class Document:
     """One contract.
 
-    `tree` is the normal form (OpenAPI 3.x, AsyncAPI and JSON Schema as written; Swagger 2.0 as OpenAPI 3.0; EDMX as OpenAPI
-    3.1); `source` is the parsed original, with other files bundled; `canonical` and `digest` identify it (for EDMX: the
-    normal form). Values of both trees may be shared and must not be changed.
+    `tree` is the normal form (OpenAPI 3.x, AsyncAPI and JSON Schema as written; Swagger 2.0 as OpenAPI 3.0; EDMX as
+    OpenAPI 3.1); `source` is the parsed original, with other files bundled; `canonical` and `digest` identify it (for
+    EDMX: the normal form). Values of both trees may be shared and must not be changed.
     """
 
     format: str
@@ -46,7 +46,8 @@ class Document:
 
     @classmethod
     def from_canonical(cls, canonical: bytes, *, name: str | None = None) -> Document:
-        """A stored contract, from the canonical bytes of an earlier reading. Trusted: duplicates and bounds are not checked again.
+        """A stored contract, from the canonical bytes of an earlier reading. Trusted: duplicates and bounds are not
+        checked again.
 
         Raises ContractError `contract.json_syntax` or `contract.not_a_contract` when the bytes are something else.
         """
@@ -162,9 +163,9 @@ def read(
 ) -> Document:
     """Read a contract of any known format.
 
-    `name` is the file's name (it decides between JSON and YAML where the text alone does not), or its path below `base_dir`,
-    the folder that other files of the contract may be read from. Raises ContractError with a code below `contract.`, the pointer and
-    the line where it is known, within the limits' bytes, depth, values and seconds.
+    `name` is the file's name (it decides between JSON and YAML where the text alone does not), or its path below
+    `base_dir`, the folder that other files of the contract may be read from. Raises ContractError with a code below
+    `contract.`, the pointer and the line where it is known, within the limits' bytes, depth, values and seconds.
     """
     clock = Clock(limits)
     text = decode(data, limits)
@@ -199,14 +200,16 @@ def read(
 
 
 def parse_text(data: bytes, name: str | None = None, limits: ReadingLimits = DEFAULT) -> Any:
-    """The value of a JSON or YAML file that is no contract, such as a rule file, with the same strictness and bounds."""
+    """The value of a JSON or YAML file that is no contract, such as a rule file, read within the same bounds."""
     return _parse(decode(data, limits), name, limits, Clock(limits))[0]
 
 
 def read_file(path: Path, *, root: Path | None = None, limits: ReadingLimits = DEFAULT) -> Document:
-    """Read a contract file. Other files of the contract are read below `root`, which is the file's own folder if left out.
+    """Read a contract file. Other files of the contract are read below `root`, which is the file's own folder if left
+    out.
 
-    Raises ContractError `contract.unreadable` as well, and `contract.outside_root` for a file that is not below the root.
+    Raises ContractError `contract.unreadable` as well, and `contract.outside_root` for a file that is not below the
+    root.
     """
     try:
         size = path.stat().st_size
@@ -228,7 +231,10 @@ def read_file(path: Path, *, root: Path | None = None, limits: ReadingLimits = D
 
 
 def _parse(text: str, name: str | None, limits: ReadingLimits, clock: Clock) -> tuple[Any, bool]:
-    """The value, and whether the text was JSON. The YAML parser is loaded for YAML only: a quick start matters at a prompt."""
+    """The value, and whether the text was JSON.
+
+    The YAML parser is loaded for YAML only: a quick start matters at a prompt.
+    """
     suffix = Path(name).suffix.lower() if name else ""
     if text.lstrip()[:1] in ("{", "[", '"') or suffix == ".json":
         try:

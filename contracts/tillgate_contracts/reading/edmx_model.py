@@ -1,4 +1,4 @@
-"""OData metadata (CSDL V2 and V4) as plain records: elements with their places, and a document with its names resolved."""
+"""OData metadata (CSDL V2 and V4) as plain records: elements with their places, and a document of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True, eq=False)
 class EdmxElement:
-    """One CSDL element: its local name, attributes (SAP and metadata ones with the prefix `sap:` or `m:`), line and children."""
+    """One CSDL element. Attributes of SAP and of the metadata namespace have the prefix `sap:` or `m:`."""
 
     kind: str
     attributes: dict[str, str]

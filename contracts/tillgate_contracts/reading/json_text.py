@@ -1,4 +1,4 @@
-"""JSON text to Python values, strictly: no duplicate keys, no NaN, no lone surrogates, numbers within 64 bits or a double."""
+"""JSON text to Python values: no duplicate keys, NaN or lone surrogates, numbers within 64 bits or a double."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _constant(name: str) -> Any:
 
 
 def fit_integer(text: str) -> int | float:
-    """An integer, or a double where 64 bits do not hold it (RFC 8259 §6: that is what receivers can be expected to keep)."""
+    """An integer, or a double where 64 bits do not hold it: what receivers can be expected to keep (RFC 8259 §6)."""
     if len(text) < 19:
         return int(text)
     if len(text) > 400:
@@ -56,7 +56,10 @@ def fit_float(text: str) -> float:
 
 
 def parse_json(text: str, limits: ReadingLimits, clock: Clock) -> Any:
-    """The value of JSON text. Raises ContractError: `contract.json_syntax`, `contract.duplicate_key`, `contract.too_deep`, …"""
+    """The value of JSON text.
+
+    Raises ContractError: `contract.json_syntax`, `contract.duplicate_key`, `contract.too_deep`, …
+    """
     hooks: dict[str, Any] = {}
     if _LONG_NUMBER.search(text):
         hooks = {"parse_int": fit_integer, "parse_float": fit_float}
@@ -86,7 +89,8 @@ def refuse_lone_surrogates(tree: Any) -> None:
         if isinstance(value, str) and _LONE_SURROGATE.search(value):
             raise refusal(
                 "contract.encoding",
-                f"The text at {pointer or 'the root'} holds half of a surrogate pair, which no UTF-8 file can carry. Correct it.",
+                f"The text at {pointer or 'the root'} holds half of a surrogate pair, "
+                "which no UTF-8 file can carry. Correct it.",
                 pointer=pointer,
             )
         if isinstance(value, dict):

@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(slots=True)
 class Lifted:
-    """A normal form and the way back. `origins` maps normal-form pointers to source pointers; what is below moves along."""
+    """A normal form and the way back.
+
+    `origins` maps normal-form pointers to source pointers; what is below moves along.
+    """
 
     tree: dict[str, Any]
     origins: dict[str, str] = field(default_factory=dict)

@@ -58,7 +58,8 @@ def refusal(code: str, message: str, *, pointer: str = "", line: int | None = No
 def too_large(size: int, limits: ReadingLimits) -> ContractError:
     return refusal(
         "contract.too_large",
-        f"The contract has {size:,} bytes; at most {limits.max_bytes:,} are read. Split it, or leave generated examples out.",
+        f"The contract has {size:,} bytes; at most {limits.max_bytes:,} are read. "
+        "Split it, or leave generated examples out.",
         size=size,
         limit=limits.max_bytes,
     )

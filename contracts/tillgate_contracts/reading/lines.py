@@ -26,8 +26,9 @@ class SourceText:
 
 @dataclass(slots=True)
 class Locator:
-    """`origins` maps pointers of the normal form to pointers of the source, where a lift moved them; what lies below a moved
-    place moves with it. `known_lines` holds lines by normal-form pointer for formats without a line index (EDMX)."""
+    """`origins` maps pointers of the normal form to pointers of the source, where a lift moved them; what lies below a
+    moved place moves with it. `known_lines` holds lines by normal-form pointer for formats without a line index
+    (EDMX)."""
 
     main: SourceText | None = None
     files: dict[str, SourceText] = field(default_factory=dict)

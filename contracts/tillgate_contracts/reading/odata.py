@@ -37,7 +37,7 @@ class _Lift(TypeLift):
         self.paths: dict[str, Any] = {}
 
     def _bound(self) -> dict[str, list[tuple[str, EdmxElement, bool]]]:
-        """Actions and functions by the type that they are bound to: (qualified name, element, bound to a collection)."""
+        """Actions and functions by the type that they are bound to: (name, element, bound to a collection)."""
         found: dict[str, list[tuple[str, EdmxElement, bool]]] = {}
         for name, candidates in self.model.callables.items():
             for callee in candidates:
@@ -168,7 +168,8 @@ class _Lift(TypeLift):
         if len(self.paths) >= _MAX_PATHS:
             raise refusal(
                 "contract.too_many_values",
-                f"The metadata describes more than {_MAX_PATHS:,} addresses (reached at line {element.line}). Split the service.",
+                f"The metadata describes more than {_MAX_PATHS:,} addresses (reached at line {element.line}). "
+                "Split the service.",
                 pointer=element.path,
                 line=element.line,
             )

@@ -1,8 +1,8 @@
 """OData types as schemas: what a response carries, and what a create or an update may send.
 
-Representation follows OData V2 JSON (Edm.Int64 and Edm.Decimal travel as strings, dates as `/Date(…)/`) and OData JSON 4.01
-(numbers, ISO dates). An entity in a response carries every structural property, so all of them are required there; what a
-create or an update may send depends on key, Nullable, Computed, `sap:creatable` and `sap:updatable`.
+Representation follows OData V2 JSON (Edm.Int64 and Edm.Decimal travel as strings, dates as `/Date(…)/`) and OData JSON
+4.01 (numbers, ISO dates). An entity in a response carries every structural property, so all of them are required
+there; what a create or an update may send depends on key, Nullable, Computed, `sap:creatable` and `sap:updatable`.
 """
 
 from __future__ import annotations

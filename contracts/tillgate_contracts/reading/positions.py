@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tillgate_contracts.reading.pointers import escape, split
 
@@ -57,61 +57,68 @@ class LineIndex:
 
 def json_index(text: str) -> LineIndex:
     """Lines of every value of well-formed JSON (a key's value carries the line of the key). Tolerates broken text."""
-    line = 1
-    root = TextPosition(1)
-    index = LineIndex(root)
-    # One entry per open container: [place, next array position or None for an object, key waiting for its value]
-    stack: list[list[object]] = []
-    key: str | None = None
-    key_line = 1
-    path: list[str] = []
+    return _JsonLines().read(text)
 
-    def place_value() -> tuple[TextPosition, str]:
-        nonlocal key
-        if not stack:
-            root.line = line
-            return root, ""
-        frame = stack[-1]
-        parent = frame[0]
-        assert isinstance(parent, TextPosition)
-        if isinstance(frame[1], int):
+
+class _JsonLines:
+    """The state of one pass over the tokens of a JSON text."""
+
+    def __init__(self) -> None:
+        self.line = 1
+        self.root = TextPosition(1)
+        self.index = LineIndex(self.root)
+        #: One entry per open container: [place, next array position or None for an object]
+        self.stack: list[list[Any]] = []
+        self.path: list[str] = []
+        self.key: str | None = None
+        self.key_line = 1
+
+    def read(self, text: str) -> LineIndex:
+        for match in _TOKEN.finditer(text):
+            token = match.group()
+            first = token[0]
+            if first == "\n":
+                self.line += 1
+            elif first == '"' and self.stack and self.stack[-1][1] is None and self.key is None:
+                self.key, self.key_line = _unquote(token), self.line
+            elif first in "{[":
+                self._open(first)
+            elif first in "}]":
+                self._close()
+            elif first != ",":
+                self._place_value()
+        return self.index
+
+    def _open(self, bracket: str) -> None:
+        place, name = self._place_value()
+        if self.stack:
+            self.path.append(name)
+        self.stack.append([place, 0 if bracket == "[" else None])
+
+    def _close(self) -> None:
+        if self.stack:
+            self.stack.pop()
+            if self.path:
+                self.path.pop()
+        self.key = None
+
+    def _place_value(self) -> tuple[TextPosition, str]:
+        """The position of the value that starts here, and its key or index."""
+        if not self.stack:
+            self.root.line = self.line
+            return self.root, ""
+        frame = self.stack[-1]
+        parent: TextPosition = frame[0]
+        if frame[1] is not None:
             token = str(frame[1])
-            at = line
             frame[1] += 1
-        else:
-            token = key if key is not None else ""
-            at = key_line
-            if parent.below is not None and token in parent.below and index.duplicate is None:
-                pointer = "".join("/" + escape(step) for step in [*path, token])
-                index.duplicate = (pointer, at, parent.below[token].line)
-            key = None
-        return parent.child(token, at), token
-
-    for match in _TOKEN.finditer(text):
-        token = match.group()
-        first = token[0]
-        if first == "\n":
-            line += 1
-        elif first == '"':
-            if stack and stack[-1][1] is None and key is None:
-                key = _unquote(token)
-                key_line = line
-            else:
-                place_value()
-        elif first in "{[":
-            place, name = place_value()
-            if stack:
-                path.append(name)
-            stack.append([place, 0 if first == "[" else None])
-        elif first in "}]":
-            if stack:
-                stack.pop()
-                if path:
-                    path.pop()
-            key = None
-        elif first != ",":
-            place_value()
-    return index
+            return parent.child(token, self.line), token
+        token = self.key if self.key is not None else ""
+        self.key = None
+        if parent.below is not None and token in parent.below and self.index.duplicate is None:
+            pointer = "".join("/" + escape(step) for step in [*self.path, token])
+            self.index.duplicate = (pointer, self.key_line, parent.below[token].line)
+        return parent.child(token, self.key_line), token
 
 
 def _unquote(token: str) -> str:

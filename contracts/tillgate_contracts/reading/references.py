@@ -1,4 +1,4 @@
-"""References made local: other files are bundled, `$id` and `$anchor` become JSON Pointers, the rest is named as a problem."""
+"""References made local: other files are bundled, `$id` and `$anchor` become JSON Pointers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Values of the wrong JSON type. Where the structure is broken the contract is refused; a single keyword that cannot mean
-anything (`required: true` in a schema, `maxLength: "10"`) is left out of the normal form and named as a problem."""
+"""Values of the wrong JSON type. Where the structure is broken the contract is refused; a single keyword that cannot
+mean anything (`required: true` in a schema, `maxLength: "10"`) is left out of the normal form and named as a
+problem."""
 
 from __future__ import annotations
 
@@ -130,14 +131,16 @@ _OBJECT_MEMBERS = frozenset(("an object of objects",))
 _SCHEMA_MEMBERS = frozenset(("an object of schemas", "a list of schemas"))
 
 
+_STRUCTURES = {"openapi": _STRUCTURE, "edmx": _STRUCTURE, "asyncapi": _EVENT_STRUCTURE}
+
+
 def settle(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[str, Any], list[Problem]]:
     """The tree without meaningless keywords, and what was left out. The tree itself is returned when nothing is wrong.
 
     Raises ContractError `contract.wrong_type` when the structure is broken.
     """
     wrong: list[tuple[tuple[str, ...], str, Any]] = []
-    family = kind_of_contract.partition("-")[0].replace("edmx", "openapi")
-    structure = {"openapi": _STRUCTURE, "asyncapi": _EVENT_STRUCTURE}.get(family, {})
+    structure = _STRUCTURES.get(kind_of_contract.partition("-")[0], {})
     swagger = kind_of_contract == "openapi-2.0"  # there, a discriminator is the property's name
     stack: list[tuple[Any, bool, tuple[Any, str] | None]] = [(tree, False, None)]
     while stack:
@@ -266,7 +269,10 @@ def _problem(tokens: tuple[str, ...], expected: str, item: Any) -> Problem:
 
 
 def _without(tree: dict[str, Any], places: list[tuple[str, ...]]) -> dict[str, Any]:
-    """A copy that shares what is unchanged. Wrong members are taken out of maps and lists; other values go as a whole."""
+    """A copy that shares what is unchanged.
+
+    Wrong members are taken out of maps and lists; other values go as a whole.
+    """
     made = dict(tree)
     copies: dict[int, Any] = {id(made): made}
 

@@ -1,4 +1,4 @@
-"""What a catalog shows of a contract, read from the normal form: operations, schema names, fields, servers, security."""
+"""What a catalog shows of a contract in normal form: operations, schema names, fields, servers, security."""
 
 from __future__ import annotations
 

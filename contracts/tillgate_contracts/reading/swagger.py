@@ -1,7 +1,7 @@
 """Swagger 2.0 lifted to the shape of OpenAPI 3.0, remembering where every moved part came from.
 
-Source of the correspondences: OpenAPI Specification 2.0 and 3.0.4. What has no counterpart keeps its meaning in an extension
-(`x-collectionFormat: tsv`), so that a change of it is still seen.
+Source of the correspondences: OpenAPI Specification 2.0 and 3.0.4. What has no counterpart keeps its meaning in an
+extension (`x-collectionFormat: tsv`), so that a change of it is still seen.
 """
 
 from __future__ import annotations

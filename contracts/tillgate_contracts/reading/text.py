@@ -1,4 +1,4 @@
-"""Bytes to text: byte order marks, UTF-16 and UTF-32 with and without a mark, and a precise refusal of anything else."""
+"""Bytes to text: UTF-8, UTF-16 and UTF-32, with and without a byte order mark; everything else is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._
 
 
 def decode(data: bytes, limits: ReadingLimits) -> str:
-    """Text of a contract file. Raises ContractError: `contract.too_large`, `contract.empty`, `contract.encoding`, `contract.binary`."""
+    """Text of a contract file.
+
+    Raises ContractError: `contract.too_large`, `contract.empty`, `contract.encoding`, `contract.binary`.
+    """
     if len(data) > limits.max_bytes:
         raise too_large(len(data), limits)
     encoding = _encoding(data)

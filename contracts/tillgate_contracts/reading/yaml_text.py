@@ -1,8 +1,9 @@
 """YAML text to Python values with the YAML 1.2 core schema, from the event stream of the C parser.
 
-Three habits of stock loaders spoil contracts: YAML 1.1 reads `no` as false, `2024-01-01` as a date and `=` as nothing it
-can construct; integer keys (`200:`) stay integers; duplicate keys silently win. Here dates and words stay text, keys are
-always their own text, duplicates are refused, and aliases are counted at their full size before they can explode.
+Three habits of stock loaders spoil contracts: YAML 1.1 reads `no` as false, `2024-01-01` as a date and `=` as nothing
+it can construct; integer keys (`200:`) stay integers; duplicate keys silently win. Here dates and words stay text,
+keys are always their own text, duplicates are refused, and aliases are counted at their full size before they can
+explode.
 """
 
 from __future__ import annotations
@@ -152,7 +153,8 @@ class _Builder:
         if not fits.get(kind, False):
             raise refusal(
                 "contract.yaml_tag",
-                f"The tag {tag} at line {line} ({self.pointer(self.next_token())}) means nothing in a contract. Remove it.",
+                f"The tag {tag} at line {line} ({self.pointer(self.next_token())}) "
+                "means nothing in a contract. Remove it.",
                 pointer=self.pointer(self.next_token()),
                 line=line,
             )
@@ -175,7 +177,8 @@ class _Builder:
         if text in _NOT_A_NUMBER:
             raise refusal(
                 "contract.not_a_number",
-                f"{text} at line {line} ({self.pointer(self.next_token())}) is not JSON. Leave the keyword out, or write a number.",
+                f"{text} at line {line} ({self.pointer(self.next_token())}) is not JSON. "
+                "Leave the keyword out, or write a number.",
                 pointer=self.pointer(self.next_token()),
                 line=line,
             )
@@ -244,7 +247,10 @@ class _Builder:
 
 
 def parse_yaml(text: str, limits: ReadingLimits, clock: Clock) -> Any:
-    """The value of YAML text. Raises ContractError: `contract.yaml_syntax`, `contract.duplicate_key`, `contract.too_many_values`, …"""
+    """The value of YAML text.
+
+    Raises ContractError: `contract.yaml_syntax`, `contract.duplicate_key`, `contract.too_many_values`, …
+    """
     builder = _Builder(limits, clock)
     steps = 0
     try:

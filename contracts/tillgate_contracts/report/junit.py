@@ -11,7 +11,10 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 def to_junit(result: Result) -> str:
-    """One suite. Errors are failures; warnings too, when the command fails on them; the rest passes and carries its text."""
+    """One suite.
+
+    Errors are failures; warnings too, when the command fails on them; the rest passes and carries its text.
+    """
     cases = [_case(result, item) for item in result.sorted()]
     if not cases:
         cases = [f'    <testcase classname="contracts.{result.command}" name="no findings"/>\n']

@@ -212,7 +212,10 @@ class EventComparison:
             text = f"The payload of {after.name} is described in {after.format} instead of {before.format}."
             add("event-payload-format-changed", text, where=where, old=before.format, new=after.format, **places)
         elif before.format != after.format or signature(left[0].raw) != signature(right[0].raw):
-            text = f"The payload of {after.name} changed; {after.format} is not judged. Not decided: read the change yourself."
+            text = (
+                f"The payload of {after.name} changed. "
+                f"Payloads in {after.format} cannot be compared automatically; read the change yourself."
+            )
             add("event-payload-undecided", text, where=where, **places)
 
     def _correlation(self, before: EventMessage, after: EventMessage, where: Where) -> None:

@@ -1,7 +1,7 @@
 """Reading AsyncAPI 2 and 3 into one view, from the owner's side.
 
-Version 2 speaks from the consumer's side (`publish`: the consumer sends, the owner receives), version 3 from the owner's.
-Both end in the same view, so that a move from 2 to 3 compares as well.
+Version 2 speaks from the consumer's side (`publish`: the consumer sends, the owner receives), version 3 from the
+owner's. Both end in the same view, so that a contract that moves from 2 to 3 can be compared as well.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tillgate_contracts.compare.schema.values import as_list, as_mapping
 SEND, RECEIVE = "send", "receive"
 OPPOSITE = {SEND: RECEIVE, RECEIVE: SEND}
 _FROM_CONSUMER = {"publish": RECEIVE, "subscribe": SEND}
-#: Payload languages that the schema core reads.
+#: Schema languages of payloads that the comparison reads.
 _JSON_FORMATS = (
     "application/vnd.aai.asyncapi",
     "application/schema+json",
@@ -79,7 +79,7 @@ class Channel:
 
 @dataclass(slots=True)
 class ChannelOperation:
-    """All that goes one way over one channel."""
+    """Everything that is sent, or everything that is received, over one channel."""
 
     action: str
     channel: str
@@ -91,7 +91,7 @@ class ChannelOperation:
 
 
 class EventView:
-    """One AsyncAPI tree, whichever version."""
+    """One AsyncAPI tree of version 2 or 3."""
 
     def __init__(self, tree: dict[str, Any], source: SchemaSource) -> None:
         self.tree = tree

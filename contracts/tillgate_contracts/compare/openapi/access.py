@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tillgate_contracts.compare.collector import Where
+from tillgate_contracts.compare.collector import FindingCollector, Where
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject
 from tillgate_contracts.compare.schema.source import join
@@ -14,79 +14,72 @@ Alternative = dict[str, frozenset[str]]
 
 
 def compare_security(comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where) -> None:
-    """Effective requirements: every old alternative must still satisfy some new one."""
+    """Effective requirements: each way to authenticate that worked before must still satisfy some new alternative."""
     before, after = comparison.old.security(old), comparison.new.security(new)
     comparison.used_schemes |= {name for entry in before for name in entry} & {
         name for entry in after for name in entry
     }
     if before == after:
         return
-    collector = comparison.collector
     places = {
         word: join(side.pointer, "security") if "security" in side.raw else "/security"
         for word, side in (("base", old), ("revision", new))
     }
+    change = _SecurityChange(comparison.collector, before, after, where, places)
     for entry in before:
-        if any(_satisfies(entry, need) for need in after):
-            continue
-        nearest = next((need for need in after if need.keys() == entry.keys()), None)
-        if nearest is not None:
-            scopes = sorted(scope for name in nearest for scope in nearest[name] - entry[name])
-            collector.add(
-                "api-security-scope-added",
-                f"The operation demands the further scope {', '.join(scopes)}.",
-                where=where,
-                old=_text(entry),
-                new=_text(nearest),
-                **places,
-            )
-        elif any(need.keys() > entry.keys() for need in after) or not entry:
-            collector.add(
-                "api-security-requirement-added",
-                f"The operation now demands {' or '.join(_text(need) for need in after)} instead of {_text(entry)}.",
-                where=where,
-                old=_text(entry),
-                new=[_text(need) for need in after],
-                **places,
-            )
-        else:
-            collector.add(
-                "api-security-alternative-removed",
-                f"The operation no longer accepts {_text(entry)}.",
-                where=where,
-                old=_text(entry),
-                new=[_text(need) for need in after],
-                **places,
-            )
+        if not any(_satisfies(entry, need) for need in after):
+            change.add_refused(entry)
     for need in after:
         if any(_satisfies(entry, need) for entry in before):
-            nearest = next((entry for entry in before if entry.keys() == need.keys()), None)
-            if nearest is not None and nearest != need:
-                scopes = sorted(scope for name in need for scope in nearest[name] - need[name])
-                collector.add(
-                    "api-security-scope-removed",
-                    f"The operation no longer demands the scope {', '.join(scopes)}.",
-                    where=where,
-                    old=_text(nearest),
-                    new=_text(need),
-                    **places,
-                )
-            elif nearest is None:
-                collector.add(
-                    "api-security-removed",
-                    f"The operation is satisfied with {_text(need)}.",
-                    where=where,
-                    new=_text(need),
-                    **places,
-                )
+            change.add_eased(need)
         elif any(_satisfies(entry, other) for other in after for entry in before):
-            collector.add(
-                "api-security-added",
-                f"The operation also accepts {_text(need)}.",
-                where=where,
-                new=_text(need),
-                **places,
-            )
+            change.add("api-security-added", f"The operation also accepts {_text(need)}.", old=None, new=_text(need))
+
+
+class _SecurityChange:
+    """The alternatives of one operation, before and after."""
+
+    def __init__(
+        self,
+        collector: FindingCollector,
+        before: list[Alternative],
+        after: list[Alternative],
+        where: Where,
+        places: dict[str, str],
+    ) -> None:
+        self.collector = collector
+        self.before, self.after = before, after
+        self.where = where
+        self.places = places
+
+    def add(self, rule: str, message: str, *, old: Any, new: Any) -> None:
+        self.collector.add(rule, message, where=self.where, old=old, new=new, **self.places)
+
+    def add_refused(self, entry: Alternative) -> None:
+        """An alternative of the base that satisfies none of the revision."""
+        demanded = [_text(need) for need in self.after]
+        nearest = next((need for need in self.after if need.keys() == entry.keys()), None)
+        if nearest is not None:
+            scopes = sorted(scope for name in nearest for scope in nearest[name] - entry[name])
+            text = f"The operation demands the further scope {', '.join(scopes)}."
+            self.add("api-security-scope-added", text, old=_text(entry), new=_text(nearest))
+        elif any(need.keys() > entry.keys() for need in self.after) or not entry:
+            text = f"The operation now demands {' or '.join(demanded)} instead of {_text(entry)}."
+            self.add("api-security-requirement-added", text, old=_text(entry), new=demanded)
+        else:
+            text = f"The operation no longer accepts {_text(entry)}."
+            self.add("api-security-alternative-removed", text, old=_text(entry), new=demanded)
+
+    def add_eased(self, need: Alternative) -> None:
+        """An alternative of the revision that some alternative of the base satisfies, where it demands less."""
+        nearest = next((entry for entry in self.before if entry.keys() == need.keys()), None)
+        if nearest is None:
+            text = f"The operation is satisfied with {_text(need)}."
+            self.add("api-security-removed", text, old=None, new=_text(need))
+        elif nearest != need:
+            scopes = sorted(scope for name in need for scope in nearest[name] - need[name])
+            text = f"The operation no longer demands the scope {', '.join(scopes)}."
+            self.add("api-security-scope-removed", text, old=_text(nearest), new=_text(need))
 
 
 def _satisfies(have: Alternative, need: Alternative) -> bool:
@@ -250,7 +243,7 @@ def _variables(
             if isinstance(allowed, list) and value not in allowed:
                 comparison.collector.add(
                     "server-variable-value-removed",
-                    f"The server variable `{name}` lost the value {value}.",
+                    f"The server variable `{name}` no longer allows the value {value}.",
                     where=where,
                     old=value,
                     base=base,

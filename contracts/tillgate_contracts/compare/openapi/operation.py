@@ -1,9 +1,9 @@
-"""Comparison of one operation, and of the callbacks in it, which are operations that the owner of the contract calls."""
+"""Comparison of one operation, and of its callbacks: operations that the owner of the contract calls."""
 
 from __future__ import annotations
 
 from tillgate_contracts.compare.collector import Where
-from tillgate_contracts.compare.openapi import access, bodies, parameters
+from tillgate_contracts.compare.openapi import access, bodies, parameters, responses
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject
 from tillgate_contracts.compare.schema import lifecycle
@@ -16,7 +16,7 @@ _ANNOTATIONS = ("summary", "description", "externalDocs")
 def compare_operation(
     comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, *, reverse: bool, label: str = ""
 ) -> None:
-    """One operation on both sides. `reverse`: a callback or webhook, where the flow turns round."""
+    """One operation on both sides. `reverse`: a callback or webhook, where the owner of the contract is the caller."""
     settings = comparison.graph.settings
     where = Where(label or old.label, old.template, old.pointer, new.pointer)
     marks = lifecycle.Mark.of(old.raw), lifecycle.Mark.of(new.raw)
@@ -35,7 +35,7 @@ def compare_operation(
         comparison, comparison.old.parameters(old), comparison.new.parameters(new), where, reverse=reverse
     )
     bodies.compare_request(comparison, old, new, where, reverse=reverse)
-    bodies.compare_responses(comparison, old, new, where, reverse=reverse)
+    responses.compare_responses(comparison, old, new, where, reverse=reverse)
     _callbacks(comparison, old, new, where, reverse=reverse)
 
 
@@ -85,7 +85,7 @@ def _compare_annotations(comparison: DocumentComparison, old: HttpOperation, new
     ]
     if changed:
         comparison.collector.add(
-            "annotation-changed", f"{where.label} changed words without force: {', '.join(changed)}.", where=where
+            "annotation-changed", f"{where.label} changed in description only: {', '.join(changed)}.", where=where
         )
 
 

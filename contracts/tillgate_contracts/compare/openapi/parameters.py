@@ -1,4 +1,4 @@
-"""Comparison of parameters: key is (location, name); how a value is written on the wire counts as much as its schema."""
+"""Comparison of parameters by location and name. How a value is written on the wire counts as much as its schema."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class OpenApiView:
         self.source = source
 
     def resolve(self, raw: Any, pointer: str) -> LocatedObject | None:
-        """Follows `$ref` (chains too); None for what is no object or leads nowhere."""
+        """Follows `$ref`, in chains too. None when the value is no object or the reference leads nowhere."""
         for _ in range(32):
             if not isinstance(raw, dict):
                 return None
@@ -118,7 +118,7 @@ class OpenApiView:
                     yield HttpOperation(str(method), template, raw, pointer, item.raw, item.pointer, variables)
 
     def parameters(self, operation: HttpOperation) -> dict[tuple[str, str], Parameter]:
-        """Effective parameters by (location, name): the operation's own win over the path's."""
+        """Effective parameters by (location, name): those of the operation win over those of the path."""
         found: dict[tuple[str, str], Parameter] = {}
         for raw, pointer, shared in (
             (operation.path_item.get("parameters"), join(operation.path_pointer, "parameters"), True),

@@ -1,1 +1,1 @@
-"""One schema core for every contract format: normal nodes, their difference, and who it hurts."""
+"""One comparison of schemas for every contract format: nodes in normal form, and what differs between two of them."""

@@ -1,4 +1,4 @@
-"""Does a node accept one given value? Three answers: yes, no, and None where the core does not judge (formats, readings)."""
+"""Does a node accept a given value? Yes, no, or None where it cannot be told (formats, unreadable patterns)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_multiple(value: Any, factor: Any) -> bool:
 
 
 def accepts(builder: Builder, node: Node, value: Any, depth: int = 0) -> Answer:
-    """True, False, or None when the answer hangs on a format, an unreadable pattern or an unresolved reference."""
+    """True, False, or None when the answer depends on a format, an unreadable pattern or an unresolved reference."""
     if depth > _DEPTH:
         return None
     if node.never:

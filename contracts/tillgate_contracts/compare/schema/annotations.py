@@ -1,4 +1,4 @@
-"""Comparison of words without force on the accepted set, and of what OData adds to schemas."""
+"""Comparison of the keywords that only describe, of deprecation, and of what OData adds to schemas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tillgate_contracts.compare.schema.values import is_number, value_key
 
 
 def compare_annotations(comparison: NodeComparison) -> None:
-    """Words without force on the accepted set: defaults, deprecation, descriptions, extensions, unknown keywords."""
+    """Defaults, deprecation, descriptions, extensions and unknown keywords: they do not change what is accepted."""
     old, new = comparison.old, comparison.new
     if old.default != new.default and (
         old.default is None or new.default is None or not _equal(old.default, new.default)
@@ -43,12 +43,12 @@ def compare_annotations(comparison: NodeComparison) -> None:
             new.unknown.get(name),
             name=name,
             undecided=True,
-            data={"reason": f"the keyword {name!r} is not part of any supported schema language"},
+            data={"reason": f"Cannot tell automatically what it means: no schema language has the keyword {name!r}."},
         )
 
 
 def _compare_composition(comparison: NodeComparison) -> None:
-    """Which schemas a schema is composed of: what follows from it is judged keyword by keyword, this is the note."""
+    """Which schemas a schema is composed of. The keywords of these schemas are compared one by one; this is a note."""
     old, new = comparison.old, comparison.new
     for verb, before, after in (("removed", old, new), ("added", new, old)):
         if len(before.flat) <= len(after.flat):
@@ -63,7 +63,7 @@ def _compare_composition(comparison: NodeComparison) -> None:
 
 
 def _compare_odata(comparison: NodeComparison) -> None:
-    """What OData metadata says beyond JSON Schema (`contracts.md` fact 29): keys, opaque types, scale, flag members."""
+    """What OData metadata (CSDL 4.01 §7) says beyond JSON Schema: keys, opaque types, scale, members of flags."""
     old, new = comparison.old.annotations, comparison.new.annotations
     for word, kind in (("x-odata-key", "odata-key-changed"), ("x-odata-type", "odata-type-changed")):
         if old.get(word) != new.get(word):
@@ -90,7 +90,7 @@ def _compare_odata(comparison: NodeComparison) -> None:
 
 
 def _only_words(node: Node) -> bool:
-    """True when a part of the node describes and demands nothing."""
+    """True when some part of the node only describes."""
     return any(isinstance(part.raw, dict) and all(is_word(keyword) for keyword in part.raw) for part in node.flat)
 
 

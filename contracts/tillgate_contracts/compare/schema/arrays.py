@@ -60,7 +60,7 @@ def compare_positions(comparison: NodeComparison) -> None:
 
 
 def _tail(node: Node) -> Parts:
-    """What holds for the items after the named positions, `unevaluatedItems` included where nothing else can evaluate."""
+    """What holds for the items after the named positions; `unevaluatedItems` where no other keyword evaluates items."""
     if node.items is not None:
         return node.items
     return node.unevaluated_items if node.unevaluated_items is not None and is_plain(node) else ()

@@ -95,13 +95,7 @@ class Builder:
         if ref is None and isinstance(raw.get("$recursiveRef"), str):
             ref = raw["$recursiveRef"]
         if isinstance(ref, str):
-            target = self.source.resolve(ref)
-            if target is None:
-                flat.unresolved.append(ref)
-                flat.add(self.source.dangling(ref, part.pointer))
-            else:
-                flat.refs.append(ref)
-                self._flatten(target, flat, path, top=top, inner=inner or len(raw) > 1)
+            self._flatten_target(ref, part, flat, path, top=top, inner=inner or len(raw) > 1)
             if not self.source.dialect.siblings or len(raw) == 1:
                 return
         size = len(raw) - (ref is not None)
@@ -113,20 +107,30 @@ class Builder:
                     branch = Part(raw[kind][only], join(part.pointer, kind, only))
                     self._flatten(branch, flat, path, top=top, inner=inner or len(raw) > 1)
         composed = raw.get("allOf")
-        branches = composed if isinstance(composed, list) else []
         if isinstance(composed, list):
             size -= 1
             if top and self.source.dialect.nullable and raw.get("nullable") is True:
                 flat.null = True
         if size:
             flat.add(part._replace(mask=part.mask | EXPANDED))
-        alone = len(raw) == 1 and len(branches) == 1
+        if isinstance(composed, list):
+            alone = len(raw) == 1 and len(composed) == 1
+            self._flatten_composed(composed, part, flat, path, inner=inner or not alone)
+
+    def _flatten_target(self, ref: str, part: Part, flat: _Flat, path: set[int], *, top: bool, inner: bool) -> None:
+        target = self.source.resolve(ref)
+        if target is None:
+            flat.unresolved.append(ref)
+            flat.add(self.source.dangling(ref, part.pointer))
+        else:
+            flat.refs.append(ref)
+            self._flatten(target, flat, path, top=top, inner=inner)
+
+    def _flatten_composed(self, branches: list[Any], part: Part, flat: _Flat, path: set[int], *, inner: bool) -> None:
         for index, branch in enumerate(branches):
             if isinstance(branch, dict) and isinstance(branch.get("$ref"), str):
                 flat.composed.append(branch["$ref"])
-            self._flatten(
-                Part(branch, join(part.pointer, "allOf", index)), flat, path, top=False, inner=inner or not alone
-            )
+            self._flatten(Part(branch, join(part.pointer, "allOf", index)), flat, path, top=False, inner=inner)
 
     def _only_branch(self, raw: dict[str, Any], kind: str, flat: _Flat, *, top: bool) -> int | None:
         """Index of the single meaningful branch: a union of one, or of one and null (which sets `flat.null`)."""

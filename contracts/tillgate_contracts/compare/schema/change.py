@@ -1,4 +1,7 @@
-"""What the core finds: changes of the accepted set, without a level. Who is hurt follows from the direction (`rules.py`)."""
+"""What the core finds: changes of the accepted set, without a level.
+
+Who is hurt follows from the direction (`rules.py`).
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,8 @@ class Change:
     """One difference. `kind` names it (see `rules.py`), pointers are into the two normal forms.
 
     `tolerated`: strictly an effect, but accepted by the tolerant content model. `undecided`: the core cannot tell; the
-    reason is in `data["reason"]`. `inapplicable`: the keyword stands beside a type that it does not apply to, so the change
-    is declared only.
+    reason is in `data["reason"]`. `inapplicable`: the keyword stands beside a type that it does not apply to, so the
+    change is declared only.
     """
 
     kind: str

@@ -1,7 +1,7 @@
 """The comparison of two nodes: one table from keyword to function, and the questions that concern a node as a whole.
 
-Each function of the table takes the comparison as its only argument and imports no other function of the table. A new keyword is
-one function and one row here (`docs/how-to/add-a-comparison-rule.md`).
+Each function of the table takes the comparison as its only argument and imports no other function of the table. A new
+keyword is one function and one row here (`docs/how-to/add-a-comparison-rule.md`).
 """
 
 from __future__ import annotations
@@ -123,12 +123,12 @@ def _add_unresolved(comparison: NodeComparison) -> None:
         ", ".join(comparison.old.unresolved) or None,
         ", ".join(comparison.new.unresolved) or None,
         undecided=True,
-        data={"reason": "a reference leads nowhere, so what it would say is unknown"},
+        data={"reason": "Cannot tell automatically what changed: the reference leads nowhere."},
     )
 
 
 def _check_unevaluated(comparison: NodeComparison) -> None:
-    """What is left unevaluated depends on every branch that a value takes: after any change there, it is not decided."""
+    """Which values stay unevaluated depends on the branches that a value takes: after a change, it is undecided."""
     for name, keyword in (
         ("unevaluated_properties", "unevaluatedProperties"),
         ("unevaluated_items", "unevaluatedItems"),
@@ -144,7 +144,7 @@ def _check_unevaluated(comparison: NodeComparison) -> None:
             BOTH,
             keyword=keyword,
             undecided=True,
-            data={"reason": f"which values {keyword} reaches depends on branches that changed"},
+            data={"reason": f"Cannot tell automatically which values {keyword} reaches: branches changed."},
         )
 
 

@@ -1,4 +1,4 @@
-"""One comparison of two nodes: what the functions of the keywords read, and where they leave what they find."""
+"""One comparison of two nodes: what the functions of the keywords read, and where they record changes."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class PairGraph(Protocol):
 class NodeComparison:
     """Two nodes, the direction in which values travel, and the pair under construction.
 
-    `inapplicable` is set while keywords are compared that apply to none of the types that both sides admit: such changes are
-    declared, and change nothing.
+    `inapplicable` is set while keywords are compared that apply to none of the types that both sides admit: such
+    changes stand in the document, and change nothing.
     """
 
     def __init__(self, graph: PairGraph, old: Node, new: Node, direction: Direction) -> None:

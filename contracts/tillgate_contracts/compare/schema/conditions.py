@@ -13,7 +13,10 @@ from tillgate_contracts.compare.schema.values import as_mapping
 
 
 def compare_discriminators(comparison: NodeComparison) -> None:
-    """The tag that chooses a branch: a rename, or a value that is gone or leads elsewhere, breaks both directions."""
+    """The property that chooses a branch.
+
+    A new name, or a value that is removed or leads elsewhere, breaks both ways.
+    """
     old, new = comparison.old.discriminator, comparison.new.discriminator
     if old == new:
         return
@@ -39,7 +42,7 @@ def compare_discriminators(comparison: NodeComparison) -> None:
 
 
 def _mapping(node: Node, discriminator: dict[str, Any]) -> dict[str, str]:
-    """Tag value -> schema name. Without an entry of its own, a branch answers to its schema name."""
+    """Discriminator value -> schema name. A branch without an entry is chosen by its schema name."""
     written = discriminator.get("mapping")
     found = {
         str(value): str(target).rsplit("/", 1)[-1]
@@ -55,7 +58,7 @@ def _mapping(node: Node, discriminator: dict[str, Any]) -> dict[str, str]:
 
 
 def compare_negations(comparison: NodeComparison) -> None:
-    """`not`: equal ones cancel, a single pair is compared with the direction turned round."""
+    """`not`: equal ones cancel out; a single pair is compared with narrowing and widening exchanged."""
     old, new = list(comparison.old.nots), list(comparison.new.nots)
     for mine in list(old):
         found = next(
@@ -92,8 +95,9 @@ def compare_conditionals(comparison: NodeComparison) -> None:
             "condition-changed",
             BOTH,
             keyword="if",
-            undecided=False,
-            data={"reason": "the condition itself changed, so the same value may fall under another branch"},
+            data={
+                "reason": "Cannot tell automatically whom it affects: the same value may now fall under another branch."
+            },
         )
         return
     for conditional, verb, effect in [
@@ -108,7 +112,7 @@ def compare_conditionals(comparison: NodeComparison) -> None:
 
 
 def _consequence(comparison: NodeComparison, mine: Parts, theirs: Parts) -> None:
-    """`then` or `else` on both sides, judged together with the schema around them."""
+    """`then` or `else` on both sides, compared together with the schema around them."""
     graph, direction = comparison.graph, comparison.direction
     alone = graph.relation(graph.link(mine, theirs, direction))
     if not alone:

@@ -1,8 +1,8 @@
 """The schema comparison: a graph of node pairs, each built once per direction, with the changes left where they arise.
 
 `$ref` cycles need no special case: a pair that leads back to itself is a cycle in the graph. Questions about whole
-sub-graphs ("does this branch still fit that one?") follow it with a visited set, and an answer that leaned on a pair still
-under construction is not remembered.
+sub-graphs ("does this branch still fit that one?") follow it with a visited set. An answer that depends on a pair still
+under construction is kept only until that pair is complete.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class SchemaGraph:
         self._nodes: dict[PairKey, tuple[Node, Node]] = {}
         self._open: set[PairKey] = set()
         self._relations: dict[PairKey, int] = {}
-        # Answers that leaned on open pairs hold as long as those stay open.
+        # Answers that depend on open pairs hold as long as those stay open.
         self._provisional: dict[PairKey, int] = {}
         self._leaning: dict[PairKey, list[PairKey]] = {}
 
@@ -133,7 +133,7 @@ class SchemaGraph:
         return not self.relation(self.link(old, new, direction)) & WIDENS
 
     def walk(self, key: PairKey) -> Iterator[tuple[NodePair, bool, int, bool]]:
-        """Every pair below `key` as (pair, negated, effects let through, is root), each once per way of being reached."""
+        """Every pair below `key` as (pair, negated, effects let through, is root), once for each such state."""
         start = (key, False, BOTH)
         stack, seen = [start], {start}
         while stack:

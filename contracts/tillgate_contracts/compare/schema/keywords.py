@@ -1,4 +1,4 @@
-"""Reading the keywords of one raw schema into a node, and the words that say nothing about values."""
+"""Reading the keywords of one raw schema into a node, and which keywords say nothing about values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tillgate_contracts.compare.schema.node import Bound, Conditional, Contains,
 from tillgate_contracts.compare.schema.source import DROP_ANY_OF, DROP_IF, DROP_ONE_OF, Part, Parts, SchemaSource, join
 from tillgate_contracts.compare.schema.values import intersect_types, is_number, simplify_types, value_key
 
-#: Words that describe and never restrict (`contracts.md` fact 27).
+#: Keywords that describe and never restrict (JSON Schema 2020-12 Validation §9, OpenAPI).
 ANNOTATIONS = frozenset(
     {"title", "description", "summary", "example", "examples", "externalDocs", "xml", "$comment", "tags", "comment"}
 )
@@ -42,7 +42,7 @@ def is_word(keyword: str) -> bool:
     return keyword in ANNOTATIONS or keyword in _PLACES or (keyword.startswith("x-") and keyword not in _HANDLERS)
 
 
-#: Organisation without a reference or a composition.
+#: Keywords that organise a document and neither refer nor compose.
 _PLACES = frozenset({"$schema", "$id", "id", "$anchor", "$vocabulary", "$defs", "definitions"})
 
 

@@ -1,7 +1,7 @@
-"""Sunset and stability: the promises of `deprecated`, `x-sunset` and `x-stability-level` (`contracts.md` facts 24 and 25).
+"""Sunset and stability: the promises of `deprecated`, `x-sunset` and `x-stability-level` (the extensions of oasdiff).
 
 The same rules hold for operations, parameters and properties. "Today" is always an argument, so that a verdict can be
-computed again later. A grace period in days per stability level: beta and stable have one, draft and alpha have none.
+computed again later. Beta and stable elements have a grace period in days; draft and alpha ones have none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 
 
 class Mark(NamedTuple):
-    """Lifecycle words of one element, as written."""
+    """Deprecation, sunset and stability of one element, as written."""
 
     deprecated: bool
     sunset: Any
@@ -31,7 +31,7 @@ class Mark(NamedTuple):
 
 
 class LifecycleChange(NamedTuple):
-    """A lifecycle finding: `kind` and the two values to show."""
+    """What happened to a deprecation, sunset or stability: `kind` and the two values to show."""
 
     kind: str
     old: Any = None
@@ -65,7 +65,7 @@ def level_of(value: Any) -> int | None:
 
 
 def is_judged(value: Any, settings: Settings) -> bool:
-    """False for elements whose stability lies below the threshold; unknown words are judged (and reported)."""
+    """False for elements whose stability lies below the threshold; unknown levels are compared and reported."""
     level = level_of(value)
     return level is None or level >= LEVELS.index(settings.stability_threshold)
 
@@ -78,7 +78,7 @@ def grace_days(value: Any, settings: Settings) -> int:
 
 
 def removal(mark: Mark, settings: Settings) -> LifecycleChange:
-    """May an element be removed? Kinds: removed-without-deprecation, -with-deprecation, -before-sunset, sunset-unreadable."""
+    """How an element was removed: without or with deprecation, before its sunset, or with an unreadable sunset."""
     if not mark.deprecated:
         return LifecycleChange("removed-without-deprecation")
     if mark.sunset is None:

@@ -1,7 +1,7 @@
 """The normal form of a schema: one node per conjunction of raw schemas, whatever spelling the document uses.
 
-`$ref`, `allOf`, OpenAPI 3.0 `nullable` and boolean exclusive bounds, `const`, tuple `items`, `dependencies` and pure-type
-unions all end in the same fields here, so two spellings of one meaning give two equal nodes. Child schemas stay lazy
+`$ref`, `allOf`, OpenAPI 3.0 `nullable` and boolean exclusive bounds, `const`, tuple `items`, `dependencies` and unions
+of types all end in the same fields here, so two spellings of one meaning give two equal nodes. Child schemas stay lazy
 (`Parts`), so recursive schemas are never expanded.
 """
 
@@ -106,7 +106,7 @@ class Node:
             self.pointer = self.flat[0].pointer
 
     def at(self, keyword: str) -> str:
-        """Pointer of the raw schema that gives a keyword (the node's own place when several or none do)."""
+        """Pointer of the raw schema that holds a keyword, or of the node where none does."""
         return self.where.get(keyword, self.pointer)
 
     @property

@@ -1,4 +1,4 @@
-"""Comparison of the object keywords of two nodes but for single properties: sizes, maps and conditional requirements."""
+"""Comparison of the object keywords beside `properties`: sizes, maps and conditional requirements."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def compare_additional_properties(comparison: NodeComparison) -> None:
 
 
 def _tail(node: Node) -> Parts | None:
-    """What holds for names that nothing else speaks of (None: anything)."""
+    """What holds for the names that no other keyword describes (None: anything)."""
     if node.additional is not None:
         return node.additional
     return node.unevaluated_properties if is_plain(node) else None
@@ -65,8 +65,8 @@ def compare_pattern_properties(comparison: NodeComparison) -> None:
             comparison.child(mine, theirs)
             continue
         rest = _tail(comparison.old if mine is None else comparison.new)
-        # Where only additionalProperties speaks for these names, it decides; where nothing speaks, they are open. Other
-        # patterns of that side may speak for some of them as well, and then either may happen.
+        # Where only additionalProperties describes these names, it decides; where nothing does, they are open. Other
+        # patterns of that side may describe some of them too, and then either may happen.
         if mine is None and theirs is not None:
             key = comparison.graph.link(rest or (), theirs, comparison.direction)
             effect = comparison.graph.relation(key)
@@ -104,7 +104,7 @@ def compare_dependent_required(comparison: NodeComparison) -> None:
         else "dependencies"
     )
     for name in dict.fromkeys([*old, *new]):
-        # What is required anyway is no condition any more; what was required anyway is no new one.
+        # A name that is required anyway is no longer a condition; one that was required anyway is no new condition.
         before, after = old.get(name, frozenset()), new.get(name, frozenset())
         if before == after:
             continue

@@ -20,14 +20,14 @@ def compare_properties(comparison: NodeComparison) -> None:
 
 
 class _Properties:
-    """Named properties and `required`, with the fields that a direction does not carry left out."""
+    """The comparison of two sets of properties; `hidden` names the attribute of the fields that the direction omits."""
 
     def __init__(self, comparison: NodeComparison) -> None:
         self.comparison = comparison
         self.old, self.new = comparison.old, comparison.new
         self.inapplicable = comparison.inapplicable
         self.direction = comparison.direction
-        # Asynchronous messages know no readOnly: it is a word of the request-response world.
+        # readOnly and writeOnly have a meaning in requests and responses only, not in events.
         self.hidden = {"request": "read_only", "response": "write_only"}.get(comparison.direction.name, "")
 
     def compare(self) -> None:
@@ -75,12 +75,13 @@ class _Properties:
             kind = f"{strength}-property-became-{word}" if now else f"{strength}-property-became-not-{word}"
             effect = NONE
             if hides and strength == "required":
-                # Leaving the direction lifts a demand; entering it imposes one.
+                # A required field that the direction no longer carries is no longer demanded; one that it now carries
+                # is.
                 effect = WIDENS if now else NARROWS
             self.comparison.add(kind, effect, was, now, **self._places(mine, theirs), name=name)
 
     def _hidden_inside(self, name: str, mine: Parts, theirs: Parts, required: tuple[bool, bool]) -> None:
-        """A field that this direction never carries: its change is worth a note, and no more."""
+        """A field that this direction never carries: its change is a note only."""
         word = "read-only" if self.hidden == "read_only" else "write-only"
         if required[0] != required[1] or self.comparison.graph.link(mine, theirs, self.direction) is not None:
             before, after = self.comparison.graph.old.node(mine), self.comparison.graph.new.node(theirs)
@@ -201,7 +202,7 @@ class _Properties:
         )
 
     def _requirement(self, name: str) -> None:
-        """A required name that no property describes is still a demand."""
+        """A required name that no property describes is still demanded."""
         was, now = name in self.old.required, name in self.new.required
         if was == now:
             return

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`strict`: content model (False: adding a property to an open object is tolerated). `declared`: also report keywords on
-    types they do not apply to. `as_of`, `sunset_min_days_…`, `stability_threshold`: sunset and stability policy, see
-    `lifecycle.py`.
+    """`strict`: content model (False: a new property of an open object is tolerated). `declared`: also report keywords
+    beside types that they do not apply to. `as_of`, `sunset_min_days_…`, `stability_threshold`: sunset and stability
+    policy, see `lifecycle.py`.
     """
 
     strict: bool = False

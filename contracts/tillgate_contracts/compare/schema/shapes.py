@@ -1,4 +1,4 @@
-"""Merging the object and array keywords of several parts: what a part says of a name depends on its own names only."""
+"""Merging the object and array keywords of several parts."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def merge_arrays(node: Node, parts: list[Part]) -> None:
 
 
 def settle_unevaluated(node: Node, parts: list[Part]) -> None:
-    """Where `items` or `additionalProperties` speak for all the rest (be it by `true`), nothing is left unevaluated."""
+    """Where `items` or `additionalProperties` describe the rest (even with `true`), nothing stays unevaluated."""
     if node.tangled:
         return
     if any(isinstance(part.raw.get("items", []), dict | bool) or "additionalItems" in part.raw for part in parts):

@@ -11,7 +11,7 @@ from tillgate_contracts.compare.schema.values import signature
 DROP_ANY_OF = 1
 DROP_ONE_OF = 2
 DROP_IF = 4
-#: `$ref` and `allOf` of the part are already taken apart into parts of their own.
+#: `$ref` and `allOf` of the part are already split into other parts.
 EXPANDED = 8
 #: The whole conjunction also admits null (OpenAPI 3.0 `nullable` around a composition).
 ADMITS_NULL = 16
@@ -32,7 +32,7 @@ Parts = tuple[Part, ...]
 
 
 class SchemaDialect(NamedTuple):
-    """What the keywords of a document mean. `nullable`: OpenAPI 3.0 spelling; `siblings`: keywords beside `$ref` apply."""
+    """How a document reads keywords. `nullable`: as OpenAPI 3.0 does; `siblings`: keywords beside `$ref` apply."""
 
     name: str
     nullable: bool
@@ -100,7 +100,7 @@ class SchemaSource:
         return part
 
     def resolve(self, ref: str) -> Part | None:
-        """Target of a local reference: JSON Pointer (percent-decoded, `~0 ~1`), `$anchor` or `$id`; None if there is none."""
+        """Target of a local reference by JSON Pointer (percent-decoded, `~0 ~1`), `$anchor` or `$id`, or None."""
         if ref in self._resolved:
             return self._resolved[ref]
         part = self._find(ref)

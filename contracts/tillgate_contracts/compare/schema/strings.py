@@ -69,9 +69,9 @@ def compare_pattern(comparison: NodeComparison) -> None:
         shown = one_or_list(comparison.new.patterns) if kind == "pattern-generalized" else new
         comparison.add_of_type(kind, WIDENS, old, shown, "pattern")
     else:
-        reason = "whether one regular expression includes another is not decided"
+        reason = "Cannot tell automatically whether the new pattern is stricter."
         if not all(readable(pattern) for pattern in before | after):
-            reason = "a regular expression cannot be read"
+            reason = "Cannot tell automatically whether the new pattern is stricter: Python cannot read it."
         comparison.add(
             "pattern-changed", BOTH, old, new, "pattern", inapplicable=comparison.inapplicable, data={"reason": reason}
         )

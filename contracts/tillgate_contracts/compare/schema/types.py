@@ -7,7 +7,7 @@ from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.node import Node, describe
 from tillgate_contracts.compare.schema.values import ALL_TYPES
 
-#: What a text can spell besides a string; null is not among them, it is the absence of a value.
+#: What a text can spell besides a string. A text cannot spell null: it is the absence of a value.
 _SCALARS = frozenset({"boolean", "integer", "number", "string"})
 _NUMBER_FORMATS = {
     "int8",
@@ -54,7 +54,7 @@ def _expand(node: Node, *, text: bool) -> frozenset[str]:
 
 
 def compare_types(comparison: NodeComparison) -> frozenset[str]:
-    """Reports type, nullability and format changes; answers the types on which keywords are compared."""
+    """Records changes of type, nullability and format. Returns the types on which keywords are compared."""
     old, new, text = comparison.old, comparison.new, comparison.direction.text
     before, after = _expand(old, text=text), _expand(new, text=text)
     lost, gained = before - after, after - before
@@ -85,7 +85,7 @@ def _compare_null(comparison: NodeComparison, lost: frozenset[str], gained: froz
     old, new = comparison.old, comparison.new
     if "null" in lost and new.types is not None:
         comparison.add("became-not-nullable", NARROWS, describe(old), describe(new), "type")
-    dropped = new.types is None and gained != {"null"}  # the type as a whole went: said as one generalisation
+    dropped = new.types is None and gained != {"null"}  # no type is demanded any more: recorded as one generalisation
     if "null" in gained and old.types is not None and not dropped:
         comparison.add("became-nullable", WIDENS, describe(old), describe(new), "type")
 

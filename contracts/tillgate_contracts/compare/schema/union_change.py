@@ -27,7 +27,7 @@ class UnionChange:
         self.comparison = comparison
         self.plain, self.union, self.inward = plain, union, inward
         self.kind = union.groups[0].kind
-        # Read forwards, the plain side narrows into the union and the union widens it; read backwards, the reverse.
+        # From plain to union, `into` is what narrows and `beyond` what widens; from union to plain, the reverse.
         self.into, self.beyond = (NARROWS, WIDENS) if inward else (WIDENS, NARROWS)
 
     def compare(self) -> None:
@@ -51,7 +51,7 @@ class UnionChange:
             effect |= self.beyond
         likely = self._likeliest(branches) if effect & self.into else home
         if likely is not None and home is None and (len(branches) == 1 or self._named_alike(branches[likely])):
-            # The plain schema lives on, changed, as one branch: say what changed inside it.
+            # The plain schema became one branch and changed: record what changed inside it.
             mine, theirs = (self.plain.flat, branches[likely]) if self.inward else (branches[likely], self.plain.flat)
             inner = comparison.graph.relation(comparison.graph.link(mine, theirs, comparison.direction))
             if inner & effect:

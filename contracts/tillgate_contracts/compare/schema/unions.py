@@ -1,7 +1,8 @@
-"""Comparison of `anyOf` and `oneOf`: branches are matched, coverage is proven, and what is left is said.
+"""Comparison of `anyOf` and `oneOf`: branches are matched, coverage is proven, and the rest is recorded.
 
-`anyOf` is a union. `oneOf` is not monotone: a new branch that overlaps an old one makes old values match twice, so an
-exclusive union only widens where the branches provably exclude each other (`contracts.md` fact 4).
+`anyOf` is a union. `oneOf` is not monotone: a new branch that overlaps an old one makes old values match twice, and
+`oneOf` refuses what matches twice (JSON Schema 2020-12 Core §10.2.1.3). So it only widens where the branches provably
+exclude each other.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def _pair_groups(
 
 
 def _prove(comparison: NodeComparison, start: int) -> None:
-    """Where branch by branch looks worse than it is: prove the whole, and silence what the proof refutes."""
+    """Tries to prove the unions as a whole, and masks the effects that the proof refutes."""
     left, right = alternatives(comparison.old), alternatives(comparison.new)
     if len(left) * len(right) > _PROOF_LIMIT:
         return
@@ -108,7 +109,7 @@ class _Branches:
         self._exclusivity(inner)
 
     def _say(self, verb: str, effect: int, branch: Parts, index: int, *, covered: bool) -> None:
-        """An alternative that went or came. A named one counts as declared, even where another one happens to cover it."""
+        """An alternative was removed or added. A named one is recorded even where another one happens to cover it."""
         comparison = self.comparison
         declared = covered and comparison.settings.declared and ref_of(branch) is not None
         label = label_of(branch, index)
@@ -150,11 +151,13 @@ class _Branches:
                 new_pointer=new.pointer,
                 tolerated=True,
                 undecided=True,
-                data={"reason": "branches of the oneOf may overlap, and a value that matches two of them is refused"},
+                data={
+                    "reason": "Cannot tell automatically whether branches overlap; oneOf refuses values that match two."
+                },
             )
 
     def _other_home(self, index: int, known: int, *, narrow: bool) -> bool:
-        """True when another branch of the other side takes a branch in."""
+        """True when another branch of the other union accepts everything that a branch accepts."""
         comparison = self.comparison
         mine, theirs = (self.old, self.new) if narrow else (self.new, self.old)
         for other, branch in enumerate(theirs.branches):

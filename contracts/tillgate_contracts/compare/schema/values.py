@@ -98,7 +98,7 @@ def is_number(value: Any) -> bool:
 
 
 def as_mapping(value: Any) -> dict[str, Any]:
-    """The value if it is an object, else an empty one: where a document holds something else, it says nothing."""
+    """The value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 

@@ -1,0 +1,171 @@
+"""Comparison of responses and their headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tillgate_contracts.compare.collector import Where
+from tillgate_contracts.compare.openapi.bodies import compare_contents
+from tillgate_contracts.compare.openapi.comparison import DocumentComparison
+from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject, OpenApiView
+from tillgate_contracts.compare.schema.change import Direction
+from tillgate_contracts.compare.schema.source import Part, Parts, join
+
+
+def compare_responses(
+    comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where, *, reverse: bool
+) -> None:
+    """Responses by status; ranges (`2XX`) and `default` cover the codes they stand for."""
+    before, after = _statuses(old), _statuses(new)
+    pairs, removed, added = _pair_statuses(before, after)
+    places = join(old.pointer, "responses"), join(new.pointer, "responses")
+    for verb, statuses in (("removed", removed), ("added", added)):
+        for status in statuses:
+            gone = verb == "removed"
+            rule = f"response-{'success' if status.startswith('2') else 'non-success'}-status-{verb}"
+            comparison.collector.add(
+                f"callback-status-{verb}" if reverse else rule,
+                f"The response status {status} was {verb}.",
+                where=where,
+                old=status if gone else None,
+                new=None if gone else status,
+                base=join(places[0], status) if gone else places[0],
+                revision=places[1] if gone else join(places[1], status),
+            )
+    same = comparison.graph.sameness.same
+    for left, right in pairs:
+        if same(before[left], after[right]):
+            continue
+        one = comparison.old.resolve(before[left], join(places[0], left))
+        other = comparison.new.resolve(after[right], join(places[1], right))
+        if one is None or other is None or same(one.raw, other.raw):
+            continue
+        direction = Direction("request" if reverse else "response")
+        compare_contents(comparison, one, other, where, direction, status=right)
+        _Headers(comparison, one, other, where, reverse=reverse).compare()
+
+
+def _pair_statuses(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+    """Which statuses are compared with each other, and which were removed and added."""
+    pairs = [(status, status) for status in before if status in after]
+    removed, added = [], []
+    for status in before:
+        if status not in after:
+            cover = _cover(status, before, after)
+            if cover is not None:
+                pairs.append((status, cover))
+            else:
+                removed.append(status)
+    for status in after:
+        if status not in before:
+            cover = _cover(status, after, before)
+            if cover is not None:
+                if (cover, status) not in pairs:
+                    pairs.append((cover, status))
+            elif status not in {right for _, right in pairs}:
+                added.append(status)
+    return pairs, removed, added
+
+
+def _statuses(operation: HttpOperation) -> dict[str, Any]:
+    raw = operation.raw.get("responses")
+    if not isinstance(raw, dict):
+        return {}
+    return {
+        str(key).upper() if str(key) != "default" else "default": value
+        for key, value in raw.items()
+        if not str(key).startswith("x-")
+    }
+
+
+def _cover(status: str, own: dict[str, Any], other: dict[str, Any]) -> str | None:
+    """The wider status of the other document that covers this one: `4XX`, or a `default` that only it has."""
+    if status == "default":
+        return None
+    wide = f"{status[0]}XX"
+    if status != wide and wide in other:
+        return wide
+    if "default" in other and "default" not in own:
+        return "default"
+    return None
+
+
+class _Headers:
+    """The headers of one response, before and after. `reverse`: the subscriber of a callback sends them."""
+
+    def __init__(
+        self, comparison: DocumentComparison, one: LocatedObject, other: LocatedObject, where: Where, *, reverse: bool
+    ) -> None:
+        self.comparison = comparison
+        self.one, self.other = one, other
+        self.where = where
+        self.reverse = reverse
+
+    def compare(self) -> None:
+        old, new = _header_map(self.comparison.old, self.one), _header_map(self.comparison.new, self.other)
+        for name, before in old.items():
+            if name in new:
+                self._both(name, before, new[name])
+            else:
+                self._removed(name, before)
+        for name, after in new.items():
+            if name not in old:
+                self._added(name, after)
+
+    def _removed(self, name: str, before: LocatedObject) -> None:
+        required = before.raw.get("required") is True
+        rule = f"{'required' if required else 'optional'}-response-header-removed"
+        self.comparison.collector.add(
+            "callback-header-changed" if self.reverse else rule,
+            f"The response header `{name}` was removed.",
+            where=self.where,
+            old=name,
+            base=before.pointer,
+            revision=self.other.pointer,
+        )
+
+    def _added(self, name: str, after: LocatedObject) -> None:
+        rule = "response-header-added"
+        if self.reverse:
+            required = after.raw.get("required") is True
+            rule = "callback-header-required" if required else "callback-header-changed"
+        self.comparison.collector.add(
+            rule,
+            f"The response header `{name}` was added.",
+            where=self.where,
+            new=name,
+            base=self.one.pointer,
+            revision=after.pointer,
+        )
+
+    def _both(self, name: str, before: LocatedObject, after: LocatedObject) -> None:
+        collector, graph = self.comparison.collector, self.comparison.graph
+        was, now = before.raw.get("required") is True, after.raw.get("required") is True
+        if was != now:
+            rule = "response-header-became-required" if now else "response-header-became-optional"
+            if self.reverse:
+                rule = "callback-header-required" if now else "callback-header-changed"
+            text = f"The response header `{name}` is {'now' if now else 'no longer'} required."
+            places = {"base": before.pointer, "revision": after.pointer}
+            collector.add(rule, text, where=self.where, old=was, new=now, **places)
+        direction = Direction("request" if self.reverse else "response", text=True)
+        left, right = _schema(before), _schema(after)
+        if left or right:
+            place = "parameter" if self.reverse else "header"
+            collector.use(graph.link(left, right, direction), place, self.where)
+
+
+def _schema(header: LocatedObject) -> Parts:
+    return (Part(header.raw["schema"], join(header.pointer, "schema")),) if "schema" in header.raw else ()
+
+
+def _header_map(view: OpenApiView, place: LocatedObject) -> dict[str, LocatedObject]:
+    raw = place.raw.get("headers")
+    found: dict[str, LocatedObject] = {}
+    for name, item in raw.items() if isinstance(raw, dict) else ():
+        if str(name).lower() == "content-type":
+            continue
+        header = view.resolve(item, join(place.pointer, "headers", name))
+        if header is not None:
+            found[str(name).lower()] = header
+    return found
