@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Lifted:
-    """A normal form and the way back.
+    """A normal form, and where each part of it came from.
 
     `origins` maps normal-form pointers to source pointers; what is below moves along.
     """

@@ -72,7 +72,7 @@ def compare_contents(
 
 
 class _Contents:
-    """The media types of one body, before and after. `reverse`: the request body of a callback, which the owner sends."""
+    """The media types of one body, before and after. `reverse`: the request body of a callback."""
 
     def __init__(
         self,
