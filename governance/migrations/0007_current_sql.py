@@ -31,5 +31,8 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
+        migrations.AlterModelOptions(
+            "webhookdelivery", {"ordering": ["-id"], "verbose_name_plural": "webhook deliveries"}
+        ),
         ApplySql("governance"),
     ]

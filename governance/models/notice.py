@@ -69,6 +69,7 @@ class WebhookDelivery(models.Model):
     delivered_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name_plural = "webhook deliveries"
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["endpoint", "event_id"], name="webhook_event_once")]
         indexes = [models.Index(fields=["next_at"], name="webhook_open", condition=models.Q(state="open"))]

@@ -1,4 +1,4 @@
-"""The functions and triggers of `kernel/sql/`."""
+"""The functions and triggers of `kernel/sql/`; the label of tokens."""
 
 from django.db import migrations
 
@@ -8,4 +8,7 @@ from kernel.sql_files import ApplySql
 class Migration(migrations.Migration):
     dependencies = [("kernel", "0002_ledger_guards")]
 
-    operations = [ApplySql("kernel")]
+    operations = [
+        migrations.AlterModelOptions("apitoken", {"ordering": ["-created_at"], "verbose_name": "API token"}),
+        ApplySql("kernel"),
+    ]
