@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.apps import apps
 
 from portal import drawings
+from tests.architecture.tree import text
 
 
 def test_the_drawn_states_are_those_of_the_quarantine():
@@ -22,3 +23,9 @@ def test_every_drawn_state_is_explained_and_can_be_left_or_ends():
     named = {state for start, to, _ in drawings.MOVES for state in (start, to)} - {"[*]"}
     assert named == set(drawings.EXPLAINED)
     assert set(drawings.QUARANTINED) <= named
+
+
+def test_the_drawings_are_current():
+    """Otherwise: `make drawings`."""
+    stale = [name for name, content in drawings.documents().items() if text(f"docs/reference/{name}") != content]
+    assert stale == []
