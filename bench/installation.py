@@ -165,7 +165,7 @@ class Installation:
         return connections.connect(name="tillgate-bench")
 
     def _seed(self) -> None:
-        from catalog.services import blueprint
+        from catalog.services import blueprint as blueprints
         from governance.domain.subject import Subject
         from governance.services import approvals
         from runtime.ledger import partitions
@@ -173,7 +173,7 @@ class Installation:
         from tests.runtime.make import approval
 
         (self.folder / "order.json").write_text(json.dumps(self.contract))
-        blueprint.apply(blueprint(self.source_url), actor=None, base_dir=self.folder)
+        blueprints.apply(blueprint(self.source_url), actor=None, base_dir=self.folder)
         release = integrations.register(integrations.pinned(self.manifest()), actor=None)
         with self.connect() as conn:
             conn.execute(self.table)

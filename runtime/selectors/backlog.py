@@ -1,4 +1,4 @@
-"""How far each subscription is: what waits, since when, what was confirmed last, what is parked."""
+"""How far each target is: what waits, since when, what was confirmed last, what is quarantined."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtime.selectors.sql_rows import rows
 
 @dataclass(slots=True)
 class Backlog:
-    """Counts of messages. `oldest_at`: arrival of the oldest one that is not delivered and not parked; None without any."""
+    """Counts of messages. `oldest_at`: arrival of the oldest one that is neither delivered nor quarantined, or None."""
 
     waiting: int = 0
     oldest_at: datetime | None = None
@@ -40,28 +40,46 @@ def _first(one: datetime | None, other: datetime | None) -> datetime | None:
     return min(filter(None, (one, other)), default=None)
 
 
-# The oldest waiting message of a lane is the one right after its position: a probe by the log's key for each distinct place.
+# The oldest waiting message of a lane is the one right after its position: one probe of the log per distinct place.
 _PROGRESS = """
 with places as materialized (
-  select s.id, s.stream_id, p.lane, p.position, least(l.next - 1, coalesce(p.upto, l.next - 1)) as last,
-         p.owner is not null and p.lease_until > clock_timestamp() as leased
-    from runtime_subscription s join runtime_progress p on p.subscription_id = s.id join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
-   where s.id = any(%(ids)s)),
-oldest as (
-  select w.*, m.received_at from (select distinct stream_id, lane, position from places where position < last) w
-    cross join lateral (select received_at from runtime_message m
-                         where m.stream_id = w.stream_id and m.lane = w.lane and m.position > w.position order by m.position limit 1) m)
+       select s.id, s.stream_id, p.lane, p.position, least(l.next - 1, coalesce(p.upto, l.next - 1)) as last,
+              p.owner is not null and p.lease_until > clock_timestamp() as leased
+         from runtime_subscription s
+         join runtime_progress p on p.subscription_id = s.id
+         join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
+        where s.id = any(%(ids)s)),
+     oldest as (
+       select w.*, m.received_at
+         from (select distinct stream_id, lane, position from places where position < last) w
+        cross join lateral (select received_at
+                              from runtime_message m
+                             where m.stream_id = w.stream_id
+                               and m.lane = w.lane
+                               and m.position > w.position
+                             order by m.position
+                             limit 1) m)
 select p.id, sum(greatest(p.last - p.position, 0))::bigint as waiting, min(o.received_at) as oldest_at,
        count(*) filter (where p.leased) as leases, max(d.at) as last_delivery_at
-  from places p left join oldest o using (stream_id, lane, position)
-       left join lateral (select at from runtime_delivery d where d.subscription_id = p.id and d.lane = p.lane order by d.last desc limit 1) d on true
+  from places p
+  left join oldest o using (stream_id, lane, position)
+  left join lateral (select at
+                       from runtime_delivery d
+                      where d.subscription_id = p.id
+                        and d.lane = p.lane
+                      order by d.last desc
+                      limit 1) d on true
  group by p.id"""
 
 _PARKED = """
-select subscription_id, count(*) filter (where state = 'dead') as dead, count(*) filter (where state = 'unknown') as unknown,
-       count(*) filter (where state in ('retry', 'sending')) as retrying, count(*) filter (where state = 'behind') as behind,
+select subscription_id, count(*) filter (where state = 'dead') as dead,
+       count(*) filter (where state = 'unknown') as unknown,
+       count(*) filter (where state in ('retry', 'sending')) as retrying,
+       count(*) filter (where state = 'behind') as behind,
        min(first_seen_at) filter (where state in ('dead', 'unknown')) as since
-  from runtime_quarantine where subscription_id = any(%(ids)s) group by subscription_id"""
+  from runtime_quarantine
+ where subscription_id = any(%(ids)s)
+ group by subscription_id"""
 
 
 def of(subscription_ids: Sequence[int]) -> dict[int, Backlog]:
@@ -75,11 +93,7 @@ def of(subscription_ids: Sequence[int]) -> dict[int, Backlog]:
         mine.last_delivery_at = row["last_delivery_at"]
     for row in rows(_PARKED, {"ids": list(found)}):
         mine = found[row["subscription_id"]]
-        mine.dead, mine.unknown, mine.retrying, mine.behind = (
-            row["dead"],
-            row["unknown"],
-            row["retrying"],
-            row["behind"],
-        )
+        mine.dead, mine.unknown = row["dead"], row["unknown"]
+        mine.retrying, mine.behind = row["retrying"], row["behind"]
         mine.person_since = row["since"]
     return found

@@ -1,4 +1,4 @@
-"""What the log, the evidence and the comparisons say about a day: totals of every flow, messages of one, cases."""
+"""A day in the log, the evidence and the comparisons: totals of every flow, messages of one flow, open messages."""
 # ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
 from runtime.selectors.sql_rows import rows
 
-LATE_DAYS = 8  # how long after its business day a message may still come in: tills sell up to a week without a line
+LATE_DAYS = 8  # after its business day a message may still arrive: tills work offline for up to a week
 
 
 def today() -> date:
@@ -28,7 +28,10 @@ def today() -> date:
 
 
 def chosen_day(text: str) -> date:
-    """A day in ISO form, today without one. Raises Invalid `reconciliation.day` for anything else, and for days before 2000."""
+    """A day in ISO form, today without one.
+
+    Raises Invalid `reconciliation.day` for anything else, and for days before 2000.
+    """
     if not text:
         return today()
     try:
@@ -70,7 +73,7 @@ class TargetLine:
 
     @property
     def due(self) -> int:
-        """What is meant for the target, as far as it has been judged: what waits may still be passed over."""
+        """Messages for the target, as far as is known: those that wait may still be skipped."""
         return self.came - self.skipped - self.superseded
 
     @property
@@ -95,14 +98,14 @@ class TargetLine:
             return wait(f"{self.dead + self.unknown:,} with a person", "user")
         if self.open:
             return wait(f"{self.open:,} on the way")
-        return ok("Balanced") if self.due else quiet("Nothing came")
+        return ok("Balanced") if self.due else quiet("Nothing received")
 
 
 @dataclass(slots=True)
 class FlowLine:
-    """One integration on a day of arrival: what its source gave, what is in the log, what each target got.
+    """One integration on a day of arrival: received from its source, stored in the log, delivered to each target.
 
-    `read` and the counts beside it are None where nothing was collected: intake answers each message and keeps no count.
+    `read` and the counts beside it are None where no run collected: intake answers each message and keeps no count.
     """
 
     integration: str
@@ -122,7 +125,7 @@ class FlowLine:
 
     @property
     def difference(self) -> int | None:
-        """What runs say they added minus what they have in the log. None where it cannot be said: no run, or one still reads."""
+        """Messages that runs report as added minus those in the log; None without a run, or while one is reading."""
         return None if self.accepted is None or self.running else self.accepted - self.from_runs
 
     @property
@@ -132,24 +135,47 @@ class FlowLine:
                 f"{abs(self.difference):,} {'missing in the log' if self.difference > 0 else 'more in the log'}"
             )
         if self.rejected or self.conflicts:
-            return wait(f"{self.rejected + self.conflicts:,} never entered", "user")
+            return wait(f"{self.rejected + self.conflicts:,} not stored", "user")
         if self.running:
             return Tone("accent", "Still reading", "pulse")
-        return ok("All in the log") if self.logged else quiet("Nothing came")
+        return ok("All in the log") if self.logged else quiet("Nothing received")
 
 
 _FLOWS = (
     """
 select i.key as integration, i.title, g.name as team, st.id as stream,
-       (select count(*) from runtime_message m where m.stream_id = st.id and m.received_at >= %(since)s and m.received_at < %(until)s) as logged,
-       (select count(*) from runtime_rejected r where r.stream_id = st.id and r.at >= %(since)s and r.at < %(until)s) as rejected,
-       (select count(*) from runtime_conflict c where c.stream_id = st.id and c.at >= %(since)s and c.at < %(until)s) as conflicts,
+       (select count(*)
+          from runtime_message m
+         where m.stream_id = st.id
+           and m.received_at >= %(since)s
+           and m.received_at < %(until)s) as logged,
+       (select count(*)
+          from runtime_rejected r
+         where r.stream_id = st.id
+           and r.at >= %(since)s
+           and r.at < %(until)s) as rejected,
+       (select count(*)
+          from runtime_conflict c
+         where c.stream_id = st.id
+           and c.at >= %(since)s
+           and c.at < %(until)s) as conflicts,
        n.read, n.accepted, n.unchanged, n.older, coalesce(n.running, false) as running,
-       (select count(*) from runtime_message m where m.stream_id = st.id and m.received_at >= %(since)s and m.run_id = any(n.ids)) as from_runs
-  from runtime_integration i join auth_group g on g.id = i.owner_team_id join runtime_stream st on st.integration_id = i.id and st.environment = %(environment)s
-       left join lateral (select sum(read)::bigint as read, sum(accepted)::bigint as accepted, sum(unchanged)::bigint as unchanged, sum(older)::bigint as older,
-                                 bool_or(state = 'running') as running, array_agg(id) as ids
-                            from runtime_run where stream_id = st.id and kind = 'collect' and started_at >= %(since)s and started_at < %(until)s) n on true
+       (select count(*)
+          from runtime_message m
+         where m.stream_id = st.id
+           and m.received_at >= %(since)s
+           and m.run_id = any(n.ids)) as from_runs
+  from runtime_integration i
+  join auth_group g on g.id = i.owner_team_id
+  join runtime_stream st on st.integration_id = i.id and st.environment = %(environment)s
+  left join lateral (select sum(read)::bigint as read, sum(accepted)::bigint as accepted,
+                            sum(unchanged)::bigint as unchanged, sum(older)::bigint as older,
+                            bool_or(state = 'running') as running, array_agg(id) as ids
+                       from runtime_run
+                      where stream_id = st.id
+                        and kind = 'collect'
+                        and started_at >= %(since)s
+                        and started_at < %(until)s) n on true
  where """
     + SEEN
     + """
@@ -158,28 +184,62 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
 
 # A day of arrival is one span of positions per lane, because position order is commit order.
 _TARGETS = """
-with spans as (select m.stream_id, m.lane, min(m.position) as first, max(m.position) as last from runtime_message m
-                where m.stream_id = any(%(streams)s) and m.received_at >= %(since)s and m.received_at < %(until)s group by 1, 2),
-subs as (select s.id, s.stream_id, s.target, s.instance, v.system_key from runtime_subscription s join runtime_vendorstate v on v.id = s.vendor_id
-          where s.stream_id = any(%(streams)s) and s.replay_of_id is null and s.open),
-far as (select p.subscription_id as id, sum(x.last - x.first + 1)::bigint as came, sum(greatest(least(p.position, x.last) - x.first + 1, 0))::bigint as passed
-          from runtime_progress p join subs s on s.id = p.subscription_id join spans x on x.stream_id = s.stream_id and x.lane = p.lane group by 1),
-held as (select q.subscription_id as id, count(*) filter (where q.state = 'dead') as dead, count(*) filter (where q.state in ('unknown', 'sending')) as unknown,
-                count(*) filter (where q.state = 'retry') as retrying, count(*) filter (where q.state = 'behind') as behind
-           from runtime_quarantine q join subs s on s.id = q.subscription_id
-                join spans x on x.stream_id = s.stream_id and x.lane = q.lane and q.position between x.first and x.last group by 1),
-over as (select d.subscription_id as id, sum(d.superseded)::bigint as superseded, sum(d.skipped)::bigint as skipped
-           from runtime_delivery d join subs s on s.id = d.subscription_id
-                join spans x on x.stream_id = s.stream_id and x.lane = d.lane and d.last between x.first and x.last group by 1),
-gone as (select t.subscription_id as id, count(*) as closed from runtime_attempt t join subs s on s.id = t.subscription_id
-                join spans x on x.stream_id = s.stream_id and x.lane = t.lane and t.last between x.first and x.last
-          where t.outcome = 'given_up' group by 1)
-select s.stream_id as stream, s.target, min(s.system_key) as system, count(*) as instances, coalesce(sum(f.came), 0)::bigint as came,
-       coalesce(sum(f.passed), 0)::bigint as passed, coalesce(sum(o.superseded), 0)::bigint as superseded, coalesce(sum(o.skipped), 0)::bigint as skipped,
-       coalesce(sum(h.retrying), 0)::bigint as retrying, coalesce(sum(h.behind), 0)::bigint as behind, coalesce(sum(h.dead), 0)::bigint as dead,
-       coalesce(sum(h.unknown), 0)::bigint as unknown, coalesce(sum(g.closed), 0)::bigint as closed
-  from subs s left join far f using (id) left join held h using (id) left join over o using (id) left join gone g using (id)
- group by s.stream_id, s.target order by s.target"""
+with spans as (
+       select m.stream_id, m.lane, min(m.position) as first, max(m.position) as last
+         from runtime_message m
+        where m.stream_id = any(%(streams)s)
+          and m.received_at >= %(since)s
+          and m.received_at < %(until)s
+        group by 1, 2),
+     subs as (
+       select s.id, s.stream_id, s.target, s.instance, v.system_key
+         from runtime_subscription s
+         join runtime_vendorstate v on v.id = s.vendor_id
+        where s.stream_id = any(%(streams)s)
+          and s.replay_of_id is null
+          and s.open),
+     far as (
+       select p.subscription_id as id, sum(x.last - x.first + 1)::bigint as came,
+              sum(greatest(least(p.position, x.last) - x.first + 1, 0))::bigint as passed
+         from runtime_progress p
+         join subs s on s.id = p.subscription_id
+         join spans x on x.stream_id = s.stream_id and x.lane = p.lane
+        group by 1),
+     held as (
+       select q.subscription_id as id, count(*) filter (where q.state = 'dead') as dead,
+              count(*) filter (where q.state in ('unknown', 'sending')) as unknown,
+              count(*) filter (where q.state = 'retry') as retrying,
+              count(*) filter (where q.state = 'behind') as behind
+         from runtime_quarantine q
+         join subs s on s.id = q.subscription_id
+         join spans x on x.stream_id = s.stream_id and x.lane = q.lane and q.position between x.first and x.last
+        group by 1),
+     over as (
+       select d.subscription_id as id, sum(d.superseded)::bigint as superseded, sum(d.skipped)::bigint as skipped
+         from runtime_delivery d
+         join subs s on s.id = d.subscription_id
+         join spans x on x.stream_id = s.stream_id and x.lane = d.lane and d.last between x.first and x.last
+        group by 1),
+     gone as (
+       select t.subscription_id as id, count(*) as closed
+         from runtime_attempt t
+         join subs s on s.id = t.subscription_id
+         join spans x on x.stream_id = s.stream_id and x.lane = t.lane and t.last between x.first and x.last
+        where t.outcome = 'given_up'
+        group by 1)
+select s.stream_id as stream, s.target, min(s.system_key) as system, count(*) as instances,
+       coalesce(sum(f.came), 0)::bigint as came, coalesce(sum(f.passed), 0)::bigint as passed,
+       coalesce(sum(o.superseded), 0)::bigint as superseded, coalesce(sum(o.skipped), 0)::bigint as skipped,
+       coalesce(sum(h.retrying), 0)::bigint as retrying, coalesce(sum(h.behind), 0)::bigint as behind,
+       coalesce(sum(h.dead), 0)::bigint as dead, coalesce(sum(h.unknown), 0)::bigint as unknown,
+       coalesce(sum(g.closed), 0)::bigint as closed
+  from subs s
+  left join far f using (id)
+  left join held h using (id)
+  left join over o using (id)
+  left join gone g using (id)
+ group by s.stream_id, s.target
+ order by s.target"""
 
 
 def overview(viewer: Viewer, environment: str, day: date) -> list[FlowLine]:
@@ -197,23 +257,30 @@ def overview(viewer: Viewer, environment: str, day: date) -> list[FlowLine]:
     return found
 
 
-# -- one flow, message by message ----------------------------------------------------------------------------------------
+# -- one flow, message by message --------------------------------------------------------------------------------------
 _MESSAGES = """
 select m.lane, m.position, m.key, m.received_at, m.correlation, m.payload::text as payload from runtime_message m
  where m.stream_id = %(stream)s and m.received_at >= %(since)s and m.received_at < %(until)s
    and (not %(business)s or left(coalesce(m.payload ->> 'businessDate', m.payload ->> 'business_date'), 10) = %(day)s)
  order by m.lane, m.position limit %(limit)s"""
 _HELD = """
-select q.subscription_id as subscription, q.lane, q.position, q.state from runtime_quarantine q where q.subscription_id = any(%(ids)s)
-union all
-select t.subscription_id, t.lane, t.last, 'closed' from runtime_attempt t where t.subscription_id = any(%(ids)s) and t.outcome = 'given_up'"""
+select q.subscription_id as subscription, q.lane, q.position, q.state
+  from runtime_quarantine q
+ where q.subscription_id = any(%(ids)s)
+ union all
+select t.subscription_id, t.lane, t.last, 'closed'
+  from runtime_attempt t
+ where t.subscription_id = any(%(ids)s)
+   and t.outcome = 'given_up'"""
 _FAR = (
     "select subscription_id as subscription, lane, position from runtime_progress where subscription_id = any(%(ids)s)"
 )
 
 
 def messages(stream: int, day: date, *, business: bool, limit: int) -> list[dict[str, Any]]:
-    """Messages of a day: those that arrived on it, or those of that business day that arrived from the day before to a week later."""
+    """Messages of a day: those that arrived on it, or those of that business day that arrived from the day before to
+    a week later.
+    """
     since, until = bounds(day)
     if business:
         since, until = since - timedelta(days=1), until + timedelta(days=LATE_DAYS)
@@ -229,7 +296,7 @@ def messages(stream: int, day: date, *, business: bool, limit: int) -> list[dict
 
 
 def standing(subscriptions: Sequence[int]) -> tuple[dict[int, dict[int, int]], dict[int, dict[tuple[int, int], str]]]:
-    """(position by lane, state by place) of every subscription: how far it is, and what did not go with its batch."""
+    """(position by lane, state by place) of every target: how far it is, and which messages left their batch."""
     far: dict[int, dict[int, int]] = {number: {} for number in subscriptions}
     held: dict[int, dict[tuple[int, int], str]] = {number: {} for number in subscriptions}
     for row in rows(_FAR, {"ids": list(subscriptions)}):
@@ -240,14 +307,14 @@ def standing(subscriptions: Sequence[int]) -> tuple[dict[int, dict[int, int]], d
 
 
 def under_way(subscription: int) -> dict[int, int]:
-    """{lane: last position} of the calls that have no answer yet: whether they have arrived is just being decided."""
+    """{lane: last position} of calls without an answer yet: whether they arrived is not known yet."""
     statement = "select lane, intent from runtime_progress where subscription_id = %(id)s and intent is not null"
     return {row["lane"]: row["intent"] for row in rows(statement, {"id": subscription})}
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """What the other side said when it was asked."""
+    """The answer of the target system to a query."""
 
     target: str
     instance: str
@@ -268,20 +335,26 @@ class ComparisonRow:
         if self.missing:
             return stop(f"{self.missing:,} missing there")
         if self.extra:
-            return wait(f"{self.extra:,} there all the same", "alert")
+            return wait(f"{self.extra:,} there unexpectedly", "alert")
         if self.silent or self.asked < self.due:
             return wait(f"{self.due - self.asked + self.silent:,} unknown")
-        return ok("Both sides agree")
+        return ok("Both systems agree")
 
 
 _COMPARISONS = """
-select distinct on (s.target, s.instance) s.target, s.instance, c.by, c.at, c.due, c.asked, c.agreed, c.missing, c.extra, c.silent, c.note, c.cases::text as cases,
-       coalesce(u.username, 'system') as asked_by
-  from runtime_comparison c join runtime_subscription s on s.id = c.target_id left join kernel_user u on u.id = c.asked_by_id
- where s.stream_id = %(stream)s and c.day = %(day)s and c.by = %(by)s order by s.target, s.instance, c.id desc"""
+select distinct on (s.target, s.instance)
+       s.target, s.instance, c.by, c.at, c.due, c.asked, c.agreed, c.missing, c.extra, c.silent, c.note,
+       c.cases::text as cases, coalesce(u.username, 'system') as asked_by
+  from runtime_comparison c
+  join runtime_subscription s on s.id = c.target_id
+  left join kernel_user u on u.id = c.asked_by_id
+ where s.stream_id = %(stream)s
+   and c.day = %(day)s
+   and c.by = %(by)s
+ order by s.target, s.instance, c.id desc"""
 
 
 def comparisons(stream: int, day: date, by: str) -> list[ComparisonRow]:
-    """The latest comparison of each target of a stream; the viewer's right was asked with the integration."""
+    """The latest comparison of each target of a stream. The caller has checked what the viewer may see."""
     found = rows(_COMPARISONS, {"stream": stream, "day": day, "by": by})
     return [ComparisonRow(**(row | {"cases": json.loads(row["cases"])})) for row in found]

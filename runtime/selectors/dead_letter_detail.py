@@ -58,47 +58,77 @@ _HEAD = """st.id as stream, st.salt, i.key as integration, i.title, i.owner_team
 
 _ONE_PARKED = (
     """
-select concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason, p.reason_class, p.first_seen_at as since, p.attempt as attempts, s.instance, p.state,
-       p.fingerprint, s.target, v.system_key as system, p.subscription_id, p.lane, p.position, """
+select concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason, p.reason_class,
+       p.first_seen_at as since, p.attempt as attempts, s.instance, p.state, p.fingerprint, s.target,
+       v.system_key as system, p.subscription_id, p.lane, p.position, """
     + _HEAD
     + """, m.correlation,
        coalesce(p.payload, m.payload)::text as payload, p.payload is not null as replaced,
-       (select count(*) from runtime_quarantine b where b.subscription_id = p.subscription_id and b.key = p.key and b.position > p.position) as behind
-  from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
-       join runtime_integration i on i.id = st.integration_id join runtime_vendorstate v on v.id = s.vendor_id
-       left join runtime_message m on m.stream_id = st.id and m.lane = p.lane and m.position = p.position
- where p.subscription_id = %(subscription)s and p.lane = %(lane)s and p.position = %(position)s and """
+       (select count(*)
+          from runtime_quarantine b
+         where b.subscription_id = p.subscription_id
+           and b.key = p.key
+           and b.position > p.position) as behind
+  from runtime_quarantine p
+  join runtime_subscription s on s.id = p.subscription_id
+  join runtime_stream st on st.id = s.stream_id
+  join runtime_integration i on i.id = st.integration_id
+  join runtime_vendorstate v on v.id = s.vendor_id
+  left join runtime_message m on m.stream_id = st.id and m.lane = p.lane and m.position = p.position
+ where p.subscription_id = %(subscription)s
+   and p.lane = %(lane)s
+   and p.position = %(position)s
+   and """
     + SEEN
 )
 
 _ONE_REJECTED = (
     """
-select p.id::text as place, p.key, p.reason, p.reason_class, p.at as since, p.seen as attempts, '' as instance, p.state, p.fingerprint, '' as target, '' as system,
-       p.raw as payload, p.decided_at, p.note, u.username as decided_by, p.seen, """
+select p.id::text as place, p.key, p.reason, p.reason_class, p.at as since, p.seen as attempts, '' as instance, p.state,
+       p.fingerprint, '' as target, '' as system, p.raw as payload, p.decided_at, p.note, u.username as decided_by,
+       p.seen, """
     + _HEAD
     + """
-  from runtime_rejected p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
-       left join kernel_user u on u.id = p.decided_by_id
- where p.id = %(id)s and """
+  from runtime_rejected p
+  join runtime_stream st on st.id = p.stream_id
+  join runtime_integration i on i.id = st.integration_id
+  left join kernel_user u on u.id = p.decided_by_id
+ where p.id = %(id)s
+   and """
     + SEEN
 )
 
 _ONE_CONFLICT = (
     """
-select p.id::text as place, p.key, '' as reason, 'conflict' as reason_class, p.at as since, p.seen as attempts, '' as instance, p.state, 'conflict' as fingerprint,
-       '' as target, '' as system, p.payload::text as payload, p.decided_at, p.note, u.username as decided_by, p.seen, """
+select p.id::text as place, p.key, '' as reason, 'conflict' as reason_class, p.at as since, p.seen as attempts,
+       '' as instance, p.state, 'conflict' as fingerprint, '' as target, '' as system, p.payload::text as payload,
+       p.decided_at, p.note, u.username as decided_by, p.seen, """
     + _HEAD
     + """,
-       (select m.payload::text from runtime_message m where m.stream_id = p.stream_id and m.position = p.held_position and m.key = p.key limit 1) as held
-  from runtime_conflict p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
-       left join kernel_user u on u.id = p.decided_by_id
- where p.id = %(id)s and """
+       (select m.payload::text
+          from runtime_message m
+         where m.stream_id = p.stream_id
+           and m.position = p.held_position
+           and m.key = p.key
+         limit 1) as held
+  from runtime_conflict p
+  join runtime_stream st on st.id = p.stream_id
+  join runtime_integration i on i.id = st.integration_id
+  left join kernel_user u on u.id = p.decided_by_id
+ where p.id = %(id)s
+   and """
     + SEEN
 )
 
 _ATTEMPTS = """
-select at, outcome, detail, reference from runtime_attempt
- where subscription_id = %(subscription)s and lane = %(lane)s and last >= %(position)s and first <= %(position)s order by id limit 200"""
+select at, outcome, detail, reference
+  from runtime_attempt
+ where subscription_id = %(subscription)s
+   and lane = %(lane)s
+   and last >= %(position)s
+   and first <= %(position)s
+ order by id
+ limit 200"""
 
 
 def quarantined(viewer: Viewer, subscription: int, lane: int, position: int) -> DeadLetterDetail | None:

@@ -1,7 +1,7 @@
 """Dead letters: messages that wait for a person, grouped by the reason.
 
-Three kinds, one page. `parked`: a message of the log that a target refused or whose outcome nobody knows. `rejected`: input
-that the contract refused, so it never entered the log. `conflict`: a fact that came again with other content.
+Three kinds, one page. `parked`: a quarantined message that a target refused or whose outcome is unknown. `rejected`: a
+message that failed its checks before it was stored. `conflict`: an immutable event received again with different data.
 """
 # ruff: noqa: S608 - statements of constants, kept readable as SQL
 
@@ -124,12 +124,21 @@ def headline(reason: str) -> str:
 
 _PARKED = (
     """
-select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, s.target, min(v.system_key) as system, p.fingerprint,
-       min(p.reason_class) as reason_class, (array_agg(p.reason order by p.first_seen_at))[1] as reason, count(*) as count,
-       coalesce(array_agg(distinct s.instance) filter (where s.instance <> ''), '{}') as instances, min(p.first_seen_at) as oldest_at, bool_or(p.state = 'unknown') as unknown
-  from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
-       join runtime_integration i on i.id = st.integration_id join auth_group g on g.id = i.owner_team_id join runtime_vendorstate v on v.id = s.vendor_id
- where p.state in ('dead', 'unknown') and st.environment = %(environment)s and (%(integration)s = '' or i.key = %(integration)s) and """
+select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, s.target,
+       min(v.system_key) as system, p.fingerprint, min(p.reason_class) as reason_class,
+       (array_agg(p.reason order by p.first_seen_at))[1] as reason, count(*) as count,
+       coalesce(array_agg(distinct s.instance) filter (where s.instance <> ''), '{}') as instances,
+       min(p.first_seen_at) as oldest_at, bool_or(p.state = 'unknown') as unknown
+  from runtime_quarantine p
+  join runtime_subscription s on s.id = p.subscription_id
+  join runtime_stream st on st.id = s.stream_id
+  join runtime_integration i on i.id = st.integration_id
+  join auth_group g on g.id = i.owner_team_id
+  join runtime_vendorstate v on v.id = s.vendor_id
+ where p.state in ('dead', 'unknown')
+   and st.environment = %(environment)s
+   and (%(integration)s = '' or i.key = %(integration)s)
+   and """
     + SEEN
     + """
  group by st.id, i.key, i.title, g.name, i.owner_team_id, s.target, p.fingerprint"""
@@ -137,11 +146,18 @@ select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name 
 
 _REJECTED = (
     """
-select 'rejected' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, '' as target, '' as system, p.fingerprint,
-       min(p.reason_class) as reason_class, (array_agg(p.reason order by p.at))[1] as reason, count(*) as count, '{}'::text[] as instances, min(p.at) as oldest_at,
-       false as unknown
-  from runtime_rejected p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id join auth_group g on g.id = i.owner_team_id
- where p.state = 'open' and st.environment = %(environment)s and (%(integration)s = '' or i.key = %(integration)s) and """
+select 'rejected' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id,
+       '' as target, '' as system, p.fingerprint, min(p.reason_class) as reason_class,
+       (array_agg(p.reason order by p.at))[1] as reason, count(*) as count, '{}'::text[] as instances,
+       min(p.at) as oldest_at, false as unknown
+  from runtime_rejected p
+  join runtime_stream st on st.id = p.stream_id
+  join runtime_integration i on i.id = st.integration_id
+  join auth_group g on g.id = i.owner_team_id
+ where p.state = 'open'
+   and st.environment = %(environment)s
+   and (%(integration)s = '' or i.key = %(integration)s)
+   and """
     + SEEN
     + """
  group by st.id, i.key, i.title, g.name, i.owner_team_id, p.fingerprint"""
@@ -149,18 +165,29 @@ select 'rejected' as kind, st.id as stream, i.key as integration, i.title, g.nam
 
 _CONFLICTS = (
     """
-select 'conflict' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, '' as target, '' as system, 'conflict' as fingerprint,
-       'conflict' as reason_class, '' as reason, count(*) as count, '{}'::text[] as instances, min(p.at) as oldest_at, false as unknown
-  from runtime_conflict p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id join auth_group g on g.id = i.owner_team_id
- where p.state = 'open' and st.environment = %(environment)s and (%(integration)s = '' or i.key = %(integration)s) and """
+select 'conflict' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id,
+       '' as target, '' as system, 'conflict' as fingerprint, 'conflict' as reason_class, '' as reason,
+       count(*) as count, '{}'::text[] as instances, min(p.at) as oldest_at, false as unknown
+  from runtime_conflict p
+  join runtime_stream st on st.id = p.stream_id
+  join runtime_integration i on i.id = st.integration_id
+  join auth_group g on g.id = i.owner_team_id
+ where p.state = 'open'
+   and st.environment = %(environment)s
+   and (%(integration)s = '' or i.key = %(integration)s)
+   and """
     + SEEN
     + """
  group by st.id, i.key, i.title, g.name, i.owner_team_id"""
 )
 
 _BEHIND = """
-select s.stream_id as stream, s.target, count(*) as count from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id
- where p.state = 'behind' and s.stream_id = any(%(streams)s) group by 1, 2"""
+select s.stream_id as stream, s.target, count(*) as count
+  from runtime_quarantine p
+  join runtime_subscription s on s.id = p.subscription_id
+ where p.state = 'behind'
+   and s.stream_id = any(%(streams)s)
+ group by 1, 2"""
 
 
 def groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[DeadLetterGroup]:
@@ -188,17 +215,33 @@ def group_of(found: Sequence[DeadLetterGroup], key: str) -> DeadLetterGroup | No
 
 _OF_GROUP = {
     "parked": """
-select 'parked' as kind, concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason, p.reason_class, p.first_seen_at as since, p.attempt as attempts,
-       s.instance, p.state
-  from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id
- where s.stream_id = %(stream)s and s.target = %(target)s and p.fingerprint = %(fingerprint)s and p.state in ('dead', 'unknown')
- order by p.first_seen_at, p.subscription_id, p.lane, p.position limit %(limit)s""",
+select 'parked' as kind, concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason,
+       p.reason_class, p.first_seen_at as since, p.attempt as attempts, s.instance, p.state
+  from runtime_quarantine p
+  join runtime_subscription s on s.id = p.subscription_id
+ where s.stream_id = %(stream)s
+   and s.target = %(target)s
+   and p.fingerprint = %(fingerprint)s
+   and p.state in ('dead', 'unknown')
+ order by p.first_seen_at, p.subscription_id, p.lane, p.position
+ limit %(limit)s""",
     "rejected": """
-select 'rejected' as kind, id::text as place, key, reason, reason_class, at as since, seen as attempts, '' as instance, state from runtime_rejected
- where stream_id = %(stream)s and fingerprint = %(fingerprint)s and state = 'open' order by at, id limit %(limit)s""",
+select 'rejected' as kind, id::text as place, key, reason, reason_class, at as since, seen as attempts,
+       '' as instance, state
+  from runtime_rejected
+ where stream_id = %(stream)s
+   and fingerprint = %(fingerprint)s
+   and state = 'open'
+ order by at, id
+ limit %(limit)s""",
     "conflict": """
-select 'conflict' as kind, id::text as place, key, '' as reason, 'conflict' as reason_class, at as since, seen as attempts, '' as instance, state from runtime_conflict
- where stream_id = %(stream)s and state = 'open' order by at, id limit %(limit)s""",
+select 'conflict' as kind, id::text as place, key, '' as reason, 'conflict' as reason_class, at as since,
+       seen as attempts, '' as instance, state
+  from runtime_conflict
+ where stream_id = %(stream)s
+   and state = 'open'
+ order by at, id
+ limit %(limit)s""",
 }
 
 
@@ -210,16 +253,29 @@ def of_group(group: DeadLetterGroup, *, limit: int = 50) -> list[DeadLetter]:
 
 _COUNT = (
     """
-select (select count(*) from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id
-          join runtime_integration i on i.id = st.integration_id where p.state in ('dead', 'unknown') and """
+select (select count(*)
+          from runtime_quarantine p
+          join runtime_subscription s on s.id = p.subscription_id
+          join runtime_stream st on st.id = s.stream_id
+          join runtime_integration i on i.id = st.integration_id
+         where p.state in ('dead', 'unknown')
+           and """
     + SEEN
     + """)
-     + (select count(*) from runtime_rejected p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
-         where p.state = 'open' and """
+     + (select count(*)
+          from runtime_rejected p
+          join runtime_stream st on st.id = p.stream_id
+          join runtime_integration i on i.id = st.integration_id
+         where p.state = 'open'
+           and """
     + SEEN
     + """)
-     + (select count(*) from runtime_conflict p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
-         where p.state = 'open' and """
+     + (select count(*)
+          from runtime_conflict p
+          join runtime_stream st on st.id = p.stream_id
+          join runtime_integration i on i.id = st.integration_id
+         where p.state = 'open'
+           and """
     + SEEN
     + """) as open"""
 )
@@ -233,17 +289,34 @@ def count_all(viewer: Viewer) -> int:
 
 _SETTLED = (
     """
-select (select count(*) from runtime_rejected p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
-         where p.decided_at >= %(since)s and st.environment = %(environment)s and """
-    + SEEN
-    + """)
-     + (select count(*) from runtime_conflict p join runtime_stream st on st.id = p.stream_id join runtime_integration i on i.id = st.integration_id
-         where p.decided_at >= %(since)s and st.environment = %(environment)s and """
-    + SEEN
-    + """)
-     + (select count(*) from runtime_attempt t join runtime_subscription s on s.id = t.subscription_id join runtime_stream st on st.id = s.stream_id
+select (select count(*)
+          from runtime_rejected p
+          join runtime_stream st on st.id = p.stream_id
           join runtime_integration i on i.id = st.integration_id
-         where t.at >= %(since)s and t.outcome in ('confirmed', 'given_up') and t.first = t.last and st.environment = %(environment)s and """
+         where p.decided_at >= %(since)s
+           and st.environment = %(environment)s
+           and """
+    + SEEN
+    + """)
+     + (select count(*)
+          from runtime_conflict p
+          join runtime_stream st on st.id = p.stream_id
+          join runtime_integration i on i.id = st.integration_id
+         where p.decided_at >= %(since)s
+           and st.environment = %(environment)s
+           and """
+    + SEEN
+    + """)
+     + (select count(*)
+          from runtime_attempt t
+          join runtime_subscription s on s.id = t.subscription_id
+          join runtime_stream st on st.id = s.stream_id
+          join runtime_integration i on i.id = st.integration_id
+         where t.at >= %(since)s
+           and t.outcome in ('confirmed', 'given_up')
+           and t.first = t.last
+           and st.environment = %(environment)s
+           and """
     + SEEN
     + """) as settled"""
 )
@@ -262,5 +335,11 @@ def subscriptions(group: DeadLetterGroup) -> list[int]:
 
 
 _SUBSCRIPTIONS = """
-select distinct s.id from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id
- where s.stream_id = %(stream)s and s.target = %(target)s and p.fingerprint = %(fingerprint)s and p.state in ('dead', 'unknown') order by s.id"""
+select distinct s.id
+  from runtime_quarantine p
+  join runtime_subscription s on s.id = p.subscription_id
+ where s.stream_id = %(stream)s
+   and s.target = %(target)s
+   and p.fingerprint = %(fingerprint)s
+   and p.state in ('dead', 'unknown')
+ order by s.id"""

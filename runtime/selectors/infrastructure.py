@@ -1,4 +1,4 @@
-"""Below the business: workers, claims, leases, retries, unknown outcomes, dead letters by the hour."""
+"""The infrastructure below the business: workers, claims, leases, retries, unknown outcomes, dead letters by hour."""
 # ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class WorkerRow:
 
 @dataclass(slots=True)
 class Infrastructure:
-    """Counts of what the viewer may see. `oldest_claim_s` is the age of the longest held lease in seconds, None without one."""
+    """Counts for what the viewer may see. `oldest_claim_s`: age of the oldest lease in seconds, None without one."""
 
     ready: int = 0
     claimed: int = 0
@@ -61,11 +61,18 @@ _WORK = (
     """
 select coalesce(sum(greatest(least(l.next - 1, coalesce(p.upto, l.next - 1)) - p.position, 0)), 0)::bigint as ready,
        count(*) filter (where p.owner is not null and p.lease_until > clock_timestamp()) as claimed,
-       max(extract(epoch from clock_timestamp() - w.claimed_at)) filter (where p.owner is not null and p.lease_until > clock_timestamp())::float8 as oldest_claim_s,
+       max(extract(epoch from clock_timestamp() - w.claimed_at))
+         filter (where p.owner is not null and p.lease_until > clock_timestamp())::float8 as oldest_claim_s,
        count(*) filter (where p.intent is not null and p.owner is null) as open_intents
-  from runtime_subscription s join runtime_progress p on p.subscription_id = s.id join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
-       join runtime_stream st on st.id = s.stream_id join runtime_integration i on i.id = st.integration_id left join runtime_worker w on w.name = p.owner
- where st.environment = %(environment)s and s.open and """
+  from runtime_subscription s
+  join runtime_progress p on p.subscription_id = s.id
+  join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
+  join runtime_stream st on st.id = s.stream_id
+  join runtime_integration i on i.id = st.integration_id
+  left join runtime_worker w on w.name = p.owner
+ where st.environment = %(environment)s
+   and s.open
+   and """
     + SEEN
 )
 
@@ -73,29 +80,51 @@ _PARKED = (
     """
 select count(*) filter (where p.state = 'retry') as retrying, count(*) filter (where p.state = 'behind') as behind,
        count(*) filter (where p.state in ('sending', 'unknown')) as unknown
-  from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id join runtime_stream st on st.id = s.stream_id join runtime_integration i on i.id = st.integration_id
- where st.environment = %(environment)s and """
+  from runtime_quarantine p
+  join runtime_subscription s on s.id = p.subscription_id
+  join runtime_stream st on st.id = s.stream_id
+  join runtime_integration i on i.id = st.integration_id
+ where st.environment = %(environment)s
+   and """
     + SEEN
 )
 
 _DEAD_LETTERS = (
     """
-select extract(epoch from at - %(since)s)::int / 3600 as hour, count(*) as count from (
-  select p.first_seen_at as at, st.environment, st.integration_id from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id
-    join runtime_stream st on st.id = s.stream_id where p.state in ('dead', 'unknown') and p.first_seen_at >= %(since)s
-  union all select p.at, st.environment, st.integration_id from runtime_rejected p join runtime_stream st on st.id = p.stream_id where p.at >= %(since)s
-  union all select p.at, st.environment, st.integration_id from runtime_conflict p join runtime_stream st on st.id = p.stream_id where p.at >= %(since)s) o
+select extract(epoch from at - %(since)s)::int / 3600 as hour, count(*) as count
+  from (select p.first_seen_at as at, st.environment, st.integration_id
+          from runtime_quarantine p
+          join runtime_subscription s on s.id = p.subscription_id
+          join runtime_stream st on st.id = s.stream_id
+         where p.state in ('dead', 'unknown')
+           and p.first_seen_at >= %(since)s
+         union all
+        select p.at, st.environment, st.integration_id
+          from runtime_rejected p
+          join runtime_stream st on st.id = p.stream_id
+         where p.at >= %(since)s
+         union all
+        select p.at, st.environment, st.integration_id
+          from runtime_conflict p
+          join runtime_stream st on st.id = p.stream_id
+         where p.at >= %(since)s) o
   join runtime_integration i on i.id = o.integration_id
- where o.environment = %(environment)s and """
+ where o.environment = %(environment)s
+   and """
     + SEEN
-    + " group by 1"
+    + """
+ group by 1"""
 )
 
-_WORKERS = "select name, kind, started_at, beat_at, claimed_at, draining from runtime_worker where beat_at > %(since)s order by kind, name"
+_WORKERS = """
+select name, kind, started_at, beat_at, claimed_at, draining
+  from runtime_worker
+ where beat_at > %(since)s
+ order by kind, name"""
 
 
 def state(viewer: Viewer, environment: str) -> Infrastructure:
-    """In four queries. Workers that have been silent for a day are left out."""
+    """In four queries. Workers that have been silent for a day are omitted."""
     chosen = sight(viewer) | {"environment": environment, "since": midnight()}
     work, held = row(_WORK, chosen) or {}, row(_PARKED, chosen) or {}
     made = Infrastructure(

@@ -26,7 +26,7 @@ from runtime.selectors.sql_rows import rows
 
 @dataclass(frozen=True, slots=True)
 class IntegrationRow:
-    """An integration in the list, as it stands in one environment. `digest` is the deployed one, "" where nothing is."""
+    """A row of the list, for one environment. `digest` is the deployed one, "" where nothing is deployed."""
 
     key: str
     title: str
@@ -63,18 +63,32 @@ class IntegrationRow:
 
 _LIST = (
     """
-select i.key, i.title, i.domain_key as domain, g.name as team, n.tier, coalesce(n.digest, '') as newest, coalesce(r.digest, '') as digest, coalesce(d.paused, false) as paused,
-       coalesce(w.permitted, 0) as permitted, coalesce(w.subscriptions, 0) as subscriptions, coalesce(c.expression, '') as expression, c.next_due_at,
+select i.key, i.title, i.domain_key as domain, g.name as team, n.tier, coalesce(n.digest, '') as newest,
+       coalesce(r.digest, '') as digest, coalesce(d.paused, false) as paused, coalesce(w.permitted, 0) as permitted,
+       coalesce(w.subscriptions, 0) as subscriptions, coalesce(c.expression, '') as expression, c.next_due_at,
        u.id as run, coalesce(u.state, '') as run_state, u.started_at as run_at
-  from runtime_integration i join auth_group g on g.id = i.owner_team_id
-       left join lateral (select digest, tier from runtime_release where integration_id = i.id order by id desc limit 1) n on true
-       left join runtime_deployment d on d.integration_id = i.id and d.environment = %(environment)s and d.active left join runtime_release r on r.id = d.release_id
-       left join lateral (select count(*) as subscriptions, count(p.subscription_id) as permitted from runtime_subscription s left join runtime_permitted p on p.subscription_id = s.id
-                           where s.deployment_id = d.id and s.open and s.replay_of_id is null) w on true
-       left join runtime_schedule c on c.integration_id = i.id and c.environment = %(environment)s and c.enabled
-       left join lateral (select n.id, n.state, n.started_at from runtime_run n join runtime_stream st on st.id = n.stream_id
-                           where n.integration_id = i.id and st.environment = %(environment)s order by n.id desc limit 1) u on true
- where (%(text)s = '' or i.key ilike %(like)s or i.title ilike %(like)s) and """
+  from runtime_integration i
+  join auth_group g on g.id = i.owner_team_id
+  left join lateral (select digest, tier from runtime_release where integration_id = i.id order by id desc limit 1) n
+            on true
+  left join runtime_deployment d on d.integration_id = i.id and d.environment = %(environment)s and d.active
+  left join runtime_release r on r.id = d.release_id
+  left join lateral (select count(*) as subscriptions, count(p.subscription_id) as permitted
+                       from runtime_subscription s
+                       left join runtime_permitted p on p.subscription_id = s.id
+                      where s.deployment_id = d.id
+                        and s.open
+                        and s.replay_of_id is null) w on true
+  left join runtime_schedule c on c.integration_id = i.id and c.environment = %(environment)s and c.enabled
+  left join lateral (select n.id, n.state, n.started_at
+                       from runtime_run n
+                       join runtime_stream st on st.id = n.stream_id
+                      where n.integration_id = i.id
+                        and st.environment = %(environment)s
+                      order by n.id desc
+                      limit 1) u on true
+ where (%(text)s = '' or i.key ilike %(like)s or i.title ilike %(like)s)
+   and """
     + SEEN
     + """
  order by i.title, i.key"""
@@ -90,7 +104,7 @@ def listed(viewer: Viewer, environment: str, *, text: str = "") -> list[Integrat
     ]
 
 
-# -- one integration -----------------------------------------------------------------------------------------------------
+# -- one integration ---------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class ApprovalRow:
     """An approval of one digest in one environment, valid now or not."""
@@ -125,7 +139,7 @@ class ReleaseRow:
     ran_in: tuple[str, ...] = ()
 
     def approval_for(self, environment: str) -> ApprovalRow | None:
-        """The one that counts: a valid one before a void one."""
+        """A valid approval before a void one."""
         mine = [one for one in self.approvals if one.environment == environment]
         return next((one for one in mine if one.valid), mine[0] if mine else None)
 
@@ -169,7 +183,7 @@ class TargetState:
 
 @dataclass(slots=True)
 class DeployedIntegration:
-    """Everything the job page shows for one environment. `release` is the chosen one, else the deployed, else the newest."""
+    """All that the page of an integration shows for one environment. `release`: the chosen, deployed or newest one."""
 
     integration: Integration
     environment: str
@@ -187,13 +201,13 @@ class DeployedIntegration:
 
     @property
     def gate(self) -> GateState | None:
-        """The worst of its subscriptions: a closed one before one that waits."""
+        """The worst gate of its targets: a closed one before one that waits."""
         known = [one.gate for one in self.targets if one.gate is not None]
         return min(known, key=lambda gate: (gate.permitted, gate.open), default=None)
 
     @property
     def gate_target(self) -> str:
-        """Whose gate `gate` is, where there are several targets."""
+        """The target of `gate`, where there are several targets."""
         gate = self.gate
         names = [f"{one.target} {one.instance}".strip() for one in self.targets if one.gate is gate]
         return names[0] if names and len(self.targets) > 1 else ""
@@ -222,28 +236,55 @@ class DeployedIntegration:
 
 _RELEASES = """
 select r.id, r.digest, r.tier, r.created_at, coalesce(u.username, 'system') as created_by,
-       coalesce((select array_agg(distinct d.environment) from runtime_deployment d where d.release_id = r.id and d.active), '{}') as active_in,
-       coalesce((select array_agg(distinct d.environment) from runtime_deployment d where d.release_id = r.id and not d.active), '{}') as ran_in
-  from runtime_release r left join kernel_user u on u.id = r.created_by_id where r.integration_id = %(id)s order by r.id desc limit 50"""
+       coalesce((select array_agg(distinct d.environment)
+                   from runtime_deployment d
+                  where d.release_id = r.id
+                    and d.active),
+                '{}') as active_in,
+       coalesce((select array_agg(distinct d.environment)
+                   from runtime_deployment d
+                  where d.release_id = r.id
+                    and not d.active),
+                '{}') as ran_in
+  from runtime_release r
+  left join kernel_user u on u.id = r.created_by_id
+ where r.integration_id = %(id)s
+ order by r.id desc
+ limit 50"""
 
 _APPROVALS = """
 select a.id, a.change_id, a.digest, a.environment, a.sealed_at, a.valid_until, a.used_at, a.voided_at, a.void_reason,
        exists (select from governance_valid_approval w where w.approval_id = a.id) as valid
-  from governance_approval a where a.subject_kind = 'integration' and a.subject_id = %(key)s order by a.id desc limit 200"""
+  from governance_approval a
+ where a.subject_kind = 'integration'
+   and a.subject_id = %(key)s
+ order by a.id desc
+ limit 200"""
 
 _DEPLOYMENTS = """
-select d.id, d.environment, r.digest, d.kind, d.active, d.paused, d.pause_reason, d.deployed_at, coalesce(u.username, 'system') as deployed_by, d.ended_at,
-       a.change_id, d.approval_id
-  from runtime_deployment d join runtime_release r on r.id = d.release_id join governance_approval a on a.id = d.approval_id left join kernel_user u on u.id = d.deployed_by_id
- where d.integration_id = %(id)s order by d.active desc, d.id desc limit 50"""
+select d.id, d.environment, r.digest, d.kind, d.active, d.paused, d.pause_reason, d.deployed_at,
+       coalesce(u.username, 'system') as deployed_by, d.ended_at, a.change_id, d.approval_id
+  from runtime_deployment d
+  join runtime_release r on r.id = d.release_id
+  join governance_approval a on a.id = d.approval_id
+  left join kernel_user u on u.id = d.deployed_by_id
+ where d.integration_id = %(id)s
+ order by d.active desc, d.id desc
+ limit 50"""
 
 _TARGETS = """
-select s.id, s.target, s.instance, coalesce(left(st.cursor::text, 500), '') as cursor from runtime_stream st left join runtime_subscription s
-       on s.stream_id = st.id and s.open and s.replay_of_id is null where st.integration_id = %(id)s and st.environment = %(environment)s order by s.target, s.instance"""
+select s.id, s.target, s.instance, coalesce(left(st.cursor::text, 500), '') as cursor
+  from runtime_stream st
+  left join runtime_subscription s on s.stream_id = st.id and s.open and s.replay_of_id is null
+ where st.integration_id = %(id)s
+   and st.environment = %(environment)s
+ order by s.target, s.instance"""
 
 
 def detail(viewer: Viewer, key: str, environment: str, *, digest: str = "") -> DeployedIntegration | None:
-    """The integration with all that its page needs, in nine queries; None when there is none or the viewer may not see it."""
+    """An integration with all that its page shows, in nine queries; None when there is none or the viewer may not
+    see it.
+    """
     integration = permissions.visible(viewer).select_related("owner_team").filter(key=key).first()
     if integration is None:
         return None
@@ -292,9 +333,7 @@ def mapping_tables(manifest: Manifest) -> list[MappingTable]:
     for target in manifest.targets:
         try:
             mapping = parse(target.mapping)
-        except (
-            Invalid
-        ) as error:  # a release is only registered with readable mappings; an older reader may have been laxer
+        except Invalid as error:  # releases have readable mappings, but an older reader may have been laxer
             made.append(MappingTable(target, (), {}, tuple(error.findings)))
             continue
         made.append(MappingTable(target, tuple(explain(mapping)), lineage(mapping)))
@@ -302,7 +341,7 @@ def mapping_tables(manifest: Manifest) -> list[MappingTable]:
 
 
 def mapping_changes(old: Manifest, new: Manifest) -> list[tuple[str, list[str]]]:
-    """(target, sentences) of what a reviewer must know about the mappings of a new release. Targets that did not change are left out."""
+    """(target, sentences) about each mapping that a new release changes, for its reviewers."""
     before = {target.name: target for target in old.targets}
     changes: list[tuple[str, list[str]]] = []
     for target in new.targets:
@@ -325,9 +364,13 @@ def of_api(viewer: Viewer, slug: str) -> list[dict[str, Any]]:
 _OF_API = (
     """
 select i.key, i.title, g.name as team, p.role, p.reference, d.environment, r.digest, d.paused, p.contract_digest
-  from runtime_pin p join runtime_release r on r.id = p.release_id join runtime_integration i on i.id = r.integration_id join auth_group g on g.id = i.owner_team_id
-       join runtime_deployment d on d.release_id = r.id and d.active
- where p.reference like %(like)s and """
+  from runtime_pin p
+  join runtime_release r on r.id = p.release_id
+  join runtime_integration i on i.id = r.integration_id
+  join auth_group g on g.id = i.owner_team_id
+  join runtime_deployment d on d.release_id = r.id and d.active
+ where p.reference like %(like)s
+   and """
     + SEEN
     + """
  order by i.title, d.environment, p.role"""
@@ -343,7 +386,7 @@ def release(viewer: Viewer, key: str, digest: str) -> Release | None:
 
 
 def running(key: str, environment: str) -> Release | None:
-    """The release that is deployed now. For comparing; the viewer's right was asked with `release`."""
+    """The release that is deployed now. The caller has checked with `release` what the viewer may see."""
     return Release.objects.filter(
         integration__key=key, deployments__active=True, deployments__environment=environment
     ).first()
@@ -354,11 +397,16 @@ def environments_of(deployments: Sequence[DeploymentRow]) -> list[str]:
 
 
 def users_of_api(slug: str) -> int:
-    """How many deployed integrations pin a version of an API, whoever asks: a number that an owner of the API may know."""
+    """The number of deployed integrations that pin a version of an API, regardless of the viewer: its owner may know
+    it.
+    """
     like = slug.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "@%"
     return int(rows(_USERS_OF_API, {"like": like})[0]["users"])
 
 
 _USERS_OF_API = """
-select count(distinct r.integration_id) as users from runtime_pin p join runtime_release r on r.id = p.release_id join runtime_deployment d on d.release_id = r.id and d.active
+select count(distinct r.integration_id) as users
+  from runtime_pin p
+  join runtime_release r on r.id = p.release_id
+  join runtime_deployment d on d.release_id = r.id and d.active
  where p.reference like %(like)s"""

@@ -1,4 +1,4 @@
-"""Replays as their pages show them: what was chosen, what a dry run found, how far the delivery is."""
+"""Replays as their pages show them: what was selected, what a dry run found, how far the delivery has got."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from runtime.selectors.sql_rows import rows
 
 @dataclass(frozen=True, slots=True)
 class ReplayPass:
-    """What became of a pass over the chosen positions: a dry run or the delivery. All counts are messages of the log.
+    """Result of a pass over the selected positions: a dry run or the delivery. All counts are messages of the log.
 
-    `skipped`: not meant for the target, other keys, held at the target itself, or with a newer state of their key.
+    `skipped`: by the target's condition, by the key bounds, quarantined at the target itself, or older than the key's
+    latest state.
     """
 
     subscription: int
@@ -43,7 +44,7 @@ class ReplayPass:
 
 @dataclass(frozen=True, slots=True)
 class ReplayRow:
-    """One plan with both of its passes. `messages` counts what was chosen when it was planned."""
+    """One plan with both of its passes. `messages` counts what was selected when it was planned."""
 
     id: int
     state: str
@@ -76,14 +77,14 @@ class ReplayRow:
 
     @property
     def live(self) -> bool:
-        """Something still changes by itself."""
+        """Whether something still changes without a person."""
         moving = self.state == "running" and self.delivery is not None and not self.delivery.done
         trying = self.state == "planned" and self.trial is not None and not self.trial.done
         return moving or trying
 
     @property
     def subject(self) -> str:
-        """What a change about it names: `sales/journal@sha256:…`."""
+        """The subject of a change about it: `sales/journal@sha256:…`."""
         return "/".join(filter(None, (self.integration, self.target, self.instance))) + f"@{self.digest}"
 
     @property
@@ -92,7 +93,8 @@ class ReplayRow:
             return "all keys"
         if self.key_from == self.key_to:
             return f"keys that begin with {self.key_from}"
-        return f"keys {'from ' + self.key_from if self.key_from else ''}{' ' if self.key_from and self.key_to else ''}{'up to ' + self.key_to if self.key_to else ''}"
+        bounds = (f"from {self.key_from}" if self.key_from else "", f"up to {self.key_to}" if self.key_to else "")
+        return f"keys {' '.join(filter(None, bounds))}"
 
     @property
     def tone(self) -> Tone:
@@ -119,31 +121,70 @@ class ReplayRow:
 
 _REPLAYS = (
     """
-select r.id, r.state, i.key as integration, i.title, i.owner_team_id, st.environment, s.id as target_id, s.target, s.instance, v.system_key as system, s.idempotency,
-       r.since, r.until, r.key_from, r.key_to, r.messages, r.pace, r.digest, r.reason, r.planned_at, coalesce(p.username, 'system') as planned_by, r.started_at,
-       coalesce(b.username, 'system') as started_by, r.ended_at, r.approval_id, a.change_id, r.trial_id, r.subscription_id
-  from runtime_replay r join runtime_subscription s on s.id = r.target_id join runtime_stream st on st.id = s.stream_id
-       join runtime_integration i on i.id = st.integration_id join runtime_vendorstate v on v.id = s.vendor_id
-       left join kernel_user p on p.id = r.planned_by_id left join kernel_user b on b.id = r.started_by_id left join governance_approval a on a.id = r.approval_id
- where (%(id)s::bigint is null or r.id = %(id)s) and (%(environment)s = '' or st.environment = %(environment)s) and """
+select r.id, r.state, i.key as integration, i.title, i.owner_team_id, st.environment, s.id as target_id, s.target,
+       s.instance, v.system_key as system, s.idempotency, r.since, r.until, r.key_from, r.key_to, r.messages, r.pace,
+       r.digest, r.reason, r.planned_at, coalesce(p.username, 'system') as planned_by, r.started_at,
+       coalesce(b.username, 'system') as started_by, r.ended_at, r.approval_id, a.change_id, r.trial_id,
+       r.subscription_id
+  from runtime_replay r
+  join runtime_subscription s on s.id = r.target_id
+  join runtime_stream st on st.id = s.stream_id
+  join runtime_integration i on i.id = st.integration_id
+  join runtime_vendorstate v on v.id = s.vendor_id
+  left join kernel_user p on p.id = r.planned_by_id
+  left join kernel_user b on b.id = r.started_by_id
+  left join governance_approval a on a.id = r.approval_id
+ where (%(id)s::bigint is null or r.id = %(id)s)
+   and (%(environment)s = '' or st.environment = %(environment)s)
+   and """
     + SEEN
     + """
- order by r.id desc limit %(limit)s"""
+ order by r.id desc
+ limit %(limit)s"""
 )
 
 _PASSES = """
 with subs as (select id, open, stream_id from runtime_subscription where id = any(%(ids)s)),
-first as (select s.id, p.lane, p.position, p.upto, (select r.spans -> p.lane::text from runtime_replay r where r.subscription_id = s.id or r.trial_id = s.id) as span
-            from subs s join runtime_progress p on p.subscription_id = s.id),
-far as (select id, sum(upto - (span ->> 0)::bigint + 1)::bigint as total, sum(position - (span ->> 0)::bigint + 1)::bigint as passed from first group by id),
-done as (select d.subscription_id as id, sum(d.confirmed)::bigint as confirmed, sum(d.superseded)::bigint as superseded, sum(d.skipped)::bigint as skipped,
-                sum(d.refused)::bigint as refused, max(d.at) as last_at from runtime_delivery d where d.subscription_id = any(%(ids)s) group by 1),
-later as (select subscription_id as id, count(*) as confirmed from runtime_attempt where subscription_id = any(%(ids)s) and outcome = 'confirmed' and first = last group by 1),
-held as (select q.subscription_id as id, count(*) filter (where q.state in ('dead', 'unknown')) as person, count(*) filter (where q.state not in ('dead', 'unknown')) as retrying
-           from runtime_quarantine q where q.subscription_id = any(%(ids)s) group by 1)
-select s.id as subscription, f.total, f.passed, coalesce(d.confirmed, 0) + coalesce(l.confirmed, 0) as confirmed, coalesce(d.superseded, 0) as superseded,
-       coalesce(d.skipped, 0) as skipped, coalesce(d.refused, 0) as refused, coalesce(h.person, 0) as person, coalesce(h.retrying, 0) as retrying, s.open, d.last_at
-  from subs s join far f using (id) left join done d using (id) left join later l using (id) left join held h using (id)"""
+     first as (
+       select s.id, p.lane, p.position, p.upto,
+              (select r.spans -> p.lane::text
+                 from runtime_replay r
+                where r.subscription_id = s.id
+                   or r.trial_id = s.id) as span
+         from subs s
+         join runtime_progress p on p.subscription_id = s.id),
+     far as (
+       select id, sum(upto - (span ->> 0)::bigint + 1)::bigint as total,
+              sum(position - (span ->> 0)::bigint + 1)::bigint as passed
+         from first
+        group by id),
+     done as (
+       select d.subscription_id as id, sum(d.confirmed)::bigint as confirmed, sum(d.superseded)::bigint as superseded,
+              sum(d.skipped)::bigint as skipped, sum(d.refused)::bigint as refused, max(d.at) as last_at
+         from runtime_delivery d
+        where d.subscription_id = any(%(ids)s)
+        group by 1),
+     later as (
+       select subscription_id as id, count(*) as confirmed
+         from runtime_attempt
+        where subscription_id = any(%(ids)s)
+          and outcome = 'confirmed'
+          and first = last
+        group by 1),
+     held as (
+       select q.subscription_id as id, count(*) filter (where q.state in ('dead', 'unknown')) as person,
+              count(*) filter (where q.state not in ('dead', 'unknown')) as retrying
+         from runtime_quarantine q
+        where q.subscription_id = any(%(ids)s)
+        group by 1)
+select s.id as subscription, f.total, f.passed, coalesce(d.confirmed, 0) + coalesce(l.confirmed, 0) as confirmed,
+       coalesce(d.superseded, 0) as superseded, coalesce(d.skipped, 0) as skipped, coalesce(d.refused, 0) as refused,
+       coalesce(h.person, 0) as person, coalesce(h.retrying, 0) as retrying, s.open, d.last_at
+  from subs s
+  join far f using (id)
+  left join done d using (id)
+  left join later l using (id)
+  left join held h using (id)"""
 
 
 def listed(viewer: Viewer, environment: str, *, limit: int = 100) -> list[ReplayRow]:
@@ -179,7 +220,7 @@ def _made(found: list[dict[str, Any]]) -> list[ReplayRow]:
 
 @dataclass(frozen=True, slots=True)
 class ReplayTarget:
-    """A target that something may be delivered to again. `instances`: the stores of a fleet, empty for a single target."""
+    """A target of a replay. `instances`: the stores of a fleet, empty for a single target."""
 
     integration: str
     title: str
@@ -204,9 +245,14 @@ class ReplayTarget:
 _CHOICES = (
     """
 select i.key as integration, i.title, s.target, v.system_key as system, s.instance, s.id
-  from runtime_subscription s join runtime_stream st on st.id = s.stream_id join runtime_integration i on i.id = st.integration_id
-       join runtime_vendorstate v on v.id = s.vendor_id
- where s.replay_of_id is null and s.open and st.environment = %(environment)s and """
+  from runtime_subscription s
+  join runtime_stream st on st.id = s.stream_id
+  join runtime_integration i on i.id = st.integration_id
+  join runtime_vendorstate v on v.id = s.vendor_id
+ where s.replay_of_id is null
+   and s.open
+   and st.environment = %(environment)s
+   and """
     + SEEN
     + """
  order by i.title, s.target, s.instance"""

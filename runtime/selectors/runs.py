@@ -1,7 +1,8 @@
-"""Runs: what was read, what became of it at each target, how fast, and when it will be done.
+"""Runs: how much was read, what happened to it at each target, how fast, and when it will be done.
 
-The source side is counted on the run's own row. The delivered side is worked out from positions: a run holds spans of the log, a
-target has passed everything up to its position, and what it could not pass with its batch is a row of its own.
+The source side is counted on the run's own row. The delivered side is worked out from positions: a run holds spans of
+the log, a target has passed everything up to its position, and what it could not pass with its batch is a row of its
+own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from runtime.selectors.sql_rows import row, rows
 
 @dataclass(slots=True)
 class TargetShare:
-    """What became of a run's messages at one target (or one instance of it). All counts are messages."""
+    """What happened to a run's messages at one target (or one instance of it). All counts are messages."""
 
     subscription_id: int
     target: str
@@ -47,7 +48,7 @@ class TargetShare:
 
     @property
     def settled(self) -> int:
-        """Delivered, superseded, or with a person: nothing more happens to these by itself."""
+        """Delivered, superseded, or waiting for a person: nothing more happens to these automatically."""
         return self.passed - self.retrying - self.behind
 
     @property
@@ -61,7 +62,7 @@ class TargetShare:
 
 @dataclass(slots=True)
 class RunProgress:
-    """A run as its page shows it. `rate` in messages per second over the last minutes, None while nothing was delivered."""
+    """A run as its page shows it. `rate`: messages per second over the last minutes, None when none was delivered."""
 
     id: int
     integration: str
@@ -114,7 +115,7 @@ class RunProgress:
 
     @property
     def skipped(self) -> int:
-        """Not meant for a target by its condition."""
+        """Skipped by the condition of a target."""
         return self._sum("skipped")
 
     @property
@@ -139,12 +140,12 @@ class RunProgress:
 
     @property
     def live(self) -> bool:
-        """Something still changes by itself: the source is being read, or a target has not passed everything."""
+        """Whether something still changes automatically: the source is being read, or a target is not done."""
         return self.reading or self.settled < self.total
 
     @property
     def percent(self) -> int | None:
-        """How far it is. While the source is read and nobody knows how much is to come: None."""
+        """How far it is; None while the source is being read and its size is unknown."""
         if self.reading and self.expected is None:
             return None
         everything = self.total
@@ -155,7 +156,7 @@ class RunProgress:
 
     @property
     def remaining(self) -> timedelta | None:
-        """At the present rate; None where there is no rate."""
+        """At the current rate; None without a rate."""
         left = self.total - self.passed
         if self.reading or not self.rate or left <= 0:
             return None
@@ -186,43 +187,87 @@ def state_tone(state: str, *, live: bool, refused: int, moving: bool = True) -> 
 
 _RUN = (
     """
-select n.id, i.key as integration, i.title, i.owner_team_id, st.environment, n.kind, n.trigger, n.state, n.started_at, n.ended_at, n.beat_at, n.expected, n.read, n.accepted,
-       n.unchanged, n.older, n.rejected_count as rejected, n.conflicts, n.error, coalesce(u.username, '') as started_by, coalesce(r.digest, '') as digest,
-       d.approval_id, a.change_id, a.valid_until, coalesce(left(st.cursor::text, 200), '') as cursor, st.id as stream
-  from runtime_run n join runtime_integration i on i.id = n.integration_id join runtime_stream st on st.id = n.stream_id
-       left join runtime_deployment d on d.id = n.deployment_id left join runtime_release r on r.id = d.release_id
-       left join governance_approval a on a.id = d.approval_id left join kernel_user u on u.id = n.started_by_id
- where n.id = %(id)s and """
+select n.id, i.key as integration, i.title, i.owner_team_id, st.environment, n.kind, n.trigger, n.state, n.started_at,
+       n.ended_at, n.beat_at, n.expected, n.read, n.accepted, n.unchanged, n.older, n.rejected_count as rejected,
+       n.conflicts, n.error, coalesce(u.username, '') as started_by, coalesce(r.digest, '') as digest, d.approval_id,
+       a.change_id, a.valid_until, coalesce(left(st.cursor::text, 200), '') as cursor, st.id as stream
+  from runtime_run n
+  join runtime_integration i on i.id = n.integration_id
+  join runtime_stream st on st.id = n.stream_id
+  left join runtime_deployment d on d.id = n.deployment_id
+  left join runtime_release r on r.id = d.release_id
+  left join governance_approval a on a.id = d.approval_id
+  left join kernel_user u on u.id = n.started_by_id
+ where n.id = %(id)s
+   and """
     + SEEN
 )
 
 # Appends of one run follow each other in a lane, so their spans join into few islands.
 _SPANS = """
-select lane, min(first) as first, max(last) as last from (
-  select lane, first, last, sum(case when first = before + 1 then 0 else 1 end) over (partition by lane order by first) as island from (
-    select lane, first, last, lag(last) over (partition by lane order by first) as before from runtime_runspan where run_id = %(run)s) s) t
- group by lane, island order by lane, first"""
+select lane, min(first) as first, max(last) as last
+  from (select lane, first, last,
+               sum(case when first = before + 1 then 0 else 1 end) over (partition by lane order by first) as island
+          from (select lane, first, last, lag(last) over (partition by lane order by first) as before
+                  from runtime_runspan
+                 where run_id = %(run)s) s) t
+ group by lane, island
+ order by lane, first"""
 
 _SHARES = """
-with spans as (select * from unnest(%(lanes)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[]) as x(lane, first, last)),
-subs as (select s.id, s.target, s.instance, v.system_key from runtime_subscription s join runtime_vendorstate v on v.id = s.vendor_id
-          where s.stream_id = %(stream)s and s.replay_of_id is null),
-passed as (select p.subscription_id as id, sum(greatest(least(p.position, x.last) - x.first + 1, 0))::bigint as passed, sum(x.last - x.first + 1)::bigint as total
-             from runtime_progress p join subs on subs.id = p.subscription_id join spans x on x.lane = p.lane group by 1),
-held as (select p.subscription_id as id, count(*) filter (where p.state = 'dead') as refused, count(*) filter (where p.state in ('unknown', 'sending')) as unknown,
-                count(*) filter (where p.state = 'retry') as retrying, count(*) filter (where p.state = 'behind') as behind
-           from runtime_quarantine p join subs on subs.id = p.subscription_id join spans x on x.lane = p.lane and p.position between x.first and x.last group by 1),
-over as (select d.subscription_id as id, sum(d.superseded)::bigint as superseded, sum(d.skipped)::bigint as skipped
-           from runtime_delivery d join subs on subs.id = d.subscription_id join spans x on x.lane = d.lane and d.last between x.first and x.last group by 1)
-select s.id as subscription_id, s.target, s.instance, s.system_key, coalesce(p.passed, 0) as passed, coalesce(p.total, 0) as total, coalesce(h.refused, 0) as refused,
-       coalesce(h.unknown, 0) as unknown, coalesce(h.retrying, 0) as retrying, coalesce(h.behind, 0) as behind, coalesce(o.superseded, 0) as superseded, coalesce(o.skipped, 0) as skipped
-  from subs s left join passed p using (id) left join held h using (id) left join over o using (id) order by s.target, s.instance"""
+with spans as (
+       select *
+         from unnest(%(lanes)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[]) as x(lane, first, last)),
+     subs as (
+       select s.id, s.target, s.instance, v.system_key
+         from runtime_subscription s
+         join runtime_vendorstate v on v.id = s.vendor_id
+        where s.stream_id = %(stream)s
+          and s.replay_of_id is null),
+     passed as (
+       select p.subscription_id as id, sum(greatest(least(p.position, x.last) - x.first + 1, 0))::bigint as passed,
+              sum(x.last - x.first + 1)::bigint as total
+         from runtime_progress p
+         join subs on subs.id = p.subscription_id
+         join spans x on x.lane = p.lane
+        group by 1),
+     held as (
+       select p.subscription_id as id, count(*) filter (where p.state = 'dead') as refused,
+              count(*) filter (where p.state in ('unknown', 'sending')) as unknown,
+              count(*) filter (where p.state = 'retry') as retrying,
+              count(*) filter (where p.state = 'behind') as behind
+         from runtime_quarantine p
+         join subs on subs.id = p.subscription_id
+         join spans x on x.lane = p.lane and p.position between x.first and x.last
+        group by 1),
+     over as (
+       select d.subscription_id as id, sum(d.superseded)::bigint as superseded, sum(d.skipped)::bigint as skipped
+         from runtime_delivery d
+         join subs on subs.id = d.subscription_id
+         join spans x on x.lane = d.lane and d.last between x.first and x.last
+        group by 1)
+select s.id as subscription_id, s.target, s.instance, s.system_key, coalesce(p.passed, 0) as passed,
+       coalesce(p.total, 0) as total, coalesce(h.refused, 0) as refused, coalesce(h.unknown, 0) as unknown,
+       coalesce(h.retrying, 0) as retrying, coalesce(h.behind, 0) as behind, coalesce(o.superseded, 0) as superseded,
+       coalesce(o.skipped, 0) as skipped
+  from subs s
+  left join passed p using (id)
+  left join held h using (id)
+  left join over o using (id)
+ order by s.target, s.instance"""
 
 _MINUTES = """
-with spans as (select * from unnest(%(lanes)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[]) as x(lane, first, last))
+with spans as (
+       select *
+         from unnest(%(lanes)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[]) as x(lane, first, last))
 select date_trunc('minute', d.at) as minute, sum(d.last - d.first + 1)::bigint as passed
-  from runtime_subscription s join spans x on true join runtime_delivery d on d.subscription_id = s.id and d.lane = x.lane and d.last between x.first and x.last
- where s.stream_id = %(stream)s and d.at >= %(since)s group by 1 order by 1"""
+  from runtime_subscription s
+  join spans x on true
+  join runtime_delivery d on d.subscription_id = s.id and d.lane = x.lane and d.last between x.first and x.last
+ where s.stream_id = %(stream)s
+   and d.at >= %(since)s
+ group by 1
+ order by 1"""
 
 
 def progress(viewer: Viewer, run_id: int) -> RunProgress | None:
@@ -294,14 +339,19 @@ class RunRow:
 
 _LIST = (
     """
-select n.id, i.key as integration, i.title, st.environment, n.kind, n.trigger, n.state, n.started_at, n.ended_at, n.read, n.accepted, n.unchanged,
-       n.rejected_count as rejected, n.error
-  from runtime_run n join runtime_integration i on i.id = n.integration_id join runtime_stream st on st.id = n.stream_id
- where (%(integration)s = '' or i.key = %(integration)s) and (%(environment)s = '' or st.environment = %(environment)s)
-   and (%(before)s::bigint is null or n.id < %(before)s) and """
+select n.id, i.key as integration, i.title, st.environment, n.kind, n.trigger, n.state, n.started_at, n.ended_at,
+       n.read, n.accepted, n.unchanged, n.rejected_count as rejected, n.error
+  from runtime_run n
+  join runtime_integration i on i.id = n.integration_id
+  join runtime_stream st on st.id = n.stream_id
+ where (%(integration)s = '' or i.key = %(integration)s)
+   and (%(environment)s = '' or st.environment = %(environment)s)
+   and (%(before)s::bigint is null or n.id < %(before)s)
+   and """
     + SEEN
     + """
- order by n.id desc limit %(limit)s"""
+ order by n.id desc
+ limit %(limit)s"""
 )
 
 

@@ -1,5 +1,5 @@
 """One message across source, log, targets and attempts; found by its correlation id or by its key."""
-# ruff: noqa: E501, S608 - statements of constants, kept readable as SQL
+# ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIMIT = 20
 
 @dataclass(frozen=True, slots=True)
 class FoundMessage:
-    """A message that answers a question."""
+    """A message that a search found."""
 
     stream: int
     lane: int
@@ -38,7 +38,7 @@ class FoundMessage:
 
 @dataclass(slots=True)
 class TraceStep:
-    """One lane of the drawing. `start` and `width` in per cent of the time shown."""
+    """One lane of the chart. `start` and `width` in per cent of the time shown."""
 
     who: str
     note: str
@@ -53,7 +53,10 @@ class TraceStep:
 
 @dataclass(slots=True)
 class Trace:
-    """`steps` in order of time. `payload` is indented JSON as stored; `history` are the other messages of the same key."""
+    """`steps` in order of time.
+
+    `payload` is indented JSON as stored; `history` are the other messages of the same key.
+    """
 
     message: FoundMessage
     payload: str
@@ -88,8 +91,12 @@ class Trace:
 
 
 _FOUND = """
-select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_at, i.key as integration, i.title, st.environment, m.correlation, st.salt
-  from runtime_message m join runtime_stream st on st.id = m.stream_id join runtime_integration i on i.id = st.integration_id where """
+select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_at, i.key as integration, i.title,
+       st.environment, m.correlation, st.salt
+  from runtime_message m
+  join runtime_stream st on st.id = m.stream_id
+  join runtime_integration i on i.id = st.integration_id
+ where """
 _BY_ADDRESS = (
     _FOUND
     + "m.stream_id = %(stream)s and m.lane = %(lane)s and m.position = %(position)s and st.salt = %(salt)s and "
@@ -104,49 +111,107 @@ _BY_CORRELATION = (
 # A key is looked up in the heads: one probe per stream, never a scan of the log.
 _BY_KEY = (
     """
-select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_at, i.key as integration, i.title, st.environment, m.correlation, st.salt
-  from runtime_stream st join runtime_integration i on i.id = st.integration_id join runtime_head h on h.stream_id = st.id and h.key = %(text)s
-       join lateral (select * from runtime_message m where m.stream_id = st.id and m.position = h.position and m.key = h.key
-                       and m.lane = any(array(select l.lane from runtime_lane l where l.stream_id = st.id)) limit 1) m on true
+select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_at, i.key as integration, i.title,
+       st.environment, m.correlation, st.salt
+  from runtime_stream st
+  join runtime_integration i on i.id = st.integration_id
+  join runtime_head h on h.stream_id = st.id and h.key = %(text)s
+  join lateral (select *
+                  from runtime_message m
+                 where m.stream_id = st.id
+                   and m.position = h.position
+                   and m.key = h.key
+                   and m.lane = any(array(select l.lane from runtime_lane l where l.stream_id = st.id))
+                 limit 1) m on true
  where """
     + SEEN
-    + " order by m.received_at desc limit %(limit)s"
+    + """
+ order by m.received_at desc
+ limit %(limit)s"""
 )
 
 _ONE = """
-select m.key, m.payload::text as payload, m.run_id as run, coalesce(m.causation, '') as causation, coalesce(m.traceparent, '') as traceparent, m.previous, m.received_at,
-       coalesce(r.digest, '') as release_digest, i.owner_team_id, n.trigger, n.kind, n.started_at
-  from runtime_message m join runtime_stream st on st.id = m.stream_id join runtime_integration i on i.id = st.integration_id
-       left join runtime_release r on r.id = m.release_id left join runtime_run n on n.id = m.run_id
- where m.stream_id = %(stream)s and m.lane = %(lane)s and m.position = %(position)s"""
+select m.key, m.payload::text as payload, m.run_id as run, coalesce(m.causation, '') as causation,
+       coalesce(m.traceparent, '') as traceparent, m.previous, m.received_at, coalesce(r.digest, '') as release_digest,
+       i.owner_team_id, n.trigger, n.kind, n.started_at
+  from runtime_message m
+  join runtime_stream st on st.id = m.stream_id
+  join runtime_integration i on i.id = st.integration_id
+  left join runtime_release r on r.id = m.release_id
+  left join runtime_run n on n.id = m.run_id
+ where m.stream_id = %(stream)s
+   and m.lane = %(lane)s
+   and m.position = %(position)s"""
 
 _TARGETS = """
-select s.id as subscription, s.target, s.instance, s.kind, v.system_key, p.position as reached, d.at, d.outcome, d.token, d.skipped, d.last - d.first + 1 as batch, q.state, q.reason, q.first_seen_at, q.not_before,
-       q.attempt,
-       (s.coalesce or s.kind = 'database') and exists (select from runtime_message n where n.stream_id = s.stream_id and n.lane = %(lane)s and n.key = %(key)s
-                                                          and n.position > %(position)s and n.position <= d.last) as superseded
-  from runtime_subscription s join runtime_vendorstate v on v.id = s.vendor_id join runtime_progress p on p.subscription_id = s.id and p.lane = %(lane)s
-       left join lateral (select * from runtime_delivery d where d.subscription_id = s.id and d.lane = %(lane)s and d.last >= %(position)s order by d.last limit 1) d
-              on d.first <= %(position)s
-       left join runtime_quarantine q on q.subscription_id = s.id and q.lane = %(lane)s and q.position = %(position)s
- where s.stream_id = %(stream)s and s.replay_of_id is null order by s.target, s.instance limit 1000"""
+select s.id as subscription, s.target, s.instance, s.kind, v.system_key, p.position as reached, d.at, d.outcome,
+       d.token, d.skipped, d.last - d.first + 1 as batch, q.state, q.reason, q.first_seen_at, q.not_before, q.attempt,
+       (s.coalesce or s.kind = 'database')
+       and exists (select
+                     from runtime_message n
+                    where n.stream_id = s.stream_id
+                      and n.lane = %(lane)s
+                      and n.key = %(key)s
+                      and n.position > %(position)s
+                      and n.position <= d.last) as superseded
+  from runtime_subscription s
+  join runtime_vendorstate v on v.id = s.vendor_id
+  join runtime_progress p on p.subscription_id = s.id and p.lane = %(lane)s
+  left join lateral (select *
+                       from runtime_delivery d
+                      where d.subscription_id = s.id
+                        and d.lane = %(lane)s
+                        and d.last >= %(position)s
+                      order by d.last
+                      limit 1) d on d.first <= %(position)s
+  left join runtime_quarantine q on q.subscription_id = s.id and q.lane = %(lane)s and q.position = %(position)s
+ where s.stream_id = %(stream)s
+   and s.replay_of_id is null
+ order by s.target, s.instance
+ limit 1000"""
 
 _TRIES = """
-select t.subscription_id as subscription, t.at, t.outcome, t.detail, t.reference from runtime_attempt t join runtime_subscription s on s.id = t.subscription_id
- where s.stream_id = %(stream)s and t.lane = %(lane)s and t.last >= %(position)s and t.first <= %(position)s order by t.id limit 500"""
+select t.subscription_id as subscription, t.at, t.outcome, t.detail, t.reference
+  from runtime_attempt t
+  join runtime_subscription s on s.id = t.subscription_id
+ where s.stream_id = %(stream)s
+   and t.lane = %(lane)s
+   and t.last >= %(position)s
+   and t.first <= %(position)s
+ order by t.id
+ limit 500"""
 
 _CHAIN = """
 with recursive chain as (
-  select m.stream_id, m.lane, m.position, m.previous, 0 as depth from runtime_message m
-   where m.stream_id = %(stream)s and m.lane = %(lane)s and m.position = %(position)s
-  union all
-  select m.stream_id, m.lane, m.position, m.previous, c.depth + 1 from chain c
-    join lateral (select * from runtime_message m where m.stream_id = c.stream_id and m.lane = c.lane and m.position = c.previous limit 1) m on true
-   where c.previous > 0 and c.depth < %(limit)s)
-select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_at, i.key as integration, i.title, st.environment, m.correlation, st.salt
-  from chain c join lateral (select * from runtime_message m where m.stream_id = c.stream_id and m.lane = c.lane and m.position = c.position limit 1) m on true
-  join runtime_stream st on st.id = m.stream_id join runtime_integration i on i.id = st.integration_id
- where c.depth > 0 order by m.position desc"""
+       select m.stream_id, m.lane, m.position, m.previous, 0 as depth
+         from runtime_message m
+        where m.stream_id = %(stream)s
+          and m.lane = %(lane)s
+          and m.position = %(position)s
+        union all
+       select m.stream_id, m.lane, m.position, m.previous, c.depth + 1
+         from chain c
+         join lateral (select *
+                         from runtime_message m
+                        where m.stream_id = c.stream_id
+                          and m.lane = c.lane
+                          and m.position = c.previous
+                        limit 1) m on true
+        where c.previous > 0
+          and c.depth < %(limit)s)
+select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_at, i.key as integration, i.title,
+       st.environment, m.correlation, st.salt
+  from chain c
+  join lateral (select *
+                  from runtime_message m
+                 where m.stream_id = c.stream_id
+                   and m.lane = c.lane
+                   and m.position = c.position
+                 limit 1) m on true
+  join runtime_stream st on st.id = m.stream_id
+  join runtime_integration i on i.id = st.integration_id
+ where c.depth > 0
+ order by m.position desc"""
 
 
 def search(viewer: Viewer, text: str) -> list[FoundMessage]:
@@ -175,7 +240,7 @@ def _found(listed: Sequence[dict[str, Any]]) -> list[FoundMessage]:
 
 
 def trace(message: FoundMessage) -> Trace:
-    """Everything that is known of a message that came from `search`, which is where the viewer's right was asked. Five queries."""
+    """All that is known of a message that `search` found, which has checked what the viewer may see. Five queries."""
     place = {"stream": message.stream, "lane": message.lane, "position": message.position}
     one = row(_ONE, place)
     if one is None:

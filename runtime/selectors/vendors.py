@@ -1,4 +1,4 @@
-"""What all workers know of each vendor: breaker, back-off, quotas, and what is being tried again."""
+"""The state of each vendor that all workers share: circuit breaker, back-off, quotas, and messages being retried."""
 # ruff: noqa: S608 - statements of constants, kept readable as SQL
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from runtime.selectors.sql_rows import rows
 
 @dataclass(slots=True)
 class VendorRow:
-    """One system (or one store of a fleet) in one environment. `rate` in calls per second, `budget` in messages per UTC day."""
+    """One system (or one store of a fleet) in one environment.
+
+    `rate` in calls per second, `budget` in messages per UTC day.
+    """
 
     id: int
     system_key: str
@@ -96,33 +99,57 @@ def _used(value: float, limit: float, words: str) -> tuple[float, float, str, To
 _VENDORS = (
     """
 with seen as (
-  select v.id, array_agg(distinct i.key) as integrations, array_agg(distinct s.id) as subscriptions
-    from runtime_vendorstate v join runtime_subscription s on s.vendor_id = v.id join runtime_stream st on st.id = s.stream_id join runtime_integration i on i.id = st.integration_id
-   where (%(environment)s = '' or v.environment = %(environment)s) and (%(id)s::bigint is null or v.id = %(id)s) and """
+       select v.id, array_agg(distinct i.key) as integrations, array_agg(distinct s.id) as subscriptions
+         from runtime_vendorstate v
+         join runtime_subscription s on s.vendor_id = v.id
+         join runtime_stream st on st.id = s.stream_id
+         join runtime_integration i on i.id = st.integration_id
+        where (%(environment)s = '' or v.environment = %(environment)s)
+          and (%(id)s::bigint is null or v.id = %(id)s)
+          and """
     + SEEN
-    + """ group by v.id)
-select v.id, v.system_key, v.instance, v.environment, v.breaker, v.failures, v.openings, v.open_until, v.probe_until > clock_timestamp() as probing, v.not_before, v.rate,
-       v.burst, v.concurrency, v.budget, v.last_error, v.last_error_at, v.last_success_at, seen.integrations,
-       case when v.rate is null then null else least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at)) end as left,
+    + """
+        group by v.id)
+select v.id, v.system_key, v.instance, v.environment, v.breaker, v.failures, v.openings, v.open_until,
+       v.probe_until > clock_timestamp() as probing, v.not_before, v.rate, v.burst, v.concurrency, v.budget,
+       v.last_error, v.last_error_at, v.last_success_at, seen.integrations,
+       case when v.rate is not null
+            then least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at))
+        end as left,
        case when v.spent_on = (clock_timestamp() at time zone 'UTC')::date then v.spent else 0 end as spent,
-       (select count(*) from runtime_progress p where p.subscription_id = any(seen.subscriptions) and p.owner is not null and p.lease_until > clock_timestamp()) as leases,
-       (select count(*) from runtime_quarantine q where q.subscription_id = any(seen.subscriptions) and q.state = 'retry') as retrying,
-       (select count(*) from runtime_quarantine q where q.subscription_id = any(seen.subscriptions) and q.state in ('sending', 'unknown'))
-       + (select count(*) from runtime_progress p where p.subscription_id = any(seen.subscriptions) and p.intent is not null and p.owner is null) as unknown
-  from runtime_vendorstate v join seen using (id)
+       (select count(*)
+          from runtime_progress p
+         where p.subscription_id = any(seen.subscriptions)
+           and p.owner is not null
+           and p.lease_until > clock_timestamp()) as leases,
+       (select count(*)
+          from runtime_quarantine q
+         where q.subscription_id = any(seen.subscriptions)
+           and q.state = 'retry') as retrying,
+       (select count(*)
+          from runtime_quarantine q
+         where q.subscription_id = any(seen.subscriptions)
+           and q.state in ('sending', 'unknown'))
+     + (select count(*)
+          from runtime_progress p
+         where p.subscription_id = any(seen.subscriptions)
+           and p.intent is not null
+           and p.owner is null) as unknown
+  from runtime_vendorstate v
+  join seen using (id)
  order by v.system_key, v.instance"""
 )
 
 
 def listed(viewer: Viewer, environment: str) -> list[VendorRow]:
-    """Vendors that an integration which the viewer may see calls, those in trouble first. Two queries."""
+    """Vendors that integrations visible to the viewer call, those with problems first. Two queries."""
     names = {s.key: s.name for s in systems.all_systems()}
     found = [_made(row, names) for row in rows(_VENDORS, sight(viewer) | {"environment": environment, "id": None})]
     return sorted(found, key=lambda one: (not one.abnormal, one.name, one.instance))
 
 
 def one(viewer: Viewer, vendor_id: int) -> VendorRow | None:
-    """None when there is none, or no integration that the viewer may see calls it."""
+    """None when there is none, or when no integration visible to the viewer calls it."""
     if vendor_id >= 2**63:
         return None
     names = {s.key: s.name for s in systems.all_systems()}
@@ -139,7 +166,7 @@ def _made(one: dict[str, Any], names: dict[str, str]) -> VendorRow:
 
 @dataclass(frozen=True, slots=True)
 class SystemRow:
-    """All instances of one system together. `vendor` is the one in most trouble; its limits are shown."""
+    """All instances of one system together. `vendor` is the worst of them; its limits are shown."""
 
     name: str
     vendor: VendorRow
@@ -159,7 +186,7 @@ class SystemRow:
 
 
 def by_system(found: list[VendorRow]) -> list[SystemRow]:
-    """One row per system, in the order of `found`, which has trouble first."""
+    """One row per system, in the order of `found`, which has problems first."""
     grouped: dict[str, list[VendorRow]] = {}
     for one in found:
         grouped.setdefault(one.system_key, []).append(one)

@@ -173,7 +173,7 @@ def test_the_other_side_is_asked_and_a_difference_leads_to_its_trace(
     row = page.get_by_role("row", name=re.compile("erp-sales")).first
     assert "not queried yet" in row.inner_text()
     row.get_by_role("button", name="Query the target").click()
-    page.get_by_text("Both sides agree").wait_for()
+    page.get_by_text("Both systems agree").wait_for()
     axe()
     key = next(iter(posted(sandbox)))
     held = Message.objects.get(key=key)
@@ -182,7 +182,7 @@ def test_the_other_side_is_asked_and_a_difference_leads_to_its_trace(
         subscription=target, lane=held.lane, position=held.position, key=key, state="unknown", reason="no answer"
     )
     page.get_by_role("row", name=re.compile("erp-sales")).first.get_by_role("button", name="Query the target").click()
-    page.get_by_text("1 there all the same").wait_for()
+    page.get_by_text("1 there unexpectedly").wait_for()
     differ = page.locator("section", has=page.get_by_role("heading", name="Differences"))
     differ.get_by_role("link", name=key).click()
     page.wait_for_url("**/runtime/trace/**")

@@ -12,7 +12,7 @@ from django.test import Client
 from bench.installation import CONTRACT, blueprint
 from bench.installation import manifest as order_feed
 from catalog.models import Application, Boundary, System, Team
-from catalog.services import blueprint
+from catalog.services import blueprint as blueprints
 from governance.domain.subject import Subject
 from governance.services import approvals, policies
 from kernel import clock, tokens
@@ -30,7 +30,7 @@ FEED = "order-feed"
 def release(tmp_path: Path) -> Release:
     """An integration in production, the application that brings it, and the policy of the organisation."""
     (tmp_path / "order.json").write_text(json.dumps(CONTRACT))
-    blueprint.apply(blueprint("http://127.0.0.1:9"), actor=None, base_dir=tmp_path)
+    blueprints.apply(blueprint("http://127.0.0.1:9"), actor=None, base_dir=tmp_path)
     Application.objects.create(key="shop", name="Shop", team=Team.objects.get(key="order-team"))
     policies.install(level="organisation", document=POLICY, actor=None)
     made = integrations.register(integrations.pinned(order_feed(source=False, lanes=2, batch=50)), actor=None)

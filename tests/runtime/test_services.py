@@ -16,7 +16,7 @@ import pytest
 from bench.installation import CONTRACT, TABLE, blueprint
 from bench.installation import manifest as order_feed
 from bench.order_server import order
-from catalog.services import blueprint
+from catalog.services import blueprint as blueprints
 from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel.errors import Conflict, Forbidden, Invalid, NotApproved, NotFound
@@ -50,7 +50,7 @@ FEED = "order-feed"
 @pytest.fixture
 def catalog(tmp_path: Path) -> None:
     (tmp_path / "order.json").write_text(json.dumps(CONTRACT))
-    blueprint.apply(blueprint("http://127.0.0.1:9"), actor=None, base_dir=tmp_path)
+    blueprints.apply(blueprint("http://127.0.0.1:9"), actor=None, base_dir=tmp_path)
     with connections.connected() as conn:
         conn.execute(TABLE)
         conn.execute("delete from order_target")
