@@ -171,7 +171,7 @@ def test_pushed_messages_are_durable_deduplicated_and_refused_with_a_reason(cata
     assert fixed.status == "accepted"
     rejected.refresh_from_db()
     assert rejected.state == "fixed"
-    with pytest.raises(Invalid, match="Say why"):
+    with pytest.raises(Invalid, match="Give a reason"):
         dead_letters.dismiss_rejected(RejectedMessage.objects.get(state="open").pk, actor=None, note=" ")
     assert work() == 1
 
