@@ -100,7 +100,11 @@ def validate(document: Any, *, above: Mapping[str, Any] | None = None) -> None:
                 )
             )
     if found:
-        raise Invalid("policy.invalid", f"The policy cannot be used: {len(found)} finding(s).", {"findings": found})
+        raise Invalid(
+            "policy.invalid",
+            f"The policy cannot be used: {len(found)} finding{'' if len(found) == 1 else 's'}.",
+            {"findings": found},
+        )
 
 
 def _rule_findings(rule: Any, at: str, seen: set[str]) -> Iterable[dict[str, Any]]:

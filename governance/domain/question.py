@@ -30,7 +30,11 @@ def normalise(body: Any) -> dict[str, Any]:
     made["provides"] = _versions(body.get("provides") or [], "/provides", found)
     made["integrations"] = _integrations(body.get("integrations") or [], found)
     if found:
-        raise Invalid("gate.question", f"The question cannot be read: {len(found)} finding(s).", {"findings": found})
+        raise Invalid(
+            "gate.question",
+            f"The question cannot be read: {len(found)} finding{'' if len(found) == 1 else 's'}.",
+            {"findings": found},
+        )
     return made
 
 

@@ -1,4 +1,4 @@
-"""The change kinds that governance itself registers: policies and waivers here, those of the catalog in `catalog.change_kinds`."""
+"""The change kinds that governance registers: policies and waivers here, the catalog's in `catalog.change_kinds`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
 from kernel import clock
 from kernel.errors import DomainError
+from kernel.ui.wording import counted
 
 
 def register_all() -> None:
@@ -23,8 +24,8 @@ def register_all() -> None:
             label="Change a policy",
             facts=_policy_facts,
             checks=(
-                Check("policy.sound", "The policy can be read and only tightens", _policy_sound),
-                Check("policy.flips", "What it flips is known", _policy_flips),
+                Check("policy.sound", "Valid policy that only tightens", _policy_sound),
+                Check("policy.flips", "Effect on open changes", _policy_flips),
             ),
             apply=_activate,
             subject_kind="policy",
@@ -36,9 +37,7 @@ def register_all() -> None:
             key="waiver.grant",
             label="Grant a waiver",
             facts=_waiver_facts,
-            checks=(
-                Check("waiver.bounded", "It names one rule and one place, and ends within 90 days", _waiver_bounded),
-            ),
+            checks=(Check("waiver.bounded", "One rule, one place, at most 90 days", _waiver_bounded),),
             apply=_grant,
             subject_kind="waiver",
             follows=False,
@@ -53,7 +52,7 @@ def _role_team(key: str) -> tuple[int, ...]:
     return (team.id,) if team else ()
 
 
-# -- policies ------------------------------------------------------------------------------------------------------------
+# -- policies ------------------------------------------------------------------------------------------------------
 def _policy_facts(subject: Subject) -> SubjectFacts | None:
     from governance.selectors import policies
 
@@ -80,7 +79,7 @@ def _policy_facts(subject: Subject) -> SubjectFacts | None:
 
 
 def _owners(head: str, key: str) -> tuple[int, ...]:
-    """A team answers for its own policy, the owner team for that of its domain, the architects for that of the organisation."""
+    """The team owns its policy, the owner team of a domain the domain's, and the architects the organisation's."""
     from catalog.selectors import domains
 
     if head != "domain":
@@ -120,7 +119,8 @@ def _policy_flips(context: CheckContext) -> CheckOutcome:
         finding(
             "policy.flips",
             "",
-            f"Change {f.change.pk} would need {', '.join(f.added_slots) or 'no other people'}; {f.voids} decision(s) would be void.",
+            f"Change {f.change.pk} would need {', '.join(f.added_slots) or 'no other approvals'}; "
+            f"{counted(f.voids, 'decision')} would be void.",
             level="info",
             change=f.change.pk,
             voids=f.voids,
@@ -128,7 +128,9 @@ def _policy_flips(context: CheckContext) -> CheckOutcome:
         for f in flips
         if f.flips or f.voids
     ]
-    return passed(f"{len(listed)} open change(s) are touched." if listed else "No open change is touched.", listed)
+    return passed(
+        f"It affects {counted(len(listed), 'open change')}." if listed else "It affects no open change.", listed
+    )
 
 
 def _activate(approved: ApprovedSubject) -> None:
@@ -137,7 +139,7 @@ def _activate(approved: ApprovedSubject) -> None:
     policies.activate(approved.subject.id, approved.subject.digest, actor=approved.actor)
 
 
-# -- waivers -------------------------------------------------------------------------------------------------------------
+# -- waivers -------------------------------------------------------------------------------------------------------
 def _waiver_facts(subject: Subject) -> SubjectFacts | None:
     from governance.services import waivers
 
@@ -151,8 +153,8 @@ def _waiver_bounded(context: CheckContext) -> CheckOutcome:
     expires = datetime.fromisoformat(facts.new["expires_at"])
     if expires <= clock.now():
         return failed(
-            "It has ended before it was granted.",
-            [finding("waiver.bounded", "/expires_at", "This day has passed.")],
+            "It ended before it was granted.",
+            [finding("waiver.bounded", "/expires_at", "This day is in the past.")],
             ["Ask for a new waiver."],
         )
     return passed(f"{facts.new['rule']} at {facts.new['pointer'] or 'the whole document'}, until {expires:%d %b %Y}.")

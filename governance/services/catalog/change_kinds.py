@@ -1,4 +1,4 @@
-"""The change kinds of the catalog: which facts, proposals and checks belong to each, and how an approved one is carried out.
+"""The change kinds of the catalog: the facts, proposals and checks of each, and how an approved one is applied.
 
 Only governance may call `catalog.services.publication`; each call carries the id of the approval that permits it.
 """
@@ -97,7 +97,7 @@ def register_all() -> None:
     )
 
 
-# -- carrying out --------------------------------------------------------------------------------------------------------
+# -- applying an approved change -----------------------------------------------------------------------------------
 def _version(approved: ApprovedSubject) -> VersionFacts:
     version = versions.by_reference(approved.subject.id)
     if version is None:

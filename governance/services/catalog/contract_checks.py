@@ -1,6 +1,6 @@
-"""Checks on the contract of an API version: can it be read, does it break anybody, does it keep the rules of the house.
+"""Checks on the contract of an API version: is it readable, does it break consumers, does it follow the contract rules.
 
-Each says its rule id, where, on what evidence, and the smallest set of actions that would flip it.
+Each finding names its rule, its place in the document and the evidence; each outcome says what would fix it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from governance.domain.checks import (
 from governance.domain.subject import SubjectFacts
 from governance.services.catalog.subject_facts import on_version
 from kernel.errors import DomainError, Invalid
+from kernel.ui.wording import counted
 
 MAX_FINDINGS = 500
 REVENUE_ENTITIES = {
@@ -55,15 +56,16 @@ def _readable(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
         for p in document.problems[:50]
     ]
     return passed(
-        f"{document.format}, {len(document.operations)} operation(s), {len(document.schemas)} schema(s).", problems
+        f"{document.format}, {counted(len(document.operations), 'operation')}, {counted(len(document.schemas), 'schema')}.",
+        problems,
     )
 
 
 @on_version
 def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """Breaking findings block where somebody lives on the contract that changes; beside a living predecessor they inform."""
+    """Breaking findings block when consumers use the contract that changes; beside a live predecessor they only inform."""
     if facts.base_digest is None:
-        return not_applicable("It is the first version: there is nothing to compare it with.")
+        return not_applicable("It is the first version: nothing to compare with.")
     if facts.digest is None:
         return not_run("There is no contract to compare.", ["Upload a contract."])
     try:
@@ -97,17 +99,18 @@ def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFact
         if f.level != "info"
     ]
     if compared.breaking and not lives_on:
+        broken = counted(compared.breaking, "breaking difference")
         if names == []:
-            why = f"{compared.breaking} breaking difference(s), and nobody is known to use it: accept them as unused."
+            why = f"{broken}, and no consumer is known: accept them as unused."
         else:
-            why = f"{compared.breaking} breaking difference(s) for {len(names) if names is not None else 'an unknown number of'} consumer(s)."
+            why = f"{broken} for {'an unknown number of consumers' if names is None else counted(len(names), 'consumer')}."
         return failed(
-            why,
-            listed,
-            ["Accept each breaking difference as what it is, or publish it as a new version beside the present one."],
+            why, listed, ["Accept each breaking difference, or publish it as a new version beside the present one."]
         )
     beside = (
-        f" The breaking ones meet nobody: {before.reference} stays beside it." if compared.breaking and before else ""
+        f" The breaking ones affect no consumer: {before.reference} stays available."
+        if compared.breaking and before
+        else ""
     )
     return passed(
         f"{compared.breaking} breaking, {compared.warnings} to look at, {compared.compatible} compatible.{beside}",
@@ -117,9 +120,9 @@ def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFact
 
 @on_version
 def _lint(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """The house rules, as strict as tier, layer and data class ask. A finding that the neighbour before had already only warns."""
+    """The contract rules, as strict as tier, layer and data class require. Findings that the previous version had only warn."""
     if facts.digest is None:
-        return not_run("There is no contract to judge.", ["Upload a contract."])
+        return not_run("There is no contract to check.", ["Upload a contract."])
     within: dict[str, Any] = {
         "tier": version.tier,
         "layer": version.layer or None,
@@ -145,11 +148,11 @@ def _lint(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> 
     errors = sum(1 for f in listed if f["level"] == "error")
     if errors:
         return failed(
-            f"{errors} house rule finding(s) that are new.",
+            f"{counted(errors, 'new violation')} of the contract rules.",
             listed,
             ["Correct the contract where the findings point, or ask for a waiver of the rule."],
         )
-    return passed(f"No new finding of the house rules; {len(listed)} hint(s).", listed)
+    return passed(f"No new violation of the contract rules; {counted(len(listed), 'hint')}.", listed)
 
 
 @on_version
@@ -163,7 +166,7 @@ def _security(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
     if version.data_class not in ("personal", "cardholder"):
         return not_applicable(f"Its data is {version.data_class}: no field is classified personal or cardholder.")
     if facts.digest is None:
-        return not_run("There is no contract to judge.", ["Upload a contract."])
+        return not_run("There is no contract to check.", ["Upload a contract."])
     document = contracts.document(facts.digest)
     found = []
     if document.family == "openapi" and not document.security_schemes:
@@ -171,7 +174,7 @@ def _security(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
             finding(
                 "security.scheme",
                 "/components/securitySchemes",
-                f"{version.data_class.title()} data is offered without any security scheme.",
+                f"{version.data_class.title()} data needs a security scheme, and the contract declares none.",
             )
         )
     found += [
@@ -192,7 +195,7 @@ def _security(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
     ]
     if found:
         return failed(
-            f"{len(found)} finding(s) on {version.data_class} data.",
+            f"{counted(len(found), 'security finding')} on {version.data_class} data.",
             found,
             ["Declare OAuth 2, OpenID Connect or mutual TLS, and encrypted servers only."],
         )
@@ -203,14 +206,14 @@ def _security(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
 
 @on_version
 def _observability(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """A flow that moves revenue must be traceable: a correlation id in the contract, and a stated target to measure against."""
+    """Data that revenue depends on needs a correlation id in the contract and a tier with targets to measure against."""
     revenue = sorted({use.entity for use in version.entities} & REVENUE_ENTITIES)
     if not version.entities:
         return not_run(f"{version.api_name} does not say which entities it exposes.", ["Name its entities."])
     if not revenue:
-        return not_applicable("It moves nothing that revenue depends on.")
+        return not_applicable("Revenue does not depend on its data.")
     if facts.digest is None:
-        return not_run("There is no contract to judge.", ["Upload a contract."])
+        return not_run("There is no contract to check.", ["Upload a contract."])
     found = []
     tier = tiers.by_level(version.tier) if version.tier is not None else None
     if tier is None or tier.availability is None or tier.p95_ms is None:
@@ -218,7 +221,7 @@ def _observability(context: CheckContext, facts: SubjectFacts, version: VersionF
             finding(
                 "observability.target",
                 "",
-                "Its tier states no availability or no p95: there is nothing to measure against.",
+                "Its tier has no target for availability or for the 95th percentile of response time.",
             )
         )
     if version.tier in (0, 1) and not _correlates(contracts.document(facts.digest).tree):
@@ -226,12 +229,13 @@ def _observability(context: CheckContext, facts: SubjectFacts, version: VersionF
             finding(
                 "observability.correlation",
                 "",
-                "No correlation or request id (header, field or trace context) is in the contract: a sale cannot be followed.",
+                "The contract has no correlation or request id (header, field or trace context), "
+                "so a sale cannot be traced.",
             )
         )
     if found:
         return failed(
-            f"{', '.join(revenue)} cannot be followed or measured.",
+            f"{', '.join(revenue)} cannot be traced or measured.",
             found,
             ["Add a correlation id (for example the header traceparent) and a tier with targets."],
         )
@@ -268,9 +272,9 @@ def _correlates(tree: Mapping[str, Any]) -> bool:
 
 @on_version
 def _upgrade_order(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """Events and files: who has to move first. Requests and answers are judged by the comparison itself."""
+    """Who has to upgrade first, for events and files. For requests and answers the comparison itself decides."""
     if version.style.lower() not in ("event", "file", "asyncapi"):
-        return not_applicable(f"Order matters for events and files; {version.style} is judged by the comparison.")
+        return not_applicable(f"The order matters for events and files only, not for {version.style}.")
     if facts.base_digest is None or facts.digest is None:
         return not_applicable("It is the first version.")
     from governance.services import upgrade_order
@@ -283,17 +287,17 @@ def _upgrade_order(context: CheckContext, facts: SubjectFacts, version: VersionF
         found = finding(
             "order.together",
             "",
-            "Neither side can move first: old readers fail on new messages and new readers on old ones.",
+            "Neither side can upgrade first: old readers fail on new messages, and new readers on old ones.",
             breaking=True,
             consumers=None,
         )
-        return failed("There is no safe order.", [found], ["Split it into a compatible step and a later one."])
+        return failed("No safe order of upgrades.", [found], ["Split it into a compatible step and a later one."])
     words = {
         "backward": "consumers first",
         "forward": "producers first",
         "full": "any order",
         "none": "nothing to order",
-        "breaking": "nobody is affected",
+        "breaking": "no consumer is affected",
     }
     return passed(
         f"Upgrade order: {words[relation]}.",
@@ -301,9 +305,9 @@ def _upgrade_order(context: CheckContext, facts: SubjectFacts, version: VersionF
     )
 
 
-CONTRACT_READABLE = Check("contract.readable", "The contract can be read", _readable)
-COMPARISON = Check("contract.comparison", "No live consumer breaks unawares", _comparison)
-LINT = Check("contract.lint", "The house rules for contracts hold", _lint)
-SECURITY = Check("data.security", "Personal and cardholder data are protected", _security)
-OBSERVABILITY = Check("flow.observability", "What moves revenue can be followed and measured", _observability)
-UPGRADE_ORDER = Check("order.upgrade", "There is a safe order of upgrades", _upgrade_order)
+CONTRACT_READABLE = Check("contract.readable", "Readable contract", _readable)
+COMPARISON = Check("contract.comparison", "No breaking change for live consumers", _comparison)
+LINT = Check("contract.lint", "Contract rules", _lint)
+SECURITY = Check("data.security", "Data protection", _security)
+OBSERVABILITY = Check("flow.observability", "Traceability", _observability)
+UPGRADE_ORDER = Check("order.upgrade", "Upgrade order", _upgrade_order)

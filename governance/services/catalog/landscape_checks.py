@@ -1,6 +1,6 @@
-"""Checks on how things stand to one another: systems of record, SLA tiers along dependencies, and styles of integration.
+"""Checks across the landscape: systems of record, SLA tiers along dependencies, and integration styles.
 
-Each says its rule id, where, on what evidence, and the smallest set of actions that would flip it.
+Each finding names its rule, its place and the evidence; each outcome says what would fix it.
 """
 
 from __future__ import annotations
@@ -11,23 +11,22 @@ from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, 
 from governance.domain.subject import SubjectFacts
 from governance.services.catalog.proposals import moment_or_none
 from governance.services.catalog.subject_facts import on_version
+from kernel.ui.wording import counted
 
 
 @on_version
 def _record_direction(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """An authoritative read or a command belongs to the system of record; a replica must not claim to be the truth."""
+    """Only the system of record offers authoritative reads and commands; a copy must not claim to be the record."""
     touched = [use for use in version.entities if use.access in ("authoritative_read", "command")]
     if not version.entities:
         return not_run(
-            f"{version.api_name} does not say which entities it exposes, and how.",
-            ["Name its entities, and how it exposes each."],
+            f"{version.api_name} does not say which entities it exposes and how.",
+            ["Name its entities and how it exposes each."],
         )
     if not touched:
-        return not_applicable("It exposes copies and events only; neither claims to be the record.")
+        return not_applicable("It exposes only copies and events; neither claims to be the record.")
     if not version.system_key:
-        return not_run(
-            f"{version.api_name} does not say which system stands behind it.", ["Name the system behind the API."]
-        )
+        return not_run(f"{version.api_name} does not say which system it belongs to.", ["Name the system of the API."])
     wrong, unknown = [], []
     for use in touched:
         place = use.entity if use.attribute_group is None else f"{use.entity}/{use.attribute_group}"
@@ -39,18 +38,19 @@ def _record_direction(context: CheckContext, facts: SubjectFacts, version: Versi
                 finding(
                     "sor.violation",
                     "",
-                    f"{place} is offered as {use.access.replace('_', ' ')} by {version.system_key}; its record is {record.key}.",
+                    f"{version.system_key} offers {place} as {use.access.replace('_', ' ')}, "
+                    f"but its system of record is {record.key}.",
                 )
             )
     if wrong:
         return failed(
-            f"{len(wrong)} entity use(s) stand against a system-of-record boundary.",
+            f"{counted(len(wrong), 'entity use')} against a system-of-record boundary.",
             wrong,
             ["Offer it as a copy, or move the boundary first."],
         )
     if unknown:
-        return not_run(f"Nobody is the sole record of {', '.join(unknown)}.", ["Say which system is the record of it."])
-    return passed(f"{len(touched)} use(s) agree with the systems of record.")
+        return not_run(f"No single system of record for {', '.join(unknown)}.", ["Name its system of record."])
+    return passed(f"{counted(len(touched), 'entity use')} in line with the systems of record.")
 
 
 @on_version
@@ -69,7 +69,7 @@ def _tier(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> 
             for d in weaker
         ]
         return failed(
-            f"Tier {version.tier} depends on {len(weaker)} weaker promise(s).",
+            f"Tier {version.tier} depends on {counted(len(weaker), 'weaker promise')}.",
             listed,
             [f"Raise {d.target_name} to tier {version.tier}, or make the dependency soft." for d in weaker],
         )
@@ -78,11 +78,9 @@ def _tier(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> 
 
 @on_version
 def _integration_style(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """Supported integration styles: a cloud ERP gives no access to its database (vendors.md); neither do we pretend."""
+    """A system that runs in its vendor's cloud gives no access to its database, so only its APIs and files are supported."""
     if not version.system_key:
-        return not_run(
-            f"{version.api_name} does not say which system stands behind it.", ["Name the system behind the API."]
-        )
+        return not_run(f"{version.api_name} does not say which system it belongs to.", ["Name the system of the API."])
     system = systems.by_key(version.system_key)
     if system is None:
         return not_run(f"The system {version.system_key} is not known.", ["Register the system."])
@@ -102,32 +100,32 @@ def _integration_style(context: CheckContext, facts: SubjectFacts, version: Vers
                 [f"Use an API that {system.name} offers: OData, REST, SOAP or files."],
             )
         found = [
-            finding("style.discouraged", "", f"Reading {system.name} by SQL couples to its tables.", level="warning")
+            finding("style.discouraged", "", f"Reading {system.name} by SQL depends on its tables.", level="warning")
         ]
-        return passed("Direct database access to a system on our own premises: allowed, and discouraged.", found)
+        return passed("Direct database access to a system on premises is allowed but discouraged.", found)
     return passed(f"{version.style} to {system.name} ({system.deployment}).")
 
 
 def _boundary_known(context: CheckContext) -> CheckOutcome:
     facts = context.subject_facts
     if facts is None:
-        return not_run("The place is not known.")
+        return not_run("The boundary is not known.")
     if facts.extras.get("to") is None:
         found = finding("boundary.system", "/parameters/system", "There is no such system.")
-        return failed("Nobody knows where it moves to.", [found], ["Name a registered system."])
+        return failed("The new system of record is unknown.", [found], ["Name a registered system."])
     start = moment_or_none(context.change.parameters.get("valid_from"))
     if start is None:
         return failed(
-            "Nobody knows from when.",
+            "The start is unknown.",
             [finding("boundary.from", "/parameters/valid_from", "A time with its zone.")],
             ["Say from when it holds."],
         )
     present = {b.system.key for b in facts.extras.get("in_force", [])}
     if present == {facts.extras["to"].key}:
-        found = finding("boundary.same", "/parameters/system", "It is the record already.")
-        return failed("Nothing would move.", [found], ["Withdraw the change."])
+        found = finding("boundary.same", "/parameters/system", "It is already the system of record.")
+        return failed("Nothing would change.", [found], ["Withdraw the change."])
     return passed(
-        f"From {', '.join(sorted(present)) or 'nobody'} to {facts.extras['to'].key}, from {start:%d %b %Y %H:%M} UTC."
+        f"From {', '.join(sorted(present)) or 'no system'} to {facts.extras['to'].key}, from {start:%d %b %Y %H:%M} UTC."
     )
 
 
@@ -159,17 +157,15 @@ def _tier_proposed(context: CheckContext) -> CheckOutcome:
     ]
     if listed:
         return failed(
-            "A more critical thing would rest on a weaker promise.",
+            "A more critical API would depend on a weaker promise.",
             listed,
             ["Change those tiers first, or make the dependencies soft."],
         )
-    return passed(f"Nothing is weaker than tier {wanted} below it, and nothing more critical above it.")
+    return passed(f"No dependency is weaker than tier {wanted}, and no dependent API is more critical.")
 
 
-RECORD_DIRECTION = Check("sor.direction", "Systems of record are respected", _record_direction)
-TIER = Check("tier.coherence", "Nothing that it depends on promises less", _tier)
-INTEGRATION_STYLE = Check(
-    "style.supported", "The integration style is supported by the system behind it", _integration_style
-)
-BOUNDARY_KNOWN = Check("boundary.move", "It is known what moves where, and from when", _boundary_known)
-TIER_PROPOSED = Check("tier.coherence", "The new tier agrees with what depends on what", _tier_proposed)
+RECORD_DIRECTION = Check("sor.direction", "Systems of record", _record_direction)
+TIER = Check("tier.coherence", "Tier of dependencies", _tier)
+INTEGRATION_STYLE = Check("style.supported", "Supported integration style", _integration_style)
+BOUNDARY_KNOWN = Check("boundary.move", "New system of record and start", _boundary_known)
+TIER_PROPOSED = Check("tier.coherence", "Tier fits dependencies and dependents", _tier_proposed)

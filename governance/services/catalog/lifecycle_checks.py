@@ -1,6 +1,6 @@
-"""Checks on the life of an API version: who lives on it, what they were promised, and whether the dates keep it (RFC 9745, RFC 8594).
+"""Checks on the lifecycle of an API version: its consumers, what they were promised, and its dates (RFC 9745, RFC 8594).
 
-Each says its rule id, where, on what evidence, and the smallest set of actions that would flip it.
+Each finding names its rule, its place and the evidence; each outcome says what would fix it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, 
 from governance.domain.subject import SubjectFacts
 from governance.services.catalog.proposals import moment_or_none
 from governance.services.catalog.subject_facts import on_version
+from kernel.ui.wording import counted
 
 
 @on_version
 def _consumers(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
     if facts.consumers_affected is None:
-        return not_run("Nobody can say who uses it.", ["Report usage, or register that nobody does."])
+        return not_run("Its consumers are unknown.", ["Report usage, or register that it has no consumers."])
     listed = [
         finding(
             "consumers.affected",
             "",
-            f"{c.name} in {c.environment}: {c.state}, last seen {f'{c.last_seen_at:%d %b %Y}' if c.last_seen_at else 'never'}.",
+            f"{c.name} in {c.environment}: {c.state}, "
+            f"last seen {f'{c.last_seen_at:%d %b %Y}' if c.last_seen_at else 'never'}.",
             level="info",
             application=c.application,
             environment=c.environment,
@@ -33,39 +35,34 @@ def _consumers(context: CheckContext, facts: SubjectFacts, version: VersionFacts
     ]
     homeless = sorted({c.name for c in facts.consumers_affected if c.team_id is None})
     if homeless:
-        errors = [
-            finding("consumers.owner", "", f"{name} has no owner team: nobody speaks for it.") for name in homeless
-        ]
+        errors = [finding("consumers.owner", "", f"{name} has no owner team.") for name in homeless]
         return failed(
-            f"{len(homeless)} affected consumer(s) have no owner.",
+            f"{counted(len(homeless), 'affected consumer')} without an owner.",
             [*errors, *listed],
             [f"Name an owner team for {name}." for name in homeless],
         )
     seen = [c.last_seen_at for c in facts.consumers_affected if c.last_seen_at]
     if not listed:
-        return passed("Nobody uses it, by subscription or by calls of the last 30 days.")
+        return passed("It has no subscriptions, and no calls in the last 30 days.")
     return passed(
-        f"{len(listed)} use(s), last seen {max(seen):%d %b %Y %H:%M} UTC."
+        f"{counted(len(listed), 'use')}, last seen {max(seen):%d %b %Y %H:%M} UTC."
         if seen
-        else f"{len(listed)} use(s), none of them seen yet.",
+        else f"{counted(len(listed), 'use')}, none of them seen yet.",
         listed,
     )
 
 
 @on_version
 def _notice(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """Deprecation: a sunset far enough away for the tier, a successor that lives, a guide. RFC 9745, RFC 8594."""
+    """Deprecation needs a sunset as late as the tier promises, a live successor and a migration guide (RFC 9745, RFC 8594)."""
     parameters = context.change.parameters
     sunset = moment_or_none(parameters.get("sunset_at"))
     tier = tiers.by_level(version.tier) if version.tier is not None else None
     if tier is None or tier.notice_days is None:
-        return not_run(
-            "The tier states no notice, so nobody can say whether this is enough.",
-            ["Choose a tier that states its notice."],
-        )
+        return not_run("The tier does not say how much notice consumers get.", ["Choose a tier with a notice period."])
     found = []
     if sunset is None:
-        found.append(finding("deprecation.sunset", "/parameters/sunset_at", "No sunset is named."))
+        found.append(finding("deprecation.sunset", "/parameters/sunset_at", "There is no sunset date."))
     elif sunset < context.as_of + timedelta(days=tier.notice_days) and not parameters.get("earlier"):
         days = (sunset - context.as_of).days
         found.append(
@@ -80,52 +77,57 @@ def _notice(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
     if not successor:
         if facts.consumers_affected:
             found.append(
-                finding("deprecation.successor", "/parameters/successor", "It has consumers and no successor is named.")
+                finding(
+                    "deprecation.successor", "/parameters/successor", "It has consumers, but no successor is named."
+                )
             )
     else:
         target = versions.by_reference(successor)
         if target is None or target.state not in ("published",) or target.reference == version.reference:
             found.append(
-                finding("deprecation.successor", "/parameters/successor", f"{successor} is no published other version.")
+                finding(
+                    "deprecation.successor", "/parameters/successor", f"{successor} is not another published version."
+                )
             )
     if not str(parameters.get("guide") or version.migration_guide or "").strip() and facts.consumers_affected:
-        found.append(finding("deprecation.guide", "/parameters/guide", "There is no guide for those who have to move."))
+        found.append(
+            finding("deprecation.guide", "/parameters/guide", "There is no migration guide for its consumers.")
+        )
     if found:
         earliest = context.as_of + timedelta(days=tier.notice_days)
         return failed(
-            f"{len(found)} thing(s) are missing for a fair deprecation.",
+            f"{counted(len(found), 'requirement')} of a deprecation not met.",
             found,
             [f"Name a published successor, a guide and a sunset not before {earliest:%d %b %Y}."],
         )
     return passed(
-        f"The sunset is {(sunset - context.as_of).days if sunset else 0} days away; tier {version.tier} asks for {tier.notice_days}."
+        f"The sunset is {(sunset - context.as_of).days if sunset else 0} days away; "
+        f"tier {version.tier} requires {tier.notice_days}."
     )
 
 
 @on_version
 def _sunset(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """Dates agree with each other: deprecation before sunset, a promise never earlier than it was, no successor that dies first."""
+    """Deprecation before sunset, no sunset earlier than promised, and no successor that ends first."""
     found = []
     sunset = moment_or_none(context.change.parameters.get("sunset_at")) or version.sunset_at
     if context.change.kind == "version.publish":
         if version.sunset_at and version.sunset_at <= context.as_of:
             found.append(
-                finding(
-                    "sunset.past", "", f"It would be published after its own sunset on {version.sunset_at:%d %b %Y}."
-                )
+                finding("sunset.past", "", f"It would be published after its sunset on {version.sunset_at:%d %b %Y}.")
             )
         if not found and version.sunset_at is None:
             return not_applicable("It has no sunset.")
     if sunset and version.deprecated_at and version.deprecated_at > sunset:
         found.append(
-            finding("sunset.before_deprecation", "/parameters/sunset_at", "The sunset lies before the deprecation.")
+            finding("sunset.before_deprecation", "/parameters/sunset_at", "The sunset is before the deprecation.")
         )
     if sunset and version.sunset_at and sunset < version.sunset_at and not context.change.parameters.get("earlier"):
         found.append(
             finding(
                 "sunset.earlier",
                 "/parameters/sunset_at",
-                f"{version.sunset_at:%d %b %Y} was promised; moving it earlier needs a quorum.",
+                f"{version.sunset_at:%d %b %Y} was promised; an earlier sunset needs more approvals.",
             )
         )
     successor = versions.by_reference(
@@ -136,14 +138,14 @@ def _sunset(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
             finding(
                 "sunset.successor_first",
                 "/parameters/successor",
-                f"{successor.reference} has its own sunset no later than this one.",
+                f"{successor.reference} has its sunset no later than this one.",
             )
         )
     if found:
         return failed(
-            "The dates do not agree.",
+            "The dates contradict each other.",
             found,
-            ["Choose a sunset after the deprecation and the promise, and a successor that outlives it."],
+            ["Choose a sunset after the deprecation and not before the promised one, and a successor that ends later."],
         )
     return passed(f"Sunset {sunset:%d %b %Y}." if sunset else "No sunset.")
 
@@ -162,11 +164,11 @@ def _no_live_consumers(context: CheckContext, facts: SubjectFacts, version: Vers
     ]
     if listed:
         return failed(
-            f"{len(listed)} consumer(s) still use it.",
+            f"{counted(len(listed), 'live consumer')} left.",
             listed,
             ["Move each consumer by a dated migration, or grant a waiver for it."],
         )
-    return passed("Nobody uses it any more.")
+    return passed("No live consumer is left.")
 
 
 @on_version
@@ -175,17 +177,17 @@ def _sunset_reached(context: CheckContext, facts: SubjectFacts, version: Version
     if version.sunset_at is None:
         return failed(
             "It was never deprecated.",
-            [finding("retire.no_sunset", "", "It has no sunset: nobody was told.")],
+            [finding("retire.no_sunset", "", "It has no sunset, so its consumers were not told.")],
             ["Deprecate it first."],
         )
     if version.sunset_at > until:
         found = finding("retire.before_sunset", "", f"It was promised until {version.sunset_at:%d %b %Y}.")
-        return failed("Its promised time is not over.", [found], [f"Plan it after {version.sunset_at:%d %b %Y}."])
+        return failed("The promised sunset is not reached.", [found], [f"Plan it after {version.sunset_at:%d %b %Y}."])
     return passed(f"Promised until {version.sunset_at:%d %b %Y}.")
 
 
-CONSUMERS = Check("consumers.affected", "Consumers affected are known, with when they were last seen", _consumers)
-NOTICE = Check("deprecation.notice", "Consumers get notice, a successor and a guide", _notice)
-SUNSET = Check("sunset.coherence", "The dates agree with each other", _sunset)
-NO_LIVE_CONSUMERS = Check("retire.consumers", "Nobody uses it any more", _no_live_consumers)
-SUNSET_REACHED = Check("retire.sunset", "Its promised time is over", _sunset_reached)
+CONSUMERS = Check("consumers.affected", "Affected consumers have an owner", _consumers)
+NOTICE = Check("deprecation.notice", "Notice, successor and migration guide", _notice)
+SUNSET = Check("sunset.coherence", "Lifecycle dates", _sunset)
+NO_LIVE_CONSUMERS = Check("retire.consumers", "No live consumers", _no_live_consumers)
+SUNSET_REACHED = Check("retire.sunset", "Promised sunset reached", _sunset_reached)

@@ -39,7 +39,7 @@ def retirement(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, A
 
 
 def boundary_move(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, Any]) -> SubjectFacts:
-    """The receiving system's owners are owners too: they take over the duty."""
+    """The owners of the new system of record must approve too."""
     to = systems.by_key(str(parameters.get("system", "")))
     owners = facts.owner_team_ids + ((to.owner_team_id,) if to and to.owner_team_id else ())
     new = {**facts.old, "moves_to": parameters.get("system"), "from": parameters.get("valid_from")}
@@ -53,7 +53,7 @@ def boundary_move(subject: Subject, facts: SubjectFacts, parameters: Mapping[str
 
 
 def tier_change(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, Any]) -> SubjectFacts:
-    """The more critical of both tiers decides who is asked."""
+    """The more critical of both tiers decides who must approve."""
     wanted = parameters.get("tier")
     known = isinstance(wanted, int) and tiers.by_level(wanted) is not None
     present = facts.tier
@@ -67,7 +67,7 @@ def tier_change(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, 
 
 
 def compare_contracts(subject: Subject, facts: SubjectFacts, as_of: datetime) -> SubjectComparison | None:
-    """The contract engine's findings; None where two contracts cannot be compared, which is unknown and not harmless."""
+    """The contract engine's findings; None where two contracts cannot be compared: unknown, not harmless."""
     if facts.base_digest is None:
         return SubjectComparison((), "first version: nothing to compare with")
     if facts.digest is None:
