@@ -1,1 +1,3 @@
-"""DECISIONS: change requests, checks, policies, slots, decisions, approvals, verdicts, freezes, waivers and break-glass."""
+"""Decisions: change requests, checks, policies, slots, decisions, approvals, verdicts, freezes, waivers and
+break-glass.
+"""

@@ -1,4 +1,4 @@
-"""The admin shows everything of this room and changes almost nothing: decisions and approvals come by the services alone."""
+"""The admin shows all tables of governance and edits almost none: only services write decisions and approvals."""
 
 from __future__ import annotations
 

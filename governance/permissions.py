@@ -1,4 +1,6 @@
-"""Who may do what with a change. Pages show the reason beside the disabled button. The database itself enforces separation of duties."""
+"""Who may do what with a change. Pages show the reason beside the disabled button. Triggers enforce separation of
+duties.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +44,12 @@ with candidates as (
   union
   select s.id, s.group_ids, d.delegate_id, d.delegator_id
     from governance_slot s join governance_delegation d on d.group_id = any(s.group_ids)
-   where s.change_id = %(change)s and s.revision = %(revision)s and d.revoked_at is null and d.starts_at <= %(at)s and %(at)s < d.ends_at
+   where s.change_id = %(change)s and s.revision = %(revision)s
+     and d.revoked_at is null and d.starts_at <= %(at)s and %(at)s < d.ends_at
 )
 select c.slot_id, u.id, coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username),
-       exists (select from governance_absence a where a.person_id = u.id and a.starts_at <= %(at)s and %(at)s < a.ends_at),
+       exists (select from governance_absence a
+                where a.person_id = u.id and a.starts_at <= %(at)s and %(at)s < a.ends_at),
        array_agg(c.right_of order by c.right_of),
        array_agg(coalesce(nullif(trim(f.first_name || ' ' || f.last_name), ''), f.username) order by c.right_of)
   from candidates c join kernel_user u on u.id = c.user_id join kernel_user f on f.id = c.right_of
@@ -56,7 +60,7 @@ select c.slot_id, u.id, coalesce(nullif(trim(u.first_name || ' ' || u.last_name)
 
 
 def eligible(change_id: int, revision: int, at: datetime) -> dict[int, list[Person]]:
-    """For each slot id of the revision, who may fill it now; author, submitter and contributors are never among them."""
+    """For each slot id of the revision, who may fill it now; never the author, submitter or a contributor."""
     found: dict[int, list[Person]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_ELIGIBLE, {"change": change_id, "revision": revision, "at": at})
@@ -179,7 +183,10 @@ def may_revoke_waiver(viewer: Viewer, waiver: Waiver, owner_team_ids: Sequence[i
         or bool(viewer.team_ids & set(owner_team_ids))
         or in_team(viewer, "architects", "security", "release-managers")
     )
-    words = "Only the person who asked for it, the owner team, an architect, security or a release manager may revoke a waiver."
+    words = (
+        "Only the person who asked for it, the owner team, an architect, security or a release manager "
+        "may revoke a waiver."
+    )
     return Permission(allowed, "" if allowed else words)
 
 

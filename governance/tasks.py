@@ -1,4 +1,6 @@
-"""Reactions to the outbox. Each parses ids and calls one service; all are idempotent. `services.periodic_jobs` does the rest."""
+"""Reactions to the outbox. Each parses ids and calls one service; all are idempotent. `services.periodic_jobs` does
+the rest.
+"""
 
 from __future__ import annotations
 

@@ -29,8 +29,9 @@ def caller(request: Request) -> User:
 
 
 def decider(request: Request) -> User:
-    """Who is calling, in a session of their own. Raises Forbidden `decision.by_token`: a token is what scripts hold, and whoever
-    finds one must not be able to approve."""
+    """Who is calling, in a session of their own. Raises Forbidden `decision.by_token`: a token is what scripts hold,
+    and whoever finds one must not be able to approve.
+    """
     if isinstance(request.auth, ApiToken):
         raise Forbidden(
             "decision.by_token", "A token cannot decide. Decide on the page, or over the API in a session of your own."
@@ -164,7 +165,7 @@ class Decisions(APIView):
         )
         return Response(shapes.DecisionOutput(made).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(responses={204: None}, description="Take the own decision back.")
+    @extend_schema(responses={204: None}, description="Retract your decision.")
     def delete(self, request: Request, change_id: int) -> Response:
         reviews.take_back(changes.get(change_id), actor=caller(request))
         return Response(status=status.HTTP_204_NO_CONTENT)

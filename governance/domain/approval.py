@@ -1,4 +1,4 @@
-"""A sealed approval as other rooms see it, and the judgement whether it holds for what somebody wants to put into effect."""
+"""A sealed approval as other rooms see it, and whether it covers what is to be put into effect."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from kernel.digest import short
 
 @dataclass(frozen=True, slots=True)
 class SealedApproval:
-    """`valid_until` None: until it is voided. `apply_from` and `apply_until` are the planned window for putting it into effect.
+    """The outcome of a review or of break-glass. `valid_until` None: until it is voided. `apply_from` and
+    `apply_until` are the planned window for putting it into effect.
 
-    `approver_ids` are the people whose decisions it rests on; whoever deploys must not be among them.
+    `approver_ids` are the people whose decisions it rests on; none of them may deploy it.
     """
 
     id: int
@@ -35,7 +36,7 @@ class SealedApproval:
 
 
 def unmet_of(approval: SealedApproval, *, digest: str, at: datetime, actor_id: int | None) -> list[dict[str, Any]]:
-    """What keeps this approval from covering `digest` at `at`, each `{"code", "message", "fix"}`; empty when it holds."""
+    """Why this approval does not cover `digest` at `at`, each `{"code", "message", "fix"}`; empty when it does."""
     found: list[dict[str, Any]] = []
 
     def add(code: str, message: str, fix: str) -> None:
@@ -45,13 +46,13 @@ def unmet_of(approval: SealedApproval, *, digest: str, at: datetime, actor_id: i
         add(
             "approval.stale_digest",
             f"Approval {approval.id} is for {short(approval.subject.digest)}, not for {short(digest)}.",
-            "Revise the change to the new digest and have it decided again.",
+            "Revise the change to the new digest and get it approved again.",
         )
     if approval.voided_at is not None:
         add(
             "approval.void",
             f"Approval {approval.id} is void: {approval.void_reason or 'no reason kept'}.",
-            "Have the present revision decided.",
+            "Get the present revision approved.",
         )
     if at < approval.valid_from:
         add(
@@ -81,8 +82,8 @@ def unmet_of(approval: SealedApproval, *, digest: str, at: datetime, actor_id: i
     if actor_id is not None and actor_id in approval.approver_ids:
         add(
             "approval.deployer_approved",
-            "Whoever approved a change does not put it into effect.",
-            "Ask somebody who did not approve it.",
+            "A person who approved a change may not put it into effect.",
+            "Ask a person who did not approve it.",
         )
     return found
 
@@ -90,7 +91,7 @@ def unmet_of(approval: SealedApproval, *, digest: str, at: datetime, actor_id: i
 def best(
     approvals: Sequence[tuple[SealedApproval, list[dict[str, Any]]]],
 ) -> tuple[SealedApproval | None, list[dict[str, Any]]]:
-    """The newest approval without anything unmet, or the complaint of the nearest one: right digest first, then newest."""
+    """The newest approval with nothing unmet; otherwise what the closest one lacks: same digest first, then newest."""
     for approval, unmet in sorted(approvals, key=lambda pair: -pair[0].id):
         if not unmet:
             return approval, []

@@ -1,4 +1,4 @@
-"""Automated judgements. Four words only; the last one blocks."""
+"""Automated checks. An outcome has one of four words, of which `not_run` always blocks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ChangeFacts:
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """`subject_facts` None means that the owning room no longer knows the subject."""
+    """What a check gets. `subject_facts` None: the owning room no longer knows the subject."""
 
     change: ChangeFacts
     subject: Subject
@@ -43,9 +43,10 @@ class CheckContext:
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """What a check says. `findings`: `{"rule", "level", "pointer", "message", …evidence}` with level error, warning or info.
+    """The outcome of a check. `findings`: `{"rule", "level", "pointer", "message", …evidence}` with level error,
+    warning or info.
 
-    `fix` is the smallest set of actions that would flip the outcome, as sentences. `why` is one sentence and is required for
+    `fix` says in sentences what would change the outcome. `why` is one sentence and is required for
     `not_applicable` and `not_run`.
     """
 
@@ -67,8 +68,7 @@ class CheckOutcome:
 class Check:
     """`id` is stable and dotted and is the rule id that waivers name; `title` names what is checked, as a noun.
 
-    `about` says which question of the gate the check answers as well: the gate runs the checks about systems of record again
-    for each integration that a release brings.
+    The gate runs the checks whose `about` is `systems_of_record` again for each integration of a release.
     """
 
     id: str
@@ -102,7 +102,7 @@ _ORDER: dict[str, int] = {"not_run": 0, "failed": 1, "passed": 2, "not_applicabl
 
 
 def combine(outcomes: Iterable[tuple[Subject, CheckOutcome]]) -> CheckOutcome:
-    """One outcome for several subjects: the worst word counts, findings name their subject. Nothing at all is `not_run`."""
+    """One outcome for several subjects: the worst one, with findings that name their subject. No subject: `not_run`."""
     listed = list(outcomes)
     if not listed:
         return not_run("The change names no subject.")

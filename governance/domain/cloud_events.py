@@ -1,7 +1,7 @@
 """Outgoing webhooks: CloudEvents 1.0 in structured JSON, signed as Standard Webhooks say.
 
-Sources: cloudevents.io spec v1.0.2 (JSON format, HTTP binding §3.2); standardwebhooks.com (headers webhook-id, webhook-timestamp,
-webhook-signature `v1,<base64 HMAC-SHA256 over id.timestamp.body>`).
+Sources: cloudevents.io spec v1.0.2 (JSON format, HTTP binding §3.2); standardwebhooks.com (headers webhook-id,
+webhook-timestamp, webhook-signature `v1,<base64 HMAC-SHA256 over id.timestamp.body>`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix of the format
 
 
 def envelope(*, event_id: str, topic: str, subject: str, time: str, source: str, data: Mapping[str, Any]) -> str:
-    """The body, fixed when it is made: a replay sends the same bytes."""
+    """The body of one event. It is stored, so that a replay sends the same bytes."""
     made = {
         "specversion": "1.0",
         "id": event_id,
@@ -36,7 +36,7 @@ def envelope(*, event_id: str, topic: str, subject: str, time: str, source: str,
 
 
 def secret(master: str, salt: str) -> str:
-    """The endpoint's key, derived, so that it is never stored: `whsec_` and base64 of 32 bytes."""
+    """The endpoint's key, derived from the master and never stored: `whsec_` and base64 of 32 bytes."""
     return (
         SECRET_PREFIX
         + base64.b64encode(hmac.digest(master.encode(), f"webhook:{salt}".encode(), hashlib.sha256)).decode()
@@ -51,7 +51,7 @@ def signature(key: str, *, event_id: str, timestamp: int, body: str) -> str:
 
 
 def require_receiver(url: str) -> None:
-    """HTTPS, or plain HTTP to this very machine; no user information, no fragment. Raises Invalid `webhook.url`."""
+    """HTTPS, or plain HTTP to this machine; no user information, no fragment. Raises Invalid `webhook.url`."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port

@@ -1,8 +1,8 @@
 """Systems of record and the direction of writes.
 
-The rule (semantics.md §4): a sync job may write an attribute only AWAY from its system of record. Writing TO the system of
-record is a command, addressed to the API which that very system offers for it. Where nobody is the system of record the
-direction is unknown, and unknown is refused: no vacuous pass.
+A sync job may copy an attribute only away from its system of record. Writing to the system of record is a command and
+goes to an API of that system. Without a system of record the direction is unknown, and unknown is refused. Two jobs
+that copy the same attribute in both directions would overwrite each other for ever.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ Verdict = Literal["allowed", "denied", "unknown"]
 class Write:
     """One entity write of one target of a manifest.
 
-    `source_system` is where the job reads, `target_system` where it writes; `target_api_system` is the system behind the API
-    that the operation belongs to (None: the target has no registered API). `scope` limits by banner, region or channel.
+    `source_system` is where the job reads, `target_system` where it writes; `target_api_system` is the system behind
+    the API that the operation belongs to (None: the target has no registered API). `scope` limits by banner, region
+    or channel.
     """
 
     entity: str
@@ -48,9 +49,10 @@ Record = Callable[[str, str | None, Mapping[str, str]], Iterable[str]]
 
 
 def judge(write: Write, record_of: Record) -> Judgement:
-    """`record_of(entity, attribute_group, scope)` gives every system that is authoritative for any part of it, at the time in question.
+    """`record_of(entity, attribute_group, scope)` gives each system of record of any part of it, at the time in
+    question.
 
-    More than one system means that the write spans boundaries and is denied unless each part is written for itself.
+    More than one system means that the write spans boundaries. It is denied: each part needs a write of its own.
     """
     what = write.entity if write.attribute_group is None else f"{write.entity}/{write.attribute_group}"
     records = tuple(dict.fromkeys(record_of(write.entity, write.attribute_group, write.scope)))
@@ -62,13 +64,14 @@ def judge(write: Write, record_of: Record) -> Judgement:
         return say(
             "unknown",
             "sor.no_record",
-            f"Nobody is the system of record of {what} here; say who is before anything writes it.",
+            f"There is no system of record of {what} here; name it before anything writes it.",
         )
     if len(records) > 1:
         return say(
             "denied",
             "sor.violation",
-            f"{what} has several systems of record ({', '.join(records)}): name the attribute group or the scope that is written.",
+            f"{what} has several systems of record ({', '.join(records)}): "
+            "name the attribute group or the scope that is written.",
         )
     record = records[0]
     if write.kind == "command":
@@ -92,7 +95,8 @@ def judge(write: Write, record_of: Record) -> Judgement:
         return say(
             "denied",
             "sor.violation",
-            f"{record} is the system of record of {what}; a sync job may not write it there. Send a command to an API of {record}.",
+            f"{record} is the system of record of {what}; a sync job may not write it there. "
+            f"Send a command to an API of {record}.",
         )
     if write.source_system != record:
         return say(
@@ -111,7 +115,7 @@ def _offers_command(write: Write) -> bool:
 
 
 def judge_all(writes: Iterable[Write], record_of: Record) -> list[Judgement]:
-    """Every write judged. A job is allowed when there is at least one write and all are allowed."""
+    """A judgement for each write. A job is allowed when it has at least one write and all are allowed."""
     return [judge(write, record_of) for write in writes]
 
 

@@ -1,7 +1,7 @@
-"""Reading evidence strictly: whatever is missing is recorded as unknown, never taken for the harmless value.
+"""Reads evidence strictly: what is missing is recorded as unknown, never taken for the harmless value.
 
-Evidence is JSON. Absence is said in words (`"never"`, `"none"`, `[]`), so that a deleted piece can be told from a known nothing.
-Collections carry their size (`{"total": 2, "items": {…}}`), so that a deleted member shows as well.
+Evidence is JSON. Absence is written in words (`"never"`, `"none"`, `[]`), so that a deleted piece can be told from a
+known nothing. Collections carry their size (`{"total": 2, "items": {…}}`), so that a deleted member shows as well.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ class Evidence:
         return list(items.value)
 
     def members(self, key: str) -> Iterator[tuple[str, Evidence]]:
-        """The members of a counted object `{"total": n, "items": {name: {...}}}`, sorted; a wrong count is missing evidence."""
+        """The members of a counted object `{"total": n, "items": {name: {...}}}`, sorted; a wrong count is missing
+        evidence.
+        """
         node = self.child(key)
         total, items = node.whole("total"), node.child("items")
         if total is MISSING or not isinstance(items.value, Mapping) or len(items.value) != total:

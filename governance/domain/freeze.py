@@ -1,16 +1,17 @@
 """Freeze windows: a document in local time, compiled to half-open UTC intervals.
 
-Daylight saving, as stated policy: a local time that is skipped in spring means the first moment after the gap; one that occurs twice
-in autumn means the first occurrence for a start and the second for an end, so that a freeze is never shorter than it reads.
+Daylight saving: a local time that is skipped in spring means the first moment after the gap. A local time that occurs
+twice in autumn means the first occurrence for a start and the second for an end, so that a freeze is never shorter
+than written.
 
 Documents (`zone` is an IANA name, times are `HH:MM`):
 - `{"kind": "once", "zone", "from": "2026-11-23T18:00", "until": "2026-12-01T06:00"}`
-- `{"kind": "weekly", "zone", "days": ["fri", "sat"], "from": "16:00", "until": "06:00"}`; an `until` that is not later than `from`
-  lies on the next day, `"hours"` may stand in its place for more than a day
-- `{"kind": "retail_weeks", "zone", "weeks": [43, 44], "from": "00:00", "until": "00:00"}` from the first week's Sunday to after the last
-  of each unbroken run, in every retail year
-- `{"kind": "period_close", "zone", "days_before": 2, "days_after": 3, "from": "18:00", "until": "06:00", "calendar": "gregorian" | "454"}`
-  around the end of each month
+- `{"kind": "weekly", "zone", "days": ["fri", "sat"], "from": "16:00", "until": "06:00"}`; an `until` that is not
+  later than `from` is on the next day; `"hours"` instead of `until` allows more than a day
+- `{"kind": "retail_weeks", "zone", "weeks": [43, 44], "from": "00:00", "until": "00:00"}` from the first week's
+  Sunday to after the last of each unbroken run, in every retail year
+- `{"kind": "period_close", "zone", "days_before": 2, "days_after": 3, "from": "18:00", "until": "06:00", "calendar":
+  "gregorian" | "454"}` around the end of each month
 - `{"kind": "dates", "zone", "dates": ["2027-01-15"], "from": "00:00", "until": "00:00"}` such as stock-takes
 """
 
@@ -40,7 +41,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class FreezeScope:
-    """What a change or a job is, for the question whether a freeze covers it. None is unknown and is covered: unknown never helps."""
+    """What a change or a job belongs to. A freeze window covers unknown values (None) too."""
 
     environment: str
     tier: int | None
@@ -51,7 +52,9 @@ class FreezeScope:
 
 
 def covers(window: dict[str, Any], scope: FreezeScope) -> bool:
-    """Whether a window (its `environment`, `tier`, `domain`, `system`, `channel`, `banner`; None is all) applies to this scope."""
+    """Whether a window applies to this scope. None in its environment, tier, domain, system, channel or banner means
+    all.
+    """
     if window.get("environment") not in (None, scope.environment):
         return False
     if window.get("tier") is not None and scope.tier is not None and scope.tier > window["tier"]:

@@ -1,4 +1,4 @@
-"""The impact set of a change: whom it reaches. A growing set voids what was decided; a shrinking one does not."""
+"""The impact set of a change: the consumers it affects. A growing set voids decisions; a shrinking one does not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from kernel.digest import digest_of
 
 
 def impact_set(consumers: Iterable[AffectedConsumer] | None) -> list[dict[str, Any]] | None:
-    """The part of the consumers that a decision is bound to: who, where, in which state; not when they were last seen. None stays None."""
+    """What a decision is bound to: each consumer, its environment and state, not when it was last seen. None stays
+    None.
+    """
     if consumers is None:
         return None
     rows = {
@@ -25,12 +27,12 @@ def impact_set(consumers: Iterable[AffectedConsumer] | None) -> list[dict[str, A
 
 
 def digest(impact: Sequence[Mapping[str, Any]] | None) -> str:
-    """The digest; an unknown impact set has one of its own, so that becoming known is a change too."""
+    """Its digest. An unknown set has another digest than an empty one, so that becoming known is a change too."""
     return digest_of({"known": impact is not None, "consumers": list(impact or [])})
 
 
 def grows(old: Sequence[Mapping[str, Any]] | None, new: Sequence[Mapping[str, Any]] | None) -> bool:
-    """Whether `new` reaches anybody that `old` does not, or changed between known and unknown."""
+    """Whether `new` has a consumer that `old` has not, or changed between known and unknown."""
     if old is None or new is None:
         return (old is None) != (new is None)
     had = {(row["application"], row["environment"]) for row in old}

@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ApprovedSubject:
-    """What `apply` is given: the approved subject, the approval's id, the parameters of the change, who acts (None: the system)."""
+    """What `apply` gets. `actor` None is the system."""
 
     subject: Subject
     approval_id: int
@@ -41,9 +41,10 @@ class ApprovedSubject:
 
 @dataclass(frozen=True, slots=True)
 class SubjectComparison:
-    """What a kind knows about the difference between `facts.old` and `facts.new` better than a plain JSON difference does.
+    """The differences between `facts.old` and `facts.new` as a kind sees them, better than a plain JSON difference.
 
-    `findings`: `{"id", "rule", "level": breaking|attention|compatible, "pointer", "message", "operations"?, "component"?}`.
+    `findings`: `{"id", "rule", "level": breaking|attention|compatible, "pointer", "message", "operations"?,
+    "component"?}`.
     """
 
     findings: tuple[Mapping[str, Any], ...]
@@ -52,14 +53,21 @@ class SubjectComparison:
 
 @dataclass(frozen=True, slots=True)
 class ChangeKind:
-    """`facts` answers None when the subject is unknown. `panel` is a URL name that takes the subject id and gives an htmx fragment.
+    """One kind of change and the functions that the owning room gives for it (docs/how-to/add-a-change-kind.md).
 
-    `apply` carries an approved change out inside the caller's transaction; None where another room pulls its approval
-    (deployments). `compare` gives findings for the differences page; without it the plain JSON difference is shown. `propose` puts the
-    parameters of the change into the facts (a sunset date, another tier), so that difference and impact show them. `subject_kind`
-    limits what the change may be about. `follows` False: a new digest of the thing does not move open changes of this kind along
-    (a rollback stays on the release it names). `submitted(subject, actor)` and `closed(subject, "rejected" | "withdrawn", actor)` run in
-    the transaction of that step.
+    - `facts(subject)` returns None when the subject is unknown.
+    - `checks` run beside the built-in ones.
+    - `panel` is the name of a URL that takes the subject id and returns an htmx fragment.
+    - `apply` applies an approved change in the caller's transaction; None where another room pulls its approval
+      (deployments).
+    - `compare` returns findings for the differences page; without it the page shows the plain JSON difference.
+    - `propose` puts the parameters of the change (a sunset date, another tier) into the facts, so that difference and
+      impact show them.
+    - `subject_kind` limits what the change may be about.
+    - `follows` False: open changes of this kind keep their digest when the subject has a new one (a rollback names a
+      release).
+    - `submitted(subject, actor)` and `closed(subject, "rejected" | "withdrawn", actor)` run in the transaction of
+      that step.
     """
 
     key: str
@@ -84,7 +92,7 @@ _kinds: dict[str, ChangeKind] = {}
 
 
 def register(entry: ChangeKind) -> None:
-    """Make a kind known. Registering the same key again replaces it, so that a reloaded process stays sane."""
+    """Make a kind known. Registering the same key again replaces it."""
     _kinds[entry.key] = entry
 
 

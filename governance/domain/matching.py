@@ -1,7 +1,8 @@
 """Maximum matching of people to slots: if every slot can be filled by a different person, the assignment is found.
 
-Augmenting paths (Kuhn, 1955), deterministic in the order given, O(slots × eligibilities): a change has fewer than twenty slots.
-With delegations, filling a slot also uses up the right that was lent: a delegate and the delegator never fill two slots together.
+Augmenting paths (Kuhn, 1955), deterministic in the order given, O(slots × eligibilities): a change has fewer than
+twenty slots. With delegations, filling a slot also uses up the right that was lent: a delegate and the delegator
+never fill two slots together.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ Person = TypeVar("Person", bound=Hashable)
 
 
 def fill(eligible: Mapping[Slot, Sequence[Person]]) -> dict[Slot, Person]:
-    """The largest assignment of distinct persons to slots. `eligible` lists who may fill each slot, in preferred order."""
+    """The largest assignment of distinct persons to slots. `eligible` lists who may fill each slot, in preferred
+    order.
+    """
     taken: dict[Person, Slot] = {}
 
     def find_person(slot: Slot, tried: set[Person]) -> bool:
@@ -52,10 +55,11 @@ class ExercisedRight:
 
 
 def assign(rights: Mapping[Slot, Sequence[ExercisedRight]]) -> dict[Slot, ExercisedRight]:
-    """The largest assignment of rights to slots in which no two clash. `rights` lists a person's membership before delegations.
+    """The largest assignment of rights to slots in which no two clash. `rights` lists a person's membership before
+    delegations.
 
-    Two rights that clash are never used together, whichever slots they fill, so one of them is left out: branch on which.
-    Without delegations nothing clashes, and `fill` alone decides.
+    Two rights that clash are never used together, whichever slots they fill, so one of them is left out: branch on
+    which. Without delegations nothing clashes, and `fill` alone decides.
     """
     best: dict[Slot, ExercisedRight] = {}
 

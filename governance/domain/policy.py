@@ -1,8 +1,8 @@
-"""Policies as data: which change needs which checks and which people, and why.
+"""Policies as data: which change needs which checks and approvals, and why.
 
-A document is a list of rules. A rule that matches adds; nothing ever subtracts, so a lower level can only tighten. The scalars
-(`approval_days`, `review_days`) combine to the smaller value, and a lower level that states a larger one is refused, because it
-would read as if it had an effect. Levels: `organisation`, then `domain:<key>`, then `team:<key>`.
+A document is a list of rules. A rule that matches adds slots and checks, and none removes any, so a lower level can
+only tighten. Of `approval_days` and `review_days` the smallest value counts; a lower level with a larger one is
+refused, because it would have no effect. Levels: `organisation`, then `domain:<key>`, then `team:<key>`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ MAX_RULES = 200
 
 @dataclass(frozen=True, slots=True)
 class ChangeProfile:
-    """What a policy judges by. None is unknown: a rule on that quantity matches, because unknown never helps."""
+    """What the conditions of a policy look at. None is unknown and matches each condition on it: unknown adds
+    approvals.
+    """
 
     kind: str
     environment: str
@@ -44,7 +46,7 @@ class ChangeProfile:
 
 @dataclass(frozen=True, slots=True)
 class RequiredSlot:
-    """`count` people for the slot `key`; `key` is one of SLOT_KEYS or `team:<team key>`."""
+    """`count` approvals for the slot `key`; `key` is one of SLOT_KEYS or `team:<team key>`."""
 
     key: str
     count: int
@@ -53,7 +55,7 @@ class RequiredSlot:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What the policies of all levels ask for together. `matched` names the rules, `level/rule id`."""
+    """What the policies of all levels require together. `matched` names the rules, `level/rule id`."""
 
     slots: tuple[RequiredSlot, ...]
     checks: tuple[str, ...]
@@ -64,7 +66,9 @@ class Requirements:
 
 
 def validate(document: Any, *, above: Mapping[str, Any] | None = None) -> None:
-    """Raises Invalid `policy.invalid` with every finding at once. `above` is the document of the level above, where there is one."""
+    """Raises Invalid `policy.invalid` with every finding at once. `above` is the document of the level above, where
+    there is one.
+    """
     found: list[dict[str, Any]] = []
     if not isinstance(document, dict):
         raise Invalid(
@@ -79,9 +83,7 @@ def validate(document: Any, *, above: Mapping[str, Any] | None = None) -> None:
     ]
     rules = document.get("rules")
     if not isinstance(rules, list) or not rules or len(rules) > MAX_RULES:
-        found.append(
-            finding("/rules", f"1 to {MAX_RULES} rules are needed: a policy without a rule asks nothing of nobody")
-        )
+        found.append(finding("/rules", f"1 to {MAX_RULES} rules are needed: a policy without a rule requires nothing"))
         rules = []
     seen: set[str] = set()
     for index, rule in enumerate(rules):
@@ -162,7 +164,9 @@ def _rule_findings(rule: Any, at: str, seen: set[str]) -> Iterable[dict[str, Any
 
 
 def matches(when: Mapping[str, Any], profile: ChangeProfile) -> bool:
-    """Every condition must hold. An unknown quantity fulfils a condition on it: who does not know must ask more people, not fewer."""
+    """Whether every condition holds. An unknown value fulfils a condition on it, so that it adds approvals, never
+    removes them.
+    """
     tests = {
         "kinds": lambda v: profile.kind in v,
         "environments": lambda v: profile.environment in v,
@@ -183,7 +187,7 @@ def _covers(wanted: str, touched: str) -> bool:
 
 
 def requirements_of(levels: Sequence[tuple[str, Mapping[str, Any]]], profile: ChangeProfile) -> Requirements:
-    """What all levels ask for in this profile: slots by the larger count, checks by union, days by the smaller value."""
+    """What all levels require: the larger count of each slot, all checks, the smaller number of days."""
     counts: dict[str, int] = {}
     reasons: dict[str, list[str]] = {}
     checks: dict[str, None] = {}
@@ -226,7 +230,9 @@ def _least(values: Iterable[int | None]) -> int | None:
 
 
 def digest_of_levels(digests: Mapping[str, str]) -> str:
-    """One digest for the active policies of several levels; empty without the organisation's. The database computes the same."""
+    """One digest for the active policies of several levels; empty without one of the organisation. SQL computes the
+    same.
+    """
     if "organisation" not in digests:
         return ""
     text = "".join(f"{level}:{digests[level]}\n" for level in sorted(digests, key=str.encode))

@@ -13,10 +13,12 @@ KEYS = {"application", "version", "environment", "instance", "as_of", "consumes"
 
 
 def normalise(body: Any) -> dict[str, Any]:
-    """`{"application", "version", "environment", "instance", "consumes", "provides", "integrations"}`; `as_of` is taken apart by the caller.
+    """The question with these keys: application, version, environment, instance, consumes, provides, integrations
+    (not `as_of`).
 
     `consumes` and `provides` accept `"price-api@v3"` or `{"version": …, "contract_digest": …}`; `integrations` are
-    `{"key": …, "digest": …}`. A missing `consumes` stays None, because unsaid is not nothing. Raises Invalid `gate.question` with findings.
+    `{"key": …, "digest": …}`. A missing `consumes` stays None, which is not the same as an empty list. Raises Invalid
+    `gate.question` with findings.
     """
     found: list[dict[str, Any]] = []
     if not isinstance(body, Mapping):
@@ -75,7 +77,7 @@ def _versions(value: Any, at: str, found: list[dict[str, Any]]) -> list[dict[str
             found.append(finding(f"{here}/contract_digest", "sha256: and 64 hex digits"))
             continue
         if reference in made:
-            found.append(finding(here, f"{reference} stands twice in the list"))
+            found.append(finding(here, f"{reference} is listed twice"))
             continue
         made[reference] = {"ref": reference, "contract_digest": digest}
     return [made[key] for key in sorted(made)]
@@ -95,7 +97,7 @@ def _integrations(value: Any, found: list[dict[str, Any]]) -> list[dict[str, str
         ):
             found.append(finding(here, 'an integration is {"key": …, "digest": "sha256:…"}'))
         elif key in made:
-            found.append(finding(here, f"{key} stands twice in the list"))
+            found.append(finding(here, f"{key} is listed twice"))
         else:
             made[key] = {"ref": key, "digest": digest}
     return [made[key] for key in sorted(made)]

@@ -1,4 +1,4 @@
-"""Why the gate does not answer yes: reasons with stable codes, and the case that rules write them into."""
+"""Why the gate does not allow: reasons with stable codes, and the collection that the rules add them to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from governance.domain.evidence import Evidence
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why not. `subject` is what the code is about, `pointer` a JSON Pointer into the evidence, `fix` what would flip it."""
+    """One reason. `subject` is what it is about, `pointer` a JSON Pointer into the evidence, `fix` what would settle
+    it.
+    """
 
     code: str
     word: Literal["deny", "unknown"]
@@ -37,7 +39,7 @@ class Reason:
 
 @dataclass(slots=True)
 class GateCase:
-    """What the rules write into while they read the evidence."""
+    """The reasons and warnings that the rules found so far."""
 
     as_of: datetime
     reasons: list[Reason] = field(default_factory=list)

@@ -1,6 +1,7 @@
-"""The 4-5-4 calendar of the National Retail Federation: weeks run Sunday to Saturday, a year of 52 or 53 weeks ends on the Saturday
-nearest to 31 January, quarters have months of 4, 5 and 4 weeks, a 53rd week belongs to the last month.
-Source: NRF 4-5-4 calendar (nrf.com/resources/4-5-4-calendar); checked against its published years in the tests.
+"""The 4-5-4 calendar of the National Retail Federation: weeks run Sunday to Saturday, a year of 52 or 53 weeks ends
+on the Saturday nearest to 31 January, quarters have months of 4, 5 and 4 weeks, a 53rd week belongs to the last
+month. Source: NRF 4-5-4 calendar (nrf.com/resources/4-5-4-calendar); checked against its published years in the
+tests.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the slots that policy requires to slots with the groups that may fill them."""
+"""From the slots that policy requires to the teams that may fill them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ class SlotTeam:
 
 @dataclass(frozen=True, slots=True)
 class InvolvedTeams:
-    """The teams that a change involves: owners of the subject, of the record, of affected consumers, and the role teams."""
+    """The teams that a change involves: owners of the subject, of the record, of affected consumers, and the role
+    teams.
+    """
 
     owners: tuple[SlotTeam, ...] = ()
     record_owners: tuple[SlotTeam, ...] = ()
@@ -30,7 +32,9 @@ class InvolvedTeams:
 
 @dataclass(frozen=True, slots=True)
 class SlotSpec:
-    """`count` slots of one key; empty `group_ids` means that nobody can fill them, which keeps the change from being approved."""
+    """`count` slots of one key; empty `group_ids` means that nobody can fill them, which keeps the change from being
+    approved.
+    """
 
     key: str
     label: str
@@ -40,7 +44,7 @@ class SlotSpec:
 
 
 def derive(demands: Sequence[RequiredSlot], teams: InvolvedTeams) -> list[SlotSpec]:
-    """One spec per team or role. Two demands on the same team become one with the larger count and both reasons."""
+    """One spec per team or role. Two requirements of one team become one, with the larger count and both reasons."""
     specs: dict[str, SlotSpec] = {}
 
     def add(key: str, label: str, count: int, groups: tuple[int, ...], why: tuple[str, ...]) -> None:
@@ -70,7 +74,7 @@ def derive(demands: Sequence[RequiredSlot], teams: InvolvedTeams) -> list[SlotSp
             for team in chosen:
                 add(f"team:{team.key}", words.format(team.name), demanded.count, (team.id,), demanded.why)
             if not chosen and demanded.key != "consumer_owner":
-                add(demanded.key, words.format("nobody"), demanded.count, (), demanded.why)
+                add(demanded.key, words.format("unknown"), demanded.count, (), demanded.why)
     return list(specs.values())
 
 

@@ -13,7 +13,7 @@ from kernel.digest import PREFIX, short
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:
-    """The exact thing that is judged. A different digest is a different subject.
+    """The exact thing that a change is about. A different digest is a different subject.
 
     `kind` is `version`, `integration`, `boundary`, `policy`, `waiver`, …; `id` the room's own reference
     (`price-api@v3`, an integration key); `digest` is `sha256:<64 hex digits>`.
@@ -30,7 +30,7 @@ class Subject:
 def digest_of_subjects(subjects: Iterable[Subject]) -> str:
     """One digest for all subjects of a change: the subject's own where there is one, else SHA-256 over sorted lines.
 
-    The database computes the same in `governance_subject_digest(change)`; nobody can write another value.
+    The database computes the same in `governance_subject_digest(change)`; a trigger keeps the stored value right.
     """
     ordered = sorted(subjects, key=lambda s: (s.kind.encode(), s.id.encode()))
     if not ordered:
@@ -43,7 +43,9 @@ def digest_of_subjects(subjects: Iterable[Subject]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AffectedConsumer:
-    """An application that feels the change, as far as is known. `last_seen_at` None means never seen, which is not zero use."""
+    """A known consumer that the change affects. `last_seen_at` None means never seen, which does not prove that it
+    makes no calls.
+    """
 
     application: str
     name: str
@@ -59,10 +61,10 @@ class AffectedConsumer:
 class SubjectFacts:
     """What the owning room knows about a subject at this moment.
 
-    `digest` is the PRESENT digest of the thing, so that staleness shows. None or an empty tuple of owners means unknown,
-    and unknown never helps an approval. `consumers_affected` None: nobody could say; empty: known to be nobody.
-    `old` and `new` are JSON documents for the difference; `old` None where there is no predecessor.
-    `contributor_ids`: people who made this digest; they cannot decide on it.
+    `digest` is the present digest of the thing, so that an outdated change shows. None or an empty tuple of owners
+    means unknown, which never helps an approval. `consumers_affected` None: unknown; empty: known to have none. `old`
+    and `new` are JSON documents for the difference; `old` None where there is no predecessor. `contributor_ids`: the
+    people who made this digest; they may not decide on it.
     """
 
     title: str

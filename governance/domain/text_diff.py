@@ -28,7 +28,7 @@ class UnifiedLine:
 
 @dataclass(frozen=True, slots=True)
 class SideBySideLine:
-    """One line of a side-by-side reading; an op is "", "del", "add" or "none" (nothing stands there)."""
+    """One line of a side-by-side reading; an op is "", "del", "add" or "none" (no line there)."""
 
     old: int | None
     old_text: str

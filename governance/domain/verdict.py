@@ -1,8 +1,9 @@
-"""The gate's answer. Evidence in, `allow`, `deny` or `unknown` out, byte for byte the same for the same evidence.
+"""The gate's answer: from evidence to `allow`, `deny` or `unknown`, the same bytes for the same evidence.
 
-Deny beats unknown beats allow. `allow` needs every piece of evidence that a rule asks for: goals.md G1 deletes each in turn.
-The evidence's shape is documented in docs/reference/gate.md; `ENGINE` grows whenever the same evidence could give other bytes, and
-old engines stay importable, so that stored verdicts reproduce on any later release (G2).
+Deny beats unknown beats allow. `allow` needs each piece of evidence that a rule reads: a missing one gives `unknown`.
+The evidence's shape is documented in docs/reference/gate.md; `ENGINE` grows whenever the same evidence could give
+other bytes, and old engines stay importable, so that every later release reproduces stored verdicts. This fixes the
+sentences below too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ RELATIONS = ("none", "full", "backward", "forward", "breaking", "uncompared", "n
 
 
 def decide(question: Mapping[str, Any], evidence: Mapping[str, Any], *, engine: int = ENGINE) -> dict[str, Any]:
-    """The verdict document. `question` is the normalised question (see `normalise`); both are stored with the answer."""
+    """The verdict document. `question` is normalised (`question.normalise`); it is stored with evidence and answer."""
     if engine != ENGINE:
         raise ValueError(f"this release has no engine {engine}")
     missing: list[str] = []
@@ -153,7 +154,7 @@ def _each(
 
 
 def _lifecycle(case: GateCase, reference: str, node: Evidence, *, provided: bool) -> bool:
-    """State, dates and judgement of an API version: the same for those who use and those who offer it. False: not in the catalog."""
+    """State, dates and review of a consumed or provided API version. False: it is not in the catalog."""
     state = node.text("state")
     origin, judged, enforced = node.text("origin"), node.flag("judged"), node.moment("enforced_from", "now")
     if state == "unregistered":
@@ -337,7 +338,7 @@ def _list(found: Any) -> list[str]:
 
 
 def _waive(case: GateCase, root: Evidence) -> list[dict[str, Any]]:
-    """Put granted waivers in force to the deny reasons they name exactly. Unknown is never waived: nobody knows what it hides."""
+    """Mark the deny reasons that a granted waiver in force names exactly. `unknown` is never waived."""
     listed = []
     for identifier, node in root.members("waivers"):
         rule, subject, reason = node.text("rule"), node.text("subject"), node.text("reason")

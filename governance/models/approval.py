@@ -69,10 +69,10 @@ class BreakGlass(models.Model):
 class Approval(models.Model):
     """One approved subject in one environment. Inserted only when every slot is filled; immutable but for voiding.
 
-    `filled_slots` is a list of `{"slot": id, "decision": id, "person": id}`, checked by the insert trigger; for a delegate also
-    `right_of`, the delegator by whose right the person decided: nobody counts twice, in person or through a delegate. `valid_from` and
-    `valid_until` bound its validity (None: until voided); `apply_from` and `apply_until` are the planned window in which
-    it may be put into effect. `used_at` says when that happened.
+    `filled_slots` is a list of `{"slot": id, "decision": id, "person": id}`, checked by the insert trigger; for a
+    delegate also `right_of`, the delegator by whose right the person decided: nobody counts twice, in person or
+    through a delegate. `valid_from` and `valid_until` bound its validity (None: until voided); `apply_from` and
+    `apply_until` are the planned window in which it may be put into effect. `used_at` says when that happened.
     """
 
     class Origin(models.TextChoices):

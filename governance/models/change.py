@@ -176,8 +176,8 @@ class ChangeEvent(models.Model):
 class Slot(models.Model):
     """One approval that one person must give, derived from policy for one revision. Insert only.
 
-    `group_ids` are the auth groups whose members may fill it; empty means that nobody can, and the change stays shut.
-    `by_acceptance`: asked for by a breaking difference that was accepted as truly breaking, beside what policy asks for.
+    `group_ids` are the auth groups whose members may fill it; empty means that nobody can, and the change is never
+    approved. `by_acceptance`: added when a difference was accepted as truly breaking, beside the slots of the policy.
     """
 
     change = models.ForeignKey(ChangeRequest, on_delete=models.PROTECT, related_name="slots")
@@ -199,7 +199,9 @@ class Slot(models.Model):
 
 
 class CheckResult(models.Model):
-    """The outcome of one required check for one revision. Created as `not_run` at submission, so that nothing passes by absence."""
+    """The outcome of one required check for one revision. It starts as `not_run`, so that a check that did not run
+    blocks.
+    """
 
     class Status(models.TextChoices):
         PASSED = "passed", "Passed"

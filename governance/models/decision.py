@@ -10,7 +10,9 @@ from governance.models.change import DIGEST, ChangeRequest
 
 
 class Decision(models.Model):
-    """One person's word on one revision, bound to the four digests that this person saw. Append-only but for voiding."""
+    """One person's decision on one revision, bound to the four digests that the person saw. Append-only except for
+    voiding.
+    """
 
     class Outcome(models.TextChoices):
         APPROVE = "approve", "Approved"
@@ -47,7 +49,7 @@ class Decision(models.Model):
 
 
 class BreakAcceptance(models.Model):
-    """A breaking finding that somebody with the right to do so accepted as one of four things; bound to one revision's diff."""
+    """A breaking finding that an entitled person accepted in one of four ways, for one difference."""
 
     class Kind(models.TextChoices):
         BENIGN = "benign", "Benign: nobody can notice"

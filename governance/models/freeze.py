@@ -12,10 +12,11 @@ from django.db.models.functions import Now
 
 
 class FreezeWindow(models.Model):
-    """`environment`, `tier`, `domain`, `system`, `channel`, `banner` None mean all. `tier` n means n and more critical (0..n).
+    """`environment`, `tier`, `domain`, `system`, `channel`, `banner` None mean all. `tier` n means n and more
+    critical (0..n).
 
-    `strictness`: `notice` is shown only; `changes` refuses to put changes into effect; `work` stops claims of work as well.
-    `calendar` is a document of `governance.domain.freeze`.
+    `strictness`: `notice` is shown only; `changes` refuses to put changes into effect; `work` stops claims of work as
+    well. `calendar` is a document of `governance.domain.freeze`.
     """
 
     class Strictness(models.TextChoices):

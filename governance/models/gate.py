@@ -42,7 +42,9 @@ class Verdict(models.Model):
 
 
 class ApplicationRelease(models.Model):
-    """An application version that runs on an instance (`deployed`, replaced by the next one) or is supported (`released`, may coexist)."""
+    """An application version that runs on an instance (`deployed`, replaced by the next) or is supported beside
+    others (`released`).
+    """
 
     class Mode(models.TextChoices):
         DEPLOYED = "deployed", "Deployed"

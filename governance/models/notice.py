@@ -1,4 +1,4 @@
-"""Telling people and systems; and mapping an identity provider's groups to teams."""
+"""Notices, webhooks, and the mapping of an identity provider's groups to teams."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Notice(models.Model):
 
 
 class WebhookEndpoint(models.Model):
-    """A registered receiver: the only kind of address that outgoing webhooks go to. The key is derived, never stored."""
+    """A registered receiver of webhooks; they go nowhere else. Its key is derived, never stored."""
 
     name = models.CharField(max_length=80, unique=True)
     url = models.URLField(max_length=500)
@@ -94,7 +94,7 @@ class GroupMapping(models.Model):
 
 
 class ProviderCheck(models.Model):
-    """When the identity provider last said who somebody is and to which groups they belong. Local accounts have none."""
+    """When the identity provider last confirmed a person and the person's groups. Local accounts have none."""
 
     person = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="provider_check")
     at = models.DateTimeField(db_default=Now())

@@ -1,4 +1,4 @@
-"""Who speaks for whom, and who is away."""
+"""Delegations and absences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from django.db.models.functions import Now
 
 
 class Delegation(models.Model):
-    """`delegate` may fill slots by the right of `delegator` for one group within `[starts_at, ends_at)`. Not passed on."""
+    """`delegate` may fill slots by the right of `delegator` for one group within `[starts_at, ends_at)`. Not passed
+    on.
+    """
 
     delegator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="delegations_given")
     delegate = models.ForeignKey(
@@ -35,7 +37,7 @@ class Delegation(models.Model):
 
 
 class Absence(models.Model):
-    """A person who is away is not counted on, not asked and not shown as the one who could act."""
+    """An absent person is not asked and not shown as one who could decide."""
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="absences")
     starts_at = models.DateTimeField()
@@ -49,4 +51,4 @@ class Absence(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.person} away"
+        return f"{self.person} absent"

@@ -15,7 +15,8 @@ class Policy(models.Model):
     """One version of the policy of one level. `level` is `organisation`, `domain:<key>` or `team:<key>`.
 
     The document never changes once written (trigger); a new version is a new row, made active by an approved
-    `policy.change`. Activating one moves the policy digest of every open change at that level, which voids its decisions.
+    `policy.change`. Activating one changes the policy digest of each open change at that level, which voids its
+    decisions.
     """
 
     class State(models.TextChoices):

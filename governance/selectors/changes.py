@@ -1,4 +1,6 @@
-"""Changes for lists, the inbox and the API. Everybody who is signed in may read every change: governance is done in the open."""
+"""Changes for lists, the inbox and the API. Everybody who is signed in may read every change: governance is done in
+the open.
+"""
 
 from __future__ import annotations
 
@@ -34,15 +36,25 @@ def listed(viewer: Viewer) -> QuerySet[ChangeRequest]:
     )
 
 
+_MAY_FILL_A_SLOT = """
+exists (select from governance_slot s
+         where s.change_id = governance_changerequest.id
+           and s.revision = governance_changerequest.revision
+           and governance_may_fill(s.group_ids, s.change_id, %s, %s))
+"""
+
+
+def _may_fill_a_slot(viewer: Viewer, at: datetime) -> RawSQL:
+    return RawSQL(_MAY_FILL_A_SLOT, [viewer.id, at])
+
+
 def waiting_for(viewer: Viewer, at: datetime) -> QuerySet[ChangeRequest]:
-    """Changes in review with a slot that this person may fill and that no live decision of theirs has answered, nearest deadline first."""
+    """Changes in review with a slot that this person may fill and that no live decision of theirs has answered,
+    nearest deadline first.
+    """
     if viewer.user is None:
         return ChangeRequest.objects.none()
-    fits = RawSQL(
-        """exists (select from governance_slot s where s.change_id = governance_changerequest.id and s.revision = governance_changerequest.revision
-                   and governance_may_fill(s.group_ids, s.change_id, %s, %s))""",
-        [viewer.id, at],
-    )
+    fits = _may_fill_a_slot(viewer, at)
     decided = Decision.objects.filter(change=OuterRef("pk"), person=viewer.user, voided_at=None)
     rows = listed(viewer).filter(state=State.IN_REVIEW).annotate(fits=fits).filter(~Exists(decided), fits=True)
     return rows.order_by("due_at", "id")
@@ -53,11 +65,7 @@ def count_waiting(viewer: Viewer, at: datetime) -> int:
     if viewer.user is None:
         return 0
     decided = Decision.objects.filter(change=OuterRef("pk"), person=viewer.user, voided_at=None)
-    fits = RawSQL(
-        """exists (select from governance_slot s where s.change_id = governance_changerequest.id and s.revision = governance_changerequest.revision
-                   and governance_may_fill(s.group_ids, s.change_id, %s, %s))""",
-        [viewer.id, at],
-    )
+    fits = _may_fill_a_slot(viewer, at)
     return (
         ChangeRequest.objects.filter(state=State.IN_REVIEW)
         .annotate(fits=fits)

@@ -59,7 +59,8 @@ def _between(start: datetime, end: datetime) -> list[Occurrence]:
 
 
 _ACTIVE = """
-select w.id, w.name, w.reason, w.strictness, lower(i.period), upper(i.period), w.environment, w.tier, w.domain, w.system, w.channel, w.banner
+select w.id, w.name, w.reason, w.strictness, lower(i.period), upper(i.period),
+       w.environment, w.tier, w.domain, w.system, w.channel, w.banner
   from governance_freezeinterval i join governance_freezewindow w on w.id = i.freeze_id
  where i.period @> %s::timestamptz and w.ended_at is null order by w.id
 """

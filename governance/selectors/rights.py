@@ -1,4 +1,4 @@
-"""What keeps a change shut, read from the database's own judgement; and who may act on it."""
+"""Which checks block a change, as the database sees it, and who may decide on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Person", "blocking_checks", "eligible", "is_party", "may_fill"]
 
 
 def blocking_checks(change_id: int) -> list[tuple[str, str]]:
-    """`(check id, reason)` of every check that keeps the change shut at its present revision."""
+    """`(check id, reason)` of each check that blocks the present revision."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select check_id, reason from governance_blocking_check where change_id = %s order by check_id", [change_id]

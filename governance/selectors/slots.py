@@ -16,8 +16,9 @@ from kernel.viewer import Viewer
 class SlotGroup:
     """All slots of one key, such as two architects. `you`: the viewer may fill one.
 
-    `by` says who filled them, in sentences; `could` names the people who may fill one and are not absent. `twice` names those who
-    approved and do not count here, because they and somebody who counts act by one and the same right.
+    `by` says who filled them, in sentences; `could` names the people who may fill one and are not absent. `twice`
+    names those who approved and do not count here, because they and somebody who counts act by one and the same
+    right.
     """
 
     key: str

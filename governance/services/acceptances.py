@@ -1,4 +1,4 @@
-"""Accepting a breaking finding as what it is; what truly breaks is then decided by those whom it breaks as well."""
+"""Accepting a breaking finding. If it truly breaks consumers, their owners must approve the change too."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ def accept_break(
     reason: str,
     migrate_by: date | None = None,
 ) -> BreakAcceptance:
-    """Accept one breaking finding of a failed check as `benign`, `correction`, `no_consumers` or truly `breaking` (`domain.acceptance`).
+    """Accept one breaking finding of a failed check as `benign`, `correction`, `no_consumers` or truly `breaking`
+    (`domain.acceptance`).
 
-    `migrate_by` is the day by which the consumers of a truly breaking difference have moved. Raises Invalid when there is no such
-    finding, no reason or no day in the future; Conflict `acceptance.has_consumers` or `acceptance.unknown_impact`; Forbidden when the
-    person may not accept in this accepted_as.
+    `migrate_by` is the day by which the consumers of a truly breaking difference have migrated. Raises Invalid when
+    there is no such finding, no reason or no day in the future; Conflict `acceptance.has_consumers` or
+    `acceptance.unknown_impact`; Forbidden when the person may not accept in this accepted_as.
     """
     accepted_as = _required(kind, reason, migrate_by)
     identity.require_fresh(actor)
@@ -43,12 +44,12 @@ def accept_break(
         if kind == BreakAcceptance.Kind.NO_CONSUMERS and (reached is None or reached):
             raise Conflict(
                 "acceptance.has_consumers",
-                "Somebody uses it, or nobody can say who does: it cannot be accepted as unused.",
+                "It has consumers, or its consumers are unknown: it cannot be accepted as unused.",
             )
         if accepted_as.needs_impact and reached is None:
             raise Conflict(
                 "acceptance.unknown_impact",
-                "Nobody can say whom this breaks, so nobody can say who has to agree. Report its use first.",
+                "The affected consumers are unknown, so it is unknown who must agree. Report its usage first.",
             )
         asked = _add_slots(change, accepted_as, rule, {row["application"] for row in reached or ()})
         made = _insert(change, actor, accepted_as, rule, pointer, kind, reason.strip(), migrate_by)
@@ -90,7 +91,7 @@ def _required(kind: str, reason: str, migrate_by: date | None) -> AcceptanceKind
     if kind == BreakAcceptance.Kind.BREAKING and (migrate_by is None or migrate_by <= clock.now().date()):
         raise Invalid(
             "acceptance.needs_a_date",
-            "Say by when its consumers have moved: a day in the future.",
+            "Say by when its consumers have migrated: a day in the future.",
             {"findings": [finding("/migrate_by", "A day in the future.")]},
         )
     return ACCEPTANCE_KINDS[kind]
@@ -125,8 +126,9 @@ def _insert(
 
 
 def _add_slots(change: ChangeRequest, accepted_as: AcceptanceKind, rule: str, applications: set[str]) -> list[str]:
-    """The slots that this kind of acceptance adds and the change does not have yet; returns their labels. A consumer without an owner
-    adds a slot that nobody can fill: the change stays unapproved until the consumer has an owner."""
+    """The slots that this kind of acceptance adds and the change does not have yet; returns their labels. A consumer
+    without an owner adds a slot that nobody can fill: the change stays unapproved until the consumer has an owner.
+    """
     wanted: dict[str, tuple[str, list[int]]] = {}
     for key in accepted_as.slots:
         if key == "consumer_owner":

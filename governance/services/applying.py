@@ -1,6 +1,7 @@
-"""Carrying out approved changes of the catalog, of policies and of waivers, in their planned window, re-checked under lock.
+"""Applies approved changes of the catalog, of policies and of waivers in their planned window, checked again under
+lock.
 
-What runtime deploys it pulls itself through `approvals.require`; kinds without `apply` are left alone here.
+The runtime deploys for itself and asks `approvals.require`: kinds without `apply` are skipped here.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ APPROVED = ChangeRequest.State.APPROVED
 
 
 def apply(change: ChangeRequest, *, actor: User | None = None, at: datetime | None = None) -> ChangeRequest:
-    """Carry the change out now. Raises NotApproved with `unmet` (a freeze, a closed window, a lost right, a moved digest), Conflict
-    when the thing itself has moved on. Nothing is half done: either every subject was changed or none.
+    """Apply the change now. Raises NotApproved with `unmet` (a freeze, a closed window, a lost right, a moved
+    digest), Conflict when the subject itself has changed. All subjects are changed, or none.
     """
     at = at or clock.now()
     changes.refresh(change.pk)
@@ -32,9 +33,7 @@ def apply(change: ChangeRequest, *, actor: User | None = None, at: datetime | No
         change = changes.locked(change.pk)
         entry = kinds.kind(change.kind)
         if entry.apply is None:
-            raise Conflict(
-                "change.pulled", f"{entry.label} is carried out by the runtime, which asks for the approval itself."
-            )
+            raise Conflict("change.pulled", f"{entry.label} is deployed by the runtime, not applied here.")
         if change.state != APPROVED:
             raise NotApproved(
                 "approval.unmet",
@@ -76,7 +75,9 @@ def _require_bound(change: ChangeRequest) -> None:
 
 
 def apply_due(*, at: datetime | None = None, limit: int = 50) -> int:
-    """Carry out every approved change whose planned window is open. What fails is kept with its reason and tried again. Returns how many were done."""
+    """Apply every approved change whose planned window is open; returns how many. A failure is stored with its reason
+    and retried.
+    """
     at = at or clock.now()
     pulled = [kind.key for kind in kinds.all_kinds() if kind.apply is None]
     due = ChangeRequest.objects.filter(state=APPROVED).exclude(kind__in=pulled)
@@ -94,7 +95,7 @@ def apply_due(*, at: datetime | None = None, limit: int = 50) -> int:
 
 
 def keep_error(change: ChangeRequest, error: DomainError) -> None:
-    """The reason why it was not carried out, on the change page; told once, not at every try."""
+    """Store why it was not applied. The same reason is told once, not at each try."""
     with transaction.atomic():
         told = (
             ChangeRequest.objects.filter(pk=change.pk)

@@ -1,4 +1,4 @@
-"""Approvals as the rooms above use them: ask for one, mark it used, void it."""
+"""Approvals as other rooms use them: require one, mark it used, void it."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ def require(
 ) -> SealedApproval:
     """The approval that lets `digest` of this subject go live in `environment` at `at` (default: now).
 
-    Raises NotApproved with `data["unmet"]`, each `{"code", "message", "fix"}`: `approval.missing`, `approval.stale_digest`,
-    `approval.void`, `approval.expired`, `approval.before_window`, `approval.after_window`, `approval.approver_lost_right`,
-    `approval.deployer_approved`, `check.blocking`, `freeze.active`. Inside a transaction the approval row is locked against voiding until commit,
-    so that the caller's effect and the approval agree. `actor` is who puts it into effect. `freeze` False leaves freeze windows to
-    the caller, who judges them by himself; break-glass opens them anyway.
+    Raises NotApproved with `data["unmet"]`, each `{"code", "message", "fix"}`: `approval.missing`,
+    `approval.stale_digest`, `approval.void`, `approval.expired`, `approval.before_window`, `approval.after_window`,
+    `approval.approver_lost_right`, `approval.deployer_approved`, `check.blocking`, `freeze.active`. Inside a
+    transaction the approval row is locked against voiding until commit, so that the caller's effect and the approval
+    agree. `actor` puts it into effect. With `freeze` False the caller checks freeze windows; break-glass passes them
+    in any case.
     """
     lock = transaction.get_connection().in_atomic_block
     chosen, unmet = _judged(subject, digest, environment, at or clock.now(), actor=actor, freeze=freeze, lock=lock)
@@ -44,9 +45,10 @@ def require(
 
 
 def unmet(subject: Subject, environment: str, at: datetime) -> list[dict[str, Any]]:
-    """What `require` would say about the subject's digest at `at`, for a page that only shows it. Locks nothing, raises nothing.
+    """What `require` would say about the subject's digest at `at`, for a page that only shows it. Locks nothing,
+    raises nothing.
 
-    While the planned window has not opened yet, what else is missing by now is said beside it.
+    Before the planned window opens, it also names what else is missing by now.
     """
     found = _judged(subject, subject.digest, environment, at, actor=None, freeze=True, lock=False)[1]
     if found and all(u["code"] == "approval.before_window" for u in found):
@@ -75,9 +77,9 @@ def _judged(
             + (_frozen(chosen, at) if freeze and chosen.origin == "review" and chosen.used_at is None else [])
         )
     elif not missing:
-        message = f"Nobody has approved {subject.id} at {short(digest)} for {environment}."
+        message = f"{subject.id} at {short(digest)} is not approved for {environment}."
         missing = [
-            {"code": "approval.missing", "message": message, "fix": "Open a change request for it and have it decided."}
+            {"code": "approval.missing", "message": message, "fix": "Open a change request for it and get it approved."}
         ]
     return chosen, missing
 
@@ -108,19 +110,20 @@ select coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username
   join governance_decision d on d.id = (e ->> 'decision')::bigint
   join kernel_user u on u.id = d.person_id
  where a.id = %s and a.used_at is null
-   and not governance_may_fill_as(s.group_ids, a.change_id, d.person_id, coalesce((e ->> 'right_of')::bigint, d.person_id), d.at)
+   and not governance_may_fill_as(s.group_ids, a.change_id, d.person_id,
+                                  coalesce((e ->> 'right_of')::bigint, d.person_id), d.at)
 """
 
 
 def _lost_rights(approval: SealedApproval) -> list[dict[str, Any]]:
-    """Rights are read again at this very moment: who left the group no longer vouches for what has not gone live yet."""
+    """Rights are read again now: the approval of a person who left the group no longer counts before it goes live."""
     with connection.cursor() as cursor:
         cursor.execute(_LOST, [approval.id])
         return [
             {
                 "code": "approval.approver_lost_right",
                 "message": f"{name} approved as {label} and may no longer give that approval.",
-                "fix": f"Have another {label} decide.",
+                "fix": f"Ask another {label} to approve.",
                 "approval": approval.id,
             }
             for name, label in cursor.fetchall()
@@ -128,14 +131,14 @@ def _lost_rights(approval: SealedApproval) -> list[dict[str, Any]]:
 
 
 def _blocking(approval: SealedApproval) -> list[dict[str, Any]]:
-    """A waiver that carried a check may have ended since the seal; what is in effect already stays."""
+    """Checks that block again since the seal, because a waiver ended. What is in effect already stays."""
     if approval.change_id is None or approval.used_at is not None:
         return []
     return [
         {
             "code": "check.blocking",
             "message": f"Check {check} {reason}: what settled it has ended.",
-            "fix": "Settle it again, or have it waived anew.",
+            "fix": "Fix it, or ask for a new waiver.",
             "approval": approval.id,
         }
         for check, reason in rights.blocking_checks(approval.change_id)
@@ -160,7 +163,7 @@ def _frozen(approval: SealedApproval, at: datetime) -> list[dict[str, Any]]:
 
 
 def people_behind(subject: Subject, environment: str) -> set[int]:
-    """Who asked for and who decided on what is in effect at this digest in this environment; empty where nothing is."""
+    """Authors and approvers of what is in effect at this digest in this environment; empty if nothing is."""
     row = (
         models.Approval.objects.select_related("change")
         .filter(

@@ -1,4 +1,4 @@
-"""Facts about the subjects of a change and what follows from them: difference, impact, policy, slots, checks, digests."""
+"""What a change needs, from the facts about its subjects: difference, impact, policy, slots, checks and digests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_STORED_FINDINGS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Everything that a revision is derived from. An empty digest means that the evidence is missing, and nothing can be submitted."""
+    """Everything that a revision is derived from. An empty digest means missing evidence: it cannot be submitted."""
 
     subjects: tuple[tuple[Subject, SubjectFacts | None], ...]
     difference: dict[str, Any]
@@ -52,7 +52,7 @@ def proposal(
     planned_until: datetime | None,
     parameters: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What is proposed beside the subjects themselves. It is part of the difference's digest: changing it voids decisions."""
+    """What is proposed beside the subjects. It is part of the difference's digest, so changing it voids decisions."""
     return {
         "environment": environment,
         "rollback_plan": rollback_plan,
@@ -72,7 +72,7 @@ def assess(
 ) -> Assessment:
     """Ask the owning room about each subject and derive what the change needs. Reads only.
 
-    `levels` stands in for the active policies, for a preview; the policy digest is then that of the active ones all the same.
+    `levels` replaces the active policies for a preview; the policy digest remains that of the active ones.
     """
     known = tuple((subject, _facts(kind, subject, proposed["parameters"])) for subject in subjects)
     facts = [f for _, f in known if f is not None]

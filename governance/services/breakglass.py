@@ -1,4 +1,6 @@
-"""Break-glass: two different people, one digest, one environment, at most four hours, and a review debt that blocks until it is closed."""
+"""Break-glass: two different people, one digest, one environment, at most four hours, and a review that is owed
+afterwards.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,10 @@ MAX_HOURS = 4
 
 
 def open_case(*, actor: User, subject: Subject, environment: str, reason: str, hours: int = MAX_HOURS) -> BreakGlass:
-    """The first person asks. Nothing is allowed yet. Raises Invalid with findings, Forbidden for somebody without a stake."""
+    """The first person asks; nothing is allowed yet. Raises Invalid with findings, Forbidden without the right."""
     found = []
     if len(reason.split()) < 3:
-        found.append(finding("/reason", "Say in a sentence what is burning."))
+        found.append(finding("/reason", "Describe the emergency in a sentence."))
     if not 1 <= hours <= MAX_HOURS:
         found.append(finding("/hours", f"1 to {MAX_HOURS} hours."))
     if not is_digest(subject.digest):
@@ -35,9 +37,9 @@ def open_case(*, actor: User, subject: Subject, environment: str, reason: str, h
     if facts is None:
         found.append(finding("/subject", f"{subject.kind} {subject.id} is not known."))
     elif not facts.owner_team_ids:
-        found.append(finding("/subject", "Nobody owns it: who would answer for the emergency?"))
+        found.append(finding("/subject", "It has no owner team, which would have to review the use."))
     if found or facts is None:
-        raise Invalid("break_glass.invalid", f"The glass stays whole: {found[0]['message']}", {"findings": found})
+        raise Invalid("break_glass.invalid", f"Break-glass was not opened: {found[0]['message']}", {"findings": found})
     changes.require_allowed(
         permissions.may_break_glass(Viewer.of(actor), list(facts.owner_team_ids)), "break_glass.not_allowed"
     )
@@ -57,13 +59,13 @@ def open_case(*, actor: User, subject: Subject, environment: str, reason: str, h
 
 
 def confirm(case_id: int, *, actor: User) -> SealedApproval:
-    """The second person confirms: an approval for exactly this digest and environment begins now and ends by itself."""
+    """A second person confirms: an approval for exactly this digest and environment begins now and ends by itself."""
     with transaction.atomic():
         case = _locked(case_id)
         identity.require_fresh(actor)
         changes.require_allowed(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if actor.pk == case.opened_by_id:
-            raise Forbidden("break_glass.two_people", "The person who asked does not confirm. Fetch a second one.")
+            raise Forbidden("break_glass.two_people", "The person who asked may not confirm. Ask a second person.")
         if case.confirmed_by_id is not None:
             raise Conflict("break_glass.confirmed", "It was confirmed already.")
         now = changes.database_clock()
@@ -89,7 +91,9 @@ def confirm(case_id: int, *, actor: User) -> SealedApproval:
 
 
 def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
-    """Close the debt: somebody else than the one who asked looks at what was done and writes down what follows from it."""
+    """Close the review that is owed: another person than the one who asked writes down what was done and what
+    follows.
+    """
     if len(note.split()) < 3:
         raise Invalid(
             "break_glass.note",
@@ -101,9 +105,9 @@ def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
         identity.require_fresh(actor)
         changes.require_allowed(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if case.confirmed_by_id is None or case.reviewed_at is not None:
-            raise Conflict("break_glass.no_debt", "There is no open debt here.")
+            raise Conflict("break_glass.no_debt", "No review is owed here.")
         if actor.pk == case.opened_by_id:
-            raise Forbidden("break_glass.two_people", "Whoever asked does not review it.")
+            raise Forbidden("break_glass.two_people", "The person who asked may not review it.")
         case.reviewed_by, case.reviewed_at, case.review_note = actor, changes.database_clock(), note.strip()
         case.save(update_fields=["reviewed_by", "reviewed_at", "review_note"])
         _record(case, actor, "reviewed", note)
@@ -111,7 +115,7 @@ def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
 
 
 def end(case_id: int, *, actor: User) -> None:
-    """Stop before the time is up. The debt stays."""
+    """End it before its time is up. The review is still owed."""
     with transaction.atomic():
         case = _locked(case_id)
         changes.require_allowed(permissions.may_end_break_glass(Viewer.of(actor), case), "break_glass.not_allowed")

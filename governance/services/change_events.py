@@ -45,7 +45,7 @@ def snapshot(change: ChangeRequest) -> dict[str, Any]:
 
 
 def announce(change: ChangeRequest, actor: User | None, event: str, data: Mapping[str, Any] | None = None) -> None:
-    """A revision stands and is to be reviewed: history, ledger, and `governance.change_submitted` for whoever runs the checks."""
+    """A revision is up for review: history, audit ledger, and `governance.change_submitted`, which runs the checks."""
     say(change, event, actor, data={"digest": change.subject_digest, "revision": change.revision, **(data or {})})
     audit.record(
         actor=actor,

@@ -1,4 +1,6 @@
-"""Change requests: open, submit, revise, amend, withdraw, talk. A new digest voids what was decided, in the same transaction."""
+"""Change requests: open, submit, revise, amend, withdraw, comment. A new digest voids decisions in the same
+transaction.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +106,7 @@ def open_change(
 def submit(change: ChangeRequest, *, actor: User) -> ChangeRequest:
     """draft → in review: slots and checks are derived from policy, and the checks are asked for.
 
-    Raises Conflict `change.needs_evidence` when there is nothing that could be judged (no policy, no difference, no slot) and
+    Raises Conflict `change.needs_evidence` when there is nothing to decide on (no policy, no difference, no slot) and
     `break_glass.debt_open` when the owner team still owes a review.
     """
     with transaction.atomic():
@@ -135,7 +137,7 @@ def submit(change: ChangeRequest, *, actor: User) -> ChangeRequest:
 
 
 def revise(change: ChangeRequest, *, subjects: Sequence[Subject], actor: User) -> ChangeRequest:
-    """Other digests (or subjects) under the same change: a new revision; what was decided on the old one is void at once."""
+    """Other digests or subjects under the same change: a new revision. Decisions on the old one are void at once."""
     with transaction.atomic():
         change = locked(change.pk)
         require_allowed(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
@@ -145,10 +147,10 @@ def revise(change: ChangeRequest, *, subjects: Sequence[Subject], actor: User) -
 
 
 def follow(subject_kind: str, subject_id: str, digest: str, *, actor: User | None) -> list[int]:
-    """The thing itself has a new digest: every open change about it moves along as a new revision, which voids what was decided.
+    """A subject has a new digest: every open change about it gets a new revision, which voids the decisions.
 
-    Called by the owning room in the transaction that makes the new digest. `actor` is the person who made it and becomes a
-    contributor. Returns the ids of the changes that moved.
+    Called by the owning room in the transaction that makes the new digest. `actor` is the person who made it and
+    becomes a contributor. Returns the ids of the changes that moved.
     """
     moved: list[int] = []
     rows = ChangeSubject.objects.filter(kind=subject_kind, subject_id=subject_id, change__state__in=OPEN).exclude(
@@ -169,7 +171,9 @@ def follow(subject_kind: str, subject_id: str, digest: str, *, actor: User | Non
 
 
 def amend(change: ChangeRequest, *, actor: User, **fields: Any) -> ChangeRequest:
-    """Change title, justification, rollback_plan, planned_from, planned_until or parameters. All but the first two void decisions."""
+    """Change title, justification, rollback_plan, planned_from, planned_until or parameters. All but the first two
+    void decisions.
+    """
     unknown = set(fields) - {"title", "justification", "rollback_plan", "planned_from", "planned_until", "parameters"}
     if unknown:
         raise Invalid("change.invalid", f"These fields cannot be amended: {', '.join(sorted(unknown))}.")
@@ -254,9 +258,10 @@ def link(change: ChangeRequest, *, other: int, actor: User, note: str = "") -> N
 
 
 def refresh(change_id: int) -> bool:
-    """Look again at the world: a moved difference, a grown impact set or another policy begins a new revision. True if one began.
+    """Assess the change again: a new difference, a grown impact set or another policy begins a new revision. True if
+    one began.
 
-    Has its own transaction, so that what it found stays even if the caller then refuses.
+    It has its own transaction, so that the new revision stays even if the caller then refuses.
     """
     with transaction.atomic():
         change = locked(change_id)
@@ -294,7 +299,7 @@ def refresh(change_id: int) -> bool:
 
 
 def refresh_about(subject_kind: str, subject_id: str) -> list[int]:
-    """Look again at every open change about this thing. Returns the ids of those that moved."""
+    """Assess every open change about this subject again. Returns the ids of those with a new revision."""
     rows = ChangeSubject.objects.filter(
         kind=subject_kind, subject_id=subject_id, change__state__in=[State.IN_REVIEW, State.APPROVED]
     )
@@ -304,11 +309,11 @@ def refresh_about(subject_kind: str, subject_id: str) -> list[int]:
 def _reasons(change: ChangeRequest, made: Assessment, grown: bool) -> list[str]:
     found = []
     if made.diff_digest != change.diff_digest:
-        found.append("the difference is another one now")
+        found.append("the difference is another one")
     if grown:
-        found.append("the change reaches somebody whom it did not reach before")
+        found.append("the change affects more consumers than before")
     if made.policy_digest != change.policy_digest or not found:
-        found.append("the policy or the teams ask for other people now")
+        found.append("the policy or the teams require other approvals")
     return found
 
 
@@ -319,7 +324,7 @@ def rederive(change_id: int, *, why: str) -> None:
         revisions.begin(change, None, "moved", {"reasons": [why]}, made=revisions.assessed(change, subjects_of(change)))
 
 
-# -- what the use-cases are made of --------------------------------------------------------------------------------------
+# -- parts of the use cases ----------------------------------------------------------------------------------------
 def _require_usable(
     entry: kinds.ChangeKind,
     subjects: Sequence[Subject],
@@ -342,7 +347,7 @@ def _require_usable(
     if not subjects:
         found.append(finding("/subjects", "At least one subject."))
     if len({(s.kind, s.id) for s in subjects}) != len(subjects):
-        found.append(finding("/subjects", "A subject stands twice in the list."))
+        found.append(finding("/subjects", "A subject is listed twice."))
     for index, subject in enumerate(subjects):
         if not is_digest(subject.digest):
             found.append(finding(f"/subjects/{index}/digest", "A digest is sha256: and 64 hex digits."))
@@ -401,7 +406,7 @@ def _translated(error: IntegrityError) -> Conflict:
     if name == "break_glass_debt_is_open":
         return Conflict(
             "break_glass.debt_open",
-            "The owner team used break-glass and nobody has reviewed it yet. Close that review first.",
+            "The owner team used break-glass, and its review is still owed. Close that review first.",
         )
     if name == "change_needs_evidence":
         return Conflict(
@@ -412,7 +417,7 @@ def _translated(error: IntegrityError) -> Conflict:
 
 
 def tell_closed(change: ChangeRequest, outcome: str, actor: User | None) -> None:
-    """The owning room hears that the change ended without an approval."""
+    """Tell the owning room that the change ended without an approval."""
     closed = kinds.kind(change.kind).closed
     if closed is not None:
         for subject in subjects_of(change):

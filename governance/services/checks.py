@@ -22,10 +22,11 @@ Running = ChangeRequest.ChecksState
 
 
 def run_checks(change_id: int) -> dict[str, int]:
-    """Run every required check of the present revision and seal the change if it is complete. Returns how many said what.
+    """Run each required check of the present revision, and seal the change if it is complete. Returns the count per
+    outcome.
 
-    Idempotent. A check that breaks is `not_run` with the reason, and blocks. If a new revision begins meanwhile, this run stops:
-    the new one has its own.
+    Idempotent. A check that raises is `not_run` with the reason, and blocks. If a new revision begins meanwhile, this
+    run stops: the new revision has its own run.
     """
     change = changes.get(change_id)
     if change.state not in (ChangeRequest.State.IN_REVIEW, ChangeRequest.State.APPROVED):
@@ -72,12 +73,13 @@ def judge(
         )
     except DomainError as error:
         return domain.not_run(
-            f"The check could not be carried out: {error.message}", ["Settle what it says, then run the checks again."]
+            f"The check could not be carried out: {error.message}", ["Fix that, then run the checks again."]
         )
-    except Exception as error:  # a check may break in any way; it must then block and say so
-        log.exception("check %s broke on change %s", check_id, context.id)
+    except Exception as error:  # a check may raise anything; it must then block and say so
+        log.exception("check %s raised on change %s", check_id, context.id)
         return domain.not_run(
-            f"The check broke: {type(error).__name__}.", ["Run the checks again; if it stays, tell the administrators."]
+            f"The check failed with {type(error).__name__}.",
+            ["Run the checks again; if it stays, tell the administrators."],
         )
 
 

@@ -34,7 +34,9 @@ def plan(
     channel: str | None = None,
     banner: str | None = None,
 ) -> FreezeWindow:
-    """A window, compiled for the next 500 days. `actor` None is the system itself (an applied blueprint). Raises Invalid with findings."""
+    """A window, compiled for the next 500 days. `actor` None is the system (a blueprint). Raises Invalid with
+    findings.
+    """
     if actor is not None:
         changes.require_allowed(permissions.may_plan_freezes(Viewer.of(actor)), "freeze.not_allowed")
     found = []
@@ -89,7 +91,9 @@ def end(window_id: int, *, actor: User, reason: str = "") -> None:
 
 
 def compile_ahead(window: FreezeWindow, *, now: datetime | None = None) -> int:
-    """Write the intervals of the coming 500 days; those that have begun are never rewritten. Returns how many were added. Idempotent."""
+    """Add the intervals of the next 500 days; those that began are never rewritten. Returns how many it added.
+    Idempotent.
+    """
     now = now or clock.now()
     start = window.compiled_until or min(now, clock.now()) - timedelta(days=40)
     until = now + AHEAD

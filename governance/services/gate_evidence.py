@@ -1,4 +1,4 @@
-"""Evidence for the gate: what is known at this moment about everything that the question names. Absence is said in words."""
+"""Evidence for the gate: what is known now about everything that the question names. Absence is written in words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _APPROVAL_WORDS = {
 
 
 def gather(question: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
-    """The evidence document for a normalised question. Reads only; unknown things are left out or named `unregistered`."""
+    """The evidence document for a normalised question. Reads only; unknown things are absent or `unregistered`."""
     named = [entry["ref"] for key in ("consumes", "provides") for entry in question[key] or ()]
     known = gate_facts.versions(named) if named else {}
     environment = question["environment"]
@@ -135,7 +135,10 @@ def _pinned(pinned: str, present: str | None, as_of: datetime) -> str:
 
 _PROVIDERS = """
 select 'running', p.name from governance_applicationrelease r cross join unnest(r.provides) p (name)
- where r.environment = %(environment)s and r.ended_at is null and r.provides && %(versions)s::varchar[] and p.name = any(%(versions)s)
+ where r.environment = %(environment)s
+   and r.ended_at is null
+   and r.provides && %(versions)s::varchar[]
+   and p.name = any(%(versions)s)
 union
 select 'ours', p.name from governance_applicationrelease r cross join unnest(r.provided_apis) p (name)
  where r.provided_apis && %(apis)s::varchar[] and p.name = any(%(apis)s)
@@ -143,7 +146,9 @@ select 'ours', p.name from governance_applicationrelease r cross join unnest(r.p
 
 
 def _providers(mine: Mapping[str, VersionFacts], environment: str) -> dict[str, str]:
-    """`running`: a recorded application provides it here. `external`: nobody ever recorded that they provide this API (a vendor's)."""
+    """`running`: a recorded application provides it here. `external`: no record says that one of ours provides this
+    API.
+    """
     asked = {"environment": environment, "versions": list(mine), "apis": sorted({v.api_slug for v in mine.values()})}
     found = set(prepared_queries.rows(_PROVIDERS, asked))
     return {

@@ -1,8 +1,10 @@
-"""People from an identity provider: one account per subject, groups mapped to teams, rights that end when the claim ends.
+"""People from an identity provider: one account per subject, groups mapped to teams, rights that end when the claim
+ends.
 
-A group that somebody leaves at the provider alone is noticed when the provider is asked again. Pages ask it silently every few
-minutes, and a decision needs an answer that is not older than `OIDC["recheck_minutes"]`: that is the longest time for which a
-right that ended at the provider can still decide here. Rights that are taken away here end at once.
+A group that somebody leaves at the provider alone is noticed when the provider is asked again. Pages ask it silently
+every few minutes, and a decision needs an answer that is not older than `OIDC["recheck_minutes"]`: that is the
+longest time for which a right that ended at the provider can still decide here. Rights that are taken away here end
+at once.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ PREFIX = "oidc:"
 
 
 def username_of(claims: Mapping[str, Any]) -> str:
-    """The account of an OpenID Connect subject: `sub` never changes and is never given to another person (OIDC Core 1.0 §2, §5.7);
-    names and addresses are. Raises Forbidden `sign_in.no_subject`."""
+    """The account of an OpenID Connect subject: `sub` never changes and is never given to another person (OIDC Core
+    1.0 §2, §5.7); names and addresses are. Raises Forbidden `sign_in.no_subject`.
+    """
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject or len(subject) > 140:
         raise Forbidden("sign_in.no_subject", "The identity provider did not say who you are.")
@@ -35,8 +38,8 @@ def username_of(claims: Mapping[str, Any]) -> str:
 def person_of(claims: Mapping[str, Any], *, groups_claim: str) -> User:
     """The account of these claims, made at the first sign-in, with exactly the mapped groups that the claims name now.
 
-    A mapped group that the claim no longer names is left at once; since rights are read from groups at every decision, seal and
-    deployment, so are they. Groups that no mapping names are managed here and are not touched.
+    A mapped group that the claim no longer names is left at once, and with it its rights: every decision, seal and
+    deployment reads them again. Groups that no mapping names are managed here and are not touched.
     """
     name = username_of(claims)
     with transaction.atomic():
@@ -62,7 +65,8 @@ def person_of(claims: Mapping[str, Any], *, groups_claim: str) -> User:
 
 
 def require_fresh(user: User) -> None:
-    """A person whom the provider vouches for decides only on its recent word. Raises Forbidden `decision.sign_in_again`.
+    """A person who signs in through a provider may decide only after a recent confirmation. Raises Forbidden
+    `decision.sign_in_again`.
 
     Local accounts have no provider to ask; their groups are those of this database.
     """
@@ -74,7 +78,8 @@ def require_fresh(user: User) -> None:
         when = f"{minutes} minutes ago" if known is not None else "this kind of check began"
         raise Forbidden(
             "decision.sign_in_again",
-            f"Your identity provider last confirmed your teams before {when}; a decision needs its recent word. Nothing was decided. "
+            f"Your identity provider last confirmed your teams before {when}; a decision needs a recent confirmation. "
+            "Nothing was decided. "
             "Sign in again, then decide.",
         )
 

@@ -1,4 +1,4 @@
-"""Telling people: one line in the inbox and one e-mail, once per event and person, as a reaction to the outbox."""
+"""Notices: one line in the inbox and one e-mail, once per event and person, as a reaction to the outbox."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kernel.models import User
 
 
 def tell(event: Mapping[str, Any]) -> None:
-    """Handler of `governance.*`. Idempotent: a notice exists once per event and person, and what was mailed is not mailed again."""
+    """Handler of `governance.*`. Idempotent: one notice per event and person, and one e-mail."""
     payload = event["payload"]
     if event["topic"].startswith("governance.break_glass_"):
         _about_break_glass(event, payload)
@@ -31,19 +31,18 @@ def _about_change(event: Mapping[str, Any], payload: Mapping[str, Any], change: 
     title, url = change.title, _url("governance:change", change.pk)
     match event["topic"]:
         case "governance.change_submitted" | "governance.seats_added":
-            write(event, _asked(change), "review", f"Your decision is asked for: {title}", url)
+            write(event, _asked(change), "review", f"Please review: {title}", url)
         case "governance.change_decided" | "governance.change_rejected" | "governance.change_approved":
             words = {"governance.change_approved": "Approved", "governance.change_rejected": "Rejected"}
             word = words.get(
-                event["topic"],
-                "Changes requested" if payload.get("outcome") == "request_changes" else "One more decision",
+                event["topic"], "Changes requested" if payload.get("outcome") == "request_changes" else "New approval"
             )
             write(event, _writers(change), "decided", f"{word}: {title}", url)
         case "governance.approval_voided":
             people = {*_writers(change), *Decision.objects.filter(change=change).values_list("person_id", flat=True)}
-            write(event, people, "voided", f"No longer approved, {payload.get('reason', 'it moved on')}: {title}", url)
+            write(event, people, "voided", f"No longer approved, {payload.get('reason', 'it changed')}: {title}", url)
         case "governance.change_not_applied":
-            write(event, _writers(change), "not_applied", f"Could not be carried out: {title}", url)
+            write(event, _writers(change), "not_applied", f"Could not be applied: {title}", url)
         case "governance.change_commented":
             people = {
                 *_writers(change),
@@ -68,13 +67,13 @@ def _about_break_glass(event: Mapping[str, Any], payload: Mapping[str, Any]) -> 
 
 
 def _emergency_over(event: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
-    """An approval by break-glass was voided before its hours were over."""
+    """A break-glass approval was voided before its end."""
     row = Approval.objects.select_related("break_glass").filter(pk=int(payload.get("approval") or 0)).first()
     if row is None or row.break_glass is None:
         return
     case = row.break_glass
     people = {case.opened_by_id, case.confirmed_by_id, *members(*case.owner_team_ids)} - {None}
-    text = f"Break-glass is over, {row.void_reason}: {case.subject_id} in {case.environment}"
+    text = f"Break-glass ended, {row.void_reason}: {case.subject_id} in {case.environment}"
     write(event, [p for p in people if p], "voided", text, _url("governance:break-glass"))
 
 
@@ -111,7 +110,7 @@ def members(*teams: int | str) -> set[int]:
 
 
 def unread(beginning: str, event: Mapping[str, Any]) -> set[int]:
-    """Who has an unread line that begins so, from an earlier event than this one."""
+    """The people with an unread notice that begins so, from an earlier event than this one."""
     rows = Notice.objects.filter(text__startswith=beginning, read_at=None).exclude(source=_source(event))
     return set(rows.values_list("person_id", flat=True))
 

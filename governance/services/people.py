@@ -18,7 +18,8 @@ MAX_DAYS = 60
 def delegate(
     *, actor: User, to: User, team_key: str, starts_at: datetime, ends_at: datetime, reason: str = ""
 ) -> Delegation:
-    """Let somebody decide by your right as a member of one team within `[starts_at, ends_at)`, at most 60 days. Not passed on.
+    """Let somebody decide by your right as a member of one team within `[starts_at, ends_at)`, at most 60 days. Not
+    passed on.
 
     Raises Forbidden for a team that the person is not in, Invalid with findings.
     """
@@ -67,7 +68,7 @@ def revoke_delegation(delegation_id: int, *, actor: User) -> None:
 
 
 def be_absent(*, actor: User, starts_at: datetime, ends_at: datetime, note: str = "") -> Absence:
-    """While away a person is not asked and not counted on. A decision made anyway still counts."""
+    """An absent person is not asked. A decision that the person makes anyway counts."""
     if starts_at.tzinfo is None or ends_at.tzinfo is None or not starts_at < ends_at:
         raise Invalid(
             "absence.invalid",

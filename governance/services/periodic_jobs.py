@@ -1,4 +1,6 @@
-"""Periodic jobs of governance: deliver due webhooks, apply approved changes whose window opens, compile freezes ahead."""
+"""Periodic jobs of governance: deliver due webhooks, apply approved changes whose window opens, compile freezes
+ahead.
+"""
 
 from __future__ import annotations
 

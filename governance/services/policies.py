@@ -1,4 +1,4 @@
-"""Policies: propose a version, preview what it would flip, put it into effect by an approved change."""
+"""Policies: propose a version, preview its effect on open changes, put it into effect by an approved change."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def propose(
 
 
 def install(*, level: str, document: Mapping[str, Any], actor: User | None, summary: str = "") -> Policy:
-    """The first policy of a level takes effect without a change; the database refuses this for any later one. Idempotent by document."""
+    """The first policy of a level takes effect without a change; a trigger refuses this for later ones. Idempotent by
+    document.
+    """
     present = selectors.present(level)
     if present is not None:
         if present.document == dict(document):
@@ -104,7 +106,7 @@ def install(*, level: str, document: Mapping[str, Any], actor: User | None, summ
 
 
 def activate(level: str, digest: str, *, actor: User | None) -> Policy:
-    """Put an approved version into effect. Decisions on open changes of that level are void in this very transaction."""
+    """Put an approved version into effect. The same transaction voids decisions on open changes of that level."""
     with transaction.atomic():
         made = Policy.objects.select_for_update().filter(level=level, digest=digest, state=Policy.State.DRAFT).first()
         if made is None:
@@ -146,7 +148,7 @@ def _open_at(level: str) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """What a new policy would do to one open change. Slots are `label × count`."""
+    """The effect of a new policy on one open change. Slots are `label × count`."""
 
     change: ChangeRequest
     added_slots: tuple[str, ...]
@@ -161,7 +163,9 @@ class Flip:
 
 
 def preview(level: str, document: Mapping[str, Any]) -> list[Flip]:
-    """Which open changes the document would flip if it took effect now, and how many decisions it would void. Reads only."""
+    """The open changes that the document would affect if it took effect now, and the decisions it would void. Reads
+    only.
+    """
     _require_level(level)
     policy.validate(document, above=selectors.above(level))
     found = []
@@ -207,7 +211,7 @@ class Explanation:
 
 
 def explain(change: ChangeRequest) -> Explanation:
-    """Why this change needs these people: every rule of every level, whether it matched, and what it adds."""
+    """Why this change needs these approvals: each rule of each level, whether it matched, and what it adds."""
     made = assess(
         kinds.kind(change.kind), changes.subjects_of(change), revisions.proposal_of(change), as_of=clock.now()
     )
@@ -220,7 +224,7 @@ def explain(change: ChangeRequest) -> Explanation:
 
 
 def explain_profile(profile: policy.ChangeProfile, *, levels: list[str] | None = None) -> policy.Requirements:
-    """The same for a situation that somebody types into the box. Raises Conflict when no policy is active."""
+    """The same for the values that a person enters on the policies page. Raises Conflict when no policy is active."""
     active = selectors.active(levels or [selectors.ORGANISATION])
     if not active or active[0].level != selectors.ORGANISATION:
         raise Conflict("policy.none", "No policy of the organisation is active.")
@@ -228,7 +232,7 @@ def explain_profile(profile: policy.ChangeProfile, *, levels: list[str] | None =
 
 
 def _require_level(level: str) -> None:
-    """Raises Invalid `policy.level` for a level of another form, or of a domain or team that nobody knows: it would bind nobody."""
+    """Raises Invalid `policy.level` for a level of another form, or of an unknown domain or team."""
     head, _, key = level.partition(":")
     known = {"domain": domains.by_key, "team": teams.by_key}
     if level == selectors.ORGANISATION or (head in known and len(level) <= 80 and known[head](key) is not None):

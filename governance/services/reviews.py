@@ -1,4 +1,4 @@
-"""What reviewers do: approve, request changes, reject, take a decision back."""
+"""What reviewers do: approve, request changes, reject, retract a decision."""
 
 from __future__ import annotations
 
@@ -47,11 +47,12 @@ def reject(change: ChangeRequest, *, actor: User, seen: Seen, note: str) -> Deci
 
 
 def decide(change: ChangeRequest, *, actor: User, outcome: str, seen: Seen, note: str = "") -> Decision:
-    """One person's word on the present revision.
+    """One person's decision on the present revision.
 
-    Raises Conflict `change.stale_page` with `data["changed"]` when any digest is another one than the person saw; Forbidden
-    `decision.not_allowed` when the person can fill no slot, contributed to the change or is a service account, `decision.sign_in_again` when
-    the identity provider has not vouched for the person lately; Invalid without a reason.
+    Raises Conflict `change.stale_page` with `data["changed"]` when any digest is another one than the person saw;
+    Forbidden `decision.not_allowed` when the person can fill no slot, contributed to the change or is a service
+    account, `decision.sign_in_again` when the identity provider has not confirmed the person lately; Invalid without
+    a reason.
     """
     if outcome != Decision.Outcome.APPROVE and not note.strip():
         raise Invalid(
@@ -88,7 +89,7 @@ def decide(change: ChangeRequest, *, actor: User, outcome: str, seen: Seen, note
 
 
 def take_back(change: ChangeRequest, *, actor: User) -> None:
-    """A person's own live decision no longer counts; an approval that rests on it and was not used is void. Idempotent."""
+    """Retract the person's live decision; an unused approval that rests on it is void. Idempotent."""
     with transaction.atomic():
         change = changes.locked(change.pk)
         rows = Decision.objects.filter(change=change, person=actor, voided_at=None)
@@ -108,14 +109,15 @@ def _require_present(change: ChangeRequest, seen: Seen) -> None:
     words = {
         "subject_digest": "the subject",
         "diff_digest": "the difference",
-        "impact_digest": "whom it reaches",
+        "impact_digest": "the affected consumers",
         "policy_digest": "the policy",
     }
     moved = [words[key] for key, value in asdict(present).items() if value != getattr(seen, key)]
     if moved:
         raise Conflict(
             "change.stale_page",
-            f"The change has moved on since you looked: {', '.join(moved)}. Nothing was decided. Look at what changed, then decide again.",
+            f"The change is not what you looked at any more: {', '.join(moved)}. "
+            "Nothing was decided. Look at what changed, then decide again.",
             {"changed": moved, "revision": change.revision, "present": asdict(present), "seen": asdict(seen)},
         )
 

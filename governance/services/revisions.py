@@ -1,4 +1,6 @@
-"""Revisions of a change: what each is derived from (difference, impact, policy), its subjects, its slots and its checks."""
+"""Revisions of a change: what each is derived from (difference, impact, policy), its subjects, its slots and its
+checks.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ def difference_time(change: ChangeRequest) -> datetime | None:
 
 
 def assessed(change: ChangeRequest, subjects: Sequence[Subject], *, as_of: datetime | None = None) -> Assessment:
-    """What the change needs, looked at with the eyes of `as_of` (now without it). Reads only."""
+    """What the change needs, assessed as of `as_of` (default: now). Reads only."""
     moment = as_of or clock.now()
     made = assess(kinds.kind(change.kind), subjects, proposal_of(change), as_of=moment)
     made.difference["as_of"] = moment.isoformat()
@@ -47,19 +49,16 @@ def require_evidence(made: Assessment) -> None:
     """Raises Conflict `change.needs_evidence` with every part that is missing for a review."""
     missing = []
     if not made.policy_digest or made.requirements is None:
-        missing.append(finding("/policy", "No policy of the organisation is active; nobody could say who must decide."))
-    if not made.diff_digest:
         missing.append(
-            finding(
-                "/subjects",
-                "A subject is unknown or has no document; there is nothing to compare and nothing to look at.",
-            )
+            finding("/policy", "No policy of the organisation is active, so it is unknown who must approve.")
         )
+    if not made.diff_digest:
+        missing.append(finding("/subjects", "A subject is unknown or has no document, so there is nothing to review."))
     if made.requirements is not None and not made.slots:
         missing.append(
             finding(
                 "/policy",
-                "No rule of the policy asks anybody to decide on this; a change that nobody looks at is not approved.",
+                "No rule of the policy requires an approval for this. A change is never approved without one.",
             )
         )
     if missing:
@@ -85,7 +84,7 @@ def set_subjects(change: ChangeRequest, subjects: Sequence[Subject]) -> None:
 
 
 def store(change: ChangeRequest, made: Assessment) -> None:
-    """Write what was derived; the database computes subject and policy digests itself and voids what no longer fits."""
+    """Store the assessment; triggers compute subject and policy digests and void the decisions that no longer fit."""
     change.difference, change.diff_digest = made.difference, made.diff_digest
     change.impact, change.impact_digest = made.impact, made.impact_digest
     change.policy_levels, change.facts, change.risk = list(made.levels), made.facts, made.risk

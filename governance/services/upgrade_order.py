@@ -11,8 +11,9 @@ Relation = Literal["none", "full", "backward", "forward", "breaking"]
 
 
 def relation(old_digest: str, new_digest: str) -> Relation:
-    """`forward`: old consumers stand the new provider, so producers go first. `backward`: new consumers stand the old provider, so
-    consumers go first. `full`: any order. `breaking`: no order is safe. `none`: the same contract.
+    """`forward`: old consumers work with the new provider, so producers upgrade first. `backward`: new consumers work
+    with the old provider, so consumers go first. `full`: any order. `breaking`: no order is safe. `none`: the same
+    contract.
 
     Raises Invalid where the two cannot be compared. The words are those of schema registries.
     """

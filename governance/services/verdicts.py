@@ -32,7 +32,9 @@ class GateAnswer:
 
 
 def ask(question: Mapping[str, Any], *, viewer: Viewer, as_of: datetime | None = None) -> GateAnswer:
-    """May this application version go there? See docs/reference/gate.md. Raises Invalid `gate.question` with findings."""
+    """May this application version go there? See docs/reference/gate.md. Raises Invalid `gate.question` with
+    findings.
+    """
     asked = questions.normalise(question)
     moment = as_of or _as_of(question)
     known = gate_evidence.gather(asked, moment)
@@ -64,7 +66,7 @@ def find(verdict_id: int) -> Verdict:
 
 
 def reproduce(verdict_id: int) -> tuple[bool, bytes]:
-    """Compute the answer again from the stored evidence with the engine that gave it; says whether every byte is the same."""
+    """Compute the answer again from the stored evidence; also returns whether every byte is the same."""
     row = find(verdict_id)
     again = answer_bytes(decide(row.question, row.evidence, engine=row.engine))
     return again == row.answer.encode(), again
@@ -87,7 +89,7 @@ def _as_of(question: Mapping[str, Any]) -> datetime:
     return at.astimezone(clock.now().tzinfo)
 
 
-# -- what runs where -----------------------------------------------------------------------------------------------------
+# -- what runs where -----------------------------------------------------------------------------------------------
 def record_deployment(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
     """What now runs on an instance; the version that ran there before has ended. Idempotent."""
     return _recorded_once(body, ApplicationRelease.Mode.DEPLOYED, "instance", viewer)

@@ -32,7 +32,7 @@ def propose(
     starts_at: datetime | None = None,
     submit: bool = True,
 ) -> ChangeRequest:
-    """Ask that `rule` at `pointer` be set aside for one subject in one environment. Opens (and submits) a `waiver.grant` change.
+    """Ask to waive `rule` at `pointer` for one subject in one environment: opens (and submits) a `waiver.grant` change.
 
     Raises Invalid with findings: no reason, no rule, an end in the past or more than 90 days away.
     """
@@ -90,7 +90,7 @@ def document(waiver: Waiver) -> dict[str, Any]:
 
 
 def facts(subject: Subject) -> SubjectFacts | None:
-    """The waiver with tier, data class and owners of the thing that it is about: setting a rule aside is as grave as the thing."""
+    """The waiver with the tier, data class and owners of its subject: waiving a rule is as critical as the subject."""
     waiver = Waiver.objects.filter(pk=int(subject.id)).first() if subject.id.isdigit() else None
     if waiver is None:
         return None
@@ -127,7 +127,7 @@ def _about(waiver: Waiver) -> SubjectFacts | None:
 
 
 def grant(waiver_id: int, *, approval_id: int, actor: User | None) -> Waiver:
-    """proposed → granted; the database demands the approval of exactly this waiver."""
+    """From proposed to granted; a trigger requires an approval of exactly this waiver."""
     with transaction.atomic():
         waiver = _locked(waiver_id)
         if waiver.state != Waiver.State.PROPOSED:
@@ -146,7 +146,7 @@ def grant(waiver_id: int, *, approval_id: int, actor: User | None) -> Waiver:
 
 
 def revoke(waiver_id: int, *, actor: User, reason: str = "") -> Waiver:
-    """The rule holds again at once. Idempotent. Raises Forbidden `waiver.not_allowed` for somebody without a stake in it."""
+    """End the waiver at once. Idempotent. Raises Forbidden `waiver.not_allowed`."""
     with transaction.atomic():
         waiver = _locked(waiver_id)
         changes.require_allowed(may_revoke(Viewer.of(actor), waiver), "waiver.not_allowed")

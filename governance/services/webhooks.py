@@ -1,4 +1,6 @@
-"""Outgoing webhooks to registered receivers only: queued by the outbox, retried with growing delay, replayable with the same bytes."""
+"""Outgoing webhooks to registered receivers: queued by the outbox, retried with a growing delay, replayed with the
+same bytes.
+"""
 
 from __future__ import annotations
 
@@ -96,8 +98,11 @@ _CLAIM = """
 with c as materialized (
   select w.id from governance_webhookdelivery w join governance_webhookendpoint e on e.id = w.endpoint_id and e.active
    where w.state = 'open' and w.next_at <= clock_timestamp() order by w.id limit %(limit)s for update of w skip locked)
-update governance_webhookdelivery d set attempts = d.attempts + 1, next_at = clock_timestamp() + %(lease)s * interval '1 second'
-  from c where d.id = c.id returning d.id
+update governance_webhookdelivery d
+   set attempts = d.attempts + 1, next_at = clock_timestamp() + %(lease)s * interval '1 second'
+  from c
+ where d.id = c.id
+returning d.id
 """
 
 

@@ -42,7 +42,8 @@ class DelegationForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["team"].choices = [(t.key, t.name) for t in teams.of_user(user)]  # type: ignore[attr-defined]
+        fields: dict[str, Any] = self.fields
+        fields["team"].choices = [(t.key, t.name) for t in teams.of_user(user)]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

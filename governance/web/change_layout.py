@@ -85,7 +85,9 @@ def _kind(change: ChangeRequest) -> kinds.ChangeKind | None:
 
 
 def _panel(kind: kinds.ChangeKind | None, change: ChangeRequest) -> str:
-    """The address of the owning room's fragment about the first subject at the digest that is judged, empty where it has none."""
+    """The address of the owning room's fragment about the first subject at the digest that is judged, empty where it
+    has none.
+    """
     subject = change.subjects.first()
     if kind is None or not kind.panel or subject is None:
         return ""
@@ -164,7 +166,9 @@ def gate_of(
 
 
 def _approved(change: ChangeRequest, now: datetime) -> ChangeGate:
-    """An approved change as the door itself would judge it now: a seal does not outlive its waiver, its window or a right that is gone."""
+    """An approved change as the door itself would judge it now: a seal does not outlive its waiver, its window or a
+    right that is gone.
+    """
     found = [u for subject in changes.subjects_of(change) for u in approvals.unmet(subject, change.environment, now)]
     stops = [u for u in found if u["code"] != "approval.before_window"]
     if stops:
@@ -204,7 +208,8 @@ def _bar_note(decide: Permission, results: list[CheckResult], blocking: list[tup
     if not decide:
         return decide.reason
     if blocking:
-        return f"Your approval counts. The gate stays closed until {len(blocking)} check{'s are' if len(blocking) != 1 else ' is'} settled."
+        settled = f"{len(blocking)} check{'s are' if len(blocking) != 1 else ' is'} settled"
+        return f"Your approval counts. The gate stays closed until {settled}."
     return "Your approval counts. The gate opens with the last missing approval."
 
 

@@ -21,6 +21,7 @@ from governance.services import policies
 from governance.web import change_layout, policy_words, timeline, tones
 from kernel import audit
 from kernel.errors import DomainError
+from kernel.ui.wording import counted
 
 READINGS = (("words", "In words"), ("tree", "As a tree"), ("text", "As text"))
 PER_PAGE = 100
@@ -119,7 +120,7 @@ def _explanation(change: ChangeRequest) -> Any:
         return None
 
 
-# -- differences ---------------------------------------------------------------------------------------------------------
+# -- differences -----------------------------------------------------------------------------------------------------
 def _findings(change: ChangeRequest) -> list[dict[str, Any]]:
     order = {"breaking": 0, "attention": 1, "compatible": 2}
     parts = (change.difference or {}).get("parts", [])
@@ -146,9 +147,11 @@ def _finding(change: ChangeRequest, found: dict[str, Any]) -> dict[str, Any]:
     affects = found.get("hint") or ""
     if found["level"] == "breaking" and change.impact:
         names = list(dict.fromkeys(row["application"] for row in change.impact))
-        affects = f"May break {len(names)} consumer{'s' if len(names) != 1 else ''}: {', '.join(names[:4])}{' and more' if len(names) > 4 else ''}. {affects}"
+        listed = ", ".join(names[:4]) + (" and more" if len(names) > 4 else "")
+        affects = f"May break {counted(len(names), 'consumer')}: {listed}. {affects}"
     if operations:
-        affects = f"{affects} Used by {', '.join(operations[:3])}{f' and {len(operations) - 3} more' if len(operations) > 3 else ''}.".strip()
+        used_by = ", ".join(operations[:3]) + (f" and {len(operations) - 3} more" if len(operations) > 3 else "")
+        affects = f"{affects} Used by {used_by}.".strip()
     address = reverse("governance:differences", args=[change.pk])
     return {
         "tone": tones.FINDINGS.get(found["level"]),
@@ -245,7 +248,8 @@ def _texts(change: ChangeRequest, layout: str) -> list[dict[str, Any]]:
             made.append(
                 {
                     "title": row.subject_id,
-                    "problem": "The documents are too long to be shown as text here. The words and the tree show every difference.",
+                    "problem": "The documents are too long to be shown as text here. "
+                    "The words and the tree show every difference.",
                 }
             )
             continue
@@ -267,7 +271,7 @@ def _as_text(value: Any) -> str:
     return dumped
 
 
-# -- checks and impact ---------------------------------------------------------------------------------------------------
+# -- checks and impact -----------------------------------------------------------------------------------------------
 def _checks_context(change: ChangeRequest, results: list[CheckResult]) -> dict[str, Any]:
     ways = [(key, label, ACCEPTANCE_KINDS[key]) for key, label in BreakAcceptance.Kind.choices]
     return {"checks": _checks(change, results), "acceptance_ways": ways}

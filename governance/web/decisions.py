@@ -1,4 +1,6 @@
-"""What people do on a change page. Every form works without script; every decision carries the digests that were seen."""
+"""What people do on a change page. Every form works without script; every decision carries the digests that were
+seen.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Amending a change: words, window, way back, parameters. Everything but title and justification voids what was decided, and the page says so."""
+"""Amending a change: words, window, way back, parameters. Everything but title and justification voids what was
+decided, and the page says so.
+"""
 
 from __future__ import annotations
 

@@ -181,10 +181,12 @@ def words(document: Mapping[str, Any]) -> str:
         case "weekly":
             said = f"every {_and([DAY_NAMES[day] for day in DAYS if day in document['days']])} {times}"
         case "retail_weeks":
-            said = f"retail week{'s' if len(document['weeks']) > 1 else ''} {_and([str(week) for week in sorted(document['weeks'])])} of each year {times}"
+            weeks = [str(week) for week in sorted(document["weeks"])]
+            said = f"retail week{'s' if len(weeks) > 1 else ''} {_and(weeks)} of each year {times}"
         case "period_close":
             which = "retail period" if document.get("calendar") == "454" else "month"
-            said = f"{document['days_before']} days before to {document['days_after']} days after the end of each {which}, {times}"
+            around = f"{document['days_before']} days before to {document['days_after']} days after"
+            said = f"{around} the end of each {which}, {times}"
         case _:
             said = f"on {_and([str(day) for day in document.get('dates', ())])} {times}"
     return f"{said}, {document.get('zone')}"

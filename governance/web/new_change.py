@@ -54,8 +54,9 @@ class ChangeForm(forms.Form):
 
     def __init__(self, *args: Any, kind: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["kind"].choices = [(k.key, k.label) for k in kinds.all_kinds() if k.key not in HIDDEN]  # type: ignore[attr-defined]
-        self.fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]  # type: ignore[attr-defined]
+        fields: dict[str, Any] = self.fields
+        fields["kind"].choices = [(k.key, k.label) for k in kinds.all_kinds() if k.key not in HIDDEN]
+        fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]
         self.extra = _PARAMETERS.get(kind, ())
         for name, field in self.extra:
             self.fields[name] = field()

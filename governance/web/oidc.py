@@ -1,7 +1,8 @@
 """OpenID Connect sign-in by mozilla-django-oidc; who somebody is and which teams follow stands in `services.identity`.
 
-Only the issuer, client id and secret are configured; the endpoints come from the issuer's discovery document (OpenID Connect
-Discovery 1.0 §4), read when somebody signs in and kept for an hour. Authorisation code flow with PKCE (S256), state and nonce.
+Only the issuer, client id and secret are configured; the endpoints come from the issuer's discovery document (OpenID
+Connect Discovery 1.0 §4), read when somebody signs in and kept for an hour. Authorisation code flow with PKCE (S256),
+state and nonce.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ _known: dict[str, tuple[float, dict[str, Any]]] = {}
 
 
 def discovered(issuer: str) -> dict[str, Any]:
-    """The issuer's discovery document. Raises Unavailable `sign_in.provider` when it does not answer or names another issuer."""
+    """The issuer's discovery document. Raises Unavailable `sign_in.provider` when it does not answer or names another
+    issuer.
+    """
     kept = _known.get(issuer)
     if kept and kept[0] > time.monotonic():
         return kept[1]
@@ -93,7 +96,9 @@ def setting(name: str, *default: Any) -> Any:
 
 
 class Backend(OIDCAuthenticationBackend):
-    """The library checks state, nonce and signature; issuer, audience and subject are checked here; accounts and groups are ours."""
+    """The library checks state, nonce and signature; issuer, audience and subject are checked here; accounts and
+    groups are ours.
+    """
 
     get_settings = staticmethod(setting)
 
@@ -132,7 +137,9 @@ class Backend(OIDCAuthenticationBackend):
         return payload
 
     def get_userinfo(self, access_token: str, id_token: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """The user info answer, completed by the signed id token. Its subject must be the token's (OIDC Core 1.0 §5.3.2)."""
+        """The user info answer, completed by the signed id token. Its subject must be the token's (OIDC Core 1.0
+        §5.3.2).
+        """
         found: dict[str, Any] = super().get_userinfo(access_token, id_token, payload)
         if found.get("sub") != payload.get("sub"):
             raise SuspiciousOperation("The user info is about somebody else.")
@@ -187,9 +194,10 @@ class Callback(OIDCAuthenticationCallbackView):
 
 
 class Recheck(SessionRefresh):
-    """Sends a page view of somebody who signed in through the provider there and back (`prompt=none`, OIDC Core 1.0 §3.1.2.1) when
-    half of the time is over for which its word counts: groups that were left at the provider are left here, and who is signed out
-    there is signed out here. A provider that does not answer takes no page away; what decides refuses without its recent word.
+    """Sends a page view of somebody who signed in through the provider there and back (`prompt=none`, OIDC Core 1.0
+    §3.1.2.1) when half of the time is over for which its word counts: groups that were left at the provider are left
+    here, and who is signed out there is signed out here. A provider that does not answer takes no page away; what
+    decides refuses without its recent word.
     """
 
     get_settings = staticmethod(setting)

@@ -1,4 +1,6 @@
-"""A policy's rules in words: what a rule looks at and whom it asks. Keys that nobody knows here are shown as they stand."""
+"""A policy's rules in words: what a rule looks at and whom it asks. Keys that nobody knows here are shown as they
+stand.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from kernel.strict_json import loads
 from kernel.viewer import Viewer
 
 
-# -- policies ------------------------------------------------------------------------------------------------------------
+# -- policies --------------------------------------------------------------------------------------------------------
 class ExplainForm(forms.Form):
     """A situation to be explained. Left empty means unknown."""
 
@@ -55,8 +55,9 @@ class ExplainForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["kind"].choices = [(k.key, k.label) for k in kinds.all_kinds()]  # type: ignore[attr-defined]
-        self.fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]  # type: ignore[attr-defined]
+        fields: dict[str, Any] = self.fields
+        fields["kind"].choices = [(k.key, k.label) for k in kinds.all_kinds()]
+        fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]
 
 
 @require_safe
@@ -132,7 +133,8 @@ class PolicyForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]  # type: ignore[attr-defined]
+        fields: dict[str, Any] = self.fields
+        fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]
 
     def clean_document(self) -> Any:
         try:
@@ -183,7 +185,7 @@ def new_policy(request: HttpRequest) -> HttpResponse:
     )
 
 
-# -- waivers -------------------------------------------------------------------------------------------------------------
+# -- waivers ---------------------------------------------------------------------------------------------------------
 class WaiverForm(forms.Form):
     rule = forms.CharField(
         label="Rule",
@@ -207,8 +209,9 @@ class WaiverForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         about = sorted({k.subject_kind for k in kinds.all_kinds() if k.subject_kind not in ("", "waiver", "policy")})
-        self.fields["subject_kind"].choices = [(key, key.replace("_", " ")) for key in about]  # type: ignore[attr-defined]
-        self.fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]  # type: ignore[attr-defined]
+        fields: dict[str, Any] = self.fields
+        fields["subject_kind"].choices = [(key, key.replace("_", " ")) for key in about]
+        fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -259,7 +262,7 @@ def revoke_waiver(request: HttpRequest, waiver_id: int) -> HttpResponse:
     return redirect("governance:waivers")
 
 
-# -- break-glass ---------------------------------------------------------------------------------------------------------
+# -- break-glass -----------------------------------------------------------------------------------------------------
 class BreakGlassForm(forms.Form):
     subject_kind = forms.ChoiceField(label="About")
     subject_id = forms.CharField(label="Reference", max_length=200)
@@ -273,8 +276,9 @@ class BreakGlassForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         about = sorted({k.subject_kind for k in kinds.all_kinds() if k.subject_kind not in ("", "waiver", "policy")})
-        self.fields["subject_kind"].choices = [(key, key.replace("_", " ")) for key in about]  # type: ignore[attr-defined]
-        self.fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]  # type: ignore[attr-defined]
+        fields: dict[str, Any] = self.fields
+        fields["subject_kind"].choices = [(key, key.replace("_", " ")) for key in about]
+        fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

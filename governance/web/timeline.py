@@ -154,7 +154,8 @@ def _moved(event: ChangeEvent, actor: str, data: dict[str, Any]) -> list[Timelin
     if "voided_approvals" not in data:
         return [first]
     note = (
-        f"{count} approval{'s were' if count != 1 else ' was'} for something else. Earlier decisions stay readable but no longer count."
+        f"{count} approval{'s were' if count != 1 else ' was'} for something else. "
+        "Earlier decisions stay readable but no longer count."
         if count
         else "Nobody had approved the earlier one."
     )

@@ -56,7 +56,9 @@ class ReceiverForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def webhook_list(request: HttpRequest) -> HttpResponse:
-    """The receivers and a form for another one; a POST answers 201 with the signing key, which no later page can show."""
+    """The receivers and a form for another one; a POST answers 201 with the signing key, which no later page can
+    show.
+    """
     form = ReceiverForm(request.POST if request.method == "POST" else None)
     if request.method != "POST":
         return _listed(request, form, 200)

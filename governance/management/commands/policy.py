@@ -15,7 +15,10 @@ from kernel.errors import DomainError
 
 
 class Command(BaseCommand):
-    help = "Show the policies in force, or install the first one of a level from a YAML file. A later one takes effect by an approved change."
+    help = (
+        "Show the policies in force, or install the first one of a level from a YAML file. "
+        "An approved change puts a later one into effect."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("action", choices=["show", "install"])

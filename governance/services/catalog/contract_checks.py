@@ -56,14 +56,17 @@ def _readable(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
         for p in document.problems[:50]
     ]
     return passed(
-        f"{document.format}, {counted(len(document.operations), 'operation')}, {counted(len(document.schemas), 'schema')}.",
+        f"{document.format}, {counted(len(document.operations), 'operation')}, "
+        f"{counted(len(document.schemas), 'schema')}.",
         problems,
     )
 
 
 @on_version
 def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """Breaking findings block when consumers use the contract that changes; beside a live predecessor they only inform."""
+    """Breaking findings block when consumers use the contract that changes; beside a live predecessor they only
+    inform.
+    """
     if facts.base_digest is None:
         return not_applicable("It is the first version: nothing to compare with.")
     if facts.digest is None:
@@ -103,7 +106,8 @@ def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFact
         if names == []:
             why = f"{broken}, and no consumer is known: accept them as unused."
         else:
-            why = f"{broken} for {'an unknown number of consumers' if names is None else counted(len(names), 'consumer')}."
+            reach = "an unknown number of consumers" if names is None else counted(len(names), "consumer")
+            why = f"{broken} for {reach}."
         return failed(
             why, listed, ["Accept each breaking difference, or publish it as a new version beside the present one."]
         )
@@ -120,7 +124,9 @@ def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFact
 
 @on_version
 def _lint(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """The contract rules, as strict as tier, layer and data class require. Findings that the previous version had only warn."""
+    """The contract rules, as strict as tier, layer and data class require. Findings that the previous version had
+    only warn.
+    """
     if facts.digest is None:
         return not_run("There is no contract to check.", ["Upload a contract."])
     within: dict[str, Any] = {
@@ -206,7 +212,7 @@ def _security(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
 
 @on_version
 def _observability(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """Data that revenue depends on needs a correlation id in the contract and a tier with targets to measure against."""
+    """Data that revenue depends on needs a correlation id in the contract and a tier with measurable targets."""
     revenue = sorted({use.entity for use in version.entities} & REVENUE_ENTITIES)
     if not version.entities:
         return not_run(f"{version.api_name} does not say which entities it exposes.", ["Name its entities."])

@@ -78,7 +78,9 @@ def _tier(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> 
 
 @on_version
 def _integration_style(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """A system that runs in its vendor's cloud gives no access to its database, so only its APIs and files are supported."""
+    """A system that runs in its vendor's cloud gives no access to its database, so only its APIs and files are
+    supported.
+    """
     if not version.system_key:
         return not_run(f"{version.api_name} does not say which system it belongs to.", ["Name the system of the API."])
     system = systems.by_key(version.system_key)
@@ -125,7 +127,8 @@ def _boundary_known(context: CheckContext) -> CheckOutcome:
         found = finding("boundary.same", "/parameters/system", "It is already the system of record.")
         return failed("Nothing would change.", [found], ["Withdraw the change."])
     return passed(
-        f"From {', '.join(sorted(present)) or 'no system'} to {facts.extras['to'].key}, from {start:%d %b %Y %H:%M} UTC."
+        f"From {', '.join(sorted(present)) or 'no system'} to {facts.extras['to'].key}, "
+        f"from {start:%d %b %Y %H:%M} UTC."
     )
 
 

@@ -1,4 +1,5 @@
-"""Checks on the lifecycle of an API version: its consumers, what they were promised, and its dates (RFC 9745, RFC 8594).
+"""Checks on the lifecycle of an API version: its consumers, what they were promised, and its dates (RFC 9745, RFC
+8594).
 
 Each finding names its rule, its place and the evidence; each outcome says what would fix it.
 """
@@ -54,7 +55,9 @@ def _consumers(context: CheckContext, facts: SubjectFacts, version: VersionFacts
 
 @on_version
 def _notice(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
-    """Deprecation needs a sunset as late as the tier promises, a live successor and a migration guide (RFC 9745, RFC 8594)."""
+    """Deprecation needs a sunset as late as the tier promises, a live successor and a migration guide (RFC 9745, RFC
+    8594).
+    """
     parameters = context.change.parameters
     sunset = moment_or_none(parameters.get("sunset_at"))
     tier = tiers.by_level(version.tier) if version.tier is not None else None
