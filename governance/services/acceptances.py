@@ -33,54 +33,56 @@ def accept_break(
 
     `migrate_by` is the day by which the consumers of a truly breaking difference have migrated. Raises Invalid when
     there is no such finding, no reason or no day in the future; Conflict `acceptance.has_consumers` or
-    `acceptance.unknown_impact`; Forbidden when the person may not accept in this accepted_as.
+    `acceptance.unknown_impact`; Forbidden when the person may not accept it in this way.
     """
     accepted_as = _required(kind, reason, migrate_by)
     identity.require_fresh(actor)
     with transaction.atomic():
         change = changes.locked(change.pk)
-        found = _open_finding(change, rule, pointer)
-        reached = None if change.impact is None else [row for row in change.impact if _reached(found, row)]
-        if kind == BreakAcceptance.Kind.NO_CONSUMERS and (reached is None or reached):
-            raise Conflict(
-                "acceptance.has_consumers",
-                "It has consumers, or its consumers are unknown: it cannot be accepted as unused.",
-            )
-        if accepted_as.needs_impact and reached is None:
-            raise Conflict(
-                "acceptance.unknown_impact",
-                "The affected consumers are unknown, so it is unknown who must agree. Report its usage first.",
-            )
-        asked = _add_slots(change, accepted_as, rule, {row["application"] for row in reached or ()})
+        applications = _affected(change, _open_finding(change, rule, pointer), kind, accepted_as)
+        asked = _add_slots(change, accepted_as, rule, applications)
         made = _insert(change, actor, accepted_as, rule, pointer, kind, reason.strip(), migrate_by)
-        data = {
-            "rule": rule,
-            "pointer": pointer,
-            "as": kind,
-            "migrate_by": migrate_by.isoformat() if migrate_by else None,
-        }
-        ChangeEvent.objects.create(
-            change=change,
-            kind="accepted",
-            actor=actor,
-            text=reason.strip(),
-            at=clock.now(),
-            data=data | {"asks": asked},
-        )
-        if asked:
-            outbox.emit(
-                "governance.seats_added", key=change.pk, payload=change_events.payload(change) | {"asks": asked}
-            )
-        audit.record(
-            actor=actor,
-            verb="governance.break_accepted",
-            subject_kind="change",
-            subject_id=change.pk,
-            after={"rule": rule, "pointer": pointer, "as": kind, "asks": asked},
-            reason=reason,
-        )
+        _say(made, asked)
     sealing.try_seal(change.pk)
     return made
+
+
+def _affected(change: ChangeRequest, found: dict[str, Any], kind: str, accepted_as: AcceptanceKind) -> set[str]:
+    """The applications that the finding affects. Raises Conflict where this kind of acceptance contradicts them."""
+    reached = None if change.impact is None else [row for row in change.impact if _reached(found, row)]
+    if kind == BreakAcceptance.Kind.NO_CONSUMERS and (reached is None or reached):
+        raise Conflict(
+            "acceptance.has_consumers",
+            "It has consumers, or its consumers are unknown: it cannot be accepted as unused.",
+        )
+    if accepted_as.needs_impact and reached is None:
+        raise Conflict(
+            "acceptance.unknown_impact",
+            "The affected consumers are unknown, so it is unknown who must agree. Report its usage first.",
+        )
+    return {row["application"] for row in reached or ()}
+
+
+def _say(made: BreakAcceptance, asked: list[str]) -> None:
+    change, said = made.change, {"rule": made.rule, "pointer": made.pointer, "as": made.kind}
+    ChangeEvent.objects.create(
+        change=change,
+        kind="accepted",
+        actor=made.person,
+        text=made.reason,
+        at=clock.now(),
+        data=said | {"migrate_by": made.migrate_by.isoformat() if made.migrate_by else None, "asks": asked},
+    )
+    if asked:
+        outbox.emit("governance.seats_added", key=change.pk, payload=change_events.payload(change) | {"asks": asked})
+    audit.record(
+        actor=made.person,
+        verb="governance.break_accepted",
+        subject_kind="change",
+        subject_id=change.pk,
+        after=said | {"asks": asked},
+        reason=made.reason,
+    )
 
 
 def _required(kind: str, reason: str, migrate_by: date | None) -> AcceptanceKind:

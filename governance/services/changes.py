@@ -11,15 +11,13 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
-from catalog.selectors import systems as catalog_systems
 from governance import permissions
 from governance.domain import impact, kinds
 from governance.domain.subject import Subject
 from governance.models import ChangeEvent, ChangeLink, ChangeRequest, ChangeSubject, Contributor, Slot
-from governance.services import change_events, revisions
+from governance.services import change_events, change_input, revisions
 from governance.services.assessment import Assessment
 from kernel import audit, clock, outbox
-from kernel.digest import is_digest
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.viewer import Permission, Viewer
@@ -69,26 +67,25 @@ def open_change(
 ) -> ChangeRequest:
     """A draft about one or several subjects. Raises Invalid `change.invalid` with every finding.
 
-    In an environment where customers feel it the checks later ask for a planned window and a rollback plan.
+    In production the checks require a planned window and a rollback plan as well.
     """
-    entry = kinds.kind(kind)
-    _require_usable(entry, subjects, environment, title, justification, planned_from, planned_until)
+    change = ChangeRequest(
+        kind=kind,
+        title=title.strip(),
+        justification=justification.strip(),
+        rollback_plan=rollback_plan.strip(),
+        environment=environment,
+        parameters=dict(parameters or {}),
+        author=author,
+        planned_from=planned_from,
+        planned_until=planned_until,
+    )
+    change_input.require_usable(change, subjects)
     with transaction.atomic():
-        change = ChangeRequest.objects.create(
-            kind=kind,
-            title=title.strip(),
-            justification=justification.strip(),
-            rollback_plan=rollback_plan.strip(),
-            environment=environment,
-            parameters=dict(parameters or {}),
-            author=author,
-            planned_from=planned_from,
-            planned_until=planned_until,
-        )
+        change.save()
         revisions.set_subjects(change, subjects)
-        for other in links:
-            if ChangeRequest.objects.filter(pk=other).exists():
-                ChangeLink.objects.get_or_create(change=change, other_id=other)
+        for other in ChangeRequest.objects.filter(pk__in=links):
+            ChangeLink.objects.get_or_create(change=change, other=other)
         change.refresh_from_db()
         revisions.store(change, revisions.assessed(change, subjects_of(change)))
         change_events.say(change, "opened", author, data={"digest": change.subject_digest})
@@ -183,15 +180,7 @@ def amend(change: ChangeRequest, *, actor: User, **fields: Any) -> ChangeRequest
         before = change_events.snapshot(change)
         for name, value in fields.items():
             setattr(change, name, value)
-        _require_usable(
-            kinds.kind(change.kind),
-            subjects_of(change),
-            change.environment,
-            change.title,
-            change.justification,
-            change.planned_from,
-            change.planned_until,
-        )
+        change_input.require_usable(change, subjects_of(change))
         change.save(update_fields=[*fields])
         audit.record(
             actor=actor,
@@ -325,55 +314,8 @@ def rederive(change_id: int, *, why: str) -> None:
 
 
 # -- parts of the use cases ----------------------------------------------------------------------------------------
-def _require_usable(
-    entry: kinds.ChangeKind,
-    subjects: Sequence[Subject],
-    environment: str,
-    title: str,
-    justification: str,
-    planned_from: datetime | None,
-    planned_until: datetime | None,
-) -> None:
-    found = []
-    if not title.strip() or len(title) > 200:
-        found.append(finding("/title", "A title of 1 to 200 characters."))
-    if not justification.strip():
-        found.append(finding("/justification", "Say why: reviewers read this first."))
-    known = [key for key, *_ in catalog_systems.environments()]
-    if environment not in known:
-        found.append(
-            finding("/environment", f"There is no environment {environment!r}. Known: {', '.join(known) or 'none'}.")
-        )
-    if not subjects:
-        found.append(finding("/subjects", "At least one subject."))
-    if len({(s.kind, s.id) for s in subjects}) != len(subjects):
-        found.append(finding("/subjects", "A subject is listed twice."))
-    for index, subject in enumerate(subjects):
-        if not is_digest(subject.digest):
-            found.append(finding(f"/subjects/{index}/digest", "A digest is sha256: and 64 hex digits."))
-        if entry.subject_kind and subject.kind != entry.subject_kind:
-            found.append(finding(f"/subjects/{index}/kind", f"{entry.label} is about a {entry.subject_kind}."))
-        if not 0 < len(subject.id) <= 200:
-            found.append(finding(f"/subjects/{index}/id", "An id of 1 to 200 characters."))
-    for name, at in (("planned_from", planned_from), ("planned_until", planned_until)):
-        if at is not None and at.tzinfo is None:
-            found.append(finding(f"/{name}", "A time needs its zone."))
-    if planned_from and planned_until and not found and planned_from >= planned_until:
-        found.append(finding("/planned_until", "The window ends after it begins."))
-    if found:
-        raise Invalid("change.invalid", f"The change cannot be opened: {found[0]['message']}", {"findings": found})
-
-
 def _replace(change: ChangeRequest, subjects: Sequence[Subject], actor: User | None) -> None:
-    _require_usable(
-        kinds.kind(change.kind),
-        subjects,
-        change.environment,
-        change.title,
-        change.justification,
-        change.planned_from,
-        change.planned_until,
-    )
+    change_input.require_usable(change, subjects)
     old = change.subject_digest
     revisions.set_subjects(change, subjects)
     change.refresh_from_db()
