@@ -54,6 +54,23 @@ def unmet_of(approval: SealedApproval, *, digest: str, at: datetime, actor_id: i
             f"Approval {approval.id} is void: {approval.void_reason or 'no reason kept'}.",
             "Get the present revision approved.",
         )
+    found += _untimely(approval, at)
+    if actor_id is not None and actor_id in approval.approver_ids:
+        add(
+            "approval.deployer_approved",
+            "A person who approved a change may not put it into effect.",
+            "Ask a person who did not approve it.",
+        )
+    return found
+
+
+def _untimely(approval: SealedApproval, at: datetime) -> list[dict[str, Any]]:
+    """Whether `at` is outside the validity, or outside the planned window of an approval that is not used yet."""
+    found: list[dict[str, Any]] = []
+
+    def add(code: str, message: str, fix: str) -> None:
+        found.append({"code": code, "message": message, "fix": fix, "approval": approval.id})
+
     if at < approval.valid_from:
         add(
             "approval.not_yet_valid",
@@ -79,12 +96,6 @@ def unmet_of(approval: SealedApproval, *, digest: str, at: datetime, actor_id: i
                 f"The planned window closed {approval.apply_until:%Y-%m-%d %H:%M} UTC.",
                 "Open a new change with a new window.",
             )
-    if actor_id is not None and actor_id in approval.approver_ids:
-        add(
-            "approval.deployer_approved",
-            "A person who approved a change may not put it into effect.",
-            "Ask a person who did not approve it.",
-        )
     return found
 
 

@@ -56,55 +56,47 @@ def judge(write: Write, record_of: Record) -> Judgement:
     """
     what = write.entity if write.attribute_group is None else f"{write.entity}/{write.attribute_group}"
     records = tuple(dict.fromkeys(record_of(write.entity, write.attribute_group, write.scope)))
-
-    def say(verdict: Verdict, code: str, message: str) -> Judgement:
-        return Judgement(verdict, code, message, write)
-
     if not records:
-        return say(
-            "unknown",
-            "sor.no_record",
-            f"There is no system of record of {what} here; name it before anything writes it.",
-        )
+        message = f"There is no system of record of {what} here; name it before anything writes it."
+        return Judgement("unknown", "sor.no_record", message, write)
     if len(records) > 1:
-        return say(
-            "denied",
-            "sor.violation",
+        message = (
             f"{what} has several systems of record ({', '.join(records)}): "
-            "name the attribute group or the scope that is written.",
+            "name the attribute group or the scope that is written."
         )
-    record = records[0]
-    if write.kind == "command":
-        if write.target_system != record:
-            return say(
-                "denied",
-                "sor.command_elsewhere",
-                f"A command on {what} goes to its system of record {record}, not to {write.target_system}.",
-            )
-        if write.target_api_system != record:
-            offered = write.target_api_system or "no registered API"
-            return say(
-                "denied",
-                "sor.command_elsewhere",
-                f"A command on {what} is addressed to an API of {record}; this one belongs to {offered}.",
-            )
-        if write.target_entities and not _offers_command(write):
-            return say("denied", "sor.not_a_command_api", f"The API at {record} does not offer commands on {what}.")
-        return say("allowed", "sor.ok", f"{what} is changed by a command at its system of record {record}.")
+        return Judgement("denied", "sor.violation", message, write)
+    return (_command if write.kind == "command" else _replica)(write, what, records[0])
+
+
+def _command(write: Write, what: str, record: str) -> Judgement:
+    """A command goes to the system of record, through an API of that system which offers commands on the entity."""
+    if write.target_system != record:
+        message = f"A command on {what} goes to its system of record {record}, not to {write.target_system}."
+        return Judgement("denied", "sor.command_elsewhere", message, write)
+    if write.target_api_system != record:
+        offered = write.target_api_system or "no registered API"
+        message = f"A command on {what} is addressed to an API of {record}; this one belongs to {offered}."
+        return Judgement("denied", "sor.command_elsewhere", message, write)
+    if write.target_entities and not _offers_command(write):
+        message = f"The API at {record} does not offer commands on {what}."
+        return Judgement("denied", "sor.not_a_command_api", message, write)
+    return Judgement("allowed", "sor.ok", f"{what} is changed by a command at its system of record {record}.", write)
+
+
+def _replica(write: Write, what: str, record: str) -> Judgement:
+    """A copy is read from the system of record and written anywhere else."""
     if write.target_system == record:
-        return say(
-            "denied",
-            "sor.violation",
+        message = (
             f"{record} is the system of record of {what}; a sync job may not write it there. "
-            f"Send a command to an API of {record}.",
+            f"Send a command to an API of {record}."
         )
+        return Judgement("denied", "sor.violation", message, write)
     if write.source_system != record:
-        return say(
-            "denied",
-            "sor.violation",
-            f"{what} is copied from {write.source_system}, but {record} is its system of record: copy it from there.",
+        message = (
+            f"{what} is copied from {write.source_system}, but {record} is its system of record: copy it from there."
         )
-    return say("allowed", "sor.ok", f"{what} flows away from its system of record {record}.")
+        return Judgement("denied", "sor.violation", message, write)
+    return Judgement("allowed", "sor.ok", f"{what} flows away from its system of record {record}.", write)
 
 
 def _offers_command(write: Write) -> bool:

@@ -125,42 +125,48 @@ def _rule_findings(rule: Any, at: str, seen: set[str]) -> Iterable[dict[str, Any
         for key in rule
         if key not in ("id", "why", "when", "slots", "checks")
     )
-    when = rule.get("when", {})
+    yield from _condition_findings(rule.get("when", {}), f"{at}/when")
+    yield from _slot_findings(rule.get("slots", {}), f"{at}/slots")
+    checks = rule.get("checks", [])
+    if not isinstance(checks, list) or not all(isinstance(c, str) and c for c in checks):
+        yield finding(f"{at}/checks", "a list of check ids")
+    if not rule.get("slots") and not checks:
+        yield finding(at, "a rule adds slots or checks; this one adds nothing")
+
+
+def _condition_findings(when: Any, at: str) -> Iterable[dict[str, Any]]:
     if not isinstance(when, dict):
-        yield finding(f"{at}/when", "an object of conditions")
-        when = {}
+        yield finding(at, "an object of conditions")
+        return
     for key, value in when.items():
         if key not in CONDITIONS:
-            yield finding(f"{at}/when/{key}", f"unknown condition; known: {', '.join(CONDITIONS)}")
+            yield finding(f"{at}/{key}", f"unknown condition; known: {', '.join(CONDITIONS)}")
         elif key == "consumers_at_least":
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                yield finding(f"{at}/when/{key}", "a whole number, 0 or more")
+                yield finding(f"{at}/{key}", "a whole number, 0 or more")
         elif key in ("breaking", "unknown_impact"):
             if value is not True:
-                yield finding(f"{at}/when/{key}", "only true can be asked for")
+                yield finding(f"{at}/{key}", "only true can be asked for")
         elif key == "tiers":
             if (
                 not isinstance(value, list)
                 or not value
                 or not all(isinstance(t, int) and not isinstance(t, bool) and 0 <= t <= 3 for t in value)
             ):
-                yield finding(f"{at}/when/{key}", "a list of tiers, 0 to 3")
+                yield finding(f"{at}/{key}", "a list of tiers, 0 to 3")
         elif not isinstance(value, list) or not value or not all(isinstance(v, str) and v for v in value):
-            yield finding(f"{at}/when/{key}", "a list of words")
-    slots = rule.get("slots", {})
+            yield finding(f"{at}/{key}", "a list of words")
+
+
+def _slot_findings(slots: Any, at: str) -> Iterable[dict[str, Any]]:
     if not isinstance(slots, dict):
-        yield finding(f"{at}/slots", "an object: slot → how many people")
-        slots = {}
+        yield finding(at, "an object: slot → how many people")
+        return
     for key, count in slots.items():
         if key not in SLOT_KEYS and not (key.startswith("team:") and len(key) > 5):
-            yield finding(f"{at}/slots/{key}", f"unknown slot; known: {', '.join(SLOT_KEYS)}, team:<key>")
+            yield finding(f"{at}/{key}", f"unknown slot; known: {', '.join(SLOT_KEYS)}, team:<key>")
         if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 5:
-            yield finding(f"{at}/slots/{key}", "1 to 5 people")
-    checks = rule.get("checks", [])
-    if not isinstance(checks, list) or not all(isinstance(c, str) and c for c in checks):
-        yield finding(f"{at}/checks", "a list of check ids")
-    if not slots and not checks:
-        yield finding(at, "a rule adds slots or checks; this one adds nothing")
+            yield finding(f"{at}/{key}", "1 to 5 people")
 
 
 def matches(when: Mapping[str, Any], profile: ChangeProfile) -> bool:

@@ -202,31 +202,7 @@ def _consumed(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
     reference = asked["ref"]
     if not _lifecycle(case, reference, node, provided=False):
         return
-    subscription = node.text("subscription", "active", "pending", "expired", "none")
-    if subscription == "none":
-        case.deny(
-            "subscription.missing",
-            reference,
-            node,
-            f"There is no subscription to {reference} in this environment.",
-            f"Subscribe to {reference}.",
-        )
-    elif subscription == "pending":
-        case.deny(
-            "subscription.pending",
-            reference,
-            node,
-            f"The subscription to {reference} waits for its approval.",
-            f"Have the subscription to {reference} approved.",
-        )
-    elif subscription == "expired":
-        case.deny(
-            "subscription.expired",
-            reference,
-            node,
-            f"The subscription to {reference} has ended.",
-            f"Renew the subscription to {reference}.",
-        )
+    _subscribed(case, reference, node)
     contract = node.text("contract", "unpinned", "same", "compatible", "breaking", "uncompared")
     if contract == "breaking":
         case.deny(
@@ -255,6 +231,30 @@ def _consumed(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
         )
 
 
+def _subscribed(case: GateCase, reference: str, node: Evidence) -> None:
+    said = {
+        "none": (
+            "subscription.missing",
+            f"There is no subscription to {reference} in this environment.",
+            f"Subscribe to {reference}.",
+        ),
+        "pending": (
+            "subscription.pending",
+            f"The subscription to {reference} waits for its approval.",
+            f"Have the subscription to {reference} approved.",
+        ),
+        "expired": (
+            "subscription.expired",
+            f"The subscription to {reference} has ended.",
+            f"Renew the subscription to {reference}.",
+        ),
+    }
+    subscription = node.text("subscription", "active", *said)
+    if subscription not in (MISSING, "active"):
+        code, message, fix = said[subscription]
+        case.deny(code, reference, node, message, fix)
+
+
 def _provided(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
     reference = asked["ref"]
     if not _lifecycle(case, reference, node, provided=True):
@@ -269,32 +269,7 @@ def _provided(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
             f"Give {weaker} the same tier, or stop depending on it.",
         )
     for consumer, use in node.members("consumers"):
-        verdict, ready = use.text("verdict", "same", "compatible", "breaking", "uncompared"), use.flag("ready")
-        use.moment("last_seen", "never", "unreported")
-        if verdict == "breaking":
-            case.deny(
-                "contract.breaking_for_consumer",
-                reference,
-                use,
-                f"{consumer} uses what {reference} takes away or changes.",
-                f"Move {consumer} first, or keep the old version beside it.",
-            )
-        elif verdict == "uncompared":
-            case.unknown(
-                "contract.uncompared",
-                reference,
-                use,
-                f"Nobody can say whether {consumer} still works with {reference}.",
-                f"Register the contract that {consumer} uses.",
-            )
-        if relation == "backward" and ready is False:
-            case.deny(
-                "order.consumers_first",
-                reference,
-                use,
-                f"{reference} can only be read by upgraded consumers, and {consumer} is not upgraded.",
-                f"Release {consumer} first.",
-            )
+        _consumer(case, reference, consumer, use, relation)
     if relation == "uncompared":
         case.unknown(
             "contract.uncompared",
@@ -302,6 +277,35 @@ def _provided(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
             node,
             f"{reference} cannot be compared with what runs now.",
             f"Register a readable contract for {reference}.",
+        )
+
+
+def _consumer(case: GateCase, reference: str, consumer: str, use: Evidence, relation: Any) -> None:
+    verdict, ready = use.text("verdict", "same", "compatible", "breaking", "uncompared"), use.flag("ready")
+    use.moment("last_seen", "never", "unreported")
+    if verdict == "breaking":
+        case.deny(
+            "contract.breaking_for_consumer",
+            reference,
+            use,
+            f"{consumer} uses what {reference} takes away or changes.",
+            f"Move {consumer} first, or keep the old version beside it.",
+        )
+    elif verdict == "uncompared":
+        case.unknown(
+            "contract.uncompared",
+            reference,
+            use,
+            f"Nobody can say whether {consumer} still works with {reference}.",
+            f"Register the contract that {consumer} uses.",
+        )
+    if relation == "backward" and ready is False:
+        case.deny(
+            "order.consumers_first",
+            reference,
+            use,
+            f"{reference} can only be read by upgraded consumers, and {consumer} is not upgraded.",
+            f"Release {consumer} first.",
         )
 
 

@@ -39,15 +39,7 @@ def plan(
     """
     if actor is not None:
         changes.require_allowed(permissions.may_plan_freezes(Viewer.of(actor)), "freeze.not_allowed")
-    found = []
-    if not name.strip() or len(name) > 120:
-        found.append(finding("/name", "A name of 1 to 120 characters."))
-    if strictness not in FreezeWindow.Strictness.values:
-        found.append(finding("/strictness", f"One of {', '.join(FreezeWindow.Strictness.values)}."))
-    if tier is not None and tier not in range(4):
-        found.append(finding("/tier", "A tier, 0 to 3."))
-    if found:
-        raise Invalid("freeze.invalid", f"The freeze cannot be planned: {found[0]['message']}", {"findings": found})
+    _require_usable(name, strictness, tier)
     validate(calendar)
     with transaction.atomic():
         window = FreezeWindow.objects.create(
@@ -75,8 +67,20 @@ def plan(
     return window
 
 
+def _require_usable(name: str, strictness: str, tier: int | None) -> None:
+    found = []
+    if not name.strip() or len(name) > 120:
+        found.append(finding("/name", "A name of 1 to 120 characters."))
+    if strictness not in FreezeWindow.Strictness.values:
+        found.append(finding("/strictness", f"One of {', '.join(FreezeWindow.Strictness.values)}."))
+    if tier is not None and tier not in range(4):
+        found.append(finding("/tier", "A tier, 0 to 3."))
+    if found:
+        raise Invalid("freeze.invalid", f"The freeze cannot be planned: {found[0]['message']}", {"findings": found})
+
+
 def end(window_id: int, *, actor: User, reason: str = "") -> None:
-    """The window holds no longer, from now on. What it held back before stays in the ledger. Idempotent."""
+    """End the window now. Idempotent."""
     changes.require_allowed(permissions.may_plan_freezes(Viewer.of(actor)), "freeze.not_allowed")
     with transaction.atomic():
         window = FreezeWindow.objects.select_for_update().filter(pk=window_id).first()

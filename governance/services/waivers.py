@@ -37,17 +37,7 @@ def propose(
     Raises Invalid with findings: no reason, no rule, an end in the past or more than 90 days away.
     """
     starts = starts_at or clock.now()
-    found = []
-    if not rule.strip():
-        found.append(finding("/rule", "Name the rule."))
-    if len(reason.split()) < 3:
-        found.append(finding("/reason", "Say in a sentence why the rule does not have to hold here."))
-    if expires_at.tzinfo is None or not starts < expires_at:
-        found.append(finding("/expires_at", "It ends after it starts."))
-    elif expires_at <= clock.now() or expires_at - starts > timedelta(days=MAX_DAYS):
-        found.append(finding("/expires_at", f"It ends in the future, at most {MAX_DAYS} days after it starts."))
-    if found:
-        raise Invalid("waiver.invalid", f"The waiver cannot be asked for: {found[0]['message']}", {"findings": found})
+    _require_usable(rule, reason, starts, expires_at)
     with transaction.atomic():
         waiver = Waiver(
             rule=rule.strip(),
@@ -74,6 +64,20 @@ def propose(
             planned_until=expires_at,
         )
         return changes.submit(change, actor=actor) if submit else change
+
+
+def _require_usable(rule: str, reason: str, starts: datetime, expires_at: datetime) -> None:
+    found = []
+    if not rule.strip():
+        found.append(finding("/rule", "Name the rule."))
+    if len(reason.split()) < 3:
+        found.append(finding("/reason", "Say in a sentence why the rule does not have to hold here."))
+    if expires_at.tzinfo is None or not starts < expires_at:
+        found.append(finding("/expires_at", "It ends after it starts."))
+    elif expires_at <= clock.now() or expires_at - starts > timedelta(days=MAX_DAYS):
+        found.append(finding("/expires_at", f"It ends in the future, at most {MAX_DAYS} days after it starts."))
+    if found:
+        raise Invalid("waiver.invalid", f"The waiver cannot be asked for: {found[0]['message']}", {"findings": found})
 
 
 def document(waiver: Waiver) -> dict[str, Any]:

@@ -58,77 +58,43 @@ def _entry(event: ChangeEvent, voided: set[int]) -> list[TimelineEntry]:
     if event.kind == "comment":
         return [TimelineEntry("comment", "comment", event.at, actor, text=event.text)]
     if event.kind in tones.OUTCOMES:
-        tone, void = tones.OUTCOMES[event.kind], data.get("decision") in voided
-        if void and not event.text:
-            return [
-                TimelineEntry(
-                    "event",
-                    "tick",
-                    event.at,
-                    actor,
-                    tone.word.lower(),
-                    digest=data.get("digest", ""),
-                    node_tone="quiet",
-                    void=True,
-                )
-            ]
-        node: str = "quiet" if void else tone.tone
-        return [
-            TimelineEntry(
-                "comment",
-                "tick" if event.kind == "approve" else "comment",
-                event.at,
-                actor,
-                "",
-                data.get("digest", ""),
-                text=event.text,
-                node_tone=node,
-                tone=tone,
-                void=void,
-            )
-        ]
+        return [_decision(event, actor, data, void=data.get("decision") in voided)]
     if event.kind in ("revised", "moved", "amended"):
         return _moved(event, actor, data)
     if event.kind == "checked":
-        said = [
-            f"{data[key]} {key.replace('_', ' ')}"
-            for key in ("passed", "failed", "not_run", "not_applicable")
-            if data.get(key)
-        ]
-        node = "stop" if data.get("failed") else "wait" if data.get("not_run") else "ok"
-        return [
-            TimelineEntry(
-                "event",
-                {"stop": "stop", "wait": "wait", "ok": "ok"}[node],
-                event.at,
-                "Checks",
-                f"ran: {', '.join(said)}",
-                data.get("digest", ""),
-                node_tone=node,
-            )
-        ]
+        return [_checked(event, data)]
     icon, words = _WORDS.get(event.kind, ("info", event.kind.replace("_", " ")))
     node = {"approved": "ok", "applied": "ok", "not_applied": "stop", "withdrawn": "quiet"}.get(event.kind, "")
-    details = (
-        [f"`{data['rule']}` at `{data.get('pointer') or 'the whole document'}` as {str(data['as']).replace('_', ' ')}"]
-        if event.kind == "accepted"
-        else []
-    )
+    details = []
+    if event.kind == "accepted":
+        place = data.get("pointer") or "the whole document"
+        details.append(f"`{data['rule']}` at `{place}` as {str(data['as']).replace('_', ' ')}")
     if data.get("asks"):
         details.append(f"It also needs: {', '.join(data['asks'])}.")
+    digest = data.get("digest", "")
     return [
-        TimelineEntry(
-            "event",
-            icon,
-            event.at,
-            actor,
-            words,
-            data.get("digest", ""),
-            text=event.text,
-            node_tone=node,
-            details=details,
-        )
+        TimelineEntry("event", icon, event.at, actor, words, digest, text=event.text, node_tone=node, details=details)
     ]
+
+
+def _decision(event: ChangeEvent, actor: str, data: dict[str, Any], *, void: bool) -> TimelineEntry:
+    """A void decision without a note is one quiet line; any other shows its note."""
+    tone, digest = tones.OUTCOMES[event.kind], data.get("digest", "")
+    if void and not event.text:
+        word = tone.word.lower()
+        return TimelineEntry("event", "tick", event.at, actor, word, digest=digest, node_tone="quiet", void=True)
+    icon, node = "tick" if event.kind == "approve" else "comment", "quiet" if void else tone.tone
+    return TimelineEntry(
+        "comment", icon, event.at, actor, "", digest, text=event.text, node_tone=node, tone=tone, void=void
+    )
+
+
+def _checked(event: ChangeEvent, data: dict[str, Any]) -> TimelineEntry:
+    outcomes = ("passed", "failed", "not_run", "not_applicable")
+    said = [f"{data[key]} {key.replace('_', ' ')}" for key in outcomes if data.get(key)]
+    node = "stop" if data.get("failed") else "wait" if data.get("not_run") else "ok"
+    words = f"ran: {', '.join(said)}"
+    return TimelineEntry("event", node, event.at, "Checks", words, data.get("digest", ""), node_tone=node)
 
 
 def _moved(event: ChangeEvent, actor: str, data: dict[str, Any]) -> list[TimelineEntry]:

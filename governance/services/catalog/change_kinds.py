@@ -17,86 +17,6 @@ from kernel.errors import Conflict, NotFound
 from kernel.models import User
 
 
-def register_all() -> None:
-    contract = (contract_checks.CONTRACT_READABLE, contract_checks.COMPARISON, contract_checks.LINT)
-    coherent = (
-        landscape_checks.RECORD_DIRECTION,
-        landscape_checks.TIER,
-        contract_checks.SECURITY,
-        contract_checks.OBSERVABILITY,
-        landscape_checks.INTEGRATION_STYLE,
-        contract_checks.UPGRADE_ORDER,
-    )
-    kinds.register(
-        ChangeKind(
-            "version.publish",
-            "Publish a version",
-            subject_facts.version_facts,
-            (*contract, lifecycle_checks.CONSUMERS, *coherent, lifecycle_checks.SUNSET),
-            apply=_publish,
-            compare=proposals.compare_contracts,
-            subject_kind="version",
-            submitted=_submitted,
-            closed=_closed,
-        )
-    )
-    kinds.register(
-        ChangeKind(
-            "contract.change",
-            "Change a contract",
-            subject_facts.contract_facts,
-            (*contract, lifecycle_checks.CONSUMERS, *coherent),
-            apply=_change_contract,
-            compare=proposals.compare_contracts,
-            subject_kind="version",
-        )
-    )
-    kinds.register(
-        ChangeKind(
-            "version.deprecate",
-            "Deprecate a version",
-            subject_facts.version_facts,
-            (lifecycle_checks.CONSUMERS, lifecycle_checks.NOTICE, lifecycle_checks.SUNSET),
-            apply=_deprecate,
-            propose=proposals.deprecation,
-            subject_kind="version",
-        )
-    )
-    kinds.register(
-        ChangeKind(
-            "version.retire",
-            "Retire a version",
-            subject_facts.version_facts,
-            (lifecycle_checks.CONSUMERS, lifecycle_checks.NO_LIVE_CONSUMERS, lifecycle_checks.SUNSET_REACHED),
-            apply=_retire,
-            propose=proposals.retirement,
-            subject_kind="version",
-        )
-    )
-    kinds.register(
-        ChangeKind(
-            "boundary.move",
-            "Move a system of record",
-            subject_facts.boundary_facts,
-            (landscape_checks.BOUNDARY_KNOWN,),
-            apply=_move_boundary,
-            propose=proposals.boundary_move,
-            subject_kind="boundary",
-        )
-    )
-    kinds.register(
-        ChangeKind(
-            "tier.change",
-            "Change an SLA tier",
-            subject_facts.tier_facts,
-            (landscape_checks.TIER_PROPOSED,),
-            apply=_change_tier,
-            propose=proposals.tier_change,
-            subject_kind="api",
-        )
-    )
-
-
 # -- applying an approved change -----------------------------------------------------------------------------------
 def _version(approved: ApprovedSubject) -> VersionFacts:
     version = versions.by_reference(approved.subject.id)
@@ -194,3 +114,79 @@ def _change_tier(approved: ApprovedSubject) -> None:
         approval_id=approved.approval_id,
         actor=approved.actor,
     )
+
+
+_CONTRACT = (contract_checks.CONTRACT_READABLE, contract_checks.COMPARISON, contract_checks.LINT)
+_COHERENCE = (
+    landscape_checks.RECORD_DIRECTION,
+    landscape_checks.TIER,
+    contract_checks.SECURITY,
+    contract_checks.OBSERVABILITY,
+    landscape_checks.INTEGRATION_STYLE,
+    contract_checks.UPGRADE_ORDER,
+)
+
+CHANGE_KINDS = (
+    ChangeKind(
+        "version.publish",
+        "Publish a version",
+        subject_facts.version_facts,
+        (*_CONTRACT, lifecycle_checks.CONSUMERS, *_COHERENCE, lifecycle_checks.SUNSET),
+        apply=_publish,
+        compare=proposals.compare_contracts,
+        subject_kind="version",
+        submitted=_submitted,
+        closed=_closed,
+    ),
+    ChangeKind(
+        "contract.change",
+        "Change a contract",
+        subject_facts.contract_facts,
+        (*_CONTRACT, lifecycle_checks.CONSUMERS, *_COHERENCE),
+        apply=_change_contract,
+        compare=proposals.compare_contracts,
+        subject_kind="version",
+    ),
+    ChangeKind(
+        "version.deprecate",
+        "Deprecate a version",
+        subject_facts.version_facts,
+        (lifecycle_checks.CONSUMERS, lifecycle_checks.NOTICE, lifecycle_checks.SUNSET),
+        apply=_deprecate,
+        propose=proposals.deprecation,
+        subject_kind="version",
+    ),
+    ChangeKind(
+        "version.retire",
+        "Retire a version",
+        subject_facts.version_facts,
+        (lifecycle_checks.CONSUMERS, lifecycle_checks.NO_LIVE_CONSUMERS, lifecycle_checks.SUNSET_REACHED),
+        apply=_retire,
+        propose=proposals.retirement,
+        subject_kind="version",
+    ),
+    ChangeKind(
+        "boundary.move",
+        "Move a system of record",
+        subject_facts.boundary_facts,
+        (landscape_checks.BOUNDARY_KNOWN,),
+        apply=_move_boundary,
+        propose=proposals.boundary_move,
+        subject_kind="boundary",
+    ),
+    ChangeKind(
+        "tier.change",
+        "Change an SLA tier",
+        subject_facts.tier_facts,
+        (landscape_checks.TIER_PROPOSED,),
+        apply=_change_tier,
+        propose=proposals.tier_change,
+        subject_kind="api",
+    ),
+)
+
+
+def register_all() -> None:
+    """Called once, by `governance.services.change_kinds.register_all()`."""
+    for kind in CHANGE_KINDS:
+        kinds.register(kind)

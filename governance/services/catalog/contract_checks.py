@@ -87,20 +87,7 @@ def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFact
         if facts.consumers_affected is not None
         else None
     )
-    listed = [
-        finding(
-            f"contract.{f.rule}",
-            f.pointer,
-            f.message,
-            level="error" if f.level == "breaking" and not lives_on else "warning" if f.level != "info" else "info",
-            breaking=f.level == "breaking",
-            consumers=names,
-            operations=list(f.operations),
-            line=f.line,
-        )
-        for f in compared.findings
-        if f.level != "info"
-    ]
+    listed = _differences(compared, names, blocking=not lives_on)
     if compared.breaking and not lives_on:
         broken = counted(compared.breaking, "breaking difference")
         if names == []:
@@ -120,6 +107,23 @@ def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFact
         f"{compared.breaking} breaking, {compared.warnings} to look at, {compared.compatible} compatible.{beside}",
         listed,
     )
+
+
+def _differences(compared: Any, consumers: list[str] | None, *, blocking: bool) -> list[dict[str, Any]]:
+    return [
+        finding(
+            f"contract.{f.rule}",
+            f.pointer,
+            f.message,
+            level="error" if f.level == "breaking" and blocking else "warning" if f.level != "info" else "info",
+            breaking=f.level == "breaking",
+            consumers=consumers,
+            operations=list(f.operations),
+            line=f.line,
+        )
+        for f in compared.findings
+        if f.level != "info"
+    ]
 
 
 @on_version
@@ -174,13 +178,26 @@ def _security(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
     if facts.digest is None:
         return not_run("There is no contract to check.", ["Upload a contract."])
     document = contracts.document(facts.digest)
+    found = _weaknesses(document, version.data_class)
+    if found:
+        return failed(
+            f"{counted(len(found), 'security finding')} on {version.data_class} data.",
+            found,
+            ["Declare OAuth 2, OpenID Connect or mutual TLS, and encrypted servers only."],
+        )
+    return passed(
+        f"{version.data_class.title()} data: {', '.join(document.security_schemes.values()) or document.format}."
+    )
+
+
+def _weaknesses(document: Any, data_class: str) -> list[dict[str, Any]]:
     found = []
     if document.family == "openapi" and not document.security_schemes:
         found.append(
             finding(
                 "security.scheme",
                 "/components/securitySchemes",
-                f"{version.data_class.title()} data needs a security scheme, and the contract declares none.",
+                f"{data_class.title()} data needs a security scheme, and the contract declares none.",
             )
         )
     found += [
@@ -191,23 +208,13 @@ def _security(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
     weak = [
         name
         for name, kind in document.security_schemes.items()
-        if "basic" in kind.lower() or ("apikey" in kind.lower() and version.data_class == "cardholder")
+        if "basic" in kind.lower() or ("apikey" in kind.lower() and data_class == "cardholder")
     ]
     found += [
-        finding(
-            "security.weak_scheme", "/components/securitySchemes", f"{name} is too weak for {version.data_class} data."
-        )
+        finding("security.weak_scheme", "/components/securitySchemes", f"{name} is too weak for {data_class} data.")
         for name in weak
     ]
-    if found:
-        return failed(
-            f"{counted(len(found), 'security finding')} on {version.data_class} data.",
-            found,
-            ["Declare OAuth 2, OpenID Connect or mutual TLS, and encrypted servers only."],
-        )
-    return passed(
-        f"{version.data_class.title()} data: {', '.join(document.security_schemes.values()) or document.format}."
-    )
+    return found
 
 
 @on_version

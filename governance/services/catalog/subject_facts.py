@@ -51,24 +51,13 @@ def _facts(
     affected: list[ConsumerFacts],
     before: VersionFacts | None,
 ) -> SubjectFacts:
-    now = clock.now()
-    records = []
-    for use in version.entities:
-        if (
-            use.access in ("authoritative_read", "command")
-            and (record := boundaries.record_of(use.entity, use.attribute_group, {}, now)) is not None
-        ):
-            records.append(record)
-    owners = [r.owner_team_id for r in records if r.owner_team_id is not None]
     return SubjectFacts(
         title=f"{version.api_name} {version.label}",
         digest=digest,
         tier=version.tier,
         data_class=version.data_class or None,
         owner_team_ids=(version.owner_team_id,) if version.owner_team_id else (),
-        record_owner_team_ids=tuple(
-            dict.fromkeys(owners or ([version.domain_owner_team_id] if version.domain_owner_team_id else []))
-        ),
+        record_owner_team_ids=_record_owners(version),
         entities=tuple(
             sorted(
                 {
@@ -88,6 +77,20 @@ def _facts(
         new=_document(digest),
         extras={"version": version, "before": before},
     )
+
+
+def _record_owners(version: VersionFacts) -> tuple[int, ...]:
+    """The owner teams of the systems of record that it exposes; without one, the owner team of its domain."""
+    now = clock.now()
+    records = [
+        boundaries.record_of(use.entity, use.attribute_group, {}, now)
+        for use in version.entities
+        if use.access in ("authoritative_read", "command")
+    ]
+    owners = [r.owner_team_id for r in records if r is not None and r.owner_team_id is not None]
+    if not owners and version.domain_owner_team_id:
+        owners = [version.domain_owner_team_id]
+    return tuple(dict.fromkeys(owners))
 
 
 def affected_consumer(consumer: ConsumerFacts) -> AffectedConsumer:
