@@ -81,17 +81,8 @@ def assess(
     reach = impact.impact_set(consumers)
     owners = tuple(sorted({team for f in facts for team in f.owner_team_ids}))
     records = tuple(sorted({team for f in facts for team in f.record_owner_team_ids}))
-    tiers = [f.tier for f in facts]
-    data_class = _gravest([f.data_class for f in facts])
-    profile = policy.ChangeProfile(
-        kind=kind.key,
-        environment=str(proposed["environment"]),
-        tier=None if not tiers or None in tiers else min(t for t in tiers if t is not None),
-        data_class=data_class,
-        entities=tuple(sorted({entity for f in facts for entity in f.entities})),
-        consumers=None if consumers is None else len(consumers),
-        breaking=difference["counts"]["breaking"],
-    )
+    environment = str(proposed["environment"])
+    profile = _profile(kind.key, environment, facts, consumers, difference["counts"]["breaking"])
     teams = _teams(owners, records, consumers)
     level_keys = policies.levels_for(
         domain_keys=[f.domain_key for f in facts], team_keys=[team.key for team in teams.owners]
@@ -101,10 +92,6 @@ def assess(
     asked = (
         policy.requirements_of(documents, profile) if documents and documents[0][0] == policies.ORGANISATION else None
     )
-    registered: dict[str, Check] = {check.id: check for check in (*kind.checks, *BUILT_IN)}
-    wanted = {check.id: check.title for check in registered.values()} | {
-        c: f"{c}, asked for by policy" for c in (asked.checks if asked else ()) if c not in registered
-    }
     return Assessment(
         subjects=known,
         difference=difference,
@@ -117,20 +104,47 @@ def assess(
         profile=profile,
         requirements=asked,
         slots=tuple(slots.derive(asked.slots, teams)) if asked else (),
-        checks=tuple(wanted.items()),
+        checks=_checks(kind, asked.checks if asked else ()),
         owner_team_ids=owners,
         contributor_ids=tuple(sorted({person for f in facts for person in f.contributor_ids})),
         risk=impact.risk(
-            tier=profile.tier, breaking=profile.breaking, consumers=profile.consumers, data_class=data_class
+            tier=profile.tier, breaking=profile.breaking, consumers=profile.consumers, data_class=profile.data_class
         ),
-        scope=FreezeScope(
-            environment=str(proposed["environment"]),
-            tier=profile.tier,
-            domain=facts[0].domain_key if len({f.domain_key for f in facts}) == 1 else None,
-            systems=tuple(sorted({system for f in facts for system in f.system_keys})),
-        ),
+        scope=_scope(environment, profile.tier, facts),
         facts=_stored(profile, facts, asked),
     )
+
+
+def _profile(
+    kind: str,
+    environment: str,
+    facts: Sequence[SubjectFacts],
+    consumers: tuple[AffectedConsumer, ...] | None,
+    breaking: int | None,
+) -> policy.ChangeProfile:
+    tiers = [f.tier for f in facts]
+    return policy.ChangeProfile(
+        kind=kind,
+        environment=environment,
+        tier=None if not tiers or None in tiers else min(t for t in tiers if t is not None),
+        data_class=_gravest([f.data_class for f in facts]),
+        entities=tuple(sorted({entity for f in facts for entity in f.entities})),
+        consumers=None if consumers is None else len(consumers),
+        breaking=breaking,
+    )
+
+
+def _scope(environment: str, tier: int | None, facts: Sequence[SubjectFacts]) -> FreezeScope:
+    domains = {f.domain_key for f in facts}
+    systems = tuple(sorted({system for f in facts for system in f.system_keys}))
+    return FreezeScope(environment, tier, facts[0].domain_key if len(domains) == 1 else None, systems)
+
+
+def _checks(kind: ChangeKind, by_policy: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Id and title of each check that the change needs; the policy may name one that does not exist."""
+    known: dict[str, Check] = {check.id: check for check in (*kind.checks, *BUILT_IN)}
+    titles = {check.id: check.title for check in known.values()}
+    return tuple((titles | {key: f"{key}, required by policy" for key in by_policy if key not in known}).items())
 
 
 def _facts(kind: ChangeKind, subject: Subject, parameters: Mapping[str, Any]) -> SubjectFacts | None:

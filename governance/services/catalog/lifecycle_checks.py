@@ -6,7 +6,9 @@ Each finding names its rule, its place and the evidence; each outcome says what 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from catalog.domain.facts import VersionFacts
 from catalog.selectors import consumers, tiers, versions
@@ -76,6 +78,24 @@ def _notice(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
                 days=days,
             )
         )
+    found += _without_successor(version, facts, parameters)
+    if found:
+        earliest = context.as_of + timedelta(days=tier.notice_days)
+        return failed(
+            f"{counted(len(found), 'requirement')} of a deprecation not met.",
+            found,
+            [f"Name a published successor, a guide and a sunset not before {earliest:%d %b %Y}."],
+        )
+    return passed(
+        f"The sunset is {(sunset - context.as_of).days if sunset else 0} days away; "
+        f"tier {version.tier} requires {tier.notice_days}."
+    )
+
+
+def _without_successor(
+    version: VersionFacts, facts: SubjectFacts, parameters: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    found = []
     successor = str(parameters.get("successor") or "")
     if not successor:
         if facts.consumers_affected:
@@ -96,17 +116,7 @@ def _notice(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
         found.append(
             finding("deprecation.guide", "/parameters/guide", "There is no migration guide for its consumers.")
         )
-    if found:
-        earliest = context.as_of + timedelta(days=tier.notice_days)
-        return failed(
-            f"{counted(len(found), 'requirement')} of a deprecation not met.",
-            found,
-            [f"Name a published successor, a guide and a sunset not before {earliest:%d %b %Y}."],
-        )
-    return passed(
-        f"The sunset is {(sunset - context.as_of).days if sunset else 0} days away; "
-        f"tier {version.tier} requires {tier.notice_days}."
-    )
+    return found
 
 
 @on_version
