@@ -30,7 +30,7 @@ def caller(request: Request) -> User:
 
 def decider(request: Request) -> User:
     """Who is calling, in a session of their own. Raises Forbidden `decision.by_token`: a token is what scripts hold,
-    and whoever finds one must not be able to approve.
+    and a person who finds one must not be able to approve.
     """
     if isinstance(request.auth, ApiToken):
         raise Forbidden(
@@ -167,7 +167,7 @@ class Decisions(APIView):
 
     @extend_schema(responses={204: None}, description="Retract your decision.")
     def delete(self, request: Request, change_id: int) -> Response:
-        reviews.take_back(changes.get(change_id), actor=caller(request))
+        reviews.retract(changes.get(change_id), actor=caller(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -8,6 +8,11 @@ from django.db.models.functions import Now
 
 from governance.models.change import DIGEST, ChangeRequest
 
+RETRACTED = (
+    "retracted",
+    "taken back",
+)  # the void reason of a retracted decision; rows of older releases have the second
+
 
 class Decision(models.Model):
     """One person's decision on one revision, bound to the four digests that the person saw. Append-only except for

@@ -26,7 +26,7 @@ def delegate(
     team = teams.by_key(team_key)
     if team is None or not actor.groups.filter(pk=team.id).exists():
         raise Forbidden(
-            "delegation.not_yours", f"You are not in {team_key!r}; you cannot lend a right that you do not have."
+            "delegation.not_yours", f"You are not in {team_key!r}; you cannot delegate a right that you do not have."
         )
     found = []
     if to.pk == actor.pk or to.kind != User.Kind.PERSON or not to.is_active:

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from governance import permissions
 from governance.models import ChangeEvent, ChangeRequest, Decision
+from governance.models.decision import RETRACTED
 from governance.services import change_events, changes, identity, sealing
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Forbidden, Invalid, finding
@@ -88,13 +89,13 @@ def decide(change: ChangeRequest, *, actor: User, outcome: str, seen: Seen, note
     return made
 
 
-def take_back(change: ChangeRequest, *, actor: User) -> None:
+def retract(change: ChangeRequest, *, actor: User) -> None:
     """Retract the person's live decision; an unused approval that rests on it is void. Idempotent."""
     with transaction.atomic():
         change = changes.locked(change.pk)
         rows = Decision.objects.filter(change=change, person=actor, voided_at=None)
         if change.state in (State.IN_REVIEW, State.APPROVED) and rows.update(
-            voided_at=clock.now(), void_reason="taken back"
+            voided_at=clock.now(), void_reason=RETRACTED[0]
         ):
             ChangeEvent.objects.create(
                 change=change, kind="taken_back", actor=actor, at=clock.now(), data={"digest": change.subject_digest}

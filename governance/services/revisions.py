@@ -11,6 +11,7 @@ from typing import Any
 from governance.domain import kinds
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest, ChangeSubject, CheckResult, Contributor, Slot
+from governance.models.decision import RETRACTED
 from governance.services import change_events
 from governance.services.assessment import Assessment, assess, proposal
 from kernel import clock
@@ -158,7 +159,7 @@ def present_slots(change: ChangeRequest) -> list[tuple[str, int, list[int]]]:
 def begin(change: ChangeRequest, actor: User | None, event: str, data: Mapping[str, Any], *, made: Assessment) -> None:
     """A new revision with its own slots and checks. Drafts have none yet."""
     approvals = (
-        change.decisions.filter(revision=change.revision, outcome="approve").exclude(void_reason="taken back").count()
+        change.decisions.filter(revision=change.revision, outcome="approve").exclude(void_reason__in=RETRACTED).count()
     )
     if change.state == State.DRAFT:
         store(change, made)

@@ -61,7 +61,7 @@ def context(request: HttpRequest, change_id: int, tab: str) -> dict[str, Any]:
         "may_decide": decide,
         "may_submit": permissions.may_submit(viewer, change),
         "may_revise": permissions.may_revise(viewer, change),
-        "may_take_back": change.state in (State.IN_REVIEW, State.APPROVED)
+        "may_retract": change.state in (State.IN_REVIEW, State.APPROVED)
         and change.decisions.filter(person=viewer.user, voided_at=None).exists(),
         "may_apply": _may_apply(change, kind),
         "shows_bar": change.state == State.IN_REVIEW,

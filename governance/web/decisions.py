@@ -74,8 +74,8 @@ def _plain(
 
 
 @require_POST
-def take_back(request: HttpRequest, change_id: int) -> HttpResponse:
-    reviews.take_back(changes.get(change_id), actor=person(request))
+def retract(request: HttpRequest, change_id: int) -> HttpResponse:
+    reviews.retract(changes.get(change_id), actor=person(request))
     messages.success(request, "Your decision no longer counts. You may decide again.")
     return redirect("governance:change", change_id)
 

@@ -1,4 +1,4 @@
-"""Amending a change: words, window, way back, parameters. Everything but title and justification voids what was
+"""Amending a change: texts, window, rollback plan, parameters. Everything but title and justification voids what was
 decided, and the page says so.
 """
 

@@ -33,7 +33,8 @@ urlpatterns = [
     path("changes/<int:change_id>/impact/", change_pages.impact, name="impact"),
     path("changes/<int:change_id>/evidence/", change_pages.evidence, name="evidence"),
     path("changes/<int:change_id>/decide/", decisions.decide, name="decide"),
-    path("changes/<int:change_id>/take-back/", decisions.take_back, name="take-back"),
+    path("changes/<int:change_id>/retract/", decisions.retract, name="retract"),
+    path("changes/<int:change_id>/take-back/", decisions.retract),  # the address in pages of older releases
     path("changes/<int:change_id>/comment/", decisions.comment, name="comment"),
     path("changes/<int:change_id>/submit/", decisions.submit, name="submit"),
     path("changes/<int:change_id>/withdraw/", decisions.withdraw, name="withdraw"),

@@ -311,9 +311,9 @@ def test_a_reject_closes_and_a_request_for_changes_keeps_it_shut_until_a_revisio
     assert other.state == "rejected"
 
 
-def test_a_decision_can_be_taken_back_and_takes_the_unused_approval_with_it(house: make.House):
+def test_a_decision_can_be_retracted_and_voids_the_unused_approval_with_it(house: make.House):
     change = make.approved(house)
-    reviews.take_back(change, actor=house.owner)
+    reviews.retract(change, actor=house.owner)
     change.refresh_from_db()
     assert change.state == "in_review"
     assert Approval.objects.get(change=change).voided_at is not None

@@ -192,7 +192,7 @@ def test_the_form_of_every_kind_answers(house: make.House, kind: str):
     assert "Open a change" in page(house.author, "governance:new-change", query=f"?kind={kind}&subject=price-api@v3")
 
 
-def test_comments_links_withdrawal_and_take_back(house: make.House):
+def test_comments_links_withdrawal_and_retraction(house: make.House):
     change, other = make.in_review(house.author), make.draft(house.author, make.thing("other"))
     client = signed_in(house.author)
     assert (
@@ -203,7 +203,7 @@ def test_comments_links_withdrawal_and_take_back(house: make.House):
     assert client.post(reverse("governance:link", args=[change.pk]), {"other": f"#{other.pk}"}).status_code == 302
     assert other.title in page(house.stranger, "governance:change", change.pk)
     make.approve(change, house.owner)
-    assert signed_in(house.owner).post(reverse("governance:take-back", args=[change.pk])).status_code == 302
+    assert signed_in(house.owner).post(reverse("governance:retract", args=[change.pk])).status_code == 302
     assert not Decision.objects.filter(voided_at=None).exists()
     assert signed_in(house.stranger).post(reverse("governance:withdraw", args=[change.pk])).status_code == 403
     assert client.post(reverse("governance:withdraw", args=[change.pk]), {"reason": "No."}).status_code == 302
