@@ -1,6 +1,4 @@
-"""Who may do what with a change. Pages show the reason beside the disabled button. Triggers enforce separation of
-duties.
-"""
+"""Who may do what with a change; pages show why not. Triggers keep authors from approving their changes."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from kernel.errors import Invalid, finding
 
 
 def require_usable(change: ChangeRequest, subjects: Sequence[Subject]) -> None:
-    """Raises Invalid `change.invalid` with every finding, and `change.unknown_kind`. The change need not be saved yet."""
+    """Raises Invalid `change.invalid` with every finding, and `change.unknown_kind`. The change need not be saved."""
     entry = kinds.kind(change.kind)
     found = [*_texts(change), *_subjects(entry, subjects), *_window(change)]
     if found:

@@ -198,7 +198,7 @@ def _manifest_of(context: CheckContext) -> Manifest | None:
     return manifests.load(release.manifest) if release else None
 
 
-def _check(identity: str, title: str, find: Finder, *, fix: str) -> Check:
+def _check(identity: str, title: str, find: Finder, *, fix: str, **more: Any) -> Check:
     def run(context: CheckContext) -> CheckOutcome:
         manifest = _manifest_of(context)
         if manifest is None:
@@ -209,7 +209,7 @@ def _check(identity: str, title: str, find: Finder, *, fix: str) -> Check:
         listed = [checks.finding(f.get("code", identity), f["pointer"], f["message"]) for f in found]
         return checks.failed(found[0]["message"], listed, [fix])
 
-    return Check(identity, title, run)
+    return Check(identity, title, run, **more)
 
 
 def _compare_before(context: CheckContext) -> CheckOutcome:
@@ -324,6 +324,7 @@ DEPLOY_CHECKS: tuple[Check, ...] = (
         "Write direction",
         manifest_checks.writes,
         fix="Write to another target, or send a command to the API of the system of record.",
+        about="systems_of_record",
     ),
     _check(
         "integration.mapping",

@@ -37,7 +37,7 @@ def test_a_change_goes_from_its_form_to_its_effect_and_everybody_hears_of_it(hou
     assert state_of(author) == "In review"
 
     owner.goto(reverse("governance:inbox"))
-    assert owner.get_by_text("Your decision is asked for: Add a currency").is_visible()
+    assert owner.get_by_text("Please review: Add a currency").is_visible()
     owner.locator("[data-review-row]").get_by_role("link", name="Add a currency").click()
     press_approve(owner)
     owner.get_by_text("You approved.").wait_for()

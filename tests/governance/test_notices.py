@@ -38,7 +38,7 @@ def test_who_can_fill_a_slot_is_told_once_and_the_absent_and_the_author_are_not(
         notices.tell(event("governance.change_submitted"))
     assert set(Notice.objects.values_list("person__username", flat=True)) == {"olaf", second.username}
     assert sorted(m.to[0] for m in mail.outbox) == ["alma@example.com", "olaf@example.com"]
-    assert "Your decision is asked for" in mail.outbox[0].subject
+    assert "Please review" in mail.outbox[0].subject
     assert "/changes/" in mail.outbox[0].body
 
 

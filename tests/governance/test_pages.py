@@ -212,7 +212,7 @@ def test_comments_links_withdrawal_and_retraction(house: make.House):
 def test_an_approved_change_is_put_into_effect_from_its_page(house: make.House):
     change = make.approved(house)
     assert signed_in(house.owner).post(reverse("governance:apply", args=[change.pk])).status_code == 403
-    assert "does not put it into effect" in page(house.owner, "governance:change", change.pk)
+    assert "may not put it into effect" in page(house.owner, "governance:change", change.pk)
     assert signed_in(house.releaser).post(reverse("governance:apply", args=[change.pk])).status_code == 302
     change.refresh_from_db()
     assert change.state == "applied"

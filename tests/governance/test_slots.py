@@ -154,7 +154,7 @@ def test_what_is_accepted_as_truly_breaking_asks_a_release_manager_and_the_owner
     )
     while outbox.dispatch():
         pass
-    assert Notice.objects.filter(person=house.stranger, text__startswith="Your decision is asked for").exists()
+    assert Notice.objects.filter(person=house.stranger, text__startswith="Please review").exists()
     assert "It also needs: Release manager, Consumer: Stores." in page_of(house.author, change)
     assert changes.refresh(change.pk) is False, "the slots of an acceptance are not a new policy"
     assert make.approve(change, house.owner, house.architect, house.releaser).state == "in_review"
@@ -178,7 +178,7 @@ def test_a_benign_difference_asks_nobody_else(house: make.House):
 def test_nobody_accepts_a_break_of_which_nobody_knows_whom_it_reaches(house: make.House):
     make.THINGS.failing["price-feed"] = [make.breaking("/a")]
     change = make.in_review(house.author, make.thing(consumers=None))
-    with pytest.raises(Conflict, match="Nobody can say whom this breaks"):
+    with pytest.raises(Conflict, match="The affected consumers are unknown"):
         accept(change, house.releaser)
 
 
