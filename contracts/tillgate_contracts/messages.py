@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from tillgate_contracts.compare.compat import Compat, check_compat
 from tillgate_contracts.compare.findings import Finding, fingerprint
 from tillgate_contracts.errors import ContractError
@@ -61,8 +63,6 @@ def _pair(old: Document, new: Document, direction: str, content_model: Any) -> C
 
 
 def _named(finding: Finding, name: str) -> Finding:
-    import msgspec
-
     return msgspec.structs.replace(finding, path=name, operations=(name,))
 
 

@@ -1,4 +1,4 @@
-"""From documents to results: what the command line and its batches share."""
+"""From documents to results, for the command line and its batches."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""Lint: one contract against the rules for retail APIs, with levels per SLA tier and own rules as data."""
+"""Lint: one contract against the rules for retail APIs, with levels per SLA tier and rule files of the user."""
 
 from tillgate_contracts.lint.engine import built_in_rules, lint
-from tillgate_contracts.lint.own import Loaded, Unmapped, load_rules, parse_rules
 from tillgate_contracts.lint.rule import RULE_PACK, LintFinding, LintReport, LintRule, RuleOutcome, Violation, levels
+from tillgate_contracts.lint.rule_files import LoadedRules, UnmappedRule, load_rules, parse_rules
 
 __all__ = [
     "RULE_PACK",
     "LintFinding",
     "LintReport",
     "LintRule",
-    "Loaded",
+    "LoadedRules",
     "RuleOutcome",
-    "Unmapped",
+    "UnmappedRule",
     "Violation",
     "built_in_rules",
     "levels",

@@ -8,6 +8,8 @@ from typing import Any
 from tillgate_contracts.lint.rule import Violation, rule
 from tillgate_contracts.lint.view import LintView, Property
 from tillgate_contracts.lint.words import MOMENTS, PRODUCT_CODES, is_money, parts
+from tillgate_contracts.reading import join
+from tillgate_contracts.reading.walk import located
 
 _MOMENT_FORMATS = frozenset(("date-time", "x-odata-date-offset", "duration", "date"))
 _ALL = ("openapi", "asyncapi", "jsonschema")
@@ -196,9 +198,6 @@ def array_has_items(view: LintView) -> Iterator[Violation]:
     families=_ALL,
 )
 def required_exists(view: LintView) -> Iterator[Violation]:
-    from tillgate_contracts.reading import join
-    from tillgate_contracts.reading.walk import located
-
     composed = {"allOf", "anyOf", "oneOf", "$ref", "patternProperties", "if"}
     for tokens, schema in located(view.tree):
         names: Any = schema.get("properties")

@@ -1,4 +1,4 @@
-"""Who owns the contract, and can a reader use it without asking."""
+"""Who owns the contract, and whether a reader can use it without asking."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from tillgate_contracts.lint.rule import Violation, rule
 from tillgate_contracts.lint.view import LintView
-from tillgate_contracts.reading import escape
+from tillgate_contracts.reading import escape, fragment_tokens
+from tillgate_contracts.reading.walk import objects
 
 _VERSION = re.compile(r"^v?\d+(?:\.\d+){0,3}(?:[-+.][0-9A-Za-z.-]+)?$|^\d{4}-\d{2}(?:-\d{2})?$")
 _DESCRIBED = ("openapi", "asyncapi")
@@ -264,9 +265,6 @@ def component_used(view: LintView) -> Iterator[Violation]:
 
 
 def _references(view: LintView) -> set[str]:
-    from tillgate_contracts.reading import fragment_tokens
-    from tillgate_contracts.reading.walk import objects
-
     used: set[str] = set()
     for holder in objects(view.tree):
         ref = holder.get("$ref")

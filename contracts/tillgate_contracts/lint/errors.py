@@ -1,4 +1,4 @@
-"""Errors: described, in one machine-readable form, with a hint when to come back."""
+"""Errors: declared, in one machine-readable form, with a hint when to try again."""
 
 from __future__ import annotations
 

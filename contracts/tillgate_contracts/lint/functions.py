@@ -1,4 +1,4 @@
-"""The functions that own rules may use: Spectral's core functions. Each answers what is wrong, or "".
+"""The functions that rules in files may use: Spectral's core functions. Each returns what is wrong, or "".
 
 Source: https://docs.stoplight.io/docs/spectral/cb95cf0d26b83-core-functions (names, options and meaning).
 """

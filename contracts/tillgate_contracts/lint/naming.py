@@ -1,4 +1,4 @@
-"""Names: one spelling, resources rather than verbs, no vendor in what channels see."""
+"""Names: one spelling, resources rather than verbs, no vendor names in experience APIs."""
 
 from __future__ import annotations
 

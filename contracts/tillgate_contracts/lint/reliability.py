@@ -1,4 +1,4 @@
-"""What keeps an integration alive: bounded pages, safe repetition, no lost updates."""
+"""What makes an integration reliable: bounded pages, safe repetition, no lost updates."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ from tillgate_contracts.reading import summary
 from tillgate_contracts.reading.composition import check_composition
 from tillgate_contracts.reading.detect import detect, dialect
 from tillgate_contracts.reading.json_text import parse_json
-from tillgate_contracts.reading.limits import DEFAULT, Clock, ReadingLimits, measure, refusal
+from tillgate_contracts.reading.limits import DEFAULT, Clock, ReadingLimits, measure, refusal, too_large
 from tillgate_contracts.reading.lines import Locator, SourceText
 from tillgate_contracts.reading.pointers import MISSING, resolve
 from tillgate_contracts.reading.references import Problem, link
-from tillgate_contracts.reading.shape import settle
+from tillgate_contracts.reading.shape import drop_meaningless
 from tillgate_contracts.reading.summary import OperationSummary
 from tillgate_contracts.reading.text import decode
 
@@ -214,8 +214,6 @@ def read_file(path: Path, *, root: Path | None = None, limits: ReadingLimits = D
     try:
         size = path.stat().st_size
         if path.is_file() and size > limits.max_bytes:
-            from tillgate_contracts.reading.limits import too_large
-
             raise too_large(size, limits)
         data = path.read_bytes()
     except (OSError, ValueError) as error:
@@ -295,7 +293,7 @@ def _build(
     )
     if linked.files:
         measure(linked.tree, limits, clock)
-    settled, wrong = settle(linked.tree, kind)
+    settled, wrong = drop_meaningless(linked.tree, kind)
     check_composition(settled)
     locator = Locator(main=text, files={file: files[file] for file in linked.files})
     tree, problems = settled, [*linked.problems, *wrong]

@@ -1,4 +1,4 @@
-"""From a place in the normal form back to the author's own file: source pointer and line."""
+"""From a place in the normal form back to the author's file: source pointer and line."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class _Lift(TypeLift):
                         self._call(callee, "", item.name, item)
 
     def _allowed(self, item: EdmxElement, target: str, term: str, switch: str, attribute: str) -> bool:
-        """Whether a set permits an act: by SAP's attribute (V2) or by the Capabilities vocabulary (V4)."""
+        """Whether a set permits an operation: by SAP's attribute (V2) or by the Capabilities vocabulary (V4)."""
         if not item.flag(attribute, True):
             return False
         for annotation in [*item.all("Annotation"), *self.model.annotations.get(target, [])]:

@@ -1,4 +1,4 @@
-"""Where each value stands in the original text: a tree of line numbers, built only when somebody asks for a line."""
+"""Where each value stands in the original text: a tree of line numbers, built when the first line is asked for."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ _SCHEMA_MEMBERS = frozenset(("an object of schemas", "a list of schemas"))
 _STRUCTURES = {"openapi": _STRUCTURE, "edmx": _STRUCTURE, "asyncapi": _EVENT_STRUCTURE}
 
 
-def settle(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[str, Any], list[Problem]]:
+def drop_meaningless(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[str, Any], list[Problem]]:
     """The tree without meaningless keywords, and what was left out. The tree itself is returned when nothing is wrong.
 
     Raises ContractError `contract.wrong_type` when the structure is broken.
@@ -287,7 +287,7 @@ def _without(tree: dict[str, Any], places: list[tuple[str, ...]]) -> dict[str, A
 
     for tokens in sorted(
         places, key=len, reverse=True
-    ):  # inner ones first: taking members out of a list moves the others
+    ):  # Inner ones first: removing members of a list moves the others.
         holder: Any = made
         for token in tokens[:-1]:
             holder = own(holder, token)

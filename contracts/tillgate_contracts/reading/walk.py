@@ -1,4 +1,4 @@
-"""One walk over a contract that knows where data stands (examples, defaults, enum values) and where keywords stand."""
+"""One walk over a contract that tells data (examples, defaults, enum values) from keywords."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every renderer works from: one command's result, whichever command it was."""
+"""The result of one command, from which every renderer works."""
 
 from __future__ import annotations
 

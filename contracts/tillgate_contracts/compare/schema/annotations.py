@@ -7,7 +7,7 @@ from typing import Any
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
-from tillgate_contracts.compare.schema.keywords import is_word
+from tillgate_contracts.compare.schema.keywords import is_descriptive
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.values import is_number, value_key
 
@@ -58,7 +58,7 @@ def _compare_composition(comparison: NodeComparison) -> None:
                 name = ref.rsplit("/", 1)[-1]
                 gone = verb == "removed"
                 comparison.add(f"all-of-{verb}", NONE, name if gone else None, None if gone else name, "allOf")
-        if _only_words(before) and not _only_words(after):
+        if _has_descriptive_part(before) and not _has_descriptive_part(after):
             comparison.add(f"all-of-{verb}-annotation-only", NONE, None, None, "allOf")
 
 
@@ -89,9 +89,11 @@ def _compare_odata(comparison: NodeComparison) -> None:
                 comparison.add("enum-value-added", WIDENS, None, value)
 
 
-def _only_words(node: Node) -> bool:
+def _has_descriptive_part(node: Node) -> bool:
     """True when some part of the node only describes."""
-    return any(isinstance(part.raw, dict) and all(is_word(keyword) for keyword in part.raw) for part in node.flat)
+    return any(
+        isinstance(part.raw, dict) and all(is_descriptive(keyword) for keyword in part.raw) for part in node.flat
+    )
 
 
 def _equal(old: tuple[Any], new: tuple[Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.disjoint import disjoint
-from tillgate_contracts.compare.schema.keywords import is_word
+from tillgate_contracts.compare.schema.keywords import is_descriptive
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.source import DROP_ANY_OF, DROP_ONE_OF, Parts
 from tillgate_contracts.compare.schema.values import ALL_TYPES
@@ -20,7 +20,7 @@ def alternatives(node: Node) -> list[Parts]:
         rest = tuple(
             part._replace(mask=part.mask | mask) if id(part.raw) == group.owner else part
             for part in node.flat
-            if id(part.raw) != group.owner or not all(is_word(word) or word == group.kind for word in part.raw)
+            if id(part.raw) != group.owner or not all(is_descriptive(word) or word == group.kind for word in part.raw)
         )
         return [(*rest, *branch) for branch in group.branches]
     return [node.flat]

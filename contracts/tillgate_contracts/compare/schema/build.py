@@ -7,7 +7,7 @@ from typing import Any
 
 from tillgate_contracts.compare.schema.keywords import ANNOTATIONS, KeywordReader
 from tillgate_contracts.compare.schema.node import Bound, Node, SchemaUnion
-from tillgate_contracts.compare.schema.shapes import merge_arrays, merge_objects, settle_unevaluated
+from tillgate_contracts.compare.schema.shapes import drop_unevaluated, merge_arrays, merge_objects
 from tillgate_contracts.compare.schema.source import (
     ADMITS_NULL,
     DROP_ANY_OF,
@@ -67,11 +67,11 @@ class Builder:
             KeywordReader(node, part, self.source).apply()
         merge_objects(node, spoken)
         merge_arrays(node, spoken)
-        settle_unevaluated(node, spoken)
+        drop_unevaluated(node, spoken)
         if flat.null:
             node.flat = tuple(part._replace(mask=part.mask | ADMITS_NULL) for part in node.flat)
             _admit_null(node)
-        self._settle_groups(node)
+        self._fold_unions(node)
         _tighten(node)
         return node
 
@@ -157,7 +157,7 @@ class Builder:
         flat.null = True
         return other
 
-    def _settle_groups(self, node: Node) -> None:
+    def _fold_unions(self, node: Node) -> None:
         """Folds unions that say no more than a type list, a null branch or a single schema into the node itself."""
         kept: list[SchemaUnion] = []
         for group in node.groups:

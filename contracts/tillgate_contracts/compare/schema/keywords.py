@@ -37,7 +37,7 @@ STRUCTURE = frozenset(
 )
 
 
-def is_word(keyword: str) -> bool:
+def is_descriptive(keyword: str) -> bool:
     """True for keywords that describe or organise and say nothing about values."""
     return keyword in ANNOTATIONS or keyword in _PLACES or (keyword.startswith("x-") and keyword not in _HANDLERS)
 

@@ -99,7 +99,7 @@ def merge_arrays(node: Node, parts: list[Part]) -> None:
     node.items = rests or None
 
 
-def settle_unevaluated(node: Node, parts: list[Part]) -> None:
+def drop_unevaluated(node: Node, parts: list[Part]) -> None:
     """Where `items` or `additionalProperties` describe the rest (even with `true`), nothing stays unevaluated."""
     if node.tangled:
         return

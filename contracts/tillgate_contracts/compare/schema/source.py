@@ -185,9 +185,9 @@ class Sameness:
         known = self._same.get(ref)
         if known is not None:
             return known
-        return self._settle(ref)
+        return self._decide(ref)
 
-    def _settle(self, start: str) -> bool:
+    def _decide(self, start: str) -> bool:
         links: dict[str, set[str]] = {}
         bad: list[str] = []
         stack = [start]

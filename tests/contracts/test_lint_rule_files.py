@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tillgate_contracts.errors import ContractError
-from tillgate_contracts.lint import Loaded, built_in_rules, lint, load_rules, parse_rules
+from tillgate_contracts.lint import LoadedRules, built_in_rules, lint, load_rules, parse_rules
 from tillgate_contracts.lint.jsonpath import JsonPathError, compile_path
 from tillgate_contracts.reading import read
 
@@ -69,12 +69,12 @@ rules:
 
 
 @pytest.fixture
-def loaded(tmp_path: Path) -> Loaded:
+def loaded(tmp_path: Path) -> LoadedRules:
     (tmp_path / "rules.yaml").write_text(SPECTRAL)
     return load_rules(tmp_path / "rules.yaml")
 
 
-def test_a_spectral_file_is_applied_where_it_maps(loaded: Loaded) -> None:
+def test_a_spectral_file_is_applied_where_it_maps(loaded: LoadedRules) -> None:
     report = lint(API, tier=0, rules=loaded.rules)
     assert {(finding.rule, finding.level, finding.pointer) for finding in report.findings} == {
         ("id-camel", "error", "/paths/~1prices/get/operationId"),
@@ -90,7 +90,7 @@ def test_a_spectral_file_is_applied_where_it_maps(loaded: Loaded) -> None:
     assert by_rule["id-camel"].line == 7
 
 
-def test_what_does_not_map_is_said_with_its_reason(loaded: Loaded) -> None:
+def test_what_does_not_map_is_said_with_its_reason(loaded: LoadedRules) -> None:
     assert {item.rule for item in loaded.unmapped} == {
         "extends",
         "info-contact",
@@ -104,7 +104,7 @@ def test_what_does_not_map_is_said_with_its_reason(loaded: Loaded) -> None:
     assert set(loaded.off) == {"operation-tags", "info-title"}
 
 
-def test_references_are_followed_by_child_steps(loaded: Loaded) -> None:
+def test_references_are_followed_by_child_steps(loaded: LoadedRules) -> None:
     find = compile_path("$.paths[*].get.parameters[*].name")
     assert [(match.pointer, match.value) for match in find(API.tree)] == [
         ("/components/parameters/Store/name", "X-Store"),
@@ -112,7 +112,7 @@ def test_references_are_followed_by_child_steps(loaded: Loaded) -> None:
     ]
 
 
-def test_levels_per_tier_and_layers_are_respected(loaded: Loaded) -> None:
+def test_levels_per_tier_and_layers_are_respected(loaded: LoadedRules) -> None:
     rules = {rule.id: rule for rule in loaded.rules}
     assert [rules["cost-center"].level(tier) for tier in (0, 1, 2, 3)] == ["error", "warning", "off", "info"]
     outcomes = {outcome.rule: outcome for outcome in lint(API, tier=2, layer="system", rules=loaded.rules).outcomes}

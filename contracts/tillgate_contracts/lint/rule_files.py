@@ -1,7 +1,7 @@
-"""Own rules as data, in the shape of Spectral rule files, and what of a Spectral file does not map.
+"""Rules in files, in the shape of Spectral rule files, and what of a Spectral file cannot be applied.
 
 A rule has `given` (a JSONPath, or a list), `then` (`field`, `function`, `functionOptions`; or a list), `severity`,
-`message` and `description`; further, of this product: `levels` (one letter per SLA tier, `eewi`), `layers` and
+`message` and `description`; and Tillgate's own keys `levels` (one letter per SLA tier, `eewi`), `layers` and
 `data_classes`.
 """
 
@@ -68,23 +68,23 @@ _TIGHT = ReadingLimits(max_bytes=1024 * 1024, max_values=100_000, max_depth=40, 
 
 
 @dataclass(frozen=True, slots=True)
-class Unmapped:
-    """Something of a rule file that is not applied, and why."""
+class UnmappedRule:
+    """A part of a rule file that is not applied, and why."""
 
     rule: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """The rules of a file, the built-in ones that it switches off, and what it asks for in vain."""
+class LoadedRules:
+    """The rules of a file, the built-in ones that it switches off, and what of it is not applied."""
 
     rules: tuple[LintRule, ...]
-    unmapped: tuple[Unmapped, ...] = ()
+    unmapped: tuple[UnmappedRule, ...] = ()
     off: tuple[str, ...] = field(default=())
 
 
-def load_rules(path: Path) -> Loaded:
+def load_rules(path: Path) -> LoadedRules:
     """Rules from a YAML or JSON file. Raises ContractError `lint.file` or `lint.rules`."""
     try:
         data = path.read_bytes()
@@ -93,7 +93,7 @@ def load_rules(path: Path) -> Loaded:
     return parse_rules(parse_text(data, path.name, _TIGHT), name=path.name)
 
 
-def parse_rules(data: Any, *, name: str = "rules") -> Loaded:
+def parse_rules(data: Any, *, name: str = "rules") -> LoadedRules:
     """Rules from parsed data. Raises ContractError `lint.rules` when it is no rule file at all."""
     if (
         not isinstance(data, Mapping)
@@ -103,7 +103,7 @@ def parse_rules(data: Any, *, name: str = "rules") -> Loaded:
         raise ContractError("lint.rules", f"{name} is not a rule file: it has no object named rules.")
     rules: list[LintRule] = []
     unmapped = [
-        Unmapped(key, reason)
+        UnmappedRule(key, reason)
         for key, reason in (
             ("extends", "other rule sets are not loaded; list the rules themselves"),
             ("functions", "custom functions are programs, and only data is loaded"),
@@ -122,8 +122,8 @@ def parse_rules(data: Any, *, name: str = "rules") -> Loaded:
                 continue
             rules.append(_rule(str(rule_id), body, aliases or {}))
         except (JsonPathError, FunctionError) as error:
-            unmapped.append(Unmapped(str(rule_id), str(error)))
-    return Loaded(tuple(rules), tuple(unmapped), tuple(off))
+            unmapped.append(UnmappedRule(str(rule_id), str(error)))
+    return LoadedRules(tuple(rules), tuple(unmapped), tuple(off))
 
 
 def _rule(rule_id: str, body: Any, aliases: Mapping[str, Any]) -> LintRule:
