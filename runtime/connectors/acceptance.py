@@ -1,8 +1,9 @@
 """The quick half of a contract check: records that surely satisfy a schema, found in the one pass that parses them.
 
-Of a JSON Schema (2020-12) is made a structure type that holds nothing but the schema's own conditions. What decodes into it satisfies
-the schema; what does not, or a schema with anything that is not understood here, goes to the full validator, which alone refuses.
-So this may be too strict and never too lax; the tests compare it with the validator on generated documents.
+Of a JSON Schema (2020-12) is made a structure type that holds nothing but the schema's own conditions. What decodes
+into it satisfies the schema; what does not, or a schema with anything that is not understood here, goes to the full
+validator, which alone refuses. So this may be too strict and never too lax; the tests compare it with the validator on
+generated documents.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 _DIALECTS = ("", "https://json-schema.org/draft/2020-12/schema")  # where `format` is a note and not a condition
-# Every keyword of the dialect that can refuse a document. Those that are not handled below make the schema not understood.
+# Every keyword of the dialect that can refuse a document. Those that are not handled below make the schema not
+# understood.
 _CONDITIONS = frozenset(
     {
         "$ref",
@@ -79,7 +81,8 @@ class _NotUnderstood(Exception):
 
 
 def compile_acceptance(tree: Mapping[str, Any], pointer: str = "") -> Accepts | None:
-    """Of the schema at a JSON pointer of a document (references are local to it); None when it is not understood as a whole."""
+    """Of the schema at a JSON pointer of a document (references are local to it); None when it is not understood as a
+    whole."""
     if tree.get("$schema", "") not in _DIALECTS:
         return None
     try:
@@ -260,9 +263,10 @@ def _bounded(kind: Any, said: dict[str, Any], **limits: Any) -> Any:
 
 
 def _column(way: list[str], body: str) -> Callable[[list[Any]], bool]:
-    """A test of one member of all documents at once, for an expression anchored at both ends: one search in a text of a line each costs a
-    tenth of a search in each. No part of an understood pattern matches a line's end, so lines never run together; a value with a line's
-    end in it changes their number. Atomic, so that what was matched is not tried again in other ways."""
+    """A test of one member of all documents at once, for an expression anchored at both ends: one search in a text of a
+    line each costs a tenth of a search in each. No part of an understood pattern matches a line's end, so lines never
+    run together; a value with a line's end in it changes their number. Atomic, so that what was matched is not tried
+    again in other ways."""
     lines, getters = re.compile(f"(?>{body}\n)*+"), [attrgetter(name) for name in way]
 
     def test(documents: list[Any]) -> bool:

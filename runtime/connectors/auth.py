@@ -1,4 +1,5 @@
-"""Signing in, by kind. Secrets come with the call and leave with it; only an OAuth token is kept, in memory, until it ends."""
+"""Signing in, by kind. Secrets come with the call and leave with it; only an OAuth token is kept, in memory, until it
+ends."""
 
 from __future__ import annotations
 

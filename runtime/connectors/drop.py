@@ -3,8 +3,8 @@
     incoming/   where files arrive          work/        claimed, being read
     archive/    read to the end             quarantine/  cannot be read; beside each a `.reason.txt`
 
-A file is claimed by a rename on one file system, so two readers never get the same one; it is archived only after the caller
-has come back with the cursor that stands behind it, so that a crash in between reads it again and loses nothing.
+A file is claimed by a rename on one file system, so two readers never get the same one; it is archived only after the
+caller has come back with the cursor that stands behind it, so that a crash in between reads it again and loses nothing.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ class DropFolder:
                 yield path
 
     def stable(self) -> list[Path]:
-        """Oldest first: files whose marker stands beside them, or that have been quiet long enough by the file's own clock and ours."""
+        """Oldest first: files whose marker stands beside them, or that have been quiet long enough by the file's own
+        clock and ours."""
         ready, seen, now = [], dict[Path, tuple[int, int, float]](), time.time()
         for path in self.candidates():
             try:
@@ -186,9 +187,10 @@ class Unreadable(Exception):
 class DropReader:
     """One reader over a drop folder: claims, pages, archives, quarantines. `records` yields from a claimed file.
 
-    Cursor: `{"file": name, "at": n}` inside a file, `{"finished": name}` behind one, `{"refused": name, "reason": …}` behind one that
-    cannot be read on, `{}` when nothing waits. Files leave `work` only when the cursor behind them comes back. The open file is kept
-    between pages; after a crash it is opened again and the first n records are passed over.
+    Cursor: `{"file": name, "at": n}` inside a file, `{"finished": name}` behind one, `{"refused": name, "reason": …}`
+    behind one that cannot be read on, `{}` when nothing waits. Files leave `work` only when the cursor behind them
+    comes back. The open file is kept between pages; after a crash it is opened again and the first n records are passed
+    over.
     """
 
     def __init__(

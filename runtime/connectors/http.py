@@ -1,7 +1,7 @@
 """The one way out over HTTP: total deadline, host allow-list, size cap, tracing headers, honest errors.
 
-It speaks to httpx's transport directly: no redirects to follow by accident, no cookie jar shared between calls, no proxy
-from the environment. Every connection goes to the base URL's host or to one that was listed beside it.
+It speaks to httpx's transport directly: no redirects to follow by accident, no cookie jar shared between calls, no
+proxy from the environment. Every connection goes to the base URL's host or to one that was listed beside it.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ class Response:
 class HttpClient:
     """Connections to one system.
 
-    base_url       scheme, host, port and path prefix; the only host that is spoken to, besides `also_allowed` ("host" or "host:port")
-    verify         True, or the path of a CA file for a store server's own certificate; there is no way to switch TLS checks off
+    base_url       scheme, host, port and path prefix; the only host that is spoken to, besides `also_allowed` ("host"
+                   or "host:port")
+    verify         True, or the path of a CA file for a store server's own certificate; there is no way to switch TLS
+                   checks off
     max_response   bytes, after decompression
     """
 
@@ -114,9 +116,9 @@ class HttpClient:
     ) -> Response:
         """One request within the deadline, whatever its status.
 
-        `effect` says that the request may change something: a failure after the first byte was sent is then Unknown. For reads
-        every transport failure is Retriable. `until` (monotonic seconds) lets several requests share one deadline.
-        Raises Retriable, Refused (egress, size) or Unknown.
+        `effect` says that the request may change something: a failure after the first byte was sent is then Unknown.
+        For reads every transport failure is Retriable. `until` (monotonic seconds) lets several requests share one
+        deadline. Raises Retriable, Refused (egress, size) or Unknown.
         """
         url = self.url(target, params, method=method)
         ends = until if until is not None else time.monotonic() + call.deadline
@@ -202,7 +204,8 @@ class HttpClient:
 
 
 def raise_for(response: Response, *, call: CallContext, effect: bool, code: str = "", message: str = "") -> None:
-    """Turns a status that is not 2xx into the error it means. `code` and `message` come from the vendor's own error body.
+    """Turns a status that is not 2xx into the error it means. `code` and `message` come from the vendor's own error
+    body.
 
     429 and 503 say that nothing was done. 500, 502 and 504 do not: for a write they are Unknown.
     """
@@ -219,7 +222,8 @@ def raise_for(response: Response, *, call: CallContext, effect: bool, code: str 
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds to wait by `Retry-After`, written as seconds or as a date (RFC 9110 §10.2.3); at most an hour, None without."""
+    """Seconds to wait by `Retry-After`, written as seconds or as a date (RFC 9110 §10.2.3); at most an hour, None
+    without."""
     value = headers.get("retry-after") or headers.get("Retry-After") or ""
     try:
         seconds = float(value)

@@ -11,8 +11,9 @@ from runtime.connectors.protocols import OutboundMessage, Refused, Retriable, Un
 def write_one_by_one(
     batch: Sequence[OutboundMessage], until: float, write_one: Callable[[OutboundMessage], WriteResult]
 ) -> list[WriteResult]:
-    """One result per message, in order. `until` in monotonic seconds; messages that were not reached by then, or that follow one
-    for which the target has no time, come back retriable. Raises Retriable when that is so for the first one: nothing was applied."""
+    """One result per message, in order. `until` in monotonic seconds; messages that were not reached by then, or that
+    follow one for which the target has no time, come back retriable. Raises Retriable when that is so for the first
+    one: nothing was applied."""
     results: list[WriteResult] = []
     stop: Retriable | None = None
     for message in batch:

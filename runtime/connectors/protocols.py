@@ -29,7 +29,8 @@ class CallError(Exception):
 
 
 class Retriable(CallError):
-    """Nothing was applied; the same call may be made again, `after` seconds from now where the other side named a time."""
+    """Nothing was applied; the same call may be made again, `after` seconds from now where the other side named a
+    time."""
 
     def __init__(self, reason: str, *, after: float | None = None) -> None:
         super().__init__(reason)
@@ -104,7 +105,8 @@ Cursor = dict[str, Any]  # plain JSON; its content is the connector's own
 
 
 class Record(Struct, frozen=True):
-    """One thing read (a Struct, for it is made a million times). `version` orders states of the same key (text as the source gives it), None where there is none."""
+    """One thing read (a Struct, for it is made a million times). `version` orders states of the same key (text as the
+    source gives it), None where there is none."""
 
     key: str
     payload: bytes
@@ -126,7 +128,8 @@ class RejectedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`cursor` goes into the next `read`; `done` means that the source has nothing more now (the next run starts there)."""
+    """`cursor` goes into the next `read`; `done` means that the source has nothing more now (the next run starts
+    there)."""
 
     records: Sequence[Record]
     cursor: Cursor
@@ -168,7 +171,8 @@ class WriteResult:
     """What became of one item.
 
     confirmed   the target has it; `reference` is the target's own name for it
-    refused     the target does not have it. With `retry_after` set it may be sent again after that many seconds (`retriable`);
+    refused     the target does not have it. With `retry_after` set it may be sent again after that many seconds
+                (`retriable`);
                 without, the same message will be refused again
     unknown     it may or may not have it: ask
     """
@@ -219,14 +223,16 @@ class SourceConnector(Protocol):
 
 @runtime_checkable
 class Sweeping(Protocol):
-    """A source that can also list all keys, so that deletions, invisible to a change cursor, are found by comparison."""
+    """A source that can also list all keys, so that deletions, invisible to a change cursor, are found by
+    comparison."""
 
     def sweep(self, cursor: Cursor | None, *, call: CallContext) -> Page: ...
 
 
 @runtime_checkable
 class SinkConnector(Protocol):
-    """Writes a batch. `write` answers every item, in order, or raises Retriable or Refused when *nothing* was applied."""
+    """Writes a batch. `write` answers every item, in order, or raises Retriable or Refused when *nothing* was
+    applied."""
 
     idempotency: Idempotency
     max_batch: int
@@ -242,7 +248,8 @@ class SinkConnector(Protocol):
 
 @runtime_checkable
 class DecisionConnector(Protocol):
-    """A question inside a checkout: one try, no queue. The caller has a declared fallback for each of the three errors."""
+    """A question inside a checkout: one try, no queue. The caller has a declared fallback for each of the three
+    errors."""
 
     def decide(self, question: bytes, *, call: CallContext) -> bytes: ...
 

@@ -1,4 +1,5 @@
-"""Lists of JSON objects out of a page, each as its own bytes: a record's payload is what the vendor sent, not our re-writing of it."""
+"""Lists of JSON objects out of a page, each as its own bytes: a record's payload is what the vendor sent, not our
+re-writing of it."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from runtime.connectors.protocols import Retriable
 class Shape:
     """Reads chosen members of a JSON document by dotted path, and nothing else, in one typed pass.
 
-    Shape({"items": ("d.results", list[msgspec.Raw]), "next": ("d.__next", str | None)}).read(body) -> {"items": [...], "next": ...}
-    A path that is missing gives None; an empty path is the document itself.
+    Shape({"items": ("d.results", list[msgspec.Raw]), "next": ("d.__next", str | None)}).read(body) -> {"items": [...],
+    "next": ...} A path that is missing gives None; an empty path is the document itself.
     """
 
     def __init__(self, members: dict[str, tuple[str, Any]]) -> None:
@@ -50,14 +51,16 @@ class KeyReader:
         self.version = _getter(kind, version_field) if version_field else None
 
     def read(self, raw: Any) -> tuple[str | None, str | None, tuple[Any, ...]]:
-        """(key, version, the parts as they are). No key when a part is missing or all are empty: stock keys have empty parts.
+        """(key, version, the parts as they are). No key when a part is missing or all are empty: stock keys have empty
+        parts.
 
         Raises ValueError (msgspec) when the record is no JSON object.
         """
         return self._parts(self.decode(raw))
 
     def read_all(self, raws: Sequence[bytes]) -> tuple[list[str], list[str | None]]:
-        """Keys and versions of many records in one pass. Raises ValueError when any of them is no JSON object (msgspec) or has no key."""
+        """Keys and versions of many records in one pass. Raises ValueError when any of them is no JSON object (msgspec)
+        or has no key."""
         found = self.decode_all(b"[" + b",".join(raws) + b"]")
         if len(found) != len(raws):
             raise ValueError("not one object each")

@@ -1,4 +1,5 @@
-"""Reading a connector's settings: plain data from a profile and a manifest, checked completely before anything is opened."""
+"""Reading a connector's settings: plain data from a profile and a manifest, checked completely before anything is
+opened."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from kernel.errors import Invalid, finding
 
 
 def read_settings(kind: type[Any], data: Mapping[str, Any], *, code: str = "connection.settings") -> Any:
-    """`data` as `kind` (a msgspec Struct). Unknown keys, wrong types and missing keys raise Invalid with JSON Pointers."""
+    """`data` as `kind` (a msgspec Struct). Unknown keys, wrong types and missing keys raise Invalid with JSON
+    Pointers."""
     findings = _unknown(kind, data, "")
     try:
         made = msgspec.convert(data, kind)

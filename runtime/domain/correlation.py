@@ -1,7 +1,8 @@
-"""Correlation ids that carry the address of their message, so that nothing is stored for them and finding one is a key probe.
+"""Correlation ids that carry the address of their message, so that nothing is stored for them and finding one is a key
+probe.
 
-32 hex digits, which is a valid W3C trace id (https://www.w3.org/TR/trace-context/ §3.2.2.3): 16 of the stream's salt, 4 of
-the stream, 2 of the lane, 10 of the position. A message that came with its own id keeps that one.
+32 hex digits, which is a valid W3C trace id (https://www.w3.org/TR/trace-context/ §3.2.2.3): 16 of the stream's salt, 4
+of the stream, 2 of the lane, 10 of the position. A message that came with its own id keeps that one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def prefix(salt: int, stream: int, lane: int) -> str:
 
 
 def address_of(correlation: str) -> tuple[int, Address] | None:
-    """(salt, address) of an id that we made; None for anything else. The salt must still be compared with the stream's."""
+    """(salt, address) of an id that we made; None for anything else. The salt must still be compared with the
+    stream's."""
     text = correlation.strip().lower()
     if len(text) != 32 or any(c not in "0123456789abcdef" for c in text):
         return None

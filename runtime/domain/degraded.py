@@ -1,6 +1,8 @@
-"""What a store may do while its data is late or its line is down: follows from the gate, the age of what waits, and the manifest.
+"""What a store may do while its data is late or its line is down: follows from the gate, the age of what waits, and the
+manifest.
 
-The manifest declares the mode (`degraded_mode`); it is entered and left by itself, so nobody has to remember to switch it back.
+The manifest declares the mode (`degraded_mode`); it is entered and left by itself, so nobody has to remember to switch
+it back.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ class Standing:
     """How one flow of one store stands at a moment.
 
     delivery     `flowing`; `held` while the other side takes no calls; `stopped` while people keep the gate closed
-    age          age of the oldest message that waits for the store; zero when nothing waits; None when nothing was ever delivered
+    age          age of the oldest message that waits for the store; zero when nothing waits; None when nothing was ever
+                 delivered
     allowed      greatest age that the tier allows; None where the tier states none
     mode         what the store may do now
     fresh_until  until when what the store has is within that age, as far as is known now; None where it cannot be said
@@ -64,9 +67,11 @@ def standing(
     declared: str | None,
     at: datetime,
 ) -> Standing:
-    """The standing at a moment. Degraded begins when the line is down or what waits is older than the tier allows, and ends with that.
+    """The standing at a moment. Degraded begins when the line is down or what waits is older than the tier allows, and
+    ends with that.
 
-    Where the manifest declares no mode: queueing while the other side is down, stopped while people keep the gate closed.
+    Where the manifest declares no mode: queueing while the other side is down, stopped while people keep the gate
+    closed.
     """
     delivery = FLOWING if permitted and takes_calls else HELD if permitted else SHUT
     age = max(at - oldest_at, timedelta(0)) if oldest_at is not None else timedelta(0) if ever_delivered else None

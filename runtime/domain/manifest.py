@@ -1,7 +1,7 @@
 """The manifest of an integration: everything that an approver approves and a worker runs, under one digest.
 
-The shape is a JSON Schema, so that every finding has a pointer and editors can complete it; the rules that a schema cannot
-say follow in `_rules`. Reading is strict: an unknown member is a finding, never ignored.
+The shape is a JSON Schema, so that every finding has a pointer and editors can complete it; the rules that a schema
+cannot say follow in `_rules`. Reading is strict: an unknown member is a finding, never ignored.
 """
 
 from __future__ import annotations
@@ -133,10 +133,11 @@ class TableTarget(msgspec.Struct, frozen=True):
 
 
 class ManifestTarget(msgspec.Struct, frozen=True):
-    """One target. With `instances` (stores of a fleet) each instance has its own progress and breaker; `{instance}` in `address`
-    and in `ask_by` stands for its name. `ask_by` is how the vendor knows a message again: `key`, `idempotency_key`, or a template
-    over fields of the mapped document, `{id}@{version}`. `schema` points into the contract at what is sent. `source` names the
-    source that it listens to, `when` is a formula over the message; what it is not for is skipped and counted."""
+    """One target. With `instances` (stores of a fleet) each instance has its own progress and breaker; `{instance}` in
+    `address` and in `ask_by` stands for its name. `ask_by` is how the vendor knows a message again: `key`,
+    `idempotency_key`, or a template over fields of the mapped document, `{id}@{version}`. `schema` points into the
+    contract at what is sent. `source` names the source that it listens to, `when` is a formula over the message; what
+    it is not for is skipped and counted."""
 
     name: str
     system: str
@@ -166,8 +167,8 @@ class ManifestTarget(msgspec.Struct, frozen=True):
 
 
 class ManifestSource(msgspec.Struct, frozen=True):
-    """Where messages come from. Without a connection the source is fed by intake alone. `schema` points into the contract at
-    one message. With several sources, message keys are prefixed by the source's name and a colon."""
+    """Where messages come from. Without a connection the source is fed by intake alone. `schema` points into the
+    contract at one message. With several sources, message keys are prefixed by the source's name and a colon."""
 
     name: str
     system: str
@@ -250,7 +251,8 @@ class ParsedManifest:
 
 
 def parse(data: Any) -> ParsedManifest:
-    """Reads plain data. Raises Invalid `manifest.invalid` whose `data["findings"]` holds every finding with its JSON Pointer."""
+    """Reads plain data. Raises Invalid `manifest.invalid` whose `data["findings"]` holds every finding with its JSON
+    Pointer."""
     if not isinstance(data, dict):
         raise Invalid(
             "manifest.invalid", "A manifest is an object.", {"findings": [finding("", "a manifest is an object")]}

@@ -1,4 +1,5 @@
-"""What two sides are compared by: the facts in a message that a control total needs, and the gaps in what a till has numbered."""
+"""What two sides are compared by: the facts in a message that a control total needs, and the gaps in what a till has
+numbered."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-# One word for what became of a message at one target. All but the first three say that something is still open or was decided.
+# One word for what became of a message at one target. All but the first three say that something is still open or was
+# decided.
 DELIVERED, NOT_MEANT, REPLACED = "delivered", "not_meant", "replaced"
 WAITING, RETRYING, BEHIND, DEAD, UNKNOWN, CLOSED = "waiting", "retrying", "behind", "dead", "unknown", "closed"
 STATES = (DELIVERED, WAITING, RETRYING, BEHIND, DEAD, UNKNOWN, CLOSED, NOT_MEANT, REPLACED)
@@ -16,7 +18,8 @@ STATES = (DELIVERED, WAITING, RETRYING, BEHIND, DEAD, UNKNOWN, CLOSED, NOT_MEANT
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Who sold when for how much, as far as the message says so under the names of the canonical sale; None is unknown, never zero."""
+    """Who sold when for how much, as far as the message says so under the names of the canonical sale; None is unknown,
+    never zero."""
 
     store: str = ""
     till: str = ""
@@ -27,7 +30,8 @@ class Facts:
 
 
 def facts_of(document: Any) -> Facts:
-    """`store`, `till`, `businessDate` (or `business_date`), `sequence`, `total`, `currency` of a message; whatever is odd is unknown."""
+    """`store`, `till`, `businessDate` (or `business_date`), `sequence`, `total`, `currency` of a message; whatever is
+    odd is unknown."""
     if not isinstance(document, Mapping):
         return Facts()
     sequence = document.get("sequence")
@@ -118,8 +122,9 @@ class Gap:
 
 
 def gaps(facts: Iterable[Facts]) -> list[Gap]:
-    """Per till and business day, what lies between the lowest and the highest number that came. What would come after the
-    highest is not known. Tills number every transaction, also those that are no sale, so a gap means that something is missing."""
+    """Per till and business day, what lies between the lowest and the highest number that came. What would come after
+    the highest is not known. Tills number every transaction, also those that are no sale, so a gap means that something
+    is missing."""
     seen: dict[tuple[str, str, str], set[int]] = {}
     for one in facts:
         if one.store and one.till and one.day and one.sequence is not None:

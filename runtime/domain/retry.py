@@ -1,4 +1,5 @@
-"""The retry policies of the runtime, by name. The formula is in `kernel/retry.py`, the table in `docs/reference/retries.md`."""
+"""The retry policies of the runtime, by name. The formula is in `kernel/retry.py`, the table in
+`docs/reference/retries.md`."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ MESSAGE = RetryPolicy(base=0.5, ceiling=300.0)
 """One quarantined message that its vendor does not take now. Its number of tries is the target's `max_attempts`."""
 
 WORKER_FAILURE = RetryPolicy(base=0.5, ceiling=30.0)
-"""A lane, or one message, after an error in our own code, a mapping or a connector; the count is that of lost owners."""
+"""A lane, or one message, after an error in our own code, a mapping or a connector; the count is that of lost
+owners."""
 
 SEND_ROUNDS = RetryPolicy(base=0.0, attempts=3)
 """Rounds of sending and asking within one claim, without a pause between them."""

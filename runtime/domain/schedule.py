@@ -3,7 +3,8 @@
     every 60s | every 15m | every 2h      fixed distance in UTC, from the epoch; zone changes do not touch it
     daily 06:30                           once a local day
     weekly mon 06:30                      once a local week
-    30 6 * * 1-5                          five cron fields: minute hour day-of-month month day-of-week (0 and 7 are Sunday)
+    30 6 * * 1-5                          five cron fields: minute hour day-of-month month day-of-week (0 and 7 are
+    Sunday)
 
 Skipped wall times (spring): `shift` runs at the first moment after the gap, `skip` leaves them out. Repeated wall times
 (autumn): `first`, `second` or `both`. When both day fields of a cron are limited, either may match (POSIX crontab).
@@ -163,7 +164,8 @@ def _moments(wall: datetime, zone: ZoneInfo, skipped: str, repeated: str) -> lis
 
 
 def _end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The first moment after the change that skipped this wall time. fold=1 reads it with the offset after, so it lies before the change."""
+    """The first moment after the change that skipped this wall time. fold=1 reads it with the offset after, so it lies
+    before the change."""
     low = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     high = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     before = low.astimezone(zone).utcoffset()

@@ -1,4 +1,5 @@
-"""The order of states of one key. Sources say it as a number, an ISO 8601 time or an OData V2 date; the ledger keeps a bigint."""
+"""The order of states of one key. Sources say it as a number, an ISO 8601 time or an OData V2 date; the ledger keeps a
+bigint."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ LIMIT = 2**63 - 1
 
 
 def version_number(text: str | None) -> int:
-    """Whole numbers as they are, times as microseconds since the epoch, 0 where there is none. Raises ValueError otherwise."""
+    """Whole numbers as they are, times as microseconds since the epoch, 0 where there is none. Raises ValueError
+    otherwise."""
     if text is None or text == "":
         return 0
     if match := _ODATA.match(text):

@@ -1,4 +1,5 @@
-"""Append to the log: deduplicate by head, assign positions under the lane's lock, move the source cursor, all in one commit."""
+"""Append to the log: deduplicate by head, assign positions under the lane's lock, move the source cursor, all in one
+commit."""
 # ruff: noqa: S608 - statements are assembled from constants of this module
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _SEPARATOR = (
     "\x1f"  # a list as one text: cheaper to send than an array of thousands; keys never hold it (see IncomingMessage)
 )
 BULK = 50  # from this many rows on COPY is cheaper than INSERT
-# The constructor that NamedTuple generates is a Python function; a page holds thousands of records, and this takes half the time.
+# The constructor that NamedTuple generates is a Python function; a page holds thousands of records, and this takes half
+# the time.
 _new = tuple.__new__
 
 
@@ -31,8 +33,8 @@ class Fenced(Exception):
 
 
 class IncomingMessage(NamedTuple):
-    """One message to append. `key` holds neither NUL nor the unit separator (U+001F) and is not empty; `payload` is JSON text;
-    `version` orders states of one key, 0 where the source has none."""
+    """One message to append. `key` holds neither NUL nor the unit separator (U+001F) and is not empty; `payload` is
+    JSON text; `version` orders states of one key, 0 where the source has none."""
 
     key: str
     version: int
@@ -66,7 +68,8 @@ class StreamRef:
         self._keyed = hashlib.blake2b(digest_size=8, key=struct.pack("<q", self.salt))
 
     def hashes_of(self, payloads: Sequence[bytes]) -> tuple[int, ...]:
-        """64 bits of keyed BLAKE2b each (RFC 7693): a change with an equal hash would be taken for unchanged, 1 in 2^64."""
+        """64 bits of keyed BLAKE2b each (RFC 7693): a change with an equal hash would be taken for unchanged, 1 in
+        2^64."""
         digests, keyed = [], self._keyed.copy
         for payload in payloads:
             content = keyed()
@@ -77,7 +80,8 @@ class StreamRef:
 
 @dataclass(slots=True)
 class Appended:
-    """Counts, spans `(lane, first, last)` of the new positions, and per item its `(lane, position)`, 0 where nothing was written."""
+    """Counts, spans `(lane, first, last)` of the new positions, and per item its `(lane, position)`, 0 where nothing
+    was written."""
 
     accepted: int = 0
     unchanged: int = 0
@@ -111,8 +115,8 @@ def append(
     """Append items in source order. Safe for any number of writers at once; may run inside an open transaction.
 
     An item whose content equals its key's head is `unchanged` and writes nothing; an older version is dropped; where
-    messages are immutable, other content under a known key becomes a conflict case. With `token` the source cursor (JSON
-    text) moves in the same commit; raises Fenced when another poller has the source.
+    messages are immutable, other content under a known key becomes a conflict case. With `token` the source cursor
+    (JSON text) moves in the same commit; raises Fenced when another poller has the source.
     """
     by_lane: dict[int, list[int]] = {}
     lanes = stream.lanes
@@ -145,7 +149,8 @@ def _lock(
     token: int | None,
     lease_seconds: float,
 ) -> tuple[dict[int, int], dict[str, _Head], dict[str, str]]:
-    """Show the token, lock the lanes in order (from here nobody else adds to these keys), read the heads and, of many, where they stand."""
+    """Show the token, lock the lanes in order (from here nobody else adds to these keys), read the heads and, of many,
+    where they stand."""
     many = len(items) >= BULK
     moved = None
     with conn.pipeline():
@@ -245,8 +250,8 @@ class _Plan:
                 conn.execute(_PUT_HEADS, (self.stream.id, _SEPARATOR.join(heads), *_columns(heads)))
 
     def _copy_messages(self, conn: Connection) -> None:
-        """One write in binary format. The time is the database's own, asked for under the lock: a default that is worked out row by row
-        would keep COPY from writing page by page."""
+        """One write in binary format. The time is the database's own, asked for under the lock: a default that is
+        worked out row by row would keep COPY from writing page by page."""
         now = conn.execute(_NOW).fetchone()
         assert now is not None
         stream, release_and_run = self.stream.id, binary_number(self.release_id) + binary_number(self.run_id)
@@ -277,8 +282,8 @@ class _Plan:
             copy.write(b"".join(parts))
 
     def _update_heads(self, conn: Connection) -> bool:
-        """Changed heads stand where they were read a moment ago, for their lanes are locked: no index is asked again. False where one
-        does not."""
+        """Changed heads stand where they were read a moment ago, for their lanes are locked: no index is asked again.
+        False where one does not."""
         places = '{"' + '","'.join([self.places[key] for key in self.changed]) + '"}'
         with conn.pipeline():
             conn.execute(BY_PLACE)
@@ -314,9 +319,11 @@ class _Plan:
 _COLUMNS = "stream_id, lane, position, key, version, previous, release_id, run_id, correlation, causation, traceparent, payload"
 
 
-# A table that grows has old statistics: to the end of the transaction rows are found by place or key, never by reading the whole table.
+# A table that grows has old statistics: to the end of the transaction rows are found by place or key, never by reading
+# the whole table.
 BY_PLACE = "select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
-_NOW = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint - 946684800000000"  # microseconds since 2000, as COPY has them
+# microseconds since 2000, as COPY has them
+_NOW = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint - 946684800000000"
 _COPY_MESSAGES = """copy runtime_message (stream_id, lane, position, key, version, previous, received_at, release_id, run_id, correlation, causation,
     traceparent, payload) from stdin (format binary)"""
 _COPY_HEADS = "copy runtime_head (stream_id, key, hash, version, position) from stdin (format binary)"

@@ -35,7 +35,8 @@ def record_late_send(conn: Connection, taken: Claim, positions: Sequence[int]) -
 def quarantine_entry(
     position: int, key: str, result: SendResult, taken: Claim, *, held: bool = False
 ) -> QuarantineEntry | None:
-    """How a message goes to quarantine after its result; None when it is confirmed. `held`: an earlier one of its key did."""
+    """How a message goes to quarantine after its result; None when it is confirmed. `held`: an earlier one of its key
+    did."""
     status = result.status
     if status == "confirmed":
         return None

@@ -26,8 +26,8 @@ _RECORD_SUCCESS = sql.read("record_success")
 
 
 def record_failure(conn: Connection, vendor: int, error: str, *, retry_after: float = 0.0) -> None:
-    """The vendor did not answer, or answered with a failure of its own. Three in a row open the circuit breaker, with growing
-    pauses (`runtime.domain.retry.CIRCUIT_BREAKER`)."""
+    """The vendor did not answer, or answered with a failure of its own. Three in a row open the circuit breaker, with
+    growing pauses (`runtime.domain.retry.CIRCUIT_BREAKER`)."""
     conn.execute(
         _RECORD_FAILURE,
         CIRCUIT_BREAKER.parameters()

@@ -1,8 +1,8 @@
 """Claim, step, release: the only statements that move delivery state.
 
-A claim carries the gate: the release is approved, active, not paused, unfrozen, not past the sunset of what it pins; the
-vendor's circuit breaker is closed (or this claim is its one probe), quota and concurrency are left. Leases run on the
-database's clock; the owner keeps a deadline of its own on the monotonic clock, which is never later.
+A claim carries the gate: the release is approved, active, not paused, unfrozen, not past the sunset of what it pins;
+the vendor's circuit breaker is closed (or this claim is its one probe), quota and concurrency are left. Leases run on
+the database's clock; the owner keeps a deadline of its own on the monotonic clock, which is never later.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ POISON_SUSPECT_AFTER = 2  # owners lost at one place, after which its messages a
 
 @dataclass(frozen=True, slots=True)
 class ClaimScope:
-    """What a worker serves: SLA tiers and, where given, only some subscriptions or shards (subscription id modulo SHARDS)."""
+    """What a worker serves: SLA tiers and, where given, only some subscriptions or shards (subscription id modulo
+    SHARDS)."""
 
     tiers: tuple[int, ...] = (0, 1, 2, 3)
     only: tuple[int, ...] | None = None
@@ -48,9 +49,9 @@ EVERYTHING = ClaimScope()
 class Lease:
     """How long, and under which token, a claim holds.
 
-    `deadline` in monotonic seconds. `attempt` counts the owners lost here without progress (of a quarantined message: its tries).
-    `overdue_by`: seconds since the lease of a lost owner ended, negative while it would still run; None where nobody was lost.
-    `ask_only`: the gate is closed; what was sent may be asked about, and nothing else.
+    `deadline` in monotonic seconds. `attempt` counts the owners lost here without progress (of a quarantined message:
+    its tries). `overdue_by`: seconds since the lease of a lost owner ended, negative while it would still run; None
+    where nobody was lost. `ask_only`: the gate is closed; what was sent may be asked about, and nothing else.
     """
 
     token: int
@@ -61,8 +62,8 @@ class Lease:
 
     @property
     def remaining_of_dead_owner(self) -> float:
-        """Seconds that the lease of an owner would still run whose database session has gone. Until then that owner, cut off from
-        us, may be sending what its open intent names, and nothing else."""
+        """Seconds that the lease of an owner would still run whose database session has gone. Until then that owner,
+        cut off from us, may be sending what its open intent names, and nothing else."""
         return max(0.0, -(self.overdue_by or 0.0))
 
     def time_left(self) -> float:
@@ -71,8 +72,8 @@ class Lease:
 
 @dataclass(slots=True)
 class ClaimTarget:
-    """Where a claim delivers to, and by which release. `original_subscription` differs from the claim's own for a replay: the
-    subscription under whose idempotency keys the messages were sent first."""
+    """Where a claim delivers to, and by which release. `original_subscription` differs from the claim's own for a
+    replay: the subscription under whose idempotency keys the messages were sent first."""
 
     name: str
     instance: str
@@ -88,8 +89,8 @@ class ClaimTarget:
 
 @dataclass(slots=True)
 class ClaimLimits:
-    """Messages per batch, whether only the last one of a key is sent, tries of one message, messages per second (None: no limit),
-    and whether the vendor has a rate or a daily budget."""
+    """Messages per batch, whether only the last one of a key is sent, tries of one message, messages per second (None:
+    no limit), and whether the vendor has a rate or a daily budget."""
 
     batch: int
     coalesce: bool
@@ -100,8 +101,8 @@ class ClaimLimits:
 
 @dataclass(slots=True)
 class Claim:
-    """The right to move one lane of one subscription. `position` was delivered last, `upto` ends a replay; `intent` is the last
-    position of a call without an answer, made by `intent_release`."""
+    """The right to move one lane of one subscription. `position` was delivered last, `upto` ends a replay; `intent` is
+    the last position of a call without an answer, made by `intent_release`."""
 
     subscription: int
     lane: int
@@ -325,7 +326,8 @@ def step(
 
 
 def quota_left(conn: Connection, vendor: int) -> int:
-    """How many messages this vendor may be sent now, by its rate and its budget of the day; 10,000 where neither limits."""
+    """How many messages this vendor may be sent now, by its rate and its budget of the day; 10,000 where neither
+    limits."""
     row = conn.execute(_QUOTA_LEFT, (vendor,)).fetchone()
     return max(0, int(row[0])) if row else 0
 
@@ -336,13 +338,14 @@ def spend(conn: Connection, vendor: int, count: int) -> bool:
 
 
 def release(conn: Connection, taken: Claim, *, wait: float = 0.0) -> None:
-    """Release the lane for the next claim, `wait` seconds from now at the earliest. It carries the present time as its lease end,
-    so that released lanes do not starve expired ones."""
+    """Release the lane for the next claim, `wait` seconds from now at the earliest. It carries the present time as its
+    lease end, so that released lanes do not starve expired ones."""
     conn.execute(_RELEASE, (wait, taken.subscription, taken.lane, taken.lease.token))
 
 
 def release_after_failure(conn: Connection, taken: Claim, *, wait: float) -> None:
-    """Release the lane after a failure of this process: it counts as a lost owner, without the wait for the lease's end."""
+    """Release the lane after a failure of this process: it counts as a lost owner, without the wait for the lease's
+    end."""
     conn.execute(_RELEASE_AFTER_FAILURE, (wait, taken.subscription, taken.lane, taken.lease.token))
 
 

@@ -1,4 +1,5 @@
-"""Connections of the ledger: autocommit, UTC, payloads as bytes. Django's own connection is not used for the hot path."""
+"""Connections of the ledger: autocommit, UTC, payloads as bytes. Django's own connection is not used for the hot
+path."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ def connect(*, name: str = "tillgate-ledger", **more: Any) -> Connection:
     } | arguments
     opened: Connection = psycopg.connect(**arguments, autocommit=True, application_name=name[:63])
     opened.prepare_threshold = 1
-    # Every hot statement goes by keys, so one plan serves all values; planning the gate's join anew costs more than running it.
+    # Every hot statement goes by keys, so one plan serves all values; planning the gate's join anew costs more than
+    # running it.
     opened.execute(
         "select set_config('timezone', 'UTC', false), set_config('plan_cache_mode', 'force_generic_plan', false)"
     )

@@ -1,5 +1,5 @@
-"""What COPY takes: lines of its text format (PostgreSQL docs: COPY, "Text Format": tab between columns, backslash escapes, `\\N` for null)
-and columns of its binary one."""
+"""What COPY takes: lines of its text format (PostgreSQL docs: COPY, "Text Format": tab between columns, backslash
+escapes, `\\N` for null) and columns of its binary one."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ def line(row: Sequence[Any]) -> str:
 
 
 BINARY_START = b"PGCOPY\n\xff\r\n\x00" + b"\x00" * 8
-"""COPY's binary format (docs: COPY, "Binary Format"): signature, no flags, no extension; then per row the number of columns and per
-column its length and bytes, -1 for null, numbers in network order; then -1. It spares both sides the escaping and the parsing."""
+"""COPY's binary format (docs: COPY, "Binary Format"): signature, no flags, no extension; then per row the number of
+columns and per column its length and bytes, -1 for null, numbers in network order; then -1. It spares both sides the
+escaping and the parsing."""
 BINARY_END = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
 _length, _bigint = struct.Struct(">i").pack, struct.Struct(">iq").pack

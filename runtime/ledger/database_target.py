@@ -1,4 +1,5 @@
-"""Deliver into a table of the product's own database: position, quarantined rows and effect are one transaction per batch."""
+"""Deliver into a table of the product's own database: position, quarantined rows and effect are one transaction per
+batch."""
 
 from __future__ import annotations
 
@@ -127,10 +128,12 @@ def _text(rows: Sequence[Row]) -> str:
 
 
 def upsert(conn: Connection, table: Table, rows: Sequence[Row], *, known: bool = False) -> None:
-    """Write `(position, values)` rows through a stage. Only new or different rows are touched; older positions never win.
+    """Write `(position, values)` rows through a stage. Only new or different rows are touched; older positions never
+    win.
 
-    `known`: all of them most likely stand in the table already and differ. They are then updated first, which is cheaper than an
-    insert that finds each of them in its way; where that did not change every one, the ordinary way follows.
+    `known`: all of them most likely stand in the table already and differ. They are then updated first, which is
+    cheaper than an insert that finds each of them in its way; where that did not change every one, the ordinary way
+    follows.
     """
     if not rows:
         return
@@ -149,8 +152,8 @@ def upsert(conn: Connection, table: Table, rows: Sequence[Row], *, known: bool =
 
 
 def insert(conn: Connection, table: Table, rows: Sequence[Row]) -> bool:
-    """Write rows that are most likely new straight into the table, inside an open transaction; False, and nothing written, where one
-    is not. After a few such disappointments a table is not tried again by this process."""
+    """Write rows that are most likely new straight into the table, inside an open transaction; False, and nothing
+    written, where one is not. After a few such disappointments a table is not tried again by this process."""
     if _disappointed.get(table.name, 0) >= MAX_DISAPPOINTMENTS:
         return False
     try:
@@ -165,10 +168,11 @@ def insert(conn: Connection, table: Table, rows: Sequence[Row]) -> bool:
 
 
 def deliver(conn: Connection, taken: Claim, table: Table, mapper: Mapper, *, max_batches: int = 1 << 30) -> int:
-    """Deliver the lane batch by batch; answers how many messages were passed. Raises Fenced when the lane or the gate is lost.
+    """Deliver the lane batch by batch; answers how many messages were passed. Raises Fenced when the lane or the gate
+    is lost.
 
-    A batch that the table refuses is halved until the message that it refuses is alone; that one becomes a dead letter. Where several
-    owners have ended, the next batch is quarantined, message by message, and the lane goes on.
+    A batch that the table refuses is halved until the message that it refuses is alone; that one becomes a dead letter.
+    Where several owners have ended, the next batch is quarantined, message by message, and the lane goes on.
     """
     position, passed, limits = taken.position, 0, taken.limits
     size, suspect = limits.batch, taken.poison_suspect

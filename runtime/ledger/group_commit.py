@@ -1,8 +1,8 @@
 """Group commit: calls that arrive while others are being stored share the next commit and flush.
 
-A call that finds a free slot is served at once and alone; it never waits for others. Under load, or when the disk stalls, calls
-queue while the previous commit is under way, and the next commit takes all of them. Databases group their flushes the same way;
-here, one layer above, the statements are saved as well.
+A call that finds a free slot is served at once and alone; it never waits for others. Under load, or when the disk
+stalls, calls queue while the previous commit is under way, and the next commit takes all of them. Databases group their
+flushes the same way; here, one layer above, the statements are saved as well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""More or fewer lanes for a stream: drain, close for a moment, open again. Positions never go back, so what was written stays ordered."""
+"""More or fewer lanes for a stream: drain, close for a moment, open again. Positions never go back, so what was written
+stays ordered."""
 
 from __future__ import annotations
 
@@ -16,9 +17,10 @@ _UNDER_WAY = sql.read("lanes_under_way")
 def resize(conn: Connection, stream_id: int, lanes: int) -> int:
     """Give a stream `lanes` lanes; answers the first position of all of them from now on.
 
-    All lanes are locked, so nothing is appended meanwhile. Raises NotDrained while any target still has something to take, an
-    open intent, a held lane or a parked message: a key moves to another lane only when nothing of it is left in the old one.
-    New positions begin after the highest of all lanes, so a target that guards rows by position needs no change.
+    All lanes are locked, so nothing is appended meanwhile. Raises NotDrained while any target still has something to
+    take, an open intent, a held lane or a parked message: a key moves to another lane only when nothing of it is left
+    in the old one. New positions begin after the highest of all lanes, so a target that guards rows by position needs
+    no change.
     """
     if not 1 <= lanes <= 255:
         raise ValueError("a stream has 1 to 255 lanes")

@@ -14,7 +14,8 @@ from runtime.ledger.connections import Connection
 
 _documents = msgspec.json.Decoder(list[Any], float_hook=Decimal)  # money never passes through a float
 _document = msgspec.json.Decoder(float_hook=Decimal)
-# The constructor that NamedTuple generates is a Python function; a batch makes thousands of messages, and this takes half the time.
+# The constructor that NamedTuple generates is a Python function; a batch makes thousands of messages, and this takes
+# half the time.
 _new = tuple.__new__
 
 
@@ -49,7 +50,8 @@ _NEXT_RAW = _NEXT.replace("payload\n", "payload, previous\n")
 def read_next(
     conn: Connection, taken: Claim, after: int, count: int, *, upto: int | None = None, raw: bool = False
 ) -> list[LoggedMessage]:
-    """At most `count` messages after a position, in order, not beyond `upto` (default: the claim's end). `raw`: not decoded yet."""
+    """At most `count` messages after a position, in order, not beyond `upto` (default: the claim's end). `raw`: not
+    decoded yet."""
     end, target = upto if upto is not None else taken.upto, taken.target
     with conn.cursor(binary=True) as cursor:
         rows = cursor.execute(

@@ -10,11 +10,11 @@ from runtime.ledger.log_reader import LoggedMessage, decoded
 from runtime.ledger.quarantine import QuarantineEntry
 
 MapOne = Callable[[LoggedMessage], Any]
-"""`map_one(message)` gives what the target wants; raises `Unmappable` for a document that does not fit, `Skipped` for one
-that is not for this target."""
+"""`map_one(message)` gives what the target wants; raises `Unmappable` for a document that does not fit, `Skipped` for
+one that is not for this target."""
 MapLines = Callable[[Sequence[bytes]], list[str] | None]
-"""The short way from the payloads of a whole batch to lines for the table (`copy_format.line` without the position); None where
-the messages must be mapped one by one."""
+"""The short way from the payloads of a whole batch to lines for the table (`copy_format.line` without the position);
+None where the messages must be mapped one by one."""
 
 
 class Skipped(Exception):
@@ -43,8 +43,8 @@ class Mapper:
     def many(
         self, messages: Sequence[LoggedMessage]
     ) -> tuple[list[tuple[LoggedMessage, Any]], list[QuarantineEntry], list[int]]:
-        """Mapped messages, quarantine entries, and positions that are not for this target. A message that cannot be mapped is
-        dead, later ones of its key wait behind it."""
+        """Mapped messages, quarantine entries, and positions that are not for this target. A message that cannot be
+        mapped is dead, later ones of its key wait behind it."""
         if self.lines is not None and messages:
             lines = self.lines([message[2] for message in messages])
             if lines is not None:

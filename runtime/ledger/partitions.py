@@ -64,7 +64,8 @@ def droppable(conn: Connection, *, before: date) -> list[str]:
 
 
 def drop(conn: Connection, *, before: date) -> list[str]:
-    """Drop what is droppable, oldest first. Heads stay, so deduplication goes on; a key's history ends where its partition is gone."""
+    """Drop what is droppable, oldest first. Heads stay, so deduplication goes on; a key's history ends where its
+    partition is gone."""
     names = droppable(conn, before=before)
     for name in names:
         conn.execute(sql.SQL("drop table {}").format(sql.Identifier(name)))

@@ -39,7 +39,8 @@ def _check(conn: Any) -> None:
 
 @contextmanager
 def connection() -> Iterator[Connection]:
-    """A live connection for the length of the block. Raises Unavailable, also from inside, when the database does not answer."""
+    """A live connection for the length of the block. Raises Unavailable, also from inside, when the database does not
+    answer."""
     global _pool
     with _lock:
         if _pool is None:

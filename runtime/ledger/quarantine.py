@@ -1,4 +1,5 @@
-"""Quarantine: a message that cannot go with its batch, and the later ones of its key that must wait behind it, as rows."""
+"""Quarantine: a message that cannot go with its batch, and the later ones of its key that must wait behind it, as
+rows."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ _INSERT = sql.read("quarantine_insert")
 class QuarantineEntry:
     """Why one message is in quarantine. `delay` in seconds until it may be tried again.
 
-    `state` is one of `QuarantinedMessage.State`; `pattern` the text by which equal failures are grouped, `reason` where it is empty;
-    `intent_release` the release that may have sent it.
+    `state` is one of `QuarantinedMessage.State`; `pattern` the text by which equal failures are grouped, `reason` where
+    it is empty; `intent_release` the release that may have sent it.
     """
 
     position: int

@@ -39,8 +39,8 @@ from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease, outbound
 
 @dataclass(slots=True)
 class QuarantineClaim(Claim):
-    """The right to try one quarantined message. `payload` replaces the logged one after a person's edit; `previous_state` and
-    `reason_class` say how it came to be there."""
+    """The right to try one quarantined message. `payload` replaces the logged one after a person's edit;
+    `previous_state` and `reason_class` say how it came to be there."""
 
     key: str = ""
     previous_state: str = "retry"
@@ -134,7 +134,8 @@ def _take(
 
 
 def _keep_pace(conn: Connection, taken: QuarantineClaim) -> None:
-    """Inside the claim's transaction. Raises ClaimAbandoned when it is not this lane's turn, or nothing of the quota is left."""
+    """Inside the claim's transaction. Raises ClaimAbandoned when it is not this lane's turn, or nothing of the quota is
+    left."""
     pace = taken.limits.pace
     if pace is not None and conn.execute(_TAKE_TURN, (pace, taken.subscription, taken.lane)).rowcount != 1:
         raise ClaimAbandoned
@@ -154,8 +155,8 @@ def _message(conn: Connection, taken: QuarantineClaim) -> LoggedMessage:
 def retry_in_database(
     conn: Connection, taken: QuarantineClaim, mapped: MappedTable, *, run: TrialRunner = in_this_process
 ) -> bool:
-    """Try one quarantined message for a table. Answers whether it is delivered. `run` decides in which process it is mapped; raises
-    TrialEnded when that process is gone."""
+    """Try one quarantined message for a table. Answers whether it is delivered. `run` decides in which process it is
+    mapped; raises TrialEnded when that process is gone."""
     message, position, key = _message(conn, taken), taken.position, taken.key
     if taken.lease.attempt > taken.limits.max_attempts + 1:
         entry = QuarantineEntry(position, key, "dead", "poison", "too many attempts")
@@ -182,10 +183,11 @@ def retry_in_database(
 def retry_at_vendor(
     conn: Connection, taken: QuarantineClaim, vendor_of: VendorOfRelease, *, run: TrialRunner = in_this_process
 ) -> bool:
-    """Try one quarantined message at its vendor: asked about first when it may have been sent. Answers whether it is delivered.
+    """Try one quarantined message at its vendor: asked about first when it may have been sent. Answers whether it is
+    delivered.
 
-    `run` decides in which process it is mapped, asked about and sent; raises TrialEnded when that process is gone. Nothing of that
-    work uses the database."""
+    `run` decides in which process it is mapped, asked about and sent; raises TrialEnded when that process is gone.
+    Nothing of that work uses the database."""
     message, attempt = _message(conn, taken), taken.lease.attempt
     if attempt > taken.limits.max_attempts + 1:
         # Not even a question survives: a person finds out whether an earlier try arrived.
@@ -276,8 +278,8 @@ def _record_vendor(conn: Connection, taken: QuarantineClaim, result: SendResult,
 def _entry_after(
     taken: QuarantineClaim, message: LoggedMessage, result: SendResult, outcome: SendOutcome, *, exhausted: bool
 ) -> tuple[QuarantineEntry, bool]:
-    """How a message stays in quarantine, and whether the try counts. Only refusals and lost leases do: a vendor that is down or
-    silent does not make a message dead."""
+    """How a message stays in quarantine, and whether the try counts. Only refusals and lost leases do: a vendor that is
+    down or silent does not make a message dead."""
     entry = quarantine_entry(message.position, message.key, result, taken)
     if entry is None:
         raise AssertionError("a confirmed message does not stay in quarantine")
@@ -313,8 +315,8 @@ def _entry(message: LoggedMessage, state: str, reason_class: str, reason: str) -
 def release_after_failure(
     conn: Connection, taken: QuarantineClaim, reason: str, *, wait: float, counts: bool = True
 ) -> None:
-    """Release one quarantined message after a failure of this process, which `counts` as a try unless it is no fault of the message.
-    It stays `sending`, so it is asked about before it is sent again."""
+    """Release one quarantined message after a failure of this process, which `counts` as a try unless it is no fault of
+    the message. It stays `sending`, so it is asked about before it is sent again."""
     uncounted = 0 if counts else 1
     place = taken.subscription, taken.lane, taken.position, taken.lease.token
     conn.execute(_RELEASE_AFTER_FAILURE, (reason[:2000], wait, uncounted, *place))

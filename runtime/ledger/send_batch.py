@@ -1,4 +1,5 @@
-"""One batch with a vendor: waves per key, send, ask about what is unknown, send again only what surely did not arrive."""
+"""One batch with a vendor: waves per key, send, ask about what is unknown, send again only what surely did not
+arrive."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from runtime.ledger.vendor_client import CannotAsk, SendResult, VendorClient
 
 @dataclass(slots=True)
 class SendOutcome:
-    """Results by position. `failure` says what is wrong with the vendor itself, `late` holds positions whose request left after the
-    lease had ended."""
+    """Results by position. `failure` says what is wrong with the vendor itself, `late` holds positions whose request
+    left after the lease had ended."""
 
     results: dict[int, SendResult] = field(default_factory=dict)
     failure: str = ""
@@ -30,14 +31,14 @@ class SendOutcome:
 
 
 def idempotency_key(stream_salt: int, subscription: int, lane: int, position: int) -> str:
-    """The key under which a message is sent: the same for every attempt, takeover, release and replay. `subscription` is the
-    original one."""
+    """The key under which a message is sent: the same for every attempt, takeover, release and replay. `subscription`
+    is the original one."""
     return f"tg-{stream_salt:x}-{subscription}-{lane}-{position}"
 
 
 class SendBatch:
-    """Sends the messages of one batch. `ask_first`: they may have been sent already. `send`: False under a closed gate, where only
-    asking is allowed."""
+    """Sends the messages of one batch. `ask_first`: they may have been sent already. `send`: False under a closed gate,
+    where only asking is allowed."""
 
     def __init__(self, taken: Claim, client: VendorClient, *, ask_first: bool, send: bool = True) -> None:
         self.taken, self.client, self.ask_first, self.may_send = taken, client, ask_first, send
@@ -69,7 +70,8 @@ class SendBatch:
         return result is not None and result.status != "confirmed"
 
     def _settle(self, todo: Sequence[OutboundMessage]) -> None:
-        """Send and ask until every message has a result, or the vendor is in trouble. At most SEND_ROUNDS.attempts rounds."""
+        """Send and ask until every message has a result, or the vendor is in trouble. At most SEND_ROUNDS.attempts
+        rounds."""
         open_messages, unsure = list(todo), self.ask_first
         for _ in range(SEND_ROUNDS.attempts or 1):
             if not open_messages:

@@ -1,4 +1,5 @@
-"""Deliver to a vendor: the results of batch k and the intent of batch k+1 are one commit; the call runs outside any transaction."""
+"""Deliver to a vendor: the results of batch k and the intent of batch k+1 are one commit; the call runs outside any
+transaction."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ VendorOfRelease = Callable[[int], MappedVendor]
 
 @dataclass(slots=True)
 class PreparedBatch:
-    """Messages `first..last` of the lane: what will be sent, what goes to quarantine before any call, and what is skipped."""
+    """Messages `first..last` of the lane: what will be sent, what goes to quarantine before any call, and what is
+    skipped."""
 
     first: int
     last: int
@@ -81,7 +83,8 @@ def deliver(conn: Connection, taken: Claim, vendor_of: VendorOfRelease, *, max_b
 
 
 def _quarantine_next(conn: Connection, taken: Claim) -> BatchResult | None:
-    """Several owners have ended before they called: the next messages go to quarantine, each tried alone, and the lane goes on."""
+    """Several owners have ended before they called: the next messages go to quarantine, each tried alone, and the lane
+    goes on."""
     messages = read_next(conn, taken, taken.position, taken.limits.batch)
     if not messages:
         return None
@@ -165,8 +168,8 @@ def _batch(
 def _commit(
     conn: Connection, taken: Claim, pending: BatchResult | None, batch: PreparedBatch | None, *, leave: float
 ) -> bool:
-    """Store the results of the batch before and the intent of the next; where there is no next, release the lane for `leave` seconds
-    at least. All in one commit. Answers whether the next may be sent. Raises QuotaOverdrawn."""
+    """Store the results of the batch before and the intent of the next; where there is no next, release the lane for
+    `leave` seconds at least. All in one commit. Answers whether the next may be sent. Raises QuotaOverdrawn."""
     position = pending.position if pending else taken.position
     try:
         metered = batch is not None and bool(batch.messages) and taken.limits.metered
@@ -220,8 +223,8 @@ def _call(conn: Connection, taken: Claim, client: VendorClient, batch: PreparedB
 def _settle(
     conn: Connection, taken: Claim, batch: PreparedBatch, outcome: SendOutcome, *, keep_unknown: bool = True
 ) -> BatchResult | None:
-    """Turn results into evidence and quarantine entries. None: something is unknown that can be asked about later; the intent stays
-    open."""
+    """Turn results into evidence and quarantine entries. None: something is unknown that can be asked about later; the
+    intent stays open."""
     if keep_unknown and outcome.unresolved and taken.target.idempotency != "U":
         record_attempt(conn, taken, batch.first, batch.last, "unknown", outcome.failure)
         circuit_breaker.record_failure(conn, taken.target.vendor, outcome.failure or "no trustworthy answer")
@@ -280,9 +283,10 @@ def _entries(answered: Sequence[tuple[OutboundMessage, SendResult]], taken: Clai
 def _resume(conn: Connection, taken: Claim, vendor_of: VendorOfRelease) -> BatchResult | None:
     """Ask about the batch whose answer is missing, then send what surely did not arrive.
 
-    When another release made the intent, or the gate is closed, nothing is sent from here: what did not arrive is quarantined
-    and goes through the present release later. A batch that keeps ending its owner is quarantined, message by message; so is one
-    whose owner has lost its database session, until the end of the lease under which it may still be sending.
+    When another release made the intent, or the gate is closed, nothing is sent from here: what did not arrive is
+    quarantined and goes through the present release later. A batch that keeps ending its owner is quarantined, message
+    by message; so is one whose owner has lost its database session, until the end of the lease under which it may still
+    be sending.
     """
     intent = taken.intent if taken.intent is not None else taken.position
     made_by = taken.intent_release or taken.target.release
@@ -318,8 +322,8 @@ def _in_doubt(taken: Claim, batch: PreparedBatch, made_by: int) -> BatchResult:
 
 
 def _defer_unsent(taken: Claim, batch: PreparedBatch, outcome: SendOutcome) -> None:
-    """Nothing may be sent by this release now: what had not arrived waits in quarantine for the release that may send it, and is
-    asked about once more then, for a request may still have been under way."""
+    """Nothing may be sent by this release now: what had not arrived waits in quarantine for the release that may send
+    it, and is asked about once more then, for a request may still have been under way."""
     for message in batch.messages:
         if outcome.results[message.position].status == "unsent":
             detail = "not sent: the gate closed or another release was deployed"

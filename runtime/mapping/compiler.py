@@ -1,9 +1,9 @@
 """Mapping → one Python function.
 
 The source text of that function is written here from the checked mapping alone: every name in it is made up by the
-emitter (`t7`, `k3`), and every text, number and helper reaches it as a bound argument. Nothing that a user wrote is ever
-part of the source. The fast lane is written in place (a class check, a `quantize`); whatever is not in the fast lane goes
-to the full conversion, so the two cannot disagree about what is accepted.
+emitter (`t7`, `k3`), and every text, number and helper reaches it as a bound argument. Nothing that a user wrote is
+ever part of the source. The fast lane is written in place (a class check, a `quantize`); whatever is not in the fast
+lane goes to the full conversion, so the two cannot disagree about what is accepted.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def encode(document: Any) -> bytes:
 def compile_mapping(mapping: Mapping) -> Compiled:
     """`run(document, correlation_id=None) -> dict`.
 
-    `document` is decoded JSON without floats (see `decode`); it is not changed. Raises MappingError, naming the field, the
-    source path, the reason and an excerpt, and gives either the whole result or nothing. Thread-safe; keeps no state.
+    `document` is decoded JSON without floats (see `decode`); it is not changed. Raises MappingError, naming the field,
+    the source path, the reason and an excerpt, and gives either the whole result or nothing. Thread-safe; keeps no
+    state.
     """
     emitter = MappingWriter(mapping)
     source = emitter.source()

@@ -1,4 +1,5 @@
-"""Value types: what a source value may look like, and what is written. Everything that does not fit exactly is rejected."""
+"""Value types: what a source value may look like, and what is written. Everything that does not fit exactly is
+rejected."""
 
 from __future__ import annotations
 
@@ -31,10 +32,12 @@ class ValueType:
     """One declared type with its settings.
 
     scale, rounding   decimal and money: digits after the point; `exact` refuses more digits than that
-    write             decimal: number | text; money: object | number | text | minor; date and datetime: iso | compact | odata_v2
+    write             decimal: number | text; money: object | number | text | minor; date and datetime: iso | compact |
+                      odata_v2
     format            date and datetime: how the source writes them
     zone              datetime: what a time without offset means: `required` refuses it, else an IANA zone name
-    repeated, skipped datetime: policy for local times that occur twice or never: refuse | earlier | later; refuse | forward
+    repeated, skipped datetime: policy for local times that occur twice or never: refuse | earlier | later; refuse |
+    forward
     currency          money: an ISO 4217 code, or the path that holds it
     """
 
@@ -169,7 +172,8 @@ def _boolean(kind: ValueType) -> Callable[[Any], bool]:
 
 
 def odata_v2_time(value: str) -> datetime:
-    """`/Date(1459900800000)/` or `/Date(1459900800000+0060)/` (offset in minutes): the milliseconds are UTC (OData V2 §6, JSON)."""
+    """`/Date(1459900800000)/` or `/Date(1459900800000+0060)/` (offset in minutes): the milliseconds are UTC (OData V2
+    §6, JSON)."""
     found = _ODATA.match(value)
     if not found:
         raise Reject("is not of the form /Date(milliseconds)/")

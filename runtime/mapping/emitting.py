@@ -1,6 +1,7 @@
 """Writing the source text of a compiled mapping: lines, bound values, walks along paths, formulas.
 
-Every name in the text is made up here (`t7`, `k3`); every text, number and helper of the user's reaches it as a bound argument.
+Every name in the text is made up here (`t7`, `k3`); every text, number and helper of the user's reaches it as a bound
+argument.
 """
 
 from __future__ import annotations
@@ -177,7 +178,8 @@ class Emitter:
         return result, node.kind, maybe
 
     def logic(self, node: FormulaOperation) -> tuple[str, str, bool]:
-        """Kleene: `false and unknown` is false, `true and unknown` is unknown. The right side is not looked at when the left decides."""
+        """Kleene: `false and unknown` is false, `true and unknown` is unknown. The right side is not looked at when the
+        left decides."""
         decided = "False" if node.op == "and" else "True"
         result = self.name()
         left, kind, _ = self.node(node.args[0])

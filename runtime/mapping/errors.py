@@ -16,7 +16,8 @@ MISSING = "is required and missing"
 class MappingFinding:
     """One thing a reviewer has to know. `pointer` (RFC 6901) points into the mapping spec.
 
-    `member` is the dotted path of a required member of the target that the mapping does not surely fill; empty otherwise.
+    `member` is the dotted path of a required member of the target that the mapping does not surely fill; empty
+    otherwise.
     """
 
     code: str
@@ -53,7 +54,8 @@ class MappingError(Exception):
 
     @property
     def pattern(self) -> str:
-        """The same for every document with the same fault: no list positions, no numbers, no values. For grouping dead letters."""
+        """The same for every document with the same fault: no list positions, no numbers, no values. For grouping dead
+        letters."""
         return f"{_POSITION.sub('[]', self.field)}: {_NUMBER.sub('n', self.reason)}"
 
     def __reduce__(self) -> tuple[Any, ...]:

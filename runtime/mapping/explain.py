@@ -44,7 +44,8 @@ def explain(mapping: Mapping) -> list[ExplainedField]:
 
 
 def lineage(mapping: Mapping) -> dict[str, list[str]]:
-    """Target path → source paths it depends on, conditions of the lists around it included. Constants depend on nothing."""
+    """Target path → source paths it depends on, conditions of the lists around it included. Constants depend on
+    nothing."""
     result: dict[str, list[str]] = {}
     for one, around in mapping.walk():
         if one.each is not None:
@@ -59,7 +60,8 @@ def lineage(mapping: Mapping) -> dict[str, list[str]]:
 
 
 def diff(old: Mapping, new: Mapping) -> list[str]:
-    """What a reviewer has to know about a new release of a mapping, one sentence each. Empty when nothing that runs has changed."""
+    """What a reviewer has to know about a new release of a mapping, one sentence each. Empty when nothing that runs has
+    changed."""
     return [*_diff_fields(old, new), *_diff_lookups(old, new)]
 
 

@@ -15,7 +15,8 @@ FAILURES = (Reject, KeyError, TypeError, AttributeError, ArithmeticError, ValueE
 
 
 def failure(table: list[tuple[Field, tuple[Field, ...]]]) -> Callable[..., MappingError]:
-    """`fail(at, doc, correlation_id, error, loops)`: the error of field number `at`. `loops` holds list and element of every `each`."""
+    """`fail(at, doc, correlation_id, error, loops)`: the error of field number `at`. `loops` holds list and element of
+    every `each`."""
     places: dict[str, int] = {}
 
     def fail(at: int, doc: Any, correlation_id: Any, error: Exception, loops: tuple[Any, ...]) -> MappingError:
@@ -48,7 +49,8 @@ def failure(table: list[tuple[Field, tuple[Field, ...]]]) -> Callable[..., Mappi
 def _explain(
     one: Field, doc: Any, item: Any, error: Exception, target: str, prefix: str, *, deciding: bool
 ) -> MappingError:
-    """Walks the sources of the field again, slowly, to say what is wrong. `deciding`: its `when` failed on one element."""
+    """Walks the sources of the field again, slowly, to say what is wrong. `deciding`: its `when` failed on one
+    element."""
     paths = list(reads(one.when)) if deciding and one.when is not None else list(one.sources())
     source = ", ".join(str(p) if p.root else f"{prefix}{p}".removesuffix("..").removesuffix(".") for p in paths)
     name = target.rstrip(".") if deciding else (target + ".".join(one.target)).rstrip(".") or "."

@@ -30,8 +30,8 @@ def check_against(
     resolve: Resolver | None = None,
     resolve_target: Resolver | None = None,
 ) -> list[MappingFinding]:
-    """Findings about the mapping, pointers into its spec: source fields that do not exist (with the nearest names), required
-    target fields that stay empty, types, lengths and enums that do not fit.
+    """Findings about the mapping, pointers into its spec: source fields that do not exist (with the nearest names),
+    required target fields that stay empty, types, lengths and enums that do not fit.
 
     `resolve(ref)` gives the schema of a `$ref`; without it, `#/…` is looked up in the schema itself. A schema that says
     nothing about a place (open object, no type) gives no finding.
@@ -61,7 +61,8 @@ class _Schemas:
         return {}
 
     def merged(self, schema: Any, depth: int = 0) -> Schema:
-        """The union view: a property exists if any branch has it; it is required if the schema and every branch say so."""
+        """The union view: a property exists if any branch has it; it is required if the schema and every branch say
+        so."""
         own = self.deref(schema)
         if depth > _LIMIT or not own:
             return {}

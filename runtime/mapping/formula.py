@@ -5,7 +5,8 @@
     concat(pad_left(store, 4, '0'), '-', till)
 
 Unknown in, unknown out: an operation on a missing value has a missing result (`coalesce` and `exists` are the way out).
-`and`, `or` and `not` follow Kleene's three-valued logic. `/` does not exist: `divide(a, b, scale, mode)` says how it rounds.
+`and`, `or` and `not` follow Kleene's three-valued logic. `/` does not exist: `divide(a, b, scale, mode)` says how it
+rounds.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ Node = Literal | Read | FormulaOperation | FunctionCall | Aggregate
 
 
 def parse_formula(text: str, *, lookups: frozenset[str] = frozenset()) -> Node:
-    """Raises FormulaError with the position. Names of functions and lookups are checked, and kinds as far as they are known."""
+    """Raises FormulaError with the position. Names of functions and lookups are checked, and kinds as far as they are
+    known."""
     if len(text) > MAX_LENGTH:
         raise FormulaError(f"a formula has at most {MAX_LENGTH} characters")
     parser = _Parser(text, lookups)

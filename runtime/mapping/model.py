@@ -25,7 +25,8 @@ class LookupTable:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One rule. Exactly one of source, formula, constant (has_constant) and correlation is set; `each` goes with source."""
+    """One rule. Exactly one of source, formula, constant (has_constant) and correlation is set; `each` goes with
+    source."""
 
     pointer: str
     target: tuple[str, ...]

@@ -1,8 +1,10 @@
-"""Mapping → one Python function that turns many stored documents into lines for a table, for the usual case that all of them fit.
+"""Mapping → one Python function that turns many stored documents into lines for a table, for the usual case that all of
+them fit.
 
-The documents are decoded into structures that hold what the mapping reads and nothing else, and each result is written as a line
-of text at once. Both are possible only for what the quick way knows; where a document does not fit, or a value is not what it
-expects, it raises, and the caller takes the ordinary way, which gives the result or the reason. It never gives another result.
+The documents are decoded into structures that hold what the mapping reads and nothing else, and each result is written
+as a line of text at once. Both are possible only for what the quick way knows; where a document does not fit, or a
+value is not what it expects, it raises, and the caller takes the ordinary way, which gives the result or the reason. It
+never gives another result.
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ _Tree = dict[str, Any]  # member name → tree of what is read inside it, None w
 
 
 def compile_lines(mapping: Mapping, cell: Cell) -> Lines | None:
-    """`lines(payloads)`: one line per JSON document, values in the order of the mapping's fields, tab between them, in PostgreSQL's
-    COPY text format; `cell` writes one value of any kind in it. None where the mapping is no flat row or needs more than the document.
-    Raises one of NOT_QUICK when any of the documents must go the ordinary way.
+    """`lines(payloads)`: one line per JSON document, values in the order of the mapping's fields, tab between them, in
+    PostgreSQL's COPY text format; `cell` writes one value of any kind in it. None where the mapping is no flat row or
+    needs more than the document. Raises one of NOT_QUICK when any of the documents must go the ordinary way.
     """
     if any(len(one.target) != 1 for one in mapping.fields) or any(one.correlation for one, _ in mapping.walk()):
         return None

@@ -1,4 +1,5 @@
-"""Tables of the runtime. Hot ones are written by `runtime.ledger` in SQL; the classes here are for reading and for migrations."""
+"""Tables of the runtime. Hot ones are written by `runtime.ledger` in SQL; the classes here are for reading and for
+migrations."""
 
 from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage, RejectedMessage
 from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release

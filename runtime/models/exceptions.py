@@ -16,9 +16,9 @@ from runtime.models.subscriptions import LONG_AGO, TargetSubscription
 class QuarantinedMessage(models.Model):
     """A message that cannot go with its batch, and the later messages of its key that wait behind it.
 
-    `retry` will be tried again, `sending` may have reached the vendor (asked about first), `behind` waits for an earlier
-    one of its key, `dead` waits for a person, `unknown` waits for a person because the vendor can neither be asked nor be
-    sent the same again. `payload` replaces the stored one after a person's fix.
+    `retry` will be tried again, `sending` may have reached the vendor (asked about first), `behind` waits for an
+    earlier one of its key, `dead` waits for a person, `unknown` waits for a person because the vendor can neither be
+    asked nor be sent the same again. `payload` replaces the stored one after a person's fix.
     """
 
     class State(models.TextChoices):
@@ -64,7 +64,8 @@ class QuarantinedMessage(models.Model):
 
 
 class Attempt(models.Model):
-    """One try that was not plainly confirmed with its batch: of one parked message, or a call whose outcome was unknown. Insert only."""
+    """One try that was not plainly confirmed with its batch: of one parked message, or a call whose outcome was
+    unknown. Insert only."""
 
     subscription = models.ForeignKey(
         TargetSubscription, on_delete=models.CASCADE, db_index=False, related_name="attempts"

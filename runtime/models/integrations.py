@@ -1,4 +1,5 @@
-"""What may run: integrations, their releases (one digest each), and which release is deployed where under which approval."""
+"""What may run: integrations, their releases (one digest each), and which release is deployed where under which
+approval."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from runtime.models.subscriptions import LONG_AGO
 
 
 class JsonDocument(models.Field):  # type: ignore[type-arg]
-    """A PostgreSQL `json` column: the text as it came, queryable in SQL. Python sees parsed JSON with Decimal for every fraction."""
+    """A PostgreSQL `json` column: the text as it came, queryable in SQL. Python sees parsed JSON with Decimal for every
+    fraction."""
 
     def db_type(self, connection: Any) -> str:
         return "json"
@@ -38,7 +39,8 @@ class Stream(models.Model):
     """One source of one integration in one environment. The source cursor lives here and moves with what was read.
 
     `immutable`: messages are facts (a sale): the same key with other content is a conflict case. Otherwise they are
-    states (a price): other content is a new version. `salt` keys the content hash and is the high half of correlation ids.
+    states (a price): other content is a new version. `salt` keys the content hash and is the high half of correlation
+    ids.
     """
 
     id = models.SmallAutoField(primary_key=True)

@@ -12,8 +12,8 @@ from django.db.models.functions import Now
 class Run(models.Model):
     """One execution of a job: a pass over the source, a batch of intake, or a replay.
 
-    Counts of the source side are written with each append; the delivered side is read from progress and evidence over the
-    positions in `RunSpan`, so a run's row is never hot.
+    Counts of the source side are written with each append; the delivered side is read from progress and evidence over
+    the positions in `RunSpan`, so a run's row is never hot.
     """
 
     class State(models.TextChoices):

@@ -14,9 +14,10 @@ from runtime.models.subscriptions import TargetSubscription
 class TargetComparison(models.Model):
     """One question to a target about the messages of a day. Insert only; a later one stands beside it.
 
-    `due` messages of the day were meant for the target, `asked` of them were asked about. `agreed`: both sides say the same.
-    `missing`: delivered as far as this side knows, and not there. `extra`: there, although it is held or closed on this side.
-    `silent`: no answer that can be trusted. `cases` are at most a thousand of the last three, `{lane, position, key, what, state}`.
+    `due` messages of the day were meant for the target, `asked` of them were asked about. `agreed`: both sides say the
+    same. `missing`: delivered as far as this side knows, and not there. `extra`: there, although it is held or closed
+    on this side. `silent`: no answer that can be trusted. `cases` are at most a thousand of the last three, `{lane,
+    position, key, what, state}`.
     """
 
     target = models.ForeignKey(TargetSubscription, on_delete=models.PROTECT, related_name="comparisons")

@@ -1,4 +1,5 @@
-"""Replays: what shall be delivered again, planned first, so that people decide on exact positions and not on an intention."""
+"""Replays: what shall be delivered again, planned first, so that people decide on exact positions and not on an
+intention."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ from runtime.models.subscriptions import TargetSubscription
 class Replay(models.Model):
     """A plan to deliver stored messages of one target again.
 
-    `spans` is `{lane: [first, last]}`, fixed when the plan is made; with `key_from` and `key_to` only keys between them count
-    (keys that begin with `key_to` included, empty: no bound). `messages` counts what was chosen. `subscription` has the progress
-    of the replay itself, `trial` that of its latest dry run. `digest` is what approvers decide on.
+    `spans` is `{lane: [first, last]}`, fixed when the plan is made; with `key_from` and `key_to` only keys between them
+    count (keys that begin with `key_to` included, empty: no bound). `messages` counts what was chosen. `subscription`
+    has the progress of the replay itself, `trial` that of its latest dry run. `digest` is what approvers decide on.
     """
 
     class State(models.TextChoices):

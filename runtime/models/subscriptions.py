@@ -1,4 +1,5 @@
-"""Who takes from the log: one subscription per target, one progress row per lane, evidence per batch, and the vendor's state."""
+"""Who takes from the log: one subscription per target, one progress row per lane, evidence per batch, and the vendor's
+state."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ class VendorState(models.Model):
     """What all workers must know of one system (one store of a fleet) in one environment: breaker, quota, back-off.
 
     `rate` calls per second up to `burst` (token bucket, refilled by the database clock), `concurrency` live leases,
-    `budget` items per UTC day; null means no limit. `not_before` obeys Retry-After. While the breaker is open, one claim
-    at a time may probe after `open_until`.
+    `budget` items per UTC day; null means no limit. `not_before` obeys Retry-After. While the breaker is open, one
+    claim at a time may probe after `open_until`.
     """
 
     system_key = models.CharField(max_length=80)
@@ -94,9 +95,9 @@ class TargetSubscription(models.Model):
 class Progress(models.Model):
     """All mutable delivery state of one (subscription, lane).
 
-    Everything at or before `position` is delivered, parked or superseded. `intent` is the last position of a vendor call
-    whose answer is not stored yet, `intent_release` the release that made it. `token` grows at every claim. `session` is the
-    process id of the owner's database session: once that has ended, nobody waits for the lease.
+    Everything at or before `position` is delivered, parked or superseded. `intent` is the last position of a vendor
+    call whose answer is not stored yet, `intent_release` the release that made it. `token` grows at every claim.
+    `session` is the process id of the owner's database session: once that has ended, nobody waits for the lease.
     """
 
     pk = models.CompositePrimaryKey("subscription_id", "lane")
@@ -121,7 +122,8 @@ class Progress(models.Model):
 
 
 class Delivery(models.Model):
-    """Evidence of one batch, insert only. Batches of one lane are tiles: no gap, no overlap (checked by the fault campaign)."""
+    """Evidence of one batch, insert only. Batches of one lane are tiles: no gap, no overlap (checked by the fault
+    campaign)."""
 
     id = models.BigAutoField(primary_key=True)
     subscription = models.ForeignKey(

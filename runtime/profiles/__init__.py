@@ -1,7 +1,7 @@
 """Vendor profiles: one TOML file per system. Adding a vendor is adding a file; no code changes.
 
-A profile gives a connector's protocol and settings, with what a person needs to know about the vendor: how its limits show,
-where it sets traps, when each fact was checked and on what evidence.
+A profile gives a connector's protocol and settings, with what a person needs to know about the vendor: how its limits
+show, where it sets traps, when each fact was checked and on what evidence.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _OPTIONAL = {"limits": dict, "notes": dict, "evidence_by_fact": dict}
 
 @dataclass(frozen=True, slots=True)
 class VendorProfile:
-    """`base_url` shows the shape, with what the retailer fills in between `<` and `>`. `settings` go to the connector."""
+    """`base_url` shows the shape, with what the retailer fills in between `<` and `>`. `settings` go to the
+    connector."""
 
     name: str
     title: str
@@ -54,7 +55,8 @@ class VendorProfile:
         return str(self.settings.get("idempotency", "U"))
 
     def connection(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings for the connector: the profile's, with the manifest's on top. Objects are merged, everything else is replaced."""
+        """Settings for the connector: the profile's, with the manifest's on top. Objects are merged, everything else is
+        replaced."""
         return _merged(self.settings, overrides)
 
 

@@ -1,8 +1,10 @@
-"""The fault campaign: real processes, seeded injections, judged by the vendors' journals. `python -m tests.faults.campaign --minutes 5`.
+"""The fault campaign: real processes, seeded injections, judged by the vendors' journals. `python -m
+tests.faults.campaign --minutes 5`.
 
-A round has a seed, a fixed plan of messages and a kind of vendor: `blind` ones check neither keys nor versions, so that every second
-send shows (workers are then not paused between lease check and socket, which nobody could survive); `keyed` ones do, and pauses fall
-anywhere. Rounds follow each other, blind and keyed in turn, until the time is over. Every round is a line of `rounds.jsonl`.
+A round has a seed, a fixed plan of messages and a kind of vendor: `blind` ones check neither keys nor versions, so that
+every second send shows (workers are then not paused between lease check and socket, which nobody could survive);
+`keyed` ones do, and pauses fall anywhere. Rounds follow each other, blind and keyed in turn, until the time is over.
+Every round is a line of `rounds.jsonl`.
 """
 
 from __future__ import annotations
@@ -136,8 +138,8 @@ def run_rounds(campaign: Campaign, *, minutes: float, first: int, vendor: str = 
 
 
 def attack(folder: Path, options: Options, *, minutes: float, first: int, vendor: str = "both") -> Total:
-    """Servers, rounds, and everything stopped again. Leaves `rounds.jsonl`, `history.jsonl` and the processes' log in the folder;
-    of a run that found something the journals and the servers' data too."""
+    """Servers, rounds, and everything stopped again. Leaves `rounds.jsonl`, `history.jsonl` and the processes' log in
+    the folder; of a run that found something the journals and the servers' data too."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)
     campaign = Campaign(folder, options, first)

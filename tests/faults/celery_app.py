@@ -1,4 +1,5 @@
-"""Plain Celery over Redis with every setting that its documentation calls safe; the subject that the campaign must report."""
+"""Plain Celery over Redis with every setting that its documentation calls safe; the subject that the campaign must
+report."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ app.conf.update(
     broker_connection_max_retries=None,
     broker_transport_options={"visibility_timeout": 4, "socket_keepalive": True, "health_check_interval": 25},
 )
-# The sweep that gives back what was not acknowledged comes at every tenth poll of ten seconds; here at every poll, which only helps.
+# The sweep that gives back what was not acknowledged comes at every tenth poll of ten seconds; here at every poll,
+# which only helps.
 QoS.restore_visible = functools.partialmethod(QoS.restore_visible, interval=1)  # type: ignore[method-assign]
 
 

@@ -1,7 +1,8 @@
-"""The same question asked of plain Celery and Redis: SIGKILL of the worker's group at seeded moments, effects counted outside the broker.
+"""The same question asked of plain Celery and Redis: SIGKILL of the worker's group at seeded moments, effects counted
+outside the broker.
 
-`python -m tests.faults.campaign --subject celery --minutes 2 --seed 1`. The exit code is 1 when tasks were lost or ran twice, which is what
-this subject must show under enough kills; without any kill it shows neither.
+`python -m tests.faults.campaign --subject celery --minutes 2 --seed 1`. The exit code is 1 when tasks were lost or ran
+twice, which is what this subject must show under enough kills; without any kill it shows neither.
 """
 
 from __future__ import annotations
@@ -121,7 +122,8 @@ def _worker() -> subprocess.Popen[bytes]:
 
 
 def _drain(effects: Path) -> int:
-    """Wait until the broker holds nothing, or nothing has happened for half a minute; answers what the broker still holds."""
+    """Wait until the broker holds nothing, or nothing has happened for half a minute; answers what the broker still
+    holds."""
     import redis
 
     last, since = -1, time.monotonic()

@@ -1,4 +1,5 @@
-"""The installation under attack: durable PostgreSQL, Valkey, sandbox, proxies between all of them, and the product's processes."""
+"""The installation under attack: durable PostgreSQL, Valkey, sandbox, proxies between all of them, and the product's
+processes."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def port_of(url: str) -> int:
 
 
 class Servers:
-    """PostgreSQL and Valkey behind proxies. `own`: started here, durable, and may be restarted; else those of the environment."""
+    """PostgreSQL and Valkey behind proxies. `own`: started here, durable, and may be restarted; else those of the
+    environment."""
 
     def __init__(self, folder: Path, seed: int, *, own: bool) -> None:
         self.own = own
@@ -216,7 +218,8 @@ class History:
 
 
 class Vendors:
-    """The sandbox behind proxies with stable ports. `blind` vendors check no key and no version, so that every second send shows."""
+    """The sandbox behind proxies with stable ports. `blind` vendors check no key and no version, so that every second
+    send shows."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.seed = folder, seed

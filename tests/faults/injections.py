@@ -100,7 +100,8 @@ class Injections:
             self.installation.processes.signal(slot, signal.SIGKILL)
 
     def _stop(self) -> None:
-        """At any moment at all: only where vendors check keys, because the moment may lie between lease check and socket."""
+        """At any moment at all: only where vendors check keys, because the moment may lie between lease check and
+        socket."""
         assert self.installation.processes is not None
         if not self.blind and (slot := self._some_worker()):
             self.installation.history.note("stop", slot=slot)

@@ -1,4 +1,5 @@
-"""Compares what the tills pushed with what the vendors' own journals and the target table show. Our delivery tables are never the evidence."""
+"""Compares what the tills pushed with what the vendors' own journals and the target table show. Our delivery tables are
+never the evidence."""
 
 from __future__ import annotations
 
@@ -98,7 +99,8 @@ def _sales(verdict: Verdict, plans: list[Plan], erp: list[Entry], waiting: dict[
 
 
 def _waits_though_done(verdict: Verdict, what: str, rows: Iterable[Any]) -> None:
-    """A document of another release under the same natural key is a conflict that a person must see; everything else is not."""
+    """A document of another release under the same natural key is a conflict that a person must see; everything else is
+    not."""
     for state, reason_class, reason, _ in rows:
         if "conflict" in reason or "other content" in reason:
             verdict.facts["conflicts shown to a person"] = verdict.facts.get("conflicts shown to a person", 0) + 1

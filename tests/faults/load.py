@@ -1,7 +1,8 @@
 """What the tills push: two integrations of the product's own catalog, and plans that a seed decides.
 
-`campaign-sales`: facts (a sale happens once) to the ERP's posting endpoint. `campaign-prices`: states with growing versions to two
-stores and to a table of the product's database. Every document that reaches a vendor carries the number of the release that sent it.
+`campaign-sales`: facts (a sale happens once) to the ERP's posting endpoint. `campaign-prices`: states with growing
+versions to two stores and to a table of the product's database. Every document that reaches a vendor carries the number
+of the release that sent it.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class Plan:
         return made
 
     def _items(self, number: int) -> Iterator[tuple[int, int]]:
-        """(item, version): the first of each batch is priced only once, so that nothing newer can hide its loss; the others in turn."""
+        """(item, version): the first of each batch is priced only once, so that nothing newer can hide its loss; the
+        others in turn."""
         yield ONCE + number, 1
         for i in range(self.prices - 1):
             version, item = divmod(number * (self.prices - 1) + i, self.items)

@@ -1,7 +1,8 @@
 """Known bugs, put in from outside: a campaign that does not find each of them proves nothing.
 
-`SIMULATED` gives, per plant, the attributes of the ledger that are replaced while a simulated world runs; plants that live inside a
-statement are switched in the model (`sim_append.py`, `sim_claims.py`, `sim_quarantine.py`) by the same name.
+`SIMULATED` gives, per plant, the attributes of the ledger that are replaced while a simulated world runs; plants that
+live inside a statement are switched in the model (`sim_append.py`, `sim_claims.py`, `sim_quarantine.py`) by the same
+name.
 """
 
 from __future__ import annotations
@@ -138,7 +139,8 @@ WITHOUT_TRIGGERS = {
     "gate": ("runtime_progress_token", "runtime_quarantine_token"),
     "token": ("runtime_progress_move", "runtime_progress_token"),
 }
-"""Guards in the database that would stop a planted bug by themselves: they are set aside, so that the campaign is what finds it."""
+"""Guards in the database that would stop a planted bug by themselves: they are set aside, so that the campaign is what
+finds it."""
 
 
 def put_in(name: str) -> None:
@@ -150,7 +152,8 @@ def put_in(name: str) -> None:
 
 
 def changed(name: str) -> list[tuple[Any, str, str]]:
-    """The statements of a plant as they would be. Raises AssertionError where one does not fit the product's text any more."""
+    """The statements of a plant as they would be. Raises AssertionError where one does not fit the product's text any
+    more."""
     made = []
     for module, attribute, old, new in _STATEMENTS.get(name, []):
         text = getattr(module, attribute)

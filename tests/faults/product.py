@@ -32,7 +32,8 @@ create table if not exists {TABLE} (id text primary key, version bigint, price n
 
 
 class People:
-    """Decisions through the product's own services; each is noted with its time, and `permits` says what was allowed when."""
+    """Decisions through the product's own services; each is noted with its time, and `permits` says what was allowed
+    when."""
 
     def __init__(self, installation: Installation, *, deadline: float) -> None:
         self.installation, self.deadline = installation, deadline
@@ -165,7 +166,8 @@ class People:
         return any(begin - before <= at <= end + after for begin, end in self.permits[build])
 
     def at_rest(self) -> bool:
-        """Everything stored has ended somewhere: nothing to take, no open call, nothing parked that would still move."""
+        """Everything stored has ended somewhere: nothing to take, no open call, nothing parked that would still
+        move."""
         return bool(
             self.sql("""
             select not exists (select from runtime_progress p join runtime_subscription s on s.id = p.subscription_id

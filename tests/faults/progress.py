@@ -1,4 +1,5 @@
-"""How far a long run is: one line that is written over on a terminal, and a line of its own every so often elsewhere."""
+"""How far a long run is: one line that is written over on a terminal, and a line of its own every so often
+elsewhere."""
 
 from __future__ import annotations
 

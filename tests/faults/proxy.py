@@ -1,4 +1,5 @@
-"""A TCP proxy that breaks connections on order, in front of PostgreSQL, Redis and vendors. One thread with its own event loop.
+"""A TCP proxy that breaks connections on order, in front of PostgreSQL, Redis and vendors. One thread with its own
+event loop.
 
     with FaultProxy(("127.0.0.1", 5432), seed=7) as proxy:
         ... connect to 127.0.0.1:proxy.port ...
@@ -6,11 +7,11 @@
         proxy.reset()                   # every open connection ends by RST now
         proxy.clear()
 
-As a process: `python -m tests.faults.proxy --upstream HOST:PORT`; it prints `{"ready": true, "port": …}` and takes one JSON object of
-faults per line on its input (`{"latency": 0.2}`, `{"reset": true}`, `{}` clears).
+As a process: `python -m tests.faults.proxy --upstream HOST:PORT`; it prints `{"ready": true, "port": …}` and takes one
+JSON object of faults per line on its input (`{"latency": 0.2}`, `{"reset": true}`, `{}` clears).
 
-An *exchange* is what goes up followed by what comes down: an HTTP request and its answer, a PostgreSQL statement (or COMMIT) and its
-result. `cut_response` and `cut_request` are drawn once per exchange from the seed.
+An *exchange* is what goes up followed by what comes down: an HTTP request and its answer, a PostgreSQL statement (or
+COMMIT) and its result. `cut_response` and `cut_request` are drawn once per exchange from the seed.
 """
 
 from __future__ import annotations

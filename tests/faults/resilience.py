@@ -1,11 +1,12 @@
-"""Goals R2 to R7, each a run of its own: `python -m tests.faults.resilience r4 --seed 1`. Prints one JSON line; the exit code is 1 when the goal is missed.
+"""Goals R2 to R7, each a run of its own: `python -m tests.faults.resilience r4 --seed 1`. Prints one JSON line; the
+exit code is 1 when the goal is missed.
 
-r2  every answer is cut after the vendor acted: all end confirmed or refused, by asking; no second effect
-r3  Redis is killed under load and comes back: nothing lost, throughput without it, seconds until it is as before
-r4  SIGKILL of workers: how long after the end of its lease a lane is taken over
-r5  tries to take work through a closed gate, by the product's claims and by raw SQL
-r6  a message that ends every process that touches it: quarantined; what it costs the others, in rounds without and with it in turn
-r7  stored messages replayed twice as a dry run: same hashes, no effect outside, rate
+r2  every answer is cut after the vendor acted: all end confirmed or refused, by asking; no second effect r3  Redis is
+killed under load and comes back: nothing lost, throughput without it, seconds until it is as before r4  SIGKILL of
+workers: how long after the end of its lease a lane is taken over r5  tries to take work through a closed gate, by the
+product's claims and by raw SQL r6  a message that ends every process that touches it: quarantined; what it costs the
+others, in rounds without and with it in turn r7  stored messages replayed twice as a dry run: same hashes, no effect
+outside, rate
 """
 
 from __future__ import annotations
@@ -253,7 +254,8 @@ PAIRS = 5
 
 @dataclass(slots=True)
 class _Others:
-    """One round of R6: seconds from intake to effect of every message but the poison itself. `aside` of them shared its batch."""
+    """One round of R6: seconds from intake to effect of every message but the poison itself. `aside` of them shared its
+    batch."""
 
     seconds: list[float]
     aside: int
@@ -322,8 +324,9 @@ def _workers_ended(made: Campaign) -> int:
 
 
 def r6(seed: int, scale: float) -> dict[str, Any]:
-    """Rounds without and with poison in turn, each with a seed of its own and all of one length. Nothing is left out but the poison
-    itself. Met when the median of the rounds' p99 rises by no more than a tenth, and every poison became a dead letter."""
+    """Rounds without and with poison in turn, each with a seed of its own and all of one length. Nothing is left out
+    but the poison itself. Met when the median of the rounds' p99 rises by no more than a tenth, and every poison became
+    a dead letter."""
     options = replace(QUIET, batches=int(300 * scale), till_pause=0.1, workers=3)
     without: list[_Others] = []
     with_it: list[_Others] = []

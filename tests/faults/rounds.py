@@ -1,4 +1,5 @@
-"""One round of the campaign: a seed, a plan of messages, a kind of vendor; processes that die and start again; calm; the verdict."""
+"""One round of the campaign: a seed, a plan of messages, a kind of vendor; processes that die and start again; calm;
+the verdict."""
 
 from __future__ import annotations
 

@@ -1,10 +1,14 @@
-"""Starts the product's processes quickly: Django is loaded once, every process is a fork of that. Orders and reports are JSON lines.
+"""Starts the product's processes quickly: Django is loaded once, every process is a fork of that. Orders and reports
+are JSON lines.
 
-    {"spawn": "worker1", "kind": "worker", "fault": "vendor.after_send:3:stop", "plant": "token", "arguments": {…}}  → {"spawned": "worker1", "pid": 123}
-    when a process has ended                                                                                       → {"ended": "worker1", "status": -9}
+    {"spawn": "worker1", "kind": "worker", "fault": "vendor.after_send:3:stop", "plant": "token", "arguments": {…}}  →
+    {"spawned": "worker1", "pid": 123}
+    when a process has ended                                                                                       →
+    {"ended": "worker1", "status": -9}
 
-A forked worker runs `runtime.worker.loop.run_forever`, a scheduler `runtime.worker.scheduler.run_forever`, a till pushes
-through `runtime.services.intake.accept`. Known bugs are put in by `plants.py`, in the fork, before the product's loop starts.
+A forked worker runs `runtime.worker.loop.run_forever`, a scheduler `runtime.worker.scheduler.run_forever`, a till
+pushes through `runtime.services.intake.accept`. Known bugs are put in by `plants.py`, in the fork, before the product's
+loop starts.
 """
 
 from __future__ import annotations
@@ -69,7 +73,8 @@ def _scheduler(arguments: dict[str, Any]) -> None:
 
 
 def _till(arguments: dict[str, Any]) -> None:
-    """Pushes batch after batch of a plan that its seed decides, and writes a line for every batch that was acknowledged.
+    """Pushes batch after batch of a plan that its seed decides, and writes a line for every batch that was
+    acknowledged.
 
     After a restart it pushes the first batch without a line again: that is what a till does that got no answer.
     """

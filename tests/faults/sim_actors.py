@@ -1,4 +1,5 @@
-"""Those who act in a simulated world: processes as greenlets, and the vendor with a journal that no worker can change."""
+"""Those who act in a simulated world: processes as greenlets, and the vendor with a journal that no worker can
+change."""
 
 from __future__ import annotations
 
@@ -90,7 +91,8 @@ class Actor:
         to_ask: bool = False,
         at: float | None = None,
     ) -> None:
-        """The database let this actor take work. Judged at once, by the list of decisions and not by the gate's own tables."""
+        """The database let this actor take work. Judged at once, by the list of decisions and not by the gate's own
+        tables."""
         self.asks_only = to_ask
         if not to_ask:
             at = database.now() if at is None else at

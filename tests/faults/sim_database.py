@@ -1,11 +1,12 @@
-"""An in-memory PostgreSQL, as far as the ledger's statements go: read committed, row locks held to commit, skip locked, triggers.
+"""An in-memory PostgreSQL, as far as the ledger's statements go: read committed, row locks held to commit, skip locked,
+triggers.
 
-The real functions of `runtime.ledger` run against `SimConnection`; only what a statement does inside the server is modelled, one
-handler per statement, found by its text (`sim_append.py`, `sim_claims.py`, `sim_quarantine.py`, `sim_vendors.py`). A statement that is not known raises, so a change of the SQL cannot
-go by unseen.
+The real functions of `runtime.ledger` run against `SimConnection`; only what a statement does inside the server is
+modelled, one handler per statement, found by its text (`sim_append.py`, `sim_claims.py`, `sim_quarantine.py`,
+`sim_vendors.py`). A statement that is not known raises, so a change of the SQL cannot go by unseen.
 
-Statements are atomic, except where they wait for a row lock or give way inside. Effects of a transaction are kept aside and become
-visible at its commit.
+Statements are atomic, except where they wait for a row lock or give way inside. Effects of a transaction are kept aside
+and become visible at its commit.
 """
 
 from __future__ import annotations

@@ -87,7 +87,8 @@ def judge(world: World) -> None:
 
 
 def _window(world: World, subscription: int, place: Any, one: tuple[str, int]) -> None:
-    """A second send after a pause inside the window must be on record, unless its sender was killed or cut off right after it."""
+    """A second send after a pause inside the window must be on record, unless its sender was killed or cut off right
+    after it."""
     _, lane, position = place
     notes = [
         n

@@ -17,7 +17,8 @@ class Killed(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a seed makes of the world. `window`: pauses may also fall between the lease check and the write to the socket."""
+    """What a seed makes of the world. `window`: pauses may also fall between the lease check and the write to the
+    socket."""
 
     seed: int
     lanes: int

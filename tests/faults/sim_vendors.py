@@ -1,4 +1,5 @@
-"""What the statements about a vendor's shared state, and the product's own tables as targets, do to the modelled database."""
+"""What the statements about a vendor's shared state, and the product's own tables as targets, do to the modelled
+database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Many seeded schedules of the ledger's real code over the modelled database: `python -m tests.faults.simulation --seeds 2000`."""
+"""Many seeded schedules of the ledger's real code over the modelled database: `python -m tests.faults.simulation
+--seeds 2000`."""
 
 from __future__ import annotations
 
@@ -89,8 +90,9 @@ def _part(given: tuple[int, int, tuple[str, ...], bool]) -> Report:
 def simulate_many(
     first: int, seeds: int, *, jobs: int = 1, plants: Sequence[str] = (), window: bool = False, apart: bool = False
 ) -> Report:
-    """Seeds `first` onwards over `jobs` processes, with a line that says how far it is. A process takes a part at a time and keeps
-    nothing of it but counts, so memory does not grow with the number of seeds. `apart`: never in this process, which has other settings to make."""
+    """Seeds `first` onwards over `jobs` processes, with a line that says how far it is. A process takes a part at a
+    time and keeps nothing of it but counts, so memory does not grow with the number of seeds. `apart`: never in this
+    process, which has other settings to make."""
     total, progress, begun = Report(), Progress("simulation"), time.perf_counter()
     ends = range(first, first + seeds, max(1, min(PART, -(-seeds // jobs))))
     parts = [(at, min(at + ends.step, first + seeds), tuple(plants), window) for at in ends]

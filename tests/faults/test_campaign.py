@@ -1,4 +1,5 @@
-"""A short campaign on the suite's own servers: kills, pauses, cut answers, terminated backends, a deploy and a revocation in flight."""
+"""A short campaign on the suite's own servers: kills, pauses, cut answers, terminated backends, a deploy and a
+revocation in flight."""
 
 from __future__ import annotations
 

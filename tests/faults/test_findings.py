@@ -78,7 +78,8 @@ class Site:
 
 
 def test_at_an_unsafe_vendor_every_message_of_an_unanswered_batch_is_unknown(ledger: Connection) -> None:
-    """Both messages of the key may have arrived; if the second only waited behind the first, it would be sent twice later."""
+    """Both messages of the key may have arrived; if the second only waited behind the first, it would be sent twice
+    later."""
     site = Site(ledger, FakeVendor(can_ask=False), idempotency="U")
     append(ledger, site.flow.ref, [site.flow.item("a", 1), site.flow.item("a", 2)])
     site.die_after_sending()
@@ -193,7 +194,8 @@ def test_a_gate_that_closes_while_a_claim_is_under_way_is_an_empty_claim(ledger:
 
 @pytest.mark.parametrize(("idempotency", "honours"), [("K", True), ("L", False), ("N", True)])
 def test_a_replay_that_delivers_again_has_no_second_effect(ledger: Connection, idempotency: str, honours: bool) -> None:
-    """It runs as a subscription of its own; the keys are still those of the first delivery, and it asks before it sends."""
+    """It runs as a subscription of its own; the keys are still those of the first delivery, and it asks before it
+    sends."""
     site = Site(ledger, FakeVendor(honours_keys=honours), idempotency=idempotency)
     append(ledger, site.flow.ref, [site.flow.item(f"k{i}", 1) for i in range(5)])
     site.work()
@@ -216,7 +218,8 @@ def test_a_replay_that_delivers_again_has_no_second_effect(ledger: Connection, i
 def test_the_work_loop_outlives_a_database_that_django_misses(
     ledger: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A binding reads the catalog through Django's connection, which has an OperationalError of its own; it used to end the worker."""
+    """A binding reads the catalog through Django's connection, which has an OperationalError of its own; it used to end
+    the worker."""
     from django.db import OperationalError
 
     from runtime.worker import loop

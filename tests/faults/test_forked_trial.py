@@ -127,7 +127,8 @@ class _Clients:
 def test_a_message_that_ends_whoever_sends_it_ends_no_second_worker_and_is_quarantined_at_its_limit(
     ledger: Connection,
 ) -> None:
-    """It used to end one worker per attempt, each of which was missed by all other messages until it was started anew."""
+    """It used to end one worker per attempt, each of which was missed by all other messages until it was started
+    anew."""
     site = Site(ledger, Deadly("k4"), batch=10, max_attempts=3, idempotency="L")
     append(ledger, site.flow.ref, [site.flow.item(f"k{i}", 1) for i in range(10)] + [site.flow.item("k4", 2)])
     taken = claim(ledger, owner="gone")

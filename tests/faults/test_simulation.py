@@ -1,4 +1,5 @@
-"""A short run of the simulation: clean over many seeds, deterministic, and every planted bug is found within a stated number of seeds."""
+"""A short run of the simulation: clean over many seeds, deterministic, and every planted bug is found within a stated
+number of seeds."""
 
 from __future__ import annotations
 

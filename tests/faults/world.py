@@ -1,8 +1,9 @@
-"""One simulated world: actors, a clock, a vendor with a journal, people who deploy and revoke, and a scheduler that a seed drives.
+"""One simulated world: actors, a clock, a vendor with a journal, people who deploy and revoke, and a scheduler that a
+seed drives.
 
-Every actor runs the product's own code in a greenlet. It gives way before each statement, at each named point and around each
-vendor call; there the scheduler decides who goes on, and whether this actor is killed, paused beyond its lease, cut off from the
-database, or whether the database restarts. The same seed gives the same schedule, step by step.
+Every actor runs the product's own code in a greenlet. It gives way before each statement, at each named point and
+around each vendor call; there the scheduler decides who goes on, and whether this actor is killed, paused beyond its
+lease, cut off from the database, or whether the database restarts. The same seed gives the same schedule, step by step.
 """
 
 from __future__ import annotations
@@ -344,7 +345,8 @@ class World:
             self.actors.remove(actor)
 
     def _at_rest(self) -> bool:
-        """Nobody can go on at this time. Over when everything produced has ended somewhere and nothing waits for its time."""
+        """Nobody can go on at this time. Over when everything produced has ended somewhere and nothing waits for its
+        time."""
         if self.busy_producers or any(not a.role.startswith("worker") for a in self.actors):
             return False
         self.trouble = 0.0
@@ -394,7 +396,8 @@ class World:
         judge(self)
 
 
-# -- the patches: clock, named points, the one statement that is built as an object ----------------------------------------
+# -- the patches: clock, named points, the one statement that is built as an object
+# ----------------------------------------
 
 
 class _Time:

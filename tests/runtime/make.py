@@ -1,6 +1,8 @@
-"""Builders for tests of the runtime: an approved, deployed integration with any number of targets, without the way there.
+"""Builders for tests of the runtime: an approved, deployed integration with any number of targets, without the way
+there.
 
-The approval is written below governance's triggers (replica role): the journeys test the way; these tests need the state.
+The approval is written below governance's triggers (replica role): the journeys test the way; these tests need the
+state.
 """
 
 from __future__ import annotations
@@ -170,8 +172,8 @@ class Flow:
 
 
 class FakeVendor:
-    """A vendor in memory with a journal of its own. `script` gives the fate of calls: see `send`. The ledger's own tests use it
-    to reach exact interleavings; whole processes meet the sandbox's emulators over sockets."""
+    """A vendor in memory with a journal of its own. `script` gives the fate of calls: see `send`. The ledger's own
+    tests use it to reach exact interleavings; whole processes meet the sandbox's emulators over sockets."""
 
     deadline = 0.5
 
@@ -193,7 +195,8 @@ class FakeVendor:
         return SendResult("confirmed", f"V{len(self.journal)}")
 
     def send(self, items: Any, *, guard: Any) -> list[SendResult]:
-        """Fates: `ok`; `down` (nothing acted on); `cut` (all acted on, no answer); `half` (half acted on, no answer)."""
+        """Fates: `ok`; `down` (nothing acted on); `cut` (all acted on, no answer); `half` (half acted on, no
+        answer)."""
         guard()
         fate = self.fates.pop(0) if self.fates else "ok"
         if fate == "down":

@@ -1,4 +1,5 @@
-"""The gate at the claim: nothing unapproved, void, paused, frozen, past sunset or out of quota gets a token, raw SQL included."""
+"""The gate at the claim: nothing unapproved, void, paused, frozen, past sunset or out of quota gets a token, raw SQL
+included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A connector's sink as the ledger's vendor: whole-call refusals are taken apart, trouble of the vendor is not the message's fault."""
+"""A connector's sink as the ledger's vendor: whole-call refusals are taken apart, trouble of the vendor is not the
+message's fault."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from runtime.connectors.settings import read_settings
 
 
 class Control(msgspec.Struct, frozen=True):
-    """A trailer record that says how many there are: its first field equals `marker`, the number stands in field `count`
-    (counted from 0), and where `sum` names a column, field `total` must equal its sum."""
+    """A trailer record that says how many there are: its first field equals `marker`, the number stands in field
+    `count` (counted from 0), and where `sum` names a column, field `total` must equal its sum."""
 
     marker: str
     count: int = 1

@@ -1,4 +1,5 @@
-"""Delimited text with any separators: `;` and newline, or `+|` and `&|` + newline. Decoding errors and wrong widths are found per record."""
+"""Delimited text with any separators: `;` and newline, or `+|` and `&|` + newline. Decoding errors and wrong widths are
+found per record."""
 
 from __future__ import annotations
 

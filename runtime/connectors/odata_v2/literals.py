@@ -32,7 +32,8 @@ def instant(ms: int, kind: str) -> str:
 
 
 def after(position: Sequence[tuple[str, str]], *, include_first: bool = False) -> str:
-    """Rows behind a position in the order of its fields: `a gt 1 or (a eq 1 and (b gt 'x'))`. Fields come with their literals."""
+    """Rows behind a position in the order of its fields: `a gt 1 or (a eq 1 and (b gt 'x'))`. Fields come with their
+    literals."""
     (name, literal), *rest = position
     if not rest:
         return f"{name} {'ge' if include_first else 'gt'} {literal}"

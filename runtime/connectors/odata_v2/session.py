@@ -16,7 +16,8 @@ from runtime.connectors.protocols import CallContext, Refused
 
 
 class ODataSession:
-    """One service of one system. The CSRF token and *every* cookie that came with it are sent on writes (their names are no contract)."""
+    """One service of one system. The CSRF token and *every* cookie that came with it are sent on writes (their names
+    are no contract)."""
 
     def __init__(self, settings: ODataSettings) -> None:
         self.settings = settings
@@ -56,7 +57,8 @@ class ODataSession:
         headers: Mapping[str, str] | None = None,
         until: float,
     ) -> Response:
-        """A write with token and cookies; a rejected token (403 and `x-csrf-token: Required`: nothing was done) is fetched anew once."""
+        """A write with token and cookies; a rejected token (403 and `x-csrf-token: Required`: nothing was done) is
+        fetched anew once."""
         for attempt in (1, 2):
             if self.settings.csrf and not self.token:
                 self.fetch(call, until)
@@ -107,7 +109,8 @@ def refuse(response: Response, *, call: CallContext, effect: bool) -> None:
 
 
 def error_of(body: bytes) -> tuple[str, str]:
-    """(`error.code`, all messages): SAP puts the useful ones into `innererror.errordetails`. OData V2 JSON format §8."""
+    """(`error.code`, all messages): SAP puts the useful ones into `innererror.errordetails`. OData V2 JSON format
+    §8."""
     try:
         error = msgspec.json.decode(body)["error"]
         value = error["message"]["value"] if isinstance(error["message"], dict) else error["message"]

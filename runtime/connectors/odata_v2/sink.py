@@ -26,7 +26,8 @@ from runtime.connectors.protocols import (
 class ODataSink:
     """Creates or updates. A lost answer is `unknown`; `ask` finds the document by the lookup field.
 
-    Resending a create after a lost answer makes a second document (SAP support note 2931385), which is why nothing is resent here.
+    Resending a create after a lost answer makes a second document (SAP support note 2931385), which is why nothing is
+    resent here.
     """
 
     def __init__(self, settings: ODataSettings) -> None:
@@ -102,7 +103,8 @@ class ODataSink:
             return None
 
     def ask(self, keys: Sequence[str], *, call: CallContext) -> dict[str, str | None]:
-        """Which of our references the system knows: key → its document number (several joined by comma), None where there is none."""
+        """Which of our references the system knows: key → its document number (several joined by comma), None where
+        there is none."""
         lookup = self.settings.lookup
         if lookup is None:
             raise Refused(

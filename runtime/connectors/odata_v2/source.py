@@ -30,9 +30,9 @@ _PAGE = Shape({"items": ("d.results", list[msgspec.Raw]), "next": ("d.__next", s
 class ODataSource:
     """Order is (changed field, key), and each page asks for what lies *behind the last row seen*.
 
-    `__next` only says that there is more. Following its offset would skip a row whenever an earlier row changes during the run
-    and moves to the end; asking by position cannot. Ties of the changed field are broken by the key, so no row between two
-    pages is lost. Cursor: `{"changed": ms, "keys": [...]}` inside a run, `{"changed": ms}` at its end.
+    `__next` only says that there is more. Following its offset would skip a row whenever an earlier row changes during
+    the run and moves to the end; asking by position cannot. Ties of the changed field are broken by the key, so no row
+    between two pages is lost. Cursor: `{"changed": ms, "keys": [...]}` inside a run, `{"changed": ms}` at its end.
     """
 
     def __init__(self, settings: ODataSettings) -> None:
@@ -67,7 +67,8 @@ class ODataSource:
         return self._page(dict(cursor or {}), call, keys_only=False)
 
     def sweep(self, cursor: Cursor | None, *, call: CallContext) -> Page:
-        """All keys, in key order, with empty payloads: what the ledger knows and this does not list has been deleted."""
+        """All keys, in key order, with empty payloads: what the ledger knows and this does not list has been
+        deleted."""
         return self._page(dict(cursor or {}), call, keys_only=True)
 
     def _page(self, cursor: Cursor, call: CallContext, *, keys_only: bool) -> Page:

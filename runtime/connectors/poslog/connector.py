@@ -33,8 +33,8 @@ class PosLogSettings(msgspec.Struct, frozen=True):
 
 
 def documents(source: Path | IO[bytes], name: str = "") -> Iterator[Record | RejectedRecord]:
-    """Every transaction of a POSLog document as a Record (key `store/till/business date/sequence`, payload canonical JSON), or
-    as a Rejected with its XML. Raises NotPosLog where the document as a whole cannot be read on."""
+    """Every transaction of a POSLog document as a Record (key `store/till/business date/sequence`, payload canonical
+    JSON), or as a Rejected with its XML. Raises NotPosLog where the document as a whole cannot be read on."""
     now = datetime.now(UTC)
     for number, element in enumerate(transactions(source), 1):
         origin = f"{name}#{number}"
@@ -93,7 +93,8 @@ class PosLogSource:
 
 
 def gap_warnings(keys: list[str]) -> list[str]:
-    """Gaps inside one set of sale keys, per till and business day. Whether a gap closes later is the reconciliation's question."""
+    """Gaps inside one set of sale keys, per till and business day. Whether a gap closes later is the reconciliation's
+    question."""
     tills: dict[str, list[int]] = defaultdict(list)
     for key in keys:
         till, _, number = key.rpartition("/")

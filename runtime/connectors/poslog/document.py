@@ -1,7 +1,8 @@
 """One POSLog transaction → one canonical document: the shape that mappings start from.
 
-Every kind of transaction becomes a document, sales or not, so that the till's sequence shows its gaps. Money and quantities are
-Decimals and are written as JSON numbers with their own digits. What the vendor added is kept under `extensions`.
+Every kind of transaction becomes a document, sales or not, so that the till's sequence shows its gaps. Money and
+quantities are Decimals and are written as JSON numbers with their own digits. What the vendor added is kept under
+`extensions`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class BadTransaction(Exception):
 
 
 def sale_document(transaction: Element) -> dict[str, Any]:
-    """The canonical document. Raises BadTransaction; a sum that does not add up is no error but a reason under `control`."""
+    """The canonical document. Raises BadTransaction; a sum that does not add up is no error but a reason under
+    `control`."""
     header = _header(transaction)
     body = next((c for c in transaction if local(c).endswith("Transaction")), None)
     kind = _KINDS.get(local(body), f"other:{local(body)}") if body is not None else "empty"
@@ -231,7 +233,8 @@ def _tax(part: Element, about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reward(part: Element, about: dict[str, Any]) -> dict[str, Any]:
-    """A promotion. Only money that the till itself sums up counts (`counts`): details of a summary would count twice."""
+    """A promotion. Only money that the till itself sums up counts (`counts`): details of a summary would count
+    twice."""
     category, summed = text(part, "RewardCategory"), attribute(part, "summarizedActivity")
     amount = _money(text(part, "ExtendedRewardAmount") or text(part, "Amount"), "ExtendedRewardAmount")
     monetary = category in (None, "Monetary") and amount is not None
@@ -282,7 +285,8 @@ def _signed(line: dict[str, Any]) -> Decimal:
 
 
 def _paid(tender: dict[str, Any]) -> Decimal:
-    """Change is a tender of its own (2.x: the same negative amount again inside) or is told beside the amount given (6.0)."""
+    """Change is a tender of its own (2.x: the same negative amount again inside) or is told beside the amount given
+    (6.0)."""
     amount: Decimal = tender["amount"]
     if tender.get("use") == "Refund":
         return -abs(amount)

@@ -1,7 +1,8 @@
 """POSLog XML as a stream of transactions: constant memory, no entities, no network, any namespace prefix.
 
-Two dialects are read alike. 2.x (ARTS IXRetail): `RetailStoreID`, `WorkstationID`, `SequenceNumber`, `BusinessDayDate` stand directly
-below `Transaction`. 6.0 (NRF ARTS): `BusinessUnit/UnitID`, flags as attributes, `TransactionID` optional.
+Two dialects are read alike. 2.x (ARTS IXRetail): `RetailStoreID`, `WorkstationID`, `SequenceNumber`, `BusinessDayDate`
+stand directly below `Transaction`. 6.0 (NRF ARTS): `BusinessUnit/UnitID`, flags as attributes, `TransactionID`
+optional.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ ARTS = "http://www.nrf-arts.org/IXRetail/namespace/"
 
 
 class NotPosLog(Exception):
-    """The file is not well-formed XML, not POSLog, or tries something that POSLog never needs; the message says where."""
+    """The file is not well-formed XML, not POSLog, or tries something that POSLog never needs; the message says
+    where."""
 
 
 def transactions(source: Path | IO[bytes]) -> Iterator[Element]:
@@ -97,7 +99,8 @@ def attribute(element: Element, name: str) -> str | None:
 
 
 def as_data(element: Element) -> Any:
-    """A vendor element as plain data: text, or an object of attributes (`@name`) and children; repeated children are lists."""
+    """A vendor element as plain data: text, or an object of attributes (`@name`) and children; repeated children are
+    lists."""
     out: dict[str, Any] = {f"@{str(k).rpartition('}')[2]}": str(v) for k, v in element.attrib.items()}
     for inner in element:
         name = local(inner)

@@ -8,7 +8,8 @@ import msgspec
 
 
 class Errors(msgspec.Struct, frozen=True):
-    """Where the vendor's error body says what is wrong: the first path that holds something wins; lists are read at element 0."""
+    """Where the vendor's error body says what is wrong: the first path that holds something wins; lists are read at
+    element 0."""
 
     code: list[str] = msgspec.field(default_factory=lambda: ["code", "error", "errorCode", "title"])
     message: list[str] = msgspec.field(default_factory=lambda: ["message", "detail", "error_description", "title"])
@@ -20,7 +21,8 @@ class Paging(msgspec.Struct, frozen=True):
     none    one answer holds everything
     link    the `Link` header with rel="next" (RFC 8288)
     next    a URL in the body, at `next`
-    offset  `offset_param` advances by the number *received*; goes on while `more` in the body is true, or until a page is short
+    offset  `offset_param` advances by the number *received*; goes on while `more` in the body is true, or until a page
+    is short
     cursor  an opaque value at `next` goes back in `cursor_param`
     page    `page_param` counts up from `first_page`, until a page is empty
     """
@@ -51,8 +53,8 @@ class ChangeFeed(msgspec.Struct, frozen=True):
 class RestBatch(msgspec.Struct, frozen=True):
     """Many items in one call, answered one by one.
 
-    Results are matched by `key` where it is given, else by position. `retriable` lists statuses or error codes. A status that is in
-    none of the lists is unknown.
+    Results are matched by `key` where it is given, else by position. `retriable` lists statuses or error codes. A
+    status that is in none of the lists is unknown.
     """
 
     items: str = "items"
@@ -68,7 +70,8 @@ class RestBatch(msgspec.Struct, frozen=True):
 
 
 class RestLookup(msgspec.Struct, frozen=True):
-    """The question whether keys have arrived: POST {keys: […]} → `found`, an object by key or a list of objects with `key`.
+    """The question whether keys have arrived: POST {keys: […]} → `found`, an object by key or a list of objects with
+    `key`.
 
     versioned  keys are `id@version`: confirmed when the version held is not older
     """
@@ -84,8 +87,9 @@ class RestLookup(msgspec.Struct, frozen=True):
 
 
 class RestSettings(msgspec.Struct, frozen=True):
-    """base_url and path say where. Reading: items, key_fields, version_field, paging, changes. Writing: method, batch or single,
-    the idempotency key's header or body member, lookup. `path` may hold `{names}` that come from `Item.address`."""
+    """base_url and path say where. Reading: items, key_fields, version_field, paging, changes. Writing: method, batch
+    or single, the idempotency key's header or body member, lookup. `path` may hold `{names}` that come from
+    `Item.address`."""
 
     base_url: str
     path: str

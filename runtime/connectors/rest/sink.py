@@ -28,7 +28,8 @@ from runtime.domain.retry import MESSAGE_NOT_NOW
 
 
 class RestSink:
-    """The idempotency key goes where the vendor takes it: a header, a body member, or nowhere (class N: the body has the key)."""
+    """The idempotency key goes where the vendor takes it: a header, a body member, or nowhere (class N: the body has
+    the key)."""
 
     def __init__(self, settings: RestSettings) -> None:
         self.settings = settings
@@ -106,7 +107,8 @@ class RestSink:
         return WriteResult(item.key, "confirmed", None if reference is None else str(reference))
 
     def _body(self, item: OutboundMessage) -> bytes:
-        """The mapped document as it is, with the key and the correlation id put in front where the vendor wants them inside."""
+        """The mapped document as it is, with the key and the correlation id put in front where the vendor wants them
+        inside."""
         given: dict[str, str] = {}
         if self.settings.idempotency_field:
             given[self.settings.idempotency_field] = item.sent_key
@@ -188,7 +190,8 @@ class RestSink:
     # -- asking ----------------------------------------------------------------------------------------------------
 
     def ask(self, keys: Sequence[str], *, call: CallContext, address: Any = None) -> dict[str, str | None]:
-        """Which keys the target has: key → its reference, None where it does not have it. Raises Refused where it cannot be asked."""
+        """Which keys the target has: key → its reference, None where it does not have it. Raises Refused where it
+        cannot be asked."""
         lookup = self.settings.lookup
         if lookup is None:
             raise Refused(
@@ -238,7 +241,8 @@ class RestSink:
 
 
 class RestDecision:
-    """One question in a checkout (tax, fraud, price, loyalty): one try within the deadline, nothing repeated, nothing queued."""
+    """One question in a checkout (tax, fraud, price, loyalty): one try within the deadline, nothing repeated, nothing
+    queued."""
 
     def __init__(self, settings: RestSettings) -> None:
         self.settings = settings

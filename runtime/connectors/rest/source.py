@@ -30,9 +30,11 @@ _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^,;]+)*)")
 
 
 class RestSource:
-    """Cursor: `{"since": …}` between runs; inside a run also `at` (the strategy's position) and `high` (highest change seen).
+    """Cursor: `{"since": …}` between runs; inside a run also `at` (the strategy's position) and `high` (highest change
+    seen).
 
-    The run keeps asking with the `since` it started with, so pages stay pages of one question; only its end moves `since` on.
+    The run keeps asking with the `since` it started with, so pages stay pages of one question; only its end moves
+    `since` on.
     """
 
     def __init__(self, settings: RestSettings) -> None:

@@ -1,6 +1,7 @@
 """The long statements of the ledger, one file each. They are read once, when the module that uses one is imported.
 
-`{name}` in a file stands for a part that several statements share, `%(name)s` for an argument. Comments stay in the file.
+`{name}` in a file stands for a part that several statements share, `%(name)s` for an argument. Comments stay in the
+file.
 """
 
 from __future__ import annotations
@@ -22,4 +23,5 @@ def read(name: str, **parts: str) -> str:
 CLAIM_COLUMNS = read("claim_columns")
 CLAIM_RETURNING = read("claim_returning")
 CLAIM_SCOPE = read("claim_scope", shards=str(SHARDS))
-"""Parts of every claim: what it needs of subscription and stream, what it answers, and what the claiming worker serves."""
+"""Parts of every claim: what it needs of subscription and stream, what it answers, and what the claiming worker
+serves."""

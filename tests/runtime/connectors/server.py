@@ -1,4 +1,5 @@
-"""A real HTTP server in a thread, whose answers the test writes: for paging, faults and headers that no emulator has."""
+"""A real HTTP server in a thread, whose answers the test writes: for paging, faults and headers that no emulator
+has."""
 
 import json
 import threading
@@ -23,7 +24,8 @@ class Seen:
 
 
 class Server:
-    """`answer(seen) -> (status, headers, body)`; a body that is not bytes is sent as JSON. `raw(handler)` takes over the socket."""
+    """`answer(seen) -> (status, headers, body)`; a body that is not bytes is sent as JSON. `raw(handler)` takes over
+    the socket."""
 
     def __init__(self, answer=None, raw=None):
         self.answer, self.raw, self.seen = answer, raw, []

@@ -1,4 +1,5 @@
-"""The quick half of a contract check accepts nothing that the full validator refuses, and misses little of what it accepts."""
+"""The quick half of a contract check accepts nothing that the full validator refuses, and misses little of what it
+accepts."""
 
 import json
 import random
@@ -169,7 +170,8 @@ ORDER = {
 
 
 def test_a_pattern_is_tested_for_many_records_at_once_as_for_each():
-    """Values that run into one another when they are put together, in members that are optional, nullable and nested."""
+    """Values that run into one another when they are put together, in members that are optional, nullable and
+    nested."""
     inner = {
         "type": ["object", "null"],
         "properties": {"a": {"type": ["string", "null"], "pattern": "^[a-z]*[a-z]*b?$"}},

@@ -1,4 +1,5 @@
-"""The REST sink against three emulators: sales posting (natural keys), loyalty (kept keys), store servers (versions)."""
+"""The REST sink against three emulators: sales posting (natural keys), loyalty (kept keys), store servers
+(versions)."""
 
 import itertools
 import json

@@ -1,7 +1,8 @@
-"""A slow second opinion on what a mapping means, written apart from the product: no code is shared, no formula text is parsed.
+"""A slow second opinion on what a mapping means, written apart from the product: no code is shared, no formula text is
+parsed.
 
-It interprets the generated cases directly: `_path` holds the steps of a source path, `_tree` the formula as nested tuples.
-Rounding goes by whole numbers, never by the decimal module's own rounding.
+It interprets the generated cases directly: `_path` holds the steps of a source path, `_tree` the formula as nested
+tuples. Rounding goes by whole numbers, never by the decimal module's own rounding.
 """
 
 import re
