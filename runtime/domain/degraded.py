@@ -14,8 +14,10 @@ NORMAL, LOCAL, QUEUE, STOPPED = "normal", "local_with_caps", "queue_only", "stop
 WORDS = {NORMAL: "Normal", LOCAL: "Local with caps", QUEUE: "Queue only", STOPPED: "Stopped"}
 MAY = {
     NORMAL: "Works as usual.",
-    LOCAL: "May decide by itself within its caps with the data that it has. What it decides is queued and settled afterwards.",
-    QUEUE: "Takes no decision that needs the other side. What it hands in is accepted, kept in order and delivered when the line is back.",
+    LOCAL: "May decide by itself within its caps with the data that it has. "
+    "What it decides is queued and settled afterwards.",
+    QUEUE: "Takes no decision that needs the target system. What it sends is accepted, kept in order and delivered "
+    "when the line is back.",
     STOPPED: "Must not decide without the centre until data flows again.",
 }
 FLOWING, HELD, SHUT = "flowing", "held", "stopped"

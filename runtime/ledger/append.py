@@ -19,6 +19,29 @@ from runtime.ledger.copy_format import BINARY_END, BINARY_START, NULL, binary_ce
 from runtime.ledger.faultpoints import hit
 
 _PUT_HEADS, _UPDATE_HEADS = sql.read("put_heads"), sql.read("update_heads")
+_READ_HEADS = """
+select key, hash, version, position
+from runtime_head
+where stream_id = %s and key = any(string_to_array(%s, chr(31)))"""
+_READ_HEADS_WITH_PLACE = _READ_HEADS.replace("position\n", "position, ctid::text\n", 1)
+_MOVE_SOURCE = """
+update runtime_stream
+set cursor = %s::jsonb, lease_until = clock_timestamp() + make_interval(secs => %s)
+where id = %s and token = %s"""
+_INSERT_CONFLICT = """
+insert into runtime_conflict (stream_id, key, held_position, hash, payload)
+values (%s, %s, %s, %s, %s)
+on conflict (stream_id, key, hash) do update
+set seen = runtime_conflict.seen + 1, last_at = clock_timestamp()"""
+_COUNT_RUN = """
+update runtime_run
+set read = read + %s,
+    accepted = accepted + %s,
+    unchanged = unchanged + %s,
+    older = older + %s,
+    conflicts = conflicts + %s,
+    beat_at = clock_timestamp()
+where id = %s"""
 _SEPARATOR = (
     "\x1f"  # a list as one text: cheaper to send than an array of thousands; keys never hold it (see IncomingMessage)
 )
@@ -155,18 +178,13 @@ def _lock(
     moved = None
     with conn.pipeline():
         if token is not None:
-            moved = conn.execute(
-                """update runtime_stream set cursor = %s::jsonb, lease_until = clock_timestamp() + make_interval(secs => %s)
-                    where id = %s and token = %s""",
-                (cursor, lease_seconds, stream.id, token),
-            )
+            moved = conn.execute(_MOVE_SOURCE, (cursor, lease_seconds, stream.id, token))
         counters = conn.execute(
             "select lane, next from runtime_lane where stream_id = %s and lane = any(%s) order by lane for update",
             (stream.id, sorted(by_lane)),
         )
         reader.execute(
-            f"select key, hash, version, position{', ctid::text' if many else ''} from runtime_head where stream_id = %s and key = any(string_to_array(%s, chr(31)))",
-            (stream.id, _SEPARATOR.join({item.key for item in items})),
+            _READ_HEADS_WITH_PLACE if many else _READ_HEADS, (stream.id, _SEPARATOR.join({item.key for item in items}))
         )
     if moved is not None and moved.rowcount != 1:
         raise Fenced("another poller has the source")
@@ -316,16 +334,26 @@ class _Plan:
         )
 
 
-_COLUMNS = "stream_id, lane, position, key, version, previous, release_id, run_id, correlation, causation, traceparent, payload"
+_COLUMNS = (
+    "stream_id, lane, position, key, version, previous, "
+    "release_id, run_id, correlation, causation, traceparent, payload"
+)
 
 
 # A table that grows has old statistics: to the end of the transaction rows are found by place or key, never by reading
 # the whole table.
-BY_PLACE = "select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
+BY_PLACE = """
+select
+    set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true)"""
 # microseconds since 2000, as COPY has them
 _NOW = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint - 946684800000000"
-_COPY_MESSAGES = """copy runtime_message (stream_id, lane, position, key, version, previous, received_at, release_id, run_id, correlation, causation,
-    traceparent, payload) from stdin (format binary)"""
+_COPY_MESSAGES = """
+copy runtime_message (
+    stream_id, lane, position, key, version, previous, received_at,
+    release_id, run_id, correlation, causation, traceparent, payload
+) from stdin (format binary)"""
 _COPY_HEADS = "copy runtime_head (stream_id, key, hash, version, position) from stdin (format binary)"
 _MESSAGE, _VERSIONS, _SIZE = struct.Struct(">hihihiqi").pack, struct.Struct(">iqiqiq").pack, struct.Struct(">i").pack
 _HEAD, _STATE = struct.Struct(">hihi").pack, struct.Struct(">iqiqiq").pack
@@ -339,19 +367,14 @@ def _columns(heads: dict[str, _Head]) -> Iterator[str]:
 def _record_conflicts(conn: Connection, stream: StreamRef, conflicts: list[tuple[str, int, int, bytes]]) -> None:
     with conn.cursor() as writer:
         writer.executemany(
-            """insert into runtime_conflict (stream_id, key, held_position, hash, payload) values (%s, %s, %s, %s, %s)
-               on conflict (stream_id, key, hash) do update set seen = runtime_conflict.seen + 1, last_at = clock_timestamp()""",
+            _INSERT_CONFLICT,
             [(stream.id, key, position, content, payload.decode()) for key, position, content, payload in conflicts],
         )
 
 
 def _count(conn: Connection, run_id: int, read: int, done: Appended) -> None:
     with conn.pipeline():
-        conn.execute(
-            """update runtime_run set read = read + %s, accepted = accepted + %s, unchanged = unchanged + %s, older = older + %s,
-                      conflicts = conflicts + %s, beat_at = clock_timestamp() where id = %s""",
-            (read, done.accepted, done.unchanged, done.older, done.conflicts, run_id),
-        )
+        conn.execute(_COUNT_RUN, (read, done.accepted, done.unchanged, done.older, done.conflicts, run_id))
         for lane, first, last in done.spans:
             conn.execute(
                 "insert into runtime_runspan (run_id, lane, first, last) values (%s, %s, %s, %s)",

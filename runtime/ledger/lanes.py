@@ -12,13 +12,37 @@ class NotDrained(Exception):
 
 
 _UNDER_WAY = sql.read("lanes_under_way")
+_LOCK_PROGRESS = """
+select
+from runtime_progress p
+join runtime_subscription s on s.id = p.subscription_id
+where s.stream_id = %s
+for update of p"""
+_QUARANTINED = """
+select count(*)
+from runtime_quarantine q
+join runtime_subscription s on s.id = q.subscription_id
+where s.stream_id = %s"""
+_SET_COUNTERS = """
+insert into runtime_lane (stream_id, lane, next)
+select %s, n, %s
+from generate_series(0, %s - 1) n
+on conflict (stream_id, lane) do update
+set next = excluded.next"""
+_SET_PROGRESS = """
+insert into runtime_progress (subscription_id, lane, position)
+select s.id, n, %s
+from runtime_subscription s, generate_series(0, %s - 1) n
+where s.stream_id = %s and s.open
+on conflict (subscription_id, lane) do update
+set position = excluded.position"""
 
 
 def resize(conn: Connection, stream_id: int, lanes: int) -> int:
     """Give a stream `lanes` lanes; answers the first position of all of them from now on.
 
     All lanes are locked, so nothing is appended meanwhile. Raises NotDrained while any target still has something to
-    take, an open intent, a held lane or a parked message: a key moves to another lane only when nothing of it is left
+    take, an open intent, a held lane or a quarantined message: a key moves to another lane only when nothing of it is left
     in the old one. New positions begin after the highest of all lanes, so a target that guards rows by position needs
     no change.
     """
@@ -31,31 +55,21 @@ def resize(conn: Connection, stream_id: int, lanes: int) -> int:
         ).fetchall()
         if not counters:
             raise LookupError(f"there is no stream {stream_id}")
-        conn.execute(
-            "select from runtime_progress p join runtime_subscription s on s.id = p.subscription_id where s.stream_id = %s for update of p",
-            (stream_id,),
-        )
+        conn.execute(_LOCK_PROGRESS, (stream_id,))
         row = conn.execute(_UNDER_WAY, (stream_id,)).fetchone()
-        parked = conn.execute(
-            "select count(*) from runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id where s.stream_id = %s",
-            (stream_id,),
-        ).fetchone()
+        quarantined = conn.execute(_QUARANTINED, (stream_id,)).fetchone()
         waiting, intents, held = row or (0, 0, 0)
-        if waiting or intents or held or (parked and parked[0]):
+        if waiting or intents or held or (quarantined and quarantined[0]):
             parts = (
                 (waiting, "lanes wait"),
                 (intents, "calls have no answer"),
                 (held, "lanes are held"),
-                (parked[0] if parked else 0, "messages are parked"),
+                (quarantined[0] if quarantined else 0, "messages are in quarantine"),
             )
             raise NotDrained(", ".join(f"{count} {word}" for count, word in parts if count))
         following = max(position for _, position in counters)
         conn.execute("delete from runtime_lane where stream_id = %s and lane >= %s", (stream_id, lanes))
-        conn.execute(
-            """insert into runtime_lane (stream_id, lane, next) select %s, n, %s from generate_series(0, %s - 1) n
-               on conflict (stream_id, lane) do update set next = excluded.next""",
-            (stream_id, following, lanes),
-        )
+        conn.execute(_SET_COUNTERS, (stream_id, following, lanes))
         conn.execute("update runtime_stream set lanes = %s where id = %s", (lanes, stream_id))
         _progress(conn, stream_id, lanes, following - 1)
         return following
@@ -68,9 +82,4 @@ def _progress(conn: Connection, stream_id: int, lanes: int, position: int) -> No
             where s.id = p.subscription_id and s.stream_id = %s and s.open and p.lane >= %s""",
         (stream_id, lanes),
     )
-    conn.execute(
-        """insert into runtime_progress (subscription_id, lane, position)
-           select s.id, n, %s from runtime_subscription s, generate_series(0, %s - 1) n where s.stream_id = %s and s.open
-           on conflict (subscription_id, lane) do update set position = excluded.position""",
-        (position, lanes, stream_id),
-    )
+    conn.execute(_SET_PROGRESS, (position, lanes, stream_id))

@@ -47,11 +47,16 @@ def ensure(conn: Connection, *, at: datetime | None = None) -> list[str]:
 
 
 def droppable(conn: Connection, *, before: date) -> list[str]:
-    """Partitions that end on or before `before` and that no subscription, parked message or replay still needs."""
+    """Partitions that end on or before `before` and that no subscription, quarantined message or replay still needs."""
     names = []
     for (name,) in conn.execute(
-        """select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'runtime_message'::regclass
-            and c.relname ~ '^runtime_message_[0-9]{6}$' order by 1"""
+        """
+select c.relname
+from pg_inherits i
+join pg_class c on c.oid = i.inhrelid
+where i.inhparent = 'runtime_message'::regclass
+    and c.relname ~ '^runtime_message_[0-9]{6}$'
+order by 1"""
     ).fetchall():
         month = date(int(name[-6:-2]), int(name[-2:]), 1)
         if _month(datetime(month.year, month.month, 1, tzinfo=UTC), 1) > before:

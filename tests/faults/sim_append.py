@@ -10,7 +10,7 @@ from runtime.ledger import append
 from tests.faults.sim_database import Database, Transaction, statement
 
 
-@statement(r"update runtime_stream set cursor = %s::jsonb, lease_until = .* where id = %s and token = %s$")
+@statement(append._MOVE_SOURCE)
 def _move_source(db: Database, tx: Transaction, given: Any) -> int:
     cursor, lease, stream, token = given
     row = db.change(tx, "stream", (stream,))
@@ -37,9 +37,7 @@ def _lock_lanes(db: Database, tx: Transaction, given: Any) -> list[Any]:
     return found
 
 
-@statement(
-    r"select key, hash, version, position from runtime_head where stream_id = %s and key = any\(string_to_array\(%s, chr\(31\)\)\)$"
-)
+@statement(append._READ_HEADS)
 def _read_heads(db: Database, tx: Transaction, given: Any) -> list[Any]:
     stream, keys = given
     heads = ((key, db.get(tx, "head", (stream, key))) for key in keys.split("\x1f"))
