@@ -2,33 +2,34 @@
 
     python -m tests.browser.screens [--url http://127.0.0.1:8000] [--user NAME --password WORD] [part-of-a-name …]
 
-Addresses with `<…>` are filled from the first link on another page that matches, so that no id is written here.
+A page with an id in its address is found by the first link on another page that matches, so that no id is written here.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from tests.browser.chromium import chromium, launched
 
-# (name, path) or (name, page that holds a link, pattern of the link's address)
+# (name, path) or (name, page that holds a link, regular expression of the link's path)
 PAGES: list[tuple[str, ...]] = [
     ("sign-in", "/sign-in/"),
     ("inbox", "/inbox/"),
-    ("change", "/changes/", "/changes/"),
-    ("change-1", "/changes/1/"),
-    ("differences", "/changes/2/differences/"),
-    ("checks", "/changes/2/checks/"),
-    ("impact", "/changes/2/impact/"),
-    ("evidence", "/changes/2/evidence/"),
+    ("change", "/changes/", r"/changes/\d+/"),
+    ("differences", "/changes/", r"/changes/\d+/", "differences/"),
+    ("checks", "/changes/", r"/changes/\d+/", "checks/"),
+    ("impact", "/changes/", r"/changes/\d+/", "impact/"),
+    ("evidence", "/changes/", r"/changes/\d+/", "evidence/"),
+    ("changes", "/changes/"),
     ("new-change", "/changes/new/"),
     ("away", "/away/"),
     ("policies", "/policies/"),
-    ("policy", "/policies/", "/policies/"),
+    ("policy", "/policies/", r"/policies/\d+/"),
     ("freezes", "/freezes/"),
     ("waivers", "/waivers/"),
     ("break-glass", "/break-glass/"),
@@ -55,22 +56,23 @@ PAGES: list[tuple[str, ...]] = [
     ("runtime-register", "/runtime/integrations/register/"),
     ("runtime-job", "/runtime/integrations/sales/"),
     ("runtime-runs", "/runtime/runs/"),
-    ("runtime-run", "/runtime/runs/", "/runtime/runs/"),
+    ("runtime-run", "/runtime/runs/", r"/runtime/runs/\d+/"),
     ("runtime-dead-letters", "/runtime/dead-letters/"),
-    ("runtime-letter", "/runtime/dead-letters/", "/runtime/dead-letters/quarantined/"),
-    ("runtime-trace", "/runtime/dead-letters/", "/runtime/trace/?q="),
+    ("runtime-dead-letter", "/runtime/dead-letters/", r"/runtime/dead-letters/[a-z]+/.+/"),
+    ("runtime-traces", "/runtime/trace/"),
+    ("runtime-trace", "/runtime/dead-letters/", r"/runtime/trace/\?q=.+"),
     ("runtime-stores", "/runtime/stores/"),
     ("runtime-vendors", "/runtime/vendors/"),
-    ("runtime-vendor", "/runtime/vendors/", "/runtime/vendors/"),
+    ("runtime-vendor", "/runtime/vendors/", r"/runtime/vendors/\d+/"),
     ("runtime-schedules", "/runtime/schedules/"),
-    ("runtime-schedule", "/runtime/schedules/", "/runtime/schedules/"),
+    ("runtime-schedule", "/runtime/schedules/", r"/runtime/schedules/\d+/"),
     ("runtime-replays", "/runtime/replays/"),
-    ("runtime-replay", "/runtime/replays/", "/runtime/replays/"),
+    ("runtime-replay", "/runtime/replays/", r"/runtime/replays/\d+/"),
     ("runtime-reconciliation", "/runtime/reconciliation/"),
-    ("runtime-flow-reconciled", "/runtime/reconciliation/sales/"),
+    ("runtime-flow-reconciled", "/runtime/reconciliation/", r"/runtime/reconciliation/[^/]+/"),
     ("not-found", "/no-such-page/"),
 ]
-SHAPES: tuple[tuple[str, int, str], ...] = (("wide", 1280, "light"), ("narrow", 390, "light"), ("dark", 1280, "dark"))
+SHAPES: tuple[tuple[str, int, str], ...] = (("wide", 1440, "light"), ("narrow", 390, "light"), ("dark", 1440, "dark"))
 FOLDER = Path(__file__).resolve().parent.parent.parent / ".screens"
 
 
@@ -85,12 +87,15 @@ def sign_in(page: Any, user: str, password: str) -> None:
 
 
 def resolve(page: Any, entry: tuple[str, ...]) -> str | None:
-    """The path of an entry; for one that is found by a link, the first link whose address contains the pattern."""
+    """The path of an entry; one that is found by a link has the first link that matches, and maybe a part behind it."""
     if len(entry) == 2:
         return entry[1]
     page.goto(entry[1])
-    link = page.query_selector(f'main a[href*="{entry[2]}"]')
-    return link.get_attribute("href") if link else None
+    for link in page.query_selector_all("main a[href]"):
+        address = str(link.get_attribute("href"))
+        if re.fullmatch(entry[2], address) or re.fullmatch(entry[2], address.partition("?")[0]):
+            return address + "".join(entry[3:])
+    return None
 
 
 def take(url: str, user: str, password: str, wanted: list[str]) -> int:
@@ -140,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.browser.screens", description=__doc__)
     parser.add_argument("names", nargs="*", help="only pages whose name contains one of these")
     parser.add_argument("--url", default=os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000"))
-    parser.add_argument("--user", default=os.environ.get("SCREENS_USER", "architect"))
+    parser.add_argument("--user", default=os.environ.get("SCREENS_USER", "ada"))
     parser.add_argument("--password", default=os.environ.get("SCREENS_PASSWORD", "tillgate-demo"))
     arguments = parser.parse_args()
     if chromium() is None:
