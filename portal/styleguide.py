@@ -119,7 +119,7 @@ def samples() -> dict[str, Any]:
         ],
         "slots": [
             {"name": "Owner of Price", "filled": 1, "needed": 2, "who": "Owner of Price approved at 09:31"},
-            {"name": "Architect", "filled": 0, "needed": 1, "you": True, "who": "You can fill this seat"},
+            {"name": "Architect", "filled": 0, "needed": 1, "you": True, "who": "You can approve here"},
             {"name": "Security", "filled": 0, "needed": 0, "who": "Not needed: no personal data"},
         ],
         "spark": [1.1, 1.2, 1.3, 1.1, 0.9, 1.6, 1.4],

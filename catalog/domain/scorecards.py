@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 POINTS: Final[dict[str, str]] = {
-    "owner": "Somebody answers for it",
-    "purpose": "Its purpose is said in a sentence",
-    "contract": "The live version has a contract that reads without problems",
-    "entities": "The entities it touches are named",
-    "record": "Every entity it touches has a system of record",
-    "tier": "It has an SLA tier",
-    "data_class": "Its data are classified",
-    "judged": "Its live version was approved, not only imported",
-    "successor": "What is deprecated names a successor and a guide",
-    "degraded": "It says what happens when it fails",
+    "owner": "Has an owner",
+    "purpose": "States its purpose",
+    "contract": "The live contract reads without problems",
+    "entities": "Names its business entities",
+    "record": "Each of its entities has a system of record",
+    "tier": "Has an SLA tier",
+    "data_class": "Has a data class",
+    "judged": "The live version was approved, not only imported",
+    "successor": "Deprecated versions name a successor and a guide",
+    "degraded": "States what happens if it fails",
     "measured": "Usage was reported in the last 30 days",
 }
 

@@ -224,7 +224,7 @@ def measures_of(api: Api) -> tuple[list[Measure], int | None]:
                 f"{tier.availability} %",
                 f"{share} %" if share is not None else "unknown",
                 None if share is None else share >= tier.availability,
-                "" if calls else "nobody reported usage",
+                "" if calls else "no usage data",
             )
         )
     if tier.p95_ms is not None:
@@ -234,13 +234,13 @@ def measures_of(api: Api) -> tuple[list[Measure], int | None]:
                 f"≤ {tier.p95_ms} ms",
                 f"{p95} ms" if p95 is not None else "unknown",
                 None if p95 is None else p95 <= tier.p95_ms,
-                "the worst day counts" if p95 is not None else "nobody reported answer times",
+                "the worst day counts" if p95 is not None else "no answer times reported",
             )
         )
     if tier.max_staleness_s is not None:
-        lines.append(_worst("Staleness", tier.max_staleness_s, staleness, "no report carries staleness_s"))
+        lines.append(_worst("Staleness", tier.max_staleness_s, staleness, "no staleness reported"))
     if tier.rto_s is not None:
-        lines.append(_worst("Recovery time", tier.rto_s, outage, "no report carries outage_s"))
+        lines.append(_worst("Recovery time", tier.rto_s, outage, "no outage reported"))
     return lines, calls
 
 

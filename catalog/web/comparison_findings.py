@@ -10,7 +10,7 @@ from kernel.ui import tones
 
 LEVELS: Final[dict[str, tones.Tone]] = {
     "breaking": tones.stop("Breaking", "alert"),
-    "warning": tones.wait("To look at"),
+    "warning": tones.wait("Review"),
     "info": tones.ok("Compatible"),
 }
 SHOWS: Final = ("all", "breaking", "warning", "info")

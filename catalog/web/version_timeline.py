@@ -82,7 +82,10 @@ def drawn(lives: Sequence[VersionLife], *, now: datetime) -> VersionTimeline | N
         note = _note(life)
         said.append(f"{life.label}: {note}")
         last = at(life.retired_at or life.sunset_at or end)
-        words.append(TimelineText(f"{max(last, min(100.0, begin + 30)):.2f}%", y + 30, note, anchor="end"))
+        if begin > 60:  # too near to the right edge for both texts on one line, on a phone at least
+            words.append(TimelineText(f"{begin:.2f}%", y + 13, note, anchor="end", dx=-6))
+        else:
+            words.append(TimelineText(f"{max(last, begin + 40):.2f}%", y + 30, note, anchor="end"))
     years = range(start.year, end.year + 1)
     step = max(1, len(years) // 6)
     grid = tuple((f"{at(datetime(y, 1, 1, tzinfo=UTC)):.2f}%", str(y)) for y in years[::step])

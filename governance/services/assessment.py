@@ -187,7 +187,7 @@ def _compared(kind: ChangeKind, subject: Subject, facts: SubjectFacts, as_of: da
     if kind.compare is not None:
         return kind.compare(subject, facts, as_of)
     if facts.old is None:
-        return SubjectComparison((), "first of its kind")
+        return SubjectComparison((), "first version")
     listed = differences(facts.old, facts.new)
     return SubjectComparison(
         tuple(
