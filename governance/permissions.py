@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db import connection
 
+from catalog.selectors import teams
 from governance.domain.matching import ExercisedRight
 from governance.models import BreakGlass, ChangeRequest, Waiver
 from kernel.models import User
@@ -122,8 +123,6 @@ def may_decide(viewer: Viewer, change: ChangeRequest, at: datetime) -> Permissio
 
 def in_team(viewer: Viewer, *keys: str) -> bool:
     """Whether the viewer is, right now, a member of one of these role teams."""
-    from catalog.selectors import teams
-
     return bool(viewer.user) and any(
         (team := teams.by_key(key)) is not None and team.id in viewer.team_ids for key in keys
     )

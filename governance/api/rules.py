@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
 from rest_framework.request import Request
@@ -183,8 +183,6 @@ class DelegationList(generics.ListAPIView[Delegation]):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return self.queryset
-        from django.db.models import Q
-
         return Delegation.objects.select_related("delegator", "delegate", "group").filter(
             Q(delegator=self.request.user) | Q(delegate=self.request.user)
         )

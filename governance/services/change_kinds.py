@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from governance.domain import kinds
+from catalog.selectors import domains, teams
+from governance.domain import kinds, policy
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_run, passed
 from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
+from governance.selectors import policies as policies_in_force
+from governance.services import policies, waivers
+from governance.services.catalog import change_kinds as catalog_kinds
 from kernel import clock
 from kernel.errors import DomainError
 from kernel.ui.wording import counted
@@ -15,8 +19,6 @@ from kernel.ui.wording import counted
 
 def register_all() -> None:
     """Called once by `GovernanceConfig.ready()`."""
-    from governance.services.catalog import change_kinds as catalog_kinds
-
     catalog_kinds.register_all()
     kinds.register(
         ChangeKind(
@@ -46,20 +48,16 @@ def register_all() -> None:
 
 
 def _role_team(key: str) -> tuple[int, ...]:
-    from catalog.selectors import teams
-
     team = teams.by_key(key)
     return (team.id,) if team else ()
 
 
 # -- policies ------------------------------------------------------------------------------------------------------
 def _policy_facts(subject: Subject) -> SubjectFacts | None:
-    from governance.selectors import policies
-
-    version = policies.by_digest(subject.id, subject.digest)
+    version = policies_in_force.by_digest(subject.id, subject.digest)
     if version is None:
         return None
-    before = policies.present(subject.id)
+    before = policies_in_force.present(subject.id)
     head, _, key = subject.id.partition(":")
     return SubjectFacts(
         title=f"Policy of the {subject.id.replace(':', ' ')}, version {version.version}",
@@ -80,8 +78,6 @@ def _policy_facts(subject: Subject) -> SubjectFacts | None:
 
 def _owners(head: str, key: str) -> tuple[int, ...]:
     """The team owns its policy, the owner team of a domain the domain's, and the architects the organisation's."""
-    from catalog.selectors import domains
-
     if head != "domain":
         return _role_team(key if head == "team" else "architects")
     domain = domains.by_key(key)
@@ -89,13 +85,10 @@ def _owners(head: str, key: str) -> tuple[int, ...]:
 
 
 def _policy_sound(context: CheckContext) -> CheckOutcome:
-    from governance.domain import policy
-    from governance.selectors import policies
-
     if context.subject_facts is None:
         return not_run("The version is not known.")
     try:
-        policy.validate(context.subject_facts.new, above=policies.above(context.subject.id))
+        policy.validate(context.subject_facts.new, above=policies_in_force.above(context.subject.id))
     except DomainError as error:
         return failed(
             error.message,
@@ -106,8 +99,6 @@ def _policy_sound(context: CheckContext) -> CheckOutcome:
 
 
 def _policy_flips(context: CheckContext) -> CheckOutcome:
-    from governance.services import policies
-
     if context.subject_facts is None:
         return not_run("The version is not known.")
     flips = [
@@ -134,15 +125,11 @@ def _policy_flips(context: CheckContext) -> CheckOutcome:
 
 
 def _activate(approved: ApprovedSubject) -> None:
-    from governance.services import policies
-
     policies.activate(approved.subject.id, approved.subject.digest, actor=approved.actor)
 
 
 # -- waivers -------------------------------------------------------------------------------------------------------
 def _waiver_facts(subject: Subject) -> SubjectFacts | None:
-    from governance.services import waivers
-
     return waivers.facts(subject)
 
 
@@ -161,6 +148,4 @@ def _waiver_bounded(context: CheckContext) -> CheckOutcome:
 
 
 def _grant(approved: ApprovedSubject) -> None:
-    from governance.services import waivers
-
     waivers.grant(int(approved.subject.id), approval_id=approved.approval_id, actor=approved.actor)

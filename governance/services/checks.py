@@ -14,7 +14,7 @@ from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeEvent, ChangeRequest, CheckResult
 from governance.services import change_events, changes, sealing
 from governance.services.builtin_checks import BUILT_IN
-from kernel import clock
+from kernel import clock, outbox
 from kernel.errors import DomainError
 
 log = logging.getLogger(__name__)
@@ -85,8 +85,6 @@ def judge(
 
 def ask_again(change: ChangeRequest, *, actor: Any) -> None:
     """Queue another run of the checks on the present revision."""
-    from kernel import outbox
-
     with transaction.atomic():
         locked = changes.locked(change.pk)
         if locked.state == ChangeRequest.State.IN_REVIEW:

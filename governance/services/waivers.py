@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from governance import permissions
+from governance.domain import kinds
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeRequest, Waiver
 from governance.services import changes
@@ -117,8 +118,6 @@ def facts(subject: Subject) -> SubjectFacts | None:
 
 
 def _about(waiver: Waiver) -> SubjectFacts | None:
-    from governance.domain import kinds
-
     thing = Subject(waiver.subject_kind, waiver.subject_id, "")
     for kind in kinds.all_kinds():
         if (

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -99,8 +100,6 @@ def _decided(change: Any) -> dict[str, Any]:
 
 
 def _next_freeze(now: datetime) -> dict[str, Any] | None:
-    from datetime import timedelta
-
     coming = freezes.touching(FreezeScope("production", None, None), now, now + timedelta(days=14))
     if not coming:
         return None
@@ -127,8 +126,6 @@ def all_changes(request: HttpRequest) -> HttpResponse:
         if chosen[key]:
             rows = rows.filter(**{key: chosen[key]})
     if chosen["q"]:
-        from django.db.models import Q
-
         rows = rows.filter(Q(title__icontains=chosen["q"]) | Q(subjects__subject_id__icontains=chosen["q"])).distinct()
     page = Paginator(rows, SHOWN).get_page(request.GET.get("page"))
     now = clock.now()

@@ -28,6 +28,7 @@ from governance.web.new_change import DateTimeLocalInput
 from kernel import clock
 from kernel.errors import DomainError, Invalid, NotFound, finding
 from kernel.strict_json import loads
+from kernel.ui import tones as kernel_tones
 from kernel.viewer import Viewer
 
 
@@ -319,17 +320,15 @@ def break_glass(request: HttpRequest) -> HttpResponse:
 
 
 def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
-    from kernel.ui import tones as words
-
     now = clock.now()
     if case.confirmed_by_id is None:
-        tone = words.wait("Waiting for a second person")
+        tone = kernel_tones.wait("Waiting for a second person")
     elif case.reviewed_at is not None:
-        tone = words.ok("Reviewed")
+        tone = kernel_tones.ok("Reviewed")
     elif case.ends_at and case.ends_at > now:
-        tone = words.stop("Open now", "alert")
+        tone = kernel_tones.stop("Open now", "alert")
     else:
-        tone = words.stop("Review due", "alert")
+        tone = kernel_tones.stop("Review due", "alert")
     end = permissions.may_end_break_glass(viewer, case)
     open_now = case.confirmed_by_id is not None and case.ends_at is not None and case.ends_at > now
     confirm = permissions.may_confirm_break_glass(viewer)

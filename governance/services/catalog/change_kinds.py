@@ -11,6 +11,7 @@ from catalog.services import publication
 from governance.domain import kinds
 from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject
+from governance.services import waivers
 from governance.services.catalog import contract_checks, landscape_checks, lifecycle_checks, proposals, subject_facts
 from kernel import clock
 from kernel.errors import Conflict, NotFound
@@ -78,8 +79,6 @@ def _deprecate(approved: ApprovedSubject) -> None:
 
 
 def _retire(approved: ApprovedSubject) -> None:
-    from governance.services import waivers
-
     version = _version(approved)
     waived = waivers.applications_waived(version.reference, approved.environment, clock.now())
     publication.retire(

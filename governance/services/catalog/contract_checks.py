@@ -23,6 +23,7 @@ from governance.domain.checks import (
     passed,
 )
 from governance.domain.subject import SubjectFacts
+from governance.services import upgrade_order
 from governance.services.catalog.subject_facts import on_version
 from kernel.errors import DomainError, Invalid
 from kernel.ui.wording import counted
@@ -290,8 +291,6 @@ def _upgrade_order(context: CheckContext, facts: SubjectFacts, version: VersionF
         return not_applicable(f"The order matters for events and files only, not for {version.style}.")
     if facts.base_digest is None or facts.digest is None:
         return not_applicable("It is the first version.")
-    from governance.services import upgrade_order
-
     try:
         relation = upgrade_order.relation(facts.base_digest, facts.digest)
     except DomainError as error:
