@@ -101,7 +101,11 @@ def _add_question(command: argparse.ArgumentParser) -> None:
         metavar="API@VERSION[=DIGEST]",
         help="a version that it calls, and the contract it was built against (repeat)",
     )
-    option("--consumes-nothing", action="store_true", help="say that it calls no API; unsaid is unknown")
+    option(
+        "--consumes-nothing",
+        action="store_true",
+        help="it calls no API; without this or --consumes the verdict is unknown",
+    )
     option(
         "--provides",
         action="append",

@@ -124,7 +124,7 @@ class LintFinding:
 
 @dataclass(frozen=True, slots=True)
 class RuleOutcome:
-    """What became of one rule: `passed`, `failed`, or `not_applicable` with the reason. `total` counts findings that
+    """The outcome of one rule: `passed`, `failed`, or `not_applicable` with the reason. `total` counts findings that
     are not listed as well."""
 
     rule: str

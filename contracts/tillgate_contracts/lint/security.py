@@ -1,4 +1,4 @@
-"""Access, transport, and where personal and cardholder data may stand."""
+"""Rules about access, transport, and personal and cardholder data."""
 
 from __future__ import annotations
 

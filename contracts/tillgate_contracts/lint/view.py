@@ -1,4 +1,4 @@
-"""A contract as lint rules look at it: operations with their parameters and media types, properties, messages."""
+"""A contract as lint rules read it: operations with their parameters and media types, properties, messages."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class LintView:
         return frozenset(reached)
 
     def in_response(self, pointer: str) -> bool:
-        """Whether a place in the document is sent to clients."""
+        """Whether responses reach a place in the document."""
         while pointer:
             if pointer in self.response_components:
                 return True

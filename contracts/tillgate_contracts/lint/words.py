@@ -1,4 +1,4 @@
-"""Names taken apart, and the words that rules look for."""
+"""Splits names into words, and lists the words that rules look for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ MONEY = frozenset(
         "tax",
     ]
 )
-AMBIGUOUS_MONEY = frozenset(["total", "value"])
 MOMENTS = frozenset(["at", "timestamp", "datetime"])
 PRODUCT_CODES = frozenset(["gtin", "ean", "upc", "sku", "barcode", "plu", "isbn"])
 VERBS = frozenset(
@@ -188,7 +187,7 @@ def style(name: str) -> str:
 
 
 def is_money(name: str) -> bool:
-    """Whether the name is that of an amount of money: its last word decides (`priceList` and `taxRate` are none)."""
+    """Whether a name means an amount of money. Its last word decides: `priceList` and `taxRate` do not."""
     words = parts(name)
     return bool(words) and words[-1] in MONEY and not {"percent", "percentage", "rate", "code", "points"} & set(words)
 

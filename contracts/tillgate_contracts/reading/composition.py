@@ -1,4 +1,4 @@
-"""A bound on composition: schemas that double at every reference are small to write and endless to unfold."""
+"""A bound on composition: a small schema that doubles at every reference would unfold without end."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def _unknown(key: str, text: str, known: str) -> Exception:
 
 
 def dialect(schema: dict[str, Any]) -> str:
-    """The JSON Schema draft: by `$schema`, or, where it is absent or a stranger's, by the keywords that are used."""
+    """The JSON Schema draft: by `$schema`, or, where that is absent or unknown, by the keywords that are used."""
     declared = schema.get("$schema")
     if isinstance(declared, str):
         found = _DIALECT.match(declared.strip())

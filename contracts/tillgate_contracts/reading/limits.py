@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tillgate_contracts.errors import ContractError, finding
@@ -18,10 +18,6 @@ class ReadingLimits:
     max_values: int = 2_000_000
     max_files: int = 200
     seconds: float = 30.0
-
-    def tighten(self, **changes: Any) -> ReadingLimits:
-        """A copy with some bounds replaced."""
-        return replace(self, **changes)
 
 
 DEFAULT = ReadingLimits()
