@@ -1,5 +1,5 @@
-"""The admin shows the facts and changes none: owners change them on pages and by the API, where the ledger hears of
-it."""
+"""The admin shows the facts and changes none: owners change them on pages and by the API, and the audit log records
+each change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may see and do what in the catalog. Every function answers with a reason that the page can show."""
+"""Who may see and do what in the catalog. Each function returns a reason that the page can show."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def may_register(viewer: Viewer, team: Team | None) -> Permission:
 
 
 def may_apply(viewer: Viewer, application: Application) -> Permission:
-    """Only the team of an application applies for it."""
+    """Only the team of an application may request a subscription for it."""
     if viewer.sees_everything:
         return ALLOWED
     if application.team_id is None:
@@ -97,7 +97,7 @@ def may_apply(viewer: Viewer, application: Application) -> Permission:
 
 
 def may_decide_subscription(viewer: Viewer, subscription: Subscription) -> Permission:
-    """The owner of the API decides, and nobody decides what they asked for themselves."""
+    """The owner of the API decides, except on requests of one's own."""
     if viewer.user is None:
         return Permission(False, "Sign in to decide.")
     if subscription.state != Subscription.State.REQUESTED:

@@ -1,4 +1,5 @@
-"""What the catalog does after the fact, for the outbox and for Celery. Each parses ids and calls one service."""
+"""Follow-up work of the catalog: handlers of outbox events and the Celery task that they start. Each calls one
+service."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 
 from celery import shared_task
 
-from catalog.services import comparisons, importing, search_index
+from catalog.services import comparisons, importing
 
 
 def version_added(event: Mapping[str, Any]) -> None:
@@ -16,23 +17,11 @@ def version_added(event: Mapping[str, Any]) -> None:
     comparisons.compare_with_neighbour(int(event["payload"]["version_id"]))
 
 
-@shared_task(name="catalog.compare_with_neighbour")
-def compare_with_neighbour(version_id: int) -> None:
-    comparisons.compare_with_neighbour(version_id)
-
-
 def import_requested(event: Mapping[str, Any]) -> None:
-    """Outbox handler for `catalog.import_requested`: wakes a worker. An import may take minutes, which no outbox waits
-    for."""
-    carry_import.delay(int(event["payload"]["run_id"]))
+    """Outbox handler for `catalog.import_requested`: wakes a worker, because an import may take minutes."""
+    execute_import.delay(int(event["payload"]["run_id"]))
 
 
-@shared_task(name="catalog.carry_import")
-def carry_import(run_id: int) -> None:
+@shared_task(name="catalog.execute_import")
+def execute_import(run_id: int) -> None:
     importing.execute(run_id)
-
-
-@shared_task(name="catalog.rebuild_search")
-def rebuild_search() -> None:
-    """After a day has passed, "calls in 30 days" has moved for everybody."""
-    search_index.refresh_all()

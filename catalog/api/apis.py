@@ -172,7 +172,7 @@ def _change(slug: str, data: dict[str, Any], request: Request, viewer: Viewer, a
 
 
 class ApiBulk(CatalogView):
-    """Up to 500 changes in one call. Each line succeeds or fails by itself; the answer has the status of each."""
+    """Up to 500 changes in one call. Each line succeeds or fails alone; the answer has the status of each."""
 
     @extend_schema(
         operation_id="apis_change_many",

@@ -51,7 +51,7 @@ class CatalogView(APIView):
 
     @property
     def person(self) -> User:
-        """Who calls; `SignedInWithScope` has admitted nobody else."""
+        """The caller; the permission `SignedInWithScope` has refused anonymous requests before."""
         user: User = self.request.user  # type: ignore[assignment]
         return user
 

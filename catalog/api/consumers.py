@@ -148,7 +148,7 @@ class SubscriptionDetail(CatalogView):
 
 
 class SubscriptionDecision(CatalogView):
-    """People of the owner team decide; who asked never does."""
+    """People of the owner team decide; the person who asked does not."""
 
     @extend_schema(
         operation_id="subscriptions_decide",
@@ -193,8 +193,8 @@ class SubscriptionEnd(CatalogView):
 
 
 class SubscriptionMove(CatalogView):
-    """The dated migration of a consumer, said by its team or by the owner of the API. A retirement waits for every live
-    consumer whose day has not come, or who was seen after it."""
+    """The dated migration of a consumer, planned by its team or by the owner of the API. A version retires only
+    after every live consumer has moved: its day has come and no later call was reported."""
 
     @extend_schema(
         operation_id="subscriptions_move",

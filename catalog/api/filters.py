@@ -13,7 +13,7 @@ from catalog.selectors import search_query
 
 
 class Keys(django_filters.BaseInFilter, django_filters.CharFilter):
-    """`?domain=price,promotion`: alternatives; `none` is "nobody has said"."""
+    """`?domain=price,promotion`: alternatives; `none` is "not stated"."""
 
     def filter(self, qs: Any, value: Any) -> Any:
         return super().filter(qs, ["" if v == NONE else v for v in value] if value else value)

@@ -1,4 +1,4 @@
-"""What stands around APIs: systems of record, systems, teams, dependencies, scorecards."""
+"""What surrounds APIs: systems of record, systems, teams, dependencies, scorecards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SystemsOfRecord(CatalogView):
     @extend_schema(
         operation_id="systems_of_record",
         tags=["catalog"],
-        summary="Who is right about what, at a time",
+        summary="Which system owns which data, at a time",
         responses=shapes.BoundarySerializer(many=True),
         parameters=[OpenApiParameter("at", datetime), OpenApiParameter("entity", str)],
     )

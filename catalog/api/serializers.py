@@ -13,7 +13,7 @@ from catalog.selectors.api_values import choices
 
 
 class PlainText(serializers.CharField):
-    """Text without NUL (DRF refuses it by itself) and without silent trimming of what matters."""
+    """Text without NUL characters, which DRF refuses."""
 
 
 class EntityUseSerializer(serializers.Serializer[Any]):
@@ -33,11 +33,11 @@ class ApiLineSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField()
     name = serializers.CharField()
     purpose = serializers.CharField()
-    domain = serializers.CharField(help_text="Key, empty where nobody has said")
+    domain = serializers.CharField(help_text="Key, empty where it is not stated")
     owner_team = serializers.CharField(source="team")
     layer = serializers.CharField()
     style = serializers.CharField()  # type: ignore[assignment]
-    tier = serializers.CharField(help_text='"0" to "3", empty where nobody has said')
+    tier = serializers.CharField(help_text='"0" to "3", empty where it is not stated')
     data_class = serializers.CharField()
     system = serializers.CharField()
     restricted = serializers.BooleanField()

@@ -32,7 +32,7 @@ _EVENTS: Final = {"SEND", "RECEIVE", "PUBLISH", "SUBSCRIBE"}
 
 @dataclass(frozen=True, slots=True)
 class EntityHint:
-    """`weight` is the number of operations that speak of the entity."""
+    """A business entity that a contract seems to touch. `weight` is the number of operations that mention it."""
 
     entity: str
     access: Access
@@ -56,8 +56,8 @@ def sensitive_fields(fields: Iterable[str]) -> tuple[DataClass, list[str]]:
 def entity_hints(
     operations: Sequence[tuple[str, str]], known: Mapping[str, Iterable[str]], *, limit: int = 4
 ) -> list[EntityHint]:
-    """Entities that the operations speak of, most spoken of first. `operations` are (method, words of path, id and
-    summary); `known` maps an entity's key to the words it goes by. A name of two words needs both."""
+    """Entities that the operations mention, most mentioned first. `operations` are (method, words of path, id and
+    summary); `known` maps an entity's key to its names. A name of two words counts only where both occur."""
     weights: Counter[str] = Counter()
     methods: dict[str, set[str]] = {}
     terms = {key: [t for name in names if (t := tuple(_stem(w) for w in words(name)))] for key, names in known.items()}
@@ -83,7 +83,7 @@ def _access(methods: set[str]) -> Access:
 
 
 def style_of(contract_format: str) -> str:
-    """The style that a contract format implies, "" where it says nothing."""
+    """The style that a contract format implies, "" where it implies none."""
     if contract_format.startswith("edmx"):
         return "odata"
     if contract_format.startswith("asyncapi"):

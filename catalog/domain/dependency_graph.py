@@ -78,8 +78,8 @@ def _finished(onward: Mapping[NodeId, list[NodeId]]) -> Iterator[NodeId]:
 
 
 def violations(edges: Iterable[GraphEdge], layers: Mapping[NodeId, str]) -> list[GraphEdge]:
-    """Edges that run against the layers: a system API that needs a process or experience API, a process API that needs
-    an experience API. Edges inside one layer are allowed; a node without a layer is not judged."""
+    """Edges against the layers: a system API that needs a process or experience API, a process API that needs an
+    experience API. Edges inside one layer are allowed; a node without a layer breaks no rule."""
     return [
         (source, target)
         for source, target in edges

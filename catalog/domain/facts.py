@@ -1,4 +1,4 @@
-"""What other rooms get to know about the catalog: frozen values, never model instances."""
+"""What other rooms learn about the catalog: frozen values, never model instances."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class EntityUse:
 class VersionFacts:
     """One API version with what the gate needs to know of its API.
 
-    `reference` is `<api slug>@<label>`. `tier` is 0 (checkout-critical) to 3, None where nobody has said; `data_class`
-    is public, internal, personal or cardholder, "" where nobody has said. `origin` is `registered`, `imported` or
-    `declared` (by a reviewed blueprint); an imported version without `approval_id` has not been judged: the gate
+    `reference` is `<api slug>@<label>`. `tier` is 0 (checkout-critical) to 3, None where it is not stated; `data_class`
+    is public, internal, personal or cardholder, "" where it is not stated. `origin` is `registered`, `imported` or
+    `declared` (by a reviewed blueprint); an imported version without `approval_id` has not been reviewed: the gate
     answers `unknown`, and reports only until `enforced_from`. `proposed_digest` is a contract change that waits for its
     approval.
     """
@@ -120,7 +120,7 @@ class EndpointFacts:
 
 @dataclass(frozen=True, slots=True)
 class BoundaryFacts:
-    """Who is right about what, where and when. `attribute_group` None is all; `scope` holds only the limited
+    """Which system owns which data, where and when. `attribute_group` None is all; `scope` holds only the limited
     dimensions."""
 
     id: int

@@ -1,4 +1,4 @@
-"""From identifiers to words, from words to names: what the index reads and what registration proposes."""
+"""From identifiers to words, and from words to slugs and labels."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def slug_of(title: str, *, fallback: str = "api") -> str:
 
 
 def label_for(declared: str, *, digest: str, today: date, taken: Collection[str] = ()) -> str:
-    """A label for a version. What the document says of itself where that is usable and free; some vendors never change
-    it and some leave it empty, so a day or the digest is added until the label is unique."""
+    """A label for a version: the version that the document declares, where that is usable and free; some vendors
+    never change it and some leave it empty, so a day or the digest is added until the label is unique."""
     base = re.sub(r"[^A-Za-z0-9._+-]+", "-", declared).strip("-._+")[:60]
     short = digest.removeprefix("sha256:")[:8]
     for candidate in ([base] if base else [f"{today:%Y-%m-%d}"]) + [f"{base or f'{today:%Y-%m-%d}'}+{short}"]:

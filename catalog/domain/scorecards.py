@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kernel.ui.wording import counted
+
 POINTS: Final[dict[str, str]] = {
     "owner": "Has an owner",
     "purpose": "States its purpose",
@@ -46,13 +48,14 @@ class Scorecard:
 
 
 def score(facts: Mapping[str, Any]) -> Scorecard:
-    """The card of one API from its facts (`selectors.scorecards`): counts and names, no judgement in there."""
+    """The scorecard of one API from its facts (`selectors.scorecards`). The facts are counts and names; this decides
+    which points hold."""
     live, problems = facts["live_versions"], facts["contract_problems"]
     unrecorded, deprecated = facts["entities_without_record"], facts["deprecated_without_help"]
     rows = (
         ("owner", bool(facts["owner"]), facts["owner"] or "no owner team"),
         ("purpose", len(facts["purpose"].split()) >= 4, f"{len(facts['purpose'].split())} words"),
-        ("contract", problems == 0 if live else None, f"{problems} problem(s) noticed" if live else "no live version"),
+        ("contract", problems == 0 if live else None, counted(problems, "warning") if live else "no live version"),
         ("entities", facts["entities"] > 0, f"{facts['entities']} named"),
         (
             "record",

@@ -1,4 +1,5 @@
-"""What a browse page shows, as a value: words, chosen facets, order, page. The query string is its only form."""
+"""What a browse page shows, as a value: words, chosen facets, order, page. The address of the page holds all of it
+as its query string."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ MAX_WORDS: Final = 12
 MAX_CHOSEN: Final = 40
 PAGE_SIZE: Final = 25
 NONE: Final = "none"
-"""The facet value that stands for "nobody has said"."""
+"""The facet value that stands for "not stated"."""
 CODES: Final[dict[str, tuple[str, ...]]] = {
     "layer": ("", "experience", "process", "system"),
     "style": ("", "rest", "odata", "soap", "graphql", "event", "file"),
@@ -62,8 +63,8 @@ class Criteria:
 
 
 def read_criteria(get: Mapping[str, str], getlist: Mapping[str, Iterable[str]]) -> Criteria:
-    """From a query string. What cannot be meant is left out: an unknown sort, a page that is no number, a NUL, an
-    endless list."""
+    """Read a query string. What makes no sense is left out: an unknown order, a page that is no number, a NUL
+    character, an endless list."""
     q = " ".join(get.get("q", "").replace("\x00", " ").split())[:200]
     chosen: dict[str, tuple[str, ...]] = {}
     for name in FACETS:

@@ -1,4 +1,4 @@
-"""Which system is right: the pure part of the system-of-record question."""
+"""Which system owns which data: the rules, without the database."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def is_partial(boundary: BoundaryFacts, asked: Sequence[str | None]) -> bool:
 def sole_system(
     boundaries: Sequence[BoundaryFacts], asked: Sequence[str | None], known: Sequence[Sequence[str]]
 ) -> str | None:
-    """The key of the one system that is right about everything that was asked, or None.
+    """The key of the one system that is the system of record for all of the question, or None.
 
-    `asked` is (attribute group, banner, region, channel), None where the question is about all of them; `known` holds
-    the values that exist in each of these dimensions. None is answered when two systems share the question, and when a
-    part of it has no record at all: a gap is unknown, not somebody's.
+    `asked` is (attribute group, banner, region, channel), None where the question is about all of them; `known`
+    holds the values that exist in each of these dimensions. The answer is None when two systems share the question,
+    and when a part of it has no system of record: a gap is unknown, it belongs to nobody.
     """
     systems = {b.system.key for b in boundaries}
     if len(systems) != 1:
@@ -75,10 +75,11 @@ Box = tuple[str | None, ...]
 
 
 def divided(wide: Box, part: Box, known: Sequence[Sequence[str]]) -> list[Box]:
-    """What is left of a boundary when a part of it moves: boxes without overlap that cover all of `wide` but `part`.
+    """What remains of a boundary when a part of it moves: places without overlap that cover all of `wide` except
+    `part`.
 
     Places are (attribute group, banner, region, channel), None is all. "All" is divided into the values that are
-    `known` in that dimension; nothing is left where they do not meet in the first place, but `wide` itself.
+    `known` in that dimension. Where the two do not meet, `wide` remains whole.
     """
     if any(w is not None and p is not None and w != p for w, p in zip(wide, part, strict=True)):
         return [wide]

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from catalog.domain.facts import TierFacts
 from kernel.errors import Invalid, finding
+from kernel.ui.wording import counted
 
 KEYS: Final[dict[str, str]] = {
     "notice_days": "days between deprecation and sunset",
-    "max_staleness_s": "seconds that a copy may lie behind its record",
+    "max_staleness_s": "seconds that a copy may be older than its source",
     "p95_ms": "answer time at the 95th percentile, milliseconds",
     "availability": "per cent of calls answered, as text: 99.95",
     "rto_s": "recovery time objective, seconds",
@@ -20,7 +21,7 @@ KEYS: Final[dict[str, str]] = {
     "retry": "retry profile",
     "freeze_strictness": "how a freeze window applies: block, warn or none",
     "slots": "approval slots that every change of this tier needs",
-    "degraded_mode_required": "true where an integration must say what it does while the other side is down",
+    "degraded_mode_required": "true where an integration must say what it does while the target system is down",
 }
 _NUMBERS = ("notice_days", "max_staleness_s", "p95_ms", "rto_s", "rpo_s")
 FREEZES: Final[tuple[str, ...]] = ("block", "warn", "none")
@@ -28,33 +29,12 @@ FREEZES: Final[tuple[str, ...]] = ("block", "warn", "none")
 
 def read(level: int, name: str, rules: Mapping[str, Any]) -> TierFacts:
     """Compile the stored rules. Raises Invalid `tier.rules` with all findings."""
-    found = [finding(f"/rules/{key}", f"Unknown rule. Known: {', '.join(KEYS)}.") for key in rules if key not in KEYS]
-    for key in _NUMBERS:
-        value = rules.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            found.append(finding(f"/rules/{key}", f"{KEYS[key]}: a whole number, not {value!r}."))
-    availability = None
-    if rules.get("availability") is not None:
-        try:
-            availability = Decimal(str(rules["availability"]))
-        except InvalidOperation:
-            availability = None
-        if availability is None or not availability.is_finite() or not 0 <= availability <= 100:
-            found.append(finding("/rules/availability", "Per cent between 0 and 100, as text."))
-            availability = None
-    if rules.get("freeze_strictness", "block") not in FREEZES:
-        found.append(finding("/rules/freeze_strictness", f"One of {', '.join(FREEZES)}."))
-    slots = rules.get("slots") or []
-    if not isinstance(slots, list) or not all(isinstance(s, dict) for s in slots):
-        found.append(finding("/rules/slots", "A list of objects."))
-        slots = []
-    retry = rules.get("retry") or {}
-    if not isinstance(retry, dict):
-        found.append(finding("/rules/retry", "An object."))
-        retry = {}
+    found = _findings(rules)
     if found:
         raise Invalid(
-            "tier.rules", f"The rules of tier {level} cannot be read: {len(found)} finding(s).", {"findings": found}
+            "tier.rules",
+            f"The rules of tier {level} cannot be read: {counted(len(found), 'finding')}.",
+            {"findings": found},
         )
     return TierFacts(
         level=level,
@@ -62,12 +42,39 @@ def read(level: int, name: str, rules: Mapping[str, Any]) -> TierFacts:
         notice_days=rules.get("notice_days"),
         max_staleness_s=rules.get("max_staleness_s"),
         p95_ms=rules.get("p95_ms"),
-        availability=availability,
+        availability=_per_cent(rules.get("availability")),
         queue=str(rules.get("queue") or f"tier{level}"),
-        retry=retry,
+        retry=rules.get("retry") or {},
         freeze_strictness=str(rules.get("freeze_strictness") or "block"),
-        slots=tuple(slots),
+        slots=tuple(rules.get("slots") or ()),
         degraded_mode_required=rules.get("degraded_mode_required") is True,
         rto_s=rules.get("rto_s"),
         rpo_s=rules.get("rpo_s"),
     )
+
+
+def _findings(rules: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = [finding(f"/rules/{key}", f"Unknown rule. Known: {', '.join(KEYS)}.") for key in rules if key not in KEYS]
+    for key in _NUMBERS:
+        value = rules.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            found.append(finding(f"/rules/{key}", f"{KEYS[key]}: a whole number, not {value!r}."))
+    if rules.get("availability") is not None and _per_cent(rules["availability"]) is None:
+        found.append(finding("/rules/availability", "Per cent between 0 and 100, as text."))
+    if rules.get("freeze_strictness", "block") not in FREEZES:
+        found.append(finding("/rules/freeze_strictness", f"One of {', '.join(FREEZES)}."))
+    slots = rules.get("slots") or []
+    if not isinstance(slots, list) or not all(isinstance(s, dict) for s in slots):
+        found.append(finding("/rules/slots", "A list of objects."))
+    if not isinstance(rules.get("retry") or {}, dict):
+        found.append(finding("/rules/retry", "An object."))
+    return found
+
+
+def _per_cent(value: Any) -> Decimal | None:
+    """A number between 0 and 100; None when it is absent or is none."""
+    try:
+        made = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return made if made.is_finite() and 0 <= made <= 100 else None

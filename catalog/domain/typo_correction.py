@@ -1,4 +1,4 @@
-"""Which known word a mistyped one may have been."""
+"""Finds the known words that a mistyped word may stand for."""
 
 from __future__ import annotations
 

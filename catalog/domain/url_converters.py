@@ -1,4 +1,4 @@
-"""Shapes of what stands in addresses."""
+"""Path converters: what a version label and a contract digest look like in a URL."""
 
 from __future__ import annotations
 

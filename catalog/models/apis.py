@@ -23,7 +23,7 @@ class Contract(models.Model):
     format = models.CharField(max_length=30, help_text="openapi-3.0, asyncapi-2, jsonschema-2020-12, edmx-2 …")
     title = models.CharField(max_length=300, blank=True)
     declared_version = models.CharField(
-        max_length=100, blank=True, help_text="What the document says of itself; some never change it"
+        max_length=100, blank=True, help_text="The version that the document declares; some never change it"
     )
     original = models.BinaryField()
     media_type = models.CharField(max_length=100)
@@ -70,7 +70,7 @@ class ContractComparison(models.Model):
 
 
 class Api(models.Model):
-    """A named capability with an owner. `slug` stands in addresses and never changes."""
+    """A named capability with an owner. `slug` is its name in URLs and never changes."""
 
     class Layer(models.TextChoices):
         EXPERIENCE = "experience", "Experience"
@@ -141,7 +141,8 @@ class Api(models.Model):
 
 
 class ApiEntity(models.Model):
-    """An entity that an API exposes and how: from the record, from a copy, as a command, as an event."""
+    """A business entity that an API exposes, and how: from the system of record, from a copy, as a command, as an
+    event."""
 
     class Access(models.TextChoices):
         AUTHORITATIVE_READ = "authoritative_read", "Authoritative read"

@@ -1,4 +1,4 @@
-"""Who uses what: applications, their dated subscriptions, and what was seen of them."""
+"""Applications, their dated subscriptions, and the usage that was reported of them."""
 
 from django.conf import settings
 from django.db import models

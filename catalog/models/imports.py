@@ -24,9 +24,9 @@ class ContractUpload(models.Model):
 class ImportRun(models.Model):
     """One bulk import. `total` is None until the sources are counted.
 
-    A run that was asked for by page or API waits with its files until a worker takes it: `lease_until` and `attempts`
-    say who has it now, `done` how far it is, so that another worker goes on where one was ended. `digest` names what
-    was asked: the same again, while the first is open, is the same run.
+    A run that a page or the API requested waits with its files until a worker takes it. `lease_until` and `attempts`
+    say which worker has it now; `done` counts the items that are finished, so that another worker can continue.
+    `digest` identifies the request: the same request again, while the first is open, is the same run.
     """
 
     class State(models.TextChoices):

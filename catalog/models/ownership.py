@@ -1,4 +1,4 @@
-"""Who answers for things. A team is a Django group; its members change, what it owns stays."""
+"""Owners. A team is a Django group; its members change, what it owns stays."""
 
 from django.contrib.auth.models import Group
 from django.db import models

@@ -11,11 +11,11 @@ from catalog.models.apis import Api
 
 
 class ApiSearch(models.Model):
-    """One row per API with all that a result line, a facet and the visibility rule need.
+    """One row per API with all that a search result, a facet and the visibility rule need.
 
-    `head` (names, purpose) is small and ranks; `document` holds operations and fields too and is only matched, by its
-    index. A word that only older live versions hold stands in it as `~word`: it is found, and ranked below what the
-    present versions hold. `team_ids` are the groups that may see a restricted API.
+    `head` (names, purpose) is small and gives the rank; `document` also holds operations and fields, and its index
+    only finds. A word that only older live versions hold is stored as `~word`: it is found, and ranked below what
+    the present versions hold. `team_ids` are the groups that may see a restricted API.
     """
 
     api = models.OneToOneField(Api, primary_key=True, on_delete=models.CASCADE, related_name="search")
@@ -59,7 +59,7 @@ class ApiFacets(models.Model):
     """The facets of one API as small numbers, in a table of its own: counting reads every row that the viewer may see,
     and these are a tenth as wide as the rows of `ApiSearch`. Written in the same statement as those.
 
-    `domain`, `team` and `system` are ids, 0 where nobody has said; `layer`, `style`, `tier` and `data` are places in
+    `domain`, `team` and `system` are ids, 0 where it is not stated; `layer`, `style`, `tier` and `data` are places in
     `domain.browse.CODES`; `states` has one bit per place in `lifecycle.STATES`.
     """
 

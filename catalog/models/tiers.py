@@ -13,6 +13,7 @@ class SlaTier(models.Model):
 
     class Meta:
         ordering = ["level"]
+        verbose_name = "SLA tier"
         constraints = [models.CheckConstraint(condition=Q(level__lte=3), name="tier_is_0_to_3")]
 
     def __str__(self) -> str:

@@ -13,8 +13,7 @@ from catalog.models import Api
 
 @dataclass(frozen=True, slots=True)
 class ShownField:
-    """One line of the facts on the overview page; `value` is "" where nobody has stated it, `url` is "" for plain
-    text."""
+    """One line of the facts on the overview page. `value` is "" where it is not stated, `url` is "" for plain text."""
 
     label: str
     value: str
@@ -33,7 +32,7 @@ def preset(field: ApiField) -> str:
 
 
 def referenced(field: ApiField) -> type[Model]:
-    """The model whose rows a field of the kind `reference` names by their keys."""
+    """The model of the rows that a field of the kind `reference` names by their keys."""
     column = _column(field)
     if not isinstance(column, ForeignKey):
         raise TypeError(f"{field.key} refers to nothing")

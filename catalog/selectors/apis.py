@@ -25,7 +25,7 @@ from kernel.viewer import Permission, Viewer
 
 @dataclass(frozen=True, slots=True)
 class VersionLine:
-    """A version in lists: its state as people read it, and what it is compared with."""
+    """A version in a list: its state as people read it, and the version that it is compared with."""
 
     id: int
     label: str
@@ -148,7 +148,7 @@ def _line(api: Api, row: Any, previous: ApiVersion | None) -> VersionLine:
 
 
 def head_tones(lines: Iterable[VersionLine]) -> list[Tone]:
-    """What stands beside the name: the newest published or deprecated version, and what is on its way."""
+    """The states beside the name of an API: of the newest published or deprecated version, and of one in review."""
     lines = list(lines)
     live = next((v for v in lines if v.state == lifecycle.PUBLISHED), None) or next(
         (v for v in lines if v.state == lifecycle.DEPRECATED), None
@@ -289,7 +289,7 @@ def contract_of(digest: str) -> Contract | None:
 
 
 def may_see_contract(digest: str, *, viewer: Viewer) -> bool:
-    """A contract is seen by whoever sees an API that has it, drafts by their team."""
+    """A viewer who sees an API sees its contracts; the contract of a draft is for the owner team alone."""
     rows = ApiVersion.objects.filter(contract_id=digest, api__in=permissions.visible(viewer)).select_related("api")[
         :200
     ]

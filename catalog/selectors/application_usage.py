@@ -1,4 +1,4 @@
-"""What one application uses: its subscriptions, the calls that were seen, and what of it comes to an end."""
+"""What one application uses: its subscriptions, the calls that were reported, and which versions end soon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Systems of record: who is right about what, where, at a time."""
+"""Systems of record: which system owns which data, where, at a time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from catalog.domain.facts import BoundaryFacts, SystemFacts
 from catalog.domain.systems_of_record import DIMENSIONS
 from catalog.models import AttributeGroup, Boundary, ScopeValue
 from catalog.selectors.systems import facts_of
+from kernel.errors import NotFound
 
 
 def _rows() -> QuerySet[Boundary]:
@@ -47,8 +48,8 @@ def matching(entity: str, attribute_group: str | None, scope: Mapping[str, str],
 
 
 def record_of(entity: str, attribute_group: str | None, scope: Mapping[str, str], at: datetime) -> SystemFacts | None:
-    """The one system that is right about all of this. None is "unknown": no boundary, a part without one, or several
-    systems share what was asked and the question does not say which part is meant."""
+    """The one system of record for all of this. None is unknown: there is no boundary, a part has none, or several
+    systems share the question."""
     found = matching(entity, attribute_group, scope, at)
     if not found:
         return None
@@ -82,3 +83,11 @@ def history(entity: str, attribute_group: str | None = None) -> list[BoundaryFac
 def find(boundary_id: int) -> BoundaryFacts | None:
     row = _rows().filter(pk=boundary_id).first()
     return _facts(row) if row else None
+
+
+def facts(boundary_id: int) -> BoundaryFacts:
+    """Raises NotFound `boundary.unknown`."""
+    found = find(boundary_id)
+    if found is None:
+        raise NotFound("boundary.unknown", f"There is no boundary {boundary_id}.")
+    return found

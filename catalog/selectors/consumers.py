@@ -1,4 +1,4 @@
-"""Who uses a version: subscriptions, and usage that was seen without one."""
+"""The consumers of a version: subscriptions, and usage that was reported without one."""
 
 from __future__ import annotations
 
@@ -78,6 +78,6 @@ def live_of_version(version_id: int, *, environment: str | None = None) -> list[
 
 
 def blocking_retirement(version_id: int, at: datetime) -> list[ConsumerFacts]:
-    """Live consumers without a dated migration that has been kept: those that a retirement at this time would break. A
-    date that lies ahead is a promise and blocks still; calls after the date say that it was not kept."""
+    """The live consumers that a retirement at this time would break. A consumer with a dated migration blocks until
+    its day has come, and again when it is seen after that day."""
     return [c for c in live_of_version(version_id) if not c.has_moved(at)]

@@ -1,4 +1,4 @@
-"""What needs what."""
+"""Which APIs need which APIs and systems."""
 
 from __future__ import annotations
 

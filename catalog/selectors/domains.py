@@ -9,7 +9,7 @@ from catalog.models import Domain
 
 @dataclass(frozen=True, slots=True)
 class DomainFacts:
-    """`owner_team_id` None: nobody owns the domain, and nothing of it is approved."""
+    """A business domain. `owner_team_id` None: the domain has no owner, and nothing of it can be approved."""
 
     key: str
     name: str

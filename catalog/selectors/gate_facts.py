@@ -1,4 +1,4 @@
-"""What the gate asks at every answer, in two plain queries: the versions that are named, and the application with its
+"""What the gate reads for each answer, in two queries: the versions that are named, and the application with its
 subscriptions."""
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from catalog.domain.facts import SubscriptionState, VersionFacts
+from catalog.domain.subscription_state import SubscriptionRow, state_at
 from catalog.selectors.versions import split_reference
 from kernel import prepared_queries
 
@@ -69,8 +70,8 @@ def versions(references: Iterable[str]) -> dict[str, VersionFacts]:
 
 @dataclass(frozen=True, slots=True)
 class GateApplication:
-    """Who asks for where. `known` False: no such application; `team_key` "" where nobody answers for it; `states` by
-    version id."""
+    """The application that asks. `known` is False where there is no such application; `team_key` is "" where it has
+    no team; `states` holds the subscription's state by version id."""
 
     known: bool
     team_key: str
@@ -98,23 +99,10 @@ def application(application_key: str, version_ids: Iterable[int], environment: s
     ids = list(version_ids)
     parameters = {"application": application_key, "environment": environment, "versions": ids}
     rows = prepared_queries.rows(_APPLICATION, parameters)
-    found: dict[int, list[tuple[str, datetime | None, datetime | None]]] = {}
+    found: dict[int, list[SubscriptionRow]] = {}
     for row in rows:
         if row[3] is not None:
             found.setdefault(row[3], []).append((row[4], row[5], row[6]))
     return GateApplication(
-        rows[0][1], rows[0][2], rows[0][0], {version: _state(found.get(version, []), at) for version in ids}
+        rows[0][1], rows[0][2], rows[0][0], {version: state_at(found.get(version, []), at) for version in ids}
     )
-
-
-def _state(rows: list[tuple[str, datetime | None, datetime | None]], at: datetime) -> SubscriptionState:
-    """The same rule as `subscriptions.state`."""
-    decided = [(state, begin, end) for state, begin, end in rows if begin is not None and state in {"active", "ended"}]
-    if any(
-        (s == "active" or (end is not None and at < end)) and begin <= at and (end is None or at < end)
-        for s, begin, end in decided
-    ):
-        return "active"
-    if any(s == "requested" for s, _, _ in rows) or any(s == "active" and begin > at for s, begin, _ in decided):
-        return "pending"
-    return "expired" if decided else "none"

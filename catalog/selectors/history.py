@@ -1,4 +1,4 @@
-"""What changed in the catalog, from the ledger, for pages and the feed."""
+"""What changed in the catalog, from the audit log, for pages and the feed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client of a version is told by headers: RFC 9745 Deprecation, RFC 8594 Sunset, RFC 8288 Link."""
+"""What clients of a version learn from response headers: RFC 9745 Deprecation, RFC 8594 Sunset, RFC 8288 Link."""
 
 from __future__ import annotations
 

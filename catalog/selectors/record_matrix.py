@@ -1,4 +1,4 @@
-"""The matrix of entities and systems: who is right about what, and who copies, reads or asks across each boundary."""
+"""The matrix of entities and systems: which system owns which data, and which systems copy, read or command it."""
 
 from __future__ import annotations
 

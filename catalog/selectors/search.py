@@ -249,7 +249,8 @@ def _lines(ids: list[int]) -> list[dict[str, Any]]:
 
 
 def close_to(title: str, *, viewer: Viewer, limit: int = 3) -> list[tuple[str, str]]:
-    """(slug, name) of APIs whose names share the telling words of a title: a hint against registering twice."""
+    """(slug, name) of APIs whose names share the distinctive words of a title: a hint against registering an API
+    twice."""
     telling = naming.telling_words(title)[:6]
     if not telling:
         return []

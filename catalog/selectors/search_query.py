@@ -1,4 +1,4 @@
-"""How typed words are read: stems, beginnings, and the nearest words that something holds."""
+"""How typed words are read: as stems, as beginnings, and as the nearest words that any document holds."""
 
 from __future__ import annotations
 
@@ -125,5 +125,5 @@ def _neighbours(strange: dict[str, str]) -> dict[str, list[str]]:
 
 
 def quoted(word: str) -> str:
-    """A lexeme as it stands in a tsquery."""
+    """A lexeme as a tsquery writes it."""
     return "'" + word.replace("'", "").replace("\\", "") + "'"

@@ -22,16 +22,12 @@ def by_id(group_id: int) -> TeamFacts | None:
     return TeamFacts(*row) if row else None
 
 
-def by_ids(group_ids: Iterable[int]) -> dict[int, TeamFacts]:
-    return {row[0]: TeamFacts(*row) for row in Team.objects.filter(pk__in=list(group_ids)).values_list(*_COLUMNS)}
-
-
 def all_teams() -> list[TeamFacts]:
     return [TeamFacts(*row) for row in Team.objects.filter(retired_at=None).values_list(*_COLUMNS)]
 
 
 def of_user(user: Any) -> list[TeamFacts]:
-    """The teams whose group the user is in now."""
+    """The teams that the user belongs to now."""
     if user is None or user.pk is None:
         return []
     return [TeamFacts(*row) for row in Team.objects.filter(group__user=user).values_list(*_COLUMNS)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -95,16 +94,6 @@ def by_reference(reference: str) -> VersionFacts | None:
     return _facts(version) if version else None
 
 
-def by_references(references: Iterable[str]) -> dict[str, VersionFacts]:
-    """Several at once, in two queries whatever their number; unknown references are missing from the answer."""
-    wanted = Q(pk__in=[])
-    for reference in set(references):
-        slug, label = split_reference(reference)
-        if slug and label and "\x00" not in reference:
-            wanted |= Q(api__slug=slug, label=label)
-    return {made.reference: made for made in map(_facts, _versions().filter(wanted))}
-
-
 def of_api(slug: str) -> list[VersionFacts]:
     """Every version of an API, oldest first."""
     return [_facts(v) for v in _versions().filter(api__slug=slug).order_by("position", "id")]
@@ -116,9 +105,9 @@ def by_contract(digest: str) -> list[VersionFacts]:
 
 
 def neighbour_before(version_id: int) -> VersionFacts | None:
-    """The version whose contract this one is compared with: the declared predecessor, else the one that precedes it in
-    the API's order. Rejected and withdrawn versions never count. For an open contract revision the caller compares with
-    the version's own present contract."""
+    """The version that this one is compared with: the declared predecessor, else the one before it in the API's
+    order. Rejected and withdrawn versions do not count. For an open contract revision the caller compares with the
+    version's present contract instead."""
     version = ApiVersion.objects.filter(pk=version_id).only("api_id", "position", "predecessor_id").first()
     if version is None:
         return None

@@ -38,7 +38,7 @@ def version_changed(
 def subscription_changed(
     row: Subscription, verb: str, *, actor: User, before: dict[str, Any] | None = None, reason: str = ""
 ) -> None:
-    """A subscription stands in the audit log under the version that it uses."""
+    """Record and announce a change of a subscription. The audit log keeps it under the version that is used."""
     reference = str(row.version)
     audit.record(
         actor=actor,

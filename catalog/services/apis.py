@@ -69,7 +69,7 @@ def _require_owner(api: Api, viewer: Viewer) -> None:
 
 
 def _changed_fields(api: Api, values: dict[str, Any], found: Findings) -> dict[str, Any]:
-    """The stored values; what only a change request may do, and giving up the owner, is noted."""
+    """The stored values; what needs a change request, and a missing owner, is noted."""
     fields = api_values.read(values, found)
     if "tier" in fields and api.tier_id is not None and fields["tier"] != api.tier:
         message = "Changing a stated tier is a change of its own: propose it."
@@ -90,8 +90,8 @@ def _replace_entities(api: Api, uses: list[dict[str, Any]]) -> None:
 def set_endpoint(
     reference: str, *, environment: str, url: str, actor: User, check: Callable[[ApiVersion], None] | None = None
 ) -> None:
-    """Where a version answers in one environment; an empty address takes it away. `check` may refuse the locked row
-    (If-Match)."""
+    """Set the address of a version in one environment; an empty address removes it. `check` may refuse the locked
+    row (If-Match)."""
     with transaction.atomic():
         version = locked_version(reference)
         allowed = permissions.may_change_api(Viewer.of(actor), version.api)
@@ -169,7 +169,7 @@ def add_dependency(
 
 
 def drop_dependency(dependency_id: int, *, actor: User, check: Callable[[Dependency], None] | None = None) -> None:
-    """The API does not need this any more. The ledger remembers. `check` may refuse the locked row (If-Match)."""
+    """The API does not need this any more. The audit log keeps it. `check` may refuse the locked row (If-Match)."""
     with transaction.atomic():
         row = (
             Dependency.objects.select_for_update(of=("self",))

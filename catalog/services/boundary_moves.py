@@ -18,7 +18,7 @@ from catalog.services import audit_snapshots, search_index
 from catalog.services.findings import Findings
 from kernel import audit, outbox
 from kernel.constraints import violated
-from kernel.errors import Conflict, Invalid, NotFound
+from kernel.errors import Conflict, Invalid
 from kernel.models import User
 
 MOST_PIECES: Final = 200
@@ -62,11 +62,8 @@ def move_boundary(
         closed, pieces = _close(move.entity, move.group, scope, valid_from)
         before = [audit_snapshots.of_boundary(b) for b in closed]
         made = _save(move, pieces, TimestamptzRange(valid_from, valid_until, "[)"), approval_id)
-        after = {
-            **audit_snapshots.of_boundary(made),
-            "approval": approval_id,
-            "divided": [audit_snapshots.of_boundary(p) for p in pieces],
-        }
+        divided = [audit_snapshots.of_boundary(p) for p in pieces]
+        after = {**audit_snapshots.of_boundary(made), "approval": approval_id, "divided": divided}
         audit.record(
             actor=actor,
             verb="catalog.boundary_moved",
@@ -78,10 +75,7 @@ def move_boundary(
         payload = {"boundary_id": made.pk, "entity": entity, "system": system}
         outbox.emit("catalog.boundary_moved", key=entity, payload=payload)
         search_index.refresh(Api.objects.filter(entity_uses__entity=move.entity).values_list("pk", flat=True))
-    moved = boundaries.find(made.pk)
-    if moved is None:
-        raise NotFound("boundary.unknown", "The boundary vanished.")
-    return moved
+    return boundaries.facts(made.pk)
 
 
 def _read_move(entity: str, attribute_group: str | None, scope: dict[str, str], system: str) -> _Move:

@@ -90,7 +90,7 @@ def operation_texts(document: Document) -> list[tuple[str, str]]:
 
 
 def entity_names() -> dict[str, list[str]]:
-    """The names by which contracts may speak of each business entity, by its key."""
+    """The names that contracts may use for each business entity, by its key."""
     rows = BusinessEntity.objects.values_list("key", "name", "aliases")
     return {key: [key, name, *aliases] for key, name, aliases in rows}
 

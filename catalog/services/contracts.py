@@ -1,4 +1,4 @@
-"""Contracts come in: read, checked, kept once."""
+"""Reads contracts and stores each of them once."""
 
 from __future__ import annotations
 

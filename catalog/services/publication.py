@@ -93,8 +93,8 @@ def reject(version_id: int, *, actor: User | None = None, reason: str = "") -> V
 
 def publish(version_id: int, *, contract_digest: str, approval_id: int, actor: User | None) -> VersionFacts:
     """in_review → approved → published, for exactly this contract. Raises Conflict `version.digest_changed` when the
-    version's contract is another one by now. An imported version that was published already is confirmed: it counts as
-    judged from now."""
+    version has another contract by now. An imported version that is published already is confirmed: it counts as
+    reviewed from now on."""
     with transaction.atomic():
         version = _locked(version_id)
         if version.contract_id != contract_digest:
@@ -150,9 +150,11 @@ def deprecate(
     deprecated_at: datetime | None = None,
     with_quorum: bool = False,
 ) -> VersionFacts:
-    """published → deprecated, or new dates for a deprecated version. `successor` is a reference such as `price-api@v3`.
+    """published → deprecated, or new dates for a deprecated version. `successor` is a reference such as
+    `price-api@v3`.
 
-    The tier's notice lies between the two dates. A promised sunset comes earlier only `with_quorum`.
+    At least the tier's notice period has to lie between the two dates. A promised sunset comes earlier only
+    `with_quorum`.
     """
     with transaction.atomic():
         version = _locked(version_id)
@@ -187,11 +189,11 @@ def _successor(reference: str, *, of: ApiVersion) -> ApiVersion:
 def retire(
     version_id: int, *, approval_id: int, actor: User | None, waived_applications: frozenset[str] = frozenset()
 ) -> VersionFacts:
-    """deprecated → retired, at or after its sunset, when nobody uses it any more.
+    """deprecated → retired, at or after its sunset, when no consumer uses it any more.
 
-    A consumer with an active or requested subscription, or with calls in the last 30 days, blocks unless the day of its
-    dated migration has come and it was not seen since, or it stands in `waived_applications`. Contract and history stay
-    readable.
+    A consumer blocks with an active or requested subscription, or with calls in the last 30 days, unless the day of
+    its dated migration has come and it was not seen since, or it is in `waived_applications`. Contract and history
+    stay readable.
     """
     with transaction.atomic():
         version = _locked(version_id)

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from catalog import permissions
 from catalog.domain import lifecycle, naming
 from catalog.domain.facts import VersionFacts
-from catalog.models import Api, ApiEntity, ApiVersion
+from catalog.models import Api, ApiEntity, ApiVersion, Team
 from catalog.selectors import versions
 from catalog.services import announcements, api_values, audit_snapshots, contracts
 from catalog.services.contracts import ReadContract
@@ -58,10 +58,7 @@ def register(
         "registration.incomplete",
         f"The contract was read. Before it can be a draft: {counted(len(found.items), 'correction')}.",
     )
-    allowed = permissions.may_register(Viewer.of(actor), fields["owner_team"])
-    if not allowed:
-        findings = [finding("/owner_team", allowed.reason)]
-        raise Forbidden("registration.not_your_team", allowed.reason, {"findings": findings})
+    _require_team(actor, fields["owner_team"])
     try:
         with transaction.atomic():
             api = Api.objects.create(slug=slug, created_by=actor, **fields)
@@ -72,6 +69,13 @@ def register(
         message = f"The short name {slug!r} is taken. Choose another one, or add a version to that API."
         raise Conflict("api.slug_taken", message, {"findings": [finding("/slug", message)]}) from None
     return versions.facts(version.pk)
+
+
+def _require_team(actor: User, team: Team) -> None:
+    allowed = permissions.may_register(Viewer.of(actor), team)
+    if not allowed:
+        findings = [finding("/owner_team", allowed.reason)]
+        raise Forbidden("registration.not_your_team", allowed.reason, {"findings": findings})
 
 
 def _required_fields(values: dict[str, Any], found: Findings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Subscriptions: applied for by the consumer's team, decided by the owner of the API, dated."""
+"""Subscriptions: requested by the consumer's team, decided by the owner of the API, dated."""
 
 from __future__ import annotations
 
@@ -44,10 +44,8 @@ def apply(
     reason = found.text(justification, "/justification", limit=4000)
     if valid_until is not None and valid_until <= (valid_from or clock.now()):
         found.add("/valid_until", "Choose an end after the beginning.")
-    found.require_none("subscription.invalid", "The request cannot be saved; see the findings.")
-    assert consumer is not None  # an unknown one is a finding, raised above; so are the next two
-    assert where is not None
-    assert wanted is not None
+    if consumer is None or where is None or wanted is None or found.items:
+        raise Invalid("subscription.invalid", "The request cannot be saved.", {"findings": found.items})
     _require_open_to(consumer, wanted, viewer)
     try:
         with transaction.atomic():
@@ -92,7 +90,8 @@ def _require_open_to(consumer: Application, version: ApiVersion, viewer: Viewer)
 
 
 def approve(subscription_id: int, *, actor: User, valid_until: datetime | None = None, note: str = "") -> Subscription:
-    """The owner agrees; it is active from now (or the asked day on) until its end. Never by who asked."""
+    """The owner agrees. The subscription is active from now, or from the requested day on, until its end. The
+    requester cannot approve."""
     with transaction.atomic():
         row = _for_decision(subscription_id, actor)
         before = audit_snapshots.of_subscription(row)

@@ -1,4 +1,5 @@
-"""Usage reports: who was seen calling what. Batched, added up per day, counted once however often a batch is sent."""
+"""Usage reports: which application called which version. Sent in batches, added up per day, counted once however
+often a batch is sent."""
 
 from __future__ import annotations
 
@@ -15,9 +16,10 @@ from kernel import audit, clock
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, finding
 from kernel.models import User
+from kernel.ui.wording import counted
 
 MAX_ROWS = 5000
-_TOP = 10**15
+_NUMBERS = {"calls": 10**15, "errors": 10**15, "p95_ms": 2**31, "staleness_s": 2**31, "outage_s": 2**31}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +115,7 @@ def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> UsageRe
                     f"The batch {batch_id!r} was reported before with other rows. Give every batch its own id.",
                 )
             return UsageReceipt(batch_id, 0, True, ())
-        known: set[int] = set()
-        if read:
-            with connection.cursor() as cursor:
-                cursor.execute(_TAKE, _columns(read))
-                positions, api_ids, _, _ = cursor.fetchone()
-            known = set(positions)
-            search_index.refresh_calls(api_ids)
+        known = _count(read) if read else set()
         unknown = tuple(
             finding(
                 f"/rows/{r.position}",
@@ -136,6 +132,15 @@ def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> UsageRe
             after={"rows": len(read), "accepted": len(known), "unknown": len(unknown), "digest": body},
         )
     return UsageReceipt(batch_id, len(known), False, unknown)
+
+
+def _count(rows: list[_Row]) -> set[int]:
+    """Add the rows up; the positions of those that name known things."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, _columns(rows))
+        positions, api_ids, _, _ = cursor.fetchone()
+    search_index.refresh_calls(api_ids)
+    return set(positions)
 
 
 def _columns(rows: list[_Row]) -> dict[str, list[Any]]:
@@ -176,7 +181,7 @@ def _read(batch_id: str, rows: Sequence[Any]) -> list[_Row]:
     if found:
         raise Invalid(
             "usage.invalid",
-            f"The report cannot be read: {len(found)} finding(s). Nothing was counted.",
+            f"The report cannot be read: {counted(len(found), 'finding')}. Nothing was counted.",
             {"findings": found},
         )
     return made
@@ -184,31 +189,8 @@ def _read(batch_id: str, rows: Sequence[Any]) -> list[_Row]:
 
 def _read_row(n: int, row: dict[str, Any], found: list[dict[str, Any]]) -> _Row | None:
     size, now = len(found), clock.now()
-    texts = {}
-    for name in ("application", "version", "environment"):
-        value = row.get(name)
-        if not isinstance(value, str) or not 1 <= len(value) <= 220 or "\x00" in value:
-            found.append(finding(f"/rows/{n}/{name}", "A text is needed here."))
-        texts[name] = str(value)
-    numbers: dict[str, Any] = {}
-    for name, needed in (
-        ("calls", True),
-        ("errors", False),
-        ("p95_ms", False),
-        ("staleness_s", False),
-        ("outage_s", False),
-    ):
-        value = row.get(name)
-        if value is None and not needed:
-            numbers[name] = 0 if name == "errors" else None
-        elif (
-            isinstance(value, bool)
-            or not isinstance(value, int)
-            or not 0 <= value < (_TOP if name in ("calls", "errors") else 2**31)
-        ):
-            found.append(finding(f"/rows/{n}/{name}", "A whole number, not negative."))
-        else:
-            numbers[name] = value
+    texts = {name: _text(n, row, name, found) for name in ("application", "version", "environment")}
+    numbers = {name: _number(n, row, name, found) for name in _NUMBERS}
     seen = _moment(row.get("seen_at"), now)
     day = _day(row.get("day"), seen or now)
     if seen is None or seen > now + timedelta(hours=1):
@@ -219,19 +201,26 @@ def _read_row(n: int, row: dict[str, Any], found: list[dict[str, Any]]) -> _Row 
         found.append(finding(f"/rows/{n}/errors", "More errors than calls."))
     if len(found) > size or seen is None or day is None:
         return None
-    return _Row(
-        n,
-        texts["application"],
-        texts["version"],
-        texts["environment"],
-        day,
-        numbers["calls"],
-        numbers["errors"],
-        numbers["p95_ms"],
-        numbers["staleness_s"],
-        numbers["outage_s"],
-        seen,
-    )
+    values: dict[str, Any] = {**texts, **numbers}
+    return _Row(position=n, day=day, seen_at=seen, **values)
+
+
+def _text(n: int, row: dict[str, Any], name: str, found: list[dict[str, Any]]) -> str:
+    value = row.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= 220 or "\x00" in value:
+        found.append(finding(f"/rows/{n}/{name}", "A text is needed here."))
+    return str(value)
+
+
+def _number(n: int, row: dict[str, Any], name: str, found: list[dict[str, Any]]) -> Any:
+    """The number; where it is left out, 0 errors and None for a measure; noted when it is none."""
+    value, top = row.get(name), _NUMBERS[name]
+    if value is None and name != "calls":
+        return 0 if name == "errors" else None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < top:
+        found.append(finding(f"/rows/{n}/{name}", "A whole number, not negative."))
+        return None
+    return value
 
 
 def _moment(value: Any, default: datetime) -> datetime | None:

@@ -1,4 +1,4 @@
-"""What owners may do with a version themselves: give it another contract, or withdraw it before it was decided."""
+"""What owners do with a version without an approval: give it another contract, or withdraw it before a decision."""
 
 from __future__ import annotations
 

@@ -23,6 +23,14 @@ from kernel.ui import tones
 from kernel.viewer import Viewer
 
 COMPUTED_AT_ONCE = 3
+TABS = {
+    "overview": "Overview",
+    "definition": "Definition",
+    "versions": "Versions",
+    "consumers": "Consumers",
+    "changes": "Changes",
+    "integrations": "Integrations",
+}
 
 
 def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.VersionLine], dict[str, Any]]:
@@ -34,28 +42,7 @@ def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.Ve
     here = apis.current(versions)
     draft = next((v for v in versions if v.state == lifecycle.DRAFT), None)
     permission = apis.may_change(api, viewer=viewer)
-    tabs = [
-        {"label": "Overview", "url": reverse("catalog:api", args=[slug]), "current": tab == "overview"},
-        {"label": "Definition", "url": reverse("catalog:definition", args=[slug]), "current": tab == "definition"},
-        {
-            "label": "Versions",
-            "url": reverse("catalog:versions", args=[slug]),
-            "current": tab == "versions",
-            "count": len(versions),
-        },
-        {
-            "label": "Consumers",
-            "url": reverse("catalog:consumers", args=[slug]),
-            "current": tab == "consumers",
-            "count": len({c.application_key for c in used}),
-        },
-        {"label": "Changes", "url": reverse("catalog:changes", args=[slug]), "current": tab == "changes"},
-        {
-            "label": "Integrations",
-            "url": reverse("catalog:integrations", args=[slug]),
-            "current": tab == "integrations",
-        },
-    ]
+    counts = {"versions": len(versions), "consumers": len({c.application_key for c in used})}
     subject = draft or here
     unjudged = here is not None and not here.judged
     kind = "version.publish" if draft or unjudged else "version.deprecate"
@@ -67,7 +54,7 @@ def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.Ve
             "versions": versions,
             "pills": apis.head_tones(versions),
             "current": here,
-            "tabs": tabs,
+            "tabs": _tabs(slug, tab, counts),
             "used": used,
             "permission": permission,
             "propose_url": links.propose(kind, subject.reference) if subject else "",
@@ -76,6 +63,15 @@ def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.Ve
             "subscribable": any(v.state == lifecycle.PUBLISHED for v in versions),
         },
     )
+
+
+def _tabs(slug: str, current: str, counts: dict[str, int]) -> list[dict[str, Any]]:
+    tabs = []
+    for name, title in TABS.items():
+        url = reverse("catalog:api" if name == "overview" else f"catalog:{name}", args=[slug])
+        tab: dict[str, Any] = {"label": title, "url": url, "current": name == current}
+        tabs.append(tab | ({"count": counts[name]} if name in counts else {}))
+    return tabs
 
 
 def _propose_word(draft: bool, unjudged: bool) -> str:

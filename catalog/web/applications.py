@@ -1,4 +1,4 @@
-"""Pages of consumer applications: who they are, what they use, and what of it comes to an end."""
+"""Pages of consumer applications: what they are, what they use, and which of it ends soon."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def _short(label: str) -> str:
 
 
 def result_line(row: dict[str, object]) -> ResultLine:
-    """What stands at the right of a result: the newest live version, and one that is on its way."""
+    """The states at the right of a search result: of the newest live version, and of one in review."""
     versions: list[dict[str, str]] = row["versions"]  # type: ignore[assignment]
     live = next((v for v in versions if v["state"] == "published"), None) or next(
         (v for v in versions if v["state"] == "deprecated"), None

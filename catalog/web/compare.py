@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,13 +13,32 @@ from django.views.decorators.http import require_GET
 
 from catalog.domain import contract_text_diff
 from catalog.selectors import apis, consumers, contracts
+from catalog.selectors.apis import VersionLine
 from catalog.web import comparison_findings
+from catalog.web.comparison_findings import LEVELS, SHOWS, FindingGroup
 from kernel import clock
 from kernel.errors import Invalid
 from kernel.viewer import Viewer
 
 READINGS = {"words": "In words", "tree": "As a tree", "text": "As text"}
 SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is compared and how it is shown."""
+
+    slug: str
+    old: VersionLine
+    new: VersionLine
+    reading: str
+    show: str
+
+    def url(self, *, reading: str = "", show: str = "") -> str:
+        chosen = show or self.show
+        query = {"from": self.old.label, "to": self.new.label, "reading": reading or self.reading}
+        query |= {"show": chosen} if chosen != "all" else {}
+        return f"{reverse('catalog:compare', args=[self.slug])}?{urlencode(query)}"
 
 
 @require_GET
@@ -28,69 +48,23 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
     viewer = Viewer.of(request.user)
     api = apis.find(slug, viewer=viewer)
     lines = apis.versions_of(api, viewer=viewer)
-    new = (
-        next((v for v in lines if v.label == request.GET.get("to")), None)
-        if request.GET.get("to")
-        else apis.current(lines)
-    )
-    old = next((v for v in lines if v.label == (request.GET.get("from") or (new.previous_label if new else ""))), None)
+    old, new = _chosen(request, lines)
     context: dict[str, Any] = {"api": api, "old": old, "new": new, "versions": lines}
     if old is None or new is None or not old.digest or not new.digest:
-        return render(
-            request,
-            "catalog/compare.html",
-            context | {"missing": True},
-            status=404 if request.GET.get("from") or request.GET.get("to") else 200,
-        )
-    reading = request.GET.get("reading", "words")
-    reading = reading if reading in READINGS else "words"
-    show = request.GET.get("show", "all")
-    show = show if show in comparison_findings.SHOWS else "all"
+        status = 404 if request.GET.get("from") or request.GET.get("to") else 200
+        return render(request, "catalog/compare.html", context | {"missing": True}, status=status)
+    reading, show = request.GET.get("reading", ""), request.GET.get("show", "")
+    shown = _Shown(slug, old, new, reading if reading in READINGS else "words", show if show in SHOWS else "all")
     try:
         found = contracts.compare(old.digest, new.digest, as_of=clock.now().date())
     except Invalid as error:
         return render(request, "catalog/compare.html", context | {"refused": error}, status=error.status)
-    chosen = [f for f in found.findings if show in ("all", f.level)]
-    context |= {
-        "found": found,
-        "tone": comparison_findings.tone_of(found.verdict, found.breaking, found.warnings),
-        "levels": comparison_findings.LEVELS,
-        "reading": reading,
-        "show": show,
-        "live": len({c.application_key for c in consumers.live_of_version(old.id)}),
-        "readings": [
-            {"label": word, "url": _url(slug, old.label, new.label, key, show), "current": key == reading}
-            for key, word in READINGS.items()
-        ],
-        "shows": [
-            {"label": word, "url": _url(slug, old.label, new.label, reading, key), "current": key == show, "count": n}
-            for key, word, n in (
-                ("all", "All", len(found.findings)),
-                ("breaking", "Breaking", found.breaking),
-                ("warning", "Review", found.warnings),
-                ("info", "Compatible", found.compatible),
-            )
-        ],
-    }
-    everything = request.GET.get("all") == "1"
-    if reading == "words":
-        context["findings"] = [
-            {"f": f, "tone": comparison_findings.LEVELS.get(f.level)}
-            for f in (chosen if everything else chosen[:SHOWN])
-        ]
-        context["left_out"] = 0 if everything else max(0, len(chosen) - SHOWN)
-        context["all_url"] = f"{_url(slug, old.label, new.label, reading, show)}&all=1"
-    elif reading == "tree":
-        context["sections"] = [
-            (
-                section,
-                [
-                    (g, [{"f": f, "tone": comparison_findings.LEVELS.get(f.level)} for f in g.findings[:50]])
-                    for g in groups[:300]
-                ],
-            )
-            for section, groups in comparison_findings.grouped(chosen)
-        ]
+    chosen = [f for f in found.findings if shown.show in ("all", f.level)]
+    context |= _head(found, shown)
+    if shown.reading == "words":
+        context |= _in_words(chosen, shown, everything=request.GET.get("all") == "1")
+    elif shown.reading == "tree":
+        context["sections"] = _as_tree(chosen)
     else:
         context["lines"], context["left_out"] = contract_text_diff.text_differences(
             contracts.document(old.digest).tree, contracts.document(new.digest).tree
@@ -98,6 +72,54 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "catalog/compare.html", context)
 
 
-def _url(slug: str, old: str, new: str, reading: str, show: str) -> str:
-    query = {"from": old, "to": new, "reading": reading} | ({"show": show} if show != "all" else {})
-    return f"{reverse('catalog:compare', args=[slug])}?{urlencode(query)}"
+def _chosen(request: HttpRequest, lines: list[VersionLine]) -> tuple[VersionLine | None, VersionLine | None]:
+    """(older, newer) version that the address names, or else the present one and the one that it is compared with."""
+    by_label = {version.label: version for version in lines}
+    wanted = request.GET.get("to")
+    new = by_label.get(wanted) if wanted else apis.current(lines)
+    old = by_label.get(request.GET.get("from") or (new.previous_label if new else ""))
+    return old, new
+
+
+def _head(found: Any, shown: _Shown) -> dict[str, Any]:
+    levels = (
+        ("all", "All", len(found.findings)),
+        ("breaking", "Breaking", found.breaking),
+        ("warning", "Review", found.warnings),
+        ("info", "Compatible", found.compatible),
+    )
+    return {
+        "found": found,
+        "tone": comparison_findings.tone_of(found.verdict, found.breaking, found.warnings),
+        "levels": LEVELS,
+        "reading": shown.reading,
+        "show": shown.show,
+        "live": len({c.application_key for c in consumers.live_of_version(shown.old.id)}),
+        "readings": [
+            {"label": word, "url": shown.url(reading=key), "current": key == shown.reading}
+            for key, word in READINGS.items()
+        ],
+        "shows": [
+            {"label": word, "url": shown.url(show=key), "current": key == shown.show, "count": n}
+            for key, word, n in levels
+        ],
+    }
+
+
+def _toned(findings: list[Any]) -> list[dict[str, Any]]:
+    return [{"f": found, "tone": LEVELS.get(found.level)} for found in findings]
+
+
+def _in_words(chosen: list[Any], shown: _Shown, *, everything: bool) -> dict[str, Any]:
+    return {
+        "findings": _toned(chosen if everything else chosen[:SHOWN]),
+        "left_out": 0 if everything else max(0, len(chosen) - SHOWN),
+        "all_url": f"{shown.url()}&all=1",
+    }
+
+
+def _as_tree(chosen: list[Any]) -> list[tuple[str, list[tuple[FindingGroup, list[dict[str, Any]]]]]]:
+    return [
+        (section, [(group, _toned(group.findings[:50])) for group in groups[:300]])
+        for section, groups in comparison_findings.grouped(chosen)
+    ]

@@ -64,7 +64,8 @@ _SECTIONS: Final = {
 
 
 def place_of(pointer: str) -> tuple[str, str]:
-    """(section, name) that a pointer of the source lies in: ("Schemas", "Price"), ("Operations", "GET /orders"), …"""
+    """(section, name) of the part of a document that a pointer leads into: ("Schemas", "Price"), ("Operations", "GET
+    /orders"), …"""
     tokens = [
         t.replace("~1", "/").replace("~0", "~")
         for t in pointer.partition("#")[2 if "#" in pointer else 0].split("/")[1:]

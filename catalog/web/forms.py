@@ -1,4 +1,4 @@
-"""Forms of the catalog. They shape input; rules stand in services, whose findings come back beside the fields."""
+"""Forms of the catalog. They shape input; the rules are in services, whose findings come back beside the fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who looks at a page."""
+"""The person who looks at a page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from kernel.models import User
 
 
 def person(request: HttpRequest) -> User:
-    """The signed-in user; the middleware has let nobody else pass."""
+    """The signed-in user; the middleware sends anonymous visitors to the sign-in page."""
     user: User = request.user  # type: ignore[assignment]
     return user

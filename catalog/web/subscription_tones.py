@@ -1,4 +1,4 @@
-"""How the states of a use are read, wherever they stand."""
+"""The states of a subscription as people read them."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def subscriptions_list(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def decide(request: HttpRequest, subscription_id: int) -> HttpResponse:
-    """The owner's answer; for everybody else what was asked and what became of it."""
+    """The owner decides; everybody else sees the request and its result."""
     viewer = Viewer.of(request.user)
     row = _find(subscription_id, viewer)
     form = DecisionForm(

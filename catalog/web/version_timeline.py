@@ -1,4 +1,4 @@
-"""The life of versions as bars over years, drawn on the server."""
+"""The life of versions as bars over the years, drawn on the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py rebuild_search`: every row of the search table anew."""
+"""`manage.py rebuild_search`: rebuild every row of the search tables."""
 
 from __future__ import annotations
 

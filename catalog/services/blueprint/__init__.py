@@ -1,4 +1,5 @@
-"""Blueprints: the estate of a retailer as one reviewed document, applied as often as one likes (`apply`)."""
+"""Blueprints: the estate of a retailer as one reviewed document. `apply` can be repeated; the second time changes
+nothing."""
 
 from catalog.services.blueprint.application import apply
 from catalog.services.blueprint.writer import BlueprintReport

@@ -41,6 +41,7 @@ from kernel import audit
 from kernel.constraints import violated
 from kernel.errors import DomainError, Invalid
 from kernel.models import User
+from kernel.ui.wording import counted
 
 SECTIONS: dict[str, Callable[[BlueprintWriter, dict[str, Any], str], None]] = {
     "teams": landscape_sections.teams,
@@ -121,7 +122,8 @@ def _build(document: dict[str, Any], writer: BlueprintWriter) -> None:
             if len(writer.found.items) > before + 200:
                 break
     writer.found.require_none(
-        "estate.invalid", f"The blueprint cannot be applied: {len(writer.found.items)} finding(s). Nothing was changed."
+        "estate.invalid",
+        f"The blueprint cannot be applied: {counted(len(writer.found.items), 'finding')}. Nothing was changed.",
     )
     if writer.report.changed_anything:
         search_index.refresh_all() if writer.report.number("changed") else search_index.refresh(writer.touched)

@@ -49,7 +49,7 @@ def teams(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
 
 
 def people(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
-    """A person or a service account, and the teams joined. Nobody is taken out of a team."""
+    """A person or a service account with its teams. Applying never removes anybody from a team."""
     username = writer.text(item, "username", pointer, 150, "Every person has a user name.")
     if not username:
         return

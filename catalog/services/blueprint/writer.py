@@ -1,5 +1,5 @@
-"""Writing what a blueprint says: each thing found by its key, changed only where it differs, reported and put into the
-ledger."""
+"""Writes the items of a blueprint: each found by its key, changed only where it differs, reported and recorded in
+the audit log."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BlueprintReport:
 
 @dataclass(slots=True)
 class BlueprintWriter:
-    """One application of a blueprint: who applies it, what was found wrong, what was done, and which APIs were
+    """One run of a blueprint: the actor, the findings and the report so far, and the ids of the APIs that were
     touched."""
 
     found: Findings
@@ -75,7 +75,7 @@ class BlueprintWriter:
         *,
         before: Any = None,
     ) -> Any:
-        """Create, or change only what differs, and say so in the ledger."""
+        """Create, or change only what differs, and record it in the audit log."""
         row = model._default_manager.filter(**lookup_by).first()
         if row is None:
             row = model._default_manager.create(**lookup_by, **values)
@@ -93,7 +93,7 @@ class BlueprintWriter:
         return row
 
     def record(self, outcome: str, kind: str, key: str, before: Any, after: Any) -> None:
-        """One line in the report and one entry in the ledger."""
+        """One line in the report and one entry in the audit log."""
         self.report.add(outcome, kind, key)
         verb = f"catalog.{kind}_{'declared' if outcome == 'created' else 'changed'}"
         audit.record(

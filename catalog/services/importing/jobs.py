@@ -1,6 +1,6 @@
-"""Imports that were asked for by page or API: kept with their files, carried out by whichever worker takes them,
-resumed where one was ended. What was done stays done, and asking for the same again while it is open is the same
-import."""
+"""Imports that a page or the API has requested: kept with their files, executed by a worker, and continued by
+another worker when the first one ended early. Items that were imported stay; the same request while the first is
+open is the same import."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def request(
 
 
 def due() -> list[int]:
-    """Runs that have waited for a worker in vain, or whose worker has fallen silent."""
+    """Ids of runs that no worker has taken, or whose worker has stopped renewing its lease."""
     now = clock.now()
     left = Q(lease_until=None, created_at__lt=now - PATIENCE) | Q(lease_until__lt=now)
     rows = ImportRun.objects.filter(state__in=_OPEN).exclude(digest="").filter(left)
@@ -87,13 +87,13 @@ def due() -> list[int]:
 
 
 def execute(run_id: int) -> ImportRun | None:
-    """Carry a run out to its end, from where it stands. None when it has ended, or another worker has it."""
+    """Execute a run to its end, from the item that it has reached. None when it has ended, or another worker has it."""
     record = _claim(run_id)
     if record is None:
         return None
     mine = record.attempts
     if mine > MOST_ATTEMPTS:
-        _fail(record, f"Given up after {MOST_ATTEMPTS} attempts, each of which was ended from outside.")
+        _fail(record, f"Stopped after {MOST_ATTEMPTS} attempts: each time the worker ended before the import did.")
         return record
     try:
         items = items_of([ImportSource(f.name, bytes(f.data)) for f in record.files.order_by("position")])

@@ -1,5 +1,5 @@
-"""Open Data Contract Standard (Bitol, v3): a data contract as an API of style file whose contract is the JSON Schema of
-its schema.
+"""Open Data Contract Standard (Bitol, v3): a data contract becomes an API of style `file`, its schema becomes a JSON
+Schema.
 
 https://bitol-io.github.io/open-data-contract-standard/
 """

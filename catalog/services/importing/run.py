@@ -1,4 +1,4 @@
-"""One import: progress as rows, a report of what was not understood, the same result when it is run again."""
+"""One import: its progress and its report as rows. Running it again gives the same result."""
 
 from __future__ import annotations
 
@@ -51,12 +51,13 @@ def run(
     defaults: dict[str, str] | None = None,
     progress: Progress | None = None,
 ) -> ImportRun:
-    """Import everything that can be understood; each item by itself, so one bad file spoils nothing.
+    """Import everything that can be understood, each item in a transaction of its own, so that one bad file does not
+    stop the rest.
 
-    `defaults` may name `owner_team`, `domain`, `layer`, `tier` for APIs that come without. Imported versions are
+    `defaults` may name `owner_team`, `domain`, `layer`, `tier` for APIs that state none. Imported versions are
     `published` with origin `imported`: the gate answers `unknown` about them and only reports, until a decision or
-    `enforced_from`. A dry run does the same work in one transaction and undoes it, but for its report. Raises Forbidden
-    for people who are not architects, Invalid when a default is unknown.
+    `enforced_from`. A dry run does the same work in one transaction and undoes it, except for its report. Raises
+    Forbidden for people who are not architects, Invalid when a default is unknown.
     """
     require_steward(actor)
     target = ImportTarget(actor=actor, defaults=defaults or {})
@@ -73,12 +74,7 @@ def run(
         if dry_run:
             write_rows(record, attempt(items, target, progress))
         else:
-            for n, item in enumerate(items, start=1):
-                with transaction.atomic():
-                    take(record, n, item, target)
-                    ImportRun.objects.filter(pk=record.pk).update(done=n)
-                if progress:
-                    progress(n, len(items), item.source)
+            _take_all(record, items, target, progress)
     except BaseException as error:
         ImportRun.objects.filter(pk=record.pk).update(
             state=ImportRun.State.FAILED, finished_at=clock.now(), error=str(error)[:2000]
@@ -87,6 +83,15 @@ def run(
     with transaction.atomic():
         close(record, len(items))
     return record
+
+
+def _take_all(record: ImportRun, items: Sequence[ImportItem], target: ImportTarget, progress: Progress | None) -> None:
+    for n, item in enumerate(items, start=1):
+        with transaction.atomic():
+            take(record, n, item, target)
+            ImportRun.objects.filter(pk=record.pk).update(done=n)
+        if progress:
+            progress(n, len(items), item.source)
 
 
 def require_steward(actor: User | None) -> None:
@@ -103,7 +108,7 @@ def take(record: ImportRun, position: int, item: ImportItem, target: ImportTarge
 
 
 def close(record: ImportRun, total: int) -> None:
-    """The run is done; the ledger hears what became of it. In the caller's transaction."""
+    """Close the run with its counts in the audit log, in the caller's transaction."""
     record.state, record.total, record.done, record.finished_at = ImportRun.State.DONE, total, total, clock.now()
     record.save(update_fields=["state", "total", "done", "finished_at"])
     counts = {o: record.rows.filter(outcome=o).count() for o in ImportRow.Outcome.values}

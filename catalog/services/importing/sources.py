@@ -1,4 +1,4 @@
-"""What lies in a folder, an upload or a single file, told apart: contract, CSV, Backstage, Open Data Contract."""
+"""The files of a folder or an upload, sorted by kind: contract, CSV, Backstage, Open Data Contract."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ class ImportSource:
 
 @dataclass(frozen=True, slots=True)
 class ImportItem:
-    """One thing to import. `rank` orders: teams before the APIs that they own, APIs before those who use them."""
+    """One thing to import. `rank` orders the items: teams before the APIs that they own, APIs before their
+    consumers."""
 
     source: str
     kind: Kind

@@ -1,7 +1,9 @@
-"""Where imports write: APIs and versions found by their keys, created or completed, never overwritten with nothing."""
+"""Where imports write: APIs and versions found by their keys, created or completed. An empty value never overwrites
+a stored one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -10,6 +12,7 @@ from catalog import permissions
 from catalog.domain import contract_hints, lifecycle, naming
 from catalog.models import Api, ApiEntity, ApiVersion, BusinessEntity
 from catalog.services import api_values, audit_snapshots, contracts, search_index
+from catalog.services.contract_proposal import entity_names, operation_texts
 from catalog.services.contracts import ReadContract
 from catalog.services.findings import Findings
 from kernel import audit, clock, outbox
@@ -35,14 +38,11 @@ class ImportTarget:
         found = Findings()
         api_values.read(dict(self.defaults), found)
         found.require_none("import.defaults", "The defaults cannot be used.")
-        self.entity_names = {
-            key: [key, name, *aliases]
-            for key, name, aliases in BusinessEntity.objects.values_list("key", "name", "aliases")
-        }
+        self.entity_names = entity_names()
 
     def api(self, slug: str, values: dict[str, Any], *, notes: list[str]) -> tuple[Api, str]:
-        """The API, and created | changed | unchanged. Given values that name something unknown are left out and noted;
-        empty ones change nothing; a value that stands there already gives way only to a value that the source says."""
+        """The API, and "created", "changed" or "unchanged". Values that name something unknown are left out and
+        noted; an empty value changes nothing."""
         found = Findings()
         given = {k: v for k, v in values.items() if v not in (None, "", [])}
         fields = {k: v for k, v in api_values.read(given, found).items() if v not in (None, "", [])}
@@ -92,33 +92,20 @@ class ImportTarget:
         state: str = lifecycle.PUBLISHED,
         released_on: date | None = None,
     ) -> tuple[ApiVersion, str]:
-        """The version with this contract; the same contract again is the same version, the same label with another
-        contract gets the digest beside its label."""
+        """The version with this contract, and "created" or "unchanged". A taken label gets a part of the digest."""
         siblings = list(api.versions.order_by("position", "id"))
-        digest = reading.digest if reading else None
-        if reading is not None:
-            same = next((v for v in siblings if v.contract_id == digest), None)
-            if same is not None:
-                return same, "unchanged"
-        elif existing := next((v for v in siblings if v.label == label), None):
-            return existing, "unchanged"
+        known = _known_version(siblings, reading, label)
+        if known is not None:
+            return known, "unchanged"
         if state not in lifecycle.STATES:
-            raise Invalid(
-                "import.state", f"{state[:40]!r} is no lifecycle state. One of {', '.join(lifecycle.STATES)}."
-            )
+            message = f"{state[:40]!r} is no lifecycle state. One of {', '.join(lifecycle.STATES)}."
+            raise Invalid("import.state", message)
         contract = contracts.store(reading) if reading else None
-        if state in lifecycle.LIVE and contract is None:
-            state = lifecycle.DRAFT
-        label = naming.label_for(
-            label or (reading.document.version_label if reading else ""),
-            digest=digest or "none",
-            today=clock.now().date(),
-            taken={v.label for v in siblings},
-        )
+        state = lifecycle.DRAFT if state in lifecycle.LIVE and contract is None else state
         now = clock.now()
         version = ApiVersion.objects.create(
             api=api,
-            label=label,
+            label=_free_label(siblings, reading, label),
             contract=contract,
             state=state,
             origin="imported",
@@ -128,26 +115,23 @@ class ImportTarget:
             deprecated_at=now if state == lifecycle.DEPRECATED else None,
             retired_at=now if state == lifecycle.RETIRED else None,
         )
+        after = audit_snapshots.of_version(version)
         audit.record(
             actor=self.actor,
             verb="catalog.version_imported",
             subject_kind="version",
             subject_id=str(version),
-            after=audit_snapshots.of_version(version),
+            after=after,
         )
-        outbox.emit(
-            "catalog.version_added", key=str(version), payload={"version_id": version.pk, "digest": version.contract_id}
-        )
+        payload = {"version_id": version.pk, "digest": version.contract_id}
+        outbox.emit("catalog.version_added", key=str(version), payload=payload)
         return version, "created"
 
     def entities(self, api: Api, reading: ReadContract) -> None:
-        """Name the entities that the operations speak of, for an API that names none yet."""
+        """State the entities that the operations mention, for an API that states none yet."""
         if not self.entity_names or api.entity_uses.exists():
             return
-        operations = [
-            (o.method, " ".join((o.path, o.operation_id, o.summary, *o.tags, *o.messages)))
-            for o in reading.document.operations
-        ]
+        operations = operation_texts(reading.document)
         for hint in contract_hints.entity_hints(operations, self.entity_names, limit=3):
             ApiEntity.objects.create(api=api, entity=BusinessEntity.objects.get(key=hint.entity), access=hint.access)
 
@@ -157,3 +141,19 @@ class ImportTarget:
         if strongest != "unchanged":
             search_index.refresh([api.pk])
         return strongest
+
+
+def _known_version(siblings: Sequence[ApiVersion], reading: ReadContract | None, label: str) -> ApiVersion | None:
+    """The version that has this contract already; without a contract the one with this label."""
+    if reading is None:
+        return next((v for v in siblings if v.label == label), None)
+    return next((v for v in siblings if v.contract_id == reading.digest), None)
+
+
+def _free_label(siblings: Sequence[ApiVersion], reading: ReadContract | None, label: str) -> str:
+    return naming.label_for(
+        label or (reading.document.version_label if reading else ""),
+        digest=reading.digest if reading else "none",
+        today=clock.now().date(),
+        taken={v.label for v in siblings},
+    )
