@@ -1,4 +1,4 @@
-"""What governance learns of integrations: the kinds of change, facts about their subjects, and the checks.
+"""What governance knows of integrations: the kinds of change, facts about their subjects, and the checks.
 
 Registered by `RuntimeConfig.ready()`; governance calls them and knows nothing of manifests.
 """
@@ -58,12 +58,15 @@ def register_all() -> None:
     )
 
 
-# -- facts ---------------------------------------------------------------------------------------------------------------
+# -- facts -------------------------------------------------------------------------------------------------------------
 
 
 def _facts(subject: Subject) -> SubjectFacts | None:
-    """Facts of an integration at a digest, or at its newest release where none is named. The present digest is the subject's own
-    while its release is registered: a changed manifest is another release, and therefore another subject."""
+    """Facts of an integration at a digest, or at its newest release where none is named.
+
+    The present digest is the subject's own while its release is registered: a changed manifest is another release, and
+    therefore another subject.
+    """
     releases = Release.objects.select_related("integration").filter(integration__key=subject.id).order_by("-id")
     release = (releases.filter(digest=subject.digest) if subject.digest else releases).first()
     if release is None:
@@ -190,7 +193,7 @@ def _replay_document(subject: Subject, plan: Replay | None) -> dict[str, Any]:
     }
 
 
-# -- checks --------------------------------------------------------------------------------------------------------------
+# -- checks ------------------------------------------------------------------------------------------------------------
 
 
 def _manifest_of(context: CheckContext) -> Manifest | None:
@@ -213,7 +216,9 @@ def _check(identity: str, title: str, find: Finder, *, fix: str, **more: Any) ->
 
 
 def _compare_before(context: CheckContext) -> CheckOutcome:
-    """What changed in the contracts since the release that runs now; a breaking change needs a mapping that was made for it."""
+    """What changed in the contracts since the release that runs now; a breaking change needs a mapping that was made
+    for it.
+    """
     manifest = _manifest_of(context)
     if manifest is None:
         return checks.not_run("No release of this digest is registered.", ["Register the manifest."])

@@ -1,4 +1,6 @@
-"""Reconciliation of one flow on one day: what came in, what each target got, and what is still open. See `comparison` for the other side.
+"""Reconciliation of one flow on one day: received, delivered to each target, still open.
+
+`target_comparison` asks the target systems.
 
 It counts messages, and money where every message says it.
 """
@@ -53,7 +55,7 @@ _STATE_OF = {
 
 @dataclass(frozen=True, slots=True)
 class DayMessage:
-    """One message of the day with what it says of itself."""
+    """One message of the day with the facts in its document."""
 
     lane: int
     position: int
@@ -67,7 +69,7 @@ class DayMessage:
 
 @dataclass(frozen=True, slots=True)
 class StoreLine:
-    """One target in one store: the store that the message names, or the instance of a fleet that gets it."""
+    """One target in one store: the store that the message names, or the instance of a fleet that receives it."""
 
     target: str
     system: str
@@ -91,7 +93,7 @@ class StoreLine:
 
 @dataclass(frozen=True, slots=True)
 class UndeliveredMessage:
-    """A message that is not simply delivered."""
+    """A message that is a dead letter, of unknown outcome, or closed by a person."""
 
     what: str
     target: str
@@ -104,7 +106,7 @@ class UndeliveredMessage:
 
 @dataclass(slots=True)
 class DailyAccount:
-    """The day of one flow. `complete` False: it has more messages than are looked at, and every number is a lower bound."""
+    """The day of one flow. `complete` False: it has more messages than were read, and every number is a lower bound."""
 
     integration: str
     stream: int
@@ -121,7 +123,7 @@ class DailyAccount:
 
 @dataclass(frozen=True, slots=True)
 class ReconciledTarget:
-    """A target with its subscriptions, as the deployed release serves it."""
+    """A target of the deployed release with its subscriptions."""
 
     target: ManifestTarget
     meant: Callable[[DayMessage], bool]
@@ -137,7 +139,10 @@ class ReconciledFlow:
 
 
 def account(integration: Integration, environment: str, day: date, *, by: str) -> DailyAccount:
-    """Works the day out from the log, positions, parked messages and decisions. The caller has asked the viewer's right."""
+    """The day, from the log, positions, quarantined messages and decisions.
+
+    The caller has checked the viewer's permission.
+    """
     flow = flow_of(integration, environment)
     entries, complete = entries_of(flow, day, by)
     made = DailyAccount(
@@ -163,7 +168,7 @@ def account(integration: Integration, environment: str, day: date, *, by: str) -
     return made
 
 
-# -- the day -------------------------------------------------------------------------------------------------------------
+# -- the day -----------------------------------------------------------------------------------------------------------
 def flow_of(integration: Integration, environment: str) -> ReconciledFlow:
     deployment = (
         Deployment.objects.select_related("release")
@@ -202,7 +207,10 @@ def entries_of(flow: ReconciledFlow, day: date, by: str) -> tuple[list[DayMessag
 
 
 def _meant(manifest: Manifest, target: ManifestTarget) -> Callable[[DayMessage], bool]:
-    """Whether a message is for this target, by its source and its condition. One that cannot be judged is: it became a dead letter."""
+    """Whether a message is for this target, by source and condition.
+
+    One that fails the condition counts: it is a dead letter.
+    """
     prefix = manifest.prefix(manifest.source_of(target))
     keep = compile_mapping(parse(filter_mapping(target.when))) if target.when else None
 
@@ -235,7 +243,7 @@ def _of_target(
     far: dict[int, int],
     held: dict[tuple[int, int], str],
 ) -> tuple[list[StoreLine], list[UndeliveredMessage]]:
-    """By the store that each message names."""
+    """Lines by the store that each message names."""
     tallies: dict[str, Tally] = {}
     cases = []
     for one in entries:
@@ -255,7 +263,9 @@ def _of_fleet(
     far: dict[int, int],
     held: dict[tuple[int, int], str],
 ) -> tuple[list[StoreLine], list[UndeliveredMessage]]:
-    """Every store gets the same messages, so positions are counted and not judged one by one for each of 600 stores."""
+    """Every store receives the same messages, so positions are counted instead of judging each message for 600
+    stores.
+    """
     by_lane: dict[int, list[int]] = {}
     at = {(one.lane, one.position): one for one in entries if one.newest and side.meant(one)}
     for lane, position in at:

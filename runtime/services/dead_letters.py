@@ -30,6 +30,55 @@ APPROVAL_WINDOW = timedelta(days=1)
 WAITING = ("dead", "unknown")
 
 
+_PAYLOADS = """
+select p.position, p.key, p.state, coalesce(p.payload, m.payload)::text
+  from runtime_quarantine p
+  join runtime_subscription s on s.id = p.subscription_id
+  join runtime_message m on m.stream_id = s.stream_id and m.lane = p.lane and m.position = p.position
+ where {where}
+ order by p.lane, p.position
+ limit %s"""
+_BEHIND = """
+select count(*)
+  from runtime_quarantine b
+ where b.subscription_id = %s
+   and b.state = 'behind'
+   and exists (select
+                 from runtime_quarantine p
+                where {where}
+                  and p.key = b.key
+                  and p.position < b.position)"""
+_REDRIVE = """
+update runtime_quarantine q
+   set attempt = 0,
+       state = case when q.state = 'unknown' and %s then 'sending' else 'retry' end,
+       not_before = clock_timestamp() + make_interval(secs => c.turn / %s)
+  from (select p.subscription_id, p.lane, p.position,
+               (row_number() over (order by p.lane, p.position) - 1)::float8 as turn
+          from runtime_quarantine p
+         where {where}) c
+ where q.subscription_id = c.subscription_id
+   and q.lane = c.lane
+   and q.position = c.position"""
+_EDIT_PAYLOAD = """
+update runtime_quarantine
+   set payload = %s
+ where subscription_id = %s
+   and lane = %s
+   and position = %s
+   and state in ('dead', 'unknown')
+returning key"""
+_DISCARD = """
+with gone as (
+       delete
+         from runtime_quarantine p
+        where {where}
+       returning p.lane, p.position, p.token, p.key)
+insert into runtime_attempt (subscription_id, lane, first, last, token, at, outcome, detail)
+select %s, lane, position, position, token, clock_timestamp(), 'given_up', %s
+  from gone"""
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
     """Dead letters of one target, narrowed by fingerprint, reason class or exact `(lane, position)` addresses."""
@@ -55,7 +104,9 @@ class DeadLetterFilter:
 
 @dataclass(frozen=True, slots=True)
 class RedriveDryRun:
-    """Result of a dry run: how many messages match, how many would now pass the mapping, and why the others would not."""
+    """Result of a dry run: how many messages match, how many would now pass the mapping, and why the others would
+    not.
+    """
 
     total: int
     would_map: int
@@ -85,19 +136,9 @@ def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000
     reasons: dict[str, int] = {}
     passes = unknown = 0
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""select p.position, p.key, p.state, coalesce(p.payload, m.payload)::text from runtime_quarantine p
-                  join runtime_subscription s on s.id = p.subscription_id
-                  join runtime_message m on m.stream_id = s.stream_id and m.lane = p.lane and m.position = p.position
-                 where {where} order by p.lane, p.position limit %s""",
-            [*values, limit],
-        )
+        cursor.execute(_PAYLOADS.format(where=where), [*values, limit])
         rows = cursor.fetchall()
-        cursor.execute(
-            f"""select count(*) from runtime_quarantine b where b.subscription_id = %s and b.state = 'behind'
-                  and exists (select from runtime_quarantine p where {where} and p.key = b.key and p.position < b.position)""",
-            [subscription.pk, *values],
-        )
+        cursor.execute(_BEHIND.format(where=where), [subscription.pk, *values])
         waiting = int(cursor.fetchone()[0])
     for position, key, state, payload in rows:
         unknown += state == "unknown"
@@ -137,9 +178,10 @@ def redriven_lately(integration_key: str, environment: str) -> int:
 def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User | None, reason: str = "") -> int:
     """Let workers deliver dead letters again, `rate` a second; returns how many. First-seen time and history stay.
 
-    A message of unknown outcome is asked about first where the vendor can be asked; where it cannot, redriving it is this
-    person's decision that it did not arrive, and is recorded as such. Above APPROVAL_ABOVE messages of one integration within
-    APPROVAL_WINDOW, those of earlier redrives included, an approval of `subject_of` is needed. Raises Invalid, Forbidden, NotApproved.
+    For a message of unknown outcome the vendor is queried first. A vendor without a lookup cannot be: redriving is then
+    this person's decision that the message did not arrive, and is recorded as such. Above APPROVAL_ABOVE messages of
+    one integration within APPROVAL_WINDOW, including earlier redrives, an approval of `subject_of` is needed. Raises
+    Invalid, Forbidden, NotApproved.
     """
     subscription = _subscription(chosen.subscription, actor)
     if rate is not None and rate <= 0:
@@ -154,29 +196,11 @@ def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User 
         if count and approved:
             subject = subject_of(subscription, chosen, count)
             approvals.require(subject, subject.digest, environment, actor=actor)
-        cursor.execute(
-            f"""update runtime_quarantine q set attempt = 0, state = case when q.state = 'unknown' and %s then 'sending' else 'retry' end,
-                       not_before = clock_timestamp() + make_interval(secs => c.turn / %s)
-                  from (select p.subscription_id, p.lane, p.position, (row_number() over (order by p.lane, p.position) - 1)::float8 as turn
-                          from runtime_quarantine p where {where}) c
-                 where q.subscription_id = c.subscription_id and q.lane = c.lane and q.position = c.position""",
-            [subscription.idempotency != "U", rate or 1e9, *values],
-        )
+        cursor.execute(_REDRIVE.format(where=where), [subscription.idempotency != "U", rate or 1e9, *values])
+        place = {"target": subscription.target, "instance": subscription.instance, "environment": environment}
+        counts = {"count": count, "approved": approved, "rate": rate, "fingerprint": chosen.fingerprint}
         audit.record(
-            actor=actor,
-            verb="runtime.redriven",
-            subject_kind="integration",
-            subject_id=subscription.stream.integration.key,
-            reason=reason,
-            after={
-                "target": subscription.target,
-                "instance": subscription.instance,
-                "environment": environment,
-                "count": count,
-                "approved": approved,
-                "rate": rate,
-                "fingerprint": chosen.fingerprint,
-            },
+            "runtime.redriven", "integration", integration.key, actor=actor, reason=reason, after=place | counts
         )
         cursor.execute("select pg_notify('tillgate_work', '')")
     return count
@@ -185,7 +209,10 @@ def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User 
 def edit_payload(
     subscription_id: int, lane: int, position: int, *, payload: Any, actor: User | None, reason: str
 ) -> None:
-    """Replace the payload of one dead letter. The stored message stays as it arrived; the edited payload is sent instead."""
+    """Replace the payload of one dead letter.
+
+    The stored message stays as it arrived; the edited payload is sent instead.
+    """
     subscription = _subscription(subscription_id, actor)
     if not reason.strip():
         raise Invalid("dead_letter.reason", "Give a reason for the change.")
@@ -194,18 +221,15 @@ def edit_payload(
     except (TypeError, ValueError) as error:
         raise Invalid("dead_letter.payload", f"The payload is not JSON: {error}.") from None
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "update runtime_quarantine set payload = %s where subscription_id = %s and lane = %s and position = %s and state in ('dead', 'unknown') returning key",
-            [text, subscription_id, lane, position],
-        )
+        cursor.execute(_EDIT_PAYLOAD, [text, subscription_id, lane, position])
         row = cursor.fetchone()
         if row is None:
             raise NotFound("dead_letter.unknown", "This dead letter does not exist any more.")
         audit.record(
+            "runtime.dead_letter_mended",
+            "integration",
+            subscription.stream.integration.key,
             actor=actor,
-            verb="runtime.dead_letter_mended",
-            subject_kind="integration",
-            subject_id=subscription.stream.integration.key,
             reason=reason,
             after={"target": subscription.target, "lane": lane, "position": position, "key": row[0]},
         )
@@ -218,18 +242,13 @@ def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int
         raise Invalid("dead_letter.reason", "Give a reason for discarding these messages.")
     where, values = chosen.where()
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            f"""with gone as (delete from runtime_quarantine p where {where} returning p.lane, p.position, p.token, p.key)
-                insert into runtime_attempt (subscription_id, lane, first, last, token, at, outcome, detail)
-                select %s, lane, position, position, token, clock_timestamp(), 'given_up', %s from gone""",
-            [*values, subscription.pk, reason[:2000]],
-        )
+        cursor.execute(_DISCARD.format(where=where), [*values, subscription.pk, reason[:2000]])
         count = int(cursor.rowcount)
         audit.record(
+            "runtime.given_up",
+            "integration",
+            subscription.stream.integration.key,
             actor=actor,
-            verb="runtime.given_up",
-            subject_kind="integration",
-            subject_id=subscription.stream.integration.key,
             reason=reason,
             after={"target": subscription.target, "count": count, "fingerprint": chosen.fingerprint},
         )
@@ -238,7 +257,10 @@ def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int
 
 
 def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, note: str = "") -> intake.IntakeReceipt:
-    """Submit a corrected version of a rejected message, as if the source had sent it. Raises Invalid when it is rejected again."""
+    """Submit a corrected version of a rejected message, as if the source had sent it.
+
+    Raises Invalid when it is rejected again.
+    """
     rejected = (
         RejectedMessage.objects.select_related("stream__integration__owner_team")
         .filter(pk=rejected_id, state="open")
@@ -273,8 +295,11 @@ def dismiss_rejected(rejected_id: int, *, actor: User | None, note: str) -> None
 
 
 def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: str) -> None:
-    """Close a conflict case. `keep`: the first message stands. Otherwise the other content is appended under the key with the
-    suffix `#2`, `#3`, …, as a message of its own that says what it corrects; what was delivered is not undone."""
+    """Close a conflict case.
+
+    `keep`: the first message stands. Otherwise the other content is appended under the key with the suffix `#2`, `#3`,
+    …, as a message of its own that says what it corrects; what was delivered is not undone.
+    """
     case = (
         ConflictCase.objects.select_related("stream__integration__owner_team")
         .filter(pk=conflict_id, state="open")
@@ -324,10 +349,10 @@ def _decide(
         ):
             raise Conflict("case.decided", "Somebody has decided this meanwhile.")
         audit.record(
+            f"runtime.{model.__name__.lower()}_{state}",
+            "integration",
+            integration.key,
             actor=actor,
-            verb=f"runtime.{model.__name__.lower()}_{state}",
-            subject_kind="integration",
-            subject_id=integration.key,
             reason=note,
             after={"id": pk, **after},
         )

@@ -1,4 +1,4 @@
-"""Deploy, roll back, pause, resume: the only ways by which a release comes to run. Each pulls an approval and holds its row."""
+"""Deploy, roll back, pause, resume: the only ways to run a release. Each fetches an approval and locks its row."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from runtime.services import integrations, manifest_checks
 
 
 def deploy(integration_key: str, *, approval: SealedApproval, actor: User | None, kind: str = "deploy") -> Deployment:
-    """Put the approved release into the approval's environment. Deploying what already runs changes nothing.
+    """Deploy the approved release to the approval's environment. Deploying the running release changes nothing.
 
     Digest and validity are checked again under the locked approval row, and by a trigger. Raises NotApproved with
     `data["unmet"]`, Conflict `deployment.not_sound` where the estate has moved on since (findings), Forbidden.
@@ -56,10 +56,10 @@ def deploy(integration_key: str, *, approval: SealedApproval, actor: User | None
         approvals.mark_used(held.id, actor=actor)
         verb = "runtime.rolled_back" if kind == "rollback" else "runtime.deployed"
         audit.record(
+            verb,
+            "integration",
+            integration_key,
             actor=actor,
-            verb=verb,
-            subject_kind="integration",
-            subject_id=integration_key,
             before={"release": running.release.digest} if running else None,
             after={"digest": digest, "environment": environment, "approval": held.id, "deployment": made.pk},
         )
@@ -86,9 +86,9 @@ def rollback(integration_key: str, *, approval: SealedApproval, actor: User | No
 
 
 def pause(integration_key: str, environment: str, *, reason: str, actor: User | None) -> Deployment:
-    """No new work is claimed from now on. What was sent and not answered is still asked about."""
+    """Workers claim no new work from now on. They still query calls that were sent and not answered."""
     if not reason.strip():
-        raise Invalid("deployment.reason", "Say why it is paused.")
+        raise Invalid("deployment.reason", "Give a reason for the pause.")
     return _set_paused(integration_key, environment, paused=True, reason=reason.strip(), actor=actor)
 
 
@@ -97,17 +97,17 @@ def resume(integration_key: str, environment: str, *, actor: User | None) -> Dep
 
 
 def retire(integration_key: str, environment: str, *, reason: str, actor: User | None) -> Deployment:
-    """End a deployment for good. Progress and history stay; a later deployment goes on where this one stopped."""
+    """End a deployment permanently. Progress and history stay; a later deployment continues where this one stopped."""
     with transaction.atomic():
         integration, deployment = _running(integration_key, environment)
         permissions.require_operate(actor, integration)
         Deployment.objects.filter(pk=deployment.pk).update(active=False, ended_at=clock.now())
         Schedule.objects.filter(integration=integration, environment=environment).update(enabled=False)
         audit.record(
+            "runtime.retired",
+            "integration",
+            integration_key,
             actor=actor,
-            verb="runtime.retired",
-            subject_kind="integration",
-            subject_id=integration_key,
             after={"environment": environment},
             reason=reason,
         )
@@ -146,14 +146,7 @@ def _set_paused(key: str, environment: str, *, paused: bool, reason: str, actor:
         deployment.paused, deployment.pause_reason = paused, reason
         deployment.save(update_fields=["paused", "pause_reason"])
         verb = "runtime.paused" if paused else "runtime.resumed"
-        audit.record(
-            actor=actor,
-            verb=verb,
-            subject_kind="integration",
-            subject_id=key,
-            after={"environment": environment},
-            reason=reason,
-        )
+        audit.record(verb, "integration", key, actor=actor, after={"environment": environment}, reason=reason)
         outbox.emit(verb, key=key, payload={"deployment": deployment.pk, "environment": environment})
         return deployment
 
@@ -182,8 +175,11 @@ def _activate(
 
 
 def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) -> None:
-    """Stream, lanes, subscriptions and schedule as the manifest says. Progress of targets that stay is kept; targets that are
-    gone are closed and keep their history; a new target begins where the stream begins."""
+    """Stream, lanes, subscriptions and schedule as the manifest says.
+
+    Targets that stay keep their progress; removed targets are closed and keep their history; a new target starts at the
+    beginning of the stream.
+    """
     environment = deployment.environment
     stream, made = Stream.objects.get_or_create(
         integration=integration,
@@ -195,7 +191,7 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
     elif stream.immutable != (manifest.event.meaning == "fact"):
         raise Conflict(
             "deployment.meaning",
-            "A stream of facts does not become one of states, nor the other way round; use another integration.",
+            "A stream of immutable events cannot become one of states, or the reverse; use another integration.",
         )
     kept = [
         _subscribe(stream, deployment, manifest, target, instance)

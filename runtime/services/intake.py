@@ -37,8 +37,8 @@ select exists (select
 class IntakeReceipt:
     """The result of one pushed item.
 
-    `accepted`, `duplicate` (the same content is stored already), `older`, `conflict` (the key is stored with different content;
-    a person decides) or `refused` (`reason`; it is kept as a rejected message).
+    `accepted`, `duplicate` (the same content is stored already), `older`, `conflict` (the key is stored with different
+    content; a person decides) or `refused` (`reason`; it is kept as a rejected message).
     """
 
     index: int
@@ -90,7 +90,10 @@ class _Checked:
 
 
 def _store_together(key: Hashable, calls: list[PendingCall[_Handed]]) -> None:
-    """Store the messages of several calls in one commit. Where that fails, store each call alone, so that each gets its answer."""
+    """Store the messages of several calls in one commit.
+
+    Where that fails, store each call alone, so that each gets its answer.
+    """
     integration, environment = cast("tuple[str, str]", key)
     try:
         _store(integration, environment, calls)

@@ -22,9 +22,10 @@ from runtime.services import manifest_checks
 def register(manifest: Any, *, actor: User | None) -> Release:
     """A new release of an integration from its manifest; the same manifest again gives the same release.
 
-    Raises Invalid `manifest.invalid` with every finding (JSON Pointers into the manifest), Forbidden where the actor does not
-    belong to the owner team, Conflict where the key belongs to another team. Nothing is stored then. `actor` None is the system.
-    A new digest moves along every change that is open about this integration, which voids what was decided, in this transaction.
+    Raises Invalid `manifest.invalid` with every finding (JSON Pointers into the manifest), Forbidden where the actor
+    does not belong to the owner team, Conflict where the key belongs to another team. Nothing is stored then. `actor`
+    None is the system. A new digest moves along every change that is open about this integration, which voids what was
+    decided, in this transaction.
     """
     reading = manifests.parse(manifest)
     made = reading.manifest
@@ -48,8 +49,10 @@ def register(manifest: Any, *, actor: User | None) -> Release:
 
 
 def pinned(manifest: Any) -> Any:
-    """The same data with every `contract: current` replaced by the digest that the catalog holds now: a help for authors, before
-    the manifest is handed in. What cannot be found stays as it is and becomes a finding of `register`."""
+    """Replace every `contract: current` by the digest that the catalog has now: a help for authors of manifests.
+
+    A version that cannot be found stays unchanged and becomes a finding of `register`.
+    """
     if not isinstance(manifest, dict):
         return manifest
 
@@ -110,10 +113,10 @@ def _release(integration: Integration, reading: ParsedManifest, actor: User | No
         for write in target.writes
     )
     audit.record(
+        "runtime.release_registered",
+        "integration",
+        integration.key,
         actor=actor,
-        verb="runtime.release_registered",
-        subject_kind="integration",
-        subject_id=integration.key,
         after={"digest": reading.digest, "release": release.pk},
     )
     outbox.emit(

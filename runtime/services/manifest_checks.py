@@ -1,7 +1,8 @@
-"""Manifest checks: what a manifest must satisfy now, given the catalog: contracts, write direction, mappings, connections, safety.
+"""Manifest checks: what a manifest must satisfy now, given the catalog: contracts, write direction, mappings,
+connections, safety.
 
-Registration (a refusal with all findings), the checks of a change request and deployment use the same functions.
-Every function returns findings `{"pointer", "message", "code", …}`; an empty list means that the check passes.
+Registration (a refusal with all findings), the checks of a change request and deployment use the same functions. Every
+function returns findings `{"pointer", "message", "code", …}`; an empty list means that the check passes.
 """
 
 from __future__ import annotations
@@ -107,7 +108,10 @@ def _pin(
 
 
 def schema_of(side: ManifestSource | ManifestTarget) -> tuple[Any, Any]:
-    """(schema, document) of one message at a side with a contract. Raises Invalid `contract.no_schema` where the pointer leads nowhere."""
+    """(schema, document) of one message at a side with a contract.
+
+    Raises Invalid `contract.no_schema` where the pointer leads nowhere.
+    """
     document = contracts.document(side.contract or "")
     schema = document.resolve("#" + (side.schema or ""))
     if not isinstance(schema, Mapping):
@@ -197,7 +201,9 @@ def _fit(manifest: Manifest, target: ManifestTarget, mapping: Any, pointer: str)
 
 
 def _filled_by_connector(target: ManifestTarget, member: str) -> bool:
-    """Whether the connection itself fills a required member (with the idempotency key, say), so that the mapping need not."""
+    """Whether the connection itself fills a required member (with the idempotency key, say), so that the mapping
+    need not.
+    """
     if target.connection is None or not member:
         return False
     settings = system_connections.settings_of(target.connection)

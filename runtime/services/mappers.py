@@ -70,7 +70,10 @@ def row_mapper(mapper: Mapper, columns: Sequence[str]) -> Mapper:
 
 
 def table_mapper(manifest: Manifest, target: ManifestTarget, columns: Sequence[str]) -> Mapper:
-    """The mapper of a table target. Without a filter, whole batches are mapped straight from payloads to lines for COPY."""
+    """The mapper of a table target.
+
+    Without a filter, whole batches are mapped straight from payloads to lines for COPY.
+    """
     mapper = row_mapper(mapper_of(manifest, target), columns)
     if target.when or manifest.prefix(manifest.source_of(target)):
         return mapper

@@ -41,7 +41,10 @@ class Rejection(NamedTuple):
 
 
 class ContractChecks:
-    """The contract that a source pins and the schema of the integration's event, compiled. False when there is neither."""
+    """The contract that a source pins and the schema of the integration's event, compiled.
+
+    False when there is neither.
+    """
 
     __slots__ = ("_tests", "_validators")
 
@@ -63,7 +66,9 @@ class ContractChecks:
 
 
 def quick_checks(manifest: Manifest, source: ManifestSource) -> list[Accepts] | None:
-    """Checks of whole batches that accept only what `ContractChecks` accepts; None where a contract has no such check."""
+    """Checks of whole batches that accept only what `ContractChecks` accepts; None where a contract has no such
+    check.
+    """
     found: list[Accepts | None] = []
     if source.contract:
         found.append(_quick_contract_check(source.contract, source.schema or ""))

@@ -1,6 +1,9 @@
-"""Replay: stored messages again, by the same code path. Planned first, tried out, approved above a limit, then started and paced.
+"""Replay: deliver stored messages again by the same code.
 
-A replay is another subscription over the same log with its own progress; `runtime.worker.replay_delivery` says what it passes over.
+Planned first, dry-run, approved above a limit, then started.
+
+A replay is another subscription over the same log with its progress; `runtime.worker.replay_delivery` says what it
+skips.
 """
 
 from __future__ import annotations
@@ -27,11 +30,15 @@ SLOWEST, FASTEST = 0.01, 1_000.0  # messages per second and lane
 Spans = dict[int, tuple[int, int]]
 
 _BOUNDS = """
-select m.lane, min(m.position), max(m.position), count(*) from runtime_message m
+select m.lane, min(m.position), max(m.position), count(*)
+  from runtime_message m
   join runtime_progress p on p.subscription_id = %(subscription)s and p.lane = m.lane and m.position <= p.position
- where m.stream_id = %(stream)s and m.received_at >= %(since)s and (%(until)s::timestamptz is null or m.received_at < %(until)s)
+ where m.stream_id = %(stream)s
+   and m.received_at >= %(since)s
+   and (%(until)s::timestamptz is null or m.received_at < %(until)s)
    and m.key >= %(key_from)s collate "C"
-   and (%(key_to)s = '' or m.key <= %(key_to)s collate "C" or starts_with(m.key, %(key_to)s)) group by m.lane"""
+   and (%(key_to)s = '' or m.key <= %(key_to)s collate "C" or starts_with(m.key, %(key_to)s))
+ group by m.lane"""
 
 
 def bounds(subscription: TargetSubscription, *, since: datetime, until: datetime | None = None) -> Spans:
@@ -47,7 +54,9 @@ def choose(
     key_from: str = "",
     key_to: str = "",
 ) -> tuple[Spans, int]:
-    """Spans of what arrived in a period under keys between two bounds and was passed by this subscription; and how many messages."""
+    """Spans and number of the messages that arrived in a period, with keys in bounds, and that this target has
+    passed.
+    """
     chosen: dict[str, Any] = {
         "subscription": subscription.pk,
         "stream": subscription.stream_id,
@@ -76,9 +85,9 @@ def open_replay(
 ) -> TargetSubscription:
     """Plan-less replay of given spans, started at once.
 
-    `pace` in messages per second and lane. Delivered again means: with a vendor of class K, L or N the message's own key is
-    asked for or honoured, so a repetition has no second effect; class U is refused. Above APPROVAL_ABOVE messages an approval
-    of `subject_of` is needed. Raises Invalid, Forbidden, NotApproved.
+    `pace` in messages per second and lane. Delivered again means: with a vendor of class K, L or N the message's own
+    key is asked for or honoured, so a repetition has no second effect; class U is refused. Above APPROVAL_ABOVE
+    messages an approval of `subject_of` is needed. Raises Invalid, Forbidden, NotApproved.
     """
     subscription = _target(subscription_id, actor)
     if not spans or not reason.strip():
@@ -108,25 +117,19 @@ def plan(
     actor: User | None,
     reason: str,
 ) -> Replay:
-    """Fix what shall be delivered again; nothing is sent. Raises Invalid `replay.plan` with findings, `replay.empty`, Forbidden."""
+    """Fix what to deliver again; nothing is sent.
+
+    Raises Invalid `replay.plan` with findings, `replay.empty`, Forbidden.
+    """
     subscription = _target(subscription_id, actor)
     until = until or clock.now()
-    found = []
-    if since >= until:
-        found.append(finding("/until", "the end is after the beginning"))
-    if key_from and key_to and key_from > key_to and not key_from.startswith(key_to):
-        found.append(finding("/key_to", "the last key comes after the first one"))
-    if pace is not None and not SLOWEST <= pace <= FASTEST:
-        found.append(finding("/pace", f"a pace lies between {SLOWEST:g} and {FASTEST:g} messages per second"))
-    if not reason.strip():
-        found.append(finding("/reason", "say why"))
-    if found:
+    if found := _problems(since, until, key_from, key_to, pace, reason):
         raise Invalid("replay.plan", f"The replay cannot be planned: {found[0]['message']}.", {"findings": found})
     spans, count = choose(subscription, since=since, until=until, key_from=key_from, key_to=key_to)
     if not count:
         raise Invalid(
             "replay.empty",
-            "Nothing that this target has passed arrived in that time under such keys. Nothing was planned.",
+            "No message that this target has passed arrived in that time with such keys. Nothing was planned.",
             {"findings": [finding("/since", "nothing to deliver again was found")]},
         )
     with transaction.atomic():
@@ -148,8 +151,23 @@ def plan(
     return made
 
 
+def _problems(
+    since: datetime, until: datetime, key_from: str, key_to: str, pace: float | None, reason: str
+) -> list[dict[str, Any]]:
+    found = []
+    if since >= until:
+        found.append(finding("/until", "the end is after the beginning"))
+    if key_from and key_to and key_from > key_to and not key_from.startswith(key_to):
+        found.append(finding("/key_to", "the last key comes after the first one"))
+    if pace is not None and not SLOWEST <= pace <= FASTEST:
+        found.append(finding("/pace", f"a pace lies between {SLOWEST:g} and {FASTEST:g} messages per second"))
+    if not reason.strip():
+        found.append(finding("/reason", "give a reason"))
+    return found
+
+
 def subject(replay: Replay) -> Subject:
-    """What a change about this plan is about."""
+    """The subject of a change about this plan."""
     return Subject("replay", identity_of(replay.target), replay.digest)
 
 
@@ -162,7 +180,7 @@ def approval_for(replay: Replay, *, actor: User | None) -> SealedApproval | None
 
 
 def try_out(replay_id: int, *, actor: User | None) -> Replay:
-    """Start a dry run: workers map every chosen message with the deployed release and send nothing. An earlier one is set aside."""
+    """Start a dry run, which replaces an earlier one: workers map every selected message and send nothing."""
     with transaction.atomic():
         replay = _locked(replay_id, actor)
         if replay.state != Replay.State.PLANNED:
@@ -177,7 +195,7 @@ def try_out(replay_id: int, *, actor: User | None) -> Replay:
 
 
 def start(replay_id: int, *, actor: User | None) -> Replay:
-    """Deliver again, at the plan's pace. Starting what runs already changes nothing. Raises NotApproved, Conflict, Forbidden."""
+    """Deliver again, at the plan's pace. Starting it twice changes nothing. Raises NotApproved, Conflict, Forbidden."""
     with transaction.atomic():
         replay = _locked(replay_id, actor)
         if replay.state in (Replay.State.RUNNING, Replay.State.DONE):
@@ -186,7 +204,7 @@ def start(replay_id: int, *, actor: User | None) -> Replay:
             raise Conflict("replay.cancelled", "This replay was cancelled. Plan another one.")
         if not replay.target.open:
             raise Conflict(
-                "replay.target_closed", "This target takes no work any more, so nothing can be delivered again."
+                "replay.target_closed", "This target accepts no more work, so nothing can be delivered again."
             )
         _demand_safe(replay.target)
         held = approval_for(replay, actor=actor)
@@ -203,10 +221,14 @@ def start(replay_id: int, *, actor: User | None) -> Replay:
 
 
 def cancel(replay_id: int, *, actor: User | None, reason: str) -> Replay:
-    """Send nothing further. What was sent stays sent; a call without an answer is still asked about; what would have been tried
-    again is let go, for its first delivery stands."""
+    """Stop sending. Sent messages stay sent, and calls without an answer are still queried.
+
+    Messages that wait for a retry are dropped, because their first delivery counts.
+    """
     if not reason.strip():
-        raise Invalid("replay.reason", "Say why it is cancelled.", {"findings": [finding("/reason", "say why")]})
+        raise Invalid(
+            "replay.reason", "Give a reason for cancelling it.", {"findings": [finding("/reason", "give a reason")]}
+        )
     with transaction.atomic():
         replay = _locked(replay_id, actor)
         if replay.state not in (Replay.State.PLANNED, Replay.State.RUNNING):
@@ -224,7 +246,7 @@ def cancel(replay_id: int, *, actor: User | None, reason: str) -> Replay:
 
 
 def close_finished() -> int:
-    """Close replays and dry runs that have passed everything and have nothing parked; answers how many."""
+    """Close replays and dry runs that have passed all messages and have none in quarantine; returns how many."""
     done = 0
     for replay in TargetSubscription.objects.filter(open=True).exclude(replay_of=None):
         rows: list[Any] = list(Progress.objects.filter(subscription=replay).values_list("position", "upto"))
@@ -242,7 +264,7 @@ def close_finished() -> int:
     return done
 
 
-# -- inside --------------------------------------------------------------------------------------------------------------
+# -- steps -------------------------------------------------------------------------------------------------------------
 def _target(subscription_id: int, actor: User | None) -> TargetSubscription:
     found = (
         TargetSubscription.objects.select_related("stream__integration__owner_team", "deployment")
@@ -272,7 +294,7 @@ def _demand_safe(target: TargetSubscription) -> None:
     if target.idempotency == "U":
         raise Conflict(
             "replay.unsafe",
-            "This target neither keeps keys nor can be asked: a replay could act twice. Redrive single messages instead.",
+            "This target neither honours keys nor has a lookup: a replay could act twice. Redrive single messages.",
         )
 
 
@@ -316,14 +338,7 @@ def _record(verb: str, target: TargetSubscription, actor: User | None, reason: s
     if "spans" in after:
         after["spans"] = {str(lane): list(span) for lane, span in after["spans"].items()}
     after |= {"target": target.target, "instance": target.instance, "environment": target.stream.environment}
-    audit.record(
-        actor=actor,
-        verb=verb,
-        subject_kind="integration",
-        subject_id=target.stream.integration.key,
-        reason=reason,
-        after=after,
-    )
+    audit.record(verb, "integration", target.stream.integration.key, actor=actor, reason=reason, after=after)
 
 
 def _notify() -> None:

@@ -1,4 +1,4 @@
-"""Runs: one execution of a job, with a row from the first moment, so that no page ever asks a queue what happened."""
+"""Runs: each execution has a row from its start, so that no page has to ask a queue what happened."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from runtime.services.wakeups import wake_collectors
 def start(integration_key: str, environment: str, *, trigger: str, actor: User | None = None) -> Run:
     """Start collecting. A stream has one collecting run at a time; while one runs, it is the answer.
 
-    `actor` None is the product itself (a schedule). Raises NotFound `deployment.none`, Forbidden, Conflict `deployment.paused`.
+    `actor` None is the product itself (a schedule). Raises NotFound `deployment.none`, Forbidden, Conflict
+    `deployment.paused`.
     """
     deployment = (
         Deployment.objects.select_related("integration__owner_team", "release")
@@ -44,10 +45,10 @@ def start(integration_key: str, environment: str, *, trigger: str, actor: User |
                 started_by=actor,
             )
             audit.record(
+                "runtime.run_started",
+                "integration",
+                integration_key,
                 actor=actor,
-                verb="runtime.run_started",
-                subject_kind="integration",
-                subject_id=integration_key,
                 after={"run": run.pk, "trigger": trigger},
             )
     except IntegrityError:
@@ -57,7 +58,7 @@ def start(integration_key: str, environment: str, *, trigger: str, actor: User |
 
 
 def cancel(run_id: int, *, actor: User | None, reason: str = "") -> Run:
-    """Stop collecting after the page that is being read. What was accepted stays and is delivered.
+    """Stop collecting after the current page. Accepted messages stay and are delivered.
 
     Raises NotFound `run.unknown`, Forbidden, Conflict `run.ended`.
     """
@@ -76,10 +77,10 @@ def cancel(run_id: int, *, actor: User | None, reason: str = "") -> Run:
         run.state, run.ended_at, run.error = Run.State.CANCELLED, clock.now(), reason
         run.save(update_fields=["state", "ended_at", "error"])
         audit.record(
+            "runtime.run_cancelled",
+            "integration",
+            run.integration.key,
             actor=actor,
-            verb="runtime.run_cancelled",
-            subject_kind="integration",
-            subject_id=run.integration.key,
             after={"run": run_id},
             reason=reason,
         )
@@ -87,7 +88,7 @@ def cancel(run_id: int, *, actor: User | None, reason: str = "") -> Run:
 
 
 def finish(run_id: int, *, error: str = "") -> None:
-    """Called by the collector. A run that somebody cancelled stays cancelled."""
+    """Called by source polling. A cancelled run stays cancelled."""
     with transaction.atomic():
         state: Any = Run.State.FAILED if error else Run.State.SUCCEEDED
         if Run.objects.filter(pk=run_id, state=Run.State.RUNNING).update(

@@ -18,8 +18,9 @@ from runtime.services import runs
 def fire_due(*, at: datetime | None = None, limit: int = 50) -> int:
     """Start the runs that are due. Answers how many due times were acted on.
 
-    A due time is a unique row: whoever inserts it fires. Due times that passed while no scheduler ran are fired once, not
-    one by one; a run that still goes on makes a due time `overlapped`, a paused integration makes it `skipped`.
+    A due time is a unique row: the scheduler that inserts it fires. Due times that passed while no scheduler ran are
+    fired once, not one by one; a run that is still going makes a due time `overlapped`, a paused integration makes it
+    `skipped`.
     """
     moment, fired = at or clock.now(), 0
     for schedule_id in list(
@@ -106,10 +107,10 @@ def change(
         schedule.full_clean(exclude=["integration"])
         schedule.save()
         audit.record(
+            "runtime.schedule_changed",
+            "integration",
+            schedule.integration.key,
             actor=actor,
-            verb="runtime.schedule_changed",
-            subject_kind="integration",
-            subject_id=schedule.integration.key,
             before=before,
             after={"enabled": enabled, "expression": schedule.expression, "zone": schedule.zone},
         )

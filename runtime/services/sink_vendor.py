@@ -1,4 +1,6 @@
-"""A connector's sink as the ledger wants a vendor client: every outcome of a call becomes an answer, never an exception."""
+"""A connector's sink as the ledger wants a vendor client: every outcome of a call becomes an answer, never an
+exception.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ _FIELD = re.compile(r"\{(\w+)\}")
 
 
 class SinkVendor:
-    """A connector's sink as the ledger wants a vendor: it answers, it never raises for what the other side does."""
+    """A connector's sink as a vendor client of the ledger: it answers and never raises for what the vendor does."""
 
     def __init__(
         self, sink: SinkConnector, secrets: Secrets, target: ManifestTarget, instance: str, *, prefix: str = ""
@@ -79,7 +81,9 @@ class SinkVendor:
         return answers
 
     def _part(self, part: Sequence[OutboundMessage], guard: Callable[[], None]) -> list[SendResult]:
-        """A call that is refused as a whole because of its content is halved until the message that is meant is alone."""
+        """A call that is refused as a whole because of its content is halved until the message that is meant is
+        alone.
+        """
         guard()
         try:
             self._prepare(part)
@@ -119,7 +123,9 @@ class SinkVendor:
 
 
 def traceparent(item: OutboundMessage) -> str | None:
-    """A W3C trace context whose trace is the message's correlation and whose span is this delivery; None where the id is no trace id."""
+    """A W3C trace context whose trace is the message's correlation and whose span is this delivery; None where the
+    id is no trace id.
+    """
     if (
         len(item.correlation_id) != 32
         or set(item.correlation_id) - set("0123456789abcdef")

@@ -28,7 +28,10 @@ _NAMES = {
 
 
 def settings_of(connection: Connection) -> dict[str, Any]:
-    """The connector's settings: the profile's with the manifest's on top. Raises Invalid `vendor.unknown_profile` or when the protocols differ."""
+    """The profile's settings with the manifest's on top.
+
+    Raises Invalid `vendor.unknown_profile` or `connection.protocol`.
+    """
     if connection.profile is None:
         return dict(connection.settings)
     profile = profiles.profile(connection.profile)
@@ -41,7 +44,7 @@ def settings_of(connection: Connection) -> dict[str, Any]:
 
 
 def check(connection: Connection, *, role: str) -> None:
-    """Opens the connector against an address that does not exist and closes it: settings are checked, nothing is called."""
+    """Check the settings by opening and closing the connector for an address that does not exist; nothing is called."""
     settings = _with_base({**settings_of(connection)}, connection.protocol, "https://connection.invalid")
     settings = {
         name: _PLACE.sub("/nowhere", value) if isinstance(value, str) else value for name, value in settings.items()
@@ -82,14 +85,14 @@ def _resolved(connection: Connection, system: str, environment: str) -> tuple[di
 
 
 def _with_base(settings: dict[str, Any], protocol: str, base_url: str) -> dict[str, Any]:
-    """Connectors that read folders have a root of their own; all others get the environment's address."""
+    """Connectors that read folders have a `root`; all others use the environment's address."""
     if "root" not in settings and protocol not in ("file_drop", "poslog"):
         settings["base_url"] = base_url
     return settings
 
 
 def _placed(value: Any) -> Any:
-    """`${TILLGATE_PLACE_…}` in a setting is filled from the environment; other variables stay out of reach of a manifest."""
+    """Fill `${TILLGATE_PLACE_…}` from the environment; a manifest cannot reach other variables."""
     if not isinstance(value, str):
         return value
 

@@ -1,7 +1,6 @@
-"""The other side of a reconciliation: a target is asked which of a day's messages it has, and what it says is kept.
+"""Query a target system which of a day's messages it has, and keep its answer.
 
-It is a reconciliation of deliveries: that a posting is right in the general ledger of the other side is not something that a lookup
-answers.
+This reconciles deliveries. A lookup cannot tell whether a posting is right in the general ledger of the target system.
 """
 
 from __future__ import annotations
@@ -47,10 +46,11 @@ ASK_SECONDS = 20.0
 def compare(
     integration: Integration, environment: str, day: date, *, by: str, target: str, instance: str, actor: User | None
 ) -> TargetComparison:
-    """Ask the target which of the day's messages it has, and keep what it said. Sends nothing that changes anything.
+    """Query the target which of the day's messages it has, and keep the answer. Sends nothing that changes anything.
 
-    At most ASK_SECONDS are spent; what could not be asked stays unknown. Raises Forbidden, NotFound `target.unknown`, Conflict
-    `reconciliation.cannot_ask` where the connection has no lookup, Unavailable while the breaker is open or an address is missing.
+    At most ASK_SECONDS are spent; messages that were not queried stay unknown. Raises Forbidden, NotFound
+    `target.unknown`, Conflict `reconciliation.cannot_ask` where the connection has no lookup, Unavailable while the
+    circuit breaker is open or an address is missing.
     """
     permissions.require_operate(actor, integration)
     flow = flow_of(integration, environment)
@@ -69,44 +69,36 @@ def compare(
         _ask_vendor(flow, side, subscription, due, found)
     found.judge(lambda entries: _now(side, subscription, entries))
     if found.under_way:
-        found.note = found.note or f"{found.under_way:,} were being sent while it was asked."
-    note = found.note or ("" if complete else f"Only the first {LIMIT:,} messages of the day were looked at.")
+        found.note = found.note or f"{found.under_way:,} messages were being sent during the query."
+    note = found.note or ("" if complete else f"Only the first {LIMIT:,} messages of the day were read.")
+    return _keep(subscription, day, by, found, note, actor)
+
+
+def _keep(
+    subscription: TargetSubscription, day: date, by: str, found: _Findings, note: str, actor: User | None
+) -> TargetComparison:
+    counts = {"due": found.due, "asked": found.asked, "missing": found.missing, "extra": found.extra}
     with transaction.atomic():
         made = TargetComparison.objects.create(
             target=subscription,
             day=day,
             by=by,
-            due=len(due),
-            asked=found.asked,
+            **counts,
             agreed=found.agreed,
-            missing=found.missing,
-            extra=found.extra,
             silent=found.silent,
             note=note,
             cases=found.cases,
             asked_by=actor,
         )
-        audit.record(
-            actor=actor,
-            verb="runtime.compared",
-            subject_kind="integration",
-            subject_id=integration.key,
-            after={
-                "target": target,
-                "instance": instance,
-                "day": day.isoformat(),
-                "due": len(due),
-                "asked": found.asked,
-                "missing": found.missing,
-                "extra": found.extra,
-            },
-        )
+        place = {"target": subscription.target, "instance": subscription.instance, "day": day.isoformat()}
+        key = subscription.stream.integration.key
+        audit.record("runtime.compared", "integration", key, actor=actor, after=place | counts)
     return made
 
 
-# -- the other side ------------------------------------------------------------------------------------------------------
+# -- the target system -------------------------------------------------------------------------------------------------
 class _Findings:
-    """What was asked and what the answers mean beside what this side knows after the last answer: work goes on meanwhile."""
+    """Answers, compared with the state here after the last answer, because delivery continues meanwhile."""
 
     def __init__(self, due: int) -> None:
         self.due = due
@@ -120,11 +112,11 @@ class _Findings:
         return len(self.answers) - self.under_way
 
     def put(self, entry: DayMessage, state: str, there: bool | None) -> None:
-        """`there` None: it did not say."""
+        """`there` None: the target gave no answer."""
         self.answers.append((entry, state, there))
 
     def judge(self, now: Callable[[Sequence[DayMessage]], dict[tuple[int, int], str | None]]) -> None:
-        """`now` gives the present state of messages that seemed to differ, None for one that is being sent."""
+        """`now` returns the current state of messages that seem to differ, None for one that is being sent."""
         odd = [entry for entry, state, there in self.answers if there and state != DELIVERED]
         present = now(odd) if odd else {}
         for entry, state, there in self.answers:
@@ -180,11 +172,12 @@ def _chosen(flow: ReconciledFlow, target: str, instance: str) -> tuple[Reconcile
 
 
 def _chunks(due: Sequence[tuple[DayMessage, str]], found: _Findings) -> Iterator[Sequence[tuple[DayMessage, str]]]:
-    """Parts of what is due until the time is used up; says so then."""
+    """Parts of what is due until the time is used up, which is then noted."""
     until = time.monotonic() + ASK_SECONDS
     for start in range(0, len(due), CHUNK):
         if time.monotonic() > until:
-            found.note = f"Asked for {ASK_SECONDS:.0f} s; {found.due - len(found.answers):,} of {found.due:,} messages were not asked about."
+            left = found.due - len(found.answers)
+            found.note = f"Queried for {ASK_SECONDS:.0f} s; {left:,} of {found.due:,} messages were not queried."
             return
         yield due[start : start + CHUNK]
 
@@ -200,11 +193,11 @@ def _ask_vendor(
     if vendor.not_before > now or (vendor.breaker == "open" and vendor.open_until > now):
         raise Unavailable(
             "reconciliation.vendor",
-            f"{vendor.system_key} takes no calls now, so what it has is unknown. Ask again later.",
+            f"{vendor.system_key} accepts no calls now, so it cannot be queried. Try again later.",
         )
     if side.target.connection is None:
         raise Conflict(
-            "reconciliation.cannot_ask", f"The target {side.target.name} has no connection that could be asked."
+            "reconciliation.cannot_ask", f"The target {side.target.name} has no connection that could be queried."
         )
     sink, secrets = system_connections.open_sink(
         side.target.connection, system=side.target.system, environment=flow.stream.environment
@@ -212,15 +205,9 @@ def _ask_vendor(
     prefix = flow.manifest.prefix(flow.manifest.source_of(side.target))
     client = SinkVendor(sink, secrets, side.target, subscription.instance, prefix=prefix)
     mapper = mapper_of(flow.manifest, side.target)
-    salt = flow.stream.salt
     try:
         for part in _chunks(due, found):
-            items = []
-            for entry, _ in part:
-                key = idempotency_key(salt, subscription.pk, entry.lane, entry.position)
-                document = _mapped(mapper, entry)
-                items.append(OutboundMessage(entry.key, key, b"", document, entry.position, entry.correlation))
-            answers = client.ask(items)
+            answers = client.ask([_outbound(flow, subscription, mapper, entry) for entry, _ in part])
             for (entry, state), answer in zip(part, answers, strict=True):
                 found.put(entry, state, {"confirmed": True, "unsent": False}.get(answer.status))
             if answers and all(answer.status == "unknown" for answer in answers):
@@ -229,10 +216,17 @@ def _ask_vendor(
     except CannotAsk:
         raise Conflict(
             "reconciliation.cannot_ask",
-            f"The connection of {side.target.name} offers no lookup, so what the other side has stays unknown here.",
+            f"The connection of {side.target.name} offers no lookup, so the target system cannot be queried.",
         ) from None
     finally:
         client.close()
+
+
+def _outbound(
+    flow: ReconciledFlow, subscription: TargetSubscription, mapper: Mapper, entry: DayMessage
+) -> OutboundMessage:
+    key = idempotency_key(flow.stream.salt, subscription.pk, entry.lane, entry.position)
+    return OutboundMessage(entry.key, key, b"", _mapped(mapper, entry), entry.position, entry.correlation)
 
 
 def _mapped(mapper: Mapper, entry: DayMessage) -> Any:
@@ -246,7 +240,7 @@ def _mapped(mapper: Mapper, entry: DayMessage) -> Any:
 def _ask_table(
     flow: ReconciledFlow, side: ReconciledTarget, due: Sequence[tuple[DayMessage, str]], found: _Findings
 ) -> None:
-    """The product's own tables are read by the key that the mapping fills."""
+    """Tables of the product are read by the key that the mapping fills."""
     table = side.target.table
     assert table is not None
     columns = columns_of(side.target)

@@ -1,8 +1,9 @@
-"""What people set on a vendor's shared state: limits, and the breaker by hand."""
+"""Settings of a vendor's shared state: limits, and the circuit breaker opened or closed by hand."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -35,44 +36,40 @@ def set_limits(
     actor: User | None,
     reason: str,
 ) -> VendorState:
-    """Calls a second with burst, live leases, messages per UTC day; None is no limit. Holds for every integration that calls this
-    vendor, until the next deployment of a manifest that states limits of its own. Raises Invalid `vendor.limits`, Forbidden."""
-    found = [
-        finding(f"/{name}", "a limit is more than zero")
-        for name, value in (("rate", rate), ("burst", burst), ("concurrency", concurrency), ("budget", budget))
-        if value is not None and value <= 0
-    ]
-    if (rate is None) != (burst is None):
-        found.append(finding("/burst", "a rate goes with a burst"))
-    if not reason.strip():
-        found.append(finding("/reason", "say why"))
-    if found:
+    """Set calls per second with burst, concurrent leases, and messages per UTC day; None is no limit.
+
+    Applies to every integration that calls this vendor, until the next deployment of a manifest that states limits.
+    Raises Invalid `vendor.limits`, Forbidden.
+    """
+    after = {"rate": rate, "burst": burst, "concurrency": concurrency, "budget": budget}
+    if found := _problems(after, reason):
         raise Invalid("vendor.limits", f"The limits cannot be set: {found[0]['message']}.", {"findings": found})
     with transaction.atomic():
         vendor = _locked(vendor_id, actor)
-        before = {
-            "rate": vendor.rate,
-            "burst": vendor.burst,
-            "concurrency": vendor.concurrency,
-            "budget": vendor.budget,
-        }
-        after = {"rate": rate, "burst": burst, "concurrency": concurrency, "budget": budget}
+        before = {name: getattr(vendor, name) for name in after}
         VendorState.objects.filter(pk=vendor_id).update(**after, allowance=burst or 0, refilled_at=Now())
         audit.record(
-            actor=actor,
-            verb="runtime.vendor_limits_set",
-            subject_kind="vendor",
-            subject_id=str(vendor),
-            before=before,
-            after=after,
-            reason=reason,
+            "runtime.vendor_limits_set", "vendor", str(vendor), actor=actor, before=before, after=after, reason=reason
         )
         vendor.refresh_from_db()
         return vendor
 
 
+def _problems(limits: dict[str, Any], reason: str) -> list[dict[str, Any]]:
+    found = [
+        finding(f"/{name}", "a limit is more than zero")
+        for name, value in limits.items()
+        if value is not None and value <= 0
+    ]
+    if (limits["rate"] is None) != (limits["burst"] is None):
+        found.append(finding("/burst", "a rate goes with a burst"))
+    if not reason.strip():
+        found.append(finding("/reason", "give a reason"))
+    return found
+
+
 def open_breaker(vendor_id: int, *, until: datetime, actor: User | None, reason: str) -> VendorState:
-    """Call this vendor no more until then; after that one claim probes. Open questions about earlier calls wait as well."""
+    """Stop calls to this vendor until then; afterwards one claim probes. Queries about earlier calls wait, too."""
     if until <= clock.now() or not reason.strip():
         raise Invalid("vendor.breaker", "Name a time in the future and a reason.")
     with transaction.atomic():
@@ -81,10 +78,10 @@ def open_breaker(vendor_id: int, *, until: datetime, actor: User | None, reason:
             breaker="open", open_until=until, probe_until=LONG_AGO, probe_subscription=None, probe_lane=None
         )
         audit.record(
+            "runtime.breaker_opened",
+            "vendor",
+            str(vendor),
             actor=actor,
-            verb="runtime.breaker_opened",
-            subject_kind="vendor",
-            subject_id=str(vendor),
             after={"until": until.isoformat()},
             reason=reason,
         )
@@ -93,9 +90,9 @@ def open_breaker(vendor_id: int, *, until: datetime, actor: User | None, reason:
 
 
 def close_breaker(vendor_id: int, *, actor: User | None, reason: str) -> VendorState:
-    """Call this vendor again at once, its failures forgotten and a Retry-After set aside."""
+    """Resume calls to this vendor now; its failures and a Retry-After are forgotten."""
     if not reason.strip():
-        raise Invalid("vendor.breaker", "Say why the breaker is closed by hand.")
+        raise Invalid("vendor.breaker", "Give a reason for closing the circuit breaker.")
     with transaction.atomic():
         vendor = _locked(vendor_id, actor)
         VendorState.objects.filter(pk=vendor_id).update(
@@ -108,8 +105,6 @@ def close_breaker(vendor_id: int, *, actor: User | None, reason: str) -> VendorS
             probe_subscription=None,
             probe_lane=None,
         )
-        audit.record(
-            actor=actor, verb="runtime.breaker_closed", subject_kind="vendor", subject_id=str(vendor), reason=reason
-        )
+        audit.record("runtime.breaker_closed", "vendor", str(vendor), actor=actor, reason=reason)
         vendor.refresh_from_db()
         return vendor

@@ -1,5 +1,7 @@
-"""Wake-ups, through PostgreSQL's own signal and through Celery. They carry a shard number and nothing else; losing or doubling one costs at most a
-poll interval."""
+"""Wake-ups through PostgreSQL's signal and through Celery.
+
+They carry a shard number and nothing else; a lost or doubled one costs at most a poll interval.
+"""
 
 from __future__ import annotations
 
@@ -30,18 +32,18 @@ def queue_of(tier: int) -> str:
 
 
 def wake(tier: int, shards: Iterable[int]) -> None:
-    """Ask workers to look at some shards now. Never raises: the poll finds the work anyway."""
+    """Ask workers to look at some shards now. Never raises: polling finds the work anyway."""
     for shard in sorted({shard % SHARDS for shard in shards}):
         _send("runtime.work", [tier, shard], tier)
 
 
 def wake_collectors(tier: int, stream_id: int) -> None:
-    """Ask for somebody to read a source."""
+    """Ask a worker to read a source."""
     _send("runtime.collect", [stream_id], tier)
 
 
 def announce(tier: int, stream_id: int) -> None:
-    """Something was stored in this stream: wake who delivers it, from a thread of its own, so that nobody's answer waits for that."""
+    """Messages were stored in this stream: wake its workers from a separate thread, so that no caller waits for it."""
     global _announcer
     if _announcer is None or _announcer.process != os.getpid():
         with _making:
@@ -51,7 +53,7 @@ def announce(tier: int, stream_id: int) -> None:
 
 
 def signal(conn: Connection) -> None:
-    """PostgreSQL's signal to every claim loop. It is not waited for until it is on disk: after a crash everybody looks anyway."""
+    """PostgreSQL's signal to every worker loop, without waiting for the disk: after a crash all loops look anyway."""
     conn.execute("select set_config('synchronous_commit', 'off', true), pg_notify('tillgate_work', '')")
 
 
@@ -64,7 +66,9 @@ def shards_of(conn: Connection, stream: int) -> list[int]:
 
 
 class _Announcer:
-    """Collects what was stored and tells it on, at most once in SIGNAL_SECONDS, to Celery at most once in CELERY_SECONDS a shard."""
+    """Collects wake-ups and sends them at most once in SIGNAL_SECONDS, to Celery at most once in CELERY_SECONDS per
+    shard.
+    """
 
     def __init__(self) -> None:
         self.process = os.getpid()

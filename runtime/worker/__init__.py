@@ -1,1 +1,4 @@
-"""The worker process: it claims approved work, delivers it and polls sources. Entry points call it; services never import it."""
+"""The worker process: it claims approved work, delivers it and polls sources.
+
+Entry points call it; services never import it.
+"""

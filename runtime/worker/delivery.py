@@ -55,8 +55,8 @@ def serve_one(
 ) -> Served | None:
     """Claim one piece of work and do it. None when there is nothing to do.
 
-    `quarantine_first`: look at quarantined messages before lanes. A worker that never does so leaves them waiting while lanes are busy.
-    `trial`: how to try a message that may end its process.
+    `quarantine_first`: look at quarantined messages before lanes. A worker that never does so leaves them waiting while
+    lanes are busy. `trial`: how to try a message that may end its process.
     """
     if quarantine_first and (waiting := claim_quarantined(conn, scope=scope, lease=lease)) is not None:
         hit("quarantine.claimed")

@@ -1,7 +1,8 @@
-"""A message that may end its process is tried in a forked child: the worker, its database session and its lanes survive.
+"""A message that may end its process is tried in a forked child: the worker, its database session and its lanes
+survive.
 
-Some ends no `except` sees: memory runs out, a C library crashes, a mapping never returns. A message that has ended a worker, or
-was in the batch of one that ended, is therefore never tried in a worker process again.
+Some ends no `except` sees: memory runs out, a C library crashes, a mapping never returns. A message that has ended a
+worker, or was in the batch of one that ended, is therefore never tried in a worker process again.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ log = logging.getLogger(__name__)
 def in_forked_child(work: Callable[[], T], ends: float) -> T:
     """Run `work` in a forked child; return what it returns (which must be picklable), or raise what it raises.
 
-    `ends` in monotonic seconds: a child still at work then is killed. Raises `TrialEnded` when the child gave no answer.
-    The child ends with this process, and is the first that the kernel kills when memory runs out (Linux). It must not use an
-    open connection of this process: two processes on one socket would read each other's answers.
+    `ends` in monotonic seconds: a child still at work then is killed. Raises `TrialEnded` when the child gave no
+    answer. The child ends with this process, and is the first that the kernel kills when memory runs out (Linux). It
+    must not use an open connection of this process: two processes on one socket would read each other's answers.
     """
     reader, writer = os.pipe()
     parent = os.getpid()
@@ -72,8 +73,8 @@ def _read(reader: int, ends: float) -> bytes | None:
 def _end(child: int, *, answered: bool) -> int:
     """Wait for the child; returns its exit code, or minus the number of its signal.
 
-    A child that has closed its end of the pipe is about to exit. Any other is killed before it can do more, such as send a
-    message for which its lease no longer counts.
+    A child that has closed its end of the pipe is about to exit. Any other is killed before it can do more, such as
+    send a message for which its lease no longer counts.
     """
     if not answered:
         os.kill(child, signal.SIGKILL)

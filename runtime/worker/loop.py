@@ -1,4 +1,7 @@
-"""The worker loop: claim, serve, and when there is no work, wait for a signal or a second. Polling is the guarantee, signals only save time."""
+"""The worker loop: claim, serve, and when there is no work, wait for a signal or a second.
+
+Polling is the guarantee, signals only save time.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,10 @@ class WorkerCounts:
 
 
 class WorkerLoop:
-    """One worker: one connection, one thread of work. `stop()` drains: the current batch ends and its lane is released."""
+    """One worker: one connection, one thread of work.
+
+    `stop()` drains: the current batch ends and its lane is released.
+    """
 
     def __init__(
         self,
@@ -119,7 +125,7 @@ class WorkerLoop:
                     continue
                 if until_idle:
                     break
-                if self._signal.wait(self.poll * random.uniform(0.7, 1.3)):  # noqa: S311 - spreads polls, protects nothing
+                if self._signal.wait(self.poll * random.uniform(0.7, 1.3)):  # noqa: S311 - spreads polls
                     self._stopping.wait(GROUP_SECONDS)
                 self._signal.clear()
         finally:
@@ -203,8 +209,8 @@ def run_forever(
 ) -> WorkerCounts:
     """A worker process. SIGTERM and SIGINT drain it.
 
-    When the loop has not begun a round for two minutes the process ends, so that its supervisor starts another one and other
-    workers take over the leases.
+    When the loop has not begun a round for two minutes the process ends, so that its supervisor starts another one and
+    other workers take over the leases.
     """
     prepare()
     loop = WorkerLoop(
@@ -225,7 +231,8 @@ def run_forever(
 def prepare() -> None:
     """Load what every loop needs and no connection is needed for. A second call does nothing.
 
-    A process that forks loops calls it first: each loop then starts within milliseconds and shares memory pages with the others.
+    A process that forks loops calls it first: each loop then starts within milliseconds and shares memory pages with
+    the others.
     """
     global _prepared
     if _prepared:

@@ -1,4 +1,6 @@
-"""How a replay delivers: the same code as the first delivery, narrowed to what the plan selects; and the dry run, which sends nothing."""
+"""How a replay delivers: the same code as the first delivery, narrowed to what the plan selects; and the dry run,
+which sends nothing.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ _NEWEST = "select position from runtime_head where stream_id = %s and key = %s"
 def narrowed(conn: Connection, taken: Claim, mapper: Mapper) -> Mapper:
     """The mapper of a replay. It skips three kinds of messages:
 
-    keys that the plan does not select; messages quarantined at the target itself, which are delivered from there; and states
-    that have a newer version, because an old price must not undo a new one.
+    keys that the plan does not select; messages quarantined at the target itself, which are delivered from there; and
+    states that have a newer version, because an old price must not undo a new one.
     """
     row = conn.execute(_PLAN, (taken.subscription,)).fetchone()
     key_from, key_to, immutable = row if row else (None, None, True)
@@ -51,7 +53,10 @@ def narrowed(conn: Connection, taken: Claim, mapper: Mapper) -> Mapper:
 
 
 def within(key: str, key_from: str, key_to: str) -> bool:
-    """Between two bounds in the order of code points; keys that begin with the upper bound belong to it. Empty: no bound."""
+    """Between two bounds in the order of code points; keys that begin with the upper bound belong to it.
+
+    Empty: no bound.
+    """
     return key >= key_from and (not key_to or key <= key_to or key.startswith(key_to))
 
 

@@ -62,7 +62,7 @@ class Scheduler:
                 log.warning("the database is not reachable: %s", error)
                 connection.close()
                 busy = 0
-            self._stopping.wait(0.02 if busy else TURN_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - spreads polls, protects nothing
+            self._stopping.wait(0.02 if busy else TURN_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - spreads polls
 
     def turn(self) -> int:
         """Returns the number of jobs done."""

@@ -247,7 +247,9 @@ class _Reader:
             return Rejection(record.key, "version", f"the version cannot be read: {error}", record.payload)
 
     def _all_good(self, records: Sequence[Record]) -> list[IncomingMessage] | None:
-        """Items of records that all pass the quick checks, the usual case; None where they must be checked one by one."""
+        """Items of records that all pass the quick checks, the usual case; None where they must be checked one by
+        one.
+        """
         if self.quick is None or self.misses >= MISSES or not records:
             return None
         keys = [record.key for record in records]

@@ -53,8 +53,8 @@ class TargetClients:
     def vendor(self, taken: Claim, *, connected: bool = True) -> VendorOfRelease:
         """For each release, the mapper and vendor client of the claimed target.
 
-        `connected=False` is for a forked child: the client has no open connection that parent and child would share, and opens
-        one when it needs it.
+        `connected=False` is for a forked child: the client has no open connection that parent and child would share,
+        and opens one when it needs it.
         """
 
         def of_release(release: int) -> MappedVendor:
