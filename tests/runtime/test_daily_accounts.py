@@ -190,7 +190,7 @@ def test_a_table_is_really_read_and_a_row_that_is_gone_is_missing(
     monkeypatch.setattr(target_comparison, "ASK_SECONDS", -1.0)
     late = target_comparison.compare(integration, "production", today, **ask)
     assert (late.asked, late.due) == (0, 22)
-    assert "were not asked about" in late.note
+    assert "were not queried" in late.note
     row = daily_totals.comparisons(target.stream_id, today, "arrival")[0]
     assert row.tone.word == "22 unknown"
     stranger = User.objects.create_user("stranger")
