@@ -188,7 +188,7 @@ class RealDataRun:
             twice = sum(count - 1 for count in entries.values() if count > 1)
             print(
                 f"           {target}: due {due['due']:,}, in the vendor's journal {len(entries):,}, "
-                f"with a person {due['parked']:,}, lost {lost}, twice {twice}"
+                f"with a person {due['quarantined']:,}, lost {lost}, twice {twice}"
             )
             if lost or twice or due["open"]:
                 self.failures.append(f"{target}: lost {lost}, twice {twice}, still open {due['open']}")
@@ -274,7 +274,7 @@ select (select count(*) from runtime_message m where m.stream_id = s.id) as mess
   from runtime_stream s join runtime_integration i on i.id = s.integration_id where i.key = 'sales'"""
 _TARGETS = """
 select u.target, sum(p.position) as passed,
-       (select count(*) from runtime_quarantine x where x.subscription_id = u.id) as parked,
+       (select count(*) from runtime_quarantine x where x.subscription_id = u.id) as quarantined,
        (select count(*)
           from runtime_quarantine x
          where x.subscription_id = u.id
@@ -310,13 +310,13 @@ select left(min(reason), 200) as reason, count(*)
 
 
 def sales_in_ledger() -> dict[str, Any]:
-    """The ledger's account of the sales stream, per target: due at the vendor, parked with a person, still open."""
+    """The ledger's account of the sales stream, per target: due at the vendor, with a person, still open."""
     from runtime.selectors.sql_rows import row, rows
 
     made: dict[str, Any] = dict(row(_SALES) or {})
     for one in rows(_TARGETS):
-        due = int(one["passed"] - one["parked"] - one["superseded"] - one["skipped"])
-        made[one["target"]] = {"due": due, "parked": one["parked"], "open": one["open"]}
+        due = int(one["passed"] - one["quarantined"] - one["superseded"] - one["skipped"])
+        made[one["target"]] = {"due": due, "quarantined": one["quarantined"], "open": one["open"]}
     made["reasons"] = [(one["reason"], one["count"]) for one in rows(_REASONS)]
     return made
 

@@ -171,21 +171,23 @@ def money(value: Money | None) -> SafeString:
 
 
 # -- people and decisions ----------------------------------------------------------------------------------------------
-_FREE, _YOURS, _NONE = (SafeString(f'<span class="seat"{mark}></span>') for mark in ("", " data-you", " data-none"))
+_FREE, _YOURS, _NONE = (
+    SafeString(f'<span class="slot-mark"{mark}></span>') for mark in ("", " data-you", " data-none")
+)
 
 
 @register.simple_tag
-def seats(filled: int, needed: int, *, you: bool = False) -> SafeString:
+def slot_marks(filled: int, needed: int, *, you: bool = False) -> SafeString:
     """The approvals that a slot needs: those given are ticked, the one the viewer may give is marked.
 
     0: none needed.
     """
-    taken = format_html('<span class="seat" data-filled>{}</span>', icon("tick"))
+    taken = format_html('<span class="slot-mark" data-filled>{}</span>', icon("tick"))
     drawn = [taken if n < filled else _YOURS if you and n == filled else _FREE for n in range(max(needed, filled))] or [
         _NONE
     ]
     return format_html(
-        '<span class="seats" aria-hidden="true">{}</span>', format_html_join("", "{}", ((seat,) for seat in drawn))
+        '<span class="slot-marks" aria-hidden="true">{}</span>', format_html_join("", "{}", ((mark,) for mark in drawn))
     )
 
 

@@ -163,11 +163,11 @@ def test_money_shows_its_currency_and_unknown_is_not_zero():
 
 
 # -- decisions ---------------------------------------------------------------------------------------------------------
-def test_seats_show_taken_free_mine_and_none_needed():
-    assert parts.seats(1, 2).count("data-filled") == 1
-    assert parts.seats(1, 2, you=True).count("data-you") == 1
-    assert "data-you" not in parts.seats(2, 2, you=True)
-    assert "data-none" in parts.seats(0, 0)
+def test_slot_marks_show_given_missing_mine_and_none_needed():
+    assert parts.slot_marks(1, 2).count("data-filled") == 1
+    assert parts.slot_marks(1, 2, you=True).count("data-you") == 1
+    assert "data-you" not in parts.slot_marks(2, 2, you=True)
+    assert "data-none" in parts.slot_marks(0, 0)
 
 
 def test_a_refused_button_is_disabled_and_says_why():
