@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +42,14 @@ def test_a_refusal_of_the_engine_is_a_422_with_the_same_code(entry: str):
         call()
     assert (caught.value.code, caught.value.status) == (code, 422)
     assert caught.value.message
+
+
+def test_nobody_makes_a_document_past_the_door():
+    """`Document.from_value` raises the engine's error; the door's `from_value` raises the portal's."""
+    root = Path(__file__).resolve().parents[2]
+    rooms = [path for room in ("catalog", "governance", "runtime", "portal") for path in (root / room).rglob("*.py")]
+    door = root / "catalog" / "domain" / "contract_engine.py"
+    assert [path for path in rooms if path != door and "Document.from_" in path.read_text()] == []
 
 
 def test_findings_keep_pointer_and_line():
