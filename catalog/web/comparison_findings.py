@@ -17,11 +17,11 @@ SHOWS: Final = ("all", "breaking", "warning", "info")
 
 
 def tone_of(verdict: str, breaking: int = 0, warnings: int = 0) -> tones.Tone:
-    """ "3 breaking", "4 to look at", "Compatible", "No change of meaning"; None of them is "Not compared"."""
+    """ "3 breaking", "4 to review", "Compatible", "No change of meaning"; None of them is "Not compared"."""
     if verdict == "breaking":
         return tones.stop(f"{breaking} breaking", "alert")
     if verdict == "warning":
-        return tones.wait(f"{warnings} to look at")
+        return tones.wait(f"{warnings} to review")
     if verdict == "compatible":
         return tones.ok("Compatible")
     if verdict == "none":
@@ -45,7 +45,7 @@ class FindingGroup:
 
     @property
     def tone(self) -> tones.Tone:
-        for level, word in (("breaking", "breaking"), ("warning", "to look at"), ("info", "compatible")):
+        for level, word in (("breaking", "breaking"), ("warning", "to review"), ("info", "compatible")):
             n = sum(1 for f in self.findings if f.level == level)
             if n:
                 return tones.Tone(LEVELS[level].tone, f"{n} {word}", LEVELS[level].icon)

@@ -1,6 +1,7 @@
 """Screenshots of a running Tillgate: every page wide, narrow and dark, into `.screens/`.
 
     python -m tests.browser.screens [--url http://127.0.0.1:8000] [--user NAME --password WORD] [part-of-a-name …]
+    python -m tests.browser.screens --readme     the three pictures of README.md, into docs/images/, of a fresh demo
 
 A page with an id in its address is found by the first link on another page that matches, so that no id is written here.
 """
@@ -73,6 +74,12 @@ PAGES: list[tuple[str, ...]] = [
     ("not-found", "/no-such-page/"),
 ]
 SHAPES: tuple[tuple[str, int, str], ...] = (("wide", 1440, "light"), ("narrow", 390, "light"), ("dark", 1440, "dark"))
+# Of a fresh demo the release manager sees a change that waits for approvals, two flows that run, and an API in use.
+README: tuple[tuple[str, ...], ...] = (
+    ("change", "/changes/", r"/changes/\d+/"),
+    ("runtime", "/runtime/"),
+    ("catalog", "/catalog/apis/price-api/"),
+)
 FOLDER = Path(__file__).resolve().parent.parent.parent / ".screens"
 
 
@@ -141,15 +148,33 @@ def take(url: str, user: str, password: str, wanted: list[str]) -> int:
     return bad
 
 
+def take_readme(url: str, password: str) -> None:
+    """The pictures of README.md: the window only, as the release manager of a fresh demo sees it."""
+    images = FOLDER.parent / "docs" / "images"
+    with launched() as browser:
+        page = browser.new_context(
+            base_url=url, viewport={"width": 1280, "height": 860}, color_scheme="light", reduced_motion="reduce"
+        ).new_page()
+        sign_in(page, "rita", password)
+        for entry in README:
+            page.goto(resolve(page, entry) or sys.exit(f"no link like {entry[2]} on {entry[1]}"))
+            page.wait_for_load_state("load")
+            page.screenshot(path=images / f"{entry[0]}.png")
+            print(f"  {images / entry[0]}.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.browser.screens", description=__doc__)
     parser.add_argument("names", nargs="*", help="only pages whose name contains one of these")
     parser.add_argument("--url", default=os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000"))
     parser.add_argument("--user", default=os.environ.get("SCREENS_USER", "ada"))
     parser.add_argument("--password", default=os.environ.get("SCREENS_PASSWORD", "tillgate-demo"))
+    parser.add_argument("--readme", action="store_true", help="only the three pictures of README.md")
     arguments = parser.parse_args()
     if chromium() is None:
         sys.exit("No Chromium: set CHROMIUM_PATH or install one.")
+    if arguments.readme:
+        return take_readme(arguments.url, arguments.password)
     bad = take(arguments.url, arguments.user, arguments.password, arguments.names)
     print(f"{FOLDER}: {bad} of the pages above need a look." if bad else f"{FOLDER}: all well.")
     sys.exit(1 if bad else 0)

@@ -105,7 +105,7 @@ def _comparison(context: CheckContext, facts: SubjectFacts, version: VersionFact
         else ""
     )
     return passed(
-        f"{compared.breaking} breaking, {compared.warnings} to look at, {compared.compatible} compatible.{beside}",
+        f"{compared.breaking} breaking, {compared.warnings} to review, {compared.compatible} compatible.{beside}",
         listed,
     )
 
