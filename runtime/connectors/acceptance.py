@@ -67,7 +67,9 @@ _CONDITIONS = frozenset(
 )
 # Patterns that mean the same here and in ECMA-262: plain characters, digits, positive classes, counts, the two anchors.
 _PATTERN = re.compile(
-    r"\^?(?:(?:[A-Za-z0-9_ :@/-]|\\[-./+|()\[\]{}^$*?]|\\d|\[(?:[A-Za-z0-9](?:-[A-Za-z0-9])?|[_ .:@/+]|\\d|\\-|-(?=\]))+\])(?:\{\d+(?:,\d*)?\}|[+*?])?)*\$?\Z"
+    r"\^?(?:(?:[A-Za-z0-9_ :@/-]|\\[-./+|()\[\]{}^$*?]|\\d"
+    r"|\[(?:[A-Za-z0-9](?:-[A-Za-z0-9])?|[_ .:@/+]|\\d|\\-|-(?=\]))+\])"
+    r"(?:\{\d+(?:,\d*)?\}|[+*?])?)*\$?\Z"
 )
 _EXACT = 2**53  # whole numbers below this are exact as binary fractions
 _MAX_DEPTH = 24

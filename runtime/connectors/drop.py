@@ -154,17 +154,17 @@ class DropFolder:
 
     def _take(self, path: Path) -> ClaimedFile | None:
         flat = "__".join(path.relative_to(self.incoming).parts)
-        parked = self.work / f".{flat}.{os.getpid()}"
+        renamed = self.work / f".{flat}.{os.getpid()}"
         try:
             before = path.stat()
-            os.replace(path, parked)
+            os.replace(path, renamed)
         except FileNotFoundError:
             return None  # another reader was faster
-        if parked.stat().st_size != before.st_size:
-            os.replace(parked, path)  # still being written: the writer's handle follows the inode, nothing is lost
+        if renamed.stat().st_size != before.st_size:
+            os.replace(renamed, path)  # still being written: the writer's handle follows the inode, nothing is lost
             return None
-        claimed = self.work / f"{flat}.{checksum(parked)[:12]}"
-        os.replace(parked, claimed)
+        claimed = self.work / f"{flat}.{checksum(renamed)[:12]}"
+        os.replace(renamed, claimed)
         if self.done:
             path.with_name(path.name + self.done).unlink(missing_ok=True)
         return self._claimed(claimed)

@@ -29,7 +29,7 @@ class CallError(Exception):
 
 
 class Retriable(CallError):
-    """Nothing was applied; the same call may be made again, `after` seconds from now where the other side named a
+    """Nothing was applied; the same call may be made again, `after` seconds from now where the target system named a
     time."""
 
     def __init__(self, reason: str, *, after: float | None = None) -> None:
@@ -38,7 +38,7 @@ class Retriable(CallError):
 
 
 class Refused(CallError):
-    """The other side (or our own egress rule) says no; the same call will be refused again."""
+    """The target system (or our egress rule) says no; the same call will be refused again."""
 
     def __init__(self, code: str, message: str, *, status: int | None = None) -> None:
         super().__init__(f"{message} [{code}]")
@@ -84,7 +84,7 @@ class Secrets(Mapping[str, str]):
         raise TypeError("secrets are not serialised")
 
     def redact(self, text: str) -> str:
-        """`text` without any of the values; used on every message that quotes the other side."""
+        """`text` without any of the values; used on every message that quotes the target system."""
         for value in sorted(self._values.values(), key=len, reverse=True):
             if len(value) >= 4:
                 text = text.replace(value, "***")

@@ -45,7 +45,8 @@ class KeyReader:
         paths = dict.fromkeys([*key_fields, *([version_field] if version_field else [])], Any)
         kind = _struct(paths)
         self.decode: Callable[[Any], Any] = msgspec.json.Decoder(kind, float_hook=Decimal).decode
-        self.decode_all: Callable[[Any], list[Any]] = msgspec.json.Decoder(list[kind], float_hook=Decimal).decode  # type: ignore[valid-type]
+        many: Any = list[kind]  # type: ignore[valid-type]
+        self.decode_all: Callable[[Any], list[Any]] = msgspec.json.Decoder(many, float_hook=Decimal).decode
         self.parts = [_getter(kind, name) for name in key_fields]
         self.only = self.parts[0] if len(self.parts) == 1 else None
         self.version = _getter(kind, version_field) if version_field else None

@@ -27,7 +27,7 @@ FLOWING, HELD, SHUT = "flowing", "held", "stopped"
 class Standing:
     """How one flow of one store stands at a moment.
 
-    delivery     `flowing`; `held` while the other side takes no calls; `stopped` while people keep the gate closed
+    delivery     `flowing`; `held` while the target system takes no calls; `stopped` while people keep the gate closed
     age          age of the oldest message that waits for the store; zero when nothing waits; None when nothing was ever
                  delivered
     allowed      greatest age that the tier allows; None where the tier states none
@@ -72,7 +72,7 @@ def standing(
     """The standing at a moment. Degraded begins when the line is down or what waits is older than the tier allows, and
     ends with that.
 
-    Where the manifest declares no mode: queueing while the other side is down, stopped while people keep the gate
+    Where the manifest declares no mode: queueing while the target system is down, stopped while people keep the gate
     closed.
     """
     delivery = FLOWING if permitted and takes_calls else HELD if permitted else SHUT

@@ -90,16 +90,32 @@ SCHEMA: dict[str, Any] = {
     "title": "Tillgate integration manifest",
     **_object(
         ["integration", "title", "domain", "owner", "tier", "sources", "event", "targets"],
-        integration=_KEY, title={"type": "string", "minLength": 1, "maxLength": 120}, domain=_KEY, owner=_KEY, note={"type": "string"},
-        tier={"type": "integer", "minimum": 0, "maximum": 3}, lanes={"type": "integer", "minimum": 1, "maximum": 64},
+        integration=_KEY,
+        title={"type": "string", "minLength": 1, "maxLength": 120},
+        domain=_KEY,
+        owner=_KEY,
+        note={"type": "string"},
+        tier={"type": "integer", "minimum": 0, "maximum": 3},
+        lanes={"type": "integer", "minimum": 1, "maximum": 64},
         sources={"type": "array", "items": _SOURCE, "minItems": 1, "maxItems": 20},
-        event=_object(["name", "meaning"], name={"type": "string", "pattern": "^[a-z0-9_.-]{1,80}$"}, meaning={"enum": ["state", "fact"]},
-                      key={"type": "string"}, schema={"type": "object"}),
+        event=_object(
+            ["name", "meaning"],
+            name={"type": "string", "pattern": "^[a-z0-9_.-]{1,80}$"},
+            meaning={"enum": ["state", "fact"]},
+            key={"type": "string"},
+            schema={"type": "object"},
+        ),
         targets={"type": "array", "items": _TARGET, "minItems": 1, "maxItems": 50},
-        schedule=_object(["when"], when={"type": "string"}, zone={"type": "string"}, skipped={"enum": ["shift", "skip"]}, repeated={"enum": ["first", "second", "both"]}),
+        schedule=_object(
+            ["when"],
+            when={"type": "string"},
+            zone={"type": "string"},
+            skipped={"enum": ["shift", "skip"]},
+            repeated={"enum": ["first", "second", "both"]},
+        ),
         degraded_mode={"enum": ["normal", "local_with_caps", "queue_only", "stopped"]},
     ),
-}  # fmt: skip
+}
 _VALIDATOR = jsonschema_rs.validator_for(SCHEMA)
 
 
@@ -133,11 +149,11 @@ class TableTarget(msgspec.Struct, frozen=True):
 
 
 class ManifestTarget(msgspec.Struct, frozen=True):
-    """One target. With `instances` (stores of a fleet) each instance has its own progress and breaker; `{instance}` in
-    `address` and in `ask_by` stands for its name. `ask_by` is how the vendor knows a message again: `key`,
-    `idempotency_key`, or a template over fields of the mapped document, `{id}@{version}`. `schema` points into the
-    contract at what is sent. `source` names the source that it listens to, `when` is a formula over the message; what
-    it is not for is skipped and counted."""
+    """One target. With `instances` (stores of a fleet) each instance has its own progress and circuit breaker;
+    `{instance}` in `address` and in `ask_by` stands for its name. `ask_by` is how the vendor knows a message again:
+    `key`, `idempotency_key`, or a template over fields of the mapped document, `{id}@{version}`. `schema` points into
+    the contract at what is sent. `source` names the source that it listens to, `when` is a formula over the message;
+    what it is not for is skipped and counted."""
 
     name: str
     system: str

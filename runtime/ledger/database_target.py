@@ -226,16 +226,8 @@ def _apply(
     rows = {message.key: (message.position, values) for message, values in mapped}  # the last one of a key wins
     entries = [*first_entries, *refused, *blocked_by_earlier(m for m in waiting if m.position not in taken_out)]
     dead = sum(entry.state == "dead" for entry in entries)
-    evidence = DeliveryEvidence(
-        messages[0].position,
-        messages[-1].position,
-        "applied",
-        len(rows),
-        len(mapped) - len(rows),
-        len(skipped),
-        dead,
-        len(entries) - dead,
-    )
+    counts = len(rows), len(mapped) - len(rows), len(skipped), dead, len(entries) - dead
+    evidence = DeliveryEvidence(messages[0].position, messages[-1].position, "applied", *counts)
     hit("database.before_transaction")
     with conn.transaction():
         step(conn, taken, messages[-1].position, evidence=evidence)

@@ -42,9 +42,9 @@ def resize(conn: Connection, stream_id: int, lanes: int) -> int:
     """Give a stream `lanes` lanes; answers the first position of all of them from now on.
 
     All lanes are locked, so nothing is appended meanwhile. Raises NotDrained while any target still has something to
-    take, an open intent, a held lane or a quarantined message: a key moves to another lane only when nothing of it is left
-    in the old one. New positions begin after the highest of all lanes, so a target that guards rows by position needs
-    no change.
+    take, an open intent, a held lane or a quarantined message: a key moves to another lane only when nothing of it is
+    left in the old one. New positions begin after the highest of all lanes, so a target that guards rows by position
+    needs no change.
     """
     if not 1 <= lanes <= 255:
         raise ValueError("a stream has 1 to 255 lanes")
@@ -59,20 +59,24 @@ def resize(conn: Connection, stream_id: int, lanes: int) -> int:
         row = conn.execute(_UNDER_WAY, (stream_id,)).fetchone()
         quarantined = conn.execute(_QUARANTINED, (stream_id,)).fetchone()
         waiting, intents, held = row or (0, 0, 0)
-        if waiting or intents or held or (quarantined and quarantined[0]):
-            parts = (
-                (waiting, "lanes wait"),
-                (intents, "calls have no answer"),
-                (held, "lanes are held"),
-                (quarantined[0] if quarantined else 0, "messages are in quarantine"),
-            )
-            raise NotDrained(", ".join(f"{count} {word}" for count, word in parts if count))
+        _refuse_undrained(waiting, intents, held, quarantined[0] if quarantined else 0)
         following = max(position for _, position in counters)
         conn.execute("delete from runtime_lane where stream_id = %s and lane >= %s", (stream_id, lanes))
         conn.execute(_SET_COUNTERS, (stream_id, following, lanes))
         conn.execute("update runtime_stream set lanes = %s where id = %s", (lanes, stream_id))
         _progress(conn, stream_id, lanes, following - 1)
         return following
+
+
+def _refuse_undrained(waiting: int, intents: int, held: int, quarantined: int) -> None:
+    parts = (
+        (waiting, "lanes wait"),
+        (intents, "calls have no answer"),
+        (held, "lanes are held"),
+        (quarantined, "messages are in quarantine"),
+    )
+    if found := [f"{count} {word}" for count, word in parts if count]:
+        raise NotDrained(", ".join(found))
 
 
 def _progress(conn: Connection, stream_id: int, lanes: int, position: int) -> None:

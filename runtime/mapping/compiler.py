@@ -183,9 +183,8 @@ class MappingWriter(Emitter):
         elif kind.name == "boolean":
             self.emit(f"{result} = {raw} if {raw}.__class__ is bool else {full}({raw})")
         elif kind.name == "decimal" and kind.scale is not None and kind.write == "number":
-            self.emit(
-                f"{result} = {self.rounded(raw, kind.scale, kind.rounding)} if {raw}.__class__ is Decimal else {full}({raw})"
-            )
+            rounded = self.rounded(raw, kind.scale, kind.rounding)
+            self.emit(f"{result} = {rounded} if {raw}.__class__ is Decimal else {full}({raw})")
         else:
             self.emit(f"{result} = {full}({raw})")
 

@@ -181,9 +181,8 @@ def _rule(one: Field, mapping: Mapping) -> str:
         parts.append(f"= {spell(one.formula)}")
     if one.lookup is not None:
         table = mapping.lookups[one.lookup]
-        parts.append(
-            f"translated by {table.name} version {table.version} ({len(table.values)} entries; one that is not listed {_unlisted(table)})"
-        )
+        entries = f"{len(table.values)} entries; one that is not listed {_unlisted(table)}"
+        parts.append(f"translated by {table.name} version {table.version} ({entries})")
     if one.empty_is_missing:
         parts.append("empty text counts as missing")
     return "; ".join(parts) or "as it is"

@@ -16,9 +16,14 @@ from runtime.mapping.paths import Index, Path, PathMatch, show
 Schema = dict[str, Any]
 Resolver = Callable[[str], Any]
 _FITS: dict[str, tuple[str, ...]] = {  # mapping type → source types that can hold it
-    "string": ("string", "integer"), "integer": ("integer", "number", "string"), "decimal": ("number", "integer", "string"),
-    "money": ("number", "integer", "string"), "boolean": ("boolean", "string"), "date": ("string",), "datetime": ("string",),
-}  # fmt: skip
+    "string": ("string", "integer"),
+    "integer": ("integer", "number", "string"),
+    "decimal": ("number", "integer", "string"),
+    "money": ("number", "integer", "string"),
+    "boolean": ("boolean", "string"),
+    "date": ("string",),
+    "datetime": ("string",),
+}
 _LIMIT = 30
 
 
@@ -248,7 +253,8 @@ class _Checker:
             types = self.source.types(found) if found else []
             fits = {"number": ("number", "integer"), "text": ("string",), "boolean": ("boolean",)}.get(wanted or "", ())
             if types and fits and not set(types) & set(fits):
-                said = f"{full_path(read.path, around)} is {' or '.join(types)} in the source contract, and the formula needs a {wanted}"
+                said = f"{full_path(read.path, around)} is {' or '.join(types)} in the source contract"
+                said += f", and the formula needs a {wanted}"
                 cure = (
                     "; use number(…)"
                     if wanted == "number" and "string" in types
@@ -306,7 +312,8 @@ class _Checker:
         open_values = [str(v) for v in found.get("enum") or () if v is not None and str(v) not in table.values]
         if open_values and not table.has_default:
             listed = ", ".join(repr(v) for v in open_values[:5]) + (" …" if len(open_values) > 5 else "")
-            message = f"the lookup {table.name!r} has no entry for {listed}, which the source contract allows; such documents are refused"
+            message = f"the lookup {table.name!r} has no entry for {listed}, which the source contract allows; "
+            message += "such documents are refused"
             self.add("lookup_gap", f"{one.pointer}/lookup", message, warning=True)
 
     # -- target side -----------------------------------------------------------------------------------------------
@@ -380,7 +387,8 @@ class _Checker:
         if isinstance(longest, int) and one.type and one.type.name == "string" and not one.has_constant:
             source_says = one.lookup is not None
             if not source_says and (limit is None or limit > longest):
-                said = f"{shown} takes at most {longest} characters in the target contract; say max_length: {longest} to refuse longer ones here"
+                said = f"{shown} takes at most {longest} characters in the target contract; "
+                said += f"say max_length: {longest} to refuse longer ones here"
                 self.add("may_not_fit", pointer, said, warning=True)
         if one.type and one.type.name in ("date", "datetime") and one.type.write == "iso":
             form, expected = place.get("format"), {"date": "date", "datetime": "date-time"}[one.type.name]

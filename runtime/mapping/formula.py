@@ -26,7 +26,8 @@ MAX_DEPTH = 16
 MAX_NODES = 150
 _PATH_NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_@:]*")
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?)(?![\w.])|(?P<text>'(?:[^']|'')*')|(?P<op>==|!=|<=|>=|[-+*<>(),])|(?P<word>[A-Za-z_@`$.]))"
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?)(?![\w.])|(?P<text>'(?:[^']|'')*')"
+    r"|(?P<op>==|!=|<=|>=|[-+*<>(),])|(?P<word>[A-Za-z_@`$.]))"
 )
 _KEYWORDS = {"true": True, "false": False, "null": None}
 _COMPARE = ("==", "!=", "<=", ">=", "<", ">")
@@ -350,8 +351,13 @@ class _Parser:
 
 
 _KIND_WORDS: dict[str, str] = {
-    "number": "a number", "text": "text", "boolean": "true or false", "any": "anything", "unknown": "nothing", "same": "a value",
-}  # fmt: skip
+    "number": "a number",
+    "text": "text",
+    "boolean": "true or false",
+    "any": "anything",
+    "unknown": "nothing",
+    "same": "a value",
+}
 
 
 def _cure(found: str, wanted: str) -> str:

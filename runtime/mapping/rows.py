@@ -44,7 +44,8 @@ def compile_lines(mapping: Mapping, cell: Cell) -> Lines | None:
             return None
         _plant(tree, path)
     try:
-        decode: Callable[[bytes], Any] = msgspec.json.Decoder(list[_struct(tree)], float_hook=Decimal).decode  # type: ignore[misc]
+        rows: Any = list[_struct(tree)]  # type: ignore[misc]
+        decode: Callable[[bytes], Any] = msgspec.json.Decoder(rows, float_hook=Decimal).decode
     except ValueError:  # a member's name that msgspec does not take
         return None
     writer = _RowWriter(mapping, tree, cell)
@@ -138,7 +139,8 @@ class _RowWriter(MappingWriter):
                 "      for doc in docs:",
                 *("    " + line for line in body),
                 f'        text = f"{text}"',
-                f'        if text.count("\\t") != {len(self.values) - 1} or "\\n" in text or "\\r" in text or ("\\\\" in text and text.count("\\\\") != {nulls}):',
+                f'        if text.count("\\t") != {len(self.values) - 1} or "\\n" in text or "\\r" in text'
+                f' or ("\\\\" in text and text.count("\\\\") != {nulls}):',
                 f'          text = "\\t".join([{slow}])',
                 "        put(text)",
                 "    finally:",

@@ -64,7 +64,7 @@ class QuarantinedMessage(models.Model):
 
 
 class Attempt(models.Model):
-    """One try that was not plainly confirmed with its batch: of one parked message, or a call whose outcome was
+    """One try that was not plainly confirmed with its batch: of one quarantined message, or a call whose outcome was
     unknown. Insert only."""
 
     subscription = models.ForeignKey(

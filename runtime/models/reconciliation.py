@@ -1,4 +1,4 @@
-"""Comparisons with the other side: what was asked, what it said, and where the two differ."""
+"""Comparisons with a target system: what was asked, what it said, and where the two differ."""
 
 from __future__ import annotations
 

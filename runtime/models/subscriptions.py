@@ -17,11 +17,12 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # a time that every client can read
 
 
 class VendorState(models.Model):
-    """What all workers must know of one system (one store of a fleet) in one environment: breaker, quota, back-off.
+    """What all workers must know of one system (one store of a fleet) in one environment: circuit breaker, quota,
+    back-off.
 
     `rate` calls per second up to `burst` (token bucket, refilled by the database clock), `concurrency` live leases,
-    `budget` items per UTC day; null means no limit. `not_before` obeys Retry-After. While the breaker is open, one
-    claim at a time may probe after `open_until`.
+    `budget` items per UTC day; null means no limit. `not_before` obeys Retry-After. While the circuit breaker is open,
+    one claim at a time may probe after `open_until`.
     """
 
     system_key = models.CharField(max_length=80)
@@ -95,8 +96,8 @@ class TargetSubscription(models.Model):
 class Progress(models.Model):
     """All mutable delivery state of one (subscription, lane).
 
-    Everything at or before `position` is delivered, parked or superseded. `intent` is the last position of a vendor
-    call whose answer is not stored yet, `intent_release` the release that made it. `token` grows at every claim.
+    Everything at or before `position` is delivered, quarantined or superseded. `intent` is the last position of a
+    vendor call whose answer is not stored yet, `intent_release` the release that made it. `token` grows at every claim.
     `session` is the process id of the owner's database session: once that has ended, nobody waits for the lease.
     """
 

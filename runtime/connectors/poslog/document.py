@@ -25,14 +25,25 @@ _GOODS = {
     "PreviousCustomerOrder": "sale",
 }
 _KINDS = {
-    "RetailTransaction": "retail", "ControlTransaction": "control", "TenderControlTransaction": "tender_control",
-    "CustomerOrderTransaction": "customer_order", "InventoryControlTransaction": "inventory_control",
-    "BackOfficeTransaction": "back_office", "ForeCourtTransaction": "forecourt",
-}  # fmt: skip
+    "RetailTransaction": "retail",
+    "ControlTransaction": "control",
+    "TenderControlTransaction": "tender_control",
+    "CustomerOrderTransaction": "customer_order",
+    "InventoryControlTransaction": "inventory_control",
+    "BackOfficeTransaction": "back_office",
+    "ForeCourtTransaction": "forecourt",
+}
 _CONTROLS = {
-    "NoSale": "no_sale", "OperatorSignOn": "sign_on", "OperatorSignOff": "sign_off", "BusinessEOD": "end_of_day", "BusinessSOD":
-    "start_of_day", "POSEOD": "end_of_day", "POSSOD": "start_of_day", "TrainingMode": "training", "SessionSettle": "settle",
-}  # fmt: skip
+    "NoSale": "no_sale",
+    "OperatorSignOn": "sign_on",
+    "OperatorSignOff": "sign_off",
+    "BusinessEOD": "end_of_day",
+    "BusinessSOD": "start_of_day",
+    "POSEOD": "end_of_day",
+    "POSSOD": "start_of_day",
+    "TrainingMode": "training",
+    "SessionSettle": "settle",
+}
 _READ = {
     "RetailStoreID",
     "BusinessUnit",
