@@ -42,7 +42,9 @@ class _GroupView(RuntimeView):
     def group(self, key: str) -> DeadLetterGroup:
         found = selectors.group_of(selectors.groups(self.viewer, self.environment), key)
         if found is None:
-            raise NotFound("letters.gone", "There is no such group: its letters were settled, or you may not see them.")
+            raise NotFound(
+                "letters.gone", "There is no such group: its messages were settled, or you may not see them."
+            )
         return found
 
     def chosen(self, data: dict[str, Any]) -> list[DeadLetterFilter]:
@@ -53,12 +55,12 @@ class _GroupView(RuntimeView):
             subscription, lane, position = (int(part) for part in data["place"].split("/"))
             detail = dead_letter_detail.quarantined(self.viewer, subscription, lane, position)
             if detail is None:
-                raise NotFound("letter.unknown", "There is no such letter: it was settled, or you may not see it.")
+                raise NotFound("letter.unknown", "There is no such message: it was settled, or you may not see it.")
             self.integration(detail.integration, operate=True)
             return [DeadLetterFilter(subscription, addresses=((lane, position),))]
         group = self.group(data["group"])
         if group.kind != "parked":
-            raise NotFound("letters.one_by_one", "These letters are decided one by one.")
+            raise NotFound("letters.one_by_one", "These messages are decided one by one.")
         self.integration(group.integration, operate=True)
         return [DeadLetterFilter(one, fingerprint=group.fingerprint) for one in selectors.subscriptions(group)]
 
@@ -67,7 +69,7 @@ class Letters(_GroupView):
     @extend_schema(
         operation_id="dead_letters_list",
         tags=["runtime"],
-        summary="Letters of one group, oldest first, at most 200",
+        summary="Dead letters of one group, oldest first, at most 200",
         parameters=[ENVIRONMENT],
         responses=shapes.LetterSerializer(many=True),
     )
@@ -79,10 +81,10 @@ class Redrive(_GroupView):
     @extend_schema(
         operation_id="dead_letters_redrive",
         tags=["runtime"],
-        summary="Give letters back to the workers, or try that out",
+        summary="Retry dead letters, or dry-run it",
         description=(
-            "`dry_run` is true unless it is said otherwise: it maps the letters with the deployed release, sends "
-            "nothing and changes nothing."
+            "`dry_run` is true by default: it maps the messages with the deployed release, sends nothing and changes "
+            "nothing."
         ),
         parameters=[ENVIRONMENT],
         request=shapes.RedriveSerializer,
@@ -127,7 +129,7 @@ class GiveUp(_GroupView):
     @extend_schema(
         operation_id="dead_letters_give_up",
         tags=["runtime"],
-        summary="Close letters without delivery",
+        summary="Discard dead letters without delivery",
         parameters=[ENVIRONMENT],
         request=shapes.GiveUpSerializer,
         responses=shapes.CountSerializer,
@@ -141,7 +143,7 @@ class GiveUp(_GroupView):
 
 def _shown(found: DeadLetterDetail | None) -> Response:
     if found is None:
-        raise NotFound("letter.unknown", "There is no such letter: it was settled, or you may not see it.")
+        raise NotFound("letter.unknown", "There is no such message: it was settled, or you may not see it.")
     return Response(shapes.StorySerializer(found).data)
 
 
@@ -149,7 +151,7 @@ class ParkedLetter(RuntimeView):
     @extend_schema(
         operation_id="dead_letters_read",
         tags=["runtime"],
-        summary="One parked message with its history",
+        summary="One quarantined message with its history",
         responses=shapes.StorySerializer,
     )
     def get(self, request: Request, subscription: int, lane: int, position: int) -> Response:
@@ -158,9 +160,9 @@ class ParkedLetter(RuntimeView):
     @extend_schema(
         operation_id="dead_letters_mend",
         tags=["runtime"],
-        summary="Keep other content for one letter",
+        summary="Edit the payload of one dead letter",
         description=(
-            "The stored message stays as it came; the kept content is sent instead of it when the letter is redriven."
+            "The stored message stays as it arrived; the edited payload is sent instead when the message is redriven."
         ),
         request=shapes.MendSerializer,
         responses=shapes.StorySerializer,
@@ -183,7 +185,7 @@ class _CaseView(RuntimeView):
     def operated(self, number: int) -> DeadLetterDetail:
         found = type(self).find(self.viewer, number)
         if found is None:
-            raise NotFound("letter.unknown", "There is no such letter, or you may not see it.")
+            raise NotFound("letter.unknown", "There is no such message, or you may not see it.")
         self.integration(found.integration, operate=True)
         return found
 
@@ -194,7 +196,7 @@ class RejectedLetter(_CaseView):
     @extend_schema(
         operation_id="rejected_read",
         tags=["runtime"],
-        summary="One input that never entered the log",
+        summary="One message that was rejected before storing",
         responses=shapes.StorySerializer,
     )
     def get(self, request: Request, number: int) -> Response:
@@ -246,7 +248,7 @@ class ConflictLetter(_CaseView):
     @extend_schema(
         operation_id="conflicts_settle",
         tags=["runtime"],
-        summary="Keep the held one, or add the other as a correction",
+        summary="Keep the stored version, or apply the later one as a correction",
         request=shapes.ConflictSerializer,
         responses=shapes.StorySerializer,
     )

@@ -150,7 +150,7 @@ class Compare(RuntimeView):
     @extend_schema(
         operation_id="reconciliation_compare",
         tags=["runtime"],
-        summary="Ask the other side which of a day's messages it has",
+        summary="Query the target system which of a day's messages it has",
         description=(
             "Changes nothing there. 409 where the connection has no lookup, 503 while the vendor takes no calls."
         ),

@@ -213,7 +213,7 @@ class GroupSerializer(serializers.Serializer[Any]):
 
 class LetterSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
-    place = serializers.CharField(help_text="subscription/lane/position of a parked message, else an id.")
+    place = serializers.CharField(help_text="subscription/lane/position of a quarantined message, else an id.")
     key = serializers.CharField()
     reason = serializers.CharField()
     reason_class = serializers.CharField()
@@ -260,7 +260,7 @@ class MendSerializer(serializers.Serializer[Any]):
 
 
 class RedriveSerializer(serializers.Serializer[Any]):
-    """Either a `group` of the list, or a `place` of one letter. `dry_run` sends nothing and changes nothing."""
+    """Either a `group` of the list, or a `place` of one dead letter. `dry_run` sends nothing and changes nothing."""
 
     group = serializers.CharField(max_length=200, required=False)
     place = serializers.RegexField(r"^[0-9]{1,18}/[0-9]{1,5}/[0-9]{1,18}$", required=False)
@@ -270,7 +270,7 @@ class RedriveSerializer(serializers.Serializer[Any]):
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if bool(data.get("group")) == bool(data.get("place")):
-            raise serializers.ValidationError("Name a group or the place of one letter, not both.")
+            raise serializers.ValidationError("Name a group or the place of one dead letter, not both.")
         return data
 
 
@@ -281,7 +281,7 @@ class GiveUpSerializer(serializers.Serializer[Any]):
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if bool(data.get("group")) == bool(data.get("place")):
-            raise serializers.ValidationError("Name a group or the place of one letter, not both.")
+            raise serializers.ValidationError("Name a group or the place of one dead letter, not both.")
         return data
 
 
@@ -314,7 +314,7 @@ class DismissalSerializer(serializers.Serializer[Any]):
 
 class ConflictSerializer(serializers.Serializer[Any]):
     keep = serializers.BooleanField(
-        help_text="True: the held one stands. False: the other content is added as a correction."
+        help_text="True: the stored version is kept. False: the later one is applied as a correction."
     )
     reason = serializers.CharField(max_length=2000)
 

@@ -46,7 +46,7 @@ class VendorList(RuntimeView):
     @extend_schema(
         operation_id="vendors_list",
         tags=["runtime"],
-        summary="Breakers and quotas of the vendors that are called",
+        summary="Circuit breakers and quotas of the vendors that are called",
         parameters=[ENVIRONMENT],
         responses=shapes.VendorSerializer(many=True),
     )

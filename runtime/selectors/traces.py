@@ -295,66 +295,61 @@ def _steps(
 
 
 def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], message: FoundMessage) -> TraceStep:
-    """Where the message stands at this target now."""
-    place = (target["subscription"], message.lane, message.position)
+    """The current state of the message at this target."""
+    if target["state"]:
+        return _quarantined(who, target, (target["subscription"], message.lane, message.position))
+    return (
+        _after_attempts(who, tries)
+        or _in_batch(who, target)
+        or TraceStep(who, "not sent yet", message.received_at, None, wait("Waits"), "Waits")
+    )
+
+
+def _quarantined(who: str, target: dict[str, Any], place: tuple[int, int, int]) -> TraceStep:
+    since = target["first_seen_at"]
     if target["state"] in ("dead", "unknown"):
         tone = stop("Waits for a person", "user") if target["state"] == "dead" else wait("Outcome unknown", "alert")
-        return TraceStep(
-            f"{who}, dead letter",
-            target["reason"][:160],
-            target["first_seen_at"],
-            None,
-            tone,
-            tone.word,
-            dead_letter=place,
-        )
+        reason = target["reason"][:160]
+        return TraceStep(f"{who}, dead letter", reason, since, None, tone, tone.word, dead_letter=place)
     if target["state"] == "behind":
-        return TraceStep(
-            who, "an earlier message of this key is held", target["first_seen_at"], None, wait("Behind"), "Behind"
-        )
-    if target["state"]:
-        return TraceStep(
-            who,
-            f"tried {target['attempt']} times",
-            target["first_seen_at"],
-            None,
-            wait("Will be tried again", "replay"),
-            "Retry",
-        )
-    given_up = next((t for t in reversed(tries) if t["outcome"] == "given_up"), None)
-    if given_up is not None:
-        return TraceStep(
-            who, given_up["detail"][:160], given_up["at"], None, quiet("Closed by a person", "user"), "Closed"
-        )
-    confirmed = next((t for t in reversed(tries) if t["outcome"] == "confirmed"), None)
-    if confirmed is not None:
-        return TraceStep(
-            who, confirmed["reference"] or "delivered after all", confirmed["at"], None, ok("Confirmed"), "Confirmed"
-        )
+        return TraceStep(who, "an earlier message of this key is held", since, None, wait("Behind"), "Behind")
+    return TraceStep(
+        who, f"tried {target['attempt']} times", since, None, wait("Will be tried again", "replay"), "Retry"
+    )
+
+
+def _after_attempts(who: str, tries: Sequence[dict[str, Any]]) -> TraceStep | None:
+    """A message that left the quarantine: discarded by a person, or delivered in the end."""
+    last = {one["outcome"]: one for one in tries}
+    if (discarded := last.get("given_up")) is not None:
+        tone = quiet("Discarded by a person", "user")
+        return TraceStep(who, discarded["detail"][:160], discarded["at"], None, tone, "Closed")
+    if (confirmed := last.get("confirmed")) is not None:
+        note = confirmed["reference"] or "delivered after all"
+        return TraceStep(who, note, confirmed["at"], None, ok("Confirmed"), "Confirmed")
+    return None
+
+
+def _in_batch(who: str, target: dict[str, Any]) -> TraceStep | None:
+    """A message that its batch has passed."""
+    at = target["at"]
     if target["superseded"]:
-        return TraceStep(
-            who,
-            "a newer one of this key went with the same batch",
-            target["at"],
-            None,
-            quiet("Superseded"),
-            "Superseded",
-        )
+        note = "a newer version of this key was in the same batch"
+        return TraceStep(who, note, at, None, quiet("Superseded"), "Superseded")
     if target["skipped"] and target["skipped"] == target["batch"]:
-        return TraceStep(
-            who, "its condition does not ask for this one", target["at"], None, quiet("Not meant for it"), "Skipped"
-        )
+        note = "the condition of the target excludes it"
+        return TraceStep(who, note, at, None, quiet("Skipped (condition)"), "Skipped")
     if target["skipped"]:
-        note = f"{target['skipped']} of its batch of {target['batch']} were not meant for this target"
-        return TraceStep(who, note, target["at"], None, ok("Passed"), "Passed")
-    if target["at"] is not None:
+        note = f"the target skipped {target['skipped']} of its batch of {target['batch']} by its condition"
+        return TraceStep(who, note, at, None, ok("Passed"), "Passed")
+    if at is not None:
         note = "written with its batch" if target["kind"] == "database" else "answered with its batch"
-        return TraceStep(who, note, target["at"], None, ok("Confirmed"), "Confirmed")
-    return TraceStep(who, "not sent yet", message.received_at, None, wait("Waits"), "Waits")
+        return TraceStep(who, note, at, None, ok("Confirmed"), "Confirmed")
+    return None
 
 
 def _scale(steps: list[TraceStep]) -> None:
-    """Bars say when: from the first to the last moment; what waits reaches to the end."""
+    """Place the bars between the first and the last moment; a bar that waits reaches to the end."""
     begin = min(step.at for step in steps)
     waits = any(step.until is None and step.tone.tone in ("wait", "stop") for step in steps)
     last = max(step.until or step.at for step in steps)

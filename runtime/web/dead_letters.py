@@ -1,4 +1,4 @@
-"""Dead letters: what stopped, why, and what a person does about it. A letter stays until somebody decides."""
+"""Dead letters: which messages failed, why, and the decisions of a person. They stay until a person decides."""
 
 from __future__ import annotations
 
