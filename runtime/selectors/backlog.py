@@ -71,7 +71,7 @@ select p.id, sum(greatest(p.last - p.position, 0))::bigint as waiting, min(o.rec
                       limit 1) d on true
  group by p.id"""
 
-_PARKED = """
+_QUARANTINED = """
 select subscription_id, count(*) filter (where state = 'dead') as dead,
        count(*) filter (where state = 'unknown') as unknown,
        count(*) filter (where state in ('retry', 'sending')) as retrying,
@@ -91,7 +91,7 @@ def of(subscription_ids: Sequence[int]) -> dict[int, Backlog]:
         mine = found[row["id"]]
         mine.waiting, mine.oldest_at, mine.leases = row["waiting"], row["oldest_at"], row["leases"]
         mine.last_delivery_at = row["last_delivery_at"]
-    for row in rows(_PARKED, {"ids": list(found)}):
+    for row in rows(_QUARANTINED, {"ids": list(found)}):
         mine = found[row["subscription_id"]]
         mine.dead, mine.unknown = row["dead"], row["unknown"]
         mine.retrying, mine.behind = row["retrying"], row["behind"]

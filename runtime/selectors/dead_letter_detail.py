@@ -56,7 +56,7 @@ class DeadLetterDetail:
 
 _HEAD = """st.id as stream, st.salt, i.key as integration, i.title, i.owner_team_id"""
 
-_ONE_PARKED = (
+_ONE_QUARANTINED = (
     """
 select concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason, p.reason_class,
        p.first_seen_at as since, p.attempt as attempts, s.instance, p.state, p.fingerprint, s.target,
@@ -134,7 +134,7 @@ select at, outcome, detail, reference
 def quarantined(viewer: Viewer, subscription: int, lane: int, position: int) -> DeadLetterDetail | None:
     """A quarantined message with its history; None when there is none or the viewer may not see it."""
     place = {"subscription": subscription, "lane": lane, "position": position}
-    found = row(_ONE_PARKED, sight(viewer) | place)
+    found = row(_ONE_QUARANTINED, sight(viewer) | place)
     if found is None:
         return None
     detail = _detail("parked", found)

@@ -122,7 +122,7 @@ def headline(reason: str) -> str:
     return (first[:1].upper() + first[1:])[:110] + ("…" if len(first) > 110 else "")
 
 
-_PARKED = (
+_QUARANTINED = (
     """
 select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, s.target,
        min(v.system_key) as system, p.fingerprint, min(p.reason_class) as reason_class,
@@ -193,7 +193,7 @@ select s.stream_id as stream, s.target, count(*) as count
 def groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[DeadLetterGroup]:
     """The oldest group first, because it has waited longest. Four queries."""
     chosen = sight(viewer) | {"environment": environment, "integration": integration}
-    found = [row for statement in (_PARKED, _REJECTED, _CONFLICTS) for row in rows(statement, chosen)]
+    found = [row for statement in (_QUARANTINED, _REJECTED, _CONFLICTS) for row in rows(statement, chosen)]
     if not found:
         return []
     streams = sorted({row["stream"] for row in found if row["kind"] == "parked"})

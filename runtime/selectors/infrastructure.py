@@ -76,7 +76,7 @@ select coalesce(sum(greatest(least(l.next - 1, coalesce(p.upto, l.next - 1)) - p
     + SEEN
 )
 
-_PARKED = (
+_QUARANTINED = (
     """
 select count(*) filter (where p.state = 'retry') as retrying, count(*) filter (where p.state = 'behind') as behind,
        count(*) filter (where p.state in ('sending', 'unknown')) as unknown
@@ -126,7 +126,7 @@ select name, kind, started_at, beat_at, claimed_at, draining
 def state(viewer: Viewer, environment: str) -> Infrastructure:
     """In four queries. Workers that have been silent for a day are omitted."""
     chosen = sight(viewer) | {"environment": environment, "since": midnight()}
-    work, held = row(_WORK, chosen) or {}, row(_PARKED, chosen) or {}
+    work, held = row(_WORK, chosen) or {}, row(_QUARANTINED, chosen) or {}
     made = Infrastructure(
         ready=work.get("ready", 0),
         claimed=work.get("claimed", 0),

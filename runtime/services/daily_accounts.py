@@ -263,7 +263,7 @@ def _of_fleet(
     far: dict[int, int],
     held: dict[tuple[int, int], str],
 ) -> tuple[list[StoreLine], list[UndeliveredMessage]]:
-    """Every store receives the same messages, so positions are counted instead of judging each message for 600
+    """Every store receives the same messages, so positions are counted instead of checking each message for 600
     stores.
     """
     by_lane: dict[int, list[int]] = {}

@@ -265,7 +265,7 @@ def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
     return redirect("runtime:dead-letters")
 
 
-def _decide_parked(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
+def _decide_quarantined(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
     subscription, lane, position = (int(part) for part in place.split("/"))
     reason, one = chosen["reason"], DeadLetterFilter(subscription, addresses=((lane, position),))
     if chosen["act"] == "edit":
@@ -302,4 +302,4 @@ def _decide_conflict(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
     return "The stored version is kept." if keep else "The later version was stored as a correction."
 
 
-_DECIDE = {"parked": _decide_parked, "rejected": _decide_rejected, "conflict": _decide_conflict}
+_DECIDE = {"parked": _decide_quarantined, "rejected": _decide_rejected, "conflict": _decide_conflict}
