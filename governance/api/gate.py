@@ -21,7 +21,7 @@ ASK = {"POST": "gate:ask", "GET": "gate:ask"}
 
 
 def plain(data: Any) -> dict[str, Any]:
-    """The body as it came. The domain judges it; the shape stands in the schema for readers."""
+    """The body as received; the domain validates it. The declared serializer only documents its shape."""
     return data if isinstance(data, dict) else {"": data}
 
 

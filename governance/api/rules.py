@@ -74,7 +74,7 @@ class PolicyExplain(APIView):
     @extend_schema(
         request=shapes.SituationInput,
         responses={200: dict},
-        description="Which rules match a profile, and whom they ask.",
+        description="Which rules match these values, and whose approval they require.",
     )
     def post(self, request: Request) -> Response:
         values = read(shapes.SituationInput, request)

@@ -1,4 +1,4 @@
-"""Shapes of requests and answers. Meaning is judged by the domain, not here."""
+"""Shapes of requests and answers. The domain checks what they mean."""
 
 from __future__ import annotations
 

@@ -367,7 +367,7 @@ def tell_closed(change: ChangeRequest, outcome: str, actor: User | None) -> None
 
 
 def database_clock() -> datetime:
-    """The clock by which leases, delegations and windows are judged in SQL."""
+    """The database's clock, by which SQL compares leases, delegations and windows."""
     with connection.cursor() as cursor:
         cursor.execute("select clock_timestamp()")
         at: datetime = cursor.fetchone()[0]

@@ -129,7 +129,7 @@ def _progress(change: ChangeRequest, **values: Any) -> bool:
 
 
 def _write(change: ChangeRequest, row: CheckResult, outcome: CheckOutcome, as_of: Any, done: int) -> bool:
-    """Under the change's lock, so that a result never lands on another revision than the one it judged."""
+    """Under the change's lock, so that a result is never stored for another revision than the one it is about."""
     with transaction.atomic():
         present = changes.locked(change.pk)
         if present.revision != change.revision or present.subject_digest != change.subject_digest:

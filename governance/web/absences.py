@@ -48,7 +48,7 @@ class DelegationForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def away(request: HttpRequest) -> HttpResponse:
-    """The own absences and delegations, and a form for each."""
+    """The person's absences and delegations, and a form for each."""
     actor = person(request)
     asked = request.POST.get("what", "")
     absence = AbsenceForm(request.POST if asked == "absence" else None)

@@ -310,7 +310,7 @@ def _checks(change: ChangeRequest, results: list[CheckResult]) -> list[dict[str,
 
 
 def _consumers(change: ChangeRequest) -> list[dict[str, Any]] | None:
-    """Whom it reaches, with what the owning room knows about them now."""
+    """The affected consumers, with what the owning room knows about them now."""
     if change.impact is None:
         return None
     known: dict[tuple[str, str], Any] = {}

@@ -161,7 +161,7 @@ def _open(request: HttpRequest, form: ChangeForm) -> ChangeRequest:
 
 
 def _present(kind: ChangeKind, reference: str) -> Subject:
-    """`price-api@v3`, or with the digest that is meant: `sales@sha256:…`; without one, the present digest."""
+    """`price-api@v3`, or with a digest: `sales@sha256:…`; without one, the present digest."""
     identifier, digest = _split(reference)
     facts = facts_of(kind, reference)
     return Subject(kind.subject_kind, identifier, (digest or facts.digest or "") if facts else "")

@@ -1,4 +1,4 @@
-"""OpenID Connect sign-in by mozilla-django-oidc; who somebody is and which teams follow stands in `services.identity`.
+"""OpenID Connect sign-in by mozilla-django-oidc; `services.identity` maps claims to accounts and teams.
 
 Only the issuer, client id and secret are configured; the endpoints come from the issuer's discovery document (OpenID
 Connect Discovery 1.0 §4), read when somebody signs in and kept for an hour. Authorisation code flow with PKCE (S256),
@@ -194,10 +194,9 @@ class Callback(OIDCAuthenticationCallbackView):
 
 
 class Recheck(SessionRefresh):
-    """Sends a page view of somebody who signed in through the provider there and back (`prompt=none`, OIDC Core 1.0
-    §3.1.2.1) when half of the time is over for which its word counts: groups that were left at the provider are left
-    here, and who is signed out there is signed out here. A provider that does not answer takes no page away; what
-    decides refuses without its recent word.
+    """Asks the identity provider again, silently (`prompt=none`, OIDC Core 1.0 §3.1.2.1), when half of the recheck time
+    is over. A page view then redirects there and back: groups left at the provider are left here, and a sign-out
+    there ends the session here. If the provider does not answer, pages still work, but decisions are refused.
     """
 
     get_settings = staticmethod(setting)

@@ -79,7 +79,7 @@ def risk_of(change: ChangeRequest) -> Tone:
 
 
 def counts(passed: int | None, failed: int | None, not_run: int | None, not_applicable: int | None) -> list[Tone]:
-    """The states of a head or a row; a word that nobody said is left out."""
+    """The check counts of a change as tones; a count of zero or None is left out."""
     words = (
         (passed, tones.ok, "passed"),
         (failed, tones.stop, "failed"),

@@ -178,7 +178,7 @@ def _boundary_document(identifier: str) -> dict[str, Any]:
 
 
 def boundary_facts(subject: Subject) -> SubjectFacts | None:
-    """The place as it is now; the owners of every system that is right about a part of it are owners of record."""
+    """The boundary as it is now; the owner of each system of record of a part of it is an owner of record."""
     entity, group, scope = boundary_place(subject.id)
     document = _boundary_document(subject.id)
     found = boundaries.matching(entity, group, scope, clock.now())
