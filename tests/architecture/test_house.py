@@ -29,7 +29,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def circles(edges: dict[str, set[str]]) -> list[list[str]]:
-    """The groups of modules that reach one another, found by peeling off whatever imports or is imported by nobody left."""
+    """Groups of modules that reach one another. What imports nothing, or is imported by nothing, is peeled off."""
     left = {module: {other for other in others if other in edges} for module, others in edges.items()}
     while True:
         wanted = set().union(*left.values())

@@ -58,7 +58,7 @@ def without_code_blocks(document: str) -> str:
 
 
 def test_paths_that_are_named_exist():
-    """Files with their folder in documents, templates, docstrings and comments; folders between backticks in documents."""
+    """Files in documents, templates, docstrings and comments; folders between backticks in documents."""
     dead = []
     for path in tracked("*.md", "*.py", "*.sql", "*.html", "*.toml", "*.yaml", "Makefile"):
         if skipped(path, "paths"):

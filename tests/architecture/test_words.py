@@ -1,4 +1,4 @@
-"""Words that the product does not use any more, and what it says instead (docs/glossary.md). CONTRIBUTING.md quotes some as bad examples."""
+"""Words that the product does not use any more, and what it says instead (docs/glossary.md)."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ OLD_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "a person who, a system that": (r"who(?:so)?ever|whomever", EVERYWHERE),
     "a worker that": (r"who was (?:told|killed)", EVERYWHERE),
 }
-# Old words that stay where they are a promise: values in the database, audit verbs, fields, addresses and operations of the REST
-# API, names of standards.
+# Old words that are a promise and stay: values in the database, audit verbs, fields and addresses of the REST API,
+# operations of its document, names of standards.
 STABLE = re.compile(
     r"given_up|give_up|give-up|dead_letters?_mend(?:ed)?|taken_back|take[-_]back|\"taken back\"|seats_added|\"parked\"|"
     r"dead-letters/parked|separation[ _]of[ _]dut(?:y|ies)|OperatorSignOff|Sign Off|sign_off"
