@@ -1,4 +1,4 @@
-"""Read-only administration: what stands in the tables, for people who look for a cause. Changes go through the services."""
+"""Read-only administration of the tables, for people who look for a cause. Changes go through the services."""
 
 from __future__ import annotations
 

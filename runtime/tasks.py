@@ -1,4 +1,4 @@
-"""Celery's part: wake-ups. A task names a shard or a stream, works until that is idle, and ends; the truth is in the tables."""
+"""Celery tasks are wake-ups: each works on a shard or stream until it is idle. The tables hold the state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from celery import shared_task
 from runtime.ledger.claims import ClaimScope
 from runtime.worker.loop import WorkerLoop
 
-SECONDS = 60.0  # then the next wake-up or the poll goes on
+SECONDS = 60.0  # then the next wake-up or the poll continues
 
 
 @shared_task(name="runtime.work", ignore_result=True)
@@ -22,6 +22,6 @@ def work(tier: int, shard: int) -> int:
 
 @shared_task(name="runtime.collect", ignore_result=True)
 def collect(stream_id: int) -> int:
-    """Read the sources of a stream that has a run waiting, then deliver what came of it until idle."""
-    del stream_id  # a collector takes the run that has waited longest; the number only says that there is one
+    """Read the sources of a stream that has a run waiting, then deliver the new messages until idle."""
+    del stream_id  # a worker takes the run that has waited longest; the id only says that there is one
     return WorkerLoop().run(until_idle=True, seconds=SECONDS).collected

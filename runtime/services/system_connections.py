@@ -24,7 +24,7 @@ _NAMES = {
     "api_key": ("key",),
     "header": ("key",),
     "bearer": ("token",),
-}  # fmt: skip
+}
 
 
 def settings_of(connection: Connection) -> dict[str, Any]:
