@@ -87,7 +87,7 @@ def test_a_large_replay_asks_for_a_change_and_its_button_says_so(client, day, mo
     client.force_login(day.people.sofia)
     page = client.get(reverse("runtime:replay", args=[day.replay.pk]))
     assert "Open a change for this replay" in page.text
-    assert "Nobody has approved sales/journal" in page.text
+    assert "is not approved for production" in page.text
     assert act(client, day.replay, act="start").status_code == 403
     form = client.get(
         reverse("governance:new-change"), {"kind": "replay.open", "subject": f"sales/journal@{day.replay.digest}"}
