@@ -22,7 +22,7 @@ _handlers: dict[str, list[Handler]] = {}
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 60
-RETRY = RetryPolicy(base=1.0, ceiling=3600.0, attempts=12)  # counts from 1
+OUTBOX_RETRY = RetryPolicy(base=1.0, ceiling=3600.0, attempts=12)  # counts from 1
 
 
 def subscribe(topic: str, handler: Handler) -> None:
@@ -82,7 +82,7 @@ update kernel_outboxevent
 def dispatch(*, limit: int = 50) -> int:
     """Claim up to `limit` open events and hand each to its handlers. Returns how many were claimed.
 
-    A failing handler leaves the event open with growing delay, by the policy `RETRY`; after its last attempt the
+    A failing handler leaves the event open with growing delay, by the policy `OUTBOX_RETRY`; after its last attempt the
     event is kept as failed for a person.
     """
     with connection.cursor() as cursor:
@@ -111,7 +111,8 @@ def _deliver(event: dict[str, Any]) -> None:
         with connection.cursor() as cursor:
             said = f"{type(error).__name__}: {error}"[:2000]
             cursor.execute(
-                _POSTPONE, RETRY.parameters() | {"error": said, "attempts": RETRY.attempts, "id": event["id"]}
+                _POSTPONE,
+                OUTBOX_RETRY.parameters() | {"error": said, "attempts": OUTBOX_RETRY.attempts, "id": event["id"]},
             )
         return
     with connection.cursor() as cursor:

@@ -26,7 +26,7 @@ from kernel.viewer import Viewer
 
 log = logging.getLogger(__name__)
 TIMEOUT = httpx.Timeout(5.0)
-RETRY = RetryPolicy(base=5.0, ceiling=6 * 3600.0, attempts=12)  # counts from 1
+WEBHOOK_RETRY = RetryPolicy(base=5.0, ceiling=6 * 3600.0, attempts=12)  # counts from 1
 LEASE_SECONDS = 60
 
 
@@ -147,8 +147,8 @@ def _note(delivery: WebhookDelivery, status: int | None, error: str) -> None:
     if not error:
         rows.update(state=WebhookDelivery.State.DELIVERED, last_status=status, last_error="", delivered_at=clock.now())
         return
-    gone = RETRY.exhausted(delivery.attempts) or status == 410
-    delay = timedelta(seconds=RETRY.pause(delivery.attempts))
+    gone = WEBHOOK_RETRY.exhausted(delivery.attempts) or status == 410
+    delay = timedelta(seconds=WEBHOOK_RETRY.pause(delivery.attempts))
     rows.update(
         state=WebhookDelivery.State.FAILED if gone else WebhookDelivery.State.OPEN,
         last_status=status,

@@ -39,16 +39,16 @@ PAUSES = {
     ("runtime/domain/retry.py", "MISCONFIGURED"): [1, 1],
     ("runtime/domain/retry.py", "SOURCE_PAGE"): [0.2, 0.8, 3.2],
     ("runtime/domain/retry.py", "DATABASE_LOST"): [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5],
-    ("kernel/outbox.py", "RETRY"): [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600],
-    ("governance/services/webhooks.py", "RETRY"): [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 21600],
+    ("kernel/outbox.py", "OUTBOX_RETRY"): [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600],
+    ("governance/services/webhooks.py", "WEBHOOK_RETRY"): [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 21600],
     ("portal/process_supervisor.py", "RESTART"): [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30],
 }  # fmt: skip
 ATTEMPTS = {
     ("runtime/domain/retry.py", "CIRCUIT_BREAKER"): 3,
     ("runtime/domain/retry.py", "SEND_ROUNDS"): 3,
     ("runtime/domain/retry.py", "SOURCE_PAGE"): 4,
-    ("kernel/outbox.py", "RETRY"): 12,
-    ("governance/services/webhooks.py", "RETRY"): 12,
+    ("kernel/outbox.py", "OUTBOX_RETRY"): 12,
+    ("governance/services/webhooks.py", "WEBHOOK_RETRY"): 12,
 }
 
 
@@ -78,7 +78,7 @@ def test_attempts_end_with_the_last_one():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", [("kernel/outbox.py", "RETRY"), ("runtime/domain/retry.py", "CIRCUIT_BREAKER")])
+@pytest.mark.parametrize("name", [("kernel/outbox.py", "OUTBOX_RETRY"), ("runtime/domain/retry.py", "CIRCUIT_BREAKER")])
 def test_the_formula_in_sql_gives_the_same_pauses(name: tuple[str, str]):
     policy = POLICIES[name]
     with connection.cursor() as cursor:

@@ -59,7 +59,7 @@ def test_a_failing_handler_leaves_the_event_open_for_later_and_is_kept_after_its
     with connection.cursor() as cursor:
         cursor.execute(
             "update kernel_outboxevent set attempts = %s, available_at = now() - interval '1 s'",
-            [(outbox.RETRY.attempts or 0) - 1],
+            [(outbox.OUTBOX_RETRY.attempts or 0) - 1],
         )
     outbox.dispatch()
     assert OutboxEvent.objects.get().failed_at is not None
