@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from governance.domain import limits
 from governance.models import (
     Approval,
     BreakAcceptance,
@@ -303,7 +304,9 @@ class BreakGlassInput(serializers.Serializer[Any]):
     subject = SubjectInput()
     environment = serializers.CharField(max_length=60)
     reason = serializers.CharField(max_length=20_000)
-    hours = serializers.IntegerField(min_value=1, max_value=4, required=False, default=4)
+    hours = serializers.IntegerField(
+        min_value=1, max_value=limits.BREAK_GLASS_HOURS, required=False, default=limits.BREAK_GLASS_HOURS
+    )
 
 
 class BreakGlassOutput(serializers.ModelSerializer[BreakGlass]):

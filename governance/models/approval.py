@@ -9,11 +9,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from governance.domain import limits
 from governance.models.change import DIGEST, ChangeRequest
 
 
 class BreakGlass(models.Model):
-    """Two different people let one digest into one environment for at most four hours, and owe a review for it."""
+    """Two different people let one digest into one environment for at most
+    `limits.BREAK_GLASS_HOURS`, and owe a review for it."""
 
     subject_kind = models.CharField(max_length=60)
     subject_id = models.CharField(max_length=200)
@@ -21,7 +23,7 @@ class BreakGlass(models.Model):
     environment = models.CharField(max_length=60)
     reason = models.TextField()
     owner_team_ids = ArrayField(models.IntegerField(), default=list, blank=True)
-    hours = models.PositiveSmallIntegerField(default=4)
+    hours = models.PositiveSmallIntegerField(default=limits.BREAK_GLASS_HOURS)
     opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     opened_at = models.DateTimeField(db_default=Now())
     confirmed_by = models.ForeignKey(
@@ -49,7 +51,8 @@ class BreakGlass(models.Model):
                 name="break_glass_window_when_confirmed",
             ),
             models.CheckConstraint(
-                condition=models.Q(hours__gte=1, hours__lte=4), name="break_glass_at_most_four_hours"
+                condition=models.Q(hours__gte=1, hours__lte=limits.BREAK_GLASS_HOURS),
+                name="break_glass_at_most_four_hours",
             ),
             models.CheckConstraint(condition=models.Q(reason__regex=r"\S"), name="break_glass_needs_a_reason"),
             models.CheckConstraint(

@@ -11,7 +11,8 @@ from governance.models.change import DIGEST
 
 
 class Waiver(models.Model):
-    """`rule` and `pointer` name exactly what is set aside; `subject_kind` and `subject_id` where. At most 90 days.
+    """`rule` and `pointer` name exactly what is set aside; `subject_kind` and `subject_id` where. It ends within
+    `limits.WAIVER_DAYS` days.
 
     Granting needs a live approval of this waiver's digest (trigger). Granted waivers are immutable but for revoking.
     """

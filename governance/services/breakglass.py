@@ -1,5 +1,5 @@
-"""Break-glass: two different people, one digest, one environment, at most four hours, and a review that is owed
-afterwards.
+"""Break-glass: two different people, one digest, one environment, at most `limits.BREAK_GLASS_HOURS`, and a review
+that is owed afterwards.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 
 from governance import permissions
-from governance.domain import kinds
+from governance.domain import kinds, limits
 from governance.domain.approval import SealedApproval
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import Approval, BreakGlass
@@ -20,16 +20,16 @@ from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.viewer import Viewer
 
-MAX_HOURS = 4
 
-
-def open_case(*, actor: User, subject: Subject, environment: str, reason: str, hours: int = MAX_HOURS) -> BreakGlass:
+def open_case(
+    *, actor: User, subject: Subject, environment: str, reason: str, hours: int = limits.BREAK_GLASS_HOURS
+) -> BreakGlass:
     """The first person asks; nothing is allowed yet. Raises Invalid with findings, Forbidden without the right."""
     found = []
     if len(reason.split()) < 3:
         found.append(finding("/reason", "Describe the emergency in a sentence."))
-    if not 1 <= hours <= MAX_HOURS:
-        found.append(finding("/hours", f"1 to {MAX_HOURS} hours."))
+    if not 1 <= hours <= limits.BREAK_GLASS_HOURS:
+        found.append(finding("/hours", f"1 to {limits.BREAK_GLASS_HOURS} hours."))
     if not is_digest(subject.digest):
         found.append(finding("/digest", "The exact digest: sha256: and 64 hex digits."))
     identity.require_fresh(actor)

@@ -1,11 +1,11 @@
-"""The change kinds that governance registers: policies and waivers here, the catalog's in `catalog.change_kinds`."""
+"""The change kinds that governance registers: policies and waivers here, the catalog's in `governance.services.catalog.change_kinds`."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from catalog.selectors import domains, teams
-from governance.domain import kinds, policy
+from governance.domain import kinds, limits, policy
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_run, passed
 from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
@@ -39,7 +39,9 @@ def register_all() -> None:
             key="waiver.grant",
             label="Grant a waiver",
             facts=_waiver_facts,
-            checks=(Check("waiver.bounded", "One rule, one place, at most 90 days", _waiver_bounded),),
+            checks=(
+                Check("waiver.bounded", f"One rule, one place, at most {limits.WAIVER_DAYS} days", _waiver_bounded),
+            ),
             apply=_grant,
             subject_kind="waiver",
             follows=False,

@@ -1,4 +1,6 @@
-"""Waivers: asked for as a change, granted by its approval, visible wherever they count, gone after at most 90 days."""
+"""Waivers: asked for as a change, granted by its approval, visible wherever they count, gone after at most
+`limits.WAIVER_DAYS` days.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from governance import permissions
-from governance.domain import kinds
+from governance.domain import kinds, limits
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeRequest, Waiver
 from governance.services import changes
@@ -17,8 +19,6 @@ from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.viewer import Permission, Viewer
-
-MAX_DAYS = 90
 
 
 def propose(
@@ -35,7 +35,7 @@ def propose(
 ) -> ChangeRequest:
     """Ask to waive `rule` at `pointer` for one subject in one environment: opens (and submits) a `waiver.grant` change.
 
-    Raises Invalid with findings: no reason, no rule, an end in the past or more than 90 days away.
+    Raises Invalid with findings: no reason, no rule, an end in the past or too far away.
     """
     starts = starts_at or clock.now()
     _require_usable(rule, reason, starts, expires_at)
@@ -75,8 +75,10 @@ def _require_usable(rule: str, reason: str, starts: datetime, expires_at: dateti
         found.append(finding("/reason", "Say in a sentence why the rule does not have to hold here."))
     if expires_at.tzinfo is None or not starts < expires_at:
         found.append(finding("/expires_at", "It ends after it starts."))
-    elif expires_at <= clock.now() or expires_at - starts > timedelta(days=MAX_DAYS):
-        found.append(finding("/expires_at", f"It ends in the future, at most {MAX_DAYS} days after it starts."))
+    elif expires_at <= clock.now() or expires_at - starts > timedelta(days=limits.WAIVER_DAYS):
+        found.append(
+            finding("/expires_at", f"It ends in the future, at most {limits.WAIVER_DAYS} days after it starts.")
+        )
     if found:
         raise Invalid("waiver.invalid", f"The waiver cannot be asked for: {found[0]['message']}", {"findings": found})
 

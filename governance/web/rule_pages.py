@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from catalog.selectors import systems
 from governance import permissions
-from governance.domain import kinds
+from governance.domain import kinds, limits
 from governance.domain.policy import ChangeProfile
 from governance.domain.subject import Subject
 from governance.models import Approval, BreakGlass, Policy, Waiver
@@ -29,6 +29,7 @@ from kernel import clock
 from kernel.errors import DomainError, Invalid, NotFound, finding
 from kernel.strict_json import loads
 from kernel.ui import tones as kernel_tones
+from kernel.ui.wording import counted
 from kernel.viewer import Viewer
 
 
@@ -204,7 +205,9 @@ class WaiverForm(forms.Form):
     environment = forms.ChoiceField(label="Environment")
     reason = forms.CharField(label="Reason", widget=forms.Textarea(attrs={"rows": 3}))
     expires_at = forms.DateTimeField(
-        label="Until (UTC)", widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"), help_text="At most 90 days away"
+        label="Until (UTC)",
+        widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"),
+        help_text=f"At most {limits.WAIVER_DAYS} days away",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -251,7 +254,7 @@ def waiver_list(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "governance/waivers.html",
-        {"form": form, "rows": rows, "page": page, "asking": bool(request.GET.get("rule"))},
+        {"form": form, "rows": rows, "page": page, "asking": bool(request.GET.get("rule")), "days": limits.WAIVER_DAYS},
         status=status,
     )
 
@@ -270,7 +273,10 @@ class BreakGlassForm(forms.Form):
     digest = forms.CharField(label="Digest", max_length=71, help_text="The exact digest: sha256: and 64 hex digits")
     environment = forms.ChoiceField(label="Environment")
     hours = forms.TypedChoiceField(
-        label="For", coerce=int, choices=[(n, f"{n} hour{'s' if n > 1 else ''}") for n in range(1, 5)], initial=4
+        label="For",
+        coerce=int,
+        choices=[(n, counted(n, "hour")) for n in range(1, limits.BREAK_GLASS_HOURS + 1)],
+        initial=limits.BREAK_GLASS_HOURS,
     )
     reason = forms.CharField(label="What is the emergency?", widget=forms.Textarea(attrs={"rows": 3}))
 
@@ -316,7 +322,8 @@ def break_glass(request: HttpRequest) -> HttpResponse:
         _case(case, viewer)
         for case in BreakGlass.objects.select_related("opened_by", "confirmed_by", "reviewed_by")[:50]
     ]
-    return render(request, "governance/break_glass.html", {"form": form, "cases": cases}, status=status)
+    context = {"form": form, "cases": cases, "hours": limits.BREAK_GLASS_HOURS}
+    return render(request, "governance/break_glass.html", context, status=status)
 
 
 def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
@@ -340,7 +347,7 @@ def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
         "may_confirm": confirm,
         "confirm_id": f"confirm-{case.pk}",
         "end_id": f"end-{case.pk}",
-        "confirm_label": f"Confirm for {case.hours} hour{'s' if case.hours != 1 else ''}",
+        "confirm_label": f"Confirm for {counted(case.hours, 'hour')}",
         "may_end": end if open_now and Approval.objects.filter(break_glass=case, voided_at=None).exists() else None,
         "waits": case.confirmed_by_id is None,
         "owes": bool(case.confirmed_by_id) and case.reviewed_at is None,
