@@ -27,11 +27,12 @@ from typing import Any
 import psycopg
 
 TEXT = """
-price product inventory order customer loyalty promotion payment tender return journal entry store till basket shelf label stock
-reservation delivery invoice credit refund gift card points balance tier campaign coupon voucher tax rate currency supplier purchase receipt
-shipment warehouse bin pick pack wave carrier tracking address contact consent profile segment email message notification webhook event
-subscription catalog category attribute variant bundle assortment season margin cost forecast demand replenishment allocation transfer count
-adjustment ledger account period close settlement chargeback dispute fraud score token session device cashier shift drawer float deposit bank
+price product inventory order customer loyalty promotion payment tender return journal entry store till basket shelf
+label stock reservation delivery invoice credit refund gift card points balance tier campaign coupon voucher tax rate
+currency supplier purchase receipt shipment warehouse bin pick pack wave carrier tracking address contact consent
+profile segment email message notification webhook event subscription catalog category attribute variant bundle
+assortment season margin cost forecast demand replenishment allocation transfer count adjustment ledger account period
+close settlement chargeback dispute fraud score token session device cashier shift drawer float deposit bank
 reconciliation report export import file batch job schedule status health
 """
 WORDS = TEXT.split()
@@ -308,8 +309,11 @@ def measure(asked: list[dict[str, Any]], rounds: int) -> tuple[dict[str, list[fl
             cursor.execute(sql, params)
             cursor.fetchall()
 
-    plain_search = """select api_id, slug, name, purpose, ts_rank(document, q) as rank from catalog_apisearch, websearch_to_tsquery('english', %s) q
-                       where document @@ q order by rank desc limit 25"""
+    plain_search = """select api_id, slug, name, purpose, ts_rank(document, q) as rank
+                        from catalog_apisearch, websearch_to_tsquery('english', %s) q
+                       where document @@ q
+                       order by rank desc
+                       limit 25"""
     plain_list = (
         "select api_id, slug, name, purpose, team_name, versions from catalog_apisearch order by name, api_id limit 25"
     )

@@ -90,7 +90,9 @@ def score_openapi(root: Path, only: str | None) -> dict[str, Any]:
         "verdict agreement (none counts as compatible)": f"{agree}/{total} = {agree / total:.1%}",
         "verdict agreement (four words)": f"{strict_agree}/{total} = {strict_agree / total:.1%}",
         "recall of breaking findings (operation)": f"{found}/{asserted} = {found / max(asserted, 1):.1%}",
-        "recall of breaking findings (operation and rule id)": f"{found_rule}/{asserted} = {found_rule / max(asserted, 1):.1%}",
+        "recall of breaking findings (operation and rule id)": (
+            f"{found_rule}/{asserted} = {found_rule / max(asserted, 1):.1%}"
+        ),
         "false breaking": f"{alarms}/{calm} = {alarms / max(calm, 1):.1%}",
         "lines": lines,
     }

@@ -27,20 +27,51 @@ from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 ROOT = Path(__file__).resolve().parent.parent
 #: Why a case is judged otherwise than its label says.
 REASONS: dict[str, str] = {
-    "OD-0041": "Policy: an operation that was open and now demands credentials refuses its callers. `security_tightened: info` gives the label's verdict.",
-    "OD-0095": "A required name without a property of that name is still a requirement: requests without it are refused.",
-    "OD-0144": "Policy: a renamed operationId renames a method of generated clients. `operation_id_renamed: info` gives the label's verdict.",
+    "OD-0041": (
+        "Policy: an operation that was open and now demands credentials refuses its callers. `security_tightened: "
+        "info` gives the label's verdict."
+    ),
+    "OD-0095": (
+        "A required name without a property of that name is still a requirement: requests without it are refused."
+    ),
+    "OD-0144": (
+        "Policy: a renamed operationId renames a method of generated clients. `operation_id_renamed: info` gives "
+        "the label's verdict."
+    ),
     "OD-0186": "As OD-0144.",
-    "OD-0153": "The property is readOnly, so requests never carry it; its new pattern only concerns responses, where it narrows.",
+    "OD-0153": (
+        "The property is readOnly, so requests never carry it; its new pattern only concerns responses, where it "
+        "narrows."
+    ),
     "OD-0154": "As OD-0153, in a recursive schema.",
-    "OD-0166": "The dropped allOf branch only repeats what the other branches say; no request changes its meaning. It is noted, not warned of.",
-    "OD-0451": "A required response field became writeOnly and so leaves the responses; whether it is really no longer sent is not said: warning.",
-    "OD-0461": "The referenced file is not part of the case, so what changed in it cannot be read: a warning that says so, never silence.",
-    "AP-037": "Tolerant model: adding a property to an open object is tolerated. The strict model gives the label's answer.",
+    "OD-0166": (
+        "The dropped allOf branch only repeats what the other branches say; no request changes its meaning. It is "
+        "noted, not warned of."
+    ),
+    "OD-0451": (
+        "A required response field became writeOnly and so leaves the responses; whether it is really no longer "
+        "sent is not said: warning."
+    ),
+    "OD-0461": (
+        "The referenced file is not part of the case, so what changed in it cannot be read: a warning that says "
+        "so, never silence."
+    ),
+    "AP-037": (
+        "Tolerant model: adding a property to an open object is tolerated. The strict model gives the label's answer."
+    ),
     "AP-137": "As AP-037.",
-    "AP-097": "`type: string` with a `const` that is a list accepts nothing, before and after: nothing that was accepted is refused.",
-    "AP-118": "The wider branch overlaps the other one: a text of 7 characters matched one branch and now matches two, and `oneOf` refuses it.",
-    "AP-120": "The added branch overlaps the first: the text `ab` matched one branch and now matches two, and `oneOf` refuses it.",
+    "AP-097": (
+        "`type: string` with a `const` that is a list accepts nothing, before and after: nothing that was accepted "
+        "is refused."
+    ),
+    "AP-118": (
+        "The wider branch overlaps the other one: a text of 7 characters matched one branch and now matches two, "
+        "and `oneOf` refuses it."
+    ),
+    "AP-120": (
+        "The added branch overlaps the first: the text `ab` matched one branch and now matches two, and `oneOf` "
+        "refuses it."
+    ),
 }
 _SHORT = {"breaking": "breaking", "warning": "warning", "info": "info"}
 
@@ -122,27 +153,27 @@ Written by `python bench/contract_rules.py`; do not edit by hand. Rule pack {pac
 
 ## The one rule
 
-Every position of a schema has a set of accepted values and a flow. What callers send (parameters, request bodies, answers to
-callbacks) may only widen. What callers receive (responses, headers, callbacks, webhooks) may only narrow. For events the owner
-of the contract decides: what it sends may only narrow, what it receives may only widen, and a message without an operation, or a
-bare JSON Schema, must hold both ways.
+Every position of a schema has a set of accepted values and a flow. What callers send (parameters, request bodies,
+answers to callbacks) may only widen. What callers receive (responses, headers, callbacks, webhooks) may only narrow.
+For events the owner of the contract decides: what it sends may only narrow, what it receives may only widen, and a
+message without an operation, or a bare JSON Schema, must hold both ways.
 
 - **breaking**: someone who follows the old contract is refused, or gets what the old contract ruled out.
 - **warning**: the document does not say enough to decide, or the field tolerates it; a person has to look.
-- **info**: harmless. A comparison with nothing but info findings is `compatible`; with none at all, or only changed words
-  (`annotation-changed`, `api-path-parameter-renamed`), it is `none`.
+- **info**: harmless. A comparison with nothing but info findings is `compatible`; with none at all, or only changed
+  words (`annotation-changed`, `api-path-parameter-renamed`), it is `none`.
 
-What cannot be decided is a warning with its reason, never silence: one regular expression against another, a changed condition of
-`if`, an unknown keyword, a reference that leads nowhere, `unevaluated…` keywords across changed branches, `oneOf` branches that may
-overlap, payloads in other languages.
+What cannot be decided is a warning with its reason, never silence: one regular expression against another, a changed
+condition of `if`, an unknown keyword, a reference that leads nowhere, `unevaluated…` keywords across changed branches,
+`oneOf` branches that may overlap, payloads in other languages.
 
-Ids follow `<direction>-<place>-<kind>`: direction `request`, `response`, `event-receive`, `event-send`; place `body`, `property`,
-`parameter`, `parameter-property`, `header`, `header-property`, `payload`. Kinds that speak of a property leave the place out
-(`request-property-became-required`). Where the meaning is the same as in the reference rule set (oasdiff, Apache-2.0), the id is
-the same too.
+Ids follow `<direction>-<place>-<kind>`: direction `request`, `response`, `event-receive`, `event-send`; place `body`,
+`property`, `parameter`, `parameter-property`, `header`, `header-property`, `payload`. Kinds that speak of a property
+leave the place out (`request-property-became-required`). Where the meaning is the same as in the reference rule set
+(oasdiff, Apache-2.0), the id is the same too.
 
-The **content model** decides what a new property in an open object means: `tolerant` (the default) notes it, `strict` counts it
-as a narrowing, because another value may have stood under that name before.
+The **content model** decides what a new property in an open object means: `tolerant` (the default) notes it, `strict`
+counts it as a narrowing, because another value may have stood under that name before.
 
 ## Policy keys
 

@@ -29,7 +29,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True, scope="session")
 def _flush_past_the_guards():
-    """Tests that commit are flushed afterwards; append-only tables refuse TRUNCATE, so the flush, and only it, sets their triggers aside."""
+    """Tests that commit are flushed afterwards; append-only tables refuse TRUNCATE, so the flush, and only it, sets
+    their triggers aside."""
     from django.db.backends.postgresql.operations import DatabaseOperations
 
     plain = DatabaseOperations.execute_sql_flush
@@ -46,5 +47,6 @@ def _flush_past_the_guards():
 
 @pytest.fixture(scope="session")
 def django_db_keepdb() -> bool:
-    """On the throw-away server nothing is dropped at the end: the server goes with everything in it, open sessions included."""
+    """On the throw-away server nothing is dropped at the end: the server goes with everything in it, open sessions
+    included."""
     return bool(os.environ.get("TEST_DATABASE_TEMPLATE"))

@@ -1,8 +1,9 @@
 """Loaded by `-p tests.embedded_plugin`: runs before pytest-django reads the settings, which a conftest.py would not.
 
-One throw-away PostgreSQL and Valkey per run, started by the controller and shared by the xdist workers, which inherit the
-environment. Migrations run once for each state of the migration files: the migrated data folder is kept below `.state/tests`,
-copied for a run, and serves as the template of every worker's database. With DATABASE_URL or REDIS_URL set, that server is used.
+One throw-away PostgreSQL and Valkey per run, started by the controller and shared by the xdist workers, which inherit
+the environment. Migrations run once for each state of the migration files: the migrated data folder is kept below
+`.state/tests`, copied for a run, and serves as the template of every worker's database. With DATABASE_URL or REDIS_URL
+set, that server is used.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def _start() -> None:
 
 
 def _state_of_migrations() -> str:
-    """A digest over the migrations of our rooms, the SQL that they apply, and the locked packages, which migrate too."""
+    """A digest over the migrations of our rooms, the SQL that they apply, and the locked packages, which migrate
+    too."""
     digest = hashlib.sha256((ROOT / "requirements-dev.lock").read_bytes())
     applied = (f for room in ROOMS for kind in ("migrations/*.py", "sql/**/*.sql") for f in (ROOT / room).glob(kind))
     for file in sorted(applied):

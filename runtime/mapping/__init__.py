@@ -29,4 +29,4 @@ __all__ = [
     "explain",
     "lineage",
     "parse",
-]  # fmt: skip
+]

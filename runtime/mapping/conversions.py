@@ -296,6 +296,12 @@ def _refuse_floats(value: Any, depth: int) -> None:
 
 
 _CONVERTERS: dict[str, Callable[[ValueType], Callable[..., Any]]] = {
-    "string": _string, "integer": _integer, "decimal": _decimal, "money": _money,
-    "boolean": _boolean, "date": _date, "datetime": _datetime, "any": _any,
-}  # fmt: skip
+    "string": _string,
+    "integer": _integer,
+    "decimal": _decimal,
+    "money": _money,
+    "boolean": _boolean,
+    "date": _date,
+    "datetime": _datetime,
+    "any": _any,
+}

@@ -420,7 +420,8 @@ class _Checker:
                 self.add(
                     "not_in_enum",
                     pointer,
-                    f"{shown} does not take {value!r}; the target contract lists {listed}.{nearest(str(value), allowed)}",
+                    f"{shown} does not take {value!r}; the target contract lists {listed}."
+                    f"{nearest(str(value), allowed)}",
                 )
 
 

@@ -31,9 +31,15 @@ _SETTINGS: dict[str, set[str]] = {
     "any": set(),
 }
 _FITTING: dict[str, tuple[str, ...]] = {  # which kinds of formula a type can take
-    "string": ("text",), "integer": ("number",), "decimal": ("number",), "money": ("number",),
-    "boolean": ("boolean",), "date": ("text",), "datetime": ("text",), "any": ("number", "text", "boolean"),
-}  # fmt: skip
+    "string": ("text",),
+    "integer": ("number",),
+    "decimal": ("number",),
+    "money": ("number",),
+    "boolean": ("boolean",),
+    "date": ("text",),
+    "datetime": ("text",),
+    "any": ("number", "text", "boolean"),
+}
 
 
 def parse(spec: Any) -> Mapping:

@@ -1,6 +1,7 @@
 """What `docker build` would do, read from `.dockerignore` and `deploy/Dockerfile` without an engine.
 
-Patterns as Docker reads them: a path is left out when the last pattern that matches it or one of its folders has no `!`.
+Patterns as Docker reads them: a path is left out when the last pattern that matches it or one of its folders has no
+`!`.
 """
 
 from __future__ import annotations

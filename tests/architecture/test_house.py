@@ -101,8 +101,7 @@ def test_lines_of_code_sql_and_templates_stay_within_120_columns():
     assert wide == []
 
 
-def test_the_formatter_is_switched_off_for_tables_of_data_only():
-    """`fmt: skip` stands behind a dictionary, list or tuple that is a table of data, and each such place is listed."""
+def test_the_formatter_is_switched_off_only_where_it_is_listed():
     off = [
         path
         for path in tracked("*.py")

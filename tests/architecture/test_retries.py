@@ -40,9 +40,24 @@ PAUSES = {
     ("runtime/domain/retry.py", "SOURCE_PAGE"): [0.2, 0.8, 3.2],
     ("runtime/domain/retry.py", "DATABASE_LOST"): [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5],
     ("kernel/outbox.py", "OUTBOX_RETRY"): [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600],
-    ("governance/services/webhooks.py", "WEBHOOK_RETRY"): [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 21600],
+    ("governance/services/webhooks.py", "WEBHOOK_RETRY"): [
+        5,
+        10,
+        20,
+        40,
+        80,
+        160,
+        320,
+        640,
+        1280,
+        2560,
+        5120,
+        10240,
+        20480,
+        21600,
+    ],
     ("portal/process_supervisor.py", "RESTART"): [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30],
-}  # fmt: skip
+}
 ATTEMPTS = {
     ("runtime/domain/retry.py", "CIRCUIT_BREAKER"): 3,
     ("runtime/domain/retry.py", "SEND_ROUNDS"): 3,

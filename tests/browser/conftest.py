@@ -6,7 +6,8 @@
         assert page.get_by_role("heading", name="Inbox").is_visible()
         axe()
 
-Pages live under the product's own content policy, so an inline style or script shows up as a console error and fails the test.
+Pages live under the product's own content policy, so an inline style or script shows up as a console error and fails
+the test.
 """
 
 from __future__ import annotations
@@ -105,7 +106,8 @@ def sign_in(context: Any, live_server: Any) -> Callable[[Any], None]:
 
 @pytest.fixture
 def axe(page: Any) -> Callable[..., None]:
-    """`axe()`: no violation of WCAG 2.2 A or AA on the page as it is now. `ignore` names rules, each with a reason in the test."""
+    """`axe()`: no violation of WCAG 2.2 A or AA on the page as it is now. `ignore` names rules, each with a reason in
+    the test."""
     from axe_playwright_python.sync_playwright import Axe
 
     def check(*, ignore: tuple[str, ...] = ()) -> None:

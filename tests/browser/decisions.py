@@ -1,4 +1,5 @@
-"""What the journeys of decisions share: a small retailer, a second person's browser, and the steps that every story takes."""
+"""What the journeys of decisions share: a small retailer, a second person's browser, and the steps that every story
+takes."""
 
 from __future__ import annotations
 

@@ -106,7 +106,8 @@ def resolve(page: Any, entry: tuple[str, ...]) -> str | None:
 
 
 def take(url: str, user: str, password: str, wanted: list[str]) -> int:
-    """Take the pictures; the number of pages that answered an error, reported an error or were wider than the window."""
+    """Take the pictures; the number of pages that answered an error, reported an error or were wider than the
+    window."""
     FOLDER.mkdir(exist_ok=True)
     bad = 0
     with launched() as browser:

@@ -1,4 +1,5 @@
-"""The catalog in a real browser: browse, read, compare, register, subscribe; by keyboard, without script, and to the satisfaction of axe."""
+"""The catalog in a real browser: browse, read, compare, register, subscribe; by keyboard, without script, and to the
+satisfaction of axe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Journeys of people: a change from its form to its effect, doors that refuse its author, two reviewers at once, a right that is gone."""
+"""Journeys of people: a change from its form to its effect, doors that refuse its author, two reviewers at once, a
+right that is gone."""
 
 from __future__ import annotations
 
@@ -103,8 +104,9 @@ def test_no_door_lets_the_author_approve(house: make.House, browsing: Browsing):
         connection.cursor() as cursor,
     ):
         cursor.execute(
-            """insert into governance_decision (change_id, revision, person_id, outcome, note, subject_digest, diff_digest, impact_digest,
-                 policy_digest, void_reason) select id, revision, author_id, 'approve', '', subject_digest, diff_digest, impact_digest,
+            """insert into governance_decision (change_id, revision, person_id, outcome, note, subject_digest,
+                 diff_digest, impact_digest, policy_digest, void_reason)
+               select id, revision, author_id, 'approve', '', subject_digest, diff_digest, impact_digest,
                  policy_digest, '' from governance_changerequest where id = %s""",
             [change.pk],
         )

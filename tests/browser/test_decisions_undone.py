@@ -1,4 +1,5 @@
-"""Journeys of what undoes a decision: another digest, another policy, an open debt, a waiver that ended. Each time the page says so."""
+"""Journeys of what undoes a decision: another digest, another policy, an open debt, a waiver that ended. Each time the
+page says so."""
 
 from __future__ import annotations
 
@@ -160,7 +161,9 @@ def expire(waiver: Waiver) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("set local session_replication_role = replica")
         cursor.execute(
-            "update governance_waiver set starts_at = starts_at - interval '30 days', expires_at = clock_timestamp() where id = %s",
+            "update governance_waiver "
+            "set starts_at = starts_at - interval '30 days', expires_at = clock_timestamp() "
+            "where id = %s",
             [waiver.pk],
         )
 

@@ -175,7 +175,8 @@ class Keyboard:
 
 
 def test_an_architect_reviews_by_keyboard_alone_from_the_inbox_to_the_seal(page, sign_in, house, change, capsys):
-    """The steps and the time of `docs/reference/decision-journeys.md`; mouse and address bar are not used after the inbox."""
+    """The steps and the time of `docs/reference/decision-journeys.md`; mouse and address bar are not used after the
+    inbox."""
     make.THINGS.failing.clear()
     checks.run_checks(change.pk)
     make.approve(change, house.owner)

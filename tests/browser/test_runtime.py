@@ -1,4 +1,5 @@
-"""The runtime's pages in a real browser: what moves by itself, a letter mended and sent again, and what axe has to say."""
+"""The runtime's pages in a real browser: what moves by itself, a letter mended and sent again, and what axe has to
+say."""
 
 from __future__ import annotations
 
@@ -60,7 +61,7 @@ def test_axe_finds_nothing_on_any_page(page, sign_in, day, axe, scheme):
     page.emulate_media(color_scheme=scheme)
     for path in paths(day):
         page.goto(path)
-        # the cells of the grid are small and close; each store stands in the table below with a link of full size (WCAG 2.5.8, equivalent)
+        # the cells of the grid are small and close; the table below links each store in full size (WCAG 2.5.8)
         axe(ignore=("target-size",) if "stores" in path else ())
 
 

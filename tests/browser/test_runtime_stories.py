@@ -1,4 +1,5 @@
-"""Stories of operating in a real browser, against real workers and the emulated ERP, judged by the ERP's own journal."""
+"""Stories of operating in a real browser, against real workers and the emulated ERP, judged by the ERP's own
+journal."""
 
 from __future__ import annotations
 
@@ -101,7 +102,8 @@ def test_a_refused_sale_is_mended_tried_out_and_posted_once(page, sign_in, retai
 
 
 def dead_letter(sandbox: Sandbox, drop: Path) -> QuarantinedMessage:
-    """A sale with a line that names no article: it is a sale, so it is read and stored, and the posting's mapping refuses it."""
+    """A sale with a line that names no article: it is a sale, so it is read and stored, and the posting's mapping
+    refuses it."""
     sell(sandbox, drop, 1)
     for file in sorted(drop.rglob("*.xml")):
         parts = file.read_text().split("<Transaction")

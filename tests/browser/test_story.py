@@ -1,4 +1,5 @@
-"""The main story in a real browser: register, refuse self-approval, approve, deploy, run, see it delivered; and what one character undoes."""
+"""The main story in a real browser: register, refuse self-approval, approve, deploy, run, see it delivered; and what
+one character undoes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Broken contracts for the hostile tests and the long fuzz run: bytes are damaged, values exchanged, and bombs are built."""
+"""Broken contracts for the hostile tests and the long fuzz run: bytes are damaged, values exchanged, and bombs are
+built."""
 
 from __future__ import annotations
 
@@ -147,7 +148,10 @@ def bombs() -> dict[str, bytes]:
         f"  m{n}: &m{n} {{<<: [*m{n - 1}, *m{n - 1}], k{n}: [*m{n - 1}, *m{n - 1}]}}" for n in range(1, 40)
     ]
     edmx = b'<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>'
-    edmx += b'<Schema Namespace="a" xmlns="http://docs.oasis-open.org/odata/ns/edm"><EntityType Name="T"><Key><PropertyRef Name="k"/></Key>'
+    edmx += (
+        b'<Schema Namespace="a" xmlns="http://docs.oasis-open.org/odata/ns/edm">'
+        b'<EntityType Name="T"><Key><PropertyRef Name="k"/></Key>'
+    )
     edmx += b'<Property Name="k" Type="Edm.Int32"/>'
     edmx += b"".join(b'<NavigationProperty Name="n%d" Type="a.T"/>' % n for n in range(3000))
     edmx += b'</EntityType><EntityContainer Name="C">' + b"".join(

@@ -26,7 +26,8 @@ paths:
       responses:
         200:
           description: prices
-          content: {application/json: {schema: {type: object, required: [amount], properties: {amount: {type: string}}}}}
+          content:
+            application/json: {schema: {type: object, required: [amount], properties: {amount: {type: string}}}}
 """
 BREAKING = BASE.replace("required: [amount], ", "").replace("in: query,", "in: query, required: true,")
 WARNING = BASE.replace("      parameters: [{name: store, in: query, schema: {type: string}}]\n", "")
@@ -305,7 +306,8 @@ def test_lint_and_read_have_batches(files: dict[str, str]) -> None:
 def test_lint_takes_own_rules_and_says_what_does_not_map(files: dict[str, str], tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
     rules.write_text(
-        "extends: spectral:oas\nrules:\n  needs-license: {given: $.info, severity: error, then: {field: license, function: truthy}}\n"
+        "extends: spectral:oas\nrules:\n"
+        "  needs-license: {given: $.info, severity: error, then: {field: license, function: truthy}}\n"
     )
     code, text = run("lint", files["base"], "--rules", str(rules), "--only-own")
     assert code == 1

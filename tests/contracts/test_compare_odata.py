@@ -26,7 +26,8 @@ EDMX = """<?xml version="1.0" encoding="utf-8"?>
         <Key><PropertyRef Name="Id"/></Key>
         <Property Name="Id" Type="Edm.Int32" Nullable="false"/>
       </EntityType>
-      <Function Name="Rank"><Parameter Name="year" Type="Edm.Int32"/><ReturnType Type="Edm.Int32" Nullable="false"/></Function>
+      <Function Name="Rank"><Parameter Name="year" Type="Edm.Int32"/>
+      <ReturnType Type="Edm.Int32" Nullable="false"/></Function>
       <EntityContainer Name="Shop">
         <EntitySet Name="Orders" EntityType="shop.Order"/>
         <EntitySet Name="Customers" EntityType="shop.Customer"/>
@@ -64,8 +65,10 @@ CHANGES = [
         "response-property-type-changed",
     ),
     (
-        '<Key><PropertyRef Name="Id"/></Key>\n        <Property Name="Id" Type="Edm.Int32" Nullable="false"/>\n        <Property Name="Note"',
-        '<Key><PropertyRef Name="Note"/></Key>\n        <Property Name="Id" Type="Edm.Int32" Nullable="false"/>\n        <Property Name="Note"',
+        '<Key><PropertyRef Name="Id"/></Key>\n'
+        '        <Property Name="Id" Type="Edm.Int32" Nullable="false"/>\n        <Property Name="Note"',
+        '<Key><PropertyRef Name="Note"/></Key>\n'
+        '        <Property Name="Id" Type="Edm.Int32" Nullable="false"/>\n        <Property Name="Note"',
         "breaking",
         "response-property-odata-key-changed",
     ),

@@ -1,4 +1,5 @@
-"""Paths, parameters, bodies, responses, security, servers and callbacks: one change each, with the verdict it deserves."""
+"""Paths, parameters, bodies, responses, security, servers and callbacks: one change each, with the verdict it
+deserves."""
 
 from __future__ import annotations
 

@@ -363,7 +363,10 @@ def test_a_rule_that_does_not_apply_says_why() -> None:
 
 
 def test_findings_carry_pointer_and_line_of_the_authors_file() -> None:
-    text = b"swagger: '2.0'\ninfo: {title: a, version: '1'}\npaths: {}\ndefinitions:\n  Price:\n    type: object\n    properties:\n      price: {type: number}\n"
+    text = (
+        b"swagger: '2.0'\ninfo: {title: a, version: '1'}\npaths: {}\n"
+        b"definitions:\n  Price:\n    type: object\n    properties:\n      price: {type: number}\n"
+    )
     finding = next(finding for finding in lint(read(text), tier=0).findings if finding.rule == "money-not-float")
     assert (finding.pointer, finding.line) == ("/definitions/Price/properties/price", 8)
 

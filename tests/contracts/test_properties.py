@@ -163,7 +163,8 @@ def test_an_equivalent_rewriting_of_an_api_finds_nothing(rewrite: Any, seed: int
 
 
 def schema_30(rng: random.Random, depth: int = 2) -> dict[str, Any]:
-    """A random schema in the words of OpenAPI 3.0: `nullable`, boolean exclusive bounds, references without neighbours."""
+    """A random schema in the words of OpenAPI 3.0: `nullable`, boolean exclusive bounds, references without
+    neighbours."""
     kind = rng.choice(
         ["string", "integer", "number", "object", "array", "ref"] if depth else ["string", "integer", "number"]
     )

@@ -8,8 +8,8 @@ from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, read
 
 V2 = b"""<?xml version="1.0" encoding="utf-8"?>
-<edmx:Edmx Version="1.0" xmlns:edmx="http://schemas.microsoft.com/ado/2007/06/edmx"
-    xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata" xmlns:sap="http://www.sap.com/Protocols/SAPData">
+<edmx:Edmx Version="1.0" xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata"
+    xmlns:edmx="http://schemas.microsoft.com/ado/2007/06/edmx" xmlns:sap="http://www.sap.com/Protocols/SAPData">
  <edmx:DataServices m:DataServiceVersion="2.0">
   <Schema Namespace="SALES" Alias="S" xmlns="http://schemas.microsoft.com/ado/2008/09/edm">
    <EntityType Name="Order">
@@ -27,11 +27,13 @@ V2 = b"""<?xml version="1.0" encoding="utf-8"?>
     <NavigationProperty Name="Parent" Relationship="SALES.OrderItems" FromRole="i" ToRole="o"/>
    </EntityType>
    <ComplexType Name="Answer"><Property Name="Ok" Type="Edm.Boolean" Nullable="false"/></ComplexType>
-   <Association Name="OrderItems"><End Role="o" Type="S.Order" Multiplicity="0..1"/><End Role="i" Type="S.Item" Multiplicity="*"/></Association>
+   <Association Name="OrderItems"><End Role="o" Type="S.Order" Multiplicity="0..1"/>
+   <End Role="i" Type="S.Item" Multiplicity="*"/></Association>
    <EntityContainer Name="C" m:IsDefaultEntityContainer="true">
     <EntitySet Name="Orders" EntityType="S.Order" sap:deletable="false" sap:pageable="false"/>
     <EntitySet Name="Items" EntityType="SALES.Item" sap:creatable="false" sap:updatable="false" sap:deletable="false"/>
-    <FunctionImport Name="release" ReturnType="S.Answer" m:HttpMethod="POST"><Parameter Name="Id" Type="Edm.String" Mode="In" MaxLength="10"/></FunctionImport>
+    <FunctionImport Name="release" ReturnType="S.Answer" m:HttpMethod="POST">
+    <Parameter Name="Id" Type="Edm.String" Mode="In" MaxLength="10"/></FunctionImport>
    </EntityContainer>
   </Schema>
  </edmx:DataServices>
@@ -43,7 +45,8 @@ V4 = b"""<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/n
   <EnumType Name="State"><Member Name="Open" Value="0"/><Member Name="Paid" Value="1"/></EnumType>
   <EnumType Name="Rights" IsFlags="true"><Member Name="Read"/><Member Name="Write"/></EnumType>
   <TypeDefinition Name="Code" UnderlyingType="Edm.String" MaxLength="4"/>
-  <EntityType Name="Thing" Abstract="true"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.Guid" Nullable="false">
+  <EntityType Name="Thing" Abstract="true"><Key><PropertyRef Name="Id"/></Key>
+  <Property Name="Id" Type="Edm.Guid" Nullable="false">
     <Annotation Term="Org.OData.Core.V1.Computed" Bool="true"/></Property></EntityType>
   <EntityType Name="Sale" BaseType="self.Thing">
    <Property Name="State" Type="self.State" Nullable="false"/>
@@ -53,9 +56,12 @@ V4 = b"""<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/n
    <NavigationProperty Name="Lines" Type="Collection(self.Line)" ContainsTarget="true"/>
    <NavigationProperty Name="Payer" Type="self.Thing" Nullable="false"/>
   </EntityType>
-  <EntityType Name="Line"><Key><PropertyRef Name="No"/></Key><Property Name="No" Type="Edm.Int32" Nullable="false"/></EntityType>
-  <Action Name="Close" IsBound="true"><Parameter Name="it" Type="self.Sale"/><Parameter Name="reason" Type="Edm.String" Nullable="false"/></Action>
-  <Function Name="Best"><Parameter Name="count" Type="Edm.Int32" Nullable="false"/><ReturnType Type="Collection(self.Sale)"/></Function>
+  <EntityType Name="Line"><Key><PropertyRef Name="No"/></Key>
+  <Property Name="No" Type="Edm.Int32" Nullable="false"/></EntityType>
+  <Action Name="Close" IsBound="true"><Parameter Name="it" Type="self.Sale"/>
+  <Parameter Name="reason" Type="Edm.String" Nullable="false"/></Action>
+  <Function Name="Best"><Parameter Name="count" Type="Edm.Int32" Nullable="false"/>
+  <ReturnType Type="Collection(self.Sale)"/></Function>
   <EntityContainer Name="Container">
    <EntitySet Name="Sales" EntityType="self.Sale"/>
    <Singleton Name="Me" Type="self.Line"/>
@@ -150,7 +156,7 @@ def test_places_lead_back_to_the_xml() -> None:
     assert document.origin(pointer) == "/Edmx/DataServices/Schema/EntityType[@Name='Order']/Property[@Name='Total']"
     assert document.pointer_line(pointer) == 9
     assert document.pointer_line(pointer + "/maxLength") == 9
-    assert document.pointer_line("/paths/~1Orders/get") == 23
+    assert document.pointer_line("/paths/~1Orders/get") == 24
 
 
 def test_a_stored_edmx_keeps_its_format() -> None:

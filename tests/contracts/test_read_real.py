@@ -24,7 +24,10 @@ servers: {main: {host: 'kafka.example.com', protocol: kafka, pathname: /a}}
 channels:
   prices: {address: price.changed, messages: {changed: {payload: {type: object}}}}
 operations:
-  announce: {action: send, channel: {$ref: '#/channels/prices'}, messages: [{$ref: '#/channels/prices/messages/changed'}]}
+  announce:
+    action: send
+    channel: {$ref: '#/channels/prices'}
+    messages: [{$ref: '#/channels/prices/messages/changed'}]
 components:
   securitySchemes: {sasl: {type: scramSha256}}
 """
@@ -59,7 +62,10 @@ def test_webhooks_and_new_methods_are_listed() -> None:
 
 
 def test_component_digests_change_only_where_the_text_changes() -> None:
-    text = b'{"openapi": "3.0.3", "components": {"schemas": {"A": {"type": "string"}, "B": {"$ref": "#/components/schemas/A"}}}}'
+    text = (
+        b'{"openapi": "3.0.3", "components": {"schemas": {"A": {"type": "string"}, '
+        b'"B": {"$ref": "#/components/schemas/A"}}}}'
+    )
     one, two = read(text), read(text.replace(b'"string"', b'"number"'))
     assert one.schema_digests["/components/schemas/B"] == two.schema_digests["/components/schemas/B"]
     assert one.schema_digests["/components/schemas/A"] != two.schema_digests["/components/schemas/A"]

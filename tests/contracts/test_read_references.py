@@ -105,7 +105,8 @@ def folder(tmp_path: Path) -> Path:
     base = tmp_path / "api"
     (base / "schemas").mkdir(parents=True)
     (base / "openapi.yaml").write_text(
-        "openapi: 3.0.3\npaths:\n  /a:\n    get:\n      responses:\n        200:\n          description: a\n          content:\n"
+        "openapi: 3.0.3\npaths:\n  /a:\n    get:\n      responses:\n"
+        "        200:\n          description: a\n          content:\n"
         "            application/json:\n              schema: {$ref: './schemas/price.yaml#/Price'}\n"
         "components:\n  schemas:\n    Money: {type: string}\n"
     )

@@ -47,7 +47,10 @@ def test_a_json_key_that_stands_twice_is_refused_with_pointer_and_both_lines() -
 
 
 def test_a_yaml_key_that_stands_twice_is_refused_even_when_spelt_as_a_number() -> None:
-    text = b"openapi: 3.0.3\npaths:\n  /a:\n    get:\n      responses:\n        200: {description: a}\n        '200': {description: b}\n"
+    text = (
+        b"openapi: 3.0.3\npaths:\n  /a:\n    get:\n      responses:\n"
+        b"        200: {description: a}\n        '200': {description: b}\n"
+    )
     error = refused(text)
     assert error.code == "contract.duplicate_key"
     assert error.findings[0] == {
@@ -60,14 +63,16 @@ def test_a_yaml_key_that_stands_twice_is_refused_even_when_spelt_as_a_number() -
 
 def test_integer_keys_become_text() -> None:
     document = read(
-        b"openapi: 3.0.3\npaths:\n  /a:\n    get:\n      responses:\n        200: {description: fine}\n        4XX: {}\n"
+        b"openapi: 3.0.3\npaths:\n  /a:\n    get:\n      responses:\n"
+        b"        200: {description: fine}\n        4XX: {}\n"
     )
     assert list(document.tree["paths"]["/a"]["get"]["responses"]) == ["200", "4XX"]
 
 
 def test_words_dates_and_the_bare_equals_sign_stay_text() -> None:
     document = read(
-        b"type: string\nenum: [no, NO, yes, on, off, =, 2024-01-31, 12:30:00, 1_000, 0123, .5, 1e3, 0x10, 0o17, ~, true, '1', 1.0]\n"
+        b"type: string\nenum: [no, NO, yes, on, off, =, 2024-01-31, 12:30:00, "
+        b"1_000, 0123, .5, 1e3, 0x10, 0o17, ~, true, '1', 1.0]\n"
     )
     assert document.tree["enum"] == [
         *(

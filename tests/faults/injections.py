@@ -13,10 +13,23 @@ from tests.faults.harness import Installation
 from tests.faults.product import People
 
 POINTS = (
-    "worker.claimed", "database.before_transaction", "database.after_step", "database.before_commit", "database.after_commit",
-    "vendor.after_intent", "vendor.before_send", "vendor.after_send", "vendor.after_call", "vendor.before_commit", "vendor.unknown",
-    "vendor.after_ask", "vendor.after_resume", "quarantine.claimed", "quarantine.after_call", "quarantine.before_commit",
-)  # fmt: skip
+    "worker.claimed",
+    "database.before_transaction",
+    "database.after_step",
+    "database.before_commit",
+    "database.after_commit",
+    "vendor.after_intent",
+    "vendor.before_send",
+    "vendor.after_send",
+    "vendor.after_call",
+    "vendor.before_commit",
+    "vendor.unknown",
+    "vendor.after_ask",
+    "vendor.after_resume",
+    "quarantine.claimed",
+    "quarantine.after_call",
+    "quarantine.before_commit",
+)
 TILL_POINTS = ("append.before_write", "append.before_commit", "append.after_commit")
 WINDOW = "vendor.before_send"
 FOCUS = {
@@ -52,8 +65,15 @@ class Options:
 
 
 CALM: dict[str, Any] = {
-    "kill_every": 0.0, "stop_every": 0.0, "vendor_every": 0.0, "postgres_every": 0.0, "restart_every": 0.0, "redis_every": 0.0, "decide_every": 0.0, "armed": 0.0,
-}  # fmt: skip
+    "kill_every": 0.0,
+    "stop_every": 0.0,
+    "vendor_every": 0.0,
+    "postgres_every": 0.0,
+    "restart_every": 0.0,
+    "redis_every": 0.0,
+    "decide_every": 0.0,
+    "armed": 0.0,
+}
 """Options of a run without any fault."""
 
 

@@ -73,7 +73,8 @@ def _parked(people: People, seed: int) -> dict[tuple[str, str], list[tuple[str, 
     """(target and instance, id of the document) → (state, reason class, reason, version)."""
     found: dict[tuple[str, str], list[tuple[str, str, str, int]]] = defaultdict(list)
     for target, identity, version, state, reason_class, reason in people.sql(
-        """select s.target || s.instance, m.payload ->> 'id', coalesce((m.payload ->> 'version')::int, 0), q.state, q.reason_class, q.reason
+        """select s.target || s.instance, m.payload ->> 'id', coalesce((m.payload ->> 'version')::int, 0), q.state,
+           q.reason_class, q.reason
              from runtime_quarantine q join runtime_subscription s on s.id = q.subscription_id
                   join runtime_message m on m.stream_id = s.stream_id and m.lane = q.lane and m.position = q.position
             where m.payload ->> 'id' like %s or m.payload ->> 'id' like %s order by q.position""",
@@ -160,7 +161,10 @@ def _grants(verdict: Verdict, people: People) -> None:
     late: list[float] = []
     count = 0
     for subscription, lane, release, at, ended in people.sql(
-        "select subscription, lane, release, extract(epoch from at)::float8, late from campaign_grant where not ask_only order by at"
+        "select subscription, lane, release, extract(epoch from at)::float8, late "
+        "from campaign_grant "
+        "where not ask_only "
+        "order by at"
     ):
         count += 1
         build = people.builds.get(release)
@@ -185,7 +189,11 @@ def _tiles(verdict: Verdict, people: People) -> None:
     """Evidence of each lane covers every position once."""
     bad = people.sql(
         """select subscription_id, lane, before, first from (
-             select subscription_id, lane, first, lag(last, 1, 0::bigint) over (partition by subscription_id, lane order by id) as before from runtime_delivery) e
+             select subscription_id,
+                    lane,
+                    first,
+                    lag(last, 1, 0::bigint) over (partition by subscription_id, lane order by id) as before
+               from runtime_delivery) e
             where first <> before + 1 limit 5"""
     )
     for subscription, lane, before, first in bad:

@@ -109,7 +109,7 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
 }
 
 
-# -- the same in a real process ------------------------------------------------------------------------------------------
+# -- the same in a real process ----------------------------------------------------------------------------------------
 
 _MAY = "runtime_may_take(f.subscription_id, f.release_id)"
 _STATEMENTS: dict[str, list[tuple[Any, str, str, str]]] = {

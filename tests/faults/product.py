@@ -15,19 +15,33 @@ from tests.faults.load import DEMO, TABLE, manifests
 
 T = TypeVar("T")
 RECORD = f"""
-create table if not exists campaign_grant (subscription bigint, lane int, token bigint, release bigint, ask_only boolean, at timestamptz, late float8, intent bigint);
+create table if not exists campaign_grant (
+  subscription bigint, lane int, token bigint, release bigint, ask_only boolean,
+  at timestamptz, late float8, intent bigint
+);
 create or replace function campaign_grant() returns trigger language plpgsql as $$
 begin
-  insert into campaign_grant select new.subscription_id, new.lane, new.token, coalesce(case when new.token = old.token then new.intent_release end, d.release_id),
-         new.ask_only, clock_timestamp(), case when new.token > old.token and old.owner is not null then extract(epoch from clock_timestamp()
+  insert into campaign_grant
+  select new.subscription_id,
+         new.lane,
+         new.token,
+         coalesce(case when new.token = old.token then new.intent_release end, d.release_id),
+         new.ask_only,
+         clock_timestamp(),
+         case when new.token > old.token and old.owner is not null then extract(epoch from clock_timestamp()
            - greatest(old.lease_until, old.not_before, v.open_until, v.not_before)) end, new.intent
-    from runtime_subscription s join runtime_deployment d on d.id = s.deployment_id join runtime_vendorstate v on v.id = s.vendor_id
+    from runtime_subscription s
+    join runtime_deployment d on d.id = s.deployment_id
+    join runtime_vendorstate v on v.id = s.vendor_id
    where s.id = new.subscription_id;
   return null;
 end $$;
 create or replace trigger campaign_grant after update on runtime_progress for each row
-  when (new.token > old.token or (new.intent is not null and new.intent is distinct from old.intent)) execute function campaign_grant();
-create table if not exists {TABLE} (id text primary key, version bigint, price numeric, currency text, _position bigint not null)
+  when (new.token > old.token or (new.intent is not null and new.intent is distinct from old.intent))
+  execute function campaign_grant();
+create table if not exists {TABLE} (
+  id text primary key, version bigint, price numeric, currency text, _position bigint not null
+)
 """
 
 
@@ -145,10 +159,13 @@ class People:
 
     def freeze(self) -> None:
         window = self.sql(
-            "insert into governance_freezewindow (name, reason, environment, strictness, calendar) values ('campaign', '', 'production', 'work', '{}') returning id"
+            "insert into governance_freezewindow (name, reason, environment, strictness, calendar) "
+            "values ('campaign', '', 'production', 'work', '{}') "
+            "returning id"
         )[0][0]
         self.sql(
-            "insert into governance_freezeinterval (freeze_id, period) values (%s, tstzrange(clock_timestamp() - interval '1 s', clock_timestamp() + interval '1 h'))",
+            "insert into governance_freezeinterval (freeze_id, period) "
+            "values (%s, tstzrange(clock_timestamp() - interval '1 s', clock_timestamp() + interval '1 h'))",
             window,
         )
         self.frozen.append(window)
@@ -171,10 +188,13 @@ class People:
         return bool(
             self.sql("""
             select not exists (select from runtime_progress p join runtime_subscription s on s.id = p.subscription_id
-                                 join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane where p.position < l.next - 1 or p.intent is not null)
+                                 join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
+                                 where p.position < l.next - 1 or p.intent is not null)
                and not exists (select from runtime_quarantine q where q.state in ('retry', 'sending', 'behind')
-                                  and not exists (select from runtime_quarantine e where e.subscription_id = q.subscription_id and e.key = q.key
-                                                     and e.position < q.position and e.state in ('dead', 'unknown')))""")[
-                0
-            ][0]
+                                  and not exists (select
+                                                    from runtime_quarantine e
+                                                   where e.subscription_id = q.subscription_id
+                                                     and e.key = q.key
+                                                     and e.position < q.position
+                                                     and e.state in ('dead', 'unknown')))""")[0][0]
         )

@@ -192,10 +192,14 @@ def _try(conn: Any, r: random.Random, lanes: list[tuple[int, int]]) -> bool:
 
     subscription, lane = r.choice(lanes)
     raw = (
-        "update runtime_progress set token = token + 1, owner = 'thief', lease_until = clock_timestamp() + interval '9 s' where subscription_id = %s and lane = %s",
+        "update runtime_progress "
+        "set token = token + 1, owner = 'thief', lease_until = clock_timestamp() + interval '9 s' "
+        "where subscription_id = %s and lane = %s",
         "update runtime_progress set token = token + 1, owner = 'thief' where subscription_id = %s and lane = %s",
         "update runtime_progress set owner = 'thief' where subscription_id = %s and lane = %s",
-        "update runtime_progress set token = token + 1, ask_only = true, owner = 'thief' where subscription_id = %s and lane = %s",
+        "update runtime_progress "
+        "set token = token + 1, ask_only = true, owner = 'thief' "
+        "where subscription_id = %s and lane = %s",
         "update runtime_quarantine set token = token + 1, state = 'sending' where subscription_id = %s and lane = %s",
     )
     way = r.randrange(len(raw) + 2)
@@ -283,12 +287,16 @@ def _others(made: Campaign, options: Options, seed: int, *, poisoned: bool) -> _
     stored = {
         ref: (at, (stream, lane, position))
         for ref, at, stream, lane, position in sql(
-            "select payload ->> 'id', extract(epoch from received_at)::float8, stream_id, lane, position from runtime_message where payload ->> 'id' like %s",
+            "select payload ->> 'id', extract(epoch from received_at)::float8, stream_id, lane, position "
+            "from runtime_message "
+            "where payload ->> 'id' like %s",
             f"{seed}/%",
         )
     }
     aside = sql(
-        """select s.stream_id, d.lane, d.first, d.last from runtime_delivery d join runtime_subscription s on s.id = d.subscription_id
+        """select s.stream_id, d.lane, d.first, d.last
+           from runtime_delivery d
+           join runtime_subscription s on s.id = d.subscription_id
             where d.outcome = 'aside' and d.at >= to_timestamp(%s)""",
         min(at for at, _ in stored.values()),
     )
@@ -302,8 +310,11 @@ def _others(made: Campaign, options: Options, seed: int, *, poisoned: bool) -> _
             seconds.append(second(entry) - at)
             shared += any(s == stream and here == lane and first <= position <= last for s, here, first, last in aside)
     letters = sql(
-        """select q.state, q.reason_class, q.reason, q.attempt from runtime_quarantine q join runtime_subscription s on s.id = q.subscription_id
-             join runtime_message m on m.stream_id = s.stream_id and m.lane = q.lane and m.position = q.position where m.payload ->> 'id' = any(%s)""",
+        """select q.state, q.reason_class, q.reason, q.attempt
+           from runtime_quarantine q
+           join runtime_subscription s on s.id = q.subscription_id
+             join runtime_message m on m.stream_id = s.stream_id and m.lane = q.lane and m.position = q.position
+             where m.payload ->> 'id' = any(%s)""",
         sorted(one.poison),
     )
     counts = verdict.counts()
@@ -403,7 +414,8 @@ def r7(seed: int, scale: float) -> dict[str, Any]:
                 )
                 done += 5000
             conn.execute(
-                "update runtime_progress p set position = l.next - 1 from runtime_lane l where p.subscription_id = %s and l.stream_id = %s and l.lane = p.lane",
+                "update runtime_progress p set position = l.next - 1 from runtime_lane l "
+                "where p.subscription_id = %s and l.stream_id = %s and l.lane = p.lane",
                 (subscription.pk, stream.id),
             )
             spans = {
@@ -422,7 +434,10 @@ def r7(seed: int, scale: float) -> dict[str, Any]:
             WorkerLoop(collect=False, poll=0.05).run(until_idle=True)
             rates.append(count / (time.perf_counter() - started))
             rows = made.people.sql(
-                "select lane, first, last, refs::text from runtime_delivery where subscription_id = %s order by lane, first",
+                "select lane, first, last, refs::text "
+                "from runtime_delivery "
+                "where subscription_id = %s "
+                "order by lane, first",
                 replay.pk,
             )
             covered = sum(last - first + 1 for _, first, last, _ in rows)

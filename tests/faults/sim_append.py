@@ -57,7 +57,9 @@ def _count_up(db: Database, tx: Transaction, given: Any) -> int:
 
 
 @statement(
-    r"insert into runtime_message \(stream_id, lane, position, key, version, previous, release_id, run_id, correlation, causation, traceparent, payload\) values "
+    r"insert into runtime_message \(stream_id, lane, position, key, version, previous, release_id, run_id, "
+    r"correlation, causation, traceparent, payload\) "
+    r"values "
 )
 def _insert_messages(db: Database, tx: Transaction, cells: Any) -> int:
     for start in range(0, len(cells), 12):

@@ -109,7 +109,8 @@ def test_an_intent_of_another_release_that_nobody_can_ask_about_goes_to_a_person
 def test_under_a_closed_gate_what_nobody_can_ask_about_waits_without_blaming_the_vendor(ledger: Connection) -> None:
     site = Site(ledger, FakeVendor(can_ask=False, honours_keys=True), idempotency="K")
     append(ledger, site.flow.ref, [site.flow.item("a", 1)])
-    site.vendor.send, send = (lambda items, *, guard: (_ for _ in ()).throw(KeyboardInterrupt)), site.vendor.send  # type: ignore[method-assign]
+    send = site.vendor.send
+    site.vendor.send = lambda items, *, guard: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
     taken = claim(ledger, owner="dies")
     assert taken
     with pytest.raises(KeyboardInterrupt):
@@ -171,7 +172,8 @@ def test_a_gate_that_closes_while_a_claim_is_under_way_is_an_empty_claim(ledger:
     ledger.execute(
         """create function a_slow_moment() returns trigger language plpgsql as $$
            begin perform pg_advisory_lock(4711); perform pg_advisory_unlock(4711); return new; end $$;
-           create trigger a_slow_moment before update on runtime_progress for each row execute function a_slow_moment()"""
+           create trigger a_slow_moment before update on runtime_progress for each row
+           execute function a_slow_moment()"""
     )
     try:
         with connections.connected(name="person") as person, connections.connected(name="worker") as worker:
@@ -201,8 +203,11 @@ def test_a_replay_that_delivers_again_has_no_second_effect(ledger: Connection, i
     site.work()
     assert len(site.vendor.journal) == 5
     made = ledger.execute(
-        """insert into runtime_subscription (stream_id, target, instance, deployment_id, vendor_id, kind, idempotency, coalesce, batch, max_attempts, tier, open, replay_of_id)
-           select stream_id, target, instance, deployment_id, vendor_id, kind, idempotency, coalesce, batch, max_attempts, 3, true, id from runtime_subscription
+        """insert into runtime_subscription (stream_id, target, instance, deployment_id, vendor_id, kind,
+           idempotency, coalesce, batch, max_attempts, tier, open, replay_of_id)
+           select stream_id, target, instance, deployment_id, vendor_id, kind, idempotency, coalesce, batch,
+           max_attempts, 3, true, id
+           from runtime_subscription
             where id = %s returning id""",
         (site.subscription,),
     ).fetchone()
@@ -369,7 +374,8 @@ def test_a_missing_endpoint_does_not_use_a_parked_message_up(ledger: Connection)
     vendor_target.deliver(ledger, taken, site.bind)
     for _ in range(8):
         ledger.execute(
-            "update runtime_quarantine set not_before = 'epoch'; update runtime_vendorstate set breaker = 'closed', not_before = 'epoch'"
+            "update runtime_quarantine set not_before = 'epoch'; "
+            "update runtime_vendorstate set breaker = 'closed', not_before = 'epoch'"
         )
         assert serve_one(ledger, NoEndpoint(), owner="w") is not None  # type: ignore[arg-type]
     assert site.parked() == [(1, "sending")]

@@ -146,7 +146,9 @@ def test_a_message_that_ends_whoever_sends_it_ends_no_second_worker_and_is_quara
         waits += [
             float(wait)
             for (wait,) in ledger.execute(
-                "select extract(epoch from not_before - clock_timestamp()) from runtime_quarantine where key = 'k4' and reason like '%%SIGKILL%%' and not_before > clock_timestamp()"
+                "select extract(epoch from not_before - clock_timestamp()) "
+                "from runtime_quarantine "
+                "where key = 'k4' and reason like '%%SIGKILL%%' and not_before > clock_timestamp()"
             ).fetchall()
         ]
     assert site.parked() == [(5, "dead"), (11, "behind")]
@@ -164,7 +166,8 @@ def test_a_mapping_that_never_comes_back_is_ended_with_its_child(ledger: Connect
     site = Site(ledger, FakeVendor(), max_attempts=1)
     append(ledger, site.flow.ref, [site.flow.item("a", 1)])
     ledger.execute(
-        """insert into runtime_quarantine (subscription_id, lane, position, key, state, reason_class, fingerprint, reason, not_before)
+        """insert into runtime_quarantine (subscription_id, lane, position, key, state, reason_class, fingerprint,
+           reason, not_before)
            values (%s, 0, 1, 'a', 'retry', 'poison', '', '', 'epoch')""",
         (site.subscription,),
     )

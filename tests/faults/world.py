@@ -24,7 +24,7 @@ from runtime.ledger.append import Fenced, IncomingMessage, StreamRef, append
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import Table
 from runtime.worker import delivery
-from tests.faults import sim_append, sim_claims, sim_quarantine, sim_vendors  # noqa: F401 - each registers what its statements do
+from tests.faults import sim_append, sim_claims, sim_quarantine, sim_vendors  # noqa: F401 - they register statements
 from tests.faults.sim_actors import Actor, SimClients, VendorServer
 from tests.faults.sim_database import Database, SimConnection
 from tests.faults.sim_judge import judge
@@ -202,7 +202,8 @@ class World:
         actor.reserve = len(items)
         if "early" in self.plants:  # the answer leaves before the commit
             self.acknowledged.update((item.key, item.version) for item in items)
-        append(actor.conn, self.stream, items, release_id=self.release, lease_seconds=LEASE_SECONDS, **more)  # type: ignore[arg-type]
+        more |= {"release_id": self.release, "lease_seconds": LEASE_SECONDS}
+        append(actor.conn, self.stream, items, **more)  # type: ignore[arg-type]
         self.acknowledged.update((item.key, item.version) for item in items)
 
     def _collect(self, actor: Actor, plan: list[tuple[str, int]]) -> None:

@@ -1,4 +1,5 @@
-"""Builders: a small retailer with teams, people, an environment, a policy, and a change kind whose subjects live in a dictionary."""
+"""Builders: a small retailer with teams, people, an environment, a policy, and a change kind whose subjects live in a
+dictionary."""
 
 from __future__ import annotations
 

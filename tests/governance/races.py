@@ -1,9 +1,9 @@
 """G3: many hands on the same changes at once, through raw SQL, while a watcher looks for a state that must never exist.
 
-The model: people decide, take back, decide on what they saw earlier, seal with the slots they computed a moment ago; digests and
-subjects move, people join and leave groups, become contributors, checks flip, revisions begin. Every step is one short
-transaction on its own connection, chosen at random. A step may be refused; what may never happen is listed in `FORBIDDEN`, each
-judged in one statement and therefore in one snapshot.
+The model: people decide, take back, decide on what they saw earlier, seal with the slots they computed a moment ago;
+digests and subjects move, people join and leave groups, become contributors, checks flip, revisions begin. Every step
+is one short transaction on its own connection, chosen at random. A step may be refused; what may never happen is listed
+in `FORBIDDEN`, each judged in one statement and therefore in one snapshot.
 """
 
 from __future__ import annotations
@@ -20,30 +20,62 @@ import psycopg
 from governance.domain.matching import fill
 
 FORBIDDEN = {
-    "a live decision about other digests": """select count(*) from governance_decision d join governance_changerequest c on c.id = d.change_id
-        where d.voided_at is null and c.state in ('in_review', 'approved') and (d.revision, d.subject_digest, d.diff_digest, d.impact_digest, d.policy_digest)
+    "a live decision about other digests": """select count(*)
+       from governance_decision d
+       join governance_changerequest c on c.id = d.change_id
+        where d.voided_at is null
+        and c.state in ('in_review', 'approved')
+        and (d.revision, d.subject_digest, d.diff_digest, d.impact_digest, d.policy_digest)
           <> (c.revision, c.subject_digest, c.diff_digest, c.impact_digest, c.policy_digest)""",
     "a live decision of author, submitter or contributor": """select count(*) from governance_decision d
         where d.voided_at is null and governance_is_party(d.change_id, d.person_id)""",
     "two live decisions of one person": """select count(*) from (select from governance_decision where voided_at is null
         group by change_id, person_id having count(*) > 1) x""",
-    "a live approval about other digests": """select count(*) from governance_approval a join governance_changerequest c on c.id = a.change_id
-        where a.voided_at is null and ((a.revision, a.subject_digest, a.diff_digest, a.impact_digest, a.policy_digest, a.environment)
+    "a live approval about other digests": """select count(*)
+       from governance_approval a
+       join governance_changerequest c on c.id = a.change_id
+        where a.voided_at is null
+        and ((a.revision, a.subject_digest, a.diff_digest, a.impact_digest, a.policy_digest, a.environment)
           <> (c.revision, c.subject_digest, c.diff_digest, c.impact_digest, c.policy_digest, c.environment)
-          or not exists (select from governance_changesubject s where s.change_id = c.id and s.kind = a.subject_kind and s.subject_id = a.subject_id and s.digest = a.digest))""",
-    "a live approval on a decision that does not count": """select count(*) from governance_approval a cross join jsonb_array_elements(a.filled_slots) e
+          or not exists (
+            select
+              from governance_changesubject s
+             where s.change_id = c.id
+               and s.kind = a.subject_kind
+               and s.subject_id = a.subject_id
+               and s.digest = a.digest))""",
+    "a live approval on a decision that does not count": """select count(*)
+       from governance_approval a
+       cross join jsonb_array_elements(a.filled_slots) e
         left join governance_decision d on d.id = (e ->> 'decision')::bigint
-        where a.voided_at is null and (d.id is null or d.voided_at is not null or d.outcome <> 'approve' or d.person_id <> (e ->> 'person')::bigint or d.change_id <> a.change_id)""",
+        where a.voided_at is null
+        and (d.id is null
+        or d.voided_at is not null
+        or d.outcome <> 'approve'
+        or d.person_id <> (e ->> 'person')::bigint
+        or d.change_id <> a.change_id)""",
     "one person on two slots, or a party on one": """select count(*) from governance_approval a
-        where a.voided_at is null and ((select count(distinct p) from unnest(a.approver_ids) p) <> cardinality(a.approver_ids) or cardinality(a.approver_ids) = 0
+        where a.voided_at is null
+        and ((select count(distinct p) from unnest(a.approver_ids) p) <> cardinality(a.approver_ids)
+        or cardinality(a.approver_ids) = 0
           or exists (select from unnest(a.approver_ids) p where governance_is_party(a.change_id, p)))""",
-    "a live approval with an empty slot": """select count(*) from governance_approval a join governance_slot s on s.change_id = a.change_id and s.revision = a.revision
-        where a.voided_at is null and not exists (select from jsonb_array_elements(a.filled_slots) e where (e ->> 'slot')::bigint = s.id)""",
-    "an approved change without its approval": """select count(*) from governance_changerequest c where c.state = 'approved'
+    "a live approval with an empty slot": """select count(*)
+       from governance_approval a
+       join governance_slot s on s.change_id = a.change_id
+       and s.revision = a.revision
+        where a.voided_at is null
+        and not exists (select from jsonb_array_elements(a.filled_slots) e where (e ->> 'slot')::bigint = s.id)""",
+    "an approved change without its approval": """select count(*)
+       from governance_changerequest c
+       where c.state = 'approved'
         and not exists (select from governance_approval a where a.change_id = c.id and a.voided_at is null)""",
-    "an approved change with a blocking check": """select count(*) from governance_changerequest c where c.state = 'approved'
+    "an approved change with a blocking check": """select count(*)
+       from governance_changerequest c
+       where c.state = 'approved'
         and exists (select from governance_blocking_check k where k.change_id = c.id)""",
-    "a live objection under a live approval": """select count(*) from governance_approval a join governance_decision d on d.change_id = a.change_id
+    "a live objection under a live approval": """select count(*)
+       from governance_approval a
+       join governance_decision d on d.change_id = a.change_id
         where a.voided_at is null and d.voided_at is null and d.outcome <> 'approve'""",
 }
 DIGESTS = ["sha256:" + c * 64 for c in "abc"]
@@ -52,7 +84,8 @@ BINDING = "subject_digest, diff_digest, impact_digest, policy_digest"
 
 @dataclass
 class Report:
-    """What happened: steps that were done, refused and by which constraint; looks of the watcher, and what it saw that may not be."""
+    """What happened: steps that were done, refused and by which constraint; looks of the watcher, and what it saw that
+    may not be."""
 
     done: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
@@ -134,7 +167,8 @@ class Hand(threading.Thread):
     def decide(self, person: int | None = None, outcome: str = "approve") -> bool:
         return bool(
             self.do(
-                f"""insert into governance_decision (change_id, revision, person_id, outcome, note, {BINDING}, void_reason)
+                f"""insert into governance_decision (change_id, revision, person_id, outcome, note, {BINDING},
+                   void_reason)
                 select id, revision, %s, %s, 'because', {BINDING}, '' from governance_changerequest where id = %s""",
                 person or self.person,
                 outcome,
@@ -159,7 +193,9 @@ class Hand(threading.Thread):
             return True
         return bool(
             self.do(
-                f"insert into governance_decision (change_id, revision, person_id, outcome, note, {BINDING}, void_reason) values (%s, %s, %s, 'approve', '', %s, %s, %s, %s, '')",
+                f"insert into governance_decision (change_id, revision, person_id, outcome, note, {BINDING}, "
+                "void_reason) "
+                "values (%s, %s, %s, 'approve', '', %s, %s, %s, %s, '')",
                 change,
                 seen[0],
                 self.person,
@@ -170,7 +206,9 @@ class Hand(threading.Thread):
     def take_back(self) -> bool:
         return bool(
             self.do(
-                "update governance_decision set voided_at = now(), void_reason = 'taken back' where change_id = %s and person_id = %s and voided_at is null",
+                "update governance_decision "
+                "set voided_at = now(), void_reason = 'taken back' "
+                "where change_id = %s and person_id = %s and voided_at is null",
                 self.change,
                 self.person,
             )
@@ -190,8 +228,13 @@ class Hand(threading.Thread):
         slots: dict[int, list[int]] = {}
         decisions: dict[int, int] = {}
         for slot, person, decision in self.rows(
-            """select s.id, d.person_id, d.id from governance_changerequest c join governance_slot s on s.change_id = c.id and s.revision = c.revision
-               left join governance_decision d on d.change_id = c.id and d.voided_at is null and d.outcome = 'approve' and governance_may_fill(s.group_ids, c.id, d.person_id, d.at)
+            """select s.id, d.person_id, d.id
+               from governance_changerequest c
+               join governance_slot s on s.change_id = c.id and s.revision = c.revision
+               left join governance_decision d on d.change_id = c.id
+               and d.voided_at is null
+               and d.outcome = 'approve'
+               and governance_may_fill(s.group_ids, c.id, d.person_id, d.at)
                where c.id = %s""",
             change,
         ):
@@ -203,8 +246,10 @@ class Hand(threading.Thread):
             {"slot": slot, "person": person, "decision": decisions[person]} for slot, person in fill(slots).items()
         ]
         made = self.do(
-            f"""insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, {BINDING}, filled_slots, approver_ids, used_by_text, void_reason)
-            select 'review', c.id, c.revision, s.kind, s.subject_id, s.digest, c.environment, c.subject_digest, c.diff_digest, c.impact_digest, c.policy_digest, %s, %s, '', ''
+            f"""insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest,
+               environment, {BINDING}, filled_slots, approver_ids, used_by_text, void_reason)
+            select 'review', c.id, c.revision, s.kind, s.subject_id, s.digest, c.environment, c.subject_digest,
+            c.diff_digest, c.impact_digest, c.policy_digest, %s, %s, '', ''
               from governance_changerequest c join governance_changesubject s on s.change_id = c.id where c.id = %s""",
             json.dumps(slots),
             sorted(s["person"] for s in slots),
@@ -245,7 +290,9 @@ class Hand(threading.Thread):
     def contribute(self) -> bool:
         return bool(
             self.do(
-                "insert into governance_contributor (change_id, person_id, how) values (%s, %s, 'helped') on conflict do nothing",
+                "insert into governance_contributor (change_id, person_id, how) "
+                "values (%s, %s, 'helped') "
+                "on conflict do nothing",
                 self.change,
                 self.person,
             )
@@ -264,8 +311,10 @@ class Hand(threading.Thread):
     def settle_checks(self) -> bool:
         return bool(
             self.do(
-                """update governance_checkresult r set status = 'passed', subject_digest = c.subject_digest from governance_changerequest c
-                where c.id = r.change_id and r.revision = c.revision and c.id = %s""",
+                """update governance_checkresult r
+                   set status = 'passed', subject_digest = c.subject_digest
+                  from governance_changerequest c
+                 where c.id = r.change_id and r.revision = c.revision and c.id = %s""",
                 self.change,
             )
         )
@@ -274,21 +323,29 @@ class Hand(threading.Thread):
         change = self.change
         self.do("select from governance_changerequest where id = %s for update", change)
         if not self.do(
-            "update governance_changerequest set revision = revision + 1 where id = %s and state in ('in_review', 'approved')",
+            "update governance_changerequest "
+            "set revision = revision + 1 "
+            "where id = %s and state in ('in_review', 'approved')",
             change,
         ):
             return False
         self.do(
             """insert into governance_slot (change_id, revision, key, label, number, group_ids, why, policy_digest)
-            select s.change_id, c.revision, s.key, s.label, s.number, s.group_ids, s.why, c.policy_digest from governance_slot s join governance_changerequest c on c.id = s.change_id
+            select s.change_id, c.revision, s.key, s.label, s.number, s.group_ids, s.why, c.policy_digest
+            from governance_slot s
+            join governance_changerequest c on c.id = s.change_id
              where c.id = %s and s.revision = c.revision - 1""",
             change,
         )
         return bool(
             self.do(
-                """insert into governance_checkresult (change_id, revision, position, check_id, title, status, why, findings, fix, subject_digest)
-                select r.change_id, c.revision, r.position, r.check_id, r.title, 'passed', '', '[]', '[]', c.subject_digest
-                  from governance_checkresult r join governance_changerequest c on c.id = r.change_id where c.id = %s and r.revision = c.revision - 1""",
+                """insert into governance_checkresult (change_id, revision, position, check_id, title, status, why,
+                   findings, fix, subject_digest)
+                select r.change_id, c.revision, r.position, r.check_id, r.title, 'passed', '', '[]', '[]',
+                c.subject_digest
+                  from governance_checkresult r
+                  join governance_changerequest c on c.id = r.change_id
+                  where c.id = %s and r.revision = c.revision - 1""",
                 change,
             )
         )

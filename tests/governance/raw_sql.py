@@ -26,17 +26,22 @@ def refused(constraint: str, sql: str, *arguments: object) -> None:
     assert caught.value.__cause__.diag.constraint_name == constraint, str(caught.value)
 
 
-DECIDE = """insert into governance_decision (change_id, revision, person_id, outcome, note, subject_digest, diff_digest, impact_digest, policy_digest, void_reason)
-select c.id, c.revision, %s, %s, %s, c.subject_digest, c.diff_digest, c.impact_digest, c.policy_digest, '' from governance_changerequest c where c.id = %s"""
+DECIDE = """insert into governance_decision (change_id, revision, person_id, outcome, note, subject_digest,
+   diff_digest, impact_digest, policy_digest, void_reason)
+select c.id, c.revision, %s, %s, %s, c.subject_digest, c.diff_digest, c.impact_digest, c.policy_digest, ''
+from governance_changerequest c
+where c.id = %s"""
 
 
 def decide(person: int, change: ChangeRequest, outcome: str = "approve", note: str = "") -> None:
     run(DECIDE, person, outcome, note, change.pk)
 
 
-SEAL = """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, subject_digest, diff_digest, impact_digest,
+SEAL = """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest,
+   environment, subject_digest, diff_digest, impact_digest,
   policy_digest, filled_slots, approver_ids, used_by_text, void_reason)
-select 'review', c.id, c.revision, s.kind, s.subject_id, s.digest, c.environment, c.subject_digest, c.diff_digest, c.impact_digest, c.policy_digest, %s, %s, '', ''
+select 'review', c.id, c.revision, s.kind, s.subject_id, s.digest, c.environment, c.subject_digest, c.diff_digest,
+c.impact_digest, c.policy_digest, %s, %s, '', ''
   from governance_changerequest c join governance_changesubject s on s.change_id = c.id where c.id = %s"""
 
 

@@ -1,7 +1,7 @@
 """G5: every wrong-direction job of a 500-case corpus is denied, no right one is.
 
-The corpus is generated from the ways in which jobs meet systems of record, and each case carries its label from its construction,
-not from the code under test.
+The corpus is generated from the ways in which jobs meet systems of record, and each case carries its label from its
+construction, not from the code under test.
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ def test_a_person_who_fits_two_slots_gives_way_to_one_who_fits_only_one():
 
 
 def most_without_counting_twice(options: dict[int, list[ExercisedRight]]) -> int:
-    """The largest number of slots in which nobody counts twice, in person or through a delegate, by trying everything."""
+    """The largest number of slots in which nobody counts twice, in person or through a delegate, by trying
+    everything."""
 
     def best(places: tuple[int, ...], used: frozenset[int]) -> int:
         if not places:

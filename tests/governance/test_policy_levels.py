@@ -1,4 +1,5 @@
-"""Policies of domains and teams: whose they are, that they only tighten, and that they bear on their own next version."""
+"""Policies of domains and teams: whose they are, that they only tighten, and that they bear on their own next
+version."""
 
 from __future__ import annotations
 

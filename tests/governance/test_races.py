@@ -1,4 +1,7 @@
-"""G3: the short race of every day. The long one: `TILLGATE_RACE_STEPS=100000 pytest tests/governance/test_races.py -s`."""
+"""G3: the short race of every day.
+
+The long one: `TILLGATE_RACE_STEPS=100000 pytest tests/governance/test_races.py -s`.
+"""
 
 from __future__ import annotations
 

@@ -55,7 +55,9 @@ def test_an_objection_and_a_blocking_check_stop_the_seal(house: make.House, chan
     run("update governance_checkresult set status = 'not_run' where check_id = 'thing.sound'")
     refused("approval_with_blocking_checks", SEAL, *seal(change, good))
     run(
-        """update governance_checkresult set status = 'failed', findings = '[{"rule": "r", "pointer": "", "level": "error"}]' where check_id = 'thing.sound'"""
+        """update governance_checkresult
+           set status = 'failed', findings = '[{"rule": "r", "pointer": "", "level": "error"}]'
+           where check_id = 'thing.sound'"""
     )
     refused("approval_with_blocking_checks", SEAL, *seal(change, good))
     run(

@@ -127,7 +127,9 @@ def test_a_draft_without_slots_checks_or_digests_cannot_be_put_into_review_by_ha
     draft = make.draft(house.author)
     refused(
         "change_needs_evidence",
-        "update governance_changerequest set state = 'in_review', submitter_id = author_id, submitted_at = now() where id = %s",
+        "update governance_changerequest "
+        "set state = 'in_review', submitter_id = author_id, submitted_at = now() "
+        "where id = %s",
         draft.pk,
     )
 
@@ -145,7 +147,8 @@ def test_slots_contributors_events_and_verdicts_are_append_only(house: make.Hous
     refused("governance_checkresult_append_only", "delete from governance_checkresult")
     refused(
         "slot_follows_the_policy",
-        "insert into governance_slot (change_id, revision, key, label, number, group_ids, why, policy_digest) values (%s, 1, 'x', 'x', 1, '{}', '[]', '')",
+        "insert into governance_slot (change_id, revision, key, label, number, group_ids, why, policy_digest) "
+        "values (%s, 1, 'x', 'x', 1, '{}', '[]', '')",
         change.pk,
     )
 

@@ -37,7 +37,8 @@ def test_activating_a_policy_by_hand_is_refused_and_one_put_in_place_voids_in_th
 
 def test_a_waiver_is_granted_only_by_its_own_approval_and_lives_90_days_at_most(house: make.House):
     now = clock.now()
-    insert = """insert into governance_waiver (rule, pointer, subject_kind, subject_id, environment, reason, starts_at, expires_at, state, digest, requested_by_id)
+    insert = """insert into governance_waiver (rule, pointer, subject_kind, subject_id, environment, reason,
+       starts_at, expires_at, state, digest, requested_by_id)
       values ('r', '', 'thing', 'x', 'production', %s, %s, %s, %s, %s, %s)"""
     refused(
         "waiver_at_most_90_days", insert, "because", now, now + timedelta(days=91), "proposed", OTHER, house.author.pk
@@ -54,21 +55,25 @@ def test_a_waiver_is_granted_only_by_its_own_approval_and_lives_90_days_at_most(
 
 def test_break_glass_takes_two_people_one_digest_one_environment_and_four_hours(house: make.House):
     now = changes.database_clock()
-    insert = """insert into governance_breakglass (subject_kind, subject_id, digest, environment, reason, owner_team_ids, hours, opened_by_id, review_note)
+    insert = """insert into governance_breakglass (subject_kind, subject_id, digest, environment, reason,
+       owner_team_ids, hours, opened_by_id, review_note)
       values ('thing', 'x', %s, 'production', 'fire', '{}', %s, %s, '') returning id"""
     refused("break_glass_at_most_four_hours", insert, OTHER, 5, house.owner.pk)
     case = run(insert, OTHER, 4, house.owner.pk)[0][0]
     confirm = "update governance_breakglass set confirmed_by_id = %s, starts_at = %s, ends_at = %s where id = %s"
     refused("break_glass_takes_two_people", confirm, house.owner.pk, now, now + timedelta(hours=4), case)
     refused("break_glass_window_at_most_four_hours", confirm, house.releaser.pk, now, now + timedelta(hours=5), case)
-    approve = """insert into governance_approval (origin, break_glass_id, revision, subject_kind, subject_id, digest, environment, subject_digest, diff_digest, impact_digest,
-      policy_digest, filled_slots, approver_ids, used_by_text, void_reason, valid_from, valid_until) values ('break_glass', %s, 1, 'thing', 'x', %s, %s, '', '', '', '', '[]', '{}', '', '', %s, %s)"""
+    approve = """insert into governance_approval (origin, break_glass_id, revision, subject_kind, subject_id, digest,
+       environment, subject_digest, diff_digest, impact_digest,
+      policy_digest, filled_slots, approver_ids, used_by_text, void_reason, valid_from, valid_until)
+      values ('break_glass', %s, 1, 'thing', 'x', %s, %s, '', '', '', '', '[]', '{}', '', '', %s, %s)"""
     refused("break_glass_binds_one_digest", approve, case, OTHER, "production", now, now + timedelta(hours=1))
     run(confirm, house.releaser.pk, now, now + timedelta(hours=4), case)
     refused("break_glass_is_immutable", "update governance_breakglass set digest = %s", "sha256:" + "a" * 64)
     refused(
         "break_glass_is_immutable",
-        "update governance_breakglass set ends_at = ends_at + interval '1 minute', starts_at = starts_at + interval '1 minute'",
+        "update governance_breakglass "
+        "set ends_at = ends_at + interval '1 minute', starts_at = starts_at + interval '1 minute'",
     )
     refused(
         "break_glass_binds_one_digest", approve, case, "sha256:" + "a" * 64, "production", now, now + timedelta(hours=1)
@@ -103,7 +108,9 @@ def test_an_open_debt_stops_the_next_normal_change_of_the_owner_by_hand_too(hous
     revisions.derive(draft, revisions.assessed(draft, changes.subjects_of(draft)))
     refused(
         "break_glass_debt_is_open",
-        "update governance_changerequest set state = 'in_review', submitter_id = author_id, submitted_at = now() where id = %s",
+        "update governance_changerequest "
+        "set state = 'in_review', submitter_id = author_id, submitted_at = now() "
+        "where id = %s",
         draft.pk,
     )
 
@@ -161,7 +168,8 @@ def test_a_seal_that_rested_on_a_waiver_falls_when_it_is_revoked_and_does_not_ho
 
 
 def test_an_acceptance_is_bound_to_the_difference_and_to_who_may_give_it(house: make.House, change: ChangeRequest):
-    insert = """insert into governance_breakacceptance (change_id, revision, rule, pointer, kind, reason, migrate_by, person_id, group_ids_needed, diff_digest)
+    insert = """insert into governance_breakacceptance (change_id, revision, rule, pointer, kind, reason, migrate_by,
+       person_id, group_ids_needed, diff_digest)
       values (%s, 1, 'r', '', %s, 'because', null, %s, %s, %s)"""
     architects = json.dumps([make.team("architects").pk])
     refused("acceptance_binds_what_is_present", insert, change.pk, "benign", house.architect.pk, architects, OTHER)

@@ -1,4 +1,5 @@
-"""Signing in through an identity provider: the whole code flow against a small provider of our own, and what its groups mean."""
+"""Signing in through an identity provider: the whole code flow against a small provider of our own, and what its groups
+mean."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.django_db
 
 
 class Provider(BaseHTTPRequestHandler):
-    """Discovery, keys, token and user info; `claims` are what it says, `lie` is put over the token, `about` over the user info."""
+    """Discovery, keys, token and user info; `claims` are what it says, `lie` is put over the token, `about` over the
+    user info."""
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     claims: dict[str, object] = {}

@@ -98,7 +98,8 @@ def test_verdicts_are_the_same_bytes_in_another_process_with_another_hash_seed()
 
 
 def test_verdicts_stored_by_the_first_release_of_the_engine_come_out_the_same_byte_for_byte():
-    """These bytes never change: a rule that judges the same evidence differently is a new engine, and the old one stays."""
+    """These bytes never change: a rule that judges the same evidence differently is a new engine, and the old one
+    stays."""
     stored = json.loads((Path(__file__).parent / "verdicts_engine_1.json").read_text())
     assert len(stored) == 24
     for case in stored:

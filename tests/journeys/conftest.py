@@ -1,4 +1,5 @@
-"""The whole product around a journey: the demo retailer in the test database, the emulators as a process, workers as processes."""
+"""The whole product around a journey: the demo retailer in the test database, the emulators as a process, workers as
+processes."""
 
 from __future__ import annotations
 
@@ -58,7 +59,8 @@ def estate(
 
 @pytest.fixture
 def process(estate: object) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """`process("portal.worker", "--concurrency", "0", TILLGATE_LEASE_SECONDS="2")`: a process of the product on the test database."""
+    """`process("portal.worker", "--concurrency", "0", TILLGATE_LEASE_SECONDS="2")`: a process of the product on the
+    test database."""
     started: list[subprocess.Popen[bytes]] = []
     d = connection.settings_dict
     url = f"postgresql://{quote(d['USER'])}:{quote(d['PASSWORD'])}@{d['HOST']}:{d['PORT']}/{d['NAME']}"

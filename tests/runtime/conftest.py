@@ -1,4 +1,5 @@
-"""Ledger tests commit on connections of their own; afterwards only the runtime's tables are emptied, which is quicker than a flush."""
+"""Ledger tests commit on connections of their own; afterwards only the runtime's tables are emptied, which is quicker
+than a flush."""
 
 from __future__ import annotations
 

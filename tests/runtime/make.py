@@ -26,9 +26,12 @@ def approval(conn: connections.Connection, *, subject_id: str, digest: str, envi
     with conn.transaction():
         conn.execute("set local session_replication_role = replica")
         row = conn.execute(
-            """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, subject_digest, diff_digest, impact_digest,
+            """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest,
+               environment, subject_digest, diff_digest, impact_digest,
                  policy_digest, filled_slots, approver_ids, valid_from, used_by_text, void_reason)
-               values ('review', %s, 1, 'integration', %s, %s, %s, '', '', '', '', '[]', '{}', clock_timestamp() - interval '1 minute', '', '') returning id""",
+               values ('review', %s, 1, 'integration', %s, %s, %s, '', '', '', '', '[]', '{}',
+               clock_timestamp() - interval '1 minute', '', '')
+               returning id""",
             (1_000_000 + next(_numbers), subject_id, digest, environment),
         ).fetchone()
     assert row
@@ -56,18 +59,26 @@ class Flow:
         self.conn, self.lanes, self.environment, self.tier = conn, lanes, environment, tier
         self.key = f"flow-{next(_numbers)}"
         group = conn.execute(
-            "insert into auth_group (name) values (%s) on conflict (name) do update set name = excluded.name returning id",
+            "insert into auth_group (name) "
+            "values (%s) "
+            "on conflict (name) do update "
+            "set name = excluded.name "
+            "returning id",
             ("flow-owners",),
         ).fetchone()
         assert group
         self.integration = self._id(
-            "insert into runtime_integration (key, title, domain_key, owner_team_id) values (%s, %s, 'price', %s) returning id",
+            "insert into runtime_integration (key, title, domain_key, owner_team_id) "
+            "values (%s, %s, 'price', %s) "
+            "returning id",
             self.key,
             self.key,
             group[0],
         )
         self.stream = self._id(
-            "insert into runtime_stream (integration_id, environment, lanes, immutable, salt) values (%s, %s, %s, %s, %s) returning id",
+            "insert into runtime_stream (integration_id, environment, lanes, immutable, salt) "
+            "values (%s, %s, %s, %s, %s) "
+            "returning id",
             self.integration,
             environment,
             lanes,
@@ -89,7 +100,9 @@ class Flow:
         digest = digest_of(manifest)
         with self.conn.transaction():
             self.release = self._id(
-                "insert into runtime_release (integration_id, digest, manifest, tier) values (%s, %s, %s, %s) returning id",
+                "insert into runtime_release (integration_id, digest, manifest, tier) "
+                "values (%s, %s, %s, %s) "
+                "returning id",
                 self.integration,
                 digest,
                 psycopg.types.json.Jsonb(manifest),
@@ -97,11 +110,14 @@ class Flow:
             )
             self.approval = approval(self.conn, subject_id=self.key, digest=digest, environment=self.environment)
             self.conn.execute(
-                "update runtime_deployment set active = false, ended_at = clock_timestamp() where integration_id = %s and active",
+                "update runtime_deployment "
+                "set active = false, ended_at = clock_timestamp() "
+                "where integration_id = %s and active",
                 (self.integration,),
             )
             self.deployment = self._id(
-                """insert into runtime_deployment (integration_id, release_id, environment, approval_id, kind, active, paused, pause_reason)
+                """insert into runtime_deployment (integration_id, release_id, environment, approval_id, kind,
+                   active, paused, pause_reason)
                    values (%s, %s, %s, %s, 'deploy', true, false, '') returning id""",
                 self.integration,
                 self.release,
@@ -137,7 +153,8 @@ class Flow:
         pace: float | None = None,
     ) -> int:
         made = self._id(
-            """insert into runtime_subscription (stream_id, target, instance, deployment_id, vendor_id, kind, idempotency, coalesce, batch, max_attempts, tier, open,
+            """insert into runtime_subscription (stream_id, target, instance, deployment_id, vendor_id, kind,
+               idempotency, coalesce, batch, max_attempts, tier, open,
                  pace)
                values (%s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, true, %s) returning id""",
             self.stream,

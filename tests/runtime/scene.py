@@ -1,6 +1,8 @@
-"""A working day in the database: two deployed integrations with messages, deliveries, letters, runs and vendors in every state.
+"""A working day in the database: two deployed integrations with messages, deliveries, letters, runs and vendors in
+every state.
 
-Approvals are written below governance's triggers, progress below the ledger: the journeys test the way here, the page tests need the state.
+Approvals are written below governance's triggers, progress below the ledger: the journeys test the way here, the page
+tests need the state.
 """
 
 from __future__ import annotations
@@ -43,50 +45,10 @@ from runtime.models import (
 )
 from runtime.services import replays
 from tests.portal import make
+from tests.runtime.scene_manifests import PRICES, SALES
 
 _numbers = itertools.count(5_000_000)
 SALT = 0x0123_4567_89AB_CDEF
-
-SALES: dict[str, Any] = {
-    "integration": "sales", "title": "Sales", "domain": "sales", "owner": "sales-finance", "tier": 1, "lanes": 2, "degraded_mode": "queue_only",
-    "note": "Every closed sale is posted once and earns its points.",
-    "sources": [{"name": "tills", "system": "pos"}],
-    "event": {"name": "sale", "meaning": "fact", "key": "/transaction", "schema": {"type": "object", "required": ["transaction", "total"]}},
-    "targets": [
-        {
-            "name": "journal", "system": "s4", "api": "s4-sales@v1", "contract": "sha256:" + "a" * 64, "operation": "POST /sales", "idempotency": "L", "batch": 50,
-            "connection": {"protocol": "rest", "profile": "retail-sales"}, "writes": [{"entity": "journal-entry", "kind": "command"}],
-            "limits": {"rate": 10, "burst": 20, "budget": 36000},
-            "mapping": {"mapping": "sale-to-journal", "version": "3", "fields": [
-                {"to": "reference", "from": "transaction", "type": "string", "required": True, "note": "the sale's identity"},
-                {"to": "journalDate", "from": "business_date", "type": "date", "note": "not the calendar date"},
-                {"to": "amount", "from": "total", "type": "money", "currency": "EUR", "required": True},
-                {"to": "taxCode", "from": "tax_class", "type": "string", "lookup": "tax-map"},
-                {"to": "lines", "from": "lines", "each": [
-                    {"to": "account", "constant": "4000"}, {"to": "amount", "formula": "quantity * price", "type": "decimal", "scale": 2}]},
-            ], "lookups": {"tax-map": {"version": "14", "values": {"R1": "V1", "R2": "V2"}}}},
-        },
-        {
-            "name": "earn", "system": "loyalty", "api": "loyalty-earn@v1", "contract": "sha256:" + "b" * 64, "idempotency": "K",
-            "connection": {"protocol": "rest", "profile": "loyalty"}, "writes": [{"entity": "loyalty-account", "kind": "command"}],
-            "mapping": {"mapping": "sale-to-points", "version": "1", "fields": [
-                {"to": "member", "from": "member", "type": "string", "required": True}, {"to": "reference", "from": "transaction", "type": "string"}]},
-        },
-    ],
-}  # fmt: skip
-
-PRICES: dict[str, Any] = {
-    "integration": "prices", "title": "Prices to tills", "domain": "price", "owner": "pricing", "tier": 1, "lanes": 2, "degraded_mode": "local_with_caps",
-    "sources": [{"name": "conditions", "system": "s4", "connection": {"protocol": "odata_v2", "profile": "s4hana-cloud"}}],
-    "event": {"name": "price", "meaning": "state"},
-    "targets": [{
-        "name": "stores", "system": "pos", "instances": ["0101", "0102", "0103", "0187", "0206", "0590"], "idempotency": "N", "coalesce": True, "batch": 100,
-        "api": "store-prices@v1", "contract": "sha256:" + "c" * 64, "connection": {"protocol": "rest", "profile": "store-server"},
-        "writes": [{"entity": "price", "attribute_group": "base-price", "kind": "replica"}],
-        "mapping": {"mapping": "price", "version": "1", "fields": [{"to": "sku", "from": "Material", "type": "string", "required": True}]},
-    }],
-    "schedule": {"when": "every 15m", "zone": "Europe/Berlin"},
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -137,9 +99,12 @@ def approve(key: str, digest: str, environment: str = "production") -> int:
     with connection.cursor() as cursor:
         cursor.execute("set session_replication_role = replica")
         cursor.execute(
-            """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment, subject_digest, diff_digest, impact_digest,
+            """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest,
+               environment, subject_digest, diff_digest, impact_digest,
                  policy_digest, filled_slots, approver_ids, valid_from, used_by_text, void_reason)
-               values ('review', %s, 1, 'integration', %s, %s, %s, '', '', '', '', '[]', '{}', clock_timestamp() - interval '1 minute', '', '') returning id""",
+               values ('review', %s, 1, 'integration', %s, %s, %s, '', '', '', '', '[]', '{}',
+               clock_timestamp() - interval '1 minute', '', '')
+               returning id""",
             [next(_numbers), key, digest, environment],
         )
         made = cursor.fetchone()[0]
@@ -269,7 +234,8 @@ class Site:
             )
         with connection.cursor() as cursor:
             cursor.executemany(
-                """insert into runtime_message (stream_id, lane, position, received_at, key, previous, version, release_id, run_id, payload)
+                """insert into runtime_message (stream_id, lane, position, received_at, key, previous, version,
+                   release_id, run_id, payload)
                    values (%s, %s, %s, %s, %s, %s, 0, %s, %s, %s)""",
                 rows,
             )
@@ -346,7 +312,8 @@ class Site:
     ) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
-                """insert into runtime_attempt (subscription_id, lane, first, last, token, release_id, outcome, detail, reference)
+                """insert into runtime_attempt (subscription_id, lane, first, last, token, release_id, outcome,
+                   detail, reference)
                    values (%s, %s, %s, %s, 1, %s, %s, %s, %s)""",
                 [
                     self.subscriptions[target, ""].pk,
@@ -396,7 +363,8 @@ class Day:
 
 
 def day() -> Day:
-    """Sales with three refused at the ERP, one of unknown outcome; prices with a broken store; something of every kind."""
+    """Sales with three refused at the ERP, one of unknown outcome; prices with a broken store; something of every
+    kind."""
     people = estate()
     now = clock.now()
     sales = Site(SALES, people.groups["sales-finance"])

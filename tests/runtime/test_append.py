@@ -96,7 +96,10 @@ def test_positions_are_dense_and_in_commit_order_under_concurrent_writers(ledger
             while not stop.is_set():
                 for lane in (0, 1):
                     rows = conn.execute(
-                        "select position from runtime_message where stream_id = %s and lane = %s and position > %s order by position",
+                        "select position "
+                        "from runtime_message "
+                        "where stream_id = %s and lane = %s and position > %s "
+                        "order by position",
                         (flow.stream, lane, seen[lane]),
                     ).fetchall()
                     got = [r[0] for r in rows]
@@ -125,7 +128,9 @@ def test_an_item_keeps_what_it_came_with(ledger: Connection, count: int) -> None
     ]
     append(ledger, flow.ref, [*items[1:], items[0]], release_id=7)
     found = ledger.execute(
-        "select key, version, correlation, causation, traceparent, release_id, run_id from runtime_message order by version"
+        "select key, version, correlation, causation, traceparent, release_id, run_id "
+        "from runtime_message "
+        "order by version"
     )
     assert found.fetchall() == [(item.key, item.version, item.correlation, None, trace, 7, None) for item in items]
     heads = ledger.execute("select key, version from runtime_head order by version")

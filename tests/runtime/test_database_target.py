@@ -32,7 +32,8 @@ def to_row(message: LoggedMessage) -> tuple[Any, ...]:
 @pytest.fixture
 def prices(ledger: Connection) -> Iterator[Connection]:
     ledger.execute(
-        "create table price_target (key text primary key, version int, amount numeric check (amount >= 0), _position bigint not null)"
+        "create table price_target (key text primary key, version int, amount numeric check (amount >= 0), "
+        "_position bigint not null)"
     )
     yield ledger
     ledger.execute("drop table price_target")

@@ -24,14 +24,18 @@ CLOSE = {
         "update runtime_subscription set open = false where vendor_id = %s", (vendor,)
     ),
     "breaker open": lambda flow, vendor: flow.conn.execute(
-        "update runtime_vendorstate set breaker = 'open', open_until = clock_timestamp() + interval '1 hour' where id = %s",
+        "update runtime_vendorstate "
+        "set breaker = 'open', open_until = clock_timestamp() + interval '1 hour' "
+        "where id = %s",
         (vendor,),
     ),
     "told to wait": lambda flow, vendor: flow.conn.execute(
         "update runtime_vendorstate set not_before = clock_timestamp() + interval '1 hour' where id = %s", (vendor,)
     ),
     "rate used up": lambda flow, vendor: flow.conn.execute(
-        "update runtime_vendorstate set rate = 0.001, burst = 10, allowance = 0, refilled_at = clock_timestamp() where id = %s",
+        "update runtime_vendorstate "
+        "set rate = 0.001, burst = 10, allowance = 0, refilled_at = clock_timestamp() "
+        "where id = %s",
         (vendor,),
     ),
     "budget spent": lambda flow, vendor: flow.conn.execute(
@@ -42,7 +46,9 @@ CLOSE = {
 
 def raw_try(flow: Flow, subscription: int, lane: int) -> None:
     flow.conn.execute(
-        "update runtime_progress set token = token + 1, owner = 'me', lease_until = clock_timestamp() + interval '9 s' where subscription_id = %s and lane = %s",
+        "update runtime_progress "
+        "set token = token + 1, owner = 'me', lease_until = clock_timestamp() + interval '9 s' "
+        "where subscription_id = %s and lane = %s",
         (subscription, lane),
     )
 
@@ -74,12 +80,15 @@ def test_a_freeze_of_strictness_work_stops_claims_and_others_do_not(ledger: Conn
     append(ledger, flow.ref, [flow.item("a")])
     for strictness, tier, stops in (("changes", None, False), ("work", 0, False), ("work", 1, True)):
         made = ledger.execute(
-            """insert into governance_freezewindow (name, reason, environment, tier, strictness, calendar) values ('f', '', 'production', %s, %s, '{}') returning id""",
+            """insert into governance_freezewindow (name, reason, environment, tier, strictness, calendar)
+               values ('f', '', 'production', %s, %s, '{}')
+               returning id""",
             (tier, strictness),
         ).fetchone()
         assert made
         ledger.execute(
-            "insert into governance_freezeinterval (freeze_id, period) values (%s, tstzrange(clock_timestamp() - interval '1 h', clock_timestamp() + interval '1 h'))",
+            "insert into governance_freezeinterval (freeze_id, period) "
+            "values (%s, tstzrange(clock_timestamp() - interval '1 h', clock_timestamp() + interval '1 h'))",
             made,
         )
         taken = claim(ledger, owner="w")
@@ -103,7 +112,8 @@ def test_a_deployment_without_a_valid_approval_of_its_digest_is_refused_by_the_d
             make.void(ledger, approval)
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no valid approval"):
             ledger.execute(
-                """insert into runtime_deployment (integration_id, release_id, environment, approval_id, kind, active, paused, pause_reason)
+                """insert into runtime_deployment (integration_id, release_id, environment, approval_id, kind,
+                   active, paused, pause_reason)
                    values (%s, %s, 'production', %s, 'deploy', true, false, '')""",
                 (flow.integration, flow.release, approval),
             )

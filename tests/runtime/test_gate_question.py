@@ -1,4 +1,5 @@
-"""The gate's answer over HTTP about a release that brings an integration: approved, deployed, in line with the systems of record."""
+"""The gate's answer over HTTP about a release that brings an integration: approved, deployed, in line with the systems
+of record."""
 
 from __future__ import annotations
 

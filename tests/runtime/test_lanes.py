@@ -51,7 +51,10 @@ def test_a_stream_gets_more_or_fewer_lanes_and_every_key_keeps_its_order(places:
         "select count(*), min(version), min(_position) >= %s from place_target", (first,)
     ).fetchone() == (30, 2, True)
     chains = places.execute(
-        "select key, array_agg(position order by position), max(previous) from runtime_message where stream_id = %s group by key",
+        "select key, array_agg(position order by position), max(previous) "
+        "from runtime_message "
+        "where stream_id = %s "
+        "group by key",
         (flow.stream,),
     )
     assert all(positions[0] == previous and positions[1] >= first for _, positions, previous in chains.fetchall())
@@ -76,7 +79,8 @@ def test_partitions_are_made_ahead_and_dropped_only_when_nothing_needs_them(plac
         assert partitions.ensure(places, at=datetime(2031, 1, 15, tzinfo=UTC)) == []
         places.execute("update runtime_lane set next = 2 where stream_id = %s", (flow.stream,))
         places.execute(
-            "insert into runtime_message (stream_id, lane, position, received_at, key, version, payload) values (%s, 0, 1, '2031-01-10', 'a', 1, '{\"key\": \"a\", \"version\": 1}')",
+            "insert into runtime_message (stream_id, lane, position, received_at, key, version, payload) "
+            "values (%s, 0, 1, '2031-01-10', 'a', 1, '{\"key\": \"a\", \"version\": 1}')",
             (flow.stream,),
         )
         assert "runtime_message_203101" not in partitions.droppable(places, before=date(2031, 6, 1))

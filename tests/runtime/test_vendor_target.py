@@ -237,7 +237,9 @@ def test_an_intent_of_the_release_before_is_asked_about_and_its_rest_goes_throug
     old = site.flow.release
     vendor_target.deliver(ledger, taken, site.bind)
     new = site.flow.deploy({"integration": site.flow.key, "build": 2})
-    site.bind = lambda release: MappedVendor(Mapper(lambda m: {**m.document, "by": release}), site.vendor)  # type: ignore[method-assign]
+    site.bind = lambda release: MappedVendor(  # type: ignore[method-assign]
+        Mapper(lambda m: {**m.document, "by": release}), site.vendor
+    )
     site.work()
     assert sorted(site.effects()) == sorted((f"k{i}", 0) for i in range(4))
     assert {document.get("by") for _, _, document in site.vendor.journal} == {None, new}

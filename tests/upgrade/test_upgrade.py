@@ -116,7 +116,9 @@ def _plain(row: tuple[Any, ...]) -> str:
 
 def test_the_approvals_of_an_old_installation_still_open_the_gate(upgraded: psycopg.Connection):
     valid = upgraded.execute(
-        "select count(distinct d.id) from runtime_deployment d join governance_valid_approval a on a.approval_id = d.approval_id"
+        "select count(distinct d.id) "
+        "from runtime_deployment d "
+        "join governance_valid_approval a on a.approval_id = d.approval_id"
     ).fetchone()
     assert valid == (2,)
 

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 POSLOG = """<?xml version="1.0"?>
 <POSLog xmlns="http://www.nrf-arts.org/IXRetail/namespace/">
-  <Transaction><RetailStoreID>0187</RetailStoreID><WorkstationID>07</WorkstationID><SequenceNumber>{number}</SequenceNumber>
+  <Transaction><RetailStoreID>0187</RetailStoreID><WorkstationID>07</WorkstationID>
+  <SequenceNumber>{number}</SequenceNumber>
     <BusinessDayDate>2026-11-18</BusinessDayDate><RetailTransaction/></Transaction>
 </POSLog>"""
 

@@ -1,6 +1,7 @@
 """What every connector must do, whatever its protocol. A connector's tests inherit these classes and give the fixtures.
 
-Nothing here knows a vendor. The target system is real: an emulator process or a server, and its own journal is the witness.
+Nothing here knows a vendor. The target system is real: an emulator process or a server, and its own journal is the
+witness.
 """
 
 import json

@@ -160,13 +160,26 @@ def test_nothing_is_accepted_that_the_validator_refuses():
 
 ORDER = {
     "openapi": "3.1.0",
-    "components": {"schemas": {
-        "Order": {"type": "object", "required": ["id"], "properties": {"id": {"$ref": "#/components/schemas/Id"}, "lines": {"type": "array", "items": {"$ref": "#/components/schemas/Line"}}}},
-        "Id": {"type": "string", "pattern": "^[0-9]+$"},
-        "Line": {"type": "object", "required": ["sku"], "properties": {"sku": {"type": "string"}, "parts": {"type": "integer"}}},
-        "Tree": {"type": "object", "properties": {"below": {"$ref": "#/components/schemas/Tree"}}},
-    }},
-}  # fmt: skip
+    "components": {
+        "schemas": {
+            "Order": {
+                "type": "object",
+                "required": ["id"],
+                "properties": {
+                    "id": {"$ref": "#/components/schemas/Id"},
+                    "lines": {"type": "array", "items": {"$ref": "#/components/schemas/Line"}},
+                },
+            },
+            "Id": {"type": "string", "pattern": "^[0-9]+$"},
+            "Line": {
+                "type": "object",
+                "required": ["sku"],
+                "properties": {"sku": {"type": "string"}, "parts": {"type": "integer"}},
+            },
+            "Tree": {"type": "object", "properties": {"below": {"$ref": "#/components/schemas/Tree"}}},
+        }
+    },
+}
 
 
 def test_a_pattern_is_tested_for_many_records_at_once_as_for_each():

@@ -30,19 +30,24 @@ V6 = f"""<?xml version="1.0" encoding="UTF-8"?>
   <p:RetailTransaction>
    <p:LineItem><p:SequenceNumber>1</p:SequenceNumber><p:Sale ItemType="Stock"><p:ItemID>TG11</p:ItemID>
      <p:RegularSalesUnitPrice>11.90</p:RegularSalesUnitPrice><p:ActualSalesUnitPrice>9.90</p:ActualSalesUnitPrice>
-     <p:ExtendedAmount>19.80</p:ExtendedAmount><p:Quantity UnitOfMeasureCode="EA">2</p:Quantity><v:Colour>red</v:Colour></p:Sale></p:LineItem>
-   <p:LineItem><p:SequenceNumber>2</p:SequenceNumber><p:Return><p:ItemID>TG12</p:ItemID><p:ExtendedAmount>5.00</p:ExtendedAmount>
+     <p:ExtendedAmount>19.80</p:ExtendedAmount><p:Quantity UnitOfMeasureCode="EA">2</p:Quantity>
+     <v:Colour>red</v:Colour></p:Sale></p:LineItem>
+   <p:LineItem><p:SequenceNumber>2</p:SequenceNumber><p:Return><p:ItemID>TG12</p:ItemID>
+   <p:ExtendedAmount>5.00</p:ExtendedAmount>
      <p:Quantity>1</p:Quantity></p:Return></p:LineItem>
-   <p:LineItem><p:SequenceNumber>3</p:SequenceNumber><p:Tax TaxType="VAT"><p:TaxableAmount TaxIncludedInTaxableAmountFlag="true">14.80</p:TaxableAmount>
+   <p:LineItem><p:SequenceNumber>3</p:SequenceNumber><p:Tax TaxType="VAT">
+   <p:TaxableAmount TaxIncludedInTaxableAmountFlag="true">14.80</p:TaxableAmount>
      <p:Amount>2.36</p:Amount><p:Percent>19</p:Percent></p:Tax></p:LineItem>
-   <p:LineItem><p:SequenceNumber>4</p:SequenceNumber><p:Tender TenderType="Cash" TypeCode="Sale"><p:Amount>20.00</p:Amount>
+   <p:LineItem><p:SequenceNumber>4</p:SequenceNumber><p:Tender TenderType="Cash" TypeCode="Sale">
+   <p:Amount>20.00</p:Amount>
      <p:TenderChange><p:Amount>5.20</p:Amount></p:TenderChange></p:Tender></p:LineItem>
    <p:Total TotalType="TransactionGrandAmount">14.80</p:Total>
   </p:RetailTransaction>
  </p:Transaction>
  <p:Transaction><p:BusinessUnit><p:UnitID>0815</p:UnitID></p:BusinessUnit><p:WorkstationID>3</p:WorkstationID>
   <p:SequenceNumber>78</p:SequenceNumber><p:BusinessDayDate>2026-03-28</p:BusinessDayDate>
-  <p:TenderControlTransaction><p:TenderPickup><p:Amount>100.00</p:Amount></p:TenderPickup></p:TenderControlTransaction></p:Transaction>
+  <p:TenderControlTransaction><p:TenderPickup>
+  <p:Amount>100.00</p:Amount></p:TenderPickup></p:TenderControlTransaction></p:Transaction>
 </p:POSLog>"""
 
 
@@ -179,7 +184,8 @@ LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
     "xml",
     [
         f'<!DOCTYPE POSLog [<!ENTITY l0 "ha">{LAUGHS}]><POSLog><Transaction>&l11;</Transaction></POSLog>',
-        '<!DOCTYPE POSLog [<!ENTITY x SYSTEM "file:///etc/passwd">]><POSLog><Transaction><WorkstationID>&x;</WorkstationID></Transaction></POSLog>',
+        '<!DOCTYPE POSLog [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+        "<POSLog><Transaction><WorkstationID>&x;</WorkstationID></Transaction></POSLog>",
         '<!DOCTYPE POSLog SYSTEM "http://127.0.0.1:9/evil.dtd"><POSLog/>',
         "<Html/>",
         "",
@@ -236,8 +242,10 @@ def test_gaps_in_a_tills_sequence_are_the_completeness_signal():
 
 def test_unknown_kinds_of_transaction_are_kept_under_their_own_name():
     xml = (
-        f'<Transaction xmlns="{ARTS}"><RetailStoreID>1</RetailStoreID><WorkstationID>1</WorkstationID><SequenceNumber>1</SequenceNumber>'
-        "<BusinessDayDate>2026-01-01</BusinessDayDate><CarWashTransaction><Wax>yes</Wax></CarWashTransaction></Transaction>"
+        f'<Transaction xmlns="{ARTS}"><RetailStoreID>1</RetailStoreID>'
+        "<WorkstationID>1</WorkstationID><SequenceNumber>1</SequenceNumber>"
+        "<BusinessDayDate>2026-01-01</BusinessDayDate>"
+        "<CarWashTransaction><Wax>yes</Wax></CarWashTransaction></Transaction>"
     )
     made = sale_document(etree.fromstring(xml))
     assert made["kind"] == "other:CarWashTransaction"

@@ -59,7 +59,8 @@ def test_a_broken_profile_is_refused_with_its_file_name(tmp_path, text, message)
 def test_evidence_is_one_of_four_marks(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(
-        'title="t"\nvendor="v"\nprotocol="rest"\nbase_url="u"\nchecked_on=2026-01-01\nevidence="X"\n[settings]\nidempotency="Q"'
+        'title="t"\nvendor="v"\nprotocol="rest"\nbase_url="u"\nchecked_on=2026-01-01\n'
+        'evidence="X"\n[settings]\nidempotency="Q"'
     )
     with pytest.raises(Invalid) as broken:
         read(path)

@@ -15,25 +15,42 @@ SALE = {
         {"to": "currency", "from": "currency", "type": "string", "required": True},
         {"to": "total", "from": "total", "type": "decimal", "scale": 2, "write": "text", "required": True},
         {"to": "payment", "from": "tenders[0].type", "type": "string", "lookup": "tender"},
-        {"to": "lines", "from": "lines", "required": True, "when": "not voided", "each": [
-            {"to": "item", "formula": "strip_leading_zeros(item)", "type": "string", "required": True},
-            {"to": "quantity", "from": "quantity", "type": "decimal", "write": "text", "required": True},
-            {"to": "amount", "formula": "if(coalesce(kind, 'sale') == 'return', -abs(amount), amount)", "type": "decimal", "scale": 2, "write": "text",
-             "required": True},
-            {"to": "kind", "from": "kind", "type": "string", "default": "sale"},
-        ]},
+        {
+            "to": "lines",
+            "from": "lines",
+            "required": True,
+            "when": "not voided",
+            "each": [
+                {"to": "item", "formula": "strip_leading_zeros(item)", "type": "string", "required": True},
+                {"to": "quantity", "from": "quantity", "type": "decimal", "write": "text", "required": True},
+                {
+                    "to": "amount",
+                    "formula": "if(coalesce(kind, 'sale') == 'return', -abs(amount), amount)",
+                    "type": "decimal",
+                    "scale": 2,
+                    "write": "text",
+                    "required": True,
+                },
+                {"to": "kind", "from": "kind", "type": "string", "default": "sale"},
+            ],
+        },
     ],
-}  # fmt: skip
+}
 
 DOCUMENT = {
-    "id": "7/1/2026-03-02/9", "store": "7", "till": "1", "businessDate": "2026-03-02", "currency": "EUR", "total": Decimal("7.5"),
+    "id": "7/1/2026-03-02/9",
+    "store": "7",
+    "till": "1",
+    "businessDate": "2026-03-02",
+    "currency": "EUR",
+    "total": Decimal("7.5"),
     "tenders": [{"type": "Cash"}],
     "lines": [
         {"item": "000TG11", "quantity": 2, "amount": Decimal("9.50"), "voided": False},
         {"item": "TG12", "quantity": Decimal("0.5"), "amount": Decimal("2.00"), "kind": "return", "voided": False},
         {"item": "TG13", "quantity": 1, "amount": Decimal("1.00"), "voided": True},
     ],
-}  # fmt: skip
+}
 
 
 def one(to="x", **field):

@@ -10,27 +10,59 @@ from tests.runtime.mapping.specs import SALE, one
 SOURCE = {
     "type": "object",
     "properties": {
-        "id": {"type": "string"}, "store": {"type": "string"}, "till": {"type": "string"}, "businessDate": {"type": "string", "format": "date"},
-        "currency": {"type": "string"}, "total": {"type": ["number", "null"]},
+        "id": {"type": "string"},
+        "store": {"type": "string"},
+        "till": {"type": "string"},
+        "businessDate": {"type": "string", "format": "date"},
+        "currency": {"type": "string"},
+        "total": {"type": ["number", "null"]},
         "tenders": {"type": "array", "items": {"$ref": "#/$defs/Tender"}},
-        "lines": {"type": "array", "items": {"allOf": [{"$ref": "#/$defs/Line"}, {"properties": {"voided": {"type": "boolean"}}}]}},
+        "lines": {
+            "type": "array",
+            "items": {"allOf": [{"$ref": "#/$defs/Line"}, {"properties": {"voided": {"type": "boolean"}}}]},
+        },
     },
     "$defs": {
         "Tender": {"type": "object", "properties": {"type": {"type": "string", "enum": ["Cash", "CreditDebit"]}}},
-        "Line": {"type": "object", "properties": {"item": {"type": "string"}, "quantity": {"type": "number"}, "amount": {"type": "number"},
-                                                  "kind": {"type": "string"}, "parent": {"$ref": "#/$defs/Line"}}},
+        "Line": {
+            "type": "object",
+            "properties": {
+                "item": {"type": "string"},
+                "quantity": {"type": "number"},
+                "amount": {"type": "number"},
+                "kind": {"type": "string"},
+                "parent": {"$ref": "#/$defs/Line"},
+            },
+        },
     },
-}  # fmt: skip
+}
 TARGET = {
-    "type": "object", "required": ["key", "store", "lines"],
+    "type": "object",
+    "required": ["key", "store", "lines"],
     "properties": {
-        "key": {"type": "string", "maxLength": 128}, "correlation": {"type": "string"}, "store": {"type": "string"}, "till": {"type": "string"},
-        "businessDate": {"type": "string", "format": "date"}, "currency": {"type": "string"}, "total": {"type": "string"},
+        "key": {"type": "string", "maxLength": 128},
+        "correlation": {"type": "string"},
+        "store": {"type": "string"},
+        "till": {"type": "string"},
+        "businessDate": {"type": "string", "format": "date"},
+        "currency": {"type": "string"},
+        "total": {"type": "string"},
         "payment": {"type": "string", "enum": ["CASH", "CARD"]},
-        "lines": {"type": "array", "items": {"type": "object", "required": ["item", "amount"], "properties": {
-            "item": {"type": "string"}, "quantity": {"type": "string"}, "amount": {"type": "string"}, "kind": {"type": "string"}}}},
+        "lines": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["item", "amount"],
+                "properties": {
+                    "item": {"type": "string"},
+                    "quantity": {"type": "string"},
+                    "amount": {"type": "string"},
+                    "kind": {"type": "string"},
+                },
+            },
+        },
     },
-}  # fmt: skip
+}
 
 
 def changed(**at):
@@ -88,7 +120,8 @@ def test_the_same_mapping_has_no_difference_and_spelling_is_none():
         ({"fields__2__from": "till"}, "store comes from till; it was store"),
         (
             {"fields__6__scale": 3},
-            "total is written as decimal with 3 digits after the point, never rounded, written as text; it was decimal with 2",
+            "total is written as decimal with 3 digits after the point, never rounded, written as text; it was "
+            "decimal with 2",
         ),
         (
             {"fields__8__each__3__default": "other"},

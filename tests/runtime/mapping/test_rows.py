@@ -64,14 +64,18 @@ def test_the_short_way_agrees_with_the_ordinary_one_on_generated_mappings(start)
 
 
 SPEC = {
-    "mapping": "order", "version": "1",
+    "mapping": "order",
+    "version": "1",
     "fields": [
-        {"to": "id", "from": "id", "type": "integer", "required": True}, {"to": "name", "from": "customer.name", "type": "string"},
-        {"to": "country", "formula": "upper(customer.country)", "type": "string"}, {"to": "total", "from": "total", "type": "decimal", "scale": 2},
-        {"to": "first", "from": "lines[0].sku", "type": "string"}, {"to": "paid", "from": "paid", "type": "boolean"},
+        {"to": "id", "from": "id", "type": "integer", "required": True},
+        {"to": "name", "from": "customer.name", "type": "string"},
+        {"to": "country", "formula": "upper(customer.country)", "type": "string"},
+        {"to": "total", "from": "total", "type": "decimal", "scale": 2},
+        {"to": "first", "from": "lines[0].sku", "type": "string"},
+        {"to": "paid", "from": "paid", "type": "boolean"},
         {"to": "origin", "constant": {"system": "shop"}},
     ],
-}  # fmt: skip
+}
 GOOD = {
     "id": 7,
     "customer": {"name": "Ann", "country": "de"},

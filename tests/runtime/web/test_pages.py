@@ -1,4 +1,5 @@
-"""Every page of the runtime: who sees it, what it says, how many queries it takes, and that junk is an answer and not a fault."""
+"""Every page of the runtime: who sees it, what it says, how many queries it takes, and that junk is an answer and not a
+fault."""
 
 from __future__ import annotations
 
@@ -324,7 +325,7 @@ def test_an_api_page_counts_users_that_may_not_be_named(client, day):
     assert "1 integration of other teams uses it too" in client.get(address).text
 
 
-# -- queries ------------------------------------------------------------------------------------------------------------
+# -- queries -----------------------------------------------------------------------------------------------------------
 def test_lists_take_the_same_number_of_queries_however_long_they_are(day, django_assert_num_queries):
     viewer = Viewer.of(day.people.rita)
     for number in range(3):

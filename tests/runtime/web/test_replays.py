@@ -1,4 +1,5 @@
-"""Replays and vendors through their pages: what a person plans, starts, cancels and sets, and what is refused beside its field."""
+"""Replays and vendors through their pages: what a person plans, starts, cancels and sets, and what is refused beside
+its field."""
 
 from __future__ import annotations
 
