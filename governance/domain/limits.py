@@ -1,4 +1,5 @@
-"""How long an exception may last. The database has the same numbers: docs/how-to/change-a-limit-of-time.md lists them."""
+"""How long an exception may last. The database has the same numbers: docs/how-to/change-a-limit-of-time.md lists
+them."""
 
 from __future__ import annotations
 

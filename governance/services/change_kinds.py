@@ -1,4 +1,5 @@
-"""The change kinds that governance registers: policies and waivers here, the catalog's in `governance.services.catalog.change_kinds`."""
+"""The change kinds that governance registers: policies and waivers here, the catalog's in
+`governance.services.catalog.change_kinds`."""
 
 from __future__ import annotations
 
