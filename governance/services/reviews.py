@@ -117,7 +117,7 @@ def _require_present(change: ChangeRequest, seen: Seen) -> None:
     if moved:
         raise Conflict(
             "change.stale_page",
-            f"The change is not what you looked at any more: {', '.join(moved)}. "
+            f"This change was edited after you opened it: {', '.join(moved)}. "
             "Nothing was decided. Look at what changed, then decide again.",
             {"changed": moved, "revision": change.revision, "present": asdict(present), "seen": asdict(seen)},
         )

@@ -42,7 +42,7 @@ def test_a_digest_that_moves_after_the_approval_takes_it_back_and_an_open_page_a
     first = change.subject_digest
     changes.revise(change, subjects=[make.thing(content={"fields": ["other"]})], actor=house.author)
     press_approve(architect)
-    architect.get_by_text("The change has moved on since you looked").wait_for()
+    architect.get_by_text("This change was edited after you opened it").wait_for()
     assert "the subject" in architect.locator("main").inner_text()
     assert not Decision.objects.filter(person=house.architect).exists()
     assert not Approval.objects.exists()
@@ -125,7 +125,7 @@ def test_break_glass_takes_two_people_and_its_debt_blocks_the_next_change_until_
     )
     owner.get_by_label("What is the emergency?").fill("Tills show no prices.")
     owner.get_by_role("main").get_by_role("button", name="Request", exact=True).click()
-    owner.get_by_text("A second person confirms; until then nothing is allowed.").wait_for()
+    owner.get_by_text("Requested. Nothing is allowed until a second person confirms.").wait_for()
     assert owner.get_by_role("button", name="Confirm for 4 hours").is_disabled()
     with pytest.raises(NotApproved):
         approvals.require(subject, subject.digest, "production")
@@ -140,7 +140,7 @@ def test_break_glass_takes_two_people_and_its_debt_blocks_the_next_change_until_
     author = browsing(house.author)
     author.goto(address(draft))
     author.get_by_role("button", name="Submit for review").click()
-    author.get_by_text("nobody has reviewed it yet").first.wait_for()
+    author.get_by_text("its review is still owed").first.wait_for()
     assert ChangeRequest.objects.get().state == "draft"
     author.goto(reverse("governance:inbox"))
     assert author.get_by_text("A break-glass review is due").is_visible()

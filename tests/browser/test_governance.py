@@ -192,10 +192,10 @@ def test_an_architect_reviews_by_keyboard_alone_from_the_inbox_to_the_seal(page,
     dialog = page.get_by_role("dialog")
     assert dialog.get_by_role("heading", name="Approve this for production?").is_visible()
     assert change.subject_digest[7:15] in dialog.inner_text()
-    assert "Who feels it" in dialog.inner_text()
+    assert "Who is affected" in dialog.inner_text()
     assert dialog.get_by_label("Note").evaluate("e => e === document.activeElement"), "a note can be typed at once"
     keys.press("Tab", "Tab")
-    assert page.evaluate("document.activeElement.textContent") == f"Approve {change.subject_digest[7:15]}"
+    assert page.evaluate("document.activeElement.textContent.trim()") == f"Approve {change.subject_digest[7:15]}"
     keys.go("Enter", f"/changes/{change.pk}/")
     page.get_by_text("All approvals are given: the change is approved.").wait_for()
     seconds = time.monotonic() - began
@@ -237,7 +237,7 @@ def test_a_stale_page_says_what_changed_and_leads_there(page, sign_in, house):
     page.keyboard.press("a")
     page.get_by_role("dialog").get_by_label("Note").fill("Fine for me.")
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
-    page.get_by_text("The change has moved on since you looked").wait_for()
+    page.get_by_text("This change was edited after you opened it").wait_for()
     assert page.get_by_text("Your note was kept: Fine for me.").is_visible()
     page.get_by_role("link", name="What changed since").click()
     page.wait_for_url("**/differences/")

@@ -140,7 +140,7 @@ def test_a_replay_is_planned_tried_started_and_has_no_second_effect(
     page.get_by_label("Integration and target").select_option("sales/erp-sales")
     page.get_by_label("Pace").fill("500")
     page.get_by_label("Reason").fill("the ERP was restored from last night")
-    page.get_by_role("button", name="Plan the freeze").click()
+    page.get_by_role("button", name="Plan it").click()
     page.wait_for_url(re.compile(r"/runtime/replays/\d+/$"))
     page.get_by_role("button", name="Dry run").click()
     page.get_by_role("heading", name="Dry run").wait_for()

@@ -157,7 +157,7 @@ def test_junk_in_an_address_is_never_a_fault(client, day):
             assert client.get(reverse(f"runtime:{name}") + f"?{query}").status_code in (200, 404, 422), (name, junk)
         paths = (
             "runs/{}/",
-            "dead-letters/parked/{}/0/1/",
+            "dead-letters/quarantined/{}/0/1/",
             "dead-letters/settle/parked/{}/",
             "integrations/{}/",
             "integrations/sales/{}/",
