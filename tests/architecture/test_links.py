@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path, PurePosixPath
 
-from tests.architecture.tree import EXCUSED, ROOT, excused, is_migration, modules, text, tracked
+from tests.architecture.tree import ROOT, is_migration, modules, text, tracked
 
 ROOMS = "kernel|catalog|contracts|cli|governance|runtime|portal|sandbox|templates|static|tests|bench|deploy|docs"
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
@@ -67,7 +67,7 @@ def test_paths_that_are_named_exist():
     """Files in documents, templates, docstrings and comments; folders between backticks in documents."""
     dead = []
     for path in tracked("*.md", "*.py", "*.sql", "*.html", "*.toml", "*.yaml", "Makefile"):
-        if skipped(path, "paths"):
+        if skipped(path):
             continue
         named = FILE_PATH.findall(text(path))
         if path.endswith(".md"):
@@ -86,7 +86,7 @@ def test_paths_below_a_room_exist():
     dead = [
         f"{path}: {name}"
         for path in tracked("kernel/*.py", "catalog/*.py", "governance/*.py", "runtime/*.py", "portal/*.py")
-        if not skipped(path, "paths")
+        if not skipped(path)
         for name in FLOOR_PATH.findall(text(path))
         if not any((ROOT / room / name).is_file() for room in (PurePosixPath(path).parts[0], "tests"))
     ]
@@ -99,7 +99,7 @@ def test_documents_that_are_cited_exist():
     dead = [
         f"{path}: {cited}"
         for path in tracked("*.md", "*.py", "*.sql", "*.html", "*.toml", "*.yaml", "*.js", "*.css", "Makefile")
-        if not path.startswith("tests/") and not skipped(path, "citations")
+        if not path.startswith("tests/") and not skipped(path)
         for cited in CITATION.findall(text(path))
         if "://" not in cited and PurePosixPath(cited).name not in names
     ]
@@ -112,7 +112,7 @@ def test_modules_and_functions_that_documents_name_exist():
     dead = [
         f"{path}: {name}"
         for path in tracked("*.md", "*.py", "*.html")
-        if not skipped(path, "modules")
+        if not skipped(path)
         for name in MODULE.findall(prose(path))
         if name not in EXAMPLES and not resolves(name, known)
     ]
@@ -140,6 +140,6 @@ def resolves(name: str, known: dict[str, str]) -> bool:
     return ".".join(parts[:1]) in known and not any(module.startswith(".".join(parts[:2])) for module in known)
 
 
-def skipped(path: str, kind: str) -> bool:
+def skipped(path: str) -> bool:
     generated_or_old = ("docs/decisions/", "CHANGELOG.md", "docs/reference/openapi.yaml", "tests/architecture/")
-    return is_migration(path) or path.startswith(generated_or_old) or excused(path, EXCUSED[kind])
+    return is_migration(path) or path.startswith(generated_or_old)
