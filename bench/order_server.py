@@ -1,5 +1,6 @@
-"""A local REST source: `python -m bench.order_server PORT COUNT PAGE [GENERATION]`, pages `{"data": […], "next": url |
-null}` from memory.
+"""A local REST source that serves pages `{"data": […], "next": url or null}` from memory.
+
+    python -m bench.order_server PORT COUNT PAGE [GENERATION]
 
 `GENERATION` changes every order's version and total, so that a second load finds everything changed.
 """

@@ -1,5 +1,6 @@
-"""The whole proof in one run: the simulation, then real processes, then a table. `make faults ARGS="--minutes 35 --seed
-1"`.
+"""The whole proof in one run: the simulation, then real processes, then a table.
+
+    make faults ARGS="--minutes 35 --seed 1"
 
 The log of every round and every injection stays in the folder that is named at the end. Exit code 1 when anything was
 found.

@@ -1,5 +1,6 @@
-"""The fault campaign: real processes, seeded injections, judged by the vendors' journals. `python -m
-tests.faults.campaign --minutes 5`.
+"""The fault campaign: real processes, seeded injections, judged by the vendors' journals.
+
+    python -m tests.faults.campaign --minutes 5
 
 A round has a seed, a fixed plan of messages and a kind of vendor: `blind` ones check neither keys nor versions, so that
 every second send shows (workers are then not paused between lease check and socket, which nobody could survive);

@@ -1,5 +1,7 @@
-"""Many seeded schedules of the ledger's real code over the modelled database: `python -m tests.faults.simulation
---seeds 2000`."""
+"""Many seeded schedules of the ledger's real code over the modelled database.
+
+    python -m tests.faults.simulation --seeds 2000
+"""
 
 from __future__ import annotations
 
