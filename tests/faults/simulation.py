@@ -1,6 +1,6 @@
 """Many seeded schedules of the ledger's real code over the modelled database.
 
-    python -m tests.faults.simulation --seeds 2000
+python -m tests.faults.simulation --seeds 2000
 """
 
 from __future__ import annotations
