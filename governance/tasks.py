@@ -1,5 +1,6 @@
-"""Reactions to the outbox. Each parses ids and calls one service; all are idempotent. `services.periodic_jobs` does
-the rest.
+"""Handlers of outbox events. Each reads the ids of the event and calls one service; all are idempotent.
+
+Work that no event starts is in `governance.services.periodic_jobs`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from governance.services import applying, changes, checks, notices, webhooks
 
 
 def on_change_submitted(event: Mapping[str, Any]) -> None:
-    """`governance.change_submitted` → run the checks of its present revision."""
+    """`governance.change_submitted` → run the checks of its current revision."""
     checks.run_checks(int(event["payload"]["change"]))
 
 
 def on_change_approved(event: Mapping[str, Any]) -> None:
-    """`governance.change_approved` → carry it out at once if its window is open."""
+    """`governance.change_approved` → apply it at once if its window is open."""
     applying.apply_due()
 
 
@@ -31,5 +32,5 @@ def on_webhook(event: Mapping[str, Any]) -> None:
 
 
 def on_version_changed(event: Mapping[str, Any]) -> None:
-    """`catalog.*` about a version → open changes look at the world again, and follow a new contract."""
+    """`catalog.*` about a version → refresh the open changes about that version: facts, digests and a new contract."""
     changes.refresh_about("version", str(event["key"]))

@@ -74,7 +74,7 @@ def record(
 
 
 def entries_for(subject_kind: str, subject_id: str | int, *, limit: int = 200) -> Iterable[AuditEntry]:
-    """Newest first. The caller has already decided that the viewer may see the subject."""
+    """The entries about a subject, newest first. The caller must have checked that the viewer may see the subject."""
     return AuditEntry.objects.filter(subject_kind=subject_kind, subject_id=str(subject_id)).select_related("actor")[
         :limit
     ]
@@ -82,7 +82,8 @@ def entries_for(subject_kind: str, subject_id: str | int, *, limit: int = 200) -
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """`sound` is False where an entry, a link or the anchored head does not fit; `broken_at` names the position."""
+    """The result of `verify`. `sound` is False when an entry, a link or the anchored head does not match its hash;
+    `broken_at` is the position where that was found."""
 
     sound: bool
     entries: int

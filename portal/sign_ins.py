@@ -29,5 +29,5 @@ SIGN_INS: Final = (
     DemoAccount("paul", "owner of product", "/catalog/?q=product", "the APIs of the product team"),
     DemoAccount("lena", "owner of loyalty", "/catalog/subscriptions/", "who uses the loyalty API"),
     DemoAccount("sam", "security", "/policies/", "which change needs whose approval"),
-    DemoAccount("admin", "platform administrator", "/ledger/", "who did what, in a log that cannot be altered"),
+    DemoAccount("admin", "platform administrator", "/ledger/", "who did what, in a log where every alteration shows"),
 )

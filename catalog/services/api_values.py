@@ -26,7 +26,7 @@ def _value(field: ApiField, given: Any, found: Findings, pointer: str) -> Any:
     if field.kind == "url":
         return found.url(given, pointer, limit=field.limit)
     if field.kind == "reference":
-        return found.one(fields.referenced(field), given, pointer, noun=field.noun)
+        return found.row_by_key(fields.referenced(field), given, pointer, noun=field.noun)
     if field.kind == "level":
         return _tier(given, found, pointer, noun=field.noun)
     if field.kind == "names":
@@ -42,7 +42,7 @@ def _tier(given: Any, found: Findings, pointer: str, *, noun: str) -> SlaTier | 
             found.add(pointer, f"{given[:40]!r} is no {noun}. One of 0, 1, 2, 3.", code="SLA_tier.unknown")
             return None
         given = int(given)
-    return found.one(SlaTier, given, pointer, noun=noun, field="level")
+    return found.row_by_key(SlaTier, given, pointer, noun=noun, field="level")
 
 
 def entity_uses(values: Any, found: Findings, *, base: str = "/entities") -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ def _entity_use(use: Any, found: Findings, at: str) -> dict[str, Any] | None:
     if not isinstance(use, dict):
         found.add(at, "An object {entity, attribute_group, access}.")
         return None
-    entity = found.one(BusinessEntity, use.get("entity"), f"{at}/entity", noun="entity")
+    entity = found.row_by_key(BusinessEntity, use.get("entity"), f"{at}/entity", noun="entity")
     access = found.choice(use.get("access"), ApiEntity.Access.choices, f"{at}/access", noun="access")
     if entity is None or not access:
         if use.get("entity") in (None, ""):

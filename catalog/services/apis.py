@@ -109,7 +109,7 @@ def set_endpoint(
         if url and (not url.startswith(("https://", "http://")) or len(url) > 500 or "\x00" in url):
             raise Invalid(
                 "endpoint.url",
-                "An address that begins with https:// or http://, at most 500 characters.",
+                "Enter an address that begins with https:// or http://, of at most 500 characters.",
                 {"findings": [finding("/url", "Not one.")]},
             )
         was = VersionEndpoint.objects.filter(version=version, environment=where).values_list("url", flat=True).first()
@@ -145,7 +145,7 @@ def add_dependency(
             raise Forbidden("api.not_yours", allowed.reason)
         found = Findings()
         target = permissions.visible(viewer).filter(slug=needs).first() if needs and "\x00" not in needs else None
-        system = found.one(System, needs_system, "/needs_system", noun="system")
+        system = found.row_by_key(System, needs_system, "/needs_system", noun="system")
         if needs and target is None:
             found.add("/needs", f"There is no API {needs[:80]!r}.")
         if (target is None) == (system is None) and not found.items:

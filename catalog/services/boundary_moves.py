@@ -81,8 +81,8 @@ def move_boundary(
 def _read_move(entity: str, attribute_group: str | None, scope: dict[str, str], system: str) -> _Move:
     """Raises Invalid `boundary.invalid` with a finding for every key that names nothing."""
     found = Findings()
-    row = found.one(BusinessEntity, entity, "/entity", noun="entity")
-    to = found.one(System, system, "/system", noun="system")
+    row = found.row_by_key(BusinessEntity, entity, "/entity", noun="entity")
+    to = found.row_by_key(System, system, "/system", noun="system")
     group = AttributeGroup.objects.filter(entity=row, key=attribute_group).first() if attribute_group else None
     if attribute_group and group is None:
         found.add("/attribute_group", f"{entity} has no attribute group {attribute_group!r}.")

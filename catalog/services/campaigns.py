@@ -51,7 +51,9 @@ def _fields(values: dict[str, Any], *, before: date | None) -> dict[str, Any]:
             found.add("/due_on", "This day has passed.")
     if "owner_team" in values:
         team = values["owner_team"]
-        made["owner_team"] = team if isinstance(team, Team) else found.one(Team, team, "/owner_team", noun="team")
+        made["owner_team"] = (
+            team if isinstance(team, Team) else found.row_by_key(Team, team, "/owner_team", noun="team")
+        )
     found.require_none("campaign.invalid", "The campaign cannot be saved; see the findings.")
     return made
 

@@ -1,5 +1,5 @@
-"""Collects what is wrong in given values, each finding beside its field, so that a form or a file hears everything at
-once."""
+"""Collects the errors in given values, each with the pointer of its field, so that a form or a file reports all of them
+at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ M = TypeVar("M", bound=Model)
 
 
 class Findings:
-    """The findings so far. Its readers return a usable value, or note why there is none."""
+    """The findings so far. Methods that read a value return it when it is valid, and add a finding when it is not."""
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
@@ -22,7 +22,7 @@ class Findings:
         self.items.append(finding(pointer, message, **more))
 
     def has(self, pointer: str) -> bool:
-        """True when something was noted about this field."""
+        """True when a finding names this field."""
         return any(item["pointer"] == pointer for item in self.items)
 
     def require_none(self, code: str, message: str) -> None:
@@ -30,8 +30,8 @@ class Findings:
         if self.items:
             raise Invalid(code, message, {"findings": self.items})
 
-    def one(self, model: type[M], key: Any, pointer: str, *, noun: str, field: str = "key") -> M | None:
-        """The row with this key; None for an empty key, and for an unknown one, which is noted."""
+    def row_by_key(self, model: type[M], key: Any, pointer: str, *, noun: str, field: str = "key") -> M | None:
+        """The row with this key. None for an empty key; None and a finding for an unknown key."""
         if key is None or key == "":
             return None
         plain = isinstance(key, str) and "\x00" not in key and len(key) <= 200
@@ -43,35 +43,39 @@ class Findings:
         return None
 
     def choice(self, value: Any, choices: Any, pointer: str, *, noun: str) -> str:
-        """The value when it is among the choices; "" when empty; noted otherwise."""
+        """The value when it is one of the choices; "" when it is empty; "" and a finding otherwise."""
         if value in (None, ""):
             return ""
         known = [c[0] if isinstance(c, tuple) else c for c in choices]
         if value not in known:
-            self.add(pointer, f"{str(value)[:80]!r} is no {noun}. One of {', '.join(known)}.", code="value.unknown")
+            self.add(
+                pointer,
+                f"{str(value)[:80]!r} is not a valid {noun}. Choose one of: {', '.join(known)}.",
+                code="value.unknown",
+            )
             return ""
         return str(value)
 
     def text(self, value: Any, pointer: str, *, limit: int, required: str = "") -> str:
-        """Stripped text; noted when it is missing, too long or cannot be stored."""
+        """The stripped text; a finding when it is missing, too long or cannot be stored."""
         if value is None:
             value = ""
         if not isinstance(value, str | int | float):
-            self.add(pointer, "A text is needed here.")
+            self.add(pointer, "Enter a text.")
             return ""
         text = str(value).strip()
         if "\x00" in text:
-            self.add(pointer, "This text holds a NUL character, which cannot be stored.")
+            self.add(pointer, "The text contains a NUL character, which cannot be stored.")
             return ""
         if not text and required:
             self.add(pointer, required, code="value.missing")
         if len(text) > limit:
-            self.add(pointer, f"At most {limit} characters; these are {len(text)}.", code="value.too_long")
+            self.add(pointer, f"Enter at most {limit} characters. This text has {len(text)}.", code="value.too_long")
         return text[:limit]
 
     def url(self, value: Any, pointer: str, *, limit: int) -> str:
-        """The address of a web page; noted when it is none."""
+        """The address of a web page; a finding when it does not begin with http:// or https://."""
         url = self.text(value, pointer, limit=limit)
         if url and not url.startswith(("https://", "http://")):
-            self.add(pointer, "An address that begins with https:// or http://.")
+            self.add(pointer, "Enter an address that begins with https:// or http://.")
         return url

@@ -38,8 +38,8 @@ def apply(
     or active already, or where the version takes no new consumers (only a published one does).
     """
     found, viewer = Findings(), Viewer.of(actor)
-    consumer = found.one(Application, application or "?", "/application", noun="application")
-    where = found.one(Environment, environment or "?", "/environment", noun="environment")
+    consumer = found.row_by_key(Application, application or "?", "/application", noun="application")
+    where = found.row_by_key(Environment, environment or "?", "/environment", noun="environment")
     wanted = _visible_version(version, viewer, found)
     reason = found.text(justification, "/justification", limit=4000)
     if valid_until is not None and valid_until <= (valid_from or clock.now()):

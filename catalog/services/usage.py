@@ -208,7 +208,7 @@ def _read_row(n: int, row: dict[str, Any], found: list[dict[str, Any]]) -> _Row 
 def _text(n: int, row: dict[str, Any], name: str, found: list[dict[str, Any]]) -> str:
     value = row.get(name)
     if not isinstance(value, str) or not 1 <= len(value) <= 220 or "\x00" in value:
-        found.append(finding(f"/rows/{n}/{name}", "A text is needed here."))
+        found.append(finding(f"/rows/{n}/{name}", "Enter a text."))
     return str(value)
 
 

@@ -14,7 +14,7 @@ from kernel.errors import Invalid, finding
 
 
 def require_usable(change: ChangeRequest, subjects: Sequence[Subject]) -> None:
-    """Raises Invalid `change.invalid` with every finding, and `change.unknown_kind`. The change need not be saved."""
+    """Raises Invalid `change.invalid` with every finding, or `change.unknown_kind`. The change need not be saved."""
     entry = kinds.kind(change.kind)
     found = [*_texts(change), *_subjects(entry, subjects), *_window(change)]
     if found:
@@ -24,9 +24,9 @@ def require_usable(change: ChangeRequest, subjects: Sequence[Subject]) -> None:
 def _texts(change: ChangeRequest) -> list[dict[str, Any]]:
     found = []
     if not change.title.strip() or len(change.title) > 200:
-        found.append(finding("/title", "A title of 1 to 200 characters."))
+        found.append(finding("/title", "Give a title of 1 to 200 characters."))
     if not change.justification.strip():
-        found.append(finding("/justification", "Say why: reviewers read this first."))
+        found.append(finding("/justification", "Give the reason for the change. Reviewers read it first."))
     known = [key for key, *_ in systems.environments()]
     if change.environment not in known:
         message = f"There is no environment {change.environment!r}. Known: {', '.join(known) or 'none'}."
@@ -37,25 +37,27 @@ def _texts(change: ChangeRequest) -> list[dict[str, Any]]:
 def _subjects(entry: kinds.ChangeKind, subjects: Sequence[Subject]) -> list[dict[str, Any]]:
     found = []
     if not subjects:
-        found.append(finding("/subjects", "At least one subject."))
+        found.append(finding("/subjects", "Name at least one subject."))
     if len({(s.kind, s.id) for s in subjects}) != len(subjects):
         found.append(finding("/subjects", "A subject is listed twice."))
     for index, subject in enumerate(subjects):
         if not is_digest(subject.digest):
-            found.append(finding(f"/subjects/{index}/digest", "A digest is sha256: and 64 hex digits."))
+            found.append(finding(f"/subjects/{index}/digest", "Give a digest: sha256: followed by 64 hex digits."))
         if entry.subject_kind and subject.kind != entry.subject_kind:
-            found.append(finding(f"/subjects/{index}/kind", f"{entry.label} is about a {entry.subject_kind}."))
+            found.append(
+                finding(f"/subjects/{index}/kind", f"'{entry.label}' takes a subject of kind {entry.subject_kind}.")
+            )
         if not 0 < len(subject.id) <= 200:
-            found.append(finding(f"/subjects/{index}/id", "An id of 1 to 200 characters."))
+            found.append(finding(f"/subjects/{index}/id", "Give an id of 1 to 200 characters."))
     return found
 
 
 def _window(change: ChangeRequest) -> list[dict[str, Any]]:
     found = [
-        finding(f"/{name}", "A time needs its zone.")
+        finding(f"/{name}", "Add the time zone, e.g. 2026-11-23T12:00:00Z.")
         for name, at in (("planned_from", change.planned_from), ("planned_until", change.planned_until))
         if at is not None and at.tzinfo is None
     ]
     if change.planned_from and change.planned_until and not found and change.planned_from >= change.planned_until:
-        found.append(finding("/planned_until", "The window ends after it begins."))
+        found.append(finding("/planned_until", "The end of the window must be later than its start."))
     return found

@@ -41,7 +41,7 @@ def run_checks(change_id: int) -> dict[str, int]:
         return {}
     tally: dict[str, int] = {}
     for done, row in enumerate(CheckResult.objects.filter(change=change, revision=change.revision), start=1):
-        outcome = judge(registered.get(row.check_id), row.check_id, context, known, as_of)
+        outcome = run_check(registered.get(row.check_id), row.check_id, context, known, as_of)
         if not _write(change, row, outcome, as_of, done):
             return tally
         tally[outcome.status] = tally.get(outcome.status, 0) + 1
@@ -58,14 +58,14 @@ def run_checks(change_id: int) -> dict[str, int]:
     return tally
 
 
-def judge(
+def run_check(
     check: Check | None, check_id: str, context: ChangeFacts, known: dict[Subject, SubjectFacts | None], as_of: Any
 ) -> CheckOutcome:
-    """One check over all subjects. Never raises."""
+    """Run one check on every subject and combine the outcomes. Never raises: a failing check becomes `not_run`."""
     if check is None:
         return domain.not_run(
-            f"The policy asks for {check_id}, and no check of that name exists here.",
-            ["Correct the policy, or add the check."],
+            f"The policy asks for the check {check_id}, which does not exist.",
+            ["Remove the check from the policy, or install the module that provides it."],
         )
     try:
         return domain.combine(
@@ -73,13 +73,13 @@ def judge(
         )
     except DomainError as error:
         return domain.not_run(
-            f"The check could not be carried out: {error.message}", ["Fix that, then run the checks again."]
+            f"The check could not run: {error.message}", ["Correct what is named above, then run the checks again."]
         )
     except Exception as error:  # a check may raise anything; it must then block and say so
         log.exception("check %s raised on change %s", check_id, context.id)
         return domain.not_run(
             f"The check failed with {type(error).__name__}.",
-            ["Run the checks again; if it stays, tell the administrators."],
+            ["Run the checks again. If the error remains, tell the administrators."],
         )
 
 
@@ -129,7 +129,10 @@ def _progress(change: ChangeRequest, **values: Any) -> bool:
 
 
 def _write(change: ChangeRequest, row: CheckResult, outcome: CheckOutcome, as_of: Any, done: int) -> bool:
-    """Under the change's lock, so that a result is never stored for another revision than the one it is about."""
+    """Store the result of one check. Returns False, and stores nothing, when the change has a new revision by now.
+
+    Locks the change, so that no revision can begin between the test and the write.
+    """
     with transaction.atomic():
         present = changes.locked(change.pk)
         if present.revision != change.revision or present.subject_digest != change.subject_digest:

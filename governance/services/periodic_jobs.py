@@ -1,5 +1,5 @@
-"""Periodic jobs of governance: deliver due webhooks, apply approved changes whose window opens, compile freezes
-ahead.
+"""Periodic jobs of governance: deliver due webhooks, apply approved changes whose window is open, and compute the
+coming intervals of freeze windows.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ COMPILE_SECONDS = 3600.0
 
 
 class GovernanceJobs:
-    """When each job last ran, and which are due."""
+    """Remembers when each job last ran, and runs the jobs that are due."""
 
     def __init__(self) -> None:
         self._applied = self._compiled = -COMPILE_SECONDS
 
     def run_due(self) -> int:
-        """Run what is due; answers how much there was to do."""
+        """Run the jobs that are due. Returns the number of items that they processed."""
         done = webhooks.deliver_due()
         now = time.monotonic()
         if now - self._applied >= APPLY_SECONDS:
@@ -35,5 +35,5 @@ class GovernanceJobs:
 
 
 def start() -> threading.Event:
-    """Start them in a thread of their own."""
+    """Start the jobs in a new thread. Set the returned event to stop it."""
     return periodic_jobs.start("governance", GovernanceJobs().run_due, every=RUN_SECONDS)

@@ -20,7 +20,7 @@ State = ChangeRequest.State
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The four digests that the person had on the page."""
+    """The four digests that the page showed to the person who decides."""
 
     subject_digest: str
     diff_digest: str
@@ -123,6 +123,17 @@ def _require_present(change: ChangeRequest, seen: Seen) -> None:
         )
 
 
+_REFUSALS = {  # by the constraint of the database that refused the decision
+    "decision_needs_a_review": "The change is not in review any more. Load the page again.",
+    "decision_binds_what_is_present": "The change was altered meanwhile. Load the page again, then decide.",
+    "decision_separation_of_duties": "You are the author, the submitter or a contributor of this change, "
+    "so another person must decide.",
+    "one_live_decision_per_person": "You have already decided on this change. Retract that decision first.",
+    "refusing_needs_a_reason": "Give a reason in the note.",
+    "decision_needs_a_right": "None of your groups may give an approval that this change needs.",
+}
+
+
 def _insert(change: ChangeRequest, actor: User, outcome: str, note: str) -> Decision:
     try:
         with transaction.atomic():
@@ -139,7 +150,8 @@ def _insert(change: ChangeRequest, actor: User, outcome: str, note: str) -> Deci
             )
     except IntegrityError as error:
         name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or "decision"
-        raise Forbidden("decision.not_allowed", f"{str(error).splitlines()[0]}.", {"constraint": name}) from error
+        message = _REFUSALS.get(name) or f"{str(error).splitlines()[0]}."
+        raise Forbidden("decision.not_allowed", message, {"constraint": name}) from error
 
 
 def _say(change: ChangeRequest, outcome: str, actor: User, note: str, made: Decision) -> None:

@@ -1,4 +1,4 @@
-"""The gate: ask, store, reproduce; and the records of what runs where."""
+"""The gate: answer a question, store the verdict, reproduce it; and the records of what runs where."""
 
 from __future__ import annotations
 
@@ -91,30 +91,31 @@ def _as_of(question: Mapping[str, Any]) -> datetime:
 
 # -- what runs where -----------------------------------------------------------------------------------------------
 def record_deployment(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
-    """What now runs on an instance; the version that ran there before has ended. Idempotent."""
-    return _recorded_once(body, ApplicationRelease.Mode.DEPLOYED, "instance", viewer)
+    """Record the version that now runs on an instance, and end the record of the version before. Idempotent."""
+    return _record_once(body, ApplicationRelease.Mode.DEPLOYED, "instance", viewer)
 
 
 def record_release(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
-    """A version that is supported beside others, until `end_release`. Idempotent."""
-    return _recorded_once(body, ApplicationRelease.Mode.RELEASED, "version", viewer)
+    """Record a version that is supported beside others until `end_release`. Idempotent."""
+    return _record_once(body, ApplicationRelease.Mode.RELEASED, "version", viewer)
 
 
-def _recorded_once(body: Mapping[str, Any], mode: str, replaces_same: str, viewer: Viewer) -> ApplicationRelease:
-    """A new record ends the live one of this application, environment and mode with the same `replaces_same`."""
+def _record_once(body: Mapping[str, Any], mode: str, replaces_same: str, viewer: Viewer) -> ApplicationRelease:
+    """Create a record, and end the live one with the same application, environment, mode and value of
+    `replaces_same`. Returns the live one unchanged when it says the same."""
     asked = questions.normalise(body)
     same = {key: asked[key] for key in ("application", "environment", replaces_same)}
     with transaction.atomic():
         live = ApplicationRelease.objects.select_for_update().filter(**same, mode=mode, ended_at=None)
         present = live.first()
-        if present is not None and _same(present, asked):
+        if present is not None and _is_same_record(present, asked):
             return present
         live.update(ended_at=clock.now())
-        return _recorded(asked, mode, viewer)
+        return _create_record(asked, mode, viewer)
 
 
 def end_release(body: Mapping[str, Any], *, viewer: Viewer) -> int:
-    """The support of a released version has ended. Returns how many records that were; 0 where it had ended before."""
+    """End the support of a released version. Returns the number of ended records; 0 when it had ended before."""
     asked = questions.normalise({key: body.get(key) for key in ("application", "version", "environment")})
     with transaction.atomic():
         rows = ApplicationRelease.objects.filter(
@@ -126,11 +127,11 @@ def end_release(body: Mapping[str, Any], *, viewer: Viewer) -> int:
         )
         ended = rows.update(ended_at=clock.now())
         if ended:
-            _told(asked, "governance.release_ended", viewer)
+            _announce(asked, "governance.release_ended", viewer)
     return ended
 
 
-def _same(row: ApplicationRelease, asked: Mapping[str, Any]) -> bool:
+def _is_same_record(row: ApplicationRelease, asked: Mapping[str, Any]) -> bool:
     return (row.version, row.consumes, row.provides, row.integrations) == (asked["version"], *_lists(asked))
 
 
@@ -142,7 +143,7 @@ def _lists(asked: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
     )
 
 
-def _recorded(asked: Mapping[str, Any], mode: str, viewer: Viewer) -> ApplicationRelease:
+def _create_record(asked: Mapping[str, Any], mode: str, viewer: Viewer) -> ApplicationRelease:
     consumes, provides, integrations = _lists(asked)
     last = (
         Verdict.objects.filter(
@@ -164,11 +165,11 @@ def _recorded(asked: Mapping[str, Any], mode: str, viewer: Viewer) -> Applicatio
         recorded_by=viewer.user,
         verdict=last,
     )
-    _told(asked, f"governance.application_{mode}", viewer)
+    _announce(asked, f"governance.application_{mode}", viewer)
     return made
 
 
-def _told(asked: Mapping[str, Any], verb: str, viewer: Viewer) -> None:
+def _announce(asked: Mapping[str, Any], verb: str, viewer: Viewer) -> None:
     name = f"{asked['application']}@{asked['version']}"
     after = {"environment": asked["environment"], "instance": asked.get("instance", "")}
     audit.record(actor=viewer.user, verb=verb, subject_kind="application", subject_id=name[:120], after=after)

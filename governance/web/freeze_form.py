@@ -1,4 +1,4 @@
-"""The form of a freeze window: one for each kind of calendar, and a calendar in words."""
+"""The form of a freeze window, with fields for each kind of calendar, and the text that describes a calendar."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _clock(label: str, initial: str) -> forms.CharField:
 
 
 def _numbers(text: str) -> list[int | str]:
-    """`47, 48 50-52` as numbers; what is none stays as it is, for the calendar to refuse."""
+    """`47, 48 50-52` as numbers. Other text stays as it is; the calendar then refuses it."""
     found: list[int | str] = []
     for part in text.replace(",", " ").split():
         first, dash, last = part.partition("-")
@@ -54,7 +54,8 @@ def _numbers(text: str) -> list[int | str]:
 
 
 class FreezeForm(forms.Form):
-    """What every window has; `calendar` is the document of `governance.domain.freeze` that its kind describes."""
+    """The fields that every window has, and those of its kind. `calendar()` returns the document that
+    `governance.domain.freeze` reads."""
 
     name = forms.CharField(label="Name", max_length=120)
     strictness = forms.ChoiceField(label="What it stops", choices=FreezeWindow.Strictness.choices, initial="changes")
@@ -153,14 +154,14 @@ _FIELDS: Mapping[str, _Fields] = {
         (
             "year",
             lambda: forms.ChoiceField(
-                label="Periods of the", choices=[("gregorian", "calendar year"), ("454", "4-5-4 retail year")]
+                label="Periods", choices=[("gregorian", "calendar year"), ("454", "4-5-4 retail year")]
             ),
         ),
         (
             "days_before",
             lambda: forms.IntegerField(label="Days before the close", min_value=0, max_value=14, initial=2),
         ),
-        ("days_after", lambda: forms.IntegerField(label="Days after it", min_value=0, max_value=14, initial=3)),
+        ("days_after", lambda: forms.IntegerField(label="Days after the close", min_value=0, max_value=14, initial=3)),
         ("starts", lambda: _clock("From", "18:00")),
         ("ends", lambda: _clock("Until", "06:00")),
     ),

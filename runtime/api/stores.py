@@ -25,18 +25,18 @@ class StandingSerializer(serializers.Serializer[Any]):
 
     integration = serializers.CharField(source="flow.integration")
     target = serializers.CharField(source="flow.target")
-    mode = serializers.ChoiceField(choices=sorted(degraded.WORDS), source="standing.mode")
-    may = serializers.CharField(source="standing.may", help_text="The mode in words.")
+    mode = serializers.ChoiceField(choices=sorted(degraded.LABELS), source="operating_state.mode")
+    may = serializers.CharField(source="operating_state.instruction", help_text="The mode in words.")
     delivery = serializers.ChoiceField(
-        choices=[degraded.FLOWING, degraded.HELD, degraded.SHUT], source="standing.delivery"
+        choices=[degraded.FLOWING, degraded.HELD, degraded.STOPPED_BY_PEOPLE], source="operating_state.delivery"
     )
-    stale = serializers.BooleanField(source="standing.stale", allow_null=True)
+    stale = serializers.BooleanField(source="operating_state.stale", allow_null=True)
     age_s = serializers.SerializerMethodField(
         help_text="Age of the oldest message that waits for the store; 0 when nothing waits."
     )
     allowed_age_s = serializers.SerializerMethodField()
     good_until = serializers.DateTimeField(
-        source="standing.fresh_until",
+        source="operating_state.fresh_until",
         allow_null=True,
         help_text="Until when what the store has is within its allowed age.",
     )
@@ -45,10 +45,10 @@ class StandingSerializer(serializers.Serializer[Any]):
     why = serializers.CharField()
 
     def get_age_s(self, one: Any) -> float | None:
-        return one.standing.age.total_seconds() if one.standing.age is not None else None
+        return one.operating_state.age.total_seconds() if one.operating_state.age is not None else None
 
     def get_allowed_age_s(self, one: Any) -> float | None:
-        return one.standing.allowed.total_seconds() if one.standing.allowed is not None else None
+        return one.operating_state.allowed.total_seconds() if one.operating_state.allowed is not None else None
 
 
 class StoreSerializer(serializers.Serializer[Any]):

@@ -1,4 +1,4 @@
-"""The history of what was tried at a vendor, and how a result becomes a quarantine entry."""
+"""The history of the attempts at a vendor, and how a result becomes a quarantine entry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ values (%s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s)"""
 def record_attempt(
     conn: Connection, taken: Claim, first: int, last: int, outcome: str, detail: str, reference: str | None = None
 ) -> None:
-    """One row of history. It needs no token: what happened has happened."""
+    """Add one row to the history, even when the lease has ended and the worker no longer owns the lane."""
     token, release = taken.lease.token, taken.target.release
     conn.execute(
         _INSERT, (taken.subscription, taken.lane, first, last, token, release, outcome, detail[:2000], reference)
@@ -26,21 +26,23 @@ def record_attempt(
 
 
 def record_late_send(conn: Connection, taken: Claim, positions: Sequence[int]) -> None:
-    """Put on record that a request left when the lane may already have had another owner."""
+    """Record that a request was sent after the lease had ended, when another worker may already have owned the lane."""
     if positions:
-        detail = "a request left after the lease had ended; the next owner may have sent the same"
+        detail = "a request was sent after the lease had ended; the next worker may have sent the same messages"
         record_attempt(conn, taken, min(positions), max(positions), "late", detail)
 
 
 def quarantine_entry(
     position: int, key: str, result: SendResult, taken: Claim, *, held: bool = False
 ) -> QuarantineEntry | None:
-    """How a message goes to quarantine after its result; None when it is confirmed. `held`: an earlier one of its key
-    did."""
+    """The quarantine entry of a message after its result; None when it is confirmed.
+
+    `held`: an earlier message with the same key is in quarantine.
+    """
     status = result.status
     if status == "confirmed":
         return None
-    if status == "unknown" and taken.target.idempotency == "U":  # also behind another one: it may have arrived, too
+    if status == "unknown" and taken.target.idempotency == "U":  # comes before `held`: this one may have arrived
         return QuarantineEntry(position, key, "unknown", "unknown", result.detail or "sent, and no answer")
     if held or status == "blocked":
         return QuarantineEntry(position, key, "behind")

@@ -1,5 +1,5 @@
-"""Quarantine: a message that cannot go with its batch, and the later ones of its key that must wait behind it, as
-rows."""
+"""Quarantine: the rows of messages that cannot be delivered with their batch, and of the later messages with the same
+key, which must wait behind them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _INSERT = sql.read("quarantine_insert")
 class QuarantineEntry:
     """Why one message is in quarantine. `delay` in seconds until it may be tried again.
 
-    `state` is one of `QuarantinedMessage.State`; `pattern` the text by which equal failures are grouped, `reason` where
-    it is empty; `intent_release` the release that may have sent it.
+    `state` is one of `QuarantinedMessage.State`; `pattern` is the text by which equal failures are grouped (`reason` is
+    used when it is empty); `intent_release` is the release whose request may have been sent.
     """
 
     position: int
@@ -79,15 +79,16 @@ def blocked_by_earlier(messages: Iterable[LoggedMessage]) -> list[QuarantineEntr
 
 
 def poison_suspects(messages: Iterable[LoggedMessage], taken: Claim) -> list[QuarantineEntry]:
-    """Messages at which several owners have ended, unsent: each is tried alone, the first of its key first."""
-    reason = f"{taken.lease.attempt} workers ended while they worked here"
+    """Quarantine entries for unsent messages at which several workers ended. Each is retried alone, in the order of its
+    key."""
+    reason = f"{taken.lease.attempt} workers ended while they processed this message"
     return [QuarantineEntry(m.position, m.key, "retry", "poison", reason) for m in messages]
 
 
 def split_blocked(
     messages: Sequence[LoggedMessage], waiting: set[str]
 ) -> tuple[list[LoggedMessage], list[LoggedMessage]]:
-    """(those that may go, those whose key waits), both in order."""
+    """(messages that may be delivered, messages whose key is in `waiting`), both in order."""
     if not waiting:
         return list(messages), []
     return [m for m in messages if m.key not in waiting], [m for m in messages if m.key in waiting]

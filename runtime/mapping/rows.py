@@ -1,10 +1,8 @@
-"""Mapping → one Python function that turns many stored documents into lines for a table, for the usual case that all of
-them fit.
+"""Fast path for mappings that write flat table rows: one Python function turns many stored documents into COPY lines.
 
-The documents are decoded into structures that hold what the mapping reads and nothing else, and each result is written
-as a line of text at once. Both are possible only for what the quick way knows; where a document does not fit, or a
-value is not what it expects, it raises, and the caller takes the ordinary way, which gives the result or the reason. It
-never gives another result.
+It decodes each document into a structure with only the members that the mapping reads, and writes the result as a line
+of text at once. If a document does not fit, it raises and the caller uses the compiled mapping (compiler.py). Both give
+the same result; only the compiled mapping can say why a document is rejected.
 """
 
 from __future__ import annotations
@@ -24,8 +22,8 @@ from runtime.mapping.model import Field, Mapping
 from runtime.mapping.paths import Path
 
 Lines = Callable[[Sequence[bytes]], list[str]]
-NOT_QUICK = (*FAILURES, msgspec.MsgspecError)
-"""What `Lines` raises where the ordinary way must be taken."""
+NEEDS_COMPILED_MAPPING = (*FAILURES, msgspec.MsgspecError)
+"""The exceptions by which `Lines` says that the caller must use the compiled mapping."""
 Cell = Callable[[Any], str]
 _PLAIN = frozenset({"string", "integer", "decimal", "boolean", "date", "datetime"})  # str() of these is their text
 _Tree = dict[str, Any]  # member name → tree of what is read inside it, None where the whole value is read
@@ -33,8 +31,8 @@ _Tree = dict[str, Any]  # member name → tree of what is read inside it, None w
 
 def compile_lines(mapping: Mapping, cell: Cell) -> Lines | None:
     """`lines(payloads)`: one line per JSON document, values in the order of the mapping's fields, tab between them, in
-    PostgreSQL's COPY text format; `cell` writes one value of any kind in it. None where the mapping is no flat row or
-    needs more than the document. Raises one of NOT_QUICK when any of the documents must go the ordinary way.
+    PostgreSQL's COPY text format; `cell` writes one value of any kind in it. None when the mapping does not write a
+    flat row or reads more than the document. `lines` raises one of NEEDS_COMPILED_MAPPING when a document does not fit.
     """
     if any(len(one.target) != 1 for one in mapping.fields) or any(one.correlation for one, _ in mapping.walk()):
         return None
@@ -57,7 +55,7 @@ def compile_lines(mapping: Mapping, cell: Cell) -> Lines | None:
 
 
 def _from_document(mapping: Mapping) -> Iterator[Path]:
-    """Every path that starts at the document."""
+    """Every path of the mapping that starts at the document, not at an element of a list."""
     for one, around in mapping.walk():
         for path in one.sources():
             if not around or path.root:
@@ -153,7 +151,7 @@ class _RowWriter(MappingWriter):
 
     @staticmethod
     def whole(one: Field) -> bool:
-        """A value that may be an object or a list."""
+        """True when the value may be an object or a list."""
         kind = one.type
         return kind is None or not (
             kind.name in _PLAIN or (kind.name == "money" and kind.write in ("number", "text", "minor"))
@@ -167,7 +165,7 @@ class _RowWriter(MappingWriter):
         return f"{{{name}{text}}}" if one.required else f"{{{name} if {name} is not None else NULL{text}}}"
 
     def emit(self, line: str) -> None:
-        if not line.startswith("at = "):  # where it stopped is found out by the ordinary way
+        if not line.startswith("at = "):  # the compiled mapping finds the place of an error
             super().emit(line)
 
     def assemble(self, values: list[tuple[Field, str]], depth: int) -> str:
@@ -177,7 +175,7 @@ class _RowWriter(MappingWriter):
         return ""
 
     def read(self, path: Path, *, must: bool = False) -> str:
-        """Along members of structures as far as they go; from there as in any document."""
+        """Read a path: attributes as far as the decoded structures go, then members as in any decoded document."""
         base = "doc" if path.root else self.bases[-1]
         if base != "doc":
             return super().read(path, must=must)
@@ -185,7 +183,7 @@ class _RowWriter(MappingWriter):
         tree: _Tree | None = self.tree
         for n, segment in enumerate(path.segments):
             place = -1
-            if tree is not None:  # a structure is read by name
+            if tree is not None:  # a structure has an attribute for each member
                 assert isinstance(segment, str)
                 place, tree = list(tree).index(segment), tree[segment]
             key = (base, path.segments[: n + 1])
@@ -206,4 +204,4 @@ class _RowWriter(MappingWriter):
         return current
 
 
-__all__ = ["NOT_QUICK", "Lines", "compile_lines"]
+__all__ = ["NEEDS_COMPILED_MAPPING", "Lines", "compile_lines"]

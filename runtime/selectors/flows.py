@@ -16,7 +16,7 @@ from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.ui.wording import duration, number
 from kernel.viewer import Viewer
 from runtime.domain import degraded
-from runtime.domain.degraded import Standing
+from runtime.domain.degraded import OperatingState
 from runtime.permissions import SEEN, sight
 from runtime.selectors import backlog, gates
 from runtime.selectors.backlog import Backlog
@@ -67,7 +67,7 @@ class Flow:
         return min(filter(None, (self.backlog.person_since, self.not_stored_since)), default=None)
 
     @property
-    def lag(self) -> timedelta | None:
+    def lag(self) -> timedelta:
         """Age of the oldest message that waits to be delivered; zero when nothing waits."""
         if self.backlog.oldest_at is not None:
             return max(clock.now() - self.backlog.oldest_at, timedelta(0))
@@ -75,27 +75,27 @@ class Flow:
 
     @property
     def late(self) -> bool:
-        lag = self.lag
-        return self.max_staleness_s is not None and lag is not None and lag.total_seconds() > self.max_staleness_s
+        return self.max_staleness_s is not None and self.lag.total_seconds() > self.max_staleness_s
 
     @property
-    def shut(self) -> bool:
+    def stopped_by_people(self) -> bool:
+        """Every instance of the target has a gate that people keep closed."""
         return bool(self.gates) and not any(gate.permitted for gate in self.gates)
 
     @property
-    def broken(self) -> bool:
-        """No instance of the target accepts calls now, for a reason other than a decision of a person."""
-        return bool(self.gates) and not self.shut and not any(gate.open for gate in self.gates)
+    def unavailable(self) -> bool:
+        """No instance of the target accepts calls now, although people permit delivery."""
+        return bool(self.gates) and not self.stopped_by_people and not any(gate.open for gate in self.gates)
 
     @property
-    def shut_gate(self) -> tuple[GateState, str] | None:
+    def first_closed_gate(self) -> tuple[GateState, str] | None:
         """The first gate of this flow that is not open, with its instance."""
-        shut = ((gate, instance) for instance, _, gate in self.instances if gate is not None and not gate.open)
-        return next(shut, None)
+        closed = ((gate, instance) for instance, _, gate in self.instances if gate is not None and not gate.open)
+        return next(closed, None)
 
-    def standing(self, mine: Backlog, gate: GateState | None) -> Standing:
-        """The state of one instance of the target, and what it may do."""
-        return degraded.standing(
+    def operating_state(self, mine: Backlog, gate: GateState | None) -> OperatingState:
+        """The state of one instance of the target, and what its store may do."""
+        return degraded.operating_state(
             permitted=gate is None or gate.permitted,
             takes_calls=gate is None or gate.open,
             oldest_at=mine.oldest_at,
@@ -108,11 +108,11 @@ class Flow:
     @property
     def degraded_words(self) -> str:
         """ "Degraded: queue only" or "Degraded in 2 of 600 stores: queue only"; empty while all is normal."""
-        found = [one for _, mine, gate in self.instances if (one := self.standing(mine, gate)).degraded]
+        found = [one for _, mine, gate in self.instances if (one := self.operating_state(mine, gate)).degraded]
         if not found:
             return ""
         where = f" in {number(len(found))} of {number(len(self.instances))} stores" if self.fleet else ""
-        return f"Degraded{where}: {found[0].word.lower()}"
+        return f"Degraded{where}: {found[0].label.lower()}"
 
     @property
     def instances_behind(self) -> int:
@@ -122,9 +122,9 @@ class Flow:
     def tone(self) -> Tone:
         if self.paused:
             return wait("Paused", "pause")
-        if self.shut:
+        if self.stopped_by_people:
             return stop("Stopped")
-        if self.broken:
+        if self.unavailable:
             return stop("Held") if self.backlog.waiting or self.backlog.retrying else wait("No answer", "alert")
         if self.for_person:
             return wait(f"{number(self.for_person)} wait{'s' if self.for_person == 1 else ''}", "user")
@@ -142,38 +142,42 @@ class Flow:
         return f"{number(self.delivered)} {self.verb}"
 
     @property
-    def says(self) -> str:
+    def details(self) -> str:
         """The rest of the sentence after the headline."""
         parts: list[str] = []
         held = self.backlog.waiting + self.backlog.retrying + self.backlog.behind
         if self.fleet:
             lead = "up to date" + (f", oldest {duration(self.lag)} behind" if self.backlog.waiting else "")
             parts.append(f"{lead}; {number(self.delivered)} {self.verb} today")
-        if self.paused or self.shut or self.broken:
+        if self.paused or self.stopped_by_people or self.unavailable:
             unmet = next((c for gate in self.gates for c in gate.unmet), None)
             parts.append(f"{number(held)} held safely" + (f": {unmet.says.rstrip('.')}" if unmet else ""))
         elif self.for_person:
             since = self.person_since
             oldest = f", oldest {duration(clock.now() - since)}" if since else ""
-            parts.append(f"{number(self.for_person)} wait{'s' if self.for_person == 1 else ''} for a person{oldest}")
+            parts.append(f"{_messages_wait(self.for_person)} for a person{oldest}")
         elif not self.fleet:
             parts.append(f"today, {number(held)} on the way" if held else "today, nothing waits")
         return "; ".join(parts)
 
     @property
     def sentence(self) -> str:
-        """ "Sales to ERP: 12,041 posted today, 3 wait for a person, oldest 12 min" """
-        rest = self.says.removeprefix("today, ")
+        """ "Sales to ERP: 12,041 posted today; 3 messages wait for a person, oldest 12 min" """
+        rest = self.details.removeprefix("today, ")
         return f"{self.title}: {self.headline} {rest}" if self.fleet else f"{self.title}: {self.headline} today, {rest}"
 
     @property
-    def spark(self) -> str:
-        """The chart of the hours in words, for people who cannot see it."""
+    def chart_label(self) -> str:
+        """The chart of the hours as text, for people who cannot see it."""
         busiest = max(range(len(self.hours)), key=self.hours.__getitem__, default=None)
         if busiest is None or not self.delivered:
             return f"{self.title}: nothing {self.verb} yet today"
         most = f"most in the hour from {busiest:02d}:00, {number(self.hours[busiest])}"
         return f"{self.title}, {self.verb} per hour today; {most}"
+
+
+def _messages_wait(count: int) -> str:
+    return "1 message waits" if count == 1 else f"{number(count)} messages wait"
 
 
 _FLOWS = (
@@ -228,7 +232,7 @@ def midnight() -> datetime:
 
 
 def today(viewer: Viewer, environment: str) -> list[Flow]:
-    """Flows that the viewer may see, those that need attention first.
+    """The flows that the viewer may see, with those that need attention first.
 
     Ten queries, regardless of the number of flows.
     """

@@ -10,7 +10,7 @@ from kernel.ui.tones import Tone, ok, stop, wait
 from kernel.ui.wording import number
 from kernel.viewer import Viewer
 from runtime.domain import degraded
-from runtime.domain.degraded import Standing
+from runtime.domain.degraded import OperatingState
 from runtime.selectors import flows
 from runtime.selectors.backlog import Backlog
 from runtime.selectors.flows import Flow
@@ -21,31 +21,31 @@ ROW = 100
 
 @dataclass(slots=True)
 class StoreFlow:
-    """One flow of one store. `standing` tells whether data flows, how old it is, and what the store may do."""
+    """One flow of one store. `operating_state` says whether data flows, how old it is, and what the store may do."""
 
     flow: Flow
     backlog: Backlog
     gate: GateState | None
 
     @property
-    def standing(self) -> Standing:
-        return self.flow.standing(self.backlog, self.gate)
+    def operating_state(self) -> OperatingState:
+        return self.flow.operating_state(self.backlog, self.gate)
 
     @property
     def mode(self) -> str:
-        return self.standing.mode
+        return self.operating_state.mode
 
     @property
     def lag(self) -> timedelta:
-        return self.standing.age or timedelta(0)
+        return self.operating_state.age or timedelta(0)
 
     @property
     def tone(self) -> Tone:
-        now = self.standing
-        if now.delivery == degraded.SHUT:
+        now = self.operating_state
+        if now.delivery == degraded.STOPPED_BY_PEOPLE:
             return stop("Stopped")
         if now.delivery == degraded.HELD:
-            return wait(now.word, "alert")
+            return wait(now.label, "alert")
         if self.backlog.for_person:
             return wait(f"{number(self.backlog.for_person)} with a person", "user")
         return wait("Late") if now.stale else ok("Normal")
@@ -56,7 +56,7 @@ class StoreFlow:
             return self.gate.says
         if self.backlog.for_person:
             return "Messages wait for a person; others continue."
-        return "Later than its tier allows." if self.standing.stale else ""
+        return "Later than its tier allows." if self.operating_state.stale else ""
 
 
 _STRICT = (degraded.NORMAL, degraded.LOCAL, degraded.QUEUE, degraded.STOPPED)

@@ -11,7 +11,7 @@ from runtime.ledger.copy_format import cell
 from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.mappers import Mapper, Skipped, Unmappable
 from runtime.mapping import MappingError, compile_mapping, parse
-from runtime.mapping.rows import NOT_QUICK, compile_lines
+from runtime.mapping.rows import NEEDS_COMPILED_MAPPING, compile_lines
 
 
 def filter_mapping(formula: str) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def table_mapper(manifest: Manifest, target: ManifestTarget, columns: Sequence[s
     def lines(payloads: Sequence[bytes]) -> list[str] | None:
         try:
             return quick(payloads)
-        except NOT_QUICK:
+        except NEEDS_COMPILED_MAPPING:
             return None
 
     return Mapper(mapper.one, lines)

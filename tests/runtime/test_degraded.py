@@ -17,7 +17,7 @@ from tests.runtime.api.test_api import bearer
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 
-def stands(**more: Any) -> degraded.Standing:
+def stands(**more: Any) -> degraded.OperatingState:
     usual: dict[str, Any] = {
         "permitted": True,
         "takes_calls": True,
@@ -27,7 +27,7 @@ def stands(**more: Any) -> degraded.Standing:
         "declared": "local_with_caps",
         "at": NOW,
     }
-    return degraded.standing(**(usual | more))
+    return degraded.operating_state(**(usual | more))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_mode_follows_from_line_age_and_manifest(
 ) -> None:
     found = stands(**given)
     assert (found.mode, found.delivery, found.stale) == (mode, delivery, stale)
-    assert found.may == degraded.MAY[mode]
+    assert found.instruction == degraded.INSTRUCTIONS[mode]
 
 
 def test_what_a_store_has_is_good_until_the_oldest_missing_message_is_too_old() -> None:

@@ -90,7 +90,7 @@ def _version(writer: BlueprintWriter, api: Api, item: dict[str, Any], pointer: s
     else:
         _known_version(writer, version, contract, state)
     for env, url in (item.get("endpoints") or {}).items():
-        environment = writer.found.one(Environment, env, f"{pointer}/endpoints/{env}", noun="environment")
+        environment = writer.found.row_by_key(Environment, env, f"{pointer}/endpoints/{env}", noun="environment")
         if environment is not None:
             values = {"url": writer.found.text(url, f"{pointer}/endpoints/{env}", limit=500)}
             writer.upsert(
@@ -167,17 +167,17 @@ def applications(writer: BlueprintWriter, item: dict[str, Any], pointer: str) ->
     values = {
         "name": writer.text(item, "name", pointer) or key,
         "description": writer.text(item, "description", pointer, 2000),
-        "team": writer.found.one(Team, item.get("team"), f"{pointer}/team", noun="team"),
+        "team": writer.found.row_by_key(Team, item.get("team"), f"{pointer}/team", noun="team"),
     }
     writer.upsert(Application, "application", {"key": key}, values, key)
 
 
 def subscriptions(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """Who uses which version where. An active one is dated."""
-    application = writer.found.one(
+    application = writer.found.row_by_key(
         Application, item.get("application") or "?", f"{pointer}/application", noun="application"
     )
-    environment = writer.found.one(
+    environment = writer.found.row_by_key(
         Environment, item.get("environment") or "?", f"{pointer}/environment", noun="environment"
     )
     slug, _, label = str(item.get("version") or "").partition("@")
@@ -213,9 +213,9 @@ def subscriptions(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -
 
 def dependencies(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """What an API needs: exactly one of another API and a system."""
-    api = writer.found.one(Api, item.get("api") or "?", f"{pointer}/api", noun="API", field="slug")
-    target = writer.found.one(Api, item.get("needs"), f"{pointer}/needs", noun="API", field="slug")
-    system = writer.found.one(System, item.get("needs_system"), f"{pointer}/needs_system", noun="system")
+    api = writer.found.row_by_key(Api, item.get("api") or "?", f"{pointer}/api", noun="API", field="slug")
+    target = writer.found.row_by_key(Api, item.get("needs"), f"{pointer}/needs", noun="API", field="slug")
+    system = writer.found.row_by_key(System, item.get("needs_system"), f"{pointer}/needs_system", noun="system")
     if api is None or (target is None) == (system is None):
         if api is not None and not item.get("needs") and not item.get("needs_system"):
             writer.found.add(pointer, "Name what it depends on: an API in `needs` or a system in `needs_system`.")
@@ -243,7 +243,7 @@ def campaigns(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> No
     point = writer.found.choice(
         item.get("point"), [(p, "") for p in scorecards.POINTS], f"{pointer}/point", noun="scorecard point"
     )
-    owner = writer.found.one(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team")
+    owner = writer.found.row_by_key(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team")
     values = {
         "name": writer.text(item, "name", pointer, 160) or key,
         "point": point,

@@ -63,7 +63,7 @@ def people(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     if not user.password:
         user.set_password(writer.passwords.get(username))
         user.save(update_fields=["password"])
-    wanted = {k: writer.found.one(Team, k, f"{pointer}/teams", noun="team") for k in item.get("teams") or []}
+    wanted = {k: writer.found.row_by_key(Team, k, f"{pointer}/teams", noun="team") for k in item.get("teams") or []}
     have = set(user.groups.values_list("id", flat=True))
     new = [team.pk for team in wanted.values() if team is not None and team.pk not in have]
     if new:
@@ -88,7 +88,7 @@ def environments(writer: BlueprintWriter, item: dict[str, Any], pointer: str) ->
 def domains(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A business domain and its owner."""
     key = writer.key(item, pointer)
-    owner = writer.found.one(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team")
+    owner = writer.found.row_by_key(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team")
     values = {
         "name": writer.text(item, "name", pointer, 120) or key,
         "owner_team": owner,
@@ -107,11 +107,11 @@ def systems(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None
         "deployment": writer.found.choice(
             item.get("deployment"), System.Deployment.choices, f"{pointer}/deployment", noun="deployment"
         ),
-        "owner_team": writer.found.one(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team"),
+        "owner_team": writer.found.row_by_key(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team"),
     }
     system = writer.upsert(System, "system", {"key": key}, values, key)
     for env, endpoint in (item.get("endpoints") or {}).items():
-        environment = writer.found.one(Environment, env, f"{pointer}/endpoints/{env}", noun="environment")
+        environment = writer.found.row_by_key(Environment, env, f"{pointer}/endpoints/{env}", noun="environment")
         if environment is None or not isinstance(endpoint, dict):
             continue
         at = f"{pointer}/endpoints/{env}"
@@ -151,7 +151,7 @@ def entities(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> Non
     key = writer.key(item, pointer)
     values = {
         "name": writer.text(item, "name", pointer, 120) or key,
-        "domain": writer.found.one(Domain, item.get("domain"), f"{pointer}/domain", noun="domain"),
+        "domain": writer.found.row_by_key(Domain, item.get("domain"), f"{pointer}/domain", noun="domain"),
         "aliases": [writer.found.text(a, f"{pointer}/aliases", limit=60) for a in item.get("aliases") or []],
         "position": int(pointer.rpartition("/")[2]) + 1,
     }
@@ -170,8 +170,8 @@ def entities(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> Non
 
 def boundaries(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """Which system is right about an entity, from when. One that was decided is kept and reported."""
-    entity = writer.found.one(BusinessEntity, item.get("entity") or "?", f"{pointer}/entity", noun="entity")
-    system = writer.found.one(System, item.get("system") or "?", f"{pointer}/system", noun="system")
+    entity = writer.found.row_by_key(BusinessEntity, item.get("entity") or "?", f"{pointer}/entity", noun="entity")
+    system = writer.found.row_by_key(System, item.get("system") or "?", f"{pointer}/system", noun="system")
     begin, end = writer.time(item, "from", pointer), writer.time(item, "until", pointer)
     group = None
     if item.get("attribute_group"):

@@ -1,4 +1,4 @@
-"""JSON Pointer (RFC 6901) and local `$ref` arithmetic."""
+"""Functions for JSON Pointers (RFC 6901) and for `$ref` references inside one document."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
-"""What `resolve` answers when nothing is there; `null` is a value, so None cannot say it."""
+"""The result of `resolve` when the pointer names no value. None would be ambiguous: JSON `null` is a value."""
 
 
 def escape(token: str) -> str:

@@ -1,4 +1,4 @@
-"""What a catalog shows of a contract in normal form: operations, schema names, fields, servers, security."""
+"""The parts of a contract that a catalog shows: operations, schema names, fields, servers, security."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tillgate_contracts.reading.pointers import MISSING, escape, resolve
 from tillgate_contracts.reading.walk import objects
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
-"""Operations of a path item (OpenAPI 3.2 adds `query`)."""
+"""The HTTP methods that a path item may have; `query` is new in OpenAPI 3.2."""
 
 MAX_FIELDS = 5000
 
@@ -31,7 +31,7 @@ class OperationSummary:
 
 
 def text_at(tree: Any, *keys: str) -> str:
-    """The text at a path of keys; empty when it is absent or something else. Numbers are shown as text."""
+    """The text at a path of keys; empty when it is absent or neither text nor a number. Numbers become text."""
     for key in keys:
         tree = tree.get(key) if isinstance(tree, dict) else None
     if isinstance(tree, bool) or not isinstance(tree, str | int | float):
@@ -40,14 +40,14 @@ def text_at(tree: Any, *keys: str) -> str:
 
 
 def mapping(value: Any, *keys: str) -> dict[str, Any]:
-    """The object at a path of keys; empty when it is absent or something else."""
+    """The object at a path of keys; empty when it is absent or not an object."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
 
 
 def follow(tree: dict[str, Any], value: Any) -> Any:
-    """The value behind a chain of references (at most 32)."""
+    """The value at the end of a chain of references. Follows at most 32 references."""
     for _ in range(32):
         if not (isinstance(value, dict) and isinstance(value.get("$ref"), str)):
             return value

@@ -184,7 +184,7 @@ def test_junk_in_a_form_is_never_a_fault(client, day):
 def test_today_says_in_a_sentence_what_was_posted_and_what_waits(day):
     found = {flow.key: flow for flow in flows.today(Viewer.of(day.people.rita), "production")}
     assert found["sales.journal"].sentence.startswith("Sales → S/4HANA Cloud: ")
-    assert "3 wait for a person, oldest 12 min" in found["sales.journal"].sentence
+    assert "3 messages wait for a person, oldest 12 min" in found["sales.journal"].sentence
     assert "posted today" in found["sales.journal"].sentence
     assert found["prices.stores"].headline == "4 of 6 stores"
     assert found["prices.stores"].late
@@ -209,7 +209,7 @@ def test_a_void_approval_stops_the_flow_and_the_page_says_why(client, day):
 
 def test_a_broken_store_queues_and_the_others_go_on(day):
     found = {store.name: store for store in stores.fleet(Viewer.of(day.people.rita), "production")}
-    assert found["0590"].worst.standing.delivery == "held"
+    assert found["0590"].worst.operating_state.delivery == "held"
     assert found["0590"].worst.mode == "local_with_caps", "what the manifest declares"
     assert found["0206"].worst.mode == "local_with_caps", "41 minutes behind where its tier allows 15"
     assert found["0101"].worst.mode == "normal"

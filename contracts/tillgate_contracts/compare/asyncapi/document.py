@@ -1,6 +1,6 @@
-"""Comparison of two AsyncAPI views: what the owner sends may only narrow, what it receives may only widen.
+"""Comparison of two AsyncAPI documents. The owner may only narrow what it sends, and only widen what it receives.
 
-A message that no operation carries must hold both ways.
+A message that no operation uses may do neither: its accepted values must stay the same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tillgate_contracts.compare.schema.values import as_mapping, signature
 
 
 class EventComparison:
-    """Two AsyncAPI views against each other."""
+    """Compares an old and a new AsyncAPI document."""
 
     def __init__(self, old: EventView, new: EventView, graph: SchemaGraph, collector: FindingCollector) -> None:
         self.old, self.new = old, new
@@ -89,13 +89,14 @@ class EventComparison:
             if one is None and other is None:
                 continue
             if one is None or other is None:
-                self._lonely(action, before, after, one, other)
+                self._operation_on_one_side(action, before, after, one, other)
                 continue
             where = Where(label, after.label, one.pointer, other.pointer)
             self._messages(one.messages, other.messages, action, where)
             self._messages(one.reply, other.reply, OPPOSITE[action], where)
             if one.reply_to != other.reply_to:
-                text = f"Answers to {label} go to {other.reply_to or 'nowhere'} instead of {one.reply_to or 'nowhere'}."
+                old, new = one.reply_to or "no address", other.reply_to or "no address"
+                text = f"Replies to {label} go to {new} instead of {old}."
                 level = None if one.reply_to else "info"
                 self.collector.add(
                     "event-reply-changed", text, where=where, old=one.reply_to, new=other.reply_to, level=level
@@ -104,7 +105,7 @@ class EventComparison:
             if signature(one.raw.get("security")) != signature(other.raw.get("security")):
                 self.collector.add("event-security-changed", f"The security of {label} changed.", where=where)
 
-    def _lonely(
+    def _operation_on_one_side(
         self, action: str, before: Channel, after: Channel, one: ChannelOperation | None, other: ChannelOperation | None
     ) -> None:
         opposite = OPPOSITE[action]
@@ -273,7 +274,11 @@ class EventComparison:
             }
             before, after = _address(one), _address(other)
             if before != after:
-                text = f"The server {name} is {after or 'gone'} instead of {before}."
+                text = (
+                    f"The address of server {name} is {after} instead of {before}."
+                    if after
+                    else f"The server {name} was removed."
+                )
                 self.collector.add("event-server-changed", text, old=before, new=after or None, **places)
             elif one is not None and other is not None:
                 if signature(one.raw.get("security")) != signature(other.raw.get("security")):
@@ -287,7 +292,8 @@ def _shape(channel: Channel) -> str:
 
 
 def _address(server: LocatedObject | None) -> str:
-    """Protocol and address of a server: `url` in version 2, `host` and `pathname` in version 3."""
+    """Protocol and address of a server as text; empty when there is none. AsyncAPI 2 has `url`, AsyncAPI 3 `host` and
+    `pathname`."""
     if server is None:
         return ""
     raw = server.raw
@@ -297,7 +303,8 @@ def _address(server: LocatedObject | None) -> str:
 
 
 def _parameter(place: LocatedObject) -> Parts:
-    """Values of a channel variable: a schema in version 2, `enum` and `default` themselves in version 3."""
+    """The schema of a channel parameter. AsyncAPI 2 has a `schema`; in AsyncAPI 3 the parameter itself holds `enum` and
+    `default`."""
     if isinstance(place.raw.get("schema"), dict | bool):
         return (Part(place.raw["schema"], join(place.pointer, "schema")),)
     return (Part(place.raw, place.pointer),)

@@ -1,4 +1,4 @@
-"""Comparison of one operation, and of its callbacks: operations that the owner of the contract calls."""
+"""Comparison of one operation and of its callbacks. A callback is an operation that the owner of the contract calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _ANNOTATIONS = ("summary", "description", "externalDocs")
 def compare_operation(
     comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, *, reverse: bool, label: str = ""
 ) -> None:
-    """One operation on both sides. `reverse`: a callback or webhook, where the owner of the contract is the caller."""
+    """Compare an operation that both documents have. `reverse`: it is a callback or webhook, which the owner of the
+    contract calls."""
     settings = comparison.graph.settings
     where = Where(label or old.label, old.template, old.pointer, new.pointer)
     marks = lifecycle.Mark.of(old.raw), lifecycle.Mark.of(new.raw)

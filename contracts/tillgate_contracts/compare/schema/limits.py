@@ -1,4 +1,4 @@
-"""Comparison of the limits of a size: `minLength`, `maxItems`, `minProperties` and their like."""
+"""Comparison of size limits: `minLength`, `maxLength`, `minItems`, `maxItems`, `minProperties`, `maxProperties`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tillgate_contracts.compare.schema.comparison import NodeComparison
 
 
 def compare_least(comparison: NodeComparison, name: str, keyword: str, old: int, new: int) -> None:
-    """A lower limit of a size (absent is 0)."""
+    """Compare a lower size limit. A document without the limit has 0."""
     if old == new:
         return
     if new > old:
@@ -17,7 +17,7 @@ def compare_least(comparison: NodeComparison, name: str, keyword: str, old: int,
 
 
 def compare_most(comparison: NodeComparison, name: str, keyword: str, old: int | None, new: int | None) -> None:
-    """An upper limit of a size (absent is none)."""
+    """Compare an upper size limit. A document without the limit has None."""
     if old == new:
         return
     if new is not None and (old is None or new < old):

@@ -21,7 +21,7 @@ class Bound(NamedTuple):
 
 
 class SchemaUnion(NamedTuple):
-    """One `anyOf` or `oneOf`: `parts` of each branch, the raw owner (by id) and where it stands."""
+    """One `anyOf` or `oneOf`: the `parts` of each branch, the id of the raw schema that holds it, and its pointer."""
 
     kind: str
     branches: tuple[Parts, ...]
@@ -43,7 +43,8 @@ class Contains(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """Normal form of one conjunction. None means unrestricted, for every field that can restrict."""
+    """The normal form of schemas that must all hold at once. In each field that can restrict values, None means no
+    restriction."""
 
     flat: Parts
     uid: int
@@ -82,7 +83,7 @@ class Node:
     dependent_required: dict[str, frozenset[str]] = field(default_factory=dict)
     dependent_schemas: dict[str, Parts] = field(default_factory=dict)
     unevaluated_properties: Parts | None = None
-    #: An `unevaluated…` keyword stands where it does not see all parts of this conjunction.
+    #: True when an `unevaluated…` keyword does not cover all schemas of this conjunction.
     tangled: bool = False
     groups: tuple[SchemaUnion, ...] = ()
     nots: tuple[Parts, ...] = ()
@@ -106,7 +107,7 @@ class Node:
             self.pointer = self.flat[0].pointer
 
     def at(self, keyword: str) -> str:
-        """Pointer of the raw schema that holds a keyword, or of the node where none does."""
+        """Pointer of the raw schema that holds the keyword; the pointer of the node when no schema holds it."""
         return self.where.get(keyword, self.pointer)
 
     @property
@@ -156,7 +157,7 @@ class Node:
 
 
 def is_plain(node: Node) -> bool:
-    """True when no keyword evaluates items or properties depending on the value."""
+    """True when the same items and properties are evaluated whatever the value is."""
     return not (node.tangled or node.groups or node.conditionals or node.contains or node.dependent_schemas)
 
 
