@@ -39,7 +39,7 @@ def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], d
             "token.scope", f"Unknown or no scopes: {', '.join(unknown) or 'none given'}. Known: {', '.join(SCOPES)}."
         )
     if not 1 <= days <= MAX_DAYS:
-        raise Invalid("token.lifetime", f"A token lives 1 to {MAX_DAYS} days, not {days}.")
+        raise Invalid("token.lifetime", f"A token must expire after 1 to {MAX_DAYS} days, not {days}.")
     secret = "tg_" + secrets.token_urlsafe(32)
     with transaction.atomic():
         token = ApiToken.objects.create(

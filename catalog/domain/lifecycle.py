@@ -82,7 +82,7 @@ def require_dates(
             "version.notice_too_short",
             f"This tier promises {notice_days} days of notice, but the sunset comes "
             f"{(sunset_at - deprecated_at).days} days after the deprecation.",
-            {"findings": [finding("/sunset_at", f"At least {notice_days} days after the deprecation.")]},
+            {"findings": [finding("/sunset_at", f"Give a day at least {notice_days} days after the deprecation.")]},
         )
     if earlier is not None and sunset_at < earlier:
         raise Conflict(

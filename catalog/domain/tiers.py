@@ -62,12 +62,12 @@ def _findings(rules: Mapping[str, Any]) -> list[dict[str, Any]]:
     if rules.get("availability") is not None and _per_cent(rules["availability"]) is None:
         found.append(finding("/rules/availability", "Per cent between 0 and 100, as text."))
     if rules.get("freeze_strictness", "block") not in FREEZES:
-        found.append(finding("/rules/freeze_strictness", f"One of {', '.join(FREEZES)}."))
+        found.append(finding("/rules/freeze_strictness", f"Choose one of: {', '.join(FREEZES)}."))
     slots = rules.get("slots") or []
     if not isinstance(slots, list) or not all(isinstance(s, dict) for s in slots):
-        found.append(finding("/rules/slots", "A list of objects."))
+        found.append(finding("/rules/slots", "Give a list of objects."))
     if not isinstance(rules.get("retry") or {}, dict):
-        found.append(finding("/rules/retry", "An object."))
+        found.append(finding("/rules/retry", "Give an object."))
     return found
 
 

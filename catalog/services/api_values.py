@@ -39,7 +39,9 @@ def _tier(given: Any, found: Findings, pointer: str, *, noun: str) -> SlaTier | 
     """A level as a number or as text."""
     if isinstance(given, str) and given:
         if not (given.isascii() and given.isdigit() and len(given) < 3):
-            found.add(pointer, f"{given[:40]!r} is no {noun}. One of 0, 1, 2, 3.", code="SLA_tier.unknown")
+            found.add(
+                pointer, f"{given[:40]!r} is not a valid {noun}. Choose one of: 0, 1, 2, 3.", code="SLA_tier.unknown"
+            )
             return None
         given = int(given)
     return found.row_by_key(SlaTier, given, pointer, noun=noun, field="level")
@@ -49,7 +51,7 @@ def entity_uses(values: Any, found: Findings, *, base: str = "/entities") -> lis
     """Rows for `ApiEntity` from `[{entity, attribute_group?, access}]`, each once."""
     made: list[dict[str, Any]] = []
     if not isinstance(values, list | tuple):
-        found.add(base, "A list of {entity, attribute_group, access}.")
+        found.add(base, "Give a list of objects {entity, attribute_group, access}.")
         return made
     for n, use in enumerate(values[:100]):
         row = _entity_use(use, found, f"{base}/{n}")
@@ -60,7 +62,7 @@ def entity_uses(values: Any, found: Findings, *, base: str = "/entities") -> lis
 
 def _entity_use(use: Any, found: Findings, at: str) -> dict[str, Any] | None:
     if not isinstance(use, dict):
-        found.add(at, "An object {entity, attribute_group, access}.")
+        found.add(at, "Give an object {entity, attribute_group, access}.")
         return None
     entity = found.row_by_key(BusinessEntity, use.get("entity"), f"{at}/entity", noun="entity")
     access = found.choice(use.get("access"), ApiEntity.Access.choices, f"{at}/access", noun="access")

@@ -75,7 +75,7 @@ def _changed_fields(api: Api, values: dict[str, Any], found: Findings) -> dict[s
         message = "Changing a stated tier is a change of its own: propose it."
         found.add("/tier", message, code="tier.needs_change_request")
     if "owner_team" in fields and fields["owner_team"] is None and api.owner_team_id is not None:
-        found.add("/owner_team", "An API keeps an owner; name the team that takes over.")
+        found.add("/owner_team", "An API must have an owner. Name the team that takes over.")
     return fields
 
 
@@ -151,7 +151,7 @@ def add_dependency(
         if (target is None) == (system is None) and not found.items:
             found.add("/needs", "Name one target: an API or a system.")
         if target is not None and target.pk == api.pk:
-            found.add("/needs", "An API does not need itself.")
+            found.add("/needs", "An API cannot depend on itself.")
         kind = found.choice(criticality or "hard", Dependency.Criticality.choices, "/criticality", noun="criticality")
         mode = found.text(degraded_mode, "/degraded_mode", limit=300)
         found.require_none("dependency.invalid", "The dependency cannot be taken over.")

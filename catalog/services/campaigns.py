@@ -46,7 +46,7 @@ def _fields(values: dict[str, Any], *, before: date | None) -> dict[str, Any]:
     if "due_on" in values:
         made["due_on"] = values["due_on"]
         if not isinstance(values["due_on"], date):
-            found.add("/due_on", "A day: 2027-03-31.")
+            found.add("/due_on", "Enter a day, e.g. 2027-03-31.")
         elif values["due_on"] < clock.now().date() and values["due_on"] != before:
             found.add("/due_on", "This day has passed.")
     if "owner_team" in values:

@@ -164,14 +164,14 @@ def _columns(rows: list[_Row]) -> dict[str, list[Any]]:
 def _read(batch_id: str, rows: Sequence[Any]) -> list[_Row]:
     found: list[dict[str, Any]] = []
     if not isinstance(batch_id, str) or not 1 <= len(batch_id) <= 100 or "\x00" in batch_id:
-        found.append(finding("/batch_id", "A text of 1 to 100 characters, new for every batch."))
+        found.append(finding("/batch_id", "Give a text of 1 to 100 characters that no earlier batch has used."))
     if not isinstance(rows, list | tuple) or len(rows) > MAX_ROWS:
-        found.append(finding("/rows", f"A list of at most {MAX_ROWS} rows."))
+        found.append(finding("/rows", f"Give a list of at most {MAX_ROWS} rows."))
         rows = []
     made = []
     for n, row in enumerate(rows):
         if not isinstance(row, dict):
-            found.append(finding(f"/rows/{n}", "An object {application, version, environment, calls}."))
+            found.append(finding(f"/rows/{n}", "Give an object {application, version, environment, calls}."))
             continue
         row_made = _read_row(n, row, found)
         if row_made is not None:
@@ -194,9 +194,9 @@ def _read_row(n: int, row: dict[str, Any], found: list[dict[str, Any]]) -> _Row 
     seen = _moment(row.get("seen_at"), now)
     day = _day(row.get("day"), seen or now)
     if seen is None or seen > now + timedelta(hours=1):
-        found.append(finding(f"/rows/{n}/seen_at", "A moment that has been, in ISO 8601 with a zone."))
+        found.append(finding(f"/rows/{n}/seen_at", "Give a time in the past, in ISO 8601 with a time zone."))
     if day is None or day > now.date() + timedelta(days=1):
-        found.append(finding(f"/rows/{n}/day", "A day that has begun: 2026-11-23."))
+        found.append(finding(f"/rows/{n}/day", "Give today or an earlier day, e.g. 2026-11-23."))
     if len(found) == size and numbers["errors"] > numbers["calls"]:
         found.append(finding(f"/rows/{n}/errors", "More errors than calls."))
     if len(found) > size or seen is None or day is None:
@@ -218,7 +218,7 @@ def _number(n: int, row: dict[str, Any], name: str, found: list[dict[str, Any]])
     if value is None and name != "calls":
         return 0 if name == "errors" else None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < top:
-        found.append(finding(f"/rows/{n}/{name}", "A whole number, not negative."))
+        found.append(finding(f"/rows/{n}/{name}", "Give a whole number that is not negative."))
         return None
     return value
 

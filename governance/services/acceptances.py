@@ -87,14 +87,16 @@ def _say(made: BreakAcceptance, asked: list[str]) -> None:
 
 def _required(kind: str, reason: str, migrate_by: date | None) -> AcceptanceKind:
     if kind not in ACCEPTANCE_KINDS:
-        raise Invalid("acceptance.kind", f"A break is accepted as {', '.join(ACCEPTANCE_KINDS)}; not as {kind!r}.")
+        raise Invalid(
+            "acceptance.kind", f"{kind!r} is not a way to accept a break. Choose one of: {', '.join(ACCEPTANCE_KINDS)}."
+        )
     if not reason.strip():
         raise Invalid("acceptance.needs_a_reason", "Say why.", {"findings": [finding("/reason", "Say why.")]})
     if kind == BreakAcceptance.Kind.BREAKING and (migrate_by is None or migrate_by <= clock.now().date()):
         raise Invalid(
             "acceptance.needs_a_date",
             "Say by when its consumers have migrated: a day in the future.",
-            {"findings": [finding("/migrate_by", "A day in the future.")]},
+            {"findings": [finding("/migrate_by", "Give a day in the future.")]},
         )
     return ACCEPTANCE_KINDS[kind]
 

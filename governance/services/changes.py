@@ -242,7 +242,7 @@ def link(change: ChangeRequest, *, other: int, actor: User, note: str = "") -> N
     require_allowed(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
     get(other)
     if other == change.pk:
-        raise Invalid("change.link_to_itself", "A change is not linked to itself.")
+        raise Invalid("change.link_to_itself", "A change cannot be linked to itself.")
     ChangeLink.objects.get_or_create(change=change, other_id=other, defaults={"note": note[:120]})
 
 

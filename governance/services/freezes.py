@@ -70,11 +70,11 @@ def plan(
 def _require_usable(name: str, strictness: str, tier: int | None) -> None:
     found = []
     if not name.strip() or len(name) > 120:
-        found.append(finding("/name", "A name of 1 to 120 characters."))
+        found.append(finding("/name", "Give a name of 1 to 120 characters."))
     if strictness not in FreezeWindow.Strictness.values:
-        found.append(finding("/strictness", f"One of {', '.join(FreezeWindow.Strictness.values)}."))
+        found.append(finding("/strictness", f"Choose one of: {', '.join(FreezeWindow.Strictness.values)}."))
     if tier is not None and tier not in range(4):
-        found.append(finding("/tier", "A tier, 0 to 3."))
+        found.append(finding("/tier", "Give a tier from 0 to 3."))
     if found:
         raise Invalid("freeze.invalid", f"The freeze cannot be planned: {found[0]['message']}", {"findings": found})
 

@@ -30,11 +30,13 @@ def delegate(
         )
     found = []
     if to.pk == actor.pk or to.kind != User.Kind.PERSON or not to.is_active:
-        found.append(finding("/delegate", "Another person with an open account."))
+        found.append(finding("/delegate", "Name another person who has an active account."))
     if starts_at.tzinfo is None or ends_at.tzinfo is None or not starts_at < ends_at or ends_at <= clock.now():
-        found.append(finding("/ends_at", "It ends in the future and after it starts."))
+        found.append(
+            finding("/ends_at", "The end must be in the future and later than the start. Both need a time zone.")
+        )
     elif ends_at - starts_at > timedelta(days=MAX_DAYS):
-        found.append(finding("/ends_at", f"At most {MAX_DAYS} days."))
+        found.append(finding("/ends_at", f"Choose an end at most {MAX_DAYS} days after the start."))
     if found:
         raise Invalid("delegation.invalid", f"This cannot be delegated: {found[0]['message']}", {"findings": found})
     with transaction.atomic():

@@ -63,7 +63,7 @@ def accept(
     nothing is deployed, Invalid for a batch that is too large, Unavailable when the database does not answer.
     """
     if len(items) > MAX_ITEMS:
-        raise Invalid("intake.too_many", f"At most {MAX_ITEMS} items a call; this one has {len(items)}.")
+        raise Invalid("intake.too_many", f"Send at most {MAX_ITEMS} items in one call. This call has {len(items)}.")
     call = _Handed(items, source, correlations, traceparent)
     return cast("list[IntakeReceipt]", _group_commit.submit((integration_key, environment), call, len(items)))
 

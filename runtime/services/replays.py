@@ -91,7 +91,7 @@ def open_replay(
     """
     subscription = _target(subscription_id, actor)
     if not spans or not reason.strip():
-        raise Invalid("replay.empty", "A replay names the messages and the reason.")
+        raise Invalid("replay.empty", "Name the messages to replay, and give the reason.")
     if not dry:
         _demand_safe(subscription)
     count = sum(last - first + 1 for first, last in spans.values())

@@ -291,7 +291,7 @@ def _decide_rejected(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
     if chosen["act"] == "dismiss":
         services.dismiss_rejected(int(place), actor=viewer.user, note=chosen["reason"])
         return "Dismissed 1 message. The ledger keeps the reason."
-    raise Invalid("letter.act", "A rejected message is resubmitted or dismissed.")
+    raise Invalid("letter.act", "A rejected message can only be resubmitted or dismissed.")
 
 
 def _decide_conflict(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:

@@ -195,7 +195,7 @@ def subscriptions(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -
     )
     begin = writer.time(item, "from", pointer)
     if state == "active" and begin is None:
-        writer.found.add(f"{pointer}/from", "An active subscription is dated.")
+        writer.found.add(f"{pointer}/from", "Give the day from which the subscription is active.")
         return
     moves = item.get("moves_on")
     made = Subscription.objects.create(
@@ -238,7 +238,7 @@ def campaigns(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> No
     key = writer.key(item, pointer)
     due = item.get("due_on")
     if not isinstance(due, date):
-        writer.found.add(f"{pointer}/due_on", "A day: 2027-03-31.")
+        writer.found.add(f"{pointer}/due_on", "Enter a day, e.g. 2027-03-31.")
         return
     point = writer.found.choice(
         item.get("point"), [(p, "") for p in scorecards.POINTS], f"{pointer}/point", noun="scorecard point"

@@ -95,7 +95,7 @@ def apply(
 def _require_blueprint(document: Any, found: Findings) -> None:
     """Raises Invalid for anything but an object; notes another version of the format and unknown sections."""
     if not isinstance(document, dict):
-        raise Invalid("estate.invalid", "A blueprint is an object with the key `blueprint: 1`.")
+        raise Invalid("estate.invalid", "A blueprint must be an object with the key `blueprint: 1`.")
     if document.get("blueprint") != 1:
         found.add("/blueprint", "This must be 1: the version of the format.")
     for key in document:
@@ -143,7 +143,7 @@ def _items(document: dict[str, Any], section: str, found: Findings) -> list[tupl
         return []
     if section == "scopes":
         if not isinstance(value, dict):
-            found.add("/scopes", "An object {banner: [], region: [], channel: []}.")
+            found.add("/scopes", "Give an object {banner: [], region: [], channel: []}.")
             return []
         value = [
             {"dimension": d, **i} if isinstance(i, dict) else i
@@ -152,12 +152,12 @@ def _items(document: dict[str, Any], section: str, found: Findings) -> list[tupl
             for i in items
         ]
     if not isinstance(value, list):
-        found.add(f"/{section}", "A list is needed here.")
+        found.add(f"/{section}", "Give a list.")
         return []
     good = []
     for n, item in enumerate(value):
         if isinstance(item, dict):
             good.append((f"/{section}/{n}", item))
         else:
-            found.add(f"/{section}/{n}", "An object is needed here.")
+            found.add(f"/{section}/{n}", "Give an object.")
     return good

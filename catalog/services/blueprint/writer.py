@@ -60,7 +60,7 @@ class BlueprintWriter:
         if key and not naming.is_slug(key):
             raise Invalid(
                 "estate.key",
-                f"{key!r} is no key.",
+                f"{key!r} is not a valid key.",
                 {"findings": [{"pointer": f"/{name}", "message": "Small letters, digits, hyphens."}]},
             )
         return key
@@ -130,7 +130,9 @@ def as_time(value: Any, found: Findings, pointer: str) -> datetime | None:
             made = None
         if made is not None:
             return made if made.tzinfo else made.replace(tzinfo=UTC)
-    found.add(pointer, f"{str(value)[:60]!r} is no moment. Write 2026-11-23 or 2026-11-23T18:00:00+01:00.")
+    found.add(
+        pointer, f"{str(value)[:60]!r} is not a valid time. Write for example 2026-11-23 or 2026-11-23T18:00:00+01:00."
+    )
     return None
 
 

@@ -51,7 +51,9 @@ def request(
     Forbidden, Invalid for no files, too much at once, or a default that names nothing."""
     runs.require_steward(actor)
     if not sources:
-        raise Invalid("import.nothing", "There is no file.", {"findings": [finding("/files", "At least one.")]})
+        raise Invalid(
+            "import.nothing", "There is no file.", {"findings": [finding("/files", "Choose at least one file.")]}
+        )
     if sum(len(s.data) for s in sources) > MOST_BYTES:
         raise Invalid(
             "import.too_large", f"More than {MOST_BYTES >> 20} MB at once. Import it in parts, or by the command."

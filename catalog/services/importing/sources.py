@@ -177,7 +177,7 @@ def _backstage_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[
                 "blocked",
                 9,
                 (file.name, n),
-                Invalid("import.backstage", "An entity with a kind is needed here."),
+                Invalid("import.backstage", "The document must be an entity with a kind."),
                 file,
             )
             continue

@@ -98,7 +98,7 @@ class ImportTarget:
         if known is not None:
             return known, "unchanged"
         if state not in lifecycle.STATES:
-            message = f"{state[:40]!r} is no lifecycle state. One of {', '.join(lifecycle.STATES)}."
+            message = f"{state[:40]!r} is not a valid lifecycle state. Choose one of: {', '.join(lifecycle.STATES)}."
             raise Invalid("import.state", message)
         contract = contracts.store(reading) if reading else None
         state = lifecycle.DRAFT if state in lifecycle.LIVE and contract is None else state

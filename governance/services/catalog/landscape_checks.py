@@ -119,7 +119,7 @@ def _boundary_known(context: CheckContext) -> CheckOutcome:
     if start is None:
         return failed(
             "The start is unknown.",
-            [finding("boundary.from", "/parameters/valid_from", "A time with its zone.")],
+            [finding("boundary.from", "/parameters/valid_from", "Add the time zone, e.g. 2026-11-23T12:00:00Z.")],
             ["Say from when it holds."],
         )
     present = {b.system.key for b in facts.extras.get("in_force", [])}
