@@ -25,7 +25,7 @@ class Idempotency(StrEnum):
 
 
 class CallError(Exception):
-    """Base of the three ways in which a call does not succeed."""
+    """Base of the four ways in which a call does not succeed."""
 
 
 class Retriable(CallError):
@@ -51,6 +51,21 @@ class Unknown(CallError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+FaultKind = Literal["credentials", "address", "redirect", "certificate", "secret", "name"]
+"""What is wrong with a connection: the credentials (401, 403), the path or method (404 of the path, 405), an answer
+that leads elsewhere (3xx, a sign-in page), the TLS certificate, a secret that is not set, a host name that DNS does not
+know."""
+
+
+class ConnectionFault(CallError):
+    """The connection is set up wrongly, or no longer right. Nothing was applied, every message would meet the same, and
+    a person has to correct it; `message` says what, where and how."""
+
+    def __init__(self, kind: FaultKind, message: str, *, status: int | None = None) -> None:
+        super().__init__(f"{message} [{kind}]")
+        self.kind, self.message, self.status = kind, message, status
 
 
 class Secrets(Mapping[str, str]):
@@ -171,19 +186,23 @@ class WriteResult:
     """What became of one item.
 
     confirmed   the target has it; `reference` is the target's own name for it
+    accepted    the target has taken it and says later what became of it: ask
+    declined    an answer of the target's business that ends the message ("20 points available, 1000 wanted")
     refused     the target does not have it. With `retry_after` set it may be sent again after that many seconds
-                (`retriable`);
-                without, the same message will be refused again
+                (`retriable`); without, the same message will be refused again
     unknown     it may or may not have it: ask
+
+    `answer`: what the target said about this item, redacted, at most 2,000 characters.
     """
 
     key: str
-    status: Literal["confirmed", "refused", "unknown"]
+    status: Literal["confirmed", "accepted", "declined", "refused", "unknown"]
     reference: str | None = None
     code: str = ""
     message: str = ""
     retry_after: float | None = None
     warnings: Sequence[str] = ()
+    answer: str | None = None
 
     @property
     def retriable(self) -> bool:

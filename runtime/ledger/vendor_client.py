@@ -6,27 +6,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from runtime.connectors.protocols import OutboundMessage
+from runtime.connectors.protocols import FaultKind, OutboundMessage
 
-SendStatus = Literal["confirmed", "refused", "retry", "unsent", "unknown", "blocked", "deferred"]
+SendStatus = Literal[
+    "confirmed", "accepted", "declined", "refused", "retry", "unsent", "unknown", "blocked", "deferred"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
     """What became of one message.
 
-    A client answers with one of five:
+    A client answers with one of seven:
     confirmed   the vendor has it (`reference` names it there)
+    accepted    the vendor has taken it and says later what became of it: it is asked about
+    declined    an answer of the vendor's business that ends the message, and no failure
     refused     the vendor will never take it
     retry       not now, for a reason of this message alone
-    unsent      surely not acted on, for a reason of the vendor (down, throttled)
+    unsent      surely not acted on, for a reason of the vendor (down, throttled) or of the connection (`fault`)
     unknown     sent, or partly sent, and no answer that can be trusted
 
     The ledger adds two:
     blocked     not sent, for an earlier message of its key is not confirmed
     deferred    not sent by this release, for its gate closed or another one was deployed
 
-    `pattern` is the text by which equal failures are grouped, `retry_after` in seconds.
+    `pattern` is the text by which equal failures are grouped, `retry_after` in seconds, `fault` what is wrong with the
+    connection, `answer` what the vendor said, redacted, at most 2,000 characters.
     """
 
     status: SendStatus
@@ -34,6 +39,8 @@ class SendResult:
     detail: str = ""
     pattern: str = ""
     retry_after: float | None = None
+    fault: FaultKind | None = None
+    answer: str | None = None
 
 
 class CannotAsk(Exception):
