@@ -75,7 +75,7 @@ class Erp(Emulator):
         self.sales = SalesPosting(self.store, self.journal, self.settings)
         self.sessions: dict[str, Session] = {}
         self._session_number = 0
-        self._basic = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._accept(user=user, password=password)
 
     def restore(self) -> None:
         self.store.origin = f"http://{HOST}:{self.port}"
@@ -116,7 +116,8 @@ class Erp(Emulator):
 
     def _guarded(self, handle: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
         def guarded(call: Call) -> Answer:
-            if call.headers.get("Authorization") != self._basic:
+            signed = f"{self.sign_in['user']}:{self.sign_in['password']}".encode()
+            if call.headers.get("Authorization") != "Basic " + base64.b64encode(signed).decode():
                 raise Refusal(
                     401, "unauthorized", "Logon failed", headers=[("WWW-Authenticate", 'Basic realm="SAP NetWeaver"')]
                 )

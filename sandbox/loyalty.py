@@ -94,7 +94,7 @@ class Loyalty(Emulator):
         self.transactions = 0
         self._open: list[tuple[datetime, str]] = []  # heap of reservations by their end
         self._busy: set[str] = set()
-        self._authorization = f"ApiKey-v1 {key}"
+        self._accept(key=key)
 
     # --- dispatch ---------------------------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class Loyalty(Emulator):
         self, handle: Callable[[Call], Answer | Awaitable[Answer]]
     ) -> Callable[[Call], Answer | Awaitable[Answer]]:
         def guarded(call: Call) -> Answer | Awaitable[Answer]:
-            if call.headers.get("Authorization") != self._authorization:
+            if call.headers.get("Authorization") != f"ApiKey-v1 {self.sign_in['key']}":
                 raise Refusal(401, "unauthorized", "Invalid API key", headers=[("WWW-Authenticate", "ApiKey-v1")])
             return handle(call)
 

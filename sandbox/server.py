@@ -118,6 +118,8 @@ class Emulator:
         self.journal = Journal(state / f"{self.name}.journal.jsonl", self.name)
         self.plan = FaultPlan(seed)
         self.settings = {}
+        self.sign_in: dict[str, str | None] = {}  # what is accepted now
+        self._first_sign_in: dict[str, str | None] = {}
         self.calls: dict[str, int] = {}
         self.port = 0
         self._released = asyncio.Event()
@@ -251,6 +253,8 @@ class Emulator:
                 self._go_offline(value)
             elif order == "set":
                 self._change_settings(value)
+            elif order == "auth":
+                self._change_sign_in(value)
             elif order == "advance_seconds":
                 self.journal.shift += type(self.journal.shift)(seconds=float(value))
             else:
@@ -265,6 +269,19 @@ class Emulator:
         elif value:
             self.plan.add({"kind": "offline", "stores": value})
 
+    def _accept(self, **sign_in: str | None) -> None:
+        """The sign-in with which the emulator starts; None: it asks for none."""
+        self.sign_in, self._first_sign_in = dict(sign_in), dict(sign_in)
+
+    def _change_sign_in(self, value: Any) -> None:
+        """`restore`, or the parts that were rotated: from now on only the new ones are accepted."""
+        if value == "restore":
+            self.sign_in = dict(self._first_sign_in)
+            return
+        if not isinstance(value, dict) or not value or set(value) - set(self.sign_in):
+            raise BadControl(f"auth takes `restore` or an object of {', '.join(sorted(self.sign_in))}; got {value!r}")
+        self.sign_in.update({part: None if text is None else str(text) for part, text in value.items()})
+
     def _change_settings(self, values: dict[str, Any]) -> None:
         if unknown := set(values) - set(self.settings):
             raise BadControl(f"unknown setting {', '.join(sorted(unknown))}; known: {', '.join(sorted(self.settings))}")
@@ -276,6 +293,7 @@ class Emulator:
             "seed": self.plan.seed,
             "faults": [rule.describe() for rule in self.plan.rules],
             "settings": self.settings,
+            "auth": "as started" if self.sign_in == self._first_sign_in else "rotated",
             "calls": self.calls,
             "journal": len(self.journal),
         }

@@ -41,7 +41,7 @@ class StoreFleet(Emulator):
         self.held: dict[tuple[str, str], dict[str, tuple[int, int, bytes]]] = {
             (site, kind): {} for site in self.sites for kind in KINDS
         }
-        self._key = key
+        self._accept(key=key)
         self.tills = Tills(self, data)
 
     # --- dispatch ---------------------------------------------------------------------------------------------------
@@ -65,11 +65,11 @@ class StoreFleet(Emulator):
 
     def _guarded(self, handle: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
         def guarded(call: Call) -> Answer:
-            if self._key is not None and call.headers.get("X-Store-Key") != self._key:
+            if self.sign_in["key"] is not None and call.headers.get("X-Store-Key") != self.sign_in["key"]:
                 raise Refusal(401, "unauthorized", "the header X-Store-Key is missing or wrong")
             return handle(call)
 
-        return guarded if self._key is not None else handle
+        return guarded
 
     # --- receiving --------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ def fresh(process: Sandbox) -> dict[str, dict[str, object]]:
 @pytest.fixture
 def sandbox(process: Sandbox, fresh: dict[str, dict[str, object]]) -> Sandbox:
     for name, port in process.ports.items():
-        Control(port).control(clear=True, release=True, offline=False, set=fresh[name], seed=1)
+        Control(port).control(clear=True, release=True, offline=False, set=fresh[name], seed=1, auth="restore")
     return process
 
 

@@ -64,9 +64,41 @@ def test_the_same_seed_meets_the_same_calls():
     assert 30 < sum(hits(7)) < 90
 
 
+def test_a_rotated_sign_in_is_the_only_one_that_is_accepted_until_it_is_restored(
+    erp, loyalty, stores, sandbox: Sandbox
+):
+    def answers() -> list[int]:
+        return [
+            post(erp, "signed").status_code,
+            loyalty.get("/profile/nobody/balances").status_code,
+            stores.get("/1/v1/status").status_code,
+        ]
+
+    assert answers() == [200, 404, 200]
+    sandbox.erp.control(auth={"password": "rotated"})
+    sandbox.loyalty.control(auth={"key": "rotated"})
+    sandbox.stores.control(auth={"key": "now needed"})
+    assert answers() == [401, 401, 401]
+    erp.auth = httpx.BasicAuth("TILLGATE", "rotated")
+    loyalty.headers["Authorization"] = "ApiKey-v1 rotated"
+    stores.headers["X-Store-Key"] = "now needed"
+    assert answers() == [200, 404, 200]
+    for emulator in (sandbox.erp, sandbox.loyalty, sandbox.stores):
+        assert emulator.state()["auth"] == "rotated"
+        emulator.control(auth="restore")
+    assert [answers()[0], answers()[1]] == [401, 401]
+
+
 @pytest.mark.parametrize(
     "orders",
-    [{"faults": [{"kind": "nope"}]}, {"faults": [{"kind": "status", "colour": 1}]}, {"set": {"nope": 1}}, {"nope": 1}],
+    [
+        {"auth": {"nope": "x"}},
+        {"auth": "nope"},
+        {"faults": [{"kind": "nope"}]},
+        {"faults": [{"kind": "status", "colour": 1}]},
+        {"set": {"nope": 1}},
+        {"nope": 1},
+    ],
 )
 def test_an_order_that_cannot_be_understood_is_refused_with_its_reason(sandbox: Sandbox, orders):
     with pytest.raises(SandboxError, match=r"nope|colour"):
