@@ -8,6 +8,11 @@ from kernel.retry import RetryPolicy, fixed
 CIRCUIT_BREAKER = RetryPolicy(base=1.0, ceiling=300.0, attempts=3)
 """How long an open circuit breaker keeps a vendor from being called; `attempts` failures in a row open it."""
 
+CONNECTION_FAULT = RetryPolicy(base=10.0, ceiling=300.0)
+"""How long a circuit breaker that a fault of the connection opened (a wrong password, an expired certificate) keeps the
+vendor from being probed with one message. Slower than `CIRCUIT_BREAKER`: a person has to correct something, and systems
+lock accounts after a few wrong passwords."""
+
 MESSAGE = RetryPolicy(base=0.5, ceiling=300.0)
 """One quarantined message that its vendor does not take now. Its number of tries is the target's `max_attempts`."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kernel.retry import PAUSE_SQL
-from runtime.domain.retry import CIRCUIT_BREAKER
+from runtime.connectors.protocols import FaultKind
+from runtime.domain.retry import CIRCUIT_BREAKER, CONNECTION_FAULT
 from runtime.ledger import sql
 from runtime.ledger.connections import Connection
 
@@ -12,6 +13,11 @@ _RECORD_FAILURE = sql.read(
     pause=PAUSE_SQL.format(count="openings"),
     opens_anew="(breaker = 'open' or failures + 1 >= %(limit)s)"
     " and (breaker = 'closed' or open_until <= clock_timestamp())",
+)
+_RECORD_FAULT = sql.read(
+    "record_fault",
+    pause=PAUSE_SQL.format(count="(case when fault = %(kind)s then openings else 0 end)"),
+    opens_anew="(breaker = 'closed' or open_until <= clock_timestamp() or fault <> %(kind)s)",
 )
 _RECORD_THROTTLING = """
 update runtime_vendorstate
@@ -35,11 +41,20 @@ def record_failure(conn: Connection, vendor: int, error: str, *, retry_after: fl
     )
 
 
+def record_fault(conn: Connection, vendor: int, kind: FaultKind, detail: str) -> None:
+    """The connection is set up wrongly, or no longer right: the circuit breaker opens at once and says why. One message
+    at a time probes it, with growing pauses (`runtime.domain.retry.CONNECTION_FAULT`), until a call succeeds."""
+    conn.execute(
+        _RECORD_FAULT, CONNECTION_FAULT.parameters() | {"vendor": vendor, "kind": kind, "detail": detail[:500]}
+    )
+
+
 def record_throttling(conn: Connection, vendor: int, error: str, *, retry_after: float) -> None:
     """The vendor said when to come back (Retry-After, RFC 9110 §10.2.3). That is an answer, not a failure."""
     conn.execute(_RECORD_THROTTLING, {"vendor": vendor, "error": error[:500], "retry_after": retry_after})
 
 
 def record_success(conn: Connection, vendor: int) -> None:
-    """The vendor answered. Writes at most once a minute while all is well."""
+    """The vendor answered: the circuit breaker closes, and a fault of the connection is over. Writes at most once a
+    minute while all is well."""
     conn.execute(_RECORD_SUCCESS, (vendor,))

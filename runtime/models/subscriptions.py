@@ -22,7 +22,8 @@ class VendorState(models.Model):
 
     `rate` calls per second up to `burst` (token bucket, refilled by the database clock), `concurrency` live leases,
     `budget` items per UTC day; null means no limit. `not_before` obeys Retry-After. While the circuit breaker is open,
-    one claim at a time may probe after `open_until`.
+    one claim at a time may probe after `open_until`. `fault` is what is wrong with the connection (`FaultKind`), empty
+    while nothing is known to be: met first at `fault_since`, over with the next call that succeeds.
     """
 
     system_key = models.CharField(max_length=80)
@@ -32,6 +33,9 @@ class VendorState(models.Model):
     failures = models.IntegerField(db_default=0)
     openings = models.IntegerField(db_default=0)
     open_until = models.DateTimeField(db_default=LONG_AGO)
+    fault = models.CharField(max_length=12, blank=True, db_default="")
+    fault_detail = models.TextField(blank=True, db_default="")
+    fault_since = models.DateTimeField(null=True, blank=True)
     probe_subscription = models.BigIntegerField(null=True, blank=True)
     probe_lane = models.SmallIntegerField(null=True, blank=True)
     probe_until = models.DateTimeField(db_default=LONG_AGO)

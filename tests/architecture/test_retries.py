@@ -29,6 +29,7 @@ POLICIES = {
 }
 PAUSES = {
     ("runtime/domain/retry.py", "CIRCUIT_BREAKER"): [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300],
+    ("runtime/domain/retry.py", "CONNECTION_FAULT"): [10, 20, 40, 80, 160, 300, 300],
     ("runtime/domain/retry.py", "MESSAGE"): [0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300],
     ("runtime/domain/retry.py", "WORKER_FAILURE"): [0.5, 1, 2, 4, 8, 16, 30, 30],
     ("runtime/domain/retry.py", "SEND_ROUNDS"): [0, 0, 0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.domain.retry import CIRCUIT_BREAKER
+from runtime.domain.retry import CIRCUIT_BREAKER, CONNECTION_FAULT
 from runtime.ledger import circuit_breaker
 from tests.faults.sim_database import Database, Row, Transaction, statement
 
@@ -22,7 +22,22 @@ def _failed(db: Database, tx: Transaction, given: Row) -> int:
     if opens:
         v["breaker"] = "open"
     v["failures"] += 1
+    v["fault"] = "" if v["fault"] in ("secret", "name") else v["fault"]
     v["not_before"] = max(v["not_before"], now + given["retry_after"])
+    v["probe_subscription"], v["probe_lane"], v["probe_until"] = None, None, 0.0
+    return 1
+
+
+@statement(circuit_breaker._RECORD_FAULT)
+def _at_fault(db: Database, tx: Transaction, given: Row) -> int:
+    v = db.change(tx, "vendor", (given["vendor"],))
+    assert v
+    now, same = db.now(), v["fault"] == given["kind"]
+    if not same or v["breaker"] == "closed" or v["open_until"] <= now:
+        v["open_until"] = now + CONNECTION_FAULT.pause(v["openings"] if same else 0)
+        v["openings"] = v["openings"] + 1 if same else 1
+    v["failures"] += 1
+    v["breaker"], v["fault"] = "open", given["kind"]
     v["probe_subscription"], v["probe_lane"], v["probe_until"] = None, None, 0.0
     return 1
 
@@ -48,6 +63,7 @@ def _works(db: Database, tx: Transaction, given: Any) -> int:
         breaker="closed",
         failures=0,
         openings=0,
+        fault="",
         probe_subscription=None,
         probe_lane=None,
         probe_until=0.0,

@@ -76,6 +76,7 @@ class World:
                 "breaker": "closed",
                 "failures": 0,
                 "openings": 0,
+                "fault": "",
                 "open_until": 0.0,
                 "probe_subscription": None,
                 "probe_lane": None,

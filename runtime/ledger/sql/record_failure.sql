@@ -1,5 +1,6 @@
 -- A call failed. Calls that were under way when the circuit breaker opened fail after it: they say nothing new and
--- must not double the pause, as a failed probe does.
+-- must not double the pause, as a failed probe does. A call that was made had its secret and its host name, so a fault
+-- of these two is over; the other faults are over with a success only.
 update runtime_vendorstate
 set failures = failures + 1,
     last_error = %(error)s,
@@ -11,6 +12,9 @@ set failures = failures + 1,
         then clock_timestamp() + make_interval(secs => {pause})
         else open_until
     end,
+    fault = case when fault in ('secret', 'name') then '' else fault end,
+    fault_detail = case when fault in ('secret', 'name') then '' else fault_detail end,
+    fault_since = case when fault in ('secret', 'name') then null else fault_since end,
     probe_subscription = null,
     probe_lane = null,
     probe_until = 'epoch'
