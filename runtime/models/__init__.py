@@ -5,6 +5,7 @@ from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage,
 from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
 from runtime.models.log import Head, Lane, Message, Stream
 from runtime.models.operation import Firing, Run, RunSpan, Schedule, Worker
+from runtime.models.readings import ReadAgain
 from runtime.models.reconciliation import TargetComparison
 from runtime.models.replays import Replay
 from runtime.models.subscriptions import Delivery, Progress, TargetSubscription, VendorState
@@ -23,6 +24,7 @@ __all__ = [
     "Pin",
     "Progress",
     "QuarantinedMessage",
+    "ReadAgain",
     "RejectedMessage",
     "Release",
     "Replay",

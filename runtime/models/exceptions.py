@@ -93,11 +93,15 @@ class Attempt(models.Model):
 
 
 class RejectedMessage(models.Model):
-    """What a source gave and the contract refused: it never entered the log. Kept until a person decides."""
+    """What a source gave and the contract refused: it never entered the log. Kept until a person decides.
+
+    `source` names the source of the integration that gave it, empty for messages that were handed in.
+    """
 
     stream = models.ForeignKey("runtime.Stream", on_delete=models.CASCADE, related_name="rejected")
     run = models.ForeignKey("runtime.Run", null=True, on_delete=models.SET_NULL, related_name="rejected")
     at = models.DateTimeField(db_default=Now())
+    source = models.CharField(max_length=80, blank=True, db_default="")
     key = models.TextField(blank=True, db_default="")
     digest = models.CharField(max_length=32)
     reason_class = models.CharField(max_length=20)

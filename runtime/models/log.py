@@ -40,7 +40,8 @@ class Stream(models.Model):
 
     `immutable`: messages are facts (a sale): the same key with other content is a conflict case. Otherwise they are
     states (a price): other content is a new version. `salt` keys the content hash and is the high half of correlation
-    ids.
+    ids. `read_at`: everything that the source had at that moment has been read. `not_before`: the source asked to be
+    left alone until then, and `wait_reason` says how.
     """
 
     id = models.SmallAutoField(primary_key=True)
@@ -53,6 +54,9 @@ class Stream(models.Model):
     token = models.BigIntegerField(db_default=0)
     lease_until = models.DateTimeField(db_default=LONG_AGO)
     owner = models.CharField(max_length=120, blank=True, db_default="")
+    read_at = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(db_default=LONG_AGO)
+    wait_reason = models.TextField(blank=True, db_default="")
 
     class Meta:
         ordering = ["id"]

@@ -13,7 +13,9 @@ class Run(models.Model):
     """One execution of a job: a pass over the source, a batch of intake, or a replay.
 
     Counts of the source side are written with each append; the delivered side is read from progress and evidence over
-    the positions in `RunSpan`, so a run's row is never hot.
+    the positions in `RunSpan`, so a run's row is never hot. `start_cursor`: where the source stood when the run began.
+    `tally`: per source, how many of its records were read and rejected, for the limit of rejected records, which
+    `limit_waived` switches off for this run. `fences`: how often a worker lost the source in this run to another one.
     """
 
     class State(models.TextChoices):
@@ -44,6 +46,12 @@ class Run(models.Model):
     conflicts = models.BigIntegerField(db_default=0)
     error = models.TextField(blank=True, db_default="")
     traceparent = models.CharField(max_length=55, blank=True, db_default="")
+    start_cursor: Any = models.JSONField(null=True, blank=True)
+    tally: Any = models.JSONField(null=True, blank=True)
+    limit_waived = models.BooleanField(db_default=False)
+    fences = models.IntegerField(db_default=0)
+    warnings: Any = models.JSONField(null=True, blank=True)
+    warned = models.IntegerField(db_default=0)
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
