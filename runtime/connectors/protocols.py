@@ -163,6 +163,8 @@ class OutboundMessage(Struct):
     target_key       the name under which the target keeps its documents (class N); empty: the idempotency key
     address          names that the path or key predicate needs (`{"Product": "TG11"}`), where the target needs any
     match            the ETag that the caller has seen, for conditional writes
+    accepted_as      the reference under which the target took the message without saying yet what became of it (a
+                     job's id): a question is about that
     """
 
     key: str
@@ -174,6 +176,7 @@ class OutboundMessage(Struct):
     target_key: str = ""
     address: Mapping[str, str] = {}
     match: str | None = None
+    accepted_as: str = ""
 
     @property
     def sent_key(self) -> str:
@@ -248,19 +251,34 @@ class Sweeping(Protocol):
     def sweep(self, cursor: Cursor | None, *, call: CallContext) -> Page: ...
 
 
+AskBy = Literal["key", "reference"]
+"""What a question names a message by: the key that went out with it, or its business reference, for a target that has
+forgotten our keys."""
+
+
 @runtime_checkable
 class SinkConnector(Protocol):
-    """Writes a batch. `write` answers every item, in order, or raises Retriable or Refused when *nothing* was
-    applied."""
+    """Writes a batch. `write` answers every item, in order, or raises Retriable, Refused or ConnectionFault when
+    *nothing* was applied.
+
+    `business_reference` is a template over fields of the mapped document (`{reference}`), by which the target can be
+    asked about a message when it no longer knows our keys; empty where it cannot.
+    """
 
     idempotency: Idempotency
     max_batch: int
+    business_reference: str
 
     def check(self, *, call: CallContext) -> Health: ...
 
     def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]: ...
 
-    def ask(self, keys: Sequence[str], *, call: CallContext) -> dict[str, str | None]: ...
+    def ask(
+        self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"
+    ) -> dict[str, str | None]:
+        """Key (or business reference) → the target's own reference, None where the target does not have it; left out
+        where it does not say. Raises Retriable, Refused `sink.cannot_ask` or ConnectionFault."""
+        ...
 
     def close(self) -> None: ...
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from runtime.connectors.protocols import FaultKind, OutboundMessage
+from runtime.connectors.protocols import AskBy, FaultKind, OutboundMessage
 
 SendStatus = Literal[
     "confirmed", "accepted", "declined", "refused", "retry", "unsent", "unknown", "blocked", "deferred"
@@ -58,9 +58,12 @@ class VendorClient(Protocol):
         """One result per message, in order."""
         ...
 
-    def ask(self, messages: Sequence[OutboundMessage]) -> list[SendResult]:
-        """`confirmed` for what the vendor has, `unsent` for what it surely has not, `unknown` where it does not say.
+    def ask(self, messages: Sequence[OutboundMessage], *, by: AskBy = "key") -> list[SendResult]:
+        """`confirmed` for what the vendor has, `unsent` for what it surely has not, `unknown` where it does not say;
+        with `fault` where the connection is wrong and nothing was asked. `accepted`, `declined` and `refused` where
+        the vendor says so.
 
-        Raises CannotAsk.
+        `by="reference"` asks by the business reference, for a vendor that has forgotten our keys. Raises CannotAsk
+        where the vendor offers no such question.
         """
         ...

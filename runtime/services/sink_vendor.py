@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runtime.connectors.protocols import (
+    AskBy,
     CallContext,
     OutboundMessage,
     Refused,
@@ -57,10 +58,14 @@ class SinkVendor:
             return item.key.removeprefix(self.prefix)
         if self.target.ask_by == "idempotency_key":
             return item.idempotency_key
+        return self._filled(self.target.ask_by, item)
+
+    def _filled(self, template: str, item: OutboundMessage) -> str:
         document = item.document if isinstance(item.document, dict) else {}
-        return _FIELD.sub(
-            lambda m: self.instance if m[1] == "instance" else str(document.get(m[1], "")), self.target.ask_by
-        )
+        return _FIELD.sub(lambda m: self.instance if m[1] == "instance" else str(document.get(m[1], "")), template)
+
+    def _asked_name(self, item: OutboundMessage, by: AskBy) -> str:
+        return self._filled(self.sink.business_reference, item) if by == "reference" else self._name(item)
 
     def _prepare(self, part: Sequence[OutboundMessage]) -> None:
         """Fill in what the sink sends: the encoded document, the address, and the target's name for it."""
@@ -108,11 +113,15 @@ class SinkVendor:
             return [*first, *self._part(part[middle:], guard)]
         return [_answer(outcome) for outcome in outcomes]
 
-    def ask(self, items: Sequence[OutboundMessage]) -> list[SendResult]:
-        names = [self._name(item) for item in items]
+    def ask(self, items: Sequence[OutboundMessage], *, by: AskBy = "key") -> list[SendResult]:
+        if by == "reference" and self.target.ask_by != "idempotency_key":
+            by = "key"  # its name for a message is one of the business: the vendor does not forget it
+        if by == "reference" and not self.sink.business_reference:
+            raise CannotAsk
+        names = [self._asked_name(item, by) for item in items]
         more: dict[str, Any] = {"address": self.address} if self.address else {}
         try:
-            found = self.sink.ask(names, call=CallContext(self.secrets, self.deadline), **more)
+            found = self.sink.ask(names, call=CallContext(self.secrets, self.deadline), by=by, **more)
         except Refused as error:
             if error.code == "sink.cannot_ask":
                 raise CannotAsk from None

@@ -186,7 +186,7 @@ class SimVendor:
         actor.step()
         return answers if fate == "ok" else [SendResult("unknown", detail="the answer was cut")] * len(items)
 
-    def ask(self, items: Any) -> list[SendResult]:
+    def ask(self, items: Any, *, by: str = "key") -> list[SendResult]:
         actor = self.actor
         world = actor.world
         if not world.shape.asks:

@@ -227,7 +227,7 @@ class FakeVendor:
         answers = [self._act(item) for item in items]
         return [SendResult("unknown", detail="answer cut")] * len(items) if fate == "cut" else answers
 
-    def ask(self, items: Any) -> list[SendResult]:
+    def ask(self, items: Any, *, by: str = "key") -> list[SendResult]:
         if not self.can_ask:
             raise CannotAsk
         self.asked += len(items)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.connectors.protocols import (
+    AskBy,
     CallContext,
     Health,
     Idempotency,
@@ -31,6 +32,7 @@ class Sink:
     """What the other side does with a batch is given as a function; calls are kept."""
 
     idempotency = Idempotency.NATURAL
+    business_reference = ""
 
     def __init__(self, answer: Any, max_batch: int = 100) -> None:
         self.answer, self.max_batch, self.calls = answer, max_batch, list[tuple[list[OutboundMessage], CallContext]]()
@@ -43,7 +45,9 @@ class Sink:
         made: list[WriteResult] = self.answer(batch)
         return made
 
-    def ask(self, keys: Sequence[str], *, call: CallContext) -> dict[str, str | None]:
+    def ask(
+        self, keys: Sequence[str], *, call: CallContext, address: Any = None, by: AskBy = "key"
+    ) -> dict[str, str | None]:
         return {key: "V1" if key == "k1" else None for key in keys if key != "k2"}
 
     def close(self) -> None:

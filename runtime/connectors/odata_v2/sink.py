@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from runtime.connectors.odata_v2.session import ODataSession, deadline, error_of
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.one_by_one import write_one_by_one
 from runtime.connectors.protocols import (
+    AskBy,
     CallContext,
     Health,
     Idempotency,
@@ -35,6 +36,7 @@ class ODataSink:
         self.session = ODataSession(settings)
         self.idempotency = Idempotency(settings.idempotency)
         self.max_batch = settings.max_batch
+        self.business_reference = ""  # its lookup asks by a field of the document: `ask_by` names it
 
     def close(self) -> None:
         self.session.close()
@@ -102,11 +104,13 @@ class ODataSink:
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def ask(self, keys: Sequence[str], *, call: CallContext) -> dict[str, str | None]:
+    def ask(
+        self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"
+    ) -> dict[str, str | None]:
         """Which of our references the system knows: key → its document number (several joined by comma), None where
         there is none."""
         lookup = self.settings.lookup
-        if lookup is None:
+        if lookup is None or by == "reference":
             raise Refused(
                 "sink.cannot_ask", "This connection has no lookup; an unknown outcome has to be decided by a person."
             )

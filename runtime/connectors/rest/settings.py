@@ -74,6 +74,9 @@ class RestLookup(msgspec.Struct, frozen=True):
     `key`.
 
     versioned  keys are `id@version`: confirmed when the version held is not older
+    references, found_by_reference  the same question by business reference, for a vendor that forgets keys: the members
+               of question and answer
+    business_reference  that reference, as a template over the document that is sent: `{reference}`
     """
 
     path: str
@@ -84,6 +87,9 @@ class RestLookup(msgspec.Struct, frozen=True):
     versioned: bool = False
     version: str = "version"
     batch: int = 500
+    references: str = ""
+    found_by_reference: str = ""
+    business_reference: str = ""
 
 
 class RestSettings(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from kernel.errors import Invalid
 from runtime.connectors.http import retry_after
 from runtime.connectors.one_by_one import write_one_by_one
 from runtime.connectors.protocols import (
+    AskBy,
     CallContext,
     Health,
     Idempotency,
@@ -36,6 +37,8 @@ class RestSink:
         self.session = RestSession(settings)
         self.idempotency = Idempotency(settings.idempotency)
         self.max_batch = settings.max_batch
+        lookup = settings.lookup
+        self.business_reference = lookup.business_reference if lookup and lookup.references else ""
         if self.idempotency is Idempotency.KEY and not (
             settings.idempotency_header or settings.idempotency_field or settings.batch
         ):
@@ -189,32 +192,37 @@ class RestSink:
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    def ask(self, keys: Sequence[str], *, call: CallContext, address: Any = None) -> dict[str, str | None]:
+    def ask(
+        self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"
+    ) -> dict[str, str | None]:
         """Which keys the target has: key → its reference, None where it does not have it. Raises Refused where it
         cannot be asked."""
         lookup = self.settings.lookup
-        if lookup is None:
+        if lookup is None or (by == "reference" and not lookup.references):
             raise Refused(
                 "sink.cannot_ask", "This connection has no lookup; an unknown outcome has to be decided by a person."
             )
+        asked, answered = lookup.keys, lookup.found
+        if by == "reference":
+            asked, answered = lookup.references, lookup.found_by_reference or lookup.references
         until, found = time.monotonic() + call.deadline, dict[str, str | None]()
         path = self._path(lookup.path, address or {})
         for start in range(0, len(keys), lookup.batch):
             part = list(keys[start : start + lookup.batch])
             wanted = list(dict.fromkeys(k.rpartition("@")[0] for k in part)) if lookup.versioned else part
-            content = msgspec.json.encode({lookup.keys: wanted})
+            content = msgspec.json.encode({asked: wanted})
             response = self.session.send("POST", path, call=call, effect=False, content=content, until=until)
             self.session.refuse(response, call=call, effect=False)
-            held = self._held(response.body)
+            held = self._held(response.body, answered)
             found.update({key: self._reference(key, held) for key in part})
         return found
 
-    def _held(self, body: bytes) -> dict[str, Any]:
+    def _held(self, body: bytes, member: str) -> dict[str, Any]:
         lookup = self.settings.lookup
         assert lookup is not None
         try:
             document = msgspec.json.decode(body)
-            found = document.get(lookup.found) if lookup.found else document
+            found = document.get(member) if member else document
         except (ValueError, AttributeError):
             found = None
         if isinstance(found, dict):

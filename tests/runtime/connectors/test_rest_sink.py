@@ -340,3 +340,28 @@ def test_a_decision_is_asked_once():
         server.answer = lambda seen: (200, {}, {"tax": "1.90"})
         assert json.loads(decision.decide(b'{"q":1}', call=call())) == {"tax": "1.90"}
         decision.close()
+
+
+def test_a_vendor_that_has_forgotten_the_key_is_asked_by_the_business_reference(calm):
+    sink = open_sink(
+        "rest",
+        profile("loyalty").connection(
+            {
+                "base_url": calm.loyalty.url,
+                "path": "/v1/loyalty_programs/main/transactions:batch",
+                "lookup": {"path": "/v1/loyalty_programs/main/transactions:lookup"},
+            }
+        ),
+    )
+    number = next(NUMBER)
+    body = {"profileId": f"M-{number}", "type": "earn", "points": "2", "reference": f"R-{number}"}
+    one = OutboundMessage(f"k-{number}", f"k-{number}", json.dumps(body).encode())
+    there = call({"key": "sandbox"})
+    assert [o.status for o in sink.write([one], call=there)] == ["confirmed"]
+    calm.loyalty.control(advance_seconds=90_000)
+    assert sink.ask([one.key], call=there) == {one.key: None}, "after a day the key is forgotten"
+    found = sink.ask([f"R-{number}", "R-never"], call=there, by="reference")
+    sink.close()
+    assert found[f"R-{number}"]
+    assert found["R-never"] is None
+    assert sink.business_reference == "{reference}"
