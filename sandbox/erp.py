@@ -72,7 +72,7 @@ class Erp(Emulator):
         }
         self.data = data
         self.store = Store(self.published.services)
-        self.sales = SalesPosting(self.store, self.journal, self.settings)
+        self.sales = SalesPosting(self.store, self.journal, self.settings, self.pending)
         self.sessions: dict[str, Session] = {}
         self._session_number = 0
         self._accept(user=user, password=password)
@@ -116,14 +116,19 @@ class Erp(Emulator):
 
     def _guarded(self, handle: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
         def guarded(call: Call) -> Answer:
-            signed = f"{self.sign_in['user']}:{self.sign_in['password']}".encode()
-            if call.headers.get("Authorization") != "Basic " + base64.b64encode(signed).decode():
-                raise Refusal(
-                    401, "unauthorized", "Logon failed", headers=[("WWW-Authenticate", 'Basic realm="SAP NetWeaver"')]
-                )
+            if denied := self.denied(call.headers):
+                raise denied
             return handle(call)
 
         return guarded
+
+    def denied(self, headers: Any) -> Refusal | None:
+        signed = f"{self.sign_in['user']}:{self.sign_in['password']}".encode()
+        if headers.get("Authorization") == "Basic " + base64.b64encode(signed).decode():
+            return None
+        return Refusal(
+            401, "unauthorized", "Logon failed", headers=[("WWW-Authenticate", 'Basic realm="SAP NetWeaver"')]
+        )
 
     def refusal(self, refused: Refusal) -> Answer:
         """The Gateway's nested error body."""

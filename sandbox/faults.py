@@ -2,16 +2,22 @@
 
 A rule (JSON given to `/_control` as `{"faults": [rule, …]}`):
 
-    kind         latency | status | cut_before | cut_after | cut_prefix | hang | offline | warning
-    ops          operation names, or `writes`, `reads`, `all`; default `all`, for cut_after and cut_prefix `writes`
+    kind         latency | status | cut_before | cut_after | cut_prefix | hang | offline | warning | lie | slow | async
+    ops          operation names, or `writes`, `reads`, `all`; default `all`, for kinds that need an effect `writes`
     stores       store numbers the rule is for (store servers only); default all
+    holding      texts: only calls whose body holds one of them, each as a whole JSON string
     next         how many matching calls are hit before the rule is used up; default no end
     after        how many matching calls pass untouched first; default 0
     rate         probability for each call, drawn from the seed; default 1
-    status       for kind status: 429, 503, …; `retry_after` seconds (429 and 503 carry `Retry-After`)
-    ms           for latency: a number or [from, to]
+    status       for kind status: 429, 503, …; `retry_after` seconds (429 and 503 before acting carry `Retry-After`)
+    ms           a number or [from, to]; latency: every answer waits so long; slow: the effect comes so much later,
+                 whether or not the caller still waits, and questions before that find nothing; async: the call is
+                 answered 202 with a job at once, the effect comes so much later, questions before that find it pending
     items        for cut_prefix: how many items take effect (default: drawn from the seed, 0 to all)
-    when         for hang: `before` (default) or `after` acting; ends by `{"release": true}` or the caller's deadline
+    when         for status, lie and hang: `before` (default) or `after` acting. A status after acting is a proxy's:
+                 the server behind it did the work. A hang ends by `{"release": true}` or the caller's deadline
+    lie          for lie: one of `sandbox.lies.LIES`; default: drawn from the seed
+    refuse       for async: the share of jobs that end refused, without an effect; default 0
     message      for warning: text of the `sap-message` header
 """
 
@@ -21,7 +27,22 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-KINDS = ("latency", "status", "cut_before", "cut_after", "cut_prefix", "hang", "offline", "warning")
+from sandbox.lies import LIES
+
+KINDS = (
+    "latency",
+    "status",
+    "cut_before",
+    "cut_after",
+    "cut_prefix",
+    "hang",
+    "offline",
+    "warning",
+    "lie",
+    "slow",
+    "async",
+)
+ON_WRITES = ("cut_after", "cut_prefix", "lie", "slow", "async")
 WRITES, READS, ALL = "writes", "reads", "all"
 
 
@@ -34,6 +55,7 @@ class Rule:
     kind: str
     ops: tuple[str, ...] = (ALL,)
     stores: frozenset[str] | None = None
+    holding: tuple[str, ...] = ()
     next: int | None = None
     after: int = 0
     rate: float = 1.0
@@ -42,12 +64,16 @@ class Rule:
     ms: tuple[float, float] = (0.0, 0.0)
     items: int | None = None
     when: str = "before"
+    lie: str | None = None
+    refuse: float = 0.0
     message: str = "The document was changed with a warning"
     hits: int = 0
     random: random.Random = field(default_factory=lambda: random.Random(0), repr=False)
 
-    def matches(self, operation: str, *, write: bool, store: str | None) -> bool:
+    def matches(self, operation: str, *, write: bool, store: str | None, body: bytes = b"") -> bool:
         if self.stores is not None and store not in self.stores:
+            return False
+        if self.holding and not any(f'"{text}"'.encode() in body for text in self.holding):
             return False
         return any(op in (ALL, operation) or op == (WRITES if write else READS) for op in self.ops)
 
@@ -64,6 +90,23 @@ class Rule:
             return False
         return drawn
 
+    def end(self, decision: Decision) -> None:
+        """How the call ends."""
+        decision.rule, decision.acts = self, self.when == "after"
+        if self.kind == "status":
+            decision.status, decision.retry_after = self.status, None if decision.acts else self.retry_after
+        elif self.kind == "hang":
+            decision.hang = self.when
+        elif self.kind == "lie":
+            decision.lie = self.lie or self.random.choice(LIES)
+        elif self.kind == "slow":
+            decision.slow = self.random.uniform(*self.ms) / 1000
+        elif self.kind == "async":
+            decision.job = self.random.uniform(*self.ms) / 1000
+            decision.refuse = self.random.random() < self.refuse
+        else:
+            decision.cut = {"cut_after": "after", "cut_prefix": "prefix"}.get(self.kind, "before")
+
     def describe(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
@@ -77,13 +120,20 @@ class Rule:
 
 @dataclass
 class Decision:
-    """What happens to one call. At most one of status, cut and hang; latency and warning may come on top."""
+    """What happens to one call. At most one of status, cut, hang, lie, slow and async; latency and warning may come on
+    top.
+    """
 
     latency: float = 0.0
     status: int | None = None
     retry_after: float | None = None
     cut: str | None = None  # "before" | "after" | "prefix"
     hang: str | None = None  # "before" | "after"
+    lie: str | None = None
+    acts: bool = False  # for status and lie: whether the work is done before the answer is given
+    slow: float = 0.0  # seconds until the effect
+    job: float | None = None  # seconds until the job that is answered for ends
+    refuse: bool = False  # whether that job ends without an effect
     warning: str | None = None
     rule: Rule | None = None
 
@@ -116,10 +166,14 @@ class FaultPlan:
     def clear(self, kind: str | None = None) -> None:
         self.rules = [rule for rule in self.rules if kind is not None and rule.kind != kind]
 
-    def decide(self, operation: str, *, write: bool, store: str | None = None) -> Decision:
+    @property
+    def reads_bodies(self) -> bool:
+        return any(rule.holding for rule in self.rules)
+
+    def decide(self, operation: str, *, write: bool, store: str | None = None, body: bytes = b"") -> Decision:
         decision = Decision()
         for rule in self.rules:
-            if not rule.matches(operation, write=write, store=store) or not rule.fires():
+            if not rule.matches(operation, write=write, store=store, body=body) or not rule.fires():
                 continue
             additive = rule.kind in ("latency", "warning")
             if not additive and decision.rule is not None:
@@ -130,13 +184,7 @@ class FaultPlan:
             elif rule.kind == "warning":
                 decision.warning = rule.message
             else:
-                decision.rule = rule
-                if rule.kind == "status":
-                    decision.status, decision.retry_after = rule.status, rule.retry_after
-                elif rule.kind == "hang":
-                    decision.hang = rule.when
-                else:
-                    decision.cut = {"cut_after": "after", "cut_prefix": "prefix"}.get(rule.kind, "before")
+                rule.end(decision)
         if self.rules:
             self.rules = [rule for rule in self.rules if rule.next is None or rule.hits < rule.next]
         return decision
@@ -147,6 +195,7 @@ def parse_rule(spec: dict[str, Any]) -> Rule:
         "kind",
         "ops",
         "stores",
+        "holding",
         "next",
         "after",
         "rate",
@@ -155,6 +204,8 @@ def parse_rule(spec: dict[str, Any]) -> Rule:
         "ms",
         "items",
         "when",
+        "lie",
+        "refuse",
         "message",
     }
     if not isinstance(spec, dict) or spec.get("kind") not in KINDS:
@@ -163,17 +214,22 @@ def parse_rule(spec: dict[str, Any]) -> Rule:
     if unknown := set(spec) - known:
         raise BadControl(f"unknown fault field {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
     values = dict(spec)
-    default = (WRITES,) if values["kind"] in ("cut_after", "cut_prefix") else (ALL,)
+    default = (WRITES,) if values["kind"] in ON_WRITES else (ALL,)
     ops = values.get("ops", default)
     values["ops"] = (ops,) if isinstance(ops, str) else tuple(ops)
     if values.get("stores") is not None:
         stores = values["stores"]
         values["stores"] = frozenset(str(store) for store in (stores if isinstance(stores, list) else [stores]))
+    if "holding" in values:
+        held = values["holding"]
+        values["holding"] = tuple(str(text) for text in (held if isinstance(held, list) else [held]))
     if "ms" in values:
         ms = values["ms"]
         values["ms"] = tuple(ms) if isinstance(ms, list) else (ms, ms)
     if values.get("when", "before") not in ("before", "after"):
         raise BadControl("`when` is before or after")
+    if values.get("lie") is not None and values["lie"] not in LIES:
+        raise BadControl(f"a lie is one of {', '.join(LIES)}; got {values['lie']!r}")
     if values["kind"] == "status" and values.get("status", 503) in (429, 503):
         values.setdefault("retry_after", 1)
     return Rule(**values)

@@ -9,10 +9,11 @@
                                         with type "earn" or "redeem"
     POST transactions:lookup            {"keys": […], "references": […]}
 
-`Authorization: ApiKey-v1 <key>`. An idempotency key (at most 255 characters) is kept for 24 hours: the same key and
-body give the first answer again with `Idempotent-Replayed: true`, the same key with another body gives the status of
-the setting `conflict_status`. While one call works on an account (setting `work_ms`), another call on it, or with the
-same key, gets a 409. Points are whole numbers or decimal strings with at most two places, never floats.
+`Authorization: ApiKey-v1 <key>`. An idempotency key (at most 255 characters) is kept for 24 hours (setting
+`kept_seconds`; the lookup by `references` knows longer): the same key and body give the first answer again with
+`Idempotent-Replayed: true`, the same key with another body gives the status of the setting `conflict_status`. While one
+call works on an account (setting `work_ms`), another call on it, or with the same key, gets a 409. Points are whole
+numbers or decimal strings with at most two places, never floats.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ from sandbox.journal import stamp
 from sandbox.server import Answer, Call, Emulator, Operation, Refusal, answer, texts
 
 ROOT = "/v1/loyalty_programs/"
-KEPT = timedelta(hours=24)
 VERBS = {"earn": "points.earned", "redeem": "points.redeemed"}
 
 
@@ -85,6 +85,7 @@ class Loyalty(Emulator):
             "work_ms": 0,
             "auto_enrol": True,  # whether an unknown profile is opened by its first transaction
             "reservation_seconds": 900,
+            "kept_seconds": 86_400.0,  # how long an idempotency key is known
             "max_batch": 5000,
         }
         self.accounts = {member.id: Account(Decimal(member.points)) for member in data.members}
@@ -95,6 +96,10 @@ class Loyalty(Emulator):
         self._open: list[tuple[datetime, str]] = []  # heap of reservations by their end
         self._busy: set[str] = set()
         self._accept(key=key)
+
+    @property
+    def _kept(self) -> timedelta:
+        return timedelta(seconds=self.settings["kept_seconds"])
 
     # --- dispatch ---------------------------------------------------------------------------------------------------
 
@@ -124,11 +129,16 @@ class Loyalty(Emulator):
         self, handle: Callable[[Call], Answer | Awaitable[Answer]]
     ) -> Callable[[Call], Answer | Awaitable[Answer]]:
         def guarded(call: Call) -> Answer | Awaitable[Answer]:
-            if call.headers.get("Authorization") != f"ApiKey-v1 {self.sign_in['key']}":
-                raise Refusal(401, "unauthorized", "Invalid API key", headers=[("WWW-Authenticate", "ApiKey-v1")])
+            if denied := self.denied(call.headers):
+                raise denied
             return handle(call)
 
         return guarded
+
+    def denied(self, headers: Any) -> Refusal | None:
+        if headers.get("Authorization") == f"ApiKey-v1 {self.sign_in['key']}":
+            return None
+        return Refusal(401, "unauthorized", "Invalid API key", headers=[("WWW-Authenticate", "ApiKey-v1")])
 
     def refusal(self, refused: Refusal) -> Answer:
         body = {
@@ -162,7 +172,8 @@ class Loyalty(Emulator):
         body = call.json()
         keys, references = (texts(body, name, default=[]) for name in ("keys", "references"))
         now = self.journal.now()
-        found = {key: held.body for key in keys if (held := self.kept.get(key)) is not None and held.until > now}
+        found: dict[str, Any] = {k: {"status": "pending", "job": job} for k, job in self.pending(keys).items()}
+        found |= {key: held.body for key in keys if (held := self.kept.get(key)) is not None and held.until > now}
         known = {reference: self.by_reference[reference] for reference in references if reference in self.by_reference}
         missing = [key for key in keys if key not in found] + [
             reference for reference in references if reference not in known
@@ -258,7 +269,7 @@ class Loyalty(Emulator):
             return 422, {"error": "insufficient_points", "message": said}
         number, made = self._book_points(account, profile, kind, points, reference)
         if key is not None:
-            self.kept[key] = Remembered(self.journal.now() + KEPT, digest, made)
+            self.kept[key] = Remembered(self.journal.now() + self._kept, digest, made)
         if reference is not None:
             self.by_reference.setdefault(reference, number)
         effects.append(_effect(item, points, reference, {"digest": digest, "answer": made, "reference": reference}))
@@ -352,7 +363,7 @@ class Loyalty(Emulator):
             else:
                 account.balance += points if entry.effect == "points.earned" else -points
             if entry.key is not None:
-                self.kept[entry.key] = Remembered(instant(entry.at) + KEPT, data["digest"], made)
+                self.kept[entry.key] = Remembered(instant(entry.at) + self._kept, data["digest"], made)
             if data["reference"] is not None:
                 self.by_reference.setdefault(data["reference"], made.get("transaction") or made["id"])
 

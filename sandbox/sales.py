@@ -8,12 +8,14 @@ accepted`.
 **Batch** (`POST /api/retail/v1/sales:batch`): `{"items": [{"key", "store", "till", "businessDate", "sequence",
 "currency", "total", "lines": [{"item", "quantity", "amount", "kind"}], "correlation"}]}`. Only `key` is required. Each
 item is answered by position: `posted` (201), `duplicate` (200, the first document again), `conflict` (409, same key
-with other content) or `refused` (422 with a code). With the setting `honour_keys` off every item is posted again. `POST
-/api/retail/v1/sales:lookup` with `{"keys": […]}` tells which are posted.
+with other content) or `refused` (422 with a code). With the setting `honour_keys` off every item is posted again.
+`POST /api/retail/v1/sales:lookup` with `{"keys": […]}` tells which are posted, and which a job is still working on
+(`pending`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
 from typing import Any
@@ -29,8 +31,10 @@ KEY_LENGTH = 128
 
 
 class SalesPosting:
-    def __init__(self, store: Store, journal: Journal, settings: dict[str, Any]) -> None:
-        self.store, self.journal, self.settings = store, journal, settings
+    def __init__(
+        self, store: Store, journal: Journal, settings: dict[str, Any], pending: Callable[[list[str]], dict[str, str]]
+    ) -> None:
+        self.store, self.journal, self.settings, self.pending = store, journal, settings, pending
         self.posted: dict[str, tuple[str, str]] = {}  # key → first document, digest of its content
         self.again: dict[str, list[str]] = {}  # key → further documents
         self.documents = 0
@@ -60,7 +64,7 @@ class SalesPosting:
 
     def lookup(self, call: Call) -> Answer:
         keys = texts(call.json(), "keys")
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {key: {"status": "pending", "job": job} for key, job in self.pending(keys).items()}
         for key in keys:
             if (held := self.posted.get(key)) is not None:
                 found[key] = {"status": "posted", "document": held[0], "digest": held[1]}

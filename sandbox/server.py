@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -24,6 +24,7 @@ from aiohttp import web
 
 from sandbox.faults import BadControl, Decision, FaultPlan
 from sandbox.journal import Journal
+from sandbox.lies import Answer, lie, proxy_answer
 from sandbox.state import CannotStart
 
 HOST = "127.0.0.1"
@@ -63,14 +64,6 @@ class Call:
         return parts[1] if len(parts) == 4 else None
 
 
-@dataclass
-class Answer:
-    status: int = 200
-    body: bytes = b""
-    content_type: str = JSON
-    headers: list[tuple[str, str]] = field(default_factory=list)
-
-
 class Refusal(Exception):
     """An error answer of the vendor; each emulator writes it in its own shape."""
 
@@ -94,6 +87,16 @@ class Operation:
     params: tuple[str, ...] = ()
     store: str | None = None
     batch: bool = False
+
+
+@dataclass
+class Job:
+    """Work that was answered with 202: pending, then done or refused."""
+
+    id: str
+    body: bytes
+    state: str = "pending"
+    result: Answer | None = None
 
 
 def answer(value: Any, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Answer:
@@ -122,6 +125,8 @@ class Emulator:
         self._first_sign_in: dict[str, str | None] = {}
         self.calls: dict[str, int] = {}
         self.port = 0
+        self.jobs: dict[str, Job] = {}
+        self._later: set[asyncio.Task[Answer]] = set()
         self._released = asyncio.Event()
 
     # what subclasses give
@@ -150,11 +155,14 @@ class Emulator:
         method, path = request.method, request.path
         if path.startswith("/_"):
             return _response(await self._inside(method, path, request))
+        if path.startswith("/jobs/") and method == "GET":
+            return _response(self._job(path.removeprefix("/jobs/"), request.headers))
         operation = self.resolve(method, path)
         if operation is None:
             return _response(self.refusal(Refusal(404, "not_found", f"no resource for {method} {unquote(path)}")))
         self.calls[operation.name] = self.calls.get(operation.name, 0) + 1
-        decision = self.plan.decide(operation.name, write=operation.write, store=operation.store)
+        held = await request.read() if self.plan.reads_bodies else b""
+        decision = self.plan.decide(operation.name, write=operation.write, store=operation.store, body=held)
         if decision.rule is None and not decision.latency:
             return _response(await self._act(operation, request, decision), decision)
         if decision.cut == "before" or (decision.cut == "prefix" and not operation.batch and decision.prefix(1) == 0):
@@ -164,9 +172,17 @@ class Emulator:
             await asyncio.sleep(decision.latency)
         if decision.hang == "before":
             await self._released.wait()
-        if decision.status is not None:
+        if decision.job is not None:
+            return _response(await self._accept_job(operation, request, decision))
+        if not decision.acts and decision.status is not None:
             return _response(self.fault_answer(decision))
-        result = await self._act(operation, request, decision)
+        if not decision.acts and decision.lie is not None:
+            return _response(lie(decision.lie, None))
+        result = await self._act_later(operation, request, decision, decision.slow)
+        if decision.status is not None:
+            return _response(proxy_answer(decision.status))
+        if decision.lie is not None:
+            return _response(lie(decision.lie, result))
         if decision.hang == "after":
             await self._released.wait()
         if decision.cut is not None:
@@ -186,6 +202,55 @@ class Emulator:
             made = self.refusal(refused)
             made.headers.extend(refused.headers)
             return made
+
+    async def _act_later(
+        self, operation: Operation, request: web.BaseRequest, decision: Decision, seconds: float
+    ) -> Answer:
+        """Act after so many seconds, also when the caller has gone by then."""
+
+        async def act() -> Answer:
+            if seconds:
+                await asyncio.sleep(seconds)
+            return await self._act(operation, request, decision)
+
+        task = asyncio.ensure_future(act())
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+        return await asyncio.shield(task)
+
+    async def _accept_job(self, operation: Operation, request: web.BaseRequest, decision: Decision) -> Answer:
+        """Say 202 now and act later. Who may not call at all hears that at once."""
+        job = Job(f"J{len(self.jobs) + 1:09d}", await request.read())
+
+        async def end() -> Answer:
+            await asyncio.sleep(decision.job or 0.0)
+            made = None if decision.refuse else await self._act(operation, request, decision)
+            refused = made is None or made.status >= 400
+            job.state, job.result = "refused" if refused else "done", made
+            return made or Answer()
+
+        if denied := self.denied(request.headers):
+            return self.refusal(denied)
+        self.jobs[job.id] = job
+        task = asyncio.ensure_future(end())
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+        return answer({"job": job.id, "status": "pending"}, 202, [("Location", f"/jobs/{job.id}")])
+
+    def _job(self, number: str, headers: Any) -> Answer:
+        job = self.jobs.get(number)
+        if job is None or (refused := self.denied(headers)):
+            return self.refusal(refused if job else Refusal(404, "not_found", f"no job {number}"))
+        return answer({"job": job.id, "status": job.state})
+
+    def pending(self, keys: list[str]) -> dict[str, str]:
+        """Of these keys those that a job is still working on, with the job."""
+        open_jobs = [job for job in self.jobs.values() if job.state == "pending"]
+        return {key: job.id for key in keys for job in open_jobs if f'"{key}"'.encode() in job.body}
+
+    def denied(self, headers: Any) -> Refusal | None:
+        """The refusal of a caller whose sign-in is not accepted."""
+        return None
 
     def fault_answer(self, decision: Decision) -> Answer:
         status = decision.status or 503

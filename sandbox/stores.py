@@ -65,11 +65,16 @@ class StoreFleet(Emulator):
 
     def _guarded(self, handle: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
         def guarded(call: Call) -> Answer:
-            if self.sign_in["key"] is not None and call.headers.get("X-Store-Key") != self.sign_in["key"]:
-                raise Refusal(401, "unauthorized", "the header X-Store-Key is missing or wrong")
+            if denied := self.denied(call.headers):
+                raise denied
             return handle(call)
 
         return guarded
+
+    def denied(self, headers: Any) -> Refusal | None:
+        if self.sign_in["key"] is None or headers.get("X-Store-Key") == self.sign_in["key"]:
+            return None
+        return Refusal(401, "unauthorized", "the header X-Store-Key is missing or wrong")
 
     # --- receiving --------------------------------------------------------------------------------------------------
 
