@@ -53,10 +53,10 @@ class Unknown(CallError):
         self.reason = reason
 
 
-FaultKind = Literal["credentials", "address", "redirect", "certificate", "secret", "name"]
+FaultKind = Literal["credentials", "address", "redirect", "certificate", "secret", "name", "settings"]
 """What is wrong with a connection: the credentials (401, 403), the path or method (404 of the path, 405), an answer
 that leads elsewhere (3xx, a sign-in page), the TLS certificate, a secret that is not set, a host name that DNS does not
-know."""
+know, settings with which no client can be opened."""
 
 
 class ConnectionFault(CallError):

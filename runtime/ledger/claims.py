@@ -52,6 +52,7 @@ class Lease:
     `deadline` in monotonic seconds. `attempt` counts the owners lost here without progress (of a quarantined message:
     its tries). `overdue_by`: seconds since the lease of a lost owner ended, negative while it would still run; None
     where nobody was lost. `ask_only`: the gate is closed; what was sent may be asked about, and nothing else.
+    `probe`: the vendor's circuit breaker is open, and this claim tries it with one message.
     """
 
     token: int
@@ -59,6 +60,7 @@ class Lease:
     deadline: float
     overdue_by: float | None = None
     ask_only: bool = False
+    probe: bool = False
 
     @property
     def remaining_of_dead_owner(self) -> float:
@@ -288,6 +290,7 @@ def admit(conn: Connection, taken: Claim, lease: float) -> None:
     if row is None or not row[0]:
         raise ClaimAbandoned
     if row[1]:
+        taken.lease.probe = True
         conn.execute(_PROBE, (taken.subscription, taken.lane, lease, vendor))
 
 

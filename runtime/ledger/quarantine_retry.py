@@ -78,7 +78,9 @@ set not_before = clock_timestamp() + make_interval(secs => 1 / %s::float8)
 where subscription_id = %s and lane = %s and not_before < clock_timestamp()"""
 _RELEASE_AFTER_FAILURE = """
 update runtime_quarantine
-set reason = %s,
+set state = coalesce(%s, state),
+    intent_release = case when coalesce(%s, state) = 'sending' then intent_release end,
+    reason = %s,
     lease_until = 'epoch',
     not_before = clock_timestamp() + make_interval(secs => %s),
     attempt = attempt - %s
@@ -259,6 +261,8 @@ def _store(
                 entry, own_fault = _entry_after(taken, message, result, outcome, exhausted=exhausted)
                 if not own_fault:
                     _record_vendor(conn, taken, result, outcome)
+                elif outcome.answered:
+                    circuit_breaker.record_success(conn, taken.target.vendor)
                 _keep(conn, taken, entry, own_fault=own_fault)
             hit("quarantine.before_commit")
     except Fenced:
@@ -269,7 +273,9 @@ def _store(
 
 def _record_vendor(conn: Connection, taken: QuarantineClaim, result: SendResult, outcome: SendOutcome) -> None:
     """What an unsent or unknown message says about its vendor."""
-    if result.status == "unsent" and outcome.retry_after:
+    if outcome.fault:
+        circuit_breaker.record_fault(conn, taken.target.vendor, outcome.fault, outcome.failure)
+    elif result.status == "unsent" and outcome.retry_after:
         circuit_breaker.record_throttling(conn, taken.target.vendor, outcome.failure, retry_after=outcome.retry_after)
     elif outcome.failure:
         circuit_breaker.record_failure(conn, taken.target.vendor, outcome.failure)
@@ -313,13 +319,13 @@ def _entry(message: LoggedMessage, state: str, reason_class: str, reason: str) -
 
 
 def release_after_failure(
-    conn: Connection, taken: QuarantineClaim, reason: str, *, wait: float, counts: bool = True
+    conn: Connection, taken: QuarantineClaim, reason: str, *, wait: float, called: bool = True
 ) -> None:
-    """Release one quarantined message after a failure of this process, which `counts` as a try unless it is no fault of
-    the message. It stays `sending`, so it is asked about before it is sent again."""
-    uncounted = 0 if counts else 1
+    """Release one quarantined message after a failure of this process. Where its vendor may have been `called`, the try
+    counts, and it stays `sending`, so that it is asked about before it is sent again; else it is as it was."""
+    uncounted, state = (0, None) if called else (1, taken.previous_state)
     place = taken.subscription, taken.lane, taken.position, taken.lease.token
-    conn.execute(_RELEASE_AFTER_FAILURE, (reason[:2000], wait, uncounted, *place))
+    conn.execute(_RELEASE_AFTER_FAILURE, (state, state, reason[:2000], wait, uncounted, *place))
 
 
 def _skip(conn: Connection, taken: QuarantineClaim) -> bool:

@@ -7,27 +7,35 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from runtime.connectors.protocols import OutboundMessage
+from runtime.connectors.protocols import FaultKind, OutboundMessage
 from runtime.domain.retry import SEND_ROUNDS
 from runtime.ledger.append import Fenced
 from runtime.ledger.claims import Claim
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.vendor_client import CannotAsk, SendResult, VendorClient
 
+_NO_ANSWER = ("unsent", "unknown", "blocked", "deferred")
+
 
 @dataclass(slots=True)
 class SendOutcome:
-    """Results by position. `failure` says what is wrong with the vendor itself, `late` holds positions whose request
-    left after the lease had ended."""
+    """Results by position. `failure` says what is wrong with the vendor itself, `fault` what kind of fault of the
+    connection that is; `late` holds positions whose request left after the lease had ended."""
 
     results: dict[int, SendResult] = field(default_factory=dict)
     failure: str = ""
+    fault: FaultKind | None = None
     retry_after: float | None = None
     late: list[int] = field(default_factory=list)
 
     @property
     def unresolved(self) -> bool:
         return any(result.status == "unknown" for result in self.results.values())
+
+    @property
+    def answered(self) -> bool:
+        """Whether the vendor has said something about a message, so that its connection works."""
+        return any(result.status not in _NO_ANSWER for result in self.results.values())
 
 
 def idempotency_key(stream_salt: int, subscription: int, lane: int, position: int) -> str:
@@ -114,6 +122,7 @@ class SendBatch:
                 self.outcome.results[message.position] = result
                 if result.status == "unknown":
                     self.outcome.failure = self.outcome.failure or result.detail or "the vendor does not say"
+                    self.outcome.fault = self.outcome.fault or result.fault
         return rest
 
     def _send(self, messages: list[OutboundMessage]) -> list[OutboundMessage]:
@@ -138,6 +147,7 @@ class SendBatch:
                 continue
             if result.status == "unsent":
                 outcome.failure = outcome.failure or result.detail or "the vendor is not available"
+                outcome.fault = outcome.fault or result.fault
                 outcome.retry_after = max(outcome.retry_after or 0.0, result.retry_after or 0.0) or None
             outcome.results[message.position] = result
         if again:

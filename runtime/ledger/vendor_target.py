@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.connectors.protocols import OutboundMessage
+from runtime.connectors.protocols import FaultKind, OutboundMessage
 from runtime.domain.retry import QUOTA_EMPTY, VENDOR_UNAVAILABLE
 from runtime.ledger import circuit_breaker
 from runtime.ledger.append import Fenced
@@ -53,7 +53,7 @@ class PreparedBatch:
 
 @dataclass(slots=True)
 class BatchResult:
-    """What became of a batch, up to `position`; not stored yet."""
+    """What became of a batch, up to `position`; not stored yet. `answered`: the vendor has said something about it."""
 
     position: int
     evidence: DeliveryEvidence | None
@@ -62,6 +62,8 @@ class BatchResult:
     failure: str = ""
     retry_after: float | None = None
     throttled: bool = False
+    fault: FaultKind | None = None
+    answered: bool = False
 
 
 def deliver(conn: Connection, taken: Claim, vendor_of: VendorOfRelease, *, max_batches: int = 1 << 30) -> int:
@@ -120,6 +122,7 @@ def _forward(
         if pending is None:
             return position - start
         position = pending.position
+        taken.lease.probe = taken.lease.probe and not pending.answered
     release(conn, taken)
     return position - start
 
@@ -149,7 +152,12 @@ def _prepare(
     messages = read_next(conn, taken, position, count) if count else []
     if not messages:
         return None
-    return _batch(conn, taken, mapper, messages, {entry.key for entry in pending.entries} if pending else set())
+    fresh = {entry.key for entry in pending.entries} if pending else set()
+    batch = _batch(conn, taken, mapper, messages, fresh)
+    while taken.lease.probe and len(batch.messages) > 1:  # an open circuit breaker is tried with one message
+        messages = [message for message in messages if message.position <= batch.messages[0].position]
+        batch = _batch(conn, taken, mapper, messages, fresh)
+    return batch
 
 
 def _batch(
@@ -196,12 +204,14 @@ def _commit(
 
 def _record_vendor(conn: Connection, taken: Claim, result: BatchResult) -> None:
     vendor = taken.target.vendor
-    if result.throttled:
+    if result.fault:
+        circuit_breaker.record_fault(conn, vendor, result.fault, result.failure)
+    elif result.throttled:
         wait = result.retry_after or VENDOR_UNAVAILABLE.pause()
         circuit_breaker.record_throttling(conn, vendor, result.failure, retry_after=wait)
     elif result.failure:
         circuit_breaker.record_failure(conn, vendor, result.failure, retry_after=result.retry_after or 0.0)
-    else:
+    elif result.answered:
         circuit_breaker.record_success(conn, vendor)
 
 
@@ -227,7 +237,10 @@ def _settle(
     intent stays open."""
     if keep_unknown and outcome.unresolved and taken.target.idempotency != "U":
         record_attempt(conn, taken, batch.first, batch.last, "unknown", outcome.failure)
-        circuit_breaker.record_failure(conn, taken.target.vendor, outcome.failure or "no trustworthy answer")
+        if outcome.fault:
+            circuit_breaker.record_fault(conn, taken.target.vendor, outcome.fault, outcome.failure)
+        else:
+            circuit_breaker.record_failure(conn, taken.target.vendor, outcome.failure or "no trustworthy answer")
         release(conn, taken, wait=VENDOR_UNAVAILABLE.pause())
         return None
     results = outcome.results
@@ -238,7 +251,10 @@ def _settle(
     entries = sorted(before_call + _entries(answered, taken), key=lambda entry: entry.position)
     evidence = _evidence(batch, end, answered, entries, len(before_call)) if end >= batch.first else None
     failure, wait = outcome.failure, outcome.retry_after
-    return BatchResult(end, evidence, entries, outcome.late, failure, wait, bool(failure and wait))
+    throttled = bool(failure and wait)
+    return BatchResult(
+        end, evidence, entries, outcome.late, failure, wait, throttled, outcome.fault, answered=outcome.answered
+    )
 
 
 def _evidence(

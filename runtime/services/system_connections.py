@@ -6,18 +6,24 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from catalog.selectors import systems
-from kernel.errors import Invalid, Unavailable
+from kernel.errors import DomainError, Invalid, Unavailable
 from runtime import profiles
 from runtime.connectors import registry
-from runtime.connectors.protocols import Secrets, SinkConnector, SourceConnector
+from runtime.connectors.protocols import ConnectionFault, FaultKind, Refused, Secrets, SinkConnector, SourceConnector
 from runtime.domain.manifest import Connection
 
 _PLACE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 PLACES = "TILLGATE_PLACE_"
+_FAULTS: dict[str, FaultKind] = {
+    "connection.secret": "secret",
+    "connection.no_endpoint": "address",
+    "connection.place": "address",
+}
 _NAMES = {
     "basic": ("user", "password"),
     "oauth2_client_credentials": ("client_id", "client_secret"),
@@ -60,6 +66,38 @@ def check(connection: Connection, *, role: str) -> None:
 def open_source(connection: Connection, *, system: str, environment: str) -> tuple[SourceConnector, Secrets]:
     settings, secrets = _resolved(connection, system, environment)
     return registry.open_source(connection.protocol, settings), secrets
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSink:
+    """A sink with its secrets. `resolved` is everything it was opened with: equal while nobody has changed anything."""
+
+    sink: SinkConnector
+    secrets: Secrets
+    resolved: tuple[dict[str, Any], dict[str, str]]
+
+
+def open_sink_or_fault(
+    connection: Connection, *, system: str, environment: str, unless: object | None = None
+) -> OpenedSink | None:
+    """Like `open_sink`; None where it would be opened with the same as before (`unless`, what `resolved` was).
+
+    Raises ConnectionFault for whatever keeps it from being opened: a person has to correct it, and no message is to
+    blame.
+    """
+    try:
+        settings, secrets = _resolved(connection, system, environment)
+        resolved = (settings, dict(secrets))
+        if resolved == unless:
+            return None
+        return OpenedSink(registry.open_sink(connection.protocol, settings), secrets, resolved)
+    except DomainError as error:
+        raise ConnectionFault(_FAULTS.get(error.code, "settings"), error.message) from error
+    except Refused as error:
+        raise ConnectionFault("address", error.message) from error
+    except (LookupError, TypeError, ValueError) as error:
+        words = f"The settings of the connection to {system} cannot be used: {type(error).__name__}: {error}"
+        raise ConnectionFault("settings", words) from error
 
 
 def open_sink(connection: Connection, *, system: str, environment: str) -> tuple[SinkConnector, Secrets]:

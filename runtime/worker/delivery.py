@@ -9,6 +9,7 @@ import psycopg
 from django.db import OperationalError as DjangoOperationalError
 
 from kernel.errors import DomainError
+from runtime.connectors.protocols import ConnectionFault
 from runtime.domain import retry
 from runtime.ledger import circuit_breaker, database_target, quarantine_retry, vendor_target
 from runtime.ledger.append import Fenced
@@ -82,7 +83,10 @@ def _serve(conn: Connection, clients: TargetClients, taken: Claim) -> Served:
         return Served(taken.target.kind, _deliver(conn, clients, taken), taken.lease.overdue_by)
     except Fenced:
         return Served(taken.target.kind, 0, taken.lease.overdue_by, fenced=True)
-    except DomainError as error:  # no endpoint, secret or place: the vendor's state says why nothing moves
+    except ConnectionFault as error:  # the client cannot be opened: the vendor's state says why nothing moves
+        circuit_breaker.record_fault(conn, taken.target.vendor, error.kind, error.message)
+        release(conn, taken, wait=retry.MISCONFIGURED.pause())
+    except DomainError as error:  # a mapping that cannot be read
         circuit_breaker.record_failure(conn, taken.target.vendor, f"{error.message} [{error.code}]")
         release(conn, taken, wait=retry.MISCONFIGURED.pause())
     except (psycopg.OperationalError, DjangoOperationalError):
@@ -122,11 +126,14 @@ def _serve_quarantined(conn: Connection, clients: TargetClients, taken: Quaranti
         quarantine_retry.release_after_failure(
             conn, taken, str(error), wait=max(error.wait, retry.WORKER_FAILURE.pause(taken.lease.attempt))
         )
+    except ConnectionFault as error:
+        circuit_breaker.record_fault(conn, taken.target.vendor, error.kind, error.message)
+        wait = retry.MISCONFIGURED.pause()
+        quarantine_retry.release_after_failure(conn, taken, error.message, wait=wait, called=False)
     except DomainError as error:
-        circuit_breaker.record_failure(conn, taken.target.vendor, f"{error.message} [{error.code}]")
-        quarantine_retry.release_after_failure(
-            conn, taken, f"{error.message} [{error.code}]", wait=retry.MISCONFIGURED.pause(), counts=False
-        )
+        reason, wait = f"{error.message} [{error.code}]", retry.MISCONFIGURED.pause()
+        circuit_breaker.record_failure(conn, taken.target.vendor, reason)
+        quarantine_retry.release_after_failure(conn, taken, reason, wait=wait, called=False)
     except (psycopg.OperationalError, DjangoOperationalError):
         raise
     except Exception as error:

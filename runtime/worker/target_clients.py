@@ -18,9 +18,11 @@ from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease
 from runtime.services import system_connections
 from runtime.services.mappers import columns_of, mapper_of, table_mapper
 from runtime.services.sink_vendor import SinkVendor
+from runtime.services.system_connections import OpenedSink
+from runtime.worker.renewed_vendor import RenewedVendor
 from runtime.worker.replay_delivery import narrowed
 
-KEEP_SECONDS = 60.0  # a changed endpoint or secret is used after at most this time
+KEEP_SECONDS = 60.0  # a changed endpoint or secret is used after at most this time, or at the next fault or probe
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ class TargetClients:
     def _vendor(self, taken: Claim, release: int) -> MappedVendor:
         key = (release, taken.target.name, taken.target.instance)
         kept = self._vendors.get(key)
-        if kept is not None and kept.until > time.monotonic():
+        if kept is not None and kept.until > time.monotonic() and not taken.lease.probe:
             return kept.client
         if kept is not None:
             _disconnect(kept.client.vendor)
@@ -115,13 +117,18 @@ class TargetClients:
         target = manifest.target(taken.target.name)
         if target.connection is None:
             raise LookupError(f"the target {target.name} of release {release} has no connection")
-        sink, secrets = system_connections.open_sink(
-            target.connection, system=target.system, environment=self._environment(taken)
-        )
-        prefix = manifest.prefix(manifest.source_of(target))
-        return MappedVendor(
-            mapper_of(manifest, target), SinkVendor(sink, secrets, target, taken.target.instance, prefix=prefix)
-        )
+        place, prefix = self._environment(taken), manifest.prefix(manifest.source_of(target))
+        connection, instance = target.connection, taken.target.instance
+
+        def open_sink(unless: object | None) -> OpenedSink | None:
+            return system_connections.open_sink_or_fault(
+                connection, system=target.system, environment=place, unless=unless
+            )
+
+        def wrap(opened: OpenedSink) -> SinkVendor:
+            return SinkVendor(opened.sink, opened.secrets, target, instance, prefix=prefix)
+
+        return MappedVendor(mapper_of(manifest, target), RenewedVendor(open_sink, wrap))
 
     def _open_table(self, taken: Claim) -> MappedTable:
         manifest = self._manifest(taken.target.release)

@@ -193,13 +193,16 @@ def _note(db: Database, tx: Transaction, given: Any) -> int:
 
 @statement(quarantine_retry._RELEASE_AFTER_FAILURE)
 def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
-    reason, wait, not_own, subscription, lane, position, token = given
+    state, _, reason, wait, not_own, subscription, lane, position, token = given
     key = (subscription, lane, position)
     db.lock(tx, "parked", key)
     old = db.get(tx, "parked", key)
     if old is None or (old["token"] != token and "token" not in db.plants):
         return 0
+    state = state or old["state"]
     tx.writes["parked", key] = old | {
+        "state": state,
+        "intent_release": old["intent_release"] if state == "sending" else None,
         "reason": reason,
         "lease_until": 0.0,
         "not_before": db.now() + wait,

@@ -378,7 +378,7 @@ def test_a_missing_endpoint_does_not_use_a_parked_message_up(ledger: Connection)
             "update runtime_vendorstate set breaker = 'closed', not_before = 'epoch'"
         )
         assert serve_one(ledger, NoEndpoint(), owner="w") is not None  # type: ignore[arg-type]
-    assert site.parked() == [(1, "sending")]
+    assert site.parked() == [(1, "retry")]
     ledger.execute("update runtime_vendorstate set breaker = 'closed', failures = 0, not_before = 'epoch'")
     site.vendor.refuse = {}
     site.work()

@@ -199,6 +199,7 @@ class FakeVendor:
         self.journal: list[tuple[str, str, Any]] = []  # idempotency key, message key, document
         self.fates: list[str] = []
         self.refuse: dict[str, str] = {}
+        self.calls: list[int] = []  # messages of each call of `send`
         self.asked = 0
         self.known: set[str] = set()
 
@@ -213,9 +214,14 @@ class FakeVendor:
 
     def send(self, items: Any, *, guard: Any) -> list[SendResult]:
         """Fates: `ok`; `down` (nothing acted on); `cut` (all acted on, no answer); `half` (half acted on, no
-        answer)."""
+        answer); `fault` (the connection is at fault, nothing acted on); `fault 2` (so after the second message)."""
         guard()
         fate = self.fates.pop(0) if self.fates else "ok"
+        self.calls.append(len(items))
+        if fate.startswith("fault"):
+            done = int(fate[5:] or 0)
+            wrong = SendResult("unsent", detail="401 Unauthorized", fault="credentials")
+            return [self._act(item) for item in items[:done]] + [wrong] * (len(items) - done)
         if fate == "down":
             return [SendResult("unsent", detail="connection refused")] * len(items)
         if fate == "busy":
@@ -231,7 +237,9 @@ class FakeVendor:
         if not self.can_ask:
             raise CannotAsk
         self.asked += len(items)
-        fate = self.fates.pop(0) if self.fates and self.fates[0] == "mute" else "ok"
+        fate = self.fates.pop(0) if self.fates and self.fates[0] in ("mute", "fault to ask") else "ok"
+        if fate == "fault to ask":
+            return [SendResult("unknown", detail="401 Unauthorized", fault="credentials")] * len(items)
         if fate == "mute":
             return [SendResult("unknown", detail="no answer to the question")] * len(items)
         return [
