@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +76,8 @@ class Lease:
 @dataclass(slots=True)
 class ClaimTarget:
     """Where a claim delivers to, and by which release. `original_subscription` differs from the claim's own for a
-    replay: the subscription under whose idempotency keys the messages were sent first."""
+    replay: the subscription under whose idempotency keys the messages were sent first. `key_epochs` are pairs of first
+    position and salt; none unless the database went back."""
 
     name: str
     instance: str
@@ -87,6 +89,7 @@ class ClaimTarget:
     stream: int
     stream_salt: int
     original_subscription: int
+    key_epochs: Sequence[Sequence[int]] = ()
 
 
 @dataclass(slots=True)
@@ -104,7 +107,9 @@ class ClaimLimits:
 @dataclass(slots=True)
 class Claim:
     """The right to move one lane of one subscription. `position` was delivered last, `upto` ends a replay; `intent` is
-    the last position of a call without an answer, made by `intent_release`."""
+    the last position of a call without an answer, made by `intent_release`. The database went back, and what these
+    rows take for unsent up to `ask_until` may have been sent. `fresh_key`: how often a redrive gave this one message
+    another key, because the vendor knows the one before from another message."""
 
     subscription: int
     lane: int
@@ -115,6 +120,8 @@ class Claim:
     lease: Lease
     target: ClaimTarget
     limits: ClaimLimits
+    ask_until: int | None = None
+    fresh_key: int = 0
 
     @property
     def poison_suspect(self) -> bool:
@@ -125,6 +132,15 @@ class Claim:
     def is_replay(self) -> bool:
         """What it sends was sent before by another subscription, under the same keys."""
         return self.target.original_subscription != self.subscription
+
+    def in_recovery(self, position: int) -> bool:
+        """Whether the message at this position may have been sent before the database went back."""
+        return self.ask_until is not None and position <= self.ask_until
+
+    @property
+    def newest_epoch(self) -> int:
+        """The first position whose key nobody can have known before the database went back."""
+        return self.target.key_epochs[-1][0] if self.target.key_epochs else 0
 
     def shrunk_batch(self) -> int:
         """A batch that ended its owner comes back smaller, so that a poison message is alone after a few takeovers."""
@@ -257,6 +273,7 @@ def _take(conn: Connection, statement: str, arguments: dict[str, Any], lease: fl
         held,
         target_of(row),
         limits_of(row),
+        row["ask_until"],
     )
     return taken, row["limited"]
 
@@ -274,6 +291,7 @@ def target_of(row: dict[str, Any]) -> ClaimTarget:
         row["stream"],
         row["stream_salt"],
         row["original_subscription"],
+        row["key_epochs"] or (),
     )
 
 

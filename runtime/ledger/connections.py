@@ -13,6 +13,8 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.types.string import ByteaBinaryLoader
 
+from runtime.ledger import rewind
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -24,7 +26,11 @@ class _AsBytes(Loader):
 
 
 def connect(*, name: str = "tillgate-ledger", **more: Any) -> Connection:
-    """A new connection to the product's database (Django's `default`, or the URL given as `conninfo`)."""
+    """A new connection to the product's database (Django's `default`, or the URL given as `conninfo`).
+
+    Before its first use it is compared which database this is (`runtime.ledger.rewind`). Raises OperationalError, also
+    for a standby and for a database that is not migrated.
+    """
     if "conninfo" in more:
         arguments = more
     else:
@@ -49,6 +55,11 @@ def connect(*, name: str = "tillgate-ledger", **more: Any) -> Connection:
     )
     opened.adapters.register_loader("json", _AsBytes)
     opened.adapters.register_loader("json", ByteaBinaryLoader)
+    try:
+        rewind.notice(opened)
+    except BaseException:
+        opened.close()
+        raise
     return opened
 
 

@@ -30,12 +30,29 @@ from generate_series(0, %s - 1) n
 on conflict (stream_id, lane) do update
 set next = excluded.next"""
 _SET_PROGRESS = """
-insert into runtime_progress (subscription_id, lane, position)
-select s.id, n, %s
+insert into runtime_progress (subscription_id, lane, position, ask_until)
+select
+    s.id,
+    n,
+    %s,
+    (select max(o.ask_until) from runtime_progress o where o.subscription_id = s.id)
 from runtime_subscription s, generate_series(0, %s - 1) n
 where s.stream_id = %s and s.open
 on conflict (subscription_id, lane) do update
 set position = excluded.position"""
+
+# Where the database went back, a new lane has the keys of the newest epoch: what was lost may have had this lane, too.
+_SET_EPOCHS = """
+insert into runtime_key_epoch (stream_id, lane, from_position, salt, rewind_id)
+select e.stream_id, n, %s, e.salt, e.rewind_id
+from (
+    select *
+    from runtime_key_epoch
+    where stream_id = %s
+    order by rewind_id desc
+    limit 1
+) e, generate_series(0, %s - 1) n
+on conflict do nothing"""
 
 
 def resize(conn: Connection, stream_id: int, lanes: int) -> int:
@@ -63,6 +80,7 @@ def resize(conn: Connection, stream_id: int, lanes: int) -> int:
         following = max(position for _, position in counters)
         conn.execute("delete from runtime_lane where stream_id = %s and lane >= %s", (stream_id, lanes))
         conn.execute(_SET_COUNTERS, (stream_id, following, lanes))
+        conn.execute(_SET_EPOCHS, (following, stream_id, lanes))
         conn.execute("update runtime_stream set lanes = %s where id = %s", (lanes, stream_id))
         _progress(conn, stream_id, lanes, following - 1)
         return following

@@ -127,6 +127,8 @@ def _take(
         lease=Lease(row["token"], row["attempt"], started + lease, ask_only=to_ask),
         target=target_of(row),
         limits=limits_of(row),
+        ask_until=row["ask_until"],
+        fresh_key=row["fresh_key"],
         key=row["key"],
         previous_state=row["previous_state"],
         reason_class=row["reason_class"],

@@ -38,10 +38,24 @@ class SendOutcome:
         return any(result.status not in _NO_ANSWER for result in self.results.values())
 
 
-def idempotency_key(stream_salt: int, subscription: int, lane: int, position: int) -> str:
+def idempotency_key(
+    stream_salt: int,
+    subscription: int,
+    lane: int,
+    position: int,
+    *,
+    epochs: Sequence[Sequence[int]] = (),
+    fresh_key: int = 0,
+) -> str:
     """The key under which a message is sent: the same for every attempt, takeover, release and replay. `subscription`
-    is the original one."""
-    return f"tg-{stream_salt:x}-{subscription}-{lane}-{position}"
+    is the original one. `epochs` are pairs of first position and salt: where the database went back, positions are
+    given again, and keys must not be. `fresh_key` counts the keys that redrives gave to this message."""
+    salt = stream_salt
+    for first, later in epochs:
+        if position >= first:
+            salt = later
+    key = f"tg-{salt:x}-{subscription}-{lane}-{position}"
+    return f"{key}-{fresh_key}" if fresh_key else key
 
 
 class SendBatch:

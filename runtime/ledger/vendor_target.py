@@ -139,9 +139,10 @@ def _wait_after(pending: BatchResult | None, taken: Claim) -> float:
 
 def outbound(taken: Claim, message: LoggedMessage, document: Any) -> OutboundMessage:
     """A mapped message as it is sent to the claimed target."""
-    target, position = taken.target, message.position
-    key = idempotency_key(target.stream_salt, target.original_subscription, taken.lane, position)
-    return OutboundMessage(message.key, key, b"", document, position, message.correlation)
+    target, place = taken.target, (taken.lane, message.position)
+    more = {"epochs": target.key_epochs, "fresh_key": taken.fresh_key}
+    key = idempotency_key(target.stream_salt, target.original_subscription, *place, **more)
+    return OutboundMessage(message.key, key, b"", document, message.position, message.correlation)
 
 
 def _prepare(

@@ -7,18 +7,21 @@ from runtime.models.log import Head, Lane, Message, Stream
 from runtime.models.operation import Firing, Run, RunSpan, Schedule, Worker
 from runtime.models.readings import ReadAgain
 from runtime.models.reconciliation import TargetComparison
+from runtime.models.recovery import DatabaseIdentity, KeyEpoch, Rewind
 from runtime.models.replays import Replay
 from runtime.models.subscriptions import Delivery, Progress, TargetSubscription, VendorState
 
 __all__ = [
     "Attempt",
     "ConflictCase",
+    "DatabaseIdentity",
     "Delivery",
     "Deployment",
     "EntityWrite",
     "Firing",
     "Head",
     "Integration",
+    "KeyEpoch",
     "Lane",
     "Message",
     "Pin",
@@ -28,6 +31,7 @@ __all__ = [
     "RejectedMessage",
     "Release",
     "Replay",
+    "Rewind",
     "Run",
     "RunSpan",
     "Schedule",

@@ -18,7 +18,8 @@ class QuarantinedMessage(models.Model):
 
     `retry` will be tried again, `sending` may have reached the vendor (asked about first), `behind` waits for an
     earlier one of its key, `dead` waits for a person, `unknown` waits for a person because the vendor can neither be
-    asked nor be sent the same again. `payload` replaces the stored one after a person's fix.
+    asked nor be sent the same again. `payload` replaces the stored one after a person's fix. `fresh_key` counts the
+    keys that a redrive gave instead of one that the vendor knows from another message.
     """
 
     class State(models.TextChoices):
@@ -46,6 +47,7 @@ class QuarantinedMessage(models.Model):
     lease_until = models.DateTimeField(db_default=LONG_AGO)
     ask_only = models.BooleanField(db_default=False)
     intent_release = models.BigIntegerField(null=True, blank=True)
+    fresh_key = models.SmallIntegerField(db_default=0)
     payload: Any = JsonDocument(null=True, blank=True)
 
     class Meta:

@@ -103,6 +103,7 @@ class Progress(models.Model):
     Everything at or before `position` is delivered, quarantined or superseded. `intent` is the last position of a
     vendor call whose answer is not stored yet, `intent_release` the release that made it. `token` grows at every claim.
     `session` is the process id of the owner's database session: once that has ended, nobody waits for the lease.
+    `ask_until`: the database went back; up to this position a message is asked about before it is sent.
     """
 
     pk = models.CompositePrimaryKey("subscription_id", "lane")
@@ -114,6 +115,7 @@ class Progress(models.Model):
     upto = models.BigIntegerField(null=True, blank=True)
     intent = models.BigIntegerField(null=True, blank=True)
     intent_release = models.BigIntegerField(null=True, blank=True)
+    ask_until = models.BigIntegerField(null=True, blank=True)
     ask_only = models.BooleanField(db_default=False)
     attempt = models.IntegerField(db_default=0)
     token = models.BigIntegerField(db_default=0)

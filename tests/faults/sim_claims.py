@@ -79,6 +79,8 @@ def _claimed(
             "release": release,
             "deployment": d["id"],
             "original_subscription": subscription,
+            "key_epochs": db.key_epochs(s["stream"], lane),
+            "ask_until": p.get("ask_until"),
             "limited": limited,
             "metered": False,
             "overdue_by": db.now() - was if owner is not None else None,

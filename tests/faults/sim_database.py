@@ -79,6 +79,7 @@ class Database:
         self.held: dict[tuple[str, Key], Transaction] = {}
         self.frozen = False
         self.void: set[int] = set()  # releases whose approval is void
+        self.epochs: dict[tuple[int, int], list[list[int]]] = {}  # by stream and lane: first position and salt
 
     # -- rows ------------------------------------------------------------------------------------------------------
     def get(self, tx: Transaction, table: str, key: Key) -> Row | None:
@@ -157,6 +158,10 @@ class Database:
         for actor in tx.waiters:
             actor.wake()
         tx.waiters.clear()
+
+    def key_epochs(self, stream: int, lane: int) -> list[list[int]]:
+        """The salts that keys of this lane have had since the database went back; empty while it did not."""
+        return list(self.epochs.get((stream, lane), ()))
 
     # -- the gate --------------------------------------------------------------------------------------------------
     def permitted(self, tx: Transaction, subscription: int) -> Row | None:

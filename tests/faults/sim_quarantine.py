@@ -120,6 +120,9 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "release": d["release"],
                 "deployment": d["id"],
                 "original_subscription": place[0],
+                "key_epochs": db.key_epochs(s["stream"], place[1]),
+                "ask_until": (db.get(tx, "progress", place[:2]) or {}).get("ask_until"),
+                "fresh_key": 0,
                 "limited": limited,
                 "metered": False,
             }

@@ -72,6 +72,7 @@ where p.subscription_id = c.subscription_id
 returning
     {claim_returning},
     p.upto,
+    p.ask_until,
     p.intent,
     case when c.owner is not null
         then extract(epoch from clock_timestamp() - c.lease_ended_at)::float8

@@ -58,5 +58,12 @@ returning
     {claim_returning},
     p.key,
     p.payload,
+    p.fresh_key,
+    (
+        select g.ask_until
+        from runtime_progress g
+        where g.subscription_id = p.subscription_id
+            and g.lane = p.lane
+    ) as ask_until,
     p.reason_class,
     c.previous_state

@@ -19,5 +19,11 @@ c.vendor_id as vendor,
 c.release_id as release,
 c.deployment_id as deployment,
 c.original_subscription,
+(
+    select array_agg(array[e.from_position, e.salt] order by e.from_position)
+    from runtime_key_epoch e
+    where e.stream_id = c.stream_id
+        and e.lane = p.lane
+) as key_epochs,
 c.limited,
 c.metered
