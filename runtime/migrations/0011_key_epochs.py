@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("runtime", "0009_connection_fault")]
+    dependencies = [("runtime", "0010_sources")]
 
     operations = [
         migrations.CreateModel(
