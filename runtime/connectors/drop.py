@@ -89,7 +89,7 @@ class DropFolder:
                 if (claimed := self._take(path)) is not None:
                     return claimed
         except OSError as error:
-            raise Retriable(f"{error.filename}: {error.strerror}", after=5.0) from None
+            raise Retriable(f"{error.filename}: {error.strerror}") from None
         return None
 
     def resume(self, name: str) -> ClaimedFile | None:
@@ -234,9 +234,9 @@ class DropReader:
                     records.append(made)
         except Unreadable as error:
             rejected.append(RejectedRecord(name, f"{error}; the file goes to quarantine"))
-            return Page(records, {"refused": name, "reason": str(error)}, False, rejected)
+            return Page(records, {"refused": name, "reason": str(error)}, False, rejected, acknowledges=True)
         if len(records) + len(rejected) < self.page_size:
-            return Page(records, {"finished": name}, False, rejected)
+            return Page(records, {"finished": name}, False, rejected, acknowledges=True)
         self.held = (name, start + self.page_size, stream)
         return Page(records, {"file": name, "at": start + self.page_size}, False, rejected)
 

@@ -144,13 +144,15 @@ class RejectedRecord:
 @dataclass(frozen=True, slots=True)
 class Page:
     """`cursor` goes into the next `read`; `done` means that the source has nothing more now (the next run starts
-    there)."""
+    there). `acknowledges`: a `read` with this cursor tells the source that what came before is stored, and it may not
+    give that again (a file is archived)."""
 
     records: Sequence[Record]
     cursor: Cursor
     done: bool
     rejected: Sequence[RejectedRecord] = ()
     warnings: Sequence[str] = ()
+    acknowledges: bool = False
 
 
 class OutboundMessage(Struct):

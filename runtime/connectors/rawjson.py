@@ -3,6 +3,7 @@ re-writing of it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from operator import attrgetter
@@ -97,6 +98,54 @@ def page_of(shape: Shape, body: bytes) -> dict[str, Any]:
         return shape.read(body)
     except ValueError as error:
         raise Retriable(f"the answer is not the expected JSON ({error})") from None
+
+
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+
+
+def odd_escape(payload: bytes) -> str:
+    """What is wrong with the escapes of a JSON text that is otherwise read without complaint, or would stop the reading
+    of its neighbours: half a surrogate pair, NUL. Empty for the usual text, which costs one look for a backslash."""
+    if b"\\u" not in payload or not _SUSPECT.search(payload):
+        return ""
+    high = -1  # where a low surrogate has to stand
+    for found in _ESCAPE.finditer(payload):
+        code = int(found[1], 16) if found[1] else 0x20
+        if high >= 0 and (found.start() != high or not 0xDC00 <= code < 0xE000):
+            return _half(payload, high - 6)
+        if 0xD800 <= code < 0xDC00:
+            high = found.end()
+            continue
+        if 0xDC00 <= code < 0xE000 and high < 0:
+            return _half(payload, found.start())
+        if code == 0:
+            return f"it holds NUL (\\u0000 at byte {found.start()}), which no text may hold; correct it at the source"
+        high = -1
+    return _half(payload, high - 6) if high >= 0 else ""
+
+
+def _half(payload: bytes, at: int) -> str:
+    shown = payload[at : at + 6].decode("ascii", "replace")
+    return f"it holds half a character ({shown} at byte {at}, half a surrogate pair); correct it at the source"
+
+
+def unreadable(payload: bytes) -> str:
+    """Why a JSON text cannot be read, in words; empty when it can."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError as error:
+        return (
+            f"it is not UTF-8 (byte {payload[error.start]:#04x} at {error.start}); the source has to declare its "
+            "charset in the content type, or 'charset' in the connection's settings names it"
+        )
+    if found := odd_escape(payload):
+        return found
+    try:
+        msgspec.json.decode(payload)
+    except (ValueError, RecursionError) as error:
+        return f"it cannot be read as JSON: {error}"
+    return ""
 
 
 def _struct(paths: dict[str, Any]) -> Any:

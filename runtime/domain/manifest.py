@@ -45,6 +45,9 @@ _SOURCE = _object(
     contract=_DIGEST,
     schema={"type": "string", "pattern": "^(/.*)?$"},
     connection=_CONNECTION,
+    rejected_limit=_object(
+        [], share={"type": "number", "exclusiveMinimum": 0, "maximum": 1}, count={"type": "integer", "minimum": 0}
+    ),
 )
 _TARGET = _object(
     ["name", "system", "mapping", "writes", "idempotency"],
@@ -182,6 +185,17 @@ class ManifestTarget(msgspec.Struct, frozen=True):
         return "database" if self.table else "vendor"
 
 
+class RejectedLimit(msgspec.Struct, frozen=True):
+    """How many records of a run may be rejected before the run fails and leaves its cursor where it was: a `share` of
+    what it read, once there are more than `count`. A share of 1 accepts everything."""
+
+    share: float = 0.5
+    count: int = 20
+
+    def passed(self, read: int, rejected: int) -> bool:
+        return rejected > self.count and rejected > self.share * read
+
+
 class ManifestSource(msgspec.Struct, frozen=True):
     """Where messages come from. Without a connection the source is fed by intake alone. `schema` points into the
     contract at one message. With several sources, message keys are prefixed by the source's name and a colon."""
@@ -192,6 +206,7 @@ class ManifestSource(msgspec.Struct, frozen=True):
     contract: str | None = None
     schema: str | None = None
     connection: Connection | None = None
+    rejected_limit: RejectedLimit = RejectedLimit()
 
 
 class EventContract(msgspec.Struct, frozen=True):
@@ -373,6 +388,7 @@ __all__ = [
     "ManifestSource",
     "ManifestTarget",
     "ParsedManifest",
+    "RejectedLimit",
     "TableTarget",
     "TargetLimits",
     "When",

@@ -16,7 +16,7 @@ def version_number(text: str | None) -> int:
     if text is None or text == "":
         return 0
     if match := _ODATA.match(text):
-        return int(match[1]) * 1000
+        return _bounded(int(match[1]) * 1000, text)
     try:
         number = int(text)
     except ValueError:
@@ -24,6 +24,10 @@ def version_number(text: str | None) -> int:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
         number = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return _bounded(number, text)
+
+
+def _bounded(number: int, text: str) -> int:
     if not -LIMIT <= number <= LIMIT:
         raise ValueError(f"the version {text[:40]!r} is too large")
     return number

@@ -40,8 +40,9 @@ class Stream(models.Model):
 
     `immutable`: messages are facts (a sale): the same key with other content is a conflict case. Otherwise they are
     states (a price): other content is a new version. `salt` keys the content hash and is the high half of correlation
-    ids. `read_at`: everything that the source had at that moment has been read. `not_before`: the source asked to be
-    left alone until then, and `wait_reason` says how.
+    ids. `read_at`: everything that the source had at that moment has been read. `session` is the process id of the
+    database session of the `owner` that reads it now. `not_before`: the source asked to be left alone until then, and
+    `wait_reason` says how.
     """
 
     id = models.SmallAutoField(primary_key=True)
@@ -54,6 +55,7 @@ class Stream(models.Model):
     token = models.BigIntegerField(db_default=0)
     lease_until = models.DateTimeField(db_default=LONG_AGO)
     owner = models.CharField(max_length=120, blank=True, db_default="")
+    session = models.IntegerField(null=True, blank=True)
     read_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(db_default=LONG_AGO)
     wait_reason = models.TextField(blank=True, db_default="")

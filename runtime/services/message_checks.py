@@ -20,9 +20,10 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import fingerprint
 
 KEY_LENGTH = 500
+RAW_LENGTH = 200_000  # bytes of a rejected message that are kept
 _INSERT_REJECTED = """
-insert into runtime_rejected (stream_id, run_id, key, digest, reason_class, fingerprint, reason, raw)
-values (%s, %s, %s, %s, %s, %s, %s, %s)
+insert into runtime_rejected (stream_id, run_id, source, key, digest, reason_class, fingerprint, reason, raw)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 on conflict (stream_id, digest) do update
    set seen = runtime_rejected.seen + 1, last_at = clock_timestamp()"""
 _COUNT_REJECTED = """
@@ -32,12 +33,14 @@ update runtime_run
 
 
 class Rejection(NamedTuple):
-    """A message that is not stored. `reason_class` is `contract`, `key`, `version` or `unreadable`."""
+    """A message that is not stored. `reason_class` is `contract`, `key`, `version` or `unreadable`. `origin` tells
+    apart what came without any content."""
 
     key: str
     reason_class: str
     reason: str
     payload: bytes
+    origin: str = ""
 
 
 class ContractChecks:
@@ -98,12 +101,13 @@ def store_rejected(
         (
             stream.id,
             run,
-            one.key[:500].replace("\x00", "?"),
-            hashlib.blake2b(one.payload, digest_size=16).hexdigest(),
+            source,
+            storable_text(one.key)[:500],
+            payload_digest(one.payload or f"{one.origin} {one.reason}".encode("utf-8", "replace")),
             one.reason_class,
             fingerprint(source, one.reason_class, one.reason),
-            one.reason[:2000].replace("\x00", "?"),
-            one.payload[:200_000].decode("utf-8", "replace").replace("\x00", "?"),
+            storable_text(one.reason)[:2000],
+            storable_text(one.payload[:RAW_LENGTH].decode("utf-8", "replace")),
         )
         for one in rejected
     ]
@@ -111,6 +115,16 @@ def store_rejected(
         cursor.executemany(_INSERT_REJECTED, rows)
     if run is not None:
         conn.execute(_COUNT_REJECTED, (len(rejected), len(rejected), run))
+
+
+def storable_text(text: str) -> str:
+    """Text that the database can hold: half surrogate pairs and NUL become question marks."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "?")
+
+
+def payload_digest(payload: bytes) -> str:
+    """What tells rejected messages of a stream apart; also says whether a stored text is the whole of what came."""
+    return hashlib.blake2b(payload, digest_size=16).hexdigest()
 
 
 def _contract_validator(source: ManifestSource) -> Any:

@@ -11,6 +11,7 @@ from kernel.errors import Conflict, NotFound
 from kernel.models import User
 from runtime import permissions
 from runtime.models import Deployment, Run, Stream
+from runtime.services.message_checks import storable_text
 from runtime.services.wakeups import wake_collectors
 
 
@@ -92,7 +93,11 @@ def finish(run_id: int, *, error: str = "") -> None:
     with transaction.atomic():
         state: Any = Run.State.FAILED if error else Run.State.SUCCEEDED
         if Run.objects.filter(pk=run_id, state=Run.State.RUNNING).update(
-            state=state, ended_at=clock.now(), error=error[:2000]
+            state=state, ended_at=clock.now(), error=storable_text(error)[:2000]
         ):
             run = Run.objects.select_related("integration").get(pk=run_id)
-            outbox.emit(f"runtime.run_{state}", key=run.integration.key, payload={"run": run_id, "error": error[:500]})
+            outbox.emit(
+                f"runtime.run_{state}",
+                key=run.integration.key,
+                payload={"run": run_id, "error": storable_text(error)[:500]},
+            )

@@ -161,7 +161,7 @@ class WorkerLoop:
         if taken is None:
             return False
         try:
-            self.counts.collected += source_polling.collect(conn, taken, stop=lambda: self.stopping)
+            self.counts.collected += source_polling.collect(conn, taken, stop=lambda: self.stopping, beat=self._alive)
         except Fenced:
             self.counts.fenced += 1
         except (psycopg.OperationalError, DjangoOperationalError):
@@ -169,6 +169,12 @@ class WorkerLoop:
         except Exception:
             log.exception("run %s failed", taken.run)
         return True
+
+    def _alive(self) -> None:
+        """A long run goes on: this loop is neither silent nor hung."""
+        self._turned = time.monotonic()
+        if self._conn is not None:
+            self._beat(self._conn)
 
     def _open(self) -> tuple[connections.Connection, TargetClients]:
         if self._conn is None or self._clients is None:

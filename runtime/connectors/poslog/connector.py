@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -80,9 +81,7 @@ class PosLogSource:
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         page = self.reading.read(cursor)
-        return Page(
-            page.records, page.cursor, page.done, page.rejected, gap_warnings([record.key for record in page.records])
-        )
+        return replace(page, warnings=gap_warnings([record.key for record in page.records]))
 
     def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
         try:

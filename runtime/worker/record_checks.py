@@ -1,0 +1,149 @@
+"""Records of a source become items for the log or rejected messages: whole groups at once where all are good, one by
+one where any is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+
+from runtime.connectors.protocols import Record, RejectedRecord
+from runtime.connectors.rawjson import odd_escape, unreadable
+from runtime.domain.manifest import Manifest, ManifestSource
+from runtime.domain.versions import version_number
+from runtime.ledger.append import IncomingMessage, incoming_messages
+from runtime.ledger.connections import Connection
+from runtime.services.message_checks import KEY_LENGTH, ContractChecks, Rejection, quick_checks, usable_key, usable_keys
+
+_documents = msgspec.json.Decoder(list[Any])
+MISSES = 3  # groups in a row with a rejected record, after which the quick checks are skipped
+UNSTORABLE = (psycopg.DataError, psycopg.errors.StatementTooComplex, UnicodeError)
+"""What the database says of content that it cannot hold; any other error is not about one row."""
+
+
+class RecordChecks:
+    """The checks of one source."""
+
+    def __init__(self, manifest: Manifest, source: ManifestSource) -> None:
+        self.prefix = manifest.prefix(source)
+        self.contract = ContractChecks(manifest, source)
+        self.quick = quick_checks(manifest, source)
+        self.misses = 0
+
+    def sort(self, records: Sequence[Record]) -> tuple[list[IncomingMessage], list[Rejection]]:
+        """Items for the log, and the records that are rejected."""
+        if (quick := self._all_good(records)) is not None:
+            return quick, []
+        items: list[IncomingMessage] = []
+        rejected: list[Rejection] = []
+        for record, document in zip(records, self._decoded(records), strict=True):
+            version = self._version_or_rejection(record, document)
+            if isinstance(version, Rejection):
+                rejected.append(version)
+            else:
+                items.append(IncomingMessage(self.prefix + record.key, version, record.payload))
+        return items, rejected
+
+    def one(self, record: Record) -> IncomingMessage | Rejection:
+        """One record, judged as `sort` judges many."""
+        items, rejected = self.sort([record])
+        return items[0] if items else rejected[0]
+
+    def _decoded(self, records: Sequence[Record]) -> Sequence[Any]:
+        """Each document; in place of one that cannot be read, the rejection that says why."""
+        payloads = [record.payload for record in records]
+        if not any(map(odd_escape, payloads)):
+            try:
+                found = _documents.decode(b"[" + b",".join(payloads) + b"]")
+                if len(found) == len(payloads):
+                    return found
+            except (ValueError, RecursionError):
+                pass  # which of them it is, is found out one by one
+        return [_document(record) for record in records]
+
+    def _version_or_rejection(self, record: Record, document: Any) -> int | Rejection:
+        if isinstance(document, Rejection):
+            return document
+        try:
+            problem = self.contract.problem(document)
+        except (ValueError, OverflowError, RecursionError) as error:
+            problem = f"it cannot be compared with the contract: {error}"[:500]
+        if problem:
+            return Rejection(record.key, "contract", problem, record.payload)
+        if not usable_key(record.key):
+            reason = f"the key is empty, longer than {KEY_LENGTH} characters or contains NUL or the unit separator"
+            return Rejection(record.key, "key", reason, record.payload)
+        if record.version is None:
+            return 0
+        try:
+            return version_number(record.version)
+        except (ValueError, OverflowError) as error:
+            return Rejection(record.key, "version", f"the version cannot be read: {error}"[:500], record.payload)
+
+    def _all_good(self, records: Sequence[Record]) -> list[IncomingMessage] | None:
+        """Items of records that all pass the quick checks, the usual case; None where they must be checked one by
+        one.
+        """
+        if not self.quick or self.misses >= MISSES or not records:
+            return None
+        keys = [record.key for record in records]
+        try:
+            versions = _versions([record.version for record in records])
+        except (ValueError, OverflowError):
+            return None
+        if not usable_keys(keys):
+            return None
+        payloads = [record.payload for record in records]
+        try:
+            good = not any(map(odd_escape, payloads)) and all(accepts(payloads) for accepts in self.quick)
+        except (ValueError, RecursionError):
+            good = False
+        if not good:
+            self.misses += 1
+            return None
+        self.misses = 0
+        return incoming_messages(self.prefix, keys, versions, payloads)
+
+
+def _document(record: Record) -> Any:
+    if reason := unreadable(record.payload):
+        return Rejection(record.key, "unreadable", reason, record.payload)
+    return msgspec.json.decode(record.payload)
+
+
+def rejections(unread: Sequence[RejectedRecord]) -> list[Rejection]:
+    """What a connector could not make a record of."""
+    return [Rejection(one.key or "", "unreadable", one.reason, one.payload, one.origin) for one in unread]
+
+
+def unstorable(conn: Connection, items: Sequence[IncomingMessage]) -> tuple[list[IncomingMessage], list[Rejection]]:
+    """After the database has refused a group for its content: the items that it can hold, and the others as
+    rejections with its words."""
+    good: list[IncomingMessage] = []
+    rejected: list[Rejection] = []
+    for item in items:
+        try:
+            with conn.transaction():
+                conn.execute("select %s::text, %s::text::json", (item.key, item.payload.decode()))
+            good.append(item)
+        except UNSTORABLE as error:
+            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            rejected.append(Rejection(item.key, "unreadable", f"it cannot be stored: {said}"[:500], item.payload))
+    return good, rejected
+
+
+def _versions(given: Sequence[str | None]) -> list[int]:
+    """Versions as numbers. Plain whole numbers, the usual case, are converted all at once. Raises ValueError."""
+    texts = [text for text in given if text is not None]
+    joined = "".join(texts)
+    if (
+        len(texts) == len(given)
+        and joined.isascii()
+        and joined.isdigit()
+        and "" not in texts
+        and len(max(texts, key=len)) < 19
+    ):
+        return list(map(int, texts))
+    return [0 if text is None else version_number(text) for text in given]

@@ -1,0 +1,252 @@
+"""One source of a run: pages under a lease that is renewed at each of them, stored in groups, each group one commit
+that moves the cursor, unless too many records have been rejected so far."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from runtime.connectors.protocols import (
+    CallContext,
+    Page,
+    Record,
+    Refused,
+    RejectedRecord,
+    Retriable,
+    Secrets,
+    SourceConnector,
+)
+from runtime.domain.manifest import ManifestSource
+from runtime.domain.retry import SOURCE_PAGE
+from runtime.ledger.append import Fenced, StreamRef, append
+from runtime.ledger.connections import Connection
+from runtime.ledger.faultpoints import hit
+from runtime.services.message_checks import Rejection, storable_text, store_rejected
+from runtime.worker.record_checks import UNSTORABLE, RecordChecks, rejections, unstorable
+
+CALL_SECONDS = 30.0  # for one page; the lease is renewed to cover it
+MARGIN_SECONDS = 5.0
+GROUP = 4  # pages per commit at most, where reading on has no effect on the source
+READ_ONLY = frozenset({"rest", "odata_v2", "odata_v4"})  # for others, passing a cursor acknowledges: commit it first
+GROUP_RECORDS = 5_000
+STOP_REJECTED = 10_000  # above the limit of rejected records, a run reads on to find out, but no further than this
+WARNINGS = 50  # kept with a run; the others are counted
+
+_RENEW = """
+update runtime_stream
+   set lease_until = clock_timestamp() + make_interval(secs => %s)
+ where id = %s and token = %s
+returning clock_timestamp()"""
+_WARN = """
+update runtime_run
+   set warned = warned + %s, warnings = coalesce(warnings, '[]'::jsonb) || %s::jsonb
+ where id = %s"""
+_TALLY = """
+update runtime_run
+   set tally = coalesce(tally, '{}'::jsonb) || %s::jsonb
+ where id = %s"""
+
+
+class NotNow(Exception):
+    """The source asked to be left alone for longer than a claim waits."""
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        super().__init__(reason)
+        self.reason, self.seconds = reason, seconds
+
+
+@dataclass(slots=True)
+class SourceLease:
+    """The right to read, renewed as long as it is held. `clock` gives monotonic seconds; `beat` says that the worker is
+    alive."""
+
+    conn: Connection
+    stream: int
+    token: int
+    seconds: float
+    beat: Callable[[], None] = lambda: None
+    clock: Callable[[], float] = time.monotonic
+
+    @property
+    def share(self) -> float:
+        """How long pages are gathered before they are stored, and the longest pause between two tries of a page."""
+        return self.seconds / 3
+
+    def renew(self, cover: float = 0.0) -> datetime:
+        """Hold the source for another lease, or as long as a call may take; answers the database's time. Raises Fenced
+        when another has it."""
+        self.beat()
+        seconds = max(self.seconds, cover + MARGIN_SECONDS) if cover else self.seconds
+        row = self.conn.execute(_RENEW, (seconds, self.stream, self.token)).fetchone()
+        if row is None:
+            raise Fenced("another poller has the source")
+        now: datetime = row[0]
+        return now
+
+
+@dataclass(slots=True)
+class RunState:
+    """What a run knows of itself beside the log: the cursors that are stored, those it began with, its tallies."""
+
+    run: int
+    release: int
+    cursors: dict[str, Any]
+    start: dict[str, Any]
+    tally: dict[str, dict[str, int]] = field(default_factory=dict)
+    waived: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Pages that were read and are not stored yet."""
+
+    records: list[Record] = field(default_factory=list)
+    unread: list[RejectedRecord] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    pages: int = 0
+    stops_here: bool = False
+
+
+class SourceReader:
+    """`looked_at` is the moment at which the last page was asked for, by the database's clock: what the source had then
+    has been read once `groups` ends by itself. `over` says that it ended above the limit of rejected records."""
+
+    def __init__(
+        self,
+        lease: SourceLease,
+        stream: StreamRef,
+        source: ManifestSource,
+        connector: SourceConnector,
+        state: RunState,
+        checks: RecordChecks,
+    ) -> None:
+        self.lease, self.conn, self.stream = lease, lease.conn, stream
+        self.source, self.connector, self.state, self.checks = source, connector, state, checks
+        self.group = GROUP if source.connection is not None and source.connection.protocol in READ_ONLY else 1
+        self.at: Any = state.cursors.get(source.name)
+        begins = self.at == state.start.get(source.name)
+        tally = {} if begins else state.tally.get(source.name, {})
+        self.read, self.rejected = tally.get("read", 0), tally.get("rejected", 0)
+        self.looked_at: datetime | None = None
+        self.first_reason = ""
+
+    @property
+    def over(self) -> bool:
+        return not self.state.waived and self.source.rejected_limit.passed(self.read, self.rejected)
+
+    def groups(self, secrets: Secrets) -> Iterator[int]:
+        """Yields the number of records of each committed group. What was read before an error is stored first."""
+        done = False
+        while not done:
+            found, failure = _Gathered(), None
+            try:
+                done = self._gather(found, CallContext(secrets, CALL_SECONDS))
+            except (Retriable, Refused, NotNow) as error:
+                if not found.pages:
+                    raise
+                failure = error
+            hit("collect.read")
+            self._store(found)
+            yield len(found.records) + len(found.unread)
+            if failure is not None:
+                raise failure
+            if self.over and (found.stops_here or self.rejected >= STOP_REJECTED):
+                return
+
+    def _gather(self, found: _Gathered, call: CallContext) -> bool:
+        """Read pages until the group is full; answers whether the source has nothing more."""
+        begun = self.lease.clock()
+        while True:
+            page = self._page(call)
+            found.records += page.records
+            found.unread += page.rejected
+            found.warnings += page.warnings
+            found.pages += 1
+            found.stops_here = page.acknowledges
+            self.at = page.cursor
+            if (
+                page.done
+                or found.pages >= self.group
+                or len(found.records) >= GROUP_RECORDS
+                or self.lease.clock() - begun >= self.lease.share
+            ):
+                return page.done
+
+    def _page(self, call: CallContext) -> Page:
+        """A page; retried a few times with growing waits, each under a renewed lease."""
+        attempts = SOURCE_PAGE.attempts or 1
+        for attempt in range(attempts):
+            self.looked_at = self.lease.renew(call.deadline)
+            try:
+                return self.connector.read(self.at, call=call)
+            except Retriable as error:
+                wait = error.after if error.after is not None else SOURCE_PAGE.pause(attempt)
+                if wait > self.lease.share:
+                    raise NotNow(error.reason, wait) from error
+                if attempt == attempts - 1:
+                    raise
+                self.lease.renew()
+                time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _store(self, found: _Gathered) -> None:
+        items, rejected = self.checks.sort(found.records)
+        rejected += rejections(found.unread)
+        try:
+            self._commit(found, items, rejected)
+        except UNSTORABLE:
+            items, more = unstorable(self.conn, items)
+            if not more:
+                raise
+            self._commit(found, items, rejected + more)
+
+    def _commit(self, found: _Gathered, items: Sequence[Any], rejected: list[Rejection]) -> None:
+        before = self.read, self.rejected, dict(self.state.cursors)
+        self.read += len(items) + len(rejected)
+        self.rejected += len(rejected)
+        self.first_reason = self.first_reason or next((one.reason for one in rejected), "")
+        self._place()
+        try:
+            with self.conn.transaction():
+                append(
+                    self.conn,
+                    self.stream,
+                    items,
+                    release_id=self.state.release,
+                    run_id=self.state.run,
+                    cursor=json.dumps(self.state.cursors),
+                    token=self.lease.token,
+                    lease_seconds=self.lease.seconds,
+                )
+                store_rejected(self.conn, self.stream, self.state.run, self.source.name, rejected)
+                self._note(found.warnings)
+        except UNSTORABLE:
+            self.read, self.rejected, self.state.cursors = before
+            raise
+
+    def _place(self) -> None:
+        """The cursor to store: where reading is, or where the run began while too many records are rejected."""
+        name = self.source.name
+        if not self.over:
+            self.state.cursors[name] = self.at
+        elif name in self.state.start:
+            self.state.cursors[name] = self.state.start[name]
+        else:
+            self.state.cursors.pop(name, None)
+
+    def _note(self, warnings: Sequence[str]) -> None:
+        """Tally and warnings on the run, in the transaction of what they are about. Most groups have neither."""
+        if self.rejected:
+            tally = {self.source.name: {"read": self.read, "rejected": self.rejected}}
+            self.conn.execute(_TALLY, (json.dumps(tally), self.state.run))
+        if warnings:
+            known = self.state.warnings
+            fresh = [text for text in dict.fromkeys(storable_text(one)[:500] for one in warnings) if text not in known]
+            fresh = fresh[: max(WARNINGS - len(known), 0)]
+            self.conn.execute(_WARN, (len(warnings), json.dumps(fresh), self.state.run))
+            known += fresh

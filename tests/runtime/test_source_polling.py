@@ -1,0 +1,377 @@
+"""Reading a source: what is under way survives slow answers and other workers, what a run met is kept with it, and a
+row that cannot be read or judged is one rejected message.
+
+The source is scripted in memory and keeps a journal of what it was asked; the ledger and the checks are the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bench.installation import CONTRACT, TABLE, blueprint
+from bench.installation import manifest as order_feed
+from bench.order_server import order
+from catalog.services import blueprint as blueprints
+from governance.domain.subject import Subject
+from governance.services import approvals
+from runtime.connectors.protocols import CallContext, Page, Record, Refused, RejectedRecord, Retriable, Secrets
+from runtime.ledger import connections
+from runtime.ledger.append import Fenced
+from runtime.models import Message, RejectedMessage, Run, Stream
+from runtime.services import deployments, integrations, runs, system_connections
+from runtime.worker import source_polling
+from runtime.worker.loop import WorkerLoop
+from tests.runtime import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FEED = "order-feed"
+Step = Callable[[], Page]
+
+
+class Scripted:
+    """A source whose pages are written by the test. `cursor["at"]` is the number of the next page."""
+
+    def __init__(self, pages: Sequence[Sequence[Any] | Exception | Page]) -> None:
+        self.pages = list(pages)
+        self.asked: list[int] = []
+        self.before: Callable[[], Any] = lambda: None
+
+    def read(self, cursor: dict[str, Any] | None, *, call: CallContext) -> Page:
+        at = int((cursor or {}).get("at", 0))
+        self.asked.append(at)
+        self.before()
+        if at >= len(self.pages):
+            return Page([], {"at": at}, True)
+        given = self.pages[at]
+        if isinstance(given, Exception):
+            raise given
+        if isinstance(given, Page):
+            return given
+        records = [one if isinstance(one, Record) else record(one) for one in given]
+        return Page(records, {"at": at + 1}, at + 1 >= len(self.pages))
+
+    def close(self) -> None: ...
+
+
+def record(document: Any, key: str | None = None) -> Record:
+    payload = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return Record(key or f"ORD-{document['id']:08}", payload, datetime.now(UTC))
+
+
+class Feed:
+    def __init__(self, conn: connections.Connection) -> None:
+        self.conn = conn
+
+    def deploy(self, **source: Any) -> None:
+        given = order_feed(lanes=2)
+        given["sources"][0] |= source
+        release = integrations.register(integrations.pinned(given), actor=None)
+        make.approval(self.conn, subject_id=FEED, digest=release.digest)
+        about = Subject("integration", FEED, release.digest)
+        deployments.deploy(FEED, approval=approvals.require(about, release.digest, "production"), actor=None)
+
+    def start(self) -> Run:
+        return runs.start(FEED, "production", trigger="manual")
+
+    def claim(self, owner: str = "first") -> source_polling.PollClaim:
+        taken = source_polling.claim(self.conn, owner=owner)
+        assert taken is not None
+        return taken
+
+    def collect(self, taken: source_polling.PollClaim | None = None, **more: Any) -> Run:
+        taken = taken or self.claim()
+        source_polling.collect(self.conn, taken, **more)
+        return Run.objects.get(pk=taken.run)
+
+    def run(self) -> Run:
+        self.start()
+        return self.collect()
+
+    def time_passes(self, seconds: float) -> None:
+        """As if so many seconds had gone by for the lease of the source."""
+        with connections.connected() as other:
+            other.execute("update runtime_stream set lease_until = lease_until - make_interval(secs => %s)", (seconds,))
+
+    @property
+    def stream(self) -> Stream:
+        return Stream.objects.get()
+
+
+@pytest.fixture
+def feed(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Feed]:
+    (tmp_path / "order.json").write_text(json.dumps(CONTRACT))
+    blueprints.apply(blueprint("http://127.0.0.1:9"), actor=None, base_dir=tmp_path)
+    with connections.connected(name="tillgate-test") as conn:
+        conn.execute(TABLE)
+        yield Feed(conn)
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
+    def give(*pages: Any) -> Scripted:
+        made = Scripted(pages)
+        monkeypatch.setattr(system_connections, "open_source", lambda *_, **__: (made, Secrets()))
+        return made
+
+    return give
+
+
+def wrong(number: int) -> dict[str, Any]:
+    return {**order(number), "status": "lost"}
+
+
+# -- the lease ---------------------------------------------------------------------------------------------------------
+def test_a_source_slower_than_the_lease_is_read_to_its_end_while_other_loops_look_for_work(
+    feed: Feed, script: Callable[..., Scripted]
+) -> None:
+    source = script(*[[order(n)] for n in range(6)])
+    feed.deploy()
+    feed.start()
+    stolen: list[int] = []
+
+    def a_page_takes_longer_than_the_lease() -> None:
+        feed.time_passes(20)
+        for name in ("second", "third"):
+            with connections.connected() as other:
+                if (taken := source_polling.claim(other, owner=name)) is not None:
+                    stolen.append(taken.token)
+
+    source.before = a_page_takes_longer_than_the_lease
+    run = feed.collect()
+    assert (stolen, run.state, run.read, run.fences) == ([], "succeeded", 6, 0)
+    assert source.asked == list(range(6))
+
+
+def test_a_worker_that_lost_the_source_asks_it_no_more_and_the_run_counts_it(
+    feed: Feed, script: Callable[..., Scripted]
+) -> None:
+    source = script(*[[order(n)] for n in range(6)])
+    feed.deploy()
+    run = feed.start()
+
+    def another_takes_it_over() -> None:
+        if len(source.asked) == 2:
+            feed.time_passes(3600)
+            with connections.connected() as other:
+                assert source_polling.claim(other, owner="second")
+
+    source.before = another_takes_it_over
+    with pytest.raises(Fenced):
+        feed.collect()
+    run.refresh_from_db()
+    assert (source.asked, run.state, run.fences) == ([0, 1], "running", 1)
+
+
+def test_a_group_ends_by_time_so_that_what_was_read_is_stored(feed: Feed, script: Callable[..., Scripted]) -> None:
+    source = script(*[[order(n)] for n in range(6)])
+    feed.deploy()
+    feed.start()
+    now, stored_before = [0.0], []
+
+    def ten_seconds() -> None:
+        now[0] += 10
+        stored_before.append(Message.objects.count())
+
+    source.before = ten_seconds
+    feed.collect(clock=lambda: now[0])
+    assert stored_before == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_a_group_has_read_is_stored_when_a_later_page_fails(feed: Feed, script: Callable[..., Scripted]) -> None:
+    script([order(1)], [order(2)], Refused("http.403", "no"))
+    feed.deploy()
+    run = feed.run()
+    assert (run.state, run.accepted, feed.stream.cursor) == ("failed", 2, {"orders": {"at": 2}})
+
+
+def test_a_long_run_is_a_sign_of_life_of_its_worker(feed: Feed, script: Callable[..., Scripted]) -> None:
+    """The watchdog ends a process whose loop has been silent for two minutes."""
+    source = script(*[[order(n)] for n in range(12)])
+    feed.deploy()
+    feed.start()
+    loop, silent = WorkerLoop(name="long"), []
+
+    def another_minute() -> None:
+        silent.append(loop.silent_for)
+        loop._turned -= 60
+
+    source.before = another_minute
+    try:
+        loop.turn()
+    finally:
+        loop._disconnect()
+    assert Run.objects.get().state == "succeeded"
+    assert max(silent) < 120
+
+
+# -- what a run met ----------------------------------------------------------------------------------------------------
+def test_a_source_that_asks_to_be_left_alone_is_left_alone_and_the_run_goes_on_afterwards(
+    feed: Feed, script: Callable[..., Scripted]
+) -> None:
+    source = script([order(1)], Retriable("429: quota", after=600.0))
+    feed.deploy()
+    feed.start()
+    run = feed.collect()
+    assert (run.state, run.accepted) == ("running", 1)
+    assert "429: quota" in feed.stream.wait_reason
+    assert source_polling.claim(feed.conn, owner="second") is None
+    feed.conn.execute("update runtime_stream set not_before = not_before - interval '601 seconds'")
+    source.pages[1] = [order(2)]
+    run = feed.collect()
+    assert (run.state, run.accepted, feed.stream.wait_reason) == ("succeeded", 2, "")
+
+
+def test_warnings_of_pages_are_kept_on_the_run(feed: Feed, script: Callable[..., Scripted]) -> None:
+    said = ("7/2: 4 not seen\x00 between its neighbours", "info: \ud800 odd")
+    script(Page([record(order(1))], {"at": 1}, False, (), said), Page([], {"at": 2}, True, (), said[:1]))
+    feed.deploy()
+    run = feed.run()
+    assert run.state == "succeeded"
+    assert run.warnings == ["7/2: 4 not seen? between its neighbours", "info: ? odd"]
+    assert run.warned == 3
+
+
+def test_a_source_that_was_read_to_its_end_says_until_when(feed: Feed, script: Callable[..., Scripted]) -> None:
+    source = script([order(1)], Refused("http.500", "down"))
+    feed.deploy()
+    feed.run()
+    assert feed.stream.read_at is None
+    source.pages[1] = [order(2)]
+    looked: list[datetime] = []
+    source.before = lambda: looked.append(datetime.now(UTC))
+    feed.run()
+    assert feed.stream.read_at is not None
+    assert feed.stream.read_at <= looked[-1]
+
+
+# -- rejected records and the cursor -----------------------------------------------------------------------------------
+def test_a_run_whose_records_are_nearly_all_rejected_fails_and_moves_no_cursor(
+    feed: Feed, script: Callable[..., Scripted]
+) -> None:
+    """A wrong contract used to cost the initial load: the corrected release read only what changed after it."""
+    script(*[[wrong(n) for n in range(page * 100, page * 100 + 100)] for page in range(10)], [order(2000)])
+    feed.deploy()
+    run = feed.run()
+    assert (run.state, run.rejected_count, run.accepted) == ("failed", 1000, 1)
+    assert run.error.startswith("1,000 of 1,001 records of orders were rejected")
+    assert feed.stream.cursor == {}
+    assert feed.stream.read_at is None
+
+
+def test_rejected_records_at_the_beginning_do_not_fail_a_run_that_is_good_on_the_whole(
+    feed: Feed, script: Callable[..., Scripted]
+) -> None:
+    script([wrong(n) for n in range(30)], *[[order(n) for n in range(p * 100, p * 100 + 100)] for p in range(1, 6)])
+    feed.deploy()
+    run = feed.run()
+    assert (run.state, run.rejected_count, run.accepted) == ("succeeded", 30, 500)
+    assert feed.stream.cursor == {"orders": {"at": 6}}
+
+
+def test_a_run_that_turns_bad_goes_back_to_where_it_began(feed: Feed, script: Callable[..., Scripted]) -> None:
+    source = script([order(1)])
+    feed.deploy()
+    feed.run()
+    source.pages += [
+        [order(n) for n in range(10, 40)],
+        *[[wrong(n) for n in range(p, p + 20)] for p in (100, 200, 300)],
+    ]
+    run = feed.run()
+    assert (run.state, run.accepted, run.rejected_count) == ("failed", 30, 60)
+    assert feed.stream.cursor == {"orders": {"at": 1}}
+
+
+def test_a_single_rejected_record_never_holds_a_source(feed: Feed, script: Callable[..., Scripted]) -> None:
+    script([wrong(1)])
+    feed.deploy()
+    run = feed.run()
+    assert (run.state, run.rejected_count, feed.stream.cursor) == ("succeeded", 1, {"orders": {"at": 1}})
+
+
+def test_the_manifest_says_how_many_rejected_records_a_run_may_have(
+    feed: Feed, script: Callable[..., Scripted]
+) -> None:
+    script([wrong(n) for n in range(200)])
+    feed.deploy(rejected_limit={"share": 1})
+    assert feed.run().state == "succeeded"
+
+
+@pytest.mark.parametrize("taken_over_after", range(1, 12))
+def test_no_cursor_passes_a_run_over_the_limit_wherever_another_worker_takes_over(
+    feed: Feed, script: Callable[..., Scripted], taken_over_after: int
+) -> None:
+    """Good, bad and good pages, the whole over the limit: whatever stops in between, the next run reads all of it."""
+    source = script(
+        *[[(wrong if p in (1, 2, 3, 5, 6) else order)(n) for n in range(p * 20, p * 20 + 20)] for p in range(9)]
+    )
+    feed.deploy(rejected_limit={"share": 0.4, "count": 5})
+    feed.start()
+    run = feed.collect(stop=lambda: len(source.asked) >= taken_over_after)
+    while run.state == "running":
+        run = feed.collect()
+    assert run.state == "failed"
+    assert feed.stream.cursor == {}
+
+
+# -- rows that cannot be read or judged --------------------------------------------------------------------------------
+ODD: dict[str, bytes] = {
+    "a number out of range": b'{"id":7,"total":1e400}',
+    "an exponent without end": b'{"id":7,"total":1e999999999}',
+    "half a surrogate pair": b'{"id":7,"note":"\\ud800"}',
+    "bytes of another charset": b'{"id":7,"note":"K\xe4se"}',
+    "a NUL": b'{"id":7,"note":"a\\u0000b"}',
+    "no end of nesting": b'{"id":7,"note":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    "a number without end": b'{"id":' + b"9" * 6000 + b"}",
+    "not JSON": b'{"id":7',
+}
+
+
+@pytest.mark.parametrize("contract", [True, False], ids=["with a contract", "without"])
+@pytest.mark.parametrize("odd", ODD)
+def test_a_row_that_cannot_be_read_or_judged_is_one_rejected_message(
+    feed: Feed, script: Callable[..., Scripted], odd: str, contract: bool
+) -> None:
+    script([order(1), record(ODD[odd], "ORD-00000007"), order(2)], [order(3)])
+    feed.deploy()
+    if not contract:
+        with connections.connected() as conn:
+            conn.execute("set session_replication_role = replica")
+            conn.execute("update runtime_release set manifest = manifest #- '{sources,0,contract}'")
+    run = feed.run()
+    assert (run.state, run.read, run.accepted, run.rejected_count) == ("succeeded", 4, 3, 1)
+    rejected = RejectedMessage.objects.get()
+    assert (rejected.key, rejected.source) == ("ORD-00000007", "orders")
+    assert rejected.reason
+
+
+@pytest.mark.parametrize("key", ["a\x00b", "a\x1fb", "", "x" * 501])
+def test_a_key_that_cannot_be_used_is_one_rejected_message(
+    feed: Feed, script: Callable[..., Scripted], key: str
+) -> None:
+    odd = Record(key, json.dumps(order(7)).encode(), datetime.now(UTC))
+    script([order(1), odd])
+    feed.deploy()
+    run = feed.run()
+    assert (run.state, run.accepted, run.rejected_count) == ("succeeded", 1, 1)
+
+
+def test_a_version_out_of_range_is_one_rejected_message(feed: Feed, script: Callable[..., Scripted]) -> None:
+    odd = Record("ORD-00000007", json.dumps(order(7)).encode(), datetime.now(UTC), "/Date(99999999999999999999)/")
+    script([order(1), odd])
+    feed.deploy()
+    assert (feed.run().state, RejectedMessage.objects.get().reason_class) == ("succeeded", "version")
+
+
+def test_two_unreadable_things_without_content_are_two_rejected_messages(
+    feed: Feed, script: Callable[..., Scripted]
+) -> None:
+    gone = (RejectedRecord("a.csv:9", "the trailer says 4, and there are 3 records"), RejectedRecord("b.csv", "empty"))
+    script(Page([], {"at": 1}, True, gone))
+    feed.deploy()
+    feed.run()
+    assert RejectedMessage.objects.count() == 2
