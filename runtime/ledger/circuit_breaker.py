@@ -6,6 +6,7 @@ from kernel.retry import PAUSE_SQL
 from runtime.connectors.protocols import FaultKind
 from runtime.domain.retry import CIRCUIT_BREAKER, CONNECTION_FAULT
 from runtime.ledger import sql
+from runtime.ledger.claims import Claim
 from runtime.ledger.connections import Connection
 
 _RECORD_FAILURE = sql.read(
@@ -19,6 +20,17 @@ _RECORD_FAULT = sql.read(
     pause=PAUSE_SQL.format(count="(case when fault = %(kind)s then openings else 0 end)"),
     opens_anew="(breaker = 'closed' or open_until <= clock_timestamp() or fault <> %(kind)s)",
 )
+_RECORD_OWN_FAULT = sql.read(
+    "record_own_fault", pause=PAUSE_SQL.format(count="(case when fault = %(kind)s then fault_tries else 0 end)")
+)
+_END_OWN_FAULT = """
+update runtime_subscription
+set fault = '', fault_detail = '', fault_since = null, fault_tries = 0, held_until = 'epoch'
+where id = %s and fault <> ''"""
+_END_PROBE = """
+update runtime_vendorstate
+set probe_subscription = null, probe_lane = null, probe_until = 'epoch'
+where id = %s and probe_subscription = %s"""
 _RECORD_THROTTLING = """
 update runtime_vendorstate
 set not_before = greatest(not_before, clock_timestamp() + make_interval(secs => %(retry_after)s)),
@@ -41,12 +53,25 @@ def record_failure(conn: Connection, vendor: int, error: str, *, retry_after: fl
     )
 
 
-def record_fault(conn: Connection, vendor: int, kind: FaultKind, detail: str) -> None:
+def record_fault(
+    conn: Connection, vendor: int, kind: FaultKind, detail: str, *, subscription: int | None = None
+) -> None:
     """The connection is set up wrongly, or no longer right: the circuit breaker opens at once and says why. One message
-    at a time probes it, with growing pauses (`runtime.domain.retry.CONNECTION_FAULT`), until a call succeeds."""
-    conn.execute(
-        _RECORD_FAULT, CONNECTION_FAULT.parameters() | {"vendor": vendor, "kind": kind, "detail": detail[:500]}
-    )
+    at a time probes it, with growing pauses (`runtime.domain.retry.CONNECTION_FAULT`), until a call succeeds.
+    `subscription` is the target that met it."""
+    given = {"vendor": vendor, "kind": kind, "detail": detail[:500], "subscription": subscription}
+    conn.execute(_RECORD_FAULT, CONNECTION_FAULT.parameters() | given)
+
+
+def record_fault_of(conn: Connection, taken: Claim, kind: FaultKind, detail: str) -> None:
+    """A claim met a fault of the connection: the vendor's, or that of its target alone where others are known to
+    work."""
+    if not taken.target.at_fault:
+        record_fault(conn, taken.target.vendor, kind, detail, subscription=taken.subscription)
+        return
+    given = {"kind": kind, "detail": detail[:500], "subscription": taken.subscription}
+    conn.execute(_RECORD_OWN_FAULT, CONNECTION_FAULT.parameters() | given)
+    conn.execute(_END_PROBE, (taken.target.vendor, taken.subscription))
 
 
 def record_throttling(conn: Connection, vendor: int, error: str, *, retry_after: float) -> None:
@@ -54,7 +79,15 @@ def record_throttling(conn: Connection, vendor: int, error: str, *, retry_after:
     conn.execute(_RECORD_THROTTLING, {"vendor": vendor, "error": error[:500], "retry_after": retry_after})
 
 
-def record_success(conn: Connection, vendor: int) -> None:
-    """The vendor answered: the circuit breaker closes, and a fault of the connection is over. Writes at most once a
-    minute while all is well."""
-    conn.execute(_RECORD_SUCCESS, (vendor,))
+def record_success(conn: Connection, vendor: int, *, subscription: int = 0) -> None:
+    """The vendor answered a target: the circuit breaker closes, and a fault of the connection is over, but for a target
+    of its own that had met it. Writes at most once a minute while all is well."""
+    conn.execute(_RECORD_SUCCESS, {"vendor": vendor, "subscription": subscription})
+
+
+def record_answer(conn: Connection, taken: Claim) -> None:
+    """The vendor answered a claim: no fault of its connection is left."""
+    record_success(conn, taken.target.vendor, subscription=taken.subscription)
+    if taken.target.at_fault:
+        conn.execute(_END_OWN_FAULT, (taken.subscription,))
+        taken.target.at_fault = False

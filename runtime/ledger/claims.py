@@ -77,7 +77,8 @@ class Lease:
 class ClaimTarget:
     """Where a claim delivers to, and by which release. `original_subscription` differs from the claim's own for a
     replay: the subscription under whose idempotency keys the messages were sent first. `key_epochs` are pairs of first
-    position and salt; none unless the database went back."""
+    position and salt; none unless the database went back. `at_fault`: the connection of this target alone is at
+    fault."""
 
     name: str
     instance: str
@@ -90,6 +91,7 @@ class ClaimTarget:
     stream_salt: int
     original_subscription: int
     key_epochs: Sequence[Sequence[int]] = ()
+    at_fault: bool = False
 
 
 @dataclass(slots=True)
@@ -175,6 +177,10 @@ _PROBE = """
 update runtime_vendorstate
 set probe_subscription = %s, probe_lane = %s, probe_until = clock_timestamp() + make_interval(secs => %s)
 where id = %s"""
+_HOLD_OTHERS = """
+update runtime_subscription
+set held_until = clock_timestamp() + make_interval(secs => %s)
+where id = %s and held_until <= clock_timestamp()"""
 GATE_CLOSED = (
     "runtime_gate_closed"  # the name that the guard in the database gives (`runtime/sql/20_progress_guards.sql`)
 )
@@ -231,6 +237,8 @@ def claim(
             taken = _take(conn, _CLAIM, arguments, lease)
             if taken is not None and taken[1]:
                 admit(conn, taken[0], lease)
+            if taken is not None:
+                hold_others(conn, taken[0], lease)
     except ClaimAbandoned:
         return None
     except InsufficientPrivilege as error:
@@ -292,6 +300,7 @@ def target_of(row: dict[str, Any]) -> ClaimTarget:
         row["stream_salt"],
         row["original_subscription"],
         row["key_epochs"] or (),
+        row["at_fault"],
     )
 
 
@@ -310,6 +319,15 @@ def admit(conn: Connection, taken: Claim, lease: float) -> None:
     if row[1]:
         taken.lease.probe = True
         conn.execute(_PROBE, (taken.subscription, taken.lane, lease, vendor))
+
+
+def hold_others(conn: Connection, taken: Claim, lease: float) -> None:
+    """Inside the claim's transaction: where the connection of this target is at fault, this claim is the one that
+    probes it. Raises ClaimAbandoned."""
+    if taken.target.at_fault:
+        taken.lease.probe = True
+        if conn.execute(_HOLD_OTHERS, (lease, taken.subscription)).rowcount != 1:
+            raise ClaimAbandoned
 
 
 def step(
@@ -385,6 +403,7 @@ __all__ = [
     "admit",
     "claim",
     "claim_to_ask",
+    "hold_others",
     "quota_left",
     "release",
     "release_after_failure",

@@ -21,6 +21,7 @@ from runtime.ledger.claims import (
     Lease,
     admit,
     gate_closed,
+    hold_others,
     limits_of,
     spend,
     target_of,
@@ -99,6 +100,7 @@ def claim_quarantined(
             if limited and not to_ask:
                 admit(conn, taken, lease)
             if not to_ask:
+                hold_others(conn, taken, lease)
                 _keep_pace(conn, taken)
     except ClaimAbandoned:
         return None
@@ -258,13 +260,13 @@ def _store(
                 _remove(conn, taken)
                 place = taken.position, taken.position
                 record_attempt(conn, taken, *place, "confirmed", result.detail, result.reference)
-                circuit_breaker.record_success(conn, taken.target.vendor)
+                circuit_breaker.record_answer(conn, taken)
             else:
                 entry, own_fault = _entry_after(taken, message, result, outcome, exhausted=exhausted)
                 if not own_fault:
                     _record_vendor(conn, taken, result, outcome)
                 elif outcome.answered:
-                    circuit_breaker.record_success(conn, taken.target.vendor)
+                    circuit_breaker.record_answer(conn, taken)
                 _keep(conn, taken, entry, own_fault=own_fault)
             hit("quarantine.before_commit")
     except Fenced:
@@ -276,7 +278,7 @@ def _store(
 def _record_vendor(conn: Connection, taken: QuarantineClaim, result: SendResult, outcome: SendOutcome) -> None:
     """What an unsent or unknown message says about its vendor."""
     if outcome.fault:
-        circuit_breaker.record_fault(conn, taken.target.vendor, outcome.fault, outcome.failure)
+        circuit_breaker.record_fault_of(conn, taken, outcome.fault, outcome.failure)
     elif result.status == "unsent" and outcome.retry_after:
         circuit_breaker.record_throttling(conn, taken.target.vendor, outcome.failure, retry_after=outcome.retry_after)
     elif outcome.failure:

@@ -206,14 +206,14 @@ def _commit(
 def _record_vendor(conn: Connection, taken: Claim, result: BatchResult) -> None:
     vendor = taken.target.vendor
     if result.fault:
-        circuit_breaker.record_fault(conn, vendor, result.fault, result.failure)
+        circuit_breaker.record_fault_of(conn, taken, result.fault, result.failure)
     elif result.throttled:
         wait = result.retry_after or VENDOR_UNAVAILABLE.pause()
         circuit_breaker.record_throttling(conn, vendor, result.failure, retry_after=wait)
     elif result.failure:
         circuit_breaker.record_failure(conn, vendor, result.failure, retry_after=result.retry_after or 0.0)
     elif result.answered:
-        circuit_breaker.record_success(conn, vendor)
+        circuit_breaker.record_answer(conn, taken)
 
 
 def run_batch(conn: Connection, taken: Claim, sending: SendBatch, messages: Sequence[OutboundMessage]) -> SendOutcome:
@@ -239,7 +239,7 @@ def _settle(
     if keep_unknown and outcome.unresolved and taken.target.idempotency != "U":
         record_attempt(conn, taken, batch.first, batch.last, "unknown", outcome.failure)
         if outcome.fault:
-            circuit_breaker.record_fault(conn, taken.target.vendor, outcome.fault, outcome.failure)
+            circuit_breaker.record_fault_of(conn, taken, outcome.fault, outcome.failure)
         else:
             circuit_breaker.record_failure(conn, taken.target.vendor, outcome.failure or "no trustworthy answer")
         release(conn, taken, wait=VENDOR_UNAVAILABLE.pause())

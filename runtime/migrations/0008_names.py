@@ -1,12 +1,10 @@
-"""Tables and models under the names of the field; functions, views and triggers come from `runtime/sql/`.
+"""Tables and models under the names of the field.
 
 Only the table of the quarantine is renamed. The other models take a new name in Python and keep their table.
 """
 
 import django.db.models.deletion
 from django.db import migrations, models
-
-from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
@@ -39,5 +37,4 @@ class Migration(migrations.Migration):
         migrations.RenameModel("Comparison", "TargetComparison"),
         migrations.AlterModelTable("subscription", "runtime_subscription"),
         migrations.RenameModel("Subscription", "TargetSubscription"),
-        ApplySql("runtime"),
     ]

@@ -16,6 +16,7 @@ class Run(models.Model):
     the positions in `RunSpan`, so a run's row is never hot. `start_cursor`: where the source stood when the run began.
     `tally`: per source, how many of its records were read and rejected, for the limit of rejected records, which
     `limit_waived` switches off for this run. `fences`: how often a worker lost the source in this run to another one.
+    `fault`: what is wrong with the connection to `fault_system`, where that ended the run (`FaultKind`).
     """
 
     class State(models.TextChoices):
@@ -52,6 +53,8 @@ class Run(models.Model):
     fences = models.IntegerField(db_default=0)
     warnings: Any = models.JSONField(null=True, blank=True)
     warned = models.IntegerField(db_default=0)
+    fault = models.CharField(max_length=12, blank=True, db_default="")
+    fault_system = models.CharField(max_length=80, blank=True, db_default="")
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:

@@ -23,7 +23,8 @@ class VendorState(models.Model):
     `rate` calls per second up to `burst` (token bucket, refilled by the database clock), `concurrency` live leases,
     `budget` items per UTC day; null means no limit. `not_before` obeys Retry-After. While the circuit breaker is open,
     one claim at a time may probe after `open_until`. `fault` is what is wrong with the connection (`FaultKind`), empty
-    while nothing is known to be: met first at `fault_since`, over with the next call that succeeds.
+    while nothing is known to be: met first at `fault_since` by `fault_subscription`, over with the next call that
+    succeeds. Where another target succeeds, it becomes the fault of that one target.
     """
 
     system_key = models.CharField(max_length=80)
@@ -36,6 +37,7 @@ class VendorState(models.Model):
     fault = models.CharField(max_length=12, blank=True, db_default="")
     fault_detail = models.TextField(blank=True, db_default="")
     fault_since = models.DateTimeField(null=True, blank=True)
+    fault_subscription = models.BigIntegerField(null=True, blank=True)
     probe_subscription = models.BigIntegerField(null=True, blank=True)
     probe_lane = models.SmallIntegerField(null=True, blank=True)
     probe_until = models.DateTimeField(db_default=LONG_AGO)
@@ -63,7 +65,12 @@ class VendorState(models.Model):
 
 
 class TargetSubscription(models.Model):
-    """One target (or one instance of a fleet target) of one stream, bound to the deployment that may serve it."""
+    """One target (or one instance of a fleet target) of one stream, bound to the deployment that may serve it.
+
+    `fault`: what is wrong with the connection of this target alone, while others of its vendor work (a wrong path, a
+    missing scope); one claim probes it after `held_until`, and `fault_tries` counts how often it was met: 0 where it
+    stands to be seen whether the fault is this target's alone.
+    """
 
     stream = models.ForeignKey("runtime.Stream", on_delete=models.PROTECT, related_name="subscriptions")
     target = models.CharField(max_length=80)
@@ -80,6 +87,11 @@ class TargetSubscription(models.Model):
     tier = models.PositiveSmallIntegerField(default=2)
     open = models.BooleanField(default=True)
     pace = models.FloatField(null=True, blank=True)
+    fault = models.CharField(max_length=12, blank=True, db_default="")
+    fault_detail = models.TextField(blank=True, db_default="")
+    fault_since = models.DateTimeField(null=True, blank=True)
+    fault_tries = models.IntegerField(db_default=0)
+    held_until = models.DateTimeField(db_default=LONG_AGO)
     replay_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="replays")
     created_at = models.DateTimeField(db_default=Now())
 

@@ -84,7 +84,7 @@ def _serve(conn: Connection, clients: TargetClients, taken: Claim) -> Served:
     except Fenced:
         return Served(taken.target.kind, 0, taken.lease.overdue_by, fenced=True)
     except ConnectionFault as error:  # the client cannot be opened: the vendor's state says why nothing moves
-        circuit_breaker.record_fault(conn, taken.target.vendor, error.kind, error.message)
+        circuit_breaker.record_fault_of(conn, taken, error.kind, error.message)
         release(conn, taken, wait=retry.MISCONFIGURED.pause())
     except DomainError as error:  # a mapping that cannot be read
         circuit_breaker.record_failure(conn, taken.target.vendor, f"{error.message} [{error.code}]")
@@ -127,7 +127,7 @@ def _serve_quarantined(conn: Connection, clients: TargetClients, taken: Quaranti
             conn, taken, str(error), wait=max(error.wait, retry.WORKER_FAILURE.pause(taken.lease.attempt))
         )
     except ConnectionFault as error:
-        circuit_breaker.record_fault(conn, taken.target.vendor, error.kind, error.message)
+        circuit_breaker.record_fault_of(conn, taken, error.kind, error.message)
         wait = retry.MISCONFIGURED.pause()
         quarantine_retry.release_after_failure(conn, taken, error.message, wait=wait, called=False)
     except DomainError as error:

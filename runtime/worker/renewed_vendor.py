@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from runtime.connectors.protocols import ConnectionFault, OutboundMessage
+from runtime.connectors.protocols import AskBy, ConnectionFault, OutboundMessage
 from runtime.ledger.vendor_client import SendResult
 from runtime.services.sink_vendor import SinkVendor
 from runtime.services.system_connections import OpenedSink
@@ -25,15 +25,7 @@ class RenewedVendor:
             raise AssertionError("a sink is opened where nothing was opened before")
         self._resolved: object = opened.resolved
         self._client = wrap(opened)
-
-    @property
-    def deadline(self) -> float:
-        return self._client.deadline
-
-    @property
-    def sink_vendor(self) -> SinkVendor:
-        """The client as it is open now."""
-        return self._client
+        self.deadline = self._client.deadline
 
     def close(self) -> None:
         self._client.close()
@@ -48,10 +40,10 @@ class RenewedVendor:
             results[n] = result
         return results
 
-    def ask(self, messages: Sequence[OutboundMessage]) -> list[SendResult]:
-        results = self._client.ask(messages)
+    def ask(self, messages: Sequence[OutboundMessage], *, by: AskBy = "key") -> list[SendResult]:
+        results = self._client.ask(messages, by=by)
         if any(result.fault for result in results) and self._renew():
-            return self._client.ask(messages)
+            return self._client.ask(messages, by=by)
         return results
 
     def _renew(self) -> bool:

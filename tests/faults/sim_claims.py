@@ -81,6 +81,7 @@ def _claimed(
             "original_subscription": subscription,
             "key_epochs": db.key_epochs(s["stream"], lane),
             "ask_until": p.get("ask_until"),
+            "at_fault": False,
             "limited": limited,
             "metered": False,
             "overdue_by": db.now() - was if owner is not None else None,

@@ -123,6 +123,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "key_epochs": db.key_epochs(s["stream"], place[1]),
                 "ask_until": (db.get(tx, "progress", place[:2]) or {}).get("ask_until"),
                 "fresh_key": 0,
+                "at_fault": False,
                 "limited": limited,
                 "metered": False,
             }

@@ -53,11 +53,11 @@ def _throttled(db: Database, tx: Transaction, given: Row) -> int:
 
 @statement(circuit_breaker._RECORD_SUCCESS)
 def _works(db: Database, tx: Transaction, given: Any) -> int:
-    v = db.get(tx, "vendor", (given[0],))
+    v = db.get(tx, "vendor", (given["vendor"],))
     assert v
     if v["breaker"] == "closed" and v["failures"] == 0 and v["success"] is not None and v["success"] >= db.now() - 60:
         return 0
-    v = db.change(tx, "vendor", (given[0],))
+    v = db.change(tx, "vendor", (given["vendor"],))
     assert v
     v.update(
         breaker="closed",

@@ -64,6 +64,13 @@ class Site:
     def breaker(self) -> Any:
         return self.read("breaker, fault, fault_detail from runtime_vendorstate")[0]
 
+    def told(self) -> Any:
+        """What people hear of: topic, whose fault, which fault."""
+        return self.read(
+            "topic, split_part(key, ':', 1), payload ->> 'fault' from kernel_outboxevent "
+            "where topic like 'runtime.connection%' order by id"
+        )
+
     def delivered(self) -> list[int]:
         return [document["version"] for _, _, document in self.client.journal]
 
@@ -194,3 +201,65 @@ def test_a_quarantined_message_whose_client_cannot_be_opened_stays_as_it_is(ledg
     assert site.read("state, attempt, intent_release from runtime_quarantine") == [("retry", 0, None)]
     site.work()
     assert site.delivered() == [0]
+
+
+class Neighbours:
+    """Two targets of one vendor; the connection of the first alone is at fault."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+        self.wrong, self.right = Site(conn, batch=5), Site(conn, batch=5)
+        vendor = self.wrong.read(f"vendor_id from runtime_subscription where id = {self.wrong.subscription}")[0][0]
+        conn.execute("update runtime_subscription set vendor_id = %s", (vendor,))
+        self.wrong.client.fates = ["fault"] * 100
+
+    def round(self) -> None:
+        self.conn.execute("update runtime_progress set not_before = 'epoch'")
+        self.conn.execute("update runtime_vendorstate set open_until = 'epoch', probe_until = 'epoch'")
+        self.conn.execute("update runtime_subscription set held_until = 'epoch'")
+        while taken := claim(self.conn, owner="w"):
+            site = self.wrong if taken.subscription == self.wrong.subscription else self.right
+            vendor_target.deliver(self.conn, taken, site.bind)
+
+    def faults(self) -> Any:
+        return self.wrong.read(
+            "s.fault, v.fault, v.breaker from runtime_subscription s "
+            "join runtime_vendorstate v on v.id = s.vendor_id order by s.id"
+        )
+
+
+def test_a_fault_of_one_target_alone_does_not_stop_its_neighbours(ledger: Connection) -> None:
+    """A wrong path of one integration used to open the circuit breaker of the whole system, again and again."""
+    both = Neighbours(ledger)
+    both.wrong.put(5)
+    for number in range(6):
+        append(ledger, both.right.flow.ref, [both.right.flow.item(f"x{number}", number)])
+        both.round()
+    assert both.right.delivered() == list(range(6))
+    assert both.faults() == [("credentials", "", "closed"), ("", "", "closed")]
+    before = len(both.wrong.client.calls)
+    append(ledger, both.right.flow.ref, [both.right.flow.item("y", 6)])
+    both.wrong.flow.expire()
+    taken = claim(ledger, owner="w")
+    assert taken
+    assert taken.subscription == both.right.subscription
+    vendor_target.deliver(ledger, taken, both.right.bind)
+    assert claim(ledger, owner="w") is None
+    assert len(both.wrong.client.calls) == before
+    assert both.wrong.told()[-1][:2] == ("runtime.connection_fault", "target")
+    both.wrong.client.fates = []
+    both.round()
+    assert both.wrong.delivered() == list(range(5))
+    assert both.faults() == [("", "", "closed"), ("", "", "closed")]
+    assert both.wrong.told()[-1][:2] == ("runtime.connection_restored", "target")
+
+
+def test_people_hear_of_a_fault_once_and_of_its_end(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.put(1)
+    site.client.fates = ["fault"] * 3
+    site.work()
+    assert site.told() == [
+        ("runtime.connection_fault", "vendor", "credentials"),
+        ("runtime.connection_restored", "vendor", ""),
+    ]

@@ -57,7 +57,7 @@ class Client:
         self.lock.tries += 1
         return [self._says("unsent", message.key) for message in messages]
 
-    def ask(self, messages: Any) -> list[SendResult]:
+    def ask(self, messages: Any, *, by: str = "key") -> list[SendResult]:
         self.lock.tries += 1
         return [self._says("unknown", message.key) for message in messages]
 

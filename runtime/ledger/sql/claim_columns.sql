@@ -10,4 +10,5 @@ s.batch,
 s.max_attempts,
 s.pace,
 s.vendor_id,
+s.fault <> '' as at_fault,
 coalesce(s.replay_of_id, s.id) as original_subscription

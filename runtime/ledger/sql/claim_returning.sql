@@ -25,5 +25,6 @@ c.original_subscription,
     where e.stream_id = c.stream_id
         and e.lane = p.lane
 ) as key_epochs,
+c.at_fault,
 c.limited,
 c.metered

@@ -1,6 +1,7 @@
 -- The connection is at fault: the circuit breaker opens at once, and stays open until a call succeeds. Calls that were
 -- under way when it opened say nothing new and must not double the pause. The pauses of another fault, or of failures
--- before this one, do not count for it; `fault_since` is when this kind of fault was met first.
+-- before this one, do not count for it; `fault_since` is when this kind of fault was met first, `fault_subscription`
+-- the target that met it, null once a second one has.
 update runtime_vendorstate
 set failures = failures + 1,
     last_error = %(detail)s,
@@ -18,6 +19,10 @@ set failures = failures + 1,
     fault_since = case when fault = %(kind)s then fault_since else clock_timestamp() end,
     fault = %(kind)s,
     fault_detail = %(detail)s,
+    fault_subscription = case
+        when fault <> %(kind)s then %(subscription)s::bigint
+        when fault_subscription = %(subscription)s::bigint then fault_subscription
+    end,
     probe_subscription = null,
     probe_lane = null,
     probe_until = 'epoch'
