@@ -28,6 +28,7 @@ from tests.faults.judge import Verdict
 from tests.faults.product import People
 from tests.faults.progress import Progress
 from tests.faults.rounds import Round
+from tests.faults.vendor_faults import KINDS
 
 
 @dataclass
@@ -177,6 +178,9 @@ def main() -> int:
         default="tillgate",
         help="celery: plain Celery and Redis, for comparison",
     )
+    parser.add_argument(
+        "--only", choices=KINDS, action="append", help="of what vendors do wrong only this (several times for several)"
+    )
     parser.add_argument("--keep", type=Path, help="the folder for journals, logs and history")
     given = parser.parse_args()
     if given.subject == "celery":
@@ -184,7 +188,10 @@ def main() -> int:
 
         return run(given.seed, given.minutes)
     folder = given.keep or Path(tempfile.mkdtemp(prefix="tg-faults-"))
-    options = Options(batches=given.batches, till_pause=given.pause, plant=given.plant, **(CALM if given.calm else {}))
+    more: dict[str, Any] = dict(CALM) if given.calm else {}
+    if given.only:
+        more["vendors"] = frozenset(given.only)
+    options = Options(batches=given.batches, till_pause=given.pause, plant=given.plant, **more)
     total = attack(folder, options, minutes=given.minutes, first=given.seed, vendor=given.vendor)
     print(json.dumps(total.facts() | {"kept": str(folder)}))
     return 1 if total.dirty else 0

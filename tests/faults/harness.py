@@ -8,16 +8,19 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from kernel.processes import die_with_parent
 from portal.embedded import Embedded
 from sandbox.client import Sandbox
 from tests.faults.proxy import FaultProxy
@@ -226,24 +229,29 @@ class Vendors:
         self.sandbox: Sandbox | None = None
         self.erp = FaultProxy(("127.0.0.1", 1), seed=seed + 2).start()
         self.stores = FaultProxy(("127.0.0.1", 1), seed=seed + 3).start()
+        self.loyalty = FaultProxy(("127.0.0.1", 1), seed=seed + 4).start()
+
+    @property
+    def proxies(self) -> dict[str, FaultProxy]:
+        return {"erp": self.erp, "stores": self.stores, "loyalty": self.loyalty}
 
     def begin(self, name: str, *, blind: bool) -> Sandbox:
         """A fresh sandbox with empty journals."""
         if self.sandbox is not None:
             self.sandbox.stop()
         self.sandbox = Sandbox(
-            state=self.folder / name, ports={"erp": 0, "stores": 0}, seed=self.seed, stores=2
+            state=self.folder / name, ports=dict.fromkeys(self.proxies, 0), seed=self.seed, stores=2
         ).start()
-        self.erp.upstream = ("127.0.0.1", self.sandbox.ports["erp"])
-        self.stores.upstream = ("127.0.0.1", self.sandbox.ports["stores"])
-        for proxy in (self.erp, self.stores):
+        for vendor, proxy in self.proxies.items():
+            proxy.upstream = ("127.0.0.1", self.sandbox.ports[vendor])
             proxy.reset()
         self.sandbox.erp.control(set={"honour_keys": not blind})
         self.sandbox.stores.control(set={"honour_versions": not blind})
+        self.sandbox.loyalty.control(set={"honour_keys": not blind})
         return self.sandbox
 
     def stop(self) -> None:
-        for proxy in (self.erp, self.stores):
+        for proxy in self.proxies.values():
             proxy.stop()
         if self.sandbox is not None:
             self.sandbox.stop()
@@ -252,11 +260,88 @@ class Vendors:
         return {
             "SANDBOX_ERP_URL": f"http://127.0.0.1:{self.erp.port}",
             "SANDBOX_STORES_URL": f"http://127.0.0.1:{self.stores.port}",
-            "SANDBOX_LOYALTY_URL": "http://127.0.0.1:1",
+            "SANDBOX_LOYALTY_URL": f"http://127.0.0.1:{self.loyalty.port}",
             "SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox",
             "SANDBOX_LOYALTY_CREDENTIALS": "sandbox",
             "TILLGATE_PLACE_POSLOG": "/nowhere",
         }
+
+
+class WebServer:
+    """The product's web server as in production, behind a proxy with a stable port. Started again whenever it was
+    killed."""
+
+    COMMAND = "granian --interface wsgi --host 127.0.0.1 --workers 2 --blocking-threads 8 --backpressure 64 --no-ws"
+
+    def __init__(self, folder: Path, environment: dict[str, str], seed: int) -> None:
+        self.environment, self.log = environment, (folder / "web.log").open("ab")
+        self.proxy = FaultProxy(("127.0.0.1", 1), seed=seed + 5).start()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
+
+    def start(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.proxy.upstream = ("127.0.0.1", port)
+        command = [sys.executable, "-m", *self.COMMAND.split(), "--port", str(port), "portal.wsgi:application"]
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),
+        )
+        self.starts += 1
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.proxy.port}"
+
+    def children(self) -> list[int]:
+        assert self.process is not None
+        text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in text.split()]
+
+    def await_answer(self, seconds: float = 60.0) -> None:
+        """Wait until it serves."""
+        ends = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(OSError), urllib.request.urlopen(self.url + "/health/live", timeout=2):
+                return
+            if time.monotonic() > ends:
+                raise RuntimeError(f"the web server does not answer; see {self.log.name}")
+            time.sleep(0.1)
+
+    def keep(self) -> bool:
+        """Start it again where it has ended. Answers whether it had to."""
+        if self.process is None or self.process.poll() is None:
+            return False
+        self.end()
+        self.start()
+        return True
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Its whole group."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self) -> None:
+        self.end()
+        self.process = None
+        self.proxy.stop()
+        self.log.close()
 
 
 class Installation:
@@ -268,6 +353,7 @@ class Installation:
         self.servers = Servers(folder, seed, own=own)
         self.vendors = Vendors(folder, seed)
         self.processes: Processes | None = None
+        self.web: WebServer | None = None
         self.history = History(folder / "history.jsonl")
 
     def prepare_django(self) -> None:
@@ -297,11 +383,22 @@ class Installation:
         )
         environment.setdefault("SECRET_KEY", "faults")
         self.processes = Processes(self.folder, environment)
+        self.web = WebServer(self.folder, environment, self.seed)
         return self.processes
+
+    def serve(self) -> WebServer:
+        """The web server, started when it is first needed."""
+        assert self.web is not None
+        if self.web.process is None:
+            self.web.start()
+            self.web.await_answer()
+        return self.web
 
     def stop(self) -> None:
         if self.processes is not None:
             self.processes.stop()
+        if self.web is not None:
+            self.web.stop()
         self.vendors.stop()
         self.servers.stop()
 

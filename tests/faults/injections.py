@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import signal
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 from tests.faults.harness import Installation
 from tests.faults.product import People
+from tests.faults.vendor_faults import KINDS
 
 POINTS = (
     "worker.claimed",
@@ -56,12 +58,15 @@ class Options:
     postgres_every: float = 6.0
     restart_every: float = 20.0
     redis_every: float = 6.0
+    web_every: float = 8.0  # faults before the web server; every third is its end
+    http_tills: int = 1  # how many of the tills hand in over HTTP
     decide_every: float = 10.0
     closed_for: float = 6.0
     plant: str | None = None
     armed: float = 0.6  # share of workers that are born to die or stop at a named point
     stops: float = 0.4  # of those, how many stop instead
     rest_within: float = 90.0
+    vendors: frozenset[str] = frozenset(KINDS)  # what vendors do wrong by themselves: `vendor_faults.KINDS`
 
 
 CALM: dict[str, Any] = {
@@ -71,8 +76,10 @@ CALM: dict[str, Any] = {
     "postgres_every": 0.0,
     "restart_every": 0.0,
     "redis_every": 0.0,
+    "web_every": 0.0,
     "decide_every": 0.0,
     "armed": 0.0,
+    "vendors": frozenset(),
 }
 """Options of a run without any fault."""
 
@@ -90,7 +97,7 @@ class Injections:
     own: bool
 
     def _draw_all(self) -> None:
-        for name in ("kill", "stop", "vendor", "postgres", "restart", "redis", "decide"):
+        for name in ("kill", "stop", "vendor", "postgres", "restart", "redis", "web", "decide"):
             self._draw(name)
 
     def _draw(self, name: str) -> None:
@@ -129,7 +136,7 @@ class Injections:
 
     def _vendor(self) -> None:
         vendors = self.installation.vendors
-        proxy = self.random.choice((vendors.erp, vendors.stores))
+        proxy = self.random.choice(list(vendors.proxies.values()))
         faults, seconds = self.random.choice(
             (
                 ({"cut_response": 0.4}, 2.0),
@@ -148,17 +155,6 @@ class Injections:
         if "refuse" in faults:
             proxy.reset()
         self.undo.append((time.monotonic() + seconds, proxy.clear))
-
-    def _vendor_faults(self) -> None:
-        """Throughout a round: some answers cut after acting, some batches applied in part, some 503."""
-        sandbox = self.installation.vendors.sandbox
-        assert sandbox is not None
-        if not self.options.vendor_every:
-            return
-        for control in (sandbox.erp, sandbox.stores):
-            control.fault("cut_after", rate=0.03)
-            control.fault("cut_prefix", rate=0.03)
-            control.fault("status", ops="writes", status=503, rate=0.01, retry_after=1)
 
     def _postgres(self) -> None:
         servers, note = self.installation.servers, self.installation.history.note
@@ -213,6 +209,23 @@ class Injections:
                 else:
                     client.replicaof("127.0.0.1", "1")
                     self.undo.append((time.monotonic() + 2.0, self._writable))
+
+    def _web(self) -> None:
+        """Between till and web server, or the server itself: one of its processes, or all of them."""
+        web = self.installation.web
+        if web is None or web.process is None:
+            return
+        what = self.random.choice(("cut_request", "cut_response", "cut_middle", "blackhole", "one", "all"))
+        self.installation.history.note("web", what=what)
+        if what == "all":
+            web.end(self.random.choice((signal.SIGKILL, signal.SIGTERM)))
+        elif what == "one":
+            if children := web.children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.random.choice(children), signal.SIGKILL)
+        else:
+            web.proxy.set(**({"blackhole": True} if what == "blackhole" else {what: 0.4}))
+            self.undo.append((time.monotonic() + 2.0, web.proxy.clear))
 
     def _writable(self) -> None:
         import redis

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from sandbox.journal import Entry
-from tests.faults.load import STORES, TABLE, Plan, refused_from
+from tests.faults.load import FACT_TARGETS, STORES, TABLE, FactTarget, Plan, refused_from
 from tests.faults.product import People
 
 
@@ -46,8 +46,33 @@ def second(entry: Entry) -> float:
     return datetime.fromisoformat(entry.at).timestamp()
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What of a round may rightly wait for a person: `poison` holds sales that the ERP fails for ever, `excused` sales
+    that may wait at every target; `forgotten` says that the vendor of class K forgot its keys while something was
+    open."""
+
+    poison: frozenset[str] = frozenset()
+    excused: frozenset[str] = frozenset()
+    forgotten: bool = False
+
+    def waits(self, target: FactTarget, sale: str) -> bool:
+        return (
+            target.idempotency == "U"
+            or (target.idempotency == "K" and self.forgotten)
+            or (target.name == "erp-sales" and sale in self.poison)
+            or sale in self.excused
+        )
+
+
 def judge(
-    plans: list[Plan], erp: list[Entry], stores: list[Entry], people: People, *, grace: float, rest: bool
+    plans: list[Plan],
+    journals: dict[str, list[Entry]],
+    people: People,
+    *,
+    grace: float,
+    rest: bool,
+    allowed: Allowed = Allowed(),
 ) -> Verdict:
     """`grace`: how long, in seconds, a call may still be under way after its permission has ended."""
     verdict = Verdict()
@@ -55,11 +80,12 @@ def judge(
     if not rest:
         verdict.add("unknown", "work did not come to rest")
     waiting = _parked(people, seed)
-    _sales(verdict, plans, erp, waiting)
-    _prices(verdict, plans, stores, waiting)
+    for target in FACT_TARGETS:
+        _facts(verdict, plans, target, journals[target.journal], waiting, allowed)
+    _prices(verdict, plans, journals["stores"], waiting)
     _table(verdict, plans, people, waiting)
-    builds = [(second(e), int((e.entity or "").removeprefix("build "))) for e in erp if e.effect == "sale.posted"]
-    builds += [(second(e), int((e.data or {})["build"])) for e in stores if e.effect == "price.applied"]
+    _counts(verdict, plans, journals, people)
+    builds = [(second(e), made) for entries in journals.values() for e in entries if (made := _build(e)) is not None]
     for at, build in builds:
         if not people.permitted(build, at, before=0.2, after=grace):
             verdict.add("unauthorised", f"build {build} acted at {at:.2f}, allowed {people.permits[build]}")
@@ -85,18 +111,85 @@ def _parked(people: People, seed: int) -> dict[tuple[str, str], list[tuple[str, 
     return found
 
 
-def _sales(verdict: Verdict, plans: list[Plan], erp: list[Entry], waiting: dict[Any, Any]) -> None:
-    posted = Counter(e.ref for e in erp if e.effect == "sale.posted")
-    expected = set().union(*(plan.expected_sales() for plan in plans))
+def _build(entry: Entry) -> int | None:
+    """The release that an effect carries; None for effects that are not the product's."""
+    data = entry.data or {}
+    match entry.effect:
+        case "sale.posted" | "points.earned":
+            said = entry.entity or ""
+        case "salesorder.created":
+            said = data["header"]["ExternalDocumentID"]
+        case "price.applied":
+            said = data["build"]
+        case _:
+            return None
+    return int(said.removeprefix("build "))
+
+
+def _facts(
+    verdict: Verdict,
+    plans: list[Plan],
+    target: FactTarget,
+    entries: list[Entry],
+    waiting: dict[Any, Any],
+    allowed: Allowed,
+) -> None:
+    """Every sale that is for the target took effect once, or waits visibly where it may."""
+    happened = Counter(
+        (e.ref or "").removeprefix(target.prefix)
+        for e in entries
+        if e.effect == target.effect and (e.ref or "").startswith("gift ") == (target.prefix == "gift ")
+    )
+    expected = set().union(*(plan.expected_sales(target.gets) for plan in plans))
+    with_a_person = 0
     for sale in expected:
-        if not posted[sale]:
-            verdict.add("lost", f"sale {sale}: {waiting.get(('erp-sales', sale))}")
-        elif ("erp-sales", sale) in waiting:
-            _waits_though_done(verdict, f"sale {sale}", waiting["erp-sales", sale])
-    _doubles(verdict, "sale", posted)
-    for sale in set(posted) - expected:
-        verdict.add("twice", f"sale {sale} was never pushed")
-    verdict.facts["sales"] = len(expected)
+        rows = waiting.get((target.name, sale), [])
+        if rows and allowed.waits(target, sale) and all(state in ("dead", "unknown") for state, *_ in rows):
+            with_a_person += 1
+        elif rows and happened[sale]:
+            _waits_though_done(verdict, f"{target.name} {sale}", rows)
+        elif rows:
+            verdict.add("unknown", f"{target.name} {sale} waits though nothing keeps it: {rows}")
+        elif not happened[sale]:
+            verdict.add("lost", f"{target.name} {sale}")
+    _doubles(verdict, target.name, happened)
+    for sale in set(happened) - expected:
+        verdict.add("twice", f"{target.name} {sale} was never pushed")
+    verdict.facts["sales" if target.name == "erp-sales" else target.name] = len(expected)
+    if with_a_person:
+        verdict.facts[f"{target.name} with a person"] = with_a_person
+
+
+def _counts(verdict: Verdict, plans: list[Plan], journals: dict[str, list[Entry]], people: People) -> None:
+    """What the product itself calls confirmed is in the journal: messages that have passed and wait nowhere, by its
+    own evidence, against effects by business reference. A lie that was believed shows here with its number."""
+    seed = plans[0].seed
+    for target in FACT_TARGETS:
+        effects = {
+            (e.ref or "").removeprefix(target.prefix)
+            for e in journals[target.journal]
+            if e.effect == target.effect and (e.ref or "").startswith("gift ") == (target.prefix == "gift ")
+        }
+        expected = set().union(*(plan.expected_sales(target.gets) for plan in plans))
+        passed = {
+            row[0]
+            for row in people.sql(
+                """select m.payload ->> 'id'
+                     from runtime_message m
+                          join runtime_subscription s on s.stream_id = m.stream_id and s.target = %s
+                           and s.replay_of_id is null
+                          join runtime_progress p on p.subscription_id = s.id and p.lane = m.lane
+                    where m.payload ->> 'id' like %s and m.position <= p.position
+                      and not exists (select from runtime_quarantine q where q.subscription_id = s.id
+                                         and q.lane = m.lane and q.position = m.position)""",
+                target.name,
+                f"{seed}/%",
+            )
+        }
+        believed = (passed & expected) - effects
+        if believed:
+            verdict.facts[f"{target.name} confirmed and not in the journal"] = len(believed)
+            verdict.examples["believed"] += sorted(believed)[:3]
 
 
 def _waits_though_done(verdict: Verdict, what: str, rows: Iterable[Any]) -> None:

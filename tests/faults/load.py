@@ -1,13 +1,15 @@
 """What the tills push: two integrations of the product's own catalog, and plans that a seed decides.
 
-`campaign-sales`: facts (a sale happens once) to the ERP's posting endpoint. `campaign-prices`: states with growing
+`campaign-sales`: facts (a sale happens once) to four targets, one of each idempotency class: every sale to the ERP's
+posting endpoint (N), some as sales orders by OData (L, one document a call), some as points at the loyalty engine (K),
+some as gift points that are sent without a key and cannot be asked about (U). `campaign-prices`: states with growing
 versions to two stores and to a table of the product's database. Every document that reaches a vendor carries the number
 of the release that sent it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,30 @@ TABLE = "campaign_price"
 ONCE = 10_000  # items from this number on have one price in their life
 REFUSED_FROM = (
     4  # prices of every 17th item are refused from this version on: dead letters, and others waiting behind them
+)
+ORDERS, POINTS, GIFTS = (1,), (0, 3, 6), (2,)  # which sales of a batch go to which further target
+
+
+@dataclass(frozen=True, slots=True)
+class FactTarget:
+    """One target of the sales: where its effects are in the journals, and which sales of a batch it gets."""
+
+    name: str
+    journal: str
+    effect: str
+    idempotency: str
+    indexes: tuple[int, ...] | None = None  # None: every sale
+    prefix: str = ""  # of the business reference
+
+    def gets(self, index: int) -> bool:
+        return self.indexes is None or index in self.indexes
+
+
+FACT_TARGETS = (
+    FactTarget("erp-sales", "erp", "sale.posted", "N"),
+    FactTarget("erp-orders", "erp", "salesorder.created", "L", ORDERS),
+    FactTarget("loyalty-points", "loyalty", "points.earned", "K", POINTS),
+    FactTarget("loyalty-gifts", "loyalty", "points.earned", "U", GIFTS, "gift "),
 )
 
 
@@ -58,7 +84,7 @@ class Plan:
             "total": 10,
             "lines": [line],
         }
-        return [{"id": self.sale(number, i), "sequence": first + i, **common} for i in range(self.sales)]
+        return [{"id": self.sale(number, i), "sequence": first + i, **common, **_more(i)} for i in range(self.sales)]
 
     def sale(self, number: int, index: int) -> str:
         return f"{self.seed}/{self.till}/2026-11-23/{number * self.sales + index}"
@@ -77,8 +103,8 @@ class Plan:
             version, item = divmod(number * (self.prices - 1) + i, self.items)
             yield item, version + 1
 
-    def expected_sales(self) -> set[str]:
-        return {self.sale(number, i) for number in range(self.batches) for i in range(self.sales)}
+    def expected_sales(self, gets: Callable[[int], bool] = lambda index: True) -> set[str]:
+        return {self.sale(number, i) for number in range(self.batches) for i in range(self.sales) if gets(i)}
 
     def expected_prices(self) -> dict[str, int]:
         """Newest version by item."""
@@ -87,6 +113,18 @@ class Plan:
             for item, version in self._items(number):
                 newest[name(self.seed, self.till, item)] = version
         return newest
+
+
+def _more(index: int) -> dict[str, Any]:
+    """What sends a sale to a further target."""
+    made: dict[str, Any] = {}
+    if index in ORDERS:
+        made["customer"] = "1000001"
+    if index in POINTS:
+        made["loyalty"] = ["7000001"]
+    if index in GIFTS:
+        made["operator"] = "gift"
+    return made
 
 
 def name(seed: int, till: int, item: int) -> str:
@@ -109,7 +147,8 @@ def price(key: str, item: int, version: int) -> dict[str, Any]:
 
 
 def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = True) -> dict[str, dict[str, Any]]:
-    """Both manifests at one build, cut from the demo's own."""
+    """Both manifests at one build, cut from the demo's own; `table`: with the copy in the database and the targets of
+    the other idempotency classes."""
     sales = yaml.safe_load((DEMO / "integrations" / "sales.yaml").read_text())
     prices = yaml.safe_load((DEMO / "integrations" / "products-and-prices.yaml").read_text())
     sales |= {"integration": SALES, "title": "Campaign sales", "note": f"build {build}", "lanes": 4}
@@ -121,7 +160,7 @@ def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = Tru
     erp |= {"when": "kind == 'retail'", "batch": batch, "deadline": deadline}
     erp.pop("schema", None)
     erp["mapping"]["fields"].append({"to": "entity", "constant": f"build {build}"})
-    sales["targets"] = [erp]
+    sales["targets"] = [erp, *(_further_targets(erp, build, deadline, batch) if table else [])]
     source = next(one for one in prices["sources"] if one["name"] == "price")
     source.pop("connection")
     source.pop("schema", None)
@@ -156,3 +195,89 @@ def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = Tru
             }
         )
     return {SALES: sales, PRICES: prices}
+
+
+def _further_targets(erp: dict[str, Any], build: int, deadline: float, batch: int) -> list[dict[str, Any]]:
+    """The targets of classes L, K and U."""
+    common = {"batch": batch, "deadline": deadline, "contract": "current"}
+    orders = {
+        **common,
+        "name": "erp-orders",
+        "system": erp["system"],
+        "api": erp["api"],
+        "when": "exists(customer)",
+        "connection": {"protocol": "odata_v2", "profile": "s4hana-sales-order"},
+        "ask_by": "key",
+        "idempotency": "L",
+        "batch": 5,
+        "writes": erp["writes"],
+        "mapping": _mapping(
+            "campaign-order",
+            {"to": "SalesOrderType", "constant": "OR"},
+            {"to": "SalesOrganization", "constant": "1010"},
+            {"to": "SoldToParty", "from": "customer", "type": "string", "max_length": 10, "required": True},
+            {"to": "PurchaseOrderByCustomer", "from": "id", "type": "string", "max_length": 35, "required": True},
+            {"to": "ExternalDocumentID", "constant": f"build {build}"},
+            {
+                "to": "to_Item",
+                "from": "lines",
+                "required": True,
+                "each": [
+                    {"to": "Material", "from": "item", "type": "string", "max_length": 40, "required": True},
+                    {"to": "RequestedQuantity", "constant": "1"},
+                ],
+            },
+        ),
+    }
+    loyalty = {
+        **common,
+        "system": "loyalty",
+        "api": "loyalty-earn@v1",
+        "writes": [{"entity": "loyalty-account", "attribute_group": None, "kind": "command"}],
+    }
+    points = {
+        **loyalty,
+        "name": "loyalty-points",
+        "when": "count(loyalty[]) > 0",
+        "connection": {"protocol": "rest", "profile": "loyalty"},
+        "address": {"program": "main"},
+        "ask_by": "idempotency_key",
+        "idempotency": "K",
+        "mapping": _mapping(
+            "campaign-points",
+            {"to": "profileId", "constant": f"build {build}"},
+            {"to": "type", "constant": "earn"},
+            {"to": "points", "constant": "1"},
+            {"to": "reference", "from": "id", "type": "string", "max_length": 128, "required": True},
+        ),
+    }
+    gifts = {
+        **loyalty,
+        "name": "loyalty-gifts",
+        "when": "operator == 'gift'",
+        "connection": {"protocol": "rest", "settings": GIFT_SETTINGS},
+        "address": {"program": "main", "profile": f"build {build}"},
+        "idempotency": "U",
+        "batch": 1,
+        "mapping": _mapping(
+            "campaign-gifts",
+            {"to": "points", "constant": "1"},
+            {"to": "reference", "formula": "concat('gift ', id)", "type": "string", "required": True},
+        ),
+    }
+    return [orders, points, gifts]
+
+
+GIFT_SETTINGS: dict[str, Any] = {
+    "path": "/v1/loyalty_programs/{program}/profile/{profile}/add_points",
+    "method": "POST",
+    "idempotency": "U",
+    "reference": "transaction",
+    "max_batch": 5,
+    "auth": {"kind": "header", "name": "Authorization", "prefix": "ApiKey-v1 "},
+    "errors": {"code": ["errors.0.title"], "message": ["message"]},
+}
+
+
+def _mapping(name: str, *fields: dict[str, Any]) -> dict[str, Any]:
+    return {"mapping": name, "version": "1", "fields": list(fields)}

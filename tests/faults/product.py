@@ -58,6 +58,7 @@ class People:
         self.deployments: list[int] = []
         self.frozen: list[int] = []
         self.batch = 20
+        self.token = ""
         self._conn: Any = None
 
     def sql(self, statement: str, *values: Any) -> list[Any]:
@@ -101,8 +102,21 @@ class People:
         for name, value in self.installation.vendors.environment().items():
             text = text.replace("${" + name + "}", value)
         blueprint.apply(yaml.safe_load(text), actor=None, base_dir=DEMO)
+        self.token = self._persistently(self._till_token)
         for statement in RECORD.split(";\ncreate "):
             self.sql(statement if statement.lstrip().startswith("create") else "create " + statement)
+
+    def _till_token(self) -> str:
+        """A service account of the owner team, with the right to hand messages in."""
+        from catalog.selectors import teams
+        from kernel import tokens
+        from kernel.models import User
+
+        account, _ = User.objects.get_or_create(username="campaign-tills", defaults={"kind": User.Kind.SERVICE})
+        owners = {made["owner"] for made in manifests(1, deadline=self.deadline).values()}
+        account.groups.set(team.id for owner in owners if (team := teams.by_key(owner)) is not None)
+        scope = "intake:write" if "intake:write" in tokens.SCOPES else "runtime:write"
+        return tokens.issue(actor=None, user=account, name="campaign", scopes=[scope])[1]
 
     def deploy(self) -> None:
         """A new build of both integrations, approved and deployed while the old one may be at work."""

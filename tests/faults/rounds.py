@@ -7,8 +7,10 @@ import contextlib
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sandbox import journal
@@ -18,6 +20,7 @@ from tests.faults.judge import Verdict, judge
 from tests.faults.load import Plan
 from tests.faults.product import People
 from tests.faults.progress import Progress
+from tests.faults.vendor_faults import SLOW_MS, VendorFaults
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Round(Injections):
     blind: bool
     own: bool
     random: random.Random = field(init=False)
+    vendor_faults: VendorFaults = field(init=False)
     due: dict[str, float] = field(default_factory=dict)
     undo: list[tuple[float, Any]] = field(default_factory=list)
     longest_pause: float = 0.0
@@ -40,6 +44,8 @@ class Round(Injections):
     def __post_init__(self) -> None:
         self.random = random.Random(f"campaign {self.seed}")
         self.plans = [Plan(self.seed, till, self.options.batches) for till in range(self.options.tills)]
+        draws = random.Random(f"vendors {self.seed}")
+        self.vendor_faults = VendorFaults(self.installation, draws, self.options.vendors, self.plans, self.undo)
 
     # -- processes -------------------------------------------------------------------------------------------------
     def _spawn_worker(self, slot: str, *, calm: bool = False) -> None:
@@ -70,9 +76,20 @@ class Round(Injections):
             plant=self._plant(),
             early=self.options.plant == "early",
             pause=self.options.till_pause,
+            http=self._http(plan),
             acknowledged=str(self.installation.folder / f"acknowledged-{self.seed}-{plan.till}"),
             plan={"seed": plan.seed, "till": plan.till, "batches": plan.batches},
         )
+
+    def _http(self, plan: Plan) -> dict[str, str] | None:
+        """How the last tills hand in; the others use the service directly."""
+        if plan.till < self.options.tills - self.options.http_tills:
+            return None
+        web = self.installation.serve()
+        return {"url": web.url, "token": self.people.token, "answers": str(self._answers(plan))}
+
+    def _answers(self, plan: Plan) -> Path:
+        return self.installation.folder / f"answers-{self.seed}-{plan.till}"
 
     def _plant(self) -> str | None:
         return None if self.options.plant in (None, "early") else self.options.plant
@@ -97,6 +114,7 @@ class Round(Injections):
         while len(finished) < options.tills and time.monotonic() < limit:
             self._tend(finished)
             self._inject()
+            self.vendor_faults.inject()
             self._show()
             time.sleep(0.02)
         rest = self._calm(finished)
@@ -106,11 +124,20 @@ class Round(Injections):
         self._await_end()
         sandbox = installation.vendors.sandbox
         assert sandbox is not None
-        erp, stores = (list(journal.read(sandbox.journal_path(name))) for name in ("erp", "stores"))
-        grace = options.lease + options.deadline + self.longest_pause + 0.5
-        verdict = judge(self.plans, erp, stores, self.people, grace=grace, rest=rest)
+        journals = {name: list(journal.read(sandbox.journal_path(name))) for name in installation.vendors.proxies}
+        late = SLOW_MS[1] / 1000 if self.options.vendors & {"slow", "jobs"} else 0.0
+        grace = options.lease + options.deadline + self.longest_pause + late + 0.5
+        verdict = judge(self.plans, journals, self.people, grace=grace, rest=rest, allowed=self.vendor_faults.allowed)
         verdict.facts["seconds"] = round(injected, 1)
+        answers: Counter[str] = Counter()
+        for plan in self.plans:
+            with contextlib.suppress(OSError):
+                answers.update(self._answers(plan).read_text().split())
+        verdict.facts["http"] = dict(answers)
         return verdict
+
+    def _vendor_faults(self) -> None:
+        self.vendor_faults.begin(self.options.batches * self.options.till_pause)
 
     def _await_end(self) -> None:
         assert self.installation.processes is not None
@@ -137,6 +164,8 @@ class Round(Injections):
                 self._spawn_worker(ended.slot, calm=calm)
             elif ended.slot == "scheduler":
                 processes.spawn("scheduler", "scheduler")
+        if self.installation.web is not None and self.installation.web.keep():
+            note("web started again")
         now = time.monotonic()
         for slot, process in list(processes.running.items()):
             if process.resume_at is None and process.stopped:
@@ -158,11 +187,11 @@ class Round(Injections):
             action()
         self.undo.clear()
         vendors, servers = self.installation.vendors, self.installation.servers
-        for proxy in (servers.postgres, servers.redis, vendors.erp, vendors.stores):
+        web = [self.installation.web.proxy] if self.installation.web is not None else []
+        for proxy in (servers.postgres, servers.redis, *vendors.proxies.values(), *web):
             proxy.clear()
         if vendors.sandbox is not None:
-            vendors.sandbox.erp.clear()
-            vendors.sandbox.stores.clear()
+            self.vendor_faults.calm()
         self.installation.history.note("calm")
         ends = time.monotonic() + self.options.rest_within
         while time.monotonic() < ends:

@@ -7,8 +7,8 @@ are JSON lines.
     {"ended": "worker1", "status": -9}
 
 A forked worker runs `runtime.worker.loop.run_forever`, a scheduler `runtime.worker.scheduler.run_forever`, a till
-pushes through `runtime.services.intake.accept`. Known bugs are put in by `plants.py`, in the fork, before the product's
-loop starts.
+pushes through `runtime.services.intake.accept` or over HTTP (`tills.py`). Known bugs are put in by `plants.py`, in the
+fork, before the product's loop starts.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import random
 import select
 import signal
 import sys
@@ -31,7 +32,8 @@ def _prepare() -> None:
     prepare()
     import runtime.services.intake
     import runtime.worker.scheduler  # noqa: F401
-    import tests.faults.plants  # noqa: F401
+    import tests.faults.plants
+    import tests.faults.tills  # noqa: F401
 
     gc.freeze()
 
@@ -78,33 +80,22 @@ def _till(arguments: dict[str, Any]) -> None:
 
     After a restart it pushes the first batch without a line again: that is what a till does that got no answer.
     """
-    from django.db import OperationalError, connection
-
-    from kernel.errors import Unavailable
-    from runtime.services import intake
     from tests.faults.load import Plan
+    from tests.faults.tills import Direct, OverHttp, hand_in
 
     plan = Plan(**arguments["plan"])
     path, early = Path(arguments["acknowledged"]), bool(arguments.get("early"))
     start = len(path.read_text().splitlines()) if path.exists() else 0
+    over = arguments.get("http")
+    way = OverHttp(over["url"], over["token"], Path(over["answers"])) if over else Direct()
+    draws = random.Random(f"till {plan.seed} {plan.till} {start}")
     with path.open("a", buffering=1) as lines:
         for number in range(start, plan.batches):
             if arguments.get("pause"):
                 time.sleep(arguments["pause"])
             if early:
                 lines.write(f"{number}\n")
-            while True:
-                try:
-                    for integration, items in plan.batch(number):
-                        receipts = intake.accept(integration, "production", items)
-                        if any(receipt.status in ("refused", "conflict") for receipt in receipts):
-                            raise AssertionError(f"batch {number} of {integration}: {receipts[:3]}")
-                    break
-                except (Unavailable, OperationalError):  # to a till both are no answer
-                    connection.close()
-                    if early:
-                        break
-                    time.sleep(0.1)
+            hand_in(way, list(plan.batch(number)), draws, again=not early)
             if not early:
                 lines.write(f"{number}\n")
 

@@ -31,7 +31,9 @@ SHORT = Options(
     redis_every=1.5,
     decide_every=1.2,
     closed_for=0.8,
+    web_every=2.0,
     rest_within=60.0,
+    vendors=frozenset({"cuts"}),
     armed=0.8,
 )
 

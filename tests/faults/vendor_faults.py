@@ -1,0 +1,137 @@
+"""The vendors' half of a campaign: answers that do not say what happened, effects that come late, keys that are
+forgotten, passwords that are rotated, one item that fails for ever.
+
+Every kind has a name; `--only NAME` leaves the others out, so that one of them can be looked at alone:
+
+    cuts       an answer cut after acting, a batch applied in part, 503 before acting
+    behind     502, 503 or 504 of a proxy after the vendor behind it acted
+    lies       200 with a sign-in page, an error member or nothing that was asked for; acting or not
+    slow       the effect comes after the caller has given up, and a question before that finds nothing
+    jobs       202 with a job; the effect comes later, or the job is refused
+    forgotten  answers lost, then an outage longer than the vendor keeps its keys
+    rotated    another password is accepted for a while
+    poison     one sale for which the ERP answers 500 for ever
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.client import Control, Sandbox
+from tests.faults.harness import Installation
+from tests.faults.judge import Allowed
+from tests.faults.load import Plan
+
+KINDS = ("cuts", "behind", "lies", "slow", "jobs", "forgotten", "rotated", "poison")
+SLOW_MS = (900.0, 2200.0)  # longer than a call may take, shorter than the vendors' own time limit
+SETTLE = 3.0  # seconds: the vendors' own time limit, as the manifests declare it
+KEY_KEPT = 12.0  # seconds for which the loyalty engine knows a key
+OUTAGE = 14.0  # seconds: longer than that
+BATCHES = ("sales.batch", "loyalty.batch", "store.prices")  # operations that may become a job
+
+
+@dataclass
+class VendorFaults:
+    """What vendors do wrong in one round. `kinds` is empty where nothing is injected."""
+
+    installation: Installation
+    random: random.Random
+    kinds: frozenset[str]
+    plans: list[Plan]
+    undo: list[tuple[float, Any]]
+    poison: set[str] = field(default_factory=set)
+    excused: set[str] = field(default_factory=set)  # sales that may wait for a person at every target
+    forgotten: bool = False
+    due: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def allowed(self) -> Allowed:
+        return Allowed(frozenset(self.poison), frozenset(self.excused), self.forgotten)
+
+    @property
+    def _sandbox(self) -> Sandbox:
+        sandbox = self.installation.vendors.sandbox
+        assert sandbox is not None
+        return sandbox
+
+    @property
+    def _controls(self) -> tuple[Control, ...]:
+        return (self._sandbox.erp, self._sandbox.stores, self._sandbox.loyalty)
+
+    def begin(self, length: float) -> None:
+        """What holds throughout the round, and when the rest comes; `length` is the expected one, in seconds."""
+        for control in self._controls:
+            self._throughout(control)
+        self._sandbox.loyalty.control(set={"kept_seconds": KEY_KEPT if "forgotten" in self.kinds else 86_400.0})
+        if "poison" in self.kinds:
+            plan = self.random.choice(self.plans)
+            self.poison = {plan.sale(plan.batches // 3, self.random.choice((0, 1, 5)))}
+            self.installation.history.note("poison", sale=sorted(self.poison)[0])
+            self.keep_poison()
+        now = time.monotonic()
+        if "rotated" in self.kinds:
+            self.due["rotated"] = now + length * self.random.uniform(0.15, 0.35)
+        if "forgotten" in self.kinds:
+            self.due["forgotten"] = now + length * self.random.uniform(0.4, 0.6)
+
+    def keep_poison(self) -> None:
+        """Also when everything else is over."""
+        if self.poison:
+            self._sandbox.erp.fault("status", ops="writes", status=500, holding=sorted(self.poison))
+
+    def _throughout(self, control: Control) -> None:
+        """Rates are per call; one kind alone comes more often."""
+        often = 4.0 if len(self.kinds) == 1 else 1.0
+        if "cuts" in self.kinds:
+            control.fault("cut_after", rate=0.03)
+            control.fault("cut_prefix", rate=0.03)
+            control.fault("status", ops="writes", status=503, rate=0.01, retry_after=1)
+        if "behind" in self.kinds:
+            for status in (502, 503, 504):
+                control.fault("status", ops="writes", status=status, when="after", rate=0.01 * often)
+        if "lies" in self.kinds:
+            control.fault("lie", rate=0.015 * often)
+            control.fault("lie", rate=0.015 * often, when="after")
+        if "slow" in self.kinds:
+            control.fault("slow", rate=0.015 * often, ms=list(SLOW_MS))
+        if "jobs" in self.kinds:
+            control.fault("async", ops=list(BATCHES), rate=0.015 * often, ms=[300, 1500], refuse=0.3)
+
+    def inject(self) -> None:
+        now = time.monotonic()
+        for name, at in list(self.due.items()):
+            if now >= at:
+                del self.due[name]
+                getattr(self, f"_{name}")()
+
+    def _rotated(self) -> None:
+        """Another password for some seconds, at every vendor that asks for one."""
+        which = self.random.choice((self._sandbox.erp, self._sandbox.loyalty))
+        part = "password" if which.port == self._sandbox.erp.port else "key"
+        self.installation.history.note("rotated", part=part)
+        which.control(auth={part: "rotated"})
+        self.undo.append((time.monotonic() + 3.0, lambda: which.control(auth="restore")))
+
+    def _forgotten(self) -> None:
+        """The loyalty engine acts and its answers are lost, then it is away for longer than it keeps its keys."""
+        loyalty = self._sandbox.loyalty
+        self.forgotten = True
+        self.installation.history.note("forgotten")
+        loyalty.fault("cut_after", rate=1.0, ops=["loyalty.batch"])
+        self.undo.append((time.monotonic() + 0.7, lambda: loyalty.control(offline=True)))
+        self.undo.append((time.monotonic() + 0.7 + OUTAGE, self._back))
+
+    def _back(self) -> None:
+        self._sandbox.loyalty.clear()
+        self._throughout(self._sandbox.loyalty)
+
+    def calm(self) -> None:
+        """Everything is over, but for the poison."""
+        self.due.clear()
+        for control in self._controls:
+            control.clear()
+            control.control(auth="restore")
+        self.keep_poison()
