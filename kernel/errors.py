@@ -37,6 +37,27 @@ class Invalid(DomainError):
     title = "The input is not valid"
 
 
+class Malformed(Invalid):
+    """The body is not in the format that it claims to be in. RFC 9110 §15.5.1."""
+
+    status = 400
+    title = "The body cannot be read"
+
+
+class TooLarge(Invalid):
+    """The body is larger than is read. RFC 9110 §15.5.14."""
+
+    status = 413
+    title = "The body is too large"
+
+
+class UnsupportedBody(Invalid):
+    """The body is in a format, charset or content coding that is not read here. RFC 9110 §15.5.16."""
+
+    status = 415
+    title = "The format of the body is not supported"
+
+
 class NotFound(DomainError):
     """There is no such thing, or none that the viewer may see. Both look the same on purpose."""
 

@@ -44,8 +44,8 @@ class RuntimeView(APIView):
             raise NotFound("environment.unknown", f"There is no environment {key[:40]!r}.")
         return key
 
-    def validated(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
-        made = serializer(data=self.request.data)
+    def validated(self, serializer: type[Serializer[Any]], *, of: Any = None) -> dict[str, Any]:
+        made = serializer(data=self.request.data if of is None else of)
         made.is_valid(raise_exception=True)
         data: dict[str, Any] = made.validated_data
         return data

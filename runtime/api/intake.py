@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import IO, Any
 
-from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
@@ -16,50 +14,61 @@ from rest_framework.response import Response
 
 from kernel import strict_json
 from kernel.errors import Conflict, Invalid, finding
-from kernel.strict_json import StrictJSONParser
+from kernel.request_bodies import body_of
+from kernel.strict_json import Flaw
 from runtime.api import serializers as shapes
 from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
 from runtime.connectors.poslog.connector import documents
 from runtime.connectors.poslog.reading import NotPosLog
-from runtime.connectors.protocols import RejectedRecord
+from runtime.connectors.protocols import Record, RejectedRecord
+from runtime.domain import batches
+from runtime.domain.batches import IntakeItem
 from runtime.services import intake
 from runtime.services.intake import IntakeReceipt
 
 STATUSES = ("accepted", "duplicate", "older", "conflict", "refused")
+_FIELDS = IntakeReceipt.__dataclass_fields__.keys()
+
+
+class BatchParser(BaseParser):
+    """A JSON batch, its items each with what is wrong inside it (`domain.batches`)."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        body = body_of(stream, media_type, parser_context)
+        batch = batches.read(body)
+        if batch is None:
+            made = shapes.IntakeSerializer(data=strict_json.loads(body))
+            made.is_valid(raise_exception=True)
+        return batch
 
 
 class PosLogParser(BaseParser):
-    """Convert a POSLog document to one item per transaction. Raises Invalid with a finding for anything else in it."""
+    """Convert a POSLog document to one item per transaction; one that cannot be identified is an item with a flaw."""
 
     media_type = "application/xml"
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        limit: int = settings.MAX_REQUEST_BYTES
-        data = stream.read(limit + 1)
-        if len(data) > limit:
-            raise Invalid("request.too_large", f"The body is larger than {limit // 1024 // 1024} MB.")
-        items: list[Any] = []
-        findings: list[dict[str, Any]] = []
+        data = body_of(stream, None, parser_context)  # XML says its encoding itself
         try:
-            for record in documents(io.BytesIO(data)):
-                if isinstance(record, RejectedRecord):
-                    findings.append(finding(f"/Transaction[{record.origin.rpartition('#')[2]}]", record.reason))
-                else:
-                    items.append(strict_json.loads(record.payload))
+            return {"items": [_transaction(record) for record in documents(io.BytesIO(data))]}
         except NotPosLog as error:
             raise Invalid(
                 "poslog.unreadable", f"This is not a POSLog document: {error}.", {"findings": [finding("", str(error))]}
             ) from None
-        if findings:
-            raise Invalid(
-                "poslog.transactions",
-                "Some transactions cannot be identified; nothing was stored.",
-                {"findings": findings},
-            )
-        return {"items": items}
+
+
+def _transaction(record: Record | RejectedRecord) -> IntakeItem:
+    if isinstance(record, RejectedRecord):
+        place = f"Transaction[{record.origin.rpartition('#')[2]}]"
+        return IntakeItem(record.payload, None, Flaw("poslog.transaction", "", f"{place}: {record.reason}"))
+    return batches.read_item(record.payload)
 
 
 class TextXMLParser(PosLogParser):
@@ -67,7 +76,7 @@ class TextXMLParser(PosLogParser):
 
 
 class Intake(RuntimeView):
-    parser_classes = (StrictJSONParser, PosLogParser, TextXMLParser)
+    parser_classes = (BatchParser, PosLogParser, TextXMLParser)
 
     @extend_schema(
         operation_id="intake",
@@ -76,10 +85,11 @@ class Intake(RuntimeView):
         description=(
             "A JSON batch `{items: […]}`, or a POSLog document as application/xml. Answered after the commit: 202 "
             "when every item is held (accepted, "
-            "or the same content is there already), 409 when a key is known with other content, 422 when the "
-            "contract refuses an item. The other items of the "
-            "batch are stored in each case, and the refused ones are kept as dead letters; sending the batch again"
-            " changes nothing."
+            "or the same content or a newer state is there already), 409 when a key is known with other content, 422 "
+            "when an item is refused: by the contract, or for something in it that cannot be stored. The other items "
+            "of the batch are stored in each case, and the refused ones are kept as dead letters; sending the batch "
+            "again changes nothing. A body that is refused as a whole stores nothing: 400 is not JSON or not UTF-8, "
+            "413 too large, 415 of another media type, charset or content coding; 503 with Retry-After: send it again."
         ),
         parameters=[
             ENVIRONMENT,
@@ -90,23 +100,25 @@ class Intake(RuntimeView):
     )
     def post(self, request: Request, key: str) -> Response:
         environment = self.environment
-        data = self.validated(shapes.IntakeSerializer)
+        batch: Any = request.data
+        items: list[IntakeItem] = batch.get("items", [])
+        data = self.validated(shapes.IntakeSerializer, of={**batch, "items": []} if batch else {})
         self.require_push(key)
         receipts = intake.accept(
             key,
             environment,
-            data["items"],
+            items,
             source=data.get("source"),
-            correlations=_per_item(data),
+            correlations=_per_item(data, len(items)),
             traceparent=_traceparent(request),
         )
         return _answer(receipts)
 
 
-def _per_item(data: dict[str, Any]) -> list[str | None] | None:
+def _per_item(data: dict[str, Any], items: int) -> list[str | None] | None:
     given: list[str | None] | None = data.get("correlation_ids")
-    if given is not None and len(given) != len(data["items"]):
-        said = f"{len(given)} correlation ids for {len(data['items'])} items"
+    if given is not None and len(given) != items:
+        said = f"{len(given)} correlation ids for {items} items"
         raise Invalid(
             "intake.correlation",
             f"One correlation id per item: {said}.",
@@ -124,10 +136,10 @@ def _traceparent(request: Request) -> str | None:
 def _answer(receipts: list[IntakeReceipt]) -> Response:
     count = Counter(receipt.status for receipt in receipts)
     body = {status: count.get(status, 0) for status in STATUSES} | {
-        "receipts": [asdict(receipt) for receipt in receipts]
+        "receipts": [{name: getattr(receipt, name) for name in _FIELDS} for receipt in receipts]
     }
     found = [
-        finding(f"/items/{r.index}", r.reason, code=r.status, key=r.key)
+        finding(f"/items/{r.index}{r.pointer}", r.reason, code=r.status, key=r.key)
         for r in receipts
         if r.status in ("conflict", "refused")
     ]

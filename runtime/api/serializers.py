@@ -325,6 +325,7 @@ class IntakeReceiptSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["accepted", "duplicate", "older", "conflict", "refused"])
     correlation = serializers.CharField()
     reason = serializers.CharField()
+    pointer = serializers.CharField(help_text="where in the item the reason lies (RFC 6901); empty for the whole item")
 
 
 class IntakeSerializer(serializers.Serializer[Any]):

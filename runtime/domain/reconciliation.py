@@ -6,8 +6,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
+
+from kernel.strict_json import within_bounds
 
 # One word for what became of a message at one target. All but the first three say that something is still open or was
 # decided.
@@ -51,14 +53,17 @@ def _text(value: Any) -> str:
 
 
 def amount_of(value: Any) -> Decimal | None:
-    """A finite decimal from a number or its text; a binary float is no amount."""
+    """A decimal of a size that messages may have, from a number or its text; a binary float is no amount."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
     try:
         made = Decimal(value)
     except InvalidOperation:
         return None
-    return made if made.is_finite() else None
+    return made if made.is_finite() and within_bounds(made) else None
+
+
+_EXACT = Context(prec=1_000)  # what `within_bounds` admits adds up without rounding
 
 
 @dataclass(slots=True)
@@ -77,7 +82,7 @@ class Total:
         if facts.amount is None or mixed:
             self.amount = None
             return
-        self.amount += facts.amount
+        self.amount = _EXACT.add(self.amount, facts.amount)
         self.currency = facts.currency
 
     @property

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from runtime.domain import same_value
 from runtime.domain.correlation import lane_of
 from runtime.ledger import sql
 from runtime.ledger.connections import Connection
 from runtime.ledger.copy_format import BINARY_END, BINARY_START, NULL, binary_cell, binary_number
 from runtime.ledger.faultpoints import hit
+from runtime.ledger.known_content import Place, doubtful, read_payloads
 
 _PUT_HEADS, _UPDATE_HEADS = sql.read("put_heads"), sql.read("update_heads")
 _READ_HEADS = """
@@ -103,8 +105,11 @@ class StreamRef:
 
 @dataclass(slots=True)
 class Appended:
-    """Counts, spans `(lane, first, last)` of the new positions, and per item its `(lane, position)`, 0 where nothing
-    was written."""
+    """Counts, spans `(lane, first, last)` of the new positions, and per item its `(lane, position)`: UNCHANGED, OLDER
+    or CONFLICT where nothing was written.
+
+    `held` says for unchanged items, if that was asked for, at which position the same content stands.
+    """
 
     accepted: int = 0
     unchanged: int = 0
@@ -112,6 +117,10 @@ class Appended:
     conflicts: int = 0
     spans: list[tuple[int, int, int]] = field(default_factory=list)
     positions: list[tuple[int, int]] = field(default_factory=list)
+    held: dict[int, int] | None = None
+
+
+UNCHANGED, OLDER, CONFLICT = (0, 0), (0, -1), (0, -2)
 
 
 def load_stream(conn: Connection, stream_id: int) -> StreamRef:
@@ -134,23 +143,30 @@ def append(
     cursor: str | None = None,
     token: int | None = None,
     lease_seconds: float = 15.0,
+    ordered: bool = True,
+    tell_held: bool = False,
 ) -> Appended:
     """Append items in source order. Safe for any number of writers at once; may run inside an open transaction.
 
-    An item whose content equals its key's head is `unchanged` and writes nothing; an older version is dropped; where
-    messages are immutable, other content under a known key becomes a conflict case. With `token` the source cursor
-    (JSON text) moves in the same commit; raises Fenced when another poller has the source.
+    An item whose content equals its key's head is `unchanged` and writes nothing: the bytes are compared by hash, and
+    only where they differ the values (`domain.same_value`). An older version is dropped, unless `ordered` is False:
+    then the order of arrival counts. Where messages are immutable, other content under a known key becomes a conflict
+    case. With `token` the source cursor (JSON text) moves in the same commit; raises Fenced when another poller has the
+    source.
     """
     by_lane: dict[int, list[int]] = {}
     lanes = stream.lanes
     for index, item in enumerate(items):
         by_lane.setdefault(lane_of(item[0], lanes), []).append(index)
-    done = Appended(positions=[(0, 0)] * len(items))
+    done = Appended(positions=[UNCHANGED] * len(items), held={} if tell_held else None)
+    hashes = stream.hashes_of([item[2] for item in items])
     with conn.transaction(), conn.cursor(binary=True) as reader:
         counters, heads, places = _lock(conn, reader, stream, by_lane, items, cursor, token, lease_seconds)
-        plan = _Plan(stream, release_id, run_id, places)
+        known = doubtful(items, hashes, heads, stream.lanes, stream.immutable or not ordered) if heads else None
+        payloads = read_payloads(reader, stream.id, known) if known else {}
+        plan = _Plan(stream, release_id, run_id, places, payloads, ordered)
         for lane in sorted(by_lane):
-            plan.lane(lane, counters[lane], items, by_lane[lane], heads, done)
+            plan.lane(lane, counters[lane], items, hashes, by_lane[lane], heads, done)
         hit("append.before_write")
         plan.write(conn)
         if plan.conflicts:
@@ -199,8 +215,17 @@ def _lock(
 class _Plan:
     """What one append will write, worked out in memory while the lanes are locked."""
 
-    def __init__(self, stream: StreamRef, release_id: int | None, run_id: int | None, places: dict[str, str]) -> None:
+    def __init__(
+        self,
+        stream: StreamRef,
+        release_id: int | None,
+        run_id: int | None,
+        places: dict[str, str],
+        payloads: dict[Place, bytes],
+        ordered: bool,
+    ) -> None:
         self.stream, self.release_id, self.run_id, self.places = stream, release_id, run_id, places
+        self.payloads, self.ordered = payloads, ordered
         self.fresh: dict[str, _Head] = {}
         self.changed: dict[str, _Head] = {}
         self.rows: list[tuple[int, int, int, IncomingMessage]] = []  # lane, position, previous, item
@@ -212,32 +237,40 @@ class _Plan:
         lane: int,
         following: int,
         items: Sequence[IncomingMessage],
+        hashes: Sequence[int],
         indexes: list[int],
         heads: dict[str, _Head],
         done: Appended,
     ) -> None:
         """`heads` goes on with what this adds, so that a key that comes twice finds its own first message."""
-        position, immutable = following, self.stream.immutable
+        position, immutable, ordered, held = following, self.stream.immutable, self.ordered, done.held
         fresh, changed, rows, positions = self.fresh, self.changed, self.rows, done.positions
-        hashes = self.stream.hashes_of([items[index][2] for index in indexes])
-        for index, content in zip(indexes, hashes, strict=True):
-            item = items[index]
-            key, version, payload = item[0], item[1], item[2]
+        first_row = len(rows) - following  # the rows of a lane stand together, in the order of positions
+        for index in indexes:
+            item, content = items[index], hashes[index]
+            key, version = item[0], item[1]
             seen = heads.get(key)
             if seen is None:
                 heads[key] = fresh[key] = (content, version, position)
                 rows.append((lane, position, 0, item))
             else:
-                if seen[0] == content:
+                by_content = immutable or not ordered or version == seen[1]
+                if seen[0] == content or (by_content and self._same(first_row, lane, seen[2], item[2])):
                     done.unchanged += 1
+                    if held is not None:
+                        held[index] = seen[2]
                     continue
                 if immutable:
-                    self.conflicts.append((key, seen[2], content, payload))
+                    self.conflicts.append((key, seen[2], *self._by_value(content, item[2])))
+                    positions[index] = CONFLICT
                     done.conflicts += 1
                     continue
                 if version < seen[1]:
-                    done.older += 1
-                    continue
+                    if ordered:
+                        positions[index] = OLDER
+                        done.older += 1
+                        continue
+                    version = seen[1]
                 heads[key] = (fresh if key in fresh else changed)[key] = (content, version, position)
                 rows.append((lane, position, seen[2], item))
             positions[index] = (lane, position)
@@ -246,6 +279,19 @@ class _Plan:
             self.counters.append((position, self.stream.id, lane))
             done.spans.append((lane, following, position - 1))
             done.accepted += position - following
+
+    def _same(self, first_row: int, lane: int, position: int, payload: bytes) -> bool:
+        """Whether the message at that position, stored or of this append, is the same value."""
+        stored = self.payloads.get((lane, position))
+        if stored is None:
+            row = first_row + position
+            stored = self.rows[row][3].payload if 0 <= row < len(self.rows) else None
+        return stored is not None and same_value.same(stored, payload)
+
+    def _by_value(self, content: int, payload: bytes) -> tuple[int, bytes]:
+        """A conflict that comes in several spellings is one case."""
+        canonical = same_value.canonical(payload)
+        return (content if canonical is None else self.stream.hashes_of((canonical,))[0]), payload
 
     def write(self, conn: Connection) -> None:
         if not self.rows:

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
 
-from kernel.digest import canonical_json
+import psycopg
+
 from kernel.errors import Invalid, NotFound, Unavailable
+from kernel.strict_json import Flaw
 from runtime.domain import manifest as manifests
-from runtime.domain.correlation import correlation_id
+from runtime.domain.batches import IntakeItem, item_of
+from runtime.domain.correlation import correlation_id, lane_of
 from runtime.domain.manifest import Manifest
 from runtime.ledger import pool
-from runtime.ledger.append import IncomingMessage, StreamRef, append
+from runtime.ledger.append import CONFLICT, OLDER, Appended, IncomingMessage, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.group_commit import GroupCommit, PendingCall
-from runtime.services.message_checks import ContractChecks, Rejection, store_rejected, usable_key
+from runtime.services.message_checks import (
+    KEY_LENGTH,
+    ContractChecks,
+    Rejection,
+    storable_text,
+    store_rejected,
+    usable_key,
+)
 from runtime.services.wakeups import announce
 
 MAX_ITEMS = 5_000
@@ -27,18 +37,15 @@ select t.id, t.lanes, t.salt, t.immutable, d.release_id
   join runtime_stream t on t.integration_id = i.id and t.environment = %s
   join runtime_deployment d on d.integration_id = i.id and d.environment = t.environment and d.active
  where i.key = %s"""
-_IS_CONFLICT = """
-select exists (select
-                 from runtime_conflict c
-                where c.stream_id = %s and c.key = %s and c.payload::text = %s)"""
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeReceipt:
     """The result of one pushed item.
 
-    `accepted`, `duplicate` (the same content is stored already), `older`, `conflict` (the key is stored with different
-    content; a person decides) or `refused` (`reason`; it is kept as a rejected message).
+    `accepted`, `duplicate` (the same content is stored already), `older` (a newer state of the key is stored),
+    `conflict` (the key is stored with different content; a person decides) or `refused` (`reason`, and `pointer` to the
+    place in the item; it is kept as a rejected message).
     """
 
     index: int
@@ -46,6 +53,7 @@ class IntakeReceipt:
     status: str
     correlation: str = ""
     reason: str = ""
+    pointer: str = ""
 
 
 def accept(
@@ -59,12 +67,13 @@ def accept(
 ) -> list[IntakeReceipt]:
     """Check against the contract and append, in one commit; one receipt per item, in order.
 
-    Messages are accepted while the gate is closed, too: none is delivered then, and none is lost. Raises NotFound where
-    nothing is deployed, Invalid for a batch that is too large, Unavailable when the database does not answer.
+    Items are documents, or IntakeItems as they came over the wire; whatever one holds, the others are stored. Messages
+    are accepted while the gate is closed, too: none is delivered then, and none is lost. Raises NotFound where nothing
+    is deployed, Invalid for a batch that is too large, Unavailable when the database does not answer.
     """
     if len(items) > MAX_ITEMS:
         raise Invalid("intake.too_many", f"Send at most {MAX_ITEMS} items in one call. This call has {len(items)}.")
-    call = _Handed(items, source, correlations, traceparent)
+    call = _Handed([item_of(item) for item in items], source, correlations, traceparent)
     return cast("list[IntakeReceipt]", _group_commit.submit((integration_key, environment), call, len(items)))
 
 
@@ -72,7 +81,7 @@ def accept(
 class _Handed:
     """One call, as it came."""
 
-    items: Sequence[Any]
+    items: Sequence[IntakeItem]
     source: str | None
     correlations: Sequence[str | None] | None
     traceparent: str | None
@@ -100,11 +109,34 @@ def _store_together(key: Hashable, calls: list[PendingCall[_Handed]]) -> None:
     except Unavailable as error:
         for call in calls:
             call.fail(Unavailable(error.code, error.message))
-    except Exception:
-        if len(calls) == 1:
+    except Exception as error:
+        if len(calls) > 1:
+            for call in calls:
+                _store_alone(key, call)
+        elif isinstance(error, psycopg.DataError):
+            calls[0].answer(_store_in_parts(key, calls[0].content, error))
+        else:
             raise
-        for call in calls:
-            _store_alone(key, call)
+
+
+def _store_in_parts(key: Hashable, handed: _Handed, error: psycopg.DataError) -> list[IntakeReceipt]:
+    """The database refuses a value that passed every check: find the item that holds it, and store the others."""
+    items, count = list(handed.items), len(handed.items)
+    if count == 1:
+        if items[0].flaw is not None:
+            raise error
+        said = f"the database refuses it: {str(error).splitlines()[0]}"
+        items = [items[0]._replace(flaw=Flaw("database.value", "", said))]
+    receipts: list[IntakeReceipt] = []
+    for start, end in [(0, count)] if count == 1 else [(0, count // 2), (count // 2, count)]:
+        correlations = handed.correlations and handed.correlations[start:end]
+        part = PendingCall(replace(handed, items=items[start:end], correlations=correlations), end - start)
+        _store_together(key, [part])
+        if part.error is not None:
+            raise part.error
+        found = cast("list[IntakeReceipt]", part.result)
+        receipts += [replace(receipt, index=receipt.index + start) for receipt in found]
+    return receipts
 
 
 def _store_alone(key: Hashable, call: PendingCall[_Handed]) -> None:
@@ -119,13 +151,16 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
         stream, release, manifest = _deployed(conn, integration, environment)
         checked = [_check(manifest, call) for call in calls]
         with conn.transaction() if any(one.rejected for one in checked) else nullcontext():
-            done = append(conn, stream, [item for one in checked for _, item in one.good], release_id=release)
+            done = append(
+                conn, stream, [item for one in checked for _, item in one.good], release_id=release, tell_held=True
+            )
             for one in checked:
                 store_rejected(conn, stream, None, one.source, one.rejected)
-        positions = iter(done.positions)
+        number = 0
         for one in checked:
             for index, item in one.good:
-                one.receipts[index] = _receipt(conn, stream, index, item, *next(positions))
+                one.receipts[index] = _receipt(stream, index, item, done, number)
+                number += 1
             one.call.answer(one.receipts)
     if done.accepted:
         announce(manifest.tier, stream.id)
@@ -134,17 +169,20 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
 _group_commit: GroupCommit[_Handed] = GroupCommit(_store_together)
 
 
-def _receipt(
-    conn: Connection, stream: StreamRef, index: int, item: IncomingMessage, lane: int, position: int
-) -> IntakeReceipt:
-    if position:
-        correlation = item.correlation or correlation_id(stream.salt, stream.id, lane, position)
-        return IntakeReceipt(index, item.key, "accepted", correlation)
-    row = conn.execute(_IS_CONFLICT, (stream.id, item.key, item.payload.decode())).fetchone()
-    if stream.immutable and row and row[0]:
+def _receipt(stream: StreamRef, index: int, item: IncomingMessage, done: Appended, number: int) -> IntakeReceipt:
+    """What became of the item that was the append's `number`. A duplicate has the correlation id of what is stored, for
+    a caller that did not get its first answer."""
+    lane, position = place = done.positions[number]
+    if place == CONFLICT:
         reason = "this key is stored with different content; nothing was overwritten, a person decides"
         return IntakeReceipt(index, item.key, "conflict", reason=reason)
-    return IntakeReceipt(index, item.key, "duplicate")
+    if place == OLDER:
+        return IntakeReceipt(index, item.key, "older", reason="a newer state of this key is stored")
+    status = "accepted"
+    if not position:
+        status, lane, position = "duplicate", lane_of(item.key, stream.lanes), (done.held or {}).get(number, 0)
+    correlation = item.correlation or correlation_id(stream.salt, stream.id, lane, position)
+    return IntakeReceipt(index, item.key, status, correlation)
 
 
 def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
@@ -155,31 +193,62 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
     except KeyError:
         raise NotFound("intake.source", f"{manifest.integration} has no source {handed.source!r}.") from None
     checks, prefix = ContractChecks(manifest, source), manifest.prefix(source)
-    path = tuple(part.replace("~1", "/").replace("~0", "~") for part in manifest.event.key.split("/")[1:])
+    read_key = _PointerReader(manifest.event.key)
     good: list[tuple[int, IncomingMessage]] = []
     receipts: list[IntakeReceipt | None] = [None] * len(handed.items)
     rejected: list[Rejection] = []
-    for index, document in enumerate(handed.items):
-        payload, key = canonical_json(document), _key_of(document, path)
-        reason = f"there is no key at {manifest.event.key}" if key is None else checks.problem(document)
-        if reason or key is None:
-            rejected.append(Rejection(key or "", "contract", reason, payload))
-            receipts[index] = IntakeReceipt(index, key or "", "refused", reason=reason)
+    for index, item in enumerate(handed.items):
+        key, problem = _judge(item, read_key, checks)
+        if problem is not None:
+            shown = storable_text(key or "")
+            rejected.append(Rejection(shown, problem.code, problem.message, item.payload))
+            receipts[index] = IntakeReceipt(index, shown, "refused", reason=problem.message, pointer=problem.pointer)
             continue
         correlation = handed.correlations[index] if handed.correlations else None
-        item = IncomingMessage(prefix + key, 0, payload, correlation=correlation, traceparent=handed.traceparent)
-        good.append((index, item))
+        message = IncomingMessage(
+            f"{prefix}{key}", 0, item.payload, correlation=correlation, traceparent=handed.traceparent
+        )
+        good.append((index, message))
     return _Checked(call, source.name, good, receipts, rejected)
 
 
-def _key_of(document: Any, path: tuple[str, ...]) -> str | None:
-    for part in path:
-        if not isinstance(document, dict) or part not in document:
-            return None
-        document = document[part]
-    if isinstance(document, bool) or not isinstance(document, str | int) or document == "":
+def _judge(item: IntakeItem, read_key: _PointerReader, checks: ContractChecks) -> tuple[str | None, Flaw | None]:
+    """The key, and why the item is rejected, with the class of the reason as code."""
+    found, given = read_key(item.document)
+    key = _usable(given) if found else None
+    if item.flaw is not None:
+        return key, replace(item.flaw, code="unreadable")
+    if not found:
+        return None, Flaw("contract", "", f"there is no key at {read_key.pointer}")
+    if key is None:
+        said = f"the key must be a text of 1 to {KEY_LENGTH} characters without control characters, or a whole number"
+        return None, Flaw("contract", read_key.pointer, said)
+    problem = checks.first_problem(item.document)
+    return key, Flaw("contract", *problem) if problem else None
+
+
+class _PointerReader:
+    """Reads the member that a JSON Pointer names: (whether it is there, what it is)."""
+
+    __slots__ = ("path", "pointer")
+
+    def __init__(self, pointer: str) -> None:
+        self.pointer = pointer
+        self.path = tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+
+    def __call__(self, document: Any) -> tuple[bool, Any]:
+        for part in self.path:
+            if not isinstance(document, dict) or part not in document:
+                return False, None
+            document = document[part]
+        return True, document
+
+
+def _usable(value: Any) -> str | None:
+    """A key as text, if it can be one."""
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         return None
-    text = str(document)
+    text = str(value)
     return text if usable_key(text) else None
 
 

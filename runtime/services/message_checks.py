@@ -61,11 +61,22 @@ class ContractChecks:
 
     def problem(self, document: Any) -> str:
         """The first thing wrong with a document, with its place; an empty string when it fits."""
+        found = self.first_problem(document)
+        return found[1] if found else ""
+
+    def first_problem(self, document: Any) -> tuple[str, str] | None:
+        """(JSON Pointer, sentence with the place) of the first thing wrong with a document; None when it fits."""
         for number, fits in enumerate(self._tests):
             if not fits(document):
                 error = next(iter(self._validators[number].iter_errors(document)))
-                return f"{'/'.join(map(str, error.instance_path)) or 'the document'}: {error.message}"[:500]
-        return ""
+                said = f"{'/'.join(map(str, error.instance_path)) or 'the document'}: {error.message}"[:500]
+                return "".join(f"/{escaped(str(step))}" for step in error.instance_path), said
+        return None
+
+
+def escaped(step: str) -> str:
+    """One step of a JSON Pointer (RFC 6901 §3)."""
+    return step.replace("~", "~0").replace("/", "~1")
 
 
 def quick_checks(manifest: Manifest, source: ManifestSource) -> list[Accepts] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import errors
 
-from runtime.ledger import append
+from runtime.ledger import append, known_content
 from tests.faults.sim_database import Database, Transaction, statement
 
 
@@ -42,6 +42,13 @@ def _read_heads(db: Database, tx: Transaction, given: Any) -> list[Any]:
     stream, keys = given
     heads = ((key, db.get(tx, "head", (stream, key))) for key in keys.split("\x1f"))
     return [(key, h["hash"], h["version"], h["position"]) for key, h in heads if h]
+
+
+@statement(known_content.HELD_PAYLOADS)
+def _read_payloads(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    lanes, positions, stream = given
+    found = ((at, db.get(tx, "message", (stream, *at))) for at in zip(lanes, positions, strict=True))
+    return [(*at, row["payload"]) for at, row in found if row]
 
 
 @statement(r"update runtime_lane set next = %s where stream_id = %s and lane = %s$")

@@ -54,6 +54,23 @@ def test_a_sum_is_unknown_as_soon_as_one_amount_is_or_currencies_differ() -> Non
     assert not Total().known
 
 
+@pytest.mark.parametrize("total", ["1e999999999", "-1E-999999999", "9" * 5_000, "1e309", "0." + "1" * 70])
+def test_an_amount_beyond_all_bounds_that_is_stored_is_unknown_and_breaks_no_sum(total: str) -> None:
+    day = Total()
+    for text in ("1.10", total, "2.20"):
+        day.add(facts_of({"total": Decimal(text)}))
+    assert (day.count, day.amount) == (3, None)
+
+
+def test_a_sum_keeps_every_digit_of_the_largest_and_the_smallest_amount() -> None:
+    day = Total()
+    for text in ("1e308", "1e-308", "12345678901234567890123456789012.01"):
+        day.add(facts_of({"total": Decimal(text)}))
+    assert day.amount is not None
+    assert f"{day.amount:f}".endswith("1")
+    assert "12345678901234567890123456789012.01000" in f"{day.amount:f}"
+
+
 def test_a_gap_lies_between_two_numbers_of_one_till_and_day() -> None:
     came = [Facts("1", "7", "2026-11-18", n) for n in (5, 1, 2, 9, 2)] + [
         Facts("1", "8", "2026-11-18", 40),

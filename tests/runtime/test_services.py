@@ -21,6 +21,7 @@ from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel.errors import Conflict, Forbidden, Invalid, NotApproved, NotFound
 from kernel.models import User
+from runtime.domain.batches import item_of
 from runtime.domain.correlation import address_of
 from runtime.ledger import connections
 from runtime.ledger.group_commit import PendingCall
@@ -179,7 +180,9 @@ def test_pushed_messages_are_durable_deduplicated_and_refused_with_a_reason(cata
 def test_calls_that_are_stored_in_one_commit_each_get_an_answer_of_their_own(catalog: None) -> None:
     deployed()
     handed = ([order(1), order(2)], [order(2), {**order(3), "total": "many"}], [{**order(4), "total": 1}], [])
-    calls = [PendingCall(intake._Handed(items, None, None, None), len(items)) for items in handed]
+    calls = [
+        PendingCall(intake._Handed([item_of(item) for item in items], None, None, None), len(items)) for items in handed
+    ]
     intake._store_together((FEED, "production"), calls)
     assert [[receipt.status for receipt in call.result] for call in calls] == [  # type: ignore[attr-defined]
         ["accepted", "accepted"],
@@ -193,12 +196,12 @@ def test_calls_that_are_stored_in_one_commit_each_get_an_answer_of_their_own(cat
 
 def test_a_call_that_cannot_be_stored_does_not_take_those_with_it_that_share_its_commit(catalog: None) -> None:
     deployed()
-    wrong = PendingCall(intake._Handed([order(1)], "nowhere", None, None), 1)
-    good = PendingCall(intake._Handed([order(2)], None, None, None), 1)
+    wrong = PendingCall(intake._Handed([item_of(order(1))], "nowhere", None, None), 1)
+    good = PendingCall(intake._Handed([item_of(order(2))], None, None, None), 1)
     intake._store_together((FEED, "production"), [wrong, good])
     assert isinstance(wrong.error, NotFound)
     assert [receipt.status for receipt in good.result] == ["accepted"]  # type: ignore[attr-defined]
-    nobody = [PendingCall(intake._Handed([order(1)], None, None, None), 1) for _ in range(2)]
+    nobody = [PendingCall(intake._Handed([item_of(order(1))], None, None, None), 1) for _ in range(2)]
     intake._store_together(("nothing", "production"), nobody)
     assert all(isinstance(call.error, NotFound) for call in nobody)
 

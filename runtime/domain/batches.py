@@ -1,0 +1,193 @@
+"""Batches as callers send them, taken apart so that every item is judged by itself.
+
+`{"items": [...], "source"?, "correlation_ids"?, "environment"?}`: what is wrong inside one item is that item's flaw;
+only a body that is no JSON is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kernel import strict_json
+from kernel.digest import canonical_json
+from kernel.errors import Invalid, Malformed
+from kernel.strict_json import Flaw
+
+MOST_ITEM_BYTES = 1024 * 1024
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]|[^\s"\[\]{},:]+|"', re.DOTALL)
+
+
+class IntakeItem(NamedTuple):
+    """One item as it came: its bytes, its document, and what makes it impossible to store, if there is something."""
+
+    payload: bytes
+    document: Any
+    flaw: Flaw | None = None
+
+
+class _Batch(msgspec.Struct):
+    items: list[msgspec.Raw]
+
+
+_decode = msgspec.json.Decoder(_Batch).decode
+
+
+class _NotJson(Exception):
+    def __init__(self, error: json.JSONDecodeError) -> None:
+        super().__init__(error.msg)
+        self.place, self.message = error.pos, error.msg
+
+
+def read(body: bytes) -> dict[str, Any] | None:
+    """The members of a batch, `items` as a list of IntakeItem; None for JSON that is no batch.
+
+    Raises Malformed with line and column for a body that is no JSON, Invalid for a member that cannot be taken.
+    """
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        made = strict_json.quick(body.decode())
+        if not isinstance(made, dict) or not isinstance(made.get("items"), list):
+            return None
+        raws = [bytes(raw) for raw in _decode(body).items]
+    except (ValueError, RecursionError, msgspec.DecodeError):
+        return _read_closely(body)
+    made["items"] = [_quick_item(raw, document) for raw, document in zip(raws, made["items"], strict=True)]
+    return made
+
+
+def _quick_item(payload: bytes, document: Any) -> IntakeItem:
+    if len(payload) > MOST_ITEM_BYTES or payload.count(b"[") + payload.count(b"{") > strict_json.MAX_DEPTH:
+        return read_item(payload)
+    return IntakeItem(payload, document)
+
+
+def read_item(payload: bytes) -> IntakeItem:
+    """An item of a batch. Raises an exception of this module for what is no JSON."""
+    if len(payload) > MOST_ITEM_BYTES:
+        said = f"the item has {len(payload):,} bytes; at most {MOST_ITEM_BYTES:,} are taken"
+        return IntakeItem(payload, None, Flaw("item.too_large", "", said))
+    try:
+        return IntakeItem(payload, *strict_json.judged(payload.decode()))
+    except UnicodeDecodeError as error:
+        return IntakeItem(payload, None, Flaw("json.encoding", "", f"byte {error.start} of the item is not UTF-8"))
+    except json.JSONDecodeError as error:
+        if not error.msg.startswith("Invalid control character"):
+            raise _NotJson(error) from None
+        said = f"a control character stands in a text as it is, at line {error.lineno}, column {error.colno}"
+        return IntakeItem(payload, None, Flaw("json.control", "", said + "; JSON writes it as an escape"))
+
+
+def item_of(document: Any) -> IntakeItem:
+    """The item for a document that is at hand."""
+    if isinstance(document, IntakeItem):
+        return document
+    if flaw := strict_json.flaw_of(document):
+        return IntakeItem(json.dumps(document, default=str).encode(), document, flaw)
+    return IntakeItem(canonical_json(document), document)
+
+
+def _read_closely(body: bytes) -> dict[str, Any] | None:
+    """The long way, for a body that the quick one cannot read: cut at brackets and commas, then item by item."""
+    parts = _split(body)
+    if parts is None or not any(isinstance(spans, list) for _, spans in parts):
+        strict_json.loads(body)  # says what is wrong where, or that it is no batch
+        return None
+    made: dict[str, Any] = {}
+    for name, spans in parts:
+        key = strict_json.loads(body[slice(*name)])
+        if not isinstance(key, str) or key in made:
+            raise Invalid("json.duplicate_key", f"The name {str(key)[:80]!r} appears twice in the batch.")
+        if isinstance(spans, list):
+            made[key] = [_item_at(body, *span) for span in spans]
+        else:
+            made[key] = _member_at(body, *spans)
+    return made
+
+
+def _item_at(body: bytes, start: int, end: int) -> IntakeItem:
+    try:
+        return read_item(body[start:end])
+    except _NotJson as error:
+        raise _not_json_at(body, start, end, error.place, error.message) from None
+
+
+def _member_at(body: bytes, start: int, end: int) -> Any:
+    try:
+        json.loads(body[start:end])
+    except json.JSONDecodeError as error:
+        raise _not_json_at(body, start, end, error.pos, error.msg) from None
+    except (ValueError, RecursionError):
+        pass
+    return strict_json.loads(body[start:end])
+
+
+def _not_json_at(body: bytes, start: int, end: int, place: int, message: str) -> Malformed:
+    before = body[:start].decode("utf-8", "replace") + body[start:end].decode("utf-8", "replace")[:place]
+    return strict_json.not_json(before.count("\n") + 1, len(before) - before.rfind("\n"), message)
+
+
+_Span = tuple[int, int]
+_Tokens = Iterator[re.Match[bytes]]
+
+
+def _split(body: bytes) -> list[tuple[_Span, _Span | list[_Span]]] | None:
+    """The places of the names and values of an object; of a list named `items`, those of its elements. None where the
+    brackets do not fit."""
+    tokens: _Tokens = _TOKEN.finditer(body)
+    found: list[tuple[_Span, _Span | list[_Span]]] = []
+    if _next(tokens) != b"{":
+        return None
+    for name in tokens:
+        if len(name[0]) < 2 or not name[0].startswith(b'"') or _next(tokens) != b":":
+            return None
+        opening = next(tokens, None)
+        if opening is None:
+            return None
+        is_items = name[0] == b'"items"' and opening[0] == b"["
+        value = _elements(tokens) if is_items else _span(tokens, opening)
+        if value is None:
+            return None
+        found.append((name.span(), value))
+        if (following := _next(tokens)) != b",":
+            return found if following == b"}" and _next(tokens) is None else None
+    return None
+
+
+def _next(tokens: _Tokens) -> bytes | None:
+    token = next(tokens, None)
+    return None if token is None else token[0]
+
+
+def _elements(tokens: _Tokens) -> list[_Span] | None:
+    found: list[_Span] = []
+    for opening in tokens:
+        if opening[0] == b"]" and not found:
+            return found
+        span = _span(tokens, opening)
+        if span is None:
+            return None
+        found.append(span)
+        if (following := _next(tokens)) != b",":
+            return found if following == b"]" else None
+    return None
+
+
+def _span(tokens: _Tokens, opening: re.Match[bytes]) -> _Span | None:
+    """From the first token of a value to its end."""
+    if opening[0] not in (b"[", b"{"):
+        return None if opening[0] in (b"]", b"}", b",", b":", b'"') else opening.span()
+    depth = 1
+    for token in tokens:
+        if token[0] in (b"[", b"{"):
+            depth += 1
+        elif token[0] in (b"]", b"}"):
+            depth -= 1
+            if not depth:
+                return opening.start(), token.end()
+    return None

@@ -1,0 +1,34 @@
+"""A till that hands in over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from kernel import tokens
+from tests.runtime import scene
+
+
+@pytest.fixture
+def till(client: Any, transactional_db: None) -> Any:
+    """A till's service account hands in; `till(body)` answers."""
+    people = scene.estate()
+    manifest = {
+        **scene.SALES,
+        "event": {"name": "sale", "meaning": "fact", "key": "/id", "schema": {"type": "object", "required": ["id"]}},
+    }
+    scene.Site(manifest, people.groups["sales-finance"])
+    _, secret = tokens.issue(actor=people.sofia, user=people.sofia, name="till", scopes=["runtime:write"])
+
+    def send(body: Any, content_type: str = "application/json", **headers: str) -> Any:
+        return client.post(
+            reverse("runtime-api:intake", args=["sales"]),
+            body,
+            content_type=content_type,
+            headers={"Authorization": f"Bearer {secret}", **headers},
+        )
+
+    client.raise_request_exception = False
+    return send
