@@ -32,6 +32,13 @@ def record_late_send(conn: Connection, taken: Claim, positions: Sequence[int]) -
         record_attempt(conn, taken, min(positions), max(positions), "late", detail)
 
 
+def record_already_there(conn: Connection, taken: Claim, positions: Sequence[int]) -> None:
+    """Record what the vendor had before the database went back: it counts as delivered and was not sent."""
+    if positions:
+        detail = f"{len(positions)} of them were there before the database went back; they were not sent again"
+        record_attempt(conn, taken, min(positions), max(positions), "recovered", detail)
+
+
 def quarantine_entry(
     position: int, key: str, result: SendResult, taken: Claim, *, held: bool = False
 ) -> QuarantineEntry | None:
@@ -44,6 +51,9 @@ def quarantine_entry(
         return None
     if status == "unknown" and taken.target.idempotency == "U":  # comes before `held`: this one may have arrived
         return QuarantineEntry(position, key, "unknown", "unknown", result.detail or "sent, and no answer")
+    if status == "forgotten":
+        reason_class = "recovery" if taken.lost_key(position) else "unknown"
+        return QuarantineEntry(position, key, "unknown", reason_class, result.detail)
     if held or status == "blocked":
         return QuarantineEntry(position, key, "behind")
     if status == "deferred":

@@ -78,7 +78,7 @@ class ClaimTarget:
     """Where a claim delivers to, and by which release. `original_subscription` differs from the claim's own for a
     replay: the subscription under whose idempotency keys the messages were sent first. `key_epochs` are pairs of first
     position and salt; none unless the database went back. `at_fault`: the connection of this target alone is at
-    fault."""
+    fault. `facts`: its messages are facts, and no states."""
 
     name: str
     instance: str
@@ -92,6 +92,7 @@ class ClaimTarget:
     original_subscription: int
     key_epochs: Sequence[Sequence[int]] = ()
     at_fault: bool = False
+    facts: bool = False
 
 
 @dataclass(slots=True)
@@ -135,13 +136,31 @@ class Claim:
         """What it sends was sent before by another subscription, under the same keys."""
         return self.target.original_subscription != self.subscription
 
-    def in_recovery(self, position: int) -> bool:
-        """Whether the message at this position may have been sent before the database went back."""
-        return self.ask_until is not None and position <= self.ask_until
+    def same_recovery_until(self, position: int) -> int | None:
+        """The last position that is to be treated as this one after the database went back; None: all that follow."""
+        if self.ask_until is None or position > self.ask_until:
+            return None
+        newest = self._newest_epoch
+        return min(newest - 1, self.ask_until) if position < newest else self.ask_until
+
+    def asks_first(self, position: int) -> bool:
+        """Whether the database went back and the message at this position may have been sent before that.
+
+        Class N is sent again instead: it has one effect, and the natural key of a state says nothing of its version.
+        """
+        if self.ask_until is None or position > self.ask_until or self.target.idempotency == "N":
+            return False
+        return position < self._newest_epoch or self.lost_key(position)
+
+    def lost_key(self, position: int) -> bool:
+        """Whether the vendor may know the message at this position by a key that was lost with the database: it came
+        again since then. Only a question by business reference can tell. A state that is sent again does no harm."""
+        if self.ask_until is None or not self._newest_epoch <= position <= self.ask_until:
+            return False
+        return self.target.idempotency == "U" or (self.target.facts and self.target.idempotency in "KL")
 
     @property
-    def newest_epoch(self) -> int:
-        """The first position whose key nobody can have known before the database went back."""
+    def _newest_epoch(self) -> int:
         return self.target.key_epochs[-1][0] if self.target.key_epochs else 0
 
     def shrunk_batch(self) -> int:
@@ -301,6 +320,7 @@ def target_of(row: dict[str, Any]) -> ClaimTarget:
         row["original_subscription"],
         row["key_epochs"] or (),
         row["at_fault"],
+        row["facts"],
     )
 
 

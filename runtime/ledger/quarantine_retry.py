@@ -41,12 +41,25 @@ from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease, outbound
 @dataclass(slots=True)
 class QuarantineClaim(Claim):
     """The right to try one quarantined message. `payload` replaces the logged one after a person's edit;
-    `previous_state` and `reason_class` say how it came to be there."""
+    `previous_state` and `reason_class` say how it came to be there. `not_arrived`: a person has said so; it is sent
+    without a question about what was before."""
 
     key: str = ""
     previous_state: str = "retry"
     reason_class: str = ""
     payload: bytes | None = None
+    not_arrived: bool = False
+
+    def asks_first(self, position: int) -> bool:
+        if self.not_arrived:
+            return False
+        return self.lost_key(position) or Claim.asks_first(self, position)
+
+    def lost_key(self, position: int) -> bool:
+        """Also where a redrive gave it a fresh key: the vendor may know it by one before that."""
+        if self.not_arrived:
+            return False
+        return self.fresh_key > 0 or Claim.lost_key(self, position)
 
     @property
     def poison_suspect(self) -> bool:
@@ -135,6 +148,7 @@ def _take(
         previous_state=row["previous_state"],
         reason_class=row["reason_class"],
         payload=row["payload"],
+        not_arrived=row["not_arrived"],
     )
     return taken, row["limited"]
 
@@ -207,7 +221,8 @@ def retry_at_vendor(
     sending = SendBatch(
         taken,
         mapped.vendor,
-        ask_first=taken.may_have_been_sent or taken.is_replay,
+        ask_first=taken.may_have_been_sent or taken.is_replay or taken.asks_first(taken.position),
+        lost_key=taken.lost_key(taken.position),
         send=not (switched or taken.lease.ask_only or exhausted),
     )
     try:

@@ -16,6 +16,11 @@ from runtime.ledger.vendor_client import CannotAsk, SendResult, VendorClient
 
 _NO_ANSWER = ("unsent", "unknown", "blocked", "deferred")
 
+LOST_KEY = (
+    "it came after the database went back: the vendor may have booked it before, under a key that was lost, "
+    "and cannot be asked by business reference"
+)
+
 
 @dataclass(slots=True)
 class SendOutcome:
@@ -27,6 +32,7 @@ class SendOutcome:
     fault: FaultKind | None = None
     retry_after: float | None = None
     late: list[int] = field(default_factory=list)
+    already_there: list[int] = field(default_factory=list)
 
     @property
     def unresolved(self) -> bool:
@@ -60,10 +66,14 @@ def idempotency_key(
 
 class SendBatch:
     """Sends the messages of one batch. `ask_first`: they may have been sent already. `send`: False under a closed gate,
-    where only asking is allowed."""
+    where only asking is allowed. `lost_key`: the vendor may know them by keys that were lost with the database, so the
+    question is by business reference."""
 
-    def __init__(self, taken: Claim, client: VendorClient, *, ask_first: bool, send: bool = True) -> None:
+    def __init__(
+        self, taken: Claim, client: VendorClient, *, ask_first: bool, send: bool = True, lost_key: bool = False
+    ) -> None:
         self.taken, self.client, self.ask_first, self.may_send = taken, client, ask_first, send
+        self.lost_key = lost_key
         self.idempotency = taken.target.idempotency
         self.outcome = SendOutcome()
 
@@ -120,8 +130,11 @@ class SendBatch:
     def _ask(self, messages: list[OutboundMessage]) -> list[OutboundMessage]:
         """Stores what is known; returns what may be sent. What stays unknown is final for this batch."""
         try:
-            results = self.client.ask(messages)
+            results = self.client.ask(messages, by="reference" if self.lost_key else "key")
         except CannotAsk:
+            if self.lost_key:
+                self._put(messages, SendResult("forgotten", detail=LOST_KEY))
+                return []
             if self.idempotency in ("K", "N") and self.may_send:
                 return messages  # the same key or the same natural key again has one effect
             detail = "the vendor can neither be asked nor be sent the same again"
@@ -134,10 +147,15 @@ class SendBatch:
                 rest.append(message)
             else:
                 self.outcome.results[message.position] = result
+                if result.status == "confirmed" and not self.taken.is_replay and self._went_back(message):
+                    self.outcome.already_there.append(message.position)
                 if result.status == "unknown":
                     self.outcome.failure = self.outcome.failure or result.detail or "the vendor does not say"
                     self.outcome.fault = self.outcome.fault or result.fault
         return rest
+
+    def _went_back(self, message: OutboundMessage) -> bool:
+        return self.taken.asks_first(message.position)
 
     def _send(self, messages: list[OutboundMessage]) -> list[OutboundMessage]:
         """Stores results; returns messages whose outcome is unknown and that may be asked about or repeated."""

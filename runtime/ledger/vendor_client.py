@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from runtime.connectors.protocols import AskBy, FaultKind, OutboundMessage
 
 SendStatus = Literal[
-    "confirmed", "accepted", "declined", "refused", "retry", "unsent", "unknown", "blocked", "deferred"
+    "confirmed", "accepted", "declined", "refused", "retry", "unsent", "unknown", "blocked", "deferred", "forgotten"
 ]
 
 
@@ -26,9 +26,10 @@ class SendResult:
     unsent      surely not acted on, for a reason of the vendor (down, throttled) or of the connection (`fault`)
     unknown     sent, or partly sent, and no answer that can be trusted
 
-    The ledger adds two:
+    The ledger adds three:
     blocked     not sent, for an earlier message of its key is not confirmed
     deferred    not sent by this release, for its gate closed or another one was deployed
+    forgotten   the key under which it may have been sent is lost, and the vendor cannot be asked by business reference
 
     `pattern` is the text by which equal failures are grouped, `retry_after` in seconds, `fault` what is wrong with the
     connection, `answer` what the vendor said, redacted, at most 2,000 characters.

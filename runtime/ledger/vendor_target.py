@@ -12,7 +12,7 @@ from runtime.connectors.protocols import FaultKind, OutboundMessage
 from runtime.domain.retry import QUOTA_EMPTY, VENDOR_UNAVAILABLE
 from runtime.ledger import circuit_breaker
 from runtime.ledger.append import Fenced
-from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send
+from runtime.ledger.attempts import quarantine_entry, record_already_there, record_attempt, record_late_send
 from runtime.ledger.claims import Claim, DeliveryEvidence, quota_left, release, spend, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
@@ -150,7 +150,10 @@ def _prepare(
 ) -> PreparedBatch | None:
     limits = taken.limits
     count = min(limits.batch, quota_left(conn, taken.target.vendor)) if limits.metered else limits.batch
-    messages = read_next(conn, taken, position, count) if count else []
+    upto = taken.same_recovery_until(position + 1)
+    if upto is not None and taken.upto is not None:
+        upto = min(upto, taken.upto)
+    messages = read_next(conn, taken, position, count, upto=upto) if count else []
     if not messages:
         return None
     fresh = {entry.key for entry in pending.entries} if pending else set()
@@ -219,14 +222,18 @@ def _record_vendor(conn: Connection, taken: Claim, result: BatchResult) -> None:
 def run_batch(conn: Connection, taken: Claim, sending: SendBatch, messages: Sequence[OutboundMessage]) -> SendOutcome:
     """Send a batch. Where it ends for want of time, what left late before that is on record."""
     try:
-        return sending.run(messages)
+        outcome = sending.run(messages)
     except Fenced:
         record_late_send(conn, taken, sending.outcome.late)
         raise
+    record_already_there(conn, taken, outcome.already_there)
+    return outcome
 
 
 def _call(conn: Connection, taken: Claim, client: VendorClient, batch: PreparedBatch) -> BatchResult | None:
-    outcome = run_batch(conn, taken, SendBatch(taken, client, ask_first=taken.is_replay), batch.messages)
+    ask_first, lost_key = taken.is_replay or taken.asks_first(batch.first), taken.lost_key(batch.first)
+    sending = SendBatch(taken, client, ask_first=ask_first, lost_key=lost_key)
+    outcome = run_batch(conn, taken, sending, batch.messages)
     hit("vendor.after_call")
     return _settle(conn, taken, batch, outcome)
 
@@ -315,7 +322,8 @@ def _resume(conn: Connection, taken: Claim, vendor_of: VendorOfRelease) -> Batch
     if taken.lease.remaining_of_dead_owner or taken.poison_suspect:
         return _in_doubt(taken, batch, made_by)
     may_send = made_by == taken.target.release and not taken.lease.ask_only
-    sending = SendBatch(taken, mapped.vendor, ask_first=True, send=may_send)
+    lost_key = taken.lost_key(batch.first)
+    sending = SendBatch(taken, mapped.vendor, ask_first=True, lost_key=lost_key, send=may_send)
     outcome = run_batch(conn, taken, sending, batch.messages)
     hit("vendor.after_resume")
     if may_send or outcome.failure:

@@ -19,7 +19,8 @@ class QuarantinedMessage(models.Model):
     `retry` will be tried again, `sending` may have reached the vendor (asked about first), `behind` waits for an
     earlier one of its key, `dead` waits for a person, `unknown` waits for a person because the vendor can neither be
     asked nor be sent the same again. `payload` replaces the stored one after a person's fix. `fresh_key` counts the
-    keys that a redrive gave instead of one that the vendor knows from another message.
+    keys that a redrive gave instead of one that the vendor knows from another message; `not_arrived`: a person has said
+    that the vendor does not have it.
     """
 
     class State(models.TextChoices):
@@ -48,6 +49,7 @@ class QuarantinedMessage(models.Model):
     ask_only = models.BooleanField(db_default=False)
     intent_release = models.BigIntegerField(null=True, blank=True)
     fresh_key = models.SmallIntegerField(db_default=0)
+    not_arrived = models.BooleanField(db_default=False)
     payload: Any = JsonDocument(null=True, blank=True)
 
     class Meta:

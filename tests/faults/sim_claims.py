@@ -67,6 +67,7 @@ def _claimed(
             "token": p["token"],
             "stream": s["stream"],
             "stream_salt": stream["salt"],
+            "facts": False,
             "target": s["target"],
             "instance": s["instance"],
             "kind": s["kind"],

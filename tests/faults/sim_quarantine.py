@@ -108,6 +108,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "previous_state": was,
                 "stream": s["stream"],
                 "stream_salt": stream["salt"],
+                "facts": False,
                 "target": s["target"],
                 "instance": s["instance"],
                 "kind": s["kind"],
@@ -124,6 +125,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "ask_until": (db.get(tx, "progress", place[:2]) or {}).get("ask_until"),
                 "fresh_key": 0,
                 "at_fault": False,
+                "not_arrived": q.get("not_arrived", False),
                 "limited": limited,
                 "metered": False,
             }

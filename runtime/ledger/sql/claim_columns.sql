@@ -1,6 +1,7 @@
 -- What every claim reads of its target: s is runtime_subscription, t is runtime_stream.
 s.stream_id,
 t.salt,
+t.immutable,
 s.target,
 s.instance,
 s.kind,

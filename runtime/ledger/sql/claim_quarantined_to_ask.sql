@@ -59,6 +59,7 @@ returning
     p.key,
     p.payload,
     p.fresh_key,
+    p.not_arrived,
     (
         select g.ask_until
         from runtime_progress g
