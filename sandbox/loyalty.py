@@ -174,7 +174,8 @@ class Loyalty(Emulator):
         now = self.journal.now()
         found: dict[str, Any] = {k: {"status": "pending", "job": job} for k, job in self.pending(keys).items()}
         found |= {key: held.body for key in keys if (held := self.kept.get(key)) is not None and held.until > now}
-        known = {reference: self.by_reference[reference] for reference in references if reference in self.by_reference}
+        known: dict[str, Any] = {r: {"status": "pending", "job": job} for r, job in self.pending(references).items()}
+        known |= {reference: self.by_reference[reference] for reference in references if reference in self.by_reference}
         missing = [key for key in keys if key not in found] + [
             reference for reference in references if reference not in known
         ]

@@ -318,6 +318,8 @@ class Emulator:
                 self._go_offline(value)
             elif order == "set":
                 self._change_settings(value)
+            elif order == "jobs":
+                results[order] = [job.body.decode() for job in self.jobs.values() if job.state == value]
             elif order == "auth":
                 self._change_sign_in(value)
             elif order == "advance_seconds":

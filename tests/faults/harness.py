@@ -354,6 +354,7 @@ class Installation:
         self.vendors = Vendors(folder, seed)
         self.processes: Processes | None = None
         self.web: WebServer | None = None
+        self.poison: set[str] = set()  # sales that the ERP fails for ever, of all rounds so far
         self.history = History(folder / "history.jsonl")
 
     def prepare_django(self) -> None:

@@ -55,6 +55,7 @@ class Allowed:
     poison: frozenset[str] = frozenset()
     excused: frozenset[str] = frozenset()
     forgotten: bool = False
+    refused_jobs: dict[str, str] = field(default_factory=dict)
 
     def waits(self, target: FactTarget, sale: str) -> bool:
         return (
@@ -62,6 +63,7 @@ class Allowed:
             or (target.idempotency == "K" and self.forgotten)
             or (target.name == "erp-sales" and sale in self.poison)
             or sale in self.excused
+            or f'"{sale}"' in self.refused_jobs.get(target.journal, "")
         )
 
 
@@ -81,10 +83,9 @@ def judge(
         verdict.add("unknown", "work did not come to rest")
     waiting = _parked(people, seed)
     for target in FACT_TARGETS:
-        _facts(verdict, plans, target, journals[target.journal], waiting, allowed)
+        _facts(verdict, plans, target, journals[target.journal], people, waiting, allowed)
     _prices(verdict, plans, journals["stores"], waiting)
     _table(verdict, plans, people, waiting)
-    _counts(verdict, plans, journals, people)
     builds = [(second(e), made) for entries in journals.values() for e in entries if (made := _build(e)) is not None]
     for at, build in builds:
         if not people.permitted(build, at, before=0.2, after=grace):
@@ -131,27 +132,36 @@ def _facts(
     plans: list[Plan],
     target: FactTarget,
     entries: list[Entry],
+    people: People,
     waiting: dict[Any, Any],
     allowed: Allowed,
 ) -> None:
-    """Every sale that is for the target took effect once, or waits visibly where it may."""
+    """Every sale that is for the target took effect once, or waits visibly where it may.
+
+    What has passed by the product's own evidence, waits nowhere and is not in the journal was confirmed by the product
+    and by nobody else: lost.
+    """
     happened = Counter(
         (e.ref or "").removeprefix(target.prefix)
         for e in entries
         if e.effect == target.effect and (e.ref or "").startswith("gift ") == (target.prefix == "gift ")
     )
     expected = set().union(*(plan.expected_sales(target.gets) for plan in plans))
+    passed = _passed(people, target, plans[0].seed)
     with_a_person = 0
     for sale in expected:
         rows = waiting.get((target.name, sale), [])
-        if rows and allowed.waits(target, sale) and all(state in ("dead", "unknown") for state, *_ in rows):
+        if rows and allowed.waits(target, sale):
             with_a_person += 1
         elif rows and happened[sale]:
             _waits_though_done(verdict, f"{target.name} {sale}", rows)
         elif rows:
             verdict.add("unknown", f"{target.name} {sale} waits though nothing keeps it: {rows}")
+        elif not happened[sale] and sale in passed and not passed[sale]:
+            verdict.add("unknown", f"{target.name} {sale} is still on its way")
         elif not happened[sale]:
-            verdict.add("lost", f"{target.name} {sale}")
+            how = "was confirmed by the product alone" if sale in passed else "is not in the log"
+            verdict.add("lost", f"{target.name} {sale} {how}")
     _doubles(verdict, target.name, happened)
     for sale in set(happened) - expected:
         verdict.add("twice", f"{target.name} {sale} was never pushed")
@@ -160,36 +170,20 @@ def _facts(
         verdict.facts[f"{target.name} with a person"] = with_a_person
 
 
-def _counts(verdict: Verdict, plans: list[Plan], journals: dict[str, list[Entry]], people: People) -> None:
-    """What the product itself calls confirmed is in the journal: messages that have passed and wait nowhere, by its
-    own evidence, against effects by business reference. A lie that was believed shows here with its number."""
-    seed = plans[0].seed
-    for target in FACT_TARGETS:
-        effects = {
-            (e.ref or "").removeprefix(target.prefix)
-            for e in journals[target.journal]
-            if e.effect == target.effect and (e.ref or "").startswith("gift ") == (target.prefix == "gift ")
-        }
-        expected = set().union(*(plan.expected_sales(target.gets) for plan in plans))
-        passed = {
-            row[0]
-            for row in people.sql(
-                """select m.payload ->> 'id'
-                     from runtime_message m
-                          join runtime_subscription s on s.stream_id = m.stream_id and s.target = %s
-                           and s.replay_of_id is null
-                          join runtime_progress p on p.subscription_id = s.id and p.lane = m.lane
-                    where m.payload ->> 'id' like %s and m.position <= p.position
-                      and not exists (select from runtime_quarantine q where q.subscription_id = s.id
-                                         and q.lane = m.lane and q.position = m.position)""",
-                target.name,
-                f"{seed}/%",
-            )
-        }
-        believed = (passed & expected) - effects
-        if believed:
-            verdict.facts[f"{target.name} confirmed and not in the journal"] = len(believed)
-            verdict.examples["believed"] += sorted(believed)[:3]
+def _passed(people: People, target: FactTarget, seed: int) -> dict[str, bool]:
+    """The sales in the log, and whether the target's progress has passed them."""
+    return dict(
+        people.sql(
+            """select m.payload ->> 'id', m.position <= p.position
+                 from runtime_message m
+                      join runtime_subscription s on s.stream_id = m.stream_id and s.target = %s
+                       and s.replay_of_id is null
+                      join runtime_progress p on p.subscription_id = s.id and p.lane = m.lane
+                where m.payload ->> 'id' like %s""",
+            target.name,
+            f"{seed}/%",
+        )
+    )
 
 
 def _waits_though_done(verdict: Verdict, what: str, rows: Iterable[Any]) -> None:

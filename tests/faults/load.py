@@ -16,6 +16,9 @@ from typing import Any
 
 import yaml
 
+from runtime.connectors.rest.settings import RestSettings
+from runtime.domain.manifest import ManifestTarget
+
 DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
 SALES, PRICES = "campaign-sales", "campaign-prices"
 STORES = ("1", "2")
@@ -24,6 +27,9 @@ ONCE = 10_000  # items from this number on have one price in their life
 REFUSED_FROM = (
     4  # prices of every 17th item are refused from this version on: dead letters, and others waiting behind them
 )
+SETTLE = 5.0  # seconds: the vendors' own time limit, as the manifests declare it
+KEY_KEPT = 16.0  # seconds for which the loyalty engine knows a key
+LONG_DEADLINE = 4.0  # seconds: a call that may last longer than a lease
 ORDERS, POINTS, GIFTS = (1,), (0, 3, 6), (2,)  # which sales of a batch go to which further target
 
 
@@ -159,6 +165,7 @@ def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = Tru
     erp = next(target for target in sales["targets"] if target["name"] == "erp-sales")
     erp |= {"when": "kind == 'retail'", "batch": batch, "deadline": deadline}
     erp.pop("schema", None)
+    erp["connection"] = _with_jobs("retail-sales")
     erp["mapping"]["fields"].append({"to": "entity", "constant": f"build {build}"})
     sales["targets"] = [erp, *(_further_targets(erp, build, deadline, batch) if table else [])]
     source = next(one for one in prices["sources"] if one["name"] == "price")
@@ -194,7 +201,16 @@ def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = Tru
                 "mapping": {"mapping": "campaign-copy", "version": "1", "fields": fields},
             }
         )
+    for target in (*sales["targets"], *prices["targets"]):
+        if "table" not in target:
+            target |= _times(target)
     return {SALES: sales, PRICES: prices}
+
+
+def _times(target: dict[str, Any]) -> dict[str, Any]:
+    """How long after a call the vendor may still act on it, and how long it knows our keys."""
+    made = {"settle": SETTLE} | ({"key_kept": KEY_KEPT} if target["idempotency"] == "K" else {})
+    return {name: value for name, value in made.items() if name in ManifestTarget.__struct_fields__}
 
 
 def _further_targets(erp: dict[str, Any], build: int, deadline: float, batch: int) -> list[dict[str, Any]]:
@@ -239,10 +255,11 @@ def _further_targets(erp: dict[str, Any], build: int, deadline: float, batch: in
         **loyalty,
         "name": "loyalty-points",
         "when": "count(loyalty[]) > 0",
-        "connection": {"protocol": "rest", "profile": "loyalty"},
+        "connection": _with_jobs("loyalty"),
         "address": {"program": "main"},
         "ask_by": "idempotency_key",
         "idempotency": "K",
+        "deadline": LONG_DEADLINE,
         "mapping": _mapping(
             "campaign-points",
             {"to": "profileId", "constant": f"build {build}"},
@@ -266,6 +283,19 @@ def _further_targets(erp: dict[str, Any], build: int, deadline: float, batch: in
         ),
     }
     return [orders, points, gifts]
+
+
+def _with_jobs(profile: str) -> dict[str, Any]:
+    """A connection by this profile to a vendor that may answer 202 with a job."""
+    made: dict[str, Any] = {"protocol": "rest", "profile": profile}
+    if "job" in RestSettings.__struct_fields__:
+        status = {"status": "status", "confirmed": ["done"], "pending": ["pending"], "refused": ["refused"]}
+        made["settings"] = {
+            "job": {"path": "/jobs/{job}", **status},
+            "success": {"job": "job"},
+            "lookup": {"status": "status", "pending": ["pending"]},
+        }
+    return made
 
 
 GIFT_SETTINGS: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import psycopg
@@ -196,19 +196,23 @@ class People:
     def permitted(self, build: int, at: float, *, before: float, after: float) -> bool:
         return any(begin - before <= at <= end + after for begin, end in self.permits[build])
 
-    def at_rest(self) -> bool:
-        """Everything stored has ended somewhere: nothing to take, no open call, nothing parked that would still
-        move."""
+    def at_rest(self, besides: Iterable[str] = ()) -> bool:
+        """Everything stored has ended somewhere: nothing to take, no open call, nothing parked that would still move;
+        `besides` names sales that may go on being tried."""
         return bool(
-            self.sql("""
+            self.sql(
+                """
             select not exists (select from runtime_progress p join runtime_subscription s on s.id = p.subscription_id
                                  join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
                                  where p.position < l.next - 1 or p.intent is not null)
                and not exists (select from runtime_quarantine q where q.state in ('retry', 'sending', 'behind')
+                                  and not (q.key = any(%s))
                                   and not exists (select
                                                     from runtime_quarantine e
                                                    where e.subscription_id = q.subscription_id
                                                      and e.key = q.key
                                                      and e.position < q.position
-                                                     and e.state in ('dead', 'unknown')))""")[0][0]
+                                                     and e.state in ('dead', 'unknown')))""",
+                list(besides),
+            )[0][0]
         )

@@ -17,7 +17,7 @@ from sandbox import journal
 from tests.faults.harness import Installation
 from tests.faults.injections import FOCUS, POINTS, TILL_POINTS, WINDOW, Injections, Options
 from tests.faults.judge import Verdict, judge
-from tests.faults.load import Plan
+from tests.faults.load import LONG_DEADLINE, Plan
 from tests.faults.product import People
 from tests.faults.progress import Progress
 from tests.faults.vendor_faults import SLOW_MS, VendorFaults
@@ -126,7 +126,7 @@ class Round(Injections):
         assert sandbox is not None
         journals = {name: list(journal.read(sandbox.journal_path(name))) for name in installation.vendors.proxies}
         late = SLOW_MS[1] / 1000 if self.options.vendors & {"slow", "jobs"} else 0.0
-        grace = options.lease + options.deadline + self.longest_pause + late + 0.5
+        grace = options.lease + max(options.deadline, LONG_DEADLINE) + self.longest_pause + late + 0.5
         verdict = judge(self.plans, journals, self.people, grace=grace, rest=rest, allowed=self.vendor_faults.allowed)
         verdict.facts["seconds"] = round(injected, 1)
         answers: Counter[str] = Counter()
@@ -197,7 +197,7 @@ class Round(Injections):
         while time.monotonic() < ends:
             self._tend(finished, calm=True)
             self._show()
-            if len(finished) == self.options.tills and self.people.at_rest():
+            if len(finished) == self.options.tills and self.people.at_rest(self.installation.poison):
                 return True
             time.sleep(0.1)
         return False

@@ -23,13 +23,11 @@ from typing import Any
 from sandbox.client import Control, Sandbox
 from tests.faults.harness import Installation
 from tests.faults.judge import Allowed
-from tests.faults.load import Plan
+from tests.faults.load import KEY_KEPT, Plan
 
 KINDS = ("cuts", "behind", "lies", "slow", "jobs", "forgotten", "rotated", "poison")
-SLOW_MS = (900.0, 2200.0)  # longer than a call may take, shorter than the vendors' own time limit
-SETTLE = 3.0  # seconds: the vendors' own time limit, as the manifests declare it
-KEY_KEPT = 12.0  # seconds for which the loyalty engine knows a key
-OUTAGE = 14.0  # seconds: longer than that
+SLOW_MS = (900.0, 4200.0)  # longer than a call may take and than a lease, shorter than the vendors' own time limit
+OUTAGE = KEY_KEPT + 2.0  # seconds
 BATCHES = ("sales.batch", "loyalty.batch", "store.prices")  # operations that may become a job
 
 
@@ -49,7 +47,12 @@ class VendorFaults:
 
     @property
     def allowed(self) -> Allowed:
-        return Allowed(frozenset(self.poison), frozenset(self.excused), self.forgotten)
+        sandbox = self._sandbox
+        refused = {
+            "erp": "\n".join(sandbox.erp.control(jobs="refused")["jobs"]),
+            "loyalty": "\n".join(sandbox.loyalty.control(jobs="refused")["jobs"]),
+        }
+        return Allowed(frozenset(self.poison), frozenset(self.excused), self.forgotten, refused)
 
     @property
     def _sandbox(self) -> Sandbox:
@@ -68,9 +71,10 @@ class VendorFaults:
         self._sandbox.loyalty.control(set={"kept_seconds": KEY_KEPT if "forgotten" in self.kinds else 86_400.0})
         if "poison" in self.kinds:
             plan = self.random.choice(self.plans)
-            self.poison = {plan.sale(plan.batches // 3, self.random.choice((0, 1, 5)))}
+            self.poison = {plan.sale(plan.batches // 3, self.random.choice((0, 5)))}
+            self.installation.poison |= self.poison
             self.installation.history.note("poison", sale=sorted(self.poison)[0])
-            self.keep_poison()
+        self.keep_poison()
         now = time.monotonic()
         if "rotated" in self.kinds:
             self.due["rotated"] = now + length * self.random.uniform(0.15, 0.35)
@@ -78,9 +82,10 @@ class VendorFaults:
             self.due["forgotten"] = now + length * self.random.uniform(0.4, 0.6)
 
     def keep_poison(self) -> None:
-        """Also when everything else is over."""
-        if self.poison:
-            self._sandbox.erp.fault("status", ops="writes", status=500, holding=sorted(self.poison))
+        """Also when everything else is over, and in the rounds that follow: it stays one message that a person has to
+        decide about."""
+        if poison := sorted(self.installation.poison):
+            self._sandbox.erp.fault("status", ops="writes", status=500, holding=poison)
 
     def _throughout(self, control: Control) -> None:
         """Rates are per call; one kind alone comes more often."""
@@ -98,7 +103,8 @@ class VendorFaults:
         if "slow" in self.kinds:
             control.fault("slow", rate=0.015 * often, ms=list(SLOW_MS))
         if "jobs" in self.kinds:
-            control.fault("async", ops=list(BATCHES), rate=0.015 * often, ms=[300, 1500], refuse=0.3)
+            refuse = 0.0 if control.port == self._sandbox.stores.port else 0.3
+            control.fault("async", ops=list(BATCHES), rate=0.015 * often, ms=[300, 1500], refuse=refuse)
 
     def inject(self) -> None:
         now = time.monotonic()

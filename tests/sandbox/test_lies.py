@@ -92,6 +92,7 @@ def test_a_job_may_end_refused_and_then_nothing_is_found(loyalty, sandbox: Sandb
     assert loyalty.post("/transactions:lookup", json={"keys": ["j-1"]}).json()["found"]["j-1"]["status"] == "pending"
     where = sandbox.loyalty.url + answer.headers["location"]
     until(lambda: loyalty.get(where).json()["status"] == "refused", "the job ends")
+    assert [body for body in sandbox.loyalty.control(jobs="refused")["jobs"] if '"j-1"' in body]
     assert loyalty.post("/transactions:lookup", json={"keys": ["j-1"]}).json()["missing"] == ["j-1"]
     assert sandbox.loyalty.journal(since=start) == []
 
