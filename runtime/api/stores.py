@@ -19,12 +19,15 @@ from runtime.selectors.stores import Store
 
 
 class StandingSerializer(serializers.Serializer[Any]):
-    """One flow of a store. Ages in seconds; null is unknown: nothing was ever delivered, or the tier states no
-    limit.
+    """One flow of a store. Ages in seconds; null is unknown, and unknown is never fresh: nothing was ever delivered, the
+    source was never looked at or only hands in, or the tier states no limit.
     """
 
     integration = serializers.CharField(source="flow.integration")
     target = serializers.CharField(source="flow.target")
+    central = serializers.BooleanField(
+        help_text="One flow for all stores, such as a redemption: it is down for all of them or for none."
+    )
     mode = serializers.ChoiceField(choices=sorted(degraded.LABELS), source="operating_state.mode")
     may = serializers.CharField(source="operating_state.instruction", help_text="The mode in words.")
     delivery = serializers.ChoiceField(
@@ -32,7 +35,8 @@ class StandingSerializer(serializers.Serializer[Any]):
     )
     stale = serializers.BooleanField(source="operating_state.stale", allow_null=True)
     age_s = serializers.SerializerMethodField(
-        help_text="Age of the oldest message that waits for the store; 0 when nothing waits."
+        help_text="Age of what the store has: the older of the last successful look at the source and the oldest "
+        "message that the store lacks, those that wait for a person included."
     )
     allowed_age_s = serializers.SerializerMethodField()
     good_until = serializers.DateTimeField(
@@ -40,7 +44,21 @@ class StandingSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="Until when what the store has is within its allowed age.",
     )
+    looked_at = serializers.DateTimeField(
+        source="flow.source.look.looked_at",
+        allow_null=True,
+        help_text="Start of the last look at the source that succeeded, or its last sign of life where the manifest "
+        "says how often one is due.",
+    )
+    last_message_at = serializers.DateTimeField(
+        source="flow.source.look.last_message",
+        allow_null=True,
+        help_text="Only where the source hands in: when it last did.",
+    )
     waiting = serializers.IntegerField(source="backlog.waiting")
+    for_person = serializers.IntegerField(
+        source="backlog.for_person", help_text="Messages that the store lacks until a person has decided."
+    )
     last_confirmed_at = serializers.DateTimeField(source="backlog.last_delivery_at", allow_null=True)
     why = serializers.CharField()
 
@@ -54,9 +72,9 @@ class StandingSerializer(serializers.Serializer[Any]):
 class StoreSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     system = serializers.CharField()
-    mode = serializers.SerializerMethodField(help_text="The strictest one among its flows.")
+    mode = serializers.SerializerMethodField(help_text="The strictest one among its flows, central ones included.")
     as_of = serializers.SerializerMethodField()
-    flows = StandingSerializer(many=True)
+    flows = StandingSerializer(many=True, source="all_flows")
 
     def get_mode(self, store: Store) -> str:
         return store.mode

@@ -48,6 +48,7 @@ _SOURCE = _object(
     rejected_limit=_object(
         [], share={"type": "number", "exclusiveMinimum": 0, "maximum": 1}, count={"type": "integer", "minimum": 0}
     ),
+    expect_every={"type": "string", "pattern": "^[1-9][0-9]{0,5}[smh]$"},
 )
 _TARGET = _object(
     ["name", "system", "mapping", "writes", "idempotency"],
@@ -198,7 +199,9 @@ class RejectedLimit(msgspec.Struct, frozen=True):
 
 class ManifestSource(msgspec.Struct, frozen=True):
     """Where messages come from. Without a connection the source is fed by intake alone. `schema` points into the
-    contract at one message. With several sources, message keys are prefixed by the source's name and a colon."""
+    contract at one message. With several sources, message keys are prefixed by the source's name and a colon.
+    `expect_every`: how often a source that is fed by intake gives a sign of life; without it nobody can tell silence from
+    nothing new, so the age of its data is unknown."""
 
     name: str
     system: str
@@ -207,6 +210,7 @@ class ManifestSource(msgspec.Struct, frozen=True):
     schema: str | None = None
     connection: Connection | None = None
     rejected_limit: RejectedLimit = RejectedLimit()
+    expect_every: str | None = None
 
 
 class EventContract(msgspec.Struct, frozen=True):
@@ -341,6 +345,9 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
             yield finding(f"/sources/{index}/name", f"there are two sources {source.name!r}")
         if (source.api is None) != (source.contract is None):
             yield finding(f"/sources/{index}", "an API version is pinned with the digest of its contract, both or none")
+        if source.expect_every is not None and source.connection is not None:
+            said = "only a source that is fed by intake promises signs of life; this one is looked at on a schedule"
+            yield finding(f"/sources/{index}/expect_every", said)
     pushed = [source for source in manifest.sources if source.connection is None]
     if manifest.schedule is not None and len(pushed) == len(manifest.sources):
         yield finding("/schedule", "a schedule needs a source with a connection to read from")

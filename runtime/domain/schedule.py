@@ -72,6 +72,14 @@ def read(expression: str) -> Every | Calendar:
     return _cron(text)
 
 
+def distance(text: str) -> timedelta:
+    """A fixed distance as manifests write it: `60s`, `15m`, `2h`. Raises BadSchedule."""
+    rule = read(f"every {text}")
+    if not isinstance(rule, Every):
+        raise BadSchedule(f"{text!r} is no distance such as 60s, 15m or 2h")
+    return timedelta(seconds=rule.seconds)
+
+
 def _time(hour: str, minute: str) -> time:
     try:
         return time(int(hour), int(minute))

@@ -16,11 +16,12 @@ from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.ui.wording import duration, number
 from kernel.viewer import Viewer
 from runtime.domain import degraded
-from runtime.domain.degraded import OperatingState
+from runtime.domain.degraded import OperatingState, Undelivered
 from runtime.permissions import SEEN, sight
-from runtime.selectors import backlog, gates
+from runtime.selectors import backlog, gates, source_looks
 from runtime.selectors.backlog import Backlog
 from runtime.selectors.gates import GateState
+from runtime.selectors.source_looks import SourceState
 from runtime.selectors.sql_rows import rows
 
 
@@ -52,6 +53,7 @@ class Flow:
     not_stored: int = 0
     not_stored_since: datetime | None = None
     paused: bool = False
+    source: SourceState = field(default_factory=SourceState)
 
     @property
     def url(self) -> str:
@@ -74,8 +76,28 @@ class Flow:
         return timedelta(0)
 
     @property
+    def allowed(self) -> timedelta | None:
+        """The greatest age that the tier allows; None where it states none."""
+        return None if self.max_staleness_s is None else timedelta(seconds=self.max_staleness_s)
+
+    @property
     def late(self) -> bool:
-        return self.max_staleness_s is not None and self.lag.total_seconds() > self.max_staleness_s
+        return self.unread or (self.allowed is not None and self.lag > self.allowed)
+
+    @property
+    def unread(self) -> bool:
+        """The source was not looked at successfully within the age that the tier allows."""
+        return degraded.is_unread(self.source.look, self.allowed, clock.now())
+
+    @property
+    def source_says(self) -> str:
+        """Since when the source was not read, and why; empty while it is read in time."""
+        if not self.unread:
+            return ""
+        looked = self.source.look.looked_at
+        word = "read" if self.source.expect_every is None else "heard of"
+        since = f"source not {word} for {duration(clock.now() - looked)}" if looked else f"source never {word}"
+        return since + (f": {self.source.failing[:120].rstrip('.')}" if self.source.failing else "")
 
     @property
     def stopped_by_people(self) -> bool:
@@ -98,9 +120,10 @@ class Flow:
         return degraded.operating_state(
             permitted=gate is None or gate.permitted,
             takes_calls=gate is None or gate.open,
-            oldest_at=mine.oldest_at,
+            source=self.source.look,
+            lacks=Undelivered(mine.lacks_since, mine.lacks_for_person),
             ever_delivered=mine.last_delivery_at is not None,
-            allowed=None if self.max_staleness_s is None else timedelta(seconds=self.max_staleness_s),
+            allowed=self.allowed,
             declared=self.degraded_mode,
             at=clock.now(),
         )
@@ -116,6 +139,9 @@ class Flow:
 
     @property
     def instances_behind(self) -> int:
+        """Instances that lack a message, whose target system takes no calls, or whose source is not read in time."""
+        if self.unread:
+            return len(self.instances)
         return sum(1 for _, mine, gate in self.instances if mine.waiting or mine.retrying or (gate and not gate.open))
 
     @property
@@ -128,6 +154,8 @@ class Flow:
             return stop("Held") if self.backlog.waiting or self.backlog.retrying else wait("No answer", "alert")
         if self.for_person:
             return wait(f"{number(self.for_person)} wait{'s' if self.for_person == 1 else ''}", "user")
+        if self.unread:
+            return wait("Source not read" if self.source.expect_every is None else "Source silent", "alert")
         if self.late:
             return wait(f"{duration(self.lag)} behind")
         if self.fleet and self.instances_behind and any(gate and not gate.open for _, _, gate in self.instances):
@@ -147,8 +175,7 @@ class Flow:
         parts: list[str] = []
         held = self.backlog.waiting + self.backlog.retrying + self.backlog.behind
         if self.fleet:
-            lead = "up to date" + (f", oldest {duration(self.lag)} behind" if self.backlog.waiting else "")
-            parts.append(f"{lead}; {number(self.delivered)} {self.verb} today")
+            parts.append(f"{self._up_to_date}; {number(self.delivered)} {self.verb} today")
         if self.paused or self.stopped_by_people or self.unavailable:
             unmet = next((c for gate in self.gates for c in gate.unmet), None)
             parts.append(f"{number(held)} held safely" + (f": {unmet.says.rstrip('.')}" if unmet else ""))
@@ -158,7 +185,19 @@ class Flow:
             parts.append(f"{_messages_wait(self.for_person)} for a person{oldest}")
         elif not self.fleet:
             parts.append(f"today, {number(held)} on the way" if held else "today, nothing waits")
+        if self.source_says:
+            parts.append(self.source_says)
         return "; ".join(parts)
+
+    @property
+    def _up_to_date(self) -> str:
+        """What may be said of the stores that lack nothing: up to date only where somebody looks at the source."""
+        oldest = f", oldest {duration(self.lag)} behind" if self.backlog.waiting else ""
+        if self.source.look.can_look:
+            return "up to date" + oldest
+        last = self.source.look.last_message
+        heard = f"last message {duration(clock.now() - last)} ago" if last else "no message yet"
+        return f"have all that came{oldest}, {heard}"
 
     @property
     def sentence(self) -> str:
@@ -184,7 +223,8 @@ _FLOWS = (
     """
 select i.key as integration, i.title, g.name as team, d.environment, d.paused, r.tier,
        s.id as subscription, s.target, s.instance, v.system_key as target_system,
-       r.id as release, st.id as stream, r.manifest ->> 'degraded_mode' as degraded_mode
+       r.id as release, st.id as stream, r.manifest ->> 'degraded_mode' as degraded_mode,
+       r.manifest #>> '{sources,0,name}' as first_source
   from runtime_integration i
   join auth_group g on g.id = i.owner_team_id
   join runtime_deployment d on d.integration_id = i.id and d.environment = %(environment)s and d.active
@@ -202,7 +242,12 @@ _TARGETS = """
 select w.release_id as release, w.target,
        min(w.source_system) as source_system,
        bool_or(w.kind = 'command') as commands,
-       (select count(distinct o.target) from runtime_entitywrite o where o.release_id = w.release_id) as siblings
+       (select count(distinct o.target) from runtime_entitywrite o where o.release_id = w.release_id) as siblings,
+       (select t ->> 'source'
+          from runtime_release r
+         cross join jsonb_array_elements(r.manifest -> 'targets') t
+         where r.id = w.release_id and t ->> 'name' = w.target
+         limit 1) as source
   from runtime_entitywrite w
  where w.release_id = any(%(releases)s)
  group by w.release_id, w.target"""
@@ -234,7 +279,7 @@ def midnight() -> datetime:
 def today(viewer: Viewer, environment: str) -> list[Flow]:
     """The flows that the viewer may see, with those that need attention first.
 
-    Ten queries, regardless of the number of flows.
+    Eleven queries, regardless of the number of flows.
     """
     found = rows(_FLOWS, sight(viewer) | {"environment": environment})
     if not found:
@@ -244,11 +289,15 @@ def today(viewer: Viewer, environment: str) -> list[Flow]:
     names = {s.key: s.name for s in systems.all_systems()}
     staleness = {t.level: t.max_staleness_s for t in tiers.all_tiers()}
     behind, gate_of = backlog.of(ids), gates.states(ids)
+    looks = source_looks.of(row["stream"] for row in found)
     flows: dict[tuple[str, str], Flow] = {}
     for row in found:
         name = (row["integration"], row["target"])
         if name not in flows:
-            flows[name] = _flow(row, described.get((row["release"], row["target"])), names, staleness)
+            of_target = described.get((row["release"], row["target"]))
+            flows[name] = _flow(row, of_target, names, staleness)
+            source = (of_target and of_target["source"]) or row["first_source"]
+            flows[name].source = looks.get((row["stream"], source), SourceState())
         _add(flows[name], row, behind[row["subscription"]], gate_of.get(row["subscription"]))
     _distinguish(flows.values())
     _count_today(flows, found, ids)

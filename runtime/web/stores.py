@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -11,6 +13,7 @@ from django.views.decorators.http import require_safe
 from catalog.selectors import systems
 from kernel.viewer import Viewer
 from runtime.selectors import stores as selectors
+from runtime.selectors.stores import Store, StoreFlow
 from runtime.web import environment
 
 PAGE = 100
@@ -30,6 +33,7 @@ def stores(request: HttpRequest) -> HttpResponse:
         "environment": place,
         "environments": environment.segments(request, place),
         "fleet": fleet,
+        "central_degraded": _central_degraded(fleet),
         "normal": len(fleet) - len(abnormal),
         "stopped": sum(1 for one in fleet if one.tone.tone == "stop"),
         "degraded": sum(1 for one in fleet if one.tone.tone == "wait"),
@@ -42,3 +46,9 @@ def stores(request: HttpRequest) -> HttpResponse:
         "names": {one.key: one.name for one in systems.all_systems()},
     }
     return render(request, "runtime/stores.html", context)
+
+
+def _central_degraded(fleet: Sequence[Store]) -> list[StoreFlow]:
+    """Flows that all stores of a system share and that are down: said once, not in every cell of the grid."""
+    found = {one.flow.key: one for store in fleet for one in store.central if one.operating_state.degraded}
+    return list(found.values())

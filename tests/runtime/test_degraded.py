@@ -17,11 +17,19 @@ from tests.runtime.api.test_api import bearer
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 
-def stands(**more: Any) -> degraded.OperatingState:
+def stands(
+    *,
+    looked_at: datetime | None = NOW,
+    can_look: bool = True,
+    waiting: datetime | None = None,
+    person: datetime | None = None,
+    **more: Any,
+) -> degraded.OperatingState:
     usual: dict[str, Any] = {
         "permitted": True,
         "takes_calls": True,
-        "oldest_at": None,
+        "source": degraded.SourceLook(looked_at, can_look=can_look),
+        "lacks": degraded.Undelivered(waiting, person),
         "ever_delivered": True,
         "allowed": timedelta(minutes=15),
         "declared": "local_with_caps",
@@ -34,15 +42,22 @@ def stands(**more: Any) -> degraded.OperatingState:
     ("given", "mode", "delivery", "stale"),
     [
         ({}, "normal", "flowing", False),
-        ({"oldest_at": NOW - timedelta(minutes=15)}, "normal", "flowing", False),
-        ({"oldest_at": NOW - timedelta(minutes=16)}, "local_with_caps", "flowing", True),
+        ({"waiting": NOW - timedelta(minutes=15)}, "normal", "flowing", False),
+        ({"waiting": NOW - timedelta(minutes=16)}, "local_with_caps", "flowing", True),
+        ({"looked_at": NOW - timedelta(minutes=15)}, "normal", "flowing", False),
+        ({"looked_at": NOW - timedelta(minutes=16)}, "local_with_caps", "flowing", True),
+        ({"looked_at": None}, "local_with_caps", "flowing", None),
+        ({"looked_at": None, "can_look": False}, "normal", "flowing", None),
+        ({"looked_at": NOW - timedelta(days=2), "allowed": None}, "normal", "flowing", None),
+        ({"person": NOW - timedelta(hours=3)}, "normal", "flowing", True),
         ({"takes_calls": False}, "local_with_caps", "held", False),
         ({"permitted": False, "takes_calls": False}, "local_with_caps", "stopped", False),
         ({"permitted": False, "declared": None}, "stopped", "stopped", False),
         ({"takes_calls": False, "declared": None}, "queue_only", "held", False),
-        ({"oldest_at": NOW - timedelta(hours=9), "allowed": None}, "normal", "flowing", None),
-        ({"ever_delivered": False}, "normal", "flowing", None),
-        ({"oldest_at": NOW + timedelta(minutes=1)}, "normal", "flowing", False),
+        ({"looked_at": NOW - timedelta(minutes=16), "declared": None}, "queue_only", "flowing", True),
+        ({"waiting": NOW - timedelta(hours=9), "allowed": None}, "normal", "flowing", None),
+        ({"ever_delivered": False}, "local_with_caps", "flowing", None),
+        ({"waiting": NOW + timedelta(minutes=1)}, "normal", "flowing", False),
     ],
 )
 def test_the_mode_follows_from_line_age_and_manifest(
@@ -53,10 +68,15 @@ def test_the_mode_follows_from_line_age_and_manifest(
     assert found.instruction == degraded.INSTRUCTIONS[mode]
 
 
-def test_what_a_store_has_is_good_until_the_oldest_missing_message_is_too_old() -> None:
+def test_what_a_store_has_is_good_until_the_older_of_look_and_missing_message_is_too_old() -> None:
     assert stands().fresh_until == NOW + timedelta(minutes=15)
-    assert stands(oldest_at=NOW - timedelta(minutes=10)).fresh_until == NOW + timedelta(minutes=5)
+    assert stands(waiting=NOW - timedelta(minutes=10)).fresh_until == NOW + timedelta(minutes=5)
+    assert stands(looked_at=NOW - timedelta(minutes=10)).fresh_until == NOW + timedelta(minutes=5)
+    older = stands(looked_at=NOW - timedelta(minutes=12), waiting=NOW - timedelta(minutes=10))
+    assert older.fresh_until == NOW + timedelta(minutes=3)
+    assert stands(person=NOW - timedelta(minutes=10)).fresh_until == NOW + timedelta(minutes=5)
     assert stands(allowed=None).fresh_until is None
+    assert stands(looked_at=None).fresh_until is None, "a source that nobody ever looked at promises nothing"
     assert stands(ever_delivered=False).fresh_until is None, "nobody knows what a store has that never got anything"
 
 
@@ -74,7 +94,8 @@ class TestStores:
         assert (flow["stale"], flow["allowed_age_s"], flow["waiting"]) == (True, 900.0, 15)
         assert flow["age_s"] > 900
         fine = client.get(reverse("runtime-api:store", args=["0101"]), headers=headers).json()
-        assert (fine["mode"], fine["flows"][0]["age_s"], fine["flows"][0]["may"]) == ("normal", 0.0, "Works as usual.")
+        assert (fine["mode"], fine["flows"][0]["may"]) == ("normal", "Works as usual.")
+        assert 60 <= fine["flows"][0]["age_s"] < 120, "the source was looked at a minute ago"
         bad = client.get(reverse("runtime-api:stores") + "?degraded=true", headers=headers).json()
         assert [one["name"] for one in bad] == ["0206", "0590"]
         assert client.get(reverse("runtime-api:store", args=["9999"]), headers=headers).status_code == 404

@@ -1,0 +1,79 @@
+"""When the source of each flow was last looked at successfully: half of what "fresh" means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from runtime.domain.degraded import SourceLook
+from runtime.domain.schedule import distance
+from runtime.selectors.sql_rows import rows
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """One source of a deployed release, as a flow sees it.
+
+    `failing` says why the last run did not succeed, empty where it did. `expect_every`: how often a source that is fed by
+    intake promises a sign of life.
+    """
+
+    look: SourceLook = SourceLook(can_look=False)
+    failing: str = ""
+    expect_every: timedelta | None = None
+
+
+# One row per source of a release. A source without a connection is fed by intake: its last sign of life is the newest
+# message of its stream.
+_SOURCES = """
+select st.id as stream, s.name as source, s.polled, s.expect_every,
+       coalesce(st.read_at, (select b.started_at
+                               from runtime_run b
+                              where b.stream_id = st.id
+                                and b.kind = 'collect'
+                                and b.state = 'succeeded'
+                              order by b.id desc
+                              limit 1)) as read_at,
+       last.state, last.error, newest.received_at as last_message
+  from runtime_stream st
+  join runtime_deployment d on d.integration_id = st.integration_id and d.environment = st.environment and d.active
+  join runtime_release r on r.id = d.release_id
+ cross join lateral (select e ->> 'name' as name, e ? 'connection' as polled, e ->> 'expect_every' as expect_every
+                       from jsonb_array_elements(r.manifest -> 'sources') e) s
+  left join lateral (select u.state, u.error
+                       from runtime_run u
+                      where u.integration_id = st.integration_id
+                        and u.stream_id = st.id
+                        and u.kind = 'collect'
+                        and u.state <> 'running'
+                      order by u.id desc
+                      limit 1) last on s.polled
+  left join lateral (select max(m.received_at) as received_at
+                       from runtime_lane l
+                      cross join lateral (select m.received_at
+                                            from runtime_message m
+                                           where m.stream_id = l.stream_id
+                                             and m.lane = l.lane
+                                             and m.position = l.next - 1
+                                           limit 1) m
+                      where l.stream_id = st.id) newest on not s.polled
+ where st.id = any(%(streams)s)"""
+
+
+def of(streams: Iterable[int]) -> dict[tuple[int, str], SourceState]:
+    """By stream and source name, in one query."""
+    wanted = sorted(set(streams))
+    found: dict[tuple[int, str], SourceState] = {}
+    for row in rows(_SOURCES, {"streams": wanted}) if wanted else ():
+        every = None if row["expect_every"] is None else distance(row["expect_every"])
+        if row["polled"]:
+            look = SourceLook(row["read_at"])
+        else:
+            last = max(filter(None, (row["last_message"], row["read_at"])), default=None)
+            look = SourceLook(last if every else None, can_look=every is not None, last_message=last)
+        failed = row["state"] not in (None, "succeeded")
+        found[row["stream"], row["source"]] = SourceState(
+            look, (row["error"] or f"the last run has {row['state']}") if failed else "", every
+        )
+    return found
