@@ -1,4 +1,5 @@
-"""Notices to people about the runtime: a release went live, a run failed, no worker works.
+"""Notices to people about the runtime: a release went live, a run failed, a source is not read,
+no worker works.
 
 Idempotent outbox handlers.
 """
@@ -46,6 +47,25 @@ def on_workers_silent(event: Event) -> None:
     )
     text = f"No worker has taken the work of {counted(lanes, 'lane')} since {event['payload']['since']}"
     notices.write(event, people, "workers_silent", text, reverse("runtime:today"))
+
+
+def on_source_late(event: Event) -> None:
+    """`runtime.source_late` → the owner team: what depends on this source gets older than its tier allows."""
+    key, payload = str(event["key"]), event["payload"]
+    reason = f": {payload['reason']}" if payload.get("reason") else ""
+    text = f"Source not read since {payload['since'][:16].replace('T', ' ')} UTC: {key}, {payload['source']}{reason}"
+    notices.write(event, _owners(key), "source_late", text, _integration(key, payload["environment"]))
+
+
+def on_source_read_again(event: Event) -> None:
+    """`runtime.source_read_again` → nobody needs to look any more: the notices of the alarm are read."""
+    key, payload = str(event["key"]), event["payload"]
+    notices.close("source_late", _integration(key, payload["environment"]), f": {key}, {payload['source']}")
+
+
+def _integration(key: str, environment: str) -> str:
+    address = reverse("runtime:integration", args=[key])
+    return address if environment == "production" else f"{address}?environment={environment}"
 
 
 def _owners(key: str) -> set[int]:

@@ -23,6 +23,8 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("runtime.deployed", "portal.runtime_notices:on_deployed"),
     ("runtime.rolled_back", "portal.runtime_notices:on_deployed"),
     ("runtime.run_failed", "portal.runtime_notices:on_run_failed"),
+    ("runtime.source_late", "portal.runtime_notices:on_source_late"),
+    ("runtime.source_read_again", "portal.runtime_notices:on_source_read_again"),
     ("runtime.workers_silent", "portal.runtime_notices:on_workers_silent"),
     ("*", "governance.tasks:on_webhook"),
 )

@@ -115,6 +115,11 @@ def unread(beginning: str, event: Mapping[str, Any]) -> set[int]:
     return set(rows.values_list("person_id", flat=True))
 
 
+def close(kind: str, url: str, holding: str) -> None:
+    """What these notices asked for is over: they are read. `holding` is a part of their text."""
+    Notice.objects.filter(kind=kind, url=url, text__contains=holding, read_at=None).update(read_at=clock.now())
+
+
 def _source(event: Mapping[str, Any]) -> str:
     return f"{event['topic']}:{event['id']}"
 

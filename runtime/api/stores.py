@@ -19,8 +19,8 @@ from runtime.selectors.stores import Store
 
 
 class StandingSerializer(serializers.Serializer[Any]):
-    """One flow of a store. Ages in seconds; null is unknown, and unknown is never fresh: nothing was ever delivered, the
-    source was never looked at or only hands in, or the tier states no limit.
+    """One flow of a store. Ages in seconds; null is unknown, and unknown is never fresh: nothing was ever delivered,
+    the source was never looked at or only hands in, or the tier states no limit.
     """
 
     integration = serializers.CharField(source="flow.integration")

@@ -200,8 +200,8 @@ class RejectedLimit(msgspec.Struct, frozen=True):
 class ManifestSource(msgspec.Struct, frozen=True):
     """Where messages come from. Without a connection the source is fed by intake alone. `schema` points into the
     contract at one message. With several sources, message keys are prefixed by the source's name and a colon.
-    `expect_every`: how often a source that is fed by intake gives a sign of life; without it nobody can tell silence from
-    nothing new, so the age of its data is unknown."""
+    `expect_every`: how often a source that is fed by intake gives a sign of life; without it nobody can tell silence
+    from nothing new, so the age of its data is unknown."""
 
     name: str
     system: str

@@ -4,7 +4,7 @@ migrations."""
 from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage, RejectedMessage
 from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
 from runtime.models.log import Head, Lane, Message, Stream
-from runtime.models.operation import Firing, Run, RunSpan, Schedule, Worker
+from runtime.models.operation import Firing, Run, RunSpan, Schedule, SourceAlarm, Worker
 from runtime.models.readings import ReadAgain
 from runtime.models.reconciliation import TargetComparison
 from runtime.models.recovery import DatabaseIdentity, KeyEpoch, Rewind
@@ -35,6 +35,7 @@ __all__ = [
     "Run",
     "RunSpan",
     "Schedule",
+    "SourceAlarm",
     "Stream",
     "TargetComparison",
     "TargetSubscription",

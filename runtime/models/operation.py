@@ -59,7 +59,12 @@ class Run(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["integration", "-id"], name="run_by_integration")]
+        indexes = [
+            models.Index(fields=["integration", "-id"], name="run_by_integration"),
+            models.Index(
+                fields=["stream", "-id"], name="run_looked", condition=models.Q(kind="collect", state="succeeded")
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(state="running") ^ models.Q(ended_at__isnull=False), name="run_ended_or_running"
@@ -128,6 +133,31 @@ class Firing(models.Model):
 
     def __str__(self) -> str:
         return f"{self.schedule_id} at {self.due_at}"
+
+
+class SourceAlarm(models.Model):
+    """A source that was due to be read and was not, for longer than its tier allows. At most one is open per source.
+
+    `since`: when the look or the sign of life was due that did not come. It ends with the next look that succeeds.
+    """
+
+    stream = models.ForeignKey("runtime.Stream", on_delete=models.CASCADE, related_name="source_alarms")
+    source = models.CharField(max_length=80)
+    since = models.DateTimeField()
+    reason = models.TextField(blank=True, db_default="")
+    raised_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stream", "source"], condition=models.Q(ended_at=None), name="source_alarm_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stream_id}/{self.source} since {self.since}"
 
 
 class Worker(models.Model):

@@ -110,6 +110,11 @@ class Flow:
         return bool(self.gates) and not self.stopped_by_people and not any(gate.open for gate in self.gates)
 
     @property
+    def waits_for_people(self) -> bool:
+        """Somebody has to look: no call gets through, people stopped it, or its source is not read in time."""
+        return self.unavailable or self.stopped_by_people or self.paused or self.unread
+
+    @property
     def first_closed_gate(self) -> tuple[GateState, str] | None:
         """The first gate of this flow that is not open, with its instance."""
         closed = ((gate, instance) for instance, _, gate in self.instances if gate is not None and not gate.open)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from runtime.domain.degraded import SourceLook
@@ -15,11 +15,11 @@ from runtime.selectors.sql_rows import rows
 class SourceState:
     """One source of a deployed release, as a flow sees it.
 
-    `failing` says why the last run did not succeed, empty where it did. `expect_every`: how often a source that is fed by
-    intake promises a sign of life.
+    `failing` says why the last run did not succeed, empty where it did. `expect_every`: how often a source that is fed
+    by intake promises a sign of life.
     """
 
-    look: SourceLook = SourceLook(can_look=False)
+    look: SourceLook = field(default_factory=lambda: SourceLook(can_look=False))
     failing: str = ""
     expect_every: timedelta | None = None
 

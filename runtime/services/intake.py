@@ -37,6 +37,7 @@ select t.id, t.lanes, t.salt, t.immutable, d.release_id
   join runtime_stream t on t.integration_id = i.id and t.environment = %s
   join runtime_deployment d on d.integration_id = i.id and d.environment = t.environment and d.active
  where i.key = %s"""
+_SIGN_OF_LIFE = "update runtime_stream set read_at = clock_timestamp() where id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,25 @@ def accept(
     """Check against the contract and append, in one commit; one receipt per item, in order.
 
     Items are documents, or IntakeItems as they came over the wire; whatever one holds, the others are stored. Messages
-    are accepted while the gate is closed, too: none is delivered then, and none is lost. Raises NotFound where nothing
-    is deployed, Invalid for a batch that is too large, Unavailable when the database does not answer.
+    are accepted while the gate is closed, too: none is delivered then, and none is lost. An empty batch is a
+    sign of life: the caller says that there is nothing more to hand in up to now. Raises NotFound where nothing is
+    deployed, Invalid for a batch that is too large, Unavailable when the database does not answer.
     """
     if len(items) > MAX_ITEMS:
         raise Invalid("intake.too_many", f"Send at most {MAX_ITEMS} items in one call. This call has {len(items)}.")
+    if not items:
+        _sign_of_life(integration_key, environment)
+        return []
     call = _Handed([item_of(item) for item in items], source, correlations, traceparent)
     return cast("list[IntakeReceipt]", _group_commit.submit((integration_key, environment), call, len(items)))
+
+
+def _sign_of_life(integration: str, environment: str) -> None:
+    """Where every source is fed by intake; a source that is read has looks of its own."""
+    with pool.connection() as conn:
+        stream, _, manifest = _deployed(conn, integration, environment)
+        if all(source.connection is None for source in manifest.sources):
+            conn.execute(_SIGN_OF_LIFE, (stream.id,))
 
 
 @dataclass(frozen=True, slots=True)

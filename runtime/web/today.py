@@ -31,7 +31,7 @@ def today(request: HttpRequest) -> HttpResponse:
         "tone": flows.summary(found),
         "map": flow_map.draw(found, systems.all_systems()),
         "groups": dead_letters.groups(viewer, place)[:8],
-        "flows_held": [flow for flow in found if flow.unavailable or flow.stopped_by_people or flow.paused],
+        "flows_held": [flow for flow in found if flow.waits_for_people],
         "systems": vendors.by_system(vendors.listed(viewer, place)),
         "closed_gates": [(flow, gate) for flow in found if (gate := flow.first_closed_gate)],
         "infrastructure": state,

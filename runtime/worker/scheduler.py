@@ -1,4 +1,5 @@
-"""The scheduler loop: due schedules, the outbox, partitions, finished replays, and an alarm for silent workers.
+"""The scheduler loop: due schedules, the outbox, partitions, finished replays, and alarms for silent workers and
+for sources that are not read.
 
 Any number of these may run at once: every job is a claim or is idempotent.
 """
@@ -16,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 
 from kernel import outbox
 from runtime.ledger import connections, partitions
-from runtime.services import replays, schedules
+from runtime.services import replays, schedules, source_alarms
 
 log = logging.getLogger(__name__)
 TURN_SECONDS = 0.5
@@ -75,6 +76,7 @@ class Scheduler:
         if now - self._checked > 15.0:
             self._checked = now
             replays.close_finished()
+            source_alarms.check()
             self._report_silent_workers()
         return done
 

@@ -7,6 +7,7 @@ from importlib import import_module
 
 import pytest
 from django.core import mail
+from django.urls import reverse
 
 from governance.domain import kinds
 from governance.models import Approval, Notice
@@ -89,3 +90,16 @@ def test_silent_workers_are_told_to_those_who_run_the_installation(house: make.H
     emitted("runtime.workers_silent", "workers", lanes=3, since="2026-11-23 08:00")
     assert told("workers_silent") == {"rita", "stan"}
     assert "3 lanes" in Notice.objects.filter(kind="workers_silent")[0].text
+
+
+def test_a_source_that_is_not_read_is_told_to_its_owners_and_taken_back_when_it_is_read(house: make.House):
+    place = {"environment": "production", "source": "conditions", "since": "2026-11-23T08:00:00+00:00"}
+    emitted("runtime.source_late", "price-feed", reason="The source did not answer: 503", **place)
+    line = Notice.objects.filter(kind="source_late")[0]
+    assert (
+        "Source not read since 2026-11-23 08:00 UTC: price-feed, conditions: The source did not answer: 503"
+        in line.text
+    )
+    assert line.url == reverse("runtime:integration", args=["price-feed"])
+    emitted("runtime.source_read_again", "price-feed", **place)
+    assert not Notice.objects.filter(kind="source_late", read_at=None).exists()

@@ -432,8 +432,8 @@ def day() -> Day:
         payload=sale(1, total=24.95),
     )
     prices = Site(PRICES, people.groups["pricing"])
-    looked = now - timedelta(minutes=1)
-    prices.run(kind="collect", trigger="schedule", state="succeeded", started_at=looked, ended_at=looked)
+    prices.stream.read_at = now - timedelta(minutes=1)
+    prices.stream.save()
     prices.put(*[{"sku": f"P{n}", "price": 9.99} for n in range(30)], key="sku", at=now - timedelta(minutes=41))
     for instance in ("0101", "0102", "0103", "0187"):
         prices.pass_to("stores", instance, at=now - timedelta(minutes=40), superseded=1)

@@ -9,7 +9,10 @@ import pytest
 from django.urls import reverse
 
 from kernel import clock
-from runtime.models import Run, VendorState
+from kernel.models import OutboxEvent
+from runtime.domain import schedule as rules
+from runtime.models import Run, Schedule, SourceAlarm, Stream, VendorState
+from runtime.services import source_alarms
 from tests.runtime import scene
 from tests.runtime.api.test_api import bearer
 
@@ -19,6 +22,12 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def day() -> scene.Day:
     return scene.day()
+
+
+def forget_looks(site: scene.Site) -> None:
+    """As if nobody had ever looked at the source."""
+    Run.objects.filter(stream=site.stream).delete()
+    Stream.objects.filter(pk=site.stream.pk).update(read_at=None)
 
 
 def looked(site: scene.Site, ago: timedelta, **more: Any) -> Run:
@@ -37,6 +46,7 @@ def store(client: Any, day: scene.Day, name: str = "0101") -> dict[str, Any]:
 
 def test_a_store_whose_source_cannot_be_read_is_told_that_its_prices_are_old(client, day: scene.Day) -> None:
     """The ERP answers 503 for twenty minutes; nothing waits, because nothing can be read."""
+    forget_looks(day.prices)
     last = looked(day.prices, timedelta(minutes=20))
     for ago in range(19, 0, -1):
         looked(day.prices, timedelta(minutes=ago), state="failed", error="The source did not answer: 503")
@@ -49,7 +59,7 @@ def test_a_store_whose_source_cannot_be_read_is_told_that_its_prices_are_old(cli
 
 
 def test_a_source_that_was_never_looked_at_promises_nothing(client, day: scene.Day) -> None:
-    Run.objects.filter(stream=day.prices.stream).delete()
+    forget_looks(day.prices)
     flow = store(client, day)["flows"][0]
     assert (flow["stale"], flow["good_until"], flow["looked_at"]) == (None, None, None)
     assert flow["mode"] == "local_with_caps", "unknown is not fresh"
@@ -59,7 +69,7 @@ def test_a_source_that_was_never_looked_at_promises_nothing(client, day: scene.D
 def test_only_a_look_that_succeeded_counts_and_from_its_beginning(client, day: scene.Day) -> None:
     """A run of ten minutes began to read eleven minutes ago: what changed since then may have been missed."""
     began = clock.now() - timedelta(minutes=11)
-    Run.objects.filter(stream=day.prices.stream).delete()
+    forget_looks(day.prices)
     looked(day.prices, timedelta(minutes=11), ended_at=clock.now())
     looked(day.prices, timedelta(minutes=1), state="cancelled")
     looked(day.prices, timedelta(minutes=1), state="running", ended_at=None)
@@ -70,6 +80,7 @@ def test_only_a_look_that_succeeded_counts_and_from_its_beginning(client, day: s
 def test_a_message_that_waits_was_new_some_time_after_the_look_before_the_one_that_found_it(
     client, day: scene.Day
 ) -> None:
+    forget_looks(day.prices)
     before = looked(day.prices, timedelta(minutes=9))
     run = looked(day.prices, timedelta(minutes=4))
     day.prices.put({"sku": "P1", "price": 8.99}, key="sku", at=run.started_at + timedelta(seconds=20), run=run)
@@ -96,7 +107,7 @@ def test_a_message_that_waits_for_a_person_is_lacked_but_stops_no_store(client, 
 
 
 def test_today_and_its_map_do_not_say_up_to_date_of_stores_whose_source_is_not_read(client, day: scene.Day) -> None:
-    Run.objects.filter(stream=day.prices.stream).delete()
+    forget_looks(day.prices)
     looked(day.prices, timedelta(minutes=20))
     looked(day.prices, timedelta(minutes=1), state="failed", error="The source did not answer: 503.")
     client.force_login(day.people.petra)
@@ -165,3 +176,49 @@ def test_a_store_is_told_that_what_it_shares_with_all_stores_is_down(client, day
     assert (flow["central"], flow["delivery"], flow["mode"]) == (True, "held", "local_with_caps")
     client.force_login(day.people.petra)
     assert "Down for all stores" in client.get(reverse("runtime:stores")).text
+
+
+def alarms(topic: str) -> list[dict[str, Any]]:
+    return list(OutboxEvent.objects.filter(topic=f"runtime.{topic}").values_list("payload", flat=True))
+
+
+def test_a_source_that_fails_longer_than_its_tier_allows_alarms_its_owner_once_and_closes_by_itself(
+    client, day: scene.Day
+) -> None:
+    """Due every 15 minutes, and a tier of 15 minutes: 31 minutes after the last look the due one is late."""
+    forget_looks(day.prices)
+    last = looked(day.prices, timedelta(minutes=14))
+    assert source_alarms.check() == 0
+    due = rules.following("every 15m", "Europe/Berlin", last.started_at)
+    assert due is not None
+    looked(day.prices, timedelta(minutes=1), state="failed", error="The source did not answer: 503")
+    assert source_alarms.check(at=due + timedelta(minutes=14)) == 0
+    later = due + timedelta(minutes=16)
+    assert [source_alarms.check(at=later) for _ in range(3)] == [1, 0, 0]
+    told = alarms("source_late")
+    assert len(told) == 1
+    assert (told[0]["source"], told[0]["reason"]) == ("conditions", "The source did not answer: 503")
+    looked(day.prices, timedelta(seconds=5))
+    assert source_alarms.check() == 0
+    assert SourceAlarm.objects.get().ended_at is not None
+    assert len(alarms("source_read_again")) == 1
+
+
+def test_a_source_without_a_due_time_or_a_limit_or_that_people_paused_alarms_nobody(day: scene.Day) -> None:
+    forget_looks(day.prices)
+    soon = clock.now() + timedelta(days=1)
+    day.prices.deployment.paused = True
+    day.prices.deployment.save()
+    assert source_alarms.check(at=soon) == 0, "people know that they paused it"
+    day.prices.deployment.paused = False
+    day.prices.deployment.save()
+    Schedule.objects.update(enabled=False)
+    assert source_alarms.check(at=soon) == 0
+    Schedule.objects.update(enabled=True)
+    assert source_alarms.check(at=soon) == 1
+
+
+def test_a_promised_sign_of_life_that_does_not_come_alarms_too(day: scene.Day) -> None:
+    pushed(day, expect_every="5m")
+    assert source_alarms.check() == 1, "five minutes promised, fifteen allowed, thirty passed"
+    assert SourceAlarm.objects.get().stream.integration.key == "handed"
