@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runtime', '0013_target_fault'),
+        ('runtime', '0014_not_arrived'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
