@@ -14,7 +14,8 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors.http import HttpClient, raise_for
-from runtime.connectors.protocols import CallContext, Refused
+from runtime.connectors.outcomes import fault, meaning
+from runtime.connectors.protocols import CallContext
 
 KINDS = ("none", "basic", "header", "bearer", "oauth2_client_credentials")
 
@@ -71,19 +72,26 @@ class Auth:
         form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
         if scope := self.settings.get("scope"):
             form["scope"] = str(scope)
+        url = str(self.settings["token_url"])
         response = self.http.request(
             "POST",
-            str(self.settings["token_url"]),
+            url,
             call=call,
             effect=False,
             content=urlencode(form).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )
-        raise_for(response, call=call, effect=False, code="auth.token", message="the token endpoint refused the client")
+        if meaning(response.status, "read") == "message":  # 400 invalid_client: RFC 6749 §5.2
+            raise fault(
+                "credentials",
+                f"The token endpoint {url} refused the client ({response.status})",
+                status=response.status,
+            )
+        raise_for(response, call=call, effect=False, message="the token endpoint refused the client")
         try:
             answer = msgspec.json.decode(response.body)
             token, lifetime = str(answer["access_token"]), float(answer.get("expires_in", 300))
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise Refused("auth.token", "The token endpoint did not give an access_token.") from None
+            raise fault("credentials", f"The token endpoint {url} did not give an access_token") from None
         self.tokens[held] = (token, time.monotonic() + max(lifetime - 60, lifetime / 2))
         return token

@@ -8,28 +8,29 @@ from __future__ import annotations
 
 import logging
 import re
-import ssl
 import time
 import zlib
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
-import httpcore
 import httpx
 
+from kernel.errors import Invalid
+from runtime.connectors.answers import Answer
+from runtime.connectors.outcomes import error_for, fault, meaning
 from runtime.connectors.protocols import CallContext, Refused, Retriable, Unknown
+from runtime.connectors.sockets import Transport, deadline_at, tls_context
 
 MAX_RESPONSE = 64 * 1024 * 1024
 MAX_WAIT = 3_600.0
 USER_AGENT = "Tillgate/0.1"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_HEADER = re.compile(r"[\t\x20-\x7e]*\Z")
 _LOG = logging.getLogger("tillgate.connectors")
-_deadline: ContextVar[float] = ContextVar("deadline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +65,18 @@ class HttpClient:
     ) -> None:
         self.base = httpx.URL(base_url)
         if self.base.scheme not in ("http", "https") or not self.base.host:
-            raise Refused("egress.base_url", f"The base URL {base_url!r} is not an http or https URL.")
+            raise Invalid("egress.base_url", f"The base URL {base_url!r} is not an http or https URL.")
         if self.base.userinfo:
-            raise Refused("egress.base_url", "The base URL must not hold a user or password; name a secret instead.")
+            raise Invalid("egress.base_url", "The base URL must not hold a user or password; name a secret instead.")
         self.allowed = {_authority(self.base), *also_allowed}
         self.max_response = max_response
         if verify is False:
-            raise Refused(
+            raise Invalid(
                 "egress.tls", "TLS certificates are always checked; name a CA file under 'verify' instead of false."
             )
         # Loading the CA certificates takes longer than many calls; plain HTTP inside a store's network needs none.
         needed = self.base.scheme == "https" or isinstance(verify, str) or len(self.allowed) > 1
-        context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None) if needed else None
-        self.transport = _Transport(context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        self.transport = Transport(tls_context(verify) if needed else None)
 
     def close(self) -> None:
         self.transport.close()
@@ -90,9 +90,8 @@ class HttpClient:
         else:
             url = self.base.copy_with(raw_path=_path(self.base.path.rstrip("/") + "/" + target))
         if _authority(url) not in self.allowed or (self.base.scheme == "https" and url.scheme != "https"):
-            raise Refused(
-                "egress.host",
-                f"The call to {url.host!r} was stopped: this connection may only reach {self.base.host!r}.",
+            raise fault(
+                "address", f"The call to {url.host!r} was stopped: this connection may only reach {self.base.host!r}"
             )
         if params:
             # Spaces as %20: OData services take a plus sign for a plus sign.
@@ -118,21 +117,21 @@ class HttpClient:
 
         `effect` says that the request may change something: a failure after the first byte was sent is then Unknown.
         For reads every transport failure is Retriable. `until` (monotonic seconds) lets several requests share one
-        deadline. Raises Retriable, Refused (egress, size) or Unknown.
+        deadline. Raises Retriable, Unknown, ConnectionFault (egress, DNS, certificate) or Refused (size).
         """
         url = self.url(target, params, method=method)
         ends = until if until is not None else time.monotonic() + call.deadline
-        request = httpx.Request(method, url, headers=self._headers(headers or {}, call, content), content=content)
+        given = self._headers(headers or {}, call, content)
+        if wrong := next((name for name, value in given.items() if not _HEADER.match(value)), None):
+            raise fault("secret", f"The header {wrong} would hold characters that HTTP does not allow")
+        request = httpx.Request(method, url, headers=given, content=content)
         left = ends - time.monotonic()
         if left <= 0:
             raise Retriable("the deadline had passed before the call was made")
         request.extensions = {"timeout": {"connect": left, "read": left, "write": left, "pool": left}}
-        token = _deadline.set(ends)
         started = time.monotonic()
-        try:
-            response = self._send(request, call, effect=effect, ends=ends)
-        finally:
-            _deadline.reset(token)
+        with deadline_at(ends):
+            response = self._send(request, effect=effect, ends=ends)
         _LOG.debug("%s %s%s -> %s in %.3f s", method, url.host, url.path, response.status, time.monotonic() - started)
         return response
 
@@ -147,7 +146,7 @@ class HttpClient:
         headers.update(given)
         return headers
 
-    def _send(self, request: httpx.Request, call: CallContext, *, effect: bool, ends: float) -> Response:
+    def _send(self, request: httpx.Request, *, effect: bool, ends: float) -> Response:
         where = f"{request.method} {request.url.host}"
         try:
             raw = self.transport.handle_request(request)
@@ -158,11 +157,6 @@ class HttpClient:
             httpx.ProxyError,
             httpx.UnsupportedProtocol,
         ) as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                cure = "name its CA file under 'verify' if it is the store's own"
-                raise Refused(
-                    "egress.certificate", f"{where}: the TLS certificate is not trusted; {cure} ({_words(error)})"
-                ) from None
             raise Retriable(f"{where}: no connection ({_words(error)})") from None
         except (httpx.TransportError, OSError) as error:
             raise _lost(f"{where}: no answer ({_words(error)})", effect=effect) from None
@@ -176,11 +170,9 @@ class HttpClient:
         finally:
             raw.close()
         if 300 <= raw.status_code < 400 and "location" in raw.headers:
-            place = httpx.URL(str(request.url)).join(raw.headers["location"])
-            if _authority(place) not in self.allowed:
-                raise Refused(
-                    "egress.redirect", f"{where}: a redirect to another host ({place.host!r}) was not followed."
-                )
+            host = _other_host(request.url, raw.headers["location"], self.allowed)
+            if host is not None:
+                raise fault("redirect", f"{where}: a redirect to another host ({host!r}) was not followed")
         return Response(raw.status_code, raw.headers, body, str(request.url))
 
     def _read(self, raw: httpx.Response, ends: float) -> bytes:
@@ -204,21 +196,16 @@ class HttpClient:
 
 
 def raise_for(response: Response, *, call: CallContext, effect: bool, code: str = "", message: str = "") -> None:
-    """Turns a status that is not 2xx into the error it means. `code` and `message` come from the vendor's own error
-    body.
-
-    429 and 503 say that nothing was done. 500, 502 and 504 do not: for a write they are Unknown.
-    """
-    status = response.status
-    if response.ok:
+    """Turns a status that is not 2xx into the error it means (`outcomes.TABLE`), and a page to sign in. `code` and
+    `message` come from the vendor's own error body."""
+    answer = Answer(response.status, response.headers, response.body)
+    found = meaning(response.status, "write" if effect else "read")
+    if answer.is_sign_in and response.status < 500:
+        raise fault("redirect", f"{response.url} was answered by a page to sign in", status=response.status)
+    if found == "answer":
         return
-    shown = call.secrets.redact(message or _excerpt(response.body))
-    wait = retry_after(response.headers)
-    if status in (425, 429, 503):
-        raise Retriable(f"{status}: {shown}", after=wait)
-    if status == 408 or status >= 500:
-        raise _lost(f"{status}: {shown}", effect=effect, after=wait)
-    raise Refused(code or f"http.{status}", shown or f"the answer was {status}", status=status)
+    shown = call.secrets.redact(message or answer.location or _excerpt(response.body))
+    raise error_for(found, response.status, response.url, shown, after=retry_after(response.headers), code=code)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -241,73 +228,6 @@ class _TooLarge(Exception):
     pass
 
 
-class _Transport(httpx.HTTPTransport):
-    def __init__(self, context: ssl.SSLContext) -> None:
-        super().__init__(verify=context, trust_env=False)
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=context,
-            max_connections=20,
-            max_keepalive_connections=20,
-            keepalive_expiry=15.0,
-            network_backend=_Backend(),
-        )
-
-
-class _Backend(httpcore.NetworkBackend):
-    """Sockets whose every wait ends at the deadline of the call, so that a dripping server cannot stretch it."""
-
-    def __init__(self) -> None:
-        self.inner = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Any = None,
-    ) -> Any:
-        return _Stream(self.inner.connect_tcp(host, port, _left(timeout), local_address, socket_options))
-
-    def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> Any:
-        raise httpcore.ConnectError("unix sockets are not used")
-
-    def sleep(self, seconds: float) -> None:
-        self.inner.sleep(seconds)
-
-
-class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream) -> None:
-        self.inner = inner
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self.inner.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self.inner.write(buffer, _left(timeout, httpcore.WriteTimeout))
-
-    def close(self) -> None:
-        self.inner.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> Any:
-        return _Stream(self.inner.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self.inner.get_extra_info(info)
-
-
-def _left(timeout: float | None, error: type[Exception] = httpcore.ConnectTimeout) -> float | None:
-    ends = _deadline.get(None)
-    if ends is None:
-        return timeout
-    left = ends - time.monotonic()
-    if left <= 0:
-        raise error("the deadline has passed")
-    return left if timeout is None else min(timeout, left)
-
-
 def _lost(reason: str, *, effect: bool, after: float | None = None) -> Retriable | Unknown:
     return Unknown(reason) if effect else Retriable(reason, after=after)
 
@@ -315,6 +235,15 @@ def _lost(reason: str, *, effect: bool, after: float | None = None) -> Retriable
 def _authority(url: httpx.URL) -> str:
     port = url.port
     return url.host if port is None else f"{url.host}:{port}"
+
+
+def _other_host(url: httpx.URL, location: str, allowed: set[str]) -> str | None:
+    """The host that a redirect leads to, where it is another one."""
+    try:
+        place = url.join(location)
+    except (httpx.InvalidURL, ValueError):
+        return location[:200]
+    return None if _authority(place) in allowed else place.host
 
 
 def _path(target: str) -> bytes:

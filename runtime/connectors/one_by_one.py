@@ -5,35 +5,49 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from runtime.connectors.protocols import OutboundMessage, Refused, Retriable, Unknown, WriteResult
+from runtime.connectors.protocols import (
+    ConnectionFault,
+    FaultKind,
+    OutboundMessage,
+    Refused,
+    Retriable,
+    Unknown,
+    WriteResult,
+)
 
 
 def write_one_by_one(
     batch: Sequence[OutboundMessage], until: float, write_one: Callable[[OutboundMessage], WriteResult]
 ) -> list[WriteResult]:
-    """One result per message, in order. `until` in monotonic seconds; messages that were not reached by then, or that
-    follow one for which the target has no time, come back retriable. Raises Retriable when that is so for the first
-    one: nothing was applied."""
+    """One result per message, in order. `until` in monotonic seconds.
+
+    Nothing is sent after the deadline, after a call for which the target has no time, and after a fault of the
+    connection: what was not reached comes back as `not_sent`. Raises Retriable or ConnectionFault when that is so for
+    the first message: nothing was applied.
+    """
     results: list[WriteResult] = []
-    stop: Retriable | None = None
-    for message in batch:
-        key = message.key
-        if stop is None and time.monotonic() >= until:
-            stop = Retriable("the deadline had passed before this item was sent", after=0.0)
-        if stop is not None:
-            wait = stop.after or 0.0
-            results.append(WriteResult(key, "refused", code="not_sent", message=stop.reason, retry_after=wait))
-            continue
+    for number, message in enumerate(batch):
         try:
+            if time.monotonic() >= until:
+                raise Retriable("the deadline had passed before this item was sent", after=0.0)
             results.append(write_one(message))
         except Unknown as error:
-            results.append(WriteResult(key, "unknown", code="no_answer", message=error.reason))
+            results.append(WriteResult(message.key, "unknown", code="no_answer", message=error.reason))
+        except Refused as error:
+            results.append(WriteResult(message.key, "refused", code=error.code, message=error.message))
         except Retriable as error:
             if not results:
                 raise
-            stop = error
-            wait = error.after or 0.0
-            results.append(WriteResult(key, "refused", code="busy", message=error.reason, retry_after=wait))
-        except Refused as error:
-            results.append(WriteResult(key, "refused", code=error.code, message=error.message))
+            return [*results, *_not_sent(batch[number:], error.reason, error.after or 0.0, None)]
+        except ConnectionFault as error:
+            if not results:
+                raise
+            return [*results, *_not_sent(batch[number:], error.message, 0.0, error.kind)]
     return results
+
+
+def _not_sent(rest: Sequence[OutboundMessage], why: str, wait: float, fault: FaultKind | None) -> list[WriteResult]:
+    return [
+        WriteResult(message.key, "refused", code="not_sent", message=why, retry_after=wait, fault=fault)
+        for message in rest
+    ]

@@ -80,8 +80,9 @@ class Secrets(Mapping[str, str]):
         try:
             return self._values[name]
         except KeyError:
-            raise Refused(
-                "secret.missing", f"The secret {name!r} is not set for this connection; set it and run again."
+            raise ConnectionFault(
+                "secret",
+                f"The secret {name!r} is not set for this connection. Set it; what waits then goes out by itself.",
             ) from None
 
     def __iter__(self) -> Iterator[str]:
@@ -164,6 +165,7 @@ class OutboundMessage(Struct):
     position         its position in its lane
     target_key       the name under which the target keeps its documents (class N); empty: the idempotency key
     address          names that the path or key predicate needs (`{"Product": "TG11"}`), where the target needs any
+    own_address      the address comes from the message itself: what is not found there is the message's matter
     match            the ETag that the caller has seen, for conditional writes
     accepted_as      the reference under which the target took the message without saying yet what became of it (a
                      job's id): a question is about that
@@ -179,6 +181,7 @@ class OutboundMessage(Struct):
     address: Mapping[str, str] = {}
     match: str | None = None
     accepted_as: str = ""
+    own_address: bool = False
 
     @property
     def sent_key(self) -> str:
@@ -197,7 +200,8 @@ class WriteResult:
                 (`retriable`); without, the same message will be refused again
     unknown     it may or may not have it: ask
 
-    `answer`: what the target said about this item, redacted, at most 2,000 characters.
+    `answer`: what the target said about this item, redacted, at most 2,000 characters. `fault`: why it was not sent,
+    where the connection is at fault.
     """
 
     key: str
@@ -208,6 +212,7 @@ class WriteResult:
     retry_after: float | None = None
     warnings: Sequence[str] = ()
     answer: str | None = None
+    fault: FaultKind | None = None
 
     @property
     def retriable(self) -> bool:
@@ -257,19 +262,30 @@ AskBy = Literal["key", "reference"]
 """What a question names a message by: the key that went out with it, or its business reference, for a target that has
 forgotten our keys."""
 
+Asked = str | WriteResult | None
+"""One answer to a question: the target's reference, None where it does not have the message, or what it says itself
+(accepted and still at work, declined, refused, unknown)."""
+
 
 @runtime_checkable
 class SinkConnector(Protocol):
     """Writes a batch. `write` answers every item, in order, or raises Retriable, Refused or ConnectionFault when
     *nothing* was applied.
 
-    `business_reference` is a template over fields of the mapped document (`{reference}`), by which the target can be
-    asked about a message when it no longer knows our keys; empty where it cannot.
+    business_reference  a template over fields of the mapped document (`{reference}`), by which the target can be asked
+                        about a message when it no longer knows our keys; empty where it cannot
+    write_address, ask_address  the names that a write and a question need from an address
+    match_field         the field of the document that holds the ETag for a conditional write; empty: none
+    not_sent            fields of the document that serve address or match, and are no part of what is sent
     """
 
     idempotency: Idempotency
     max_batch: int
     business_reference: str
+    write_address: frozenset[str]
+    ask_address: frozenset[str]
+    match_field: str
+    not_sent: frozenset[str]
 
     def check(self, *, call: CallContext) -> Health: ...
 
@@ -277,9 +293,13 @@ class SinkConnector(Protocol):
 
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"
-    ) -> dict[str, str | None]:
+    ) -> dict[str, Asked]:
         """Key (or business reference) → the target's own reference, None where the target does not have it; left out
         where it does not say. Raises Retriable, Refused `sink.cannot_ask` or ConnectionFault."""
+        ...
+
+    def follow(self, accepted: Sequence[str], *, call: CallContext) -> dict[str, Asked]:
+        """What became of what was accepted, by the reference that `accepted` came with. Raises like `ask`."""
         ...
 
     def close(self) -> None: ...

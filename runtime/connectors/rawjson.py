@@ -67,12 +67,12 @@ class KeyReader:
         if len(found) != len(raws):
             raise ValueError("not one object each")
         versions = (
-            [None if v is None else v if v.__class__ is str else str(v) for v in map(self.version, found)]
+            [None if v is None else v if v.__class__ is str else _key_text(v) for v in map(self.version, found)]
             if self.version
             else None
         )
         keys: list[Any] = (
-            [part if part.__class__ is str or part is None else str(part) for part in map(self.only, found)]
+            [part if part.__class__ is str or part is None else _key_text(part) for part in map(self.only, found)]
             if self.only is not None
             else [self._parts(one)[0] for one in found]
         )
@@ -82,14 +82,22 @@ class KeyReader:
 
     def _parts(self, found: Any) -> tuple[str | None, str | None, tuple[Any, ...]]:
         version = self.version(found) if self.version else None
-        shown = version if version is None or version.__class__ is str else str(version)
+        shown = version if version is None or version.__class__ is str else _key_text(version)
         if self.only is not None:
             part = self.only(found)
-            key = None if part is None or part == "" else part if part.__class__ is str else str(part)
+            key = None if part is None or part == "" else part if part.__class__ is str else _key_text(part)
             return key, shown, (part,)
         parts = tuple([get(found) for get in self.parts])
-        key = None if any(p is None for p in parts) or all(p == "" for p in parts) else "/".join(map(str, parts))
+        key = None if any(p is None for p in parts) or all(p == "" for p in parts) else "/".join(map(_key_text, parts))
         return key, shown, parts
+
+
+def _key_text(part: Any) -> str:
+    """A part of a key or a version as text. Raises ValueError for what is no name: a list, an object, a truth value."""
+    if isinstance(part, bool | list | dict):
+        kinds = {bool: "a truth value", list: "a list", dict: "an object"}
+        raise ValueError(f"a key or version field holds {kinds[type(part)]}, not text or a number")
+    return str(part)
 
 
 def page_of(shape: Shape, body: bytes) -> dict[str, Any]:

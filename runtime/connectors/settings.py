@@ -48,7 +48,8 @@ def _unknown(kind: Any, data: Any, pointer: str) -> list[dict[str, Any]]:
             continue
         inner = _struct_in(fields[key].type)
         if inner is not None:
-            found += _unknown(inner, value, f"{pointer}/{key}")
+            for place, one in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                found += _unknown(inner, one, f"{pointer}/{key}" + ("" if place is None else f"/{place}"))
     return found
 
 

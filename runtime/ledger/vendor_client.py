@@ -52,8 +52,10 @@ class VendorClient(Protocol):
     """A vendor client. It never raises for what a vendor does: it answers. `guard` is called right before every request
     leaves, and raises when there is no time left in the lease."""
 
-    deadline: float
-    """Longest time in seconds that one call of `send` or `ask` may take; well below the lease."""
+    @property
+    def deadline(self) -> float:
+        """Longest time in seconds that one call of `send` or `ask` may take; well below the lease."""
+        ...
 
     def send(self, messages: Sequence[OutboundMessage], *, guard: Callable[[], None]) -> list[SendResult]:
         """One result per message, in order."""

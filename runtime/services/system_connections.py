@@ -23,6 +23,7 @@ _FAULTS: dict[str, FaultKind] = {
     "connection.secret": "secret",
     "connection.no_endpoint": "address",
     "connection.place": "address",
+    "egress.base_url": "address",
 }
 _NAMES = {
     "basic": ("user", "password"),

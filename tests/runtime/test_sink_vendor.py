@@ -10,6 +10,7 @@ import pytest
 
 from runtime.connectors.protocols import (
     AskBy,
+    Asked,
     CallContext,
     Health,
     Idempotency,
@@ -32,7 +33,8 @@ class Sink:
     """What the other side does with a batch is given as a function; calls are kept."""
 
     idempotency = Idempotency.NATURAL
-    business_reference = ""
+    business_reference = match_field = ""
+    write_address = ask_address = not_sent = frozenset[str]()
 
     def __init__(self, answer: Any, max_batch: int = 100) -> None:
         self.answer, self.max_batch, self.calls = answer, max_batch, list[tuple[list[OutboundMessage], CallContext]]()
@@ -47,8 +49,11 @@ class Sink:
 
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Any = None, by: AskBy = "key"
-    ) -> dict[str, str | None]:
+    ) -> dict[str, Asked]:
         return {key: "V1" if key == "k1" else None for key in keys if key != "k2"}
+
+    def follow(self, accepted: Sequence[str], *, call: CallContext) -> dict[str, Asked]:
+        raise Refused("sink.cannot_ask", "no jobs here")
 
     def close(self) -> None:
         pass

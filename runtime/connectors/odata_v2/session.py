@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
+from runtime.connectors.answers import plain
 from runtime.connectors.auth import Auth
 from runtime.connectors.http import HttpClient, Response, raise_for
 from runtime.connectors.odata_v2.settings import ODataSettings
+from runtime.connectors.outcomes import fault
 from runtime.connectors.protocols import CallContext, Refused
 
 
@@ -36,14 +38,24 @@ class ODataSession:
         self.http.close()
 
     def get(
-        self, target: str, *, call: CallContext, params: Mapping[str, Any] | None = None, until: float | None = None
+        self,
+        target: str,
+        *,
+        call: CallContext,
+        params: Mapping[str, Any] | None = None,
+        until: float | None = None,
+        own_address: bool = False,
     ) -> Response:
-        """A read. Raises what the status means."""
+        """A read. Raises what the status means; `own_address`: what is not found there is the message's matter."""
         headers = self.auth.headers(call)
         if self.settings.page_size:
             headers["Prefer"] = f"odata.maxpagesize={self.settings.page_size}"
         url = target if target.startswith(("http", "/")) else self.root + target
         response = self.http.request("GET", url, call=call, effect=False, params=params, headers=headers, until=until)
+        if own_address and response.status in (404, 410):
+            code, message = error_of(response.body)
+            message = call.secrets.redact(message) or f"there is nothing at {target}"
+            raise Refused(code or f"http.{response.status}", message, status=response.status)
         refuse(response, call=call, effect=False)
         return response
 
@@ -83,7 +95,7 @@ class ODataSession:
         refuse(response, call=call, effect=False)
         self.token = response.headers.get("x-csrf-token", "")
         if not self.token:
-            raise Refused("odata.csrf", "The service gave no CSRF token; if it needs none, set csrf = false.")
+            raise fault("address", f"{response.url} gave no CSRF token; if the service needs none, set csrf = false")
         self.cookies = {}
         self._keep(response)
 
@@ -113,12 +125,12 @@ def error_of(body: bytes) -> tuple[str, str]:
     §8."""
     try:
         error = msgspec.json.decode(body)["error"]
-        value = error["message"]["value"] if isinstance(error["message"], dict) else error["message"]
+        value = plain(error["message"])
         inner = error.get("innererror")
         details = inner.get("errordetails") if isinstance(inner, dict) else None
         texts = [str(value)]
         for detail in details if isinstance(details, list) else []:
-            text = str(detail.get("message", ""))
+            text = plain(detail.get("message"))
             target = str(detail.get("target") or "")
             shown = f"{text} ({target})" if target else text
             if text and text != value:

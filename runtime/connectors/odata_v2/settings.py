@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from runtime.connectors.answer_rules import AnswerRule
+
 
 class ODataLookup(msgspec.Struct, frozen=True):
     """How the sink asks whether a message has arrived: `field eq 'key'` over an entity set."""
@@ -24,7 +26,11 @@ class ODataSettings(msgspec.Struct, frozen=True):
     overlap       seconds that a new run reads again before its last position, for rows that were committed late
     page_size     sent as `Prefer: odata.maxpagesize` (a hint; `$top` would switch the server's own paging off)
     operation     create (POST), update (MERGE on the key predicate)
-    match         for update: `fetch` reads the ETag first, `item` takes Item.match, `any` sends `*`
+    match         for update: `fetch` reads the ETag first, `item` takes the field `match_field`, `any` sends `*`
+    not_sent      fields of the document that serve the key predicate alone
+    reference     the property that names what was made; where it is given, a create without it is unknown
+    answers, nothing_done  as in a REST connection: what known answers mean, and statuses that prove
+                  that nothing was done
     """
 
     base_url: str
@@ -42,7 +48,11 @@ class ODataSettings(msgspec.Struct, frozen=True):
     operation: Literal["create", "update"] = "create"
     update_method: Literal["PATCH", "MERGE"] = "PATCH"
     match: Literal["fetch", "item", "any"] = "fetch"
+    match_field: str = ""
+    not_sent: list[str] = msgspec.field(default_factory=list)
     reference: str | None = None
+    answers: list[AnswerRule] = msgspec.field(default_factory=list)
+    nothing_done: list[int] = msgspec.field(default_factory=list)
     lookup: ODataLookup | None = None
     idempotency: Literal["K", "N", "L", "U"] = "L"
     csrf: bool = True

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
+from kernel.errors import Invalid
+from runtime.connectors.answer_rules import AnswerMeaning, AnswerReader, SuccessRule, excerpt, settled
+from runtime.connectors.answers import Answer, at
 from runtime.connectors.http import Response
 from runtime.connectors.odata_v2.literals import predicate, text
-from runtime.connectors.odata_v2.session import ODataSession, deadline, error_of, refuse, warnings_of
+from runtime.connectors.odata_v2.session import ODataSession, deadline, error_of, warnings_of
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.one_by_one import write_one_by_one
 from runtime.connectors.protocols import (
     AskBy,
+    Asked,
     CallContext,
+    CallError,
     Health,
     Idempotency,
     OutboundMessage,
@@ -28,15 +34,34 @@ class ODataSink:
     """Creates or updates. A lost answer is `unknown`; `ask` finds the document by the lookup field.
 
     Resending a create after a lost answer makes a second document (SAP support note 2931385), which is why nothing is
-    resent here.
+    resent here. A create is proven by its entity (`d`) with its reference, an update by 204 or by its entity.
     """
 
+    business_reference = ""  # its lookup asks by a field of the document: `ask_by` names it
+    ask_address = frozenset[str]()
+
     def __init__(self, settings: ODataSettings) -> None:
+        if settings.operation == "update" and settings.match == "item" and not settings.match_field:
+            raise Invalid(
+                "connection.settings",
+                "match = item needs 'match_field': the field of the document that holds the ETag.",
+            )
         self.settings = settings
+        self.reference = settings.reference or (settings.lookup.reference if settings.lookup else None)
+        self.rules = AnswerReader(
+            success=SuccessRule(required=["d"], empty=[204, 205] if settings.operation == "update" else []),
+            answers=settings.answers,
+            nothing_done=settings.nothing_done,
+            codes=[],
+            messages=[],
+            reference=None,
+        )
         self.session = ODataSession(settings)
         self.idempotency = Idempotency(settings.idempotency)
         self.max_batch = settings.max_batch
-        self.business_reference = ""  # its lookup asks by a field of the document: `ask_by` names it
+        self.write_address = frozenset(settings.key_fields if settings.operation == "update" else [])
+        self.match_field = settings.match_field
+        self.not_sent = frozenset([*settings.not_sent, *([settings.match_field] if settings.match_field else [])])
 
     def close(self) -> None:
         self.session.close()
@@ -48,7 +73,7 @@ class ODataSink:
                 self.session.fetch(call, deadline(call))
             else:
                 self.session.get("", call=call)
-        except (Refused, Retriable) as error:
+        except CallError as error:
             return Health(False, str(error))
         return Health(True, "signed in, writes are possible")
 
@@ -60,22 +85,29 @@ class ODataSink:
     def _one(self, item: OutboundMessage, call: CallContext, until: float) -> WriteResult:
         settings = self.settings
         if settings.operation == "create":
-            response = self.session.write("POST", settings.entity_set, item.body, call=call, until=until)
+            method, target, headers = "POST", settings.entity_set, dict[str, str]()
         else:
-            target = settings.entity_set + self._predicate(item)
+            method, target = settings.update_method, settings.entity_set + self._predicate(item)
             match = self._etag(target, item, call, until)
             headers = {"If-Match": match} if match else {}
-            response = self.session.write(
-                settings.update_method, target, item.body, call=call, headers=headers, until=until
-            )
-        if response.status in (412, 428):
-            code, message = error_of(response.body)
-            said = message or "the entity has changed since it was read"
-            return WriteResult(
-                item.key, "refused", code=code or f"http.{response.status}", message=said, retry_after=0.0
-            )
-        refuse(response, call=call, effect=True)
-        return WriteResult(item.key, "confirmed", self._reference(response, item), warnings=warnings_of(response))
+        response = self.session.write(method, target, item.body, call=call, headers=headers, until=until)
+        answer = Answer(response.status, response.headers, response.body)
+        found = self._meaning(answer, item)
+        return settled(
+            item.key, found, answer, call=call, where=f"{method} {response.url}", warnings=warnings_of(response)
+        )
+
+    def _meaning(self, answer: Answer, item: OutboundMessage) -> AnswerMeaning:
+        code, message = error_of(answer.body)
+        found = self.rules.read(answer, "addressed" if item.own_address else "write", error=(code, message))
+        if found.found == "again":
+            return replace(found, message=message or "the entity has changed since it was read")
+        if found.found != "confirmed" or not 200 <= answer.status < 300:
+            return found
+        reference = self._reference(answer)
+        if self.reference and reference is None and (answer.body or self.settings.operation == "create"):
+            return AnswerMeaning("unknown", None, code, f"the answer has no {self.reference!r}: {excerpt(answer)}")
+        return replace(found, reference=reference or answer.location)
 
     def _predicate(self, item: OutboundMessage) -> str:
         try:
@@ -89,24 +121,24 @@ class ODataSink:
         if self.settings.match == "item":
             return item.match or ""
         response = self.session.get(
-            target, call=call, params={"$format": "json", "$select": self.settings.key_fields[0]}, until=until
+            target,
+            call=call,
+            params={"$format": "json", "$select": self.settings.key_fields[0]},
+            until=until,
+            own_address=item.own_address,
         )
-        return response.headers.get("etag") or _metadata(response).get("etag") or "*"
+        return response.headers.get("etag") or str(_metadata(response).get("etag") or "*")
 
-    def _reference(self, response: Response, item: OutboundMessage) -> str | None:
-        name = self.settings.reference or (self.settings.lookup.reference if self.settings.lookup else None)
-        if not response.body:
-            return self.settings.entity_set + self._predicate(item) if item.address else None
-        try:
-            found = msgspec.json.decode(response.body)["d"]
-            value = found.get(name) if name else found.get("__metadata", {}).get("uri")
-            return None if value is None else str(value)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None
+    def _reference(self, answer: Answer) -> str | None:
+        """The declared property of the entity that the answer holds, else its address."""
+        entity = answer.document.get("d") if isinstance(answer.document, dict) else None
+        entity = entity.get("results", entity) if isinstance(entity, dict) else None
+        value = at(entity, self.reference or "__metadata.uri")
+        return None if value in (None, "") or isinstance(value, dict | list | bool) else str(value)
 
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"
-    ) -> dict[str, str | None]:
+    ) -> dict[str, Asked]:
         """Which of our references the system knows: key → its document number (several joined by comma), None where
         there is none."""
         lookup = self.settings.lookup
@@ -115,7 +147,7 @@ class ODataSink:
                 "sink.cannot_ask", "This connection has no lookup; an unknown outcome has to be decided by a person."
             )
         until = deadline(call)
-        found: dict[str, str | None] = dict.fromkeys(keys)
+        found: dict[str, Asked] = dict.fromkeys(keys)
         entity_set = lookup.entity_set or self.settings.entity_set
         for start in range(0, len(keys), lookup.batch):
             part = keys[start : start + lookup.batch]
@@ -130,7 +162,10 @@ class ODataSink:
                 target, params = self._collect(response, found), None
         return found
 
-    def _collect(self, response: Response, found: dict[str, str | None]) -> str | None:
+    def follow(self, accepted: Sequence[str], *, call: CallContext) -> dict[str, Asked]:
+        raise Refused("sink.cannot_ask", "OData V2 has no jobs to ask about.")
+
+    def _collect(self, response: Response, found: dict[str, Asked]) -> str | None:
         lookup = self.settings.lookup
         assert lookup is not None
         try:

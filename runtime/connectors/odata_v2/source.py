@@ -13,6 +13,7 @@ from runtime.connectors.odata_v2.session import ODataSession, deadline, warnings
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.protocols import (
     CallContext,
+    CallError,
     Cursor,
     Health,
     Page,
@@ -20,7 +21,6 @@ from runtime.connectors.protocols import (
     Refused,
     RejectedRecord,
     Resource,
-    Retriable,
 )
 from runtime.connectors.rawjson import KeyReader, Shape, page_of
 
@@ -53,7 +53,7 @@ class ODataSource:
                 "$format": "json",
             }
             self.session.get(self.settings.entity_set, call=call, params=params)
-        except (Refused, Retriable) as error:
+        except CallError as error:
             return Health(False, str(error))
         return Health(True, f"{self.settings.entity_set} can be read")
 

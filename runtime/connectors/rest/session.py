@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.connectors.answers import first
 from runtime.connectors.auth import Auth
 from runtime.connectors.http import HttpClient, Response, raise_for
 from runtime.connectors.protocols import CallContext
@@ -61,25 +62,7 @@ class RestSession:
     def error(self, body: bytes) -> tuple[str, str]:
         try:
             found = msgspec.json.decode(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return "", ""
         errors = self.settings.errors
         return first(found, errors.code), first(found, errors.message)
-
-
-def first(document: Any, paths: list[str]) -> str:
-    """The first path that holds a scalar; a list on the way is entered at its first element."""
-    for path in paths:
-        value = at(document, path)
-        if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
-            return str(value)[:1_000]
-    return ""
-
-
-def at(document: Any, path: str) -> Any:
-    value = document
-    for step in path.split(".") if path else ():
-        if isinstance(value, list):
-            value = value[0] if value else None
-        value = value.get(step) if isinstance(value, dict) else None
-    return value[0] if isinstance(value, list) and value and not isinstance(value[0], dict) else value

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from runtime.connectors.answer_rules import AnswerRule, SuccessRule
+
 
 class Errors(msgspec.Struct, frozen=True):
     """Where the vendor's error body says what is wrong: the first path that holds something wins; lists are read at
@@ -53,8 +55,9 @@ class ChangeFeed(msgspec.Struct, frozen=True):
 class RestBatch(msgspec.Struct, frozen=True):
     """Many items in one call, answered one by one.
 
-    Results are matched by `key` where it is given, else by position. `retriable` lists statuses or error codes. A
-    status that is in none of the lists is unknown.
+    Results are matched by `key` where it is given, else by position. `retriable`, `declined` and `accepted` list
+    statuses or error codes. A status that is in none of the lists is read as an HTTP status, and is unknown where
+    it is none. `reference`: where it is given, an item without it is unknown; else `id` where there is one.
     """
 
     items: str = "items"
@@ -64,7 +67,9 @@ class RestBatch(msgspec.Struct, frozen=True):
     confirmed: list[str] = msgspec.field(default_factory=list)
     refused: list[str] = msgspec.field(default_factory=list)
     retriable: list[str] = msgspec.field(default_factory=list)
-    reference: str = "id"
+    declined: list[str] = msgspec.field(default_factory=list)
+    accepted: list[str] = msgspec.field(default_factory=list)
+    reference: str | None = None
     code: str = "code"
     message: str = "message"
 
@@ -77,6 +82,8 @@ class RestLookup(msgspec.Struct, frozen=True):
     references, found_by_reference  the same question by business reference, for a vendor that forgets keys: the members
                of question and answer
     business_reference  that reference, as a template over the document that is sent: `{reference}`
+    status     the member of what was found that says how it is; `pending`: taken and still at work, `declined`,
+               `refused`. Without it, to be found is to be there
     """
 
     path: str
@@ -90,12 +97,36 @@ class RestLookup(msgspec.Struct, frozen=True):
     references: str = ""
     found_by_reference: str = ""
     business_reference: str = ""
+    status: str = ""
+    pending: list[str] = msgspec.field(default_factory=list)
+    declined: list[str] = msgspec.field(default_factory=list)
+    refused: list[str] = msgspec.field(default_factory=list)
+
+
+class RestJob(msgspec.Struct, frozen=True):
+    """How the target is asked what became of something that it accepted: GET `path` with `{job}`, or the Location
+    itself where no path is given. A status in none of the lists is unknown."""
+
+    path: str = ""
+    status: str = "status"
+    confirmed: list[str] = msgspec.field(default_factory=list)
+    pending: list[str] = msgspec.field(default_factory=list)
+    refused: list[str] = msgspec.field(default_factory=list)
+    reference: str = "id"
+    code: str = "code"
+    message: str = "message"
 
 
 class RestSettings(msgspec.Struct, frozen=True):
-    """base_url and path say where. Reading: items, key_fields, version_field, paging, changes. Writing: method, batch
-    or single, the idempotency key's header or body member, lookup. `path` may hold `{names}` that come from
-    `Item.address`."""
+    """base_url and path say where; `path` may hold `{names}`, which the target's `address` in the manifest fills.
+
+    Reading: items, key_fields, version_field, paging, changes; `page_errors` must be missing or empty in a page.
+    Writing: method, batch or single, where the idempotency key goes, lookup. What an answer means: success, answers,
+    nothing_done (statuses by which this vendor proves that it did nothing, `[503]`), reference (where it is given, a
+    success has it), job.
+    match_field  the member of the document whose value goes into `If-Match`
+    not_sent     members of the document that serve the address alone
+    """
 
     base_url: str
     path: str
@@ -111,7 +142,14 @@ class RestSettings(msgspec.Struct, frozen=True):
     idempotency_header: str | None = None
     idempotency_field: str | None = None
     correlation_field: str | None = None
-    reference: str = "id"
+    reference: str | None = None
+    success: SuccessRule = msgspec.field(default_factory=SuccessRule)
+    answers: list[AnswerRule] = msgspec.field(default_factory=list)
+    nothing_done: list[int] = msgspec.field(default_factory=list)
+    page_errors: list[str] = msgspec.field(default_factory=lambda: ["errors", "error"])
+    match_field: str = ""
+    not_sent: list[str] = msgspec.field(default_factory=list)
+    job: RestJob | None = None
     duplicate_status: list[int] = msgspec.field(default_factory=list)
     busy_status: list[int] = msgspec.field(default_factory=list)
     batch: RestBatch | None = None

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
 from kernel.errors import Invalid
-from runtime.connectors.http import retry_after
+from runtime.connectors.addresses import path_of
+from runtime.connectors.answer_rules import AnswerMeaning, AnswerReader, settled
+from runtime.connectors.answers import Answer
+from runtime.connectors.http import Response
 from runtime.connectors.one_by_one import write_one_by_one
 from runtime.connectors.protocols import (
     AskBy,
+    Asked,
     CallContext,
+    CallError,
     Health,
     Idempotency,
     OutboundMessage,
@@ -23,9 +26,12 @@ from runtime.connectors.protocols import (
     Unknown,
     WriteResult,
 )
-from runtime.connectors.rest.session import RestSession, at
+from runtime.connectors.rest.items import BatchReader
+from runtime.connectors.rest.questions import Questions
+from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import RestSettings
 from runtime.domain.retry import MESSAGE_NOT_NOW
+from runtime.domain.templates import names_in
 
 
 class RestSink:
@@ -33,21 +39,40 @@ class RestSink:
     the key)."""
 
     def __init__(self, settings: RestSettings) -> None:
-        self.settings = settings
-        self.session = RestSession(settings)
-        self.idempotency = Idempotency(settings.idempotency)
-        self.max_batch = settings.max_batch
-        lookup = settings.lookup
-        self.business_reference = lookup.business_reference if lookup and lookup.references else ""
-        if self.idempotency is Idempotency.KEY and not (
+        if settings.idempotency == "K" and not (
             settings.idempotency_header or settings.idempotency_field or settings.batch
         ):
             raise Invalid(
                 "connection.settings",
                 "Class K needs 'idempotency_header' or 'idempotency_field': where the key is sent.",
             )
-        if self.idempotency is Idempotency.LOOKUP and settings.lookup is None:
+        lookup = settings.lookup
+        if settings.idempotency == "L" and lookup is None:
             raise Invalid("connection.settings", "Class L needs 'lookup': how the target is asked.")
+        if lookup and lookup.references and not lookup.business_reference:
+            raise Invalid(
+                "connection.settings",
+                "A lookup with 'references' needs 'business_reference': where a document has its own.",
+            )
+        self.settings = settings
+        self.rules = AnswerReader(
+            success=settings.success,
+            answers=settings.answers,
+            nothing_done=settings.nothing_done,
+            codes=settings.errors.code,
+            messages=settings.errors.message,
+            reference=settings.reference,
+        )
+        self.reader = BatchReader(settings.batch, self.rules, settings.idempotency_field) if settings.batch else None
+        self.session = RestSession(settings)
+        self.questions = Questions(settings, self.session)
+        self.idempotency = Idempotency(settings.idempotency)
+        self.max_batch = settings.max_batch
+        self.business_reference = lookup.business_reference if lookup and lookup.references else ""
+        self.write_address = frozenset(names_in(settings.path))
+        self.ask_address = frozenset(names_in(lookup.path)) if lookup else frozenset[str]()
+        self.match_field = settings.match_field
+        self.not_sent = frozenset([*settings.not_sent, *([settings.match_field] if settings.match_field else [])])
 
     def close(self) -> None:
         self.session.close()
@@ -58,21 +83,21 @@ class RestSink:
         try:
             if self.settings.check_path:
                 response = self.session.send("GET", self.settings.check_path, call=call, effect=False)
-            elif lookup:
+            elif lookup and not self.ask_address:
                 body = msgspec.json.encode({lookup.keys: []})
-                response = self.session.send("POST", self._path(lookup.path, {}), call=call, effect=False, content=body)
+                response = self.session.send("POST", lookup.path, call=call, effect=False, content=body)
             else:
                 return Health(True, "nothing to check without 'check_path' or 'lookup'; the first write will show")
             self.session.refuse(response, call=call, effect=False)
-        except (Refused, Retriable) as error:
+        except CallError as error:
             return Health(False, str(error))
         return Health(True, "signed in, writes are possible")
 
     def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]:
         if not batch:
             return []
-        if self.settings.batch:
-            return self._batch(batch, call)
+        if self.reader:
+            return self._batch(batch, call, self.reader)
         until = time.monotonic() + call.deadline
         return write_one_by_one(batch, until, lambda message: self._one(message, call, until))
 
@@ -80,34 +105,34 @@ class RestSink:
 
     def _one(self, item: OutboundMessage, call: CallContext, until: float) -> WriteResult:
         settings = self.settings
-        headers = {settings.idempotency_header: item.sent_key} if settings.idempotency_header else {}
+        headers = {settings.idempotency_header: _header_key(item)} if settings.idempotency_header else {}
         if item.match:
             headers["If-Match"] = item.match
-        path = self._path(settings.path, item.address)
-        response = self.session.send(
+        response = self._send(item, call, self._body(item), headers, until)
+        answer = Answer(response.status, response.headers, response.body)
+        found = self.rules.read(answer, "addressed" if item.own_address else "write")
+        if found.found not in ("declined", "confirmed", "accepted") and not answer.is_html:
+            if response.status in settings.busy_status:
+                found = AnswerMeaning("retry", None, found.code or "busy", found.message)
+            elif response.status in settings.duplicate_status:
+                found = AnswerMeaning("confirmed", answer.location or found.reference, "duplicate")
+        return settled(item.key, found, answer, call=call, where=f"{settings.method} {response.url}")
+
+    def _send(
+        self, item: OutboundMessage, call: CallContext, content: bytes, headers: Mapping[str, str], until: float | None
+    ) -> Response:
+        """One write to the address of a message."""
+        settings = self.settings
+        return self.session.send(
             settings.method,
-            path,
+            path_of(settings.path, item.address),
             call=call,
             effect=True,
-            headers=headers,
-            content=self._body(item),
-            until=until,
             params=settings.parameters or None,
+            headers=headers,
+            content=content,
+            until=until,
         )
-        if response.status in settings.busy_status:
-            code, message = self.session.error(response.body)
-            wait = retry_after(response.headers) or MESSAGE_NOT_NOW.pause()
-            return WriteResult(
-                item.key, "refused", code=code or "busy", message=call.secrets.redact(message), retry_after=wait
-            )
-        if response.status in settings.duplicate_status:
-            return WriteResult(item.key, "confirmed", response.headers.get("location"), code="duplicate")
-        self.session.refuse(response, call=call, effect=True)
-        try:
-            reference = at(msgspec.json.decode(response.body), settings.reference) if response.body else None
-        except ValueError:
-            reference = None
-        return WriteResult(item.key, "confirmed", None if reference is None else str(reference))
 
     def _body(self, item: OutboundMessage) -> bytes:
         """The mapped document as it is, with the key and the correlation id put in front where the vendor wants them
@@ -119,133 +144,42 @@ class RestSink:
             given[self.settings.correlation_field] = item.correlation_id
         return _splice(item.body, given) if given else item.body
 
-    def _path(self, template: str, address: Any) -> str:
-        try:
-            return template.format_map({name: quote(str(value), safe="") for name, value in address.items()})
-        except KeyError as error:
-            raise Refused(
-                "rest.address", f"The item has no value for {error.args[0]!r}, which the path needs."
-            ) from None
-
     # -- batch -----------------------------------------------------------------------------------------------------
 
-    def _batch(self, batch: Sequence[OutboundMessage], call: CallContext) -> list[WriteResult]:
+    def _batch(self, batch: Sequence[OutboundMessage], call: CallContext, reader: BatchReader) -> list[WriteResult]:
         """One call. No answer: every item is unknown, for a prefix may have been applied."""
-        settings = self.settings.batch
-        assert settings is not None
-        addresses = {tuple(sorted(item.address.items())) for item in batch}
-        if len(addresses) > 1:
+        if len({tuple(sorted(item.address.items())) for item in batch}) > 1:
             raise Invalid("sink.batch", "The items of one batch go to one address; split the batch by address.")
-        path = self._path(self.settings.path, batch[0].address)
-        content = msgspec.json.encode({settings.items: [msgspec.Raw(self._body(item)) for item in batch]})
+        content = msgspec.json.encode({reader.settings.items: [msgspec.Raw(self._body(item)) for item in batch]})
         try:
-            response = self.session.send(
-                self.settings.method,
-                path,
-                call=call,
-                effect=True,
-                content=content,
-                params=self.settings.parameters or None,
-            )
-            self.session.refuse(response, call=call, effect=True)
+            response = self._send(batch[0], call, content, {}, None)
         except Unknown as error:
             return [WriteResult(item.key, "unknown", code="no_answer", message=error.reason) for item in batch]
-        return self._results(batch, response.body)
-
-    def _results(self, batch: Sequence[OutboundMessage], body: bytes) -> list[WriteResult]:
-        settings = self.settings.batch
-        assert settings is not None
-        try:
-            found = msgspec.json.decode(body)
-            results = found.get(settings.results) if settings.results else found
-        except (ValueError, AttributeError):
-            results = None
-        if not isinstance(results, list):
-            return [
-                WriteResult(i.key, "unknown", code="no_result", message="the answer has no list of results")
-                for i in batch
-            ]
-        if settings.key:
-            by_key = {str(r.get(settings.key)): r for r in results if isinstance(r, dict)}
-            return [self._outcome(item, by_key.get(item.key)) for item in batch]
-        if len(results) != len(batch):
-            said = f"{len(results)} results for {len(batch)} items"
-            return [WriteResult(i.key, "unknown", code="no_result", message=said) for i in batch]
-        return [self._outcome(item, result) for item, result in zip(batch, results, strict=True)]
-
-    def _outcome(self, item: OutboundMessage, result: Any) -> WriteResult:
-        settings = self.settings.batch
-        assert settings is not None
-        if not isinstance(result, dict):
-            return WriteResult(item.key, "unknown", code="no_result", message="the answer says nothing about this item")
-        status = str(result.get(settings.status))
-        reference = result.get(settings.reference)
-        shown = None if reference is None else str(reference)
-        code, message = str(result.get(settings.code) or status), str(result.get(settings.message) or "")
-        if status in settings.confirmed:
-            return WriteResult(item.key, "confirmed", shown, code=status)
-        if status in settings.retriable or code in settings.retriable:
-            return WriteResult(item.key, "refused", shown, code, message, retry_after=MESSAGE_NOT_NOW.pause())
-        if status in settings.refused:
-            return WriteResult(item.key, "refused", shown, code, message)
-        return WriteResult(item.key, "unknown", shown, code, message or f"the status {status!r} is not known")
+        answer = Answer(response.status, response.headers, response.body)
+        where = f"{self.settings.method} {response.url}"
+        results = reader.results(answer)
+        if results is not None:
+            return reader.outcomes(batch, results, call, where)
+        found = self.rules.read(answer, "addressed" if batch[0].own_address else "write")
+        if found.found == "confirmed" and response.ok:
+            found = AnswerMeaning("unknown", None, "no_result", "the answer has no list of results")
+        if len(batch) > 1 and found.found in ("message", "refused", "declined"):
+            raise Refused(found.code or f"http.{response.status}", call.secrets.redact(found.message))
+        if len(batch) > 1 and found.found in ("again", "retry"):
+            raise Retriable(call.secrets.redact(found.message), after=found.wait or MESSAGE_NOT_NOW.pause())
+        return [settled(item.key, found, answer, call=call, where=where) for item in batch]
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"
-    ) -> dict[str, str | None]:
+    ) -> dict[str, Asked]:
         """Which keys the target has: key → its reference, None where it does not have it. Raises Refused where it
         cannot be asked."""
-        lookup = self.settings.lookup
-        if lookup is None or (by == "reference" and not lookup.references):
-            raise Refused(
-                "sink.cannot_ask", "This connection has no lookup; an unknown outcome has to be decided by a person."
-            )
-        asked, answered = lookup.keys, lookup.found
-        if by == "reference":
-            asked, answered = lookup.references, lookup.found_by_reference or lookup.references
-        until, found = time.monotonic() + call.deadline, dict[str, str | None]()
-        path = self._path(lookup.path, address or {})
-        for start in range(0, len(keys), lookup.batch):
-            part = list(keys[start : start + lookup.batch])
-            wanted = list(dict.fromkeys(k.rpartition("@")[0] for k in part)) if lookup.versioned else part
-            content = msgspec.json.encode({asked: wanted})
-            response = self.session.send("POST", path, call=call, effect=False, content=content, until=until)
-            self.session.refuse(response, call=call, effect=False)
-            held = self._held(response.body, answered)
-            found.update({key: self._reference(key, held) for key in part})
-        return found
+        return self.questions.ask(keys, call=call, address=address, by=by)
 
-    def _held(self, body: bytes, member: str) -> dict[str, Any]:
-        lookup = self.settings.lookup
-        assert lookup is not None
-        try:
-            document = msgspec.json.decode(body)
-            found = document.get(member) if member else document
-        except (ValueError, AttributeError):
-            found = None
-        if isinstance(found, dict):
-            return found
-        if isinstance(found, list):
-            return {str(entry.get(lookup.key)): entry for entry in found if isinstance(entry, dict)}
-        raise Retriable("the answer to the lookup cannot be read")
-
-    def _reference(self, key: str, held: dict[str, Any]) -> str | None:
-        lookup = self.settings.lookup
-        assert lookup is not None
-        identity, _, version = key.rpartition("@") if lookup.versioned else (key, "", "")
-        entry = held.get(identity)
-        if entry is None:
-            return None
-        if not lookup.versioned:
-            value = at(entry, lookup.reference) if isinstance(entry, dict) else entry
-            return "" if value is None else str(value)
-        there = entry.get(lookup.version)
-        try:
-            return f"{identity}@{there}" if int(there) >= int(version) else None
-        except (TypeError, ValueError):
-            raise Retriable("the lookup gave no version that can be compared") from None
+    def follow(self, accepted: Sequence[str], *, call: CallContext) -> dict[str, Asked]:
+        return self.questions.follow(accepted, call=call)
 
 
 class RestDecision:
@@ -260,7 +194,8 @@ class RestDecision:
         self.session.close()
 
     def decide(self, question: bytes, *, call: CallContext) -> bytes:
-        """The body of the answer. Raises Retriable, Refused or Unknown; the caller's declared fallback decides then."""
+        """The body of the answer. Raises Retriable, Refused, Unknown or ConnectionFault; the caller's declared fallback
+        decides then."""
         response = self.session.send(
             self.settings.method,
             self.settings.path,
@@ -270,7 +205,17 @@ class RestDecision:
             params=self.settings.parameters or None,
         )
         self.session.refuse(response, call=call, effect=True)
+        if not Answer(response.status, response.headers, response.body).is_json:
+            raise Unknown("the answer to the question is no JSON")
         return response.body
+
+
+def _header_key(item: OutboundMessage) -> str:
+    """The key, which a header has to be able to hold. Raises Refused."""
+    key = item.sent_key
+    if not key.isascii() or not key.isprintable():
+        raise Refused("rest.key", f"The key {key!r} cannot stand in a header: it has other characters than ASCII.")
+    return key
 
 
 def _splice(body: bytes, given: dict[str, str]) -> bytes:
@@ -281,3 +226,6 @@ def _splice(body: bytes, given: dict[str, str]) -> bytes:
     rest = inner[1:].lstrip()
     head = msgspec.json.encode(given)[:-1]
     return head + (b"" if rest.startswith(b"}") else b",") + rest
+
+
+__all__ = ["RestDecision", "RestSink"]

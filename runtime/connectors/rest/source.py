@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from kernel.errors import Invalid
+from runtime.connectors.answer_rules import is_empty
 from runtime.connectors.http import Response
 from runtime.connectors.protocols import (
     CallContext,
+    CallError,
     Cursor,
     Health,
     Page,
@@ -49,6 +51,9 @@ class RestSource:
             members["next"] = (settings.paging.next, Any)
         if settings.items and settings.paging.strategy == "offset" and settings.paging.more:
             members["more"] = (settings.paging.more, bool)
+        self.errors = {f"error {n}": path for n, path in enumerate(settings.page_errors) if _beside(path, members)}
+        if settings.items:
+            members |= {name: (path, Any) for name, path in self.errors.items()}
         self.shape = Shape(members)
 
     def close(self) -> None:
@@ -60,7 +65,7 @@ class RestSource:
             self.session.refuse(
                 self.session.send("GET", target, call=call, effect=False, params=params), call=call, effect=False
             )
-        except (Refused, Retriable) as error:
+        except CallError as error:
             return Health(False, str(error))
         return Health(True, "signed in, reading is possible")
 
@@ -78,6 +83,10 @@ class RestSource:
             return Page([], self._end(cursor), True)
         self.session.refuse(response, call=call, effect=False)
         found = page_of(self.shape, response.body)
+        for name, path in self.errors.items():
+            if not is_empty(found.get(name)):
+                words = call.secrets.redact(str(found[name]))[:300]
+                raise Retriable(f"the page says {path!r}, so it may hold less than there is: {words}")
         if found["items"] is None:
             raise Refused("rest.shape", f"The answer has no list at {self.settings.items!r}.")
         records, rejected = self._records(found["items"], response.url)
@@ -167,6 +176,13 @@ class RestSource:
     def _end(self, cursor: Cursor) -> Cursor:
         known = [value for value in (cursor.get("since"), cursor.get("high")) if value is not None]
         return {"since": max(known, key=_rank)} if known and self.settings.changes else {}
+
+
+def _beside(path: str, members: dict[str, tuple[str, Any]]) -> bool:
+    """Whether a path lies neither inside nor around one that is read."""
+    return "*" not in path and not any(
+        f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.") for other, _ in members.values()
+    )
 
 
 def _rank(value: str) -> tuple[int, int | str]:

@@ -12,8 +12,8 @@ import pytest
 
 from runtime.connectors.protocols import (
     CallContext,
+    ConnectionFault,
     OutboundMessage,
-    Refused,
     Retriable,
     Secrets,
     SinkConnector,
@@ -113,7 +113,7 @@ class HttpSourceConformance(SourceConformance):
         assert not any(value in health.detail for value in wrong.secrets.values())
 
     def test_a_missing_secret_is_named(self, source):
-        with pytest.raises(Refused, match="is not set"):
+        with pytest.raises(ConnectionFault, match="is not set"):
             source.read(None, call=CallContext())
 
     def test_busy_says_when_to_come_back(self, source, circumstances, fault):

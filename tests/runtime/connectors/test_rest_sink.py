@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from kernel.errors import Invalid
-from runtime.connectors.protocols import OutboundMessage, Refused, Retriable
+from runtime.connectors.protocols import OutboundMessage, Refused, Retriable, Unknown
 from runtime.connectors.registry import open_decision, open_sink
 from runtime.profiles import profile
 from tests.runtime.connectors.conformance import SinkConformance, call
@@ -334,7 +334,7 @@ def test_an_oauth_token_is_kept_and_fetched_anew_when_it_is_refused():
 def test_a_decision_is_asked_once():
     with Server(lambda seen: (503, {"Retry-After": "1"}, {})) as server:
         decision = open_decision("rest", {"base_url": server.url, "path": "/tax"})
-        with pytest.raises(Retriable):
+        with pytest.raises(Unknown):
             decision.decide(b"{}", call=call())
         assert len(server.seen) == 1
         server.answer = lambda seen: (200, {}, {"tax": "1.90"})

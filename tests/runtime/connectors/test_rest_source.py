@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kernel.errors import Invalid
-from runtime.connectors.protocols import Refused, Retriable
+from runtime.connectors.protocols import ConnectionFault, Refused, Retriable
 from runtime.connectors.registry import open_source
 from runtime.connectors.rest.source import link_next
 from tests.runtime.connectors.conformance import HttpSourceConformance, call, read_all
@@ -152,7 +152,7 @@ def test_a_next_link_to_another_host_is_not_followed():
     with Server(lambda seen: (200, {}, {"data": [{"id": 1}], "next": "http://169.254.169.254/latest"})) as server:
         source = plain(server, paging={"strategy": "next", "next": "next"})
         page = source.read(None, call=call())
-        with pytest.raises(Refused, match="may only reach"):
+        with pytest.raises(ConnectionFault, match="may only reach"):
             source.read(page.cursor, call=call())
         source.close()
 

@@ -1,0 +1,306 @@
+"""What an answer to a write proves: the rules of a target, then the table of statuses, then the success rule.
+
+All of it is data in the connection's settings (`success`, `answers`, `nothing_done`), with defaults that are strict: a
+2xx that proves nothing is unknown, never confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, cast
+
+import msgspec
+
+from kernel.errors import Invalid
+from runtime.connectors.answers import Answer, at, every, first, kept, said
+from runtime.connectors.http import retry_after
+from runtime.connectors.outcomes import FAULTS, CallKind, Meaning, error_for, meaning
+from runtime.connectors.protocols import CallContext, WriteResult
+from runtime.domain.retry import MESSAGE_NOT_NOW
+
+Says = Literal["confirmed", "accepted", "declined", "refused", "retry", "not_now", "unknown"]
+_HTML = ("text/html", "application/xhtml+xml")
+
+
+class SuccessRule(msgspec.Struct, frozen=True):
+    """What a 2xx answer must look like to be a proof. Paths are dotted; `*` is any member, lists are looked through.
+
+    status    statuses that can prove success at all
+    accepted  statuses that say: taken, and done later
+    job       a path whose value says the same and names the job
+    media     media types; with anything but JSON, `holds` says by which text a success is known. HTML is never one
+    empty     statuses whose answer may be empty (also 201 with a Location)
+    required  paths that must hold something
+    where     paths and the values that they must have, one of each list
+    absent    paths that must be missing or empty: where errors stand
+    unless    paths and values by which a failure calls itself a success
+    holds, lacks  texts that the body must hold, one of them, and must not hold, for answers that are no JSON
+    """
+
+    status: list[int] = msgspec.field(default_factory=lambda: [200, 201, 203, 204, 205])
+    accepted: list[int] = msgspec.field(default_factory=lambda: [202])
+    job: str | None = None
+    media: list[str] = msgspec.field(default_factory=lambda: ["application/json"])
+    empty: list[int] = msgspec.field(default_factory=lambda: [204, 205])
+    required: list[str] = msgspec.field(default_factory=list)
+    where: dict[str, list[Any]] = msgspec.field(default_factory=dict)
+    absent: list[str] = msgspec.field(
+        default_factory=lambda: ["error", "errors", "fault", "exception", "userErrors", "data.*.userErrors"]
+    )
+    unless: dict[str, list[Any]] = msgspec.field(
+        default_factory=lambda: {
+            "success": [False],
+            "ok": [False],
+            "status": ["error", "fail", "failed", "failure", "rejected"],
+        }
+    )
+    holds: list[str] = msgspec.field(default_factory=list)
+    lacks: list[str] = msgspec.field(default_factory=lambda: [":Fault>", "<Fault"])
+
+    def checked(self) -> SuccessRule:
+        """Itself. Raises Invalid where it could take anything for a success."""
+        if any(one.lower() in _HTML for one in self.media):
+            raise Invalid("connection.settings", "A page of HTML proves nothing: name another media type in 'success'.")
+        if any(not _json(one.lower()) for one in self.media) and not self.holds:
+            raise Invalid(
+                "connection.settings",
+                "A media type that is not JSON needs 'holds' in 'success': the text by which a success is known.",
+            )
+        return self
+
+
+class AnswerRule(msgspec.Struct, frozen=True):
+    """One answer that the target is known to give, and what it means. All conditions that are given must hold; the
+    first rule that fits wins, before the table of statuses and before the success rule.
+
+    codes  the vendor's code, as `errors.code` finds it (in a batch: the item's code or status)
+    where  paths and the values that they must have, one of each list
+    holds  texts of which the body holds one
+    """
+
+    says: Says
+    status: list[int] = msgspec.field(default_factory=list)
+    codes: list[str] = msgspec.field(default_factory=list)
+    where: dict[str, list[Any]] = msgspec.field(default_factory=dict)
+    holds: list[str] = msgspec.field(default_factory=list)
+    wait: float | None = None
+
+    def checked(self) -> AnswerRule:
+        if not (self.status or self.codes or self.where or self.holds):
+            raise Invalid(
+                "connection.settings",
+                "A rule in 'answers' needs 'status', 'codes', 'where' or 'holds', or it fits all.",
+            )
+        return self
+
+    def fits(self, status: int | None, code: str, document: Any, answer: Answer | None) -> bool:
+        if self.status and status not in self.status:
+            return False
+        if self.codes and code not in self.codes:
+            return False
+        if self.where and not matches(document, self.where):
+            return False
+        return not self.holds or (answer is not None and answer.holds(self.holds))
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerMeaning:
+    """What an answer means. `found` is one of `Says`, or a meaning of the table that is no answer."""
+
+    found: Says | Meaning
+    reference: str | None = None
+    code: str = ""
+    message: str = ""
+    wait: float | None = None
+
+    @property
+    def is_fault(self) -> bool:
+        return self.found in FAULTS
+
+
+class AnswerReader:
+    """Reads answers to writes by the rules of one connection."""
+
+    def __init__(
+        self,
+        *,
+        success: SuccessRule,
+        answers: list[AnswerRule],
+        nothing_done: list[int],
+        codes: list[str],
+        messages: list[str],
+        reference: str | None,
+    ) -> None:
+        self.success = success.checked()
+        self.rules = [rule.checked() for rule in answers]
+        self.nothing_done = frozenset(nothing_done)
+        self.codes, self.messages, self.reference = codes, messages, reference
+
+    def error(self, answer: Answer) -> tuple[str, str]:
+        return first(answer.document, self.codes), first(answer.document, self.messages)
+
+    def read(self, answer: Answer, kind: CallKind, *, error: tuple[str, str] | None = None) -> AnswerMeaning:
+        """What an answer to a write means. `error`: code and words of the vendor's error body, where they are not found
+        by paths."""
+        code, message = error or self.error(answer)
+        shown = message or excerpt(answer)
+        for rule in self.rules:
+            if rule.fits(answer.status, code, answer.document, answer) and not (
+                answer.is_html and rule.says in ("confirmed", "accepted")
+            ):
+                return AnswerMeaning(rule.says, self._reference(answer), code, shown, rule.wait)
+        if answer.status in self.nothing_done:
+            return AnswerMeaning("not_now", None, code, shown)
+        found = meaning(answer.status, kind)
+        if answer.is_sign_in and answer.status < 500:
+            return AnswerMeaning("redirect", None, code, "a page to sign in")
+        if answer.status == 303 and answer.leads_to_sign_in:
+            return AnswerMeaning("redirect", None, code, f"sent to {answer.location}")
+        if found == "message" and kind == "addressed" and answer.is_html and meaning(answer.status, "write") in FAULTS:
+            return AnswerMeaning(meaning(answer.status, "write"), None, code, shown)
+        if found != "answer":
+            return AnswerMeaning(found, None, code, shown)
+        return self._proof(answer, code, shown)
+
+    def _proof(self, answer: Answer, code: str, shown: str) -> AnswerMeaning:
+        """Whether a 2xx proves success."""
+        rule, status = self.success, answer.status
+        if status not in rule.status and status not in rule.accepted:
+            return AnswerMeaning("unknown", None, code, f"the status {status} proves nothing: {shown}")
+        if problem := self._problem(answer):
+            return AnswerMeaning("unknown", None, code, f"{problem}: {shown}" if shown else problem)
+        reference = self._reference(answer)
+        if status in rule.accepted:
+            return AnswerMeaning("accepted", self._job(answer) or reference or answer.location, code)
+        if (job := self._job(answer)) is not None:
+            return AnswerMeaning("accepted", job, code)
+        if self.reference and reference is None:
+            return AnswerMeaning("unknown", None, code, f"the answer has no reference at {self.reference!r}: {shown}")
+        return AnswerMeaning("confirmed", reference, code)
+
+    def _problem(self, answer: Answer) -> str:
+        """Why the answer is no proof; empty where it is one."""
+        rule = self.success
+        if not answer.body:
+            has_place = answer.status in (201, *rule.accepted) and answer.location
+            if answer.status in rule.empty or answer.status in rule.accepted or has_place:
+                return ""
+            return f"the answer {answer.status} is empty"
+        if answer.is_html:
+            return "the answer is a page of HTML"
+        if not self._media_fits(answer):
+            promised = ", ".join(rule.media)
+            return f"the answer is {answer.media or 'of no media type'}, and {promised} was promised"
+        if _json(answer.media) or not answer.media:
+            return self._json_problem(answer)
+        if not answer.holds(rule.holds) or (rule.lacks and answer.holds(rule.lacks)):
+            return "the answer does not say what a success says"
+        return ""
+
+    def _json_problem(self, answer: Answer) -> str:
+        rule, document = self.success, answer.document
+        if not answer.is_json:
+            return "the answer is not the JSON that it says it is"
+        missing = [path for path in rule.required if is_empty(at(document, path))]
+        if missing:
+            return f"the answer has nothing at {missing[0]!r}"
+        if not isinstance(document, dict) and not rule.required:
+            return "the answer is not an object"
+        return failure_in(document, rule) or (
+            "" if matches(document, rule.where) else "the answer does not say what a success says"
+        )
+
+    def _media_fits(self, answer: Answer) -> bool:
+        given = answer.media
+        if not given:
+            return answer.is_json and any(_json(one) for one in self.success.media)
+        return any(given == one.lower() or (_json(one.lower()) and _json(given)) for one in self.success.media)
+
+    def _job(self, answer: Answer) -> str | None:
+        value = at(answer.document, self.success.job) if self.success.job else None
+        return None if is_empty(value) else said(value)
+
+    def _reference(self, answer: Answer) -> str | None:
+        """The target's name for what was written: at the declared path, else `id`; for an empty answer its Location."""
+        value = at(answer.document, self.reference or "id")
+        if value is None or isinstance(value, dict | list | bool) or value == "":
+            return answer.location if not answer.body or not self.reference else None
+        return said(value)
+
+
+def settled(
+    key: str, found: AnswerMeaning, answer: Answer, *, call: CallContext, where: str, warnings: Sequence[str] = ()
+) -> WriteResult:
+    """The result of one message. Raises Retriable (not now) or ConnectionFault: nothing was applied then, and the same
+    would be said of every message."""
+    redact = call.secrets.redact
+    message, wait = redact(found.message), found.wait if found.wait is not None else retry_after(answer.headers)
+    status = answer.status
+    if found.found in FAULTS or found.found == "not_now":
+        words = answer.location if found.found == "redirect" and answer.location else message
+        raise error_for(cast("Meaning", found.found), status, where, words, after=wait)
+    code = found.code or f"http.{status}"
+    made = partial(WriteResult, key, reference=found.reference, warnings=warnings, answer=shown_of(answer, call))
+    if found.found in ("confirmed", "accepted"):
+        return made(found.found, code=found.code)
+    if found.found == "declined":
+        return made("declined", code=code, message=message)
+    if found.found in ("again", "retry"):
+        return made("refused", code=code, message=message, retry_after=wait or MESSAGE_NOT_NOW.pause())
+    if found.found in ("message", "refused"):
+        return made("refused", code=code, message=message or f"the answer was {status}")
+    return made("unknown", code=found.code or "no_proof", message=f"{status}: {message}")
+
+
+def shown_of(answer: Answer, call: CallContext) -> str | None:
+    return kept(answer.document if answer.is_json else answer.body, call.secrets.redact)
+
+
+def failure_in(document: Any, rule: SuccessRule) -> str:
+    """By which member a document calls itself a failure; empty where none does."""
+    for path in rule.absent:
+        if any(not is_empty(value) for value in every(document, path)):
+            return f"the answer says {path!r}"
+    for path, values in rule.unless.items():
+        wanted = {said(value) for value in values}
+        if any(said(value) in wanted for value in every(document, path)):
+            return f"the answer says {path!r} is no success"
+    return ""
+
+
+def matches(document: Any, where: Mapping[str, list[Any]]) -> bool:
+    """Whether every path holds one of its values."""
+    for path, values in where.items():
+        wanted = {said(value) for value in values}
+        if not any(said(value) in wanted for value in every(document, path)):
+            return False
+    return True
+
+
+def is_empty(value: Any) -> bool:
+    return value is None or value is False or value in ("", 0) or (isinstance(value, list | dict) and not value)
+
+
+def excerpt(answer: Answer) -> str:
+    return " ".join(answer.body[:400].decode("utf-8", "replace").split())[:200]
+
+
+def _json(media: str) -> bool:
+    return media in ("application/json", "text/json") or media.endswith("+json")
+
+
+__all__ = [
+    "AnswerMeaning",
+    "AnswerReader",
+    "AnswerRule",
+    "Says",
+    "SuccessRule",
+    "excerpt",
+    "failure_in",
+    "is_empty",
+    "matches",
+    "settled",
+    "shown_of",
+]

@@ -1,0 +1,168 @@
+"""An answer as it was given: its media type, its JSON, values at paths, and a form of it that may be kept and shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+KEPT = 2_000  # characters of an answer that are kept for the trace
+_DEPTH = 12
+_HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_SIGN_IN = re.compile(
+    rb"type\s*=\s*[\"']?password|SAMLRequest|SAMLResponse|j_username|sap-login|"
+    rb"<title>[^<]*\b(?:sign|log)[ -]?(?:in|on)\b",
+    re.IGNORECASE,
+)
+_LEADS_TO_SIGN_IN = re.compile(r"(?:log|sign)[-_]?(?:in|on)\b|\bsso\b|saml|oauth|adfs|/auth\b", re.IGNORECASE)
+_OF_ACCESS = (
+    "apikey|authorization|cardnumber|cookie|credential|cvc|cvv|iban|jwt|pan|passphrase|passwd|password|pin|pwd|secret|"
+    "session|signature|token"
+)
+_OF_PERSONS = (
+    "birthdate|birthday|dob|email|familyname|fax|firstname|forename|fullname|givenname|lastname|mail|mobile|phone|"
+    "postalcode|postcode|ssn|street|surname|zip|zipcode"
+)
+_HIDDEN_NAMES = frozenset(f"{_OF_ACCESS}|{_OF_PERSONS}".split("|"))
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+
+
+class Answer:
+    """One HTTP answer, read once. `document` is its JSON, None where it is none."""
+
+    __slots__ = ("body", "document", "headers", "is_json", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
+        self.document: Any = None
+        self.is_json = False
+        if body and not self.is_html:
+            with suppress(ValueError, RecursionError):
+                self.document, self.is_json = msgspec.json.decode(body), True
+
+    @property
+    def media(self) -> str:
+        """The media type without parameters, in small letters; empty where none was given."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_html(self) -> bool:
+        """By its media type, or by how it begins whatever it calls itself."""
+        return self.media in ("text/html", "application/xhtml+xml") or _HTML.match(self.body[:2_000]) is not None
+
+    @property
+    def is_sign_in(self) -> bool:
+        """A page that asks a person to sign in: the call never reached what it was meant for."""
+        return self.is_html and _SIGN_IN.search(self.body[:100_000]) is not None
+
+    @property
+    def location(self) -> str | None:
+        return self.headers.get("location") or None
+
+    @property
+    def leads_to_sign_in(self) -> bool:
+        return _LEADS_TO_SIGN_IN.search(self.location or "") is not None
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    def holds(self, texts: list[str]) -> bool:
+        shown = self.text
+        return any(text in shown for text in texts)
+
+
+def at(document: Any, path: str) -> Any:
+    """The value at a dotted path; a list on the way is entered at its first element. None where there is none."""
+    value = document
+    for step in path.split(".") if path else ():
+        if isinstance(value, list):
+            value = value[0] if value else None
+        value = value.get(step) if isinstance(value, dict) else None
+    return value[0] if isinstance(value, list) and value and not isinstance(value[0], dict) else value
+
+
+def every(document: Any, path: str) -> Iterator[Any]:
+    """All values at a dotted path: lists are entered at every element, `*` at every member."""
+    yield from _every(document, path.split(".") if path else [])
+
+
+def _every(value: Any, steps: list[str]) -> Iterator[Any]:
+    if isinstance(value, list) and steps:
+        for one in value:
+            yield from _every(one, steps)
+    elif not steps:
+        yield value
+    elif isinstance(value, dict):
+        step, rest = steps[0], steps[1:]
+        for one in value.values() if step == "*" else [value[step]] if step in value else []:
+            yield from _every(one, rest)
+
+
+def first(document: Any, paths: list[str]) -> str:
+    """The first path that holds text or a number; the text of an object `{"lang": …, "value": …}` is its value."""
+    for path in paths:
+        shown = plain(at(document, path))
+        if shown:
+            return shown[:1_000]
+    return ""
+
+
+def plain(value: Any) -> str:
+    """A scalar as text, empty for everything else. A text with its language (`{"lang": "en", "value": "No"}`) is its
+    text."""
+    if isinstance(value, Mapping):
+        value = value.get("value") if "value" in value else value.get("message")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return str(value)
+
+
+def said(value: Any) -> str:
+    """A value as rules compare it: `true`, `12`, `closed`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else str(value)
+
+
+def kept(answer: Any, redact: Callable[[str], str]) -> str | None:
+    """An answer (bytes, or decoded JSON) as it may be stored and shown: without secret values, without the values of
+    members whose names promise a secret or a person, at most `KEPT` characters."""
+    if isinstance(answer, bytes):
+        if not answer:
+            return None
+        try:
+            answer = msgspec.json.decode(answer)
+        except (ValueError, RecursionError):
+            return _hidden_text(redact(answer[: 4 * KEPT].decode("utf-8", "replace")))[:KEPT]
+    return redact(msgspec.json.encode(_hidden(answer, 0)).decode("utf-8"))[:KEPT]
+
+
+def _hidden(value: Any, depth: int) -> Any:
+    if depth > _DEPTH:
+        return "…"
+    if isinstance(value, dict):
+        return {name: "***" if _is_hidden(name) else _hidden(one, depth + 1) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_hidden(one, depth + 1) for one in value]
+    return _hidden_text(value) if isinstance(value, str) else value
+
+
+def _hidden_text(value: str) -> str:
+    return _EMAIL.sub("***", value) if "@" in value else value
+
+
+@lru_cache(4_096)
+def _is_hidden(name: str) -> bool:
+    words = [word.lower() for word in _WORDS.findall(name)]
+    pairs = [a + b for a, b in pairwise(words)]
+    return not _HIDDEN_NAMES.isdisjoint((*words, *pairs, name.lower()))
+
+
+__all__ = ["KEPT", "Answer", "at", "every", "first", "kept", "plain", "said"]

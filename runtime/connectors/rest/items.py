@@ -1,0 +1,132 @@
+"""What the answer to a batch says about each of its items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from runtime.connectors.answer_rules import AnswerReader, SuccessRule, failure_in
+from runtime.connectors.answers import Answer, at, first, kept, said
+from runtime.connectors.outcomes import FAULTS, error_for, meaning
+from runtime.connectors.protocols import CallContext, OutboundMessage, WriteResult
+from runtime.connectors.rest.settings import RestBatch
+from runtime.domain.retry import MESSAGE_NOT_NOW
+
+
+class BatchReader:
+    """Reads results by the rules of one connection, then by its lists, then as HTTP statuses. `echo` is the member that
+    holds our key, where the target gives it back."""
+
+    def __init__(self, settings: RestBatch, rules: AnswerReader, echo: str | None) -> None:
+        self.settings, self.rules, self.echo = settings, rules, echo
+        rule = rules.success
+        self.failures = SuccessRule(
+            absent=rule.absent, unless={path: of for path, of in rule.unless.items() if path != settings.status}
+        )
+
+    def results(self, answer: Answer) -> list[Any] | None:
+        """The list of results of a 2xx answer; None where it has none."""
+        if not 200 <= answer.status < 300 or not answer.is_json:
+            return None
+        found = at_list(answer.document, self.settings.results)
+        return found if isinstance(found, list) else None
+
+    def outcomes(
+        self, batch: Sequence[OutboundMessage], results: list[Any], call: CallContext, where: str
+    ) -> list[WriteResult]:
+        """One result per message. Raises ConnectionFault where every item was refused for one."""
+        settings = self.settings
+        if settings.key:
+            by_key = {said(r.get(settings.key)): r for r in results if isinstance(r, dict)}
+            found = [by_key.get(item.sent_key, by_key.get(item.key)) for item in batch]
+        elif len(results) != len(batch):
+            said_here = f"{len(results)} results for {len(batch)} items"
+            return [WriteResult(i.key, "unknown", code="no_result", message=said_here) for i in batch]
+        else:
+            found = results
+        self._raise_fault(found, call, where)
+        return [self._outcome(item, one, call) for item, one in zip(batch, found, strict=True)]
+
+    def _raise_fault(self, found: Sequence[Any], call: CallContext, where: str) -> None:
+        """Where every item was refused for the caller's credentials, that is no matter of the items."""
+        results = [one for one in found if isinstance(one, dict)]
+        statuses = {_number(one.get(self.settings.status)) for one in results}
+        status = statuses.pop() if len(statuses) == 1 and len(results) == len(found) else None
+        if status is None or meaning(status, "addressed") != "credentials" or self._is_listed(str(status)):
+            return
+        words = call.secrets.redact(first(results[0], [self.settings.message]))
+        raise error_for("credentials", status, where, words)
+
+    def _is_listed(self, status: str) -> bool:
+        of = self.settings
+        return status in (*of.confirmed, *of.refused, *of.retriable, *of.declined, *of.accepted)
+
+    def _outcome(self, item: OutboundMessage, result: Any, call: CallContext) -> WriteResult:
+        settings = self.settings
+        if not isinstance(result, dict):
+            return WriteResult(item.key, "unknown", code="no_result", message="the answer says nothing about this item")
+        if self.echo and result.get(self.echo) not in (None, item.sent_key):
+            return WriteResult(item.key, "unknown", code="no_result", message="the result is that of another item")
+        status = said(result.get(settings.status))
+        code = first(result, [settings.code]) or status
+        message = call.secrets.redact(first(result, [settings.message]))
+        reference = at(result, settings.reference or "id")
+        shown = None if reference is None or isinstance(reference, dict | list | bool) else said(reference)
+        answer = kept(result, call.secrets.redact)
+        word, wait = self._word(status, code, result)
+        if word == "confirmed":
+            problem = failure_in(result, self.failures)
+            if not problem and settings.reference and shown in (None, ""):
+                problem = f"the result has no reference at {settings.reference!r}"
+            if problem:
+                return WriteResult(item.key, "unknown", shown, code, f"{status!r}, but {problem}", answer=answer)
+            return WriteResult(item.key, "confirmed", shown, code=status, answer=answer)
+        if word == "retry":
+            wait = wait or MESSAGE_NOT_NOW.pause()
+            return WriteResult(item.key, "refused", shown, code, message, retry_after=wait, answer=answer)
+        if word in ("refused", "declined", "accepted"):
+            return WriteResult(item.key, word, shown, code, message, answer=answer)
+        message = message or f"the status {status!r} is not known"
+        return WriteResult(item.key, "unknown", shown, code, message, answer=answer)
+
+    def _word(self, status: str, code: str, result: dict[str, Any]) -> tuple[Any, float | None]:
+        """What the lists, the rules and the table say about an item, and how long it waits."""
+        settings, number = self.settings, _number(result.get(self.settings.status))
+        for rule in self.rules.rules:
+            if rule.fits(number, code, result, None):
+                return ("retry" if rule.says == "not_now" else rule.says), rule.wait
+        both = {status, code}
+        for word, listed in (
+            ("confirmed", settings.confirmed if status in settings.confirmed else []),
+            ("accepted", settings.accepted),
+            ("retry", settings.retriable),
+            ("declined", settings.declined),
+            ("refused", settings.refused if status in settings.refused else []),
+        ):
+            if not both.isdisjoint(listed):
+                return word, None
+        return _by_status(number), None
+
+
+def at_list(document: Any, path: str) -> Any:
+    """The value at a dotted path, lists as they are."""
+    value = document
+    for step in path.split(".") if path else ():
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _number(status: Any) -> int | None:
+    """An item's status as an HTTP status; None where it is none."""
+    text = said(status)
+    return int(text) if text.isascii() and text.isdigit() and 100 <= int(text[:9]) <= 599 else None
+
+
+def _by_status(number: int | None) -> str:
+    """An item's own HTTP status. What it says of credentials or an address, it says of the item's record."""
+    found = "unknown" if number is None else meaning(number, "addressed")
+    if found == "answer":
+        return "accepted" if number == 202 else "confirmed"
+    if found in ("not_now", "again"):
+        return "retry"
+    return "refused" if found == "message" or found in FAULTS - {"redirect"} else "unknown"

@@ -1,0 +1,123 @@
+"""Asking a REST system what it has: by key, by business reference, or by the job that took it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from runtime.connectors.addresses import path_of
+from runtime.connectors.answer_rules import SuccessRule, failure_in
+from runtime.connectors.answers import Answer, at, first, kept, said
+from runtime.connectors.http import Response
+from runtime.connectors.protocols import AskBy, Asked, CallContext, Refused, Retriable, WriteResult
+from runtime.connectors.rest.session import RestSession
+from runtime.connectors.rest.settings import RestJob, RestLookup, RestSettings
+
+_CANNOT = "This connection has no lookup; an unknown outcome has to be decided by a person."
+
+
+class Questions:
+    """The questions of one connection. An answer that cannot be read, or that calls itself a failure, tells nothing."""
+
+    def __init__(self, settings: RestSettings, session: RestSession) -> None:
+        self.settings, self.session = settings, session
+        rule = settings.success
+        self.entry = SuccessRule(absent=rule.absent, unless={p: of for p, of in rule.unless.items() if p != "status"})
+
+    def ask(
+        self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None, by: AskBy
+    ) -> dict[str, Asked]:
+        lookup = self.settings.lookup
+        if lookup is None or (by == "reference" and not lookup.references):
+            raise Refused("sink.cannot_ask", _CANNOT)
+        asked, answered = lookup.keys, lookup.found
+        if by == "reference":
+            asked, answered = lookup.references, lookup.found_by_reference or lookup.references
+        until, found = time.monotonic() + call.deadline, dict[str, Asked]()
+        path = path_of(lookup.path, address)
+        for start in range(0, len(keys), lookup.batch):
+            part = list(keys[start : start + lookup.batch])
+            wanted = list(dict.fromkeys(k.rpartition("@")[0] for k in part)) if lookup.versioned else part
+            content = msgspec.json.encode({asked: wanted})
+            response = self.session.send("POST", path, call=call, effect=False, content=content, until=until)
+            self.session.refuse(response, call=call, effect=False)
+            held = self._held(response, answered, lookup)
+            found.update({key: self._answer(key, held, lookup, call) for key in part})
+        return found
+
+    def _held(self, response: Response, member: str, lookup: RestLookup) -> dict[str, Any]:
+        """What the answer says that is there, by key. Raises Retriable where it does not say."""
+        document = self._document(response, "lookup")
+        found = document.get(member) if member and isinstance(document, dict) else document
+        if isinstance(found, dict):
+            return found
+        if isinstance(found, list):
+            return {said(entry.get(lookup.key)): entry for entry in found if isinstance(entry, dict)}
+        raise Retriable("the answer to the lookup cannot be read")
+
+    def _document(self, response: Response, what: str) -> Any:
+        answer = Answer(response.status, response.headers, response.body)
+        if not answer.is_json:
+            kind = "a page of HTML" if answer.is_html else "no JSON"
+            raise Retriable(f"the answer to the {what} cannot be read: it is {kind}")
+        if problem := failure_in(answer.document, SuccessRule(absent=self.settings.page_errors, unless={})):
+            raise Retriable(f"the answer to the {what} is no whole one: {problem}")
+        return answer.document
+
+    def _answer(self, key: str, held: dict[str, Any], lookup: RestLookup, call: CallContext) -> Asked:
+        identity, _, version = key.rpartition("@") if lookup.versioned else (key, "", "")
+        entry = held.get(identity)
+        if entry is None:
+            return None
+        if lookup.versioned:
+            there = entry.get(lookup.version) if isinstance(entry, dict) else None
+            try:
+                return f"{identity}@{there}" if int(str(there)) >= int(version) else None
+            except ValueError:
+                raise Retriable("the lookup gave no version that can be compared") from None
+        if not isinstance(entry, dict):
+            return said(entry)
+        reference = first(entry, [lookup.reference])
+        shown = kept(entry, call.secrets.redact)
+        status = said(entry.get(lookup.status)) if lookup.status else ""
+        for word, listed in (("accepted", lookup.pending), ("declined", lookup.declined), ("refused", lookup.refused)):
+            if status and status in listed:
+                words = first(entry, self.settings.errors.message)
+                made: Any = word
+                return WriteResult(key, made, reference or None, status, words, answer=shown)
+        if problem := failure_in(entry, self.entry):
+            return WriteResult(key, "unknown", reference or None, status, problem, answer=shown)
+        return WriteResult(key, "confirmed", reference, answer=shown)
+
+    # -- what was accepted -----------------------------------------------------------------------------------------
+
+    def follow(self, accepted: Sequence[str], *, call: CallContext) -> dict[str, Asked]:
+        """What became of jobs, by their references; what the target does not say is left out."""
+        job = self.settings.job
+        if job is None:
+            raise Refused("sink.cannot_ask", "This connection has no 'job': what it accepted cannot be followed.")
+        until, found = time.monotonic() + call.deadline, dict[str, Asked]()
+        for reference in dict.fromkeys(accepted):
+            path = path_of(job.path, {"job": reference}) if job.path else reference
+            response = self.session.send("GET", path, call=call, effect=False, until=until)
+            if response.status in (404, 410):
+                continue  # a job that the target has forgotten says nothing about what it did
+            self.session.refuse(response, call=call, effect=False)
+            found[reference] = self._outcome(reference, self._document(response, "job"), job, call)
+        return found
+
+    def _outcome(self, reference: str, document: Any, job: RestJob, call: CallContext) -> WriteResult:
+        status = said(at(document, job.status))
+        code, words = first(document, [job.code]) or status, call.secrets.redact(first(document, [job.message]))
+        named, shown = first(document, [job.reference]) or reference, kept(document, call.secrets.redact)
+        if status in job.confirmed:
+            return WriteResult(reference, "confirmed", named, code, answer=shown)
+        if status in job.pending:
+            return WriteResult(reference, "accepted", reference, code, words, answer=shown)
+        if status in job.refused:
+            return WriteResult(reference, "refused", named, code, words, answer=shown)
+        words = words or f"the status {status!r} of the job is not known"
+        return WriteResult(reference, "unknown", named, code, words, answer=shown)
