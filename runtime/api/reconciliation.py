@@ -37,6 +37,7 @@ class TargetLineSerializer(serializers.Serializer[Any]):
     behind = serializers.IntegerField()
     dead = serializers.IntegerField()
     unknown = serializers.IntegerField()
+    declined = serializers.IntegerField()
     closed = serializers.IntegerField()
 
 

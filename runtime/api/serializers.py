@@ -113,11 +113,13 @@ class ShareSerializer(serializers.Serializer[Any]):
     delivered = serializers.IntegerField()
     superseded = serializers.IntegerField()
     skipped = serializers.IntegerField()
+    declined = serializers.IntegerField()
     refused = serializers.IntegerField()
     unknown = serializers.IntegerField()
     retrying = serializers.IntegerField()
     behind = serializers.IntegerField()
     waiting = serializers.IntegerField()
+    discarded = serializers.IntegerField(source="closed")
 
 
 class ProgressSerializer(serializers.Serializer[Any]):

@@ -15,7 +15,8 @@ from kernel.strict_json import within_bounds
 # decided.
 DELIVERED, NOT_MEANT, REPLACED = "delivered", "not_meant", "replaced"
 WAITING, RETRYING, BEHIND, DEAD, UNKNOWN, CLOSED = "waiting", "retrying", "behind", "dead", "unknown", "closed"
-STATES = (DELIVERED, WAITING, RETRYING, BEHIND, DEAD, UNKNOWN, CLOSED, NOT_MEANT, REPLACED)
+DECLINED = "declined"
+STATES = (DELIVERED, WAITING, RETRYING, BEHIND, DEAD, UNKNOWN, CLOSED, NOT_MEANT, REPLACED, DECLINED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,8 @@ class Tally:
 
     @property
     def balanced(self) -> bool:
-        """Everything that was due is delivered, or a person has closed it."""
-        return self.due.count == self.count(DELIVERED, CLOSED)
+        """Everything that was due is delivered, declined by the target's business, or a person has closed it."""
+        return self.due.count == self.count(DELIVERED, DECLINED, CLOSED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,12 +42,12 @@ def record_already_there(conn: Connection, taken: Claim, positions: Sequence[int
 def quarantine_entry(
     position: int, key: str, result: SendResult, taken: Claim, *, held: bool = False
 ) -> QuarantineEntry | None:
-    """The quarantine entry of a message after its result; None when it is confirmed.
+    """The quarantine entry of a message after its result; None when it is confirmed or declined.
 
     `held`: an earlier message with the same key is in quarantine.
     """
     status = result.status
-    if status == "confirmed":
+    if status in ("confirmed", "declined"):
         return None
     if status == "unknown" and taken.target.idempotency == "U":  # comes before `held`: this one may have arrived
         return QuarantineEntry(position, key, "unknown", "unknown", result.detail or "sent, and no answer")

@@ -15,11 +15,11 @@ from typing import Any
 
 from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 
 from runtime.ledger import sql
 from runtime.ledger.append import Fenced
 from runtime.ledger.connections import Connection
+from runtime.ledger.evidence import DeliveryEvidence, evidence_arguments
 from runtime.ledger.sql import SHARDS
 
 LEASE_SECONDS = float(os.environ.get("TILLGATE_LEASE_SECONDS", "15"))
@@ -209,43 +209,6 @@ class ClaimAbandoned(Exception):
     """The claim was released before it began."""
 
 
-@dataclass(slots=True)
-class DeliveryEvidence:
-    """Evidence of one batch: positions `first` to `last` and what became of them. `outcome` is one word."""
-
-    first: int
-    last: int
-    outcome: str
-    confirmed: int = 0
-    superseded: int = 0
-    skipped: int = 0
-    refused: int = 0
-    waiting: int = 0
-    references: list[Any] | None = None
-
-
-_COUNTS = ("confirmed", "superseded", "skipped", "refused", "waiting")
-_NO_EVIDENCE: dict[str, Any] = {"first": None, "last": None, "outcome": None, "references": None} | dict.fromkeys(
-    _COUNTS, 0
-)
-
-
-def evidence_arguments(evidence: DeliveryEvidence | None) -> dict[str, Any]:
-    if evidence is None:
-        return _NO_EVIDENCE
-    return {
-        "first": evidence.first,
-        "last": evidence.last,
-        "outcome": evidence.outcome,
-        "confirmed": evidence.confirmed,
-        "superseded": evidence.superseded,
-        "skipped": evidence.skipped,
-        "refused": evidence.refused,
-        "waiting": evidence.waiting,
-        "references": Jsonb(evidence.references) if evidence.references else None,
-    }
-
-
 def claim(
     conn: Connection, *, owner: str, scope: ClaimScope = EVERYTHING, lease: float = LEASE_SECONDS
 ) -> Claim | None:
@@ -418,7 +381,6 @@ __all__ = [
     "ClaimLimits",
     "ClaimScope",
     "ClaimTarget",
-    "DeliveryEvidence",
     "Lease",
     "admit",
     "claim",

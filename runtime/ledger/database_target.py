@@ -11,10 +11,12 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from runtime.domain.outcome_codes import CONFIRMED, QUARANTINED, SKIPPED, SUPERSEDED
 from runtime.ledger.append import BULK, BY_PLACE, Fenced
-from runtime.ledger.claims import Claim, DeliveryEvidence, release, step
+from runtime.ledger.claims import Claim, release, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.copy_format import line
+from runtime.ledger.evidence import DeliveryEvidence, outcomes_by_position
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.log_reader import LoggedMessage, quarantined_keys, read_next
 from runtime.ledger.mappers import Mapper
@@ -228,6 +230,13 @@ def _apply(
     dead = sum(entry.state == "dead" for entry in entries)
     counts = len(rows), len(mapped) - len(rows), len(skipped), dead, len(entries) - dead
     evidence = DeliveryEvidence(messages[0].position, messages[-1].position, "applied", *counts)
+    if len(rows) < len(messages):
+        groups = {
+            CONFIRMED: [position for position, _ in rows.values()],
+            SKIPPED: skipped,
+            QUARANTINED: [entry.position for entry in entries],
+        }
+        evidence.outcomes = outcomes_by_position(evidence.first, evidence.last, groups, rest=SUPERSEDED)
     hit("database.before_transaction")
     with conn.transaction():
         step(conn, taken, messages[-1].position, evidence=evidence)

@@ -268,13 +268,13 @@ def _store(
     conn: Connection, taken: QuarantineClaim, message: LoggedMessage, outcome: SendOutcome, *, exhausted: bool
 ) -> bool:
     result = outcome.results[message.position]
-    confirmed = result.status == "confirmed"
+    settled = result.status in ("confirmed", "declined")
     try:
         with conn.transaction():
-            if confirmed:
+            if settled:
                 _remove(conn, taken)
                 place = taken.position, taken.position
-                record_attempt(conn, taken, *place, "confirmed", result.detail, result.reference)
+                record_attempt(conn, taken, *place, result.status, result.detail, result.reference)
                 circuit_breaker.record_answer(conn, taken)
             else:
                 entry, own_fault = _entry_after(taken, message, result, outcome, exhausted=exhausted)
@@ -287,7 +287,7 @@ def _store(
     except Fenced:
         record_late_send(conn, taken, outcome.late)
         raise
-    return confirmed
+    return settled
 
 
 def _record_vendor(conn: Connection, taken: QuarantineClaim, result: SendResult, outcome: SendOutcome) -> None:

@@ -99,7 +99,7 @@ class SendBatch:
 
     def _holds_back(self, message: OutboundMessage) -> bool:
         result = self.outcome.results.get(message.position)
-        return result is not None and result.status != "confirmed"
+        return result is not None and result.status not in ("confirmed", "declined")
 
     def _settle(self, todo: Sequence[OutboundMessage]) -> None:
         """Send and ask until every message has a result, or the vendor is in trouble. At most SEND_ROUNDS.attempts

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.connectors.protocols import FaultKind, OutboundMessage
+from runtime.domain.outcome_codes import CONFIRMED, DECLINED, QUARANTINED, SKIPPED, SUPERSEDED
 from runtime.domain.retry import QUOTA_EMPTY, VENDOR_UNAVAILABLE
 from runtime.ledger import circuit_breaker
 from runtime.ledger.append import Fenced
 from runtime.ledger.attempts import quarantine_entry, record_already_there, record_attempt, record_late_send
-from runtime.ledger.claims import Claim, DeliveryEvidence, quota_left, release, spend, step
+from runtime.ledger.claims import Claim, quota_left, release, spend, step
 from runtime.ledger.connections import Connection
+from runtime.ledger.evidence import DeliveryEvidence, outcomes_by_position
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.log_reader import LoggedMessage, quarantined_keys, read_next
 from runtime.ledger.mappers import Mapper
@@ -91,7 +93,8 @@ def _quarantine_next(conn: Connection, taken: Claim) -> BatchResult | None:
     if not messages:
         return None
     first, last = messages[0].position, messages[-1].position
-    evidence = DeliveryEvidence(first, last, "aside", waiting=len(messages))
+    everything = outcomes_by_position(first, last, {}, rest=QUARANTINED)
+    evidence = DeliveryEvidence(first, last, "aside", waiting=len(messages), outcomes=everything)
     return BatchResult(last, evidence, poison_suspects(messages, taken), [])
 
 
@@ -272,21 +275,30 @@ def _evidence(
     entries: Sequence[QuarantineEntry],
     before_call: int,
 ) -> DeliveryEvidence:
-    confirmed = [result for _, result in answered if result.status == "confirmed"]
+    confirmed = [(message.position, result) for message, result in answered if result.status == "confirmed"]
+    declined = [message.position for message, result in answered if result.status == "declined"]
+    skipped = [position for position in batch.skipped if position <= end]
     refused = sum(entry.state == "dead" for entry in entries)
-    skipped = sum(position <= end for position in batch.skipped)
-    superseded = (end - batch.first + 1) - len(answered) - skipped - before_call
-    references = [result.reference for result in confirmed]
+    superseded = (end - batch.first + 1) - len(answered) - len(skipped) - before_call
+    groups = {
+        CONFIRMED: [position for position, _ in confirmed],
+        DECLINED: declined,
+        SKIPPED: skipped,
+        QUARANTINED: [entry.position for entry in entries],
+    }
+    references = [result.reference for _, result in confirmed]
     return DeliveryEvidence(
         batch.first,
         end,
         "answered",
         len(confirmed),
         superseded,
-        skipped,
+        len(skipped),
         refused,
         len(entries) - refused,
         references if any(references) else None,
+        len(declined),
+        outcomes_by_position(batch.first, end, groups, rest=SUPERSEDED),
     )
 
 
@@ -342,7 +354,11 @@ def _in_doubt(taken: Claim, batch: PreparedBatch, made_by: int) -> BatchResult:
         for message in batch.messages
     ]
     entries = sorted([*batch.entries, *in_doubt], key=lambda entry: entry.position)
-    evidence = DeliveryEvidence(batch.first, batch.last, "aside", 0, 0, len(batch.skipped), 0, len(entries))
+    superseded = batch.last - batch.first + 1 - len(batch.skipped) - len(entries)
+    groups = {SKIPPED: batch.skipped, QUARANTINED: [entry.position for entry in entries]}
+    outcomes = outcomes_by_position(batch.first, batch.last, groups, rest=SUPERSEDED)
+    counts = 0, superseded, len(batch.skipped), 0, len(entries)
+    evidence = DeliveryEvidence(batch.first, batch.last, "aside", *counts, outcomes=outcomes)
     return BatchResult(batch.last, evidence, entries, [])
 
 

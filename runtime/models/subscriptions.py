@@ -142,7 +142,11 @@ class Progress(models.Model):
 
 class Delivery(models.Model):
     """Evidence of one batch, insert only. Batches of one lane are tiles: no gap, no overlap (checked by the fault
-    campaign)."""
+    campaign).
+
+    `outcomes` has a code (`runtime.domain.outcome_codes`) for each position from `first` to `last`, null where all
+    are confirmed; `references` what the target calls the confirmed ones, in that order.
+    """
 
     id = models.BigAutoField(primary_key=True)
     subscription = models.ForeignKey(
@@ -162,6 +166,8 @@ class Delivery(models.Model):
     skipped = models.IntegerField(default=0)
     refused = models.IntegerField(default=0)
     waiting = models.IntegerField(default=0)
+    declined = models.IntegerField(db_default=0)
+    outcomes = models.TextField(null=True)
     references: Any = models.JSONField(null=True, db_column="refs")
 
     class Meta:

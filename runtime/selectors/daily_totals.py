@@ -16,7 +16,9 @@ from kernel import clock
 from kernel.errors import Invalid
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
+from runtime.domain.outcome_codes import CONFIRMED
 from runtime.permissions import SEEN, sight
+from runtime.selectors.message_counts import COUNTS, LONGEST_BATCH, MessageCounts
 from runtime.selectors.sql_rows import rows
 
 LATE_DAYS = 8  # after its business day a message may still arrive: tills work offline for up to a week
@@ -50,26 +52,16 @@ def bounds(day: date) -> tuple[datetime, datetime]:
 
 
 @dataclass(slots=True)
-class TargetLine:
+class TargetLine(MessageCounts):
     """One target (all stores of a fleet together) on a day of arrival. Counts are messages times instances."""
 
-    target: str
-    system: str
-    instances: int
-    came: int
-    passed: int
-    superseded: int
-    skipped: int
-    retrying: int
-    behind: int
-    dead: int
-    unknown: int
-    closed: int
+    target: str = ""
+    system: str = ""
+    instances: int = 0
 
     @property
-    def delivered(self) -> int:
-        held = self.retrying + self.behind + self.dead + self.unknown
-        return max(self.passed - self.superseded - self.skipped - held - self.closed, 0)
+    def came(self) -> int:
+        return self.total
 
     @property
     def due(self) -> int:
@@ -77,25 +69,13 @@ class TargetLine:
         return self.came - self.skipped - self.superseded
 
     @property
-    def waiting(self) -> int:
-        return self.came - self.passed
-
-    @property
-    def on_the_way(self) -> int:
-        return self.waiting + self.retrying + self.behind
-
-    @property
-    def with_a_person(self) -> int:
-        return self.dead + self.unknown
-
-    @property
     def open(self) -> int:
         return self.on_the_way + self.with_a_person
 
     @property
     def tone(self) -> Tone:
-        if self.dead or self.unknown:
-            return wait(f"{self.dead + self.unknown:,} with a person", "user")
+        if self.with_a_person:
+            return wait(f"{self.with_a_person:,} with a person", "user")
         if self.open:
             return wait(f"{self.open:,} on the way")
         return ok("Balanced") if self.due else quiet("Nothing received")
@@ -183,7 +163,7 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
 )
 
 # A day of arrival is one span of positions per lane, because position order is commit order.
-_TARGETS = """
+_TARGETS = f"""
 with spans as (
        select m.stream_id, m.lane, min(m.position) as first, max(m.position) as last
          from runtime_message m
@@ -198,46 +178,14 @@ with spans as (
         where s.stream_id = any(%(streams)s)
           and s.replay_of_id is null
           and s.open),
-     far as (
-       select p.subscription_id as id, sum(x.last - x.first + 1)::bigint as came,
-              sum(greatest(least(p.position, x.last) - x.first + 1, 0))::bigint as passed
-         from runtime_progress p
-         join subs s on s.id = p.subscription_id
-         join spans x on x.stream_id = s.stream_id and x.lane = p.lane
-        group by 1),
-     held as (
-       select q.subscription_id as id, count(*) filter (where q.state = 'dead') as dead,
-              count(*) filter (where q.state in ('unknown', 'sending')) as unknown,
-              count(*) filter (where q.state = 'retry') as retrying,
-              count(*) filter (where q.state = 'behind') as behind
-         from runtime_quarantine q
-         join subs s on s.id = q.subscription_id
-         join spans x on x.stream_id = s.stream_id and x.lane = q.lane and q.position between x.first and x.last
-        group by 1),
-     over as (
-       select d.subscription_id as id, sum(d.superseded)::bigint as superseded, sum(d.skipped)::bigint as skipped
-         from runtime_delivery d
-         join subs s on s.id = d.subscription_id
-         join spans x on x.stream_id = s.stream_id and x.lane = d.lane and d.last between x.first and x.last
-        group by 1),
-     gone as (
-       select t.subscription_id as id, count(*) as closed
-         from runtime_attempt t
-         join subs s on s.id = t.subscription_id
-         join spans x on x.stream_id = s.stream_id and x.lane = t.lane and t.last between x.first and x.last
-        where t.outcome = 'given_up'
-        group by 1)
+{COUNTS}
 select s.stream_id as stream, s.target, min(s.system_key) as system, count(*) as instances,
-       coalesce(sum(f.came), 0)::bigint as came, coalesce(sum(f.passed), 0)::bigint as passed,
-       coalesce(sum(o.superseded), 0)::bigint as superseded, coalesce(sum(o.skipped), 0)::bigint as skipped,
-       coalesce(sum(h.retrying), 0)::bigint as retrying, coalesce(sum(h.behind), 0)::bigint as behind,
-       coalesce(sum(h.dead), 0)::bigint as dead, coalesce(sum(h.unknown), 0)::bigint as unknown,
-       coalesce(sum(g.closed), 0)::bigint as closed
+       sum(c.total)::bigint as total, sum(c.passed)::bigint as passed, sum(c.superseded)::bigint as superseded,
+       sum(c.skipped)::bigint as skipped, sum(c.declined)::bigint as declined, sum(c.retrying)::bigint as retrying,
+       sum(c.behind)::bigint as behind, sum(c.dead)::bigint as dead, sum(c.unknown)::bigint as unknown,
+       sum(c.closed)::bigint as closed
   from subs s
-  left join far f using (id)
-  left join held h using (id)
-  left join over o using (id)
-  left join gone g using (id)
+  join counts c using (id)
  group by s.stream_id, s.target
  order by s.target"""
 
@@ -263,15 +211,25 @@ select m.lane, m.position, m.key, m.received_at, m.correlation, m.payload::text 
  where m.stream_id = %(stream)s and m.received_at >= %(since)s and m.received_at < %(until)s
    and (not %(business)s or left(coalesce(m.payload ->> 'businessDate', m.payload ->> 'business_date'), 10) = %(day)s)
  order by m.lane, m.position limit %(limit)s"""
-_HELD = """
+_SPANS = "unnest(%(lanes)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[]) as x(lane, first, last)"
+_HELD = f"""
 select q.subscription_id as subscription, q.lane, q.position, q.state
-  from runtime_quarantine q
+  from {_SPANS}
+  join runtime_quarantine q on q.lane = x.lane and q.position between x.first and x.last
  where q.subscription_id = any(%(ids)s)
  union all
-select t.subscription_id, t.lane, t.last, 'closed'
-  from runtime_attempt t
+select t.subscription_id, t.lane, t.last, case when t.outcome = 'given_up' then 'closed' else t.outcome end
+  from {_SPANS}
+  join runtime_attempt t on t.lane = x.lane and t.last between x.first and x.last
  where t.subscription_id = any(%(ids)s)
-   and t.outcome = 'given_up'"""
+   and t.outcome in ('given_up', 'skipped', 'declined')"""
+_NAMED = f"""
+select d.lane, d.first, d.last, d.outcomes
+  from {_SPANS}
+  join runtime_delivery d on d.lane = x.lane and d.last >= x.first and d.last <= x.last + {LONGEST_BATCH}
+ where d.subscription_id = %(id)s
+   and d.first <= x.last
+   and (d.outcomes is not null or d.superseded + d.skipped + d.declined = 0)"""
 _FAR = (
     "select subscription_id as subscription, lane, position from runtime_progress where subscription_id = any(%(ids)s)"
 )
@@ -295,15 +253,43 @@ def messages(stream: int, day: date, *, business: bool, limit: int) -> list[dict
     return rows(_MESSAGES, chosen)
 
 
-def standing(subscriptions: Sequence[int]) -> tuple[dict[int, dict[int, int]], dict[int, dict[tuple[int, int], str]]]:
-    """(position by lane, state by place) of every target: how far it is, and which messages left their batch."""
+Spans = dict[int, tuple[int, int]]
+"""{lane: (first position, last position)}"""
+
+
+def _span_arguments(spans: Spans) -> dict[str, Any]:
+    return {
+        "lanes": list(spans),
+        "firsts": [first for first, _ in spans.values()],
+        "lasts": [last for _, last in spans.values()],
+    }
+
+
+def standing(
+    subscriptions: Sequence[int], spans: Spans
+) -> tuple[dict[int, dict[int, int]], dict[int, dict[tuple[int, int], str]]]:
+    """(position by lane, state by place) of every target: how far it is, and which messages of the spans left their
+    batch."""
     far: dict[int, dict[int, int]] = {number: {} for number in subscriptions}
     held: dict[int, dict[tuple[int, int], str]] = {number: {} for number in subscriptions}
-    for row in rows(_FAR, {"ids": list(subscriptions)}):
+    ids = {"ids": list(subscriptions)}
+    for row in rows(_FAR, ids):
         far[row["subscription"]][row["lane"]] = row["position"]
-    for row in rows(_HELD, {"ids": list(subscriptions)}):
+    for row in rows(_HELD, ids | _span_arguments(spans)):
         held[row["subscription"]][row["lane"], row["position"]] = row["state"]
     return far, held
+
+
+def named_outcomes(subscription: int, spans: Spans) -> dict[tuple[int, int], str]:
+    """{(lane, position): code} of the messages of the spans, by the evidence of their batches
+    (`runtime.domain.outcome_codes`). Batches from before outcomes were kept by position are omitted."""
+    found: dict[tuple[int, int], str] = {}
+    for row in rows(_NAMED, {"id": subscription} | _span_arguments(spans)):
+        lane, codes = row["lane"], row["outcomes"]
+        first, last = spans[lane]
+        for position in range(max(row["first"], first), min(row["last"], last) + 1):
+            found[lane, position] = codes[position - row["first"]] if codes else CONFIRMED
+    return found
 
 
 def under_way(subscription: int) -> dict[int, int]:

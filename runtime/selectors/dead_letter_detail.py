@@ -219,6 +219,7 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "unknown": ("No trustworthy answer", wait("Unknown, asked")),
     "behind": ("Waits for an earlier message", quiet("Behind")),
     "late": ("Sent after its lease", wait("Late", "alert")),
+    "declined": ("Declined by the target", wait("Declined", "user")),
     "given_up": ("Discarded by a person", quiet("Discarded")),
     "redriven": ("Sent again by a person", wait("Redriven", "replay")),
     "fixed": ("Corrected by a person", wait("Corrected", "user")),

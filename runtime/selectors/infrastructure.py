@@ -78,8 +78,9 @@ select coalesce(sum(greatest(least(l.next - 1, coalesce(p.upto, l.next - 1)) - p
 
 _QUARANTINED = (
     """
-select count(*) filter (where p.state = 'retry') as retrying, count(*) filter (where p.state = 'behind') as behind,
-       count(*) filter (where p.state in ('sending', 'unknown')) as unknown
+select count(*) filter (where p.state not in ('behind', 'dead', 'unknown')) as retrying,
+       count(*) filter (where p.state = 'behind') as behind,
+       count(*) filter (where p.state = 'unknown') as unknown
   from runtime_quarantine p
   join runtime_subscription s on s.id = p.subscription_id
   join runtime_stream st on st.id = s.stream_id
@@ -131,8 +132,8 @@ def state(viewer: Viewer, environment: str) -> Infrastructure:
         ready=work.get("ready", 0),
         claimed=work.get("claimed", 0),
         oldest_claim_s=work.get("oldest_claim_s"),
-        unknown=held.get("unknown", 0) + work.get("open_intents", 0),
-        retrying=held.get("retrying", 0),
+        unknown=held.get("unknown", 0),
+        retrying=held.get("retrying", 0) + work.get("open_intents", 0),
         behind=held.get("behind", 0),
     )
     made.workers = [WorkerRow(**one) for one in rows(_WORKERS, {"since": clock.now() - timedelta(days=1)})]

@@ -5,6 +5,8 @@ the log, a target has passed everything up to its position, and what it could no
 own.
 """
 
+# ruff: noqa: S608 - statements of constants, kept readable as SQL
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -16,45 +18,28 @@ from kernel import clock
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
+from runtime.selectors.message_counts import COUNTS, MessageCounts
 from runtime.selectors.sql_rows import row, rows
 
 
 @dataclass(slots=True)
-class TargetShare:
-    """What happened to a run's messages at one target (or one instance of it). All counts are messages."""
+class TargetShare(MessageCounts):
+    """What happened to a run's messages at one target (or one instance of it)."""
 
-    subscription_id: int
-    target: str
-    instance: str
-    system_key: str
-    passed: int = 0
-    superseded: int = 0
-    skipped: int = 0
-    refused: int = 0
-    unknown: int = 0
-    retrying: int = 0
-    behind: int = 0
-    total: int = 0
+    subscription_id: int = 0
+    target: str = ""
+    instance: str = ""
+    system_key: str = ""
 
     @property
-    def delivered(self) -> int:
-        return max(
-            self.passed - self.superseded - self.skipped - self.refused - self.unknown - self.retrying - self.behind, 0
-        )
-
-    @property
-    def waiting(self) -> int:
-        return self.total - self.passed
-
-    @property
-    def settled(self) -> int:
-        """Delivered, superseded, or waiting for a person: nothing more happens to these automatically."""
-        return self.passed - self.retrying - self.behind
+    def refused(self) -> int:
+        """Dead letters: refused by the target or by the mapping, or tried too often."""
+        return self.dead
 
     @property
     def tone(self) -> Tone:
-        if self.refused or self.unknown:
-            return wait(f"{self.refused + self.unknown:,} wait", "user")
+        if self.with_a_person:
+            return wait(f"{self.with_a_person:,} wait", "user")
         if self.total == self.passed and not self.retrying:
             return ok("Done")
         return Tone("accent", "Running", "pulse") if not self.retrying else wait("Retrying")
@@ -119,8 +104,18 @@ class RunProgress:
         return self._sum("skipped")
 
     @property
+    def declined(self) -> int:
+        """Ended by an answer of the target's business."""
+        return self._sum("declined")
+
+    @property
+    def closed(self) -> int:
+        """Discarded by a person."""
+        return self._sum("closed")
+
+    @property
     def refused(self) -> int:
-        return self._sum("refused")
+        return self._sum("dead")
 
     @property
     def unknown(self) -> int:
@@ -128,6 +123,7 @@ class RunProgress:
 
     @property
     def retrying(self) -> int:
+        """To be tried again, being sent or asked about, or behind such a message."""
         return self._sum("retrying") + self._sum("behind")
 
     @property
@@ -214,53 +210,29 @@ select lane, min(first) as first, max(last) as last
  group by lane, island
  order by lane, first"""
 
-_SHARES = """
+_SHARES = f"""
 with spans as (
-       select *
+       select %(stream)s::bigint as stream_id, x.*
          from unnest(%(lanes)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[]) as x(lane, first, last)),
      subs as (
-       select s.id, s.target, s.instance, v.system_key
+       select s.id, s.stream_id, s.target, s.instance, v.system_key
          from runtime_subscription s
          join runtime_vendorstate v on v.id = s.vendor_id
         where s.stream_id = %(stream)s
           and s.replay_of_id is null),
-     passed as (
-       select p.subscription_id as id, sum(greatest(least(p.position, x.last) - x.first + 1, 0))::bigint as passed,
-              sum(x.last - x.first + 1)::bigint as total
-         from runtime_progress p
-         join subs on subs.id = p.subscription_id
-         join spans x on x.lane = p.lane
-        group by 1),
-     held as (
-       select p.subscription_id as id, count(*) filter (where p.state = 'dead') as refused,
-              count(*) filter (where p.state in ('unknown', 'sending')) as unknown,
-              count(*) filter (where p.state = 'retry') as retrying,
-              count(*) filter (where p.state = 'behind') as behind
-         from runtime_quarantine p
-         join subs on subs.id = p.subscription_id
-         join spans x on x.lane = p.lane and p.position between x.first and x.last
-        group by 1),
-     over as (
-       select d.subscription_id as id, sum(d.superseded)::bigint as superseded, sum(d.skipped)::bigint as skipped
-         from runtime_delivery d
-         join subs on subs.id = d.subscription_id
-         join spans x on x.lane = d.lane and d.last between x.first and x.last
-        group by 1)
-select s.id as subscription_id, s.target, s.instance, s.system_key, coalesce(p.passed, 0) as passed,
-       coalesce(p.total, 0) as total, coalesce(h.refused, 0) as refused, coalesce(h.unknown, 0) as unknown,
-       coalesce(h.retrying, 0) as retrying, coalesce(h.behind, 0) as behind, coalesce(o.superseded, 0) as superseded,
-       coalesce(o.skipped, 0) as skipped
+{COUNTS}
+select s.id as subscription_id, s.target, s.instance, s.system_key, c.total, c.passed, c.superseded, c.skipped,
+       c.declined, c.dead, c.unknown, c.retrying, c.behind, c.closed
   from subs s
-  left join passed p using (id)
-  left join held h using (id)
-  left join over o using (id)
+  join counts c using (id)
  order by s.target, s.instance"""
 
 _MINUTES = """
 with spans as (
        select *
          from unnest(%(lanes)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[]) as x(lane, first, last))
-select date_trunc('minute', d.at) as minute, sum(d.last - d.first + 1)::bigint as passed
+select date_trunc('minute', d.at) as minute,
+       sum(d.last - greatest(d.first, x.first) + 1)::bigint as passed
   from runtime_subscription s
   join spans x on true
   join runtime_delivery d on d.subscription_id = s.id and d.lane = x.lane and d.last between x.first and x.last

@@ -125,16 +125,16 @@ select v.id, v.system_key, v.instance, v.environment, v.breaker, v.failures, v.o
        (select count(*)
           from runtime_quarantine q
          where q.subscription_id = any(seen.subscriptions)
-           and q.state = 'retry') as retrying,
-       (select count(*)
-          from runtime_quarantine q
-         where q.subscription_id = any(seen.subscriptions)
-           and q.state in ('sending', 'unknown'))
+           and q.state in ('retry', 'sending'))
      + (select count(*)
           from runtime_progress p
          where p.subscription_id = any(seen.subscriptions)
            and p.intent is not null
-           and p.owner is null) as unknown
+           and p.owner is null) as retrying,
+       (select count(*)
+          from runtime_quarantine q
+         where q.subscription_id = any(seen.subscriptions)
+           and q.state = 'unknown') as unknown
   from runtime_vendorstate v
   join seen using (id)
  order by v.system_key, v.instance"""

@@ -18,10 +18,13 @@ from kernel.ui.tones import Tone, ok, quiet, wait
 from runtime.domain import manifest as manifests
 from runtime.domain.correlation import correlation_id
 from runtime.domain.manifest import Manifest, ManifestTarget
+from runtime.domain.outcome_codes import CONFIRMED, QUARANTINED, SKIPPED, SUPERSEDED
+from runtime.domain.outcome_codes import DECLINED as DECLINED_THERE
 from runtime.domain.reconciliation import (
     BEHIND,
     CLOSED,
     DEAD,
+    DECLINED,
     DELIVERED,
     NOT_MEANT,
     REPLACED,
@@ -46,11 +49,18 @@ MAX_CASES = 1_000
 _STATE_OF = {
     "dead": DEAD,
     "unknown": UNKNOWN,
-    "sending": UNKNOWN,
-    "retry": RETRYING,
     "behind": BEHIND,
     "closed": CLOSED,
+    "skipped": NOT_MEANT,
+    "declined": DECLINED,
+    CONFIRMED: DELIVERED,
+    SUPERSEDED: REPLACED,
+    SKIPPED: NOT_MEANT,
+    DECLINED_THERE: DECLINED,
+    QUARANTINED: DELIVERED,  # and no longer in quarantine: it was confirmed from there
 }
+"""By the state in quarantine, the last attempt, or the code in the evidence of its batch. Every other state in
+quarantine moves on by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +161,7 @@ def account(integration: Integration, environment: str, day: date, *, by: str) -
     for one in entries:
         made.messages.add(one.facts)
     made.gaps = gaps(one.facts for one in entries)
-    ids = [one.pk for side in flow.sides for one in side.subscriptions]
-    far, held = daily_totals.standing(ids)
+    far, held = standing_of(flow, entries)
     for side in flow.sides:
         fleet = any(one.instance for one in side.subscriptions)
         for lines, cases in (
@@ -206,6 +215,24 @@ def entries_of(flow: ReconciledFlow, day: date, by: str) -> tuple[list[DayMessag
     return made, complete
 
 
+def standing_of(
+    flow: ReconciledFlow, entries: Sequence[DayMessage], only: TargetSubscription | None = None
+) -> tuple[dict[int, dict[int, int]], dict[int, dict[tuple[int, int], str]]]:
+    """How far each target is, and what became of the entries that left their batch or that it names, by place. Of a
+    fleet, which receives the same messages in each of its stores, only those that left their batch."""
+    spans: dict[int, tuple[int, int]] = {}
+    for one in entries:
+        first, last = spans.get(one.lane, (one.position, one.position))
+        spans[one.lane] = min(first, one.position), max(last, one.position)
+    ids = [one.pk for side in flow.sides for one in side.subscriptions if only is None or one == only]
+    far, held = daily_totals.standing(ids, spans)
+    for side in flow.sides:
+        for one in side.subscriptions:
+            if one.pk in far and (only is not None or not one.instance):
+                held[one.pk] = daily_totals.named_outcomes(one.pk, spans) | held[one.pk]
+    return far, held
+
+
 def _meant(manifest: Manifest, target: ManifestTarget) -> Callable[[DayMessage], bool]:
     """Whether a message is for this target, by source and condition.
 
@@ -228,7 +255,7 @@ def _meant(manifest: Manifest, target: ManifestTarget) -> Callable[[DayMessage],
 def state_of(side: ReconciledTarget, entry: DayMessage, far: dict[int, int], held: dict[tuple[int, int], str]) -> str:
     place = (entry.lane, entry.position)
     if place in held:
-        return _STATE_OF.get(held[place], UNKNOWN)
+        return _STATE_OF.get(held[place], RETRYING)
     if not side.meant(entry):
         return NOT_MEANT
     if entry.position > far.get(entry.lane, 0):
@@ -275,7 +302,7 @@ def _of_fleet(
     mine = {place: state for place, state in held.items() if place in at}
     counts = {WAITING: len(at) - passed, DELIVERED: passed - len(mine)}
     for place, word in mine.items():
-        state = _STATE_OF.get(word, UNKNOWN)
+        state = _STATE_OF.get(word, RETRYING)
         counts[state] = counts.get(state, 0) + 1
         if state in (DEAD, UNKNOWN, CLOSED):
             cases.append(
@@ -306,5 +333,6 @@ __all__ = [
     "account",
     "entries_of",
     "flow_of",
+    "standing_of",
     "state_of",
 ]

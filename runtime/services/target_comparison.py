@@ -34,6 +34,7 @@ from runtime.services.daily_accounts import (
     ReconciledTarget,
     entries_of,
     flow_of,
+    standing_of,
     state_of,
 )
 from runtime.services.mappers import columns_of, mapper_of, row_mapper
@@ -56,7 +57,7 @@ def compare(
     flow = flow_of(integration, environment)
     side, subscription = _chosen(flow, target, instance)
     entries, complete = entries_of(flow, day, by)
-    far, held = daily_totals.standing([subscription.pk])
+    far, held = standing_of(flow, entries, subscription)
     due = [
         (one, state)
         for one in entries
@@ -67,7 +68,7 @@ def compare(
         _ask_table(flow, side, due, found)
     else:
         _ask_vendor(flow, side, subscription, due, found)
-    found.judge(lambda entries: _now(side, subscription, entries))
+    found.judge(lambda entries: _now(flow, side, subscription, entries))
     if found.under_way:
         found.note = found.note or f"{found.under_way:,} messages were being sent during the query."
     note = found.note or ("" if complete else f"Only the first {LIMIT:,} messages of the day were read.")
@@ -150,12 +151,12 @@ class _Findings:
 
 
 def _now(
-    side: ReconciledTarget, subscription: TargetSubscription, entries: Sequence[DayMessage]
+    flow: ReconciledFlow, side: ReconciledTarget, subscription: TargetSubscription, entries: Sequence[DayMessage]
 ) -> dict[tuple[int, int], str | None]:
     intents = daily_totals.under_way(
         subscription.pk
     )  # before the positions: a call that ends in between is seen as delivered
-    far, held = daily_totals.standing([subscription.pk])
+    far, held = standing_of(flow, entries, subscription)
     made: dict[tuple[int, int], str | None] = {}
     for one in entries:
         state = state_of(side, one, far[subscription.pk], held[subscription.pk])

@@ -32,6 +32,7 @@ WAYS = (("business", "Business day"), ("arrival", "Day of arrival"))
 OVERVIEW_COLUMNS = (
     *("day", "integration", "read", "accepted", "unchanged", "older", "in the log", "refused", "conflicts", "target"),
     *("due", "delivered", "not meant", "superseded", "waiting", "tried again", "behind", "dead", "unknown", "closed"),
+    "declined",
 )
 COMPARISON_COLUMNS = (
     *("target", "store", "asked at", "due", "asked", "both agree", "missing there", "there all the same"),
@@ -197,7 +198,17 @@ def _overview_rows(found: Sequence[daily_totals.FlowLine], day: date) -> Iterabl
         source = (day, line.integration, *counts)
         for one in line.targets:
             settled = (one.target, one.due, one.delivered, one.skipped, one.superseded)
-            yield *source, *settled, one.waiting, one.retrying, one.behind, one.dead, one.unknown, one.closed
+            yield (
+                *source,
+                *settled,
+                one.waiting,
+                one.retrying,
+                one.behind,
+                one.dead,
+                one.unknown,
+                one.closed,
+                one.declined,
+            )
         if not line.targets:
             yield source
 

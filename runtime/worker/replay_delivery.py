@@ -8,8 +8,9 @@ import hashlib
 
 import msgspec
 
-from runtime.ledger.claims import Claim, DeliveryEvidence, release, step
+from runtime.ledger.claims import Claim, release, step
 from runtime.ledger.connections import Connection
+from runtime.ledger.evidence import DeliveryEvidence
 from runtime.ledger.log_reader import LoggedMessage, read_next
 from runtime.ledger.mappers import Mapper, Skipped
 

@@ -37,11 +37,11 @@ m as (
 d as (
     insert into runtime_delivery (
         subscription_id, lane, token, release_id, at, first, last, outcome,
-        confirmed, superseded, skipped, refused, waiting, refs
+        confirmed, superseded, skipped, refused, waiting, declined, refs, outcomes
     )
     select
         %(subscription)s, %(lane)s, %(token)s, %(release)s, clock_timestamp(), %(first)s, %(last)s, %(outcome)s,
-        %(confirmed)s, %(superseded)s, %(skipped)s, %(refused)s, %(waiting)s, %(references)s
+        %(confirmed)s, %(superseded)s, %(skipped)s, %(refused)s, %(waiting)s, %(declined)s, %(references)s, %(outcomes)s
     from m
     where %(first)s::bigint is not null
 )

@@ -1,0 +1,134 @@
+"""What became of the messages at some positions, at some targets: the one place that counts it.
+
+The page of a run, the day's reconciliation and the pages of flows count by these rules, so that they agree:
+
+- passed: the target's position is beyond it. What is passed and in no other count is delivered.
+- superseded, skipped, declined: by the codes of the batch, of which only those inside the span count.
+- in quarantine: dead letters and unknown outcomes wait for a person; everything else there is on the way, a message
+  that is being sent or asked about (`sending`) included.
+- ended in quarantine: skipped, declined or discarded there, by its last attempt.
+"""
+
+# ruff: noqa: S608 - statements of constants, kept readable as SQL
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# A batch is looked for from its last position; no batch is longer than a target's largest `batch`.
+LONGEST_BATCH = 10_000
+
+COUNTS = f"""
+     passed as (
+       select p.subscription_id as id, sum(x.last - x.first + 1)::bigint as total,
+              sum(greatest(least(p.position, x.last) - x.first + 1, 0))::bigint as passed
+         from runtime_progress p
+         join subs s on s.id = p.subscription_id
+         join spans x on x.stream_id = s.stream_id and x.lane = p.lane
+        group by 1),
+     held as (
+       select q.subscription_id as id, count(*) filter (where q.state = 'dead') as dead,
+              count(*) filter (where q.state = 'unknown') as unknown,
+              count(*) filter (where q.state = 'behind') as behind,
+              count(*) filter (where q.state not in ('dead', 'unknown', 'behind')) as retrying
+         from runtime_quarantine q
+         join subs s on s.id = q.subscription_id
+         join spans x on x.stream_id = s.stream_id and x.lane = q.lane and q.position between x.first and x.last
+        group by 1),
+     batches as (
+       select d.subscription_id as id, d.superseded, d.skipped, d.declined, d.outcomes,
+              d.first >= x.first and d.last <= x.last as whole, d.last <= x.last as ends_here,
+              substr(d.outcomes, (greatest(x.first - d.first, 0) + 1)::int,
+                     (least(d.last, x.last) - greatest(d.first, x.first) + 1)::int) as mine
+         from runtime_delivery d
+         join subs s on s.id = d.subscription_id
+         join spans x on x.stream_id = s.stream_id
+                     and x.lane = d.lane
+                     and d.last between x.first and x.last + {LONGEST_BATCH}
+                     and d.first <= x.last
+        where d.superseded + d.skipped + d.declined > 0),
+     over as (
+       select id,
+              sum(case when whole or (outcomes is null and ends_here) then superseded
+                       else coalesce(length(mine) - length(replace(mine, 'u', '')), 0) end)::bigint as superseded,
+              sum(case when whole or (outcomes is null and ends_here) then skipped
+                       else coalesce(length(mine) - length(replace(mine, 's', '')), 0) end)::bigint as skipped,
+              sum(case when whole or (outcomes is null and ends_here) then declined
+                       else coalesce(length(mine) - length(replace(mine, 'd', '')), 0) end)::bigint as declined
+         from batches
+        group by 1),
+     ended as (
+       select t.subscription_id as id, count(*) filter (where t.outcome = 'given_up') as closed,
+              count(*) filter (where t.outcome = 'skipped') as skipped,
+              count(*) filter (where t.outcome = 'declined') as declined
+         from runtime_attempt t
+         join subs s on s.id = t.subscription_id
+         join spans x on x.stream_id = s.stream_id and x.lane = t.lane and t.last between x.first and x.last
+        where t.outcome in ('given_up', 'skipped', 'declined')
+        group by 1),
+     counts as (
+       select s.id, coalesce(p.total, 0) as total, coalesce(p.passed, 0) as passed,
+              coalesce(o.superseded, 0) as superseded, coalesce(o.skipped, 0) + coalesce(e.skipped, 0) as skipped,
+              coalesce(o.declined, 0) + coalesce(e.declined, 0) as declined, coalesce(h.dead, 0) as dead,
+              coalesce(h.unknown, 0) as unknown, coalesce(h.retrying, 0) as retrying,
+              coalesce(h.behind, 0) as behind, coalesce(e.closed, 0) as closed
+         from subs s
+         left join passed p using (id)
+         left join held h using (id)
+         left join over o using (id)
+         left join ended e using (id))"""
+"""Common table expressions after `subs (id, stream_id)`, targets, and `spans (stream_id, lane, first, last)`, positions
+that do not overlap: `counts`, a row per target with the members of MessageCounts."""
+
+# Batches from before outcomes were kept by position belong to the span that has their last message.
+
+
+@dataclass(slots=True)
+class MessageCounts:
+    """What became of some messages at one target. All are counts of messages.
+
+    total       those that are meant: positions of the span
+    passed      how many of them are no longer in the queue
+    closed      discarded by a person
+    """
+
+    total: int = 0
+    passed: int = 0
+    superseded: int = 0
+    skipped: int = 0
+    declined: int = 0
+    dead: int = 0
+    unknown: int = 0
+    retrying: int = 0
+    behind: int = 0
+    closed: int = 0
+
+    @property
+    def delivered(self) -> int:
+        """Confirmed by the target."""
+        ended = self.superseded + self.skipped + self.declined + self.closed
+        return max(self.passed - ended - self.in_quarantine, 0)
+
+    @property
+    def in_quarantine(self) -> int:
+        return self.dead + self.unknown + self.retrying + self.behind
+
+    @property
+    def waiting(self) -> int:
+        """In the queue."""
+        return self.total - self.passed
+
+    @property
+    def on_the_way(self) -> int:
+        """Everything that moves on by itself: in the queue, to be tried again, being asked about, or behind those."""
+        return self.waiting + self.retrying + self.behind
+
+    @property
+    def with_a_person(self) -> int:
+        return self.dead + self.unknown
+
+    @property
+    def settled(self) -> int:
+        """Ended, or waiting for a person: nothing more happens to these by itself. Those behind a message that waits
+        for a person are on the way, for they move as soon as it is decided."""
+        return self.passed - self.retrying - self.behind
