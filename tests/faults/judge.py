@@ -84,6 +84,7 @@ def judge(
     waiting = _parked(people, seed)
     for target in FACT_TARGETS:
         _facts(verdict, plans, target, journals[target.journal], people, waiting, allowed)
+    _counted(verdict, people)
     _prices(verdict, plans, journals["stores"], waiting)
     _table(verdict, plans, people, waiting)
     builds = [(second(e), made) for entries in journals.values() for e in entries if (made := _build(e)) is not None]
@@ -162,12 +163,21 @@ def _facts(
         elif not happened[sale]:
             how = "was confirmed by the product alone" if sale in passed else "is not in the log"
             verdict.add("lost", f"{target.name} {sale} {how}")
+    people.effects[target.name] += len(happened)
     _doubles(verdict, target.name, happened)
     for sale in set(happened) - expected:
         verdict.add("twice", f"{target.name} {sale} was never pushed")
     verdict.facts["sales" if target.name == "erp-sales" else target.name] = len(expected)
     if with_a_person:
         verdict.facts[f"{target.name} with a person"] = with_a_person
+
+
+def _counted(verdict: Verdict, people: People) -> None:
+    """The page of daily totals, over all rounds so far: what it calls delivered, against the journals."""
+    for target, delivered in people.counted().items():
+        if target in people.effects and delivered > people.effects[target]:
+            said = f"{delivered} delivered by the page of daily totals, {people.effects[target]} in the journals"
+            verdict.facts[f"{target} counts"] = said
 
 
 def _passed(people: People, target: FactTarget, seed: int) -> dict[str, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ import psycopg
 import yaml
 
 from tests.faults.harness import Installation
-from tests.faults.load import DEMO, TABLE, manifests
+from tests.faults.load import DEMO, SALES, TABLE, manifests
 
 T = TypeVar("T")
 RECORD = f"""
@@ -59,6 +59,7 @@ class People:
         self.frozen: list[int] = []
         self.batch = 20
         self.token = ""
+        self.effects: Counter[str] = Counter()  # of the sales' targets, by the journals of all rounds so far
         self._conn: Any = None
 
     def sql(self, statement: str, *values: Any) -> list[Any]:
@@ -195,6 +196,18 @@ class People:
 
     def permitted(self, build: int, at: float, *, before: float, after: float) -> bool:
         return any(begin - before <= at <= end + after for begin, end in self.permits[build])
+
+    def counted(self) -> dict[str, int]:
+        """What the page of daily totals calls delivered today, by target of the sales."""
+        from kernel.viewer import SYSTEM
+        from runtime.selectors import daily_totals
+
+        def read() -> dict[str, int]:
+            flows = daily_totals.overview(SYSTEM, "production", daily_totals.today())
+            sales = [line for flow in flows if flow.integration == SALES for line in flow.targets]
+            return {line.target: line.delivered for line in sales}
+
+        return self._persistently(read)
 
     def at_rest(self, besides: Iterable[str] = ()) -> bool:
         """Everything stored has ended somewhere: nothing to take, no open call, nothing parked that would still move;

@@ -36,7 +36,7 @@ from tests.faults.judge import second
 from tests.faults.load import SALES, Plan
 from tests.faults.rounds import Round
 
-QUIET = Options(**CALM)
+QUIET = Options(**CALM, http_tills=0)
 WARM_UP = 3.0  # seconds at the beginning of a round whose messages are not measured
 
 
