@@ -16,7 +16,7 @@ A rule (JSON given to `/_control` as `{"faults": [rule, …]}`):
     items        for cut_prefix: how many items take effect (default: drawn from the seed, 0 to all)
     when         for status, lie and hang: `before` (default) or `after` acting. A status after acting is a proxy's:
                  the server behind it did the work. A hang ends by `{"release": true}` or the caller's deadline
-    lie          for lie: one of `sandbox.lies.LIES`; default: drawn from the seed
+    lie          for lie: one of `sandbox.lies.LIES`, or several, drawn from the seed; default all
     refuse       for async: the share of jobs that end refused, without an effect; default 0
     message      for warning: text of the `sap-message` header
 """
@@ -64,7 +64,7 @@ class Rule:
     ms: tuple[float, float] = (0.0, 0.0)
     items: int | None = None
     when: str = "before"
-    lie: str | None = None
+    lie: tuple[str, ...] = LIES
     refuse: float = 0.0
     message: str = "The document was changed with a warning"
     hits: int = 0
@@ -98,7 +98,7 @@ class Rule:
         elif self.kind == "hang":
             decision.hang = self.when
         elif self.kind == "lie":
-            decision.lie = self.lie or self.random.choice(LIES)
+            decision.lie = self.random.choice(self.lie)
         elif self.kind == "slow":
             decision.slow = self.random.uniform(*self.ms) / 1000
         elif self.kind == "async":
@@ -228,8 +228,10 @@ def parse_rule(spec: dict[str, Any]) -> Rule:
         values["ms"] = tuple(ms) if isinstance(ms, list) else (ms, ms)
     if values.get("when", "before") not in ("before", "after"):
         raise BadControl("`when` is before or after")
-    if values.get("lie") is not None and values["lie"] not in LIES:
-        raise BadControl(f"a lie is one of {', '.join(LIES)}; got {values['lie']!r}")
+    if "lie" in values:
+        values["lie"] = (values["lie"],) if isinstance(values["lie"], str) else tuple(values["lie"])
+        if not values["lie"] or set(values["lie"]) - set(LIES):
+            raise BadControl(f"a lie is one of {', '.join(LIES)}; got {spec['lie']!r}")
     if values["kind"] == "status" and values.get("status", 503) in (429, 503):
         values.setdefault("retry_after", 1)
     return Rule(**values)

@@ -91,7 +91,7 @@ class Operation:
 
 @dataclass
 class Job:
-    """Work that was answered with 202: pending, then done or refused."""
+    """Work that was answered with 202: pending, then done or refused; or nothing, where that was a lie."""
 
     id: str
     body: bytes
@@ -177,6 +177,8 @@ class Emulator:
         if not decision.acts and decision.status is not None:
             return _response(self.fault_answer(decision))
         if not decision.acts and decision.lie is not None:
+            if decision.lie == "empty":
+                self._add_job(await request.read(), "nothing")
             return _response(lie(decision.lie, None))
         result = await self._act_later(operation, request, decision, decision.slow)
         if decision.status is not None:
@@ -220,7 +222,9 @@ class Emulator:
 
     async def _accept_job(self, operation: Operation, request: web.BaseRequest, decision: Decision) -> Answer:
         """Say 202 now and act later. Who may not call at all hears that at once."""
-        job = Job(f"J{len(self.jobs) + 1:09d}", await request.read())
+        if denied := self.denied(request.headers):
+            return self.refusal(denied)
+        job = self._add_job(await request.read(), "pending")
 
         async def end() -> Answer:
             await asyncio.sleep(decision.job or 0.0)
@@ -229,13 +233,15 @@ class Emulator:
             job.state, job.result = "refused" if refused else "done", made
             return made or Answer()
 
-        if denied := self.denied(request.headers):
-            return self.refusal(denied)
-        self.jobs[job.id] = job
         task = asyncio.ensure_future(end())
         self._later.add(task)
         task.add_done_callback(self._later.discard)
         return answer({"job": job.id, "status": "pending"}, 202, [("Location", f"/jobs/{job.id}")])
+
+    def _add_job(self, body: bytes, state: str) -> Job:
+        job = Job(f"J{len(self.jobs) + 1:09d}", body, state)
+        self.jobs[job.id] = job
+        return job
 
     def _job(self, number: str, headers: Any) -> Answer:
         job = self.jobs.get(number)

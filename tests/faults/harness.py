@@ -355,6 +355,7 @@ class Installation:
         self.processes: Processes | None = None
         self.web: WebServer | None = None
         self.poison: set[str] = set()  # sales that the ERP fails for ever, of all rounds so far
+        self.goes_on: set[str] = set()  # sales of rounds before that may still be tried or asked about
         self.history = History(folder / "history.jsonl")
 
     def prepare_django(self) -> None:

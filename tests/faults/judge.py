@@ -56,6 +56,7 @@ class Allowed:
     excused: frozenset[str] = frozenset()
     forgotten: bool = False
     refused_jobs: dict[str, str] = field(default_factory=dict)
+    said_taken: dict[str, str] = field(default_factory=dict)
 
     def waits(self, target: FactTarget, sale: str) -> bool:
         return (
@@ -63,8 +64,16 @@ class Allowed:
             or (target.idempotency == "K" and self.forgotten)
             or (target.name == "erp-sales" and sale in self.poison)
             or sale in self.excused
-            or f'"{sale}"' in self.refused_jobs.get(target.journal, "")
+            or any(
+                f'"{target.prefix}{sale}"' in bodies.get(target.journal, "")
+                for bodies in (self.refused_jobs, self.said_taken)
+            )
         )
+
+    def goes_on(self, sales: Iterable[str]) -> set[str]:
+        """Of these sales those that may still be tried or asked about when everything else is at rest."""
+        taken = "".join(self.said_taken.values())
+        return {*self.poison, *(sale for sale in sales if f'"{sale}"' in taken or f'"gift {sale}"' in taken)}
 
 
 def judge(

@@ -119,6 +119,7 @@ class Round(Injections):
             time.sleep(0.02)
         rest = self._calm(finished)
         injected = time.monotonic() - started
+        installation.goes_on |= self.vendor_faults.goes_on()
         for slot in list(processes.running):
             processes.signal(slot, signal.SIGKILL)
         self._await_end()
@@ -197,9 +198,9 @@ class Round(Injections):
         while time.monotonic() < ends:
             self._tend(finished, calm=True)
             self._show()
-            if len(finished) == self.options.tills and self.people.at_rest(self.installation.poison):
+            if len(finished) == self.options.tills and self.people.at_rest(self.vendor_faults.goes_on()):
                 return True
-            time.sleep(0.1)
+            time.sleep(0.2)
         return False
 
     def _show(self) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.client import Control, Sandbox
+from sandbox.lies import LIES
 from tests.faults.harness import Installation
 from tests.faults.judge import Allowed
 from tests.faults.load import KEY_KEPT, Plan
@@ -47,12 +48,17 @@ class VendorFaults:
 
     @property
     def allowed(self) -> Allowed:
-        sandbox = self._sandbox
-        refused = {
-            "erp": "\n".join(sandbox.erp.control(jobs="refused")["jobs"]),
-            "loyalty": "\n".join(sandbox.loyalty.control(jobs="refused")["jobs"]),
-        }
-        return Allowed(frozenset(self.poison), frozenset(self.excused), self.forgotten, refused)
+        refused, taken = ({n: self._bodies(n, state) for n in ("erp", "loyalty")} for state in ("refused", "nothing"))
+        return Allowed(frozenset(self.poison), frozenset(self.excused), self.forgotten, refused, taken)
+
+    def _bodies(self, vendor: str, state: str) -> str:
+        control: Control = getattr(self._sandbox, vendor)
+        return "\n".join(control.control(jobs=state)["jobs"])
+
+    def goes_on(self) -> set[str]:
+        """Sales that may still be tried or asked about when everything else is at rest."""
+        sales = set().union(*(plan.expected_sales() for plan in self.plans))
+        return self.installation.poison | self.installation.goes_on | self.allowed.goes_on(sales)
 
     @property
     def _sandbox(self) -> Sandbox:
@@ -98,7 +104,9 @@ class VendorFaults:
             for status in (502, 503, 504):
                 control.fault("status", ops="writes", status=status, when="after", rate=0.01 * often)
         if "lies" in self.kinds:
-            control.fault("lie", rate=0.015 * often)
+            stores = control.port == self._sandbox.stores.port  # newer versions would wait behind one said to be taken
+            untrue = [lie for lie in LIES if lie != "empty" or not stores]
+            control.fault("lie", rate=0.015 * often, lie=untrue)
             control.fault("lie", rate=0.015 * often, when="after")
         if "slow" in self.kinds:
             control.fault("slow", rate=0.015 * often, ms=list(SLOW_MS))

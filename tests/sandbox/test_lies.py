@@ -52,6 +52,8 @@ def test_a_lie_is_told_without_the_effect_and_with_it(erp, sandbox: Sandbox, lie
     assert first.status_code == second.status_code or lie == "truncated"
     assert {first.status_code, second.status_code} <= {200, 202, 302}
     assert counts(sandbox.erp.journal(since=start)) == {f"{lie}-done": 1}
+    told = sandbox.erp.control(jobs="nothing")["jobs"]
+    assert any(f'"{lie}-nothing"' in body for body in told) is (lie == "empty")
 
 
 def test_a_truncated_answer_is_complete_for_http_and_no_json(erp, sandbox: Sandbox):
