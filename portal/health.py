@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
+from runtime.selectors import recovery
+
 
 @login_not_required
 @never_cache
@@ -22,12 +24,15 @@ def live(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @never_cache
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers and is migrated, else 503. A missing Redis is reported, but is no failure."""
-    answer = {"database": "ok", "migrations": "ok", "redis": "ok"}
+    """200 when the database answers and is migrated, else 503. A missing Redis is reported, but is no failure, and so is
+    a server that does not tell when it was failed over."""
+    answer = {"database": "ok", "migrations": "ok", "redis": "ok", "failover": "noticed"}
     try:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             answer["migrations"] = "pending"
+        elif not recovery.notices_failover():
+            answer["failover"] = "not noticed: run `manage.py ledger_restored` after each failover or restore"
     except Exception as error:  # any failure means "not ready", and the probe wants the reason
         answer["database"] = f"unavailable: {type(error).__name__}"
     try:

@@ -42,9 +42,7 @@ def on_run_failed(event: Event) -> None:
 def on_workers_silent(event: Event) -> None:
     """`runtime.workers_silent` → those who keep the installation running: administrators and release managers."""
     lanes = int(event["payload"]["lanes"])
-    people = set(User.objects.filter(is_superuser=True, is_active=True).values_list("pk", flat=True)) | notices.members(
-        "release-managers"
-    )
+    people = _operators()
     text = f"No worker has taken the work of {counted(lanes, 'lane')} since {event['payload']['since']}"
     notices.write(event, people, "workers_silent", text, reverse("runtime:today"))
 
@@ -66,6 +64,29 @@ def on_source_read_again(event: Event) -> None:
 def _integration(key: str, environment: str) -> str:
     address = reverse("runtime:integration", args=[key])
     return address if environment == "production" else f"{address}?environment={environment}"
+
+
+def on_rewound(event: Event) -> None:
+    """`runtime.rewound` → those who keep the installation running: the database went back, messages may be missing."""
+    lanes = int(event["payload"]["lanes"])
+    text = (
+        f"The database went back to an earlier moment. {counted(lanes, 'lane')} ask before they send; "
+        "look for what is missing"
+    )
+    notices.write(event, _operators(), "rewound", text, reverse("runtime:recovery"))
+
+
+def on_recovered(event: Event) -> None:
+    """`runtime.recovered` → the same people: nothing is left to ask about, and how much waits for a decision."""
+    left = int(event["payload"]["with_people"])
+    rest = f"; {counted(left, 'message')} could not be asked about and wait for a decision" if left else ""
+    text = f"Recovery has ended: every lane has passed what was to be asked about{rest}"
+    notices.write(event, _operators(), "recovered", text, reverse("runtime:recovery"))
+
+
+def _operators() -> set[int]:
+    administrators = User.objects.filter(is_superuser=True, is_active=True).values_list("pk", flat=True)
+    return set(administrators) | notices.members("release-managers")
 
 
 def _owners(key: str) -> set[int]:

@@ -26,6 +26,8 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("runtime.source_late", "portal.runtime_notices:on_source_late"),
     ("runtime.source_read_again", "portal.runtime_notices:on_source_read_again"),
     ("runtime.workers_silent", "portal.runtime_notices:on_workers_silent"),
+    ("runtime.rewound", "portal.runtime_notices:on_rewound"),
+    ("runtime.recovered", "portal.runtime_notices:on_recovered"),
     ("*", "governance.tasks:on_webhook"),
 )
 

@@ -106,6 +106,8 @@ class Redrive(_GroupView):
                     "would_map": None,
                     "behind": None,
                     "outcome_unknown": None,
+                    "fresh_keys": None,
+                    "not_askable": None,
                     "still_refused": [],
                 }
             )
@@ -120,6 +122,8 @@ class Redrive(_GroupView):
                 "would_map": sum(trial.would_map for trial in trials),
                 "behind": sum(trial.behind for trial in trials),
                 "outcome_unknown": sum(trial.unknown for trial in trials),
+                "fresh_keys": sum(trial.fresh_keys for trial in trials),
+                "not_askable": sum(trial.not_askable for trial in trials),
                 "still_refused": [{"reason": reason, "letters": count} for reason, count in sorted(refused.items())],
             }
         )

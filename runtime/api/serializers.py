@@ -298,6 +298,14 @@ class RedriveResultSerializer(serializers.Serializer[Any]):
     would_map = serializers.IntegerField(allow_null=True)
     behind = serializers.IntegerField(allow_null=True)
     outcome_unknown = serializers.IntegerField(allow_null=True)
+    fresh_keys = serializers.IntegerField(
+        allow_null=True,
+        help_text="Their key belongs to another message at the target: asked about first, then sent under a fresh key.",
+    )
+    not_askable = serializers.IntegerField(
+        allow_null=True,
+        help_text="The target cannot be asked about these: to redrive is to decide that they did not arrive.",
+    )
     still_refused = RefusalCountSerializer(many=True)
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from runtime.api import dead_letters, intake, integrations, operation, reconciliation, replays, runs, stores, vendors
+from runtime.api import (
+    dead_letters,
+    intake,
+    integrations,
+    operation,
+    reconciliation,
+    recovery,
+    replays,
+    runs,
+    stores,
+    vendors,
+)
 
 app_name = "runtime-api"
 _PLACE = "dead-letters/parked/<int:subscription>/<int:lane>/<int:position>"
@@ -44,6 +55,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="reconciliation-compare",
     ),
     path("reconciliation", reconciliation.Overview.as_view(), name="reconciliation"),
+    path("recovery", recovery.RecoveryState.as_view(), name="recovery"),
     path("replays", replays.ReplayList.as_view(), name="replays"),
     path("replays/<int:replay_id>", replays.ReplayDetail.as_view(), name="replay"),
     path("replays/<int:replay_id>/dry-run", replays.ReplayTrial.as_view(), name="replay-trial"),

@@ -35,7 +35,7 @@ from runtime.ledger.quarantine import QuarantineEntry, fingerprint_of
 from runtime.ledger.send_batch import SendBatch, SendOutcome
 from runtime.ledger.trial import TrialEnded, TrialRunner, in_this_process
 from runtime.ledger.vendor_client import SendResult
-from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease, outbound
+from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease, key_of, outbound
 
 
 @dataclass(slots=True)
@@ -269,8 +269,11 @@ def _store(
 ) -> bool:
     result = outcome.results[message.position]
     settled = result.status in ("confirmed", "declined")
+    sent = result.status in ("confirmed", "declined", "refused", "unknown") and not outcome.already_there
     try:
         with conn.transaction():
+            if taken.fresh_key and sent:
+                _record_fresh_key(conn, taken)
             if settled:
                 _remove(conn, taken)
                 place = taken.position, taken.position
@@ -288,6 +291,12 @@ def _store(
         record_late_send(conn, taken, outcome.late)
         raise
     return settled
+
+
+def _record_fresh_key(conn: Connection, taken: QuarantineClaim) -> None:
+    """The vendor knows the key of before from another message: which one it got instead is on record."""
+    detail = f"sent under the fresh key {key_of(taken, taken.position)}"
+    record_attempt(conn, taken, taken.position, taken.position, "fresh_key", detail)
 
 
 def _record_vendor(conn: Connection, taken: QuarantineClaim, result: SendResult, outcome: SendOutcome) -> None:

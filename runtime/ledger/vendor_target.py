@@ -140,11 +140,22 @@ def _wait_after(pending: BatchResult | None, taken: Claim) -> float:
     return 0.0
 
 
+def key_of(taken: Claim, position: int) -> str:
+    """The idempotency key of the message at this position for the claimed target."""
+    target = taken.target
+    return idempotency_key(
+        target.stream_salt,
+        target.original_subscription,
+        taken.lane,
+        position,
+        epochs=target.key_epochs,
+        fresh_key=taken.fresh_key,
+    )
+
+
 def outbound(taken: Claim, message: LoggedMessage, document: Any) -> OutboundMessage:
     """A mapped message as it is sent to the claimed target."""
-    target, place = taken.target, (taken.lane, message.position)
-    more = {"epochs": target.key_epochs, "fresh_key": taken.fresh_key}
-    key = idempotency_key(target.stream_salt, target.original_subscription, *place, **more)
+    key = key_of(taken, message.position)
     return OutboundMessage(message.key, key, b"", document, message.position, message.correlation)
 
 

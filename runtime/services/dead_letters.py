@@ -18,6 +18,7 @@ from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import AuditEntry, User
 from runtime import permissions
 from runtime.domain import manifest as manifests
+from runtime.domain.recovery import CANNOT_BE_ASKED, REUSED_KEY, key_was_reused
 from runtime.ledger import connections as ledger_connections
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Skipped, Unmappable
@@ -31,7 +32,7 @@ WAITING = ("dead", "unknown")
 
 
 _PAYLOADS = """
-select p.position, p.key, p.state, coalesce(p.payload, m.payload)::text
+select p.position, p.key, p.state, coalesce(p.payload, m.payload)::text, p.reason_class, p.reason
   from runtime_quarantine p
   join runtime_subscription s on s.id = p.subscription_id
   join runtime_message m on m.stream_id = s.stream_id and m.lane = p.lane and m.position = p.position
@@ -51,7 +52,12 @@ select count(*)
 _REDRIVE = """
 update runtime_quarantine q
    set attempt = 0,
-       state = case when q.state = 'unknown' and %s then 'sending' else 'retry' end,
+       state = case
+                 when q.state = 'unknown' and q.reason_class <> %s and %s then 'sending'
+                 else 'retry'
+               end,
+       fresh_key = q.fresh_key + (q.state = 'dead' and q.reason ~ %s)::int,
+       not_arrived = q.not_arrived or (q.state = 'unknown' and (q.reason_class = %s or not %s)),
        not_before = clock_timestamp() + make_interval(secs => c.turn / %s)
   from (select p.subscription_id, p.lane, p.position,
                (row_number() over (order by p.lane, p.position) - 1)::float8 as turn
@@ -105,7 +111,9 @@ class DeadLetterFilter:
 @dataclass(frozen=True, slots=True)
 class RedriveDryRun:
     """Result of a dry run: how many messages match, how many would now pass the mapping, and why the others would
-    not.
+    not. `fresh_keys`: the vendor knows their key from another message, so each is asked about by its business reference
+    and, where it is not there, sent under a fresh one. `not_askable`: redriving is the decision that they did not
+    arrive.
     """
 
     total: int
@@ -113,6 +121,8 @@ class RedriveDryRun:
     still_refused: Sequence[tuple[str, int]]
     behind: int
     unknown: int
+    fresh_keys: int = 0
+    not_askable: int = 0
 
 
 def _subscription(subscription_id: int, actor: User | None) -> TargetSubscription:
@@ -134,14 +144,16 @@ def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000
     mapper = mapper_of(manifest, manifest.target(subscription.target))
     where, values = chosen.where()
     reasons: dict[str, int] = {}
-    passes = unknown = 0
+    passes = unknown = fresh = not_askable = 0
     with connection.cursor() as cursor:
         cursor.execute(_PAYLOADS.format(where=where), [*values, limit])
         rows = cursor.fetchall()
         cursor.execute(_BEHIND.format(where=where), [subscription.pk, *values])
         waiting = int(cursor.fetchone()[0])
-    for position, key, state, payload in rows:
+    for position, key, state, payload, reason_class, reason in rows:
         unknown += state == "unknown"
+        not_askable += state == "unknown" and (reason_class == CANNOT_BE_ASKED or subscription.idempotency == "U")
+        fresh += state == "dead" and key_was_reused(reason)
         try:
             mapper.one(LoggedMessage(position, key, decode(payload.encode()), ""))
             passes += 1
@@ -149,7 +161,8 @@ def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000
             passes += 1
         except Unmappable as error:
             reasons[error.pattern] = reasons.get(error.pattern, 0) + 1
-    return RedriveDryRun(len(rows), passes, sorted(reasons.items(), key=lambda pair: -pair[1]), waiting, unknown)
+    refused = sorted(reasons.items(), key=lambda pair: -pair[1])
+    return RedriveDryRun(len(rows), passes, refused, waiting, unknown, fresh, not_askable)
 
 
 def subject_of(subscription: TargetSubscription, chosen: DeadLetterFilter, count: int) -> Subject:
@@ -179,8 +192,9 @@ def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User 
     """Let workers deliver dead letters again, `rate` a second; returns how many. First-seen time and history stay.
 
     For a message of unknown outcome the vendor is queried first. A vendor without a lookup cannot be: redriving is then
-    this person's decision that the message did not arrive, and is recorded as such. Above APPROVAL_ABOVE messages of
-    one integration within APPROVAL_WINDOW, including earlier redrives, an approval of `subject_of` is needed. Raises
+    this person's decision that the message did not arrive, and is recorded as such. One whose key the vendor knows from
+    another message gets a fresh key, and is asked about by its business reference first. Above APPROVAL_ABOVE messages
+    of one integration within APPROVAL_WINDOW, including earlier redrives, an approval of `subject_of` is needed. Raises
     Invalid, Forbidden, NotApproved.
     """
     subscription = _subscription(chosen.subscription, actor)
@@ -196,7 +210,9 @@ def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User 
         if count and approved:
             subject = subject_of(subscription, chosen, count)
             approvals.require(subject, subject.digest, environment, actor=actor)
-        cursor.execute(_REDRIVE.format(where=where), [subscription.idempotency != "U", rate or 1e9, *values])
+        asks = subscription.idempotency != "U"
+        decided: list[Any] = [CANNOT_BE_ASKED, asks, REUSED_KEY, CANNOT_BE_ASKED, asks, rate or 1e9]
+        cursor.execute(_REDRIVE.format(where=where), [*decided, *values])
         place = {"target": subscription.target, "instance": subscription.instance, "environment": environment}
         counts = {"count": count, "approved": approved, "rate": rate, "fingerprint": chosen.fingerprint}
         audit.record(

@@ -26,7 +26,7 @@ from runtime.models import (
     TargetSubscription,
     VendorState,
 )
-from runtime.services import integrations, manifest_checks
+from runtime.services import integrations, manifest_checks, recovery
 
 
 def deploy(integration_key: str, *, approval: SealedApproval, actor: User | None, kind: str = "deploy") -> Deployment:
@@ -228,7 +228,10 @@ def _subscribe(
         stream=stream, target=target.name, instance=instance, replay_of=None, defaults=values
     )
     if made:
-        Progress.objects.bulk_create(Progress(subscription=subscription, lane=lane) for lane in range(stream.lanes))
+        ask_until = recovery.ask_until_now()
+        Progress.objects.bulk_create(
+            Progress(subscription=subscription, lane=lane, ask_until=ask_until) for lane in range(stream.lanes)
+        )
     TargetSubscription.objects.filter(replay_of=subscription, open=True).update(deployment=deployment)
     return subscription.pk
 

@@ -23,7 +23,7 @@ from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.mappers import Mapper, Skipped, Unmappable
 from runtime.ledger.send_batch import idempotency_key
 from runtime.ledger.vendor_client import CannotAsk
-from runtime.models import Integration, TargetComparison, TargetSubscription
+from runtime.models import Integration, KeyEpoch, TargetComparison, TargetSubscription
 from runtime.selectors import daily_totals
 from runtime.services import system_connections
 from runtime.services.daily_accounts import (
@@ -206,9 +206,16 @@ def _ask_vendor(
     prefix = flow.manifest.prefix(flow.manifest.source_of(side.target))
     client = SinkVendor(sink, secrets, side.target, subscription.instance, prefix=prefix)
     mapper = mapper_of(flow.manifest, side.target)
+    epochs: dict[int, list[tuple[int, int]]] = {}
+    for lane, *epoch in (
+        KeyEpoch.objects.filter(stream=flow.stream)
+        .order_by("from_position")
+        .values_list("lane", "from_position", "salt")
+    ):
+        epochs.setdefault(lane, []).append((epoch[0], epoch[1]))
     try:
         for part in _chunks(due, found):
-            answers = client.ask([_outbound(flow, subscription, mapper, entry) for entry, _ in part])
+            answers = client.ask([_outbound(flow, subscription, mapper, entry, epochs) for entry, _ in part])
             for (entry, state), answer in zip(part, answers, strict=True):
                 found.put(entry, state, {"confirmed": True, "unsent": False}.get(answer.status))
             if answers and all(answer.status == "unknown" for answer in answers):
@@ -224,9 +231,14 @@ def _ask_vendor(
 
 
 def _outbound(
-    flow: ReconciledFlow, subscription: TargetSubscription, mapper: Mapper, entry: DayMessage
+    flow: ReconciledFlow,
+    subscription: TargetSubscription,
+    mapper: Mapper,
+    entry: DayMessage,
+    epochs: dict[int, list[tuple[int, int]]],
 ) -> OutboundMessage:
-    key = idempotency_key(flow.stream.salt, subscription.pk, entry.lane, entry.position)
+    place = entry.lane, entry.position
+    key = idempotency_key(flow.stream.salt, subscription.pk, *place, epochs=epochs.get(entry.lane, ()))
     return OutboundMessage(entry.key, key, b"", _mapped(mapper, entry), entry.position, entry.correlation)
 
 

@@ -163,18 +163,20 @@ def _settle(
 
 def _sum(trials: Any) -> RedriveDryRun:
     """One result for all targets of a group: the stores of a fleet fail for the same reason."""
-    total = passes = behind = unknown = 0
+    trials = list(trials)
     refused: dict[str, int] = {}
     for one in trials:
-        total, passes, behind, unknown = (
-            total + one.total,
-            passes + one.would_map,
-            behind + one.behind,
-            unknown + one.unknown,
-        )
         for reason, count in one.still_refused:
             refused[reason] = refused.get(reason, 0) + count
-    return RedriveDryRun(total, passes, sorted(refused.items(), key=lambda pair: -pair[1]), behind, unknown)
+    return RedriveDryRun(
+        total=sum(one.total for one in trials),
+        would_map=sum(one.would_map for one in trials),
+        still_refused=sorted(refused.items(), key=lambda pair: -pair[1]),
+        behind=sum(one.behind for one in trials),
+        unknown=sum(one.unknown for one in trials),
+        fresh_keys=sum(one.fresh_keys for one in trials),
+        not_askable=sum(one.not_askable for one in trials),
+    )
 
 
 def _address(place: str, integration: str = "") -> str:

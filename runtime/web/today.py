@@ -12,6 +12,7 @@ from catalog.selectors import systems
 from kernel import clock
 from kernel.viewer import Viewer
 from runtime.selectors import dead_letters, flows, infrastructure, vendors
+from runtime.selectors import recovery as recoveries
 from runtime.web import environment, flow_map
 
 
@@ -35,6 +36,7 @@ def today(request: HttpRequest) -> HttpResponse:
         "systems": vendors.by_system(vendors.listed(viewer, place)),
         "closed_gates": [(flow, gate) for flow in found if (gate := flow.first_closed_gate)],
         "infrastructure": state,
+        "recovery": recoveries.state(viewer),
         "settled": dead_letters.settled_today(viewer, place),
         "open": sum(flow.for_person for flow in found),
     }

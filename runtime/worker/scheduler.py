@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 
 from kernel import outbox
 from runtime.ledger import connections, partitions
-from runtime.services import replays, schedules, source_alarms
+from runtime.services import recovery, replays, schedules, source_alarms
 
 log = logging.getLogger(__name__)
 TURN_SECONDS = 0.5
@@ -77,6 +77,7 @@ class Scheduler:
             self._checked = now
             replays.close_finished()
             source_alarms.check()
+            recovery.attend()
             self._report_silent_workers()
         return done
 

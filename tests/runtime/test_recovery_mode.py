@@ -128,3 +128,20 @@ def test_a_person_cannot_state_a_restore_while_workers_hold_lanes(ledger: Connec
     assert claim(ledger, owner="w")
     with pytest.raises(rewind.StillWorking, match="1 lanes"):
         rewind.state_restored(ledger, note="")
+
+
+def test_a_server_that_tells_less_still_shows_another_database(ledger: Connection, monkeypatch: Any) -> None:
+    monkeypatch.setattr(rewind, "_IDENTITY", "select pg_not_offered_here()")
+    shop = Shop(ledger, StrictVendor())
+    connections.connect(name="tillgate-test").close()
+    assert ledger.execute("select count(*) from runtime_rewind").fetchone() == (0,)
+    ledger.execute("update runtime_database set database = database - 1")
+    connections.connect(name="tillgate-test").close()
+    assert ledger.execute("select reason from runtime_rewind").fetchall() == [("database",)]
+    assert shop.vendor.journal == []
+
+
+def test_a_standby_is_refused_because_it_could_be_promoted_under_its_connections(monkeypatch: Any, db: None) -> None:
+    monkeypatch.setattr(rewind, "_IDENTITY", rewind._IDENTITY.replace("pg_is_in_recovery() as", "true as"))
+    with pytest.raises(rewind.NotUsable, match="is a standby"):
+        connections.connect(name="tillgate-test")

@@ -7,8 +7,9 @@ import pytest
 from django.contrib.auth.models import Group
 from django.urls import get_resolver, reverse
 
+from kernel import clock
 from kernel.viewer import Viewer
-from runtime.models import Run, VendorState
+from runtime.models import Progress, Rewind, Run, VendorState
 from runtime.selectors import (
     daily_totals,
     dead_letter_detail,
@@ -39,6 +40,7 @@ LISTS = (
     "register",
     "replays",
     "reconciliation",
+    "recovery",
 )
 MOVED = {"old-dead-letter"}
 JUNK = ("%00", "9" * 30, "é<b>" * 100, "parked.1.x.y")
@@ -251,6 +253,17 @@ def test_the_moving_part_of_a_run_stops_asking_when_all_is_settled(client, day):
     assert "<html" not in live.text
     done = client.get(reverse("runtime:run", args=[day.run.pk - 1]), headers={"HX-Request": "true"})
     assert "hx-trigger" not in done.text
+
+
+def test_today_and_the_recovery_page_say_that_the_database_went_back_and_what_is_missing(client, day):
+    assert "Recovery mode" not in (client.force_login(day.people.sofia) or client.get(reverse("runtime:today"))).text
+    Rewind.objects.create(reason="timeline", after="timeline 2", window_until=clock.now())
+    Progress.objects.filter(subscription__target="journal").update(ask_until=1 << 62)
+    assert "Recovery mode" in client.get(reverse("runtime:today")).text
+    page = client.get(reverse("runtime:recovery"))
+    assert "a standby was promoted" in page.text
+    assert "to ask about" in page.text
+    assert "Missing numbers of tills" in page.text
 
 
 def test_letters_of_one_reason_stand_together_and_the_oldest_group_first(day):
