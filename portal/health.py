@@ -24,8 +24,8 @@ def live(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @never_cache
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers and is migrated, else 503. A missing Redis is reported, but is no failure, and so is
-    a server that does not tell when it was failed over."""
+    """200 when the database answers and is migrated, else 503. A missing Redis is reported, but is no failure, like a
+    server that does not tell when it was failed over."""
     answer = {"database": "ok", "migrations": "ok", "redis": "ok", "failover": "noticed"}
     try:
         executor = MigrationExecutor(connection)
