@@ -1,5 +1,5 @@
-"""Notices to people about the runtime: a release went live, a run failed, a source is not read,
-no worker works.
+"""Notices to people about the runtime: a release went live, a run failed, a source is not read, a connection is at
+fault, no worker works.
 
 Idempotent outbox handlers.
 """
@@ -11,11 +11,14 @@ from typing import Any
 
 from django.urls import reverse
 
+from catalog.selectors import systems
 from governance.domain import kinds
 from governance.domain.subject import Subject
 from governance.services import approvals, notices
 from kernel.models import User
 from kernel.ui.wording import counted
+from runtime.domain import connection_faults
+from runtime.selectors import connection_faults as connection_fault_rows
 
 Event = Mapping[str, Any]
 
@@ -87,6 +90,33 @@ def on_recovered(event: Event) -> None:
 def _operators() -> set[int]:
     administrators = User.objects.filter(is_superuser=True, is_active=True).values_list("pk", flat=True)
     return set(administrators) | notices.members("release-managers")
+
+
+def on_connection_fault(event: Event) -> None:
+    """`runtime.connection_fault` → the teams that own the system and the integrations that call it, except people who
+    have not read an earlier notice about it yet."""
+    payload, url = event["payload"], _vendor_page(event)
+    text = f"{_connection(payload)}: {connection_faults.title(payload['fault'], payload['detail'])}"
+    teams = connection_fault_rows.owners_of(payload["vendor"], payload.get("subscription"))
+    people = notices.members(*teams) - notices.unread(text[:300], event)
+    notices.write(event, people, "connection_fault", text, url)
+
+
+def on_connection_restored(event: Event) -> None:
+    """`runtime.connection_restored` → nobody; the notices about the fault are done with."""
+    notices.close("connection_fault", _vendor_page(event), f"{_connection(event['payload'])}: ")
+
+
+def _vendor_page(event: Event) -> str:
+    return reverse("runtime:vendor", args=[event["payload"]["vendor"]])
+
+
+def _connection(payload: Mapping[str, Any]) -> str:
+    found = systems.by_key(payload["system"])
+    name = found.name if found else payload["system"]
+    instance, target = payload.get("instance"), payload.get("target")
+    name = f"{name}, {instance}" if instance else name
+    return f"{name} ({target}) in {payload['environment']}" if target else f"{name} in {payload['environment']}"
 
 
 def _owners(key: str) -> set[int]:

@@ -25,6 +25,8 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("runtime.run_failed", "portal.runtime_notices:on_run_failed"),
     ("runtime.source_late", "portal.runtime_notices:on_source_late"),
     ("runtime.source_read_again", "portal.runtime_notices:on_source_read_again"),
+    ("runtime.connection_fault", "portal.runtime_notices:on_connection_fault"),
+    ("runtime.connection_restored", "portal.runtime_notices:on_connection_restored"),
     ("runtime.workers_silent", "portal.runtime_notices:on_workers_silent"),
     ("runtime.rewound", "portal.runtime_notices:on_rewound"),
     ("runtime.recovered", "portal.runtime_notices:on_recovered"),

@@ -1,4 +1,5 @@
-"""The runtime room. Its change kinds are registered when Django is ready; governance knows them only as data."""
+"""The runtime room. Its change kinds and inbox items are registered when Django is ready; governance knows them only as
+data."""
 
 from django.apps import AppConfig
 
@@ -8,6 +9,8 @@ class RuntimeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from runtime.services.change_kinds import register_all
+        from runtime.selectors import inbox
+        from runtime.services import change_kinds
 
-        register_all()
+        change_kinds.register_all()
+        inbox.register_all()

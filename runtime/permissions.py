@@ -5,6 +5,7 @@ Every answer uses the groups that the viewer is in at this moment; a refusal giv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -125,6 +126,17 @@ def may_register(viewer: Viewer, owner_team_id: int | None) -> Permission:
     if _holds_role(viewer, OPERATE_ALL).exists():
         return ALLOWED
     return Permission(False, "You are not in the team that owns this integration.")
+
+
+def may_probe_vendor(viewer: Viewer, integrations: Sequence[str], owner_team_id: int | None) -> Permission:
+    """Operators of an integration that calls the vendor, and the team that owns the system: they correct a fault of its
+    connection and want to see at once whether it is over."""
+    if viewer.user is None:
+        return Permission(False, "Sign in to try the connection.")
+    owns = owner_team_id is not None and owner_team_id in viewer.team_ids
+    if owns or operable(viewer).filter(key__in=integrations).exists():
+        return ALLOWED
+    return Permission(False, "Only operators of an integration that calls it and the owners of the system try it.")
 
 
 def may_set_vendor_limits(viewer: Viewer) -> Permission:

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from governance.domain import kinds
+from governance.domain import inbox_items, kinds
 from governance.domain.freeze import FreezeScope
 from governance.models import BreakGlass, ChangeRequest, Notice
 from governance.selectors import changes, freezes
@@ -74,6 +74,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "waiting_count": changes.count_waiting(viewer, now),
         "mine": [row_of(c, now) for c in mine[:SHOWN]],
         "decided": [_decided(c) for c in changes.recently_decided(viewer)],
+        "corrections": inbox_items.items(viewer),
         "notices": list(Notice.objects.filter(person=viewer.user, read_at=None)[:8]),
         "debts": list(
             BreakGlass.objects.filter(

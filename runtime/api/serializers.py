@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 from rest_framework import serializers
+
+from runtime.connectors.protocols import FaultKind
 
 DIGEST = r"^sha256:[0-9a-f]{64}$"
 
@@ -359,6 +361,22 @@ class IntakeResultSerializer(serializers.Serializer[Any]):
     receipts = IntakeReceiptSerializer(many=True)
 
 
+class ConnectionFaultSerializer(serializers.Serializer[Any]):
+    """What is wrong with a connection until a person corrects it. `target` is set where one target alone is meant."""
+
+    kind = serializers.ChoiceField(choices=list(get_args(FaultKind)))
+    detail = serializers.CharField()
+    since = serializers.DateTimeField()
+    target = serializers.SerializerMethodField()
+    next_probe_at = serializers.DateTimeField(source="next_at", allow_null=True)
+    waiting = serializers.IntegerField(help_text="Messages that wait for it.")
+    to_do = serializers.CharField()
+    integrations = serializers.ListField(child=serializers.CharField())
+
+    def get_target(self, fault: Any) -> str | None:
+        return fault.targets[0] if fault.subscription is not None and fault.targets else None
+
+
 class VendorSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     system = serializers.CharField(source="system_key")
@@ -381,6 +399,11 @@ class VendorSerializer(serializers.Serializer[Any]):
     last_error_at = serializers.DateTimeField(allow_null=True)
     last_success_at = serializers.DateTimeField(allow_null=True)
     integrations = serializers.ListField(child=serializers.CharField())
+    fault = serializers.CharField(help_text="Kind of the connection fault that all its targets have; empty: none.")
+    fault_detail = serializers.CharField()
+    fault_since = serializers.DateTimeField(allow_null=True)
+    waiting = serializers.IntegerField(help_text="Messages that wait for a connection fault.")
+    faults = ConnectionFaultSerializer(many=True)
 
 
 class ScheduleSerializer(serializers.Serializer[Any]):

@@ -68,6 +68,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vendors/<int:vendor_id>/limits", vendors.VendorLimits.as_view(), name="vendor-limits"),
     path("vendors/<int:vendor_id>/breaker/open", vendors.VendorBreakerOpen.as_view(), name="vendor-breaker-open"),
     path("vendors/<int:vendor_id>/breaker/close", vendors.VendorBreakerClose.as_view(), name="vendor-breaker-close"),
+    path("vendors/<int:vendor_id>/breaker/probe", vendors.VendorBreakerProbe.as_view(), name="vendor-breaker-probe"),
     path("schedules", operation.Schedules.as_view(), name="schedules"),
     path("schedules/<int:schedule_id>", operation.ScheduleDetail.as_view(), name="schedule"),
 ]

@@ -18,6 +18,7 @@ from runtime.api.integrations import ENVIRONMENT
 from runtime.selectors import vendors
 from runtime.selectors.vendors import VendorRow
 from runtime.services import vendor_limits as services
+from runtime.services import vendor_probes
 
 
 class LimitsSerializer(serializers.Serializer[Any]):
@@ -105,6 +106,26 @@ class VendorBreakerOpen(_VendorView):
     )
     def post(self, request: Request, vendor_id: int) -> Response:
         return self.done(vendor_id, services.open_breaker, self.validated(OpenSerializer))
+
+
+class VendorBreakerProbe(_VendorView):
+    @extend_schema(
+        operation_id="vendors_breaker_probe",
+        tags=["runtime"],
+        summary="Try a vendor now with one message",
+        description=(
+            "After a fault of the connection was corrected: one message goes out now instead of after the pause. "
+            "Open to operators of an integration that calls it, and to the team that owns the system."
+        ),
+        request=None,
+        responses=shapes.VendorSerializer,
+    )
+    def post(self, request: Request, vendor_id: int) -> Response:
+        self.found(vendor_id)
+        if self.actor is None:
+            raise Forbidden("vendor.not_operator", "Sign in to try the connection. Nothing was changed.")
+        vendor_probes.probe_now(vendor_id, actor=self.actor)
+        return Response(shapes.VendorSerializer(self.found(vendor_id)).data)
 
 
 class VendorBreakerClose(_VendorView):

@@ -1,6 +1,7 @@
 """The gate in words: the conditions of the view `runtime_gate` one by one, so that a closed gate says which one fails.
 
-`open` is always the answer of the view; the words explain it and never replace it.
+`open` is always the answer of the view, and that no fault of its connection holds the target back; the words explain it
+and never replace it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.ui.wording import relative
+from runtime.domain import connection_faults
 from runtime.selectors.sql_rows import rows
 
 
@@ -83,6 +85,8 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance,
          where w.release_id = r.id and w.target = s.target) as against_record,
        f.name as freeze, f.ends_at as freeze_ends_at,
        v.system_key, v.instance as vendor_instance, v.breaker, v.failures, v.open_until, v.probe_until, v.not_before,
+       v.fault, v.fault_detail, s.fault_tries > 0 as own_fault, s.fault as target_fault,
+       s.fault_detail as target_fault_detail, s.held_until,
        v.rate, v.burst, v.budget, v.concurrency,
        v.rate is not null
        and least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at)) < 1
@@ -91,7 +95,8 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance,
        and v.spent_on >= (clock_timestamp() at time zone 'UTC')::date as budget_used_up,
        v.not_before > clock_timestamp() as asked_to_wait, v.probe_until > clock_timestamp() as probing,
        exists (select from runtime_permitted g where g.subscription_id = s.id) as permitted,
-       exists (select from runtime_gate g where g.subscription_id = s.id) as is_open,
+       s.held_until <= clock_timestamp()
+       and exists (select from runtime_gate g where g.subscription_id = s.id) as is_open,
        clock_timestamp() as at
   from runtime_subscription s
   join runtime_deployment d on d.id = s.deployment_id
@@ -209,6 +214,13 @@ def _circuit_breaker(row: dict[str, Any]) -> Condition:
         return Condition(
             "breaker", title, f"{name} asked to wait until {at(row['not_before'])}.", wait("Asked to wait")
         )
+    if row["own_fault"] and row["breaker"] == "closed":
+        said = connection_faults.title(row["target_fault"], row["target_fault_detail"])
+        return Condition("breaker", title, f"{said}. {_next(row['held_until'], row)}", stop("Connection fault"))
+    if row["breaker"] == "open" and row["fault"]:
+        said = connection_faults.title(row["fault"], row["fault_detail"])
+        said = f"{said}. {_next(row['open_until'], row)}"
+        return Condition("breaker", title, said, wait("One call tries") if row["probing"] else stop("Connection fault"))
     if row["breaker"] == "open":
         after = f" after {row['failures']} failures" if row["failures"] else ""
         if row["probing"]:
@@ -230,6 +242,14 @@ def _circuit_breaker(row: dict[str, Any]) -> Condition:
             "breaker", title, f"Circuit breaker of {name} half open{after}: the next call decides.", wait("Half open")
         )
     return Condition("breaker", title, f"{name} answers; circuit breaker closed.", ok("Closed"))
+
+
+def _next(until: datetime | None, row: dict[str, Any]) -> str:
+    if row["probing"]:
+        return "One call is trying now."
+    if until is None or until <= row["at"]:
+        return "The next message tries."
+    return f"Next probe {relative(until, since=row['at']).replace('just now', 'in a moment')}."
 
 
 def _quota(row: dict[str, Any]) -> Condition:

@@ -13,6 +13,8 @@ from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.ui.wording import relative
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
+from runtime.selectors import connection_faults
+from runtime.selectors.connection_faults import ConnectionFaultRow
 from runtime.selectors.sql_rows import rows
 
 
@@ -47,6 +49,15 @@ class VendorRow:
     retrying: int
     unknown: int
     integrations: tuple[str, ...]
+    fault: str
+    fault_detail: str
+    fault_since: datetime | None
+    faults: tuple[ConnectionFaultRow, ...] = ()
+
+    @property
+    def waiting(self) -> int:
+        """Messages that wait for a fault of the connection."""
+        return sum(fault.waiting for fault in self.faults)
 
     @property
     def label(self) -> str:
@@ -58,7 +69,11 @@ class VendorRow:
         if self.breaker == "open":
             if self.probing:
                 return wait("One call tries")
+            if self.fault:
+                return stop("Connection fault")
             return stop("Open") if self.open_until > now else wait("Half open")
+        if self.faults:
+            return wait("Connection fault", "alert")
         if self.not_before > now:
             return wait("Asked to wait")
         return ok("Closed") if self.last_success_at or not self.failures else wait(f"{self.failures} failures", "alert")
@@ -99,20 +114,24 @@ def _used(value: float, limit: float, words: str) -> tuple[float, float, str, To
 _VENDORS = (
     """
 with seen as (
-       select v.id, array_agg(distinct i.key) as integrations, array_agg(distinct s.id) as subscriptions
+       select v.id, array_agg(distinct s.id) as subscriptions, bool_or(s.fault_tries > 0) as target_at_fault,
+              coalesce(array_agg(distinct i.key) filter (where """
+    + SEEN
+    + """), '{}') as integrations
          from runtime_vendorstate v
          join runtime_subscription s on s.vendor_id = v.id
          join runtime_stream st on st.id = s.stream_id
          join runtime_integration i on i.id = st.integration_id
         where (%(environment)s = '' or v.environment = %(environment)s)
           and (%(id)s::bigint is null or v.id = %(id)s)
-          and """
+          and (v.system_key = any(%(owned)s) or """
     + SEEN
-    + """
+    + """)
         group by v.id)
 select v.id, v.system_key, v.instance, v.environment, v.breaker, v.failures, v.openings, v.open_until,
        v.probe_until > clock_timestamp() as probing, v.not_before, v.rate, v.burst, v.concurrency, v.budget,
-       v.last_error, v.last_error_at, v.last_success_at, seen.integrations,
+       v.last_error, v.last_error_at, v.last_success_at, v.fault, v.fault_detail, v.fault_since, seen.integrations,
+       v.fault <> '' or seen.target_at_fault as at_fault,
        case when v.rate is not null
             then least(v.burst, v.allowance + v.rate * extract(epoch from clock_timestamp() - v.refilled_at))
         end as left,
@@ -142,9 +161,9 @@ select v.id, v.system_key, v.instance, v.environment, v.breaker, v.failures, v.o
 
 
 def listed(viewer: Viewer, environment: str) -> list[VendorRow]:
-    """Vendors that integrations visible to the viewer call, those with problems first. Two queries."""
-    names = {s.key: s.name for s in systems.all_systems()}
-    found = [_made(row, names) for row in rows(_VENDORS, sight(viewer) | {"environment": environment, "id": None})]
+    """Vendors that integrations visible to the viewer call, or whose system the viewer's team owns, those with problems
+    first. Two queries, and more only while a connection is at fault."""
+    found = _found(viewer, environment, None)
     return sorted(found, key=lambda one: (not one.abnormal, one.name, one.instance))
 
 
@@ -152,16 +171,25 @@ def one(viewer: Viewer, vendor_id: int) -> VendorRow | None:
     """None when there is none, or when no integration visible to the viewer calls it."""
     if vendor_id >= 2**63:
         return None
-    names = {s.key: s.name for s in systems.all_systems()}
-    return next(
-        (_made(row, names) for row in rows(_VENDORS, sight(viewer) | {"environment": "", "id": vendor_id})), None
-    )
+    return next(iter(_found(viewer, "", vendor_id)), None)
 
 
-def _made(one: dict[str, Any], names: dict[str, str]) -> VendorRow:
-    return VendorRow(
-        **(one | {"name": names.get(one["system_key"], one["system_key"]), "integrations": tuple(one["integrations"])})
-    )
+def _found(viewer: Viewer, environment: str, vendor_id: int | None) -> list[VendorRow]:
+    known = systems.all_systems()
+    names = {system.key: system.name for system in known}
+    owned = [system.key for system in known if system.owner_team_id in viewer.team_ids]
+    found = rows(_VENDORS, sight(viewer) | {"environment": environment, "id": vendor_id, "owned": owned})
+    faults: dict[int | None, list[ConnectionFaultRow]] = {}
+    at_fault = [row.pop("at_fault") for row in found]
+    if any(at_fault):
+        for fault in connection_faults.of_targets(viewer, environment, vendor=vendor_id):
+            faults.setdefault(fault.vendor, []).append(fault)
+    return [_made(row, names, faults.get(row["id"], [])) for row in found]
+
+
+def _made(one: dict[str, Any], names: dict[str, str], faults: list[ConnectionFaultRow]) -> VendorRow:
+    name, callers = names.get(one["system_key"], one["system_key"]), tuple(one["integrations"])
+    return VendorRow(**(one | {"name": name, "integrations": callers}), faults=tuple(faults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +234,9 @@ def by_system(found: list[VendorRow]) -> list[SystemRow]:
 def state_of(found: list[VendorRow]) -> Tone:
     broken = [one for one in found if one.breaker_tone.tone == "stop"]
     if broken:
+        faulty = sum(one.breaker_tone.word == "Connection fault" for one in broken)
+        if faulty == len(broken):
+            return stop(f"{faulty} with a connection fault")
         return stop(f"{len(broken)} not answering")
     waiting = [one for one in found if one.abnormal]
     if waiting:

@@ -88,12 +88,16 @@ def cancel(run_id: int, *, actor: User | None, reason: str = "") -> Run:
         return run
 
 
-def finish(run_id: int, *, error: str = "") -> None:
-    """Called by source polling. A cancelled run stays cancelled."""
+def finish(run_id: int, *, error: str = "", fault: str = "", system: str = "") -> None:
+    """Called by source polling. A cancelled run stays cancelled. `fault`: the connection to `system` is at fault."""
     with transaction.atomic():
         state: Any = Run.State.FAILED if error else Run.State.SUCCEEDED
         if Run.objects.filter(pk=run_id, state=Run.State.RUNNING).update(
-            state=state, ended_at=clock.now(), error=storable_text(error)[:2000]
+            state=state,
+            ended_at=clock.now(),
+            error=storable_text(error)[:2000],
+            fault=fault,
+            fault_system=system[:80] if fault else "",
         ):
             run = Run.objects.select_related("integration").get(pk=run_id)
             outbox.emit(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from kernel.errors import DomainError, Invalid, Unavailable
 from runtime import profiles
 from runtime.connectors import registry
 from runtime.connectors.protocols import ConnectionFault, FaultKind, Refused, Secrets, SinkConnector, SourceConnector
+from runtime.domain.connection_faults import FaultyConnection
 from runtime.domain.manifest import Connection
 
 _PLACE = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -64,6 +66,13 @@ def check(connection: Connection, *, role: str) -> None:
     opened.close()
 
 
+def place(system: str, environment: str) -> FaultyConnection:
+    """Where a connection is set up, for a person who has to correct it."""
+    facts, endpoint = systems.by_key(system), systems.endpoint(system, environment)
+    secret, address = (endpoint.secret_ref, endpoint.base_url) if endpoint else ("", "")
+    return FaultyConnection(facts.name if facts else system, environment, secret, address)
+
+
 def open_source(connection: Connection, *, system: str, environment: str) -> tuple[SourceConnector, Secrets]:
     settings, secrets = _resolved(connection, system, environment)
     return registry.open_source(connection.protocol, settings), secrets
@@ -86,12 +95,25 @@ def open_sink_or_fault(
     Raises ConnectionFault for whatever keeps it from being opened: a person has to correct it, and no message is to
     blame.
     """
-    try:
+    with faults_of(system):
         settings, secrets = _resolved(connection, system, environment)
         resolved = (settings, dict(secrets))
         if resolved == unless:
             return None
         return OpenedSink(registry.open_sink(connection.protocol, settings), secrets, resolved)
+
+
+def open_source_or_fault(connection: Connection, *, system: str, environment: str) -> tuple[SourceConnector, Secrets]:
+    """Like `open_source`. Raises ConnectionFault for whatever keeps it from being opened."""
+    with faults_of(system):
+        return open_source(connection, system=system, environment=environment)
+
+
+@contextmanager
+def faults_of(system: str) -> Iterator[None]:
+    """What keeps a connector from being opened, as a ConnectionFault."""
+    try:
+        yield
     except DomainError as error:
         raise ConnectionFault(_FAULTS.get(error.code, "settings"), error.message) from error
     except Refused as error:

@@ -18,8 +18,8 @@ from governance.services import approvals
 from kernel.errors import Conflict, NotApproved, NotFound
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
+from runtime.selectors import connection_faults, runs, schedules
 from runtime.selectors import integrations as selectors
-from runtime.selectors import runs, schedules
 from runtime.selectors.integrations import DeployedIntegration
 from runtime.services import deployments
 from runtime.services import runs as run_services
@@ -150,6 +150,9 @@ def _overview(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
     key, manifest, names = job.integration.key, job.manifest, _names()
     return {
         "names": names,
+        "faults": connection_faults.listed(viewer, job.environment, integration=key),
+        "may_probe": permissions.may_operate(viewer, job.integration),
+        "back": _url(job, ""),
         "sources": {
             target.name: names.get(manifest.source_of(target).system, manifest.source_of(target).system)
             for target in manifest.targets

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from catalog.selectors import systems
 from kernel import clock
 from kernel.viewer import Viewer
-from runtime.selectors import dead_letters, flows, infrastructure, vendors
+from runtime.selectors import connection_faults, dead_letters, flows, infrastructure, vendors
 from runtime.selectors import recovery as recoveries
 from runtime.web import environment, flow_map
 
@@ -23,7 +23,7 @@ def today(request: HttpRequest) -> HttpResponse:
     found = flows.today(viewer, place)
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "runtime/_flows.html", {"flows": found, "environment": place})
-    state = infrastructure.state(viewer, place)
+    state, faults = infrastructure.state(viewer, place), connection_faults.listed(viewer, place)
     context = {
         "environment": place,
         "environments": environment.segments(request, place),
@@ -38,6 +38,8 @@ def today(request: HttpRequest) -> HttpResponse:
         "infrastructure": state,
         "recovery": recoveries.state(viewer),
         "settled": dead_letters.settled_today(viewer, place),
-        "open": sum(flow.for_person for flow in found),
+        "faults": faults,
+        "open": sum(flow.for_person for flow in found) + len(faults),
+        "failed": sum(flow.for_person for flow in found),
     }
     return render(request, "runtime/today.html", context)

@@ -10,16 +10,21 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from kernel import clock
 from kernel.errors import Forbidden, Invalid, NotFound
+from kernel.models import User
 from kernel.viewer import Viewer
 from runtime import permissions
+from runtime.models import VendorState
+from runtime.selectors import connection_faults
 from runtime.selectors import vendors as selectors
 from runtime.selectors.vendors import VendorRow
 from runtime.services import vendor_limits as services
+from runtime.services import vendor_probes
 from runtime.web import environment
 
 PAGE = 50
@@ -74,6 +79,7 @@ def vendors(request: HttpRequest) -> HttpResponse:
         "environment": place,
         "environments": environment.segments(request, place),
         "tone": selectors.state_of(found),
+        "sources": connection_faults.of_sources(viewer, place),
         "page": Paginator(found, PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "runtime/vendors.html", context)
@@ -82,7 +88,7 @@ def vendors(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def vendor(request: HttpRequest, vendor_id: int) -> HttpResponse:
-    """One vendor: its state, its limits, and its circuit breaker. `act` of a POST: limits, open or close."""
+    """One vendor: its state, its limits, and its circuit breaker. `act` of a POST: limits, open, close or probe."""
     viewer = Viewer.of(request.user)
     found = selectors.one(viewer, vendor_id)
     if found is None:
@@ -90,6 +96,8 @@ def vendor(request: HttpRequest, vendor_id: int) -> HttpResponse:
             "vendor.unknown", f"There is no vendor {vendor_id}, or no integration that you may see calls it."
         )
     allowed = permissions.may_set_vendor_limits(viewer)
+    if request.method == "POST" and request.POST.get("act") == "probe":
+        return _probe(request, vendor_id)
     made: dict[str, ReasonForm] = {
         act: form(initial=_limits(found) if act == "limits" else None, prefix=act) for act, form in FORMS.items()
     }
@@ -105,8 +113,30 @@ def vendor(request: HttpRequest, vendor_id: int) -> HttpResponse:
             messages.success(request, DONE[act])
             return redirect("runtime:vendor", vendor_id)
         status = 422
-    context = {"vendor": found, "environment": found.environment, "forms": made, "allowed": allowed}
+    context = {
+        "vendor": found,
+        "environment": found.environment,
+        "forms": made,
+        "allowed": allowed,
+        "may_probe": vendor_probes.may_probe(viewer, VendorState.objects.get(pk=vendor_id)),
+    }
     return render(request, "runtime/vendor.html", context, status=status)
+
+
+def _probe(request: HttpRequest, vendor_id: int) -> HttpResponse:
+    """Try its connection now. `next` is the page of an integration to go back to."""
+    vendor_probes.probe_now(vendor_id, actor=_person(request))
+    messages.success(request, "One message tries the connection now. This page shows the answer in a moment.")
+    back = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+        return redirect(back)
+    return redirect("runtime:vendor", vendor_id)
+
+
+def _person(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):
+        raise Forbidden("vendor.not_operator", "Sign in to try the connection. Nothing was changed.")
+    return request.user
 
 
 def _limits(found: VendorRow) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import psycopg
 from django.db import OperationalError as DjangoOperationalError
 from psycopg.rows import dict_row
 
-from runtime.connectors.protocols import CallError
+from runtime.connectors.protocols import CallError, ConnectionFault
+from runtime.domain import connection_faults
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.ledger.append import Fenced, StreamRef, load_stream
@@ -130,6 +131,8 @@ def collect(
         polling.read_all()
     except NotNow as error:
         conn.execute(_RELEASE_UNTIL, (str(error)[:500].replace("\0", "?"), error.seconds, taken.stream, taken.token))
+    except ConnectionFault as error:
+        polling.fail_connection(error)
     except CallError as error:
         polling.fail(f"The source did not answer: {error}")
     except Fenced:
@@ -165,6 +168,7 @@ class _Polling:
         self.total = 0
         self.over: SourceReader | None = None
         self.looked_at: list[datetime] = []
+        self.system = ""
 
     def read_all(self) -> None:
         conn, taken = self.conn, self.taken
@@ -183,8 +187,8 @@ class _Polling:
     def _read(self, stream: StreamRef, source: ManifestSource) -> bool:
         """Read one source; False when the work ends here and somebody else goes on."""
         assert source.connection is not None
-        taken = self.taken
-        opened, secrets = system_connections.open_source(
+        taken, self.system = self.taken, source.system
+        opened, secrets = system_connections.open_source_or_fault(
             source.connection, system=source.system, environment=taken.environment
         )
         try:
@@ -201,6 +205,14 @@ class _Polling:
         if reader.looked_at is not None:
             self.looked_at.append(reader.looked_at)
         return True
+
+    def fail_connection(self, error: ConnectionFault) -> None:
+        """The run ends with what is wrong with the connection of the source that it was reading."""
+        place, system = self.taken.environment, self.system
+        where = system_connections.place(system, place)
+        self.conn.execute(_RELEASE, (self.taken.stream, self.taken.token))
+        said = connection_faults.run_error(error.kind, error.message, where)
+        runs.finish(self.taken.run, error=said, fault=error.kind, system=system)
 
     def fail(self, error: str) -> None:
         self.conn.execute(_RELEASE, (self.taken.stream, self.taken.token))
