@@ -38,6 +38,18 @@ def address_of(correlation: str) -> tuple[int, Address] | None:
     return int(text[:16], 16), Address(int(text[16:20], 16), int(text[20:22], 16), int(text[22:], 16))
 
 
+STATE_MARK = "␞"
+"""Stands between what a dated state is about and which state of it that is (`domain.validity`)."""
+
+
 def lane_of(key: str, lanes: int) -> int:
-    """The one lane of a key: CRC-32 of its UTF-8 modulo the number of lanes."""
+    """The one lane of a key: CRC-32 of its UTF-8 modulo the number of lanes. All dated states of a subject share its
+    lane, so that one comes after the other."""
+    if STATE_MARK in key:
+        key = key.partition(STATE_MARK)[0]
     return zlib.crc32(key.encode()) % lanes
+
+
+def subject_of(key: str) -> str:
+    """What a key is about: without the mark of one state."""
+    return key.partition(STATE_MARK)[0]

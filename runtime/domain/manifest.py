@@ -16,7 +16,9 @@ import msgspec
 from kernel.digest import canonical_json, digest_bytes
 from kernel.errors import Invalid, finding
 from runtime.domain import schedule as schedules
+from runtime.domain import validity
 from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
+from runtime.domain.validity import DatedVersion, Valid
 
 MAX_BYTES = 512 * 1024
 _KEY = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,79}$"}
@@ -48,6 +50,7 @@ _SOURCE = _object(
     rejected_limit=_object(
         [], share={"type": "number", "exclusiveMinimum": 0, "maximum": 1}, count={"type": "integer", "minimum": 0}
     ),
+    valid=validity.SCHEMA,
     expect_every={"type": "string", "pattern": "^[1-9][0-9]{0,5}[smh]$"},
 )
 _TARGET = _object(
@@ -79,6 +82,9 @@ _TARGET = _object(
     idempotency={"enum": ["K", "N", "L", "U"]},
     batch={"type": "integer", "minimum": 1, "maximum": 10_000},
     coalesce={"type": "boolean"},
+    zones=_NAMES,
+    holds_dates={"type": "boolean"},
+    dated_version=validity.VERSION_SCHEMA,
     deadline={"type": "number", "exclusiveMinimum": 0, "maximum": 60},
     max_attempts={"type": "integer", "minimum": 1, "maximum": 100},
     limits=_object(
@@ -108,6 +114,7 @@ SCHEMA: dict[str, Any] = {
             meaning={"enum": ["state", "fact"]},
             key={"type": "string"},
             schema={"type": "object"},
+            valid=validity.SCHEMA,
         ),
         targets={"type": "array", "items": _TARGET, "minItems": 1, "maxItems": 50},
         schedule=_object(
@@ -177,6 +184,9 @@ class ManifestTarget(msgspec.Struct, frozen=True):
     ask_by: str = "key"
     batch: int = 100
     coalesce: bool = False
+    zones: dict[str, str] = msgspec.field(default_factory=dict)
+    holds_dates: bool = False
+    dated_version: DatedVersion | None = None
     deadline: float = 5.0
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     limits: TargetLimits = TargetLimits()
@@ -211,6 +221,7 @@ class ManifestSource(msgspec.Struct, frozen=True):
     connection: Connection | None = None
     rejected_limit: RejectedLimit = RejectedLimit()
     expect_every: str | None = None
+    valid: Valid | None = None
 
 
 class EventContract(msgspec.Struct, frozen=True):
@@ -223,6 +234,7 @@ class EventContract(msgspec.Struct, frozen=True):
     meaning: str
     key: str = ""
     schema: dict[str, Any] = msgspec.field(default_factory=dict)
+    valid: Valid | None = None
 
 
 class When(msgspec.Struct, frozen=True):
@@ -261,6 +273,10 @@ class Manifest(msgspec.Struct, frozen=True):
 
     def source_of(self, target: ManifestTarget) -> ManifestSource:
         return self.source(target.source)
+
+    def valid_of(self, source: ManifestSource) -> Valid | None:
+        """Where what this source gives says from when until when it is in force; None where it is not dated."""
+        return source.valid or self.event.valid
 
     def prefix(self, source: ManifestSource) -> str:
         """What the ledger puts before the source's own keys."""
@@ -363,6 +379,33 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
     if manifest.schedule is not None:
         for message in schedules.problems(manifest.schedule.when, manifest.schedule.zone):
             yield finding("/schedule", message)
+    yield from _dating_rules(manifest)
+
+
+def _dating_rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """What is asked of dates: only states have a period, zones exist, and a target names them only where they count."""
+    places = [("/event/valid", manifest.event.valid)]
+    places += [(f"/sources/{index}/valid", source.valid) for index, source in enumerate(manifest.sources)]
+    for at, valid in places:
+        if valid is not None:
+            yield from (finding(f"{at}/{member}", said) for member, said in validity.problems(valid))
+            if manifest.event.meaning == "fact":
+                yield finding(at, "only states are in force for a while; a fact happened")
+    for index, target in enumerate(manifest.targets):
+        at = f"/targets/{index}"
+        known = target.source is None or any(source.name == target.source for source in manifest.sources)
+        used = target.zones or target.holds_dates or target.dated_version
+        if used and known and manifest.valid_of(manifest.source_of(target)) is None:
+            yield finding(at, "zones, holds_dates and dated_version need a source or event that says `valid`")
+        for instance, zone in target.zones.items():
+            if instance not in target.instances:
+                yield finding(f"{at}/zones/{instance}", f"there is no instance {instance!r}")
+            if not validity.known_zone(zone):
+                yield finding(f"{at}/zones/{instance}", f"there is no time zone {zone!r}")
+        if target.holds_dates and target.zones:
+            yield finding(f"{at}/zones", "a target that holds dates itself counts them by itself, too")
+        if target.dated_version is not None and target.table is not None:
+            yield finding(f"{at}/dated_version", "a table keeps the order by itself")
 
 
 def _target_rules(manifest: Manifest, target: ManifestTarget, at: str) -> Iterator[dict[str, Any]]:

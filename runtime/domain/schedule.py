@@ -151,7 +151,7 @@ def occurrences(
     while day <= (last + HORIZON).date():
         if rule.on(day):
             moments = {
-                m for wall in rule.minutes for m in _moments(datetime.combine(day, wall), local, skipped, repeated)
+                m for wall in rule.minutes for m in moments_of(datetime.combine(day, wall), local, skipped, repeated)
             }
             for moment in sorted(moments):
                 if moment > last:
@@ -160,7 +160,7 @@ def occurrences(
         day += timedelta(days=1)
 
 
-def _moments(wall: datetime, zone: ZoneInfo, skipped: str, repeated: str) -> list[datetime]:
+def moments_of(wall: datetime, zone: ZoneInfo, skipped: str, repeated: str) -> list[datetime]:
     """UTC moments of a wall time: none or one where it is skipped, one or two where it is repeated (PEP 495)."""
     first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first == second:

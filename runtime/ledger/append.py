@@ -119,6 +119,10 @@ class Appended:
     positions: list[tuple[int, int]] = field(default_factory=list)
     held: dict[int, int] | None = None
 
+    def part(self, start: int, end: int) -> Appended:
+        """What became of some of the items, for those who stored them together with others."""
+        return Appended(positions=self.positions[start:end])
+
 
 UNCHANGED, OLDER, CONFLICT = (0, 0), (0, -1), (0, -2)
 

@@ -10,11 +10,13 @@ from runtime.models.reconciliation import TargetComparison
 from runtime.models.recovery import DatabaseIdentity, KeyEpoch, Rewind
 from runtime.models.replays import Replay
 from runtime.models.subscriptions import Delivery, Progress, TargetSubscription, VendorState
+from runtime.models.validity import DatedState, ValidityMoment
 
 __all__ = [
     "Attempt",
     "ConflictCase",
     "DatabaseIdentity",
+    "DatedState",
     "Delivery",
     "Deployment",
     "EntityWrite",
@@ -39,6 +41,7 @@ __all__ = [
     "Stream",
     "TargetComparison",
     "TargetSubscription",
+    "ValidityMoment",
     "VendorState",
     "Worker",
 ]

@@ -26,7 +26,7 @@ from runtime.models import (
     TargetSubscription,
     VendorState,
 )
-from runtime.services import integrations, manifest_checks, recovery
+from runtime.services import dating, integrations, manifest_checks, recovery
 
 
 def deploy(integration_key: str, *, approval: SealedApproval, actor: User | None, kind: str = "deploy") -> Deployment:
@@ -193,6 +193,7 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
             "deployment.meaning",
             "A stream of immutable events cannot become one of states, or the reverse; use another integration.",
         )
+    transaction.on_commit(lambda: dating.plan_again(stream.pk, manifest))
     kept = [
         _subscribe(stream, deployment, manifest, target, instance)
         for target in manifest.targets

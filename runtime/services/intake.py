@@ -20,6 +20,7 @@ from runtime.ledger import pool
 from runtime.ledger.append import CONFLICT, OLDER, Appended, IncomingMessage, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.group_commit import GroupCommit, PendingCall
+from runtime.services.dating import DatedItems, items_of
 from runtime.services.message_checks import (
     KEY_LENGTH,
     ContractChecks,
@@ -109,6 +110,7 @@ class _Checked:
     good: list[tuple[int, IncomingMessage]]
     receipts: list[IntakeReceipt | None]
     rejected: list[Rejection]
+    dated: DatedItems | None = None
 
 
 def _store_together(key: Hashable, calls: list[PendingCall[_Handed]]) -> None:
@@ -163,11 +165,16 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
     with pool.connection() as conn:
         stream, release, manifest = _deployed(conn, integration, environment)
         checked = [_check(manifest, call) for call in calls]
-        with conn.transaction() if any(one.rejected for one in checked) else nullcontext():
+        with conn.transaction() if any(one.rejected or one.dated for one in checked) else nullcontext():
             done = append(
                 conn, stream, [item for one in checked for _, item in one.good], release_id=release, tell_held=True
             )
+            start = 0
             for one in checked:
+                end = start + len(one.good)
+                if one.dated is not None:
+                    one.dated.keep(conn, stream, [item for _, item in one.good], done.part(start, end))
+                start = end
                 store_rejected(conn, stream, None, one.source, one.rejected)
         number = 0
         for one in checked:
@@ -207,6 +214,7 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
         raise NotFound("intake.source", f"{manifest.integration} has no source {handed.source!r}.") from None
     checks, prefix = ContractChecks(manifest, source), manifest.prefix(source)
     read_key = _PointerReader(manifest.event.key)
+    dated = items_of(manifest, source)
     good: list[tuple[int, IncomingMessage]] = []
     receipts: list[IntakeReceipt | None] = [None] * len(handed.items)
     rejected: list[Rejection] = []
@@ -221,8 +229,13 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
         message = IncomingMessage(
             f"{prefix}{key}", 0, item.payload, correlation=correlation, traceparent=handed.traceparent
         )
-        good.append((index, message))
-    return _Checked(call, source.name, good, receipts, rejected)
+        stored = message if dated is None else dated.keyed(message)
+        if isinstance(stored, Rejection):
+            rejected.append(stored)
+            receipts[index] = IntakeReceipt(index, f"{key}", "refused", reason=stored.reason)
+            continue
+        good.append((index, stored))
+    return _Checked(call, source.name, good, receipts, rejected, dated)
 
 
 def _judge(item: IntakeItem, read_key: _PointerReader, checks: ContractChecks) -> tuple[str | None, Flaw | None]:

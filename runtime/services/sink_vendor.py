@@ -23,6 +23,7 @@ from runtime.connectors.protocols import (
     Unknown,
     WriteResult,
 )
+from runtime.domain.correlation import subject_of
 from runtime.domain.manifest import ManifestTarget
 from runtime.domain.templates import INSTANCE, NoName, field, fill, names_in, text_of
 from runtime.ledger.claims import LEASE_SECONDS
@@ -91,7 +92,7 @@ class SinkVendor:
     def _name(self, item: OutboundMessage) -> str:
         """How the vendor knows this message again. Raises NoName."""
         if self.target.ask_by == "key":
-            return item.key.removeprefix(self.prefix)
+            return subject_of(item.key).removeprefix(self.prefix)
         if self.target.ask_by == "idempotency_key":
             return item.idempotency_key
         return self._filled(self.target.ask_by, item)

@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 
 from kernel import outbox
 from runtime.ledger import connections, partitions
-from runtime.services import recovery, replays, schedules, source_alarms
+from runtime.services import dating, recovery, replays, schedules, source_alarms
 
 log = logging.getLogger(__name__)
 TURN_SECONDS = 0.5
@@ -67,12 +67,13 @@ class Scheduler:
 
     def turn(self) -> int:
         """Returns the number of jobs done."""
-        done = schedules.fire_due() + outbox.dispatch()
+        done = schedules.fire_due() + dating.fire_due() + outbox.dispatch()
         now = time.monotonic()
         if now - self._hourly > HOURLY or not self._hourly:
             self._hourly = now
             with connections.connected(name="tillgate-partitions") as conn:
                 partitions.ensure(conn)
+            dating.forget_passed()
         if now - self._checked > 15.0:
             self._checked = now
             replays.close_finished()

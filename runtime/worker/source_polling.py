@@ -21,6 +21,7 @@ from runtime.ledger.append import Fenced, StreamRef, load_stream
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.connections import Connection
 from runtime.services import runs, system_connections
+from runtime.services.dating import items_of
 from runtime.services.wakeups import shards_of, wake
 from runtime.worker.record_checks import RecordChecks
 from runtime.worker.source_reader import NotNow, RunState, SourceLease, SourceReader
@@ -192,7 +193,8 @@ class _Polling:
             source.connection, system=source.system, environment=taken.environment
         )
         try:
-            reader = SourceReader(self.lease, stream, source, opened, self.state, RecordChecks(taken.manifest, source))
+            checks, dated = RecordChecks(taken.manifest, source), items_of(taken.manifest, source)
+            reader = SourceReader(self.lease, stream, source, opened, self.state, checks, dated)
             for count in reader.groups(secrets):
                 self.total += count
                 wake(taken.manifest.tier, shards_of(self.conn, taken.stream))

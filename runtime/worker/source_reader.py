@@ -25,6 +25,7 @@ from runtime.domain.retry import SOURCE_PAGE
 from runtime.ledger.append import Fenced, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
+from runtime.services.dating import DatedItems
 from runtime.services.message_checks import Rejection, storable_text, store_rejected
 from runtime.worker.record_checks import UNSTORABLE, RecordChecks, rejections, unstorable
 
@@ -124,9 +125,11 @@ class SourceReader:
         connector: SourceConnector,
         state: RunState,
         checks: RecordChecks,
+        dated: DatedItems | None = None,
     ) -> None:
         self.lease, self.conn, self.stream = lease, lease.conn, stream
         self.source, self.connector, self.state, self.checks = source, connector, state, checks
+        self.dated = dated
         self.group = GROUP if source.connection is not None and source.connection.protocol in READ_ONLY else 1
         self.at: Any = state.cursors.get(source.name)
         begins = self.at == state.start.get(source.name)
@@ -196,6 +199,9 @@ class SourceReader:
 
     def _store(self, found: _Gathered) -> None:
         items, rejected = self.checks.sort(found.records)
+        if self.dated is not None:
+            items, undated = self.dated.sort(items)
+            rejected += undated
         rejected += rejections(found.unread)
         try:
             self._commit(found, items, rejected)
@@ -213,7 +219,7 @@ class SourceReader:
         self._place()
         try:
             with self.conn.transaction():
-                append(
+                done = append(
                     self.conn,
                     self.stream,
                     items,
@@ -223,6 +229,8 @@ class SourceReader:
                     token=self.lease.token,
                     lease_seconds=self.lease.seconds,
                 )
+                if self.dated is not None:
+                    self.dated.keep(self.conn, self.stream, items, done)
                 store_rejected(self.conn, self.stream, self.state.run, self.source.name, rejected)
                 self._note(found.warnings)
         except UNSTORABLE:

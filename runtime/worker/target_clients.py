@@ -12,13 +12,16 @@ from runtime.domain.manifest import Manifest
 from runtime.ledger.claims import Claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import MappedTable, Table
+from runtime.ledger.dated_states import at_hand
 from runtime.ledger.mappers import Mapper
+from runtime.ledger.quarantine_retry import QuarantineClaim
 from runtime.ledger.vendor_client import VendorClient
 from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease
 from runtime.services import system_connections
 from runtime.services.mappers import columns_of, mapper_of, table_mapper
 from runtime.services.sink_vendor import SinkVendor
 from runtime.services.system_connections import OpenedSink
+from runtime.worker.dated_mapper import TargetDating, dated
 from runtime.worker.renewed_vendor import RenewedVendor
 from runtime.worker.replay_delivery import narrowed
 
@@ -63,7 +66,9 @@ class TargetClients:
             client = self._vendor(taken, release)
             if not connected:
                 _disconnect(client.vendor)
-            return client if self._narrow is None else replace(client, mapper=self._narrow(client.mapper))
+            mapper = client.mapper if self._narrow is None else self._narrow(client.mapper)
+            mapper = self._dated(taken, release, mapper)
+            return client if mapper is client.mapper else replace(client, mapper=mapper)
 
         return of_release
 
@@ -73,7 +78,9 @@ class TargetClients:
         if key not in self._tables:
             self._tables[key] = self._open_table(taken)
         made = self._tables[key]
-        return made if self._narrow is None else replace(made, mapper=self._narrow(made.mapper))
+        mapper = made.mapper if self._narrow is None else self._narrow(made.mapper)
+        mapper = self._dated(taken, taken.target.release, mapper)
+        return made if mapper is made.mapper else replace(made, mapper=mapper)
 
     def mapper(self, taken: Claim) -> Mapper:
         """The mapper of the claimed target alone, without a client."""
@@ -82,7 +89,23 @@ class TargetClients:
         if target.table is not None:
             return self.table(taken).mapper
         mapper = mapper_of(manifest, target)
-        return mapper if self._narrow is None else self._narrow(mapper)
+        mapper = mapper if self._narrow is None else self._narrow(mapper)
+        return self._dated(taken, taken.target.release, mapper)
+
+    def _dated(self, taken: Claim, release: int, mapper: Mapper) -> Mapper:
+        """For a source that is dated, a mapper that leaves out states that do not count now. A quarantined message is
+        tried where no connection may be used, so what is known of it is looked up first."""
+        manifest = self._manifest(release)
+        target = manifest.target(taken.target.name)
+        source = manifest.source_of(target)
+        valid, stream = manifest.valid_of(source), taken.target.stream
+        if valid is None:
+            return mapper
+        dating = TargetDating(valid, target, taken.target.instance, manifest.prefix(source))
+        if isinstance(taken, QuarantineClaim):
+            known = at_hand(self.conn, stream, [taken.key])
+            return dated(mapper, dating, lambda keys: known)
+        return dated(mapper, dating, lambda keys: at_hand(self.conn, stream, keys))
 
     def _manifest(self, release: int) -> Manifest:
         """Kept for good: a release never changes."""

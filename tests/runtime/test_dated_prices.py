@@ -1,0 +1,150 @@
+"""The demo's prices with dates: next month's price waits, each store gets it at its own midnight, and what ended gives
+way to what counts again. The stores' journal is the witness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.models import QuarantinedMessage, RejectedMessage
+from runtime.services import dating, runs
+from sandbox.client import Sandbox
+from tests.runtime.test_demo_integrations import deploy, manifest, retailer, work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TODAY = datetime.now(UTC).date()
+SERVICE, SET = "API_SLSPRICINGCONDITIONRECORD_SRV", "A_SlsPrcgConditionRecord"
+assert retailer is not None
+
+
+@pytest.fixture
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with Sandbox(state=tmp_path_factory.mktemp("sandbox"), seed=11) as running:
+        yield running
+
+
+def wire(day: date) -> str:
+    moment = datetime.combine(day, datetime.min.time(), UTC)
+    return f"/Date({int(moment.timestamp()) * 1000})/"
+
+
+def put(sandbox: Sandbox, record: str, material: str, price: str, begins: date, ends: date, **more: Any) -> None:
+    """A condition record as a person enters it in the ERP."""
+    row = {
+        "ConditionRecord": record,
+        "ConditionSequentialNumber": "001",
+        "ConditionTable": "304",
+        "ConditionApplication": "V",
+        "ConditionType": "PPR0",
+        "Material": material,
+        "SalesOrganization": "1010",
+        "DistributionChannel": "10",
+        "ConditionValidityStartDate": wire(begins),
+        "ConditionValidityEndDate": wire(ends),
+        "ConditionRateValue": price,
+        "ConditionRateValueUnit": "EUR",
+        "ConditionQuantity": "1",
+        "ConditionQuantityUnit": "EA",
+        "ConditionIsDeleted": False,
+        **more,
+    }
+    sandbox.erp.control(put=[{"service": SERVICE, "set": SET, "row": row}])
+
+
+def read() -> None:
+    run = runs.start("products-and-prices", "production", trigger="manual")
+    work()
+    run.refresh_from_db()
+    assert (run.state, run.error) == ("succeeded", ""), list(RejectedMessage.objects.values_list("reason", flat=True))
+    assert not QuarantinedMessage.objects.exists(), list(QuarantinedMessage.objects.values_list("reason", flat=True))
+
+
+def shelf(sandbox: Sandbox, material: str) -> dict[str, str]:
+    """The price of an article by store, as the stores took it last."""
+    entity = f"price/{material.lstrip('0')}"
+    return {
+        e.entity.split("/")[0]: str(e.data["price"])
+        for e in sandbox.stores.journal()
+        if e.effect == "price.applied" and e.entity and e.data and e.entity.split("/", 1)[1] == entity
+    }
+
+
+def one_material(sandbox: Sandbox) -> str:
+    """An article that has a price everywhere."""
+    entity = next(e.entity for e in sandbox.stores.journal() if e.effect == "price.applied" and e.entity)
+    return entity.split("/")[2].zfill(18)
+
+
+def test_the_price_of_next_month_does_not_replace_todays(retailer: Path, sandbox: Sandbox) -> None:
+    deploy("products-and-prices")
+    read()
+    material = one_material(sandbox)
+    today = shelf(sandbox, material)
+    assert len(today) == 6
+    put(sandbox, "0000990001", material, "1.11", TODAY + timedelta(days=32), date(9999, 12, 31))
+    read()
+    assert shelf(sandbox, material) == today
+
+
+def test_each_store_gets_it_at_its_own_midnight_and_the_old_price_is_back_when_it_ends(
+    retailer: Path, sandbox: Sandbox
+) -> None:
+    targets = manifest("products-and-prices")["targets"]
+    targets[1]["zones"] = {"1": "Asia/Tokyo", "6": "America/New_York"}
+    deploy("products-and-prices", targets=targets)
+    read()
+    material = one_material(sandbox)
+    base = shelf(sandbox, material)["2"]
+    first = TODAY + timedelta(days=32)
+    put(sandbox, "0000990001", material, "1.11", first, first + timedelta(days=2))
+    read()
+
+    def stands_at(day: date, hour: int) -> dict[str, set[str]]:
+        """Prices at a moment of UTC, with the stores that have them."""
+        dating.fire_due(at=datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=hour))
+        work()
+        found: dict[str, set[str]] = {}
+        for store, price in shelf(sandbox, material).items():
+            found.setdefault(price, set()).add(store)
+        return found
+
+    everybody = {"1", "2", "3", "4", "5", "6"}
+    before = first - timedelta(days=1)
+    assert stands_at(before, 14) == {base: everybody}
+    assert stands_at(before, 15) == {"1.11": {"1"}, base: everybody - {"1"}}, "midnight in Tokyo"
+    assert stands_at(before, 23) == {"1.11": everybody - {"6"}, base: {"6"}}, "midnight in Berlin, winter or summer"
+    assert stands_at(first, 5) == {"1.11": everybody}, "midnight in New York"
+    last = first + timedelta(days=2)
+    assert stands_at(last, 15) == {base: {"1"}, "1.11": everybody - {"1"}}, "through the last day, in Tokyo"
+    assert stands_at(last + timedelta(days=1), 6) == {base: everybody}
+    applied = [
+        e for e in sandbox.stores.journal() if e.effect == "price.applied" and e.entity.endswith(material.lstrip("0"))
+    ]
+    assert len(applied) == 18, "each store took the base price, the new one and the base price again, once each"
+    assert not QuarantinedMessage.objects.exists()
+
+
+def test_a_correction_replaces_what_waits_and_a_withdrawn_price_never_comes(retailer: Path, sandbox: Sandbox) -> None:
+    deploy("products-and-prices")
+    read()
+    material = one_material(sandbox)
+    base = shelf(sandbox, material)["1"]
+    first = TODAY + timedelta(days=32)
+    put(sandbox, "0000990001", material, "1.11", first, date(9999, 12, 31))
+    read()
+    put(sandbox, "0000990001", material, "1.22", first + timedelta(days=10), date(9999, 12, 31))
+    put(sandbox, "0000990002", material, "0.01", first + timedelta(days=1), date(9999, 12, 31))
+    read()
+    put(sandbox, "0000990002", material, "0.01", first + timedelta(days=1), date(9999, 12, 31), ConditionIsDeleted=True)
+    put(sandbox, "0000000000", material, "9.99", TODAY - timedelta(days=400), TODAY - timedelta(days=300))
+    read()
+    for days, price in ((0, base), (2, base), (9, base), (11, "1.22")):
+        dating.fire_due(
+            at=datetime.combine(first + timedelta(days=days), datetime.min.time(), UTC) + timedelta(hours=12)
+        )
+        work()
+        assert set(shelf(sandbox, material).values()) == {price}, f"after {days} days"
