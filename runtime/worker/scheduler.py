@@ -13,9 +13,11 @@ import threading
 import time
 from collections.abc import Callable
 
+import psycopg
 from django.db import OperationalError, connection, transaction
 
 from kernel import outbox
+from kernel.errors import Unavailable
 from runtime.ledger import connections, partitions
 from runtime.services import dating, recovery, replays, schedules, source_alarms
 
@@ -59,7 +61,7 @@ class Scheduler:
         while not self._stopping.is_set():
             try:
                 busy = self.turn()
-            except OperationalError as error:
+            except (OperationalError, psycopg.OperationalError, Unavailable) as error:
                 log.warning("the database is not reachable: %s", error)
                 connection.close()
                 busy = 0
