@@ -9,9 +9,11 @@ caller has come back with the cursor that stands behind it, so that a crash in b
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from itertools import islice
 from pathlib import Path
 
 from runtime.connectors.protocols import Cursor, Health, Page, Record, Refused, RejectedRecord, Retriable
+from runtime.connectors.unpacking import OverLimit
 
 CHUNK = 1024 * 1024
 
@@ -182,6 +185,16 @@ class DropFolder:
 
 class Unreadable(Exception):
     """The file as a whole cannot be read on; the message says where."""
+
+
+UNPACKING = (OverLimit, EOFError, gzip.BadGzipFile, zlib.error)
+"""What reading a packed file may raise."""
+
+
+def not_unpacked(error: Exception, limit: int) -> Unreadable:
+    if isinstance(error, OverLimit):
+        return Unreadable(f"unpacked it has more than the {limit} bytes allowed")
+    return Unreadable(f"it cannot be unpacked: {error}")
 
 
 class DropReader:

@@ -24,6 +24,7 @@ from runtime.connectors.answers import Answer
 from runtime.connectors.outcomes import error_for, fault, meaning
 from runtime.connectors.protocols import CallContext, Refused, Retriable, Unknown
 from runtime.connectors.sockets import Transport, deadline_at, tls_context
+from runtime.connectors.unpacking import CODINGS, OverLimit, Unpacker
 
 MAX_RESPONSE = 64 * 1024 * 1024
 MAX_WAIT = 3_600.0
@@ -162,7 +163,7 @@ class HttpClient:
             raise _lost(f"{where}: no answer ({_words(error)})", effect=effect) from None
         try:
             body = self._read(raw, ends)
-        except _TooLarge:
+        except OverLimit:
             message = f"{where}: the answer is larger than {self.max_response} bytes"
             raise Unknown(message) if effect else Refused("response.too_large", message) from None
         except (httpx.TransportError, OSError, zlib.error) as error:
@@ -176,22 +177,22 @@ class HttpClient:
         return Response(raw.status_code, raw.headers, body, str(request.url))
 
     def _read(self, raw: httpx.Response, ends: float) -> bytes:
-        encoding = raw.headers.get("content-encoding", "").lower()
-        if encoding not in ("", "identity", "gzip"):
-            raise zlib.error(f"unexpected content encoding {encoding!r}")
-        unpack = zlib.decompressobj(31) if encoding == "gzip" else None
+        coding = raw.headers.get("content-encoding", "").strip().lower()
+        if coding not in ("", "identity") and coding not in CODINGS:
+            raise zlib.error(f"unexpected content encoding {coding!r}")
+        unpack = Unpacker(coding, self.max_response) if coding in CODINGS else None
         parts, size = [], 0
         stream: Any = raw.stream
         for chunk in stream:
-            part = unpack.decompress(chunk, self.max_response - size + 1) if unpack else chunk
+            part = unpack.feed(chunk) if unpack else chunk
             size += len(part)
-            if size > self.max_response or (unpack and unpack.unconsumed_tail):
-                raise _TooLarge
+            if size > self.max_response:
+                raise OverLimit
             parts.append(part)
             if time.monotonic() > ends:
                 raise httpx.ReadTimeout("the deadline has passed")
-        if unpack and not unpack.eof and size:
-            raise zlib.error("the compressed answer is incomplete")
+        if unpack:
+            unpack.finish()
         return b"".join(parts)
 
 
@@ -222,10 +223,6 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         seconds = (at - (now or datetime.now(UTC))).total_seconds()
     return min(max(seconds, 0.0), MAX_WAIT) if seconds == seconds else None
-
-
-class _TooLarge(Exception):
-    pass
 
 
 def _lost(reason: str, *, effect: bool, after: float | None = None) -> Retriable | Unknown:

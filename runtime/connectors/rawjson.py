@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from kernel.errors import Invalid
-from runtime.connectors.protocols import Retriable
 
 
 class Shape:
@@ -39,7 +38,7 @@ class Shape:
 
 
 class KeyReader:
-    """Key and version of a record, as text: parts of the key are joined by `/`, whatever their JSON type."""
+    """Key and version of a record, as text: parts of the key, which are texts or numbers, are joined by `/`."""
 
     def __init__(self, key_fields: Sequence[str], version_field: str | None) -> None:
         self.key_fields, self.version_field = tuple(key_fields), version_field
@@ -98,14 +97,6 @@ def _key_text(part: Any) -> str:
         kinds = {bool: "a truth value", list: "a list", dict: "an object"}
         raise ValueError(f"a key or version field holds {kinds[type(part)]}, not text or a number")
     return str(part)
-
-
-def page_of(shape: Shape, body: bytes) -> dict[str, Any]:
-    """A page, or Retriable: a broken answer to a read is asked for again."""
-    try:
-        return shape.read(body)
-    except ValueError as error:
-        raise Retriable(f"the answer is not the expected JSON ({error})") from None
 
 
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")

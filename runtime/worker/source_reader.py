@@ -12,9 +12,9 @@ from typing import Any
 
 from runtime.connectors.protocols import (
     CallContext,
+    CallError,
     Page,
     Record,
-    Refused,
     RejectedRecord,
     Retriable,
     Secrets,
@@ -149,7 +149,7 @@ class SourceReader:
             found, failure = _Gathered(), None
             try:
                 done = self._gather(found, CallContext(secrets, CALL_SECONDS))
-            except (Retriable, Refused, NotNow) as error:
+            except (CallError, NotNow) as error:
                 if not found.pages:
                     raise
                 failure = error

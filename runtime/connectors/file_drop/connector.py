@@ -12,9 +12,10 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors.drop import ClaimedFile, DropFolder, DropReader, Unreadable
-from runtime.connectors.file_drop.dialect import FileDialect, rows
+from runtime.connectors.file_drop.dialect import Fields, FileDialect, UnreadableRow, rows
+from runtime.connectors.file_drop.json_lines import json_lines
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
-from runtime.connectors.rawjson import KeyReader
+from runtime.connectors.rawjson import KeyReader, odd_escape, unreadable
 from runtime.connectors.settings import read_settings
 
 
@@ -31,7 +32,8 @@ class Control(msgspec.Struct, frozen=True):
 class FileDropSettings(msgspec.Struct, frozen=True):
     """root (and incoming, when it lies elsewhere), patterns, quiet and done as in `drop.DropFolder`.
 
-    format        delimited | jsonl | whole (the file is one record: base64 in {"name", "content"}, or text with `text`)
+    format        delimited | jsonl | whole (the file is one record: base64 in {"name", "content"}).
+                  Delimited files and JSON lines may be gzip; `max_size` bounds them unpacked too
     key_fields    columns that identify a record; without them file checksum and record number do
     page_size     records a page
     """
@@ -95,41 +97,53 @@ class FileDropSource:
     def _lines(self, claimed: ClaimedFile) -> Iterator[Record | RejectedRecord]:
         assert self.keys is not None
         now = datetime.now(UTC)
-        with claimed.path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                origin, payload = f"{claimed.name}:{number}", line.strip()
-                if not payload:
-                    continue
-                try:
-                    key, version, _ = (
-                        self.keys.read(payload)
-                        if self.settings.key_fields
-                        else (self._numbered(claimed, number), None, ())
-                    )
-                    msgspec.json.decode(payload)
-                except ValueError as error:
-                    yield RejectedRecord(origin, f"not a JSON object ({error})", payload[:10_000])
-                    continue
+        for number, payload, reason in json_lines(claimed.path, self.settings.dialect.encoding, self.settings.max_size):
+            origin, key, version = f"{claimed.name}:{number}", None, None
+            try:
+                key, version, _ = (
+                    self.keys.read(payload) if self.settings.key_fields else (self._numbered(claimed, number), None, ())
+                )
                 if key is None:
-                    yield RejectedRecord(
-                        origin, f"a key field is missing ({', '.join(self.settings.key_fields)})", payload[:10_000]
-                    )
-                else:
-                    yield Record(key, payload, now, version, origin=origin)
+                    reason = reason or f"a key field is missing ({', '.join(self.settings.key_fields)})"
+            except (ValueError, RecursionError) as error:
+                reason = reason or f"not a JSON object ({error})"
+            if reason or key is None:
+                yield RejectedRecord(origin, reason, payload, key)
+            else:
+                yield Record(key, payload, now, version, origin=origin)
+
+    def judged_again(self, payload: bytes) -> Record | RejectedRecord:
+        """A stored row as a record, as if it had just been read; a delimited one as the object that was made of it."""
+        settings, now = self.settings, datetime.now(UTC)
+        if not settings.key_fields or settings.format == "whole":
+            return RejectedRecord("", "its key is its place in the file: hand the file in again", payload)
+        if reason := unreadable(payload):
+            return RejectedRecord("", reason, payload)
+        try:
+            key, version, _ = KeyReader(settings.key_fields, settings.version_field).read(payload)
+        except ValueError as error:
+            return RejectedRecord("", f"not a JSON object ({error})", payload)
+        if key is None:
+            return RejectedRecord("", f"a key field is missing ({', '.join(settings.key_fields)})", payload)
+        return Record(key, payload, now, version)
 
     def _numbered(self, claimed: ClaimedFile, number: int) -> str:
         return f"{claimed.checksum[:16]}/{number}"
 
     def _delimited(self, claimed: ClaimedFile) -> Iterator[Record | RejectedRecord]:
         settings, dialect, now = self.settings, self.settings.dialect, datetime.now(UTC)
-        source = rows(claimed.path, dialect)
-        names = [name.strip() for name in next(source, [])] if dialect.header else list(dialect.columns)
+        source = rows(claimed.path, dialect, settings.max_size)
+        names = self._header(next(source, [])) if dialect.header else list(dialect.columns)
         self._names(names, claimed)
         count, total = 0, Decimal(0)
         ended = False
         for number, fields in enumerate(source, 2 if dialect.header else 1):
             origin = f"{claimed.name}:{number}"
             control = settings.control
+            if isinstance(fields, UnreadableRow):
+                count += 1
+                yield RejectedRecord(origin, fields.reason, fields.raw)
+                continue
             if control and fields and fields[0].strip() == control.marker:
                 yield from self._control(origin, fields, count, total)
                 ended = True
@@ -146,6 +160,11 @@ class FileDropSource:
         if settings.control and not ended:
             raise Unreadable(f"the trailer {settings.control.marker!r} is missing: the file may be cut off")
 
+    def _header(self, fields: Fields) -> list[str]:
+        if isinstance(fields, UnreadableRow):
+            raise Unreadable(f"the header: {fields.reason}")
+        return [name.strip() for name in fields]
+
     def _names(self, names: list[str], claimed: ClaimedFile) -> None:
         settings = self.settings
         wanted = [*settings.key_fields, *([settings.version_field] if settings.version_field else [])]
@@ -160,6 +179,8 @@ class FileDropSource:
         settings = self.settings
         shown = {k: v for k, v in values.items() if v != ""} if settings.dialect.empty_is_missing else values
         payload = msgspec.json.encode(shown)
+        if reason := odd_escape(payload):
+            return RejectedRecord(origin, reason, payload)
         if not settings.key_fields:
             return Record(self._numbered(claimed, number), payload, now, origin=origin)
         if any(values[name] == "" for name in settings.key_fields):

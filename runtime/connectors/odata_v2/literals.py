@@ -31,12 +31,12 @@ def instant(ms: int, kind: str) -> str:
     return f"datetime'{shown}'" if kind == "datetime" else f"datetimeoffset'{shown}Z'"
 
 
-def after(position: Sequence[tuple[str, str]], *, include_first: bool = False) -> str:
+def after(position: Sequence[tuple[str, str]]) -> str:
     """Rows behind a position in the order of its fields: `a gt 1 or (a eq 1 and (b gt 'x'))`. Fields come with their
     literals."""
     (name, literal), *rest = position
     if not rest:
-        return f"{name} {'ge' if include_first else 'gt'} {literal}"
+        return f"{name} gt {literal}"
     return f"{name} gt {literal} or ({name} eq {literal} and ({after(rest)}))"
 
 

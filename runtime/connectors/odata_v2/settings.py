@@ -23,7 +23,9 @@ class ODataSettings(msgspec.Struct, frozen=True):
 
     changed       the field that moves when a row changes; without it every run reads everything
     changed_type  its literal form in `$filter`: datetime (Edm.DateTime) or datetimeoffset (Edm.DateTimeOffset)
-    overlap       seconds that a new run reads again before its last position, for rows that were committed late
+    overlap       seconds that a new run reads again before its last position, for rows that were committed late with
+                  an earlier stamp. They come again in every run, and what is known is stored once only. 0: none
+    charset       of the answers, where the service declares a wrong one
     page_size     sent as `Prefer: odata.maxpagesize` (a hint; `$top` would switch the server's own paging off)
     operation     create (POST), update (MERGE on the key predicate)
     match         for update: `fetch` reads the ETag first, `item` takes the field `match_field`, `any` sends `*`
@@ -39,7 +41,8 @@ class ODataSettings(msgspec.Struct, frozen=True):
     key_fields: list[str]
     changed: str | None = None
     changed_type: Literal["datetime", "datetimeoffset"] = "datetimeoffset"
-    overlap: float = 0.0
+    overlap: float = 120.0
+    charset: str | None = None
     filter: str | None = None
     select: list[str] = msgspec.field(default_factory=list)
     expand: list[str] = msgspec.field(default_factory=list)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from lxml import etree
 
-from runtime.connectors.odata_v2.literals import after, instant, milliseconds, text
+from runtime.connectors.json_rows import rows_of
+from runtime.connectors.odata_v2.literals import milliseconds
+from runtime.connectors.odata_v2.position import Position, Row, cursor_of, position_of
 from runtime.connectors.odata_v2.session import ODataSession, deadline, warnings_of
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.protocols import (
@@ -22,17 +23,17 @@ from runtime.connectors.protocols import (
     RejectedRecord,
     Resource,
 )
-from runtime.connectors.rawjson import KeyReader, Shape, page_of
+from runtime.connectors.rawjson import KeyReader, Shape, unreadable
 
 _PAGE = Shape({"items": ("d.results", list[msgspec.Raw]), "next": ("d.__next", str)})
 
 
 class ODataSource:
-    """Order is (changed field, key), and each page asks for what lies *behind the last row seen*.
+    """Order is (changed field, key), and each page asks for what lies *at or behind the last row seen*.
 
     `__next` only says that there is more. Following its offset would skip a row whenever an earlier row changes during
-    the run and moves to the end; asking by position cannot. Ties of the changed field are broken by the key, so no row
-    between two pages is lost. Cursor: `{"changed": ms, "keys": [...]}` inside a run, `{"changed": ms}` at its end.
+    the run and moves to the end; asking by position cannot. Cursor: a `Position` inside a run, `{"changed": ms}` at its
+    end; from there a new run goes back by `overlap`, for rows that were committed late with an earlier stamp.
     """
 
     def __init__(self, settings: ODataSettings) -> None:
@@ -72,91 +73,79 @@ class ODataSource:
         return self._page(dict(cursor or {}), call, keys_only=True)
 
     def _page(self, cursor: Cursor, call: CallContext, *, keys_only: bool) -> Page:
-        settings = self.settings
-        changed = None if keys_only else settings.changed
-        response = self.session.get(
-            settings.entity_set,
-            call=call,
-            params=self._query(cursor, changed, keys_only=keys_only),
-            until=deadline(call),
-        )
-        found = page_of(_PAGE, response.body)
-        if found["items"] is None:
+        changed = None if keys_only else self.settings.changed
+        position = position_of(cursor, self.settings, changed)
+        query = self._query(position, changed, keys_only=keys_only)
+        try:
+            response = self.session.get(self.settings.entity_set, call=call, params=query, until=deadline(call))
+        except Refused as error:
+            if position.mode == "null" and position.whole and error.status in (400, 501):
+                said = f"rows without {changed} were not read: the service does not take {changed} eq null ({error})"
+                return Page([], position.end([]), True, (), [said])
+            raise
+        found = rows_of(_PAGE, response, self.settings.charset)
+        if not found.listed:
             raise Refused("odata.shape", "The answer has no d.results; the service may speak Atom or OData V4.")
-        now, records, rejected = datetime.now(UTC), [], []
-        last: tuple[Any, ...] = ()
-        for raw in found["items"]:
-            payload = bytes(raw)
-            try:
-                key, version, parts = self.keys.read(payload)
-                problem = self._problem(key, version, parts, changed)
-            except ValueError as error:
-                key, version, parts, problem = None, None, (), f"not an entity ({error})"
-            if problem or key is None:
-                rejected.append(RejectedRecord(response.url, problem or "a key field is missing", payload))
-                continue
-            shown = None if version is None else str(milliseconds(version)) if changed else version
-            records.append(Record(key, b"" if keys_only else payload, now, shown, origin=settings.entity_set))
-            last = (shown, parts)
-        return self._finish(
-            cursor, records, rejected, last, more=bool(found["next"]), changed=changed, warnings=warnings_of(response)
-        )
-
-    def _problem(self, key: str | None, version: str | None, parts: tuple[Any, ...], changed: str | None) -> str:
-        if key is None or not all(isinstance(p, str) for p in parts):
-            return f"the key ({', '.join(self.settings.key_fields)}) is not complete text"
-        if changed:
-            try:
-                milliseconds(version or "")
-            except ValueError as error:
-                return f"{changed}: {error}"
-        return ""
-
-    def _finish(
-        self,
-        cursor: Cursor,
-        records: list[Record],
-        rejected: list[RejectedRecord],
-        last: tuple[Any, ...],
-        *,
-        more: bool,
-        changed: str | None,
-        warnings: list[str],
-    ) -> Page:
-        if more and not last:
+        warnings = warnings_of(response) + ([found.warning] if found.warning else [])
+        records: list[Record] = []
+        rejected: list[RejectedRecord] = []
+        rows: list[Row] = []
+        now = datetime.now(UTC)
+        for payload, legible in zip(found.payloads, found.legible, strict=True):
+            key, row, problem = self._row(payload, legible, changed)
+            problem = found.problem(payload) or problem
+            if row is not None:
+                rows.append(row)
+            if problem or key is None or row is None:
+                rejected.append(RejectedRecord(response.url, problem or "a key field is missing", payload, key))
+            elif not position.known(row):
+                shown = None if row.stamp is None else str(row.stamp)
+                records.append(Record(key, b"" if keys_only else payload, now, shown, origin=self.settings.entity_set))
+        more = bool(found.found["next"])
+        if more and not rows:
             raise Refused(
                 "odata.stuck",
                 "A whole page has no readable key, so the place after it is not known; nothing was skipped.",
             )
-        if more:
-            position: Cursor = {"keys": list(last[1])} | ({"changed": int(last[0])} if changed else {})
-            if position == cursor:
-                raise Refused("odata.loop", "The service gave the same page twice; it ignores $filter or $orderby.")
-            return Page(records, position, False, rejected, warnings)
-        end = {"changed": int(last[0])} if last and changed else {k: v for k, v in cursor.items() if k == "changed"}
-        return Page(records, end, True, rejected, warnings)
+        following = position.following(rows, more=more)
+        if following is None:
+            return Page(records, position.end(rows), True, rejected, warnings)
+        return Page(records, cursor_of(following), False, rejected, warnings)
 
-    def _query(self, cursor: Cursor, changed: str | None, *, keys_only: bool) -> dict[str, str]:
+    def cursor_at(self, moment: datetime) -> Cursor | None:
+        """The cursor from which a run reads everything that changed since a moment."""
+        return {"changed": int(moment.timestamp() * 1000)} if self.settings.changed else None
+
+    def judged_again(self, payload: bytes) -> Record | RejectedRecord:
+        """A stored row as a record, as if it had just been read."""
+        key, row, problem = self._row(payload, payload, self.settings.changed)
+        if problem := unreadable(payload) or problem:
+            return RejectedRecord(self.settings.entity_set, problem, payload, key)
+        if key is None or row is None:
+            return RejectedRecord(self.settings.entity_set, "a key field is missing", payload)
+        shown = None if row.stamp is None else str(row.stamp)
+        return Record(key, payload, datetime.now(UTC), shown, origin=self.settings.entity_set)
+
+    def _row(self, payload: bytes, legible: bytes, changed: str | None) -> tuple[str | None, Row | None, str]:
+        """Key, place and what is wrong with a row. A row without a change stamp has a place of its own."""
+        try:
+            key, version, parts = self.keys.read(legible)
+        except (ValueError, RecursionError) as error:
+            return None, None, f"not an entity ({error})"
+        if key is None or not all(isinstance(part, str) for part in parts):
+            return key, None, f"the key ({', '.join(self.settings.key_fields)}) is not complete text"
+        if not changed or version is None:
+            return key, Row(None, parts, payload), ""
+        try:
+            return key, Row(milliseconds(version), parts, payload), ""
+        except ValueError as error:
+            return key, None, f"{changed}: {error}"
+
+    def _query(self, position: Position, changed: str | None, *, keys_only: bool) -> dict[str, str]:
         settings = self.settings
-        conditions = [f"({settings.filter})"] if settings.filter else []
-        position: list[tuple[str, str]] = []
-        if changed and "changed" in cursor:
-            fresh = "keys" not in cursor
-            ms = int(cursor["changed"]) - (round(settings.overlap * 1000) if fresh else 0)
-            position.append((changed, instant(ms, settings.changed_type)))
-        position += zip(settings.key_fields, map(text, cursor.get("keys", ())), strict=False)
-        if position:
-            conditions.append(
-                f"({after(position, include_first=True)})" if len(position) == 1 and changed else f"({after(position)})"
-            )
-        order = ([changed] if changed else []) + settings.key_fields
-        select = (
-            settings.key_fields
-            if keys_only
-            else list(dict.fromkeys([*settings.select, *order]))
-            if settings.select
-            else []
-        )
+        conditions, order = position.conditions(settings, changed), position.order(settings, changed)
+        read = [*settings.select, *settings.key_fields, *([changed] if changed else [])]
+        select = settings.key_fields if keys_only else list(dict.fromkeys(read)) if settings.select else []
         return {
             **settings.parameters,
             **({"$filter": " and ".join(conditions)} if conditions else {}),

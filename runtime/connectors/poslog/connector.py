@@ -6,45 +6,58 @@ from collections import defaultdict
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 from lxml import etree
 
-from runtime.connectors.drop import ClaimedFile, DropFolder, DropReader, Unreadable
+from runtime.connectors.drop import UNPACKING, ClaimedFile, DropFolder, DropReader, Unreadable, not_unpacked
 from runtime.connectors.poslog.document import BadTransaction, gaps, sale_document
-from runtime.connectors.poslog.reading import NotPosLog, transactions
+from runtime.connectors.poslog.legible import IllegibleXml, LegibleXml, illegible
+from runtime.connectors.poslog.reading import Element, NotPosLog, transactions
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
+from runtime.connectors.unpacking import open_unpacked
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class PosLogSettings(msgspec.Struct, frozen=True):
-    """Folder settings as in `drop.DropFolder`."""
+    """Folder settings as in `drop.DropFolder`. Files may be gzip; `max_size` bounds them unpacked too."""
 
     root: str
     incoming: str | None = None
-    patterns: list[str] = msgspec.field(default_factory=lambda: ["*.xml", "*.XML"])
+    patterns: list[str] = msgspec.field(default_factory=lambda: ["*.xml", "*.XML", "*.xml.gz"])
     quiet: float = 2.0
     done: str | None = None
     max_size: int = 512 * 1024 * 1024
     page_size: int = 500
 
 
-def documents(source: Path | IO[bytes], name: str = "") -> Iterator[Record | RejectedRecord]:
+def documents(source: IO[bytes], name: str = "") -> Iterator[Record | RejectedRecord]:
     """Every transaction of a POSLog document as a Record (key `store/till/business date/sequence`, payload canonical
     JSON), or as a Rejected with its XML. Raises NotPosLog where the document as a whole cannot be read on."""
     now = datetime.now(UTC)
-    for number, element in enumerate(transactions(source), 1):
-        origin = f"{name}#{number}"
-        try:
-            document = sale_document(element)
-        except BadTransaction as error:
-            yield RejectedRecord(origin, str(error), etree.tostring(element)[:100_000])
-            continue
-        yield Record(document["id"], _ENCODER.encode(document), now, origin=origin)
+    try:
+        legible = LegibleXml(source)
+    except IllegibleXml as error:
+        raise NotPosLog(str(error)) from None
+    for number, element in enumerate(transactions(legible), 1):
+        yield _judged(element, f"{name}#{number}", now, marked=legible.marks > 0)
+
+
+def _judged(element: Element, origin: str, now: datetime, *, marked: bool) -> Record | RejectedRecord:
+    if marked and (reason := illegible(etree.tostring(element, encoding="unicode"))):
+        return RejectedRecord(origin, reason, _xml(element))
+    try:
+        document = sale_document(element)
+    except BadTransaction as error:
+        return RejectedRecord(origin, str(error), _xml(element))
+    return Record(document["id"], _ENCODER.encode(document), now, origin=origin)
+
+
+def _xml(element: Element) -> bytes:
+    return etree.tostring(element, encoding="unicode").encode()[:100_000]
 
 
 class PosLogSource:
@@ -85,10 +98,23 @@ class PosLogSource:
 
     def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
         try:
-            with claimed.path.open("rb") as file:
+            with open_unpacked(claimed.path, self.settings.max_size) as file:
                 yield from documents(file, claimed.name)
         except NotPosLog as error:
             raise Unreadable(str(error)) from None
+        except UNPACKING as error:
+            raise not_unpacked(error, self.settings.max_size) from None
+
+    def judged_again(self, payload: bytes) -> Record | RejectedRecord:
+        """A stored transaction as a record, as if it had just been read: its XML, or the document made of it."""
+        now = datetime.now(UTC)
+        try:
+            if not payload.lstrip().startswith(b"<"):
+                return Record(str(msgspec.json.decode(payload)["id"]), payload, now)
+            parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+            return _judged(etree.fromstring(payload, parser), "", now, marked=True)
+        except (ValueError, KeyError, TypeError, etree.XMLSyntaxError) as error:
+            return RejectedRecord("", f"it is no transaction ({error})", payload)
 
 
 def gap_warnings(keys: list[str]) -> list[str]:

@@ -8,10 +8,11 @@ optional.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from lxml import etree
+
+from runtime.connectors.poslog.legible import IllegibleXml, LegibleXml
 
 Element = etree._Element
 ARTS = "http://www.nrf-arts.org/IXRetail/namespace/"
@@ -22,10 +23,12 @@ class NotPosLog(Exception):
     where."""
 
 
-def transactions(source: Path | IO[bytes]) -> Iterator[Element]:
+def transactions(source: LegibleXml) -> Iterator[Element]:
     """Each `Transaction` element, complete; it is emptied when the next one is asked for. Raises NotPosLog."""
+    readable: Any = source
     events = etree.iterparse(
-        str(source) if isinstance(source, Path) else source,
+        readable,
+        encoding="utf-8",  # whatever the file declares: what is read here is UTF-8
         events=("start", "end"),
         resolve_entities=False,
         no_network=True,
@@ -48,7 +51,7 @@ def transactions(source: Path | IO[bytes]) -> Iterator[Element]:
                     del root[0]
     except etree.XMLSyntaxError as error:
         raise NotPosLog(f"line {error.lineno or 0}: {error.msg}") from None
-    except OSError as error:
+    except (OSError, IllegibleXml) as error:
         raise NotPosLog(str(error)) from None
     if root is None:
         raise NotPosLog("the file is empty")

@@ -23,10 +23,12 @@ class Paging(msgspec.Struct, frozen=True):
     none    one answer holds everything
     link    the `Link` header with rel="next" (RFC 8288)
     next    a URL in the body, at `next`
-    offset  `offset_param` advances by the number *received*; goes on while `more` in the body is true, or until a page
-    is short
+    offset  `offset_param` advances by the number *received*; goes on while `more` in the body is true, or until nothing
+            new comes. Each page begins with the last row of the one before: if it is not there, rows have moved, and
+            reading goes back
     cursor  an opaque value at `next` goes back in `cursor_param`
-    page    `page_param` counts up from `first_page`, until a page is empty
+    page    `page_param` counts up from `first_page`, until a page is empty. A row may be skipped when rows before it
+            go away during the run; where there is another strategy, choose it
     """
 
     strategy: Literal["none", "link", "next", "offset", "cursor", "page"] = "none"
@@ -41,15 +43,19 @@ class Paging(msgspec.Struct, frozen=True):
 
 
 class ChangeFeed(msgspec.Struct, frozen=True):
-    """Incremental reading: `param` takes the highest value of `field` seen so far; rows at the boundary are read again.
+    """Incremental reading: `param` takes the highest value of `field` seen so far, less `overlap`.
 
     `value` is the template of the parameter, for vendors that take an expression: `greater-or-equal(updated,{since})`.
+    `overlap`: how far a new run goes back, in seconds where the field is a time (a date goes back by whole days), in
+    units of the field where it is a whole number. Rows that were committed late with an earlier value, and ties where
+    the vendor means "greater than", are read only because of it. What is known is stored once only. 0: none.
     """
 
     param: str
     field: str
     value: str = "{since}"
     initial: str | None = None
+    overlap: float = 120.0
 
 
 class RestBatch(msgspec.Struct, frozen=True):
@@ -161,3 +167,4 @@ class RestSettings(msgspec.Struct, frozen=True):
     verify: bool | str = True
     also_allowed: list[str] = msgspec.field(default_factory=list)
     max_response: int = 64 * 1024 * 1024
+    charset: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors.answer_rules import is_empty
 from runtime.connectors.http import Response
+from runtime.connectors.json_rows import JsonRows, rows_of
 from runtime.connectors.protocols import (
     CallContext,
     CallError,
@@ -24,19 +24,17 @@ from runtime.connectors.protocols import (
     Resource,
     Retriable,
 )
-from runtime.connectors.rawjson import KeyReader, Shape, page_of
+from runtime.connectors.rawjson import KeyReader, Shape
+from runtime.connectors.rest import paging
 from runtime.connectors.rest.session import RestSession
-from runtime.connectors.rest.settings import RestSettings
-
-_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^,;]+)*)")
+from runtime.connectors.rest.settings import ChangeFeed, RestSettings
 
 
 class RestSource:
-    """Cursor: `{"since": …}` between runs; inside a run also `at` (the strategy's position) and `high` (highest change
-    seen).
+    """Cursor: `{"since": …}` between runs; inside a run also the place (`rest.paging`) and `high`, the highest change.
 
-    The run keeps asking with the `since` it started with, so pages stay pages of one question; only its end moves
-    `since` on.
+    The run keeps asking with the `since` it started with, less the overlap, so pages stay pages of one question; only
+    its end moves `since` on.
     """
 
     def __init__(self, settings: RestSettings) -> None:
@@ -82,56 +80,74 @@ class RestSource:
         if response.status == 204:
             return Page([], self._end(cursor), True)
         self.session.refuse(response, call=call, effect=False)
-        found = page_of(self.shape, response.body)
+        page = rows_of(self.shape, response, self.settings.charset)
         for name, path in self.errors.items():
-            if not is_empty(found.get(name)):
-                words = call.secrets.redact(str(found[name]))[:300]
+            if not is_empty(page.found.get(name)):
+                words = call.secrets.redact(str(page.found[name]))[:300]
                 raise Retriable(f"the page says {path!r}, so it may hold less than there is: {words}")
-        if found["items"] is None:
+        if not page.listed:
             raise Refused("rest.shape", f"The answer has no list at {self.settings.items!r}.")
-        records, rejected = self._records(found["items"], response.url)
+        warnings = [page.warning] if page.warning else []
+        records, rejected = self._records(page, response.url)
         high = self._high(cursor, records)
-        position = self._next(cursor, found, response, len(found["items"]))
-        if position is None:
-            return Page(records, self._end({**cursor, "high": high}), True, rejected)
-        if position == cursor.get("at"):
-            raise Refused("rest.loop", "The service pointed to the page that was just read; paging would never end.")
+        fresh = [record for record in records if not paging.known(cursor, record)] if cursor.get("tail") else records
+        place = self._next(cursor, page, response, records)
+        if place is None:
+            return Page(fresh, self._end({**cursor, "high": high}), True, rejected, warnings)
         since = {"since": cursor["since"]} if "since" in cursor else {}
-        return Page(records, {**since, "at": position, **({"high": high} if high is not None else {})}, False, rejected)
+        at = {**since, **place, **({"high": high} if high is not None else {})}
+        return Page(fresh, at, False, rejected, warnings)
+
+    def cursor_at(self, moment: datetime) -> Cursor | None:
+        """The cursor from which a run reads everything that changed since a moment; None where the service does not
+        take a time."""
+        changes = self.settings.changes
+        if changes is None or (changes.initial or "").isdigit():
+            return None
+        return {"since": paging.written(moment.astimezone(UTC), changes.initial or "0000-00-00T00:00:00Z")}
+
+    def judged_again(self, payload: bytes) -> Record | RejectedRecord:
+        """A stored row as a record, as if it had just been read."""
+        found = JsonRows({}, [payload], [payload], doubtful=True)
+        records, rejected = self._records(found, self.settings.path)
+        return records[0] if records else rejected[0]
 
     def _question(self, cursor: Cursor) -> tuple[str, dict[str, Any]]:
-        settings, paging, at = self.settings, self.settings.paging, cursor.get("at")
-        if paging.strategy in ("link", "next") and at is not None:
+        settings, pages, at = self.settings, self.settings.paging, cursor.get("at")
+        if pages.strategy in ("link", "next") and at is not None:
             return str(at), {}
         params: dict[str, Any] = dict(settings.parameters)
-        if paging.size:
-            params[paging.size_param] = paging.size
-        if settings.changes and (since := cursor.get("since") or settings.changes.initial):
+        if pages.size:
+            params[pages.size_param] = pages.size
+        if settings.changes and (since := self._since(cursor, settings.changes)):
             params[settings.changes.param] = settings.changes.value.format(since=since)
-        if paging.strategy == "offset":
-            params[paging.offset_param] = at or 0
-        elif paging.strategy == "page":
-            params[paging.page_param] = at or paging.first_page
-        elif paging.strategy == "cursor" and at is not None:
-            params[paging.cursor_param] = at
+        if pages.strategy == "offset":
+            params[pages.offset_param] = paging.asked(pages, cursor)
+        elif pages.strategy == "page":
+            params[pages.page_param] = paging.asked(pages, cursor)
+        elif pages.strategy == "cursor" and at is not None:
+            params[pages.cursor_param] = at
         return settings.path, params
 
-    def _next(self, cursor: Cursor, found: dict[str, Any], response: Response, count: int) -> Any:
-        """The position after this page, None at the end."""
-        paging, at = self.settings.paging, cursor.get("at")
-        if paging.strategy == "link":
-            return self._inside(link_next(response.headers.get("link", "")), response)
-        if paging.strategy == "next":
-            return self._inside(found.get("next"), response)
-        if paging.strategy == "cursor":
-            return found.get("next") or None
-        if paging.strategy == "offset":
-            # Servers give fewer than asked for (a cap of 499 for 500 is known), so only what was received counts.
-            more = found.get("more") if paging.more else (count >= paging.size if paging.size else count > 0)
-            return int(at or 0) + count if more and count else None
-        if paging.strategy == "page":
-            return int(at or paging.first_page) + 1 if count else None
-        return None
+    def _since(self, cursor: Cursor, changes: ChangeFeed) -> str | None:
+        since = cursor.get("since")
+        return paging.went_back(str(since), changes) if since else changes.initial
+
+    def _next(self, cursor: Cursor, page: JsonRows, response: Response, records: list[Record]) -> Cursor | None:
+        """The place inside of the run after this page, None at the end."""
+        pages, found, count = self.settings.paging, page.found, len(page.payloads)
+        if pages.strategy == "offset":
+            return paging.after_offset(pages, cursor, records, count, more=found.get("more"))
+        if pages.strategy == "page":
+            return paging.after_page(pages, cursor, records, count)
+        position: Any = None
+        if pages.strategy == "link":
+            position = self._inside(paging.link_next(response.headers.get("link", "")), response)
+        elif pages.strategy == "next":
+            position = self._inside(found.get("next"), response)
+        elif pages.strategy == "cursor":
+            position = found.get("next") or None
+        return None if position is None else paging.after_position(cursor, position)
 
     def _inside(self, target: Any, response: Response) -> str | None:
         """An absolute URL of the next page; `HttpClient` refuses it when it leads to another host."""
@@ -139,43 +155,43 @@ class RestSource:
             return None
         return target if target.startswith("http") else str(self.session.http.base.join(response.url).join(target))
 
-    def _records(self, items: list[Any], url: str) -> tuple[list[Record], list[RejectedRecord]]:
+    def _records(self, page: JsonRows, url: str) -> tuple[list[Record], list[RejectedRecord]]:
         now, records = datetime.now(UTC), list[Record]()
         rejected: list[RejectedRecord] = []
-        payloads, origin = [bytes(raw) for raw in items], self.settings.path
-        with suppress(ValueError):  # what is wrong with which record is found out one by one
-            keys, versions = self.keys.read_all(payloads)
-            return [
-                Record(key, payload, now, version, False, origin)
-                for key, payload, version in zip(keys, payloads, versions, strict=True)
-            ], rejected
-        for number, payload in enumerate(payloads):
+        origin = self.settings.path
+        if not page.doubtful:
+            with suppress(ValueError, RecursionError):  # what is wrong with which record is found out one by one
+                keys, versions = self.keys.read_all(page.payloads)
+                return [
+                    Record(key, payload, now, version, False, origin)
+                    for key, payload, version in zip(keys, page.payloads, versions, strict=True)
+                ], rejected
+        for number, (payload, legible) in enumerate(zip(page.payloads, page.legible, strict=True)):
+            key: str | None = None
+            problem = ""
             try:
-                key, version, _ = self.keys.read(payload)
-            except ValueError as error:
-                rejected.append(
-                    RejectedRecord(f"{url} #{number}", f"not an object with the key fields ({error})", payload)
-                )
-                continue
-            if key is None:
-                rejected.append(
-                    RejectedRecord(
-                        f"{url} #{number}", f"a key field is missing ({', '.join(self.settings.key_fields)})", payload
-                    )
-                )
-                continue
-            records.append(Record(key, payload, now, version, False, origin))
+                key, version, _ = self.keys.read(legible)
+                if key is None:
+                    problem = f"a key field is missing ({', '.join(self.settings.key_fields)})"
+            except (ValueError, RecursionError) as error:
+                problem = f"not an object with the key fields ({error})"
+            if problem := page.problem(payload) or problem:
+                rejected.append(RejectedRecord(f"{url} #{number}", problem, payload, key))
+            elif key is not None:
+                records.append(Record(key, payload, now, version, False, origin))
         return records, rejected
 
     def _high(self, cursor: Cursor, records: list[Record]) -> str | None:
         if not self.settings.changes:
             return None
         seen = [r.version for r in records if r.version is not None]
-        return max([*seen, *([cursor["high"]] if cursor.get("high") else [])], key=_rank, default=None)
+        return max([*seen, *([cursor["high"]] if cursor.get("high") else [])], key=paging.rank, default=None)
 
     def _end(self, cursor: Cursor) -> Cursor:
         known = [value for value in (cursor.get("since"), cursor.get("high")) if value is not None]
-        return {"since": max(known, key=_rank)} if known and self.settings.changes else {}
+        if not known or not self.settings.changes:
+            return {}
+        return {"since": paging.not_after_tomorrow(max(known, key=paging.rank))}
 
 
 def _beside(path: str, members: dict[str, tuple[str, Any]]) -> bool:
@@ -183,18 +199,3 @@ def _beside(path: str, members: dict[str, tuple[str, Any]]) -> bool:
     return "*" not in path and not any(
         f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.") for other, _ in members.values()
     )
-
-
-def _rank(value: str) -> tuple[int, int | str]:
-    """Version numbers compare as numbers, ISO times as text."""
-    return (0, int(value)) if value.isdigit() else (1, value)
-
-
-def link_next(header: str) -> str | None:
-    """The URL with rel="next" of a Link header (RFC 8288 §3)."""
-    for found in _LINK.finditer(header):
-        for part in found.group(2).split(";"):
-            name, _, value = part.strip().partition("=")
-            if name.lower() == "rel" and "next" in value.strip('"').lower().split():
-                return found.group(1)
-    return None

@@ -75,7 +75,7 @@ def test_a_reader_that_died_before_storing_reads_the_file_again(tmp_path):
 
 
 def test_a_broken_file_is_moved_only_when_its_records_are_stored(tmp_path):
-    put(tmp_path, "a.csv", b"sku\n1\n\xff\n")
+    put(tmp_path, "a.csv", b'sku\n1\n"never closed\n')
     source = opened(tmp_path, key_fields=["sku"])
     page = source.read(None, call=call())
     assert page.rejected
@@ -180,7 +180,8 @@ def test_dirty_rows_are_rejected_with_their_line_and_the_rest_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("content", "settings", "reason"),
     [
-        (b"sku\n1\n\xff\xfe\n", {}, "not utf-8"),
+        (b"sku,\xff\n1,2\n", {}, "not utf-8"),
+        (b"\x1f\x8b\x08 cut off", {}, "cannot be unpacked"),
         (b'sku\n"never closed\n', {}, "unexpected end"),
         (b"name\n1\n", {}, "no column sku"),
         (b"", {}, "no column sku"),

@@ -7,7 +7,7 @@ import pytest
 from kernel.errors import Invalid
 from runtime.connectors.protocols import ConnectionFault, Refused, Retriable
 from runtime.connectors.registry import open_source
-from runtime.connectors.rest.source import link_next
+from runtime.connectors.rest.paging import link_next
 from tests.runtime.connectors.conformance import HttpSourceConformance, call, read_all
 from tests.runtime.connectors.server import Server
 

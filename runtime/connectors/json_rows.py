@@ -1,0 +1,92 @@
+"""The rows of a JSON page, each as its own bytes. A row that cannot be read does not hide its neighbours."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.connectors.charsets import converted_badly, json_body
+from runtime.connectors.http import Response
+from runtime.connectors.protocols import Refused, Retriable
+from runtime.connectors.rawjson import Shape, odd_escape, unreadable
+
+# What stops a JSON parser inside of a string, or as a number, although the end of the row can still be found. The first
+# group is what is right and stays.
+_TROUBLE = re.compile(
+    rb"""(\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})"""
+    rb"""|\\u[0-9a-fA-F]{4}|\\.|[\x00-\x1f]|NaN|Infinity"""
+)
+_HARMLESS = {b"NaN": b"123", b"Infinity": b"12345678"}
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRows:
+    """`found` are the other members of the page. `doubtful`: rows have to be looked at one by one. `legible` are the
+    rows with what cannot be read made harmless, so that the key of such a row is found nevertheless. `listed`:
+    there was a list at all."""
+
+    found: dict[str, Any]
+    payloads: list[bytes]
+    legible: list[bytes]
+    doubtful: bool = False
+    converted: str = ""
+    warning: str = ""
+    listed: bool = True
+
+    def problem(self, payload: bytes) -> str:
+        """Why a row cannot be read; empty when it can, and always where nothing is doubtful."""
+        if not self.doubtful:
+            return ""
+        return converted_badly(payload, self.converted) or unreadable(payload)
+
+
+def rows_of(shape: Shape, response: Response, charset: str | None) -> JsonRows:
+    """The rows under `items` of a page. Raises Retriable for what is no JSON: a
+    broken answer to a read is asked for again."""
+    body = json_body(response.body, response.headers.get("content-type", ""), charset)
+    data, masked, doubtful = body.data, body.data, bool(body.converted) or not _plain(body.data)
+    try:
+        found = _read(shape, data)
+    except ValueError as error:
+        masked, doubtful = _TROUBLE.sub(_mask, data), True
+        try:
+            found = _read(shape, masked)
+        except ValueError:
+            raise Retriable(f"the answer is not the expected JSON ({error})") from None
+    items = found.pop("items")
+    legible = [bytes(raw) for raw in items or ()]
+    payloads = legible if masked is data else _originals(legible, masked, data)
+    return JsonRows(found, payloads, legible, doubtful, body.converted, body.warning, items is not None)
+
+
+def _read(shape: Shape, data: bytes) -> dict[str, Any]:
+    try:
+        return shape.read(data)
+    except RecursionError:
+        raise Refused("response.nesting", "The answer is nested deeper than can be read.") from None
+
+
+def _plain(data: bytes) -> bool:
+    """Whether all rows are surely readable as text."""
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return False
+    return not odd_escape(data)
+
+
+def _mask(found: re.Match[bytes]) -> bytes:
+    """Something harmless of the same length, so that every row keeps its place."""
+    text = found[0]
+    return found[1] or _HARMLESS.get(text) or (b" " if len(text) == 1 else b"?" * len(text))
+
+
+def _originals(items: list[bytes], masked: bytes, data: bytes) -> list[bytes]:
+    at, found = 0, []
+    for item in items:
+        at = masked.index(item, at)
+        found.append(data[at : at + len(item)])
+        at += len(item)
+    return found

@@ -1,0 +1,153 @@
+"""Where the reading of an OData V2 entity set stands, and what has to be asked next.
+
+The order is that of the change stamp. A stamp arrives in milliseconds, whatever the service keeps, so a position is a
+millisecond: the next page begins *at* the last one, not behind it, and rows that come again unchanged are left out. A
+millisecond that holds more than a page is read by itself, in the order of the key. Rows without a stamp are read by
+themselves too, in the order of the key, by the run that met them and by every later one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from runtime.connectors.odata_v2.literals import after, instant, text
+from runtime.connectors.odata_v2.settings import ODataSettings
+from runtime.connectors.protocols import Cursor, Refused
+
+SEEN = 100  # rows of the last millisecond that are known again by key and content
+
+
+class Row(NamedTuple):
+    """What a position needs of a row: its stamp in milliseconds (None: it has none) and the parts of its key."""
+
+    stamp: int | None
+    parts: tuple[Any, ...]
+    payload: bytes
+
+    @property
+    def name(self) -> str:
+        return "/".join(map(str, self.parts))
+
+    @property
+    def mark(self) -> str:
+        return hashlib.blake2b(self.payload, digest_size=6).hexdigest()
+
+
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
+    """mode   main: from the stamp `at` on · within: the millisecond `at` · null: rows without a stamp · keys: no stamps
+    high   the highest stamp seen, where the next run begins (less the overlap)
+    seen   rows of the millisecond `at` that were read, with a mark of their content
+    nulls  rows without a stamp have been met
+    whole  the run began without a stamp: rows that have none are asked for at its end, unless they came by themselves
+    """
+
+    mode: Literal["main", "within", "null", "keys"] = "main"
+    at: int | None = None
+    high: int | None = None
+    keys: list[str] = []
+    seen: dict[str, str] = {}
+    nulls: bool = False
+    whole: bool = False
+
+    def conditions(self, settings: ODataSettings, changed: str | None) -> list[str]:
+        found = [f"({settings.filter})"] if settings.filter else []
+        if changed and self.mode == "null":
+            found.append(f"{changed} eq null")
+        elif changed and self.at is not None:
+            found.append(f"{changed} ge {instant(self.at, settings.changed_type)}")
+            if self.mode == "within":
+                found.append(f"{changed} lt {instant(self.at + 1, settings.changed_type)}")
+        elif changed and self.nulls:
+            found.append(f"{changed} ne null")
+        if self.keys:
+            position = list(zip(settings.key_fields, map(text, self.keys), strict=False))
+            found.append(f"({after(position)})")
+        return found
+
+    def order(self, settings: ODataSettings, changed: str | None) -> list[str]:
+        return [changed, *settings.key_fields] if changed and self.mode == "main" else list(settings.key_fields)
+
+    def known(self, row: Row) -> bool:
+        """Whether a row has come already, with the same content."""
+        return bool(self.seen) and self.seen.get(row.name) == row.mark
+
+    def following(self, rows: Sequence[Row], *, more: bool) -> Position | None:
+        """The position after a page; None at the end of the run. Raises Refused where the service does not do what it
+        was asked."""
+        stamps = [row.stamp for row in rows if row.stamp is not None]
+        high = max([*stamps, *([self.high] if self.high is not None else [])], default=None)
+        nulls = self._nulls(rows)
+        if self.mode == "main":
+            return self._after_main(rows, high, nulls=nulls, more=more)
+        if self._strays(rows):
+            raise _ignored()
+        if more:
+            keys = list(map(str, rows[-1].parts))
+            if keys == self.keys:
+                raise _ignored()
+            return msgspec.structs.replace(self, keys=keys, high=high, nulls=nulls)
+        if self.mode == "keys" or (self.mode == "null" and self.whole):
+            return None
+        at = self.at + 1 if self.mode == "within" and self.at is not None else self.at
+        return Position("main", at, high, nulls=nulls, whole=self.whole)
+
+    def _nulls(self, rows: Sequence[Row]) -> bool:
+        return self.nulls or (self.mode != "keys" and any(row.stamp is None for row in rows))
+
+    def _strays(self, rows: Sequence[Row]) -> bool:
+        if self.mode == "within":
+            return any(row.stamp != self.at for row in rows)
+        return self.mode == "null" and any(row.stamp is not None for row in rows)
+
+    def _after_main(self, rows: Sequence[Row], high: int | None, *, nulls: bool, more: bool) -> Position | None:
+        if any(row.stamp is not None and self.at is not None and row.stamp < self.at for row in rows):
+            raise _ignored()
+        if not more:
+            return Position("null", None, high, whole=True) if self.whole and self.at is not None else None
+        last = rows[-1]
+        if last.stamp is None:
+            if self.at is not None:
+                raise _ignored()
+            return Position("null", high, high, list(map(str, last.parts)), nulls=True)
+        tied = [row for row in rows if row.stamp == last.stamp]
+        seen = {row.name: row.mark for row in tied} if len(tied) <= SEEN else {}
+        mode: Literal["main", "within"] = "within" if len(tied) == len(rows) else "main"
+        return Position(mode, last.stamp, high, seen=seen, nulls=nulls, whole=self.whole)
+
+    def end(self, rows: Sequence[Row]) -> Cursor:
+        """The cursor at the end of a run."""
+        stamps = [row.stamp for row in rows if row.stamp is not None]
+        high = max([*stamps, *([self.high] if self.high is not None else [])], default=None)
+        if high is not None:  # a stamp that lies in the future would keep the source from being read until then
+            high = min(high, int((time.time() + 86_400) * 1000))
+        return ({"changed": high} if high is not None else {}) | ({"nulls": True} if self._nulls(rows) else {})
+
+
+def position_of(cursor: Cursor, settings: ODataSettings, changed: str | None) -> Position:
+    """What a stored cursor means. `{"changed": ms}` is the end of a run; with `keys` it is a place inside of one, as
+    earlier releases stored it."""
+    if "mode" in cursor:
+        return msgspec.convert(cursor, Position)
+    if not changed:
+        return Position("keys", keys=list(cursor.get("keys", ())))
+    high = cursor.get("changed")
+    if high is None:
+        return Position("null", nulls=True) if cursor.get("nulls") else Position("main", whole=True)
+    at = int(high) - (0 if "keys" in cursor else round(settings.overlap * 1000))
+    return Position("null" if cursor.get("nulls") else "main", at, int(high), nulls=bool(cursor.get("nulls")))
+
+
+def cursor_of(position: Position) -> Cursor:
+    found: Cursor = msgspec.to_builtins(position)
+    return {"mode": position.mode} | found
+
+
+def _ignored() -> Refused:
+    return Refused(
+        "odata.loop", "The service ignores $filter or $orderby: reading would never end. Nothing was skipped."
+    )

@@ -1,0 +1,145 @@
+"""How the pages of a REST collection follow one another, and what keeps that from losing rows or never ending."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from kernel import clock
+from runtime.connectors.protocols import Cursor, Record, Refused
+from runtime.connectors.rest.settings import ChangeFeed, Paging
+
+TAIL = 5  # rows at the end of a page by which the next page shows that nothing has moved in between
+BACK = 20  # steps back in one run, after which the rows move faster than they can be read
+_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^,;]+)*)")
+_FRACTION = re.compile(r"\.(\d+)")
+_SHIFTING = "rows move faster than they can be read by offset; page by a cursor, a link or a key instead"
+_LOOP = "The service gave the page that was just read once more; paging would never end."
+
+
+def asked(paging: Paging, cursor: Cursor) -> int:
+    """The offset or page number to ask for. An offset begins with the last row of the page before: if that row is not
+    there any more, rows have moved and one of them could be skipped."""
+    at = cursor.get("at")
+    if paging.strategy == "page":
+        return int(at or paging.first_page)
+    return max(int(at or 0) - (1 if cursor.get("tail") else 0), 0)
+
+
+def known(cursor: Cursor, record: Record) -> bool:
+    """Whether the page before gave the same row with the same content."""
+    tail: Mapping[str, str] = cursor.get("tail") or {}
+    return bool(tail) and tail.get(record.key) == _mark(record.payload)
+
+
+def after_offset(paging: Paging, cursor: Cursor, records: Sequence[Record], count: int, *, more: Any) -> Cursor | None:
+    """The place inside of a run behind a page of `count` rows; None at the end."""
+    start, at, tail = asked(paging, cursor), int(cursor.get("at") or 0), cursor.get("tail") or {}
+    keys = [record.key for record in records]
+    if tail and start and not any(key in tail for key in keys):
+        steps = int(cursor.get("back", 0)) + 1
+        if steps > BACK:
+            raise Refused("rest.shifting", f"The {_SHIFTING}.")
+        return {"at": max(at - max(count, 1), 0), "tail": tail, "back": steps}
+    if not count or start + count <= at or (paging.more and not more):
+        return None
+    if keys and cursor.get("page") == _mark("\n".join(keys).encode()):
+        raise Refused("rest.loop", _LOOP)
+    return {"at": start + count, **_place(records), **_back(cursor)}
+
+
+def after_page(paging: Paging, cursor: Cursor, records: Sequence[Record], count: int) -> Cursor | None:
+    """As above, by page number. Some services give their last page for every higher number."""
+    number = asked(paging, cursor)
+    if not count:
+        return None
+    place = _place(records)
+    if records and cursor.get("page") == place["page"]:
+        if number > paging.first_page + 1 or (paging.size and count < paging.size):
+            return None
+        raise Refused("rest.loop", f"{_LOOP} It seems to ignore {paging.page_param!r}.")
+    return {"at": number + 1, "page": place["page"]}
+
+
+def after_position(cursor: Cursor, position: Any) -> Cursor:
+    """As above, by a position that the service has given. A position that returns is found after at most twice the
+    length of its circle."""
+    number, mark = int(cursor.get("pages", 0)) + 1, cursor.get("mark")
+    if position == cursor.get("at") or (mark is not None and position == mark):
+        raise Refused("rest.loop", "The service pointed to a page that was read already; paging would never end.")
+    return {"at": position, "pages": number, "mark": position if number & (number - 1) == 0 else mark}
+
+
+def _place(records: Sequence[Record]) -> dict[str, Any]:
+    return {
+        "tail": {record.key: _mark(record.payload) for record in records[-TAIL:]},
+        "page": _mark("\n".join(record.key for record in records).encode()),
+    }
+
+
+def _back(cursor: Cursor) -> Cursor:
+    return {"back": cursor["back"]} if cursor.get("back") else {}
+
+
+def _mark(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=6).hexdigest()
+
+
+def link_next(header: str) -> str | None:
+    """The URL with rel="next" of a Link header (RFC 8288 §3)."""
+    for found in _LINK.finditer(header):
+        for part in found.group(2).split(";"):
+            name, _, value = part.strip().partition("=")
+            if name.lower() == "rel" and "next" in value.strip('"').lower().split():
+                return found.group(1)
+    return None
+
+
+# -- the value of the change parameter ---------------------------------------------------------------------------------
+def rank(value: str) -> tuple[int, int | str]:
+    """Version numbers compare as numbers, ISO times as text."""
+    return (0, int(value)) if value.isdigit() else (1, value)
+
+
+def went_back(value: str, changes: ChangeFeed) -> str:
+    """A value of the change parameter, less the overlap, in the form in which the service wrote it. What is neither a
+    time nor a whole number stays."""
+    if not changes.overlap:
+        return value
+    if value.isascii() and value.isdigit():
+        return str(max(int(value) - round(changes.overlap), 0))
+    moment = _moment(value)
+    if moment is None:
+        return value
+    if len(value) == 10:
+        return (moment.date() - timedelta(days=max(round(changes.overlap / 86_400 + 0.5), 1))).isoformat()
+    return written(moment - timedelta(seconds=changes.overlap), value)
+
+
+def written(moment: datetime, like: str) -> str:
+    """A time in the form of another one: separator, digits of the fraction, Z or offset."""
+    fraction = _FRACTION.search(like)
+    precision = "seconds" if fraction is None else "milliseconds" if len(fraction[1]) <= 3 else "microseconds"
+    shown = moment.isoformat(sep=like[10], timespec=precision)
+    return shown.removesuffix("+00:00") + "Z" if like.endswith(("Z", "z")) else shown
+
+
+def not_after_tomorrow(value: str) -> str:
+    """A time that lies in the future would keep a source from being read until then; at most a day is believed."""
+    moment = _moment(value)
+    if moment is None or moment.tzinfo is None or len(value) == 10:
+        return value
+    limit = clock.now() + timedelta(days=1)
+    return value if moment <= limit else written(limit.astimezone(moment.tzinfo), value)
+
+
+def _moment(value: str) -> datetime | None:
+    try:
+        if len(value) == 10:
+            return datetime.combine(date.fromisoformat(value), datetime.min.time())
+        return datetime.fromisoformat(value)
+    except (ValueError, OverflowError):
+        return None
