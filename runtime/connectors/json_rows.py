@@ -14,7 +14,8 @@ from runtime.connectors.rawjson import Shape, odd_escape, unreadable
 # What stops a JSON parser inside of a string, or as a number, although the end of the row can still be found. The first
 # group is what is right and stays.
 _TROUBLE = re.compile(
-    rb"""(\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})"""
+    rb"""(\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"""
+    rb"""|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})"""
     rb"""|\\u[0-9a-fA-F]{4}|\\.|[\x00-\x1f]|NaN|Infinity"""
 )
 _HARMLESS = {b"NaN": b"123", b"Infinity": b"12345678"}
