@@ -32,7 +32,7 @@ class SuccessRule(msgspec.Struct, frozen=True):
     job       a path whose value says the same and names the job
     media     media types; with anything but JSON, `holds` says by which text a success is known. HTML is never one
     empty     statuses whose answer may be empty (also 201 with a Location)
-    required  paths that must hold something
+    required  paths that must be there and hold more than null or an empty text
     where     paths and the values that they must have, one of each list
     absent    paths that must be missing or empty: where errors stand
     unless    paths and values by which a failure calls itself a success
@@ -203,7 +203,7 @@ class AnswerReader:
         rule, document = self.success, answer.document
         if not answer.is_json:
             return "the answer is not the JSON that it says it is"
-        missing = [path for path in rule.required if is_empty(at(document, path))]
+        missing = [path for path in rule.required if all(one in (None, "") for one in every(document, path))]
         if missing:
             return f"the answer has nothing at {missing[0]!r}"
         if not isinstance(document, dict) and not rule.required:

@@ -33,18 +33,31 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
-class Answer:
-    """One HTTP answer, read once. `document` is its JSON, None where it is none."""
+_UNREAD, _NONE = object(), object()
 
-    __slots__ = ("body", "document", "headers", "is_json", "status")
+
+class Answer:
+    """One HTTP answer. Its JSON is read when it is first asked for."""
+
+    __slots__ = ("_document", "body", "headers", "status")
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.status, self.headers, self.body = status, headers, body
-        self.document: Any = None
-        self.is_json = False
-        if body and not self.is_html:
-            with suppress(ValueError, RecursionError):
-                self.document, self.is_json = msgspec.json.decode(body), True
+        self._document: Any = _UNREAD
+
+    @property
+    def document(self) -> Any:
+        """The JSON of the body; None where it is none."""
+        return self._document if self.is_json else None
+
+    @property
+    def is_json(self) -> bool:
+        if self._document is _UNREAD:
+            self._document = _NONE
+            if self.body and not self.is_html:
+                with suppress(ValueError, RecursionError):
+                    self._document = msgspec.json.decode(self.body)
+        return self._document is not _NONE
 
     @property
     def media(self) -> str:

@@ -18,6 +18,7 @@ from kernel.errors import DomainError, Invalid, finding
 from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
 from runtime.mapping import check_against, parse
 from runtime.services import system_connections
+from runtime.services.address_checks import addresses
 from runtime.services.mappers import filter_mapping
 
 Findings = list[dict[str, Any]]
@@ -196,7 +197,9 @@ def _fit(manifest: Manifest, target: ManifestTarget, mapping: Any, pointer: str)
         resolve=source_document.resolve if source_document else None,
         resolve_target=target_document.resolve if target_document else None,
     ):
-        if one.severity == "error" and not _filled_by_connector(target, one.member):
+        if one.severity != "error" or _filled_by_connector(target, one.member):
+            continue
+        if not _serves_the_address(target, mapping, one.pointer):
             yield finding(pointer + one.pointer, one.message, code=one.code)
 
 
@@ -210,8 +213,17 @@ def _filled_by_connector(target: ManifestTarget, member: str) -> bool:
     return member in (settings.get("idempotency_field"), settings.get("correlation_field"))
 
 
+def _serves_the_address(target: ManifestTarget, mapping: Any, pointer: str) -> bool:
+    """Whether a finding is about the place of a field that only an address or an ETag needs: it is not sent at all."""
+    place, _, rest = pointer.removeprefix("/fields/").partition("/")
+    if target.connection is None or not place.isdigit() or rest != "to":
+        return False
+    settings = system_connections.settings_of(target.connection)
+    return mapping.fields[int(place)].target[0] in (settings.get("match_field"), *settings.get("not_sent", []))
+
+
 def links(manifest: Manifest) -> Findings:
-    """Profiles are known, protocols are spoken, settings fit. Nothing is called."""
+    """Profiles are known, protocols are spoken, settings fit, addresses are filled. Nothing is called."""
     found: Findings = []
     sides: list[tuple[str, str, Any]] = [
         (f"/sources/{n}/connection", "source", s.connection) for n, s in enumerate(manifest.sources)
@@ -230,7 +242,7 @@ def links(manifest: Manifest) -> Findings:
                 )
                 for f in inner
             ]
-    return found
+    return [*found, *addresses(manifest)]
 
 
 def safety(manifest: Manifest) -> Findings:

@@ -5,6 +5,7 @@ exception.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -190,7 +191,8 @@ class SinkVendor:
             by = "key"  # its name for a message is one of the business: the vendor does not forget it
         if by == "reference" and not self.sink.business_reference:
             raise CannotAsk
-        results = self._followed(items)
+        until = time.monotonic() + self.deadline
+        results = self._followed(items, until)
         groups: dict[tuple[tuple[str, str], ...], list[tuple[int, str]]] = {}
         for place, item in enumerate(items):
             if place in results:
@@ -203,28 +205,31 @@ class SinkVendor:
             groups.setdefault(tuple(address.items()), []).append((place, name))
         for to, asked in groups.items():
             question = partial(self.sink.ask, [name for _, name in asked], address=dict(to), by=by)
-            found = self._question(question)
+            found = self._question(question, until)
             for place, name in asked:
                 results[place] = found if isinstance(found, SendResult) else _found(found, name)
         return [results[place] for place in range(len(items))]
 
-    def _followed(self, items: Sequence[OutboundMessage]) -> dict[int, SendResult]:
+    def _followed(self, items: Sequence[OutboundMessage], until: float) -> dict[int, SendResult]:
         """What the vendor says of messages that it has accepted, where it can be asked about what it accepted."""
         jobs = {place: item.accepted_as for place, item in enumerate(items) if item.accepted_as}
         if not jobs:
             return {}
         try:
-            found = self._question(partial(self.sink.follow, list(jobs.values())))
+            found = self._question(partial(self.sink.follow, list(jobs.values())), until)
         except CannotAsk:
             return {}  # asked about by key, like everything else
         if isinstance(found, SendResult):
             return dict.fromkeys(jobs, found)
         return {place: _found(found, job) for place, job in jobs.items()}
 
-    def _question(self, question: Callable[..., dict[str, Asked]]) -> dict[str, Asked] | SendResult:
+    def _question(self, question: Callable[..., dict[str, Asked]], until: float) -> dict[str, Asked] | SendResult:
         """The answer to a question, or what to say of every message where there is none. Raises CannotAsk."""
+        left = until - time.monotonic()
+        if left <= 0:
+            return SendResult("unknown", detail="there was no time left to ask about this message")
         try:
-            return question(call=CallContext(self.secrets, self.deadline))
+            return question(call=CallContext(self.secrets, left))
         except Refused as error:
             if error.code == "sink.cannot_ask":
                 raise CannotAsk from None

@@ -54,6 +54,11 @@ def settings_of(connection: Connection) -> dict[str, Any]:
 
 def check(connection: Connection, *, role: str) -> None:
     """Check the settings by opening and closing the connector for an address that does not exist; nothing is called."""
+    opened_to_check(connection, role=role)
+
+
+def opened_to_check(connection: Connection, *, role: str) -> Any:
+    """The connector as `check` opened it, closed again: what it declares about itself can be read."""
     settings = _with_base({**settings_of(connection)}, connection.protocol, "https://connection.invalid")
     settings = {
         name: _PLACE.sub("/nowhere", value) if isinstance(value, str) else value for name, value in settings.items()
@@ -64,6 +69,7 @@ def check(connection: Connection, *, role: str) -> None:
         else registry.open_sink(connection.protocol, settings)
     )
     opened.close()
+    return opened
 
 
 def place(system: str, environment: str) -> FaultyConnection:

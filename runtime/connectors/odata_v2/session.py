@@ -116,7 +116,7 @@ class ODataSession:
 
 def refuse(response: Response, *, call: CallContext, effect: bool) -> None:
     """Raises what a status means, in the words of the nested error body."""
-    code, message = error_of(response.body)
+    code, message = ("", "") if response.ok else error_of(response.body)
     raise_for(response, call=call, effect=effect, code=code, message=message)
 
 

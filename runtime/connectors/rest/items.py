@@ -65,14 +65,15 @@ class BatchReader:
         settings = self.settings
         if not isinstance(result, dict):
             return WriteResult(item.key, "unknown", code="no_result", message="the answer says nothing about this item")
+        answer = kept(result, call.secrets.redact)
         if self.echo and result.get(self.echo) not in (None, item.sent_key):
-            return WriteResult(item.key, "unknown", code="no_result", message="the result is that of another item")
+            words = "the result is that of another item"
+            return WriteResult(item.key, "unknown", code="no_result", message=words, answer=answer)
         status = said(result.get(settings.status))
         code = first(result, [settings.code]) or status
         message = call.secrets.redact(first(result, [settings.message]))
         reference = at(result, settings.reference or "id")
         shown = None if reference is None or isinstance(reference, dict | list | bool) else said(reference)
-        answer = kept(result, call.secrets.redact)
         word, wait = self._word(status, code, result)
         if word == "confirmed":
             problem = failure_in(result, self.failures)

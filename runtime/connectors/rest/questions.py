@@ -19,6 +19,10 @@ from runtime.connectors.rest.settings import RestJob, RestLookup, RestSettings
 _CANNOT = "This connection has no lookup; an unknown outcome has to be decided by a person."
 
 
+class _NotSaid:
+    """An entry that does not say what became of the message."""
+
+
 class Questions:
     """The questions of one connection. An answer that cannot be read, or that calls itself a failure, tells nothing."""
 
@@ -45,7 +49,8 @@ class Questions:
             response = self.session.send("POST", path, call=call, effect=False, content=content, until=until)
             self.session.refuse(response, call=call, effect=False)
             held = self._held(response, answered, lookup)
-            found.update({key: self._answer(key, held, lookup, call) for key in part})
+            answers = {key: self._answer(key, held, lookup, call) for key in part}
+            found.update({key: answer for key, answer in answers.items() if not isinstance(answer, _NotSaid)})
         return found
 
     def _held(self, response: Response, member: str, lookup: RestLookup) -> dict[str, Any]:
@@ -67,20 +72,14 @@ class Questions:
             raise Retriable(f"the answer to the {what} is no whole one: {problem}")
         return answer.document
 
-    def _answer(self, key: str, held: dict[str, Any], lookup: RestLookup, call: CallContext) -> Asked:
+    def _answer(self, key: str, held: dict[str, Any], lookup: RestLookup, call: CallContext) -> Asked | _NotSaid:
         identity, _, version = key.rpartition("@") if lookup.versioned else (key, "", "")
         entry = held.get(identity)
         if entry is None:
             return None
-        if lookup.versioned:
-            there = entry.get(lookup.version) if isinstance(entry, dict) else None
-            try:
-                return f"{identity}@{there}" if int(str(there)) >= int(version) else None
-            except ValueError:
-                raise Retriable("the lookup gave no version that can be compared") from None
         if not isinstance(entry, dict):
-            return said(entry)
-        reference = first(entry, [lookup.reference])
+            return _NotSaid() if lookup.versioned or isinstance(entry, bool | list) else said(entry)
+        reference = first(entry, [lookup.reference or "id"])
         shown = kept(entry, call.secrets.redact)
         status = said(entry.get(lookup.status)) if lookup.status else ""
         for word, listed in (("accepted", lookup.pending), ("declined", lookup.declined), ("refused", lookup.refused)):
@@ -90,6 +89,14 @@ class Questions:
                 return WriteResult(key, made, reference or None, status, words, answer=shown)
         if problem := failure_in(entry, self.entry):
             return WriteResult(key, "unknown", reference or None, status, problem, answer=shown)
+        if lookup.versioned:
+            there = entry.get(lookup.version)
+            try:
+                return f"{identity}@{there}" if int(str(there)) >= int(version) else None
+            except ValueError:
+                return _NotSaid()
+        if lookup.reference and not reference:
+            return _NotSaid()
         return WriteResult(key, "confirmed", reference, answer=shown)
 
     # -- what was accepted -----------------------------------------------------------------------------------------

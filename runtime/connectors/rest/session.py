@@ -55,9 +55,8 @@ class RestSession:
         return response
 
     def refuse(self, response: Response, *, call: CallContext, effect: bool) -> None:
-        if not response.ok:
-            code, message = self.error(response.body)
-            raise_for(response, call=call, effect=effect, code=code, message=message)
+        code, message = ("", "") if response.ok else self.error(response.body)
+        raise_for(response, call=call, effect=effect, code=code, message=message)
 
     def error(self, body: bytes) -> tuple[str, str]:
         try:

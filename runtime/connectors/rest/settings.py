@@ -84,6 +84,7 @@ class RestLookup(msgspec.Struct, frozen=True):
     """The question whether keys have arrived: POST {keys: […]} → `found`, an object by key or a list of objects with
     `key`.
 
+    reference  the target's name for what it found; where it is given, an entry without it tells nothing; else `id`
     versioned  keys are `id@version`: confirmed when the version held is not older
     references, found_by_reference  the same question by business reference, for a vendor that forgets keys: the members
                of question and answer
@@ -96,7 +97,7 @@ class RestLookup(msgspec.Struct, frozen=True):
     keys: str = "keys"
     found: str = "found"
     key: str = "key"
-    reference: str = "id"
+    reference: str | None = None
     versioned: bool = False
     version: str = "version"
     batch: int = 500

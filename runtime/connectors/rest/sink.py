@@ -46,6 +46,11 @@ class RestSink:
                 "connection.settings",
                 "Class K needs 'idempotency_header' or 'idempotency_field': where the key is sent.",
             )
+        if settings.job and settings.batch:
+            raise Invalid(
+                "connection.settings",
+                "A job says nothing about the items of a batch: leave 'job' out, and ask about each by 'lookup'.",
+            )
         lookup = settings.lookup
         if settings.idempotency == "L" and lookup is None:
             raise Invalid("connection.settings", "Class L needs 'lookup': how the target is asked.")
