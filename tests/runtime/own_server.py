@@ -75,6 +75,17 @@ class OwnServer:
         self.start()
         return kept
 
+    def backup(self) -> Path:
+        """A base backup while others work: what a standby had when it received its last byte."""
+        kept = self.folder / "backup"
+        shutil.rmtree(kept, ignore_errors=True)
+        command = [str(self.servers._postgres_bin() / "pg_basebackup"), "-d", self._url(DATABASE), "-D", str(kept)]
+        subprocess.run([*command, "-X", "stream", "-c", "fast"], check=True, capture_output=True)
+        owner = self.servers.data.stat()
+        for path in (kept, *kept.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        return kept
+
     def go_back(self, kept: Path, *, promoted: bool) -> None:
         """The server stops at once and that copy serves instead: promoted to a new timeline as after a failover or a
         restore to a time, or on the same one, as after the restore of a volume."""
