@@ -32,6 +32,20 @@ QUOTA_EMPTY = fixed(0.2)
 MESSAGE_NOT_NOW = fixed(1.0)
 """One message that its vendor does not take now and for which it named no time: the least pause, beside `MESSAGE`."""
 
+UNANSWERED_BATCH = RetryPolicy(base=0.5, factor=1.0, attempts=3)
+"""A batch whose outcome stays unknown; after `attempts` claims each of its messages is tried alone."""
+
+UNANSWERED = RetryPolicy(base=1.0, ceiling=300.0, attempts=8)
+"""One message whose outcome stays unknown although its vendor works; after `attempts` rounds (or the target's
+`max_attempts`, where that is more) a person decides."""
+
+ACCEPTED = RetryPolicy(base=2.0, ceiling=900.0, attempts=100)
+"""One message that its vendor has taken without saying yet what became of it; a person decides after about a day."""
+
+UNSETTLED = RetryPolicy(base=0.5, factor=1.0)
+"""One message that its vendor does not have and may still act on: the least pause, beside half of what is left of the
+vendor's `settle` time."""
+
 CANNOT_ASK = fixed(30.0)
 """A message under a closed gate whose outcome can be settled only by sending it again."""
 

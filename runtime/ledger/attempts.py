@@ -1,28 +1,83 @@
-"""The history of the attempts at a vendor, and how a result becomes a quarantine entry."""
+"""The history of the attempts at a vendor, what an outcome says about that vendor, and how a result becomes a
+quarantine entry."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runtime.domain.retry import MESSAGE_NOT_NOW, VENDOR_UNAVAILABLE
+from runtime.connectors.protocols import OutboundMessage
+from runtime.domain.retry import ACCEPTED, MESSAGE_NOT_NOW, UNANSWERED, VENDOR_UNAVAILABLE
+from runtime.ledger import circuit_breaker
 from runtime.ledger.claims import Claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import QuarantineEntry
+from runtime.ledger.send_batch import SendOutcome
 from runtime.ledger.vendor_client import SendResult
 
 _INSERT = """
-insert into runtime_attempt (subscription_id, lane, first, last, token, release_id, at, outcome, detail, reference)
-values (%s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s)"""
+insert into runtime_attempt (
+    subscription_id, lane, first, last, token, release_id, at, outcome, detail, reference, answer
+)
+values (%s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s)"""
+WORDS = {"unsettled": "unknown", "forgotten": "unknown", "deferred": "sending", "confirmed": "answered"}
+"""The word of the history where it is another: what a batch confirmed is counted with its evidence."""
 
 
 def record_attempt(
-    conn: Connection, taken: Claim, first: int, last: int, outcome: str, detail: str, reference: str | None = None
+    conn: Connection,
+    taken: Claim,
+    first: int,
+    last: int,
+    outcome: str,
+    detail: str,
+    reference: str | None = None,
+    answer: str | None = None,
 ) -> None:
     """Add one row to the history, even when the lease has ended and the worker no longer owns the lane."""
-    token, release = taken.lease.token, taken.target.release
-    conn.execute(
-        _INSERT, (taken.subscription, taken.lane, first, last, token, release, outcome, detail[:2000], reference)
-    )
+    conn.execute(_INSERT, _row(taken, first, last, outcome, detail, reference, answer))
+
+
+def _row(
+    taken: Claim, first: int, last: int, outcome: str, detail: str, reference: str | None, answer: str | None
+) -> tuple[object, ...]:
+    named = reference[:200] if reference else None
+    said = answer[:2000] if answer else None
+    place = taken.subscription, taken.lane, first, last, taken.lease.token, taken.target.release
+    return (*place, outcome, detail[:2000], named, said)
+
+
+def answers_worth_keeping(
+    answered: Sequence[tuple[OutboundMessage, SendResult]],
+) -> list[tuple[OutboundMessage, SendResult]]:
+    """Answers that say more than the evidence of their batch: of the vendor's business, about what it has not
+    confirmed, and of a call with one message."""
+    alone = len(answered) == 1
+    return [
+        (message, result)
+        for message, result in answered
+        if result.status == "declined"
+        or (result.answer is not None and (alone or result.status != "confirmed"))
+        or (result.reference is not None and result.status == "accepted")
+    ]
+
+
+def record_answers(conn: Connection, taken: Claim, answers: Sequence[tuple[OutboundMessage, SendResult]]) -> None:
+    """Add one row to the history for each answer."""
+    rows = [
+        _row(
+            taken,
+            message.position,
+            message.position,
+            WORDS.get(result.status, result.status),
+            result.detail,
+            result.reference,
+            result.answer,
+        )
+        for message, result in answers
+    ]
+    if rows:
+        with conn.cursor() as cursor:
+            cursor.executemany(_INSERT, rows)
 
 
 def record_late_send(conn: Connection, taken: Claim, positions: Sequence[int]) -> None:
@@ -39,32 +94,58 @@ def record_already_there(conn: Connection, taken: Claim, positions: Sequence[int
         record_attempt(conn, taken, min(positions), max(positions), "recovered", detail)
 
 
-def quarantine_entry(
-    position: int, key: str, result: SendResult, taken: Claim, *, held: bool = False
-) -> QuarantineEntry | None:
-    """The quarantine entry of a message after its result; None when it is confirmed or declined.
+def record_trouble(conn: Connection, taken: Claim, outcome: SendOutcome) -> None:
+    """What an outcome says about the vendor that did not take its messages, or about the connection to it."""
+    vendor = taken.target.vendor
+    if outcome.fault is not None:
+        circuit_breaker.record_fault_of(conn, taken, outcome.fault, outcome.failure)
+    elif outcome.failure and outcome.retry_after:
+        circuit_breaker.record_throttling(conn, vendor, outcome.failure, retry_after=outcome.retry_after)
+    elif outcome.failure:
+        circuit_breaker.record_failure(conn, vendor, outcome.failure)
 
-    `held`: an earlier message with the same key is in quarantine.
+
+def quarantine_entry(
+    position: int, key: str, result: SendResult, taken: Claim, *, held: bool = False, in_doubt: bool = False
+) -> QuarantineEntry | None:
+    """The quarantine entry of a message after its result; None when nothing more is to be done about it.
+
+    `held`: an earlier message with the same key is in quarantine. `in_doubt`: an earlier try may have arrived.
     """
     status = result.status
     if status in ("confirmed", "declined"):
         return None
-    if status == "unknown" and taken.target.idempotency == "U":  # comes before `held`: this one may have arrived
-        return QuarantineEntry(position, key, "unknown", "unknown", result.detail or "sent, and no answer")
+    sent_by = taken.intent_release or taken.target.release
+    if status == "unsettled":  # it may still arrive, whatever holds it back
+        wait = result.retry_after or 0.0
+        return QuarantineEntry(position, key, "sending", status, result.detail, delay=wait, intent_release=sent_by)
     if status == "forgotten":
         reason_class = "recovery" if taken.lost_key(position) else "unknown"
         return QuarantineEntry(position, key, "unknown", reason_class, result.detail)
+    if status == "unknown" and taken.target.idempotency == "U":  # comes before `held`: this one may have arrived
+        return QuarantineEntry(position, key, "unknown", "unknown", result.detail or "sent, and no answer")
     if held or status == "blocked":
         return QuarantineEntry(position, key, "behind")
-    if status == "deferred":
-        return QuarantineEntry(position, key, "sending", "unavailable", result.detail)
     if status == "refused":
         return QuarantineEntry(position, key, "dead", "refused", result.detail, result.pattern)
-    if status == "retry":
-        wait = result.retry_after or MESSAGE_NOT_NOW.pause()
-        return QuarantineEntry(position, key, "retry", "not_now", result.detail, result.pattern, wait)
-    if status == "unsent":
-        wait = result.retry_after or VENDOR_UNAVAILABLE.pause()
-        return QuarantineEntry(position, key, "retry", "unavailable", result.detail, result.pattern, wait)
-    wait, sent_by = VENDOR_UNAVAILABLE.pause(), taken.intent_release or taken.target.release
-    return QuarantineEntry(position, key, "sending", "unknown", result.detail, delay=wait, intent_release=sent_by)
+    if status in ("retry", "unsent"):
+        entry = _unsent(position, key, result)
+        if in_doubt:  # "not now" may well mean that the first one is under way
+            entry.state, entry.intent_release = "sending", sent_by
+        return entry
+    if status == "deferred":
+        return QuarantineEntry(position, key, "sending", "unavailable", result.detail)
+    if status == "accepted":
+        wait, named = ACCEPTED.pause(), result.reference or ""
+        entry = QuarantineEntry(position, key, "sending", status, result.detail, delay=wait, intent_release=sent_by)
+        entry.accepted_as = named
+        return entry
+    wait = UNANSWERED.pause()
+    return QuarantineEntry(position, key, "sending", "unanswered", result.detail, delay=wait, intent_release=sent_by)
+
+
+def _unsent(position: int, key: str, result: SendResult) -> QuarantineEntry:
+    now = result.status == "retry"
+    wait = result.retry_after or (MESSAGE_NOT_NOW if now else VENDOR_UNAVAILABLE).pause()
+    reason_class = "not_now" if now else "unavailable"
+    return QuarantineEntry(position, key, "retry", reason_class, result.detail, result.pattern, wait)

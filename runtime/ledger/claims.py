@@ -23,6 +23,7 @@ from runtime.ledger.evidence import DeliveryEvidence, evidence_arguments
 from runtime.ledger.sql import SHARDS
 
 LEASE_SECONDS = float(os.environ.get("TILLGATE_LEASE_SECONDS", "15"))
+CALL_MARGIN = LEASE_SECONDS / 5  # what a lease lasts longer than the call under it
 POISON_SUSPECT_AFTER = 2  # owners lost at one place, after which its messages are quarantined and tried one by one
 
 
@@ -98,21 +99,29 @@ class ClaimTarget:
 @dataclass(slots=True)
 class ClaimLimits:
     """Messages per batch, whether only the last one of a key is sent, tries of one message, messages per second (None:
-    no limit), and whether the vendor has a rate or a daily budget."""
+    no limit), whether the vendor has a rate or a daily budget, for how many seconds after a call it may still act on
+    it, and for how many it keeps our keys (None: it keeps none, or for ever)."""
 
     batch: int
     coalesce: bool
     max_attempts: int
     pace: float | None
     metered: bool
+    settle: float = 0.0
+    key_kept: float | None = None
 
 
 @dataclass(slots=True)
 class Claim:
     """The right to move one lane of one subscription. `position` was delivered last, `upto` ends a replay; `intent` is
-    the last position of a call without an answer, made by `intent_release`. The database went back, and what these
-    rows take for unsent up to `ask_until` may have been sent. `fresh_key`: how often a redrive gave this one message
-    another key, because the vendor knows the one before from another message."""
+    the last position of a call without an answer, made by `intent_release`.
+
+    `first_sent` and `last_sent` are bounds in monotonic seconds: before the one, nothing of what is claimed was sent;
+    after the other, nothing of it was sent by an owner before. None: never sent. `rounds` counts the claims after which
+    its outcome was still unknown. The database went back, and what these rows take for unsent up to `ask_until` may
+    have been sent. `fresh_key`: how often a redrive gave this one message another key, because the vendor knows the one
+    before from another message.
+    """
 
     subscription: int
     lane: int
@@ -125,6 +134,9 @@ class Claim:
     limits: ClaimLimits
     ask_until: int | None = None
     fresh_key: int = 0
+    first_sent: float | None = None
+    last_sent: float | None = None
+    rounds: int = 0
 
     @property
     def poison_suspect(self) -> bool:
@@ -191,6 +203,18 @@ where subscription_id = %s and lane = %s and token = %s"""
 _RELEASE_AFTER_FAILURE = """
 update runtime_progress
 set lease_until = clock_timestamp(), not_before = clock_timestamp() + make_interval(secs => %s)
+where subscription_id = %s and lane = %s and token = %s"""
+_RELEASE_UNANSWERED = """
+update runtime_progress
+set lease_until = clock_timestamp(),
+    owner = null,
+    not_before = greatest(not_before, clock_timestamp() + make_interval(secs => %s)),
+    sent_at = clock_timestamp() - make_interval(secs => %s),
+    rounds = rounds + 1
+where subscription_id = %s and lane = %s and token = %s"""
+_RENEW = """
+update runtime_progress
+set lease_until = clock_timestamp() + make_interval(secs => %s)
 where subscription_id = %s and lane = %s and token = %s"""
 _PROBE = """
 update runtime_vendorstate
@@ -264,8 +288,21 @@ def _take(conn: Connection, statement: str, arguments: dict[str, Any], lease: fl
         target_of(row),
         limits_of(row),
         row["ask_until"],
+        first_sent=ago(started, row["first_sent_ago"]),
+        last_sent=ago(started, row["sent_ago"]),
+        rounds=row["rounds"],
     )
     return taken, row["limited"]
+
+
+def ago(now: float, seconds: float | None) -> float | None:
+    """The monotonic time that was `seconds` ago by the database's clock."""
+    return None if seconds is None else now - seconds
+
+
+def seconds_since(moment: float | None) -> float | None:
+    """How long ago a monotonic time was; negative where it is still to come."""
+    return None if moment is None else time.monotonic() - moment
 
 
 def target_of(row: dict[str, Any]) -> ClaimTarget:
@@ -289,7 +326,9 @@ def target_of(row: dict[str, Any]) -> ClaimTarget:
 
 def limits_of(row: dict[str, Any]) -> ClaimLimits:
     """The limits in what a claim's statement answers."""
-    return ClaimLimits(row["batch"], row["coalesce"], row["max_attempts"], row["pace"], row["metered"])
+    return ClaimLimits(
+        row["batch"], row["coalesce"], row["max_attempts"], row["pace"], row["metered"], row["settle"], row["key_kept"]
+    )
 
 
 def admit(conn: Connection, taken: Claim, lease: float) -> None:
@@ -365,6 +404,27 @@ def release(conn: Connection, taken: Claim, *, wait: float = 0.0) -> None:
     conn.execute(_RELEASE, (wait, taken.subscription, taken.lane, taken.lease.token))
 
 
+def release_unanswered(conn: Connection, taken: Claim, *, wait: float, last_sent: float | None) -> None:
+    """Release the lane with its intent open: some outcome is unknown. It counts as a round, and `last_sent` is on
+    record for the next claim."""
+    place = taken.subscription, taken.lane, taken.lease.token
+    conn.execute(_RELEASE_UNANSWERED, (wait, seconds_since(last_sent), *place))
+
+
+def lease_for_call(deadline: float) -> float:
+    """Seconds that a lease has to last so that a call of that length ends within it."""
+    return max(LEASE_SECONDS, deadline + CALL_MARGIN)
+
+
+def renew(conn: Connection, taken: Claim, deadline: float) -> None:
+    """Make the lease last for one more call of that length. Raises Fenced where the lane is lost."""
+    started, seconds = time.monotonic(), lease_for_call(deadline)
+    place = taken.subscription, taken.lane, taken.lease.token
+    if conn.execute(_RENEW, (seconds, *place)).rowcount != 1:
+        raise Fenced(f"subscription {taken.subscription} lane {taken.lane}: token {taken.lease.token} is not current")
+    taken.lease.deadline = started + seconds
+
+
 def release_after_failure(conn: Connection, taken: Claim, *, wait: float) -> None:
     """Release the lane after a failure of this process: it counts as a lost owner, without the wait for the lease's
     end."""
@@ -389,6 +449,8 @@ __all__ = [
     "quota_left",
     "release",
     "release_after_failure",
+    "release_unanswered",
+    "renew",
     "spend",
     "step",
 ]

@@ -45,6 +45,10 @@ where stream_id = %s and lane = %s and position > %s and position <= %s
 order by position
 limit %s"""
 _NEXT_RAW = _NEXT.replace("payload\n", "payload, previous\n")
+_OLDEST_AGE = """
+select extract(epoch from clock_timestamp() - min(received_at))::float8
+from runtime_message
+where stream_id = %s and lane = %s and position between %s and %s"""
 
 
 def read_next(
@@ -74,6 +78,12 @@ def decoded(messages: Sequence[LoggedMessage]) -> list[LoggedMessage]:
     """Messages that were read raw, with their documents."""
     documents = _documents.decode(b"[" + b",".join([message.document for message in messages]) + b"]")
     return [message._replace(document=document) for message, document in zip(messages, documents, strict=True)]
+
+
+def oldest_age(conn: Connection, taken: Claim, first: int, last: int) -> float:
+    """Seconds since the oldest of some messages arrived; none of them can have been sent before."""
+    row = conn.execute(_OLDEST_AGE, (taken.target.stream, taken.lane, first, last)).fetchone()
+    return float(row[0]) if row and row[0] is not None else 0.0
 
 
 def quarantined_keys(conn: Connection, taken: Claim, messages: Sequence[LoggedMessage]) -> set[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runtime.ledger import sql
-from runtime.ledger.claims import Claim
+from runtime.ledger.claims import Claim, seconds_since
 from runtime.ledger.connections import Connection
 from runtime.ledger.log_reader import LoggedMessage
 
@@ -21,7 +21,9 @@ class QuarantineEntry:
     """Why one message is in quarantine. `delay` in seconds until it may be tried again.
 
     `state` is one of `QuarantinedMessage.State`; `pattern` is the text by which equal failures are grouped (`reason` is
-    used when it is empty); `intent_release` is the release whose request may have been sent.
+    used when it is empty); `intent_release` is the release whose request may have been sent. `rounds` counts the tries
+    without an outcome, `accepted_as` is the name under which the vendor took the message, `first_sent` and `last_sent`
+    are the bounds of when it was sent, in monotonic seconds.
     """
 
     position: int
@@ -32,6 +34,15 @@ class QuarantineEntry:
     pattern: str = ""
     delay: float = 0.0
     intent_release: int | None = None
+    rounds: int = 0
+    accepted_as: str = ""
+    first_sent: float | None = None
+    last_sent: float | None = None
+
+    def sent_between(self, first: float | None, last: float | None) -> None:
+        """Keep when it may have been sent. What waits for its first try, or for another one, has not arrived."""
+        if self.state in ("sending", "unknown"):
+            self.first_sent, self.last_sent = first, last
 
 
 _VARIABLE = re.compile(r"\"[^\"]*\"|'[^']*'|\b[0-9a-fA-F]{8,}\b|\d+")
@@ -59,6 +70,10 @@ def quarantine(conn: Connection, taken: Claim, entries: Sequence[QuarantineEntry
             entry.reason[:2000],
             entry.delay,
             entry.intent_release,
+            entry.rounds,
+            entry.accepted_as[:200],
+            seconds_since(entry.first_sent),
+            seconds_since(entry.last_sent),
         )
         for entry in entries
     ]

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from runtime.domain import retry
 from runtime.ledger import circuit_breaker, sql
 from runtime.ledger.append import Fenced
-from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send
+from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send, record_trouble
 from runtime.ledger.claims import (
     EVERYTHING,
     LEASE_SECONDS,
@@ -20,34 +20,46 @@ from runtime.ledger.claims import (
     ClaimScope,
     Lease,
     admit,
+    ago,
     gate_closed,
     hold_others,
     limits_of,
+    seconds_since,
     spend,
     target_of,
 )
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import REFUSED_BY_TABLE, MappedTable, refusal, upsert
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.log_reader import LoggedMessage, decode, read_next
+from runtime.ledger.log_reader import LoggedMessage, decode, oldest_age, read_next
 from runtime.ledger.mappers import Skipped, Unmappable, unmappable
 from runtime.ledger.quarantine import QuarantineEntry, fingerprint_of
-from runtime.ledger.send_batch import SendBatch, SendOutcome
+from runtime.ledger.send_batch import GO_ON, SendBatch, SendOutcome
 from runtime.ledger.trial import TrialEnded, TrialRunner, in_this_process
 from runtime.ledger.vendor_client import SendResult
 from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease, key_of, outbound
+
+WAITS_FOR_VENDOR = ("accepted", "unsettled", "unanswered", "not_now")
+"""Reason classes of messages that no worker has ended over: their vendor has not decided, or not answered."""
+SILENT_SECONDS = 86_400.0  # after which a round counts although the vendor answers nobody
+MOST_CALLS = 3  # of one try: ask, send, ask
 
 
 @dataclass(slots=True)
 class QuarantineClaim(Claim):
     """The right to try one quarantined message. `payload` replaces the logged one after a person's edit;
-    `previous_state` and `reason_class` say how it came to be there. `not_arrived`: a person has said so; it is sent
-    without a question about what was before."""
+    `previous_state` and `reason_class` say how it came to be there, `lost` that its last owner has not ended its try,
+    `accepted_as` under which name the vendor has taken it, `vendor_works` that it has answered others since.
+    `not_arrived`: a person has said so; it is sent without a question about what was before."""
 
     key: str = ""
     previous_state: str = "retry"
     reason_class: str = ""
     payload: bytes | None = None
+    lost: bool = False
+    accepted_as: str = ""
+    vendor_works: bool = False
+    claimed_at: float = 0.0
     not_arrived: bool = False
 
     def asks_first(self, position: int) -> bool:
@@ -64,7 +76,8 @@ class QuarantineClaim(Claim):
     @property
     def poison_suspect(self) -> bool:
         """Its last owner, or that of its batch, has ended over it, or has not said what became of it."""
-        return self.previous_state == "sending" or self.reason_class == "poison"
+        in_doubt = self.lost or self.reason_class not in WAITS_FOR_VENDOR
+        return (self.previous_state == "sending" and in_doubt) or self.reason_class == "poison"
 
     @property
     def may_have_been_sent(self) -> bool:
@@ -81,6 +94,7 @@ _PARTS = {
     "claim_scope": sql.CLAIM_SCOPE,
     "pace_allows": sql.read("quarantine_pace"),
     "first_of_its_key": sql.read("quarantine_first_of_key"),
+    "calls": str(MOST_CALLS),
 }
 _CLAIM = sql.read("claim_quarantined", **_PARTS)
 _CLAIM_TO_ASK = sql.read("claim_quarantined_to_ask", **_PARTS)
@@ -94,6 +108,7 @@ _RELEASE_AFTER_FAILURE = """
 update runtime_quarantine
 set state = coalesce(%s, state),
     intent_release = case when coalesce(%s, state) = 'sending' then intent_release end,
+    sent_at = case when %s = 0 then clock_timestamp() else sent_at end,
     reason = %s,
     lease_until = 'epoch',
     not_before = clock_timestamp() + make_interval(secs => %s),
@@ -139,7 +154,7 @@ def _take(
         upto=None,
         intent=None,
         intent_release=row["intent_release"],
-        lease=Lease(row["token"], row["attempt"], started + lease, ask_only=to_ask),
+        lease=Lease(row["token"], row["attempt"], started + max(lease, MOST_CALLS * row["deadline"]), ask_only=to_ask),
         target=target_of(row),
         limits=limits_of(row),
         ask_until=row["ask_until"],
@@ -149,6 +164,13 @@ def _take(
         reason_class=row["reason_class"],
         payload=row["payload"],
         not_arrived=row["not_arrived"],
+        first_sent=ago(started, row["first_sent_ago"]),
+        last_sent=ago(started, row["sent_ago"]),
+        rounds=row["rounds"],
+        lost=row["lost"],
+        accepted_as=row["accepted_as"],
+        vendor_works=row["vendor_works"],
+        claimed_at=started,
     )
     return taken, row["limited"]
 
@@ -211,19 +233,25 @@ def retry_at_vendor(
     message, attempt = _message(conn, taken), taken.lease.attempt
     if attempt > taken.limits.max_attempts + 1:
         # Not even a question survives: a person finds out whether an earlier try arrived.
-        reason = f"{attempt - 1} tries ended their workers"
+        entry = _entry(message, "unknown", "poison", f"{attempt - 1} tries ended their workers")
+        entry.sent_between(taken.first_sent, taken.last_sent)
         with conn.transaction():
-            _keep(conn, taken, QuarantineEntry(taken.position, taken.key, "unknown", "poison", reason))
+            _keep(conn, taken, entry)
         return False
     switched = taken.may_have_been_sent and taken.sent_by_another_release
     mapped = vendor_of(taken.intent_release if switched and taken.intent_release else taken.target.release)
     exhausted = attempt > taken.limits.max_attempts
+    if taken.is_replay and taken.limits.key_kept is not None:
+        arrived = time.monotonic() - oldest_age(conn, taken, taken.position, taken.position)
+        taken.first_sent = min(taken.first_sent or arrived, arrived)
     sending = SendBatch(
         taken,
         mapped.vendor,
         ask_first=taken.may_have_been_sent or taken.is_replay or taken.asks_first(taken.position),
         lost_key=taken.lost_key(taken.position),
         send=not (switched or taken.lease.ask_only or exhausted),
+        accepted=taken.reason_class == "accepted",
+        rounds=1 if taken.rounds else None,
     )
     try:
         outcome = _try(conn, taken, message, mapped, sending, run)
@@ -249,7 +277,9 @@ def _try(
 
     def try_it() -> tuple[SendOutcome, str | None]:
         try:
-            return sending.run([outbound(taken, message, mapped.mapper.one(message))]), None
+            item = outbound(taken, message, mapped.mapper.one(message))
+            item.accepted_as = taken.accepted_as
+            return sending.run([item]), None
         except Fenced as error:
             return sending.outcome, str(error)
 
@@ -268,29 +298,30 @@ def _store(
     conn: Connection, taken: QuarantineClaim, message: LoggedMessage, outcome: SendOutcome, *, exhausted: bool
 ) -> bool:
     result = outcome.results[message.position]
-    settled = result.status in ("confirmed", "declined")
-    sent = result.status in ("confirmed", "declined", "refused", "unknown") and not outcome.already_there
+    ended = result.status in GO_ON
+    sent = result.status in (*GO_ON, "accepted", "refused", "unknown", "unsettled") and not outcome.already_there
     try:
         with conn.transaction():
             if taken.fresh_key and sent:
                 _record_fresh_key(conn, taken)
-            if settled:
+            if ended:
                 _remove(conn, taken)
                 place = taken.position, taken.position
-                record_attempt(conn, taken, *place, result.status, result.detail, result.reference)
+                record_attempt(conn, taken, *place, result.status, result.detail, result.reference, result.answer)
                 circuit_breaker.record_answer(conn, taken)
             else:
                 entry, own_fault = _entry_after(taken, message, result, outcome, exhausted=exhausted)
+                entry.sent_between(taken.first_sent or taken.claimed_at, outcome.last_sent)
                 if not own_fault:
                     _record_vendor(conn, taken, result, outcome)
                 elif outcome.answered:
                     circuit_breaker.record_answer(conn, taken)
-                _keep(conn, taken, entry, own_fault=own_fault)
+                _keep(conn, taken, entry, result, own_fault=own_fault)
             hit("quarantine.before_commit")
     except Fenced:
         record_late_send(conn, taken, outcome.late)
         raise
-    return settled
+    return ended
 
 
 def _record_fresh_key(conn: Connection, taken: QuarantineClaim) -> None:
@@ -300,13 +331,11 @@ def _record_fresh_key(conn: Connection, taken: QuarantineClaim) -> None:
 
 
 def _record_vendor(conn: Connection, taken: QuarantineClaim, result: SendResult, outcome: SendOutcome) -> None:
-    """What an unsent or unknown message says about its vendor."""
-    if outcome.fault:
-        circuit_breaker.record_fault_of(conn, taken, outcome.fault, outcome.failure)
-    elif result.status == "unsent" and outcome.retry_after:
-        circuit_breaker.record_throttling(conn, taken.target.vendor, outcome.failure, retry_after=outcome.retry_after)
-    elif outcome.failure:
-        circuit_breaker.record_failure(conn, taken.target.vendor, outcome.failure)
+    """What an unsent or unknown message says about its vendor. Where that answers others and fails at this message, it
+    is no failure of the vendor."""
+    own_silence = taken.vendor_works and result.status in ("unknown", "unsettled") and outcome.fault is None
+    if not own_silence:
+        record_trouble(conn, taken, outcome)
 
 
 def _entry_after(
@@ -314,17 +343,21 @@ def _entry_after(
 ) -> tuple[QuarantineEntry, bool]:
     """How a message stays in quarantine, and whether the try counts. Only refusals and lost leases do: a vendor that is
     down or silent does not make a message dead."""
-    entry = quarantine_entry(message.position, message.key, result, taken)
+    in_doubt = message.position in outcome.in_doubt
+    entry = quarantine_entry(message.position, message.key, result, taken, in_doubt=in_doubt)
     if entry is None:
         raise AssertionError("a confirmed message does not stay in quarantine")
+    entry.accepted_as = entry.accepted_as or taken.accepted_as
     tries = taken.lease.attempt - 1
     if result.status == "unsent":
         if exhausted:
             return _entry(message, "dead", "poison", f"tried {tries} times without an end"), True
         if taken.may_have_been_sent:  # it is asked about once more: an earlier request may still have been under way
-            entry.state = "sending"
+            entry.state, entry.rounds = "sending", taken.rounds
         return entry, False
     if result.status == "unknown":
+        if taken.reason_class == "accepted":
+            entry.reason_class = "accepted"  # no answer to the question: it stays taken
         if not outcome.failure and taken.target.idempotency in ("K", "N"):
             # Nobody can ask, and this claim may not repeat it: the vendor has not failed.
             if exhausted:
@@ -334,12 +367,52 @@ def _entry_after(
                 reason = "sent by another release, and the vendor cannot be asked"
                 return _entry(message, "unknown", "unknown", reason), False
             entry.delay = retry.CANNOT_ASK.pause()
+            return entry, False
+        if entry.reason_class == "accepted":
+            return _still_accepted(taken, entry), False
+        return _still_unknown(taken, entry, result, outcome), False
+    if result.status == "accepted":
+        return _still_accepted(taken, entry), False
+    if result.status in ("unsettled", "forgotten"):
+        entry.rounds = taken.rounds
+        if outcome.failure:  # sent once more, and no answer
+            return _still_unknown(taken, entry, result, outcome), False
         return entry, False
     if result.status == "retry":
         if taken.lease.attempt >= taken.limits.max_attempts:
-            return _entry(message, "dead", "attempts", result.detail or "too many attempts"), True
+            state = "unknown" if in_doubt else "dead"
+            return _entry(message, state, "attempts", result.detail or "too many attempts"), True
         entry.delay = max(entry.delay, retry.MESSAGE.pause(taken.lease.attempt))
     return entry, True
+
+
+def _still_unknown(
+    taken: QuarantineClaim, entry: QuarantineEntry, result: SendResult, outcome: SendOutcome
+) -> QuarantineEntry:
+    """One more round without an outcome. It counts where the vendor works: it has answered for this message, if only
+    with a failure, or has answered others since. When nobody has an answer, the vendor is down, and for a day no person
+    is asked about one message after the other."""
+    if entry.state != "sending":
+        return entry
+    works = taken.vendor_works or outcome.question_answered or result.answer is not None
+    silent_for = taken.claimed_at - (taken.first_sent or taken.claimed_at)
+    counts = outcome.fault is None and (works or silent_for > SILENT_SECONDS)
+    entry.rounds = taken.rounds + 1 if counts else taken.rounds
+    entry.delay = max(entry.delay, retry.UNANSWERED.pause(entry.rounds))
+    if entry.rounds >= max(retry.UNANSWERED.attempts or 0, taken.limits.max_attempts):
+        said = outcome.failure or result.detail
+        entry.state, entry.reason_class = "unknown", "unknown"
+        entry.reason = f"no trustworthy answer in {entry.rounds} rounds; the last one: {said}"
+    return entry
+
+
+def _still_accepted(taken: QuarantineClaim, entry: QuarantineEntry) -> QuarantineEntry:
+    entry.rounds = taken.rounds + 1 if taken.reason_class == "accepted" else 1
+    entry.delay = retry.ACCEPTED.pause(entry.rounds)
+    if retry.ACCEPTED.exhausted(entry.rounds):
+        entry.state, entry.reason_class = "unknown", "unknown"
+        entry.reason = f"the vendor took it and has not said what became of it in {entry.rounds} questions"
+    return entry
 
 
 def _entry(message: LoggedMessage, state: str, reason_class: str, reason: str) -> QuarantineEntry:
@@ -353,7 +426,7 @@ def release_after_failure(
     counts, and it stays `sending`, so that it is asked about before it is sent again; else it is as it was."""
     uncounted, state = (0, None) if called else (1, taken.previous_state)
     place = taken.subscription, taken.lane, taken.position, taken.lease.token
-    conn.execute(_RELEASE_AFTER_FAILURE, (state, state, reason[:2000], wait, uncounted, *place))
+    conn.execute(_RELEASE_AFTER_FAILURE, (state, state, uncounted, reason[:2000], wait, uncounted, *place))
 
 
 def _skip(conn: Connection, taken: QuarantineClaim) -> bool:
@@ -372,7 +445,14 @@ def _remove(conn: Connection, taken: QuarantineClaim) -> None:
         raise _fenced(taken)
 
 
-def _keep(conn: Connection, taken: QuarantineClaim, entry: QuarantineEntry, *, own_fault: bool = True) -> None:
+def _keep(
+    conn: Connection,
+    taken: QuarantineClaim,
+    entry: QuarantineEntry,
+    result: SendResult | None = None,
+    *,
+    own_fault: bool = True,
+) -> None:
     kept = conn.execute(
         _KEEP,
         (
@@ -383,6 +463,10 @@ def _keep(conn: Connection, taken: QuarantineClaim, entry: QuarantineEntry, *, o
             entry.delay,
             entry.intent_release,
             0 if own_fault else 1,
+            entry.rounds,
+            entry.accepted_as[:200],
+            seconds_since(entry.first_sent),
+            seconds_since(entry.last_sent),
             taken.subscription,
             taken.lane,
             taken.position,
@@ -391,7 +475,9 @@ def _keep(conn: Connection, taken: QuarantineClaim, entry: QuarantineEntry, *, o
     )
     if kept.rowcount != 1:
         raise _fenced(taken)
-    record_attempt(conn, taken, taken.position, taken.position, entry.state, entry.reason)
+    said = (result.reference, result.answer) if result else (None, None)
+    word = "accepted" if entry.reason_class == "accepted" else entry.state
+    record_attempt(conn, taken, taken.position, taken.position, word, entry.reason, *said)
 
 
 def _fenced(taken: QuarantineClaim) -> Fenced:

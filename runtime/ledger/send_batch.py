@@ -1,20 +1,24 @@
-"""One batch with a vendor: waves per key, send, ask about what is unknown, send again only what surely did not
-arrive."""
+"""One batch with a vendor: waves per key, send, ask about what is unknown, send again only what surely did not arrive
+and cannot arrive any more."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from runtime.connectors.protocols import FaultKind, OutboundMessage
-from runtime.domain.retry import SEND_ROUNDS
+from runtime.domain.retry import SEND_ROUNDS, UNSETTLED
+from runtime.domain.vendor_times import key_protects_for
 from runtime.ledger.append import Fenced
 from runtime.ledger.claims import Claim
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.vendor_client import CannotAsk, SendResult, VendorClient
+from runtime.ledger.vendor_client import CannotAsk, SendResult, SendStatus, VendorClient
 
-_NO_ANSWER = ("unsent", "unknown", "blocked", "deferred")
+GO_ON = ("confirmed", "declined")  # later messages of the key follow
+SETTLED = ("confirmed", "declined", "refused", "accepted")  # the vendor has answered for a message
+
+_NO_ANSWER = ("unsent", "unknown", "blocked", "deferred", "forgotten")
 
 LOST_KEY = (
     "it came after the database went back: the vendor may have booked it before, under a key that was lost, "
@@ -24,8 +28,10 @@ LOST_KEY = (
 
 @dataclass(slots=True)
 class SendOutcome:
-    """Results by position. `failure` says what is wrong with the vendor itself, `fault` what kind of fault of the
-    connection that is; `late` holds positions whose request left after the lease had ended."""
+    """Results by position. `failure` says what is wrong with the vendor itself and `fault` with the connection to it,
+    `late` holds positions whose request left after the lease had ended, `in_doubt` those that may have arrived before
+    and were sent again under the same key. `last_sent` bounds, in monotonic seconds, when anything of it was sent;
+    `question_answered`: somebody has said something about a message that was asked about."""
 
     results: dict[int, SendResult] = field(default_factory=dict)
     failure: str = ""
@@ -33,10 +39,18 @@ class SendOutcome:
     retry_after: float | None = None
     late: list[int] = field(default_factory=list)
     already_there: list[int] = field(default_factory=list)
+    in_doubt: set[int] = field(default_factory=set)
+    last_sent: float | None = None
+    question_answered: bool = False
 
     @property
     def unresolved(self) -> bool:
         return any(result.status == "unknown" for result in self.results.values())
+
+    def blame(self, result: SendResult, otherwise: str) -> None:
+        """Keep what the first result without an outcome says about the vendor or the connection."""
+        self.failure = self.failure or result.detail or otherwise
+        self.fault = self.fault or result.fault
 
     @property
     def answered(self) -> bool:
@@ -65,17 +79,29 @@ def idempotency_key(
 
 
 class SendBatch:
-    """Sends the messages of one batch. `ask_first`: they may have been sent already. `send`: False under a closed gate,
-    where only asking is allowed. `lost_key`: the vendor may know them by keys that were lost with the database, so the
+    """Sends the messages of one batch. `ask_first`: they may have been sent already, and `accepted` was the answer.
+    `send`: False under a closed gate, where only asking is allowed. `renew` makes the lease last for one more call;
+    None: it cannot be renewed. `lost_key`: the vendor may know them by keys that were lost with the database, so the
     question is by business reference."""
 
     def __init__(
-        self, taken: Claim, client: VendorClient, *, ask_first: bool, send: bool = True, lost_key: bool = False
+        self,
+        taken: Claim,
+        client: VendorClient,
+        *,
+        ask_first: bool,
+        send: bool = True,
+        lost_key: bool = False,
+        accepted: bool = False,
+        rounds: int | None = None,
+        renew: Callable[[float], None] | None = None,
     ) -> None:
-        self.taken, self.client, self.ask_first, self.may_send = taken, client, ask_first, send
+        self.taken, self.client, self.ask_first, self.may_send, self.renew = taken, client, ask_first, send, renew
         self.lost_key = lost_key
+        self.accepted, self.rounds = accepted, rounds or SEND_ROUNDS.attempts or 1
         self.idempotency = taken.target.idempotency
-        self.outcome = SendOutcome()
+        self.outcome = SendOutcome(last_sent=taken.last_sent)
+        self.unanswered: SendResult | None = None  # what the last call said that this batch has made without an outcome
 
     def run(self, messages: Sequence[OutboundMessage]) -> SendOutcome:
         """Send or ask until every message has a result. Raises Fenced when there is no time left in the lease."""
@@ -87,7 +113,8 @@ class SendBatch:
                 if message.key in held and self.ask_first and self.idempotency == "U":
                     results[message.position] = SendResult("unknown", detail="sent, or not: its batch has no answer")
                 elif message.key in held:
-                    results[message.position] = SendResult("blocked", detail="an earlier one of its key is held")
+                    status: SendStatus = "unsettled" if self.ask_first else "blocked"
+                    results[message.position] = SendResult(status, detail="an earlier one of its key is held")
                 else:
                     todo.append(message)
             self._settle(todo)
@@ -95,17 +122,18 @@ class SendBatch:
                 break
         for message in messages:
             results.setdefault(message.position, SendResult("unsent", detail="not sent"))
+        if self.unanswered and not any(result.status in SETTLED for result in results.values()):
+            self.outcome.blame(self.unanswered, "no trustworthy answer")
         return self.outcome
 
     def _holds_back(self, message: OutboundMessage) -> bool:
         result = self.outcome.results.get(message.position)
-        return result is not None and result.status not in ("confirmed", "declined")
+        return result is not None and result.status not in GO_ON
 
     def _settle(self, todo: Sequence[OutboundMessage]) -> None:
-        """Send and ask until every message has a result, or the vendor is in trouble. At most SEND_ROUNDS.attempts
-        rounds."""
+        """Send and ask until every message has a result, or the vendor is in trouble; at most `rounds` rounds."""
         open_messages, unsure = list(todo), self.ask_first
-        for _ in range(SEND_ROUNDS.attempts or 1):
+        for _ in range(self.rounds):
             if not open_messages:
                 return
             if unsure:
@@ -120,68 +148,122 @@ class SendBatch:
                 return
             unsure = bool(open_messages)
         if open_messages:
-            self._put(open_messages, SendResult("unknown", detail="no trustworthy answer after asking"))
-            self.outcome.failure = self.outcome.failure or "no trustworthy answer"
+            self.outcome.blame(self.outcome.results[open_messages[0].position], "no trustworthy answer")
 
     def _put(self, messages: Sequence[OutboundMessage], result: SendResult) -> None:
         for message in messages:
             self.outcome.results[message.position] = result
 
+    def key_holds(self) -> bool:
+        """Whether the same message again has one effect: by a natural key always, by a key of ours only for as long as
+        the vendor keeps it."""
+        if self.idempotency != "K":
+            return self.idempotency == "N"
+        first, kept = self.taken.first_sent, self.taken.limits.key_kept
+        if first is None or kept is None:
+            return True
+        return time.monotonic() < first + key_protects_for(kept, self.client.deadline)
+
+    def settled(self, asked_at: float) -> bool:
+        """Whether nothing that was sent before can still take effect after this time."""
+        last = self.outcome.last_sent
+        return last is None or asked_at >= last + self.taken.limits.settle
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
     def _ask(self, messages: list[OutboundMessage]) -> list[OutboundMessage]:
         """Stores what is known; returns what may be sent. What stays unknown is final for this batch."""
+        self._hold_the_lease()
+        by_reference = self.lost_key or (self.idempotency == "K" and not self.key_holds())
+        asked_at = time.monotonic()
         try:
-            results = self.client.ask(messages, by="reference" if self.lost_key else "key")
+            results = self.client.ask(messages, by="reference" if by_reference else "key")
         except CannotAsk:
-            if self.lost_key:
-                self._put(messages, SendResult("forgotten", detail=LOST_KEY))
-                return []
-            if self.idempotency in ("K", "N") and self.may_send:
-                return messages  # the same key or the same natural key again has one effect
-            detail = "the vendor can neither be asked nor be sent the same again"
-            self._put(messages, SendResult("unknown", detail=detail))
-            return []
+            return self._unaskable(messages)
         hit("vendor.after_ask")
+        outcome = self.outcome
         rest: list[OutboundMessage] = []
         for message, result in zip(messages, results, strict=True):
+            outcome.question_answered = outcome.question_answered or result.status != "unknown"
             if result.status == "unsent":
-                rest.append(message)
-            else:
-                self.outcome.results[message.position] = result
-                if result.status == "confirmed" and not self.taken.is_replay and self._went_back(message):
-                    self.outcome.already_there.append(message.position)
-                if result.status == "unknown":
-                    self.outcome.failure = self.outcome.failure or result.detail or "the vendor does not say"
-                    self.outcome.fault = self.outcome.fault or result.fault
+                early = self._not_there_yet(asked_at)
+                if early is None:
+                    rest.append(message)
+                    if not self.settled(asked_at):
+                        self.outcome.in_doubt.add(message.position)
+                    continue
+                result = early
+            outcome.results[message.position] = result
+            if result.status == "confirmed" and not self.taken.is_replay and self._went_back(message):
+                outcome.already_there.append(message.position)
+            if result.status == "unknown":
+                outcome.blame(result, "the vendor does not say")
         return rest
 
     def _went_back(self, message: OutboundMessage) -> bool:
         return self.taken.asks_first(message.position)
 
+    def _unaskable(self, messages: list[OutboundMessage]) -> list[OutboundMessage]:
+        if self.lost_key:
+            self._put(messages, SendResult("forgotten", detail=LOST_KEY))
+            return []
+        if self.key_holds() and self.may_send:
+            self.outcome.in_doubt.update(message.position for message in messages)
+            return messages  # the same key or the same natural key again has one effect
+        if self.idempotency == "K" and not self.key_holds():
+            detail = "it may have arrived, the vendor has forgotten its key since, and it cannot be asked by reference"
+            self._put(messages, SendResult("forgotten", detail=detail))
+            return []
+        detail = "the vendor can neither be asked nor be sent the same again"
+        self._put(messages, SendResult("unknown", detail=detail))
+        return []
+
+    def _not_there_yet(self, asked_at: float) -> SendResult | None:
+        """What "not there" means: None, it has not arrived and will not. Not so while the vendor may still act on an
+        earlier call, or has taken the message and not decided."""
+        if self.accepted:
+            return SendResult("accepted", detail="the vendor took it and does not show it yet")
+        if self.key_holds() or self.settled(asked_at):
+            return None
+        left = (self.outcome.last_sent or asked_at) + self.taken.limits.settle - time.monotonic()
+        detail = f"not there; what was sent may still take effect for {max(0.0, left):.0f} s"
+        pause = max(UNSETTLED.pause(), left / 2)
+        return SendResult("unsettled", detail=detail, retry_after=min(pause, max(left, 0.0) + 0.01))
+
+    # -- sending -------------------------------------------------------------------------------------------------------
+
+    def _hold_the_lease(self) -> None:
+        """Raises Fenced when a call would not end within the lease."""
+        if time.monotonic() + self.client.deadline > self.taken.lease.deadline and self.renew is not None:
+            self.renew(self.client.deadline)
+
+    def _guard(self) -> None:
+        self._hold_the_lease()
+        if time.monotonic() + self.client.deadline > self.taken.lease.deadline:
+            raise Fenced("no time left in the lease for a call")
+        hit("vendor.before_send")
+
     def _send(self, messages: list[OutboundMessage]) -> list[OutboundMessage]:
         """Stores results; returns messages whose outcome is unknown and that may be asked about or repeated."""
         lease, outcome = self.taken.lease, self.outcome
-
-        def guard() -> None:
-            if time.monotonic() + self.client.deadline > lease.deadline:
-                raise Fenced("no time left in the lease for a call")
-            hit("vendor.before_send")
-
-        results = self.client.send(messages, guard=guard)
+        results = self.client.send(messages, guard=self._guard)
         hit("vendor.after_send")
-        if (
-            time.monotonic() > lease.deadline
-        ):  # paused on the way: another worker may have owned the lane before this left
+        now = time.monotonic()
+        if now > lease.deadline:  # paused on the way: another worker may have owned the lane before this left
             outcome.late += [message.position for message in messages]
+        if any(result.status != "unsent" for result in results):
+            outcome.last_sent = max(now, outcome.last_sent or now)
         again: list[OutboundMessage] = []
         for message, result in zip(messages, results, strict=True):
-            if result.status == "unknown" and self.idempotency != "U":
-                again.append(message)
-                continue
-            if result.status == "unsent":
-                outcome.failure = outcome.failure or result.detail or "the vendor is not available"
-                outcome.fault = outcome.fault or result.fault
-                outcome.retry_after = max(outcome.retry_after or 0.0, result.retry_after or 0.0) or None
             outcome.results[message.position] = result
+            if result.status == "unknown" and self.idempotency != "U":
+                self.unanswered = result
+                again.append(message)
+            elif result.status == "unsent":
+                outcome.blame(result, "the vendor is not available")
+                outcome.retry_after = max(outcome.retry_after or 0.0, result.retry_after or 0.0) or None
+                if message.position in self.outcome.in_doubt:  # not this time: that says nothing about the time before
+                    outcome.results[message.position] = replace(result, status="unknown")
         if again:
             hit("vendor.unknown")
         return again

@@ -9,7 +9,17 @@ from typing import Literal, Protocol
 from runtime.connectors.protocols import AskBy, FaultKind, OutboundMessage
 
 SendStatus = Literal[
-    "confirmed", "accepted", "declined", "refused", "retry", "unsent", "unknown", "blocked", "deferred", "forgotten"
+    "confirmed",
+    "accepted",
+    "declined",
+    "refused",
+    "retry",
+    "unsent",
+    "unknown",
+    "blocked",
+    "deferred",
+    "unsettled",
+    "forgotten",
 ]
 
 
@@ -26,10 +36,11 @@ class SendResult:
     unsent      surely not acted on, for a reason of the vendor (down, throttled) or of the connection (`fault`)
     unknown     sent, or partly sent, and no answer that can be trusted
 
-    The ledger adds three:
-    blocked     not sent, for an earlier message of its key is not confirmed
-    deferred    not sent by this release, for its gate closed or another one was deployed
-    forgotten   the key under which it may have been sent is lost, and the vendor cannot be asked by business reference
+    The ledger adds four: blocked     not sent, for an earlier message of its key is not confirmed deferred    not sent
+    by this release, for its gate closed or another one was deployed unsettled   not there when asked, and the vendor
+    may still act on what was sent (`settle`) forgotten   it may have arrived under a key that the vendor has forgotten
+    since (`key_kept`) or that is lost, and the
+                vendor cannot be asked by business reference
 
     `pattern` is the text by which equal failures are grouped, `retry_after` in seconds, `fault` what is wrong with the
     connection, `answer` what the vendor said, redacted, at most 2,000 characters.

@@ -3,22 +3,41 @@ transaction."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.connectors.protocols import FaultKind, OutboundMessage
+from runtime.connectors.protocols import OutboundMessage
 from runtime.domain.outcome_codes import CONFIRMED, DECLINED, QUARANTINED, SKIPPED, SUPERSEDED
-from runtime.domain.retry import QUOTA_EMPTY, VENDOR_UNAVAILABLE
+from runtime.domain.retry import QUOTA_EMPTY, UNANSWERED_BATCH, VENDOR_UNAVAILABLE
 from runtime.ledger import circuit_breaker
 from runtime.ledger.append import Fenced
-from runtime.ledger.attempts import quarantine_entry, record_already_there, record_attempt, record_late_send
-from runtime.ledger.claims import Claim, quota_left, release, spend, step
+from runtime.ledger.attempts import (
+    answers_worth_keeping,
+    quarantine_entry,
+    record_already_there,
+    record_answers,
+    record_attempt,
+    record_late_send,
+    record_trouble,
+)
+from runtime.ledger.claims import (
+    LEASE_SECONDS,
+    Claim,
+    lease_for_call,
+    quota_left,
+    release,
+    release_unanswered,
+    renew,
+    spend,
+    step,
+)
 from runtime.ledger.connections import Connection
 from runtime.ledger.evidence import DeliveryEvidence, outcomes_by_position
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.log_reader import LoggedMessage, quarantined_keys, read_next
+from runtime.ledger.log_reader import LoggedMessage, oldest_age, quarantined_keys, read_next
 from runtime.ledger.mappers import Mapper
 from runtime.ledger.quarantine import QuarantineEntry, blocked_by_earlier, poison_suspects, quarantine, split_blocked
 from runtime.ledger.send_batch import SendBatch, SendOutcome, idempotency_key
@@ -60,12 +79,8 @@ class BatchResult:
     position: int
     evidence: DeliveryEvidence | None
     entries: list[QuarantineEntry]
-    late: list[int]
-    failure: str = ""
-    retry_after: float | None = None
-    throttled: bool = False
-    fault: FaultKind | None = None
-    answered: bool = False
+    outcome: SendOutcome = field(default_factory=SendOutcome)
+    answers: list[tuple[OutboundMessage, SendResult]] = field(default_factory=list)
 
 
 def deliver(conn: Connection, taken: Claim, vendor_of: VendorOfRelease, *, max_batches: int = 1 << 30) -> int:
@@ -95,7 +110,7 @@ def _quarantine_next(conn: Connection, taken: Claim) -> BatchResult | None:
     first, last = messages[0].position, messages[-1].position
     everything = outcomes_by_position(first, last, {}, rest=QUARANTINED)
     evidence = DeliveryEvidence(first, last, "aside", waiting=len(messages), outcomes=everything)
-    return BatchResult(last, evidence, poison_suspects(messages, taken), [])
+    return BatchResult(last, evidence, poison_suspects(messages, taken))
 
 
 def _forward(
@@ -103,14 +118,14 @@ def _forward(
 ) -> int:
     position = pending.position if pending else taken.position
     for number in range(max_batches + 1):
-        failed = pending is not None and bool(pending.failure)
+        failed = pending is not None and bool(pending.outcome.failure)
         stopped = number == max_batches or failed or (taken.limits.pace is not None and number > 0)
         batch = None if stopped else _prepare(conn, taken, mapped.mapper, position, pending)
         if batch is None and pending is None:
             break
         wait = _wait_after(pending, taken)
         try:
-            is_open = _commit(conn, taken, pending, batch, leave=wait)
+            is_open = _commit(conn, taken, pending, batch, leave=wait, lease=lease_for_call(mapped.vendor.deadline))
         except QuotaOverdrawn:  # another lane took the rest of the quota first
             batch = None
             is_open = _commit(conn, taken, pending, None, leave=max(wait, QUOTA_EMPTY.pause()))
@@ -125,7 +140,7 @@ def _forward(
         if pending is None:
             return position - start
         position = pending.position
-        taken.lease.probe = taken.lease.probe and not pending.answered
+        taken.lease.probe = taken.lease.probe and not pending.outcome.answered
     release(conn, taken)
     return position - start
 
@@ -133,8 +148,8 @@ def _forward(
 def _wait_after(pending: BatchResult | None, taken: Claim) -> float:
     if pending is None:
         return 0.0
-    if pending.failure:
-        return pending.retry_after or VENDOR_UNAVAILABLE.pause()
+    if pending.outcome.failure:
+        return pending.outcome.retry_after or VENDOR_UNAVAILABLE.pause()
     if taken.limits.pace is not None and pending.evidence is not None:
         return (pending.evidence.last - pending.evidence.first + 1) / taken.limits.pace
     return 0.0
@@ -192,44 +207,47 @@ def _batch(
 
 
 def _commit(
-    conn: Connection, taken: Claim, pending: BatchResult | None, batch: PreparedBatch | None, *, leave: float
+    conn: Connection,
+    taken: Claim,
+    pending: BatchResult | None,
+    batch: PreparedBatch | None,
+    *,
+    leave: float,
+    lease: float = LEASE_SECONDS,
 ) -> bool:
-    """Store the results of the batch before and the intent of the next; where there is no next, release the lane for
-    `leave` seconds at least. All in one commit. Answers whether the next may be sent. Raises QuotaOverdrawn."""
-    position = pending.position if pending else taken.position
+    """Store the results of the batch before and the intent of the next, under a lease that lasts for its call; where
+    there is no next, release the lane for `leave` seconds at least. All in one commit. Answers whether the next may be
+    sent. Raises QuotaOverdrawn."""
+    position, begun = pending.position if pending else taken.position, time.monotonic()
     try:
         metered = batch is not None and bool(batch.messages) and taken.limits.metered
-        several = metered or batch is None or (pending is not None and (pending.entries or pending.failure))
-        with conn.transaction() if several else nullcontext():
+        extra = pending is not None and bool(pending.entries or pending.answers or pending.outcome.failure)
+        with conn.transaction() if metered or batch is None or extra else nullcontext():
             evidence = pending.evidence if pending else None
             intent = batch.last if batch else None
-            is_open = step(conn, taken, position, evidence=evidence, gated=False, intent=intent)
+            is_open = step(conn, taken, position, evidence=evidence, gated=False, intent=intent, lease=lease)
             if batch and metered and is_open and not spend(conn, taken.target.vendor, len(batch.messages)):
                 raise QuotaOverdrawn
             if pending:
                 quarantine(conn, taken, pending.entries)
+                record_answers(conn, taken, pending.answers)
                 _record_vendor(conn, taken, pending)
             if batch is None:
                 release(conn, taken, wait=leave)
             hit("vendor.before_commit")
     except Fenced:
         if pending:
-            record_late_send(conn, taken, pending.late)
+            record_late_send(conn, taken, pending.outcome.late)
         raise
     taken.position = position
+    taken.first_sent, taken.last_sent, taken.rounds = begun, None, 0
     return is_open
 
 
 def _record_vendor(conn: Connection, taken: Claim, result: BatchResult) -> None:
-    vendor = taken.target.vendor
-    if result.fault:
-        circuit_breaker.record_fault_of(conn, taken, result.fault, result.failure)
-    elif result.throttled:
-        wait = result.retry_after or VENDOR_UNAVAILABLE.pause()
-        circuit_breaker.record_throttling(conn, vendor, result.failure, retry_after=wait)
-    elif result.failure:
-        circuit_breaker.record_failure(conn, vendor, result.failure, retry_after=result.retry_after or 0.0)
-    elif result.answered:
+    if result.outcome.failure:
+        record_trouble(conn, taken, result.outcome)
+    elif result.outcome.answered:
         circuit_breaker.record_answer(conn, taken)
 
 
@@ -244,9 +262,26 @@ def run_batch(conn: Connection, taken: Claim, sending: SendBatch, messages: Sequ
     return outcome
 
 
+def _sending(
+    conn: Connection, taken: Claim, client: VendorClient, *, ask_first: bool, lost_key: bool, send: bool = True
+) -> SendBatch:
+    def renewed(deadline: float) -> None:
+        renew(conn, taken, deadline)
+
+    return SendBatch(taken, client, ask_first=ask_first, lost_key=lost_key, send=send, renew=renewed)
+
+
+def _bound_replay(conn: Connection, taken: Claim, first: int, last: int) -> None:
+    """What a replay sends was sent first by its original subscription, at the earliest when it arrived."""
+    if taken.is_replay and taken.limits.key_kept is not None:
+        age = oldest_age(conn, taken, first, last)
+        taken.first_sent = min(taken.first_sent or time.monotonic(), time.monotonic() - age)
+
+
 def _call(conn: Connection, taken: Claim, client: VendorClient, batch: PreparedBatch) -> BatchResult | None:
+    _bound_replay(conn, taken, batch.first, batch.last)
     ask_first, lost_key = taken.is_replay or taken.asks_first(batch.first), taken.lost_key(batch.first)
-    sending = SendBatch(taken, client, ask_first=ask_first, lost_key=lost_key)
+    sending = _sending(conn, taken, client, ask_first=ask_first, lost_key=lost_key)
     outcome = run_batch(conn, taken, sending, batch.messages)
     hit("vendor.after_call")
     return _settle(conn, taken, batch, outcome)
@@ -258,25 +293,24 @@ def _settle(
     """Turn results into evidence and quarantine entries. None: something is unknown that can be asked about later; the
     intent stays open."""
     if keep_unknown and outcome.unresolved and taken.target.idempotency != "U":
-        record_attempt(conn, taken, batch.first, batch.last, "unknown", outcome.failure)
-        if outcome.fault:
-            circuit_breaker.record_fault_of(conn, taken, outcome.fault, outcome.failure)
-        else:
-            circuit_breaker.record_failure(conn, taken.target.vendor, outcome.failure or "no trustworthy answer")
-        release(conn, taken, wait=VENDOR_UNAVAILABLE.pause())
+        outcome.failure = outcome.failure or "no trustworthy answer"
+        record_attempt(conn, taken, batch.first, batch.last, "unknown", outcome.failure, answer=_first_answer(outcome))
+        record_trouble(conn, taken, outcome)
+        wait = outcome.retry_after or UNANSWERED_BATCH.pause()
+        release_unanswered(conn, taken, wait=wait, last_sent=outcome.last_sent)
         return None
     results = outcome.results
     settled = [message.position for message in batch.messages if results[message.position].status != "unsent"]
     end = batch.last if len(settled) == len(batch.messages) else max([batch.first - 1, *settled])
     answered = [(message, results[message.position]) for message in batch.messages if message.position <= end]
     before_call = [entry for entry in batch.entries if entry.position <= end]
-    entries = sorted(before_call + _entries(answered, taken), key=lambda entry: entry.position)
+    entries = sorted(before_call + _entries(answered, taken, outcome), key=lambda entry: entry.position)
     evidence = _evidence(batch, end, answered, entries, len(before_call)) if end >= batch.first else None
-    failure, wait = outcome.failure, outcome.retry_after
-    throttled = bool(failure and wait)
-    return BatchResult(
-        end, evidence, entries, outcome.late, failure, wait, throttled, outcome.fault, answered=outcome.answered
-    )
+    return BatchResult(end, evidence, entries, outcome, answers_worth_keeping(answered))
+
+
+def _first_answer(outcome: SendOutcome) -> str | None:
+    return next((result.answer for result in outcome.results.values() if result.answer), None)
 
 
 def _evidence(
@@ -313,12 +347,16 @@ def _evidence(
     )
 
 
-def _entries(answered: Sequence[tuple[OutboundMessage, SendResult]], taken: Claim) -> list[QuarantineEntry]:
+def _entries(
+    answered: Sequence[tuple[OutboundMessage, SendResult]], taken: Claim, outcome: SendOutcome
+) -> list[QuarantineEntry]:
     entries: list[QuarantineEntry] = []
     held: set[str] = set()
     for message, result in answered:
-        entry = quarantine_entry(message.position, message.key, result, taken, held=message.key in held)
+        doubt = message.position in outcome.in_doubt
+        entry = quarantine_entry(message.position, message.key, result, taken, held=message.key in held, in_doubt=doubt)
         if entry is not None:
+            entry.sent_between(taken.first_sent, outcome.last_sent)
             entries.append(entry)
             held.add(message.key)
     return entries
@@ -339,14 +377,15 @@ def _resume(conn: Connection, taken: Claim, vendor_of: VendorOfRelease) -> Batch
     made_by = taken.intent_release or taken.target.release
     messages = read_next(conn, taken, taken.position, intent - taken.position, upto=intent)
     if not messages:
-        return BatchResult(taken.position, None, [], [])
+        return BatchResult(taken.position, None, [])
     mapped = vendor_of(made_by)
     batch = _batch(conn, taken, mapped.mapper, messages, set())
-    if taken.lease.remaining_of_dead_owner or taken.poison_suspect:
+    if taken.lease.remaining_of_dead_owner or taken.poison_suspect or UNANSWERED_BATCH.exhausted(taken.rounds):
         return _in_doubt(taken, batch, made_by)
+    _bound_replay(conn, taken, batch.first, batch.last)
     may_send = made_by == taken.target.release and not taken.lease.ask_only
     lost_key = taken.lost_key(batch.first)
-    sending = SendBatch(taken, mapped.vendor, ask_first=True, lost_key=lost_key, send=may_send)
+    sending = _sending(conn, taken, mapped.vendor, ask_first=True, lost_key=lost_key, send=may_send)
     outcome = run_batch(conn, taken, sending, batch.messages)
     hit("vendor.after_resume")
     if may_send or outcome.failure:
@@ -357,20 +396,25 @@ def _resume(conn: Connection, taken: Claim, vendor_of: VendorOfRelease) -> Batch
 
 def _in_doubt(taken: Claim, batch: PreparedBatch, made_by: int) -> BatchResult:
     """Quarantine every message of a batch that was called, to be asked about first. The lane goes on."""
-    sender_gone = "its sender is gone and has not said what became of it"
-    why = "its batch ended several workers" if taken.poison_suspect else sender_gone
+    reason_class, why = "unknown", "its sender is gone and has not said what became of it"
+    if taken.poison_suspect:
+        why = "its batch ended several workers"
+    elif not taken.lease.remaining_of_dead_owner:
+        reason_class, why = "unanswered", f"no trustworthy answer about its batch in {taken.rounds} rounds"
     wait = taken.lease.remaining_of_dead_owner
     in_doubt = [
-        QuarantineEntry(message.position, message.key, "sending", "unknown", why, delay=wait, intent_release=made_by)
+        QuarantineEntry(message.position, message.key, "sending", reason_class, why, delay=wait, intent_release=made_by)
         for message in batch.messages
     ]
+    for entry in in_doubt:
+        entry.sent_between(taken.first_sent, taken.last_sent)
     entries = sorted([*batch.entries, *in_doubt], key=lambda entry: entry.position)
     superseded = batch.last - batch.first + 1 - len(batch.skipped) - len(entries)
     groups = {SKIPPED: batch.skipped, QUARANTINED: [entry.position for entry in entries]}
     outcomes = outcomes_by_position(batch.first, batch.last, groups, rest=SUPERSEDED)
     counts = 0, superseded, len(batch.skipped), 0, len(entries)
     evidence = DeliveryEvidence(batch.first, batch.last, "aside", *counts, outcomes=outcomes)
-    return BatchResult(batch.last, evidence, entries, [])
+    return BatchResult(batch.last, evidence, entries)
 
 
 def _defer_unsent(taken: Claim, batch: PreparedBatch, outcome: SendOutcome) -> None:

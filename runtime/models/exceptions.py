@@ -20,7 +20,9 @@ class QuarantinedMessage(models.Model):
     earlier one of its key, `dead` waits for a person, `unknown` waits for a person because the vendor can neither be
     asked nor be sent the same again. `payload` replaces the stored one after a person's fix. `fresh_key` counts the
     keys that a redrive gave instead of one that the vendor knows from another message; `not_arrived`: a person has said
-    that the vendor does not have it.
+    that the vendor does not have it. `first_sent_at` and `sent_at` are the bounds of when it may have been sent,
+    `rounds` counts the tries without an outcome, `accepted_as` names it at a vendor that has taken it and not decided
+    yet.
     """
 
     class State(models.TextChoices):
@@ -50,6 +52,10 @@ class QuarantinedMessage(models.Model):
     intent_release = models.BigIntegerField(null=True, blank=True)
     fresh_key = models.SmallIntegerField(db_default=0)
     not_arrived = models.BooleanField(db_default=False)
+    rounds = models.IntegerField(db_default=0)
+    accepted_as = models.CharField(max_length=200, db_default="")
+    first_sent_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
     payload: Any = JsonDocument(null=True, blank=True)
 
     class Meta:
@@ -68,8 +74,8 @@ class QuarantinedMessage(models.Model):
 
 
 class Attempt(models.Model):
-    """One try that was not plainly confirmed with its batch: of one quarantined message, or a call whose outcome was
-    unknown. Insert only."""
+    """One try that was not plainly confirmed with its batch: of one quarantined message, a call whose outcome was
+    unknown, an answer of the vendor's business. `answer` is what the vendor said, redacted. Insert only."""
 
     subscription = models.ForeignKey(
         TargetSubscription, on_delete=models.CASCADE, db_index=False, related_name="attempts"
@@ -85,6 +91,7 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=12)
     detail = models.TextField(db_default="")
     reference = models.CharField(max_length=200, null=True, blank=True)
+    answer = models.TextField(null=True, blank=True)
 
     class Meta:
         indexes = [

@@ -70,6 +70,9 @@ class TargetSubscription(models.Model):
     `fault`: what is wrong with the connection of this target alone, while others of its vendor work (a wrong path, a
     missing scope); one claim probes it after `held_until`, and `fault_tries` counts how often it was met: 0 where it
     stands to be seen whether the fault is this target's alone.
+
+    In seconds, from the deployed manifest or the vendor's profile: `settle` after a call the vendor may still act on
+    it, `key_kept` it keeps our keys, `deadline` is the longest call.
     """
 
     stream = models.ForeignKey("runtime.Stream", on_delete=models.PROTECT, related_name="subscriptions")
@@ -92,6 +95,9 @@ class TargetSubscription(models.Model):
     fault_since = models.DateTimeField(null=True, blank=True)
     fault_tries = models.IntegerField(db_default=0)
     held_until = models.DateTimeField(db_default=LONG_AGO)
+    settle = models.FloatField(null=True, blank=True)
+    key_kept = models.FloatField(null=True, blank=True)
+    deadline = models.FloatField(null=True, blank=True)
     replay_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="replays")
     created_at = models.DateTimeField(db_default=Now())
 
@@ -113,9 +119,11 @@ class Progress(models.Model):
     """All mutable delivery state of one (subscription, lane).
 
     Everything at or before `position` is delivered, quarantined or superseded. `intent` is the last position of a
-    vendor call whose answer is not stored yet, `intent_release` the release that made it. `token` grows at every claim.
-    `session` is the process id of the owner's database session: once that has ended, nobody waits for the lease.
-    `ask_until`: the database went back; up to this position a message is asked about before it is sent.
+    vendor call whose answer is not stored yet, `intent_release` the release that made it, `intent_at` when it was
+    stored, `sent_at` the latest time at which it can have been sent, `rounds` how often it stayed without an outcome.
+    `token` grows at every claim. `session` is the process id of the owner's database session: once that has ended,
+    nobody waits for the lease. `ask_until`: the database went back; up to this position a message is asked about before
+    it is sent.
     """
 
     pk = models.CompositePrimaryKey("subscription_id", "lane")
@@ -128,6 +136,9 @@ class Progress(models.Model):
     intent = models.BigIntegerField(null=True, blank=True)
     intent_release = models.BigIntegerField(null=True, blank=True)
     ask_until = models.BigIntegerField(null=True, blank=True)
+    intent_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    rounds = models.IntegerField(db_default=0)
     ask_only = models.BooleanField(db_default=False)
     attempt = models.IntegerField(db_default=0)
     token = models.BigIntegerField(db_default=0)

@@ -27,7 +27,6 @@ from runtime.connectors.protocols import (
 from runtime.domain.correlation import subject_of
 from runtime.domain.manifest import ManifestTarget
 from runtime.domain.templates import INSTANCE, NoName, field, fill, names_in, text_of
-from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.mapping import encode
 
@@ -47,9 +46,7 @@ class SinkVendor:
         self, sink: SinkConnector, secrets: Secrets, target: ManifestTarget, instance: str, *, prefix: str = ""
     ) -> None:
         self.sink, self.secrets, self.target, self.instance, self.prefix = sink, secrets, target, instance, prefix
-        self.deadline = min(
-            target.deadline, LEASE_SECONDS / 2
-        )  # a call must end well within the lease, or it never starts
+        self.deadline = target.deadline
         self.fields_of_address = {
             name for template in target.address.values() for name in names_in(template) if name != INSTANCE
         }

@@ -1,8 +1,8 @@
 """Known bugs, put in from outside: a campaign that does not find each of them proves nothing.
 
 `SIMULATED` gives, per plant, the attributes of the ledger that are replaced while a simulated world runs; plants that
-live inside a statement are switched in the model (`sim_append.py`, `sim_claims.py`, `sim_quarantine.py`) by the same
-name.
+live inside a statement are switched in the model (`sim_append.py`, `sim_claims.py`, `sim_quarantine.py`), and those of
+the client of a vendor in `sim_vendor_server.py`, by the same name.
 """
 
 from __future__ import annotations
@@ -22,12 +22,24 @@ WHAT = {
     "noask": "an unknown outcome is sent again without asking",
     "overtake": "later messages overtake one that is parked under the same key",
     "intent": "the intent is not stored before the call",
-    "hasty": "a batch whose sender has lost its session is asked about before that sender's lease has ended",
+    "trusting": "any 2xx is a success, whatever it says",
+    "shrug": "a 503 is taken for nothing done",
+    "forgetful": "a key is taken for one that its vendor never forgets",
+    "nosettle": "what is not there is sent again at once, while its vendor may still act on it",
+    "hasty": "a batch whose sender has lost its session is asked about at once, and what is not there is sent again",
 }
 
 
 def _no_ask(self: send_batch.SendBatch, items: list[Any]) -> list[Any]:
     return items
+
+
+def _never_forgotten(self: send_batch.SendBatch) -> bool:
+    return self.idempotency in ("K", "N")
+
+
+def _settled_at_once(self: send_batch.SendBatch, asked_at: float) -> bool:
+    return True
 
 
 def _no_one_waits(messages: Any, waiting: set[str]) -> tuple[list[Any], list[Any]]:
@@ -79,12 +91,13 @@ def _lock_like_a_sequence(
 
 
 _in_doubt = vendor_target._in_doubt
+LONG_AGO = 86_400.0
 
 
 def _at_once(taken: Any, batch: Any, made_by: int) -> Any:
     settled = _in_doubt(taken, batch, made_by)
     for entry in settled.entries:
-        entry.delay = 0.0
+        entry.delay, entry.last_sent = 0.0, taken.first_sent - LONG_AGO
     return settled
 
 
@@ -105,6 +118,10 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "noask": [(send_batch.SendBatch, "_ask", _no_ask)],
     "overtake": [(vendor_target, "split_blocked", _no_one_waits), (database_target, "split_blocked", _no_one_waits)],
     "intent": [],
+    "trusting": [],
+    "shrug": [],
+    "forgetful": [(send_batch.SendBatch, "key_holds", _never_forgotten)],
+    "nosettle": [(send_batch.SendBatch, "settled", _settled_at_once)],
     "hasty": [(vendor_target, "_in_doubt", _at_once)],
 }
 

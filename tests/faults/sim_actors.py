@@ -1,5 +1,4 @@
-"""Those who act in a simulated world: processes as greenlets, and the vendor with a journal that no worker can
-change."""
+"""Those who act in a simulated world: processes as greenlets."""
 
 from __future__ import annotations
 
@@ -9,20 +8,16 @@ from typing import TYPE_CHECKING, Any
 import greenlet
 import psycopg
 
-from runtime.connectors.protocols import OutboundMessage
-from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import MappedTable, Table
 from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.mappers import Mapper, Skipped, Unmappable
-from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.ledger.vendor_target import MappedVendor
 from tests.faults.sim_database import Database, SimConnection, Transaction
-from tests.faults.sim_shapes import VENDOR, Effect, Killed
+from tests.faults.sim_shapes import Killed
+from tests.faults.sim_vendor_server import SimVendor
 
 if TYPE_CHECKING:
     from tests.faults.world import World
-
-CALL_SECONDS = LEASE_SECONDS / 8
 
 
 class Actor:
@@ -121,86 +116,6 @@ class Actor:
     def reconnect(self) -> None:
         self.alive()
         self.conn = SimConnection(self.world.database, self)
-
-
-class VendorServer:
-    """The other side: what it did is its journal, which no worker can change."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.journal: list[Effect] = []
-        self.known: set[str] = set()
-        self.absorbed = 0
-
-    def act(self, actor: Actor, item: OutboundMessage, release: int, *, late: bool) -> SendResult:
-        world = self.world
-        if item.key in world.shape.refused:
-            return SendResult("refused", detail="unknown article")
-        if world.random.random() < world.trouble * 0.3:
-            return SendResult("retry", detail="busy with this one")
-        if item.idempotency_key in self.known and world.shape.honours:
-            self.absorbed += 1
-            return SendResult("confirmed", "again")
-        self.known.add(item.idempotency_key)
-        if world.trace is not None:
-            world.trace.append((world.now, actor.name, "ACT", item.key, item.document["v"]))
-        self.journal.append(Effect(VENDOR, item.key, item.document["v"], release, world.now, late, actor.conn))
-        if actor.asks_only:
-            world.verdict.unauthorised.append(
-                f"{actor.name} sent {item.key}@{item.document['v']} though it may only ask"
-            )
-        elif actor.granted is None or actor.granted[0] != release:
-            world.verdict.unauthorised.append(f"{actor.name} sent as release {release} with the grant {actor.granted}")
-        return SendResult("confirmed", f"V{len(self.journal)}")
-
-
-class SimVendor:
-    """The client side, as one actor under one release uses it."""
-
-    deadline = CALL_SECONDS
-
-    def __init__(self, actor: Actor, release: int) -> None:
-        self.actor, self.release = actor, release
-
-    def send(self, items: Any, *, guard: Callable[[], None]) -> list[SendResult]:
-        actor = self.actor
-        world, server = actor.world, actor.world.vendor
-        actor.step()
-        if any(item.key in world.shape.killers for item in items):
-            world.counts["killed by poison"] += 1
-            world.end(actor)
-            raise Killed
-        started = world.now
-        guard()
-        fate = world.fate()
-        if fate == "down":
-            actor.step()
-            return [SendResult("unsent", detail="connection refused")] * len(items)
-        if fate == "throttled":
-            actor.step()
-            return [SendResult("unsent", detail="429", retry_after=world.random.uniform(0.5, 3.0))] * len(items)
-        late = world.now - started > LEASE_SECONDS / 2
-        count = world.random.randrange(len(items)) if fate == "half" else len(items)
-        answers = [server.act(actor, item, self.release, late=late) for item in items[:count]]
-        world.counts[f"sent {fate}"] += 1
-        actor.step()
-        return answers if fate == "ok" else [SendResult("unknown", detail="the answer was cut")] * len(items)
-
-    def ask(self, items: Any, *, by: str = "key") -> list[SendResult]:
-        actor = self.actor
-        world = actor.world
-        if not world.shape.asks:
-            raise CannotAsk
-        actor.step()
-        world.counts["asked"] += len(items)
-        if world.random.random() < world.trouble * 0.4:
-            return [SendResult("unknown", detail="no answer to the question")] * len(items)
-        answers = [
-            SendResult("confirmed", "asked") if item.idempotency_key in world.vendor.known else SendResult("unsent")
-            for item in items
-        ]
-        actor.step()
-        return answers
 
 
 class SimClients:

@@ -41,6 +41,12 @@ def _claimed(
     assert s
     assert p
     owner, was = p["owner"], p["lease_until"]
+    if p["intent"] is None:
+        p["sent_at"] = None
+    elif owner is not None and not p["ask_only"]:
+        p["sent_at"] = max(p["sent_at"] or was, was)
+    elif p["sent_at"] is None:
+        p["sent_at"] = was
     began = db.now()
     tx.actor.conn.pass_time()  # the statement read the gate as it began; its guard reads it again
     if "gate" not in db.plants:
@@ -76,6 +82,11 @@ def _claimed(
             "batch": s["batch"],
             "max_attempts": s["max_attempts"],
             "pace": s["pace"],
+            "settle": s["settle"],
+            "key_kept": s["key_kept"] if s["idempotency"] == "K" else None,
+            "rounds": p["rounds"],
+            "first_sent_ago": None if p["intent_at"] is None else db.now() - p["intent_at"],
+            "sent_ago": None if p["sent_at"] is None else db.now() - p["sent_at"],
             "vendor": s["vendor"],
             "release": release,
             "deployment": d["id"],
@@ -215,6 +226,7 @@ def _step(db: Database, tx: Transaction, given: Row) -> list[Any]:
     ):
         raise errors.InsufficientPrivilege("this claim may only ask")
     p["position"], p["intent"], p["attempt"] = position, intent, 0
+    p["intent_at"], p["sent_at"], p["rounds"] = db.now() if intent is not None else None, None, 0
     p["intent_release"] = given["release"] if intent is not None else None
     p["lease_until"] = db.now() + given["lease"]
     tx.writes["progress", key] = p
@@ -248,6 +260,34 @@ def _release(db: Database, tx: Transaction, given: Any) -> int:
     p = dict(p)
     p["lease_until"], p["owner"], p["not_before"] = db.now(), None, max(p["not_before"], db.now() + wait)
     tx.writes["progress", (subscription, lane)] = p
+    return 1
+
+
+@statement(claims._RELEASE_UNANSWERED)
+def _release_unanswered(db: Database, tx: Transaction, given: Any) -> int:
+    wait, sent_ago, subscription, lane, token = given
+    db.lock(tx, "progress", (subscription, lane))
+    p = db.get(tx, "progress", (subscription, lane))
+    if p is None or (p["token"] != token and "token" not in db.plants):
+        return 0
+    tx.writes["progress", (subscription, lane)] = p | {
+        "lease_until": db.now(),
+        "owner": None,
+        "not_before": max(p["not_before"], db.now() + wait),
+        "sent_at": None if sent_ago is None else db.now() - sent_ago,
+        "rounds": p["rounds"] + 1,
+    }
+    return 1
+
+
+@statement(claims._RENEW)
+def _renew(db: Database, tx: Transaction, given: Any) -> int:
+    lease, subscription, lane, token = given
+    db.lock(tx, "progress", (subscription, lane))
+    p = db.get(tx, "progress", (subscription, lane))
+    if p is None or (p["token"] != token and "token" not in db.plants):
+        return 0
+    tx.writes["progress", (subscription, lane)] = p | {"lease_until": db.now() + lease}
     return 1
 
 

@@ -59,19 +59,21 @@ def judge(world: World) -> None:
                 )
                 if q["state"] in ("sending", "retry") and not first:
                     verdict.unknown.append(f"{subscription}: {one} is still {q['state']}")
-                if q["state"] == "dead" and not _deserved(shape, one[0], q):
+                if q["state"] == "dead" and not _deserved(world, one, q):
                     verdict.lost.append(
                         f"{subscription}: {one} is dead without a reason: {q['reason_class']} {q['reason']}"
                     )
                 world.counts[f"ended {q['state']}"] += 1
             elif (
                 not happened[one]
-                and one not in world.skipped
+                and one not in world.skipped | world.given_up
+                and one[0] not in (shape.declined if subscription == VENDOR else ())
                 and not _superseded(
                     shape,
                     subscription,
                     one,
                     set(happened)
+                    | world.given_up
                     | {
                         (q["key"], v)
                         for (k, v), (_, ln, at) in where.items()
@@ -104,9 +106,9 @@ def _window(world: World, subscription: int, place: Any, one: tuple[str, int]) -
         world.verdict.unknown.append(f"{subscription}: {one} was sent late and a second time, and nobody noted it")
 
 
-def _deserved(shape: Shape, key: str, q: dict[str, Any]) -> bool:
+def _deserved(world: World, one: tuple[str, int], q: dict[str, Any]) -> bool:
     if q["reason_class"] in ("refused", "mapping"):
-        return key in shape.refused | shape.unmappable
+        return one[0] in world.shape.refused | world.shape.unmappable or one in world.vendor.turned_down
     return q["reason_class"] in ("poison", "attempts")
 
 

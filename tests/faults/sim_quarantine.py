@@ -11,7 +11,8 @@ from tests.faults.sim_database import GONE, Database, GateClosed, Row, Transacti
 
 @statement(quarantine._INSERT)
 def _park(db: Database, tx: Transaction, given: Any) -> int:
-    subscription, lane, position, key, state, reason_class, _print, reason, delay, intent_release = given
+    subscription, lane, position, key, state, reason_class, _print, reason, delay, intent_release, *more = given
+    rounds, accepted_as, first_sent_ago, sent_ago = more
     place = (subscription, lane, position)
     if db.get(tx, "parked", place) is not None:
         return 0
@@ -31,6 +32,11 @@ def _park(db: Database, tx: Transaction, given: Any) -> int:
             "ask_only": False,
             "intent_release": intent_release,
             "payload": None,
+            "rounds": rounds,
+            "accepted_as": accepted_as,
+            "first_seen_at": db.now(),
+            "first_sent_at": None if first_sent_ago is None else db.now() - first_sent_ago,
+            "sent_at": None if sent_ago is None else db.now() - sent_ago,
         },
     )
     return 1
@@ -84,9 +90,20 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
             raise GateClosed(f"gate closed for subscription {place[0]}")
         q = dict(old)
         was = q["state"]
+        lost = q["lease_until"] > 0.0
+        if lost and not q["ask_only"]:
+            q["sent_at"] = max(q["sent_at"] or 0.0, q["lease_until"])
+        elif was == "sending" and q["sent_at"] is None:
+            q["sent_at"] = q["first_seen_at"]
+        first_sent_at = q["first_sent_at"]
+        if was == "sending" and first_sent_at is None:
+            first_sent_at = q["first_seen_at"]
+        v = db.get(tx, "vendor", (s["vendor"],))
+        assert v
         q["token"] += 1
         q["attempt"] += 1
-        q["lease_until"], q["ask_only"], q["state"] = db.now() + given["lease"], to_ask, "sending"
+        lease = max(given["lease"], quarantine_retry.MOST_CALLS * s["deadline"])
+        q["lease_until"], q["ask_only"], q["state"] = db.now() + lease, to_ask, "sending"
         q["intent_release"] = (
             q["intent_release"] if was == "sending" and q["intent_release"] is not None else d["release"]
         )
@@ -117,6 +134,17 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "batch": s["batch"],
                 "max_attempts": s["max_attempts"],
                 "pace": s["pace"],
+                "settle": s["settle"],
+                "key_kept": s["key_kept"] if s["idempotency"] == "K" else None,
+                "deadline": s["deadline"],
+                "lost": lost,
+                "rounds": q["rounds"],
+                "accepted_as": q["accepted_as"],
+                "first_sent_ago": None if first_sent_at is None else db.now() - first_sent_at,
+                "sent_ago": None if q["sent_at"] is None else db.now() - q["sent_at"],
+                "vendor_works": v["breaker"] == "closed"
+                and v["failures"] == 0
+                and (v["success"] or 0.0) > q["first_seen_at"],
                 "vendor": s["vendor"],
                 "release": d["release"],
                 "deployment": d["id"],
@@ -157,7 +185,8 @@ def _remove_parked(db: Database, tx: Transaction, given: Any) -> int:
 
 @statement(quarantine_retry._KEEP)
 def _keep_parked(db: Database, tx: Transaction, given: Any) -> int:
-    state, reason_class, _print, reason, delay, intent_release, not_own, subscription, lane, position, token = given
+    state, reason_class, _print, reason, delay, intent_release, not_own, *more = given
+    rounds, accepted_as, first_sent_ago, sent_ago, subscription, lane, position, token = more
     key = (subscription, lane, position)
     db.lock(tx, "parked", key)
     old = db.get(tx, "parked", key)
@@ -172,13 +201,17 @@ def _keep_parked(db: Database, tx: Transaction, given: Any) -> int:
         "not_before": db.now() + delay,
         "intent_release": intent_release,
         "attempt": old["attempt"] - not_own,
+        "rounds": rounds,
+        "accepted_as": accepted_as,
+        "first_sent_at": None if first_sent_ago is None else db.now() - first_sent_ago,
+        "sent_at": None if sent_ago is None else db.now() - sent_ago,
     }
     return 1
 
 
 @statement(r"insert into runtime_attempt ")
 def _note(db: Database, tx: Transaction, given: Any) -> int:
-    subscription, lane, first, last, token, release, outcome, detail, _reference = given
+    subscription, lane, first, last, token, release, outcome, detail, _reference, _answer = given
     tx.appended.append(
         (
             "attempt",
@@ -199,7 +232,7 @@ def _note(db: Database, tx: Transaction, given: Any) -> int:
 
 @statement(quarantine_retry._RELEASE_AFTER_FAILURE)
 def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
-    state, _, reason, wait, not_own, subscription, lane, position, token = given
+    state, _, uncounted, reason, wait, not_own, subscription, lane, position, token = given
     key = (subscription, lane, position)
     db.lock(tx, "parked", key)
     old = db.get(tx, "parked", key)
@@ -210,6 +243,7 @@ def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
         "state": state,
         "intent_release": old["intent_release"] if state == "sending" else None,
         "reason": reason,
+        "sent_at": old["sent_at"] if uncounted else db.now(),
         "lease_until": 0.0,
         "not_before": db.now() + wait,
         "attempt": old["attempt"] - not_own,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
+from runtime.ledger.claims import LEASE_SECONDS
 from tests.faults.sim_database import SimConnection
 
 VENDOR, TABLE = 1, 2  # subscriptions
+NEVER = 86_400.0  # longer than any schedule
 
 
 class Killed(BaseException):
@@ -42,6 +45,14 @@ class Shape:
     unmappable: frozenset[str]
     max_attempts: int
     window: bool
+    deadline: float = LEASE_SECONDS / 8
+    settle: float = 0.0
+    key_kept: float = NEVER
+    references: bool = False
+    queues: bool = False
+    shows_queue: bool = True
+    declined: frozenset[str] = frozenset()
+    stubborn: frozenset[tuple[str, int]] = frozenset()
 
     @classmethod
     def of(cls, seed: int, *, window: bool = False, calm: bool = False) -> Shape:
@@ -74,7 +85,30 @@ class Shape:
             unmappable=frozenset(n for n in names if 0.87 < rare[n] < 0.9),
             max_attempts=r.randint(3, 5),
             window=window,
+            **_other_side(seed, idempotency, names, calm=calm),
         )
+
+
+def _other_side(seed: int, idempotency: str, names: list[str], *, calm: bool) -> dict[str, Any]:
+    """What a seed makes of the vendor: slower than the lease, late after its caller has given up (`settle` seconds at
+    most), forgetful (`key_kept`), with a lookup by business reference, with a queue, with refusals of its business, and
+    with messages at which it fails for ever."""
+    r = random.Random(f"vendor {seed}")
+    deadline = LEASE_SECONDS * r.choice((1 / 8, 1 / 8, 1 / 8, 1.4))
+    settle = LEASE_SECONDS * r.choice((0.3, 1.0, 3.0))
+    forgets = idempotency == "K" and r.random() < 0.6
+    rare = {name: r.random() for name in names}
+    stubborn = [(name, r.randint(1, 3)) for name in names] if r.random() < 0.15 and not calm else []
+    return {
+        "deadline": deadline,
+        "settle": settle,
+        "key_kept": deadline + settle + LEASE_SECONDS * r.uniform(1.0, 3.0) if forgets else NEVER,
+        "references": r.random() < 0.5,
+        "queues": r.random() < 0.3 and not calm,
+        "shows_queue": r.random() < 0.5,
+        "declined": frozenset(n for n in names if rare[n] < 0.05),
+        "stubborn": frozenset(stubborn[:1]),
+    }
 
 
 @dataclass(slots=True)

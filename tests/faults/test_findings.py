@@ -156,6 +156,8 @@ def test_a_late_request_is_on_record_also_when_the_next_wave_finds_no_time_left(
     def late(items: Any, *, guard: Any) -> Any:
         answers = send(items, guard=guard)
         taken.lease.deadline = 0.0
+        site.flow.expire()
+        assert claim(ledger, owner="heir")
         return answers
 
     site.vendor.send = late  # type: ignore[method-assign]

@@ -25,12 +25,15 @@ from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import Table
 from runtime.worker import delivery
 from tests.faults import sim_append, sim_claims, sim_quarantine, sim_vendors  # noqa: F401 - they register statements
-from tests.faults.sim_actors import Actor, SimClients, VendorServer
+from tests.faults.sim_actors import Actor, SimClients
 from tests.faults.sim_database import Database, SimConnection
 from tests.faults.sim_judge import judge
-from tests.faults.sim_shapes import TABLE, VENDOR, Killed, Shape, Verdict
+from tests.faults.sim_shapes import NEVER, TABLE, VENDOR, Killed, Shape, Verdict
+from tests.faults.sim_vendor_server import VendorServer
 
-MAX_STEPS = 12_000
+MAX_STEPS = 20_000
+SILENT_SECONDS = 20 * LEASE_SECONDS  # the product waits a day for a vendor that answers nobody
+FATES = ("cut", "cut", "half", "half", "down", "throttled", "503", "503", "503", "slow", "slow", "lie", "outage")
 _encode = msgspec.json.encode
 
 
@@ -60,6 +63,8 @@ class World:
         self.produced: list[tuple[str, int]] = []  # what the sources have, in order per key
         self.acknowledged: set[tuple[str, int]] = set()
         self.skipped: set[tuple[str, int]] = set()
+        self.given_up: set[tuple[str, int]] = set()
+        self.outages = 0
         self.busy_producers = 0
         self._build()
 
@@ -95,6 +100,9 @@ class World:
                 "batch": shape.batch,
                 "max_attempts": shape.max_attempts,
                 "pace": None,
+                "settle": shape.settle,
+                "key_kept": shape.key_kept,
+                "deadline": shape.deadline,
                 "vendor": subscription,
                 "tier": 2,
                 "open": True,
@@ -106,6 +114,9 @@ class World:
                     "upto": None,
                     "intent": None,
                     "intent_release": None,
+                    "intent_at": None,
+                    "sent_at": None,
+                    "rounds": 0,
                     "ask_only": False,
                     "attempt": 0,
                     "token": 0,
@@ -271,7 +282,12 @@ class World:
     def fate(self) -> str:
         if self.random.random() >= self.trouble:
             return "ok"
-        return self.random.choice(("cut", "cut", "half", "half", "down", "throttled"))
+        forgets = self.shape.key_kept < NEVER and self.random.random() < 0.5
+        fate = "outage" if forgets and not self.outages else self.random.choice(FATES)
+        if fate == "outage" and self.outages:
+            return "cut"
+        self.outages += fate == "outage"
+        return fate
 
     # -- faults ----------------------------------------------------------------------------------------------------
     def end(self, actor: Actor) -> None:
@@ -288,7 +304,7 @@ class World:
         kind = self.random.choices(
             ("kill", "kill after", "lose", "lose after", "pause", "restart", "cut off"), (4, 4, 1, 3, 6, 1, 2)
         )[0]
-        if actor.role == "people" or (actor.still and kind in ("pause", "cut off")):
+        if actor.role in ("people", "vendor") or (actor.still and kind in ("pause", "cut off")):
             return True
         self.faults_left -= 1
         self.counts[kind] += 1
@@ -382,10 +398,18 @@ class World:
         for place, q in found:
             m = rows["message"][1, place[1], place[2]]
             self.counts["settled by a person"] += 1
-            if (m["key"], m["version"]) in arrived:
+            one = m["key"], m["version"]
+            if one in arrived or one in self.vendor.turned_down:
                 del rows["parked"][place]
+                self.given_up.add(one)
+            elif (
+                one in self.shape.stubborn or one[0] in self.shape.killers
+            ):  # the vendor can never take it: the person gives it up
+                del rows["parked"][place]
+                self.given_up.add(one)
             else:
-                rows["parked"][place] = q | {"state": "retry", "not_before": 0.0}
+                rows["parked"][place] = q | {"state": "retry", "not_before": 0.0, "attempt": 0, "rounds": 0}
+                rows["parked"][place] |= {"first_sent_at": None, "sent_at": None, "accepted_as": ""}
         for actor in self.actors if found else ():
             actor.ready_at = self.now
         return bool(found)
@@ -426,11 +450,14 @@ def patched(world: World) -> Iterator[None]:
         of = int(table.name.split()[1])
         conn.execute("sim: apply", [(of, position, values) for position, values in rows])
 
-    places: list[tuple[Any, str, Any]] = [(module, "time", clock) for module in (claims, send_batch, quarantine_retry)]
+    places: list[tuple[Any, str, Any]] = [
+        (module, "time", clock) for module in (claims, send_batch, vendor_target, quarantine_retry)
+    ]
     places += [
         (module, "hit", hit)
         for module in (append_module, database_target, vendor_target, send_batch, quarantine_retry, delivery)
     ]
+    places.append((quarantine_retry, "SILENT_SECONDS", SILENT_SECONDS))
     places += [(database_target, "upsert", upsert), (quarantine_retry, "upsert", upsert)]
     from tests.faults.plants import SIMULATED
 

@@ -151,12 +151,15 @@ class Flow:
         max_attempts: int = 5,
         coalesce: bool = False,
         pace: float | None = None,
+        settle: float | None = 0.0,
+        key_kept: float | None = None,
+        deadline: float | None = None,
     ) -> int:
         made = self._id(
             """insert into runtime_subscription (stream_id, target, instance, deployment_id, vendor_id, kind,
                idempotency, coalesce, batch, max_attempts, tier, open,
-                 pace)
-               values (%s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, true, %s) returning id""",
+                 pace, settle, key_kept, deadline)
+               values (%s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, true, %s, %s, %s, %s) returning id""",
             self.stream,
             target,
             self.deployment,
@@ -168,6 +171,9 @@ class Flow:
             max_attempts,
             self.tier,
             pace,
+            settle,
+            key_kept,
+            deadline,
         )
         for lane in range(self.lanes):
             self.conn.execute("insert into runtime_progress (subscription_id, lane) values (%s, %s)", (made, lane))

@@ -266,15 +266,49 @@ def test_an_owner_fenced_off_after_its_call_says_so_when_its_request_left_too_la
     assert ledger.execute("select outcome, first, last from runtime_attempt").fetchall() == [("late", 1, 1)]
 
 
-def test_no_call_is_made_without_time_left_in_the_lease(ledger: Connection) -> None:
+def test_a_lease_lasts_for_the_call_that_is_made_under_it(ledger: Connection) -> None:
     site = Site(ledger)
-    site.put(site.flow.item("a"))
+    site.put(site.flow.item("a", 1), site.flow.item("a", 2))
     taken = claim(ledger, owner="w", lease=0.3)
     assert taken
     site.vendor.deadline = 60.0
-    with pytest.raises(Fenced, match="no time left"):
+    left: list[float] = []
+    send = site.vendor.send
+
+    def look(items: Any, *, guard: Any) -> Any:
+        guard()
+        row = ledger.execute(
+            "select extract(epoch from lease_until - clock_timestamp())::float8 from runtime_progress"
+        ).fetchone()
+        assert row
+        left.append(row[0])
+        taken.lease.deadline -= 50.0  # the call has taken long; the next one needs its own time
+        return send(items, guard=lambda: None)
+
+    site.vendor.send = look  # type: ignore[method-assign]
+    vendor_target.deliver(ledger, taken, site.bind)
+    assert site.effects() == [("a", 1), ("a", 2)]
+    assert min(left) > 60.0
+
+
+def test_no_call_is_made_once_the_lane_is_lost(ledger: Connection) -> None:
+    site = Site(ledger)
+    site.put(site.flow.item("a", 1), site.flow.item("a", 2))
+    taken = claim(ledger, owner="w")
+    assert taken
+    send = site.vendor.send
+
+    def lose(items: Any, *, guard: Any) -> Any:
+        answers = send(items, guard=guard)
+        site.flow.expire()
+        assert claim(ledger, owner="heir")
+        taken.lease.deadline = 0.0
+        return answers
+
+    site.vendor.send = lose  # type: ignore[method-assign]
+    with pytest.raises(Fenced, match="not current"):
         vendor_target.deliver(ledger, taken, site.bind)
-    assert site.effects() == []
+    assert site.effects() == [("a", 1)]
 
 
 def test_a_batch_that_keeps_killing_its_workers_is_taken_apart_and_the_rest_goes_on(ledger: Connection) -> None:

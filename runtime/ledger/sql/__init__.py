@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runtime.domain.vendor_times import DEFAULT_DEADLINE, DEFAULT_KEY_KEPT, DEFAULT_SETTLE
+
 FOLDER = Path(__file__).parent
 SHARDS = 16
 """Wake-ups and scopes divide subscriptions by `id % SHARDS`."""
@@ -20,7 +22,12 @@ def read(name: str, **parts: str) -> str:
     return text.strip().format(**parts)
 
 
-CLAIM_COLUMNS = read("claim_columns")
+CLAIM_COLUMNS = read(
+    "claim_columns",
+    default_settle=str(DEFAULT_SETTLE),
+    default_key_kept=str(DEFAULT_KEY_KEPT),
+    default_deadline=str(DEFAULT_DEADLINE),
+)
 CLAIM_RETURNING = read("claim_returning")
 CLAIM_SCOPE = read("claim_scope", shards=str(SHARDS))
 """Parts of every claim: what it needs of subscription and stream, what it answers, and what the claiming worker

@@ -12,4 +12,7 @@ s.max_attempts,
 s.pace,
 s.vendor_id,
 s.fault <> '' as at_fault,
+coalesce(s.settle, {default_settle}) as settle,
+case when s.idempotency = 'K' then coalesce(s.key_kept, {default_key_kept}) end as key_kept,
+coalesce(s.deadline, {default_deadline}) as deadline,
 coalesce(s.replay_of_id, s.id) as original_subscription

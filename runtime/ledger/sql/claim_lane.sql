@@ -2,7 +2,8 @@
 -- in order first; then the gate is asked for one after the other until one is open, so the price of a claim does not
 -- grow with the number of lanes that wait (600 stores of a fleet, say). `offset 0` keeps the two steps apart.
 -- `materialized` is not about speed: a subselect with a limit may be run once for every row that is updated. Lanes of
--- lost owners come first; busy lanes would otherwise always be before them.
+-- lost owners come first; busy lanes would otherwise always be before them. `sent_at` is the latest time at which what
+-- the open intent names can have left: what a lost owner sent left before its lease ended.
 with c as materialized (
     select
         f.*,
@@ -65,6 +66,11 @@ set token = p.token + 1,
     session = pg_backend_pid(),
     ask_only = false,
     attempt = p.attempt + (c.owner is not null)::int,
+    sent_at = case
+        when p.intent is null then null
+        when c.owner is not null and not p.ask_only then greatest(p.sent_at, c.lease_ended_at)
+        else coalesce(p.sent_at, c.lease_ended_at)
+    end,
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 from c
 where p.subscription_id = c.subscription_id
@@ -74,6 +80,9 @@ returning
     p.upto,
     p.ask_until,
     p.intent,
+    p.rounds,
+    extract(epoch from clock_timestamp() - p.intent_at)::float8 as first_sent_ago,
+    extract(epoch from clock_timestamp() - p.sent_at)::float8 as sent_ago,
     case when c.owner is not null
         then extract(epoch from clock_timestamp() - c.lease_ended_at)::float8
     end as overdue_by

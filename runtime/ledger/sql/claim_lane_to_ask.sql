@@ -33,6 +33,11 @@ set token = p.token + 1,
     session = pg_backend_pid(),
     ask_only = true,
     attempt = p.attempt + (c.owner is not null)::int,
+    sent_at = case
+        when p.intent is null then null
+        when c.owner is not null and not p.ask_only then greatest(p.sent_at, c.lease_ended_at)
+        else coalesce(p.sent_at, c.lease_ended_at)
+    end,
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 from c
 where p.subscription_id = c.subscription_id
@@ -42,6 +47,9 @@ returning
     p.upto,
     p.ask_until,
     p.intent,
+    p.rounds,
+    extract(epoch from clock_timestamp() - p.intent_at)::float8 as first_sent_ago,
+    extract(epoch from clock_timestamp() - p.sent_at)::float8 as sent_ago,
     case when c.owner is not null
         then extract(epoch from clock_timestamp() - c.lease_ended_at)::float8
     end as overdue_by

@@ -8,7 +8,11 @@ set state = %s,
     ask_only = false,
     not_before = clock_timestamp() + make_interval(secs => %s),
     intent_release = %s,
-    attempt = attempt - %s
+    attempt = attempt - %s,
+    rounds = %s,
+    accepted_as = %s,
+    first_sent_at = clock_timestamp() - make_interval(secs => %s),
+    sent_at = clock_timestamp() - make_interval(secs => %s)
 where subscription_id = %s
     and lane = %s
     and position = %s

@@ -25,6 +25,9 @@ m as (
     set position = %(position)s,
         intent = case when g.open then %(intent)s::bigint end,
         intent_release = case when g.open and %(intent)s::bigint is not null then %(release)s::bigint end,
+        intent_at = case when g.open and %(intent)s::bigint is not null then clock_timestamp() end,
+        sent_at = null,
+        rounds = 0,
         attempt = 0,
         lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
     from g
