@@ -19,8 +19,15 @@ insert into runtime_attempt (
     subscription_id, lane, first, last, token, release_id, at, outcome, detail, reference, answer
 )
 values (%s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s)"""
-WORDS = {"unsettled": "unknown", "forgotten": "unknown", "deferred": "sending", "confirmed": "answered"}
-"""The word of the history where it is another: what a batch confirmed is counted with its evidence."""
+WORDS = {
+    "unsettled": "unknown",
+    "forgotten": "unknown",
+    "deferred": "sending",
+    "confirmed": "answered",
+    "declined": "answered",
+}
+"""The word of the history where it is another. What ended with its batch is counted by the evidence of that batch, so
+here it is only `answered`."""
 
 
 def record_attempt(
