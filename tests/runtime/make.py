@@ -190,8 +190,11 @@ class Flow:
 
     def expire(self) -> None:
         """As if the lease of every owner had ended."""
-        self.conn.execute("update runtime_progress set lease_until = 'epoch', not_before = 'epoch'")
-        self.conn.execute("update runtime_quarantine set lease_until = 'epoch', not_before = 'epoch'")
+        for table in ("runtime_progress", "runtime_quarantine"):
+            self.conn.execute(
+                f"update {table} set lease_until = 'epoch', not_before = 'epoch', "
+                "sent_at = least(sent_at, clock_timestamp())"
+            )
 
 
 class FakeVendor:
