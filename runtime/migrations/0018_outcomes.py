@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("runtime", "0016_outcomes_by_position")]
+    dependencies = [("runtime", "0017_dated_states")]
 
     operations = [
         migrations.AddField("targetsubscription", "settle", models.FloatField(blank=True, null=True)),
