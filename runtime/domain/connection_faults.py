@@ -51,7 +51,8 @@ def kind_words(kind: str) -> str:
 
 def title(kind: str, detail: str) -> str:
     """ "Connection fault: credentials (401 Unauthorized)"."""
-    short = detail if len(detail) <= 120 else detail[:119] + "…"
+    said = detail.split(". ")[0]  # what follows says what to do, which `to_do` says better
+    short = said if len(said) <= 120 else said[:119] + "…"
     return f"Connection fault: {kind_words(kind)}" + (f" ({short.rstrip('.')})" if short else "")
 
 
