@@ -32,13 +32,7 @@ def failed_messages() -> int:
 
 
 def test_a_rotated_password_stops_the_flow_with_its_reason_and_everything_goes_out_after_the_correction(
-    page,
-    sign_in,
-    retailer: Callable[[str], User],
-    sandbox: Sandbox,
-    drop: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    axe,
+    page, sign_in, retailer: Callable[[str], User], sandbox: Sandbox, drop: Path, monkeypatch: pytest.MonkeyPatch, axe
 ):
     sign_in(retailer("ivy"))
     sell(sandbox, drop, 1)
