@@ -28,7 +28,7 @@ from tests.faults.judge import Verdict
 from tests.faults.product import People
 from tests.faults.progress import Progress
 from tests.faults.rounds import Round
-from tests.faults.vendor_faults import KINDS
+from tests.faults.vendor_faults import FOUND_BY, KINDS
 
 
 @dataclass
@@ -189,8 +189,8 @@ def main() -> int:
         return run(given.seed, given.minutes)
     folder = given.keep or Path(tempfile.mkdtemp(prefix="tg-faults-"))
     more: dict[str, Any] = dict(CALM) if given.calm else {}
-    if given.only:
-        more["vendors"] = frozenset(given.only)
+    if given.only or given.plant:
+        more["vendors"] = frozenset(given.only or FOUND_BY.get(given.plant, ("cuts",)))
     options = Options(batches=given.batches, till_pause=given.pause, plant=given.plant, **more)
     total = attack(folder, options, minutes=given.minutes, first=given.seed, vendor=given.vendor)
     print(json.dumps(total.facts() | {"kept": str(folder)}))

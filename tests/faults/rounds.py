@@ -45,7 +45,9 @@ class Round(Injections):
         self.random = random.Random(f"campaign {self.seed}")
         self.plans = [Plan(self.seed, till, self.options.batches) for till in range(self.options.tills)]
         draws = random.Random(f"vendors {self.seed}")
-        self.vendor_faults = VendorFaults(self.installation, draws, self.options.vendors, self.plans, self.undo)
+        self.vendor_faults = VendorFaults(
+            self.installation, draws, self.options.vendors, self.plans, self.undo, self.blind
+        )
 
     # -- processes -------------------------------------------------------------------------------------------------
     def _spawn_worker(self, slot: str, *, calm: bool = False) -> None:

@@ -74,6 +74,10 @@ class OverHttp:
         if len(said["receipts"]) != len(items) or said["refused"] or said["conflict"]:
             raise AssertionError(f"{integration}: 202 with {answer.text[:600]}")
 
+    def close(self) -> None:
+        self.client.close()
+        self.answers.close()
+
     def _note(self, word: str) -> None:
         self.answers.write(word + "\n")
 
