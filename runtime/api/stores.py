@@ -55,6 +55,9 @@ class StandingSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="Only where the source hands in: when it last did.",
     )
+    held = serializers.IntegerField(
+        source="flow.source.held", help_text="States of the source that wait for their date; late for nobody."
+    )
     waiting = serializers.IntegerField(source="backlog.waiting")
     for_person = serializers.IntegerField(
         source="backlog.for_person", help_text="Messages that the store lacks until a person has decided."

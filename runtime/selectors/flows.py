@@ -190,6 +190,9 @@ class Flow:
             parts.append(f"{_messages_wait(self.for_person)} for a person{oldest}")
         elif not self.fleet:
             parts.append(f"today, {number(held)} on the way" if held else "today, nothing waits")
+        if self.source.held:
+            states = "1 state is" if self.source.held == 1 else f"{number(self.source.held)} states are"
+            parts.append(f"{states} held until a date, next {gates.at(self.source.held_until)}")
         if self.source_says:
             parts.append(self.source_says)
         return "; ".join(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from runtime.domain.degraded import SourceLook
 from runtime.domain.schedule import distance
@@ -16,12 +16,15 @@ class SourceState:
     """One source of a deployed release, as a flow sees it.
 
     `failing` says why the last run did not succeed, empty where it did. `expect_every`: how often a source that is fed
-    by intake promises a sign of life.
+    by intake promises a sign of life. `held`: states that are in force nowhere or not everywhere yet, the next of them
+    from `held_until` on.
     """
 
     look: SourceLook = field(default_factory=lambda: SourceLook(can_look=False))
     failing: str = ""
     expect_every: timedelta | None = None
+    held: int = 0
+    held_until: datetime | None = None
 
 
 # One row per source of a release. A source without a connection is fed by intake: its last sign of life is the newest
@@ -35,11 +38,15 @@ select st.id as stream, s.name as source, s.polled, s.expect_every,
                                 and b.state = 'succeeded'
                               order by b.id desc
                               limit 1)) as read_at,
-       last.state, last.error, newest.received_at as last_message
+       last.state, last.error, newest.received_at as last_message,
+       coalesce(held.states, 0) as held, held.until as held_until
   from runtime_stream st
   join runtime_deployment d on d.integration_id = st.integration_id and d.environment = st.environment and d.active
   join runtime_release r on r.id = d.release_id
- cross join lateral (select e ->> 'name' as name, e ? 'connection' as polled, e ->> 'expect_every' as expect_every
+ cross join lateral (select e ->> 'name' as name, e ? 'connection' as polled, e ->> 'expect_every' as expect_every,
+                              e ? 'valid' or r.manifest -> 'event' ? 'valid' as dated,
+                              case when jsonb_array_length(r.manifest -> 'sources') > 1
+                                   then (e ->> 'name') || ':' else '' end as prefix
                        from jsonb_array_elements(r.manifest -> 'sources') e) s
   left join lateral (select u.state, u.error
                        from runtime_run u
@@ -58,6 +65,12 @@ select st.id as stream, s.name as source, s.polled, s.expect_every,
                                              and m.position = l.next - 1
                                            limit 1) m
                       where l.stream_id = st.id) newest on not s.polled
+  left join lateral (select count(distinct (m.subject, m.record)) as states, min(m.at) as until
+                       from runtime_validitymoment m
+                      where m.stream_id = st.id
+                        and m.fired_at is null
+                        and m.kind = 'begins'
+                        and starts_with(m.subject, s.prefix)) held on s.dated
  where st.id = any(%(streams)s)"""
 
 
@@ -73,7 +86,6 @@ def of(streams: Iterable[int]) -> dict[tuple[int, str], SourceState]:
             last = max(filter(None, (row["last_message"], row["read_at"])), default=None)
             look = SourceLook(last if every else None, can_look=every is not None, last_message=last)
         failed = row["state"] not in (None, "succeeded")
-        found[row["stream"], row["source"]] = SourceState(
-            look, (row["error"] or f"the last run has {row['state']}") if failed else "", every
-        )
+        failing = (row["error"] or f"the last run has {row['state']}") if failed else ""
+        found[row["stream"], row["source"]] = SourceState(look, failing, every, row["held"], row["held_until"])
     return found

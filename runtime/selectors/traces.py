@@ -14,6 +14,8 @@ from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.domain.correlation import address_of, correlation_id
 from runtime.permissions import SEEN, sight
+from runtime.selectors import dated_trace
+from runtime.selectors.dated_trace import DatedMessage
 from runtime.selectors.dead_letter_detail import pretty
 from runtime.selectors.sql_rows import row, rows
 
@@ -115,7 +117,8 @@ select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_a
        st.environment, m.correlation, st.salt
   from runtime_stream st
   join runtime_integration i on i.id = st.integration_id
-  join runtime_head h on h.stream_id = st.id and h.key = %(text)s
+  join runtime_head h on h.stream_id = st.id
+   and (h.key = %(text)s or (h.key >= %(text)s || '␞' and h.key < %(text)s || '␟'))
   join lateral (select *
                   from runtime_message m
                  where m.stream_id = st.id
@@ -255,7 +258,9 @@ def trace(message: FoundMessage) -> Trace:
         one["owner_team_id"],
     )
     names = {s.key: s.name for s in systems.all_systems()}
-    made.steps = list(_steps(message, one, rows(_TARGETS, place | {"key": message.key}), rows(_TRIES, place), names))
+    dates = dated_trace.of_message(message.stream, message.key, message.position)
+    targets, tries = rows(_TARGETS, place | {"key": message.key}), rows(_TRIES, place)
+    made.steps = list(_steps(message, one, targets, tries, names, dates))
     _scale(made.steps)
     made.history = _found(rows(_CHAIN, place | {"limit": LIMIT}))
     return made
@@ -267,6 +272,7 @@ def _steps(
     targets: Sequence[dict[str, Any]],
     tries: Sequence[dict[str, Any]],
     names: dict[str, str],
+    dates: DatedMessage | None = None,
 ) -> Sequence[TraceStep]:
     received = message.received_at
     steps = []
@@ -274,6 +280,9 @@ def _steps(
         note = "came in by intake" if one["kind"] == "intake" else f"run {one['run']}, started by {one['trigger']}"
         steps.append(TraceStep("Source", note, one["started_at"], received, ok("Read"), "Read"))
     steps.append(TraceStep("Tillgate, accept", "stored in the log", received, received, ok("Stored"), "Stored"))
+    if dates is not None and dates.copied is not None:
+        note = f"in force from {dated_trace.local(*dates.copied)}; put into the log once more"
+        steps.append(TraceStep("Tillgate, validity", note, received, received, ok("In force"), "In force"))
     of_target: dict[int, list[dict[str, Any]]] = {}
     for attempt in tries:
         of_target.setdefault(attempt["subscription"], []).append(attempt)
@@ -290,16 +299,19 @@ def _steps(
                     f"{who}, try {number}", attempt["detail"][:160], attempt["at"], attempt["at"], tone, tone.word
                 )
             )
-        steps.append(_last(who, target, mine, message))
+        steps.append(_last(who, target, mine, message, dates))
     return sorted(steps, key=lambda step: (step.at, step.until is None))
 
 
-def _last(who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], message: FoundMessage) -> TraceStep:
+def _last(
+    who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], message: FoundMessage, dates: DatedMessage | None
+) -> TraceStep:
     """The current state of the message at this target."""
     if target["state"]:
         return _quarantined(who, target, (target["subscription"], message.lane, message.position))
     return (
         _after_attempts(who, tries)
+        or _by_date(who, target, dates)
         or _in_batch(who, target)
         or TraceStep(who, "not sent yet", message.received_at, None, wait("Waits"), "Waits")
     )
@@ -328,6 +340,12 @@ def _after_attempts(who: str, tries: Sequence[dict[str, Any]]) -> TraceStep | No
         note = confirmed["reference"] or "delivered after all"
         return TraceStep(who, note, confirmed["at"], None, ok("Confirmed"), "Confirmed")
     return None
+
+
+def _by_date(who: str, target: dict[str, Any], dates: DatedMessage | None) -> TraceStep | None:
+    """A message that the target has passed because it is not in force there yet, or counts in another zone."""
+    found = dates.at_target(target["target"], target["instance"]) if dates and target["skipped"] else None
+    return found and TraceStep(who, found.note, target["at"], None, found.tone, found.tone.word)
 
 
 def _in_batch(who: str, target: dict[str, Any]) -> TraceStep | None:

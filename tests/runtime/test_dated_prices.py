@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from kernel.models import User
+from kernel.viewer import Viewer
 from runtime.models import QuarantinedMessage, RejectedMessage
+from runtime.selectors import flows, traces
 from runtime.services import dating, runs
 from sandbox.client import Sandbox
 from tests.runtime.test_demo_integrations import deploy, manifest, retailer, work
@@ -148,3 +151,75 @@ def test_a_correction_replaces_what_waits_and_a_withdrawn_price_never_comes(reta
         )
         work()
         assert set(shelf(sandbox, material).values()) == {price}, f"after {days} days"
+
+
+def test_a_promotion_that_is_withdrawn_ends_at_once_and_a_correction_of_what_it_hid_waits_for_its_end(
+    retailer: Path, sandbox: Sandbox
+) -> None:
+    deploy("products-and-prices")
+    read()
+    material = one_material(sandbox)
+    base = shelf(sandbox, material)["1"]
+    put(sandbox, "0000990001", material, "1.11", TODAY - timedelta(days=1), TODAY + timedelta(days=5))
+    read()
+    assert set(shelf(sandbox, material).values()) == {"1.11"}, "in force already: it goes at once"
+    put(sandbox, "0000990003", material, "7.77", TODAY - timedelta(days=40), date(9999, 12, 31))
+    read()
+    assert set(shelf(sandbox, material).values()) == {"1.11"}, "changed last, but it did not begin last"
+    put(
+        sandbox,
+        "0000990001",
+        material,
+        "1.11",
+        TODAY - timedelta(days=1),
+        TODAY + timedelta(days=5),
+        ConditionIsDeleted=True,
+    )
+    read()
+    dating.fire_due()
+    work()
+    assert set(shelf(sandbox, material).values()) == {"7.77"}, base
+
+
+def test_the_trace_says_from_when_a_held_price_is_in_force_and_by_which_message_it_came(
+    retailer: Path, sandbox: Sandbox
+) -> None:
+    targets = manifest("products-and-prices")["targets"]
+    targets[1]["zones"] = {"6": "Europe/Lisbon"}
+    deploy("products-and-prices", targets=targets)
+    read()
+    material = one_material(sandbox)
+    put(sandbox, "0000990001", material, "1.11", date(2099, 1, 1), date(9999, 12, 31))
+    read()
+    viewer = Viewer.of(User.objects.create(username="root", is_superuser=True))
+    message = next(m for m in traces.search(viewer, f"price:PPR0/{material}") if m.key.endswith("0000990001"))
+    steps = {step.who.split(", ")[0]: step for step in traces.trace(message).steps if step.tone.tone == "wait"}
+    assert len(steps) == 6
+    notes = [step.note for step in steps.values()]
+    assert notes.count("In force from 1 Jan 2099, 00:00 (Europe/Berlin)") == 5
+    assert notes.count("In force from 1 Jan 2099, 00:00 (Europe/Lisbon)") == 1
+    flow = next(one for one in flows.today(viewer, "production") if one.target == "store-prices")
+    assert "1 state is held until a date, next 31 Dec 2098" in flow.details
+    assert not flow.backlog.waiting, "what is held is late for nobody"
+
+    dating.fire_due(at=datetime(2098, 12, 31, 23, 30, tzinfo=UTC))
+    work()
+    came = traces.trace(message)
+    assert sum("sent then as position" in step.note for step in came.steps) == 5
+    copy = traces.search(viewer, f"price:PPR0/{material}")[0]
+    assert any("put into the log once more" in step.note for step in traces.trace(copy).steps)
+
+
+def test_a_target_that_holds_dates_gets_every_state_at_once_and_none_again(retailer: Path, sandbox: Sandbox) -> None:
+    targets = manifest("products-and-prices")["targets"]
+    targets[1]["holds_dates"] = True
+    fields = targets[1]["mapping"]["fields"]
+    fields[0] = {"to": "id", "from": "ConditionRecord", "type": "string", "required": True}
+    deploy("products-and-prices", targets=targets)
+    put(sandbox, "0000990001", "1".zfill(18), "1.11", TODAY + timedelta(days=32), date(9999, 12, 31))
+    read()
+    applied = [e.entity for e in sandbox.stores.journal() if e.effect == "price.applied"]
+    assert applied.count("1/price/0000990001") == 1
+    dating.fire_due(at=datetime.now(UTC) + timedelta(days=60))
+    work()
+    assert [e.entity for e in sandbox.stores.journal() if e.effect == "price.applied"] == applied

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,11 @@ from django.urls import reverse
 
 from kernel import clock
 from kernel.models import OutboxEvent
+from kernel.viewer import Viewer
+from runtime.domain import degraded
 from runtime.domain import schedule as rules
 from runtime.models import Run, Schedule, SourceAlarm, Stream, VendorState
+from runtime.selectors import stores
 from runtime.services import source_alarms
 from tests.runtime import scene
 from tests.runtime.api.test_api import bearer
@@ -222,3 +226,80 @@ def test_a_promised_sign_of_life_that_does_not_come_alarms_too(day: scene.Day) -
     pushed(day, expect_every="5m")
     assert source_alarms.check() == 1, "five minutes promised, fifteen allowed, thirty passed"
     assert SourceAlarm.objects.get().stream.integration.key == "handed"
+
+
+class Estate:
+    """A source with a journal of its changes, looks at it that succeed or fail, and one store. Time is simulated."""
+
+    def __init__(self, day: scene.Day, seed: int) -> None:
+        self.site, self.draw = day.prices, random.Random(seed)
+        self.now = clock.now()
+        self.journal: list[datetime] = []  # when the source changed
+        self.read = self.stored = 0  # how many of these changes were read, and how many the store has
+        forget_looks(self.site)
+        self.site.pass_to("stores", "0101")
+        self.look()
+
+    def turn(self) -> None:
+        self.now += timedelta(seconds=self.draw.randrange(20, 400))
+        self.draw.choice([self.change, self.change, self.look, self.look, self.fail, self.deliver, self.deliver])()
+
+    def change(self) -> None:
+        self.journal.append(self.now)
+
+    def look(self) -> None:
+        began = self.now
+        run = looked(self.site, timedelta(0), started_at=began, ended_at=began + timedelta(seconds=9))
+        if fresh := list(range(self.read, len(self.journal))):
+            found = [{"sku": f"C{n}", "price": n} for n in fresh]
+            self.site.put(*found, key="sku", at=began + timedelta(seconds=5), run=run)
+        self.read, self.now = len(self.journal), began + timedelta(seconds=10)
+
+    def fail(self) -> None:
+        looked(self.site, timedelta(0), started_at=self.now, ended_at=self.now, state="failed", error="503")
+
+    def deliver(self) -> None:
+        self.site.pass_to("stores", "0101", at=self.now)
+        self.stored = self.read
+
+    def promise(self, viewer: Viewer) -> datetime | None:
+        with clock.frozen(self.now):
+            found = next(one for one in stores.fleet(viewer, "production") if one.name == "0101")
+            return found.flows[0].operating_state.fresh_until
+
+    def broken(self, viewer: Viewer) -> bool:
+        """Whether the store is promised more than the journal allows: it lacks a change that will be older by then."""
+        told = self.promise(viewer)
+        lacks = self.journal[self.stored :]
+        return told is not None and bool(lacks) and told > min(lacks) + timedelta(minutes=15)
+
+
+def broken_promises(day: scene.Day, seed: int, turns: int = 40) -> tuple[int, int]:
+    """(moments at which the promise was broken, moments at which it was more than now)."""
+    estate, viewer = Estate(day, seed), Viewer.of(day.people.petra)
+    broken = fresh = 0
+    for _ in range(turns):
+        estate.turn()
+        told = estate.promise(viewer)
+        broken += estate.broken(viewer)
+        fresh += told is not None and told > estate.now
+    return broken, fresh
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_store_is_ever_promised_more_than_the_journal_of_its_source_allows(day: scene.Day, seed: int) -> None:
+    broken, fresh = broken_promises(day, seed)
+    assert broken == 0
+    assert fresh > 5, "a promise that is never given would be kept, too"
+
+
+def test_that_property_finds_freshness_from_the_queue_alone(day: scene.Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault that was: nothing waits, so all is fresh."""
+    honest = degraded.operating_state
+
+    def queue_alone(*, at: datetime, **given: Any) -> degraded.OperatingState:
+        return honest(at=at, **(given | {"source": degraded.SourceLook(at)}))
+
+    monkeypatch.setattr(degraded, "operating_state", queue_alone)
+    broken, _ = broken_promises(day, 1)
+    assert broken > 0
