@@ -8,6 +8,8 @@ from typing import Any, get_args
 from rest_framework import serializers
 
 from runtime.connectors.protocols import FaultKind
+from runtime.domain import manifest as manifests
+from runtime.services import manifest_checks
 
 DIGEST = r"^sha256:[0-9a-f]{64}$"
 
@@ -43,6 +45,10 @@ class ReleaseSerializer(serializers.Serializer[Any]):
     tier = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     manifest = serializers.JSONField()
+    warnings = serializers.SerializerMethodField(help_text="what may not be meant; nothing is refused for it")
+
+    def get_warnings(self, release: Any) -> list[dict[str, str]]:
+        return manifest_checks.warnings(manifests.load(release.manifest))
 
 
 class DeploymentSerializer(serializers.Serializer[Any]):
@@ -195,6 +201,7 @@ class TraceSerializer(serializers.Serializer[Any]):
     run = serializers.IntegerField(allow_null=True)
     causation = serializers.CharField()
     traceparent = serializers.CharField()
+    happened = serializers.CharField(help_text="when it happened, as the message says it; empty where it does not")
     steps = StepSerializer(many=True)
     history = FoundSerializer(many=True)
 

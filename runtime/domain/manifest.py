@@ -113,6 +113,8 @@ SCHEMA: dict[str, Any] = {
             name={"type": "string", "pattern": "^[a-z0-9_.-]{1,80}$"},
             meaning={"enum": ["state", "fact"]},
             key={"type": "string"},
+            version={"type": "string", "pattern": "^/"},
+            time={"type": "string", "pattern": "^/"},
             schema={"type": "object"},
             valid=validity.SCHEMA,
         ),
@@ -227,12 +229,15 @@ class ManifestSource(msgspec.Struct, frozen=True):
 class EventContract(msgspec.Struct, frozen=True):
     """`state`: absolute values with a version, the newest counts. `fact`: something that happened, never changed.
 
-    `key` is a JSON Pointer to the message key in the payload, for intake. `schema` is what a payload must satisfy.
+    JSON Pointers into the payload: `key` to the message key, `version` to the whole number or time stamp that orders
+    the states of one key (both for intake), `time` to when it happened. `schema` is what a payload must satisfy.
     """
 
     name: str
     meaning: str
     key: str = ""
+    version: str = ""
+    time: str = ""
     schema: dict[str, Any] = msgspec.field(default_factory=dict)
     valid: Valid | None = None
 
@@ -281,6 +286,12 @@ class Manifest(msgspec.Struct, frozen=True):
     def prefix(self, source: ManifestSource) -> str:
         """What the ledger puts before the source's own keys."""
         return f"{source.name}:" if len(self.sources) > 1 else ""
+
+    @property
+    def by_arrival(self) -> bool:
+        """Whether states come in by intake without a version, so that the one that arrives last counts."""
+        pushed = any(source.connection is None for source in self.sources)
+        return pushed and self.event.meaning == "state" and not self.event.version
 
     def pins(self) -> Iterator[tuple[str, str, str]]:
         """(role, API version reference, contract digest) of everything that the approval covers with it."""
@@ -371,6 +382,8 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
         yield finding("/event/key", "an integration that is fed by intake says where the key of a message is")
     if manifest.event.key and not manifest.event.key.startswith("/"):
         yield finding("/event/key", "a JSON Pointer starts with a slash")
+    if manifest.event.version and manifest.event.meaning == "fact":
+        yield finding("/event/version", "facts are never replaced, so they have no version; only states have one")
     if manifest.event.schema:
         try:
             jsonschema_rs.validator_for(manifest.event.schema)

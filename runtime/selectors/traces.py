@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from catalog.selectors import systems
@@ -13,6 +15,7 @@ from kernel import clock
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.domain.correlation import address_of, correlation_id
+from runtime.domain.pointers import PointerReader
 from runtime.permissions import SEEN, sight
 from runtime.selectors import dated_trace
 from runtime.selectors.dated_trace import DatedMessage
@@ -57,7 +60,8 @@ class TraceStep:
 class Trace:
     """`steps` in order of time.
 
-    `payload` is indented JSON as stored; `history` are the other messages of the same key.
+    `payload` is indented JSON as stored; `happened` is the time that the message itself gives; `history` are the other
+    messages of the same key.
     """
 
     message: FoundMessage
@@ -67,6 +71,7 @@ class Trace:
     causation: str
     traceparent: str
     owner_team_id: int
+    happened: str = ""
     steps: list[TraceStep] = field(default_factory=list)
     history: list[FoundMessage] = field(default_factory=list)
 
@@ -136,6 +141,7 @@ select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_a
 _ONE = """
 select m.key, m.payload::text as payload, m.run_id as run, coalesce(m.causation, '') as causation,
        coalesce(m.traceparent, '') as traceparent, m.previous, m.received_at, coalesce(r.digest, '') as release_digest,
+       coalesce(r.manifest #>> '{event,time}', '') as time_pointer,
        i.owner_team_id, n.trigger, n.kind, n.started_at
   from runtime_message m
   join runtime_stream st on st.id = m.stream_id
@@ -256,6 +262,7 @@ def trace(message: FoundMessage) -> Trace:
         one["causation"],
         one["traceparent"],
         one["owner_team_id"],
+        happened=_happened(one["payload"], one["time_pointer"]),
     )
     names = {s.key: s.name for s in systems.all_systems()}
     dates = dated_trace.of_message(message.stream, message.key, message.position)
@@ -264,6 +271,17 @@ def trace(message: FoundMessage) -> Trace:
     _scale(made.steps)
     made.history = _found(rows(_CHAIN, place | {"limit": LIMIT}))
     return made
+
+
+def _happened(payload: str, pointer: str) -> str:
+    """When it happened, as the message itself says it where the manifest (`event.time`) tells; empty otherwise."""
+    if not pointer:
+        return ""
+    try:
+        found, said = PointerReader(pointer)(json.loads(payload, parse_float=Decimal))
+    except (ValueError, RecursionError):
+        return ""
+    return str(said)[:80] if found and isinstance(said, str | int) and not isinstance(said, bool) else ""
 
 
 def _steps(

@@ -201,16 +201,27 @@ def _manifest_of(context: CheckContext) -> Manifest | None:
     return manifests.load(release.manifest) if release else None
 
 
-def _check(identity: str, title: str, find: Finder, *, fix: str, **more: Any) -> Check:
+def _check(
+    identity: str,
+    title: str,
+    find: Finder,
+    *,
+    fix: str,
+    warn: Callable[[Manifest], list[dict[str, Any]]] = lambda manifest: [],
+    **more: Any,
+) -> Check:
     def run(context: CheckContext) -> CheckOutcome:
         manifest = _manifest_of(context)
         if manifest is None:
             return checks.not_run("No release of this digest is registered.", ["Register the manifest."])
         found = find(manifest, context.as_of)
+        noted = [
+            checks.finding(f.get("code", identity), f["pointer"], f["message"], level="warning") for f in warn(manifest)
+        ]
         if not found:
-            return checks.passed()
+            return checks.passed(noted[0]["message"] if noted else "", noted)
         listed = [checks.finding(f.get("code", identity), f["pointer"], f["message"]) for f in found]
-        return checks.failed(found[0]["message"], listed, [fix])
+        return checks.failed(found[0]["message"], [*listed, *noted], [fix])
 
     return Check(identity, title, run, **more)
 
@@ -240,6 +251,12 @@ def _compare_before(context: CheckContext) -> CheckOutcome:
         except DomainError as error:
             return checks.not_run(f"{reference} cannot be compared: {error.message}")
         findings += _differences(comparison, role, reference, mapping_changed=_mapping_changed(before, manifest, role))
+    if manifest.event.version and before.event.version != manifest.event.version:
+        said = (
+            "stored states keep the version that they came with; a state whose new version is lower than that is "
+            "answered `older`"
+        )
+        findings.append(checks.finding("event.version_moved", "/event/version", said, level="warning"))
     failed = [f for f in findings if f["level"] == "error"]
     if failed:
         return checks.failed(
@@ -348,6 +365,7 @@ DEPLOY_CHECKS: tuple[Check, ...] = (
         "Idempotency class and degraded mode",
         lambda manifest, at: manifest_checks.safety(manifest),
         fix="Declare what the vendor offers and how the integration runs degraded.",
+        warn=manifest_checks.warnings,
     ),
     Check("integration.comparison", "Contract changes since the running release", _compare_before),
 )

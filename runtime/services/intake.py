@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import psycopg
 
@@ -16,6 +16,8 @@ from runtime.domain import manifest as manifests
 from runtime.domain.batches import IntakeItem, item_of
 from runtime.domain.correlation import correlation_id, lane_of
 from runtime.domain.manifest import Manifest
+from runtime.domain.pointers import PointerReader
+from runtime.domain.versions import version_number
 from runtime.ledger import pool
 from runtime.ledger.append import CONFLICT, OLDER, Appended, IncomingMessage, StreamRef, append
 from runtime.ledger.connections import Connection
@@ -167,7 +169,12 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
         checked = [_check(manifest, call) for call in calls]
         with conn.transaction() if any(one.rejected or one.dated for one in checked) else nullcontext():
             done = append(
-                conn, stream, [item for one in checked for _, item in one.good], release_id=release, tell_held=True
+                conn,
+                stream,
+                [item for one in checked for _, item in one.good],
+                release_id=release,
+                ordered=not manifest.by_arrival,
+                tell_held=True,
             )
             start = 0
             for one in checked:
@@ -213,13 +220,13 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
     except KeyError:
         raise NotFound("intake.source", f"{manifest.integration} has no source {handed.source!r}.") from None
     checks, prefix = ContractChecks(manifest, source), manifest.prefix(source)
-    read_key = _PointerReader(manifest.event.key)
+    place = _Places(PointerReader(manifest.event.key), PointerReader(manifest.event.version))
     dated = items_of(manifest, source)
     good: list[tuple[int, IncomingMessage]] = []
     receipts: list[IntakeReceipt | None] = [None] * len(handed.items)
     rejected: list[Rejection] = []
     for index, item in enumerate(handed.items):
-        key, problem = _judge(item, read_key, checks)
+        key, version, problem = _judge(item, place, checks)
         if problem is not None:
             shown = storable_text(key or "")
             rejected.append(Rejection(shown, problem.code, problem.message, item.payload))
@@ -227,7 +234,7 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
             continue
         correlation = handed.correlations[index] if handed.correlations else None
         message = IncomingMessage(
-            f"{prefix}{key}", 0, item.payload, correlation=correlation, traceparent=handed.traceparent
+            f"{prefix}{key}", version, item.payload, correlation=correlation, traceparent=handed.traceparent
         )
         stored = message if dated is None else dated.keyed(message)
         if isinstance(stored, Rejection):
@@ -238,36 +245,39 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
     return _Checked(call, source.name, good, receipts, rejected, dated)
 
 
-def _judge(item: IntakeItem, read_key: _PointerReader, checks: ContractChecks) -> tuple[str | None, Flaw | None]:
-    """The key, and why the item is rejected, with the class of the reason as code."""
-    found, given = read_key(item.document)
+def _judge(item: IntakeItem, place: _Places, checks: ContractChecks) -> tuple[str | None, int, Flaw | None]:
+    """Key, version, and why the item is rejected, with the class of the reason as code."""
+    found, given = place.key(item.document)
     key = _usable(given) if found else None
     if item.flaw is not None:
-        return key, replace(item.flaw, code="unreadable")
+        return key, 0, replace(item.flaw, code="unreadable")
     if not found:
-        return None, Flaw("contract", "", f"there is no key at {read_key.pointer}")
+        return None, 0, Flaw("contract", "", f"there is no key at {place.key.pointer}")
     if key is None:
         said = f"the key must be a text of 1 to {KEY_LENGTH} characters without control characters, or a whole number"
-        return None, Flaw("contract", read_key.pointer, said)
-    problem = checks.first_problem(item.document)
-    return key, Flaw("contract", *problem) if problem else None
+        return None, 0, Flaw("contract", place.key.pointer, said)
+    if problem := checks.first_problem(item.document):
+        return key, 0, Flaw("contract", *problem)
+    if not place.version.pointer:
+        return key, 0, None
+    try:
+        return key, _version(place.version, item.document), None
+    except (ValueError, OverflowError) as error:
+        return key, 0, Flaw("version", place.version.pointer, f"the version cannot be read: {error}")
 
 
-class _PointerReader:
-    """Reads the member that a JSON Pointer names: (whether it is there, what it is)."""
+def _version(read: PointerReader, document: Any) -> int:
+    found, given = read(document)
+    if not found or given is None or given == "":
+        raise ValueError(f"there is none at {read.pointer}")
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        raise ValueError("it is a whole number or the text of a time stamp (ISO 8601)")
+    return version_number(str(given))
 
-    __slots__ = ("path", "pointer")
 
-    def __init__(self, pointer: str) -> None:
-        self.pointer = pointer
-        self.path = tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
-
-    def __call__(self, document: Any) -> tuple[bool, Any]:
-        for part in self.path:
-            if not isinstance(document, dict) or part not in document:
-                return False, None
-            document = document[part]
-        return True, document
+class _Places(NamedTuple):
+    key: PointerReader
+    version: PointerReader
 
 
 def _usable(value: Any) -> str | None:

@@ -245,6 +245,17 @@ def links(manifest: Manifest) -> Findings:
     return [*found, *addresses(manifest)]
 
 
+def warnings(manifest: Manifest) -> Findings:
+    """What may be meant, and is said to those who register or approve: no refusal."""
+    if not manifest.by_arrival:
+        return []
+    said = (
+        "states come in by intake without a version, so the one that arrives last counts, also when it is older; "
+        "event.version points to what orders them"
+    )
+    return [finding("/event/version", said, code="event.by_arrival")]
+
+
 def safety(manifest: Manifest) -> Findings:
     """The declared idempotency class is no better than the vendor's, and a critical tier says how it runs degraded."""
     found: Findings = []
