@@ -42,7 +42,8 @@ class SignedInWithScope(BasePermission):
     """Allows signed-in people, and tokens whose scopes contain the one that the view needs.
 
     A view declares `scope = "catalog"`: safe methods need `catalog:read`, others `catalog:write`. Or it names a scope
-    per method: `scopes = {"POST": "gate:ask"}`. A view that declares nothing accepts sessions only, no tokens.
+    per method: `scopes = {"POST": "gate:ask"}`, or several of which one is enough. A view that declares nothing accepts
+    sessions only, no tokens.
     """
 
     message = "Sign in, or send a token whose scopes cover this call."
@@ -52,17 +53,17 @@ class SignedInWithScope(BasePermission):
             return False
         if not isinstance(request.auth, ApiToken):
             return True
-        needed = scope_of(view, request.method or "GET")
-        return needed is not None and needed in request.auth.scopes
+        return any(scope in request.auth.scopes for scope in scopes_of(view, request.method or "GET"))
 
 
-def scope_of(view: Any, method: str) -> str | None:
-    """The scope that a token needs for this method of the view; None where tokens are not admitted."""
-    by_method: dict[str, str] = getattr(view, "scopes", {})
+def scopes_of(view: Any, method: str) -> tuple[str, ...]:
+    """The scopes of which a token needs one for this method of the view; none where tokens are not admitted."""
+    by_method: dict[str, str | tuple[str, ...]] = getattr(view, "scopes", {})
     if method in by_method:
-        return by_method[method]
+        named = by_method[method]
+        return (named,) if isinstance(named, str) else named
     family = getattr(view, "scope", None)
-    return f"{family}:{'read' if method in SAFE else 'write'}" if family else None
+    return (f"{family}:{'read' if method in SAFE else 'write'}",) if family else ()
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -23,6 +23,7 @@ SCOPES = {
     "gate:ask": "Ask the gate and record deployments",
     "runtime:read": "Read runs, messages and dead letters",
     "runtime:write": "Start runs, redrive and replay",
+    "intake:write": "Hand in messages to integrations that have granted it",
     "usage:write": "Report usage",
 }
 MAX_DAYS = 366

@@ -87,21 +87,45 @@ select i.title, g.name, {SEEN},
        or i.owner_team_id = any(%(teams)s)
        or exists (select
                     from catalog_team acting
-                   where acting.group_id = any(%(teams)s) and acting.key = any(%(operate_all)s))
+                   where acting.group_id = any(%(teams)s) and acting.key = any(%(operate_all)s)),
+       exists (select
+                 from runtime_intakegrant granted
+                where granted.integration_id = i.id
+                  and granted.environment = %(environment)s
+                  and granted.revoked_at is null
+                  and (granted.account_id = %(me)s or granted.team_id = any(%(teams)s)))
   from runtime_integration i
   join auth_group g on g.id = i.owner_team_id
  where i.key = %(key)s"""  # noqa: S608 - column names and constants, never input
 
 
-def may_push(viewer: Viewer, key: str) -> Permission | None:
-    """`may_operate` by key, in one prepared query, because every pushed sale asks it. None: unknown, or not visible."""
+def may_push(
+    viewer: Viewer, key: str, environment: str, *, as_operator: bool = True, by_grant: bool = True
+) -> Permission | None:
+    """Whether the viewer may hand in messages: by the right to operate, or by a grant of the owner for this
+    environment; a token uses each only with its scope. One prepared query, because every pushed sale asks it.
+
+    None: unknown, not visible, or not granted. These look the same.
+    """
     if viewer.user is None:
         return None
-    found = prepared_queries.rows(_MAY_PUSH, sight(viewer) | {"operate_all": list(OPERATE_ALL), "key": key})
-    if not found or not found[0][2]:
+    asked = {"operate_all": list(OPERATE_ALL), "key": key, "environment": environment, "me": viewer.id}
+    found = prepared_queries.rows(_MAY_PUSH, sight(viewer) | asked)
+    if not found:
         return None
-    title, team, _, operates = found[0]
+    title, team, seen, operates, granted = found[0]
+    if by_grant and granted:
+        return ALLOWED
+    if not (as_operator and seen):
+        return None
     return ALLOWED if operates else _only_operators(title, team)
+
+
+def may_grant_intake(viewer: Viewer, integration: Integration) -> Permission:
+    """The owner team says who hands in messages."""
+    if viewer.user is not None and (viewer.sees_everything or integration.owner_team_id in viewer.team_ids):
+        return ALLOWED
+    return Permission(False, f"Only {integration.owner_team.name}, the owner, grants intake.")
 
 
 def _only_operators(title: str, team: str) -> Permission:

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from catalog.selectors import systems
 from kernel.errors import Forbidden, NotFound
-from kernel.models import User
+from kernel.models import ApiToken, User
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.models import Integration
@@ -59,12 +59,17 @@ class RuntimeView(APIView):
             permissions.require_operate(self.viewer, found, outcome="Nothing was changed.")
         return found
 
-    def require_push(self, key: str) -> None:
-        """Check that the caller may push messages.
+    def require_push(self, key: str, environment: str) -> None:
+        """Check that the caller may push messages: `runtime:write` and the right to operate, or `intake:write` and a
+        grant.
 
         Raises NotFound and Forbidden as `integration` does, at a fraction of its cost.
         """
-        allowed = permissions.may_push(self.viewer, key)
+        token = self.request.auth
+        scopes = token.scopes if isinstance(token, ApiToken) else ("runtime:write", "intake:write")
+        allowed = permissions.may_push(
+            self.viewer, key, environment, as_operator="runtime:write" in scopes, by_grant="intake:write" in scopes
+        )
         if allowed is None:
             raise _unseen(key)
         permissions.allow(allowed, outcome="Nothing was changed.")

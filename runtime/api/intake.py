@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import IO, Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -76,6 +77,7 @@ class TextXMLParser(PosLogParser):
 
 
 class Intake(RuntimeView):
+    scopes = MappingProxyType({"POST": ("intake:write", "runtime:write")})
     parser_classes = (BatchParser, PosLogParser, TextXMLParser)
 
     @extend_schema(
@@ -103,7 +105,7 @@ class Intake(RuntimeView):
         batch: Any = request.data
         items: list[IntakeItem] = batch.get("items", [])
         data = self.validated(shapes.IntakeSerializer, of={**batch, "items": []} if batch else {})
-        self.require_push(key)
+        self.require_push(key, environment)
         receipts = intake.accept(
             key,
             environment,

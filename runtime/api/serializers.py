@@ -384,6 +384,23 @@ class ConnectionFaultSerializer(serializers.Serializer[Any]):
         return fault.targets[0] if fault.subscription is not None and fault.targets else None
 
 
+class IntakeGrantSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    environment = serializers.CharField()
+    account = serializers.CharField(source="account.username", default=None, allow_null=True)
+    team = serializers.CharField(source="team.name", default=None, allow_null=True)
+    granted_at = serializers.DateTimeField()
+    granted_by = serializers.CharField(source="granted_by.username", default="system")
+
+
+class GiveIntakeSerializer(serializers.Serializer[Any]):
+    """Exactly one of `account` (user name) and `team` (key)."""
+
+    account = serializers.CharField(required=False, default="", max_length=150)
+    team = serializers.CharField(required=False, default="", max_length=80)
+    environment = serializers.CharField(required=False, default="production", max_length=40)
+
+
 class VendorSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     system = serializers.CharField(source="system_key")

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from runtime.api import (
     dead_letters,
     intake,
+    intake_grants,
     integrations,
     operation,
     reconciliation,
@@ -21,6 +22,12 @@ app_name = "runtime-api"
 _PLACE = "dead-letters/parked/<int:subscription>/<int:lane>/<int:position>"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("intake/<slug:key>/", intake.Intake.as_view(), name="intake"),
+    path("integrations/<slug:key>/intake-grants", intake_grants.IntakeGrantList.as_view(), name="intake-grants"),
+    path(
+        "integrations/<slug:key>/intake-grants/<int:grant_id>",
+        intake_grants.IntakeGrantDetail.as_view(),
+        name="intake-grant",
+    ),
     path("integrations", integrations.IntegrationList.as_view(), name="integrations"),
     path("integrations/<slug:key>", integrations.IntegrationDetail.as_view(), name="integration"),
     path("integrations/<slug:key>/releases", integrations.ReleaseList.as_view(), name="releases"),

@@ -2,6 +2,7 @@
 migrations."""
 
 from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage, RejectedMessage
+from runtime.models.grants import IntakeGrant
 from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
 from runtime.models.log import Head, Lane, Message, Stream
 from runtime.models.operation import Firing, Run, RunSpan, Schedule, SourceAlarm, Worker
@@ -22,6 +23,7 @@ __all__ = [
     "EntityWrite",
     "Firing",
     "Head",
+    "IntakeGrant",
     "Integration",
     "KeyEpoch",
     "Lane",

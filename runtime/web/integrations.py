@@ -23,9 +23,16 @@ from runtime.selectors import integrations as selectors
 from runtime.selectors.integrations import DeployedIntegration
 from runtime.services import deployments
 from runtime.services import runs as run_services
-from runtime.web import environment
+from runtime.web import environment, intake_grants
 
-VIEWS = (("", "Overview"), ("mapping", "Mapping"), ("releases", "Releases"), ("runs", "Runs"), ("manifest", "Manifest"))
+VIEWS = (
+    ("", "Overview"),
+    ("mapping", "Mapping"),
+    ("releases", "Releases"),
+    ("runs", "Runs"),
+    ("intake", "Intake"),
+    ("manifest", "Manifest"),
+)
 
 
 @require_safe
@@ -181,7 +188,7 @@ def _manifest(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
     return {"text": yaml.safe_dump(dict(job.document), sort_keys=False, allow_unicode=True, width=110)}
 
 
-_MORE = {"": _overview, "mapping": _mapping, "runs": _runs, "manifest": _manifest}
+_MORE = {"": _overview, "mapping": _mapping, "runs": _runs, "intake": intake_grants.context, "manifest": _manifest}
 
 
 # -- actions -----------------------------------------------------------------------------------------------------------

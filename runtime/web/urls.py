@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from runtime.web import (
     dead_letters,
+    intake_grants,
     integrations,
     panels,
     reconciliation,
@@ -31,6 +32,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runtime/integrations/<slug:key>/pause/", integrations.pause, name="pause"),
     path("runtime/integrations/<slug:key>/resume/", integrations.resume, name="resume"),
     path("runtime/integrations/<slug:key>/start/", integrations.start, name="start"),
+    path("runtime/integrations/<slug:key>/intake/grant/", intake_grants.grant, name="intake-grant"),
+    path("runtime/integrations/<slug:key>/intake/revoke/<int:grant_id>/", intake_grants.revoke, name="intake-revoke"),
     path("runtime/integrations/<slug:key>/<slug:view>/", integrations.integration, name="integration-view"),
     path("runtime/runs/", runs.runs, name="runs"),
     path("runtime/runs/<int:run_id>/", runs.run, name="run"),
