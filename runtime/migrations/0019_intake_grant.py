@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('runtime', '0017_dated_states'),
+        ('runtime', '0018_outcomes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
