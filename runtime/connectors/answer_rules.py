@@ -6,7 +6,7 @@ All of it is data in the connection's settings (`success`, `answers`, `nothing_d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, cast
@@ -47,13 +47,16 @@ class SuccessRule(msgspec.Struct, frozen=True):
     required: list[str] = msgspec.field(default_factory=list)
     where: dict[str, list[Any]] = msgspec.field(default_factory=dict)
     absent: list[str] = msgspec.field(
-        default_factory=lambda: ["error", "errors", "fault", "exception", "userErrors", "data.*.userErrors"]
+        default_factory=lambda: [
+            *("error", "errors", "Error", "Errors", "errorCode", "errorMessage", "error_code", "error_message"),
+            *("fault", "Fault", "exception", "userErrors", "data.*.userErrors"),
+        ]
     )
     unless: dict[str, list[Any]] = msgspec.field(
         default_factory=lambda: {
-            "success": [False],
-            "ok": [False],
-            "status": ["error", "fail", "failed", "failure", "rejected"],
+            **{key: [False, 0, "no"] for key in ("success", "Success", "isSuccess", "IsSuccess", "ok")},
+            **{key: [True] for key in ("hasErrors", "HasErrors", "isError", "IsError")},
+            **{key: ["error", "fail", "failed", "failure", "rejected"] for key in ("status", "Status", "result")},
         }
     )
     holds: list[str] = msgspec.field(default_factory=list)
@@ -134,6 +137,7 @@ class AnswerReader:
         reference: str | None,
     ) -> None:
         self.success = success.checked()
+        self.failures = FailureMarks(success.absent, success.unless)
         self.rules = [rule.checked() for rule in answers]
         self.nothing_done = frozenset(nothing_done)
         self.codes, self.messages, self.reference = codes, messages, reference
@@ -208,7 +212,7 @@ class AnswerReader:
             return f"the answer has nothing at {missing[0]!r}"
         if not isinstance(document, dict) and not rule.required:
             return "the answer is not an object"
-        return failure_in(document, rule) or (
+        return self.failures.found_in(document) or (
             "" if matches(document, rule.where) else "the answer does not say what a success says"
         )
 
@@ -258,29 +262,39 @@ def shown_of(answer: Answer, call: CallContext) -> str | None:
     return kept(answer.document if answer.is_json else answer.body, call.secrets.redact)
 
 
-def failure_in(document: Any, rule: SuccessRule) -> str:
-    """By which member a document calls itself a failure; empty where none does."""
-    for path in rule.absent:
-        if any(not is_empty(value) for value in every(document, path)):
-            return f"the answer says {path!r}"
-    for path, values in rule.unless.items():
-        wanted = {said(value) for value in values}
-        if any(said(value) in wanted for value in every(document, path)):
-            return f"the answer says {path!r} is no success"
-    return ""
+class FailureMarks:
+    """The members by which a document calls itself a failure."""
+
+    def __init__(self, absent: Iterable[str], unless: Mapping[str, list[Any]]) -> None:
+        self.absent, self.unless = list(absent), dict(unless)
+        self.members = frozenset(path.partition(".")[0] for path in (*self.absent, *self.unless))
+
+    def found_in(self, document: Any) -> str:
+        """By which one a document does so; empty where by none. An object without any of them costs one look."""
+        if isinstance(document, dict) and self.members.isdisjoint(document) and "*" not in self.members:
+            return ""
+        for path in self.absent:
+            if any(not is_empty(value) for value in every(document, path)):
+                return f"the answer says {path!r}"
+        for path, values in self.unless.items():
+            if _any_of(document, path, values):
+                return f"the answer says {path!r} is no success"
+        return ""
 
 
 def matches(document: Any, where: Mapping[str, list[Any]]) -> bool:
     """Whether every path holds one of its values."""
-    for path, values in where.items():
-        wanted = {said(value) for value in values}
-        if not any(said(value) in wanted for value in every(document, path)):
-            return False
-    return True
+    return all(_any_of(document, path, values) for path, values in where.items())
+
+
+def _any_of(document: Any, path: str, values: list[Any]) -> bool:
+    """Whether a path holds one of the values, in capitals or not."""
+    wanted = {said(value).casefold() for value in values}
+    return any(said(value).casefold() in wanted for value in every(document, path))
 
 
 def is_empty(value: Any) -> bool:
-    return value is None or value is False or value in ("", 0) or (isinstance(value, list | dict) and not value)
+    return value is None or value is False or value in ("", 0, "0") or (isinstance(value, list | dict) and not value)
 
 
 def excerpt(answer: Answer) -> str:
@@ -295,10 +309,10 @@ __all__ = [
     "AnswerMeaning",
     "AnswerReader",
     "AnswerRule",
+    "FailureMarks",
     "Says",
     "SuccessRule",
     "excerpt",
-    "failure_in",
     "is_empty",
     "matches",
     "settled",

@@ -56,7 +56,7 @@ class Answer:
             self._document = _NONE
             if self.body and not self.is_html:
                 with suppress(ValueError, RecursionError):
-                    self._document = msgspec.json.decode(self.body)
+                    self._document = msgspec.json.decode(self.body.removeprefix(b"\xef\xbb\xbf"))
         return self._document is not _NONE
 
     @property
@@ -138,7 +138,7 @@ def plain(value: Any) -> str:
 
 
 def said(value: Any) -> str:
-    """A value as rules compare it: `true`, `12`, `closed`."""
+    """A value as text: `true`, `12`, `closed`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else str(value)
@@ -154,7 +154,25 @@ def kept(answer: Any, redact: Callable[[str], str]) -> str | None:
             answer = msgspec.json.decode(answer)
         except (ValueError, RecursionError):
             return _hidden_text(redact(answer[: 4 * KEPT].decode("utf-8", "replace")))[:KEPT]
-    return redact(msgspec.json.encode(_hidden(answer, 0)).decode("utf-8"))[:KEPT]
+    if answer.__class__ is dict and _shows_nothing(answer):
+        return redact(msgspec.json.encode(answer).decode("utf-8"))[:KEPT]
+    try:
+        shown = msgspec.json.encode(_hidden(answer, 0)).decode("utf-8")
+    except (OverflowError, ValueError):  # a number that JSON of ours has not
+        shown = str(_hidden(answer, 0))
+    return redact(shown)[:KEPT]
+
+
+_FLAT = frozenset({int, float, bool, type(None)})
+
+
+def _shows_nothing(answer: dict[str, Any]) -> bool:
+    """Whether an object is flat and has nothing to hide: the usual result of an item, told at the price of a look."""
+    for name, value in answer.items():
+        kind = value.__class__
+        if _is_hidden(name) or (("@" in value) if kind is str else kind not in _FLAT):
+            return False
+    return True
 
 
 def _hidden(value: Any, depth: int) -> Any:

@@ -71,10 +71,11 @@ class ConnectionFault(CallError):
 class Secrets(Mapping[str, str]):
     """Secret values, given for one call and never kept. Shows its names only, in repr, str and errors."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_hidden", "_values")
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = dict(values or {})
+        self._hidden = sorted((value for value in self._values.values() if len(value) >= 4), key=len, reverse=True)
 
     def __getitem__(self, name: str) -> str:
         try:
@@ -101,9 +102,8 @@ class Secrets(Mapping[str, str]):
 
     def redact(self, text: str) -> str:
         """`text` without any of the values; used on every message that quotes the target system."""
-        for value in sorted(self._values.values(), key=len, reverse=True):
-            if len(value) >= 4:
-                text = text.replace(value, "***")
+        for value in self._hidden:
+            text = text.replace(value, "***")
         return text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.connectors.answer_rules import AnswerReader, SuccessRule, failure_in
+from runtime.connectors.answer_rules import AnswerReader, FailureMarks
 from runtime.connectors.answers import Answer, at, first, kept, said
 from runtime.connectors.outcomes import FAULTS, error_for, meaning
 from runtime.connectors.protocols import CallContext, OutboundMessage, WriteResult
@@ -20,9 +20,11 @@ class BatchReader:
     def __init__(self, settings: RestBatch, rules: AnswerReader, echo: str | None) -> None:
         self.settings, self.rules, self.echo = settings, rules, echo
         rule = rules.success
-        self.failures = SuccessRule(
-            absent=rule.absent, unless={path: of for path, of in rule.unless.items() if path != settings.status}
-        )
+        unless = {path: values for path, values in rule.unless.items() if path != settings.status}
+        self.failures = FailureMarks(rule.absent, unless)
+        # The usual result, proven by a word of the list and a reference, is told without the longer way.
+        self.confirmed, self.reference = frozenset(settings.confirmed), settings.reference or "id"
+        self.plain = not rules.rules and "." not in f"{self.reference}{settings.status}"
 
     def results(self, answer: Answer) -> list[Any] | None:
         """The list of results of a 2xx answer; None where it has none."""
@@ -66,6 +68,12 @@ class BatchReader:
         if not isinstance(result, dict):
             return WriteResult(item.key, "unknown", code="no_result", message="the answer says nothing about this item")
         answer = kept(result, call.secrets.redact)
+        word = result.get(settings.status)
+        if self.plain and word.__class__ is str and word in self.confirmed and self.failures.members.isdisjoint(result):
+            reference = result.get(self.reference)
+            echoed = result.get(self.echo) if self.echo else None
+            if reference.__class__ is str and reference and (echoed is None or echoed == item.sent_key):
+                return WriteResult(item.key, "confirmed", reference, word, answer=answer)
         if self.echo and result.get(self.echo) not in (None, item.sent_key):
             words = "the result is that of another item"
             return WriteResult(item.key, "unknown", code="no_result", message=words, answer=answer)
@@ -76,7 +84,7 @@ class BatchReader:
         shown = None if reference is None or isinstance(reference, dict | list | bool) else said(reference)
         word, wait = self._word(status, code, result)
         if word == "confirmed":
-            problem = failure_in(result, self.failures)
+            problem = self.failures.found_in(result)
             if not problem and settings.reference and shown in (None, ""):
                 problem = f"the result has no reference at {settings.reference!r}"
             if problem:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from runtime.connectors.addresses import path_of
-from runtime.connectors.answer_rules import SuccessRule, failure_in
+from runtime.connectors.answer_rules import FailureMarks
 from runtime.connectors.answers import Answer, at, first, kept, said
 from runtime.connectors.http import Response
 from runtime.connectors.protocols import AskBy, Asked, CallContext, Refused, Retriable, WriteResult
@@ -29,7 +29,8 @@ class Questions:
     def __init__(self, settings: RestSettings, session: RestSession) -> None:
         self.settings, self.session = settings, session
         rule = settings.success
-        self.entry = SuccessRule(absent=rule.absent, unless={p: of for p, of in rule.unless.items() if p != "status"})
+        unless = {path: values for path, values in rule.unless.items() if path.lower() != "status"}
+        self.of_entry, self.of_page = FailureMarks(rule.absent, unless), FailureMarks(settings.page_errors, {})
 
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None, by: AskBy
@@ -68,7 +69,7 @@ class Questions:
         if not answer.is_json:
             kind = "a page of HTML" if answer.is_html else "no JSON"
             raise Retriable(f"the answer to the {what} cannot be read: it is {kind}")
-        if problem := failure_in(answer.document, SuccessRule(absent=self.settings.page_errors, unless={})):
+        if problem := self.of_page.found_in(answer.document):
             raise Retriable(f"the answer to the {what} is no whole one: {problem}")
         return answer.document
 
@@ -87,7 +88,7 @@ class Questions:
                 words = first(entry, self.settings.errors.message)
                 made: Any = word
                 return WriteResult(key, made, reference or None, status, words, answer=shown)
-        if problem := failure_in(entry, self.entry):
+        if problem := self.of_entry.found_in(entry):
             return WriteResult(key, "unknown", reference or None, status, problem, answer=shown)
         if lookup.versioned:
             there = entry.get(lookup.version)

@@ -67,6 +67,11 @@ UNPROVEN = {
     "GraphQL user errors": (200, {}, {"data": {"orderCreate": {"order": None, "userErrors": [{"message": "no"}]}}}),
     "a JSON-RPC error": (200, {}, {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "no"}}),
     "a JSend failure": (200, {}, {"status": "fail", "data": {"title": "needed"}}),
+    "success in capitals": (200, {}, {"Success": False, "ErrorMessage": "no"}),
+    "a failure in capitals": (200, {}, {"id": 1, "Status": "FAILED"}),
+    "success as a number": (200, {}, {"id": 1, "success": 0}),
+    "an error code": (200, {}, {"id": 1, "errorCode": "E-17"}),
+    "errors that it only counts": (200, {}, {"id": 1, "hasErrors": True}),
     "statuses of its own": (207, {}, {"items": [{"status": 500}]}),
     "part of something": (206, {}, {"id": 1}),
     "plain text": (200, {"Content-Type": "text/plain"}, b"OK"),
@@ -80,6 +85,16 @@ def test_a_2xx_that_proves_nothing_is_unknown_and_never_confirmed(name):
     results, _ = sent(Vendor(UNPROVEN[name], acts=False))
     assert statuses(results) == ["unknown"]
     assert results[0].detail
+
+
+def test_an_answer_with_no_errors_to_tell_is_confirmed():
+    for body in (
+        {"id": 1, "errors": [], "error": None, "errorCode": 0, "success": True, "status": "rejoiced"},
+        {"id": 1, "error": False, "errorCode": "0", "userErrors": []},
+        b'\xef\xbb\xbf{"id": 1}',
+        b'{"id": 123456789012345678901234567890}',
+    ):
+        assert statuses(sent(Vendor((200, {}, body)))[0]) == ["confirmed"], body
 
 
 def test_a_declared_reference_that_is_not_in_the_answer_leaves_the_outcome_unknown():
