@@ -91,6 +91,7 @@ class Loyalty(Emulator):
         self.accounts = {member.id: Account(Decimal(member.points)) for member in data.members}
         self.kept: dict[str, Remembered] = {}
         self.by_reference: dict[str, str] = {}  # business reference → transaction
+        self.documents: dict[str, list[dict[str, str]]] = {}  # business reference → every transaction that bears it
         self.reservations: dict[str, Reservation] = {}
         self.transactions = 0
         self._open: list[tuple[datetime, str]] = []  # heap of reservations by their end
@@ -179,7 +180,8 @@ class Loyalty(Emulator):
         missing = [key for key in keys if key not in found] + [
             reference for reference in references if reference not in known
         ]
-        return answer({"found": found, "references": known, "missing": missing})
+        documents = {name: self.documents[name] for name in [*keys, *references] if name in self.documents}
+        return answer({"found": found, "references": known, "missing": missing, "documents": documents})
 
     # --- one change -------------------------------------------------------------------------------------------------
 
@@ -272,9 +274,13 @@ class Loyalty(Emulator):
         if key is not None:
             self.kept[key] = Remembered(self.journal.now() + self._kept, digest, made)
         if reference is not None:
-            self.by_reference.setdefault(reference, number)
+            self._refer(reference, number, points)
         effects.append(_effect(item, points, reference, {"digest": digest, "answer": made, "reference": reference}))
         return 201, made
+
+    def _refer(self, reference: str, number: str, points: Decimal) -> None:
+        self.by_reference.setdefault(reference, number)
+        self.documents.setdefault(reference, []).append({"transaction": number, "points": str(points)})
 
     def _book_points(
         self, account: Account, profile: str, kind: str, points: Decimal, reference: str | None
@@ -366,7 +372,8 @@ class Loyalty(Emulator):
             if entry.key is not None:
                 self.kept[entry.key] = Remembered(instant(entry.at) + self._kept, data["digest"], made)
             if data["reference"] is not None:
-                self.by_reference.setdefault(data["reference"], made.get("transaction") or made["id"])
+                number = made.get("transaction") or made["id"]
+                self._refer(data["reference"], number, Decimal(entry.amount or 0))
 
     def describe(self) -> dict[str, Any]:
         return super().describe() | {"accounts": len(self.accounts), "transactions": self.transactions}

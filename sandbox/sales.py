@@ -37,6 +37,7 @@ class SalesPosting:
         self.store, self.journal, self.settings, self.pending = store, journal, settings, pending
         self.posted: dict[str, tuple[str, str]] = {}  # key → first document, digest of its content
         self.again: dict[str, list[str]] = {}  # key → further documents
+        self.listed: dict[str, list[dict[str, str | None]]] = {}  # key → every document that bears it, with its amount
         self.documents = 0
         self.orders = 0
         self.repeatable: dict[str, str] = {}  # RequestID → sales order
@@ -45,7 +46,7 @@ class SalesPosting:
         data = entry.data or {}
         if entry.effect == "sale.posted" and entry.ref is not None:
             self.documents += 1
-            self._remember(entry.ref, data["document"], data["digest"])
+            self._remember(entry.ref, data["document"], data["digest"], entry.amount)
         elif entry.effect == "salesorder.created":
             self.orders += 1
             self._keep(data["header"], data["items"])
@@ -70,7 +71,9 @@ class SalesPosting:
                 found[key] = {"status": "posted", "document": held[0], "digest": held[1]}
                 if key in self.again:
                     found[key]["documents"] = [held[0], *self.again[key]]
-        return answer({"found": found, "missing": [key for key in keys if key not in found]})
+        documents = {key: self.listed[key] for key in keys if key in self.listed}
+        missing = [key for key in keys if key not in found]
+        return answer({"found": found, "missing": missing, "documents": documents})
 
     def _items(self, call: Call) -> list[Any]:
         body = call.json()
@@ -104,13 +107,14 @@ class SalesPosting:
             }
         self.documents += 1
         document = f"{9_000_000_000 + self.documents}"
-        self._remember(key, document, digest)
+        amount = _text(item.get("total", item.get("amount")))
+        self._remember(key, document, digest, amount)
         effect = {
             "effect": "sale.posted",
             "key": key,
             "ref": key,
             "entity": _entity(item, key),
-            "amount": _text(item.get("total", item.get("amount"))),
+            "amount": amount,
             "data": {"document": document, "digest": digest},
         }
         if isinstance(item.get("version"), int):
@@ -120,7 +124,8 @@ class SalesPosting:
         effects.append(effect)
         return {"key": key, "code": 201, "status": "posted", "document": document}
 
-    def _remember(self, key: str, document: str, digest: str) -> None:
+    def _remember(self, key: str, document: str, digest: str, amount: str | None) -> None:
+        self.listed.setdefault(key, []).append({"document": document, "amount": amount})
         if key in self.posted:
             self.again.setdefault(key, []).append(document)
         else:

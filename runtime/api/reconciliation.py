@@ -83,7 +83,8 @@ class GapSerializer(serializers.Serializer[Any]):
 
 
 class OtherSideSerializer(serializers.Serializer[Any]):
-    """`due` messages of the day, `asked` of them asked about; `silent`: no answer that can be trusted."""
+    """`due` messages of the day, `asked` of them asked about; `twice`: more than one document there; `differs`: another
+    amount there; `silent`: no answer that can be trusted."""
 
     target = serializers.CharField()
     instance = serializers.CharField()
@@ -94,6 +95,8 @@ class OtherSideSerializer(serializers.Serializer[Any]):
     agreed = serializers.IntegerField()
     missing = serializers.IntegerField()
     extra = serializers.IntegerField()
+    twice = serializers.IntegerField()
+    differs = serializers.IntegerField()
     silent = serializers.IntegerField()
     note = serializers.CharField()
     cases = serializers.JSONField()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -265,6 +266,28 @@ forgotten our keys."""
 Asked = str | WriteResult | None
 """One answer to a question: the target's reference, None where it does not have the message, or what it says itself
 (accepted and still at work, declined, refused, unknown)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldDocument:
+    """A document that a target has. `amount` as the target says it, None where it does not."""
+
+    reference: str
+    amount: Decimal | None = None
+
+
+@runtime_checkable
+class Inspecting(Protocol):
+    """A sink that can list every document that the target has under a name, so that a second effect shows.
+
+    amount_sent  the field of the document that is sent which the amounts under its name add up to; empty: not compared
+    """
+
+    amount_sent: str
+
+    def documents(
+        self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"
+    ) -> dict[str, Sequence[HeldDocument]] | None: ...
 
 
 @runtime_checkable

@@ -16,8 +16,9 @@ class TargetComparison(models.Model):
 
     `due` messages of the day were meant for the target, `asked` of them were asked about. `agreed`: both sides say the
     same. `missing`: delivered as far as this side knows, and not there. `extra`: there, although it is held or closed
-    on this side. `silent`: no answer that can be trusted. `cases` are at most a thousand of the last three, `{lane,
-    position, key, what, state}`.
+    on this side. `twice`: more than one document bears its name there. `differs`: its amount there is another one.
+    `silent`: no answer that can be trusted. `cases` are at most a thousand of the last five, `{lane, position, key,
+    what, state, there}`.
     """
 
     target = models.ForeignKey(TargetSubscription, on_delete=models.PROTECT, related_name="comparisons")
@@ -29,6 +30,8 @@ class TargetComparison(models.Model):
     agreed = models.IntegerField()
     missing = models.IntegerField()
     extra = models.IntegerField()
+    twice = models.IntegerField(db_default=0)
+    differs = models.IntegerField(db_default=0)
     silent = models.IntegerField()
     note = models.TextField(blank=True, default="")
     cases: Any = models.JSONField(default=list)

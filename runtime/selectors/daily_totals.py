@@ -292,6 +292,17 @@ def named_outcomes(subscription: int, spans: Spans) -> dict[tuple[int, int], str
     return found
 
 
+def key_epochs(stream: int) -> dict[int, list[tuple[int, int]]]:
+    """{lane: pairs of first position and salt} of the epochs of idempotency keys; usually empty."""
+    statement = (
+        "select lane, from_position, salt from runtime_key_epoch where stream_id = %(id)s order by lane, from_position"
+    )
+    found: dict[int, list[tuple[int, int]]] = {}
+    for row in rows(statement, {"id": stream}):
+        found.setdefault(row["lane"], []).append((row["from_position"], row["salt"]))
+    return found
+
+
 def under_way(subscription: int) -> dict[int, int]:
     """{lane: last position} of calls without an answer yet: whether they arrived is not known yet."""
     statement = "select lane, intent from runtime_progress where subscription_id = %(id)s and intent is not null"
@@ -311,6 +322,8 @@ class ComparisonRow:
     agreed: int
     missing: int
     extra: int
+    twice: int
+    differs: int
     silent: int
     note: str
     cases: list[dict[str, Any]]
@@ -318,6 +331,10 @@ class ComparisonRow:
 
     @property
     def tone(self) -> Tone:
+        if self.twice:
+            return stop(f"{self.twice:,} there more than once")
+        if self.differs:
+            return stop(f"{self.differs:,} with another amount")
         if self.missing:
             return stop(f"{self.missing:,} missing there")
         if self.extra:
@@ -329,7 +346,8 @@ class ComparisonRow:
 
 _COMPARISONS = """
 select distinct on (s.target, s.instance)
-       s.target, s.instance, c.by, c.at, c.due, c.asked, c.agreed, c.missing, c.extra, c.silent, c.note,
+       s.target, s.instance, c.by, c.at, c.due, c.asked, c.agreed, c.missing, c.extra, c.twice, c.differs,
+       c.silent, c.note,
        c.cases::text as cases, coalesce(u.username, 'system') as asked_by
   from runtime_comparison c
   join runtime_subscription s on s.id = c.target_id

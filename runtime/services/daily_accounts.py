@@ -227,9 +227,9 @@ def standing_of(
     ids = [one.pk for side in flow.sides for one in side.subscriptions if only is None or one == only]
     far, held = daily_totals.standing(ids, spans)
     for side in flow.sides:
-        for one in side.subscriptions:
-            if one.pk in far and (only is not None or not one.instance):
-                held[one.pk] = daily_totals.named_outcomes(one.pk, spans) | held[one.pk]
+        for mine in side.subscriptions:
+            if mine.pk in far and (only is not None or not mine.instance):
+                held[mine.pk] = daily_totals.named_outcomes(mine.pk, spans) | held[mine.pk]
     return far, held
 
 

@@ -8,7 +8,9 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
+from typing import TypeVar
 
 from runtime.connectors.outcomes import fault_kind, is_about_message
 from runtime.connectors.protocols import (
@@ -16,6 +18,8 @@ from runtime.connectors.protocols import (
     Asked,
     CallContext,
     ConnectionFault,
+    HeldDocument,
+    Inspecting,
     OutboundMessage,
     Refused,
     Retriable,
@@ -26,6 +30,7 @@ from runtime.connectors.protocols import (
 )
 from runtime.domain.correlation import subject_of
 from runtime.domain.manifest import ManifestTarget
+from runtime.domain.reconciliation import amount_of
 from runtime.domain.templates import INSTANCE, NoName, field, fill, names_in, text_of
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.mapping import encode
@@ -37,6 +42,10 @@ class _Sent:
 
     results: dict[int, SendResult]
     stop: SendResult | None = None
+
+
+_SILENT = SendResult("unknown", detail="the answer says nothing about this message")
+T = TypeVar("T")
 
 
 class SinkVendor:
@@ -207,6 +216,41 @@ class SinkVendor:
                 results[place] = found if isinstance(found, SendResult) else _found(found, name)
         return [results[place] for place in range(len(items))]
 
+    def documents(self, items: Sequence[OutboundMessage]) -> list[Sequence[HeldDocument] | SendResult] | None:
+        """Every document that the vendor has under the business name of each message, or why there is no answer about
+        it; None where the connection cannot list documents."""
+        if not isinstance(self.sink, Inspecting):
+            return None
+        by: AskBy = "reference" if self.asks_by_reference else "key"
+        until = time.monotonic() + self.deadline
+        results: list[Sequence[HeldDocument] | SendResult] = [_SILENT] * len(items)
+        groups: dict[tuple[tuple[str, str], ...], list[tuple[int, str]]] = {}
+        for place, item in enumerate(items):
+            try:
+                name, address = self._asked_name(item, by), self._address(item, self.sink.ask_address)
+            except NoName as error:
+                results[place] = SendResult("unknown", detail=f"it cannot be asked about: {error}")
+                continue
+            groups.setdefault(tuple(address.items()), []).append((place, name))
+        for to, asked in groups.items():
+            question = partial(self.sink.documents, [name for _, name in asked], address=dict(to), by=by)
+            found = self._question(question, until)
+            if found is None:
+                return None
+            for place, name in asked:
+                results[place] = found if isinstance(found, SendResult) else found.get(name, _SILENT)
+        return results
+
+    @property
+    def asks_by_reference(self) -> bool:
+        """Whether a message that the vendor knows by our key can also be found by a name of the business."""
+        return self.target.ask_by == "idempotency_key" and bool(self.sink.business_reference)
+
+    def amount_due(self, item: OutboundMessage) -> Decimal | None:
+        """What the documents of a message add up to, as far as the connection says which field that is."""
+        name = self.sink.amount_sent if isinstance(self.sink, Inspecting) else ""
+        return amount_of(field(item.document, name)) if name else None
+
     def _followed(self, items: Sequence[OutboundMessage], until: float) -> dict[int, SendResult]:
         """What the vendor says of messages that it has accepted, where it can be asked about what it accepted."""
         jobs = {place: item.accepted_as for place, item in enumerate(items) if item.accepted_as}
@@ -220,7 +264,7 @@ class SinkVendor:
             return dict.fromkeys(jobs, found)
         return {place: _found(found, job) for place, job in jobs.items()}
 
-    def _question(self, question: Callable[..., dict[str, Asked]], until: float) -> dict[str, Asked] | SendResult:
+    def _question(self, question: Callable[..., T], until: float) -> T | SendResult:
         """The answer to a question, or what to say of every message where there is none. Raises CannotAsk."""
         left = until - time.monotonic()
         if left <= 0:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
@@ -17,13 +19,13 @@ from kernel import audit, clock
 from kernel.errors import Conflict, NotFound, Unavailable
 from kernel.models import User
 from runtime import permissions
-from runtime.connectors.protocols import OutboundMessage
+from runtime.connectors.protocols import HeldDocument, OutboundMessage
 from runtime.domain.reconciliation import DELIVERED, NOT_MEANT, REPLACED, WAITING
 from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.mappers import Mapper, Skipped, Unmappable
 from runtime.ledger.send_batch import idempotency_key
-from runtime.ledger.vendor_client import CannotAsk
-from runtime.models import Integration, KeyEpoch, TargetComparison, TargetSubscription
+from runtime.ledger.vendor_client import CannotAsk, SendResult
+from runtime.models import Integration, TargetComparison, TargetSubscription
 from runtime.selectors import daily_totals
 from runtime.services import system_connections
 from runtime.services.daily_accounts import (
@@ -78,15 +80,16 @@ def compare(
 def _keep(
     subscription: TargetSubscription, day: date, by: str, found: _Findings, note: str, actor: User | None
 ) -> TargetComparison:
-    counts = {"due": found.due, "asked": found.asked, "missing": found.missing, "extra": found.extra}
+    said = ("missing", "extra", "twice", "differs")
+    counts = {"due": found.due, "asked": found.asked} | {name: found.counts[name] for name in said}
     with transaction.atomic():
         made = TargetComparison.objects.create(
             target=subscription,
             day=day,
             by=by,
             **counts,
-            agreed=found.agreed,
-            silent=found.silent,
+            agreed=found.counts["agreed"],
+            silent=found.counts["silent"],
             note=note,
             cases=found.cases,
             asked_by=actor,
@@ -98,13 +101,47 @@ def _keep(
 
 
 # -- the target system -------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _There:
+    """What the target says of one message. `documents` None: it gave no answer that can be trusted. `amount`: what is
+    due; None where it is not compared."""
+
+    documents: Sequence[HeldDocument] | None
+    amount: Decimal | None = None
+
+    @property
+    def known(self) -> bool:
+        return bool(self.documents)
+
+    @property
+    def fault(self) -> str:
+        """`twice`, `differs`, or empty where one document of the right amount is there, or none."""
+        documents = self.documents or ()
+        if len(documents) > 1:
+            return "twice"
+        amounts = [one.amount for one in documents]
+        return "differs" if self.amount is not None and any(a not in (None, self.amount) for a in amounts) else ""
+
+    @property
+    def words(self) -> str:
+        """The documents with their amounts, as a person reads them."""
+        shown = [
+            one.reference if one.amount is None else f"{one.reference} ({one.amount})" for one in self.documents or ()
+        ]
+        return ", ".join(shown)[:200]
+
+
+_YES, _NO, _SILENT = _There((HeldDocument(""),)), _There(()), _There(None)
+
+
 class _Findings:
     """Answers, compared with the state here after the last answer, because delivery continues meanwhile."""
 
     def __init__(self, due: int) -> None:
         self.due = due
-        self.agreed = self.missing = self.extra = self.silent = self.under_way = 0
-        self.answers: list[tuple[DayMessage, str, bool | None]] = []
+        self.counts = dict.fromkeys(("agreed", "missing", "extra", "twice", "differs", "silent"), 0)
+        self.under_way = 0
+        self.answers: list[tuple[DayMessage, str, _There]] = []
         self.cases: list[dict[str, Any]] = []
         self.note = ""
 
@@ -112,31 +149,24 @@ class _Findings:
     def asked(self) -> int:
         return len(self.answers) - self.under_way
 
-    def put(self, entry: DayMessage, state: str, there: bool | None) -> None:
-        """`there` None: the target gave no answer."""
+    def put(self, entry: DayMessage, state: str, there: _There) -> None:
         self.answers.append((entry, state, there))
 
     def judge(self, now: Callable[[Sequence[DayMessage]], dict[tuple[int, int], str | None]]) -> None:
         """`now` returns the current state of messages that seem to differ, None for one that is being sent."""
-        odd = [entry for entry, state, there in self.answers if there and state != DELIVERED]
+        odd = [entry for entry, state, there in self.answers if there.known and state != DELIVERED]
         present = now(odd) if odd else {}
         for entry, state, there in self.answers:
             latest = present.get((entry.lane, entry.position), state)
-            if there is None:
-                self.silent += 1
-                self._case(entry, state, "silent")
-            elif latest is None:
+            if latest is None:
                 self.under_way += 1
-            elif there == (latest == DELIVERED):
-                self.agreed += 1
-            elif there:
-                self.extra += 1
-                self._case(entry, latest, "extra")
-            else:
-                self.missing += 1
-                self._case(entry, latest, "missing")
+                continue
+            word = _word(latest, there)
+            self.counts[word] += 1
+            if word != "agreed":
+                self._case(entry, latest, word, there.words)
 
-    def _case(self, entry: DayMessage, state: str, what: str) -> None:
+    def _case(self, entry: DayMessage, state: str, what: str, there: str) -> None:
         if len(self.cases) < MAX_CASES:
             self.cases.append(
                 {
@@ -146,8 +176,20 @@ class _Findings:
                     "correlation": entry.correlation,
                     "what": what,
                     "state": state,
+                    "there": there,
                 }
             )
+
+
+def _word(state: str, there: _There) -> str:
+    """One word for a message: a second effect is said first, whatever its state here."""
+    if there.documents is None:
+        return "silent"
+    if there.fault == "twice":
+        return "twice"
+    if there.known != (state == DELIVERED):
+        return "extra" if there.known else "missing"
+    return there.fault or "agreed"
 
 
 def _now(
@@ -206,20 +248,17 @@ def _ask_vendor(
     prefix = flow.manifest.prefix(flow.manifest.source_of(side.target))
     client = SinkVendor(sink, secrets, side.target, subscription.instance, prefix=prefix)
     mapper = mapper_of(flow.manifest, side.target)
-    epochs: dict[int, list[tuple[int, int]]] = {}
-    for lane, *epoch in (
-        KeyEpoch.objects.filter(stream=flow.stream)
-        .order_by("from_position")
-        .values_list("lane", "from_position", "salt")
-    ):
-        epochs.setdefault(lane, []).append((epoch[0], epoch[1]))
+    epochs = daily_totals.key_epochs(flow.stream.pk)
     try:
         for part in _chunks(due, found):
-            answers = client.ask([_outbound(flow, subscription, mapper, entry, epochs) for entry, _ in part])
+            answers = _answers(
+                client, subscription, [_outbound(flow, subscription, mapper, epochs, entry) for entry, _ in part]
+            )
             for (entry, state), answer in zip(part, answers, strict=True):
-                found.put(entry, state, {"confirmed": True, "unsent": False}.get(answer.status))
-            if answers and all(answer.status == "unknown" for answer in answers):
-                found.note = f"It gave no answer that can be trusted: {answers[0].detail}"[:500]
+                found.put(entry, state, answer if isinstance(answer, _There) else _SILENT)
+            silent = [answer for answer in answers if isinstance(answer, SendResult)]
+            if answers and len(silent) == len(answers):
+                found.note = f"It gave no answer that can be trusted: {silent[0].detail}"[:500]
                 return
     except CannotAsk:
         raise Conflict(
@@ -230,15 +269,41 @@ def _ask_vendor(
         client.close()
 
 
+def _answers(
+    client: SinkVendor, subscription: TargetSubscription, items: Sequence[OutboundMessage]
+) -> list[_There | SendResult]:
+    """What the target has of each message: its documents under the business name where it lists them, else whether it
+    knows the message. A target that keeps our keys for a time only says nothing by "not there" about older ones."""
+    listed = client.documents(items)
+    if listed is not None:
+        return [
+            one if isinstance(one, SendResult) else _There(tuple(one), client.amount_due(item))
+            for one, item in zip(listed, items, strict=True)
+        ]
+    by_reference = client.asks_by_reference
+    answers = client.ask(items, by="reference" if by_reference else "key")
+    forgets = subscription.idempotency == "K" and not by_reference and client.target.ask_by == "idempotency_key"
+    return [_there(answer, forgets=forgets) for answer in answers]
+
+
+def _there(answer: SendResult, *, forgets: bool) -> _There | SendResult:
+    if answer.status == "confirmed":
+        return _There((HeldDocument(answer.reference or ""),))
+    if answer.status == "unsent" and not forgets:
+        return _NO
+    detail = "it may have forgotten our key" if answer.status == "unsent" else answer.detail
+    return SendResult("unknown", detail=detail)
+
+
 def _outbound(
     flow: ReconciledFlow,
     subscription: TargetSubscription,
     mapper: Mapper,
+    epochs_by_lane: dict[int, list[tuple[int, int]]],
     entry: DayMessage,
-    epochs: dict[int, list[tuple[int, int]]],
 ) -> OutboundMessage:
-    place = entry.lane, entry.position
-    key = idempotency_key(flow.stream.salt, subscription.pk, *place, epochs=epochs.get(entry.lane, ()))
+    epochs = epochs_by_lane.get(entry.lane, ())
+    key = idempotency_key(flow.stream.salt, subscription.pk, entry.lane, entry.position, epochs=epochs)
     return OutboundMessage(entry.key, key, b"", _mapped(mapper, entry), entry.position, entry.correlation)
 
 
@@ -269,7 +334,7 @@ def _ask_table(
             cursor.execute(statement, [[name for name in names if name]])
             there = {row[0] for row in cursor.fetchall()}
         for (entry, state), name in zip(part, names, strict=True):
-            found.put(entry, state, None if name is None else name in there)
+            found.put(entry, state, _SILENT if name is None else _YES if name in there else _NO)
 
 
 def _row_key(mapper: Mapper, entry: DayMessage, places: Sequence[int]) -> str | None:

@@ -36,7 +36,7 @@ OVERVIEW_COLUMNS = (
 )
 COMPARISON_COLUMNS = (
     *("target", "store", "asked at", "due", "asked", "both agree", "missing there", "there all the same"),
-    *("no answer", "note"),
+    *("no answer", "note", "there more than once", "another amount"),
 )
 
 
@@ -234,7 +234,7 @@ def _line_rows(account: DailyAccount, compared: Sequence[daily_totals.Comparison
     for other in compared:
         at = other.at.isoformat(timespec="seconds")
         counts = (other.due, other.asked, other.agreed, other.missing, other.extra, other.silent)
-        yield other.target, other.instance, at, *counts, other.note
+        yield other.target, other.instance, at, *counts, other.note, other.twice, other.differs
 
 
 def _case_rows(account: DailyAccount, compared: Sequence[daily_totals.ComparisonRow]) -> Iterable[Sequence[Any]]:

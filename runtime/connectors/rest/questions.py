@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from runtime.connectors.addresses import path_of
 from runtime.connectors.answer_rules import FailureMarks
 from runtime.connectors.answers import Answer, at, first, kept, said
 from runtime.connectors.http import Response
-from runtime.connectors.protocols import AskBy, Asked, CallContext, Refused, Retriable, WriteResult
+from runtime.connectors.protocols import AskBy, Asked, CallContext, HeldDocument, Refused, Retriable, WriteResult
 from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import RestJob, RestLookup, RestSettings
 
@@ -35,24 +36,41 @@ class Questions:
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None, by: AskBy
     ) -> dict[str, Asked]:
-        lookup = self.settings.lookup
-        if lookup is None or (by == "reference" and not lookup.references):
-            raise Refused("sink.cannot_ask", _CANNOT)
-        asked, answered = lookup.keys, lookup.found
-        if by == "reference":
-            asked, answered = lookup.references, lookup.found_by_reference or lookup.references
-        until, found = time.monotonic() + call.deadline, dict[str, Asked]()
-        path = path_of(lookup.path, address)
-        for start in range(0, len(keys), lookup.batch):
-            part = list(keys[start : start + lookup.batch])
-            wanted = list(dict.fromkeys(k.rpartition("@")[0] for k in part)) if lookup.versioned else part
-            content = msgspec.json.encode({asked: wanted})
-            response = self.session.send("POST", path, call=call, effect=False, content=content, until=until)
-            self.session.refuse(response, call=call, effect=False)
+        found = dict[str, Asked]()
+        for lookup, part, response in self._lookups(keys, call, address, by):
+            answered = lookup.found if by == "key" else lookup.found_by_reference or lookup.references
             held = self._held(response, answered, lookup)
             answers = {key: self._answer(key, held, lookup, call) for key in part}
             found.update({key: answer for key, answer in answers.items() if not isinstance(answer, _NotSaid)})
         return found
+
+    def documents(
+        self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None, by: AskBy
+    ) -> dict[str, Sequence[HeldDocument]] | None:
+        """Every document under each name; None where the lookup lists none."""
+        if self.settings.lookup is None or not self.settings.lookup.documents:
+            return None
+        found = dict[str, Sequence[HeldDocument]]()
+        for lookup, part, response in self._lookups(keys, call, address, by):
+            held = self._held(response, lookup.documents, lookup)
+            found.update({key: _listed(held.get(key), lookup) for key in part})
+        return found
+
+    def _lookups(
+        self, keys: Sequence[str], call: CallContext, address: Mapping[str, str] | None, by: AskBy
+    ) -> Iterator[tuple[RestLookup, list[str], Response]]:
+        """The question in parts, each with its answer."""
+        lookup = self.settings.lookup
+        if lookup is None or (by == "reference" and not lookup.references):
+            raise Refused("sink.cannot_ask", _CANNOT)
+        until, path = time.monotonic() + call.deadline, path_of(lookup.path, address)
+        for start in range(0, len(keys), lookup.batch):
+            part = list(keys[start : start + lookup.batch])
+            wanted = list(dict.fromkeys(k.rpartition("@")[0] for k in part)) if lookup.versioned else part
+            content = msgspec.json.encode({lookup.keys if by == "key" else lookup.references: wanted})
+            response = self.session.send("POST", path, call=call, effect=False, content=content, until=until)
+            self.session.refuse(response, call=call, effect=False)
+            yield lookup, part, response
 
     def _held(self, response: Response, member: str, lookup: RestLookup) -> dict[str, Any]:
         """What the answer says that is there, by key. Raises Retriable where it does not say."""
@@ -129,3 +147,21 @@ class Questions:
             return WriteResult(reference, "refused", named, code, words, answer=shown)
         words = words or f"the status {status!r} of the job is not known"
         return WriteResult(reference, "unknown", named, code, words, answer=shown)
+
+
+def _listed(entries: Any, lookup: RestLookup) -> list[HeldDocument]:
+    """Raises Retriable where the answer is no list of documents."""
+    if entries is None:
+        return []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise Retriable("the answer to the lookup lists no documents that can be read")
+    return [HeldDocument(first(entry, [lookup.reference or ""]), _amount(entry, lookup)) for entry in entries]
+
+
+def _amount(entry: dict[str, Any], lookup: RestLookup) -> Decimal | None:
+    text = first(entry, [lookup.amount]) if lookup.amount else ""
+    try:
+        made = Decimal(text)
+    except InvalidOperation:
+        return None
+    return made if made.is_finite() else None

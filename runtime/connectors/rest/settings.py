@@ -89,6 +89,8 @@ class RestLookup(msgspec.Struct, frozen=True):
     references, found_by_reference  the same question by business reference, for a vendor that forgets keys: the members
                of question and answer
     business_reference  that reference, as a template over the document that is sent: `{reference}`
+    documents  the member of the answer that lists, by name, every document that bears it, so that a second one shows
+    amount, amount_sent  where such a document says its amount, and the field of what is sent that it has to equal
     status     the member of what was found that says how it is; `pending`: taken and still at work, `declined`,
                `refused`. Without it, to be found is to be there
     """
@@ -104,6 +106,9 @@ class RestLookup(msgspec.Struct, frozen=True):
     references: str = ""
     found_by_reference: str = ""
     business_reference: str = ""
+    documents: str = ""
+    amount: str = ""
+    amount_sent: str = ""
     status: str = ""
     pending: list[str] = msgspec.field(default_factory=list)
     declined: list[str] = msgspec.field(default_factory=list)

@@ -19,6 +19,7 @@ from runtime.connectors.protocols import (
     CallContext,
     CallError,
     Health,
+    HeldDocument,
     Idempotency,
     OutboundMessage,
     Refused,
@@ -74,6 +75,7 @@ class RestSink:
         self.idempotency = Idempotency(settings.idempotency)
         self.max_batch = settings.max_batch
         self.business_reference = lookup.business_reference if lookup and lookup.references else ""
+        self.amount_sent = lookup.amount_sent if lookup and lookup.amount else ""
         self.write_address = frozenset(names_in(settings.path))
         self.ask_address = frozenset(names_in(lookup.path)) if lookup else frozenset[str]()
         self.match_field = settings.match_field
@@ -182,6 +184,12 @@ class RestSink:
         """Which keys the target has: key → its reference, None where it does not have it. Raises Refused where it
         cannot be asked."""
         return self.questions.ask(keys, call=call, address=address, by=by)
+
+    def documents(
+        self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"
+    ) -> dict[str, Sequence[HeldDocument]] | None:
+        """Every document under each name, None where the lookup does not list them. Raises as `ask` does."""
+        return self.questions.documents(keys, call=call, address=address, by=by)
 
     def follow(self, accepted: Sequence[str], *, call: CallContext) -> dict[str, Asked]:
         return self.questions.follow(accepted, call=call)
