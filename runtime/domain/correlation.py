@@ -38,7 +38,7 @@ def address_of(correlation: str) -> tuple[int, Address] | None:
     return int(text[:16], 16), Address(int(text[16:20], 16), int(text[20:22], 16), int(text[22:], 16))
 
 
-STATE_MARK = "␞"
+STATE_MARK = "‖"
 """Stands between what a dated state is about and which state of it that is (`domain.validity`)."""
 
 

@@ -25,7 +25,7 @@ from runtime.ledger.faultpoints import hit
 DUE_AT_ONCE = 500  # moments in one commit
 KEEP_DAYS = 120  # how long a moment that has passed is remembered: messages of a replay are compared with it
 
-_PUT_STATE = sql.read("put_dated_state")
+_PUT_STATES = sql.read("put_dated_states")
 _PUT_MOMENT = """
 insert into runtime_validitymoment (stream_id, subject, record, zone, at, kind)
 values (%s, %s, %s, %s, %s, %s)
@@ -102,60 +102,62 @@ def keep(
     done: Appended,
 ) -> None:
     """Keep the states of messages that were stored, in the transaction that stores them, and note their moments."""
-    states = [
-        (item, period, place[1])
-        for item, period, place in zip(items, periods, done.positions, strict=True)
-        if place[1] > 0
-    ]
-    for item, period, position in states:
-        subject, record = subject_of(item.key), item.key.partition(STATE_MARK)[2]
-        row = conn.execute(
-            _PUT_STATE,
-            {
-                "stream": stream.id,
-                "subject": subject,
-                "record": record,
-                "position": position,
-                "version": item.version,
-                "begins": period.begins,
-                "ends": period.ends,
-                "zone": period.zone,
-                "withdrawn": period.withdrawn,
-                "payload": item.payload.decode(),
-            },
-        ).fetchone()
-        assert row is not None
-        now, replaced = row
+    newest: dict[tuple[str, str], tuple[IncomingMessage, Period, int]] = {}
+    for item, period, (_, position) in zip(items, periods, done.positions, strict=True):
+        if position > 0:
+            subject, _, record = item.key.partition(STATE_MARK)
+            newest[subject, record] = item, period, position
+    if not newest:
+        return
+    clock = conn.execute("select clock_timestamp()").fetchone()
+    assert clock is not None
+    replaced = set(conn.execute(_PUT_STATES, _columns(stream.id, newest)).fetchall())
+    moments: list[tuple[int, str, str, str, datetime, str]] = []
+    for (subject, record), (_, period, _) in newest.items():
+        again = (subject, record) in replaced
+        moments += [
+            (stream.id, subject, record, *moment) for moment in moments_of(dating, period, now=clock[0], replaced=again)
+        ]
+    with conn.cursor() as cursor:
         if replaced:
-            conn.execute(_DROP_MOMENTS, (stream.id, subject, record))
-        plan(conn, stream.id, dating, subject, record, period, now=now, replaced=replaced)
+            cursor.executemany(_DROP_MOMENTS, [(stream.id, *one) for one in sorted(replaced)])
+        if moments:
+            cursor.executemany(_PUT_MOMENT, moments)
 
 
-def plan(
-    conn: Connection,
-    stream: int,
-    dating: Dating,
-    subject: str,
-    record: str,
-    period: Period,
-    *,
-    now: datetime,
-    replaced: bool = False,
-) -> None:
-    """Note when a state begins and ends to be in force, for each zone. One that was replaced may have ended by that:
-    what counts instead is found out at once."""
-    moments: set[tuple[str, datetime, str]] = set()
-    for zone in dating.zones_of(period):
+def _columns(stream: int, states: Mapping[tuple[str, str], tuple[IncomingMessage, Period, int]]) -> dict[str, Any]:
+    """Many states as one list for each column."""
+    rows = [(*name, *found) for name, found in states.items()]
+    return {
+        "stream": stream,
+        "subjects": [subject for subject, *_ in rows],
+        "records": [record for _, record, *_ in rows],
+        "positions": [position for *_, position in rows],
+        "versions": [item.version for _, _, item, _, _ in rows],
+        "begins": [period.begins for _, _, _, period, _ in rows],
+        "ends": [period.ends for _, _, _, period, _ in rows],
+        "zones": [period.zone for _, _, _, period, _ in rows],
+        "withdrawn": [period.withdrawn for _, _, _, period, _ in rows],
+        "payloads": [item.payload.decode() for _, _, item, _, _ in rows],
+    }
+
+
+def moments_of(
+    dating: Dating, period: Period, *, now: datetime, replaced: bool = False
+) -> list[tuple[str, datetime, str]]:
+    """When a state begins and ends to be in force, for each zone. One that was replaced may have ended by that: what
+    counts instead is found out at once."""
+    found: list[tuple[str, datetime, str]] = []
+    for zone in sorted(dating.zones_of(period)):
         begins = validity.begins_at(period, zone, dating.valid.repeated)
         ends = validity.ends_at(period, zone, dating.valid.repeated)
         if replaced:
-            moments.add((zone, now, "changed"))
+            found.append((zone, now, "changed"))
         if begins is not None and begins > now and not period.withdrawn:
-            moments.add((zone, begins, "begins"))
+            found.append((zone, begins, "begins"))
         if ends is not None and ends > now and not period.withdrawn:
-            moments.add((zone, ends, "ends"))
-    for zone, at, kind in sorted(moments):
-        conn.execute(_PUT_MOMENT, (stream, subject, record, zone, at, kind))
+            found.append((zone, ends, "ends"))
+    return found
 
 
 def at_hand(conn: Connection, stream: int, keys: Iterable[str]) -> AtHand:
@@ -296,4 +298,7 @@ def plan_all(conn: Connection, stream: int, datings: Mapping[str, Dating]) -> No
     ).fetchall():
         dating = _dating(datings, subject)
         if dating is not None:
-            plan(conn, stream, dating, subject, record, Period(begins, ends, zone, withdrawn), now=now[0])
+            period = Period(begins, ends, zone, withdrawn)
+            moments = moments_of(dating, period, now=now[0])
+            with conn.cursor() as cursor:
+                cursor.executemany(_PUT_MOMENT, [(stream, subject, record, *moment) for moment in moments])

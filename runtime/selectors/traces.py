@@ -123,7 +123,7 @@ select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_a
   from runtime_stream st
   join runtime_integration i on i.id = st.integration_id
   join runtime_head h on h.stream_id = st.id
-   and (h.key = %(text)s or (h.key >= %(text)s || '␞' and h.key < %(text)s || '␟'))
+   and (h.key = %(text)s or (h.key >= %(text)s || '‖' and h.key < %(text)s || '‗'))
   join lateral (select *
                   from runtime_message m
                  where m.stream_id = st.id
@@ -363,7 +363,9 @@ def _after_attempts(who: str, tries: Sequence[dict[str, Any]]) -> TraceStep | No
 def _by_date(who: str, target: dict[str, Any], dates: DatedMessage | None) -> TraceStep | None:
     """A message that the target has passed because it is not in force there yet, or counts in another zone."""
     found = dates.at_target(target["target"], target["instance"]) if dates and target["skipped"] else None
-    return found and TraceStep(who, found.note, target["at"], None, found.tone, found.tone.word)
+    if found is None:
+        return None
+    return TraceStep(who, found.note, target["at"], None, found.tone, found.tone.word)
 
 
 def _in_batch(who: str, target: dict[str, Any]) -> TraceStep | None:

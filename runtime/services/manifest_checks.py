@@ -19,6 +19,7 @@ from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
 from runtime.mapping import check_against, parse
 from runtime.services import system_connections
 from runtime.services.address_checks import addresses
+from runtime.services.date_checks import dates
 from runtime.services.mappers import filter_mapping
 
 Findings = list[dict[str, Any]]
@@ -32,6 +33,7 @@ def everything(manifest: Manifest, at: datetime) -> Findings:
         *pins(manifest, at),
         *writes(manifest, at),
         *mappings(manifest),
+        *dates(manifest, schema_of),
         *links(manifest),
         *safety(manifest),
     ]

@@ -30,8 +30,9 @@ class TargetDating:
         return validity.zone_of(self.valid, period, self.target.zones, self.instance)
 
     def moment(self, message: LoggedMessage, known: AtHand) -> datetime | None:
-        """The moment that put a message into the log once more; None for one that a source brought. Raises Skipped for
-        a message that this instance does not get now."""
+        """The moment from which a state counts here: that which put the message into the log once more, or the
+        beginning of its period; None where it has none. Raises Skipped for a message that this instance does not get
+        now."""
         subject, record = subject_of(message.key), message.key.partition(STATE_MARK)[2]
         states, copies = known.states.get(subject, []), known.copies.get(subject, [])
         copy = next((one for one in copies if one[2] == message.position), None)
@@ -52,7 +53,7 @@ class TargetDating:
             raise Skipped
         if copy is None and any(one[0] == zone and one[3] == message.position for one in copies):
             raise Skipped  # its moment has come meanwhile: the copy follows
-        return None if copy is None else copy[1]
+        return validity.begins_at(mine.period, zone, self.valid.repeated) if copy is None else copy[1]
 
     def _own_period(self, message: LoggedMessage) -> Period:
         """Of a message from before the integration dated its states, or of a state that has ended everywhere."""

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from kernel.errors import Invalid
 from kernel.models import User
 from kernel.viewer import Viewer
 from runtime.models import QuarantinedMessage, RejectedMessage
 from runtime.selectors import flows, traces
-from runtime.services import dating, runs
+from runtime.services import dating, integrations, runs
 from sandbox.client import Sandbox
 from tests.runtime.test_demo_integrations import deploy, manifest, retailer, work
 
@@ -223,3 +224,14 @@ def test_a_target_that_holds_dates_gets_every_state_at_once_and_none_again(retai
     dating.fire_due(at=datetime.now(UTC) + timedelta(days=60))
     work()
     assert [e.entity for e in sandbox.stores.journal() if e.effect == "price.applied"] == applied
+
+
+def test_dates_that_no_document_of_the_contract_has_are_refused_at_registration(retailer: Path) -> None:
+    given = manifest("products-and-prices")
+    given["sources"][1]["valid"]["from"] = "/ConditionValidityStart"
+    given["targets"][1]["dated_version"]["field"] = "revision"
+    with pytest.raises(Invalid) as refused:
+        integrations.register(given, actor=None)
+    found = {one["pointer"]: one["message"] for one in refused.value.data["findings"]}
+    assert "ConditionValidityStartDate" in found["/sources/1/valid/from"], "the nearest name is offered"
+    assert found["/targets/1/dated_version/field"] == "the mapping makes no field 'revision'"
