@@ -47,6 +47,7 @@ class Campaign:
         if self.own:
             self.installation.prepare_django()
         self.people = People(self.installation, deadline=self.options.deadline)
+        self.people.vendors = self.options.vendors
         self.people.move_in()
         self.installation.start_processes(database_url)
         if self.options.plant:

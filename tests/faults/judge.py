@@ -72,7 +72,7 @@ class Allowed:
 
     def goes_on(self, sales: Iterable[str]) -> set[str]:
         """Of these sales those that may still be tried or asked about when everything else is at rest."""
-        taken = "".join(self.said_taken.values())
+        taken = "".join([*self.said_taken.values(), *self.refused_jobs.values()])
         return {*self.poison, *(sale for sale in sales if f'"{sale}"' in taken or f'"gift {sale}"' in taken)}
 
 

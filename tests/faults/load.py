@@ -16,7 +16,6 @@ from typing import Any
 
 import yaml
 
-from runtime.connectors.rest.settings import RestSettings
 from runtime.domain.manifest import ManifestTarget
 
 DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
@@ -28,7 +27,7 @@ REFUSED_FROM = (
     4  # prices of every 17th item are refused from this version on: dead letters, and others waiting behind them
 )
 SETTLE = 5.0  # seconds: the vendors' own time limit, as the manifests declare it
-KEY_KEPT = 16.0  # seconds for which the loyalty engine knows a key
+KEY_KEPT = 16.0  # seconds for which the loyalty engine knows a key; a manifest cannot say less than a minute
 LONG_DEADLINE = 4.0  # seconds: a call that may last longer than a lease
 ORDERS, POINTS, GIFTS = (1,), (0, 3, 6), (2,)  # which sales of a batch go to which further target
 
@@ -169,13 +168,13 @@ def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = Tru
     erp["mapping"]["fields"].append({"to": "entity", "constant": f"build {build}"})
     sales["targets"] = [erp, *(_further_targets(erp, build, deadline, batch) if table else [])]
     source = next(one for one in prices["sources"] if one["name"] == "price")
-    source.pop("connection")
-    source.pop("schema", None)
+    for gone in ("connection", "schema", "valid"):
+        source.pop(gone, None)
     prices["sources"] = [source]
     prices["event"] = {"name": "price.changed", "meaning": "state", "key": "/id"}
     store = next(target for target in prices["targets"] if target["name"] == "store-prices")
     store |= {"instances": list(STORES), "coalesce": False, "batch": batch, "deadline": deadline}
-    for gone in ("when", "schema", "source"):
+    for gone in ("when", "schema", "source", "zones", "holds_dates", "dated_version"):
         store.pop(gone, None)
     fields = [
         {"to": "id", "from": "id", "type": "string", "required": True},
@@ -202,15 +201,9 @@ def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = Tru
             }
         )
     for target in (*sales["targets"], *prices["targets"]):
-        if "table" not in target:
-            target |= _times(target)
+        if "table" not in target and "settle" in ManifestTarget.__struct_fields__:
+            target["settle"] = SETTLE
     return {SALES: sales, PRICES: prices}
-
-
-def _times(target: dict[str, Any]) -> dict[str, Any]:
-    """How long after a call the vendor may still act on it, and how long it knows our keys."""
-    made = {"settle": SETTLE} | ({"key_kept": KEY_KEPT} if target["idempotency"] == "K" else {})
-    return {name: value for name, value in made.items() if name in ManifestTarget.__struct_fields__}
 
 
 def _further_targets(erp: dict[str, Any], build: int, deadline: float, batch: int) -> list[dict[str, Any]]:
@@ -286,16 +279,12 @@ def _further_targets(erp: dict[str, Any], build: int, deadline: float, batch: in
 
 
 def _with_jobs(profile: str) -> dict[str, Any]:
-    """A connection by this profile to a vendor that may answer 202 with a job."""
-    made: dict[str, Any] = {"protocol": "rest", "profile": profile}
-    if "job" in RestSettings.__struct_fields__:
-        status = {"status": "status", "confirmed": ["done"], "pending": ["pending"], "refused": ["refused"]}
-        made["settings"] = {
-            "job": {"path": "/jobs/{job}", **status},
-            "success": {"job": "job"},
-            "lookup": {"status": "status", "pending": ["pending"]},
-        }
-    return made
+    """A connection by this profile to a vendor whose lookup says of a batch that was answered 202 what is pending."""
+    return {
+        "protocol": "rest",
+        "profile": profile,
+        "settings": {"lookup": {"status": "status", "pending": ["pending"]}},
+    }
 
 
 GIFT_SETTINGS: dict[str, Any] = {
@@ -306,6 +295,8 @@ GIFT_SETTINGS: dict[str, Any] = {
     "max_batch": 5,
     "auth": {"kind": "header", "name": "Authorization", "prefix": "ApiKey-v1 "},
     "errors": {"code": ["errors.0.title"], "message": ["message"]},
+    "success": {"job": "job"},
+    "job": {"path": "/jobs/{job}", "confirmed": ["done"], "pending": ["pending"], "refused": ["refused"]},
 }
 
 

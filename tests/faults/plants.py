@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import runtime.ledger.append as append_module
+from runtime.connectors import answer_rules, outcomes
 from runtime.ledger import claims, connections, database_target, quarantine, quarantine_retry, send_batch, vendor_target
 from runtime.ledger.claims import step
 
@@ -146,11 +147,19 @@ _STATEMENTS: dict[str, list[tuple[Any, str, str, str]]] = {
     ],
     "intent": [(claims, "_STEP", "intent = case when g.open then %(intent)s::bigint end", "intent = null::bigint")],
 }
+
+
+def _trusted(self: Any, answer: Any, code: str, shown: str) -> answer_rules.AnswerMeaning:
+    return answer_rules.AnswerMeaning("confirmed", None, code)
+
+
 _PROCESSES: dict[str, list[tuple[Any, str, Any]]] = {
+    "trusting": [(answer_rules.AnswerReader, "_proof", _trusted)],
+    "shrug": [(outcomes, "_BY_STATUS", outcomes._BY_STATUS | {503: outcomes._BY_STATUS[429]})],
     "sequence": [
         (append_module, "_lock", _lock_like_a_sequence),
         (append_module._Plan, "write", _write_without_counters),
-    ]
+    ],
 }
 WITHOUT_TRIGGERS = {
     "gate": ("runtime_progress_token", "runtime_quarantine_token"),

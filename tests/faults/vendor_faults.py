@@ -32,7 +32,7 @@ FOUND_BY = {"trusting": ("lies",), "shrug": ("behind",), "forgetful": ("forgotte
 """What shows a planted bug of the vendors' half; the others show without any of these."""
 SLOW_MS = (900.0, 4200.0)  # longer than a call may take and than a lease, shorter than the vendors' own time limit
 OUTAGE = KEY_KEPT + 2.0  # seconds
-BATCHES = ("sales.batch", "loyalty.batch", "store.prices")  # operations that may become a job
+BATCHES = ("sales.batch", "loyalty.batch", "loyalty.earn", "store.prices")  # operations that may become a job
 
 
 @dataclass
