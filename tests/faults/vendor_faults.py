@@ -12,6 +12,8 @@ Every kind has a name; `--only NAME` leaves the others out, so that one of them 
     forgotten  answers lost, then an outage longer than the vendor keeps its keys
     rotated    another password is accepted for a while
     poison     one sale for which the ERP answers 500 for ever
+    moved      acts, and then sends the caller to a sign-in page. Only when it is asked for: a redirect and a sign-in
+               page are taken for a fault of the connection, and what they answered is sent again after it
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from tests.faults.harness import Installation
 from tests.faults.judge import Allowed
 from tests.faults.load import KEY_KEPT, Plan
 
-KINDS = ("cuts", "behind", "lies", "slow", "jobs", "forgotten", "rotated", "poison")
+USUAL = ("cuts", "behind", "lies", "slow", "jobs", "forgotten", "rotated", "poison")
+KINDS = (*USUAL, "moved")
+ELSEWHERE = ("redirect", "sign_in")  # lies that lead the caller to another place
 FOUND_BY = {"trusting": ("lies",), "shrug": ("behind",), "forgetful": ("forgotten",), "nosettle": ("slow",)}
 """What shows a planted bug of the vendors' half; the others show without any of these."""
 SLOW_MS = (900.0, 4200.0)  # longer than a call may take and than a lease, shorter than the vendors' own time limit
@@ -111,7 +115,9 @@ class VendorFaults:
             stores = control.port == self._sandbox.stores.port  # newer versions would wait behind one said to be taken
             untrue = [lie for lie in LIES if lie != "empty" or not stores]
             control.fault("lie", rate=0.015 * often, lie=untrue)
-            control.fault("lie", rate=0.015 * often, when="after")
+            control.fault("lie", rate=0.015 * often, when="after", lie=[x for x in LIES if x not in ELSEWHERE])
+        if "moved" in self.kinds:
+            control.fault("lie", rate=0.015 * often, when="after", lie=list(ELSEWHERE))
         if "slow" in self.kinds:
             # A repetition under the same key is within the contract of K and N, also while the first one is under way;
             # a vendor that does not know keys shows it as a second effect, so there only the others are slow.
