@@ -18,6 +18,9 @@ REUSED_KEY = r"\[(" + "|".join(REUSED_KEY_CODES) + r")\]"
 _REUSED_KEY = re.compile(REUSED_KEY)
 CANNOT_BE_ASKED = "recovery"
 """Reason class of what came after a rewind and cannot be asked about by business reference."""
+KEY_FORGOTTEN = "forgotten"
+"""Reason class of what may have been sent under a key that its vendor has forgotten, and cannot be asked about."""
+NOT_ASKABLE = [CANNOT_BE_ASKED, KEY_FORGOTTEN]
 
 
 def key_was_reused(reason: str) -> bool:

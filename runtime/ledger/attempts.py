@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime.connectors.protocols import OutboundMessage
+from runtime.domain.recovery import CANNOT_BE_ASKED, KEY_FORGOTTEN
 from runtime.domain.retry import ACCEPTED, MESSAGE_NOT_NOW, UNANSWERED, VENDOR_UNAVAILABLE
 from runtime.ledger import circuit_breaker
 from runtime.ledger.claims import Claim
@@ -127,7 +128,7 @@ def quarantine_entry(
         wait = result.retry_after or 0.0
         return QuarantineEntry(position, key, "sending", status, result.detail, delay=wait, intent_release=sent_by)
     if status == "forgotten":
-        reason_class = "recovery" if taken.lost_key(position) else "unknown"
+        reason_class = CANNOT_BE_ASKED if taken.lost_key(position) else KEY_FORGOTTEN
         return QuarantineEntry(position, key, "unknown", reason_class, result.detail)
     if status == "unknown" and taken.target.idempotency == "U":  # comes before `held`: this one may have arrived
         return QuarantineEntry(position, key, "unknown", "unknown", result.detail or "sent, and no answer")

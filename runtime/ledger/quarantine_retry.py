@@ -241,7 +241,7 @@ def retry_at_vendor(
     switched = taken.may_have_been_sent and taken.sent_by_another_release
     mapped = vendor_of(taken.intent_release if switched and taken.intent_release else taken.target.release)
     exhausted = attempt > taken.limits.max_attempts
-    if taken.is_replay and taken.limits.key_kept is not None:
+    if (taken.is_replay or taken.asks_first(taken.position)) and taken.limits.key_kept is not None:
         arrived = time.monotonic() - oldest_age(conn, taken, taken.position, taken.position)
         taken.first_sent = min(taken.first_sent or arrived, arrived)
     sending = SendBatch(

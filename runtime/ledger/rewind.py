@@ -21,11 +21,12 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import dict_row
 
+from runtime.domain.vendor_times import DEFAULT_SETTLE
 from runtime.ledger import sql
 
 log = logging.getLogger(__name__)
 WINDOW_HOURS = float(os.environ.get("TILLGATE_RECOVERY_HOURS", "24"))
-SETTLE_SECONDS = 15.0  # nobody calls a vendor for so long: calls of before may still be under way there
+LEAST_PAUSE = 15.0  # nobody calls a vendor for so long at least: calls of before may still be under way there
 ENDLESS = (1 << 63) - 1  # `ask_until` while the window is open
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
@@ -200,7 +201,7 @@ def _begin(conn: _Connection, found: Comparison, reason: str, note: str, hours: 
     assert row
     rewind = int(row[0])
     conn.execute(_OPEN_EPOCHS, {"salt": secrets.randbits(63), "rewind": rewind})
-    conn.execute(_ASK, {"endless": ENDLESS, "settle": SETTLE_SECONDS})
+    conn.execute(_ASK, {"endless": ENDLESS, "least": LEAST_PAUSE, "settle": DEFAULT_SETTLE})
     counted = conn.execute(_COUNT, (rewind,)).fetchone()
     conn.execute(_SKIP_NUMBERS)
     _adopt(conn, found.now)

@@ -271,15 +271,16 @@ def _sending(
     return SendBatch(taken, client, ask_first=ask_first, lost_key=lost_key, send=send, renew=renewed)
 
 
-def _bound_replay(conn: Connection, taken: Claim, first: int, last: int) -> None:
-    """What a replay sends was sent first by its original subscription, at the earliest when it arrived."""
-    if taken.is_replay and taken.limits.key_kept is not None:
+def _bound_first_sent(conn: Connection, taken: Claim, first: int, last: int) -> None:
+    """What a replay sends was sent first by its original subscription, and what is asked about after the database went
+    back perhaps in the time that is lost: at the earliest when it arrived."""
+    if (taken.is_replay or taken.asks_first(first)) and taken.limits.key_kept is not None:
         age = oldest_age(conn, taken, first, last)
         taken.first_sent = min(taken.first_sent or time.monotonic(), time.monotonic() - age)
 
 
 def _call(conn: Connection, taken: Claim, client: VendorClient, batch: PreparedBatch) -> BatchResult | None:
-    _bound_replay(conn, taken, batch.first, batch.last)
+    _bound_first_sent(conn, taken, batch.first, batch.last)
     ask_first, lost_key = taken.is_replay or taken.asks_first(batch.first), taken.lost_key(batch.first)
     sending = _sending(conn, taken, client, ask_first=ask_first, lost_key=lost_key)
     outcome = run_batch(conn, taken, sending, batch.messages)
@@ -382,7 +383,7 @@ def _resume(conn: Connection, taken: Claim, vendor_of: VendorOfRelease) -> Batch
     batch = _batch(conn, taken, mapped.mapper, messages, set())
     if taken.lease.remaining_of_dead_owner or taken.poison_suspect or UNANSWERED_BATCH.exhausted(taken.rounds):
         return _in_doubt(taken, batch, made_by)
-    _bound_replay(conn, taken, batch.first, batch.last)
+    _bound_first_sent(conn, taken, batch.first, batch.last)
     may_send = made_by == taken.target.release and not taken.lease.ask_only
     lost_key = taken.lost_key(batch.first)
     sending = _sending(conn, taken, mapped.vendor, ask_first=True, lost_key=lost_key, send=may_send)

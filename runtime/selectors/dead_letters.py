@@ -27,6 +27,8 @@ REASONS = {
     "contract": "It does not match the contract",
     "refused": "The target refuses it",
     "unknown": "Unknown whether it arrived",
+    "recovery": "The target may have it from before the database went back",
+    "forgotten": "The target may have it and has forgotten its key",
     "poison": "It ends the worker that tries it",
     "attempts": "Too many attempts",
     "conflict": "Received again with different data",

@@ -18,7 +18,7 @@ from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import AuditEntry, User
 from runtime import permissions
 from runtime.domain import manifest as manifests
-from runtime.domain.recovery import CANNOT_BE_ASKED, REUSED_KEY, key_was_reused
+from runtime.domain.recovery import NOT_ASKABLE, REUSED_KEY, key_was_reused
 from runtime.ledger import connections as ledger_connections
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Skipped, Unmappable
@@ -53,11 +53,11 @@ _REDRIVE = """
 update runtime_quarantine q
    set attempt = 0,
        state = case
-                 when q.state = 'unknown' and q.reason_class <> %s and %s then 'sending'
+                 when q.state = 'unknown' and not q.reason_class = any(%s) and %s then 'sending'
                  else 'retry'
                end,
        fresh_key = q.fresh_key + (q.state = 'dead' and q.reason ~ %s)::int,
-       not_arrived = q.not_arrived or (q.state = 'unknown' and (q.reason_class = %s or not %s)),
+       not_arrived = q.not_arrived or (q.state = 'unknown' and (q.reason_class = any(%s) or not %s)),
        not_before = clock_timestamp() + make_interval(secs => c.turn / %s)
   from (select p.subscription_id, p.lane, p.position,
                (row_number() over (order by p.lane, p.position) - 1)::float8 as turn
@@ -152,7 +152,7 @@ def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000
         waiting = int(cursor.fetchone()[0])
     for position, key, state, payload, reason_class, reason in rows:
         unknown += state == "unknown"
-        not_askable += state == "unknown" and (reason_class == CANNOT_BE_ASKED or subscription.idempotency == "U")
+        not_askable += state == "unknown" and (reason_class in NOT_ASKABLE or subscription.idempotency == "U")
         fresh += state == "dead" and key_was_reused(reason)
         try:
             mapper.one(LoggedMessage(position, key, decode(payload.encode()), ""))
@@ -211,7 +211,7 @@ def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User 
             subject = subject_of(subscription, chosen, count)
             approvals.require(subject, subject.digest, environment, actor=actor)
         asks = subscription.idempotency != "U"
-        decided: list[Any] = [CANNOT_BE_ASKED, asks, REUSED_KEY, CANNOT_BE_ASKED, asks, rate or 1e9]
+        decided: list[Any] = [NOT_ASKABLE, asks, REUSED_KEY, NOT_ASKABLE, asks, rate or 1e9]
         cursor.execute(_REDRIVE.format(where=where), [*decided, *values])
         place = {"target": subscription.target, "instance": subscription.instance, "environment": environment}
         counts = {"count": count, "approved": approved, "rate": rate, "fingerprint": chosen.fingerprint}

@@ -27,8 +27,13 @@ WHAT = {
     "shrug": "a 503 is taken for nothing done",
     "forgetful": "a key is taken for one that its vendor never forgets",
     "nosettle": "what is not there is sent again at once, while its vendor may still act on it",
+    "rekeyed": "after the database went back the keys of lost messages are given to others",
+    "unnoticed": "the database went back, and the runtime goes on as if nothing had happened",
     "hasty": "a batch whose sender has lost its session is asked about at once, and what is not there is sent again",
 }
+
+IN_REWOUND = frozenset({"rekeyed", "unnoticed"})
+"""Plants that show only in worlds whose database goes back (`sim_rewind.py`)."""
 
 
 def _no_ask(self: send_batch.SendBatch, items: list[Any]) -> list[Any]:
@@ -122,6 +127,8 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "trusting": [],
     "shrug": [],
     "forgetful": [(send_batch.SendBatch, "key_holds", _never_forgotten)],
+    "rekeyed": [],
+    "unnoticed": [],
     "nosettle": [(send_batch.SendBatch, "settled", _settled_at_once)],
     "hasty": [(vendor_target, "_in_doubt", _at_once)],
 }

@@ -73,7 +73,7 @@ def _claimed(
             "token": p["token"],
             "stream": s["stream"],
             "stream_salt": stream["salt"],
-            "facts": False,
+            "facts": db.facts,
             "target": s["target"],
             "instance": s["instance"],
             "kind": s["kind"],

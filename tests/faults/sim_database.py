@@ -79,6 +79,7 @@ class Database:
         self.held: dict[tuple[str, Key], Transaction] = {}
         self.frozen = False
         self.void: set[int] = set()  # releases whose approval is void
+        self.facts = False  # messages are facts, no states
         self.epochs: dict[tuple[int, int], list[list[int]]] = {}  # by stream and lane: first position and salt
 
     # -- rows ------------------------------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "previous_state": was,
                 "stream": s["stream"],
                 "stream_salt": stream["salt"],
-                "facts": False,
+                "facts": db.facts,
                 "target": s["target"],
                 "instance": s["instance"],
                 "kind": s["kind"],

@@ -33,6 +33,9 @@ def prepare() -> None:
         django.setup()
 
 
+REWOUND_EVERY = 5
+
+
 @dataclass(slots=True)
 class Report:
     """Counts over many schedules, and what went wrong by seed."""
@@ -67,18 +70,24 @@ class Report:
 def simulate(
     seeds: Iterable[int], *, plants: Iterable[str] = (), window: bool = False, stop_at_first: bool = False
 ) -> Report:
-    """One world per seed."""
+    """One world per seed, and for every fifth seed one more whose database goes back."""
+    from tests.faults.plants import IN_REWOUND
+    from tests.faults.sim_rewind import RewoundWorld, rewound_shape
     from tests.faults.world import Shape, World
 
     report, planted, started = Report(), frozenset(plants), time.perf_counter()
     for seed in seeds:
-        verdict = World(Shape.of(seed, window=window), planted).run()
+        worlds = [World(Shape.of(seed, window=window), planted)]
+        if (seed % REWOUND_EVERY == 0 or planted & IN_REWOUND) and not window:
+            worlds.append(RewoundWorld(rewound_shape(seed), planted))
         report.schedules += 1
-        report.counts.update(verdict.counts)
-        if not verdict.clean:
-            report.found[seed] = verdict.found()
-            if stop_at_first:
-                break
+        for world in worlds:
+            verdict = world.run()
+            report.counts.update(verdict.counts)
+            if not verdict.clean:
+                report.found[seed] = report.found.get(seed, {}) | verdict.found()
+        if stop_at_first and report.found:
+            break
     report.seconds = time.perf_counter() - started
     return report
 

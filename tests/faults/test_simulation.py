@@ -3,9 +3,12 @@ number of seeds."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from tests.faults.plants import WHAT, changed
+from tests.faults.sim_rewind import RewoundWorld, rewound_shape
 from tests.faults.simulation import simulate
 from tests.faults.world import Shape, World
 
@@ -32,6 +35,16 @@ def test_no_schedule_loses_doubles_disorders_or_sends_without_approval() -> None
         "decision void",
     ):
         assert report.counts[happened] > 5, happened
+
+
+def test_a_database_that_goes_back_gives_no_key_twice_and_books_nothing_twice() -> None:
+    counts: Counter[str] = Counter()
+    for seed in range(1, 61):
+        verdict = RewoundWorld(rewound_shape(seed)).run()
+        assert verdict.clean, (seed, verdict.found())
+        counts.update(verdict.counts)
+    assert counts["messages lost by a rewind"] > 50
+    assert counts["asked by reference"] > 20
 
 
 def test_a_pause_between_lease_check_and_socket_is_on_record_where_the_vendor_cannot_help() -> None:

@@ -66,6 +66,7 @@ class World:
         self.given_up: set[tuple[str, int]] = set()
         self.outages = 0
         self.busy_producers = 0
+        self.producers: dict[str, Callable[[Actor], None]] = {}
         self._build()
 
     # -- building --------------------------------------------------------------------------------------------------
@@ -137,10 +138,12 @@ class World:
                 self.skipped.add((key, versions[key]))
         self.busy_producers = sum(bool(plan) for plan in plans)
         if plans[0]:
-            self.spawn("collector", lambda actor: self._collect(actor, plans[0]))
+            self.producers["collector"] = lambda actor: self._collect(actor, plans[0])
         for number, plan in enumerate(plans[1:], 1):
             if plan:
-                self.spawn(f"intake{number}", lambda actor, plan=plan: self._take_in(actor, plan))
+                self.producers[f"intake{number}"] = lambda actor, plan=plan: self._take_in(actor, plan)  # type: ignore[misc]
+        for role, body in self.producers.items():
+            self.spawn(role, body)
         for number in range(shape.workers):
             self.spawn(f"worker{number}", self._work)
         if shape.decisions:
@@ -409,7 +412,12 @@ class World:
                 self.given_up.add(one)
             else:
                 rows["parked"][place] = q | {"state": "retry", "not_before": 0.0, "attempt": 0, "rounds": 0}
-                rows["parked"][place] |= {"first_sent_at": None, "sent_at": None, "accepted_as": ""}
+                rows["parked"][place] |= {
+                    "first_sent_at": None,
+                    "sent_at": None,
+                    "accepted_as": "",
+                    "not_arrived": True,
+                }
         for actor in self.actors if found else ():
             actor.ready_at = self.now
         return bool(found)

@@ -142,7 +142,7 @@ class Shop:
 def test_a_failover_under_load_books_every_sale_once(
     server: OwnServer, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rewind, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(rewind, "LEAST_PAUSE", 0.0)
     shop = Shop(server, sandbox)
     tills = [threading.Thread(target=shop.till, args=(number,)) for number in range(TILLS)]
     worker = threading.Thread(target=shop.work)
