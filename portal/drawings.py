@@ -99,7 +99,7 @@ MOVES = (
     ("dead", "retry", "a person redrives it"),
     ("dead", "discarded", "a person discards it"),
     ("unknown", "sending", "a person redrives it, the target is asked first"),
-    ("unknown", "retry", "a person redrives it, class U"),
+    ("unknown", "retry", "a person redrives it, class U, or the target cannot be asked"),
     ("unknown", "discarded", "a person discards it"),
 )
 QUARANTINED = ("retry", "behind", "sending", "dead", "unknown")

@@ -60,6 +60,10 @@ returning lanes"""
 _SKIP_NUMBERS = """
 select setval(pg_get_serial_sequence('runtime_subscription', 'id'),
               nextval(pg_get_serial_sequence('runtime_subscription', 'id')) + 1000)"""
+_WINDOW_ENDED = """
+update runtime_rewind
+set window_ended_at = clock_timestamp()
+where id = %s and window_ended_at is null"""
 _AT_WORK = """
 select (select count(*)
           from runtime_progress
@@ -175,6 +179,8 @@ def state_restored(conn: _Connection, *, note: str, hours: float = WINDOW_HOURS)
     """
     with conn.transaction():
         _lock(conn)
+        # No claim begins meanwhile: it would carry the keys of before.
+        conn.execute("lock table runtime_progress, runtime_quarantine in exclusive mode")
         row = conn.execute(_AT_WORK).fetchone()
         if row and row[0]:
             raise StillWorking(f"{row[0]} lanes or messages are held by workers")
@@ -203,6 +209,9 @@ def _begin(conn: _Connection, found: Comparison, reason: str, note: str, hours: 
     conn.execute(_OPEN_EPOCHS, {"salt": secrets.randbits(63), "rewind": rewind})
     conn.execute(_ASK, {"endless": ENDLESS, "least": LEAST_PAUSE, "settle": DEFAULT_SETTLE})
     counted = conn.execute(_COUNT, (rewind,)).fetchone()
+    if hours <= 0:  # nothing that was acknowledged can be lost here: what comes is new
+        conn.execute(_WINDOW_ENDED, (rewind,))
+        conn.execute(_END_WINDOW, {"endless": ENDLESS})
     conn.execute(_SKIP_NUMBERS)
     _adopt(conn, found.now)
     log.critical(
@@ -216,10 +225,7 @@ def end_window(conn: _Connection, rewind: int) -> bool:
     """What comes from now on is new. Answers False where the window had ended before."""
     with conn.transaction():
         _lock(conn)
-        ended = conn.execute(
-            "update runtime_rewind set window_ended_at = clock_timestamp() where id = %s and window_ended_at is null",
-            (rewind,),
-        )
+        ended = conn.execute(_WINDOW_ENDED, (rewind,))
         if ended.rowcount != 1:
             return False
         others = conn.execute("select exists (select from runtime_rewind where window_ended_at is null)").fetchone()

@@ -220,6 +220,8 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "behind": ("Waits for an earlier message", quiet("Behind")),
     "late": ("Sent after its lease", wait("Late", "alert")),
     "declined": ("Declined by the target", wait("Declined", "user")),
+    "recovered": ("Asked about after the database went back", ok("There before")),
+    "fresh_key": ("Sent under another key", quiet("Fresh key")),
     "given_up": ("Discarded by a person", quiet("Discarded")),
     "redriven": ("Sent again by a person", wait("Redriven", "replay")),
     "fixed": ("Corrected by a person", wait("Corrected", "user")),

@@ -311,7 +311,7 @@ def _steps(
         for number, attempt in enumerate(mine, 1):
             if attempt["outcome"] in ("confirmed", "given_up"):
                 continue
-            tone = {"dead": stop("Refused"), "refused": stop("Refused")}.get(attempt["outcome"], wait("Unknown, asked"))
+            tone = _TONES.get(attempt["outcome"], wait("Unknown, asked"))
             steps.append(
                 TraceStep(
                     f"{who}, try {number}", attempt["detail"][:160], attempt["at"], attempt["at"], tone, tone.word
@@ -319,6 +319,14 @@ def _steps(
             )
         steps.append(_last(who, target, mine, message, dates))
     return sorted(steps, key=lambda step: (step.at, step.until is None))
+
+
+_TONES = {
+    "dead": stop("Refused"),
+    "refused": stop("Refused"),
+    "recovered": ok("There before"),
+    "fresh_key": quiet("Fresh key"),
+}
 
 
 def _last(

@@ -12,6 +12,7 @@ import contextlib
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import greenlet
@@ -141,7 +142,7 @@ class World:
             self.producers["collector"] = lambda actor: self._collect(actor, plans[0])
         for number, plan in enumerate(plans[1:], 1):
             if plan:
-                self.producers[f"intake{number}"] = lambda actor, plan=plan: self._take_in(actor, plan)  # type: ignore[misc]
+                self.producers[f"intake{number}"] = partial(self._take_in, plan=plan)
         for role, body in self.producers.items():
             self.spawn(role, body)
         for number in range(shape.workers):

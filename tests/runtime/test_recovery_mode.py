@@ -115,6 +115,18 @@ def test_when_the_window_has_ended_new_messages_are_sent_without_a_question(ledg
     assert shop.vendor.questions == [("reference", "b")]
 
 
+def test_where_replication_is_synchronous_no_window_opens(ledger: Connection, monkeypatch: Any) -> None:
+    monkeypatch.setattr(rewind, "WINDOW_HOURS", 0.0)
+    shop = Shop(ledger, StrictVendor())
+    shop.sell("a")
+    shop.work()
+    shop.go_back(logged=1, delivered=0)
+    shop.sell("b")
+    shop.work()
+    assert shop.vendor.booked() == ["a", "b"]
+    assert shop.vendor.questions == [("key", "a")]
+
+
 def test_nothing_is_sent_while_calls_of_before_may_still_be_under_way(ledger: Connection) -> None:
     shop = Shop(ledger, StrictVendor())
     shop.sell("a")
