@@ -1,4 +1,7 @@
-"""`python -m portal.worker`: claim loops under a process supervisor, and a Celery worker that wakes them at once.
+"""`python -m portal.worker`: delivery loops and collectors under a process supervisor, and a Celery worker that wakes
+the former at once.
+
+Sources are read by processes of their own, the collectors, so that no source delays a delivery, however slow it is.
 
 The loops alone are enough: they poll every second and listen to PostgreSQL's notifications. Celery adds a queue per SLA
 tier, so that checkout-critical work never waits behind back-office work. Any number of workers may run, on any number
@@ -19,22 +22,37 @@ from kernel.processes import die_with_parent
 from portal.process_supervisor import ProcessSupervisor
 
 TIERS = (0, 1, 2, 3)
+COLLECTORS = 3
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m portal.worker", description="Claims and delivers approved work.")
     parser.add_argument("--tiers", default="0,1,2,3", help="SLA tiers to serve, comma separated")
     parser.add_argument(
-        "--loops", type=int, default=1, help="claim loops, a process each; one that ends is replaced at once"
+        "--loops", type=int, default=1, help="delivery loops, a process each; one that ends is replaced at once"
+    )
+    parser.add_argument(
+        "--collectors",
+        type=int,
+        default=COLLECTORS,
+        help="collectors, a process each, that read sources and deliver nothing; of several, the first one serves the "
+        "more urgent half of the tiers alone",
     )
     parser.add_argument(
         "--concurrency", type=int, default=2, help="processes of the Celery worker; 0 for the claim loops alone"
     )
-    parser.add_argument("--no-collect", action="store_true", help="deliver only, never read sources")
+    parser.add_argument("--no-collect", action="store_true", help="the same as --collectors 0")
     made = parser.parse_args(given)
-    if made.loops < 1:
-        parser.error("--loops: at least 1")
+    if made.no_collect:
+        made.collectors = 0
+    if made.loops < 0 or made.collectors < 0 or made.loops + made.collectors < 1:
+        parser.error("--loops and --collectors: at least one process")
     return made
+
+
+def collector_tiers(number: int, count: int, tiers: list[int]) -> list[int]:
+    """The tiers of one of `count` collectors: slow sources of the less urgent tiers never occupy the first one."""
+    return sorted(tiers)[: (len(tiers) + 1) // 2] if number == 0 and count > 1 else tiers
 
 
 def start_celery(tiers: list[int], concurrency: int) -> subprocess.Popen[bytes]:
@@ -74,12 +92,16 @@ def main() -> int:
     from runtime.worker.loop import run_forever
 
     def loop(number: int) -> int:
-        run_forever(tiers=tiers, collect=not options.no_collect)
+        if number < options.loops:
+            run_forever(tiers=tiers, collect=False)
+        else:
+            mine = collector_tiers(number - options.loops, options.collectors, tiers)
+            run_forever(tiers=mine, deliver=False)
         return 0
 
-    celery = start_celery(tiers, options.concurrency) if options.concurrency else None
+    celery = start_celery(tiers, options.concurrency) if options.concurrency and options.loops else None
     try:
-        return ProcessSupervisor(loop, options.loops).run()
+        return ProcessSupervisor(loop, options.loops + options.collectors).run()
     finally:
         if celery is not None:
             celery.terminate()

@@ -10,7 +10,8 @@ class RuntimeConfig(AppConfig):
 
     def ready(self) -> None:
         from runtime.selectors import inbox
-        from runtime.services import change_kinds
+        from runtime.services import change_kinds, reading_kind
 
         change_kinds.register_all()
+        reading_kind.register()
         inbox.register_all()

@@ -18,10 +18,3 @@ def work(tier: int, shard: int) -> int:
         .run(until_idle=True, seconds=SECONDS)
         .passed
     )
-
-
-@shared_task(name="runtime.collect", ignore_result=True)
-def collect(stream_id: int) -> int:
-    """Read the sources of a stream that has a run waiting, then deliver the new messages until idle."""
-    del stream_id  # a worker takes the run that has waited longest; the id only says that there is one
-    return WorkerLoop().run(until_idle=True, seconds=SECONDS).collected

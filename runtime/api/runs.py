@@ -66,7 +66,9 @@ class RunStart(RuntimeView):
     def post(self, request: Request, key: str) -> Response:
         data = self.validated(shapes.StartSerializer)
         self.integration(key, operate=True)
-        run = services.start(key, data["environment"], trigger="manual", actor=self.actor)
+        run = services.start(
+            key, data["environment"], trigger="manual", actor=self.actor, waive_limit=data["waive_limit"]
+        )
         return Response(shapes.RunSerializer(run).data, status=201, headers={"Location": f"/api/v1/runs/{run.pk}"})
 
 

@@ -161,6 +161,12 @@ class ProgressSerializer(serializers.Serializer[Any]):
     rate = serializers.FloatField(allow_null=True)
     remaining_s = serializers.SerializerMethodField()
     error = serializers.CharField()
+    fences = serializers.IntegerField(help_text="How often a worker lost the source in this run to another one.")
+    warnings = serializers.ListField(child=serializers.CharField(), help_text="Of the source; at most 50 are kept.")
+    warned = serializers.IntegerField()
+    limit_waived = serializers.BooleanField()
+    waits_until = serializers.DateTimeField(allow_null=True, help_text="The source asked to be left alone until then.")
+    wait_reason = serializers.CharField()
     targets = ShareSerializer(source="shares", many=True)
 
     def get_remaining_s(self, run: Any) -> float | None:
@@ -168,7 +174,10 @@ class ProgressSerializer(serializers.Serializer[Any]):
 
 
 class StartSerializer(serializers.Serializer[Any]):
+    """`waive_limit`: the limit of rejected records does not count for this run; its cursor moves on."""
+
     environment = serializers.CharField(max_length=40)
+    waive_limit = serializers.BooleanField(required=False, default=False)
 
 
 class CancelSerializer(serializers.Serializer[Any]):

@@ -291,6 +291,20 @@ class Inspecting(Protocol):
 
 
 @runtime_checkable
+class StartsAtDate(Protocol):
+    """A source that can be read from a date. None where these settings do not allow it. Nothing is called."""
+
+    def cursor_at(self, moment: datetime) -> Cursor | None: ...
+
+
+@runtime_checkable
+class JudgesAgain(Protocol):
+    """A source that makes a record of what it once gave and that was rejected. Nothing is called."""
+
+    def judged_again(self, payload: bytes) -> Record | RejectedRecord: ...
+
+
+@runtime_checkable
 class SinkConnector(Protocol):
     """Writes a batch. `write` answers every item, in order, or raises Retriable, Refused or ConnectionFault when
     *nothing* was applied.

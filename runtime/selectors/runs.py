@@ -75,6 +75,12 @@ class RunProgress:
     valid_until: datetime | None
     cursor: str
     stream: int
+    fences: int = 0
+    warnings: list[str] = field(default_factory=list)
+    warned: int = 0
+    limit_waived: bool = False
+    waits_until: datetime | None = None
+    wait_reason: str = ""
     shares: list[TargetShare] = field(default_factory=list)
     minutes: list[tuple[str, float]] = field(default_factory=list)
     rate: float | None = None
@@ -186,7 +192,11 @@ _RUN = (
 select n.id, i.key as integration, i.title, i.owner_team_id, st.environment, n.kind, n.trigger, n.state, n.started_at,
        n.ended_at, n.beat_at, n.expected, n.read, n.accepted, n.unchanged, n.older, n.rejected_count as rejected,
        n.conflicts, n.error, coalesce(u.username, '') as started_by, coalesce(r.digest, '') as digest, d.approval_id,
-       a.change_id, a.valid_until, coalesce(left(st.cursor::text, 200), '') as cursor, st.id as stream
+       a.change_id, a.valid_until, coalesce(left(st.cursor::text, 200), '') as cursor, st.id as stream,
+       n.fences, n.warned, n.limit_waived,
+       array(select jsonb_array_elements_text(coalesce(n.warnings, '[]'::jsonb))) as warnings,
+       case when n.state = 'running' and st.not_before > clock_timestamp() then st.not_before end as waits_until,
+       st.wait_reason
   from runtime_run n
   join runtime_integration i on i.id = n.integration_id
   join runtime_stream st on st.id = n.stream_id

@@ -91,9 +91,9 @@ def _facts(subject: Subject) -> SubjectFacts | None:
         title=manifest.title,
         digest=release.digest,
         tier=manifest.tier,
-        data_class=_data_class(manifest),
+        data_class=data_class_of(manifest),
         owner_team_ids=(release.integration.owner_team_id,),
-        record_owner_team_ids=_record_owners(manifest),
+        record_owner_team_ids=record_owners_of(manifest),
         entities=entities,
         consumers_affected=_affected(manifest),
         domain_key=manifest.domain,
@@ -108,7 +108,7 @@ def _facts(subject: Subject) -> SubjectFacts | None:
     )
 
 
-def _data_class(manifest: Manifest) -> str | None:
+def data_class_of(manifest: Manifest) -> str | None:
     """The most sensitive class of the versions that are called; None where nobody has said."""
     order = ("public", "internal", "personal", "cardholder")
     found = [
@@ -120,7 +120,7 @@ def _data_class(manifest: Manifest) -> str | None:
     return max(known, key=order.index) if known and len(known) == len(found) else None
 
 
-def _record_owners(manifest: Manifest) -> tuple[int, ...]:
+def record_owners_of(manifest: Manifest) -> tuple[int, ...]:
     """Owners of the domains of what is written, and of the systems that are written to."""
     owners: list[int | None] = list(
         teams.owners_of_entities(write.entity for target in manifest.targets for write in target.writes)
@@ -161,9 +161,9 @@ def _replay_facts(subject: Subject) -> SubjectFacts | None:
         title=f"{manifest.title}: {target} again",
         digest=subject.digest,
         tier=manifest.tier,
-        data_class=_data_class(manifest),
+        data_class=data_class_of(manifest),
         owner_team_ids=(subscription.stream.integration.owner_team_id,),
-        record_owner_team_ids=_record_owners(manifest),
+        record_owner_team_ids=record_owners_of(manifest),
         entities=tuple(w.entity for w in manifest.target(target).writes),
         consumers_affected=(),
         domain_key=manifest.domain,

@@ -15,9 +15,12 @@ from runtime.services.message_checks import storable_text
 from runtime.services.wakeups import wake_collectors
 
 
-def start(integration_key: str, environment: str, *, trigger: str, actor: User | None = None) -> Run:
+def start(
+    integration_key: str, environment: str, *, trigger: str, actor: User | None = None, waive_limit: bool = False
+) -> Run:
     """Start collecting. A stream has one collecting run at a time; while one runs, it is the answer.
 
+    `waive_limit`: the limit of rejected records does not count for this run; they are kept, and the cursor moves on.
     `actor` None is the product itself (a schedule). Raises NotFound `deployment.none`, Forbidden, Conflict
     `deployment.paused`.
     """
@@ -44,17 +47,18 @@ def start(integration_key: str, environment: str, *, trigger: str, actor: User |
                 kind="collect",
                 trigger=trigger,
                 started_by=actor,
+                limit_waived=waive_limit,
             )
             audit.record(
                 "runtime.run_started",
                 "integration",
                 integration_key,
                 actor=actor,
-                after={"run": run.pk, "trigger": trigger},
+                after={"run": run.pk, "trigger": trigger} | ({"limit_waived": True} if waive_limit else {}),
             )
     except IntegrityError:
         return Run.objects.get(stream=stream, kind="collect", state=Run.State.RUNNING)
-    wake_collectors(deployment.release.tier, stream.pk)
+    wake_collectors()
     return run
 
 

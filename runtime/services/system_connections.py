@@ -79,6 +79,15 @@ def place(system: str, environment: str) -> FaultyConnection:
     return FaultyConnection(facts.name if facts else system, environment, secret, address)
 
 
+def unconnected_source(connection: Connection) -> SourceConnector:
+    """The connector of a source for questions that need no network: secrets, addresses and folders are left out."""
+    settings = _with_base({**settings_of(connection)}, connection.protocol, "https://connection.invalid")
+    nowhere = {
+        name: _PLACE.sub("/nowhere", value) if isinstance(value, str) else value for name, value in settings.items()
+    }
+    return registry.open_source(connection.protocol, nowhere)
+
+
 def open_source(connection: Connection, *, system: str, environment: str) -> tuple[SourceConnector, Secrets]:
     settings, secrets = _resolved(connection, system, environment)
     return registry.open_source(connection.protocol, settings), secrets

@@ -13,6 +13,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from celery import current_app
+from django.db import connection
 
 from kernel.errors import Unavailable
 from runtime.ledger import pool
@@ -37,9 +38,11 @@ def wake(tier: int, shards: Iterable[int]) -> None:
         _send("runtime.work", [tier, shard], tier)
 
 
-def wake_collectors(tier: int, stream_id: int) -> None:
-    """Ask a worker to read a source."""
-    _send("runtime.collect", [stream_id], tier)
+def wake_collectors() -> None:
+    """Ask the collectors to look for a run, once the caller's transaction is committed. They listen to PostgreSQL
+    alone: a source is read by a process of its own and never by Celery's."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_notify('tillgate_work', '')")
 
 
 def announce(tier: int, stream_id: int) -> None:

@@ -239,5 +239,7 @@ def start(request: HttpRequest, key: str) -> HttpResponse:
     allowed = _actions(viewer, job, Permission(True))["start"]
     if not allowed:
         raise Conflict("run.not_startable", f"{allowed.reason} Nothing was started.")
-    run = run_services.start(key, job.environment, trigger="manual", actor=viewer.user)
+    run = run_services.start(
+        key, job.environment, trigger="manual", actor=viewer.user, waive_limit=request.POST.get("waive_limit") == "yes"
+    )
     return redirect("runtime:run", run.pk)

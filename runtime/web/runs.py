@@ -11,7 +11,7 @@ from kernel import clock
 from kernel.errors import NotFound
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
-from runtime.models import Run
+from runtime.models import Integration, Run
 from runtime.selectors import runs as selectors
 from runtime.services import runs as services
 from runtime.web import environment
@@ -52,6 +52,8 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
             viewer, integration=found.integration, environment=found.environment, before=run_id, limit=5
         ),
         "may_cancel": _may_cancel(viewer, run_id),
+        "over_limit": "records of" in found.error and "were rejected" in found.error,
+        "may_waive": permissions.may_operate(viewer, Integration.objects.get(key=found.integration)),
     }
     return render(request, "runtime/run.html", context)
 

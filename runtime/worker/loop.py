@@ -42,7 +42,7 @@ GROUP_SECONDS = 0.02  # after a wake-up: single sales that arrive close together
 QUARANTINE_EVERY = 4  # one round in so many looks at quarantined messages before lanes
 
 _BEAT = """
-insert into runtime_worker (name, kind, shards) values (%s, 'work', %s)
+insert into runtime_worker (name, kind, shards) values (%s, %s, %s)
 on conflict (name) do update set beat_at = clock_timestamp(), draining = %s"""
 _prepared = False
 
@@ -73,13 +73,15 @@ class WorkerLoop:
         *,
         scope: ClaimScope | None = None,
         collect: bool = True,
+        deliver: bool = True,
         lease: float = LEASE_SECONDS,
         poll: float = POLL_SECONDS,
         name: str | None = None,
         trial: TrialRunner = in_this_process,
     ) -> None:
         self.trial = trial
-        self.scope, self.collects, self.lease, self.poll = scope or ClaimScope(), collect, lease, poll
+        self.scope, self.lease, self.poll = scope or ClaimScope(), lease, poll
+        self.collects, self.delivers = collect, deliver
         self.name = name or worker_name()
         self.counts = WorkerCounts()
         self._stopping, self._signal = threading.Event(), threading.Event()
@@ -138,6 +140,8 @@ class WorkerLoop:
         self._turned = time.monotonic()
         conn, clients = self._open()
         self._beat(conn)
+        if not self.delivers:
+            return self._collect(conn)
         served = serve_one(
             conn,
             clients,
@@ -203,7 +207,8 @@ class WorkerLoop:
         if time.monotonic() - self._beaten < BEAT_SECONDS:
             return
         self._beaten = time.monotonic()
-        conn.execute(_BEAT, (self.name, Jsonb(list(self.scope.tiers)), self.stopping))
+        kind = "work" if self.delivers else "collect"
+        conn.execute(_BEAT, (self.name, kind, Jsonb(list(self.scope.tiers)), self.stopping))
 
 
 def run_forever(
@@ -211,6 +216,7 @@ def run_forever(
     tiers: Sequence[int] = (0, 1, 2, 3),
     shards: Sequence[int] | None = None,
     collect: bool = True,
+    deliver: bool = True,
     on_ready: Callable[[WorkerLoop], Any] | None = None,
 ) -> WorkerCounts:
     """A worker process. SIGTERM and SIGINT drain it.
@@ -222,6 +228,7 @@ def run_forever(
     loop = WorkerLoop(
         scope=ClaimScope(tuple(tiers), shards=None if shards is None else tuple(shards)),
         collect=collect,
+        deliver=deliver,
         trial=in_forked_child,
     )
     if threading.current_thread() is threading.main_thread():

@@ -22,8 +22,8 @@ from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.connections import Connection
 from runtime.services import runs, system_connections
 from runtime.services.dating import items_of
+from runtime.services.record_checks import RecordChecks
 from runtime.services.wakeups import shards_of, wake
-from runtime.worker.record_checks import RecordChecks
 from runtime.worker.source_reader import NotNow, RunState, SourceLease, SourceReader
 
 # A stream is claimed for a run under the same gate as deliveries: at least one target of it may take work.

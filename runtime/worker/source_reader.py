@@ -27,7 +27,7 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.services.dating import DatedItems
 from runtime.services.message_checks import Rejection, storable_text, store_rejected
-from runtime.worker.record_checks import UNSTORABLE, RecordChecks, rejections, unstorable
+from runtime.services.record_checks import UNSTORABLE, RecordChecks, rejections, unstorable
 
 CALL_SECONDS = 30.0  # for one page; the lease is renewed to cover it
 MARGIN_SECONDS = 5.0

@@ -55,7 +55,7 @@ def beating(count: int, *besides: str) -> set[str]:
 
 
 def test_a_loop_that_is_killed_is_replaced_by_one_that_beats_and_a_signal_drains_them_all(worker) -> None:
-    supervisor = worker("--loops", "2")
+    supervisor = worker("--loops", "2", "--no-collect")
     first = beating(2)
     victim = min(first)
     pid = int(victim.rpartition("-")[2])
@@ -68,3 +68,13 @@ def test_a_loop_that_is_killed_is_replaced_by_one_that_beats_and_a_signal_drains
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(WAIT) == 0
     assert beating(1) == {victim}, "who drained has signed off; who was killed is missed"
+
+
+def test_sources_are_read_by_processes_beside_those_that_deliver(worker) -> None:
+    supervisor = worker("--collectors", "2")
+    beating(3)
+    with connection.cursor() as cursor:
+        cursor.execute("select kind, shards::text from runtime_worker order by 1, 2")
+        assert set(cursor.fetchall()) == {("collect", "[0, 1]"), ("collect", "[0, 1, 2, 3]"), ("work", "[0, 1, 2, 3]")}
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(WAIT) == 0

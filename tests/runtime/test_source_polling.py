@@ -7,11 +7,13 @@ The source is scripted in memory and keeps a journal of what it was asked; the l
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import connections as django_connections
 
 from bench.installation import CONTRACT, TABLE, blueprint
 from bench.installation import manifest as order_feed
@@ -19,6 +21,7 @@ from bench.order_server import order
 from catalog.services import blueprint as blueprints
 from governance.domain.subject import Subject
 from governance.services import approvals
+from portal.worker import arguments, collector_tiers
 from runtime.connectors.protocols import CallContext, Page, Record, Refused, RejectedRecord, Retriable, Secrets
 from runtime.ledger import connections
 from runtime.ledger.append import Fenced
@@ -67,9 +70,16 @@ class Feed:
     def __init__(self, conn: connections.Connection) -> None:
         self.conn = conn
 
+    connection: dict[str, Any]
+
     def deploy(self, **source: Any) -> None:
-        given = order_feed(lanes=2)
-        given["sources"][0] |= source
+        """The order feed, its source changed."""
+        given = order_feed(lanes=2)["sources"][0] | source
+        self.connection = given["connection"]
+        self.deploy_with(sources=[given])
+
+    def deploy_with(self, **changes: Any) -> None:
+        given = order_feed(lanes=2) | changes
         release = integrations.register(integrations.pinned(given), actor=None)
         make.approval(self.conn, subject_id=FEED, digest=release.digest)
         about = Subject("integration", FEED, release.digest)
@@ -375,3 +385,67 @@ def test_two_unreadable_things_without_content_are_two_rejected_messages(
     feed.deploy()
     feed.run()
     assert RejectedMessage.objects.count() == 2
+
+
+# -- one slow source and the others ------------------------------------------------------------------------------------
+def test_while_a_slow_source_is_read_another_source_is_read_and_deliveries_go_on(
+    feed: Feed, script: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each loop is a process of its own in production; here the slow one is a thread that hangs inside of a page."""
+    source = script([order(1)], [order(2)])
+    feed.deploy()
+    slow = feed.start()
+    other = make.Flow(feed.conn)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        if len(source.asked) == 2:
+            inside.set()
+            assert go_on.wait(30)
+
+    monkeypatch.setattr("runtime.worker.source_reader.GROUP", 1)
+    source.before = hang
+    collector = WorkerLoop(deliver=False, poll=0.05, name="collector-1")
+
+    def read() -> None:
+        collector.run(until_idle=True)
+        django_connections.close_all()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        assert inside.wait(30)
+        assert WorkerLoop(collect=False, poll=0.05, name="deliverer").run(until_idle=True).passed == 1
+        run = Run.objects.create(
+            integration_id=other.integration, stream_id=other.stream, kind="collect", trigger="manual"
+        )
+        other.subscribe()
+        given = order_feed()
+        given["integration"] = other.key
+        other.deploy(given)
+        with connections.connected() as second:
+            taken = source_polling.claim(second, owner="collector-2")
+            assert taken is not None
+            assert taken.run == run.pk
+        slow.refresh_from_db()
+        assert slow.state == "running"
+    finally:
+        go_on.set()
+        thread.join(30)
+    slow.refresh_from_db()
+    assert (slow.state, slow.accepted) == ("succeeded", 2)
+
+
+def test_the_first_of_several_collectors_is_kept_for_the_urgent_tiers() -> None:
+    assert collector_tiers(0, 3, [0, 1, 2, 3]) == [0, 1]
+    assert collector_tiers(1, 3, [0, 1, 2, 3]) == [0, 1, 2, 3]
+    assert collector_tiers(0, 1, [0, 1, 2, 3]) == [0, 1, 2, 3]
+    assert collector_tiers(0, 2, [3]) == [3]
+
+
+def test_sources_are_read_by_processes_of_their_own_unless_somebody_says_otherwise() -> None:
+    assert (arguments([]).loops, arguments([]).collectors) == (1, 3)
+    assert arguments(["--no-collect"]).collectors == 0
+    assert arguments(["--loops", "0", "--collectors", "2"]).loops == 0
+    with pytest.raises(SystemExit):
+        arguments(["--loops", "0", "--no-collect"])

@@ -1,0 +1,256 @@
+"""Judging rejected messages again with the deployed release: what passes now is stored as if it had just been read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from django.db import transaction
+
+from governance.domain.subject import Subject
+from governance.services import approvals
+from kernel import audit, clock
+from kernel.digest import digest_of
+from kernel.errors import Invalid, NotFound
+from kernel.models import User
+from runtime import permissions
+from runtime.connectors.protocols import JudgesAgain, Record, RejectedRecord, SourceConnector
+from runtime.domain import manifest as manifests
+from runtime.domain.batches import read_item
+from runtime.domain.correlation import lane_of
+from runtime.domain.manifest import Manifest, ManifestSource
+from runtime.ledger import connections as ledger_connections
+from runtime.ledger.append import IncomingMessage, StreamRef, append, load_stream
+from runtime.ledger.connections import Connection
+from runtime.ledger.quarantine import fingerprint
+from runtime.models import Deployment, RejectedMessage, Stream
+from runtime.services import intake, system_connections
+from runtime.services.message_checks import Rejection, payload_digest, storable_text
+from runtime.services.record_checks import RecordChecks
+
+BATCH = 500
+APPROVAL_ABOVE = 10_000
+_FIXED = """
+update runtime_rejected
+   set state = 'fixed', decided_by_id = %s, decided_at = clock_timestamp(), note = %s
+ where id = any(%s) and state = 'open'"""
+_STILL = """
+update runtime_rejected
+   set reason_class = %s, reason = %s, fingerprint = %s, last_at = clock_timestamp()
+ where id = %s and state = 'open'"""
+# Where states carry no version, what arrived after a message was rejected counts more than that message.
+_NEWER = """
+select h.key
+  from unnest(%s::text[], %s::int[], %s::timestamptz[]) as x(key, lane, at)
+  join runtime_head h on h.stream_id = %s and h.key = x.key
+  join runtime_message m on m.stream_id = h.stream_id and m.lane = x.lane and m.position = h.position
+ where m.received_at > x.at"""
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What became, or would become, of rejected messages: `passed` are stored (unless it was a dry run), `outdated`
+    have a newer state by now, `still` are rejected again, by reason."""
+
+    total: int = 0
+    passed: int = 0
+    outdated: int = 0
+    still: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Judged:
+    """One rejected message: the item for the log, or why not. `handed_in`: it goes the way of intake, and `taken` says
+    that it went."""
+
+    row: RejectedMessage
+    item: IncomingMessage | None = None
+    rejection: Rejection | None = None
+    handed_in: bool = False
+    taken: bool = False
+
+
+def judge_again(
+    integration_key: str, environment: str, *, pattern: str = "", dry_run: bool, actor: User | None, reason: str = ""
+) -> Judgement:
+    """All open rejected messages of an integration, or those of one group (`pattern`: its fingerprint).
+
+    Above APPROVAL_ABOVE an approval of `subject_of` is needed. Raises NotFound `deployment.none`, Forbidden, Invalid,
+    NotApproved.
+    """
+    deployment = (
+        Deployment.objects.select_related("integration__owner_team", "release")
+        .filter(integration__key=integration_key, environment=environment, active=True)
+        .first()
+    )
+    if deployment is None:
+        raise NotFound("deployment.none", f"{integration_key} is not deployed in {environment}; nothing can be judged.")
+    permissions.require_operate(actor, deployment.integration)
+    if not dry_run and not reason.strip():
+        raise Invalid("rejected.reason", "Give a reason for judging them again.")
+    stream = Stream.objects.get(integration=deployment.integration, environment=environment)
+    chosen = RejectedMessage.objects.filter(stream=stream, state="open").order_by("id")
+    chosen = chosen.filter(fingerprint=pattern) if pattern else chosen
+    ids = list(chosen.values_list("pk", flat=True))
+    if not dry_run and len(ids) > APPROVAL_ABOVE:
+        about = subject_of(integration_key, stream.pk, pattern, ids)
+        held = approvals.require(about, about.digest, environment, actor=actor)
+        with transaction.atomic():
+            approvals.mark_used(held.id, actor=actor)
+    judge = _Judge(deployment, stream, actor, reason)
+    try:
+        for start in range(0, len(ids), BATCH):
+            judge.batch(list(RejectedMessage.objects.filter(pk__in=ids[start : start + BATCH]).order_by("id")), dry_run)
+    finally:
+        judge.close()
+    if not dry_run:
+        _record(judge.done, integration_key, environment, pattern, actor, reason)
+    return judge.done
+
+
+def _record(
+    done: Judgement, integration_key: str, environment: str, pattern: str, actor: User | None, reason: str
+) -> None:
+    after = {"environment": environment, "fingerprint": pattern, "passed": done.passed, "outdated": done.outdated}
+    after["still"] = done.still.total()
+    with transaction.atomic():
+        audit.record(
+            "runtime.rejected_judged_again", "integration", integration_key, actor=actor, reason=reason, after=after
+        )
+
+
+def subject_of(integration_key: str, stream: int, pattern: str, ids: Sequence[int]) -> Subject:
+    """What an approver of a large judgement decides on: these messages."""
+    content = {"stream": stream, "fingerprint": pattern, "count": len(ids), "first": min(ids), "last": max(ids)}
+    return Subject("reading", f"{integration_key}/rejected", digest_of(content))
+
+
+class _Judge:
+    def __init__(self, deployment: Deployment, stream: Stream, actor: User | None, reason: str) -> None:
+        self.manifest = manifests.load(deployment.release.manifest)
+        self.release, self.stream, self.actor, self.reason = deployment.release_id, stream, actor, reason
+        self.checks: dict[str, RecordChecks] = {}
+        self.opened: dict[str, SourceConnector] = {}
+        self.done = Judgement()
+
+    def close(self) -> None:
+        for one in self.opened.values():
+            one.close()
+
+    def batch(self, rows: Sequence[RejectedMessage], dry_run: bool) -> None:
+        judged = [self._one(row) for row in rows]
+        if not dry_run:
+            for one in judged:
+                self._hand_in(one)
+        with ledger_connections.connected(name="tillgate-judge") as conn, conn.transaction():
+            stream = load_stream(conn, self.stream.pk)
+            outdated = self._outdated(conn, stream, judged)
+            good = [one for one in judged if one.item is not None and one.item.key not in outdated]
+            good += [one for one in judged if one.taken]
+            late = [one for one in judged if one.item is not None and one.item.key in outdated]
+            if not dry_run:
+                self._store(conn, stream, good, late, [one for one in judged if one.rejection is not None])
+        self.done.total += len(judged)
+        self.done.passed += len(good)
+        self.done.outdated += len(late)
+        self.done.still.update(one.rejection.reason for one in judged if one.rejection is not None)
+
+    def _store(
+        self,
+        conn: Connection,
+        stream: StreamRef,
+        good: Sequence[_Judged],
+        late: Sequence[_Judged],
+        still: Sequence[_Judged],
+    ) -> None:
+        append(conn, stream, [one.item for one in good if one.item is not None], release_id=self.release)
+        actor = self.actor.pk if self.actor else None
+        conn.execute(_FIXED, (actor, storable_text(self.reason)[:2000], [one.row.pk for one in good]))
+        conn.execute(_FIXED, (actor, "a newer state of this key had come by then", [one.row.pk for one in late]))
+        for one in still:
+            assert one.rejection is not None
+            said = storable_text(one.rejection.reason)[:2000]
+            mark = fingerprint(one.row.source, one.rejection.reason_class, one.rejection.reason)
+            conn.execute(_STILL, (one.rejection.reason_class, said, mark, one.row.pk))
+        conn.execute("select pg_notify('tillgate_work', '')")
+
+    def _one(self, row: RejectedMessage) -> _Judged:
+        payload = row.raw.encode()
+        if payload_digest(payload) != row.digest:
+            return self._still(row, "unreadable", "only a part of what came is kept; read the source again", payload)
+        source = self._source(row)
+        if source is None:
+            said = f"the deployed release has no source {row.source!r}" if row.source else "its source is not known"
+            return self._still(row, "unreadable", f"{said}; read the source again, or hand it in again", payload)
+        record = self._record(source, payload)
+        if isinstance(record, RejectedRecord):
+            return self._still(row, "unreadable", record.reason, payload)
+        if source.name not in self.checks:
+            self.checks[source.name] = RecordChecks(self.manifest, source)
+        made = self.checks[source.name].one(record)
+        if isinstance(made, Rejection):
+            return _Judged(row, rejection=made)
+        return _Judged(row, item=made, handed_in=source.connection is None)
+
+    def _hand_in(self, one: _Judged) -> None:
+        """A message that was handed in goes the same way again: its version and time are where intake finds them."""
+        if not one.handed_in or one.item is None:
+            return
+        name, payload = one.row.source or None, one.item.payload
+        receipt = intake.accept(
+            self.stream.integration.key, self.stream.environment, [read_item(payload)], source=name
+        )[0]
+        one.item = None
+        if receipt.status == "refused":
+            one.rejection = Rejection(one.row.key, "contract", receipt.reason, payload)
+        else:
+            one.taken = True
+
+    def _still(self, row: RejectedMessage, reason_class: str, reason: str, payload: bytes) -> _Judged:
+        return _Judged(row, rejection=Rejection(row.key, reason_class, reason, payload))
+
+    def _source(self, row: RejectedMessage) -> ManifestSource | None:
+        named = [one for one in self.manifest.sources if one.name == row.source]
+        if named or row.source:
+            return named[0] if named else None
+        return self.manifest.sources[0] if len(self.manifest.sources) == 1 else None
+
+    def _record(self, source: ManifestSource, payload: bytes) -> Record | RejectedRecord:
+        if source.connection is None:
+            return _handed_in(self.manifest, payload)
+        if source.name not in self.opened:
+            self.opened[source.name] = system_connections.unconnected_source(source.connection)
+        connector = self.opened[source.name]
+        if isinstance(connector, JudgesAgain):
+            return connector.judged_again(payload)
+        return RejectedRecord("", "this kind of source cannot be judged again; read it again", payload)
+
+    def _outdated(self, conn: Connection, stream: StreamRef, judged: Sequence[_Judged]) -> set[str]:
+        """Keys of states without a version that have had a newer message since they were rejected."""
+        asked = [(one.item.key, one.row.last_at) for one in judged if one.item is not None and not one.item.version]
+        if stream.immutable or not asked:
+            return set()
+        keys = [key for key, _ in asked]
+        lanes = [lane_of(key, stream.lanes) for key in keys]
+        return {key for (key,) in conn.execute(_NEWER, (keys, lanes, [at for _, at in asked], stream.id)).fetchall()}
+
+
+def _handed_in(manifest: Manifest, payload: bytes) -> Record | RejectedRecord:
+    """A message of intake: its key stands where the event says."""
+    try:
+        value: Any = msgspec.json.decode(payload)
+    except ValueError as error:
+        return RejectedRecord("", f"it cannot be read as JSON: {error}", payload)
+    for step in _steps(manifest.event.key):
+        value = value.get(step) if isinstance(value, dict) else None
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return RejectedRecord("", f"there is no key at {manifest.event.key}", payload)
+    return Record(str(value), payload, clock.now())
+
+
+def _steps(pointer: str) -> Iterator[str]:
+    for step in pointer.split("/")[1:]:
+        yield step.replace("~1", "/").replace("~0", "~")
