@@ -1,4 +1,4 @@
-"""Reading a source again and judging rejected messages again, over the API."""
+"""Reading a source again and a new judgement of what was rejected, over the API."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ MISCONFIGURED = fixed(1.0)
 """A lane or message whose target has no usable address or secret."""
 
 SOURCE_PAGE = RetryPolicy(base=0.2, factor=4.0, attempts=4)
-"""One page of a source that did not answer and named no time itself, within one lease."""
+"""One page of a source that did not answer and named no time itself; the lease is renewed for each try."""
 
 DATABASE_LOST = RetryPolicy(base=0.2, ceiling=5.0)
 """A worker whose database does not answer."""

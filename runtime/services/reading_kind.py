@@ -1,4 +1,4 @@
-"""What governance knows of reading again and judging again: one kind of change, for what is above the limits."""
+"""What governance knows of what is read again and judged again: one kind of change, for what is above the limits."""
 
 from __future__ import annotations
 

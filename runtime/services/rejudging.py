@@ -1,4 +1,4 @@
-"""Judging rejected messages again with the deployed release: what passes now is stored as if it had just been read."""
+"""Rejected messages are judged again by the deployed release; what passes is stored as if it had just been read."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import fingerprint
 from runtime.models import Deployment, RejectedMessage, Stream
 from runtime.services import intake, system_connections
+from runtime.services.dating import DatedItems, items_of
 from runtime.services.message_checks import Rejection, payload_digest, storable_text
 from runtime.services.record_checks import RecordChecks
 
@@ -51,7 +52,7 @@ select h.key
 
 
 @dataclass(slots=True)
-class Judgement:
+class Rejudgement:
     """What became, or would become, of rejected messages: `passed` are stored (unless it was a dry run), `outdated`
     have a newer state by now, `still` are rejected again, by reason."""
 
@@ -69,13 +70,14 @@ class _Judged:
     row: RejectedMessage
     item: IncomingMessage | None = None
     rejection: Rejection | None = None
+    source: str = ""
     handed_in: bool = False
     taken: bool = False
 
 
 def judge_again(
     integration_key: str, environment: str, *, pattern: str = "", dry_run: bool, actor: User | None, reason: str = ""
-) -> Judgement:
+) -> Rejudgement:
     """All open rejected messages of an integration, or those of one group (`pattern`: its fingerprint).
 
     Above APPROVAL_ABOVE an approval of `subject_of` is needed. Raises NotFound `deployment.none`, Forbidden, Invalid,
@@ -90,7 +92,7 @@ def judge_again(
         raise NotFound("deployment.none", f"{integration_key} is not deployed in {environment}; nothing can be judged.")
     permissions.require_operate(actor, deployment.integration)
     if not dry_run and not reason.strip():
-        raise Invalid("rejected.reason", "Give a reason for judging them again.")
+        raise Invalid("rejected.reason", "Say why they are judged again.")
     stream = Stream.objects.get(integration=deployment.integration, environment=environment)
     chosen = RejectedMessage.objects.filter(stream=stream, state="open").order_by("id")
     chosen = chosen.filter(fingerprint=pattern) if pattern else chosen
@@ -112,7 +114,7 @@ def judge_again(
 
 
 def _record(
-    done: Judgement, integration_key: str, environment: str, pattern: str, actor: User | None, reason: str
+    done: Rejudgement, integration_key: str, environment: str, pattern: str, actor: User | None, reason: str
 ) -> None:
     after = {"environment": environment, "fingerprint": pattern, "passed": done.passed, "outdated": done.outdated}
     after["still"] = done.still.total()
@@ -134,7 +136,7 @@ class _Judge:
         self.release, self.stream, self.actor, self.reason = deployment.release_id, stream, actor, reason
         self.checks: dict[str, RecordChecks] = {}
         self.opened: dict[str, SourceConnector] = {}
-        self.done = Judgement()
+        self.done = Rejudgement()
 
     def close(self) -> None:
         for one in self.opened.values():
@@ -166,7 +168,11 @@ class _Judge:
         late: Sequence[_Judged],
         still: Sequence[_Judged],
     ) -> None:
-        append(conn, stream, [one.item for one in good if one.item is not None], release_id=self.release)
+        for name in {one.source for one in good}:
+            items = [one.item for one in good if one.item is not None and one.source == name]
+            done = append(conn, stream, items, release_id=self.release)
+            if (dated := self._dated(name)) is not None:
+                dated.keep(conn, stream, items, done)
         actor = self.actor.pk if self.actor else None
         conn.execute(_FIXED, (actor, storable_text(self.reason)[:2000], [one.row.pk for one in good]))
         conn.execute(_FIXED, (actor, "a newer state of this key had come by then", [one.row.pk for one in late]))
@@ -193,7 +199,17 @@ class _Judge:
         made = self.checks[source.name].one(record)
         if isinstance(made, Rejection):
             return _Judged(row, rejection=made)
-        return _Judged(row, item=made, handed_in=source.connection is None)
+        if source.connection is None:
+            return _Judged(row, item=made, source=source.name, handed_in=True)
+        if (dated := self._dated(source.name)) is not None:
+            items, undated = dated.sort([made])
+            if undated:
+                return _Judged(row, rejection=undated[0])
+            made = items[0]
+        return _Judged(row, item=made, source=source.name)
+
+    def _dated(self, name: str) -> DatedItems | None:
+        return items_of(self.manifest, self.manifest.source(name)) if name else None
 
     def _hand_in(self, one: _Judged) -> None:
         """A message that was handed in goes the same way again: its version and time are where intake finds them."""

@@ -1,4 +1,4 @@
-"""Reading a source again, from its start or from a date, and judging what was rejected again."""
+"""Reading a source again, from its start or from a date, and what was rejected judged again."""
 
 from __future__ import annotations
 

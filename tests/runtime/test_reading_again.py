@@ -29,7 +29,7 @@ CHANGES = {
 }
 
 
-def judge(*, dry_run: bool = False, **more: Any) -> rejudging.Judgement:
+def judge(*, dry_run: bool = False, **more: Any) -> rejudging.Rejudgement:
     return rejudging.judge_again(FEED, "production", dry_run=dry_run, actor=None, reason="contract corrected", **more)
 
 

@@ -29,6 +29,7 @@ from runtime.models import Message, RejectedMessage, Run, Stream
 from runtime.services import deployments, integrations, runs, system_connections
 from runtime.worker import source_polling
 from runtime.worker.loop import WorkerLoop
+from runtime.worker.source_reader import SourceReader
 from tests.runtime import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -326,6 +327,19 @@ def test_no_cursor_passes_a_run_over_the_limit_wherever_another_worker_takes_ove
         run = feed.collect()
     assert run.state == "failed"
     assert feed.stream.cursor == {}
+
+
+def test_a_reader_whose_cursor_passes_rejected_records_is_found_by_the_test_above(
+    feed: Feed, script: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted bug: as readers were before the limit."""
+
+    def past_everything(reader: SourceReader) -> None:
+        reader.state.cursors[reader.source.name] = reader.at
+
+    monkeypatch.setattr(SourceReader, "_place", past_everything)
+    with pytest.raises(AssertionError, match="at"):
+        test_no_cursor_passes_a_run_over_the_limit_wherever_another_worker_takes_over(feed, script, 3)
 
 
 # -- rows that cannot be read or judged --------------------------------------------------------------------------------
