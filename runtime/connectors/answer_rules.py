@@ -16,8 +16,8 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors.answers import Answer, at, every, first, kept, said
 from runtime.connectors.http import retry_after
-from runtime.connectors.outcomes import FAULTS, CallKind, Meaning, error_for, meaning
-from runtime.connectors.protocols import CallContext, WriteResult
+from runtime.connectors.outcomes import FAULTS, CallKind, Meaning, error_for, fault, meaning
+from runtime.connectors.protocols import CallContext, FaultKind, WriteResult
 from runtime.domain.retry import MESSAGE_NOT_NOW
 
 Says = Literal["confirmed", "accepted", "declined", "refused", "retry", "not_now", "unknown"]
@@ -117,10 +117,7 @@ class AnswerMeaning:
     code: str = ""
     message: str = ""
     wait: float | None = None
-
-    @property
-    def is_fault(self) -> bool:
-        return self.found in FAULTS
+    fault: FaultKind | None = None
 
 
 class AnswerReader:
@@ -158,10 +155,10 @@ class AnswerReader:
         if answer.status in self.nothing_done:
             return AnswerMeaning("not_now", None, code, shown)
         found = meaning(answer.status, kind)
-        if answer.is_sign_in and answer.status < 500:
-            return AnswerMeaning("redirect", None, code, "a page to sign in")
-        if answer.status == 303 and answer.leads_to_sign_in:
-            return AnswerMeaning("redirect", None, code, f"sent to {answer.location}")
+        if answer.status < 500 and (answer.is_sign_in or answer.status in (302, 303)):
+            # A fault of the connection, and no proof that nothing was done: asked about before it is sent again.
+            where = f"sent on to {answer.location}" if answer.location else "answered by a page to sign in"
+            return AnswerMeaning("unknown", None, code, where, fault="redirect")
         if found == "message" and kind == "addressed" and answer.is_html and meaning(answer.status, "write") in FAULTS:
             return AnswerMeaning(meaning(answer.status, "write"), None, code, shown)
         if found != "answer":
@@ -244,7 +241,7 @@ def settled(
     status = answer.status
     if found.found in FAULTS or found.found == "not_now":
         words = answer.location if found.found == "redirect" and answer.location else message
-        raise error_for(cast("Meaning", found.found), status, where, words, after=wait)
+        raise error_for(cast("Meaning", found.found), status, redact(where), words, after=wait)
     code = found.code or f"http.{status}"
     made = partial(WriteResult, key, reference=found.reference, warnings=warnings, answer=shown_of(answer, call))
     if found.found in ("confirmed", "accepted"):
@@ -255,6 +252,9 @@ def settled(
         return made("refused", code=code, message=message, retry_after=wait or MESSAGE_NOT_NOW.pause())
     if found.found in ("message", "refused"):
         return made("refused", code=code, message=message or f"the answer was {status}")
+    if found.fault:
+        message = fault(found.fault, f"{redact(where)} was {message}", status=status).message
+        return made("unknown", code="redirect", message=message, fault=found.fault)
     return made("unknown", code=found.code or "no_proof", message=f"{status}: {message}")
 
 

@@ -19,7 +19,6 @@ _SIGN_IN = re.compile(
     rb"<title>[^<]*\b(?:sign|log)[ -]?(?:in|on)\b",
     re.IGNORECASE,
 )
-_LEADS_TO_SIGN_IN = re.compile(r"(?:log|sign)[-_]?(?:in|on)\b|\bsso\b|saml|oauth|adfs|/auth\b", re.IGNORECASE)
 _OF_ACCESS = (
     "apikey|authorization|cardnumber|cookie|credential|cvc|cvv|iban|jwt|pan|passphrase|passwd|password|pin|pwd|secret|"
     "session|signature|token"
@@ -77,10 +76,6 @@ class Answer:
     @property
     def location(self) -> str | None:
         return self.headers.get("location") or None
-
-    @property
-    def leads_to_sign_in(self) -> bool:
-        return _LEADS_TO_SIGN_IN.search(self.location or "") is not None
 
     @property
     def text(self) -> str:

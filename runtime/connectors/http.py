@@ -170,7 +170,7 @@ class HttpClient:
             raise _lost(f"{where}: the answer broke off ({_words(error)})", effect=effect) from None
         finally:
             raw.close()
-        if 300 <= raw.status_code < 400 and "location" in raw.headers:
+        if not effect and 300 <= raw.status_code < 400 and "location" in raw.headers:
             host = _other_host(request.url, raw.headers["location"], self.allowed)
             if host is not None:
                 raise fault("redirect", f"{where}: a redirect to another host ({host!r}) was not followed")
@@ -202,11 +202,13 @@ def raise_for(response: Response, *, call: CallContext, effect: bool, code: str 
     answer = Answer(response.status, response.headers, response.body)
     found = meaning(response.status, "write" if effect else "read")
     if answer.is_sign_in and response.status < 500:
-        raise fault("redirect", f"{response.url} was answered by a page to sign in", status=response.status)
+        where = call.secrets.redact(response.url)
+        raise fault("redirect", f"{where} was answered by a page to sign in", status=response.status)
     if found == "answer":
         return
     shown = call.secrets.redact(message or answer.location or _excerpt(response.body))
-    raise error_for(found, response.status, response.url, shown, after=retry_after(response.headers), code=code)
+    where = call.secrets.redact(response.url)
+    raise error_for(found, response.status, where, shown, after=retry_after(response.headers), code=code)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

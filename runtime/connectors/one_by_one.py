@@ -31,6 +31,8 @@ def write_one_by_one(
             if time.monotonic() >= until:
                 raise Retriable("the deadline had passed before this item was sent", after=0.0)
             results.append(write_one(message))
+            if (stop := results[-1]).fault is not None:
+                return [*results, *_not_sent(batch[number + 1 :], stop.message, 0.0, stop.fault)]
         except Unknown as error:
             results.append(WriteResult(message.key, "unknown", code="no_answer", message=error.reason))
         except Refused as error:

@@ -51,13 +51,13 @@ def _same(meaning: Meaning) -> tuple[Meaning, Meaning, Meaning]:
 TABLE = (
     _row([*range(200, 300)], _same("answer"), "Success only where the success rule finds its proof in the answer."),
     _row(
-        [303],
+        [302, 303],
         ("redirect", "unknown", "unknown"),
-        "After a write, See Other names the result of something that was done (RFC 9110 §15.4.4). To a sign-in page "
-        "or another host it is a redirect like the others.",
+        "A fault like the other redirects; but after a write they also name the result of something that was done "
+        "(RFC 9110 §15.4.4), so the target system is asked before anything is sent again.",
     ),
     _row(
-        [300, 301, 302, 304, 305, 306, 307, 308],
+        [300, 301, 304, 305, 306, 307, 308],
         _same("redirect"),
         "The call was sent elsewhere; redirects are never followed.",
     ),

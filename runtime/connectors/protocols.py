@@ -201,8 +201,8 @@ class WriteResult:
                 (`retriable`); without, the same message will be refused again
     unknown     it may or may not have it: ask
 
-    `answer`: what the target said about this item, redacted, at most 2,000 characters. `fault`: why it was not sent,
-    where the connection is at fault.
+    `answer`: what the target said about this item, redacted, at most 2,000 characters. `fault`: why it was not sent, or
+    why nobody can tell, where the connection is at fault.
     """
 
     key: str

@@ -259,6 +259,8 @@ class SendBatch:
             if result.status == "unknown" and self.idempotency != "U":
                 self.unanswered = result
                 again.append(message)
+            elif result.status == "unknown" and result.fault:
+                outcome.blame(result, "the connection is at fault")
             elif result.status == "unsent":
                 outcome.blame(result, "the vendor is not available")
                 outcome.retry_after = max(outcome.retry_after or 0.0, result.retry_after or 0.0) or None

@@ -34,7 +34,8 @@ class SendResult:
     refused     the vendor will never take it
     retry       not now, for a reason of this message alone
     unsent      surely not acted on, for a reason of the vendor (down, throttled) or of the connection (`fault`)
-    unknown     sent, or partly sent, and no answer that can be trusted
+    unknown     sent, or partly sent, and no answer that can be trusted; with `fault` where the connection is at
+                fault as well (a page to sign in after a write proves nothing)
 
     The ledger adds four: blocked     not sent, for an earlier message of its key is not confirmed deferred    not sent
     by this release, for its gate closed or another one was deployed unsettled   not there when asked, and the vendor

@@ -182,7 +182,8 @@ class SinkVendor:
             first = self._part(part[:middle], sent, guard)
             return [*first, *self._part(part[middle:], sent, guard)]
         answers = [_answer(outcome) for outcome in outcomes]
-        sent.stop = next((answer for answer in answers if answer.status == "unsent"), None)
+        stop = next((answer for answer in answers if answer.status == "unsent" or answer.fault), None)
+        sent.stop = stop and replace(stop, status="unsent", reference=None, answer=None)
         return answers
 
     @staticmethod
@@ -320,7 +321,7 @@ def _answer(outcome: WriteResult) -> SendResult:
     if outcome.status in ("confirmed", "accepted"):
         return SendResult(outcome.status, reference, answer=answer)
     if outcome.status == "unknown":
-        return SendResult("unknown", reference, detail=outcome.message, answer=answer)
+        return SendResult("unknown", reference, detail=outcome.message, fault=outcome.fault, answer=answer)
     if outcome.status == "declined":
         return SendResult("declined", reference, detail or outcome.code, outcome.code, answer=answer)
     if outcome.code == "not_sent":

@@ -183,7 +183,7 @@ def test_not_now_is_not_now(status):
 
 # -- a fault of the connection is no fault of the message --------------------------------------------------------------
 
-FAULTS = {"credentials": [401, 403, 407], "address": [404, 405, 410, 501], "redirect": [301, 302, 307, 308]}
+FAULTS = {"credentials": [401, 403, 407], "address": [404, 405, 410, 501], "redirect": [301, 307, 308]}
 
 
 @pytest.mark.parametrize(("kind", "status"), [(k, s) for k, all_of in FAULTS.items() for s in all_of])
@@ -205,15 +205,25 @@ def test_what_was_confirmed_before_a_fault_stays_confirmed():
     assert len(seen) == 3
 
 
-def test_a_sign_in_page_is_a_fault_of_the_connection_whatever_its_status():
-    for answer in ((200, {"Content-Type": "text/html"}, LOGIN), (302, {"Location": "https://sso.example/saml"}, b"")):
-        results, _ = sent(Vendor(answer, acts=False))
-        assert [(r.status, r.fault) for r in results] == [("unsent", "redirect")]
-
-
-def test_see_other_after_a_post_may_mean_that_it_was_done():
-    vendor = Vendor((303, {"Location": "/orders/12"}, b""))
-    assert statuses(sent(vendor)[0]) == ["unknown"]
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, {"Content-Type": "text/html"}, LOGIN),
+        (202, {}, LOGIN),
+        (302, {"Location": "/login"}, b""),
+        (302, {"Location": "https://sso.example/saml"}, b""),
+        (303, {"Location": "/orders/12"}, b""),
+    ],
+)
+@pytest.mark.parametrize("batch", [None, BATCH], ids=["single", "batch"])
+def test_a_sign_in_page_or_a_redirect_after_a_write_is_a_fault_and_still_no_proof_that_nothing_was_done(answer, batch):
+    vendor = Vendor(answer)
+    results, seen = sent(vendor, 3, batch=batch)
+    assert len(seen) == 1, "nothing is sent on"
+    assert {r.fault for r in results} == {"redirect"}
+    assert statuses(results) == (["unknown"] * 3 if batch else ["unknown", "unsent", "unsent"])
+    assert vendor.journal == [f"k{n}" for n in range(3 if batch else 1)], "it had acted"
+    assert "Correct the address" in results[0].detail
 
 
 def test_a_missing_secret_and_a_host_that_nobody_knows_are_faults_that_say_what_to_do():

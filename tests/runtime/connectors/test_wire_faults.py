@@ -80,7 +80,7 @@ def test_a_create_with_its_entity_and_an_update_without_a_body_are_confirmed():
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(401, "credentials"), (403, "credentials"), (404, "address"), (302, "redirect")]
+    ("status", "kind"), [(401, "credentials"), (403, "credentials"), (404, "address"), (301, "redirect")]
 )
 def test_an_odata_service_that_refuses_the_caller_refuses_no_message(status, kind):
     result = odata((status, {"Location": "/sap/login"} if kind == "redirect" else {}, {}))
