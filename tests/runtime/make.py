@@ -240,6 +240,8 @@ class FakeVendor:
                 self._act(item)
             return [SendResult("unknown", detail="answer cut")] * len(items)
         answers = [self._act(item) for item in items]
+        if fate == "signed out":
+            return [SendResult("unknown", detail="a page to sign in", fault="redirect")] * len(items)
         return [SendResult("unknown", detail="answer cut")] * len(items) if fate == "cut" else answers
 
     def ask(self, items: Any, *, by: str = "key") -> list[SendResult]:

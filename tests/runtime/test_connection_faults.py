@@ -263,3 +263,18 @@ def test_people_hear_of_a_fault_once_and_of_its_end(ledger: Connection) -> None:
         ("runtime.connection_fault", "vendor", "credentials"),
         ("runtime.connection_restored", "vendor", ""),
     ]
+
+
+@pytest.mark.parametrize("idempotency", ["U", "L"])
+def test_a_page_to_sign_in_after_the_effect_stops_the_lane_and_nothing_is_sent_twice(
+    ledger: Connection, idempotency: str
+) -> None:
+    site = Site(ledger, batch=1, idempotency=idempotency)
+    site.put(4)
+    site.client.fates = ["signed out"] if idempotency == "U" else ["signed out", "fault to ask"]
+    site.due()
+    site.round()
+    assert site.breaker()[:2] == ("open", "redirect" if idempotency == "U" else "credentials")
+    assert len(site.client.journal) == 1, "the second message is not tried"
+    site.work()
+    assert site.delivered() == [0, 1, 2, 3], "each once"
