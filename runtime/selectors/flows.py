@@ -24,6 +24,8 @@ from runtime.selectors.gates import GateState
 from runtime.selectors.source_looks import SourceState
 from runtime.selectors.sql_rows import rows
 
+SOURCE_NOT_READ = "Source not read"
+
 
 @dataclass(slots=True)
 class Flow:
@@ -160,7 +162,7 @@ class Flow:
         if self.for_person:
             return wait(f"{number(self.for_person)} wait{'s' if self.for_person == 1 else ''}", "user")
         if self.unread:
-            return wait("Source not read" if self.source.expect_every is None else "Source silent", "alert")
+            return wait(SOURCE_NOT_READ if self.source.expect_every is None else "Source silent", "alert")
         if self.late:
             return wait(f"{duration(self.lag)} behind")
         if self.fleet and self.instances_behind and any(gate and not gate.open for _, _, gate in self.instances):
@@ -206,6 +208,12 @@ class Flow:
         last = self.source.look.last_message
         heard = f"last message {duration(clock.now() - last)} ago" if last else "no message yet"
         return f"have all that came{oldest}, {heard}"
+
+    @property
+    def why_it_stopped(self) -> str:
+        """For people who look at what stands: the source first, where that is the reason."""
+        says = self.source_says
+        return f"{says[0].upper()}{says[1:]}" if says and not self.stopped_by_people else self.details
 
     @property
     def sentence(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from catalog.domain.facts import SystemFacts
 from kernel.ui.tones import Tone
 from kernel.ui.wording import duration, number
-from runtime.selectors.flows import Flow
+from runtime.selectors.flows import SOURCE_NOT_READ, Flow
 
 WIDTH, BOX, CHIP, LANE = 1100, 206, 172, 40
 _X = (0, 447, 894)
@@ -98,7 +98,8 @@ def _chip(flow: Flow) -> str:
     name = flow.target if len(flow.target) <= 14 else flow.target[:13] + "…"
     if flow.tone.tone == "ok":
         return f"{name} · {duration(flow.lag) if flow.backlog.waiting else 'flowing'}"
-    return f"{name} · {flow.tone.word[:1].lower()}{flow.tone.word[1:]}"
+    word = "not read" if flow.tone.word == SOURCE_NOT_READ else flow.tone.word
+    return f"{name} · {word[:1].lower()}{word[1:]}"
 
 
 def _gap(one: SystemBox, other: SystemBox) -> tuple[int, int]:

@@ -118,7 +118,7 @@ def test_today_and_its_map_do_not_say_up_to_date_of_stores_whose_source_is_not_r
     page = client.get(reverse("runtime:today")).text
     assert "0 of 6 stores" in page
     assert "source not read for 20 min: The source did not answer: 503" in page
-    assert "stores · source not read" in page, "the chip of the flow map"
+    assert "stores · not read" in page, "the chip of the flow map"
     assert "All flows run" not in page
     assert "Source not read for 20 min" in client.get(reverse("runtime:stores"), {"store": "0101"}).text
 
