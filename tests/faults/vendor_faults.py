@@ -36,7 +36,7 @@ FOUND_BY = {"trusting": ("lies",), "shrug": ("behind",), "forgetful": ("forgotte
 """What shows a planted bug of the vendors' half; the others show without any of these."""
 SLOW_MS = (900.0, 4200.0)  # longer than a call may take and than a lease, shorter than the vendors' own time limit
 OUTAGE = KEY_KEPT + 2.0  # seconds
-BATCHES = ("sales.batch", "loyalty.batch", "loyalty.earn", "store.prices")  # operations that may become a job
+JOBS = ("sales.batch", "loyalty.batch", "loyalty.earn")  # operations that may become a job; stores refuse some prices
 
 
 @dataclass
@@ -124,8 +124,7 @@ class VendorFaults:
             ops = ["salesorder.create", "loyalty.earn"] if self.blind else ["writes"]
             control.fault("slow", ops=ops, rate=0.015 * often, ms=list(SLOW_MS))
         if "jobs" in self.kinds:
-            refuse = 0.0 if control.port == self._sandbox.stores.port else 0.3
-            control.fault("async", ops=list(BATCHES), rate=0.015 * often, ms=[300, 1500], refuse=refuse)
+            control.fault("async", ops=list(JOBS), rate=0.015 * often, ms=[300, 1500], refuse=0.3)
 
     def inject(self) -> None:
         now = time.monotonic()
