@@ -33,7 +33,7 @@ SHORT = Options(
     closed_for=0.8,
     web_every=2.0,
     rest_within=60.0,
-    vendors=frozenset({"cuts"}),
+    vendors=frozenset({"cuts", "behind", "lies"}),
     armed=0.8,
 )
 
