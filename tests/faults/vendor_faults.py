@@ -147,8 +147,8 @@ class VendorFaults:
         self.forgotten = True
         self.installation.history.note("forgotten")
         loyalty.fault("cut_after", rate=1.0, ops=["loyalty.batch"])
-        self.undo.append((time.monotonic() + 0.7, lambda: loyalty.control(offline=True)))
-        self.undo.append((time.monotonic() + 0.7 + OUTAGE, self._back))
+        self.undo.append((time.monotonic() + 2.0, lambda: loyalty.control(offline=True)))
+        self.undo.append((time.monotonic() + 2.0 + OUTAGE, self._back))
 
     def _back(self) -> None:
         self._sandbox.loyalty.clear()
