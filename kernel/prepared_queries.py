@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 from weakref import WeakSet
 
 import psycopg
-from django.db import connection
+from django.db import OperationalError, connection
 
 _keeping_plans: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
@@ -17,10 +17,23 @@ def rows(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]
 
     Django puts parameters into the text, so the server plans each query anew; for a join of nine tables planning takes
     longer than the query itself. Only for queries of fixed text: the session keeps each different text.
+
+    Outside a transaction a session that the server has ended is replaced once. Raises Django's errors, so that the
+    front door knows them and the connection is not used again.
     """
+    try:
+        return _run(statement, parameters)
+    except OperationalError:
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+        return _run(statement, parameters)
+
+
+def _run(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     raw = connection.connection
-    with psycopg.Cursor(raw) as cursor:
+    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
         if raw not in _keeping_plans:
             raw.prepare_threshold = 5  # Django turns preparing off; its own cursors still never prepare
             # By default the server plans anew when the given values look cheaper than the average case.

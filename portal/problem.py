@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -114,7 +115,7 @@ def translate_database_error(error: Exception) -> DomainError | None:
         return Invalid(
             "database.value", f"A value does not fit its field: {str(error).splitlines()[0]}. Nothing was written."
         )
-    if isinstance(error, OperationalError):
+    if isinstance(error, OperationalError) or isinstance(error.__cause__, ReadOnlySqlTransaction):
         log.error("database unavailable: %s", error)
         return Unavailable(
             "database.unavailable",

@@ -19,6 +19,7 @@ from runtime.ledger.connections import Connection
 TRUSTED_SECONDS = 1.0  # a connection that answered within this time is used without a check
 _pool: ConnectionPool[Any] | None = None
 _lock = Lock()
+_failed_at = 0.0  # when a connection was last found broken: none that answered before is trusted without a check
 
 
 class _Pooled(psycopg.Connection[Any]):
@@ -32,7 +33,7 @@ class _Pooled(psycopg.Connection[Any]):
 
 
 def _check(conn: Any) -> None:
-    if time.monotonic() - conn.answered > TRUSTED_SECONDS:
+    if time.monotonic() - conn.answered > TRUSTED_SECONDS or conn.answered <= _failed_at:
         ConnectionPool.check_connection(conn)
         conn.answered = time.monotonic()
 
@@ -41,7 +42,7 @@ def _check(conn: Any) -> None:
 def connection() -> Iterator[Connection]:
     """A live connection for the length of the block. Raises Unavailable, also from inside, when the database does not
     answer."""
-    global _pool
+    global _failed_at, _pool
     with _lock:
         if _pool is None:
             _pool = ConnectionPool(
@@ -51,9 +52,14 @@ def connection() -> Iterator[Connection]:
         pool = _pool
     try:
         with pool.connection() as conn:
-            yield conn
+            try:
+                yield conn
+            except psycopg.errors.ReadOnlySqlTransaction:
+                conn.close()  # a session of a server that was a standby when it began stays read-only
+                raise
             conn.answered = time.monotonic()
-    except (psycopg.OperationalError, DjangoOperationalError) as error:
+    except (psycopg.OperationalError, DjangoOperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
+        _failed_at = time.monotonic()
         raise Unavailable("intake.database", "The message could not be stored now; send it again.") from error
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kernel.errors import Unavailable
 from runtime.domain import batches
+from runtime.ledger.connections import connected
 from runtime.models import Message, RejectedMessage
 from runtime.services import intake
 
@@ -150,3 +151,38 @@ def test_no_item_ends_in_an_error_of_the_server_and_the_same_bytes_get_the_same_
     assert {first.status_code, second.status_code} <= {202, 409, 422}, first.content[:300]
     assert second.json()["receipts"] == third.json()["receipts"]
     assert first.json()["receipts"][-1]["status"] in ("accepted", "duplicate")
+
+
+def test_sessions_that_the_database_has_ended_are_replaced_and_no_call_ends_in_a_500(till):
+    assert till(body([1])).status_code == 202
+    with connected(name="tillgate-end") as other:
+        _end_sessions(other)
+    first, second = till(body([1, 2])), till(body([1, 2]))
+    assert first.status_code in (202, 503), first.content
+    assert second.status_code == 202
+    assert sorted(Message.objects.values_list("key", flat=True)) == ["s1", "s2"]
+
+
+def test_a_database_that_only_reads_is_503_and_is_used_again_once_it_writes(till):
+    with connected(name="tillgate-end") as other:
+        other.execute("set default_transaction_read_only = off")
+        name = other.info.dbname
+        try:
+            other.execute(f'alter database "{name}" set default_transaction_read_only = on')
+            _end_sessions(other)
+            answers = {till(body([1])).status_code for _ in range(3)}
+        finally:
+            other.execute(f'alter database "{name}" reset default_transaction_read_only')
+    assert answers == {503}
+    assert till(body([1])).status_code in (202, 503)  # Django's session may still be the one that only reads
+    with connected(name="tillgate-end") as other:
+        _end_sessions(other)
+    assert till(body([1])).status_code in (202, 503)
+    assert till(body([1])).status_code == 202
+
+
+def _end_sessions(conn: Any) -> None:
+    conn.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
+    )
