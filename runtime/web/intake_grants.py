@@ -27,7 +27,7 @@ class GrantForm(forms.Form):
     account = forms.CharField(
         required=False, max_length=150, label="Account", help_text="The user name of a service account: till-0187."
     )
-    team = forms.CharField(required=False, max_length=80, label="or team", help_text="Every account in it may push.")
+    team = forms.CharField(required=False, max_length=80, label="or team", help_text="Every account in it may hand in.")
 
 
 def context(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def context(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
         "may_grant": permissions.may_grant_intake(viewer, job.integration),
         "form": GrantForm(),
         "address": reverse("runtime-api:intake", args=[job.integration.key]),
-        "pushed": [one.name for one in manifest.sources if one.connection is None] if manifest else [],
+        "pushed": [one.name for one in manifest.sources] if manifest and manifest.event.key else [],
     }
 
 

@@ -56,6 +56,7 @@ PAGES: list[tuple[str, ...]] = [
     ("runtime-integrations", "/runtime/integrations/"),
     ("runtime-register", "/runtime/integrations/register/"),
     ("runtime-job", "/runtime/integrations/sales/"),
+    ("runtime-job-intake", "/runtime/integrations/sales/intake/"),
     ("runtime-runs", "/runtime/runs/"),
     ("runtime-run", "/runtime/runs/", r"/runtime/runs/\d+/"),
     ("runtime-dead-letters", "/runtime/dead-letters/"),
