@@ -59,7 +59,7 @@ def addresses(day: scene.Day) -> list[str]:
         reverse("runtime:integration", args=["sales"]),
         *(
             reverse("runtime:integration-view", args=["sales", view])
-            for view in ("mapping", "releases", "runs", "manifest")
+            for view in ("mapping", "releases", "runs", "intake", "manifest")
         ),
         reverse("runtime:run", args=[day.run.pk]),
         reverse("runtime:dead-letter", args=[letter.subscription_id, letter.lane, letter.position]),
@@ -82,7 +82,11 @@ def actions(day: scene.Day) -> list[str]:
     letter = day.letters[0]
     place = f"{letter.subscription_id}/{letter.lane}/{letter.position}"
     return [
-        *(reverse(f"runtime:{name}", args=["sales"]) for name in ("deploy", "pause", "resume", "start")),
+        *(
+            reverse(f"runtime:{name}", args=["sales"])
+            for name in ("deploy", "pause", "resume", "start", "intake-grant")
+        ),
+        reverse("runtime:intake-revoke", args=["sales", 1]),
         reverse("runtime:run-cancel", args=[day.run.pk]),
         reverse("runtime:replay-act", args=[day.replay.pk]),
         reverse("runtime:reconciliation-compare", args=["sales"]),
