@@ -39,7 +39,7 @@ def reads(day: scene.Day) -> list[str]:
         ),
         *(
             reverse(f"runtime-api:{name}", args=["sales"])
-            for name in ("integration", "releases", "deployments", "gate", "reconciliation-flow")
+            for name in ("integration", "releases", "deployments", "gate", "intake-grants", "reconciliation-flow")
         ),
         reverse("runtime-api:release", args=["sales", day.sales.release.digest]),
         reverse("runtime-api:run", args=[day.run.pk]),
@@ -94,6 +94,8 @@ def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
         ("post", reverse("runtime-api:conflict", args=[day.conflict.pk]), {"keep": True, "reason": "x"}),
         ("put", reverse("runtime-api:schedule", args=[day.sales.integration.schedules.get().pk]), {"enabled": False}),
         ("post", reverse("runtime-api:intake", args=["sales"]), {"items": []}),
+        ("post", reverse("runtime-api:intake-grants", args=["sales"]), {"account": "zoe"}),
+        ("delete", reverse("runtime-api:intake-grant", args=["sales", 1]), {}),
         (
             "post",
             reverse("runtime-api:reconciliation-compare", args=["sales"]),
