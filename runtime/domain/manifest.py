@@ -19,6 +19,7 @@ from runtime.domain import schedule as schedules
 from runtime.domain import validity
 from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
 from runtime.domain.validity import DatedVersion, Valid
+from runtime.domain.vendor_times import DEFAULT_DEADLINE
 
 MAX_BYTES = 512 * 1024
 _KEY = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,79}$"}
@@ -86,6 +87,8 @@ _TARGET = _object(
     holds_dates={"type": "boolean"},
     dated_version=validity.VERSION_SCHEMA,
     deadline={"type": "number", "exclusiveMinimum": 0, "maximum": 60},
+    settle={"type": "number", "minimum": 0, "maximum": 86_400},
+    key_kept={"type": "number", "minimum": 60},
     max_attempts={"type": "integer", "minimum": 1, "maximum": 100},
     limits=_object(
         [],
@@ -189,7 +192,9 @@ class ManifestTarget(msgspec.Struct, frozen=True):
     zones: dict[str, str] = msgspec.field(default_factory=dict)
     holds_dates: bool = False
     dated_version: DatedVersion | None = None
-    deadline: float = 5.0
+    deadline: float = DEFAULT_DEADLINE
+    settle: float | None = None
+    key_kept: float | None = None
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     limits: TargetLimits = TargetLimits()
 
@@ -436,6 +441,8 @@ def _target_rules(manifest: Manifest, target: ManifestTarget, at: str) -> Iterat
         yield finding(
             f"{at}/batch", "a target of class U takes one message at a time, so that at most one can be in doubt"
         )
+    if target.key_kept is not None and target.idempotency != "K":
+        yield finding(f"{at}/key_kept", "only a target of class K relies on keys that its vendor keeps for a time")
     if target.coalesce and manifest.event.meaning == "fact":
         yield finding(f"{at}/coalesce", "facts are never coalesced; only states are")
     if target.limits.rate is not None and target.limits.burst is None:

@@ -71,6 +71,7 @@ class DeadLetterGroup:
         verb = {
             "refused": "refused by",
             "unknown": "unknown at",
+            "forgotten": "unknown at",
             "mapping": "not mappable for",
             "contract": "against the contract of",
         }

@@ -323,7 +323,10 @@ def _replay_safe(context: CheckContext) -> CheckOutcome:
         return checks.failed(
             "Sending again could act twice.", [finding], ["Redrive single messages that a person has looked at."]
         )
-    return checks.passed("The target honours keys or can be asked, so a repetition has no second effect.")
+    return checks.passed(
+        "The target honours keys or can be asked. A message whose key it may have forgotten is asked about by its "
+        "business reference; where it cannot be, the start is refused."
+    )
 
 
 _RAN_BEFORE = Check("integration.ran_before", "Earlier run in this environment", _ran_before)

@@ -18,6 +18,7 @@ from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import AuditEntry, User
 from runtime import permissions
 from runtime.domain import manifest as manifests
+from runtime.domain import vendor_times
 from runtime.domain.recovery import NOT_ASKABLE, REUSED_KEY, key_was_reused
 from runtime.ledger import connections as ledger_connections
 from runtime.ledger.log_reader import LoggedMessage, decode
@@ -58,7 +59,11 @@ update runtime_quarantine q
                end,
        fresh_key = q.fresh_key + (q.state = 'dead' and q.reason ~ %s)::int,
        not_arrived = q.not_arrived or (q.state = 'unknown' and (q.reason_class = any(%s) or not %s)),
-       not_before = clock_timestamp() + make_interval(secs => c.turn / %s)
+       rounds = 0,
+       first_sent_at = case when q.reason_class <> all(%s) and %s then q.first_sent_at end,
+       not_before = greatest(
+           clock_timestamp() + make_interval(secs => c.turn / %s),
+           case when q.state = 'unknown' then q.sent_at + make_interval(secs => %s) end)
   from (select p.subscription_id, p.lane, p.position,
                (row_number() over (order by p.lane, p.position) - 1)::float8 as turn
           from runtime_quarantine p
@@ -192,7 +197,8 @@ def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User 
     """Let workers deliver dead letters again, `rate` a second; returns how many. First-seen time and history stay.
 
     For a message of unknown outcome the vendor is queried first. A vendor without a lookup cannot be: redriving is then
-    this person's decision that the message did not arrive, and is recorded as such. One whose key the vendor knows from
+    this person's decision that the message did not arrive, and is recorded as such; nothing is sent before the vendor's
+    `settle` time since the last send has passed. One whose key the vendor knows from
     another message gets a fresh key, and is asked about by its business reference first. Above APPROVAL_ABOVE messages
     of one integration within APPROVAL_WINDOW, including earlier redrives, an approval of `subject_of` is needed. Raises
     Invalid, Forbidden, NotApproved.
@@ -211,7 +217,8 @@ def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User 
             subject = subject_of(subscription, chosen, count)
             approvals.require(subject, subject.digest, environment, actor=actor)
         asks = subscription.idempotency != "U"
-        decided: list[Any] = [NOT_ASKABLE, asks, REUSED_KEY, NOT_ASKABLE, asks, rate or 1e9]
+        settle = vendor_times.DEFAULT_SETTLE if subscription.settle is None else subscription.settle
+        decided: list[Any] = [NOT_ASKABLE, asks, REUSED_KEY, NOT_ASKABLE, asks, NOT_ASKABLE, asks, rate or 1e9, settle]
         cursor.execute(_REDRIVE.format(where=where), [*decided, *values])
         place = {"target": subscription.target, "instance": subscription.instance, "environment": environment}
         counts = {"count": count, "approved": approved, "rate": rate, "fingerprint": chosen.fingerprint}

@@ -26,7 +26,7 @@ from runtime.models import (
     TargetSubscription,
     VendorState,
 )
-from runtime.services import dating, integrations, manifest_checks, recovery
+from runtime.services import dating, integrations, manifest_checks, recovery, target_times
 
 
 def deploy(integration_key: str, *, approval: SealedApproval, actor: User | None, kind: str = "deploy") -> Deployment:
@@ -224,6 +224,7 @@ def _subscribe(
         "max_attempts": target.max_attempts,
         "tier": manifest.tier,
         "open": True,
+        **target_times.held_by_subscription(target),
     }
     subscription, made = TargetSubscription.objects.update_or_create(
         stream=stream, target=target.name, instance=instance, replay_of=None, defaults=values

@@ -16,7 +16,7 @@ from runtime import permissions
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, ParsedManifest
 from runtime.models import EntityWrite, Integration, Pin, Release
-from runtime.services import manifest_checks
+from runtime.services import manifest_checks, target_times
 
 
 def register(manifest: Any, *, actor: User | None) -> Release:
@@ -43,6 +43,8 @@ def register(manifest: Any, *, actor: User | None) -> Release:
         known = Release.objects.filter(integration=integration, digest=reading.digest).first()
         if known is not None:
             return known
+        if found := target_times.missing_key_kept(made):
+            raise manifests.refusal(found)
         made_release = _release(integration, reading, actor)
         changes.follow("integration", integration.key, reading.digest, actor=actor)
         return made_release

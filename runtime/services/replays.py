@@ -9,7 +9,7 @@ skips.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -23,7 +23,10 @@ from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
 from runtime import permissions
+from runtime.domain import manifest as manifests
+from runtime.domain import vendor_times
 from runtime.models import Lane, Progress, QuarantinedMessage, Replay, TargetSubscription
+from runtime.services import target_times
 
 APPROVAL_ABOVE = 10_000
 SLOWEST, FASTEST = 0.01, 1_000.0  # messages per second and lane
@@ -39,6 +42,16 @@ select m.lane, min(m.position), max(m.position), count(*)
    and m.key >= %(key_from)s collate "C"
    and (%(key_to)s = '' or m.key <= %(key_to)s collate "C" or starts_with(m.key, %(key_to)s))
  group by m.lane"""
+
+_FORGOTTEN = """
+select count(*)
+  from runtime_message m
+  join unnest(%(lanes)s::int[], %(first)s::bigint[], %(last)s::bigint[]) s (lane, first, last)
+    on s.lane = m.lane and m.position between s.first and s.last
+ where m.stream_id = %(stream)s
+   and m.received_at < clock_timestamp() - make_interval(secs => %(age)s)
+   and m.key >= %(key_from)s collate "C"
+   and (%(key_to)s = '' or m.key <= %(key_to)s collate "C" or starts_with(m.key, %(key_to)s))"""
 
 
 def bounds(subscription: TargetSubscription, *, since: datetime, until: datetime | None = None) -> Spans:
@@ -86,14 +99,15 @@ def open_replay(
     """Plan-less replay of given spans, started at once.
 
     `pace` in messages per second and lane. Delivered again means: with a vendor of class K, L or N the message's own
-    key is asked for or honoured, so a repetition has no second effect; class U is refused. Above APPROVAL_ABOVE
+    key is asked for or honoured; messages whose key the vendor may have forgotten are asked about by their business
+    reference, or refused (`replay.key_forgotten`); so is class U. Above APPROVAL_ABOVE
     messages an approval of `subject_of` is needed. Raises Invalid, Forbidden, NotApproved.
     """
     subscription = _target(subscription_id, actor)
     if not spans or not reason.strip():
         raise Invalid("replay.empty", "Name the messages to replay, and give the reason.")
     if not dry:
-        _demand_safe(subscription)
+        _demand_safe(subscription, spans)
     count = sum(last - first + 1 for first, last in spans.values())
     with transaction.atomic():
         if not dry and count > APPROVAL_ABOVE:
@@ -189,7 +203,8 @@ def try_out(replay_id: int, *, actor: User | None) -> Replay:
             TargetSubscription.objects.filter(pk=replay.trial_id).update(open=False)
         replay.trial = _subscribe(replay.target, _spans(replay), dry=True, pace=None)
         replay.save(update_fields=["trial"])
-        _record("runtime.replay_tried", replay.target, actor, "", plan=replay.pk)
+        count = forgotten(replay.target, _spans(replay), replay.key_from, replay.key_to)
+        _record("runtime.replay_tried", replay.target, actor, "", plan=replay.pk, forgotten_keys=count)
         _notify()
     return replay
 
@@ -206,7 +221,7 @@ def start(replay_id: int, *, actor: User | None) -> Replay:
             raise Conflict(
                 "replay.target_closed", "This target accepts no more work, so nothing can be delivered again."
             )
-        _demand_safe(replay.target)
+        _demand_safe(replay.target, _spans(replay), replay.key_from, replay.key_to)
         held = approval_for(replay, actor=actor)
         if held is not None:
             approvals.mark_used(held.id, actor=actor)
@@ -267,7 +282,7 @@ def close_finished() -> int:
 # -- steps -------------------------------------------------------------------------------------------------------------
 def _target(subscription_id: int, actor: User | None) -> TargetSubscription:
     found = (
-        TargetSubscription.objects.select_related("stream__integration__owner_team", "deployment")
+        TargetSubscription.objects.select_related("stream__integration__owner_team", "deployment__release")
         .filter(pk=subscription_id, replay_of=None)
         .first()
     )
@@ -280,7 +295,7 @@ def _target(subscription_id: int, actor: User | None) -> TargetSubscription:
 def _locked(replay_id: int, actor: User | None) -> Replay:
     found = (
         Replay.objects.select_for_update(of=("self",))
-        .select_related("target__stream__integration__owner_team", "target__deployment")
+        .select_related("target__stream__integration__owner_team", "target__deployment__release")
         .filter(pk=replay_id)
         .first()
     )
@@ -290,12 +305,49 @@ def _locked(replay_id: int, actor: User | None) -> Replay:
     return found
 
 
-def _demand_safe(target: TargetSubscription) -> None:
+def _demand_safe(target: TargetSubscription, spans: Spans, key_from: str = "", key_to: str = "") -> None:
     if target.idempotency == "U":
         raise Conflict(
             "replay.unsafe",
             "This target neither honours keys nor has a lookup: a replay could act twice. Redrive single messages.",
         )
+    if count := forgotten(target, spans, key_from, key_to):
+        kept = timedelta(seconds=target.key_kept or vendor_times.DEFAULT_KEY_KEPT)
+        raise Conflict(
+            "replay.key_forgotten",
+            f"The vendor keeps keys for {kept} and cannot be asked by business reference: for {count:,} of these "
+            "messages, first sent longer ago, a replay could act twice. Choose later ones, or redrive single messages.",
+            {"forgotten": count},
+        )
+
+
+def forgotten(target: TargetSubscription, spans: Spans, key_from: str = "", key_to: str = "") -> int:
+    """How many of these messages came so long ago that the vendor may have forgotten their keys, where nothing but a
+    key could tell whether they have arrived; 0 for a target that asks by business reference."""
+    if target.idempotency != "K" or target.kind != "vendor":
+        return 0
+    manifest = manifests.load(target.deployment.release.manifest)
+    if target_times.asks_by_reference(manifest.target(target.target)):
+        return 0
+    kept, deadline = target.key_kept or vendor_times.DEFAULT_KEY_KEPT, target.deadline or vendor_times.DEFAULT_DEADLINE
+    chosen = {
+        "stream": target.stream_id,
+        "lanes": list(spans),
+        "first": [first for first, _ in spans.values()],
+        "last": [last for _, last in spans.values()],
+        "age": vendor_times.key_protects_for(kept, deadline),
+        "key_from": key_from,
+        "key_to": key_to,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGOTTEN, chosen)
+        return int(cursor.fetchone()[0])
+
+
+def forgotten_in(replay_id: int) -> int:
+    """The same of a plan, for the page that shows it and for its dry run."""
+    replay = Replay.objects.select_related("target__deployment__release").get(pk=replay_id)
+    return forgotten(replay.target, _spans(replay), replay.key_from, replay.key_to)
 
 
 def _spans(replay: Replay) -> Spans:
@@ -316,6 +368,9 @@ def _subscribe(
         coalesce=target.coalesce,
         batch=target.batch,
         max_attempts=target.max_attempts,
+        settle=target.settle,
+        key_kept=target.key_kept,
+        deadline=target.deadline,
         tier=3,
         pace=pace,
         replay_of=target,

@@ -157,6 +157,12 @@ def _actions(viewer: Viewer, found: ReplayRow) -> dict[str, Any]:
         begin = Permission(
             False, "This target neither honours idempotency keys nor has a lookup, so a repetition could act twice."
         )
+    if begin and found.state == "planned" and (count := services.forgotten_in(found.id)):
+        begin = Permission(
+            False,
+            f"The vendor may have forgotten the keys of {count:,} of these messages and cannot be asked by business "
+            "reference, so a repetition could act twice. Choose later ones, or redrive single messages.",
+        )
     if begin and unmet:
         begin = Permission(False, unmet)
     wanted = {"kind": "replay.open", "subject": found.subject, "environment": found.environment}
