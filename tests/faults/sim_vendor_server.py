@@ -1,7 +1,7 @@
 """The other side of a simulated world: a vendor with a journal that no worker can change, and the client that talks to
 it.
 
-The vendor acts after its caller has given up, forgets keys, takes work and decides later, answers 503 after the effect,
+The vendor acts after its caller has stopped waiting, forgets keys, takes work and decides later, answers 503 after the effect,
 says 200 to what it did not do, and fails for ever at some messages.
 """
 
