@@ -330,7 +330,7 @@ def forgotten(target: TargetSubscription, spans: Spans, key_from: str = "", key_
     if target_times.asks_by_reference(manifest.target(target.target)):
         return 0
     kept, deadline = target.key_kept or vendor_times.DEFAULT_KEY_KEPT, target.deadline or vendor_times.DEFAULT_DEADLINE
-    chosen = {
+    chosen: dict[str, Any] = {
         "stream": target.stream_id,
         "lanes": list(spans),
         "first": [first for first, _ in spans.values()],

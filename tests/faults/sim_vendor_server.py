@@ -1,8 +1,8 @@
 """The other side of a simulated world: a vendor with a journal that no worker can change, and the client that talks to
 it.
 
-The vendor acts after its caller has stopped waiting, forgets keys, takes work and decides later, answers 503 after the effect,
-says 200 to what it did not do, and fails for ever at some messages.
+The vendor acts after its caller has stopped waiting, forgets keys, takes work and decides later, answers 503 after the
+effect, says 200 to what it did not do, and fails for ever at some messages.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ class VendorServer:
             elif actor.granted is None or actor.granted[0] != release:
                 verdict.unauthorised.append(f"{actor.name} sent as release {release} with the grant {actor.granted}")
 
-    def act(self, actor: Actor, item: OutboundMessage, release: int, *, late: bool) -> SendResult:
-        """What becomes of one message that has arrived, and the answer to it."""
+    def act(self, actor: Actor, item: OutboundMessage, release: int, *, late: bool, on_time: bool = True) -> SendResult:
+        """What becomes of one message that has arrived, and the answer to it. What was not `on_time` has used up the
+        time that the vendor has, a queue that nobody sees included."""
         world, shape, one = self.world, self.world.shape, _one(item)
         if item.key in shape.refused:
             return SendResult("refused", detail="unknown article")
@@ -65,7 +66,7 @@ class VendorServer:
         if shape.honours and self.keeps(item.idempotency_key):
             self.absorbed += 1
             return SendResult("confirmed", "again")
-        if shape.queues and world.random.random() < world.trouble:
+        if shape.queues and (on_time or shape.shows_queue) and world.random.random() < world.trouble:
             self.queued.add(one)
             longest = LEASE_SECONDS * 3 if shape.shows_queue else shape.settle
             self.later(lambda: self._decide(actor, item, release), world.random.uniform(0.0, longest))
@@ -147,7 +148,7 @@ class SimVendor:
         if fate == "slow":
             for item in items:
                 more = self.deadline + world.random.uniform(0.0, world.shape.settle)
-                server.later(lambda item=item: server.act(actor, item, release, late=False), more)  # type: ignore[misc]
+                server.later(lambda item=item: server.act(actor, item, release, late=False, on_time=False), more)  # type: ignore[misc]
             actor.sleep(self.deadline)
             return [SendResult("unknown", detail="no answer in time")] * len(items)
         if fate == "lie":

@@ -31,6 +31,13 @@ def test_no_schedule_loses_doubles_disorders_or_sends_without_approval() -> None
         "sent cut",
         "sent half",
         "asked",
+        "asked by reference",
+        "sent slow",
+        "sent 503",
+        "sent outage",
+        "accepted",
+        "failed for ever",
+        "settled by a person",
         "decision deploy",
         "decision void",
     ):
