@@ -85,6 +85,7 @@ def _insert_messages(db: Database, tx: Transaction, cells: Any) -> int:
                 "previous": previous,
                 "release": release,
                 "correlation": correlation,
+                "received_at": db.now(),
                 "payload": payload.encode(),
             },
         )

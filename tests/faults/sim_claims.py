@@ -314,6 +314,17 @@ def _next_messages(db: Database, tx: Transaction, given: Any) -> list[Any]:
     return found[:count]
 
 
+@statement(log_reader._OLDEST_AGE)
+def _oldest_age(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    stream, lane, first, last = given
+    came = [
+        m["received_at"]
+        for (of, ln, position), m in db.scan(tx, "message")
+        if of == stream and ln == lane and first <= position <= last
+    ]
+    return [(db.now() - min(came) if came else None,)]
+
+
 @statement(r"select exists \(select from runtime_quarantine where subscription_id = %s\)$")
 def _any_parked(db: Database, tx: Transaction, given: Any) -> list[Any]:
     return [(any(key[0] == given[0] for key, _ in db.scan(tx, "parked")),)]

@@ -36,11 +36,11 @@ def rewound_shape(seed: int) -> Shape:
 class VendorThatRemembers(VendorServer):
     """Its natural key is of the business, so it does not change with the product's database."""
 
-    def act(self, actor: Actor, item: OutboundMessage, release: int, *, late: bool) -> SendResult:
+    def act(self, actor: Actor, item: OutboundMessage, release: int, *, late: bool, on_time: bool = True) -> SendResult:
         if self.world.shape.idempotency == "N" and (item.key, item.document["v"]) in self.acted:
             self.absorbed += 1
             return SendResult("confirmed", "again")
-        return super().act(actor, item, release, late=late)
+        return super().act(actor, item, release, late=late, on_time=on_time)
 
 
 class RewoundWorld(World):
