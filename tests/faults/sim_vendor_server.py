@@ -8,6 +8,7 @@ effect, says 200 to what it did not do, and fails for ever at some messages.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.connectors.protocols import AskBy, OutboundMessage
@@ -148,7 +149,7 @@ class SimVendor:
         if fate == "slow":
             for item in items:
                 more = self.deadline + world.random.uniform(0.0, world.shape.settle)
-                server.later(lambda item=item: server.act(actor, item, release, late=False, on_time=False), more)  # type: ignore[misc]
+                server.later(partial(server.act, actor, item, release, late=False, on_time=False), more)
             actor.sleep(self.deadline)
             return [SendResult("unknown", detail="no answer in time")] * len(items)
         if fate == "lie":
