@@ -152,8 +152,8 @@ class Claim:
         """The last position that is to be treated as this one after the database went back; None: all that follow."""
         if self.ask_until is None or position > self.ask_until:
             return None
-        newest = self._newest_epoch
-        return min(newest - 1, self.ask_until) if position < newest else self.ask_until
+        first = self._first_epoch
+        return min(first - 1, self.ask_until) if position < first else self.ask_until
 
     def asks_first(self, position: int) -> bool:
         """Whether the database went back and the message at this position may have been sent before that.
@@ -162,18 +162,19 @@ class Claim:
         """
         if self.ask_until is None or position > self.ask_until or self.target.idempotency == "N":
             return False
-        return position < self._newest_epoch or self.lost_key(position)
+        return position < self._first_epoch or self.lost_key(position)
 
     def lost_key(self, position: int) -> bool:
         """Whether the vendor may know the message at this position by a key that was lost with the database: it came
-        again since then. Only a question by business reference can tell. A state that is sent again does no harm."""
-        if self.ask_until is None or not self._newest_epoch <= position <= self.ask_until:
+        again since then, be it after this rewind or one before. Only a question by business reference can tell. A state
+        that is sent again does no harm."""
+        if self.ask_until is None or not self._first_epoch <= position <= self.ask_until:
             return False
         return self.target.idempotency == "U" or (self.target.facts and self.target.idempotency in "KL")
 
     @property
-    def _newest_epoch(self) -> int:
-        return self.target.key_epochs[-1][0] if self.target.key_epochs else 0
+    def _first_epoch(self) -> int:
+        return self.target.key_epochs[0][0] if self.target.key_epochs else 0
 
     def shrunk_batch(self) -> int:
         """A batch that ended its owner comes back smaller, so that a poison message is alone after a few takeovers."""
