@@ -57,6 +57,7 @@ PAGES: list[tuple[str, ...]] = [
     ("runtime-register", "/runtime/integrations/register/"),
     ("runtime-job", "/runtime/integrations/sales/"),
     ("runtime-job-intake", "/runtime/integrations/sales/intake/"),
+    ("runtime-read-again", "/runtime/integrations/products-and-prices/read-again/"),
     ("runtime-runs", "/runtime/runs/"),
     ("runtime-run", "/runtime/runs/", r"/runtime/runs/\d+/"),
     ("runtime-dead-letters", "/runtime/dead-letters/"),

@@ -202,6 +202,17 @@ def test_the_page_plans_starts_and_judges(feed: Feed, rejected: Scripted, client
     assert Run.objects.filter(state="running").count() == 1
 
 
+def test_the_page_of_dead_letters_leads_to_judging_a_group_again(
+    feed: Feed, rejected: Scripted, client: Client
+) -> None:
+    client.force_login(User.objects.create_superuser("root"))
+    pattern = RejectedMessage.objects.order_by("id")[0].fingerprint
+    text = client.get(reverse("runtime:dead-letters"), follow=True).content.decode()
+    address = reverse("runtime:read-again", args=[FEED])
+    assert f"{address}?pattern={pattern}" in text
+    assert f'value="{pattern}"' in client.get(address, {"pattern": pattern}).content.decode()
+
+
 def test_a_run_page_says_what_the_run_met(feed: Feed, rejected: Scripted, client: Client) -> None:
     client.force_login(User.objects.create_superuser("root"))
     run = Run.objects.get()
