@@ -15,6 +15,7 @@ import msgspec
 
 from kernel.digest import canonical_json, digest_bytes
 from kernel.errors import Invalid, finding
+from runtime.domain import after as afters
 from runtime.domain import schedule as schedules
 from runtime.domain import validity
 from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
@@ -60,6 +61,7 @@ _TARGET = _object(
     system=_KEY,
     source=_KEY,
     when={"type": "string", "minLength": 1},
+    after={"type": "string", "pattern": afters.PATTERN},
     instances={
         "type": "array",
         "items": {"type": "string", "minLength": 1, "maxLength": 80},
@@ -178,6 +180,7 @@ class ManifestTarget(msgspec.Struct, frozen=True):
     idempotency: str
     source: str | None = None
     when: str | None = None
+    after: str | None = None
     instances: list[str] = msgspec.field(default_factory=list)
     api: str | None = None
     contract: str | None = None
@@ -398,6 +401,18 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
         for message in schedules.problems(manifest.schedule.when, manifest.schedule.zone):
             yield finding("/schedule", message)
     yield from _dating_rules(manifest)
+    yield from _after_rules(manifest)
+
+
+def _after_rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    waits = {target.name: other for target in manifest.targets if (other := afters.target_of(target.after))}
+    first = manifest.sources[0].name
+    known = {target.name: (bool(target.instances), target.source or first) for target in manifest.targets}
+    at = {target.name: f"/targets/{index}/after" for index, target in enumerate(manifest.targets)}
+    yield from (finding(at[name], said) for name, said in afters.problems(waits, known))
+    for target in manifest.targets:
+        if target.after and target.table is not None:
+            yield finding(at[target.name], "a table of the product's own database does not wait for another target")
 
 
 def _dating_rules(manifest: Manifest) -> Iterator[dict[str, Any]]:

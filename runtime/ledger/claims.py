@@ -79,7 +79,7 @@ class ClaimTarget:
     """Where a claim delivers to, and by which release. `original_subscription` differs from the claim's own for a
     replay: the subscription under whose idempotency keys the messages were sent first. `key_epochs` are pairs of first
     position and salt; none unless the database went back. `at_fault`: the connection of this target alone is at
-    fault. `facts`: its messages are facts, and no states."""
+    fault. `after`: the subscription that must have a message first. `facts`: its messages are facts, and no states."""
 
     name: str
     instance: str
@@ -93,6 +93,7 @@ class ClaimTarget:
     original_subscription: int
     key_epochs: Sequence[Sequence[int]] = ()
     at_fault: bool = False
+    after: int | None = None
     facts: bool = False
 
 
@@ -321,6 +322,7 @@ def target_of(row: dict[str, Any]) -> ClaimTarget:
         row["original_subscription"],
         row["key_epochs"] or (),
         row["at_fault"],
+        row["after"],
         row["facts"],
     )
 
@@ -376,6 +378,7 @@ def step(
         "vendor": taken.target.vendor,
         "position": position,
         "intent": intent,
+        "after": taken.target.after,
         "gated": gated,
         "lease": lease,
     }

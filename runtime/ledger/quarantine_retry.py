@@ -9,7 +9,7 @@ from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
 
 from runtime.domain import retry
-from runtime.ledger import circuit_breaker, sql
+from runtime.ledger import after, circuit_breaker, sql
 from runtime.ledger.append import Fenced
 from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send, record_trouble
 from runtime.ledger.claims import (
@@ -230,6 +230,8 @@ def retry_at_vendor(
 
     `run` decides in which process it is mapped, asked about and sent; raises TrialEnded when that process is gone.
     Nothing of that work uses the database."""
+    if not taken.may_have_been_sent and (why := after.ended_there(conn, taken, taken.position)):
+        return _skip(conn, taken, why)
     message, attempt = _message(conn, taken), taken.lease.attempt
     if attempt > taken.limits.max_attempts + 1:
         # Not even a question survives: a person finds out whether an earlier try arrived.
@@ -429,10 +431,10 @@ def release_after_failure(
     conn.execute(_RELEASE_AFTER_FAILURE, (state, state, uncounted, reason[:2000], wait, uncounted, *place))
 
 
-def _skip(conn: Connection, taken: QuarantineClaim) -> bool:
+def _skip(conn: Connection, taken: QuarantineClaim, why: str = "not for this target") -> bool:
     with conn.transaction():
         _remove(conn, taken)
-        record_attempt(conn, taken, taken.position, taken.position, "skipped", "not for this target")
+        record_attempt(conn, taken, taken.position, taken.position, "skipped", why)
     return True
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from runtime.connectors.protocols import OutboundMessage
 from runtime.domain.outcome_codes import CONFIRMED, DECLINED, QUARANTINED, SKIPPED, SUPERSEDED
 from runtime.domain.retry import QUOTA_EMPTY, UNANSWERED_BATCH, VENDOR_UNAVAILABLE
-from runtime.ledger import circuit_breaker
+from runtime.ledger import after, circuit_breaker
 from runtime.ledger.append import Fenced
 from runtime.ledger.attempts import (
     answers_worth_keeping,
@@ -197,12 +197,13 @@ def _batch(
     conn: Connection, taken: Claim, mapper: Mapper, messages: Sequence[LoggedMessage], fresh: set[str]
 ) -> PreparedBatch:
     go, waiting = split_blocked(messages, quarantined_keys(conn, taken, messages) | fresh)
+    go, not_there = after.split(conn, taken, go)
     mapped, refused, skipped = mapper.many(go)
     if taken.limits.coalesce:
         newest = {message.key: message.position for message, _ in mapped}
         mapped = [(message, document) for message, document in mapped if newest[message.key] == message.position]
     out = [outbound(taken, message, document) for message, document in mapped]
-    entries = [*refused, *blocked_by_earlier(waiting)]
+    entries = [*refused, *not_there, *blocked_by_earlier(waiting)]
     return PreparedBatch(messages[0].position, messages[-1].position, out, entries, skipped)
 
 

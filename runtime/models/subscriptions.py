@@ -66,6 +66,7 @@ class VendorState(models.Model):
 
 class TargetSubscription(models.Model):
     """One target (or one instance of a fleet target) of one stream, bound to the deployment that may serve it.
+    `after_subscription`: it takes a message only once that other target of the stream has it.
 
     `fault`: what is wrong with the connection of this target alone, while others of its vendor work (a wrong path, a
     missing scope); one claim probes it after `held_until`, and `fault_tries` counts how often it was met: 0 where it
@@ -90,6 +91,7 @@ class TargetSubscription(models.Model):
     tier = models.PositiveSmallIntegerField(default=2)
     open = models.BooleanField(default=True)
     pace = models.FloatField(null=True, blank=True)
+    after_subscription = models.BigIntegerField(null=True, blank=True)
     fault = models.CharField(max_length=12, blank=True, db_default="")
     fault_detail = models.TextField(blank=True, db_default="")
     fault_since = models.DateTimeField(null=True, blank=True)

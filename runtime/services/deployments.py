@@ -13,6 +13,7 @@ from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
 from runtime import permissions
+from runtime.domain import after
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, ManifestTarget
 from runtime.models import (
@@ -26,6 +27,7 @@ from runtime.models import (
     TargetSubscription,
     VendorState,
 )
+from runtime.models.subscriptions import LONG_AGO
 from runtime.services import dating, integrations, manifest_checks, recovery, target_times
 
 
@@ -200,6 +202,7 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
         for instance in target.instances or [""]
     ]
     TargetSubscription.objects.filter(stream=stream, replay_of=None).exclude(pk__in=kept).update(open=False)
+    _wait_for_others(stream, manifest)
     _schedule(integration, environment, manifest)
 
 
@@ -225,6 +228,7 @@ def _subscribe(
         "tier": manifest.tier,
         "open": True,
         **target_times.held_by_subscription(target),
+        "held_until": LONG_AGO,  # what was at fault may be corrected by this release: it is tried at once
     }
     subscription, made = TargetSubscription.objects.update_or_create(
         stream=stream, target=target.name, instance=instance, replay_of=None, defaults=values
@@ -236,6 +240,15 @@ def _subscribe(
         )
     TargetSubscription.objects.filter(replay_of=subscription, open=True).update(deployment=deployment)
     return subscription.pk
+
+
+def _wait_for_others(stream: Stream, manifest: Manifest) -> None:
+    """`after` of each target: the subscription that must have a message first."""
+    mine = TargetSubscription.objects.filter(stream=stream, replay_of=None)
+    ids = dict(mine.values_list("target", "pk"))
+    for target in manifest.targets:
+        other = after.target_of(target.after)
+        mine.filter(target=target.name).update(after_subscription=ids[other] if other else None)
 
 
 def _schedule(integration: Integration, environment: str, manifest: Manifest) -> None:

@@ -94,6 +94,7 @@ def _claimed(
             "key_epochs": db.key_epochs(s["stream"], lane),
             "ask_until": p.get("ask_until"),
             "at_fault": False,
+            "after": s.get("after"),
             "limited": limited,
             "metered": False,
             "overdue_by": db.now() - was if owner is not None else None,
@@ -114,6 +115,8 @@ def _claim(db: Database, tx: Transaction, given: Row) -> list[Row]:
         end = counter["next"] - 1
         if p["upto"] is not None and p["upto"] < end:
             end = p["upto"]
+        if (first := db.get(tx, "progress", (s.get("after"), lane))) is not None:
+            end = min(end, first["position"])
         if p["position"] >= end and p["intent"] is None:
             continue
         d = db.gate(tx, subscription)
@@ -198,6 +201,8 @@ def _probe(db: Database, tx: Transaction, given: Any) -> int:
 def _step(db: Database, tx: Transaction, given: Row) -> list[Any]:
     subscription, key = given["subscription"], (given["subscription"], given["lane"])
     d = db.gate(tx, subscription)
+    first = db.get(tx, "progress", (given["after"], given["lane"]))
+    in_turn = first is None or given["intent"] is None or first["position"] >= given["intent"]
     is_open = d is not None and d["release"] == given["release"]
     if not is_open and (d := db.permitted(tx, subscription)) is not None and d["release"] == given["release"]:
         v = db.get(tx, "vendor", (given["vendor"],))
@@ -209,6 +214,7 @@ def _step(db: Database, tx: Transaction, given: Row) -> list[Any]:
         )
     if "gate" in db.plants:
         is_open = True
+    is_open = is_open and in_turn
     granted = db.now()
     if given["gated"] and not is_open:
         return []

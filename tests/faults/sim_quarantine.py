@@ -69,6 +69,8 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 continue
             if db.gate(tx, subscription) is None:
                 continue
+            if db.get(tx, "parked", (s.get("after"), *place[1:])) is not None:
+                continue
         if any(
             e is not q and other[0] == subscription and e["key"] == q["key"] and other[2] < place[2]
             for other, e in everything
@@ -153,6 +155,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "ask_until": (db.get(tx, "progress", place[:2]) or {}).get("ask_until"),
                 "fresh_key": 0,
                 "at_fault": False,
+                "after": s.get("after"),
                 "not_arrived": q.get("not_arrived", False),
                 "limited": limited,
                 "metered": False,

@@ -3,7 +3,8 @@
 -- grow with the number of lanes that wait (600 stores of a fleet, say). `offset 0` keeps the two steps apart.
 -- `materialized` is not about speed: a subselect with a limit may be run once for every row that is updated. Lanes of
 -- lost owners come first; busy lanes would otherwise always be before them. `sent_at` is the latest time at which what
--- the open intent names can have left: what a lost owner sent left before its lease ended.
+-- the open intent names can have left: what a lost owner sent left before its lease ended. `a` is the same lane of the
+-- target that must have a message first (`after`): nothing beyond its position is taken.
 with c as materialized (
     select
         f.*,
@@ -15,6 +16,7 @@ with c as materialized (
             o.lane,
             s.deployment_id,
             d.release_id,
+            a.position as after_position,
             {claim_columns},
             v.breaker <> 'closed' or v.concurrency is not null as limited,
             v.rate is not null or v.budget is not null as metered
@@ -24,6 +26,7 @@ with c as materialized (
         join runtime_lane l on l.stream_id = s.stream_id and l.lane = o.lane
         join runtime_deployment d on d.id = s.deployment_id
         join runtime_vendorstate v on v.id = s.vendor_id
+        left join runtime_progress a on a.subscription_id = s.after_subscription and a.lane = o.lane
         where s.open
             and d.active
             and not d.paused
@@ -31,7 +34,7 @@ with c as materialized (
             and {candidate_is_free}
             and o.not_before < clock_timestamp()
             and (
-                o.position < least(l.next - 1, coalesce(o.upto, l.next - 1))
+                o.position < least(l.next - 1, o.upto, a.position)
                 or o.intent is not null
             )
             and v.not_before <= clock_timestamp()
@@ -77,7 +80,7 @@ where p.subscription_id = c.subscription_id
     and p.lane = c.lane
 returning
     {claim_returning},
-    p.upto,
+    least(p.upto, c.after_position) as upto,
     p.ask_until,
     p.intent,
     p.rounds,

@@ -33,6 +33,16 @@ with c as materialized (
             )
             and {pace_allows}
             and {first_of_its_key}
+            and (
+                s.after_subscription is null
+                or not exists (
+                    select
+                    from runtime_quarantine w
+                    where w.subscription_id = s.after_subscription
+                        and w.lane = o.lane
+                        and w.position = o.position
+                )
+            )
         order by s.tier, o.not_before, o.position
         offset 0
     ) f

@@ -29,5 +29,6 @@ c.original_subscription,
         and e.lane = p.lane
 ) as key_epochs,
 c.at_fault,
+c.after,
 c.limited,
 c.metered

@@ -1,23 +1,37 @@
 -- Move the position, record the evidence of the batch before, store the intent of the batch after: one statement, one
 -- round trip. A closed gate, or a release that is no longer the deployed one, refuses a further step inside the
--- database and any new intent, but never the recording of a call that was made.
+-- database and any new intent, but never the recording of a call that was made. So does a target that must have the
+-- messages first (`after`) and has not come so far.
 with g as (
     select
-        exists (
-            select
-            from runtime_gate
-            where subscription_id = %(subscription)s
-                and release_id = %(release)s
+        (
+            exists (
+                select
+                from runtime_gate
+                where subscription_id = %(subscription)s
+                    and release_id = %(release)s
+            )
+            or exists (
+                select
+                from runtime_permitted p
+                join runtime_vendorstate v on v.id = p.vendor_id
+                where p.subscription_id = %(subscription)s
+                    and p.release_id = %(release)s
+                    and v.probe_subscription = %(subscription)s
+                    and v.probe_lane = %(lane)s
+                    and v.not_before <= clock_timestamp()
+            )
         )
-        or exists (
-            select
-            from runtime_permitted p
-            join runtime_vendorstate v on v.id = p.vendor_id
-            where p.subscription_id = %(subscription)s
-                and p.release_id = %(release)s
-                and v.probe_subscription = %(subscription)s
-                and v.probe_lane = %(lane)s
-                and v.not_before <= clock_timestamp()
+        and (
+            %(after)s::bigint is null
+            or %(intent)s::bigint is null
+            or exists (
+                select
+                from runtime_progress a
+                where a.subscription_id = %(after)s
+                    and a.lane = %(lane)s
+                    and a.position >= %(intent)s
+            )
         ) as open
 ),
 m as (
