@@ -201,6 +201,8 @@ class StepSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
     outcome = serializers.CharField(source="says")
     tone = serializers.CharField(source="tone.tone")
+    reference = serializers.CharField(help_text="What the vendor calls the message; empty where it gave no name.")
+    answer = serializers.CharField(help_text="What the vendor said about the message, redacted; empty: nothing kept.")
 
 
 class TraceSerializer(serializers.Serializer[Any]):

@@ -12,15 +12,16 @@ from typing import Any
 
 from catalog.selectors import systems
 from kernel import clock
-from kernel.ui.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.tones import Tone, ok, quiet, wait
 from kernel.viewer import Viewer
 from runtime.domain.correlation import address_of, correlation_id
 from runtime.domain.pointers import PointerReader
 from runtime.permissions import SEEN, sight
-from runtime.selectors import dated_trace
+from runtime.selectors import dated_trace, trace_targets
 from runtime.selectors.dated_trace import DatedMessage
 from runtime.selectors.dead_letter_detail import pretty
 from runtime.selectors.sql_rows import row, rows
+from runtime.selectors.trace_targets import TraceStep
 
 LIMIT = 20
 
@@ -39,21 +40,6 @@ class FoundMessage:
     title: str
     environment: str
     correlation: str
-
-
-@dataclass(slots=True)
-class TraceStep:
-    """One lane of the chart. `start` and `width` in per cent of the time shown."""
-
-    who: str
-    note: str
-    at: datetime
-    until: datetime | None
-    tone: Tone
-    says: str
-    start: float = 0.0
-    width: float = 1.2
-    dead_letter: tuple[int, int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -152,35 +138,8 @@ select m.key, m.payload::text as payload, m.run_id as run, coalesce(m.causation,
    and m.lane = %(lane)s
    and m.position = %(position)s"""
 
-_TARGETS = """
-select s.id as subscription, s.target, s.instance, s.kind, v.system_key, p.position as reached, d.at, d.outcome,
-       d.token, d.skipped, d.last - d.first + 1 as batch, q.state, q.reason, q.first_seen_at, q.not_before, q.attempt,
-       (s.coalesce or s.kind = 'database')
-       and exists (select
-                     from runtime_message n
-                    where n.stream_id = s.stream_id
-                      and n.lane = %(lane)s
-                      and n.key = %(key)s
-                      and n.position > %(position)s
-                      and n.position <= d.last) as superseded
-  from runtime_subscription s
-  join runtime_vendorstate v on v.id = s.vendor_id
-  join runtime_progress p on p.subscription_id = s.id and p.lane = %(lane)s
-  left join lateral (select *
-                       from runtime_delivery d
-                      where d.subscription_id = s.id
-                        and d.lane = %(lane)s
-                        and d.last >= %(position)s
-                      order by d.last
-                      limit 1) d on d.first <= %(position)s
-  left join runtime_quarantine q on q.subscription_id = s.id and q.lane = %(lane)s and q.position = %(position)s
- where s.stream_id = %(stream)s
-   and s.replay_of_id is null
- order by s.target, s.instance
- limit 1000"""
-
 _TRIES = """
-select t.subscription_id as subscription, t.at, t.outcome, t.detail, t.reference
+select t.subscription_id as subscription, t.at, t.outcome, t.detail, t.reference, t.answer
   from runtime_attempt t
   join runtime_subscription s on s.id = t.subscription_id
  where s.stream_id = %(stream)s
@@ -266,7 +225,7 @@ def trace(message: FoundMessage) -> Trace:
     )
     names = {s.key: s.name for s in systems.all_systems()}
     dates = dated_trace.of_message(message.stream, message.key, message.position)
-    targets, tries = rows(_TARGETS, place | {"key": message.key}), rows(_TRIES, place)
+    targets, tries = rows(trace_targets.TARGETS, place | {"key": message.key}), rows(_TRIES, place)
     made.steps = list(_steps(message, one, targets, tries, names, dates))
     _scale(made.steps)
     made.history = _found(rows(_CHAIN, place | {"limit": LIMIT}))
@@ -308,90 +267,10 @@ def _steps(
         name = names.get(target["system_key"], target["system_key"])
         who = f"{name}{' ' + target['instance'] if target['instance'] else ''}, {target['target']}"
         mine = of_target.get(target["subscription"], [])
-        for number, attempt in enumerate(mine, 1):
-            if attempt["outcome"] in ("confirmed", "given_up"):
-                continue
-            tone = _TONES.get(attempt["outcome"], wait("Unknown, asked"))
-            steps.append(
-                TraceStep(
-                    f"{who}, try {number}", attempt["detail"][:160], attempt["at"], attempt["at"], tone, tone.word
-                )
-            )
-        steps.append(_last(who, target, mine, message, dates))
+        steps += trace_targets.tries_of(who, mine)
+        here = message.lane, message.position
+        steps.append(trace_targets.now_at(who, target, mine, here, received, dates))
     return sorted(steps, key=lambda step: (step.at, step.until is None))
-
-
-_TONES = {
-    "dead": stop("Refused"),
-    "refused": stop("Refused"),
-    "recovered": ok("There before"),
-    "fresh_key": quiet("Fresh key"),
-}
-
-
-def _last(
-    who: str, target: dict[str, Any], tries: Sequence[dict[str, Any]], message: FoundMessage, dates: DatedMessage | None
-) -> TraceStep:
-    """The current state of the message at this target."""
-    if target["state"]:
-        return _quarantined(who, target, (target["subscription"], message.lane, message.position))
-    return (
-        _after_attempts(who, tries)
-        or _by_date(who, target, dates)
-        or _in_batch(who, target)
-        or TraceStep(who, "not sent yet", message.received_at, None, wait("Waits"), "Waits")
-    )
-
-
-def _quarantined(who: str, target: dict[str, Any], place: tuple[int, int, int]) -> TraceStep:
-    since = target["first_seen_at"]
-    if target["state"] in ("dead", "unknown"):
-        tone = stop("Waits for a person", "user") if target["state"] == "dead" else wait("Outcome unknown", "alert")
-        reason = target["reason"][:160]
-        return TraceStep(f"{who}, dead letter", reason, since, None, tone, tone.word, dead_letter=place)
-    if target["state"] == "behind":
-        return TraceStep(who, "an earlier message of this key is held", since, None, wait("Behind"), "Behind")
-    return TraceStep(
-        who, f"tried {target['attempt']} times", since, None, wait("Will be tried again", "replay"), "Retry"
-    )
-
-
-def _after_attempts(who: str, tries: Sequence[dict[str, Any]]) -> TraceStep | None:
-    """A message that left the quarantine: discarded by a person, or delivered in the end."""
-    last = {one["outcome"]: one for one in tries}
-    if (discarded := last.get("given_up")) is not None:
-        tone = quiet("Discarded by a person", "user")
-        return TraceStep(who, discarded["detail"][:160], discarded["at"], None, tone, "Closed")
-    if (confirmed := last.get("confirmed")) is not None:
-        note = confirmed["reference"] or "delivered after all"
-        return TraceStep(who, note, confirmed["at"], None, ok("Confirmed"), "Confirmed")
-    return None
-
-
-def _by_date(who: str, target: dict[str, Any], dates: DatedMessage | None) -> TraceStep | None:
-    """A message that the target has passed because it is not in force there yet, or counts in another zone."""
-    found = dates.at_target(target["target"], target["instance"]) if dates and target["skipped"] else None
-    if found is None:
-        return None
-    return TraceStep(who, found.note, target["at"], None, found.tone, found.tone.word)
-
-
-def _in_batch(who: str, target: dict[str, Any]) -> TraceStep | None:
-    """A message that its batch has passed."""
-    at = target["at"]
-    if target["superseded"]:
-        note = "a newer version of this key was in the same batch"
-        return TraceStep(who, note, at, None, quiet("Superseded"), "Superseded")
-    if target["skipped"] and target["skipped"] == target["batch"]:
-        note = "the condition of the target excludes it"
-        return TraceStep(who, note, at, None, quiet("Skipped (condition)"), "Skipped")
-    if target["skipped"]:
-        note = f"the target skipped {target['skipped']} of its batch of {target['batch']} by its condition"
-        return TraceStep(who, note, at, None, ok("Passed"), "Passed")
-    if at is not None:
-        note = "written with its batch" if target["kind"] == "database" else "answered with its batch"
-        return TraceStep(who, note, at, None, ok("Confirmed"), "Confirmed")
-    return None
 
 
 def _scale(steps: list[TraceStep]) -> None:
