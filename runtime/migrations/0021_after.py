@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("runtime", "0019_intake_grant")]
+    dependencies = [("runtime", "0020_comparison_twice")]
 
     operations = [
         migrations.AddField("targetsubscription", "after_subscription", models.BigIntegerField(blank=True, null=True)),
