@@ -1,6 +1,6 @@
 """The gate in words: the conditions of the view `runtime_gate` one by one, so that a closed gate says which one fails.
 
-`open` is always the answer of the view, and that no fault of its connection holds the target back; the words explain it
+`open` is always the answer of the view, and that no fault of its connection is known; the words explain it
 and never replace it.
 """
 
@@ -95,7 +95,8 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance,
        and v.spent_on >= (clock_timestamp() at time zone 'UTC')::date as budget_used_up,
        v.not_before > clock_timestamp() as asked_to_wait, v.probe_until > clock_timestamp() as probing,
        exists (select from runtime_permitted g where g.subscription_id = s.id) as permitted,
-       s.held_until <= clock_timestamp()
+       v.fault = ''
+       and s.fault_tries = 0
        and exists (select from runtime_gate g where g.subscription_id = s.id) as is_open,
        clock_timestamp() as at
   from runtime_subscription s

@@ -172,13 +172,15 @@ class MappingTable:
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """One subscription of the deployed release with its gate and backlog."""
+    """One subscription of the deployed release with its gate and backlog. `after`: the target that must have each
+    message first."""
 
     id: int
     target: str
     instance: str
     gate: GateState | None
     backlog: Backlog
+    after: str = ""
 
 
 @dataclass(slots=True)
@@ -273,9 +275,10 @@ select d.id, d.environment, r.digest, d.kind, d.active, d.paused, d.pause_reason
  limit 50"""
 
 _TARGETS = """
-select s.id, s.target, s.instance, coalesce(left(st.cursor::text, 500), '') as cursor
+select s.id, s.target, s.instance, coalesce(a.target, '') as after, coalesce(left(st.cursor::text, 500), '') as cursor
   from runtime_stream st
   left join runtime_subscription s on s.stream_id = st.id and s.open and s.replay_of_id is null
+  left join runtime_subscription a on a.id = s.after_subscription
  where st.integration_id = %(id)s
    and st.environment = %(environment)s
  order by s.target, s.instance"""
@@ -298,7 +301,9 @@ def detail(viewer: Viewer, key: str, environment: str, *, digest: str = "") -> D
         releases=_releases(chosen),
         deployments=[DeploymentRow(**one) for one in rows(_DEPLOYMENTS, chosen)],
         targets=[
-            TargetState(one["id"], one["target"], one["instance"], gate_of.get(one["id"]), behind[one["id"]])
+            TargetState(
+                one["id"], one["target"], one["instance"], gate_of.get(one["id"]), behind[one["id"]], one["after"]
+            )
             for one in targets
             if one["id"] is not None
         ],

@@ -118,7 +118,7 @@ def _not_sent(who: str, target: Row, position: int, received: datetime) -> Trace
     if target["fault"]:
         note = connection_faults.title(target["fault"], target["fault_detail"])
         since = max(received, target["fault_since"] or received)
-        return TraceStep(who, note, since, None, stop("Waits for the connection"), "Waits")
+        return TraceStep(who, note, since, None, wait("Connection fault", "alert"), "Waits")
     return TraceStep(who, "not sent yet", received, None, wait("Waits"), "Waits")
 
 

@@ -106,7 +106,9 @@ def test_an_operator_lets_the_next_message_try_at_once(client, day):
     assert vendor.open_until <= clock.now()
     assert (vendor.breaker, vendor.fault) == ("open", "credentials")
     subscription = TargetSubscription.objects.filter(vendor=vendor).first()
-    assert gates.states([subscription.pk])[subscription.pk].open
+    gate = gates.states([subscription.pk])[subscription.pk]
+    assert "The next message tries." in gate.says
+    assert not gate.open, "it holds the flow until a call succeeds"
 
 
 def test_back_leads_to_a_page_of_this_product_only(client, day):

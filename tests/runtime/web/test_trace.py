@@ -121,7 +121,7 @@ def test_it_says_that_the_connection_is_at_fault_and_since_when(place: Place):
         breaker="open", fault="credentials", fault_detail="401 Unauthorized", fault_since=now
     )
     step = place.step("journal")
-    assert step.tone.word == "Waits for the connection"
+    assert step.tone.word == "Connection fault"
     assert step.note == "Connection fault: credentials (401 Unauthorized)"
     assert step.at == now
 
