@@ -9,7 +9,7 @@ PATTERN = "^[a-z0-9][a-z0-9-]{0,79}" + WORD + "$"
 
 
 def target_of(text: str | None) -> str | None:
-    """The target that is waited for; None where there is none."""
+    """The target that must have a message first; None where there is none."""
     return text.removesuffix(WORD) if text else None
 
 
@@ -22,7 +22,7 @@ def problems(waits: Mapping[str, str], known: Mapping[str, tuple[bool, str]]) ->
         elif other not in known:
             yield name, f"there is no target {other!r}"
         elif known[name][0] or known[other][0]:
-            yield name, "a target with instances neither waits for another nor is waited for"
+            yield name, "a target with instances neither waits for another nor lets another wait"
         elif known[name][1] != known[other][1]:
             yield name, f"{other!r} listens to another source: it never gets these messages"
         elif name in _chain(waits, other):

@@ -126,9 +126,9 @@ def _quarantined(who: str, target: Row, tries: Sequence[Row], place: tuple[int, 
     since, said = target["first_seen_at"], next((one["answer"] for one in reversed(tries) if one["answer"]), "")
     if target["state"] in ("dead", "unknown"):
         tone = stop("Waits for a person", "user") if target["state"] == "dead" else wait("Outcome unknown", "alert")
-        letter = (target["subscription"], *place)
+        where = (target["subscription"], *place)
         note = target["reason"][:160]
-        return TraceStep(f"{who}, dead letter", note, since, None, tone, tone.word, dead_letter=letter, answer=said)
+        return TraceStep(f"{who}, dead letter", note, since, None, tone, tone.word, dead_letter=where, answer=said)
     if target["state"] == "behind" and target["reason_class"] == "after":
         held = "is held there; a person settles it there" if target["held_at_after"] else "has it; goes next"
         note = f"goes after {target['after']} has confirmed it: the message {held}"
