@@ -32,8 +32,7 @@ WRONG: dict[str, tuple[str, Any]] = {
     "403": ("credentials", (403, {}, {"message": "scope missing"})),
     "404 of the path": ("address", (404, {}, {"message": "no such path"})),
     "405": ("address", (405, {}, {"message": "not by POST"})),
-    "redirect": ("redirect", (302, {"Location": "/login"}, b"")),
-    "sign-in page": ("redirect", (200, HTML, SIGN_IN)),
+    "redirect": ("redirect", (307, {"Location": "/elsewhere"}, b"")),
 }
 
 
@@ -133,6 +132,22 @@ def test_an_answer_about_the_connection(site: Callable[..., Site], name: str) ->
     at_fault(made, kind)
     made.wrong = None
     made.all_arrive()
+
+
+def test_a_page_to_sign_in_after_a_write_stops_the_lane_at_the_one_message_that_may_have_arrived(
+    site: Callable[..., Site],
+) -> None:
+    """A target of class U cannot be asked: that one message is a person's, and the others go out by themselves."""
+    made = site()
+    made.wrong = (200, HTML, SIGN_IN)
+    made.rounds(1)
+    assert made.fault()[:2] == ("open", "redirect")
+    assert len(made.server.seen) == 1
+    assert made.conn.execute("select position, state from runtime_quarantine").fetchall() == [(1, "unknown")]
+    made.wrong = None
+    made.rounds(12)
+    assert made.journal == [f"k{n}" for n in range(1, 6)]
+    assert made.fault() == ("closed", "", "")
 
 
 def test_a_missing_secret_is_read_again_at_the_next_probe(site: Callable[..., Site]) -> None:
