@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.faults.harness import Installation
 from tests.faults.product import People
-from tests.faults.vendor_faults import USUAL
+from tests.faults.vendor_faults import KINDS
 
 POINTS = (
     "worker.claimed",
@@ -66,7 +66,7 @@ class Options:
     armed: float = 0.6  # share of workers that are born to die or stop at a named point
     stops: float = 0.4  # of those, how many stop instead
     rest_within: float = 90.0
-    vendors: frozenset[str] = frozenset(USUAL)  # what vendors do wrong by themselves: `vendor_faults.KINDS`
+    vendors: frozenset[str] = frozenset(KINDS)  # what vendors do wrong by themselves: `vendor_faults.KINDS`
 
 
 CALM: dict[str, Any] = {

@@ -113,7 +113,7 @@ class Round(Injections):
         self._draw_all()
         started = time.monotonic()
         limit = started + options.batches * options.till_pause * 4 + 60
-        while len(finished) < options.tills and time.monotonic() < limit:
+        while (len(finished) < options.tills or self.vendor_faults.away) and time.monotonic() < limit:
             self._tend(finished)
             self._inject()
             self.vendor_faults.inject()

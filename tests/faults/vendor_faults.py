@@ -12,8 +12,7 @@ Every kind has a name; `--only NAME` leaves the others out, so that one of them 
     forgotten  answers lost, then an outage longer than the vendor keeps its keys
     rotated    another password is accepted for a while
     poison     one sale for which the ERP answers 500 for ever
-    moved      acts, and then sends the caller to a sign-in page. Only when it is asked for: a redirect and a sign-in
-               page are taken for a fault of the connection, and what they answered is sent again after it
+    moved      acts, and then sends the caller to a sign-in page
 """
 
 from __future__ import annotations
@@ -29,8 +28,7 @@ from tests.faults.harness import Installation
 from tests.faults.judge import Allowed
 from tests.faults.load import KEY_KEPT, Plan
 
-USUAL = ("cuts", "behind", "lies", "slow", "jobs", "forgotten", "rotated", "poison")
-KINDS = (*USUAL, "moved")
+KINDS = ("cuts", "behind", "lies", "slow", "jobs", "forgotten", "rotated", "poison", "moved")
 ELSEWHERE = ("redirect", "sign_in")  # lies that lead the caller to another place
 FOUND_BY = {"trusting": ("lies",), "shrug": ("behind",), "forgetful": ("forgotten",), "nosettle": ("slow",)}
 """What shows a planted bug of the vendors' half; the others show without any of these."""
@@ -53,6 +51,7 @@ class VendorFaults:
     excused: set[str] = field(default_factory=set)  # sales that may wait for a person at every target
     forgotten: bool = False
     due: dict[str, float] = field(default_factory=dict)
+    away_until: float = 0.0  # when the outage ends that outlasts the keys
 
     @property
     def allowed(self) -> Allowed:
@@ -117,7 +116,7 @@ class VendorFaults:
             control.fault("lie", rate=0.015 * often, lie=untrue)
             control.fault("lie", rate=0.015 * often, when="after", lie=[x for x in LIES if x not in ELSEWHERE])
         if "moved" in self.kinds:
-            control.fault("lie", rate=0.015 * often, when="after", lie=list(ELSEWHERE))
+            control.fault("lie", rate=0.005 * often, when="after", lie=list(ELSEWHERE))
         if "slow" in self.kinds:
             # A repetition under the same key is within the contract of K and N, also while the first one is under way;
             # a vendor that does not know keys shows it as a second effect, so there only the others are slow.
@@ -148,7 +147,13 @@ class VendorFaults:
         self.installation.history.note("forgotten")
         loyalty.fault("cut_after", rate=1.0, ops=["loyalty.batch"])
         self.undo.append((time.monotonic() + 2.0, lambda: loyalty.control(offline=True)))
-        self.undo.append((time.monotonic() + 2.0 + OUTAGE, self._back))
+        self.away_until = time.monotonic() + 2.0 + OUTAGE
+        self.undo.append((self.away_until, self._back))
+
+    @property
+    def away(self) -> bool:
+        """Whether the round has to go on, so that keys are forgotten before the vendor is back."""
+        return "forgotten" in self.due or time.monotonic() < self.away_until
 
     def _back(self) -> None:
         self._sandbox.loyalty.clear()
