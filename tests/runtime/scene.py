@@ -32,6 +32,7 @@ from runtime.models import (
     Lane,
     Progress,
     QuarantinedMessage,
+    ReadAgain,
     RejectedMessage,
     Release,
     Replay,
@@ -360,6 +361,7 @@ class Day:
     rejected: RejectedMessage
     conflict: ConflictCase
     replay: Replay
+    reading: ReadAgain
 
 
 def day() -> Day:
@@ -462,7 +464,14 @@ def day() -> Day:
         actor=people.sofia,
         reason="the ERP was restored from a backup",
     )
-    return Day(people, sales, prices, run, letters, places, rejected, conflict, replay)
+    return Day(people, sales, prices, run, letters, places, rejected, conflict, replay, planned_reading(sales))
+
+
+def planned_reading(site: Site) -> ReadAgain:
+    """A plan to read the source of a site again, of which nothing is read yet."""
+    return ReadAgain.objects.create(
+        stream=site.stream, messages=3, reason="rows were missing", digest=f"sha256:{'e' * 64}"
+    )
 
 
 def _position_of(site: Site, key: str) -> int:

@@ -5,6 +5,7 @@ import ipaddress
 import json
 import socket
 import ssl
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -111,13 +112,22 @@ def test_the_texts_of_errors_are_texts_whatever_language_they_come_with():
 
 
 def test_a_name_that_is_not_resolved_in_time_ends_at_the_deadline_of_the_call(monkeypatch):
-    monkeypatch.setattr(sockets.socket, "getaddrinfo", lambda *_, **__: time.sleep(5))
+    answered, ended = threading.Event(), threading.Event()
+
+    def never(*_, **__):
+        answered.wait(30)
+        ended.set()
+        return []
+
+    monkeypatch.setattr(sockets.socket, "getaddrinfo", never)
     client = HttpClient("http://slow.example")
     started = time.monotonic()
     with pytest.raises(Retriable, match="not resolved in time"):
         client.request("POST", "/", call=CallContext(deadline=0.2), effect=True, content=b"{}")
     assert time.monotonic() - started < 3
     client.close()
+    answered.set()
+    assert ended.wait(5)
 
 
 def test_a_name_that_dns_does_not_know_is_a_fault_and_one_that_it_cannot_tell_is_not_now(monkeypatch):
