@@ -148,8 +148,8 @@ _STATEMENTS: dict[str, list[tuple[Any, str, str, str]]] = {
         (
             claims,
             "_STEP",
-            "with g as (\n    select\n        exists (",
-            "with g as (\n    select\n        true or exists (",
+            "with g as (\n    select\n        (\n            exists (",
+            "with g as (\n    select\n        (\n            true or exists (",
         ),
     ],
     "intent": [(claims, "_STEP", "intent = case when g.open then %(intent)s::bigint end", "intent = null::bigint")],
