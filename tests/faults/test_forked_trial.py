@@ -172,6 +172,7 @@ def test_a_mapping_that_never_comes_back_is_ended_with_its_child(ledger: Connect
         (site.subscription,),
     )
     ledger.execute("update runtime_progress set position = 1")
+    ledger.execute("update runtime_subscription set deadline = 0.03")  # a lease holds for the calls of one message
     clients = _Clients(site.vendor)
     clients._binding = MappedVendor(Mapper(lambda message: signal.pause()), site.vendor)
     assert serve_one(ledger, clients, owner="w", lease=0.1, trial=in_forked_child) is not None  # type: ignore[arg-type]

@@ -132,6 +132,7 @@ def test_each_store_gets_it_at_its_own_midnight_and_the_old_price_is_back_when_i
     assert not QuarantinedMessage.objects.exists()
 
 
+@pytest.mark.thorough
 def test_a_correction_replaces_what_waits_and_a_withdrawn_price_never_comes(retailer: Path, sandbox: Sandbox) -> None:
     deploy("products-and-prices")
     read()
@@ -154,6 +155,7 @@ def test_a_correction_replaces_what_waits_and_a_withdrawn_price_never_comes(reta
         assert set(shelf(sandbox, material).values()) == {price}, f"after {days} days"
 
 
+@pytest.mark.thorough
 def test_a_promotion_that_is_withdrawn_ends_at_once_and_a_correction_of_what_it_hid_waits_for_its_end(
     retailer: Path, sandbox: Sandbox
 ) -> None:
@@ -182,6 +184,7 @@ def test_a_promotion_that_is_withdrawn_ends_at_once_and_a_correction_of_what_it_
     assert set(shelf(sandbox, material).values()) == {"7.77"}, base
 
 
+@pytest.mark.thorough
 def test_the_trace_says_from_when_a_held_price_is_in_force_and_by_which_message_it_came(
     retailer: Path, sandbox: Sandbox
 ) -> None:
@@ -211,6 +214,7 @@ def test_the_trace_says_from_when_a_held_price_is_in_force_and_by_which_message_
     assert any("put into the log once more" in step.note for step in traces.trace(copy).steps)
 
 
+@pytest.mark.thorough
 def test_a_target_that_holds_dates_gets_every_state_at_once_and_none_again(retailer: Path, sandbox: Sandbox) -> None:
     targets = manifest("products-and-prices")["targets"]
     targets[1]["holds_dates"] = True

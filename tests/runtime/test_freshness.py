@@ -286,7 +286,7 @@ def broken_promises(day: scene.Day, seed: int, turns: int = 40) -> tuple[int, in
     return broken, fresh
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.thorough) for n in (2, 3))])
 def test_no_store_is_ever_promised_more_than_the_journal_of_its_source_allows(day: scene.Day, seed: int) -> None:
     broken, fresh = broken_promises(day, seed)
     assert broken == 0
