@@ -17,17 +17,7 @@ from runtime.ledger.quarantine import QuarantineEntry
 
 REASON_CLASS = "after"
 _NOT_THERE = sql.read("after_not_there")
-_ENDED = """
-select s.target, t.outcome, t.detail
-from runtime_attempt t
-join runtime_subscription s on s.id = t.subscription_id
-where t.subscription_id = %s
-    and t.lane = %s
-    and t.last >= %s
-    and t.first <= %s
-    and t.outcome in ('declined', 'given_up')
-order by t.id desc
-limit 1"""
+_ENDED = sql.read("after_ended")
 _WORDS = {"declined": "declined it", "given_up": "will not get it: a person has discarded it there"}
 
 
@@ -63,7 +53,8 @@ def ended_there(conn: Connection, taken: Claim, position: int) -> str | None:
     """Why a message is not sent here: the other target has ended it without delivery. None where it has it."""
     if taken.target.after is None:
         return None
-    row = conn.execute(_ENDED, (taken.target.after, taken.lane, position, position)).fetchone()
+    given = {"other": taken.target.after, "lane": taken.lane, "position": position}
+    row = conn.execute(_ENDED, given).fetchone()
     if row is None:
         return None
     target, outcome, detail = row

@@ -196,8 +196,8 @@ def _prepare(
 def _batch(
     conn: Connection, taken: Claim, mapper: Mapper, messages: Sequence[LoggedMessage], fresh: set[str]
 ) -> PreparedBatch:
-    go, waiting = split_blocked(messages, quarantined_keys(conn, taken, messages) | fresh)
-    go, not_there = after.split(conn, taken, go)
+    free, waiting = split_blocked(messages, quarantined_keys(conn, taken, messages) | fresh)
+    go, not_there = after.split(conn, taken, free)
     mapped, refused, skipped = mapper.many(go)
     if taken.limits.coalesce:
         newest = {message.key: message.position for message, _ in mapped}

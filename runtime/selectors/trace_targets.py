@@ -167,7 +167,7 @@ def _after_attempts(who: str, tries: Sequence[Row]) -> TraceStep | None:
 def _by_date(who: str, target: Row, dates: DatedMessage | None) -> TraceStep | None:
     """A message that the target has passed because it is not in force there yet, or counts in another zone."""
     found = dates.at_target(target["target"], target["instance"]) if dates and target["skipped"] else None
-    return found and TraceStep(who, found.note, target["at"], None, found.tone, found.tone.word)
+    return TraceStep(who, found.note, target["at"], None, found.tone, found.tone.word) if found else None
 
 
 def _in_batch(who: str, target: Row, position: int) -> TraceStep | None:

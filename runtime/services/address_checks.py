@@ -40,6 +40,13 @@ def _of_target(target: ManifestTarget, sink: SinkConnector, mapping: Mapping, at
         yield finding(f"{at}/address", said, code="address.missing")
     templates = [(f"{at}/address/{name}", template) for name, template in target.address.items()]
     if target.ask_by not in _FIXED:
+        if not set(names_in(target.ask_by)) - {INSTANCE}:
+            example = target.ask_by.strip("{}") or "id"
+            said = (
+                f"'ask_by' is {target.ask_by!r} for every message: write key, idempotency_key, or a template with "
+                f"fields of the mapped document in braces, such as {{{example}}}"
+            )
+            yield finding(f"{at}/ask_by", said, code="address.same_for_all")
         templates.append((f"{at}/ask_by", target.ask_by))
     for pointer, template in templates:
         if problem := problem_of(template):

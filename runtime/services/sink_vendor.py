@@ -102,6 +102,8 @@ class SinkVendor:
             return subject_of(item.key).removeprefix(self.prefix)
         if self.target.ask_by == "idempotency_key":
             return item.idempotency_key
+        if not set(names_in(self.target.ask_by)) - {INSTANCE}:
+            raise NoName("ask_by", "is the same for every message, so no answer would be about this one")
         return self._filled(self.target.ask_by, item)
 
     def _asked_name(self, item: OutboundMessage, by: AskBy) -> str:

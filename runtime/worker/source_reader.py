@@ -1,4 +1,4 @@
-"""One source of a run: pages under a lease that is renewed at each of them, stored in groups, each group one commit
+"""One source of a run: pages under a lease that always covers the next one, stored in groups, each group one commit
 that moves the cursor, unless too many records have been rejected so far."""
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ update runtime_stream
    set lease_until = clock_timestamp() + make_interval(secs => %s)
  where id = %s and token = %s
 returning clock_timestamp()"""
+_LOOK = """
+select clock_timestamp()
+  from runtime_stream
+ where id = %s and token = %s and lease_until >= clock_timestamp() + make_interval(secs => %s)"""
 _WARN = """
 update runtime_run
    set warned = warned + %s, warnings = coalesce(warnings, '[]'::jsonb) || %s::jsonb
@@ -77,12 +81,18 @@ class SourceLease:
         """How long pages are gathered before they are stored, and the longest pause between two tries of a page."""
         return self.seconds / 3
 
-    def renew(self, cover: float = 0.0) -> datetime:
-        """Hold the source for another lease, or as long as a call may take; answers the database's time. Raises Fenced
-        when another has it."""
+    def lasts(self, cover: float) -> float:
+        """Seconds of a lease under which calls of `cover` seconds each may begin for a while."""
+        return max(self.seconds, cover + MARGIN_SECONDS + self.share)
+
+    def hold(self, cover: float) -> datetime:
+        """Hold the source for as long as a call of `cover` seconds may take; answers the database's time. Where enough
+        of the lease is left it is only looked at, so that quick pages do not each cost a commit. Raises Fenced when
+        another has the source."""
         self.beat()
-        seconds = max(self.seconds, cover + MARGIN_SECONDS) if cover else self.seconds
-        row = self.conn.execute(_RENEW, (seconds, self.stream, self.token)).fetchone()
+        row = self.conn.execute(_LOOK, (self.stream, self.token, cover + MARGIN_SECONDS)).fetchone()
+        if row is None:
+            row = self.conn.execute(_RENEW, (self.lasts(cover), self.stream, self.token)).fetchone()
         if row is None:
             raise Fenced("another poller has the source")
         now: datetime = row[0]
@@ -184,7 +194,7 @@ class SourceReader:
         """A page; retried a few times with growing waits, each under a renewed lease."""
         attempts = SOURCE_PAGE.attempts or 1
         for attempt in range(attempts):
-            self.looked_at = self.lease.renew(call.deadline)
+            self.looked_at = self.lease.hold(call.deadline)
             try:
                 return self.connector.read(self.at, call=call)
             except Retriable as error:
@@ -193,7 +203,7 @@ class SourceReader:
                     raise NotNow(error.reason, wait) from error
                 if attempt == attempts - 1:
                     raise
-                self.lease.renew()
+                self.lease.hold(wait)
                 time.sleep(wait)
         raise AssertionError("unreachable")
 
@@ -227,7 +237,7 @@ class SourceReader:
                     run_id=self.state.run,
                     cursor=json.dumps(self.state.cursors),
                     token=self.lease.token,
-                    lease_seconds=self.lease.seconds,
+                    lease_seconds=self.lease.lasts(CALL_SECONDS),
                 )
                 if self.dated is not None:
                     self.dated.keep(self.conn, self.stream, items, done)

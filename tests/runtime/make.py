@@ -215,6 +215,8 @@ class FakeVendor:
     def _act(self, item: OutboundMessage) -> SendResult:
         if item.key in self.refuse:
             kind = self.refuse[item.key]
+            if kind == "decline":
+                return SendResult("declined", detail="20 points available, 1000 wanted")
             return SendResult("retry", detail="busy") if kind == "retry" else SendResult("refused", detail=kind)
         if not (self.honours_keys and item.idempotency_key in self.known):
             self.journal.append((item.idempotency_key, item.key, item.document))

@@ -79,6 +79,11 @@ def test_a_template_names_only_what_the_mapping_makes(template: str, said: str) 
     assert said in found(address={"id": "{id}"}, ask_by=template)["/targets/0/ask_by"]
 
 
+@pytest.mark.parametrize("template", ["ref", "order"])
+def test_a_name_that_is_the_same_for_every_message_is_refused(template: str) -> None:
+    assert "for every message" in found(address={"id": "{id}"}, ask_by=template)["/targets/0/ask_by"]
+
+
 def test_a_field_inside_an_object_and_an_instance_are_fine() -> None:
     assert found(address={"id": "{customer.number}-{instance}"}, instances=["1"]) == {}
 

@@ -164,6 +164,17 @@ def test_what_ended_at_the_first_without_delivery_is_skipped_at_the_second_with_
     assert "a test sale" in found[0][1]
 
 
+def test_what_the_first_declines_with_its_batch_is_skipped_at_the_second(ledger: Connection) -> None:
+    pair = Pair(ledger)
+    pair.erp.refuse = {"k1": "decline", "k2": "decline"}
+    pair.put(4)
+    pair.work()
+    assert pair.delivered(pair.erp) == pair.delivered(pair.loyalty) == [0, 3]
+    assert pair.quarantined(pair.second) == []
+    said = "select outcome, detail from runtime_attempt where subscription_id = %s and outcome = 'skipped'"
+    assert all("erp declined it" in detail for _, detail in ledger.execute(said, (pair.second,)).fetchall())
+
+
 def test_the_database_refuses_an_intent_beyond_the_first(ledger: Connection) -> None:
     pair = Pair(ledger)
     pair.put(6)

@@ -160,3 +160,8 @@ def test_letters_of_one_fault_share_a_fingerprint_whatever_their_numbers_and_pla
     assert len(reasons) == 2, "each letter still says which line and which value"
     assert len(patterns) == 1
     assert "[]" in patterns.pop()
+
+
+def test_a_stored_release_that_asks_by_a_constant_learns_nothing_of_any_message() -> None:
+    client = vendor(Sink(confirmed), ask_by="k1")
+    assert [result.status for result in client.ask(items(2))] == ["unknown", "unknown"]
