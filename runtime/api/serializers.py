@@ -91,7 +91,9 @@ class GateSerializer(serializers.Serializer[Any]):
     open = serializers.BooleanField(source="gate.open")
     says = serializers.CharField(source="gate.says")
     conditions = ConditionSerializer(source="gate.conditions", many=True)
-    waiting = serializers.IntegerField(source="backlog.waiting")
+    waiting = serializers.IntegerField(
+        source="backlog.on_the_way", help_text="On the way: queued, to be tried again, asked about, or behind those."
+    )
     with_a_person = serializers.IntegerField(source="backlog.for_person")
     last_delivery_at = serializers.DateTimeField(source="backlog.last_delivery_at", allow_null=True)
 

@@ -35,6 +35,12 @@ class Backlog:
     def for_person(self) -> int:
         return self.dead + self.unknown
 
+    @property
+    def on_the_way(self) -> int:
+        """Everything that is not delivered and waits for no person: in the queue, to be tried again, being asked about,
+        or behind such a message."""
+        return self.waiting + self.retrying + self.behind
+
     def add(self, other: Backlog) -> None:
         """Sum of two: a fleet is the sum of its instances."""
         for name in ("waiting", "leases", "dead", "unknown", "retrying", "behind"):

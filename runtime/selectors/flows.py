@@ -180,7 +180,7 @@ class Flow:
     def details(self) -> str:
         """The rest of the sentence after the headline."""
         parts: list[str] = []
-        held = self.backlog.waiting + self.backlog.retrying + self.backlog.behind
+        held = self.backlog.on_the_way
         if self.fleet:
             parts.append(f"{self._up_to_date}; {number(self.delivered)} {self.verb} today")
         if self.paused or self.stopped_by_people or self.unavailable:

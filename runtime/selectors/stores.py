@@ -117,7 +117,7 @@ class Store:
 
     @property
     def waiting(self) -> int:
-        return sum(one.backlog.waiting + one.backlog.retrying + one.backlog.behind for one in self.flows)
+        return sum(one.backlog.on_the_way for one in self.flows)
 
     @property
     def lag(self) -> timedelta:

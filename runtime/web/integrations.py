@@ -171,7 +171,7 @@ def _overview(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
         "behind": [
             one
             for one in job.targets
-            if one.backlog.waiting or one.backlog.for_person or (one.gate and not one.gate.open)
+            if one.backlog.on_the_way or one.backlog.for_person or (one.gate and not one.gate.open)
         ],
     }
 

@@ -137,7 +137,7 @@ class Day:
         flow = next(one for one in flows.today(EVERYBODY, "production") if one.integration == self.flow.key)
         held = flow.backlog
         assert (flow.delivered, held.dead, held.unknown) == (summed["delivered"], summed["dead"], summed["unknown"])
-        assert held.waiting + held.retrying + held.behind == summed["on_the_way"]
+        assert held.on_the_way == summed["on_the_way"]
         engine = infrastructure.state(EVERYBODY, "production")
         system = next(one for one in vendors.listed(EVERYBODY, "production"))
         assert engine.unknown == system.unknown == summed["unknown"]
