@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 _DATE = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{1,4})?\)/\Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999  # milliseconds that a calendar holds
 
 
 def text(value: str) -> str:
@@ -21,7 +22,10 @@ def milliseconds(value: str) -> int:
     found = _DATE.match(value)
     if not found:
         raise ValueError(f"{value!r} is not of the form /Date(milliseconds)/")
-    return int(found.group(1))
+    ms = int(found.group(1))
+    if not _FIRST <= ms < _LAST:
+        raise ValueError(f"{value!r} lies outside of the years 1 to 9999")
+    return ms
 
 
 def instant(ms: int, kind: str) -> str:

@@ -9,12 +9,12 @@ themselves too, in the order of the key, by the run that met them and by every l
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from kernel import clock
 from runtime.connectors.odata_v2.literals import after, instant, text
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.protocols import Cursor, Refused
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """mode   main: from the stamp `at` on · within: the millisecond `at` · null: rows without a stamp · keys: no stamps
-    high   the highest stamp seen, where the next run begins (less the overlap)
+    high   the highest stamp seen that is not in the future, where the next run begins (less the overlap)
     seen   rows of the millisecond `at` that were read, with a mark of their content
     nulls  rows without a stamp have been met
     whole  the run began without a stamp: rows that have none are asked for at its end, unless they came by themselves
@@ -79,8 +79,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     def following(self, rows: Sequence[Row], *, more: bool) -> Position | None:
         """The position after a page; None at the end of the run. Raises Refused where the service does not do what it
         was asked."""
-        stamps = [row.stamp for row in rows if row.stamp is not None]
-        high = max([*stamps, *([self.high] if self.high is not None else [])], default=None)
+        high = self._highest(rows)
         nulls = self._nulls(rows)
         if self.mode == "main":
             return self._after_main(rows, high, nulls=nulls, more=more)
@@ -95,6 +94,13 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
             return None
         at = self.at + 1 if self.mode == "within" and self.at is not None else self.at
         return Position("main", at, high, nulls=nulls, whole=self.whole)
+
+    def _highest(self, rows: Sequence[Row]) -> int | None:
+        """The highest stamp of the run so far. One more than a day in the future does not count: rows in between would
+        never be read."""
+        limit = int((clock.now().timestamp() + 86_400) * 1000)
+        stamps = [*(row.stamp for row in rows), self.high]
+        return max((one for one in stamps if one is not None and one <= limit), default=None)
 
     def _nulls(self, rows: Sequence[Row]) -> bool:
         return self.nulls or (self.mode != "keys" and any(row.stamp is None for row in rows))
@@ -113,7 +119,8 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         if last.stamp is None:
             if self.at is not None:
                 raise _ignored()
-            return Position("null", high, high, list(map(str, last.parts)), nulls=True)
+            at = max((row.stamp for row in rows if row.stamp is not None), default=high)
+            return Position("null", at, high, list(map(str, last.parts)), nulls=True)
         tied = [row for row in rows if row.stamp == last.stamp]
         seen = {row.name: row.mark for row in tied} if len(tied) <= SEEN else {}
         mode: Literal["main", "within"] = "within" if len(tied) == len(rows) else "main"
@@ -121,10 +128,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def end(self, rows: Sequence[Row]) -> Cursor:
         """The cursor at the end of a run."""
-        stamps = [row.stamp for row in rows if row.stamp is not None]
-        high = max([*stamps, *([self.high] if self.high is not None else [])], default=None)
-        if high is not None:  # a stamp that lies in the future would keep the source from being read until then
-            high = min(high, int((time.time() + 86_400) * 1000))
+        high = self._highest(rows)
         return ({"changed": high} if high is not None else {}) | ({"nulls": True} if self._nulls(rows) else {})
 
 

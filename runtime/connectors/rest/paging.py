@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from kernel import clock
@@ -15,6 +15,8 @@ from runtime.connectors.rest.settings import ChangeFeed, Paging
 TAIL = 5  # rows at the end of a page by which the next page shows that nothing has moved in between
 BACK = 20  # steps back in one run, after which the rows move faster than they can be read
 _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^,;]+)*)")
+_WHOLE = re.compile(r"[0-9]{1,40}\Z")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ]|\Z)")
 _FRACTION = re.compile(r"\.(\d+)")
 _SHIFTING = "rows move faster than they can be read by offset; page by a cursor, a link or a key instead"
 _LOOP = "The service gave the page that was just read once more; paging would never end."
@@ -99,9 +101,28 @@ def link_next(header: str) -> str | None:
 
 
 # -- the value of the change parameter ---------------------------------------------------------------------------------
-def rank(value: str) -> tuple[int, int | str]:
-    """Version numbers compare as numbers, ISO times as text."""
-    return (0, int(value)) if value.isdigit() else (1, value)
+def highest(values: Iterable[str], like: Iterable[str | None]) -> str | None:
+    """The highest value that may move a cursor. All of a feed are whole numbers or all are times: the first of `like`
+    that is one of them says which, else most of the values. Whatever is neither, or lies more than a day in the future,
+    does not count: rows that are true would never be asked for."""
+    whole, times = dict[str, int](), dict[str, datetime]()
+    for value in values:
+        meant = _meaning(value)
+        if isinstance(meant, int):
+            whole[value] = meant
+        elif meant is not None:
+            times[value] = meant
+    kind = next((type(meant) for one in like if one and (meant := _meaning(one)) is not None), None)
+    if kind is int or (kind is None and len(whole) > len(times)):
+        return max(whole, key=whole.__getitem__, default=None)
+    limit = clock.now() + timedelta(days=1)
+    return max((one for one in times if times[one] <= limit), key=times.__getitem__, default=None)
+
+
+def in_future(value: str) -> bool:
+    """Whether a value is a time more than a day from now."""
+    meant = _meaning(value)
+    return isinstance(meant, datetime) and meant > clock.now() + timedelta(days=1)
 
 
 def went_back(value: str, changes: ChangeFeed) -> str:
@@ -127,13 +148,14 @@ def written(moment: datetime, like: str) -> str:
     return shown.removesuffix("+00:00") + "Z" if like.endswith(("Z", "z")) else shown
 
 
-def not_after_tomorrow(value: str) -> str:
-    """A time that lies in the future would keep a source from being read until then; at most a day is believed."""
-    moment = _moment(value)
-    if moment is None or moment.tzinfo is None or len(value) == 10:
-        return value
-    limit = clock.now() + timedelta(days=1)
-    return value if moment <= limit else written(limit.astimezone(moment.tzinfo), value)
+def _meaning(value: str) -> int | datetime | None:
+    """The whole number or the time (UTC where it has no zone) that a value is; None where it is neither."""
+    if _WHOLE.match(value):
+        return int(value)
+    moment = _moment(value) if _TIME.match(value) else None
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    return moment.replace(tzinfo=UTC)
 
 
 def _moment(value: str) -> datetime | None:

@@ -131,7 +131,9 @@ class RestSource:
 
     def _since(self, cursor: Cursor, changes: ChangeFeed) -> str | None:
         since = cursor.get("since")
-        return paging.went_back(str(since), changes) if since else changes.initial
+        if not since or paging.in_future(str(since)):
+            return changes.initial
+        return paging.went_back(str(since), changes)
 
     def _next(self, cursor: Cursor, page: JsonRows, response: Response, records: list[Record]) -> Cursor | None:
         """The place inside of the run after this page, None at the end."""
@@ -182,16 +184,26 @@ class RestSource:
         return records, rejected
 
     def _high(self, cursor: Cursor, records: list[Record]) -> str | None:
+        """The highest value of change of the run so far that may move the cursor."""
         if not self.settings.changes:
             return None
-        seen = [r.version for r in records if r.version is not None]
-        return max([*seen, *([cursor["high"]] if cursor.get("high") else [])], key=paging.rank, default=None)
+        seen = dict.fromkeys(record.version for record in records)
+        return self._highest([*seen, cursor.get("high")], cursor)
 
     def _end(self, cursor: Cursor) -> Cursor:
-        known = [value for value in (cursor.get("since"), cursor.get("high")) if value is not None]
-        if not known or not self.settings.changes:
+        since = cursor.get("since")
+        if not self.settings.changes:
             return {}
-        return {"since": paging.not_after_tomorrow(max(known, key=paging.rank))}
+        high = self._highest([since, cursor.get("high")], cursor)
+        if high is None and since is not None and not paging.in_future(str(since)):
+            high = since
+        return {} if high is None else {"since": high}
+
+    def _highest(self, values: list[Any], cursor: Cursor) -> str | None:
+        changes = self.settings.changes
+        initial = changes.initial if changes and changes.initial != "0" else None  # a beginning of every kind
+        like = [None if one is None else str(one) for one in (cursor.get("since"), cursor.get("high"), initial)]
+        return paging.highest((str(value) for value in values if value is not None), like)
 
 
 def _beside(path: str, members: dict[str, tuple[str, Any]]) -> bool:

@@ -86,6 +86,34 @@ def test_every_row_is_read_whatever_its_stamp(case, size, nulls_first):
     assert not any(page.rejected for page in pages)
 
 
+@pytest.mark.parametrize("size", [1, 50])
+def test_a_stamp_of_the_far_future_leaves_the_cursor_at_the_highest_that_can_be_true(size):
+    far = 32_503_680_000_000_000
+    service = Service({"a": 1_000_000, "b": 2_000_000, "far": far}, size=size)
+
+    def answer(seen):
+        asked = seen.query.get("$filter", "")
+        return (200, {}, {"d": {"results": []}}) if "3000-" in asked else service.answer(seen)
+
+    with Server(answer) as server:
+        source = reader(server)
+        assert read_all(source, circumstances=call())[-1].cursor["changed"] == 2000
+        service.rows = {"far": far}
+        assert "changed" not in read_all(source, circumstances=call())[-1].cursor
+        source.close()
+
+
+def test_a_stamp_that_no_calendar_holds_is_a_reject():
+    rows = [{"id": "odd", "changed": "/Date(999999999999999)/"}, {"id": "good", "changed": "/Date(1000)/"}]
+    with Server(lambda seen: (200, {}, {"d": {"results": rows}})) as server:
+        source = reader(server)
+        page = source.read(None, call=call())
+        source.close()
+    assert [one.key for one in page.rejected] == ["odd"]
+    assert [one.key for one in page.records] == ["good"]
+    assert page.cursor == {"changed": 1000}
+
+
 def test_rows_without_a_stamp_are_read_again_by_every_run_that_knows_of_them():
     service = Service({"a": None, "b": 1_000_000, "c": 2_000_000})
     with Server(service.answer) as server:

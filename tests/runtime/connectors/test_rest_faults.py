@@ -165,13 +165,60 @@ def test_without_overlap_the_service_is_asked_for_the_last_value_itself():
         assert server.seen[0].query["since"] == "2026-03-01"
 
 
-def test_a_row_of_the_far_future_does_not_stop_the_reading_until_then():
-    service = Changes([{"id": 1, "at": "2999-01-01T00:00:00Z"}])
-    with Server(service.answer) as server:
-        source = reader(server, changes=CHANGES)
-        end = read_all(source, circumstances=call())[-1].cursor
+def end_of(rows, cursor=None, **changes):
+    with Server(Changes(rows).answer) as server:
+        source = reader(server, changes={**CHANGES, **changes})
+        pages = read_all(source, cursor, circumstances=call())
         source.close()
-    assert end["since"] < "2100"
+    return pages[-1].cursor
+
+
+FAR = [
+    "2999-01-01T00:00:00Z",
+    "2999-01-01T00:00:00",
+    "2999-01-01 00:00:00",
+    "2999-01-01",
+    "2999-01-01T00:00:00.5+02:00",
+]
+
+
+@pytest.mark.parametrize("far", FAR)
+def test_a_row_of_the_far_future_leaves_the_cursor_at_the_highest_time_that_can_be_true(far):
+    good = "2026-03-01" + "T10:00:00Z"[: len(far) - 10]
+    assert end_of([{"id": 1, "at": good}, {"id": 2, "at": far}]) == {"since": good}
+    assert end_of([{"id": 2, "at": far}]) == {}
+    assert end_of([{"id": 2, "at": far}], {"since": good}) == {"since": good}
+
+
+@pytest.mark.parametrize("far", FAR)
+def test_a_cursor_that_stands_in_the_far_future_begins_anew(far):
+    assert end_of([{"id": 1, "at": "2026-03-01T10:00:00Z"}], {"since": far}) == {"since": "2026-03-01T10:00:00Z"}
+
+
+@pytest.mark.parametrize("odd", ["N/A", "2026-13-45T00:00:00Z", "zzz", "\u0663", "99999999", ""])
+def test_a_change_value_that_is_no_time_does_not_move_a_cursor_of_times(odd):
+    good = "2026-03-01T10:00:00Z"
+    assert end_of([{"id": 1, "at": good}, {"id": 2, "at": odd}]) == {"since": good}
+    assert end_of([{"id": 2, "at": odd}], {"since": good}, overlap=0, initial=good) == {"since": good}
+
+
+def test_a_change_value_that_is_no_number_does_not_move_a_cursor_of_numbers():
+    for odd in ("N/A", "2026-03-01T10:00:00Z"):
+        assert end_of([{"id": 1, "at": "41"}, {"id": 3, "at": "42"}, {"id": 2, "at": odd}]) == {"since": "42"}
+        assert end_of([{"id": 2, "at": odd}], {"since": "1"}) == {"since": "1"}
+
+
+def test_a_cursor_that_is_no_time_gives_way_to_one_that_is():
+    with Server(lambda seen: (200, {}, {"data": [{"id": 1, "at": "2026-03-01T10:00:00Z"}]})) as server:
+        source = reader(server, changes=CHANGES)
+        page = source.read({"since": "N/A"}, call=call())
+        source.close()
+    assert page.cursor == {"since": "2026-03-01T10:00:00Z"}
+
+
+def test_times_of_several_offsets_are_compared_as_times():
+    early, late = "2026-03-01T10:00:00+02:00", "2026-03-01T09:30:00+00:00"
+    assert end_of([{"id": 1, "at": early}, {"id": 2, "at": late}]) == {"since": late}
 
 
 # -- rows and charsets -------------------------------------------------------------------------------------------------
