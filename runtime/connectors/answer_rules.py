@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from kernel.errors import Invalid
-from runtime.connectors.answers import Answer, at, every, first, kept, said
+from runtime.connectors.answers import Answer, at, every, first, kept, named, plain_name, said
 from runtime.connectors.http import retry_after
 from runtime.connectors.outcomes import FAULTS, CallKind, Meaning, error_for, fault, meaning
 from runtime.connectors.protocols import CallContext, FaultKind, WriteResult
@@ -32,10 +32,11 @@ class SuccessRule(msgspec.Struct, frozen=True):
     job       a path whose value says the same and names the job
     media     media types; with anything but JSON, `holds` says by which text a success is known. HTML is never one
     empty     statuses whose answer may be empty (also 201 with a Location)
-    required  paths that must be there and hold more than null or an empty text
+    required  paths that must be there and hold more than null, blanks or an empty text
     where     paths and the values that they must have, one of each list
-    absent    paths that must be missing or empty: where errors stand
+    absent    paths that must be missing or empty: where errors stand, and flags that say so
     unless    paths and values by which a failure calls itself a success
+              (of both: in any spelling, `ERROR_MESSAGE` is `errorMessage`)
     holds, lacks  texts that the body must hold, one of them, and must not hold, for answers that are no JSON
     """
 
@@ -48,15 +49,14 @@ class SuccessRule(msgspec.Struct, frozen=True):
     where: dict[str, list[Any]] = msgspec.field(default_factory=dict)
     absent: list[str] = msgspec.field(
         default_factory=lambda: [
-            *("error", "errors", "Error", "Errors", "errorCode", "errorMessage", "error_code", "error_message"),
-            *("fault", "Fault", "exception", "userErrors", "data.*.userErrors"),
+            *("error", "errors", "errorCode", "errorMessage", "hasError", "hasErrors", "isError"),
+            *("fault", "exception", "userErrors", "data.*.userErrors"),
         ]
     )
     unless: dict[str, list[Any]] = msgspec.field(
         default_factory=lambda: {
-            **{key: [False, 0, "no"] for key in ("success", "Success", "isSuccess", "IsSuccess", "ok")},
-            **{key: [True] for key in ("hasErrors", "HasErrors", "isError", "IsError")},
-            **{key: ["error", "fail", "failed", "failure", "rejected"] for key in ("status", "Status", "result")},
+            **{key: [False, 0, "no"] for key in ("success", "isSuccess", "ok")},
+            **{key: ["error", "fail", "failed", "failure", "rejected"] for key in ("status", "result")},
         }
     )
     holds: list[str] = msgspec.field(default_factory=list)
@@ -204,11 +204,13 @@ class AnswerReader:
         rule, document = self.success, answer.document
         if not answer.is_json:
             return "the answer is not the JSON that it says it is"
-        missing = [path for path in rule.required if all(one in (None, "") for one in every(document, path))]
+        missing = [path for path in rule.required if all(_is_blank(one) for one in every(document, path))]
         if missing:
             return f"the answer has nothing at {missing[0]!r}"
         if not isinstance(document, dict) and not rule.required:
             return "the answer is not an object"
+        if twice := answer.named_twice():
+            return f"the answer names {twice!r} twice in one object"
         return self.failures.found_in(document) or (
             "" if matches(document, rule.where) else "the answer does not say what a success says"
         )
@@ -226,9 +228,8 @@ class AnswerReader:
     def _reference(self, answer: Answer) -> str | None:
         """The target's name for what was written: at the declared path, else `id`; for an empty answer its Location."""
         value = at(answer.document, self.reference or "id")
-        if value is None or isinstance(value, dict | list | bool) or value == "":
-            return answer.location if not answer.body or not self.reference else None
-        return said(value)
+        name = named(value)
+        return answer.location if name is None and (not answer.body or not self.reference) else name
 
 
 def settled(
@@ -267,19 +268,48 @@ class FailureMarks:
 
     def __init__(self, absent: Iterable[str], unless: Mapping[str, list[Any]]) -> None:
         self.absent, self.unless = list(absent), dict(unless)
-        self.members = frozenset(path.partition(".")[0] for path in (*self.absent, *self.unless))
+        self._members = frozenset(plain_name(path.partition(".")[0]) for path in (*self.absent, *self.unless))
+        self._known: dict[tuple[str, ...], bool] = {}
+
+    def may_be_in(self, document: dict[str, Any]) -> bool:
+        """Whether an object has any of them at all. Objects with the same names are looked at once."""
+        names = tuple(document)
+        known = self._known.get(names)
+        if known is None:
+            known = "*" in self._members or not self._members.isdisjoint(map(plain_name, names))
+            if len(self._known) < 1_000:
+                self._known[names] = known
+        return known
 
     def found_in(self, document: Any) -> str:
-        """By which one a document does so; empty where by none. An object without any of them costs one look."""
-        if isinstance(document, dict) and self.members.isdisjoint(document) and "*" not in self.members:
+        """By which one a document does so; empty where by none."""
+        if isinstance(document, dict) and not self.may_be_in(document):
             return ""
         for path in self.absent:
-            if any(not is_empty(value) for value in every(document, path)):
+            if any(not _is_no_failure(value) for value in _spelled(document, path)):
                 return f"the answer says {path!r}"
         for path, values in self.unless.items():
-            if _any_of(document, path, values):
+            wanted = {said(value).casefold() for value in values}
+            if any(_flag(value) in wanted or said(value).casefold() in wanted for value in _spelled(document, path)):
                 return f"the answer says {path!r} is no success"
         return ""
+
+
+def _spelled(document: Any, path: str) -> Iterable[Any]:
+    return every(document, path, spelled=False)
+
+
+def _flag(value: Any) -> str:
+    """A number as the truth value that it stands for."""
+    return said(bool(value)) if isinstance(value, int | float) else ""
+
+
+def _is_no_failure(value: Any) -> bool:
+    return is_empty(value) or (isinstance(value, str) and value.casefold() == "false")
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def matches(document: Any, where: Mapping[str, list[Any]]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ import msgspec
 
 KEPT = 2_000  # characters of an answer that are kept for the trace
 _DEPTH = 12
+_BOM = b"\xef\xbb\xbf"
 _HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 _SIGN_IN = re.compile(
     rb"type\s*=\s*[\"']?password|SAMLRequest|SAMLResponse|j_username|sap-login|"
@@ -55,8 +57,27 @@ class Answer:
             self._document = _NONE
             if self.body and not self.is_html:
                 with suppress(ValueError, RecursionError):
-                    self._document = msgspec.json.decode(self.body.removeprefix(b"\xef\xbb\xbf"))
+                    self._document = msgspec.json.decode(self.body.removeprefix(_BOM))
         return self._document is not _NONE
+
+    def named_twice(self) -> str:
+        """A member that one object of the JSON names twice, so that nobody can say what it holds; empty where none
+        is."""
+        if not self.is_json:
+            return ""
+        found: list[str] = []
+
+        def members(pairs: list[tuple[str, Any]]) -> None:
+            names = [name for name, _ in pairs]
+            if len(set(names)) != len(names):
+                found.append(next(name for name in names if names.count(name) > 1))
+
+        try:
+            # A number stays text: nothing is counted here, and none is too long.
+            json.loads(self.body.removeprefix(_BOM), object_pairs_hook=members, parse_int=str, parse_float=str)
+        except (ValueError, RecursionError):
+            return "members that cannot be counted"
+        return found[0] if found else ""
 
     @property
     def media(self) -> str:
@@ -96,21 +117,34 @@ def at(document: Any, path: str) -> Any:
     return value[0] if isinstance(value, list) and value and not isinstance(value[0], dict) else value
 
 
-def every(document: Any, path: str) -> Iterator[Any]:
-    """All values at a dotted path: lists are entered at every element, `*` at every member."""
-    yield from _every(document, path.split(".") if path else [])
+def every(document: Any, path: str, *, spelled: bool = True) -> Iterator[Any]:
+    """All values at a dotted path: lists are entered at every element, `*` at every member. Not `spelled`: also members
+    that are named so in other capitals, with or without underscores and hyphens."""
+    yield from _every(document, path.split(".") if path else [], spelled)
 
 
-def _every(value: Any, steps: list[str]) -> Iterator[Any]:
+@lru_cache(4_096)
+def plain_name(name: str) -> str:
+    """A name without its spelling: `errorMessage`, `ERROR_MESSAGE` and `errormessage` are one."""
+    return name.replace("_", "").replace("-", "").casefold()
+
+
+def _every(value: Any, steps: list[str], spelled: bool) -> Iterator[Any]:
     if isinstance(value, list) and steps:
         for one in value:
-            yield from _every(one, steps)
+            yield from _every(one, steps, spelled)
     elif not steps:
         yield value
     elif isinstance(value, dict):
         step, rest = steps[0], steps[1:]
-        for one in value.values() if step == "*" else [value[step]] if step in value else []:
-            yield from _every(one, rest)
+        if step == "*":
+            found = list(value.values())
+        elif spelled:
+            found = [value[step]] if step in value else []
+        else:
+            found = [one for name, one in value.items() if plain_name(name) == plain_name(step)]
+        for one in found:
+            yield from _every(one, rest, spelled)
 
 
 def first(document: Any, paths: list[str]) -> str:
@@ -130,6 +164,15 @@ def plain(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return str(value)
+
+
+def named(value: Any) -> str | None:
+    """A value as the name of something; None for what names nothing: blanks, zeros, a truth value, a list, an
+    object."""
+    if value is None or isinstance(value, bool | list | dict) or value == 0:
+        return None
+    shown = said(value)
+    return shown if shown.strip().strip("0") else None
 
 
 def said(value: Any) -> str:
@@ -191,4 +234,4 @@ def _is_hidden(name: str) -> bool:
     return not _HIDDEN_NAMES.isdisjoint((*words, *pairs, name.lower()))
 
 
-__all__ = ["KEPT", "Answer", "at", "every", "first", "kept", "plain", "said"]
+__all__ = ["KEPT", "Answer", "at", "every", "first", "kept", "named", "plain", "plain_name", "said"]

@@ -10,7 +10,7 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors.answer_rules import AnswerMeaning, AnswerReader, SuccessRule, excerpt, settled
-from runtime.connectors.answers import Answer, at
+from runtime.connectors.answers import Answer, at, named
 from runtime.connectors.http import Response
 from runtime.connectors.odata_v2.literals import predicate, text
 from runtime.connectors.odata_v2.session import ODataSession, deadline, error_of, warnings_of
@@ -134,7 +134,7 @@ class ODataSink:
         entity = answer.document.get("d") if isinstance(answer.document, dict) else None
         entity = entity.get("results", entity) if isinstance(entity, dict) else None
         value = at(entity, self.reference or "__metadata.uri")
-        return None if value in (None, "") or isinstance(value, dict | list | bool) else str(value)
+        return named(value)
 
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.connectors.answer_rules import AnswerReader, FailureMarks
-from runtime.connectors.answers import Answer, at, first, kept, said
+from runtime.connectors.answers import Answer, at, first, kept, named, plain_name, said
 from runtime.connectors.outcomes import FAULTS, error_for, meaning
 from runtime.connectors.protocols import CallContext, OutboundMessage, WriteResult
 from runtime.connectors.rest.settings import RestBatch
@@ -20,7 +20,9 @@ class BatchReader:
     def __init__(self, settings: RestBatch, rules: AnswerReader, echo: str | None) -> None:
         self.settings, self.rules, self.echo = settings, rules, echo
         rule = rules.success
-        unless = {path: values for path, values in rule.unless.items() if path != settings.status}
+        unless = {
+            path: values for path, values in rule.unless.items() if plain_name(path) != plain_name(settings.status)
+        }
         self.failures = FailureMarks(rule.absent, unless)
         # The usual result, proven by a word of the list and a reference, is told without the longer way.
         self.confirmed, self.reference = frozenset(settings.confirmed), settings.reference or "id"
@@ -33,11 +35,29 @@ class BatchReader:
         found = at_list(answer.document, self.settings.results)
         return found if isinstance(found, list) else None
 
+    def named_twice(self, answer: Answer, results: list[Any]) -> str:
+        """The member that an object of the answer names twice; empty where none does. The usual answer, with as many
+        names as items and none by which an item fails, costs a few looks for text."""
+        names = [self.settings.status, self.reference, *([self.echo] if self.echo else [])]
+        many = any(answer.body.count(f'"{name}"'.encode()) > len(results) for name in names)
+        failed = any(isinstance(one, dict) and self.failures.may_be_in(one) for one in results)
+        return answer.named_twice() if many or failed or b"\\u" in answer.body else ""
+
     def outcomes(
-        self, batch: Sequence[OutboundMessage], results: list[Any], call: CallContext, where: str
+        self,
+        batch: Sequence[OutboundMessage],
+        results: list[Any],
+        call: CallContext,
+        where: str,
+        *,
+        named_twice: str = "",
     ) -> list[WriteResult]:
-        """One result per message. Raises ConnectionFault where every item was refused for one."""
+        """One result per message. Raises ConnectionFault where every item was refused for one. Nothing is known where
+        an object of the answer has a member that is `named_twice`."""
         settings = self.settings
+        if named_twice:
+            words = f"the answer names {named_twice!r} twice in one object"
+            return [WriteResult(item.key, "unknown", code="no_proof", message=words) for item in batch]
         if settings.key:
             by_key = {said(r.get(settings.key)): r for r in results if isinstance(r, dict)}
             found = [by_key.get(item.sent_key, by_key.get(item.key)) for item in batch]
@@ -69,10 +89,10 @@ class BatchReader:
             return WriteResult(item.key, "unknown", code="no_result", message="the answer says nothing about this item")
         answer = kept(result, call.secrets.redact)
         word = result.get(settings.status)
-        if self.plain and word.__class__ is str and word in self.confirmed and self.failures.members.isdisjoint(result):
+        if self.plain and word.__class__ is str and word in self.confirmed and not self.failures.may_be_in(result):
             reference = result.get(self.reference)
             echoed = result.get(self.echo) if self.echo else None
-            if reference.__class__ is str and reference and (echoed is None or echoed == item.sent_key):
+            if reference.__class__ is str and named(reference) and (echoed is None or echoed == item.sent_key):
                 return WriteResult(item.key, "confirmed", reference, word, answer=answer)
         if self.echo and result.get(self.echo) not in (None, item.sent_key):
             words = "the result is that of another item"
@@ -81,11 +101,11 @@ class BatchReader:
         code = first(result, [settings.code]) or status
         message = call.secrets.redact(first(result, [settings.message]))
         reference = at(result, settings.reference or "id")
-        shown = None if reference is None or isinstance(reference, dict | list | bool) else said(reference)
+        shown = named(reference)
         word, wait = self._word(status, code, result)
         if word == "confirmed":
             problem = self.failures.found_in(result)
-            if not problem and settings.reference and shown in (None, ""):
+            if not problem and settings.reference and shown is None:
                 problem = f"the result has no reference at {settings.reference!r}"
             if problem:
                 return WriteResult(item.key, "unknown", shown, code, f"{status!r}, but {problem}", answer=answer)

@@ -11,7 +11,7 @@ import msgspec
 
 from runtime.connectors.addresses import path_of
 from runtime.connectors.answer_rules import FailureMarks
-from runtime.connectors.answers import Answer, at, first, kept, said
+from runtime.connectors.answers import Answer, at, first, kept, named, plain_name, said
 from runtime.connectors.http import Response
 from runtime.connectors.protocols import AskBy, Asked, CallContext, HeldDocument, Refused, Retriable, WriteResult
 from runtime.connectors.rest.session import RestSession
@@ -30,7 +30,7 @@ class Questions:
     def __init__(self, settings: RestSettings, session: RestSession) -> None:
         self.settings, self.session = settings, session
         rule = settings.success
-        unless = {path: values for path, values in rule.unless.items() if path.lower() != "status"}
+        unless = {path: values for path, values in rule.unless.items() if plain_name(path) != "status"}
         self.of_entry, self.of_page = FailureMarks(rule.absent, unless), FailureMarks(settings.page_errors, {})
 
     def ask(
@@ -98,7 +98,7 @@ class Questions:
             return None
         if not isinstance(entry, dict):
             return _NotSaid() if lookup.versioned or isinstance(entry, bool | list) else said(entry)
-        reference = first(entry, [lookup.reference or "id"])
+        reference = named(first(entry, [lookup.reference or "id"])) or ""
         shown = kept(entry, call.secrets.redact)
         status = said(entry.get(lookup.status)) if lookup.status else ""
         for word, listed in (("accepted", lookup.pending), ("declined", lookup.declined), ("refused", lookup.refused)):
