@@ -31,16 +31,32 @@ def asked(paging: Paging, cursor: Cursor) -> int:
     return max(int(at or 0) - (1 if cursor.get("tail") else 0), 0)
 
 
-def known(cursor: Cursor, record: Record) -> bool:
-    """Whether the page before gave the same row with the same content."""
+def known(cursor: Cursor, key: str | None, payload: bytes) -> bool:
+    """Whether the page before gave the same row with the same content; a row that cannot be read has no key."""
     tail: Mapping[str, str] = cursor.get("tail") or {}
-    return bool(tail) and tail.get(record.key) == _mark(record.payload)
+    return bool(tail) and tail.get(_nameless(payload) if key is None else key) == _mark(payload)
 
 
-def after_offset(paging: Paging, cursor: Cursor, records: Sequence[Record], count: int, *, more: Any) -> Cursor | None:
-    """The place inside of a run behind a page of `count` rows; None at the end."""
+def fresh(cursor: Cursor) -> Cursor:
+    """Where a reader begins that takes up a cursor. Rows moved during the run that left it: the place inside of it
+    means nothing any more, only what a run began with."""
+    if not cursor.get("back"):
+        return cursor
+    return {"since": cursor["since"]} if "since" in cursor else {}
+
+
+def rows_in_order(payloads: Sequence[bytes], records: Sequence[Record]) -> list[tuple[str, bytes]]:
+    """The rows of a page with their keys; one that cannot be read is known by its bytes."""
+    if len(payloads) == len(records):
+        return [(record.key, record.payload) for record in records]
+    keys = {id(record.payload): record.key for record in records}
+    return [(keys.get(id(payload)) or _nameless(payload), payload) for payload in payloads]
+
+
+def after_offset(paging: Paging, cursor: Cursor, rows: Sequence[tuple[str, bytes]], *, more: Any) -> Cursor | None:
+    """The place inside of a run behind a page; None at the end."""
     start, at, tail = asked(paging, cursor), int(cursor.get("at") or 0), cursor.get("tail") or {}
-    keys = [record.key for record in records]
+    keys, count = [key for key, _ in rows], len(rows)
     if tail and start and not any(key in tail for key in keys):
         steps = int(cursor.get("back", 0)) + 1
         if steps > BACK:
@@ -50,16 +66,16 @@ def after_offset(paging: Paging, cursor: Cursor, records: Sequence[Record], coun
         return None
     if keys and cursor.get("page") == _mark("\n".join(keys).encode()):
         raise Refused("rest.loop", _LOOP)
-    return {"at": start + count, **_place(records), **_back(cursor)}
+    return {"at": start + count, **_place(rows), **_back(cursor)}
 
 
-def after_page(paging: Paging, cursor: Cursor, records: Sequence[Record], count: int) -> Cursor | None:
+def after_page(paging: Paging, cursor: Cursor, rows: Sequence[tuple[str, bytes]]) -> Cursor | None:
     """As above, by page number. Some services give their last page for every higher number."""
-    number = asked(paging, cursor)
+    number, count = asked(paging, cursor), len(rows)
     if not count:
         return None
-    place = _place(records)
-    if records and cursor.get("page") == place["page"]:
+    place = _place(rows)
+    if cursor.get("page") == place["page"]:
         if number > paging.first_page + 1 or (paging.size and count < paging.size):
             return None
         raise Refused("rest.loop", f"{_LOOP} It seems to ignore {paging.page_param!r}.")
@@ -75,11 +91,15 @@ def after_position(cursor: Cursor, position: Any) -> Cursor:
     return {"at": position, "pages": number, "mark": position if number & (number - 1) == 0 else mark}
 
 
-def _place(records: Sequence[Record]) -> dict[str, Any]:
+def _place(rows: Sequence[tuple[str, bytes]]) -> dict[str, Any]:
     return {
-        "tail": {record.key: _mark(record.payload) for record in records[-TAIL:]},
-        "page": _mark("\n".join(record.key for record in records).encode()),
+        "tail": {key: _mark(payload) for key, payload in rows[-TAIL:]},
+        "page": _mark("\n".join(key for key, _ in rows).encode()),
     }
+
+
+def _nameless(payload: bytes) -> str:
+    return f"unreadable {_mark(payload)}"
 
 
 def _back(cursor: Cursor) -> Cursor:

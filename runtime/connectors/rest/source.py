@@ -44,6 +44,7 @@ class RestSource:
         self.session = RestSession(settings)
         self.version_field = settings.changes.field if settings.changes else settings.version_field
         self.keys = KeyReader(settings.key_fields, self.version_field)
+        self.resumed: bool | None = None  # this reader goes on inside of a run, whose place may mean nothing any more
         members: dict[str, tuple[str, Any]] = {"items": (settings.items, list[msgspec.Raw])}
         if settings.items and settings.paging.strategy in ("next", "cursor"):
             members["next"] = (settings.paging.next, Any)
@@ -75,6 +76,9 @@ class RestSource:
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         cursor = dict(cursor or {})
+        if self.resumed is None:
+            cursor = paging.fresh(cursor)
+            self.resumed = "at" in cursor
         target, params = self._question(cursor)
         response = self.session.send("GET", target, call=call, effect=False, params=params)
         if response.status == 204:
@@ -90,13 +94,15 @@ class RestSource:
         warnings = [page.warning] if page.warning else []
         records, rejected = self._records(page, response.url)
         high = self._high(cursor, records)
-        fresh = [record for record in records if not paging.known(cursor, record)] if cursor.get("tail") else records
         place = self._next(cursor, page, response, records)
+        if cursor.get("tail"):
+            records = [one for one in records if not paging.known(cursor, one.key, one.payload)]
+            rejected = [one for one in rejected if not paging.known(cursor, None, one.payload)]
         if place is None:
-            return Page(fresh, self._end({**cursor, "high": high}), True, rejected, warnings)
+            return Page(records, self._end({**cursor, "high": high}), True, rejected, warnings)
         since = {"since": cursor["since"]} if "since" in cursor else {}
         at = {**since, **place, **({"high": high} if high is not None else {})}
-        return Page(fresh, at, False, rejected, warnings)
+        return Page(records, at, False, rejected, warnings)
 
     def cursor_at(self, moment: datetime) -> Cursor | None:
         """The cursor from which a run reads everything that changed since a moment; None where the service does not
@@ -137,11 +143,18 @@ class RestSource:
 
     def _next(self, cursor: Cursor, page: JsonRows, response: Response, records: list[Record]) -> Cursor | None:
         """The place inside of the run after this page, None at the end."""
-        pages, found, count = self.settings.paging, page.found, len(page.payloads)
-        if pages.strategy == "offset":
-            return paging.after_offset(pages, cursor, records, count, more=found.get("more"))
-        if pages.strategy == "page":
-            return paging.after_page(pages, cursor, records, count)
+        pages, found = self.settings.paging, page.found
+        if pages.strategy in ("offset", "page"):
+            rows = paging.rows_in_order(page.payloads, records)
+            if pages.strategy == "page":
+                return paging.after_page(pages, cursor, rows)
+            try:
+                return paging.after_offset(pages, cursor, rows, more=found.get("more"))
+            except Refused as error:
+                if error.code != "rest.shifting" or not self.resumed:
+                    raise
+                self.resumed = False
+                return {}
         position: Any = None
         if pages.strategy == "link":
             position = self._inside(paging.link_next(response.headers.get("link", "")), response)

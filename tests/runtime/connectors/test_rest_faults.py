@@ -66,6 +66,57 @@ def test_rows_that_never_stand_still_end_the_run_with_a_reason():
         source.close()
 
 
+BROKEN = ['{"id":true,"n":%d}', '{"n":%d}', '{"id":"x%d","n":"\\ud800"}']
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_rows_that_cannot_be_read_do_not_look_like_rows_that_move(broken, size):
+    """Forty in a row, then one at every end of a page; each is rejected once."""
+    bad = {*range(10, 50), *range(50, 150, size)}
+    rows = [broken % n if n in bad else json.dumps({"id": n}) for n in range(200)]
+
+    def answer(seen):
+        start = int(seen.query["offset"])
+        return 200, {}, ('{"data":[' + ",".join(rows[start : start + size + 1]) + "]}").encode()
+
+    with Server(answer) as server:
+        source = reader(server, paging={"strategy": "offset"})
+        pages = read_all(source, circumstances=call(), limit=500)
+        source.close()
+    assert set(keys_of(pages)) == {str(n) for n in range(200) if n not in bad}
+    assert [one.payload.decode() for page in pages for one in page.rejected] == [rows[n] for n in sorted(bad)]
+
+
+def test_a_last_page_of_rows_that_cannot_be_read_ends_the_reading_by_page_number():
+    pages = [[{"id": 1}], [{"id": 2}], [{"n": 3}]]
+    with Server(lambda seen: (200, {}, {"data": pages[min(int(seen.query["page"]), 3) - 1]})) as server:
+        source = reader(server, paging={"strategy": "page"})
+        assert keys_of(read_all(source, circumstances=call(), limit=10)) == ["1", "2"]
+        source.close()
+
+
+def test_a_run_after_one_that_failed_because_rows_moved_begins_anew():
+    rows = [{"id": n} for n in range(300)]
+    cursor = {"at": 200, "tail": {"gone": "x"}, "back": 18, "since": "2026-03-01", "high": "2026-03-02"}
+    with Server(by_offset(rows, 10)) as server:
+        source = reader(server, paging={"strategy": "offset", "size": 10}, changes=CHANGES)
+        pages = read_all(source, cursor, circumstances=call())
+        source.close()
+        assert server.seen[0].query == {"offset": "0", "limit": "10", "since": "2026-02-28"}
+    assert set(keys_of(pages)) == {str(n) for n in range(300)}
+
+
+def test_a_place_inside_of_a_run_that_cannot_be_found_again_is_left_for_the_beginning():
+    """The steps back of the run that failed were never stored, so only the reading itself can show it."""
+    rows = [{"id": n} for n in range(3000)]
+    with Server(by_offset(rows, 10)) as server:
+        source = reader(server, paging={"strategy": "offset", "size": 10})
+        pages = read_all(source, {"at": 2500, "tail": {"gone": "x"}}, circumstances=call(), limit=1000)
+        source.close()
+    assert set(keys_of(pages)) == {str(n) for n in range(3000)}
+
+
 def test_a_server_that_gives_fewer_than_asked_for_is_read_to_its_end():
     rows = [{"id": n} for n in range(1000)]
     with Server(by_offset(rows, 100)) as server:
