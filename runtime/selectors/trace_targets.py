@@ -80,8 +80,24 @@ _TRIES: dict[str, Tone] = {
     "accepted": wait("Accepted, asked"),
     "recovered": ok("There before"),
     "fresh_key": quiet("Fresh key"),
+    **dict.fromkeys(("retry", "unsent"), wait("Not now")),
+    **dict.fromkeys(("behind", "blocked"), wait("Behind")),
 }
-_ENDS = ("confirmed", "given_up", "declined", "skipped")
+_ENDS = ("confirmed", "given_up", "declined", "skipped", "answered")
+
+
+def of_message(target: Row, tries: Sequence[Row], position: int) -> list[Row]:
+    """The attempts that tell something of this message: its own, and those of a whole batch where it may have been
+    among what was sent. An answer to the batch may be that to another message, and is not shown here."""
+    sent = _batch_code(target, position) not in (SKIPPED, SUPERSEDED)
+    made = []
+    for one in tries:
+        if one["first"] == one["last"]:
+            made.append(one)
+        elif sent:
+            note = f"its batch of {one['last'] - one['first'] + 1}: {one['detail']}"
+            made.append(one | {"detail": note, "answer": None, "reference": None})
+    return made
 
 
 def tries_of(who: str, tries: Sequence[Row]) -> list[TraceStep]:
@@ -105,7 +121,7 @@ def now_at(
     return (
         _after_attempts(who, tries)
         or _by_date(who, target, dates)
-        or _in_batch(who, target, place[1])
+        or _in_batch(who, target, tries, place[1])
         or _not_sent(who, target, place[1], received)
     )
 
@@ -170,29 +186,48 @@ def _by_date(who: str, target: Row, dates: DatedMessage | None) -> TraceStep | N
     return TraceStep(who, found.note, target["at"], None, found.tone, found.tone.word) if found else None
 
 
-def _in_batch(who: str, target: Row, position: int) -> TraceStep | None:
-    """A message that its batch has passed: by the code of its position, or by the counts of the batch where it has
-    none."""
-    at = target["at"]
-    if at is None:
+def _batch_code(target: Row, position: int) -> str | None:
+    """What became of a message in the batch that has passed it: the code of its position, or what the counts of the
+    batch say where it has none."""
+    if target["at"] is None:
         return None
     index, codes = position - target["first"], target["outcomes"]
-    code = codes[index] if codes is not None and index < len(codes) else None
-    if code == SUPERSEDED or (code is None and target["superseded"]):
+    if codes is not None and index < len(codes):
+        return str(codes[index])
+    if target["superseded"]:
+        return SUPERSEDED
+    return SKIPPED if target["skipped"] and target["skipped"] == target["batch"] else None
+
+
+def _in_batch(who: str, target: Row, tries: Sequence[Row], position: int) -> TraceStep | None:
+    """A message that its batch has passed, with the answer to it where that was kept."""
+    at, code = target["at"], _batch_code(target, position)
+    if at is None:
+        return None
+    kept = next((one for one in reversed(tries) if one["outcome"] == "answered"), None)
+    index, codes = position - target["first"], target["outcomes"]
+    if code == SUPERSEDED:
         note = "a newer version of this key was in the same batch"
         return TraceStep(who, note, at, None, quiet("Superseded"), "Superseded")
-    if code == SKIPPED or (code is None and target["skipped"] and target["skipped"] == target["batch"]):
+    if code == SKIPPED:
         note = "the condition of the target excludes it"
         return TraceStep(who, note, at, None, quiet("Skipped (condition)"), "Skipped")
     if code == DECLINED:
-        note = "an answer of the vendor's business; it ends the message"
-        return TraceStep(who, note, at, None, quiet("Declined by the vendor", "info"), "Declined")
+        note = (kept and kept["detail"][:160]) or "an answer of the vendor's business; it ends the message"
+        step = TraceStep(who, note, at, None, quiet("Declined by the vendor", "info"), "Declined")
+        return _with_answer(step, kept)
     if code is None and codes is None and target["skipped"]:
         note = f"the target skipped {target['skipped']} of its batch of {target['batch']} by its condition"
         return TraceStep(who, note, at, None, ok("Passed"), "Passed")
     note = "written with its batch" if target["kind"] == "database" else "answered with its batch"
     step = TraceStep(who, note, at, None, ok("Confirmed"), "Confirmed")
     step.reference = _reference(target["refs"], codes, index)
+    return _with_answer(step, kept)
+
+
+def _with_answer(step: TraceStep, kept: Row | None) -> TraceStep:
+    if kept is not None:
+        step.reference, step.answer = step.reference or kept["reference"] or "", kept["answer"] or ""
     return step
 
 

@@ -139,7 +139,7 @@ select m.key, m.payload::text as payload, m.run_id as run, coalesce(m.causation,
    and m.position = %(position)s"""
 
 _TRIES = """
-select t.subscription_id as subscription, t.at, t.outcome, t.detail, t.reference, t.answer
+select t.subscription_id as subscription, t.first, t.last, t.at, t.outcome, t.detail, t.reference, t.answer
   from runtime_attempt t
   join runtime_subscription s on s.id = t.subscription_id
  where s.stream_id = %(stream)s
@@ -266,7 +266,7 @@ def _steps(
     for target in targets:
         name = names.get(target["system_key"], target["system_key"])
         who = f"{name}{' ' + target['instance'] if target['instance'] else ''}, {target['target']}"
-        mine = of_target.get(target["subscription"], [])
+        mine = trace_targets.of_message(target, of_target.get(target["subscription"], []), message.position)
         steps += trace_targets.tries_of(who, mine)
         here = message.lane, message.position
         steps.append(trace_targets.now_at(who, target, mine, here, received, dates))

@@ -45,13 +45,22 @@ class Place:
         Delivery.objects.create(subscription=subscription, **(place | evidence))
         Progress.objects.filter(subscription=subscription, lane=self.message.lane).update(position=position)
 
-    def step(self, target: str) -> TraceStep:
+    def tried(self, outcome: str, *, before: int = 0, **said: Any) -> None:
+        """An attempt of `earn` with this message and so many before it."""
+        last = self.message.position
+        place = {"subscription": self.earn, "lane": self.message.lane, "first": last - before, "last": last, "token": 1}
+        Attempt.objects.create(outcome=outcome, **place, **said)
+
+    def steps(self, target: str) -> list[TraceStep]:
         found = next(
             one
             for one in traces.search(self.viewer, self.message.key)
             if (one.lane, one.position) == (self.message.lane, self.message.position)
         )
-        steps = [step for step in traces.trace(found).steps if target in step.who and step.until is None]
+        return [step for step in traces.trace(found).steps if target in step.who]
+
+    def step(self, target: str) -> TraceStep:
+        steps = [step for step in self.steps(target) if step.until is None]
         assert len(steps) == 1
         return steps[0]
 
@@ -137,3 +146,39 @@ def test_accepted_is_no_try_that_failed(place: Place):
     )
     step = place.step("earn")
     assert (step.tone.word, step.says) == ("Accepted, asked again", "Accepted")
+
+
+def test_the_answer_that_confirmed_it_is_no_try_without_an_outcome(place: Place):
+    place.passed(place.earn, confirmed=1, outcomes="c")
+    place.tried("answered", reference="T-1", answer='{"points": 20}')
+    (step,) = place.steps("earn")
+    assert (step.tone.word, step.reference, step.answer) == ("Confirmed", "T-1", '{"points": 20}')
+
+
+def test_the_answer_that_declined_it_in_its_batch_is_shown_with_its_words(place: Place):
+    place.passed(place.earn, first=place.message.position - 1, confirmed=1, declined=1, outcomes="cd")
+    place.tried("answered", detail="20 points available", answer='{"available": 20}')
+    (step,) = place.steps("earn")
+    assert (step.tone.word, step.note) == ("Declined by the vendor", "20 points available")
+    assert step.answer == '{"available": 20}'
+
+
+@pytest.mark.parametrize(("code", "word"), [("s", "Skipped (condition)"), ("u", "Superseded")])
+def test_what_was_not_sent_shows_no_try_of_its_batch(place: Place, code: str, word: str):
+    place.passed(place.earn, first=place.message.position - 1, confirmed=1, outcomes=f"c{code}")
+    place.tried("unknown", before=1, detail="503", answer='{"of": "another message"}')
+    (step,) = place.steps("earn")
+    assert (step.tone.word, step.answer) == (word, "")
+
+
+def test_what_was_sent_shows_the_try_of_its_batch_without_the_answer_to_another(place: Place):
+    place.tried("unknown", before=1, detail="503: no time", answer='{"of": "another message"}')
+    place.passed(place.earn, first=place.message.position - 1, confirmed=2, outcomes="cc")
+    asked, ended = place.steps("earn")
+    assert (asked.tone.word, asked.note, asked.answer) == ("Unknown, asked", "its batch of 2: 503: no time", "")
+    assert ended.tone.word == "Confirmed"
+
+
+def test_a_try_that_was_put_off_is_not_called_unknown(place: Place):
+    place.tried("retry", detail="429")
+    assert {step.tone.word for step in place.steps("earn")} == {"Not now", "Waits"}
