@@ -103,6 +103,14 @@ def test_a_retry_of_an_older_batch_gets_the_same_answers_and_changes_nothing(sit
     assert stored() == [1, 2, 3, 4, 5]
 
 
+def test_states_of_one_version_that_come_again_in_their_order_end_as_before(site):
+    both = price(10, 1), price(12, 1)
+    assert push(*both) == ["accepted", "accepted"]
+    assert push(*both) == ["accepted", "accepted"]
+    assert stored() == [10, 12, 10, 12]
+    assert push(both[1]) == ["duplicate"]
+
+
 def test_over_http_older_is_an_answer_and_no_failure(site, client):
     sofia = site.group.user_set.get(username="sofia")
     _, secret = tokens.issue(actor=sofia, user=sofia, name="feed", scopes=["runtime:write"])
