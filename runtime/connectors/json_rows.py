@@ -8,7 +8,7 @@ from typing import Any
 
 from runtime.connectors.charsets import converted_badly, json_body
 from runtime.connectors.http import Response
-from runtime.connectors.protocols import Refused, Retriable
+from runtime.connectors.protocols import Retriable
 from runtime.connectors.rawjson import Shape, odd_escape, unreadable
 
 # What stops a JSON parser inside of a string, or as a number, although the end of the row can still be found. The first
@@ -18,6 +18,8 @@ _TROUBLE = re.compile(
     rb"""|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})"""
     rb"""|\\u[0-9a-fA-F]{4}|\\.|[\x00-\x1f]|NaN|Infinity"""
 )
+_STRUCTURE = re.compile(rb"""[][{}]|"(?:[^"\\]++|\\.?)*+(?:"|\Z)""", re.DOTALL)
+DEPTH = 100  # levels; what lies deeper is not needed to find the end of a row and its key
 _HARMLESS = {b"NaN": b"123", b"Infinity": b"12345678"}
 
 
@@ -48,11 +50,11 @@ def rows_of(shape: Shape, response: Response, charset: str | None) -> JsonRows:
     body = json_body(response.body, response.headers.get("content-type", ""), charset)
     data, masked, doubtful = body.data, body.data, bool(body.converted) or not _plain(body.data)
     try:
-        found = _read(shape, data)
-    except ValueError as error:
-        masked, doubtful = _TROUBLE.sub(_mask, data), True
+        found = shape.read(data)
+    except (ValueError, RecursionError) as error:
+        doubtful = True
         try:
-            found = _read(shape, masked)
+            found, masked = _read_masked(shape, _TROUBLE.sub(_mask, data))
         except ValueError:
             raise Retriable(f"the answer is not the expected JSON ({error})") from None
     items = found.pop("items")
@@ -61,11 +63,28 @@ def rows_of(shape: Shape, response: Response, charset: str | None) -> JsonRows:
     return JsonRows(found, payloads, legible, doubtful, body.converted, body.warning, items is not None)
 
 
-def _read(shape: Shape, data: bytes) -> dict[str, Any]:
+def _read_masked(shape: Shape, masked: bytes) -> tuple[dict[str, Any], bytes]:
+    """What a page holds whose trouble is masked, and the bytes it was read from."""
     try:
-        return shape.read(data)
+        return shape.read(masked), masked
     except RecursionError:
-        raise Refused("response.nesting", "The answer is nested deeper than can be read.") from None
+        shallow = _shallow(masked)
+        return shape.read(shallow), shallow
+
+
+def _shallow(data: bytes) -> bytes:
+    """The same with what is nested deeper than any row needs blotted out by a number of the same length."""
+    found, depth, start = bytearray(data), 0, 0
+    for token in _STRUCTURE.finditer(data):
+        if token[0] in (b"[", b"{"):
+            depth += 1
+            if depth == DEPTH:
+                start = token.start()
+        elif token[0] in (b"]", b"}"):
+            if depth == DEPTH:
+                found[start : token.end()] = b"0".ljust(token.end() - start)
+            depth -= 1
+    return bytes(found)
 
 
 def _plain(data: bytes) -> bool:

@@ -191,6 +191,7 @@ ODD = {
     "a wrong escape": b'{"id":"odd","changed":"/Date(1000)/","n":"\\x41"}',
     "bytes of another charset": b'{"id":"odd","changed":"/Date(1000)/","n":"K\xe4se"}',
     "NaN": b'{"id":"odd","changed":"/Date(1000)/","n":NaN}',
+    "endless nesting": b'{"id":"odd","n":' + b"[" * 1200 + b"]" * 1200 + b',"changed":"/Date(1000)/"}',
 }
 
 

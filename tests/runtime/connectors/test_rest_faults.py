@@ -282,6 +282,8 @@ ODD = {
     "a number out of range": b'{"id":"odd","n":1e400,"m":"\\ud800"}',
     "bytes of another charset": b'{"id":"odd","n":"K\xe4se"}',
     "Infinity": b'{"id":"odd","n":-Infinity}',
+    "endless lists": b'{"id":"odd","n":' + b"[" * 1200 + b'"]\\"["' + b"]" * 1200 + b"}",
+    "endless objects and a half pair": b'{"n":' + b'{"n":' * 5000 + b'"\\ud800"' + b"}" * 5000 + b',"id":"odd"}',
 }
 
 
