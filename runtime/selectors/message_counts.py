@@ -128,6 +128,11 @@ class MessageCounts:
         return self.dead + self.unknown
 
     @property
+    def ended_otherwise(self) -> int:
+        """Declined by the target's business, or discarded by a person."""
+        return self.declined + self.closed
+
+    @property
     def settled(self) -> int:
         """Ended, or waiting for a person: nothing more happens to these by itself. Those behind a message that waits
         for a person are on the way, for they move as soon as it is decided."""

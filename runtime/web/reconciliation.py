@@ -20,7 +20,7 @@ from catalog.selectors import systems
 from kernel.errors import NotFound
 from kernel.viewer import Viewer
 from runtime import permissions
-from runtime.domain.reconciliation import BEHIND, DEAD, RETRYING, STATES, UNKNOWN, WAITING
+from runtime.domain.reconciliation import BEHIND, CLOSED, DEAD, DECLINED, RETRYING, STATES, UNKNOWN, WAITING
 from runtime.models import Integration
 from runtime.selectors import daily_totals
 from runtime.services import daily_accounts, target_comparison
@@ -139,11 +139,12 @@ def _targets(
         row = made.setdefault(
             one.target,
             {"target": one.target, "system": names.get(one.system, one.system), "instances": []}
-            | dict.fromkeys(("due", "asked", "on_the_way", "with_a_person", *STATES), 0),
+            | dict.fromkeys(("due", "asked", "on_the_way", "with_a_person", "ended_otherwise", *STATES), 0),
         )
         row["due"] += one.tally.due.count
         row["on_the_way"] += one.tally.count(WAITING, RETRYING, BEHIND)
         row["with_a_person"] += one.tally.count(DEAD, UNKNOWN)
+        row["ended_otherwise"] += one.tally.count(DECLINED, CLOSED)
         row["instances"] += [one.store] if one.fleet else []
         for state in STATES:
             row[state] += one.tally.count(state)

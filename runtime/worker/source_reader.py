@@ -198,11 +198,11 @@ class SourceReader:
             try:
                 return self.connector.read(self.at, call=call)
             except Retriable as error:
-                wait = error.after if error.after is not None else SOURCE_PAGE.pause(attempt)
-                if wait > self.lease.share:
-                    raise NotNow(error.reason, wait) from error
+                if error.after is not None and error.after > self.lease.share:
+                    raise NotNow(error.reason, error.after) from error
                 if attempt == attempts - 1:
                     raise
+                wait = error.after if error.after is not None else min(SOURCE_PAGE.pause(attempt), self.lease.share)
                 self.lease.hold(wait)
                 time.sleep(wait)
         raise AssertionError("unreachable")

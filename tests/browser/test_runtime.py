@@ -94,7 +94,7 @@ def test_a_run_without_script_has_a_link_to_refresh(browser, live_server, sign_i
     page.goto(f"/runtime/runs/{day.run.pk}/")
     day.sales.pass_to("journal")
     page.get_by_role("link", name="refresh").click()
-    assert page.get_by_role("row", name="journal s4").get_by_role("cell").last.inner_text() == "0"
+    assert page.get_by_role("row", name="journal s4").get_by_role("cell").nth(1).inner_text() != "0"
     plain.close()
 
 
