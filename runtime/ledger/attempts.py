@@ -134,6 +134,8 @@ def quarantine_entry(
         return QuarantineEntry(position, key, "unknown", "unknown", result.detail or "sent, and no answer")
     if held or status == "blocked":
         return QuarantineEntry(position, key, "behind")
+    if status == "refused" and in_doubt and not taken.is_replay:
+        return _refused_again(position, key, result, taken)
     if status == "refused":
         return QuarantineEntry(position, key, "dead", "refused", result.detail, result.pattern)
     if status in ("retry", "unsent"):
@@ -150,6 +152,15 @@ def quarantine_entry(
         return entry
     wait = UNANSWERED.pause()
     return QuarantineEntry(position, key, "sending", "unanswered", result.detail, delay=wait, intent_release=sent_by)
+
+
+def _refused_again(position: int, key: str, result: SendResult, taken: Claim) -> QuarantineEntry:
+    """Of two calls the second was refused: that says nothing about the first, which may still take effect."""
+    reason = f"refused when it was sent again, and the first may have arrived: {result.detail}"
+    sent_by = taken.intent_release or taken.target.release
+    entry = QuarantineEntry(position, key, "sending", "unsettled", reason, result.pattern, intent_release=sent_by)
+    entry.delay, entry.rounds = taken.limits.settle, 1
+    return entry
 
 
 def _unsent(position: int, key: str, result: SendResult) -> QuarantineEntry:

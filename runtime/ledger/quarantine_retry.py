@@ -350,10 +350,10 @@ def _entry_after(
     if entry is None:
         raise AssertionError("a confirmed message does not stay in quarantine")
     entry.accepted_as = entry.accepted_as or taken.accepted_as
-    tries = taken.lease.attempt - 1
+    tries, end = taken.lease.attempt - 1, "unknown" if in_doubt else "dead"
     if result.status == "unsent":
         if exhausted:
-            return _entry(message, "dead", "poison", f"tried {tries} times without an end"), True
+            return _entry(message, end, "poison", f"tried {tries} times without an end"), True
         if taken.may_have_been_sent:  # it is asked about once more: an earlier request may still have been under way
             entry.state, entry.rounds = "sending", taken.rounds
         return entry, False
@@ -363,8 +363,7 @@ def _entry_after(
         if not outcome.failure and taken.target.idempotency in ("K", "N"):
             # Nobody can ask, and this claim may not repeat it: the vendor has not failed.
             if exhausted:
-                reason = f"tried {tries} times; the vendor cannot be asked"
-                return _entry(message, "unknown", "poison", reason), False
+                return _entry(message, "unknown", "poison", f"tried {tries} times; the vendor cannot be asked"), False
             if taken.sent_by_another_release:
                 reason = "sent by another release, and the vendor cannot be asked"
                 return _entry(message, "unknown", "unknown", reason), False
@@ -382,9 +381,12 @@ def _entry_after(
         return entry, False
     if result.status == "retry":
         if taken.lease.attempt >= taken.limits.max_attempts:
-            state = "unknown" if in_doubt else "dead"
-            return _entry(message, state, "attempts", result.detail or "too many attempts"), True
+            return _entry(message, end, "attempts", result.detail or "too many attempts"), True
         entry.delay = max(entry.delay, retry.MESSAGE.pause(taken.lease.attempt))
+    if result.status == "refused" and entry.state == "sending":
+        entry.rounds = taken.rounds + 1
+        if taken.rounds and taken.reason_class == "unsettled":  # once more, after all that was sent had had its time
+            entry.state = entry.reason_class = "unknown"
     return entry, True
 
 

@@ -14,6 +14,7 @@ from runtime.ledger.claims import claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine_retry import claim_quarantined, retry_at_vendor
 from runtime.ledger.vendor_client import CannotAsk, SendResult
+from runtime.services import dead_letters
 from tests.runtime.make import FakeVendor
 from tests.runtime.test_vendor_target import Site
 
@@ -210,6 +211,74 @@ def test_not_now_after_a_lost_answer_does_not_make_it_a_first_try(ledger: Connec
     site.work()
     assert site.effects() == [("a", 0)]
     assert site.parked() == [(1, "unknown", "forgotten")]
+
+
+# -- a refusal of what was sent again ----------------------------------------------------------------------------------
+
+
+def refused_again(ledger: Connection, vendor: Vendor) -> Clock:
+    """One message: its first call acts and its answer is lost, the same at once under the same key is refused."""
+    site = Clock(ledger, vendor, idempotency="K", key_kept=DAY, settle=100.0)
+    site.put(site.flow.item("a"))
+    vendor.fates = ["cut", "ok"]
+    act = vendor._act
+
+    def in_progress(item: Any) -> SendResult:
+        done = act(item)
+        vendor.says["a"] = SendResult("refused", detail="409 request_in_progress")
+        return done
+
+    vendor._act = in_progress  # type: ignore[method-assign]
+    taken = claim(ledger, owner="w")
+    assert taken
+    vendor_target.deliver(ledger, taken, site.bind)
+    vendor._act = act  # type: ignore[method-assign]
+    assert (site.effects(), site.parked()) == ([("a", 0)], [(1, "sending", "unsettled")])
+    row = ledger.execute("select reason from runtime_quarantine").fetchone()
+    assert row
+    assert "409 request_in_progress" in row[0]
+    return site
+
+
+def test_a_refusal_of_a_message_sent_again_says_nothing_about_the_first(ledger: Connection) -> None:
+    site = refused_again(ledger, Vendor(can_ask=False, honours_keys=True))
+    site.vendor.says = {}
+    site.passes(101.0)
+    site.work()
+    assert (site.effects(), site.parked()) == ([("a", 0)], []), "the same key has the answer of the first"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_refused_again_goes_to_a_person_as_unknown_and_its_redrive_is_not_blind(ledger: Connection) -> None:
+    site = refused_again(ledger, Vendor(can_ask=False, honours_keys=True))
+    site.work(8)
+    assert site.parked() == [(1, "unknown", "unknown")]
+    chosen = dead_letters.DeadLetterFilter(site.subscription)
+    site.vendor.says, site.vendor.known = {}, set()
+    site.passes(DAY)
+    dead_letters.redrive(chosen, actor=None)
+    site.work()
+    assert site.effects() == [("a", 0)]
+    assert site.parked() == [(1, "unknown", "forgotten")]
+
+
+def test_what_was_refused_again_is_asked_about_and_is_a_dead_letter_only_when_it_is_not_there(
+    ledger: Connection,
+) -> None:
+    site = refused_again(ledger, Vendor(can_ask=False, honours_keys=True))
+    site.vendor.can_ask = True
+    site.vendor.known = set()
+    site.vendor.journal = []  # it did not act
+    site.passes(101.0)
+    site.work()
+    assert site.parked() == [(1, "dead", "refused")]
+
+
+def test_what_was_refused_again_and_is_there_is_delivered(ledger: Connection) -> None:
+    site = refused_again(ledger, Vendor(can_ask=False, honours_keys=True))
+    site.vendor.can_ask = True
+    site.work()
+    assert (site.effects(), site.parked()) == ([("a", 0)], [])
 
 
 # -- rounds without an outcome -----------------------------------------------------------------------------------------
