@@ -66,12 +66,12 @@ def test_a_truncated_answer_is_complete_for_http_and_no_json(erp, sandbox: Sandb
 
 def test_a_slow_effect_lands_after_its_caller_has_given_up_and_a_question_before_finds_nothing(erp, sandbox: Sandbox):
     start = sandbox.erp.state()["journal"]
-    sandbox.erp.fault("slow", ms=4000, next=1)
+    sandbox.erp.fault("slow", ms=2000, next=1)
     with pytest.raises(httpx.ReadTimeout):
-        post(erp, "slow", timeout=0.1)
-    assert found(erp, "slow") is None
-    until(lambda: found(erp, "slow"), "the effect comes")
-    assert counts(sandbox.erp.journal(since=start)) == {"slow": 1}
+        post(erp, "slow effect", timeout=0.1)
+    assert found(erp, "slow effect") is None
+    until(lambda: found(erp, "slow effect"), "the effect comes")
+    assert counts(sandbox.erp.journal(since=start)) == {"slow effect": 1}
 
 
 def test_a_job_is_answered_at_once_is_pending_and_then_done(erp, sandbox: Sandbox):
