@@ -11,8 +11,11 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import psycopg
+
 from runtime.connectors.protocols import OutboundMessage
 from runtime.ledger import rewind
+from runtime.ledger.append import IncomingMessage
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.vendor_client import SendResult
 from tests.faults.sim_actors import Actor
@@ -87,10 +90,23 @@ class RewoundWorld(World):
         v = rows["vendor"][VENDOR,]
         v["not_before"] = max(v["not_before"], self.now + self.shape.deadline + self.shape.settle)
 
-    def _send_again(self) -> None:
-        """Tills send what the product no longer has; a source is read from its older cursor."""
+    def _append(self, actor: Actor, items: list[IncomingMessage], **more: Any) -> None:
+        """An answer that was under way while the database went back speaks of a commit that is gone, like those before
+        it: what is missing is sent again."""
+        before = self.counts["rewinds"]
+        super()._append(actor, items, **more)
+        if self.counts["rewinds"] != before:
+            self.counts["answered after a rewind"] += 1
+            self._take_back()
+            raise psycopg.OperationalError("the database went back after this commit")
+
+    def _take_back(self) -> None:
         logged = {(m["key"], m["version"]) for m in self.database.rows["message"].values()}
         self.acknowledged &= logged
+
+    def _send_again(self) -> None:
+        """Tills send what the product no longer has; a source is read from its older cursor."""
+        self._take_back()
         at_work = {actor.role for actor in self.actors}
         for role, body in self.producers.items():
             if role not in at_work:

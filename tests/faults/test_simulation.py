@@ -54,6 +54,12 @@ def test_a_database_that_goes_back_gives_no_key_twice_and_books_nothing_twice() 
     assert counts["asked by reference"] > 20
 
 
+def test_an_answer_that_was_under_way_while_the_database_went_back_is_not_the_last_word() -> None:
+    verdict = RewoundWorld(rewound_shape(1125)).run()
+    assert verdict.counts["answered after a rewind"] > 0
+    assert verdict.clean, verdict.found()
+
+
 def test_a_pause_between_lease_check_and_socket_is_on_record_where_the_vendor_cannot_help() -> None:
     report = simulate(range(1, 151), window=True)
     assert report.found == {}
