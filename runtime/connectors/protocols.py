@@ -202,7 +202,8 @@ class WriteResult:
     unknown     it may or may not have it: ask
 
     `answer`: what the target said about this item, redacted, at most 2,000 characters. `fault`: why it was not sent, or
-    why nobody can tell, where the connection is at fault.
+    why nobody can tell, where the connection is at fault. `documents`: what the documents that a question found hold,
+    where they say it: it is compared with what was sent.
     """
 
     key: str
@@ -214,6 +215,7 @@ class WriteResult:
     warnings: Sequence[str] = ()
     answer: str | None = None
     fault: FaultKind | None = None
+    documents: Sequence[Mapping[str, str]] = ()
 
     @property
     def retriable(self) -> bool:
@@ -270,10 +272,12 @@ Asked = str | WriteResult | None
 
 @dataclass(frozen=True, slots=True)
 class HeldDocument:
-    """A document that a target has. `amount` as the target says it, None where it does not."""
+    """A document that a target has. `amount` as the target says it, None where it does not; `holds` is everything of it
+    that is compared, as text, by the field of what was sent."""
 
     reference: str
     amount: Decimal | None = None
+    holds: Mapping[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -288,6 +292,14 @@ class Inspecting(Protocol):
     def documents(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"
     ) -> dict[str, Sequence[HeldDocument]] | None: ...
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A sink that compares a document which it finds with what was sent. `holds`: members of what is found, and the
+    fields of what is sent that they have to equal."""
+
+    holds: Mapping[str, str]
 
 
 @runtime_checkable

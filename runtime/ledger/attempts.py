@@ -23,6 +23,7 @@ values (%s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s)"""
 WORDS = {
     "unsettled": "unknown",
     "forgotten": "unknown",
+    "differs": "unknown",
     "deferred": "sending",
     "confirmed": "answered",
     "declined": "answered",
@@ -130,6 +131,8 @@ def quarantine_entry(
     if status == "forgotten":
         reason_class = CANNOT_BE_ASKED if taken.lost_key(position) else KEY_FORGOTTEN
         return QuarantineEntry(position, key, "unknown", reason_class, result.detail)
+    if status == "differs":
+        return QuarantineEntry(position, key, "unknown", status, result.detail, intent_release=sent_by)
     if status == "unknown" and taken.target.idempotency == "U":  # comes before `held`: this one may have arrived
         return QuarantineEntry(position, key, "unknown", "unknown", result.detail or "sent, and no answer")
     if held or status == "blocked":

@@ -16,7 +16,7 @@ from runtime.ledger.faultpoints import hit
 from runtime.ledger.vendor_client import CannotAsk, SendResult, SendStatus, VendorClient
 
 GO_ON = ("confirmed", "declined")  # later messages of the key follow
-SETTLED = ("confirmed", "declined", "refused", "accepted")  # the vendor has answered for a message
+SETTLED = ("confirmed", "declined", "refused", "accepted", "differs")  # the vendor has answered for a message
 
 _NO_ANSWER = ("unsent", "unknown", "blocked", "deferred", "forgotten")
 

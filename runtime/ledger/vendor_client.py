@@ -20,6 +20,7 @@ SendStatus = Literal[
     "deferred",
     "unsettled",
     "forgotten",
+    "differs",
 ]
 
 
@@ -27,7 +28,7 @@ SendStatus = Literal[
 class SendResult:
     """What became of one message.
 
-    A client answers with one of seven:
+    A client answers with one of eight:
     confirmed   the vendor has it (`reference` names it there)
     accepted    the vendor has taken it and says later what became of it: it is asked about
     declined    an answer of the vendor's business that ends the message, and no failure
@@ -36,6 +37,7 @@ class SendResult:
     unsent      surely not acted on, for a reason of the vendor (down, throttled) or of the connection (`fault`)
     unknown     sent, or partly sent, and no answer that can be trusted; with `fault` where the connection is at
                 fault as well (a page to sign in after a write proves nothing)
+    differs     a question found a document under its name that is not what was sent (another amount): a person decides
 
     The ledger adds four: blocked     not sent, for an earlier message of its key is not confirmed deferred    not sent
     by this release, for its gate closed or another one was deployed unsettled   not there when asked, and the vendor

@@ -29,6 +29,7 @@ REASONS = {
     "unknown": "Unknown whether it arrived",
     "recovery": "The target may have it from before the database went back",
     "forgotten": "The target may have it and has forgotten its key",
+    "differs": "The target has another document under its name",
     "poison": "It ends the worker that tries it",
     "attempts": "Too many attempts",
     "conflict": "Received again with different data",
@@ -72,6 +73,7 @@ class DeadLetterGroup:
             "refused": "refused by",
             "unknown": "unknown at",
             "forgotten": "unknown at",
+            "differs": "something else at",
             "mapping": "not mappable for",
             "contract": "against the contract of",
         }

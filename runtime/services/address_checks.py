@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kernel.errors import DomainError, finding
-from runtime.connectors.protocols import SinkConnector
+from runtime.connectors.protocols import Comparing, SinkConnector
 from runtime.domain.manifest import Manifest, ManifestTarget
 from runtime.domain.templates import INSTANCE, names_in, problem_of
 from runtime.mapping import Mapping, parse
@@ -56,6 +56,8 @@ def _of_target(target: ManifestTarget, sink: SinkConnector, mapping: Mapping, at
             if problem := _problem(name, target, mapping):
                 yield finding(pointer, problem, code="address.no_field")
     fields = [("match_field", sink.match_field)] if sink.match_field else []
+    if isinstance(sink, Comparing):
+        fields += [("lookup/holds", name) for name in sink.holds.values()]
     for setting, name in [*fields, *(("not_sent", name) for name in sorted(sink.not_sent - {sink.match_field}))]:
         if problem := _problem(name, target, mapping):
             yield finding(f"{at}/connection/settings/{setting}", problem, code="address.no_field")

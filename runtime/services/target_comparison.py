@@ -20,6 +20,7 @@ from kernel.errors import Conflict, NotFound, Unavailable
 from kernel.models import User
 from runtime import permissions
 from runtime.connectors.protocols import HeldDocument, OutboundMessage
+from runtime.domain.held_documents import unlike
 from runtime.domain.reconciliation import DELIVERED, NOT_MEANT, REPLACED, WAITING
 from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.mappers import Mapper, Skipped, Unmappable
@@ -104,10 +105,12 @@ def _keep(
 @dataclass(frozen=True, slots=True)
 class _There:
     """What the target says of one message. `documents` None: it gave no answer that can be trusted. `amount`: what is
-    due; None where it is not compared."""
+    due; None where it is not compared. `sent`: what was sent, with which everything else that is declared of a document
+    is compared."""
 
     documents: Sequence[HeldDocument] | None
     amount: Decimal | None = None
+    sent: Any = None
 
     @property
     def known(self) -> bool:
@@ -120,7 +123,9 @@ class _There:
         if len(documents) > 1:
             return "twice"
         amounts = [one.amount for one in documents]
-        return "differs" if self.amount is not None and any(a not in (None, self.amount) for a in amounts) else ""
+        if self.amount is not None and any(amount not in (None, self.amount) for amount in amounts):
+            return "differs"
+        return "differs" if any(unlike(one.holds, self.sent) for one in documents) else ""
 
     @property
     def words(self) -> str:
@@ -277,7 +282,7 @@ def _answers(
     listed = client.documents(items)
     if listed is not None:
         return [
-            one if isinstance(one, SendResult) else _There(tuple(one), client.amount_due(item))
+            one if isinstance(one, SendResult) else _There(tuple(one), client.amount_due(item), item.document)
             for one, item in zip(listed, items, strict=True)
         ]
     by_reference = client.asks_by_reference

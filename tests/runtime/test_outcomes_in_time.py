@@ -281,6 +281,26 @@ def test_what_was_refused_again_and_is_there_is_delivered(ledger: Connection) ->
     assert (site.effects(), site.parked()) == ([("a", 0)], [])
 
 
+def test_what_is_there_with_another_amount_goes_to_a_person_and_is_not_sent_again(ledger: Connection) -> None:
+    site = Clock(ledger, Vendor(), idempotency="L")
+    site.put(site.flow.item("a", 1), site.flow.item("a", 2), site.flow.item("b", 1))
+    other = SendResult("differs", "T-9", "what is there as T-9 is not what was sent: total 30 was sent, 25 is there")
+    ask = site.vendor.ask
+
+    def another(items: Any, *, by: str = "key") -> list[SendResult]:
+        return [other if item.key == "a" else found for item, found in zip(items, ask(items), strict=True)]
+
+    site.vendor.ask = another  # type: ignore[method-assign]
+    site.vendor.fates = ["cut"]
+    site.work()
+    assert site.vendor.calls == [2]
+    assert site.parked() == [(1, "unknown", "differs"), (2, "behind", "")]
+    row = ledger.execute("select reason from runtime_quarantine where position = 1").fetchone()
+    assert row
+    assert "30 was sent, 25 is there" in row[0]
+    assert ledger.execute("select breaker, failures from runtime_vendorstate").fetchone() == ("closed", 0)
+
+
 # -- rounds without an outcome -----------------------------------------------------------------------------------------
 
 

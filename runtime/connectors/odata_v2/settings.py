@@ -10,12 +10,15 @@ from runtime.connectors.answer_rules import AnswerRule
 
 
 class ODataLookup(msgspec.Struct, frozen=True):
-    """How the sink asks whether a message has arrived: `field eq 'key'` over an entity set."""
+    """How the sink asks whether a message has arrived: `field eq 'key'` over an entity set. `holds`: properties of what
+    is found, and the fields of what is sent that they have to equal; an entity that says something else is not this
+    message's."""
 
     field: str
     reference: str
     entity_set: str | None = None
     batch: int = 20
+    holds: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class ODataSettings(msgspec.Struct, frozen=True):

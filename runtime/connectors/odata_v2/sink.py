@@ -10,7 +10,7 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors.answer_rules import AnswerMeaning, AnswerReader, SuccessRule, excerpt, settled
-from runtime.connectors.answers import Answer, at, named
+from runtime.connectors.answers import Answer, at, named, said
 from runtime.connectors.http import Response
 from runtime.connectors.odata_v2.literals import predicate, text
 from runtime.connectors.odata_v2.session import ODataSession, deadline, error_of, warnings_of
@@ -59,6 +59,7 @@ class ODataSink:
         self.session = ODataSession(settings)
         self.idempotency = Idempotency(settings.idempotency)
         self.max_batch = settings.max_batch
+        self.holds = settings.lookup.holds if settings.lookup else dict[str, str]()
         self.write_address = frozenset(settings.key_fields if settings.operation == "update" else [])
         self.match_field = settings.match_field
         self.not_sent = frozenset([*settings.not_sent, *([settings.match_field] if settings.match_field else [])])
@@ -154,7 +155,7 @@ class ODataSink:
             target: str | None = entity_set
             params: dict[str, Any] | None = {
                 "$filter": " or ".join(f"{lookup.field} eq {text(key)}" for key in part),
-                "$select": f"{lookup.field},{lookup.reference}",
+                "$select": ",".join(dict.fromkeys([lookup.field, lookup.reference, *lookup.holds])),
                 "$format": "json",
             }
             while target:
@@ -174,12 +175,22 @@ class ODataSink:
             for row in rows:
                 key, reference = str(row[lookup.field]), str(row[lookup.reference])
                 if key in found:
-                    held = found[key]
-                    found[key] = reference if held is None else f"{held},{reference}"
+                    found[key] = _with_row(key, found[key], reference, row, lookup.holds)
             following: str | None = page.get("__next")
             return following
         except (ValueError, KeyError, TypeError, AttributeError):
             raise Retriable("the answer to the lookup cannot be read") from None
+
+
+def _with_row(key: str, found: Asked, reference: str, row: dict[str, Any], holds: Mapping[str, str]) -> Asked:
+    """What is known of a key with one more entity: all references, and what each entity holds."""
+    before = found.reference if isinstance(found, WriteResult) else found
+    named_so = reference if before is None else f"{before},{reference}"
+    if not holds:
+        return named_so
+    held = {sent: said(row[member]) for member, sent in holds.items() if row.get(member) is not None}
+    documents = [*found.documents, held] if isinstance(found, WriteResult) else [held]
+    return WriteResult(key, "confirmed", named_so, documents=documents)
 
 
 def _metadata(response: Response) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import msgspec
 
 from runtime.connectors.addresses import path_of
 from runtime.connectors.answer_rules import FailureMarks
-from runtime.connectors.answers import Answer, at, first, kept, named, plain_name, said
+from runtime.connectors.answers import Answer, at, first, kept, named, plain, plain_name, said
 from runtime.connectors.http import Response
 from runtime.connectors.protocols import AskBy, Asked, CallContext, HeldDocument, Refused, Retriable, WriteResult
 from runtime.connectors.rest.session import RestSession
@@ -39,8 +39,8 @@ class Questions:
         found = dict[str, Asked]()
         for lookup, part, response in self._lookups(keys, call, address, by):
             answered = lookup.found if by == "key" else lookup.found_by_reference or lookup.references
-            held = self._held(response, answered, lookup)
-            answers = {key: self._answer(key, held, lookup, call) for key in part}
+            held, listed = self._held(response, answered, lookup), self._listed_beside(response, lookup)
+            answers = {key: self._answer(key, held, lookup, call, listed) for key in part}
             found.update({key: answer for key, answer in answers.items() if not isinstance(answer, _NotSaid)})
         return found
 
@@ -82,6 +82,13 @@ class Questions:
             return {said(entry.get(lookup.key)): entry for entry in found if isinstance(entry, dict)}
         raise Retriable("the answer to the lookup cannot be read")
 
+    def _listed_beside(self, response: Response, lookup: RestLookup) -> dict[str, Any]:
+        """The documents that an answer lists beside what was asked for, where something of them is compared."""
+        if not lookup.compared or not lookup.documents:
+            return {}
+        listed = at(self._document(response, "lookup"), lookup.documents)
+        return listed if isinstance(listed, dict) else {}
+
     def _document(self, response: Response, what: str) -> Any:
         answer = Answer(response.status, response.headers, response.body)
         if not answer.is_json:
@@ -91,18 +98,23 @@ class Questions:
             raise Retriable(f"the answer to the {what} is no whole one: {problem}")
         return answer.document
 
-    def _answer(self, key: str, held: dict[str, Any], lookup: RestLookup, call: CallContext) -> Asked | _NotSaid:
+    def _answer(
+        self, key: str, held: dict[str, Any], lookup: RestLookup, call: CallContext, listed: dict[str, Any]
+    ) -> Asked | _NotSaid:
         identity, _, version = key.rpartition("@") if lookup.versioned else (key, "", "")
         entry = held.get(identity)
         if entry is None:
             return None
+        documents = _compared([entry, *_entries(listed.get(identity))], lookup)
         if not isinstance(entry, dict):
-            return _NotSaid() if lookup.versioned or isinstance(entry, bool | list) else said(entry)
+            if lookup.versioned or isinstance(entry, bool | list):
+                return _NotSaid()
+            return WriteResult(key, "confirmed", said(entry), documents=documents) if documents else said(entry)
         reference = named(first(entry, [lookup.reference or "id"])) or ""
         shown = kept(entry, call.secrets.redact)
         status = said(entry.get(lookup.status)) if lookup.status else ""
-        for word, listed in (("accepted", lookup.pending), ("declined", lookup.declined), ("refused", lookup.refused)):
-            if status and status in listed:
+        for word, those in (("accepted", lookup.pending), ("declined", lookup.declined), ("refused", lookup.refused)):
+            if status and status in those:
                 words = first(entry, self.settings.errors.message)
                 made: Any = word
                 return WriteResult(key, made, reference or None, status, words, answer=shown)
@@ -116,7 +128,7 @@ class Questions:
                 return _NotSaid()
         if lookup.reference and not reference:
             return _NotSaid()
-        return WriteResult(key, "confirmed", reference, answer=shown)
+        return WriteResult(key, "confirmed", reference, answer=shown, documents=documents)
 
     # -- what was accepted -----------------------------------------------------------------------------------------
 
@@ -155,7 +167,29 @@ def _listed(entries: Any, lookup: RestLookup) -> list[HeldDocument]:
         return []
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise Retriable("the answer to the lookup lists no documents that can be read")
-    return [HeldDocument(first(entry, [lookup.reference or ""]), _amount(entry, lookup)) for entry in entries]
+    return [
+        HeldDocument(first(entry, [lookup.reference or ""]), _amount(entry, lookup), _holds(entry, lookup))
+        for entry in entries
+    ]
+
+
+def _entries(listed: Any) -> list[Any]:
+    return listed if isinstance(listed, list) else []
+
+
+def _holds(entry: Any, lookup: RestLookup) -> dict[str, str]:
+    """What a document says of what is compared, by the field of what is sent."""
+    if not isinstance(entry, dict):
+        return {}
+    return {sent: text for member, sent in lookup.compared.items() if (text := _text(at(entry, member)))}
+
+
+def _text(value: Any) -> str:
+    return said(value) if isinstance(value, bool) else plain(value)
+
+
+def _compared(entries: Sequence[Any], lookup: RestLookup) -> list[dict[str, str]]:
+    return [held for entry in entries if (held := _holds(entry, lookup))]
 
 
 def _amount(entry: dict[str, Any], lookup: RestLookup) -> Decimal | None:

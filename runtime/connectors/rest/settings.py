@@ -91,6 +91,8 @@ class RestLookup(msgspec.Struct, frozen=True):
     business_reference  that reference, as a template over the document that is sent: `{reference}`
     documents  the member of the answer that lists, by name, every document that bears it, so that a second one shows
     amount, amount_sent  where such a document says its amount, and the field of what is sent that it has to equal
+    holds      more of the kind, `{member of the document: field of what is sent}`: a document that says something else
+               is not this message's
     status     the member of what was found that says how it is; `pending`: taken and still at work, `declined`,
                `refused`. Without it, to be found is to be there
     """
@@ -109,10 +111,17 @@ class RestLookup(msgspec.Struct, frozen=True):
     documents: str = ""
     amount: str = ""
     amount_sent: str = ""
+    holds: dict[str, str] = msgspec.field(default_factory=dict)
     status: str = ""
     pending: list[str] = msgspec.field(default_factory=list)
     declined: list[str] = msgspec.field(default_factory=list)
     refused: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def compared(self) -> dict[str, str]:
+        """Members of a document that is found, and the fields of what is sent that they have to equal."""
+        amount = {self.amount: self.amount_sent} if self.amount and self.amount_sent else {}
+        return amount | self.holds
 
 
 class RestJob(msgspec.Struct, frozen=True):

@@ -76,6 +76,7 @@ class RestSink:
         self.max_batch = settings.max_batch
         self.business_reference = lookup.business_reference if lookup and lookup.references else ""
         self.amount_sent = lookup.amount_sent if lookup and lookup.amount else ""
+        self.holds = lookup.holds if lookup else dict[str, str]()
         self.write_address = frozenset(names_in(settings.path))
         self.ask_address = frozenset(names_in(lookup.path)) if lookup else frozenset[str]()
         self.match_field = settings.match_field

@@ -98,6 +98,8 @@ def test_another_amount_is_a_difference_and_nothing_there_is_missing(loyalty: Si
         ("delivered", _There((HeldDocument("A", Decimal("2.0")),), Decimal("2")), "agreed"),
         ("delivered", _There((HeldDocument("A", Decimal("2.1")),), Decimal("2")), "differs"),
         ("delivered", _There((HeldDocument("A", None),), Decimal("2")), "agreed"),
+        ("delivered", _There((HeldDocument("A", None, {"currency": "CHF"}),), None, {"currency": "EUR"}), "differs"),
+        ("delivered", _There((HeldDocument("A", None, {"currency": "EUR"}),), None, {"currency": "EUR"}), "agreed"),
         ("delivered", _There(()), "missing"),
         ("dead", _There(()), "agreed"),
         ("delivered", _There(None), "silent"),
