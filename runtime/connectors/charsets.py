@@ -18,7 +18,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CONTROLS = re.compile("[\x80-\x9f]")
-_ESCAPED = re.compile("[\udc80-\udcff]")
+_ESCAPED = re.compile("[\ud800-\udfff]")
+_KEPT = "tillgate-kept"
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';]+)""", re.IGNORECASE)
 
 
@@ -45,6 +46,41 @@ def by_mark(head: bytes, named: str) -> str:
     return next((codec for mark, codec in _MARKS if head.startswith(mark)), named)
 
 
+def _keep(error: UnicodeError) -> tuple[str, int]:
+    """As `surrogateescape`, for charsets in which bytes below 0x80 can be wrong, too (UTF-16, Shift JIS)."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_KEPT, _keep)
+
+
+def is_charset(name: str) -> bool:
+    """Whether Python can decode text with it; `hex` and the like are codecs and no charsets."""
+    try:
+        return isinstance("".encode(name), bytes) and b"".decode(name) == ""
+    except (LookupError, UnicodeError):
+        return False
+
+
+def _extends_ascii(codec: str) -> bool:
+    return codec in ("utf-8", "utf-8-sig") or single_byte(codec)
+
+
+def errors_of(codec: str) -> str:
+    """How a decoder keeps bytes that are not of its charset: as surrogate escapes, which `misread` finds."""
+    return "surrogateescape" if _extends_ascii(codec) else _KEPT
+
+
+def raw_bytes(text: str, codec: str) -> bytes:
+    """A piece of a decoded file as it is shown to people: the bytes that came, where the charset extends ASCII, else
+    UTF-8 with a question mark for what could not be decoded."""
+    if _extends_ascii(codec):
+        return text.encode("utf-8" if codec == "utf-8-sig" else codec, "surrogateescape")
+    return text.encode("utf-8", "replace")
+
+
 def is_utf8(raw: bytes) -> bool:
     """Whether bytes beyond ASCII are UTF-8: in text of another charset they practically never are."""
     if raw.isascii():
@@ -62,7 +98,10 @@ def misread(text: str, codec: str) -> str:
     if text.isascii():
         return ""
     if found := _ESCAPED.search(text):
-        return f"it is not {codec} (byte {ord(found[0]) - 0xDC00:#04x}); name the charset that it really has"
+        byte = f"byte {ord(found[0]) - 0xDC00:#04x}" if found[0] >= "\udc00" else "half a surrogate pair"
+        if codec.startswith(("utf-16", "utf-32")):
+            return f"it holds half a character ({byte}, which is none in {codec}); correct it at the source"
+        return f"it is not {codec} ({byte}); name the charset that it really has"
     if not single_byte(codec):
         return ""
     if is_utf8(text.encode(codec, "replace")):

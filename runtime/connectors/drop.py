@@ -9,8 +9,8 @@ caller has come back with the cursor that stands behind it, so that a crash in b
 
 from __future__ import annotations
 
-import gzip
 import hashlib
+import io
 import os
 import time
 import zlib
@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 
 from runtime.connectors.protocols import Cursor, Health, Page, Record, Refused, RejectedRecord, Retriable
-from runtime.connectors.unpacking import OverLimit
+from runtime.connectors.unpacking import Packing, open_unpacked, packing_of
 
 CHUNK = 1024 * 1024
 
@@ -36,6 +36,16 @@ class ClaimedFile:
     path: Path
     checksum: str
     size: int
+    packing: Packing | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of its content is missing, as far as its packing tells."""
+        return self.packing is None or self.packing.whole
+
+    def open(self) -> io.BufferedReader:
+        """Its content, unpacked where it is packed."""
+        return open_unpacked(self.path, self.packing)
 
 
 class DropFolder:
@@ -44,6 +54,8 @@ class DropFolder:
     patterns   which names are files for us; dotted names and `.part`, `.tmp` never are
     quiet      seconds for which size and time must not have changed (event-less folders: a half-written file grows)
     done       suffix of a marker file that must stand beside (`sales.xml.done`), for writers who promise one
+    patience   seconds since its last change for which a gzip file that is cut off is not claimed: the rest may come
+    unpacks    files that are gzip are read unpacked
     """
 
     def __init__(
@@ -55,11 +67,15 @@ class DropFolder:
         quiet: float = 2.0,
         done: str | None = None,
         max_size: int = 512 * 1024 * 1024,
+        patience: float = 900.0,
+        unpacks: bool = True,
     ) -> None:
         self.root = Path(root)
         self.incoming = Path(incoming) if incoming else self.root / "incoming"
         self.work, self.archive, self.quarantine = self.root / "work", self.root / "archive", self.root / "quarantine"
         self.patterns, self.quiet, self.done, self.max_size = patterns, quiet, done, max_size
+        self.patience, self.unpacks = patience, unpacks
+        self.incomplete: dict[Path, tuple[tuple[int, int], str]] = {}  # files that are not claimed yet: state, why
         self.seen: dict[Path, tuple[int, int, float]] = {}
 
     def check(self) -> Health:
@@ -89,7 +105,7 @@ class DropFolder:
             for left in sorted(p for p in self.work.iterdir() if p.is_file() and not p.name.startswith(".")):
                 return self._claimed(left)
             for path in self.stable():
-                if (claimed := self._take(path)) is not None:
+                if not self._is_incomplete(path) and (claimed := self._take(path)) is not None:
                     return claimed
         except OSError as error:
             raise Retriable(f"{error.filename}: {error.strerror}") from None
@@ -155,6 +171,33 @@ class DropFolder:
         self.seen = seen
         return [path for _, path in sorted(ready)]
 
+    def _is_incomplete(self, path: Path) -> bool:
+        """Whether a packed file is cut off and its rest may still come."""
+        known = self.incomplete.pop(path, None)
+        try:
+            stat = path.stat()
+            patient_until = stat.st_mtime + self.patience
+            if self.done or not self.unpacks or time.time() >= patient_until or stat.st_size > self.max_size:
+                return False
+            state = (stat.st_size, stat.st_mtime_ns)
+            packing = None if known and known[0] == state else packing_of(path, self.max_size)
+        except FileNotFoundError:
+            return False
+        if known is None or known[0] != state:
+            if packing is None or packing.trouble != "cut":
+                return False
+            until = datetime.fromtimestamp(patient_until, UTC).isoformat(timespec="seconds")
+            said = (
+                f"{path.name} is cut off ({stat.st_size} bytes so far): its rest may come, so it is left until {until}"
+            )
+            known = state, said
+        self.incomplete[path] = known
+        return True
+
+    def warnings(self) -> list[str]:
+        """What is to be said of files that were not claimed."""
+        return [said for path, (_, said) in self.incomplete.items() if path.exists()]
+
     def _take(self, path: Path) -> ClaimedFile | None:
         flat = "__".join(path.relative_to(self.incoming).parts)
         renamed = self.work / f".{flat}.{os.getpid()}"
@@ -180,21 +223,12 @@ class DropFolder:
                 "file.too_large",
                 f"{path.name} has {size} bytes, more than the {self.max_size} allowed; it is in quarantine.",
             )
-        return ClaimedFile(path.name, path, checksum(path), size)
+        packing = packing_of(path, self.max_size) if self.unpacks else None
+        return ClaimedFile(path.name, path, checksum(path), size, packing)
 
 
 class Unreadable(Exception):
     """The file as a whole cannot be read on; the message says where."""
-
-
-UNPACKING = (OverLimit, EOFError, gzip.BadGzipFile, zlib.error)
-"""What reading a packed file may raise."""
-
-
-def not_unpacked(error: Exception, limit: int) -> Unreadable:
-    if isinstance(error, OverLimit):
-        return Unreadable(f"unpacked it has more than the {limit} bytes allowed")
-    return Unreadable(f"it cannot be unpacked: {error}")
 
 
 class DropReader:
@@ -211,8 +245,10 @@ class DropReader:
         folder: DropFolder,
         records: Callable[[ClaimedFile], Generator[Record | RejectedRecord, None, None]],
         page_size: int,
+        *,
+        keyed: bool = True,
     ) -> None:
-        self.folder, self.records, self.page_size = folder, records, page_size
+        self.folder, self.records, self.page_size, self.keyed = folder, records, page_size, keyed
         self.held: tuple[str, int, Generator[Record | RejectedRecord, None, None]] | None = None
 
     def read(self, cursor: Cursor | None) -> Page:
@@ -229,8 +265,29 @@ class DropReader:
         if claimed is None:
             start, claimed = 0, self.folder.claim()
         if claimed is None:
-            return Page([], {}, True)
-        return self._page(claimed.name, start, self.records(claimed), passed_over=start)
+            return Page([], {}, True, warnings=self.folder.warnings())
+        return self._page(claimed.name, start, self._content(claimed), passed_over=start)
+
+    def _content(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
+        """The records of a file and, at its end, what was wrong with the file. Raises Unreadable where it was not read
+        to its end."""
+        packing = claimed.packing
+        if packing is not None and not packing.whole and not (packing.size and self.keyed):
+            raise Unreadable(f"{packing.reason}; nothing of it was read: have it sent again")
+        try:
+            yield from self.records(claimed)
+        except (Unreadable, EOFError, zlib.error) as error:
+            if claimed.whole:
+                raise Unreadable(str(error)) from None
+        if packing is not None and not packing.whole:
+            raise Unreadable(f"{packing.reason}; what stands before that was read: have it sent again")
+        if claimed.path.stat().st_size != claimed.size:
+            raise Unreadable(
+                f"its writer was not done: it had {claimed.size} bytes when it was claimed and has "
+                f"{claimed.path.stat().st_size} now; have it sent again, and give it a longer 'quiet' or a 'done' mark"
+            )
+        if packing is not None and packing.trouble:
+            yield RejectedRecord(claimed.name, packing.reason)
 
     def _page(
         self, name: str, start: int, stream: Generator[Record | RejectedRecord, None, None], *, passed_over: int = 0

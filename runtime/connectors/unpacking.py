@@ -6,14 +6,16 @@ gzip may consist of several members, one behind the other (RFC 1952 §2.2); `def
 
 from __future__ import annotations
 
-import gzip
 import io
 import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
 
 CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP = b"\x1f\x8b"
+_CHUNK = 256 * 1024
 
 
 class OverLimit(Exception):
@@ -60,35 +62,123 @@ class Unpacker:
         return 15 if data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0 else -15
 
 
-class _Limited(io.RawIOBase):
-    """A stream that ends with OverLimit behind so many bytes."""
+Trouble = Literal["", "junk", "cut", "damaged", "too_large"]
 
-    def __init__(self, inner: gzip.GzipFile, limit: int) -> None:
-        self.inner, self.left = inner, limit
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """What a look through a packed file has shown. `size` bytes can be unpacked and are the content: of a file that is
+    `cut` off those before its end, of a `damaged` one the members before the damage, whose checksums are right; behind
+    all of one with `junk` stands something that is not packed."""
+
+    size: int
+    trouble: Trouble = ""
+    reason: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of the content is missing."""
+        return self.trouble in ("", "junk")
+
+
+def packing_of(path: Path, limit: int) -> Packing | None:
+    """Look through a file that is gzip by its first bytes, whatever its name; None for every other file."""
+    with path.open("rb") as file:
+        if file.peek(2)[:2] != _GZIP:
+            return None
+        members = _Members(file)
+        size = 0
+        for piece in members.pieces():
+            size += len(piece)
+            if size > limit:
+                return Packing(0, "too_large", f"unpacked it has more than the {limit} bytes allowed")
+    proven = members.proven if members.trouble == "damaged" else size
+    return Packing(proven, members.trouble, members.reason)
+
+
+class _Members:
+    """The unpacked pieces of a gzip file, member by member. Afterwards `trouble` and `reason` say why they end before
+    the file does; `proven` is the size of the members whose checksum was right."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.data = file, b""
+        self.trouble: Trouble = ""
+        self.reason, self.proven = "", 0
+
+    def pieces(self) -> Iterator[bytes]:
+        size = 0
+        while self._next_member():
+            unit: Any = zlib.decompressobj(31)
+            while not unit.eof:
+                ended = not self.data and not self._read()
+                try:
+                    piece = unit.flush() if ended else unit.decompress(self.data, _CHUNK)
+                except zlib.error as error:
+                    self.trouble, self.reason = "damaged", f"it cannot be unpacked: it is damaged ({error})"
+                    return
+                self.data = unit.unconsumed_tail
+                size += len(piece)
+                yield piece
+                if ended and not unit.eof:
+                    self._cut_off()
+                    return
+            self.data, self.proven = unit.unused_data, size
+
+    def _read(self) -> bool:
+        read = self.file.read(_CHUNK)
+        self.data += read
+        return bool(read)
+
+    def _next_member(self) -> bool:
+        """Whether another member begins here; zeros before it are padding."""
+        self.data = self.data.lstrip(b"\0")
+        while len(self.data) < 2 and self._read():
+            self.data = self.data.lstrip(b"\0")
+        if self.data[:2] == _GZIP:
+            return True
+        if self.data == _GZIP[:1]:
+            self._cut_off()
+        elif self.data:
+            left = len(self.data) + sum(map(len, iter(lambda: self.file.read(_CHUNK), b"")))
+            self.trouble = "junk"
+            self.reason = f"behind its packed data stand {left} bytes that are not packed; what is before them was read"
+        return False
+
+    def _cut_off(self) -> None:
+        self.trouble, self.reason = "cut", "it is cut off: its packed data end in the middle"
+
+
+class _Content(io.RawIOBase):
+    """The first `size` bytes that a packed file holds."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self.file, self.left, self.held = file, size, b""
+        self.pieces = _Members(file).pieces()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self.inner.read(len(buffer))
-        self.left -= len(data)
-        if self.left < 0:
-            raise OverLimit
-        buffer[: len(data)] = data
-        return len(data)
+        while not self.held and self.left:
+            piece = next(self.pieces, None)
+            if piece is None:
+                raise EOFError("it ends before its content does")
+            self.held = piece[: self.left]
+            self.left -= len(self.held)
+        given = self.held[: len(buffer)]
+        buffer[: len(given)] = given
+        self.held = self.held[len(given) :]
+        return len(given)
 
     def close(self) -> None:
-        self.inner.close()
+        self.file.close()
         super().close()
 
 
-def open_unpacked(path: Path, limit: int) -> io.BufferedReader:
-    """A file, unpacked where its first bytes say that it is gzip, whatever its name."""
+def open_unpacked(path: Path, packing: Packing | None) -> io.BufferedReader:
+    """The content of a file whose `packing_of` is known. Reading raises EOFError where it has changed since."""
     file = path.open("rb")
-    if file.peek(2)[:2] != _GZIP:
-        return file
-    file.close()
-    return io.BufferedReader(_Limited(gzip.open(path), limit), 256 * 1024)
+    return file if packing is None else io.BufferedReader(_Content(file, packing.size), _CHUNK)
 
 
-__all__ = ["CODINGS", "OverLimit", "Unpacker", "open_unpacked"]
+__all__ = ["CODINGS", "OverLimit", "Packing", "Unpacker", "open_unpacked", "packing_of"]

@@ -12,7 +12,8 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors.drop import ClaimedFile, DropFolder, DropReader, Unreadable
-from runtime.connectors.file_drop.dialect import Fields, FileDialect, UnreadableRow, rows
+from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
+from runtime.connectors.file_drop.dialect import FileDialect, rows
 from runtime.connectors.file_drop.json_lines import json_lines
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.rawjson import KeyReader, odd_escape, unreadable
@@ -33,7 +34,8 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     """root (and incoming, when it lies elsewhere), patterns, quiet and done as in `drop.DropFolder`.
 
     format        delimited | jsonl | whole (the file is one record: base64 in {"name", "content"}).
-                  Delimited files and JSON lines may be gzip; `max_size` bounds them unpacked too
+                  Delimited files and JSON lines may be gzip; `max_size` bounds them unpacked too, and `patience` is
+                  as in `drop.DropFolder`
     key_fields    columns that identify a record; without them file checksum and record number do
     page_size     records a page
     """
@@ -44,6 +46,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     quiet: float = 2.0
     done: str | None = None
     max_size: int = 512 * 1024 * 1024
+    patience: float = 900.0
     format: Literal["delimited", "jsonl", "whole"] = "delimited"
     dialect: FileDialect = msgspec.field(default_factory=FileDialect)
     key_fields: list[str] = msgspec.field(default_factory=list)
@@ -67,8 +70,10 @@ class FileDropSource:
             quiet=settings.quiet,
             done=settings.done,
             max_size=settings.max_size,
+            patience=settings.patience,
+            unpacks=settings.format != "whole",
         )
-        self.reading = DropReader(self.folder, self._records, settings.page_size)
+        self.reading = DropReader(self.folder, self._records, settings.page_size, keyed=bool(settings.key_fields))
         self.keys = KeyReader(settings.key_fields, settings.version_field) if settings.format == "jsonl" else None
 
     def close(self) -> None:
@@ -97,7 +102,7 @@ class FileDropSource:
     def _lines(self, claimed: ClaimedFile) -> Iterator[Record | RejectedRecord]:
         assert self.keys is not None
         now = datetime.now(UTC)
-        for number, payload, reason in json_lines(claimed.path, self.settings.dialect.encoding, self.settings.max_size):
+        for number, payload, reason in json_lines(claimed, self.settings.dialect.encoding):
             origin, key, version = f"{claimed.name}:{number}", None, None
             try:
                 key, version, _ = (
@@ -132,7 +137,7 @@ class FileDropSource:
 
     def _delimited(self, claimed: ClaimedFile) -> Iterator[Record | RejectedRecord]:
         settings, dialect, now = self.settings, self.settings.dialect, datetime.now(UTC)
-        source = rows(claimed.path, dialect, settings.max_size)
+        source = rows(claimed, dialect, settings.control.marker if settings.control else "")
         names = self._header(next(source, [])) if dialect.header else list(dialect.columns)
         self._names(names, claimed)
         count, total = 0, Decimal(0)

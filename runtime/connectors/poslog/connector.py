@@ -11,13 +11,12 @@ from typing import IO, Any
 import msgspec
 from lxml import etree
 
-from runtime.connectors.drop import UNPACKING, ClaimedFile, DropFolder, DropReader, Unreadable, not_unpacked
+from runtime.connectors.drop import ClaimedFile, DropFolder, DropReader, Unreadable
 from runtime.connectors.poslog.document import BadTransaction, gaps, sale_document
 from runtime.connectors.poslog.legible import IllegibleXml, LegibleXml, illegible
 from runtime.connectors.poslog.reading import Element, NotPosLog, transactions
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
-from runtime.connectors.unpacking import open_unpacked
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -31,6 +30,7 @@ class PosLogSettings(msgspec.Struct, frozen=True):
     quiet: float = 2.0
     done: str | None = None
     max_size: int = 512 * 1024 * 1024
+    patience: float = 900.0
     page_size: int = 500
 
 
@@ -72,6 +72,7 @@ class PosLogSource:
             quiet=settings.quiet,
             done=settings.done,
             max_size=settings.max_size,
+            patience=settings.patience,
         )
         self.reading = DropReader(self.folder, self._records, settings.page_size)
 
@@ -94,16 +95,14 @@ class PosLogSource:
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         page = self.reading.read(cursor)
-        return replace(page, warnings=gap_warnings([record.key for record in page.records]))
+        return replace(page, warnings=[*page.warnings, *gap_warnings([record.key for record in page.records])])
 
     def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
         try:
-            with open_unpacked(claimed.path, self.settings.max_size) as file:
+            with claimed.open() as file:
                 yield from documents(file, claimed.name)
         except NotPosLog as error:
             raise Unreadable(str(error)) from None
-        except UNPACKING as error:
-            raise not_unpacked(error, self.settings.max_size) from None
 
     def judged_again(self, payload: bytes) -> Record | RejectedRecord:
         """A stored transaction as a record, as if it had just been read: its XML, or the document made of it."""
