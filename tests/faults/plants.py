@@ -13,6 +13,7 @@ import runtime.ledger.append as append_module
 from runtime.connectors import answer_rules, outcomes
 from runtime.ledger import claims, connections, database_target, quarantine, quarantine_retry, send_batch, vendor_target
 from runtime.ledger.claims import step
+from runtime.worker.source_reader import SourceReader
 
 WHAT = {
     "token": "the token is not checked at completion: a paused owner goes on beside its heir",
@@ -29,6 +30,7 @@ WHAT = {
     "nosettle": "what is not there is sent again at once, while its vendor may still act on it",
     "rekeyed": "after the database went back the keys of lost messages are given to others",
     "unnoticed": "the database went back, and the runtime goes on as if nothing had happened",
+    "rejects": "a run over its limit of rejected records moves its cursor past them",
     "hasty": "a batch whose sender has lost its session is asked about at once, and what is not there is sent again",
 }
 
@@ -96,6 +98,10 @@ def _lock_like_a_sequence(
     return counters, {row[0]: row[1:] for row in reader.fetchall()}
 
 
+def _past_rejects(self: SourceReader) -> None:
+    self.state.cursors[self.source.name] = self.at
+
+
 _in_doubt = vendor_target._in_doubt
 LONG_AGO = 86_400.0
 
@@ -131,6 +137,7 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "unnoticed": [],
     "nosettle": [(send_batch.SendBatch, "settled", _settled_at_once)],
     "hasty": [(vendor_target, "_in_doubt", _at_once)],
+    "rejects": [(SourceReader, "_place", _past_rejects)],
 }
 
 

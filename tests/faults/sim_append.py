@@ -108,18 +108,3 @@ def _conflict(db: Database, tx: Transaction, given: Any) -> int:
     stream, key, _position, content, _payload = given
     db.put(tx, "conflict", (stream, key, content), {})
     return 1
-
-
-@statement(r"sim: claim the source$")
-def _claim_source(db: Database, tx: Transaction, given: Any) -> list[Any]:
-    stream, lease = given
-    if not db.lock(tx, "stream", (stream,), skip=True):
-        return []
-    row = db.get(tx, "stream", (stream,))
-    if row is None or row["lease_until"] >= db.now():
-        return []
-    row = dict(row)
-    row["token"] += 1
-    row["lease_until"] = db.now() + lease
-    db.put(tx, "stream", (stream,), row)
-    return [(row["token"], row["cursor"])]

@@ -69,6 +69,7 @@ class RewoundWorld(World):
             lost = len(self.database.rows["message"]) - len(rows["message"])
             self.database.rows, self.database.logs = rows, logs
             self.counts["rewinds"] += 1
+            self.era += 1
             self.counts["messages lost by a rewind"] += lost
             self._notice()
             self._send_again()
@@ -90,12 +91,12 @@ class RewoundWorld(World):
         v = rows["vendor"][VENDOR,]
         v["not_before"] = max(v["not_before"], self.now + self.shape.deadline + self.shape.settle)
 
-    def _append(self, actor: Actor, items: list[IncomingMessage], **more: Any) -> None:
+    def append(self, actor: Actor, items: list[IncomingMessage], **more: Any) -> None:
         """An answer that was under way while the database went back speaks of a commit that is gone, like those before
         it: what is missing is sent again."""
-        before = self.counts["rewinds"]
-        super()._append(actor, items, **more)
-        if self.counts["rewinds"] != before:
+        before = self.era
+        super().append(actor, items, **more)
+        if self.era != before:
             self.counts["answered after a rewind"] += 1
             self._take_back()
             raise psycopg.OperationalError("the database went back after this commit")

@@ -53,6 +53,7 @@ class Shape:
     shows_queue: bool = True
     declined: frozenset[str] = frozenset()
     stubborn: frozenset[tuple[str, int]] = frozenset()
+    odd: bool = False
 
     @classmethod
     def of(cls, seed: int, *, window: bool = False, calm: bool = False) -> Shape:
@@ -108,6 +109,7 @@ def _other_side(seed: int, idempotency: str, names: list[str], *, calm: bool) ->
         "shows_queue": r.random() < 0.5,
         "declined": frozenset(n for n in names if rare[n] < 0.05),
         "stubborn": frozenset(stubborn[:1]),
+        "odd": r.random() < 0.25 and not calm,
     }
 
 

@@ -21,11 +21,11 @@ import psycopg
 
 from runtime.ledger import append as append_module
 from runtime.ledger import claims, database_target, quarantine_retry, send_batch, vendor_target
-from runtime.ledger.append import Fenced, IncomingMessage, StreamRef, append
+from runtime.ledger.append import IncomingMessage, StreamRef, append
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import Table
-from runtime.worker import delivery
-from tests.faults import sim_append, sim_claims, sim_quarantine, sim_vendors  # noqa: F401 - they register statements
+from runtime.worker import delivery, source_reader
+from tests.faults import sim_append, sim_claims, sim_quarantine, sim_sources, sim_vendors  # noqa: F401 - statements
 from tests.faults.sim_actors import Actor, SimClients
 from tests.faults.sim_database import Database, SimConnection
 from tests.faults.sim_judge import judge
@@ -67,6 +67,8 @@ class World:
         self.given_up: set[tuple[str, int]] = set()
         self.outages = 0
         self.busy_producers = 0
+        self.era = 0  # how often the database went back
+        self.odd = False  # whether the source shows rows that cannot be read
         self.producers: dict[str, Callable[[Actor], None]] = {}
         self._build()
 
@@ -74,6 +76,7 @@ class World:
     def _build(self) -> None:
         shape, rows = self.shape, self.database.rows
         rows["stream"][1,] = {"lanes": shape.lanes, "salt": 7, "token": 0, "lease_until": 0.0, "cursor": None}
+        rows["stream"][1,] |= {"running": False, "start": None, "tally": {}}
         for lane in range(shape.lanes):
             rows["lane"][1, lane] = {"next": 1}
         self.stream = StreamRef(1, shape.lanes, 7, False)
@@ -137,14 +140,16 @@ class World:
             self.produced.append((key, versions[key]))
             if self.random.random() < 0.04:
                 self.skipped.add((key, versions[key]))
-        self.busy_producers = sum(bool(plan) for plan in plans)
-        if plans[0]:
-            self.producers["collector"] = lambda actor: self._collect(actor, plans[0])
+        for number in range(1 + (shape.seed % 3 == 0) if plans[0] else 0):
+            self.producers[f"collector{number}"] = lambda actor: self._collect(actor, plans[0])
         for number, plan in enumerate(plans[1:], 1):
             if plan:
                 self.producers[f"intake{number}"] = partial(self._take_in, plan=plan)
+        self.busy_producers = len(self.producers)
         for role, body in self.producers.items():
             self.spawn(role, body)
+        if shape.odd and plans[0]:
+            self.spawn("source", self._be_odd)
         for number in range(shape.workers):
             self.spawn(f"worker{number}", self._work)
         if shape.decisions:
@@ -211,10 +216,10 @@ class World:
                 self.permits[self.release].append([self.now, float("inf")])
 
     # -- producers -------------------------------------------------------------------------------------------------
-    def _item(self, key: str, version: int) -> IncomingMessage:
+    def item(self, key: str, version: int) -> IncomingMessage:
         return IncomingMessage(key, version, _encode({"k": key, "v": version, "skip": (key, version) in self.skipped}))
 
-    def _append(self, actor: Actor, items: list[IncomingMessage], **more: Any) -> None:
+    def append(self, actor: Actor, items: list[IncomingMessage], **more: Any) -> None:
         actor.reserve = len(items)
         if "early" in self.plants:  # the answer leaves before the commit
             self.acknowledged.update((item.key, item.version) for item in items)
@@ -223,38 +228,25 @@ class World:
         self.acknowledged.update((item.key, item.version) for item in items)
 
     def _collect(self, actor: Actor, plan: list[tuple[str, int]]) -> None:
-        """A source with pages that overlap; the cursor is the ledger's."""
-        r = random.Random(f"pages {self.shape.seed}")
-        page = r.randint(1, 4)
-        while True:
-            try:
-                found = actor.conn.execute("sim: claim the source", (1, LEASE_SECONDS)).fetchone()
-                if found is None:
-                    actor.sleep(LEASE_SECONDS / 3)
-                    continue
-                token, cursor = found
-                start = int(cursor or 0)
-                while start < len(plan):
-                    begin = max(0, start - self.random.randint(0, 2))
-                    end = min(len(plan), start + page)
-                    self._append(actor, [self._item(*one) for one in plan[begin:end]], cursor=str(end), token=token)
-                    start = end
-                self.busy_producers -= 1
-                return
-            except Fenced:
-                self.counts["source fenced"] += 1
-            except psycopg.OperationalError:
-                actor.sleep(0.2)
-                actor.reconnect()
+        """A source with pages that overlap, read by the product's own reader; the cursor is the ledger's."""
+        sim_sources.collect(self, actor, plan, random.Random(f"pages {self.shape.seed}").randint(1, 4))
+        self.busy_producers -= 1
+
+    def _be_odd(self, actor: Actor) -> None:
+        """The source shows rows that nobody can read, for a while."""
+        actor.sleep(self.random.uniform(0.0, 0.4))
+        self.odd = True
+        actor.sleep(self.random.uniform(0.2, LEASE_SECONDS))
+        self.odd = False
 
     def _take_in(self, actor: Actor, plan: list[tuple[str, int]]) -> None:
         """Somebody pushes, and pushes again until the answer has come."""
         while todo := [one for one in plan if one not in self.acknowledged]:
             some = todo[: self.random.randint(1, 2)]
             try:
-                self._append(actor, [self._item(*one) for one in some])
+                self.append(actor, [self.item(*one) for one in some])
                 if self.random.random() < 0.2:
-                    self._append(actor, [self._item(*one) for one in some])
+                    self.append(actor, [self.item(*one) for one in some])
             except psycopg.OperationalError:
                 actor.sleep(0.2)
                 actor.reconnect()
@@ -308,7 +300,7 @@ class World:
         kind = self.random.choices(
             ("kill", "kill after", "lose", "lose after", "pause", "restart", "cut off"), (4, 4, 1, 3, 6, 1, 2)
         )[0]
-        if actor.role in ("people", "vendor") or (actor.still and kind in ("pause", "cut off")):
+        if actor.role in ("people", "vendor", "source") or (actor.still and kind in ("pause", "cut off")):
             return True
         self.faults_left -= 1
         self.counts[kind] += 1
@@ -444,6 +436,10 @@ class _Time:
     def monotonic(self) -> float:
         return self._world.now
 
+    def sleep(self, seconds: float) -> None:
+        assert self._world.current is not None
+        self._world.current.sleep(seconds)
+
 
 @contextlib.contextmanager
 def patched(world: World) -> Iterator[None]:
@@ -466,6 +462,12 @@ def patched(world: World) -> Iterator[None]:
         (module, "hit", hit)
         for module in (append_module, database_target, vendor_target, send_batch, quarantine_retry, delivery)
     ]
+
+    def append_of(conn: SimConnection, stream: StreamRef, items: Any, **more: Any) -> None:
+        world.append(conn.actor, items, **more)
+
+    places += [(source_reader, "time", clock), (source_reader, "hit", hit), (source_reader, "append", append_of)]
+    places += [(source_reader, "CALL_SECONDS", LEASE_SECONDS / 8), (source_reader, "MARGIN_SECONDS", 1.0)]
     places.append((quarantine_retry, "SILENT_SECONDS", SILENT_SECONDS))
     places += [(database_target, "upsert", upsert), (quarantine_retry, "upsert", upsert)]
     from tests.faults.plants import SIMULATED
