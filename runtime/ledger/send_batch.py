@@ -24,14 +24,16 @@ LOST_KEY = (
     "it came after the database went back: the vendor may have booked it before, under a key that was lost, "
     "and cannot be asked by business reference"
 )
+UNSETTLED_KEY = "it cannot be asked about; what was sent may still take effect for {:.0f} s, then it is sent again"
 
 
 @dataclass(slots=True)
 class SendOutcome:
     """Results by position. `failure` says what is wrong with the vendor itself and `fault` with the connection to it,
     `late` holds positions whose request left after the lease had ended, `in_doubt` those that may have arrived before
-    and were sent again under the same key. `last_sent` bounds, in monotonic seconds, when anything of it was sent;
-    `question_answered`: somebody has said something about a message that was asked about."""
+    and were sent again under the same key, because nobody could be asked. `last_sent` bounds, in monotonic seconds,
+    when anything of it was sent; `question_answered`: somebody has said something about a message that was asked
+    about."""
 
     results: dict[int, SendResult] = field(default_factory=dict)
     failure: str = ""
@@ -46,6 +48,11 @@ class SendOutcome:
     @property
     def unresolved(self) -> bool:
         return any(result.status == "unknown" for result in self.results.values())
+
+    @property
+    def tells_something(self) -> bool:
+        """Whether the vendor has said of some message what became of it: that must not be asked, or done, again."""
+        return any(result.status in (*SETTLED, "retry") for result in self.results.values())
 
     def blame(self, result: SendResult, otherwise: str) -> None:
         """Keep what the first result without an outcome says about the vendor or the connection."""
@@ -165,9 +172,14 @@ class SendBatch:
         return time.monotonic() < first + key_protects_for(kept, self.client.deadline)
 
     def settled(self, asked_at: float) -> bool:
-        """Whether nothing that was sent before can still take effect after this time."""
+        """Whether nothing that was sent before can still take effect after this time. Until then nothing is sent again,
+        under the same key neither: a vendor may do both, and a first call that comes late undoes what came after it."""
         last = self.outcome.last_sent
         return last is None or asked_at >= last + self.taken.limits.settle
+
+    def _unsettled_for(self, now: float) -> float:
+        last = self.outcome.last_sent
+        return 0.0 if last is None else max(0.0, last + self.taken.limits.settle - now)
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
@@ -189,8 +201,6 @@ class SendBatch:
                 early = self._not_there_yet(asked_at)
                 if early is None:
                     rest.append(message)
-                    if not self.settled(asked_at):
-                        self.outcome.in_doubt.add(message.position)
                     continue
                 result = early
             outcome.results[message.position] = result
@@ -208,6 +218,11 @@ class SendBatch:
             self._put(messages, SendResult("forgotten", detail=LOST_KEY))
             return []
         if self.key_holds() and self.may_send:
+            now = time.monotonic()
+            if not self.settled(now):
+                left = self._unsettled_for(now)
+                self._put(messages, SendResult("unsettled", detail=UNSETTLED_KEY.format(left), retry_after=left + 0.01))
+                return []
             self.outcome.in_doubt.update(message.position for message in messages)
             return messages  # the same key or the same natural key again has one effect
         if self.idempotency == "K" and not self.key_holds():
@@ -223,12 +238,12 @@ class SendBatch:
         earlier call, or has taken the message and not decided."""
         if self.accepted:
             return SendResult("accepted", detail="the vendor took it and does not show it yet")
-        if self.key_holds() or self.settled(asked_at):
+        if self.settled(asked_at):
             return None
-        left = (self.outcome.last_sent or asked_at) + self.taken.limits.settle - time.monotonic()
-        detail = f"not there; what was sent may still take effect for {max(0.0, left):.0f} s"
+        left = self._unsettled_for(time.monotonic())
+        detail = f"not there; what was sent may still take effect for {left:.0f} s"
         pause = max(UNSETTLED.pause(), left / 2)
-        return SendResult("unsettled", detail=detail, retry_after=min(pause, max(left, 0.0) + 0.01))
+        return SendResult("unsettled", detail=detail, retry_after=min(pause, left + 0.01))
 
     # -- sending -------------------------------------------------------------------------------------------------------
 

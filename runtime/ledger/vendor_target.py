@@ -292,9 +292,10 @@ def _call(conn: Connection, taken: Claim, client: VendorClient, batch: PreparedB
 def _settle(
     conn: Connection, taken: Claim, batch: PreparedBatch, outcome: SendOutcome, *, keep_unknown: bool = True
 ) -> BatchResult | None:
-    """Turn results into evidence and quarantine entries. None: something is unknown that can be asked about later; the
-    intent stays open."""
-    if keep_unknown and outcome.unresolved and taken.target.idempotency != "U":
+    """Turn results into evidence and quarantine entries. None: nothing is known of any message and all can be asked
+    about later; the intent stays open. Where something is known, it is kept, and the others are quarantined one by
+    one."""
+    if keep_unknown and outcome.unresolved and not outcome.tells_something and taken.target.idempotency != "U":
         outcome.failure = outcome.failure or "no trustworthy answer"
         record_attempt(conn, taken, batch.first, batch.last, "unknown", outcome.failure, answer=_first_answer(outcome))
         record_trouble(conn, taken, outcome)
