@@ -1,7 +1,7 @@
 """Three times of a vendor that decide what may be sent again, and when.
 
-`settle`: for how long after a call it may still act on it. `key_kept`: for how long it knows our keys. `deadline`: how
-long one call may take.
+`settle`: for how long after a call it may still act on it; 0 where what comes late does no harm. `key_kept`: for how
+long it knows our keys. `deadline`: how long one call may take.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ DEFAULT_KEY_KEPT = 86_400.0
 MOST_MARGIN = 60.0
 
 
-def settle_of(given: float | None, limits: Mapping[str, Any], deadline: float) -> float:
+def settle_of(given: float | None, limits: Mapping[str, Any], deadline: float, *, compares: bool = False) -> float:
     """Seconds after a call within which the vendor may still act on it: what the manifest says, else its profile, else
-    twice the call's own deadline and at least DEFAULT_SETTLE."""
+    none where the vendor `compares` versions, so that what comes late changes nothing, else twice the call's own
+    deadline and at least DEFAULT_SETTLE."""
     if given is not None:
         return given
     said = limits.get("settle_seconds")
-    return float(said) if said is not None else max(DEFAULT_SETTLE, 2 * deadline)
+    if said is not None:
+        return float(said)
+    return 0.0 if compares else max(DEFAULT_SETTLE, 2 * deadline)
 
 
 def key_kept_of(given: float | None, limits: Mapping[str, Any]) -> float | None:

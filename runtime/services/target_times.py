@@ -23,18 +23,27 @@ def held_by_subscription(target: ManifestTarget) -> dict[str, float | None]:
     keys has what the profile says, else a day."""
     limits = _profile_limits(target)
     return {
-        "settle": vendor_times.settle_of(target.settle, limits, target.deadline),
+        "settle": vendor_times.settle_of(target.settle, limits, target.deadline, compares=_compares_versions(target)),
         "key_kept": vendor_times.key_kept_of(target.key_kept, limits) if target.idempotency == "K" else None,
         "deadline": target.deadline,
     }
 
 
+def _lookup(target: ManifestTarget) -> Mapping[str, Any]:
+    found = system_connections.settings_of(target.connection).get("lookup") if target.connection else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _compares_versions(target: ManifestTarget) -> bool:
+    """Whether an older state changes nothing at this target, however late it comes: its documents have versions, and
+    the same again is no second one."""
+    return target.idempotency == "N" and _lookup(target).get("versioned") is True
+
+
 def asks_by_reference(target: ManifestTarget) -> bool:
     """Whether the vendor can be asked about a message of this target when it has forgotten its key."""
-    if target.connection is None:
-        return False
-    lookup = system_connections.settings_of(target.connection).get("lookup")
-    if not isinstance(lookup, Mapping):
+    lookup = _lookup(target)
+    if not lookup:
         return False
     return target.ask_by != "idempotency_key" or bool(lookup.get("references") and lookup.get("business_reference"))
 

@@ -28,6 +28,7 @@ WHAT = {
     "shrug": "a 503 is taken for nothing done",
     "forgetful": "a key is taken for one that its vendor never forgets",
     "nosettle": "what is not there is sent again at once, while its vendor may still act on it",
+    "hurried": "a key of ours, or a natural one, is taken for a reason to send again at once, settled or not",
     "rekeyed": "after the database went back the keys of lost messages are given to others",
     "unnoticed": "the database went back, and the runtime goes on as if nothing had happened",
     "rejects": "a run over its limit of rejected records moves its cursor past them",
@@ -48,6 +49,13 @@ def _never_forgotten(self: send_batch.SendBatch) -> bool:
 
 def _settled_at_once(self: send_batch.SendBatch, asked_at: float) -> bool:
     return True
+
+
+_settled = send_batch.SendBatch.settled
+
+
+def _settled_by_key(self: send_batch.SendBatch, asked_at: float) -> bool:
+    return self.idempotency in "KN" or _settled(self, asked_at)
 
 
 def _no_one_waits(messages: Any, waiting: set[str]) -> tuple[list[Any], list[Any]]:
@@ -136,6 +144,7 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "rekeyed": [],
     "unnoticed": [],
     "nosettle": [(send_batch.SendBatch, "settled", _settled_at_once)],
+    "hurried": [(send_batch.SendBatch, "settled", _settled_by_key)],
     "hasty": [(vendor_target, "_in_doubt", _at_once)],
     "rejects": [(SourceReader, "_place", _past_rejects)],
 }

@@ -33,6 +33,7 @@ def rewound_shape(seed: int) -> Shape:
     )
     asks = kind == "L" or (kind in "KN" and r.random() < 0.5)
     shape = replace(shape, asks=asks, honours=kind in "KN", references=r.random() < 0.7, key_kept=NEVER)
+    shape = replace(shape, overwrites=False)
     return replace(shape, killers=nobody, declined=nobody, stubborn=nobody, messages=r.randint(8, 16))
 
 

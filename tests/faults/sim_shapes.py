@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runtime.ledger.claims import LEASE_SECONDS
@@ -21,7 +21,7 @@ class Killed(BaseException):
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a seed makes of the world. `window`: pauses may also fall between the lease check and the write to the
-    socket."""
+    socket. `overwrites`: the vendor has no versions, and holds what took effect last."""
 
     seed: int
     lanes: int
@@ -54,6 +54,7 @@ class Shape:
     declined: frozenset[str] = frozenset()
     stubborn: frozenset[tuple[str, int]] = frozenset()
     odd: bool = False
+    overwrites: bool = False
 
     @classmethod
     def of(cls, seed: int, *, window: bool = False, calm: bool = False) -> Shape:
@@ -87,7 +88,13 @@ class Shape:
             max_attempts=r.randint(3, 5),
             window=window,
             **_other_side(seed, idempotency, names, calm=calm),
-        )
+        )._without_versions()
+
+    def _without_versions(self) -> Shape:
+        """Half of the vendors of class N overwrite: no question tells whether a state of theirs is the newest."""
+        if self.idempotency != "N" or random.Random(f"versions {self.seed}").random() < 0.5:
+            return self
+        return replace(self, overwrites=True, asks=False, honours=False, shows_queue=False)
 
 
 def _other_side(seed: int, idempotency: str, names: list[str], *, calm: bool) -> dict[str, Any]:

@@ -278,6 +278,8 @@ class World:
     def fate(self) -> str:
         if self.random.random() >= self.trouble:
             return "ok"
+        if self.shape.overwrites and self.random.random() < 0.7:
+            return "slow"
         forgets = self.shape.key_kept < NEVER and self.random.random() < 0.5
         fate = "outage" if forgets and not self.outages else self.random.choice(FATES)
         if fate == "outage" and self.outages:

@@ -57,11 +57,26 @@ def test_a_new_target_of_class_k_says_how_long_its_vendor_keeps_keys() -> None:
 def test_the_manifest_goes_before_the_profile_and_the_profile_before_the_product() -> None:
     loyalty = {"protocol": "rest", "profile": "loyalty"}
     times = target_times.held_by_subscription
-    assert times(manifest(connection=loyalty).targets[0]) == {"settle": 30.0, "key_kept": 86_400.0, "deadline": 5.0}
+    assert times(manifest(connection=loyalty).targets[0]) == {"settle": 5.0, "key_kept": 86_400.0, "deadline": 5.0}
     own = manifest(connection=loyalty, settle=7.0, key_kept=600.0, deadline=40.0).targets[0]
     assert times(own) == {"settle": 7.0, "key_kept": 600.0, "deadline": 40.0}
     assert times(manifest(deadline=50.0).targets[0]) == {"settle": 100.0, "key_kept": None, "deadline": 50.0}
     assert DEFAULT_SETTLE == 30.0
+
+
+def test_where_older_states_change_nothing_nothing_waits_unless_the_manifest_says_so() -> None:
+    def settle(versioned: bool = True, **target: Any) -> float | None:
+        lookup = {"path": "/prices:lookup", "versioned": versioned}
+        connection = {"protocol": "rest", "settings": {"path": "/prices", "method": "PUT", "lookup": lookup}}
+        one = manifest(**{"connection": connection, "idempotency": "N", **target}).targets[0]
+        return target_times.held_by_subscription(one)["settle"]
+
+    assert settle() == 0.0
+    assert settle(versioned=False) == 30.0
+    assert settle(settle=12.0) == 12.0
+    assert settle(idempotency="L") == 30.0, "a second one of these is a second effect"
+    by_profile = {"protocol": "rest", "profile": "store-server"}
+    assert settle(connection=by_profile) == 0.0
 
 
 def test_only_a_target_that_relies_on_keys_says_how_long_they_are_kept() -> None:
