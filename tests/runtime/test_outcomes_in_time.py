@@ -3,7 +3,6 @@ ever; and what is taken, declined or answered is kept."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -84,150 +83,6 @@ class Clock(Site):
 
     def attempts(self) -> list[tuple[str, str | None, str | None]]:
         return self.conn.execute("select outcome, reference, answer from runtime_attempt order by id").fetchall()
-
-
-# -- settle ------------------------------------------------------------------------------------------------------------
-
-
-def test_what_is_not_there_is_sent_again_only_after_the_vendors_own_time_limit(ledger: Connection) -> None:
-    site = Clock(ledger, Vendor(), idempotency="L", settle=100.0)
-    site.vendor.fates = ["late"]
-    site.put(site.flow.item("a"), site.flow.item("b"))
-    site.work()
-    assert (site.effects(), site.vendor.asked > 1) == ([], True), "it is asked about, and not sent again"
-    assert site.parked() == [(1, "sending", "unsettled"), (2, "sending", "unsettled")]
-    site.vendor.arrive()
-    site.work()
-    assert sorted(site.effects()) == [("a", 0), ("b", 0)]
-    assert site.parked() == []
-
-
-def test_what_never_arrived_is_sent_after_that_time(ledger: Connection) -> None:
-    site = Clock(ledger, Vendor(), idempotency="L", settle=100.0)
-    site.vendor.fates = ["late"]
-    site.put(site.flow.item("a"))
-    site.work()
-    site.vendor.late = []
-    site.passes(101.0)
-    site.work()
-    assert site.effects() == [("a", 0)]
-
-
-def test_other_keys_of_the_lane_do_not_wait_for_that_time(ledger: Connection) -> None:
-    site = Clock(ledger, Vendor(), idempotency="L", settle=100.0, batch=1)
-    site.vendor.fates = ["late"]
-    site.put(site.flow.item("a", 1), site.flow.item("b", 1), site.flow.item("a", 2))
-    site.work()
-    assert site.effects() == [("b", 1)]
-    site.vendor.arrive()
-    site.work()
-    assert site.effects() == [("b", 1), ("a", 1), ("a", 2)]
-
-
-def test_a_takeover_and_another_release_obey_that_time_too(ledger: Connection) -> None:
-    site = Clock(ledger, Vendor(), idempotency="L", settle=100.0)
-    site.put(site.flow.item("a"))
-    send = site.vendor.send
-
-    def die(items: Any, *, guard: Any) -> Any:
-        site.vendor.late += items
-        raise KeyboardInterrupt
-
-    site.vendor.send = die  # type: ignore[method-assign]
-    taken = claim(ledger, owner="dies")
-    assert taken
-    with pytest.raises(KeyboardInterrupt):
-        vendor_target.deliver(ledger, taken, site.bind)
-    site.vendor.send = send  # type: ignore[method-assign]
-    site.flow.deploy({"integration": site.flow.key, "build": 2})
-    site.work()
-    assert site.effects() == []
-    site.vendor.arrive()
-    site.work()
-    assert site.effects() == [("a", 0)]
-
-
-@pytest.mark.parametrize("idempotency", ["N", "K"])
-@pytest.mark.parametrize("can_ask", [False, True])
-def test_a_late_first_effect_does_not_replace_a_newer_state(
-    ledger: Connection, idempotency: str, can_ask: bool
-) -> None:
-    """The vendor has no versions: what takes effect last counts. So the second price waits until the first call is
-    over for certain."""
-    site = Clock(ledger, Vendor(can_ask=can_ask), idempotency=idempotency, settle=100.0)
-    site.vendor.fates = ["late"]
-    site.put(site.flow.item("a", 1))
-    site.work()
-    site.put(site.flow.item("a", 2))
-    site.work()
-    assert (site.effects(), site.parked()) == ([], [(1, "sending", "unsettled"), (2, "behind", "")])
-    site.vendor.arrive()
-    site.passes(101.0)
-    site.work(8)
-    assert site.effects()[-1] == ("a", 2)
-    assert site.parked() == []
-
-
-@pytest.mark.parametrize("idempotency", ["N", "K"])
-def test_a_key_does_not_stand_in_for_the_vendors_own_time_limit_at_a_takeover_either(
-    ledger: Connection, idempotency: str
-) -> None:
-    site = Clock(ledger, Vendor(can_ask=False), idempotency=idempotency, settle=100.0)
-    site.put(site.flow.item("a", 1))
-    send = site.vendor.send
-
-    def die(items: Any, *, guard: Any) -> Any:
-        site.vendor.late += items
-        raise KeyboardInterrupt
-
-    site.vendor.send = die  # type: ignore[method-assign]
-    taken = claim(ledger, owner="dies")
-    assert taken
-    with pytest.raises(KeyboardInterrupt):
-        vendor_target.deliver(ledger, taken, site.bind)
-    site.vendor.send = send  # type: ignore[method-assign]
-    site.put(site.flow.item("a", 2), site.flow.item("b", 1))
-    site.work()
-    assert site.effects() == [("b", 1)]
-    site.vendor.arrive()
-    site.passes(101.0)
-    site.work(8)
-    assert (site.effects()[0], site.effects()[-1], site.parked()) == (("b", 1), ("a", 2), [])
-
-
-@pytest.mark.parametrize("idempotency", ["N", "K"])
-def test_what_never_left_waits_for_nothing(ledger: Connection, idempotency: str) -> None:
-    site = Clock(ledger, Vendor(can_ask=False), idempotency=idempotency, settle=100.0)
-    site.vendor.fates = ["down"]
-    site.put(site.flow.item("a", 1), site.flow.item("a", 2))
-    site.work()
-    assert (site.effects(), site.parked()) == ([("a", 1), ("a", 2)], [])
-
-
-@pytest.mark.parametrize("idempotency", ["N", "K"])
-def test_where_nothing_late_does_harm_the_same_is_sent_again_at_once(ledger: Connection, idempotency: str) -> None:
-    site = Clock(ledger, Vendor(can_ask=False, honours_keys=True), idempotency=idempotency, settle=0.0)
-    site.vendor.fates = ["late"]
-    site.put(site.flow.item("a", 1))
-    taken = claim(ledger, owner="w")
-    assert taken
-    vendor_target.deliver(ledger, taken, site.bind)
-    assert (site.effects(), site.parked()) == ([("a", 1)], [])
-
-
-def test_while_it_waits_nobody_is_asked_who_cannot_be(ledger: Connection) -> None:
-    """It comes back once, when its time has passed, and not again and again before."""
-    site = Clock(ledger, Vendor(can_ask=False), idempotency="N", settle=100.0)
-    site.vendor.fates = ["late"]
-    site.put(site.flow.item("a", 1))
-    taken = claim(ledger, owner="w")
-    assert taken
-    vendor_target.deliver(ledger, taken, site.bind)
-    row = ledger.execute(
-        "select extract(epoch from not_before - clock_timestamp())::float8 from runtime_quarantine"
-    ).fetchone()
-    assert row
-    assert 99.0 < row[0] < 101.0
 
 
 # -- key_kept ----------------------------------------------------------------------------------------------------------
@@ -372,43 +227,6 @@ def test_what_is_there_with_another_amount_goes_to_a_person_and_is_not_sent_agai
     assert row
     assert "30 was sent, 25 is there" in row[0]
     assert ledger.execute("select breaker, failures from runtime_vendorstate").fetchone() == ("closed", 0)
-
-
-# -- a batch of which a part has an outcome ---------------------------------------------------------------------------
-
-
-class PartlySilent(Vendor):
-    """Answers for every item but `b`, in one call; `sent` counts how often each item came."""
-
-    def __init__(self, *, can_ask: bool) -> None:
-        super().__init__(can_ask=can_ask, honours_keys=True)
-        self.sent: Counter[str] = Counter()
-
-    def send(self, items: Any, *, guard: Callable[[], None]) -> list[SendResult]:
-        guard()
-        self.sent.update(item.key for item in items)
-        silent = SendResult("unknown", detail="the answer says nothing about this message")
-        return [silent if item.key == "b" else self._act(item) for item in items]
-
-
-@pytest.mark.parametrize("can_ask", [False, True])
-@pytest.mark.parametrize("settle", [0.0, 100.0])
-@pytest.mark.parametrize("idempotency", ["K", "N", "L"])
-def test_what_is_known_of_a_batch_is_kept_when_one_item_stays_unknown(
-    ledger: Connection, idempotency: str, settle: float, can_ask: bool
-) -> None:
-    vendor = PartlySilent(can_ask=can_ask)
-    site = Clock(ledger, vendor, idempotency=idempotency, settle=settle)
-    site.vendor.refuse = {"d": "unknown article"}
-    site.put(*[site.flow.item(key) for key in "abcd"], site.flow.item("b", 1))
-    vendor.ask = lambda items, *, by="key": (  # type: ignore[method-assign]
-        Vendor.ask(vendor, items) if not can_ask else [SendResult("unknown", detail="no answer")] * len(items)
-    )
-    site.work(6)
-    assert (vendor.sent["a"], vendor.sent["c"], vendor.sent["d"]) == (1, 1, 1)
-    assert [position for position, _, _ in site.parked()] == [2, 4, 5]
-    kept = ledger.execute("select confirmed, refused, outcomes from runtime_delivery order by id").fetchall()
-    assert (kept[0][:2], "".join(outcomes for *_, outcomes in kept)) == ((2, 1), "cqcqq")
 
 
 # -- rounds without an outcome -----------------------------------------------------------------------------------------
