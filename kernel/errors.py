@@ -65,6 +65,13 @@ class NotFound(DomainError):
     title = "Not found"
 
 
+class Unauthenticated(DomainError):
+    """Nobody knows who is asking. RFC 9110 §15.5.2."""
+
+    status = 401
+    title = "Not signed in"
+
+
 class Forbidden(DomainError):
     """The viewer is known, and may not do this."""
 

@@ -1,4 +1,4 @@
-"""Tables that belong to no business room: people, their tokens, the audit ledger, the outbox."""
+"""Tables that belong to no business room: people, their tokens, the audit ledger, the outbox, what processes count."""
 
 from __future__ import annotations
 
@@ -115,3 +115,19 @@ class OutboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic} {self.key}"
+
+
+class ProcessMetrics(models.Model):
+    """What one process has counted since it began (`kernel.process_measures`); `ended` holds the sum of those that are
+    gone. Written every few seconds, read at a scrape."""
+
+    process = models.CharField(primary_key=True, max_length=160)
+    started_at = models.DateTimeField(db_default=Now())
+    beat_at = models.DateTimeField(db_default=Now())
+    counted: Any = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name_plural = "process metrics"
+
+    def __str__(self) -> str:
+        return self.process

@@ -9,11 +9,31 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from django.db import Error, connection
 
+from kernel import measures
+
 log = logging.getLogger(__name__)
 BUSY_SECONDS = 0.1  # until the next call after one that found work
+T = TypeVar("T")
+
+SUCCEEDED = measures.gauge(
+    "job_last_success_timestamp_seconds", "When a periodic job last ended without an error.", ["job"], add_up="latest"
+)
+FAILED = measures.counter("job_failures", "Times that a periodic job ended with an error.", ["job"])
+
+
+def run(job: str, work: Callable[[], T]) -> T:
+    """Do one job now, and keep when it last succeeded; its errors pass through."""
+    try:
+        done = work()
+    except BaseException:
+        FAILED.labels(job).inc()
+        raise
+    SUCCEEDED.labels(job).set_to_current_time()
+    return done
 
 
 def run_forever(room: str, run_due: Callable[[], int], stop: threading.Event, *, every: float) -> None:

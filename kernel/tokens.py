@@ -25,6 +25,7 @@ SCOPES = {
     "runtime:write": "Start runs, redrive and replay",
     "intake:write": "Hand in messages to integrations that have granted it",
     "usage:write": "Report usage",
+    "metrics:read": "Read the metrics (for Prometheus)",
 }
 MAX_DAYS = 366
 

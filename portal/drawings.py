@@ -1,4 +1,4 @@
-"""Drawings of the tables of each room and of the states of a message, made from the models.
+"""Drawings of the tables of each room and of the states of a message, made from the models; the list of metrics.
 
 Mermaid: code hosts show it as a picture.
 """
@@ -13,6 +13,8 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import Field, ForeignKey, Model
 
+from portal import metric_list
+
 ROOMS = {
     "kernel": "what every room uses: people, tokens, audit ledger, outbox",
     "catalog": "facts: APIs, versions, contracts, owners, consumers, systems of record",
@@ -25,7 +27,7 @@ MADE = "Made from the models by `make drawings`; do not edit."
 def documents() -> dict[str, str]:
     """File name below docs/reference → its content."""
     made = {f"tables-{room}.md": tables(room) for room in ROOMS}
-    return made | {"message-states.md": message_states()}
+    return made | {"message-states.md": message_states(), "metrics.md": metric_list.page()}
 
 
 def tables(room: str) -> str:

@@ -1,4 +1,4 @@
-"""Liveness and readiness for probes, and `/metrics`: figures of this process (memory, CPU, garbage collection)."""
+"""Liveness and readiness for probes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from runtime.selectors import recovery
 
@@ -41,12 +40,3 @@ def ready(request: HttpRequest) -> HttpResponse:
         answer["redis"] = f"degraded: {type(error).__name__}"
     status = 200 if answer["database"] == "ok" and answer["migrations"] == "ok" else 503
     return JsonResponse(answer, status=status)
-
-
-@never_cache
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text with `python_*` and `process_*` of the process that answers; no figures of the product yet.
-
-    Needs a signed-in session.
-    """
-    return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)

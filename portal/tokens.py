@@ -20,7 +20,12 @@ from kernel.viewer import Permission, Viewer
 
 LIFETIMES = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (180, "180 days"), (365, "365 days"))
 # A GET that answers with a token of this scope, for the example beside a new token.
-EXAMPLES = {"catalog:read": "apis", "governance:read": "changes", "runtime:read": "runs"}
+EXAMPLES = {
+    "catalog:read": "/api/v1/apis",
+    "governance:read": "/api/v1/changes",
+    "runtime:read": "/api/v1/runs",
+    "metrics:read": "/metrics",
+}
 KINDS = {"role": "Decides across domains", "domain": "Owns a domain", "consumer": "Consumes APIs"}
 
 
@@ -117,7 +122,7 @@ def settings(request: HttpRequest) -> HttpResponse:
 def _example(request: HttpRequest, token: ApiToken) -> str:
     """The full address of a list that this token may read; empty where none of its scopes reads one."""
     path = next((path for scope, path in EXAMPLES.items() if scope in token.scopes), "")
-    return request.build_absolute_uri(f"/api/v1/{path}") if path else ""
+    return request.build_absolute_uri(path) if path else ""
 
 
 @require_POST

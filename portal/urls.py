@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
-from portal import accounts, health, home, ledger, search, styleguide, tokens
+from portal import accounts, health, home, ledger, metrics, search, styleguide, tokens
 
 urlpatterns = [
     # First what is asked most often, by tills and pipelines: an address is found by trying one pattern after the other.
@@ -24,7 +24,7 @@ urlpatterns = [
     path("settings/tokens/<int:token_id>/revoke/", tokens.revoke, name="token-revoke"),
     path("health/live", health.live, name="live"),
     path("health/ready", health.ready, name="ready"),
-    path("metrics", health.metrics, name="metrics"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("", include("catalog.api.well_known")),
     path("", include("catalog.web.urls")),
     path("", include("governance.web.urls")),

@@ -9,6 +9,7 @@ from django.db import connection
 
 from catalog.services import importing, search_index
 from kernel import periodic_jobs
+from kernel.periodic_jobs import run
 
 TURN_SECONDS = 20.0
 
@@ -34,10 +35,10 @@ def turn() -> int:
     a write.
     """
     done = 0
-    for run_id in importing.due():
+    for run_id in run("imports", importing.due):
         done += importing.execute(run_id) is not None
     if begin_daily("rebuild_search"):
-        done += search_index.refresh_all()
+        done += run("search_index", search_index.refresh_all)
     return done
 
 

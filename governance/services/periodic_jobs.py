@@ -9,6 +9,7 @@ import time
 
 from governance.services import applying, freezes, webhooks
 from kernel import periodic_jobs
+from kernel.periodic_jobs import run
 
 RUN_SECONDS = 2.0
 APPLY_SECONDS = 20.0
@@ -23,14 +24,14 @@ class GovernanceJobs:
 
     def run_due(self) -> int:
         """Run the jobs that are due. Returns the number of items that they processed."""
-        done = webhooks.deliver_due()
+        done = run("webhooks", webhooks.deliver_due)
         now = time.monotonic()
         if now - self._applied >= APPLY_SECONDS:
             self._applied = now
-            done += applying.apply_due()
+            done += run("approved_changes", applying.apply_due)
         if now - self._compiled >= COMPILE_SECONDS:
             self._compiled = now
-            done += freezes.compile_all()
+            done += run("freeze_intervals", freezes.compile_all)
         return done
 
 

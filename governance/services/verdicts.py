@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +14,13 @@ from governance.domain import question as questions
 from governance.domain.verdict import ENGINE, answer_bytes, decide
 from governance.models import ApplicationRelease, Verdict
 from governance.services import gate_evidence
-from kernel import audit, clock, outbox
+from kernel import audit, clock, measures, outbox
 from kernel.errors import Invalid, NotFound, finding
 from kernel.viewer import Viewer
+
+ANSWER_SECONDS = measures.histogram(
+    "gate_answer_duration_seconds", "Time to answer a question of a release pipeline, by the verdict.", ["verdict"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ def ask(question: Mapping[str, Any], *, viewer: Viewer, as_of: datetime | None =
     """May this application version go there? See docs/reference/gate.md. Raises Invalid `gate.question` with
     findings.
     """
+    began = time.perf_counter()
     asked = questions.normalise(question)
     moment = as_of or _as_of(question)
     known = gate_evidence.gather(asked, moment)
@@ -55,6 +61,7 @@ def ask(question: Mapping[str, Any], *, viewer: Viewer, as_of: datetime | None =
         engine=ENGINE,
         asked_by=viewer.user,
     )
+    ANSWER_SECONDS.labels(document["verdict"]).observe(time.perf_counter() - began)
     return GateAnswer(row.pk, document, body)
 
 

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from runtime.domain.outcome_codes import CONFIRMED, QUARANTINED, SKIPPED, SUPERSEDED
+from runtime.ledger import measures
 from runtime.ledger.append import BULK, BY_PLACE, Fenced
 from runtime.ledger.claims import Claim, release, step
 from runtime.ledger.connections import Connection
@@ -250,6 +251,7 @@ def _apply(
         if last:
             release(conn, taken)
         hit("database.before_commit")
+    measures.count_batch(conn, taken, evidence)
     hit("database.after_commit")
 
 

@@ -9,7 +9,7 @@ from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
 
 from runtime.domain import retry
-from runtime.ledger import after, circuit_breaker, sql
+from runtime.ledger import after, circuit_breaker, measures, sql
 from runtime.ledger.append import Fenced
 from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send, record_trouble
 from runtime.ledger.claims import (
@@ -206,7 +206,7 @@ def retry_in_database(
         try:
             row = run(lambda: mapped.mapper.one(message), taken.lease.deadline)
             with conn.transaction():
-                _remove(conn, taken)
+                _remove(conn, taken, "confirmed")
                 upsert(conn, mapped.table, [(message.position, row)])
                 record_attempt(conn, taken, position, position, "confirmed", "")
                 hit("quarantine.before_commit")
@@ -307,7 +307,7 @@ def _store(
             if taken.fresh_key and sent:
                 _record_fresh_key(conn, taken)
             if ended:
-                _remove(conn, taken)
+                _remove(conn, taken, result.status)
                 place = taken.position, taken.position
                 record_attempt(conn, taken, *place, result.status, result.detail, result.reference, result.answer)
                 circuit_breaker.record_answer(conn, taken)
@@ -435,18 +435,19 @@ def release_after_failure(
 
 def _skip(conn: Connection, taken: QuarantineClaim, why: str = "not for this target") -> bool:
     with conn.transaction():
-        _remove(conn, taken)
+        _remove(conn, taken, "skipped")
         record_attempt(conn, taken, taken.position, taken.position, "skipped", why)
     return True
 
 
-def _remove(conn: Connection, taken: QuarantineClaim) -> None:
+def _remove(conn: Connection, taken: QuarantineClaim, outcome: str) -> None:
     gone = conn.execute(
         "delete from runtime_quarantine where subscription_id = %s and lane = %s and position = %s and token = %s",
         (taken.subscription, taken.lane, taken.position, taken.lease.token),
     )
     if gone.rowcount != 1:
         raise _fenced(taken)
+    measures.count_one(conn, taken, outcome)
 
 
 def _keep(
@@ -479,14 +480,14 @@ def _keep(
     )
     if kept.rowcount != 1:
         raise _fenced(taken)
+    measures.count_one(conn, taken, entry.state)
     said = (result.reference, result.answer) if result else (None, None)
     word = "accepted" if entry.reason_class == "accepted" else entry.state
     record_attempt(conn, taken, taken.position, taken.position, word, entry.reason, *said)
 
 
 def _fenced(taken: QuarantineClaim) -> Fenced:
-    place = f"{taken.subscription}/{taken.lane}/{taken.position}"
-    return Fenced(f"quarantined {place}: token {taken.lease.token} is not current")
+    return Fenced(f"quarantined {taken.subscription}/{taken.lane}/{taken.position}: its token is not current")
 
 
 __all__ = [

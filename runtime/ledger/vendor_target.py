@@ -12,7 +12,7 @@ from typing import Any
 from runtime.connectors.protocols import OutboundMessage
 from runtime.domain.outcome_codes import CONFIRMED, DECLINED, QUARANTINED, SKIPPED, SUPERSEDED
 from runtime.domain.retry import QUOTA_EMPTY, UNANSWERED_BATCH, VENDOR_UNAVAILABLE
-from runtime.ledger import after, circuit_breaker
+from runtime.ledger import after, circuit_breaker, measures
 from runtime.ledger.append import Fenced
 from runtime.ledger.attempts import (
     answers_worth_keeping,
@@ -240,6 +240,8 @@ def _commit(
         if pending:
             record_late_send(conn, taken, pending.outcome.late)
         raise
+    if pending:
+        measures.count_batch(conn, taken, pending.evidence)
     taken.position = position
     taken.first_sent, taken.last_sent, taken.rounds = begun, None, 0
     return is_open

@@ -26,10 +26,16 @@ class WorkerRow:
     draining: bool
 
     @property
-    def tone(self) -> Tone:
+    def state(self) -> str:
         if clock.now() - self.beat_at > SILENT:
-            return stop("Silent")
-        return wait("Draining", "pause") if self.draining else ok("Alive", "pulse")
+            return "silent"
+        return "draining" if self.draining else "alive"
+
+    @property
+    def tone(self) -> Tone:
+        return {"silent": stop("Silent"), "draining": wait("Draining", "pause"), "alive": ok("Alive", "pulse")}[
+            self.state
+        ]
 
 
 @dataclass(slots=True)
@@ -136,8 +142,13 @@ def state(viewer: Viewer, environment: str) -> Infrastructure:
         retrying=held.get("retrying", 0) + work.get("open_intents", 0),
         behind=held.get("behind", 0),
     )
-    made.workers = [WorkerRow(**one) for one in rows(_WORKERS, {"since": clock.now() - timedelta(days=1)})]
+    made.workers = workers()
     hours = int((clock.now() - midnight()).total_seconds() // 3600) + 1
     found = {one["hour"]: one["count"] for one in rows(_DEAD_LETTERS, chosen)}
     made.dead_letters = [(f"{hour:02d}", found.get(hour, 0)) for hour in range(hours)]
     return made
+
+
+def workers() -> list[WorkerRow]:
+    """Those that have given a sign of life within a day."""
+    return [WorkerRow(**one) for one in rows(_WORKERS, {"since": clock.now() - timedelta(days=1)})]

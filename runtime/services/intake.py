@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from runtime.domain.correlation import correlation_id, lane_of
 from runtime.domain.manifest import Manifest
 from runtime.domain.pointers import PointerReader
 from runtime.domain.versions import version_number
-from runtime.ledger import pool
+from runtime.ledger import measures, pool
 from runtime.ledger.append import CONFLICT, OLDER, Appended, IncomingMessage, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.group_commit import GroupCommit, PendingCall
@@ -122,7 +123,8 @@ def _store_together(key: Hashable, calls: list[PendingCall[_Handed]]) -> None:
     """
     integration, environment = cast("tuple[str, str]", key)
     try:
-        _store(integration, environment, calls)
+        with measures.COMMIT_SECONDS.time():
+            _store(integration, environment, calls)
     except Unavailable as error:
         for call in calls:
             call.fail(Unavailable(error.code, error.message))
@@ -189,8 +191,15 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
                 one.receipts[index] = _receipt(stream, index, item, done, number)
                 number += 1
             one.call.answer(one.receipts)
+    _count((environment, integration), checked)
     if done.accepted:
         announce(manifest.tier, stream.id)
+
+
+def _count(place: tuple[str, str], checked: Sequence[_Checked]) -> None:
+    receipts = [receipt.status for one in checked for receipt in one.receipts if receipt is not None]
+    measures.COMMIT_SIZE.observe(len(receipts))
+    measures.count_received(place, "intake", Counter(receipts))
 
 
 _group_commit: GroupCommit[_Handed] = GroupCommit(_store_together)

@@ -25,6 +25,7 @@ from runtime.connectors.protocols import (
 )
 from runtime.domain.held_documents import none_is_it
 from runtime.domain.templates import NoName
+from runtime.ledger.measures import vendor_call
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.services.message_names import MessageNames
 from runtime.services.sink_results import result_of
@@ -231,7 +232,8 @@ class SinkQuestions:
         if left <= 0:
             return SendResult("unknown", detail="there was no time left to ask about this message")
         try:
-            return question(call=CallContext(self.secrets, left))
+            with vendor_call(self.names.target.system, "ask"):
+                return question(call=CallContext(self.secrets, left))
         except Refused as error:
             if error.code == "sink.cannot_ask":
                 raise CannotAsk from None

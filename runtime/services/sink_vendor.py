@@ -26,6 +26,7 @@ from runtime.connectors.protocols import (
 from runtime.domain.manifest import ManifestTarget
 from runtime.domain.reconciliation import amount_of
 from runtime.domain.templates import NoName, field, text_of
+from runtime.ledger.measures import vendor_call
 from runtime.ledger.vendor_client import SendResult
 from runtime.mapping import encode
 from runtime.services.message_names import MessageNames
@@ -129,7 +130,8 @@ class SinkVendor:
             return [replace(sent.stop, detail=f"not reached: {sent.stop.detail}")] * len(part)
         guard()
         try:
-            outcomes = self.sink.write(part, call=self._call(part))
+            with vendor_call(self.target.system, "send"):
+                outcomes = self.sink.write(part, call=self._call(part))
         except Retriable as error:
             return self._stop(sent, SendResult("unsent", detail=error.reason, retry_after=error.after), len(part))
         except ConnectionFault as error:

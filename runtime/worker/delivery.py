@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 import psycopg
@@ -11,7 +12,7 @@ from django.db import OperationalError as DjangoOperationalError
 from kernel.errors import DomainError
 from runtime.connectors.protocols import ConnectionFault
 from runtime.domain import retry
-from runtime.ledger import circuit_breaker, database_target, quarantine_retry, vendor_target
+from runtime.ledger import circuit_breaker, database_target, measures, quarantine_retry, vendor_target
 from runtime.ledger.append import Fenced
 from runtime.ledger.claims import (
     EVERYTHING,
@@ -59,14 +60,16 @@ def serve_one(
     `quarantine_first`: look at quarantined messages before lanes. A worker that never does so leaves them waiting while
     lanes are busy. `trial`: how to try a message that may end its process.
     """
-    if quarantine_first and (waiting := claim_quarantined(conn, scope=scope, lease=lease)) is not None:
+    if quarantine_first and (waiting := _quarantined(conn, scope, lease)) is not None:
         hit("quarantine.claimed")
         return _serve_quarantined(conn, clients, waiting, trial)
+    began = time.monotonic()
     taken = claim(conn, owner=owner, scope=scope, lease=lease)
+    measures.count_claim("lane", began, taken)
     if taken is not None:
         hit("worker.claimed")
         return _serve(conn, clients, taken)
-    waiting = None if quarantine_first else claim_quarantined(conn, scope=scope, lease=lease)
+    waiting = None if quarantine_first else _quarantined(conn, scope, lease)
     if waiting is None:
         taken = claim_to_ask(conn, owner=owner, scope=scope, lease=lease)
         if taken is not None:
@@ -78,10 +81,18 @@ def serve_one(
     return _serve_quarantined(conn, clients, waiting, trial)
 
 
+def _quarantined(conn: Connection, scope: ClaimScope, lease: float) -> QuarantineClaim | None:
+    began = time.monotonic()
+    waiting = claim_quarantined(conn, scope=scope, lease=lease)
+    measures.count_claim("quarantined", began, waiting)
+    return waiting
+
+
 def _serve(conn: Connection, clients: TargetClients, taken: Claim) -> Served:
     try:
         return Served(taken.target.kind, _deliver(conn, clients, taken), taken.lease.overdue_by)
     except Fenced:
+        measures.LOST.inc()
         return Served(taken.target.kind, 0, taken.lease.overdue_by, fenced=True)
     except ConnectionFault as error:  # the client cannot be opened: the vendor's state says why nothing moves
         circuit_breaker.record_fault_of(conn, taken, error.kind, error.message)
@@ -92,6 +103,7 @@ def _serve(conn: Connection, clients: TargetClients, taken: Claim) -> Served:
     except (psycopg.OperationalError, DjangoOperationalError):
         raise
     except Exception:  # a defect of the product, of a mapping or of a connector; it counts as a lost owner
+        measures.FAILED.inc()
         log.exception("subscription %s lane %s at %s", taken.subscription, taken.lane, taken.position)
         release_after_failure(conn, taken, wait=retry.WORKER_FAILURE.pause(taken.lease.attempt))
     return Served(taken.target.kind, 0, taken.lease.overdue_by)
@@ -120,6 +132,7 @@ def _serve_quarantined(conn: Connection, clients: TargetClients, taken: Quaranti
             )
         return Served("quarantined", 1)
     except Fenced:
+        measures.LOST.inc()
         return Served("quarantined", 0, fenced=True)
     except TrialEnded as error:
         log.warning("%s, attempt %s: %s", message, taken.lease.attempt, error)
@@ -137,6 +150,7 @@ def _serve_quarantined(conn: Connection, clients: TargetClients, taken: Quaranti
     except (psycopg.OperationalError, DjangoOperationalError):
         raise
     except Exception as error:
+        measures.FAILED.inc()
         log.exception(message)
         quarantine_retry.release_after_failure(
             conn, taken, f"{type(error).__name__}: {error}", wait=retry.WORKER_FAILURE.pause(taken.lease.attempt)

@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from django.db import OperationalError as DjangoOperationalError
 from django.db import connections as django_connections
 from psycopg.types.json import Jsonb
 
+from kernel import process_measures
 from runtime.connectors import registry
 from runtime.domain.retry import DATABASE_LOST
 from runtime.ledger import connections
@@ -192,6 +193,7 @@ class WorkerLoop:
         if self.stopping and self._conn is not None:
             with suppress(psycopg.Error):
                 self._conn.execute("delete from runtime_worker where name = %s", (self.name,))
+                self._report(self._conn, now=True)
 
     def _disconnect(self) -> None:
         if self._clients is not None:
@@ -209,6 +211,11 @@ class WorkerLoop:
         self._beaten = time.monotonic()
         kind = "work" if self.delivers else "collect"
         conn.execute(_BEAT, (self.name, kind, Jsonb(list(self.scope.tiers)), self.stopping))
+        self._report(conn)
+
+    def _report(self, conn: connections.Connection, *, now: bool = False) -> None:
+        report = process_measures.mine("worker" if self.delivers else "collector")
+        report.write(lambda statement, values: conn.execute(cast("Any", statement), values).rowcount, now=now)
 
 
 def run_forever(

@@ -11,14 +11,16 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import psycopg
 from django.db import OperationalError, connection, transaction
 
-from kernel import outbox
+from kernel import outbox, process_measures
 from kernel.errors import Unavailable
-from runtime.ledger import connections, partitions
+from kernel.periodic_jobs import run
+from runtime.ledger import connections, measures, partitions
 from runtime.services import dating, recovery, replays, schedules, source_alarms
 
 log = logging.getLogger(__name__)
@@ -69,23 +71,26 @@ class Scheduler:
 
     def turn(self) -> int:
         """Returns the number of jobs done."""
-        done = schedules.fire_due() + dating.fire_due() + outbox.dispatch()
+        done = run("schedules", schedules.fire_due) + run("dated_states", dating.fire_due)
+        done += run("outbox", outbox.dispatch)
         now = time.monotonic()
         if now - self._hourly > HOURLY or not self._hourly:
             self._hourly = now
-            with connections.connected(name="tillgate-partitions") as conn:
-                partitions.ensure(conn)
-            dating.forget_passed()
+            run("partitions", _ensure_partitions)
+            run("dated_states_passed", dating.forget_passed)
         if now - self._checked > 15.0:
             self._checked = now
-            replays.close_finished()
-            source_alarms.check()
-            recovery.attend()
-            self._report_silent_workers()
+            run("replays", replays.close_finished)
+            run("source_alarms", source_alarms.check)
+            run("recovery", recovery.attend)
+            run("silent_workers", self._report_silent_workers)
+            run("ended_processes", process_measures.fold_ended)
+        process_measures.mine("scheduler").write(_execute)
         return done
 
     def _report_silent_workers(self) -> None:
         waiting, since = untouched_work()
+        measures.UNTOUCHED.set(waiting)
         if waiting and not self._reported:
             log.error(
                 "%d lanes have had ready work that no worker takes since %s: is a worker running?", waiting, since
@@ -101,6 +106,17 @@ def untouched_work(seconds: int = SILENT_SECONDS) -> tuple[int, object]:
         cursor.execute(_UNTOUCHED, [seconds] * 4)
         row = cursor.fetchone()
     return (row[0], row[1]) if row else (0, None)
+
+
+def _ensure_partitions() -> list[str]:
+    with connections.connected(name="tillgate-partitions") as conn:
+        return partitions.ensure(conn)
+
+
+def _execute(statement: str, values: Mapping[str, Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return int(cursor.rowcount)
 
 
 def run_forever(*, on_ready: Callable[[Scheduler], None] | None = None) -> None:

@@ -17,6 +17,7 @@ from runtime.connectors.protocols import CallError, ConnectionFault
 from runtime.domain import connection_faults
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, ManifestSource
+from runtime.ledger import measures
 from runtime.ledger.append import Fenced, StreamRef, load_stream
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.connections import Connection
@@ -127,16 +128,20 @@ def collect(
     When `stop` answers True the work ends after the current group; the next claim continues the run. `beat` is called
     before every page.
     """
-    polling = _Polling(conn, taken, stop, beat, clock)
+    polling, outcome = _Polling(conn, taken, stop, beat, clock), "failed"
     try:
         polling.read_all()
+        outcome = "read"
     except NotNow as error:
+        outcome = "asked_to_wait"
         conn.execute(_RELEASE_UNTIL, (str(error)[:500].replace("\0", "?"), error.seconds, taken.stream, taken.token))
     except ConnectionFault as error:
+        outcome = "fault"
         polling.fail_connection(error)
     except CallError as error:
         polling.fail(f"The source did not answer: {error}")
     except Fenced:
+        outcome = "lost"
         conn.execute("update runtime_run set fences = fences + 1 where id = %s", (taken.run,))
         raise  # the run stays open; the next claim continues it
     except (psycopg.OperationalError, DjangoOperationalError):
@@ -144,6 +149,8 @@ def collect(
     except Exception as error:
         polling.fail(f"{type(error).__name__}: {error}")
         raise
+    finally:
+        measures.READ.labels(taken.environment, taken.manifest.integration, outcome).inc()
     return polling.total
 
 

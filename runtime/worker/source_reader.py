@@ -22,6 +22,7 @@ from runtime.connectors.protocols import (
 )
 from runtime.domain.manifest import ManifestSource
 from runtime.domain.retry import SOURCE_PAGE
+from runtime.ledger import measures
 from runtime.ledger.append import Fenced, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
@@ -246,6 +247,9 @@ class SourceReader:
         except UNSTORABLE:
             self.read, self.rejected, self.state.cursors = before
             raise
+        came = {"accepted": done.accepted, "duplicate": done.unchanged, "older": done.older}
+        came |= {"conflict": done.conflicts, "refused": len(rejected)}
+        measures.count_received(measures.names_of(self.conn, self.stream.id), "polling", came)
 
     def _place(self) -> None:
         """The cursor to store: where reading is, or where the run began while too many records are rejected."""

@@ -18,6 +18,7 @@ def empty_runtime(conn: connections.Connection) -> None:
         for table in tables:
             conn.execute(f"delete from {table}")
         conn.execute("delete from governance_approval")
+        conn.execute("delete from kernel_processmetrics")
         conn.execute("delete from kernel_outboxevent where topic like 'runtime.connection%'")
         conn.execute("delete from auth_group where name = 'flow-owners'")
 

@@ -3,6 +3,7 @@ journal does not have."""
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from kernel import clock
+from kernel import clock, measures
 from kernel.viewer import Viewer
 from runtime.ledger import vendor_target
 from runtime.ledger.append import append
@@ -46,6 +47,15 @@ class Engine(FakeVendor):
         if item.document["kind"] == "unknown article":
             return SendResult("refused", detail="unknown article")
         return super()._act(item)
+
+
+def delivery_counts(integration: str) -> Counter[str]:
+    """What this process has counted for Prometheus, by outcome."""
+    found: Counter[str] = Counter()
+    for labels, value in measures.snapshot().get("tillgate_delivery_messages_total", {}).items():
+        _, mine, _, outcome = json.loads(labels)
+        found[outcome] += int(value) if mine == integration else 0
+    return found
 
 
 class Day:
@@ -138,6 +148,12 @@ class Day:
         held = flow.backlog
         assert (flow.delivered, held.dead, held.unknown) == (summed["delivered"], summed["dead"], summed["unknown"])
         assert held.on_the_way == summed["on_the_way"]
+        counted = delivery_counts(self.flow.key)
+        assert {name: counted[name] for name in ("confirmed", "skipped", "declined")} == {
+            "confirmed": summed["delivered"],
+            "skipped": summed["skipped"],
+            "declined": summed["declined"],
+        }
         engine = infrastructure.state(EVERYBODY, "production")
         system = next(one for one in vendors.listed(EVERYBODY, "production"))
         assert engine.unknown == system.unknown == summed["unknown"]

@@ -14,7 +14,7 @@ from portal import drawings
 
 
 class Command(BaseCommand):
-    help = "Write docs/reference/tables-*.md and docs/reference/message-states.md from the models."
+    help = "Write tables-*.md, message-states.md and metrics.md of docs/reference from the code."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,0 +1,36 @@
+"""A thread that writes what a web process has counted; workers and the scheduler do it in their loops."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+import psycopg
+
+from kernel import process_measures
+from kernel.errors import Unavailable
+from runtime.ledger import pool
+
+log = logging.getLogger(__name__)
+
+
+def start(role: str) -> None:
+    """Called once in each web process; the thread ends with it."""
+    threading.Thread(target=_report, args=(role,), name="process report", daemon=True).start()
+
+
+def _report(role: str) -> None:
+    while True:
+        time.sleep(process_measures.EVERY_SECONDS)
+        try:
+            process_measures.mine(role).write(_execute)
+        except (Unavailable, psycopg.Error) as error:
+            log.debug("what this process has counted is written later: %s", error)
+
+
+def _execute(statement: str, values: Mapping[str, Any]) -> int:
+    with pool.connection() as conn:
+        return conn.execute(cast("Any", statement), values).rowcount
