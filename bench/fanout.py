@@ -21,7 +21,8 @@ def main() -> None:
     with Installation() as installed, installed.connect() as conn:
         from runtime.ledger import vendor_target
         from runtime.ledger.append import append
-        from runtime.ledger.claims import ClaimScope, claim
+        from runtime.ledger.claimed import ClaimScope
+        from runtime.ledger.claims import claim
         from runtime.ledger.mappers import Mapper
         from runtime.ledger.vendor_target import MappedVendor
         from tests.runtime.make import FakeVendor, Flow

@@ -48,7 +48,8 @@ def hold(installed: Installation, begin: float, minutes: float) -> None:
 
 def claim_times(conn: Any) -> list[float]:
     """How long a claim takes that finds nothing to do, in ms: the work loop's idle price, sampled."""
-    from runtime.ledger.claims import ClaimScope, claim
+    from runtime.ledger.claimed import ClaimScope
+    from runtime.ledger.claims import claim
 
     took = []
     for _ in range(20):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from runtime.ledger.claims import ClaimScope
+from runtime.ledger.claimed import ClaimScope
 from runtime.worker.loop import WorkerLoop
 
 SECONDS = 60.0  # then the next wake-up or the poll continues

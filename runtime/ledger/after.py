@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runtime.ledger import sql
-from runtime.ledger.claims import Claim
+from runtime.ledger.claimed import Claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.quarantine import QuarantineEntry

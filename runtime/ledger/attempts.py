@@ -9,7 +9,7 @@ from runtime.connectors.protocols import OutboundMessage
 from runtime.domain.recovery import CANNOT_BE_ASKED, KEY_FORGOTTEN
 from runtime.domain.retry import ACCEPTED, MESSAGE_NOT_NOW, UNANSWERED, VENDOR_UNAVAILABLE
 from runtime.ledger import circuit_breaker
-from runtime.ledger.claims import Claim
+from runtime.ledger.claimed import Claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import QuarantineEntry
 from runtime.ledger.send_batch import SendOutcome

@@ -6,7 +6,7 @@ from kernel.retry import PAUSE_SQL
 from runtime.connectors.protocols import FaultKind
 from runtime.domain.retry import CIRCUIT_BREAKER, CONNECTION_FAULT
 from runtime.ledger import sql
-from runtime.ledger.claims import Claim
+from runtime.ledger.claimed import Claim
 from runtime.ledger.connections import Connection
 
 _RECORD_FAILURE = sql.read(

@@ -14,7 +14,8 @@ from psycopg import sql
 from runtime.domain.outcome_codes import CONFIRMED, QUARANTINED, SKIPPED, SUPERSEDED
 from runtime.ledger import measures
 from runtime.ledger.append import BULK, BY_PLACE, Fenced
-from runtime.ledger.claims import Claim, release, step
+from runtime.ledger.claimed import Claim
+from runtime.ledger.claims import release, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.copy_format import line
 from runtime.ledger.evidence import DeliveryEvidence, outcomes_by_position

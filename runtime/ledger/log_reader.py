@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from runtime.domain.correlation import prefix
-from runtime.ledger.claims import Claim
+from runtime.ledger.claimed import Claim
 from runtime.ledger.connections import Connection
 
 _documents = msgspec.json.Decoder(list[Any], float_hook=Decimal)  # money never passes through a float

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runtime.ledger import sql
-from runtime.ledger.claims import Claim, seconds_since
+from runtime.ledger.claimed import Claim, seconds_since
 from runtime.ledger.connections import Connection
 from runtime.ledger.log_reader import LoggedMessage
 

@@ -11,7 +11,7 @@ from runtime.connectors.protocols import FaultKind, OutboundMessage
 from runtime.domain.retry import SEND_ROUNDS, UNSETTLED
 from runtime.domain.vendor_times import key_protects_for
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import Claim
+from runtime.ledger.claimed import Claim
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.vendor_client import CannotAsk, SendResult, SendStatus, VendorClient
 

@@ -23,9 +23,9 @@ from runtime.ledger.attempts import (
     record_late_send,
     record_trouble,
 )
+from runtime.ledger.claimed import Claim
 from runtime.ledger.claims import (
     LEASE_SECONDS,
-    Claim,
     lease_for_call,
     quota_left,
     release,

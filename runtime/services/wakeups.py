@@ -17,8 +17,8 @@ from django.db import connection
 
 from kernel.errors import Unavailable
 from runtime.ledger import pool
-from runtime.ledger.claims import SHARDS
 from runtime.ledger.connections import Connection
+from runtime.ledger.sql import SHARDS
 
 log = logging.getLogger(__name__)
 QUIET_SECONDS = 5.0  # after a failure: a broker that is gone must not slow down what is stored

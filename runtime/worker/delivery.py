@@ -14,19 +14,11 @@ from runtime.connectors.protocols import ConnectionFault
 from runtime.domain import retry
 from runtime.ledger import circuit_breaker, database_target, measures, quarantine_retry, vendor_target
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import (
-    EVERYTHING,
-    LEASE_SECONDS,
-    Claim,
-    ClaimScope,
-    claim,
-    claim_to_ask,
-    release,
-    release_after_failure,
-)
+from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope
+from runtime.ledger.claims import LEASE_SECONDS, claim, claim_to_ask, release, release_after_failure
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.quarantine_retry import QuarantineClaim, claim_quarantined
+from runtime.ledger.quarantine_claims import QuarantineClaim, claim_quarantined
 from runtime.ledger.trial import TrialEnded, TrialRunner, in_this_process
 from runtime.worker.replay_delivery import deliver_dry
 from runtime.worker.target_clients import TargetClients

@@ -27,7 +27,8 @@ from runtime.connectors import registry
 from runtime.domain.retry import DATABASE_LOST
 from runtime.ledger import connections
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import LEASE_SECONDS, ClaimScope
+from runtime.ledger.claimed import ClaimScope
+from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.trial import TrialRunner, in_this_process
 from runtime.worker import source_polling
 from runtime.worker.delivery import serve_one

@@ -8,7 +8,8 @@ import hashlib
 
 import msgspec
 
-from runtime.ledger.claims import Claim, release, step
+from runtime.ledger.claimed import Claim
+from runtime.ledger.claims import release, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.evidence import DeliveryEvidence
 from runtime.ledger.log_reader import LoggedMessage, read_next

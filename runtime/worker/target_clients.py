@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
-from runtime.ledger.claims import Claim
+from runtime.ledger.claimed import Claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import MappedTable, Table
 from runtime.ledger.dated_states import at_hand
 from runtime.ledger.mappers import Mapper
-from runtime.ledger.quarantine_retry import QuarantineClaim
+from runtime.ledger.quarantine_claims import QuarantineClaim
 from runtime.ledger.vendor_client import VendorClient
 from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease
 from runtime.services import system_connections

@@ -11,7 +11,15 @@ from typing import Any
 
 import runtime.ledger.append as append_module
 from runtime.connectors import answer_rules, outcomes
-from runtime.ledger import claims, connections, database_target, quarantine, quarantine_retry, send_batch, vendor_target
+from runtime.ledger import (
+    claims,
+    connections,
+    database_target,
+    quarantine,
+    quarantine_claims,
+    send_batch,
+    vendor_target,
+)
 from runtime.ledger.claims import step
 from runtime.worker.source_reader import SourceReader
 
@@ -160,7 +168,7 @@ _STATEMENTS: dict[str, list[tuple[Any, str, str, str]]] = {
     ],
     "gate": [
         (claims, "_CLAIM", _MAY, "true"),
-        (quarantine_retry, "_CLAIM", _MAY, "true"),
+        (quarantine_claims, "_CLAIM", _MAY, "true"),
         (
             claims,
             "_STEP",

@@ -188,7 +188,7 @@ def _closures(made: Campaign) -> dict[str, tuple[Callable[[], None], Callable[[]
 def _try(conn: Any, r: random.Random, lanes: list[tuple[int, int]]) -> bool:
     """One way in, by chance. Answers whether work was taken."""
     from runtime.ledger.claims import claim
-    from runtime.ledger.quarantine_retry import claim_quarantined
+    from runtime.ledger.quarantine_claims import claim_quarantined
 
     subscription, lane = r.choice(lanes)
     raw = (

@@ -6,14 +6,14 @@ from typing import Any
 
 from psycopg import errors
 
-from runtime.ledger import claims, log_reader
+from runtime.ledger import claims, log_reader, sql
 from tests.faults.sim_database import Database, GateClosed, Key, Row, Transaction, statement
 
 
 def serves(s: Row, subscription: int, given: Row) -> bool:
     if s["tier"] not in given["tiers"] or (given["only"] is not None and subscription not in given["only"]):
         return False
-    return given["shards"] is None or subscription % claims.SHARDS in given["shards"]
+    return given["shards"] is None or subscription % sql.SHARDS in given["shards"]
 
 
 def _free(p: Row, now: float) -> bool:

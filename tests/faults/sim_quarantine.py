@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.ledger import quarantine, quarantine_retry
+from runtime.ledger import quarantine, quarantine_claims, quarantine_retry
 from tests.faults.sim_claims import serves
 from tests.faults.sim_database import GONE, Database, GateClosed, Row, Transaction, statement
 
@@ -61,6 +61,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 or q["intent_release"] is None
                 or s["kind"] != "vendor"
                 or v["breaker"] != "closed"
+                or v["not_before"] > now
                 or db.permitted(tx, subscription) is not None
             ):
                 continue
@@ -104,7 +105,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
         assert v
         q["token"] += 1
         q["attempt"] += 1
-        lease = max(given["lease"], quarantine_retry.MOST_CALLS * s["deadline"])
+        lease = max(given["lease"], quarantine_claims.MOST_CALLS * s["deadline"])
         q["lease_until"], q["ask_only"], q["state"] = db.now() + lease, to_ask, "sending"
         q["intent_release"] = (
             q["intent_release"] if was == "sending" and q["intent_release"] is not None else d["release"]
@@ -164,12 +165,12 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
     return []
 
 
-@statement(quarantine_retry._CLAIM)
+@statement(quarantine_claims._CLAIM)
 def _claim_parked(db: Database, tx: Transaction, given: Row) -> list[Row]:
     return _take_parked(db, tx, given, to_ask=False)
 
 
-@statement(quarantine_retry._CLAIM_TO_ASK)
+@statement(quarantine_claims._CLAIM_TO_ASK)
 def _claim_parked_to_ask(db: Database, tx: Transaction, given: Row) -> list[Row]:
     return _take_parked(db, tx, given, to_ask=True)
 

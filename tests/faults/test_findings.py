@@ -14,7 +14,8 @@ from runtime.ledger.append import Fenced, append
 from runtime.ledger.claims import claim, claim_to_ask
 from runtime.ledger.connections import Connection
 from runtime.ledger.mappers import Mapper
-from runtime.ledger.quarantine_retry import claim_quarantined, retry_at_vendor
+from runtime.ledger.quarantine_claims import claim_quarantined
+from runtime.ledger.quarantine_retry import retry_at_vendor
 from runtime.ledger.vendor_target import MappedVendor
 from tests.runtime import make
 from tests.runtime.conftest import empty_runtime

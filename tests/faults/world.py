@@ -20,7 +20,15 @@ import msgspec
 import psycopg
 
 from runtime.ledger import append as append_module
-from runtime.ledger import claims, database_target, quarantine_retry, send_batch, vendor_target
+from runtime.ledger import (
+    claimed,
+    claims,
+    database_target,
+    quarantine_claims,
+    quarantine_retry,
+    send_batch,
+    vendor_target,
+)
 from runtime.ledger.append import IncomingMessage, StreamRef, append
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import Table
@@ -457,9 +465,8 @@ def patched(world: World) -> Iterator[None]:
         of = int(table.name.split()[1])
         conn.execute("sim: apply", [(of, position, values) for position, values in rows])
 
-    places: list[tuple[Any, str, Any]] = [
-        (module, "time", clock) for module in (claims, send_batch, vendor_target, quarantine_retry)
-    ]
+    timed = (claimed, claims, send_batch, vendor_target, quarantine_claims, quarantine_retry)
+    places: list[tuple[Any, str, Any]] = [(module, "time", clock) for module in timed]
     places += [
         (module, "hit", hit)
         for module in (append_module, database_target, vendor_target, send_batch, quarantine_retry, delivery)

@@ -11,7 +11,8 @@ from runtime.ledger import connections, rewind, vendor_target
 from runtime.ledger.append import append
 from runtime.ledger.claims import claim
 from runtime.ledger.mappers import Mapper
-from runtime.ledger.quarantine_retry import claim_quarantined, retry_at_vendor
+from runtime.ledger.quarantine_claims import claim_quarantined
+from runtime.ledger.quarantine_retry import retry_at_vendor
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.ledger.vendor_target import MappedVendor
 from tests.runtime.make import Flow

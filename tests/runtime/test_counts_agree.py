@@ -19,7 +19,8 @@ from runtime.ledger.claims import claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.mappers import Mapper, Skipped, Unmappable
-from runtime.ledger.quarantine_retry import claim_quarantined, retry_at_vendor
+from runtime.ledger.quarantine_claims import claim_quarantined
+from runtime.ledger.quarantine_retry import retry_at_vendor
 from runtime.ledger.vendor_client import SendResult
 from runtime.ledger.vendor_target import MappedVendor
 from runtime.selectors import daily_totals, flows, infrastructure, runs, vendors

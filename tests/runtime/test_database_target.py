@@ -16,7 +16,8 @@ from runtime.ledger.copy_format import line
 from runtime.ledger.database_target import MappedTable, Table
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Mapper, Unmappable
-from runtime.ledger.quarantine_retry import claim_quarantined, retry_in_database
+from runtime.ledger.quarantine_claims import claim_quarantined
+from runtime.ledger.quarantine_retry import retry_in_database
 from tests.runtime.make import Flow
 
 PRICES = Table("price_target", ("key",), ("key", "version", "amount"))

@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from runtime.ledger.append import append
-from runtime.ledger.claims import ClaimScope, claim, release
+from runtime.ledger.claimed import ClaimScope
+from runtime.ledger.claims import claim, release
 from runtime.ledger.connections import Connection
 from tests.runtime import make
 from tests.runtime.make import Flow

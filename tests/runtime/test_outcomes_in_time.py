@@ -12,7 +12,8 @@ from runtime.domain.retry import ACCEPTED, UNANSWERED
 from runtime.ledger import vendor_target
 from runtime.ledger.claims import claim
 from runtime.ledger.connections import Connection
-from runtime.ledger.quarantine_retry import claim_quarantined, retry_at_vendor
+from runtime.ledger.quarantine_claims import claim_quarantined
+from runtime.ledger.quarantine_retry import retry_at_vendor
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.services import dead_letters
 from tests.runtime.make import FakeVendor

@@ -16,9 +16,11 @@ from runtime.connectors.registry import open_sink
 from runtime.domain.manifest import ManifestTarget
 from runtime.ledger import connections, rewind, vendor_target
 from runtime.ledger.append import Fenced, IncomingMessage, append
-from runtime.ledger.claims import Claim, claim
+from runtime.ledger.claimed import Claim
+from runtime.ledger.claims import claim
 from runtime.ledger.mappers import Mapper
-from runtime.ledger.quarantine_retry import claim_quarantined, retry_at_vendor
+from runtime.ledger.quarantine_claims import claim_quarantined
+from runtime.ledger.quarantine_retry import retry_at_vendor
 from runtime.ledger.vendor_target import MappedVendor
 from runtime.profiles import profile
 from runtime.services.sink_vendor import SinkVendor

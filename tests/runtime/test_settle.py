@@ -12,6 +12,7 @@ import pytest
 from runtime.ledger import vendor_target
 from runtime.ledger.claims import claim
 from runtime.ledger.connections import Connection
+from runtime.ledger.quarantine_claims import claim_quarantined
 from runtime.ledger.vendor_client import SendResult
 from tests.runtime.test_outcomes_in_time import Clock, Vendor
 
@@ -155,6 +156,20 @@ def test_while_it_waits_nobody_is_asked_who_cannot_be(ledger: Connection) -> Non
     ).fetchone()
     assert row
     assert 99.0 < row[0] < 101.0
+
+
+def test_under_a_closed_gate_nobody_is_asked_who_has_named_a_time(ledger: Connection) -> None:
+    """`Retry-After`, and the pause after the database went back, hold for questions about single messages too."""
+    site = Clock(ledger, Vendor(), idempotency="L", settle=100.0)
+    site.vendor.fates = ["late"]
+    site.put(site.flow.item("a"))
+    site.work()
+    site.flow.expire()
+    ledger.execute("update runtime_deployment set paused = true")
+    ledger.execute("update runtime_vendorstate set not_before = clock_timestamp() + interval '1 hour'")
+    assert claim_quarantined(ledger, to_ask=True) is None
+    ledger.execute("update runtime_vendorstate set not_before = 'epoch'")
+    assert claim_quarantined(ledger, to_ask=True) is not None
 
 
 # -- a batch of which a part has an outcome ---------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from runtime.ledger.claims import claim, claim_to_ask, quota_left, spend
 from runtime.ledger.connections import Connection
 from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.mappers import Mapper, Unmappable
-from runtime.ledger.quarantine_retry import claim_quarantined, retry_at_vendor
+from runtime.ledger.quarantine_claims import claim_quarantined
+from runtime.ledger.quarantine_retry import retry_at_vendor
 from runtime.ledger.vendor_target import MappedVendor
 from tests.runtime import make
 from tests.runtime.make import FakeVendor, Flow

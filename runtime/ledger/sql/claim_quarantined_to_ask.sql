@@ -6,20 +6,7 @@ with c as materialized (
         q.state as previous_state,
         q.lease_until > 'epoch' as lost
     from (
-        select
-            o.subscription_id,
-            o.lane,
-            o.position,
-            s.deployment_id,
-            d.release_id,
-            {claim_columns},
-            v.breaker <> 'closed' or v.concurrency is not null as limited,
-            v.rate is not null or v.budget is not null as metered
-        from runtime_quarantine o
-        join runtime_subscription s on s.id = o.subscription_id
-        join runtime_stream t on t.id = s.stream_id
-        join runtime_deployment d on d.id = s.deployment_id
-        join runtime_vendorstate v on v.id = s.vendor_id
+        {message_and_target}
         where {claim_scope}
             and o.state = 'sending'
             and o.intent_release is not null
@@ -27,6 +14,7 @@ with c as materialized (
             and o.not_before < clock_timestamp()
             and s.kind = 'vendor'
             and v.breaker = 'closed'
+            and v.not_before <= clock_timestamp()
             and {pace_allows}
             and {first_of_its_key}
         order by s.tier, o.not_before, o.position
@@ -41,53 +29,4 @@ with c as materialized (
     limit 1
     for update of q skip locked
 )
-update runtime_quarantine p
-set token = p.token + 1,
-    attempt = p.attempt + 1,
-    sent_at = case
-        when c.lost and not p.ask_only then greatest(p.sent_at, p.lease_until)
-        when c.previous_state = 'sending' then coalesce(p.sent_at, p.first_seen_at)
-        else p.sent_at
-    end,
-    lease_until = clock_timestamp() + make_interval(secs => greatest(%(lease)s, {calls} * c.deadline)),
-    ask_only = true,
-    state = 'sending',
-    intent_release = case
-        when c.previous_state = 'sending' then coalesce(p.intent_release, c.release_id)
-        else c.release_id
-    end
-from c
-where p.subscription_id = c.subscription_id
-    and p.lane = c.lane
-    and p.position = c.position
-returning
-    {claim_returning},
-    p.key,
-    p.payload,
-    p.fresh_key,
-    p.not_arrived,
-    (
-        select g.ask_until
-        from runtime_progress g
-        where g.subscription_id = p.subscription_id
-            and g.lane = p.lane
-    ) as ask_until,
-    p.reason_class,
-    c.previous_state,
-    c.lost,
-    c.deadline,
-    p.rounds,
-    p.accepted_as,
-    extract(epoch from clock_timestamp() - case
-        when c.previous_state = 'sending' then coalesce(p.first_sent_at, p.first_seen_at)
-        else p.first_sent_at
-    end)::float8 as first_sent_ago,
-    extract(epoch from clock_timestamp() - p.sent_at)::float8 as sent_ago,
-    exists (
-        select
-        from runtime_vendorstate v
-        where v.id = c.vendor_id
-            and v.breaker = 'closed'
-            and v.failures = 0
-            and v.last_success_at > p.first_seen_at
-    ) as vendor_works
+{take}
