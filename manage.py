@@ -4,8 +4,13 @@
 import os
 import sys
 
+from kernel.postgresql import sessions
+
+ROLES = {"migrate": "migration", "boot": "migration", "runserver": "web"}
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    sessions.serve_as(ROLES.get(sys.argv[1] if len(sys.argv) > 1 else "", "report"))
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -14,6 +14,7 @@ from typing import TypeVar
 from django.db import Error, connection
 
 from kernel import measures
+from kernel.postgresql import errors
 
 log = logging.getLogger(__name__)
 BUSY_SECONDS = 0.1  # until the next call after one that found work
@@ -41,11 +42,15 @@ def run_forever(room: str, run_due: Callable[[], int], stop: threading.Event, *,
 
     An exception is logged and ends that call alone.
     """
+    waiting = False
     while not stop.is_set():
         try:
             busy = run_due() > 0
+            waiting = False
         except Error as error:
-            log.warning("periodic jobs of %s pause, the database said: %s", room, error)
+            if not waiting or not errors.unavailable(error):  # said once for an outage, however long it lasts
+                log.warning("periodic jobs of %s pause, the database said: %s", room, error)
+            waiting = errors.unavailable(error)
             connection.close()
             busy = False
         except Exception:

@@ -7,7 +7,10 @@ from typing import Any, LiteralString
 from weakref import WeakSet
 
 import psycopg
-from django.db import OperationalError, connection
+from django.conf import settings
+from django.db import Error, connection
+
+from kernel.postgresql import errors
 
 _keeping_plans: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
@@ -19,12 +22,12 @@ def rows(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]
     longer than the query itself. Only for queries of fixed text: the session keeps each different text.
 
     Outside a transaction a session that the server has ended is replaced once. Raises Django's errors, so that the
-    front door knows them and the connection is not used again.
+    front door knows them and the connection is not used again. Behind a pooler in transaction mode nothing is kept.
     """
     try:
         return _run(statement, parameters)
-    except OperationalError:
-        if connection.in_atomic_block:
+    except Error as error:
+        if connection.in_atomic_block or not errors.lost(error):
             raise
         connection.close()
         return _run(statement, parameters)
@@ -33,10 +36,11 @@ def rows(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]
 def _run(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     raw = connection.connection
+    keeping = settings.DATABASE_POOLER != "transaction"
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        if raw not in _keeping_plans:
+        if keeping and raw not in _keeping_plans:
             raw.prepare_threshold = 5  # Django turns preparing off; its own cursors still never prepare
             # By default the server plans anew when the given values look cheaper than the average case.
             cursor.execute("select set_config('plan_cache_mode', 'force_generic_plan', false)")
             _keeping_plans.add(raw)
-        return cursor.execute(statement, parameters, prepare=True).fetchall()
+        return cursor.execute(statement, parameters, prepare=keeping).fetchall()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
 
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
 
 from kernel.errors import DomainError, Forbidden, Invalid, NotFound
-from kernel.request import request_id
 from portal import problem
 
 
@@ -36,7 +34,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Without navigation and without the database, which may be what failed."""
+    """For what no view and no middleware has answered. Django calls it where it has caught the exception."""
+    raised = sys.exc_info()[1]
+    if isinstance(raised, Exception) and (answer := problem.for_database_error(request, raised)) is not None:
+        return answer
     error = DomainError(
         "page.server_error",
         "Something failed on our side; the server's log says what. Include the request id when you ask for help.",
@@ -44,8 +45,4 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error.status, error.title = 500, "This did not work"
     if request.path.startswith("/api/"):
         return problem.respond(error)
-    body: dict[str, Any] = problem.document(error) | {
-        "kept": "What was not yet confirmed was not saved; what was saved stays."
-    }
-    page = render_to_string("server_error.html", {"problem": body, "status": 500, "request_id": request_id()})
-    return HttpResponse(page, status=500)
+    return problem.without_database(error, "What was not yet confirmed was not saved; what was saved stays.")

@@ -6,15 +6,16 @@ import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import DataError, IntegrityError, OperationalError
+from django.db import DataError, IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from psycopg.errors import ReadOnlySqlTransaction
+from django.template.loader import render_to_string
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from kernel.errors import Conflict, DomainError, Invalid, Unavailable
+from kernel.postgresql import errors as database_errors
 from kernel.request import request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -115,12 +116,12 @@ def translate_database_error(error: Exception) -> DomainError | None:
         return Invalid(
             "database.value", f"A value does not fit its field: {str(error).splitlines()[0]}. Nothing was written."
         )
-    if isinstance(error, OperationalError) or isinstance(error.__cause__, ReadOnlySqlTransaction):
-        log.error("database unavailable: %s", error)
-        return Unavailable(
-            "database.unavailable",
-            "The database does not answer right now. Nothing was written; try again in a moment.",
-        )
+    if database_errors.unavailable(error):
+        log.error("database unavailable: %s", database_errors.first_line(error))
+        if database_errors.read_only(error):
+            database_errors.close_connections()  # a session that was opened read-only stays so
+        code, said = database_errors.reason(error)
+        return Unavailable(code, f"{said} What was being saved may not have been; try again in a moment.")
     return None
 
 
@@ -128,9 +129,21 @@ def page(request: HttpRequest, error: DomainError) -> HttpResponse:
     """The same refusal for people; a problem document where the client asked for JSON."""
     if request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", "text/html"):
         return respond(error)
+    if isinstance(error, Unavailable):
+        return without_database(error, "Reload this page in a moment.")
     return render(
         request, "error.html", {"error": error, "problem": document(error), "status": error.status}, status=error.status
     )
+
+
+def without_database(error: DomainError, kept: str) -> HttpResponse:
+    """A page without navigation and without the database, which may be what failed."""
+    body = document(error) | {"kept": kept}
+    context = {"problem": body, "status": error.status, "request_id": request_id()}
+    response = HttpResponse(render_to_string("server_error.html", context), status=error.status)
+    if isinstance(error, Unavailable):
+        response.headers["Retry-After"] = str(error.data.get("retry_after", 5))
+    return response
 
 
 def for_database_error(request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -10,13 +10,21 @@ import sys
 
 import django
 
+from kernel.postgresql import sessions
+
 
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    sessions.serve_as("scheduler")
     django.setup()
     from catalog.services import periodic_jobs as catalog_jobs
     from governance.services import periodic_jobs as governance_jobs
+    from runtime.ledger import connections
     from runtime.worker import scheduler
+
+    if (why := connections.refusal()) is not None:
+        print(f"tillgate: {why}", file=sys.stderr)
+        return 2
 
     catalog_jobs.start()
     governance_jobs.start()

@@ -9,9 +9,12 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from kernel.postgresql.sessions import KEEP_ALIVE, process_role
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -51,22 +54,30 @@ def env_int(name: str, default: int) -> int:
         raise ImproperlyConfigured(f"{name} is a whole number, not {text!r}.") from None
 
 
+def address(url: str, name: str = "DATABASE_URL") -> dict[str, Any]:
+    """The parts of a URL as libpq reads it, so several hosts and ports are fine."""
+    looks = f"{name} looks like postgresql://user:password@host:5432/name (PostgreSQL 15 or newer)."
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured(looks)
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        raise ImproperlyConfigured(f"{looks} {str(error).strip()}") from None
+    if not parts.get("dbname"):
+        raise ImproperlyConfigured(looks)
+    return {key: value for key, value in parts.items() if value is not None}
+
+
 def database(url: str) -> dict[str, Any]:
     """A Django database entry from a PostgreSQL URL. Any other scheme is refused: there is one database."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
-        raise ImproperlyConfigured(
-            "DATABASE_URL looks like postgresql://user:password@host:5432/name (PostgreSQL 15 or newer)."
-        )
-    options: dict[str, Any] = dict(parse_qsl(parts.query))
-    options.setdefault("connect_timeout", "5")
+    options: dict[str, Any] = dict(KEEP_ALIVE) | address(url)
     return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path[1:]),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
+        "ENGINE": "kernel.postgresql",
+        "NAME": options.pop("dbname"),
+        "USER": options.pop("user", ""),
+        "PASSWORD": options.pop("password", ""),
+        "HOST": options.pop("host", ""),
+        "PORT": options.pop("port", ""),
         "OPTIONS": options,
         "CONN_MAX_AGE": env_int("DATABASE_CONN_MAX_AGE", 60),
         "CONN_HEALTH_CHECKS": True,
@@ -149,6 +160,21 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": database(env("DATABASE_URL", "postgresql://tillgate@127.0.0.1:5432/tillgate"))}
+# `transaction`: DATABASE_URL is a pooler that gives each transaction to any session. Pages and API then hold nothing in
+# theirs; what needs a session of its own (intake, workers, scheduler, migrations) has DATABASE_DIRECT_URL.
+DATABASE_POOLER = env("DATABASE_POOLER", "none")
+_direct = env("DATABASE_DIRECT_URL", "")
+DATABASE_DIRECT: dict[str, Any] = dict(KEEP_ALIVE) | address(_direct, "DATABASE_DIRECT_URL") if _direct else {}
+if DATABASE_POOLER not in {"none", "session", "transaction"}:
+    raise ImproperlyConfigured(f"DATABASE_POOLER is none, session or transaction, not {DATABASE_POOLER!r}.")
+if DATABASE_POOLER == "transaction" and not _direct:
+    raise ImproperlyConfigured(
+        "DATABASE_POOLER=transaction needs DATABASE_DIRECT_URL as well: the address of the server, or of a pool in "
+        "session mode, for intake, workers, scheduler and migrations, whose sessions hold state."
+    )
+if _direct and process_role != "web":
+    DATABASES, DATABASE_POOLER = {"default": database(_direct)}, "none"
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLER == "transaction"
 REDIS_URL = env("REDIS_URL", "redis://127.0.0.1:6379/0")
 BROKER_URL = env("BROKER_URL", REDIS_URL)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -199,6 +199,8 @@ def check_database(url: str) -> None:
     """Refuses, in one line, a URL that cannot be used: wrong form, no answer, wrong password, too old, no rights."""
     import psycopg
 
+    from kernel.postgresql.pooler import PoolerInTheWay, refuse_transaction_mode
+
     if urlsplit(url).scheme not in {"postgres", "postgresql"}:
         raise StartRefused(
             "DATABASE_URL looks like postgresql://user:password@host:5432/name; only PostgreSQL 15 or newer will do."
@@ -209,6 +211,10 @@ def check_database(url: str) -> None:
             row = connection.execute(
                 "select has_schema_privilege(current_user, 'public', 'create'), current_user, current_database()"
             ).fetchone()
+            if os.environ.get("DATABASE_POOLER") != "transaction":
+                refuse_transaction_mode(connection, lambda: psycopg.connect(url, connect_timeout=5))
+    except PoolerInTheWay as error:
+        raise StartRefused(f"DATABASE_URL: {error}") from None
     except psycopg.OperationalError as error:
         raise StartRefused(f"DATABASE_URL: {str(error).strip().splitlines()[0]}") from None
     if version < MINIMUM_POSTGRES:

@@ -18,6 +18,7 @@ import sys
 
 import django
 
+from kernel.postgresql import sessions
 from kernel.processes import die_with_parent
 from portal.process_supervisor import ProcessSupervisor
 
@@ -73,12 +74,16 @@ def start_celery(tiers: list[int], concurrency: int) -> subprocess.Popen[bytes]:
     ]
     named = ["-Q", queues, "-c", str(concurrency), "-n", f"wake-{os.getpid()}@%h"]
     command = [sys.executable, *quiet_about_root, *celery, *named]
-    return subprocess.Popen(command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM))
+    environment = dict(os.environ, TILLGATE_ROLE="worker")
+    return subprocess.Popen(
+        command, env=environment, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM)
+    )
 
 
 def prepare() -> None:
     """Load what the loops need, without opening a connection. Called before the first fork."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    sessions.serve_as("worker")
     django.setup()
     from runtime.worker import loop
 
@@ -89,7 +94,12 @@ def main() -> int:
     options = arguments()
     tiers = [int(tier) for tier in options.tiers.split(",")]
     prepare()
+    from runtime.ledger import connections
     from runtime.worker.loop import run_forever
+
+    if (why := connections.refusal()) is not None:
+        print(f"tillgate: {why}", file=sys.stderr)
+        return 2
 
     def loop(number: int) -> int:
         if number < options.loops:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import connection
+from django.db import connection, transaction
 
 from catalog.domain import naming, typo_correction
 from catalog.domain.search_criteria import MAX_WORDS
@@ -57,7 +57,7 @@ select w.raw,
               limit 60)
   from unnest(%s::text[]) as w (raw)
 """
-_THRESHOLD = "select set_config('pg_trgm.similarity_threshold', %s, false)"
+_THRESHOLD = "select set_config('pg_trgm.similarity_threshold', %s, true)"
 
 
 def threshold(length: int) -> str:
@@ -112,7 +112,7 @@ def understand(q: str, *, fuzzy: bool = False) -> ParsedSearch:
 def _neighbours(strange: dict[str, str]) -> dict[str, list[str]]:
     """The nearest known words of each strange one; `strange` maps words to their stems."""
     found: dict[str, list[str]] = {}
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:  # the threshold ends with the transaction
         cursor.execute(_THRESHOLD, [threshold(min(map(len, strange)))])
         cursor.execute(_NEAREST, [list(strange)])
         for word, candidates in cursor.fetchall():

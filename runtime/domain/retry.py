@@ -55,8 +55,11 @@ MISCONFIGURED = fixed(1.0)
 SOURCE_PAGE = RetryPolicy(base=0.2, factor=4.0, attempts=4)
 """One page of a source that did not answer and named no time itself; the lease is renewed for each try."""
 
+LOCKED_OUT = fixed(1.0)
+"""A lane or message of which somebody else holds a row, longer than its lock or statement may take."""
+
 DATABASE_LOST = RetryPolicy(base=0.2, ceiling=5.0)
-"""A worker whose database does not answer."""
+"""A worker or scheduler whose database does not answer, or takes no writes."""
 
 DEFAULT_MAX_ATTEMPTS = 5
 """Tries of one message where its target's manifest says nothing else (`max_attempts`)."""

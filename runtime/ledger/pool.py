@@ -2,71 +2,123 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Lock
-from typing import Any
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore, Lock
 
 import psycopg
-from django.db import OperationalError as DjangoOperationalError
-from psycopg_pool import ConnectionPool
 
 from kernel.errors import Unavailable
+from kernel.postgresql import errors
 from runtime.ledger import connections
 from runtime.ledger.connections import Connection
 
+SIZE = 8
+WAIT_SECONDS = 3.0  # for a free connection
 TRUSTED_SECONDS = 1.0  # a connection that answered within this time is used without a check
-_pool: ConnectionPool[Any] | None = None
-_lock = Lock()
-_failed_at = 0.0  # when a connection was last found broken: none that answered before is trusted without a check
+_CHECK = "select current_setting('transaction_read_only') = 'off'"
 
 
-class _Pooled(psycopg.Connection[Any]):
-    answered: float
+@dataclass(slots=True)
+class StoringHealth:
+    """How storing went in this process: when it last failed because of the database, with which words, and when it last
+    succeeded, in monotonic seconds."""
 
-    @classmethod
-    def connect(cls, conninfo: str = "", **kwargs: Any) -> Any:
-        made = connections.connect(name="tillgate-intake")
-        made.answered = time.monotonic()  # type: ignore[attr-defined]
-        return made
+    failed_at: float = 0.0
+    succeeded_at: float = 0.0
+    reason: str = ""
+
+    @property
+    def failing(self) -> bool:
+        return self.failed_at > self.succeeded_at
 
 
-def _check(conn: Any) -> None:
-    if time.monotonic() - conn.answered > TRUSTED_SECONDS or conn.answered <= _failed_at:
-        ConnectionPool.check_connection(conn)
-        conn.answered = time.monotonic()
+@dataclass(slots=True)
+class _Pool:
+    """The connection used last is taken first. A new one is opened by the thread that needs it, at once: a pool that
+    opens them in the background and pauses between its tries is not back when the database is."""
+
+    free: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(SIZE))
+    idle: list[tuple[Connection, float]] = field(default_factory=list)  # with the moment of its last answer
+    lock: Lock = field(default_factory=Lock)
+    closed: bool = False
+
+    def take(self) -> Connection:
+        while True:
+            with self.lock:
+                conn, answered = self.idle.pop() if self.idle else (None, 0.0)
+            if conn is None:
+                return connections.connect(name="tillgate-intake", role="intake")
+            if _usable(conn, answered):
+                return conn
+            conn.close()
+
+    def give_back(self, conn: Connection) -> None:
+        with self.lock:
+            keep = not self.closed and conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+            if keep:
+                self.idle.append((conn, time.monotonic()))
+        if not keep:
+            conn.close()
+
+    def close(self) -> None:
+        with self.lock:
+            self.closed, idle, self.idle = True, self.idle, []
+        for conn, _ in idle:
+            conn.close()
+
+
+def _usable(conn: Connection, answered: float) -> bool:
+    if time.monotonic() - answered <= TRUSTED_SECONDS and answered > health.failed_at:
+        return True
+    with suppress(psycopg.Error):
+        row = conn.execute(_CHECK).fetchone()
+        return bool(row and row[0])
+    return False
+
+
+health = StoringHealth()
+_pool = _Pool()
 
 
 @contextmanager
 def connection() -> Iterator[Connection]:
-    """A live connection for the length of the block. Raises Unavailable, also from inside, when the database does not
-    answer."""
-    global _failed_at, _pool
-    with _lock:
-        if _pool is None:
-            _pool = ConnectionPool(
-                open=False, min_size=0, max_size=8, timeout=10, connection_class=_Pooled, check=_check
-            )
-            _pool.open()
-        pool = _pool
+    """A live, writable connection for the length of the block. Raises Unavailable, also from inside, when the database
+    cannot store now."""
+    pool = _pool
+    if not pool.free.acquire(timeout=WAIT_SECONDS):
+        raise _unavailable(f"all {SIZE} connections have been busy for {WAIT_SECONDS:g} s")
+    conn: Connection | None = None
     try:
-        with pool.connection() as conn:
-            try:
-                yield conn
-            except psycopg.errors.ReadOnlySqlTransaction:
-                conn.close()  # a session of a server that was a standby when it began stays read-only
-                raise
-            conn.answered = time.monotonic()
-    except (psycopg.OperationalError, DjangoOperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
-        _failed_at = time.monotonic()
-        raise Unavailable("intake.database", "The message could not be stored now; send it again.") from error
+        conn = pool.take()
+        yield conn
+    except Exception as error:
+        if conn is not None and errors.read_only(error):
+            conn.close()  # a session that began while the database was read-only stays so
+        if not errors.unavailable(error):
+            raise
+        raise _unavailable(errors.first_line(error)) from error
+    else:
+        health.succeeded_at = time.monotonic()
+    finally:
+        if conn is not None:
+            pool.give_back(conn)
+        pool.free.release()
+
+
+def _unavailable(reason: str) -> Unavailable:
+    health.failed_at, health.reason = time.monotonic(), reason
+    return Unavailable("intake.database", "The message could not be stored now; send it again.")
 
 
 def close() -> None:
     """Close all connections; the next use opens new ones."""
     global _pool
-    with _lock:
-        if _pool is not None:
-            _pool.close()
-        _pool = None
+    _pool.close()
+    _pool = _Pool()
+
+
+atexit.register(close)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import psycopg
 
 from kernel.errors import Invalid, NotFound, Unavailable
+from kernel.postgresql import errors as database_errors
 from kernel.strict_json import Flaw
 from runtime.domain import manifest as manifests
 from runtime.domain.batches import IntakeItem, item_of
@@ -124,7 +125,12 @@ def _store_together(key: Hashable, calls: list[PendingCall[_Handed]]) -> None:
     integration, environment = cast("tuple[str, str]", key)
     try:
         with measures.COMMIT_SECONDS.time():
-            _store(integration, environment, calls)
+            try:
+                _store(integration, environment, calls)
+            except Unavailable as error:
+                if error.__cause__ is None or not database_errors.lost(error.__cause__):
+                    raise
+                _store(integration, environment, calls)  # the session had ended, before its commit or just after it
     except Unavailable as error:
         for call in calls:
             call.fail(Unavailable(error.code, error.message))

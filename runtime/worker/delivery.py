@@ -6,10 +6,8 @@ import logging
 import time
 from dataclasses import dataclass
 
-import psycopg
-from django.db import OperationalError as DjangoOperationalError
-
 from kernel.errors import DomainError
+from kernel.postgresql import errors as database_errors
 from runtime.connectors.protocols import ConnectionFault
 from runtime.domain import retry
 from runtime.ledger import circuit_breaker, database_target, measures, quarantine_retry, vendor_target
@@ -92,9 +90,14 @@ def _serve(conn: Connection, clients: TargetClients, taken: Claim) -> Served:
     except DomainError as error:  # a mapping that cannot be read
         circuit_breaker.record_failure(conn, taken.target.vendor, f"{error.message} [{error.code}]")
         release(conn, taken, wait=retry.MISCONFIGURED.pause())
-    except (psycopg.OperationalError, DjangoOperationalError):
-        raise
-    except Exception:  # a defect of the product, of a mapping or of a connector; it counts as a lost owner
+    except Exception as error:
+        # Others hold rows of the table: nothing here is to blame. A vendor may have been called: see lost owners.
+        if taken.target.kind == "database" and database_errors.in_the_way(error):
+            release(conn, taken, wait=retry.LOCKED_OUT.pause())
+            return Served(taken.target.kind, 0, taken.lease.overdue_by)
+        if database_errors.unavailable(error):
+            raise
+        # a defect of the product, of a mapping or of a connector; it counts as a lost owner
         measures.FAILED.inc()
         log.exception("subscription %s lane %s at %s", taken.subscription, taken.lane, taken.position)
         release_after_failure(conn, taken, wait=retry.WORKER_FAILURE.pause(taken.lease.attempt))
@@ -139,9 +142,15 @@ def _serve_quarantined(conn: Connection, clients: TargetClients, taken: Quaranti
         reason, wait = f"{error.message} [{error.code}]", retry.MISCONFIGURED.pause()
         circuit_breaker.record_failure(conn, taken.target.vendor, reason)
         quarantine_retry.release_after_failure(conn, taken, reason, wait=wait, called=False)
-    except (psycopg.OperationalError, DjangoOperationalError):
-        raise
     except Exception as error:
+        if taken.target.kind == "database" and database_errors.in_the_way(error):
+            wait = retry.LOCKED_OUT.pause()
+            quarantine_retry.release_after_failure(
+                conn, taken, database_errors.first_line(error), wait=wait, called=False
+            )
+            return Served("quarantined", 0)
+        if database_errors.unavailable(error):
+            raise
         measures.FAILED.inc()
         log.exception(message)
         quarantine_retry.release_after_failure(

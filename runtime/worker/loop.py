@@ -18,11 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import psycopg
-from django.db import OperationalError as DjangoOperationalError
-from django.db import connections as django_connections
 from psycopg.types.json import Jsonb
 
 from kernel import process_measures
+from kernel.postgresql import errors as database_errors
 from runtime.connectors import registry
 from runtime.domain.retry import DATABASE_LOST
 from runtime.ledger import connections
@@ -117,10 +116,14 @@ class WorkerLoop:
             while not self.stopping and (ends is None or time.monotonic() < ends):
                 try:
                     busy = self.turn()
+                    if outages:
+                        log.warning("the database is there again")
                     outages = 0
-                except (psycopg.OperationalError, DjangoOperationalError) as error:
-                    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                    log.warning("the database is not reachable: %s", reason)
+                except Exception as error:
+                    if not database_errors.unavailable(error):
+                        raise
+                    if not outages:  # said once for an outage, however long it lasts
+                        log.warning("waiting for the database: %s", database_errors.first_line(error))
                     self._disconnect()
                     self._stopping.wait(DATABASE_LOST.pause(outages))
                     outages += 1
@@ -170,9 +173,9 @@ class WorkerLoop:
             self.counts.collected += source_polling.collect(conn, taken, stop=lambda: self.stopping, beat=self._alive)
         except Fenced:
             self.counts.fenced += 1
-        except (psycopg.OperationalError, DjangoOperationalError):
-            raise
-        except Exception:
+        except Exception as error:
+            if database_errors.unavailable(error):
+                raise
             log.exception("run %s failed", taken.run)
         return True
 
@@ -184,7 +187,8 @@ class WorkerLoop:
 
     def _open(self) -> tuple[connections.Connection, TargetClients]:
         if self._conn is None or self._clients is None:
-            self._conn = connections.connect(name=f"tillgate-worker {self.name}")
+            role = "worker" if self.delivers else "collector"
+            self._conn = connections.connect(name=f"tillgate-worker {self.name}", role=role)
             self._conn.prepare_threshold = 0  # at first use: planning a gate statement twice delays a lane by 20 ms
             self._clients = TargetClients(self._conn)
         return self._conn, self._clients
@@ -202,9 +206,7 @@ class WorkerLoop:
         if self._conn is not None:
             self._conn.close()
         self._conn = self._clients = None
-        for wrapper in django_connections.all():
-            if wrapper.connection is not None and not wrapper.in_atomic_block:
-                wrapper.close_if_unusable_or_obsolete()
+        database_errors.close_connections()
 
     def _beat(self, conn: connections.Connection) -> None:
         if time.monotonic() - self._beaten < BEAT_SECONDS:

@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import psycopg
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from kernel import outbox, process_measures
 from kernel.errors import Unavailable
 from kernel.periodic_jobs import run
+from kernel.postgresql import errors as database_errors
+from runtime.domain.retry import DATABASE_LOST
 from runtime.ledger import connections, measures, partitions
 from runtime.services import dating, recovery, replays, schedules, source_alarms
 
@@ -60,13 +61,22 @@ class Scheduler:
         self._stopping.set()
 
     def run(self) -> None:
+        outages = 0
         while not self._stopping.is_set():
             try:
                 busy = self.turn()
-            except (OperationalError, psycopg.OperationalError, Unavailable) as error:
-                log.warning("the database is not reachable: %s", error)
-                connection.close()
-                busy = 0
+                if outages:
+                    log.warning("the database is there again")
+                outages = 0
+            except Exception as error:
+                if not isinstance(error, Unavailable) and not database_errors.unavailable(error):
+                    raise
+                if not outages:  # said once for an outage, however long it lasts
+                    log.warning("waiting for the database: %s", database_errors.first_line(error.__cause__ or error))
+                database_errors.close_connections()
+                self._stopping.wait(DATABASE_LOST.pause(outages))
+                outages += 1
+                continue
             self._stopping.wait(0.02 if busy else TURN_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - spreads polls
 
     def turn(self) -> int:
@@ -109,7 +119,7 @@ def untouched_work(seconds: int = SILENT_SECONDS) -> tuple[int, object]:
 
 
 def _ensure_partitions() -> list[str]:
-    with connections.connected(name="tillgate-partitions") as conn:
+    with connections.connected(name="tillgate-partitions", role="scheduler") as conn:
         return partitions.ensure(conn)
 
 

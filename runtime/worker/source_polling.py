@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import psycopg
-from django.db import OperationalError as DjangoOperationalError
 from psycopg.rows import dict_row
 
+from kernel.postgresql import errors as database_errors
 from runtime.connectors.protocols import CallError, ConnectionFault
 from runtime.domain import connection_faults
 from runtime.domain import manifest as manifests
@@ -144,9 +143,9 @@ def collect(
         outcome = "lost"
         conn.execute("update runtime_run set fences = fences + 1 where id = %s", (taken.run,))
         raise  # the run stays open; the next claim continues it
-    except (psycopg.OperationalError, DjangoOperationalError):
-        raise  # as above
     except Exception as error:
+        if database_errors.unavailable(error):
+            raise  # as above
         polling.fail(f"{type(error).__name__}: {error}")
         raise
     finally:

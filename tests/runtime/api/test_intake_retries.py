@@ -186,3 +186,15 @@ def _end_sessions(conn: Any) -> None:
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
     )
+
+
+def test_a_call_whose_session_has_ended_is_stored_by_another_one(till):
+    """After a restart of the server every session that was open is dead, and no till has to know."""
+    assert till(body([1])).status_code == 202
+    with connected() as conn:
+        conn.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'tillgate-intake'"
+        )
+    answer = till(body([2, 3]))
+    assert answer.status_code == 202
+    assert answer.json()["accepted"] == 2

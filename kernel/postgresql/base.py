@@ -1,0 +1,47 @@
+"""Django's database engine `kernel.postgresql`: PostgreSQL with sessions that are checked for being writable, and
+limited in time by what the process is for."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db.backends.postgresql import base
+
+from kernel.postgresql import sessions
+
+__all__ = ["DatabaseWrapper"]
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """`is_usable` is asked once a request, before the first statement."""
+
+    Database: Any = SimpleNamespace(**vars(psycopg) | {"connect": sessions.BoundedConnection.connect})
+
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        raw = self.connection
+        if raw is None or settings.TESTING or settings.DATABASE_POOLER == "transaction":
+            return  # a pooler hands the session, and what was set in it, to others
+        limits = sessions.limits_of(sessions.process_role)
+        wanted = sessions.settings_of(limits, raw.info.server_version)
+        if wanted:
+            with psycopg.Cursor(raw) as cursor:
+                cursor.execute(*sessions.set_statement(wanted))
+            if not self.get_autocommit():
+                raw.commit()
+        raw.answer_within = limits.answer
+
+    def is_usable(self) -> bool:
+        """Whether the session answers and takes writes. One that was opened while the database was read-only stays so
+        for as long as it lives."""
+        if self.connection is None:
+            return False
+        try:
+            with psycopg.Cursor(self.connection) as cursor:
+                found = cursor.execute("show transaction_read_only").fetchone()
+        except psycopg.Error:
+            return False
+        return bool(found and found[0] == "off")
