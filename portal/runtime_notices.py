@@ -107,6 +107,19 @@ def on_connection_restored(event: Event) -> None:
     notices.close("connection_fault", _vendor_page(event), f"{_connection(event['payload'])}: ")
 
 
+def on_question_fault(event: Event) -> None:
+    """`runtime.question_fault` → the same people, about a target whose messages are asked about in vain."""
+    payload = event["payload"]
+    text = f"{_connection(payload)}: {connection_faults.title(payload['fault'], payload['detail'], question=True)}"
+    people = notices.members(*connection_fault_rows.owners_of(payload["vendor"], payload["subscription"]))
+    notices.write(event, people - notices.unread(text[:300], event), "question_fault", text, _vendor_page(event))
+
+
+def on_question_restored(event: Event) -> None:
+    """`runtime.question_restored` → nobody; the notices about the question are done with."""
+    notices.close("question_fault", _vendor_page(event), f"{_connection(event['payload'])}: ")
+
+
 def _vendor_page(event: Event) -> str:
     return reverse("runtime:vendor", args=[event["payload"]["vendor"]])
 

@@ -27,6 +27,8 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("runtime.source_read_again", "portal.runtime_notices:on_source_read_again"),
     ("runtime.connection_fault", "portal.runtime_notices:on_connection_fault"),
     ("runtime.connection_restored", "portal.runtime_notices:on_connection_restored"),
+    ("runtime.question_fault", "portal.runtime_notices:on_question_fault"),
+    ("runtime.question_restored", "portal.runtime_notices:on_question_restored"),
     ("runtime.workers_silent", "portal.runtime_notices:on_workers_silent"),
     ("runtime.rewound", "portal.runtime_notices:on_rewound"),
     ("runtime.recovered", "portal.runtime_notices:on_recovered"),

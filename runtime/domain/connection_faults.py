@@ -35,6 +35,13 @@ _TO_DO = {
 }
 
 
+_TO_ASK = (
+    "Messages are sent as before; those without an answer are asked about in vain. Check 'lookup' of the connection "
+    "and 'ask_by' of the target in the manifest, and whether the account may ask at {system}. The corrected release "
+    "asks about them by itself; until then a person can look there and decide."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class FaultyConnection:
     """Where a fault was met: the names of the system, of its secret and its address, each "" where unknown."""
@@ -49,15 +56,19 @@ def kind_words(kind: str) -> str:
     return _WORDS.get(kind, kind)
 
 
-def title(kind: str, detail: str) -> str:
-    """ "Connection fault: credentials (401 Unauthorized)"."""
+def title(kind: str, detail: str, *, question: bool = False) -> str:
+    """ "Connection fault: credentials (401 Unauthorized)", or of the question about what was sent: "Fault of the
+    question: address (404)"."""
     said = detail.split(". ")[0]  # what follows says what to do, which `to_do` says better
     short = said if len(said) <= 120 else said[:119] + "…"
-    return f"Connection fault: {kind_words(kind)}" + (f" ({short.rstrip('.')})" if short else "")
+    said = "Fault of the question" if question else "Connection fault"
+    return f"{said}: {kind_words(kind)}" + (f" ({short.rstrip('.')})" if short else "")
 
 
-def to_do(kind: str, where: FaultyConnection) -> str:
-    """What a person does. Afterwards the next probe goes out by itself."""
+def to_do(kind: str, where: FaultyConnection, *, question: bool = False) -> str:
+    """What a person does. Afterwards the next probe, or question, goes out by itself."""
+    if question:
+        return _TO_ASK.format(system=where.system)
     words = _TO_DO.get(kind, "Check the connection to {system}.")
     secret = f"the secret {where.secret} of {where.system}" if where.secret else f"the secret of {where.system}"
     missing = f"the address of {where.system} for {where.environment}"

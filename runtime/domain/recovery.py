@@ -20,6 +20,8 @@ CANNOT_BE_ASKED = "recovery"
 """Reason class of what came after a rewind and cannot be asked about by business reference."""
 KEY_FORGOTTEN = "forgotten"
 """Reason class of what may have been sent under a key that its vendor has forgotten, and cannot be asked about."""
+QUESTION_AT_FAULT = "question"
+"""Reason class of what is asked about in vain, because the question itself is wrong (the path of a lookup)."""
 NOT_ASKABLE = [CANNOT_BE_ASKED, KEY_FORGOTTEN]
 
 

@@ -114,6 +114,14 @@ def record_trouble(conn: Connection, taken: Claim, outcome: SendOutcome) -> None
         circuit_breaker.record_failure(conn, vendor, outcome.failure)
 
 
+def record_question(conn: Connection, taken: Claim, outcome: SendOutcome) -> None:
+    """What an outcome says about how its target is asked: whether the question is wrong, or right again."""
+    if outcome.question_fault is not None:
+        circuit_breaker.record_question_fault(conn, taken, outcome.question_fault, outcome.question_detail)
+    elif outcome.question_answered:
+        circuit_breaker.end_question_fault(conn, taken)
+
+
 def quarantine_entry(
     position: int, key: str, result: SendResult, taken: Claim, *, held: bool = False, in_doubt: bool = False
 ) -> QuarantineEntry | None:

@@ -31,6 +31,17 @@ _END_PROBE = """
 update runtime_vendorstate
 set probe_subscription = null, probe_lane = null, probe_until = 'epoch'
 where id = %s and probe_subscription = %s"""
+# Written when it is new or has other words; told to people when it begins and when it is over.
+_RECORD_QUESTION_FAULT = """
+update runtime_subscription
+set question_fault = %(kind)s,
+    question_fault_detail = %(detail)s,
+    question_fault_since = coalesce(question_fault_since, clock_timestamp())
+where id = %(subscription)s and (question_fault, question_fault_detail) is distinct from (%(kind)s, %(detail)s)"""
+_END_QUESTION_FAULT = """
+update runtime_subscription
+set question_fault = '', question_fault_detail = '', question_fault_since = null
+where id = %s and question_fault <> ''"""
 _RECORD_THROTTLING = """
 update runtime_vendorstate
 set not_before = greatest(not_before, clock_timestamp() + make_interval(secs => %(retry_after)s)),
@@ -72,6 +83,20 @@ def record_fault_of(conn: Connection, taken: Claim, kind: FaultKind, detail: str
     given = {"kind": kind, "detail": detail[:500], "subscription": taken.subscription}
     conn.execute(_RECORD_OWN_FAULT, CONNECTION_FAULT.parameters() | given)
     conn.execute(_END_PROBE, (taken.target.vendor, taken.subscription))
+
+
+def record_question_fault(conn: Connection, taken: Claim, kind: FaultKind, detail: str) -> None:
+    """The question about messages of this target is wrong, and what is sent may well be right: nothing is held, people
+    are told, and another claim may be the probe."""
+    given = {"kind": kind, "detail": detail[:500], "subscription": taken.subscription}
+    conn.execute(_RECORD_QUESTION_FAULT, given)
+    if taken.lease.probe:
+        conn.execute(_END_PROBE, (taken.target.vendor, taken.subscription))
+
+
+def end_question_fault(conn: Connection, taken: Claim) -> None:
+    """A question of this target has an answer."""
+    conn.execute(_END_QUESTION_FAULT, (taken.subscription,))
 
 
 def record_throttling(conn: Connection, vendor: int, error: str, *, retry_after: float) -> None:

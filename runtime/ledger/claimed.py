@@ -105,7 +105,7 @@ class Claim:
     after the other, nothing of it was sent by an owner before. None: never sent. `rounds` counts the claims after which
     its outcome was still unknown. The database went back, and what these rows take for unsent up to `ask_until` may
     have been sent. `fresh_key`: how often a redrive gave this one message another key, because the vendor knows the one
-    before from another message.
+    before from another message. `vendor_works`: it is known to have answered others since this came into quarantine.
     """
 
     subscription: int
@@ -122,6 +122,7 @@ class Claim:
     first_sent: float | None = None
     last_sent: float | None = None
     rounds: int = 0
+    vendor_works: bool = False
 
     @property
     def poison_suspect(self) -> bool:

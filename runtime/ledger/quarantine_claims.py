@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
 
+from runtime.domain.recovery import QUESTION_AT_FAULT
 from runtime.ledger import sql
 from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope, Lease, ago, limits_of, target_of
 from runtime.ledger.claims import LEASE_SECONDS, ClaimAbandoned, admit, gate_closed, hold_others, spend
 from runtime.ledger.connections import Connection
 
-WAITS_FOR_VENDOR = ("accepted", "unsettled", "unanswered", "not_now")
+WAITS_FOR_VENDOR = ("accepted", "unsettled", "unanswered", "not_now", QUESTION_AT_FAULT)
 """Reason classes of messages that no worker has ended over: their vendor has not decided, or not answered."""
 MOST_CALLS = 3  # of one try: ask, send, ask
 
@@ -22,7 +23,7 @@ MOST_CALLS = 3  # of one try: ask, send, ask
 class QuarantineClaim(Claim):
     """The right to try one quarantined message. `payload` replaces the logged one after a person's edit;
     `previous_state` and `reason_class` say how it came to be there, `lost` that its last owner has not ended its try,
-    `accepted_as` under which name the vendor has taken it, `vendor_works` that it has answered others since.
+    `accepted_as` under which name the vendor has taken it.
     `not_arrived`: a person has said so; it is sent without a question about what was before."""
 
     key: str = ""
@@ -31,7 +32,6 @@ class QuarantineClaim(Claim):
     payload: bytes | None = None
     lost: bool = False
     accepted_as: str = ""
-    vendor_works: bool = False
     claimed_at: float = 0.0
     not_arrived: bool = False
 

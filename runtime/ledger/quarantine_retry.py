@@ -6,9 +6,10 @@ from __future__ import annotations
 import time
 
 from runtime.domain import retry
+from runtime.domain.recovery import QUESTION_AT_FAULT
 from runtime.ledger import after, circuit_breaker, measures, sql
 from runtime.ledger.append import Fenced
-from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send, record_trouble
+from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send, record_question, record_trouble
 from runtime.ledger.claimed import seconds_since
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import REFUSED_BY_TABLE, MappedTable, refusal, upsert
@@ -155,6 +156,7 @@ def _store(
     sent = result.status in (*GO_ON, "accepted", "refused", "unknown", "unsettled") and not outcome.already_there
     try:
         with conn.transaction():
+            record_question(conn, taken, outcome)
             if taken.fresh_key and sent:
                 _record_fresh_key(conn, taken)
             if ended:
@@ -209,6 +211,8 @@ def _entry_after(
             entry.state, entry.rounds = "sending", taken.rounds
         return entry, False
     if result.status == "unknown":
+        if outcome.question_fault is not None and not outcome.failure:
+            return _question_at_fault(taken, entry), False
         if taken.reason_class == "accepted":
             entry.reason_class = "accepted"  # no answer to the question: it stays taken
         if not outcome.failure and taken.target.idempotency in ("K", "N"):
@@ -239,6 +243,16 @@ def _entry_after(
         if taken.rounds and taken.reason_class == "unsettled":  # once more, after all that was sent had had its time
             entry.state = entry.reason_class = "unknown"
     return entry, True
+
+
+def _question_at_fault(taken: QuarantineClaim, entry: QuarantineEntry) -> QuarantineEntry:
+    """The question is wrong (its path, say), and so is no answer of the vendor's: no round counts, and the next try
+    comes the later the longer it lasts. Once a release asks rightly, the message goes on by itself."""
+    entry.rounds = taken.rounds
+    entry.reason_class = "accepted" if taken.reason_class == "accepted" else QUESTION_AT_FAULT
+    since = taken.claimed_at - (taken.first_sent or taken.claimed_at)
+    entry.delay = retry.UNANSWERED.pause(max(1, int(since).bit_length()))
+    return entry
 
 
 def _still_unknown(

@@ -33,7 +33,8 @@ class SendOutcome:
     `late` holds positions whose request left after the lease had ended, `in_doubt` those that may have arrived before
     and were sent again under the same key, because nobody could be asked. `last_sent` bounds, in monotonic seconds,
     when anything of it was sent; `question_answered`: somebody has said something about a message that was asked
-    about."""
+    about. `question_fault`: the question itself is wrong, for the reason `question_detail`; that is no failure of the
+    vendor, and messages go on."""
 
     results: dict[int, SendResult] = field(default_factory=dict)
     failure: str = ""
@@ -44,6 +45,8 @@ class SendOutcome:
     in_doubt: set[int] = field(default_factory=set)
     last_sent: float | None = None
     question_answered: bool = False
+    question_fault: FaultKind | None = None
+    question_detail: str = ""
 
     @property
     def unresolved(self) -> bool:
@@ -195,6 +198,7 @@ class SendBatch:
         hit("vendor.after_ask")
         outcome = self.outcome
         rest: list[OutboundMessage] = []
+        repeatable: list[OutboundMessage] = []
         for message, result in zip(messages, results, strict=True):
             outcome.question_answered = outcome.question_answered or result.status != "unknown"
             if result.status == "unsent":
@@ -206,9 +210,19 @@ class SendBatch:
             outcome.results[message.position] = result
             if result.status == "confirmed" and not self.taken.is_replay and self._went_back(message):
                 outcome.already_there.append(message.position)
-            if result.status == "unknown":
+            if result.status == "unknown" and self._is_of_the_question(result):
+                outcome.question_fault, outcome.question_detail = result.fault, result.detail
+                if self.key_holds() and self.may_send and not self.lost_key and not self.accepted:
+                    repeatable.append(message)
+            elif result.status == "unknown":
                 outcome.blame(result, "the vendor does not say")
-        return rest
+        return rest + self._unaskable(repeatable) if repeatable else rest
+
+    def _is_of_the_question(self, result: SendResult) -> bool:
+        """Whether a fault is that of the question alone: messages go elsewhere, or are known to arrive."""
+        if result.fault in ("address", "settings"):
+            return True
+        return result.fault in ("credentials", "redirect") and self.taken.vendor_works
 
     def _went_back(self, message: OutboundMessage) -> bool:
         return self.taken.asks_first(message.position)

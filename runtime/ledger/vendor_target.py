@@ -21,6 +21,7 @@ from runtime.ledger.attempts import (
     record_answers,
     record_attempt,
     record_late_send,
+    record_question,
     record_trouble,
 )
 from runtime.ledger.claimed import Claim
@@ -248,6 +249,7 @@ def _commit(
 
 
 def _record_vendor(conn: Connection, taken: Claim, result: BatchResult) -> None:
+    record_question(conn, taken, result.outcome)
     if result.outcome.failure:
         record_trouble(conn, taken, result.outcome)
     elif result.outcome.answered:
@@ -298,9 +300,12 @@ def _settle(
     about later; the intent stays open. Where something is known, it is kept, and the others are quarantined one by
     one."""
     if keep_unknown and outcome.unresolved and not outcome.tells_something and taken.target.idempotency != "U":
-        outcome.failure = outcome.failure or "no trustworthy answer"
-        record_attempt(conn, taken, batch.first, batch.last, "unknown", outcome.failure, answer=_first_answer(outcome))
+        if outcome.question_fault is None:
+            outcome.failure = outcome.failure or "no trustworthy answer"
+        said = outcome.failure or outcome.question_detail
+        record_attempt(conn, taken, batch.first, batch.last, "unknown", said, answer=_first_answer(outcome))
         record_trouble(conn, taken, outcome)
+        record_question(conn, taken, outcome)
         wait = outcome.retry_after or UNANSWERED_BATCH.pause()
         release_unanswered(conn, taken, wait=wait, last_sent=outcome.last_sent)
         return None

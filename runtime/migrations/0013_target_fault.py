@@ -5,13 +5,10 @@ import datetime
 
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
-
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 class Migration(migrations.Migration):
-    # The views of the gate join those of governance.
     dependencies = [("runtime", "0012_source_session"), ("governance", "0007_current_sql")]
 
     operations = [
@@ -23,5 +20,4 @@ class Migration(migrations.Migration):
         migrations.AddField("targetsubscription", "held_until", models.DateTimeField(db_default=EPOCH)),
         migrations.AddField("run", "fault", models.CharField(blank=True, db_default="", max_length=12)),
         migrations.AddField("run", "fault_system", models.CharField(blank=True, db_default="", max_length=80)),
-        ApplySql("runtime"),
     ]

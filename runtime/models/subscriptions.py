@@ -70,7 +70,8 @@ class TargetSubscription(models.Model):
 
     `fault`: what is wrong with the connection of this target alone, while others of its vendor work (a wrong path, a
     missing scope); one claim probes it after `held_until`, and `fault_tries` counts how often it was met: 0 where it
-    stands to be seen whether the fault is this target's alone.
+    stands to be seen whether the fault is this target's alone. `question_fault`: what is wrong with the question about
+    its messages (the path of the lookup), while messages go on.
 
     In seconds, from the deployed manifest or the vendor's profile: `settle` after a call the vendor may still act on
     it, `key_kept` it keeps our keys, `deadline` is the longest call.
@@ -97,6 +98,9 @@ class TargetSubscription(models.Model):
     fault_since = models.DateTimeField(null=True, blank=True)
     fault_tries = models.IntegerField(db_default=0)
     held_until = models.DateTimeField(db_default=LONG_AGO)
+    question_fault = models.CharField(max_length=12, blank=True, db_default="")
+    question_fault_detail = models.TextField(blank=True, db_default="")
+    question_fault_since = models.DateTimeField(null=True, blank=True)
     settle = models.FloatField(null=True, blank=True)
     key_kept = models.FloatField(null=True, blank=True)
     deadline = models.FloatField(null=True, blank=True)

@@ -25,7 +25,8 @@ from runtime.selectors.sql_rows import rows
 @dataclass(frozen=True, slots=True)
 class ConnectionFaultRow:
     """One fault. `subscription` is set where one target alone has it, `run` where a source could not be read; then
-    there is no vendor and nothing waits here. `integrations` are those that the viewer may see; `owners` are the group
+    there is no vendor and nothing waits here. `question`: messages go on, and only those without an answer wait, for
+    they are asked about in vain. `integrations` are those that the viewer may see; `owners` are the group
     ids of the teams that own them, or the system."""
 
     vendor: int | None
@@ -44,6 +45,7 @@ class ConnectionFaultRow:
     targets: tuple[str, ...]
     owners: tuple[int, ...]
     connection: FaultyConnection
+    question: bool = False
 
     @property
     def label(self) -> str:
@@ -55,7 +57,7 @@ class ConnectionFaultRow:
 
     @property
     def title(self) -> str:
-        return words.title(self.kind, "" if self.run is not None else self.detail)
+        return words.title(self.kind, "" if self.run is not None else self.detail, question=self.question)
 
     @property
     def waiting_words(self) -> str:
@@ -64,10 +66,12 @@ class ConnectionFaultRow:
 
     @property
     def to_do(self) -> str:
-        return words.to_do(self.kind, self.connection)
+        return words.to_do(self.kind, self.connection, question=self.question)
 
     @property
     def tone(self) -> Tone:
+        if self.question:
+            return wait("Fault of the question")
         return wait("One call tries") if self.probing else stop("Connection fault")
 
     @property
@@ -89,17 +93,29 @@ _TARGETS = (
     """
 with at_fault as (
        select id as vendor, null::bigint as subscription, fault, fault_detail, fault_since, open_until as next_at,
-              probe_until > clock_timestamp() as probing
+              probe_until > clock_timestamp() as probing, false as question
          from runtime_vendorstate
         where fault <> ''
         union all
-       select vendor_id, id, fault, fault_detail, fault_since, held_until, false
+       select vendor_id, id, fault, fault_detail, fault_since, held_until, false, false
          from runtime_subscription
         where fault_tries > 0
-          and open)
+          and open
+        union all
+       select s.vendor_id, s.id, s.question_fault, s.question_fault_detail, s.question_fault_since,
+              (select min(q.not_before)
+                 from runtime_quarantine q
+                where q.subscription_id = s.id
+                  and q.state = 'sending'), false, true
+         from runtime_subscription s
+        where s.question_fault <> ''
+          and exists (select
+                        from runtime_quarantine q
+                       where q.subscription_id = s.id
+                         and q.state in ('sending', 'unknown')))
 select f.vendor, f.subscription, null::bigint as run, v.system_key, v.instance, v.environment, f.fault as kind,
-       f.fault_detail as detail, f.fault_since as since, f.next_at, f.probing, t.waiting, t.integrations, t.targets,
-       t.owners
+       f.fault_detail as detail, f.fault_since as since, f.next_at, f.probing, f.question, t.waiting,
+       t.integrations, t.targets, t.owners
   from at_fault f
   join runtime_vendorstate v on v.id = f.vendor
  cross join lateral (
@@ -112,17 +128,18 @@ select f.vendor, f.subscription, null::bigint as run, v.system_key, v.instance, 
          join runtime_stream st on st.id = s.stream_id
          join runtime_integration i on i.id = st.integration_id
         cross join lateral (
-              select (select coalesce(sum(greatest(
+              select case when f.question then 0 else
+                     (select coalesce(sum(greatest(
                                least(l.next - 1, coalesce(p.upto, l.next - 1)) - p.position, 0)), 0)
                         from runtime_progress p
                         join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
-                       where p.subscription_id = s.id)
+                       where p.subscription_id = s.id) end
                    + (select count(*)
                         from runtime_quarantine q
                        where q.subscription_id = s.id
-                         and q.state in ('retry', 'behind', 'sending')) as waiting) w
+                         and (q.state in ('behind', 'sending') or (q.state = 'retry' and not f.question))) as waiting) w
         where s.vendor_id = f.vendor
-          and s.open
+          and (s.open or f.question)
           and (f.subscription is null or s.id = f.subscription)) t
  where (%(environment)s = '' or v.environment = %(environment)s)
    and (%(vendor)s::bigint is null or v.id = %(vendor)s)

@@ -21,5 +21,8 @@ def faults(viewer: Viewer) -> Iterator[InboxItem]:
             yield InboxItem(f"{fault.label}: {fault.title}", fault.detail, fault.url, fault.since)
             continue
         kept = f"{fault.waiting_words} in {fault.environment}, nothing is lost."
+        if fault.question:
+            yield InboxItem(f"{fault.label}: {fault.title}", f"{kept} {fault.to_do}", fault.url, fault.since)
+            continue
         text = f"{kept} {fault.to_do} Then everything goes out by itself; the next message tries {fault.next_words}."
         yield InboxItem(f"{fault.label}: {fault.title}", text, fault.url, fault.since)

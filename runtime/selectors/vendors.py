@@ -73,7 +73,8 @@ class VendorRow:
                 return stop("Connection fault")
             return stop("Open") if self.open_until > now else wait("Half open")
         if self.faults:
-            return wait("Connection fault", "alert")
+            of_question = all(fault.question for fault in self.faults)
+            return wait("Fault of the question" if of_question else "Connection fault", "alert")
         if self.not_before > now:
             return wait("Asked to wait")
         return ok("Closed") if self.last_success_at or not self.failures else wait(f"{self.failures} failures", "alert")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from governance.domain.approval import SealedApproval
 from governance.domain.subject import Subject
@@ -16,11 +17,13 @@ from runtime import permissions
 from runtime.domain import after
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, ManifestTarget
+from runtime.domain.recovery import QUESTION_AT_FAULT
 from runtime.models import (
     Deployment,
     Integration,
     Lane,
     Progress,
+    QuarantinedMessage,
     Release,
     Schedule,
     Stream,
@@ -202,6 +205,9 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
         for instance in target.instances or [""]
     ]
     TargetSubscription.objects.filter(stream=stream, replay_of=None).exclude(pk__in=kept).update(open=False)
+    QuarantinedMessage.objects.filter(
+        subscription__in=kept, state=QuarantinedMessage.State.SENDING, reason_class=QUESTION_AT_FAULT
+    ).update(not_before=Now())
     _wait_for_others(stream, manifest)
     _schedule(integration, environment, manifest)
 
@@ -229,6 +235,9 @@ def _subscribe(
         "open": True,
         **target_times.held_by_subscription(target),
         "held_until": LONG_AGO,  # what was at fault may be corrected by this release: it is tried at once
+        "question_fault": "",
+        "question_fault_detail": "",
+        "question_fault_since": None,
     }
     subscription, made = TargetSubscription.objects.update_or_create(
         stream=stream, target=target.name, instance=instance, replay_of=None, defaults=values

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
+from runtime.ledger import sql
 from runtime.ledger.claimed import Claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import MappedTable, Table
@@ -19,12 +20,15 @@ from runtime.ledger.vendor_client import VendorClient
 from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease
 from runtime.services import system_connections
 from runtime.services.mappers import columns_of, mapper_of, table_mapper
+from runtime.services.sink_questions import SentByRelease
 from runtime.services.sink_vendor import SinkVendor
 from runtime.services.system_connections import OpenedSink
 from runtime.worker.dated_mapper import TargetDating, dated
+from runtime.worker.later_release import LaterRelease, can_ask_for, sent_by_release
 from runtime.worker.renewed_vendor import RenewedVendor
 from runtime.worker.replay_delivery import narrowed
 
+_ASKING_RELEASE = sql.read("asking_release")
 KEEP_SECONDS = 60.0  # a changed endpoint or secret is used after at most this time, or at the next fault or probe
 
 
@@ -40,7 +44,7 @@ class TargetClients:
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
         self._manifests: dict[int, Manifest] = {}
-        self._vendors: dict[tuple[int, str, str], _Kept] = {}
+        self._vendors: dict[tuple[int, int, str, str], _Kept] = {}
         self._tables: dict[tuple[int, str], MappedTable] = {}
         self._narrow: Callable[[Mapper], Mapper] | None = None
 
@@ -56,14 +60,15 @@ class TargetClients:
         return made
 
     def vendor(self, taken: Claim, *, connected: bool = True) -> VendorOfRelease:
-        """For each release, the mapper and vendor client of the claimed target.
+        """For each release, the mapper and vendor client of the claimed target. What another release than the present
+        one has sent is asked about as the present one says.
 
         `connected=False` is for a forked child: the client has no open connection that parent and child would share,
         and opens one when it needs it.
         """
 
         def of_release(release: int) -> MappedVendor:
-            client = self._vendor(taken, release)
+            client = self._vendor(taken, release, self._asking(taken, release))
             if not connected:
                 _disconnect(client.vendor)
             mapper = client.mapper if self._narrow is None else self._narrow(client.mapper)
@@ -124,18 +129,42 @@ class TargetClients:
             raise LookupError(f"there is no stream {taken.target.stream}")
         return str(row[0])
 
-    def _vendor(self, taken: Claim, release: int) -> MappedVendor:
-        key = (release, taken.target.name, taken.target.instance)
+    def _asking(self, taken: Claim, release: int) -> int:
+        """The release by which the target is asked about what `release` has sent: the claimed one, or under a closed
+        gate the newest that may ask; `release` itself where that one has no such target at the same system."""
+        asking = taken.target.release
+        if taken.lease.ask_only:
+            row = self.conn.execute(_ASKING_RELEASE, (taken.subscription,)).fetchone()
+            asking = row[0] if row else asking
+        if asking == release or not can_ask_for(self._manifest(asking), self._manifest(release), taken.target.name):
+            return release
+        return asking
+
+    def _vendor(self, taken: Claim, release: int, asking: int) -> MappedVendor:
+        key = (release, asking, taken.target.name, taken.target.instance)
         kept = self._vendors.get(key)
         if kept is not None and kept.until > time.monotonic() and not taken.lease.probe:
             return kept.client
         if kept is not None:
             _disconnect(kept.client.vendor)
-        client = self._open_vendor(taken, release)
+        client = self._open_asking(taken, release, asking)
         self._vendors[key] = _Kept(time.monotonic() + KEEP_SECONDS, client)
         return client
 
-    def _open_vendor(self, taken: Claim, release: int) -> MappedVendor:
+    def _open_asking(self, taken: Claim, release: int, asking: int) -> MappedVendor:
+        if asking == release:
+            return MappedVendor(self._sent_mapper(taken, release), self._open_vendor(taken, release))
+        sent_by = sent_by_release(self._manifest(release), taken.target.name, taken.target.instance)
+        now = self._open_vendor(taken, asking, sent_by)
+        return MappedVendor(
+            self._sent_mapper(taken, release), LaterRelease(now, lambda: self._open_vendor(taken, release))
+        )
+
+    def _sent_mapper(self, taken: Claim, release: int) -> Mapper:
+        manifest = self._manifest(release)
+        return mapper_of(manifest, manifest.target(taken.target.name))
+
+    def _open_vendor(self, taken: Claim, release: int, sent_by: SentByRelease | None = None) -> RenewedVendor:
         manifest = self._manifest(release)
         target = manifest.target(taken.target.name)
         if target.connection is None:
@@ -149,9 +178,9 @@ class TargetClients:
             )
 
         def wrap(opened: OpenedSink) -> SinkVendor:
-            return SinkVendor(opened.sink, opened.secrets, target, instance, prefix=prefix)
+            return SinkVendor(opened.sink, opened.secrets, target, instance, prefix=prefix, sent_by=sent_by)
 
-        return MappedVendor(mapper_of(manifest, target), RenewedVendor(open_sink, wrap))
+        return RenewedVendor(open_sink, wrap)
 
     def _open_table(self, taken: Claim) -> MappedTable:
         manifest = self._manifest(taken.target.release)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from runtime.connectors.protocols import AskBy, OutboundMessage
+from runtime.connectors.protocols import AskBy, FaultKind, OutboundMessage
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from tests.faults.sim_shapes import VENDOR, Effect, Killed
@@ -173,8 +173,11 @@ class SimVendor:
             raise CannotAsk
         actor.step()
         world.counts["asked by reference" if by_reference else "asked"] += len(items)
-        if server.away_until > world.now or world.random.random() < world.trouble * 0.4:
-            return [SendResult("unknown", detail="no answer to the question")] * len(items)
+        luck = world.random.random()
+        if server.away_until > world.now or luck < world.trouble * 0.4:
+            at_fault: FaultKind | None = "address" if luck < world.trouble * 0.1 else None
+            world.counts["asked at a wrong path"] += at_fault is not None
+            return [SendResult("unknown", detail="no answer to the question", fault=at_fault)] * len(items)
         answers = [server.ask(item, by_reference=by_reference) for item in items]
         actor.step()
         return answers

@@ -72,6 +72,17 @@ def _works(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
+@statement(circuit_breaker._RECORD_QUESTION_FAULT)
+def _question_at_fault(db: Database, tx: Transaction, given: Row) -> int:
+    """It holds nothing back: only people read it."""
+    return 1
+
+
+@statement(circuit_breaker._END_QUESTION_FAULT)
+def _question_right(db: Database, tx: Transaction, given: Any) -> int:
+    return 0
+
+
 # the product's own tables as targets: the effect counts every application, so that a second one shows
 
 
