@@ -13,6 +13,13 @@ from kernel.errors import TooLarge, UnsupportedBody
 from kernel.strict_json import loads
 
 
+def charset_of(media_type: str | None) -> str:
+    """The parameter `charset` of a media type, empty where it has none."""
+    _, _, parameters = (media_type or "").partition(";")
+    found = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
+    return found[1] if found else ""
+
+
 def body_of(stream: IO[bytes], media_type: str | None, context: Mapping[str, Any] | None) -> bytes:
     """The bytes of a request body. Raises TooLarge beyond the limit, UnsupportedBody for a charset other than UTF-8 and
     for a content coding."""
@@ -22,10 +29,9 @@ def body_of(stream: IO[bytes], media_type: str | None, context: Mapping[str, Any
         raise UnsupportedBody(
             "request.coding", f"Send the body as it is; the content coding {coding[:40]!r} is not read."
         )
-    _, _, parameters = (media_type or "").partition(";")
-    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
-    if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii", "ascii"):
-        raise UnsupportedBody("request.charset", f"Send UTF-8; the charset {charset[1][:40]!r} is not read.")
+    charset = charset_of(media_type)
+    if charset.lower() not in ("", "utf-8", "utf8", "us-ascii", "ascii"):
+        raise UnsupportedBody("request.charset", f"Send UTF-8; the charset {charset[:40]!r} is not read.")
     limit: int = settings.MAX_REQUEST_BYTES
     data = stream.read(limit + 1)
     if len(data) > limit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import IO, Any
 
@@ -14,14 +15,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kernel import strict_json
-from kernel.errors import Conflict, Invalid, finding
-from kernel.request_bodies import body_of
+from kernel.errors import Conflict, Invalid, Malformed, UnsupportedBody, finding
+from kernel.request_bodies import body_of, charset_of
 from kernel.strict_json import Flaw
 from runtime.api import serializers as shapes
 from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
+from runtime.api.problems import IntakeProblemSerializer, ProblemSerializer
+from runtime.connectors.charsets import is_charset
 from runtime.connectors.poslog.connector import documents
-from runtime.connectors.poslog.reading import NotPosLog
+from runtime.connectors.poslog.reading import NotPosLog, NotXml
 from runtime.connectors.protocols import Record, RejectedRecord
 from runtime.domain import batches
 from runtime.domain.batches import IntakeItem
@@ -56,9 +59,13 @@ class PosLogParser(BaseParser):
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        data = body_of(stream, None, parser_context)  # XML says its encoding itself
+        data, charset = body_of(stream, None, parser_context), charset_of(media_type)
+        if charset and not is_charset(charset):
+            raise UnsupportedBody("request.charset", f"The charset {charset[:40]!r} is not known.")
         try:
-            return {"items": [_transaction(record) for record in documents(io.BytesIO(data))]}
+            return {"items": [_transaction(record) for record in documents(io.BytesIO(data), charset=charset)]}
+        except NotXml as error:
+            raise Malformed("xml.syntax", f"This is not XML that can be read: {error}.") from None
         except NotPosLog as error:
             raise Invalid(
                 "poslog.unreadable", f"This is not a POSLog document: {error}.", {"findings": [finding("", str(error))]}
@@ -76,6 +83,11 @@ class TextXMLParser(PosLogParser):
     media_type = "text/xml"
 
 
+_PROBLEMS = {(status, "application/problem+json"): ProblemSerializer for status in (400, 401, 403, 404, 413, 415)}
+_PROBLEMS |= {(status, "application/problem+json"): IntakeProblemSerializer for status in (409, 422)}
+_PROBLEMS[503, "application/problem+json"] = ProblemSerializer
+
+
 class Intake(RuntimeView):
     scopes = MappingProxyType({"POST": ("intake:write", "runtime:write")})
     parser_classes = (BatchParser, PosLogParser, TextXMLParser)
@@ -90,43 +102,52 @@ class Intake(RuntimeView):
             "or the same content or a newer state is there already), 409 when a key is known with other content, 422 "
             "when an item is refused: by the contract, or for something in it that cannot be stored. The other items "
             "of the batch are stored in each case, and the refused ones are kept as dead letters; sending the batch "
-            "again changes nothing. A body that is refused as a whole stores nothing: 400 is not JSON or not UTF-8, "
-            "413 too large, 415 of another media type, charset or content coding; 503 with Retry-After: send it again."
+            "again changes nothing. A body that is refused as a whole stores nothing: 400 is empty, not JSON, not XML "
+            "or not UTF-8, 413 too large, 415 of another media type, charset or content coding, 422 without receipts "
+            "is no batch and no POSLog; 503 with Retry-After: send it again."
         ),
         parameters=[
             ENVIRONMENT,
             OpenApiParameter("traceparent", str, OpenApiParameter.HEADER, description="W3C trace context"),
         ],
-        request={"application/json": shapes.IntakeSerializer, "application/xml": bytes},
-        responses={202: shapes.IntakeResultSerializer},
+        request={"application/json": shapes.IntakeSerializer, "application/xml": bytes, "text/xml": bytes},
+        responses={202: shapes.IntakeResultSerializer} | _PROBLEMS,
     )
     def post(self, request: Request, key: str) -> Response:
         environment = self.environment
         batch: Any = request.data
-        items: list[IntakeItem] = batch.get("items", [])
-        data = self.validated(shapes.IntakeSerializer, of={**batch, "items": []} if batch else {})
+        if not batch:  # no parser makes an empty one: there was nothing to parse
+            said = 'Send {"items": [...]} as application/json, or a POSLog document as application/xml.'
+            raise Malformed("request.empty", f"The body is empty. {said}")
+        items: list[IntakeItem] = batch["items"]
+        data = self.validated(shapes.IntakeSerializer, of={**batch, "items": [], "correlation_ids": []})
+        correlations, unusable = _per_item(batch.get("correlation_ids"), len(items))
         self.require_push(key, environment)
         receipts = intake.accept(
             key,
             environment,
             items,
             source=data.get("source"),
-            correlations=_per_item(data, len(items)),
+            correlations=correlations,
             traceparent=_traceparent(request),
         )
+        for index, why in unusable.items():
+            if receipts[index].status == "accepted":
+                said = f"the correlation id that came with it cannot be used ({why}); it has one of its own"
+                receipts[index] = replace(receipts[index], reason=said)
         return _answer(receipts)
 
 
-def _per_item(data: dict[str, Any], items: int) -> list[str | None] | None:
-    given: list[str | None] | None = data.get("correlation_ids")
-    if given is not None and len(given) != items:
-        said = f"{len(given)} correlation ids for {items} items"
-        raise Invalid(
-            "intake.correlation",
-            f"One correlation id per item: {said}.",
-            {"findings": [finding("/correlation_ids", said)]},
-        )
-    return given
+def _per_item(given: Any, items: int) -> tuple[list[str | None] | None, dict[int, str]]:
+    """The correlation ids, one per item, and why some of them cannot be used; those items get one of their own."""
+    if given is None:
+        return None, {}
+    if isinstance(given, list) and len(given) == items:
+        return batches.correlations(given)
+    said = f"{len(given)} correlation ids for {items} items" if isinstance(given, list) else "they are not a list"
+    raise Invalid(
+        "intake.correlation", f"One correlation id per item: {said}.", {"findings": [finding("/correlation_ids", said)]}
+    )
 
 
 def _traceparent(request: Request) -> str | None:

@@ -363,7 +363,8 @@ class IntakeReceiptSerializer(serializers.Serializer[Any]):
 class IntakeSerializer(serializers.Serializer[Any]):
     """Items in order, or one item for itself.
 
-    `correlation_ids` has one entry per item, null where the sender has none.
+    `correlation_ids` has one entry per item, null where the sender has none; for one that cannot be used the item gets
+    one of its own, and its receipt says so.
     """
 
     items = serializers.ListField(child=ParsedJSONField())

@@ -1,14 +1,14 @@
 """Batches as callers send them, taken apart so that every item is judged by itself.
 
-`{"items": [...], "source"?, "correlation_ids"?, "environment"?}`: what is wrong inside one item is that item's flaw;
-only a body that is no JSON is refused as a whole.
+`{"items": [...], "source"?, "correlation_ids"?, "environment"?}`: what is wrong inside one item, or with one
+correlation id, is that item's flaw; only a body that is no JSON is refused as a whole.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +19,9 @@ from kernel.errors import Invalid, Malformed
 from kernel.strict_json import Flaw
 
 MOST_ITEM_BYTES = 1024 * 1024
+MOST_CORRELATION = 64  # characters of a correlation id
+_ITEMS = b'"items"'
+_CONTROLS = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]|[^\s"\[\]{},:]+|"', re.DOTALL)
 
@@ -92,10 +95,24 @@ def item_of(document: Any) -> IntakeItem:
     return IntakeItem(canonical_json(document), document)
 
 
+def correlations(given: Sequence[Any]) -> tuple[list[str | None], dict[int, str]]:
+    """Correlation ids of a batch, None where the sender has none or one that cannot be used; and by index, why not."""
+    found: list[str | None] = []
+    unusable: dict[int, str] = {}
+    for index, one in enumerate(given):
+        text = one.strip() if isinstance(one, str) else one
+        usable = isinstance(text, str) and 0 < len(text) <= MOST_CORRELATION and not _CONTROLS.search(text)
+        found.append(text if usable else None)
+        if not usable and one is not None:
+            why = one.message if isinstance(one, Flaw) else f"it is a text of 1 to {MOST_CORRELATION} characters"
+            unusable[index] = why
+    return found, unusable
+
+
 def _read_closely(body: bytes) -> dict[str, Any] | None:
     """The long way, for a body that the quick one cannot read: cut at brackets and commas, then item by item."""
     parts = _split(body)
-    if parts is None or not any(isinstance(spans, list) for _, spans in parts):
+    if parts is None or not any(isinstance(spans, list) and body[slice(*name)] == _ITEMS for name, spans in parts):
         strict_json.loads(body)  # says what is wrong where, or that it is no batch
         return None
     made: dict[str, Any] = {}
@@ -104,7 +121,8 @@ def _read_closely(body: bytes) -> dict[str, Any] | None:
         if not isinstance(key, str) or key in made:
             raise Invalid("json.duplicate_key", f"The name {str(key)[:80]!r} appears twice in the batch.")
         if isinstance(spans, list):
-            made[key] = [_item_at(body, *span) for span in spans]
+            found = [_item_at(body, *span) for span in spans]
+            made[key] = found if key == "items" else [one.flaw or one.document for one in found]
         else:
             made[key] = _member_at(body, *spans)
     return made
@@ -137,8 +155,8 @@ _Tokens = Iterator[re.Match[bytes]]
 
 
 def _split(body: bytes) -> list[tuple[_Span, _Span | list[_Span]]] | None:
-    """The places of the names and values of an object; of a list named `items`, those of its elements. None where the
-    brackets do not fit."""
+    """The places of the names and values of an object; of the lists named `items` and `correlation_ids`, those of their
+    elements. None where the brackets do not fit."""
     tokens: _Tokens = _TOKEN.finditer(body)
     found: list[tuple[_Span, _Span | list[_Span]]] = []
     if _next(tokens) != b"{":
@@ -149,8 +167,8 @@ def _split(body: bytes) -> list[tuple[_Span, _Span | list[_Span]]] | None:
         opening = next(tokens, None)
         if opening is None:
             return None
-        is_items = name[0] == b'"items"' and opening[0] == b"["
-        value = _elements(tokens) if is_items else _span(tokens, opening)
+        is_list = name[0] in (_ITEMS, b'"correlation_ids"') and opening[0] == b"["
+        value = _elements(tokens) if is_list else _span(tokens, opening)
         if value is None:
             return None
         found.append((name.span(), value))

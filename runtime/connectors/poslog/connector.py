@@ -14,7 +14,7 @@ from lxml import etree
 from runtime.connectors.drop import ClaimedFile, DropFolder, DropReader, Unreadable
 from runtime.connectors.poslog.document import BadTransaction, gaps, sale_document
 from runtime.connectors.poslog.legible import IllegibleXml, LegibleXml, illegible
-from runtime.connectors.poslog.reading import Element, NotPosLog, transactions
+from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, transactions
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
 
@@ -34,14 +34,15 @@ class PosLogSettings(msgspec.Struct, frozen=True):
     page_size: int = 500
 
 
-def documents(source: IO[bytes], name: str = "") -> Iterator[Record | RejectedRecord]:
+def documents(source: IO[bytes], name: str = "", *, charset: str = "") -> Iterator[Record | RejectedRecord]:
     """Every transaction of a POSLog document as a Record (key `store/till/business date/sequence`, payload canonical
-    JSON), or as a Rejected with its XML. Raises NotPosLog where the document as a whole cannot be read on."""
+    JSON), or as a Rejected with its XML. `charset` is what came with the document, and counts more than what stands in
+    it (RFC 7303 §3). Raises NotPosLog where the document as a whole cannot be read on."""
     now = datetime.now(UTC)
     try:
-        legible = LegibleXml(source)
+        legible = LegibleXml(source, charset)
     except IllegibleXml as error:
-        raise NotPosLog(str(error)) from None
+        raise NotXml(str(error)) from None
     for number, element in enumerate(transactions(legible), 1):
         yield _judged(element, f"{name}#{number}", now, marked=legible.marks > 0)
 

@@ -27,13 +27,13 @@ class IllegibleXml(Exception):
 class LegibleXml:
     """A file to read XML from. `marks` counts what was marked so far."""
 
-    def __init__(self, source: IO[bytes]) -> None:
+    def __init__(self, source: IO[bytes], charset: str = "") -> None:
         raw: Any = source
         self.file = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)
         self.marks, self._rest = 0, ""
         head = self.file.peek(1024)[:1024]
         declared = _DECLARED.search(head)
-        self.codec = by_mark(head, declared[1].decode("ascii") if declared else "utf-8")
+        self.codec = by_mark(head, charset or (declared[1].decode("ascii") if declared else "utf-8"))
         keeps = _codec(self.codec).startswith("utf-8") or single_byte(self.codec)
         self.single = single_byte(self.codec)
         self._decoder: Any = codecs.getincrementaldecoder(self.codec)("surrogateescape" if keeps else "replace")

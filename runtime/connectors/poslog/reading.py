@@ -23,6 +23,10 @@ class NotPosLog(Exception):
     where."""
 
 
+class NotXml(NotPosLog):
+    """It is not even well-formed XML of a charset that is known."""
+
+
 def transactions(source: LegibleXml) -> Iterator[Element]:
     """Each `Transaction` element, complete; it is emptied when the next one is asked for. Raises NotPosLog."""
     readable: Any = source
@@ -50,11 +54,11 @@ def transactions(source: LegibleXml) -> Iterator[Element]:
                 while element.getprevious() is not None:
                     del root[0]
     except etree.XMLSyntaxError as error:
-        raise NotPosLog(f"line {error.lineno or 0}: {error.msg}") from None
+        raise NotXml(f"line {error.lineno or 0}: {error.msg}") from None
     except (OSError, IllegibleXml) as error:
-        raise NotPosLog(str(error)) from None
+        raise NotXml(str(error)) from None
     if root is None:
-        raise NotPosLog("the file is empty")
+        raise NotXml("it is empty")
 
 
 def _check_root(element: Element) -> None:
