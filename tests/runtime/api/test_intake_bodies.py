@@ -13,8 +13,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 XML = "application/xml"
 PART = (
-    "<Transaction><RetailStoreID>0187</RetailStoreID><WorkstationID>07</WorkstationID><SequenceNumber>1</SequenceNumber>"
-    "<BusinessDayDate>2026-11-18</BusinessDayDate><Note>{note}</Note><RetailTransaction/></Transaction>"
+    "<Transaction><RetailStoreID>0187</RetailStoreID><WorkstationID>07</WorkstationID>"
+    "<SequenceNumber>1</SequenceNumber><BusinessDayDate>2026-11-18</BusinessDayDate>"
+    "<Note>{note}</Note><RetailTransaction/></Transaction>"
 )
 POSLOG = '<POSLog xmlns="http://www.nrf-arts.org/IXRetail/namespace/">' + PART + "</POSLog>"
 
