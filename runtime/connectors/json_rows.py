@@ -9,7 +9,7 @@ from typing import Any
 from runtime.connectors.charsets import converted_badly, json_body
 from runtime.connectors.http import Response
 from runtime.connectors.protocols import Retriable
-from runtime.connectors.rawjson import Shape, odd_escape, unreadable
+from runtime.connectors.rawjson import Shape, named_twice, odd_escape, unreadable
 
 # What stops a JSON parser inside of a string, or as a number, although the end of the row can still be found. The first
 # group is what is right and stays.
@@ -60,7 +60,16 @@ def rows_of(shape: Shape, response: Response, charset: str | None) -> JsonRows:
     items = found.pop("items")
     legible = [bytes(raw) for raw in items or ()]
     payloads = legible if masked is data else _originals(legible, masked, data)
+    if reason := named_twice(_around(data, payloads)):
+        raise Retriable(f"the page cannot be read: {reason}")
     return JsonRows(found, payloads, legible, doubtful, body.converted, body.warning, items is not None)
+
+
+def _around(data: bytes, rows: list[bytes]) -> bytes:
+    """The page without its rows."""
+    if not rows:
+        return data
+    return data[: data.find(rows[0])] + data[data.rfind(rows[-1]) + len(rows[-1]) :]
 
 
 def _read_masked(shape: Shape, masked: bytes) -> tuple[dict[str, Any], bytes]:

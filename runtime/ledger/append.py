@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -149,14 +149,15 @@ def append(
     lease_seconds: float = 15.0,
     ordered: bool = True,
     tell_held: bool = False,
+    inspect: Callable[[list[bytes]], None] | None = None,
 ) -> Appended:
     """Append items in source order. Safe for any number of writers at once; may run inside an open transaction.
 
     An item whose content equals its key's head is `unchanged` and writes nothing: the bytes are compared by hash, and
     only where they differ the values (`domain.same_value`). An older version is dropped, unless `ordered` is False:
     then the order of arrival counts. Where messages are immutable, other content under a known key becomes a conflict
-    case. With `token` the source cursor (JSON text) moves in the same commit; raises Fenced when another poller has the
-    source.
+    case. `inspect` is shown the payloads that would be stored, before they are, and may raise. With `token` the source
+    cursor (JSON text) moves in the same commit; raises Fenced when another poller has the source.
     """
     by_lane: dict[int, list[int]] = {}
     lanes = stream.lanes
@@ -171,6 +172,8 @@ def append(
         plan = _Plan(stream, release_id, run_id, places, payloads, ordered)
         for lane in sorted(by_lane):
             plan.lane(lane, counters[lane], items, hashes, by_lane[lane], heads, done)
+        if inspect is not None and (plan.rows or plan.conflicts):
+            inspect([row[3].payload for row in plan.rows] + [one[3] for one in plan.conflicts])
         hit("append.before_write")
         plan.write(conn)
         if plan.conflicts:

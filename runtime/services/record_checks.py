@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 
 from runtime.connectors.protocols import Record, RejectedRecord
-from runtime.connectors.rawjson import odd_escape, unreadable
+from runtime.connectors.rawjson import NamedTwice, any_named_twice, named_twice, odd_escape, unreadable
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.versions import version_number
 from runtime.ledger.append import IncomingMessage, incoming_messages
@@ -19,8 +19,8 @@ from runtime.services.message_checks import KEY_LENGTH, ContractChecks, Rejectio
 
 _documents = msgspec.json.Decoder(list[Any])
 MISSES = 3  # groups in a row with a rejected record, after which the quick checks are skipped
-UNSTORABLE = (psycopg.DataError, psycopg.errors.StatementTooComplex, UnicodeError)
-"""What the database says of content that it cannot hold; any other error is not about one row."""
+UNSTORABLE = (psycopg.DataError, psycopg.errors.StatementTooComplex, UnicodeError, NamedTwice)
+"""What is said of content that cannot be stored; any other error is not about one row."""
 
 
 class RecordChecks:
@@ -49,6 +49,8 @@ class RecordChecks:
     def one(self, record: Record) -> IncomingMessage | Rejection:
         """One record, judged as `sort` judges many."""
         items, rejected = self.sort([record])
+        if items and (reason := named_twice(record.payload)):
+            return Rejection(record.key, "unreadable", reason, record.payload)
         return items[0] if items else rejected[0]
 
     def _decoded(self, records: Sequence[Record]) -> Sequence[Any]:
@@ -97,7 +99,8 @@ class RecordChecks:
             return None
         payloads = [record.payload for record in records]
         try:
-            good = not any(map(odd_escape, payloads)) and all(accepts(payloads) for accepts in self.quick)
+            odd = b"\\u" in b"".join(payloads) and any(map(odd_escape, payloads))
+            good = not odd and all(accepts(payloads) for accepts in self.quick)
         except (ValueError, RecursionError):
             good = False
         if not good:
@@ -118,9 +121,24 @@ def rejections(unread: Sequence[RejectedRecord]) -> list[Rejection]:
     return [Rejection(one.key or "", "unreadable", one.reason, one.payload, one.origin) for one in unread]
 
 
-def unstorable(conn: Connection, items: Sequence[IncomingMessage]) -> tuple[list[IncomingMessage], list[Rejection]]:
-    """After the database has refused a group for its content: the items that it can hold, and the others as
-    rejections with its words."""
+def each_name_once(payloads: Sequence[bytes]) -> None:
+    """Raises NamedTwice. Asked of what would be stored, so that what is known already costs nothing."""
+    if any_named_twice(payloads):
+        raise NamedTwice("a name stands twice in one object")
+
+
+def unstorable(
+    conn: Connection, items: Sequence[IncomingMessage], error: Exception
+) -> tuple[list[IncomingMessage], list[Rejection]]:
+    """After a group was refused for its content: the items that can be stored, and the others as rejections with the
+    reason."""
+    if isinstance(error, NamedTwice):
+        reasons = [named_twice(item.payload) for item in items]
+        return [item for item, reason in zip(items, reasons, strict=True) if not reason], [
+            Rejection(item.key, "unreadable", reason, item.payload)
+            for item, reason in zip(items, reasons, strict=True)
+            if reason
+        ]
     good: list[IncomingMessage] = []
     rejected: list[Rejection] = []
     for item in items:

@@ -28,7 +28,7 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.services.dating import DatedItems
 from runtime.services.message_checks import Rejection, storable_text, store_rejected
-from runtime.services.record_checks import UNSTORABLE, RecordChecks, rejections, unstorable
+from runtime.services.record_checks import UNSTORABLE, RecordChecks, each_name_once, rejections, unstorable
 
 CALL_SECONDS = 30.0  # for one page; the lease is renewed to cover it
 MARGIN_SECONDS = 5.0
@@ -214,13 +214,16 @@ class SourceReader:
             items, undated = self.dated.sort(items)
             rejected += undated
         rejected += rejections(found.unread)
-        try:
-            self._commit(found, items, rejected)
-        except UNSTORABLE:
-            items, more = unstorable(self.conn, items)
-            if not more:
-                raise
-            self._commit(found, items, rejected + more)
+        for _ in range(3):  # rows that are refused for a name, then rows that the database refuses
+            try:
+                self._commit(found, items, rejected)
+                return
+            except UNSTORABLE as error:
+                items, more = unstorable(self.conn, items, error)
+                if not more:
+                    raise
+                rejected += more
+        raise AssertionError("a group is refused again and again")
 
     def _commit(self, found: _Gathered, items: Sequence[Any], rejected: list[Rejection]) -> None:
         before = self.read, self.rejected, dict(self.state.cursors)
@@ -239,6 +242,7 @@ class SourceReader:
                     cursor=json.dumps(self.state.cursors),
                     token=self.lease.token,
                     lease_seconds=self.lease.lasts(CALL_SECONDS),
+                    inspect=each_name_once,
                 )
                 if self.dated is not None:
                     self.dated.keep(self.conn, self.stream, items, done)

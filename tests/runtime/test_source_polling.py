@@ -352,6 +352,9 @@ ODD: dict[str, bytes] = {
     "no end of nesting": b'{"id":7,"note":' + b"[" * 5000 + b"]" * 5000 + b"}",
     "a number without end": b'{"id":' + b"9" * 6000 + b"}",
     "not JSON": b'{"id":7',
+    "a name twice": json.dumps(order(7)).encode()[:-1] + b',"id":7}',
+    "a name twice, once escaped": json.dumps(order(7)).encode()[:-1] + b',"i\\u0064":7,"at":"\\u003a"}',
+    "a name twice inside": json.dumps(order(7)).encode()[:-1] + b',"note":[{"a":{"b":"x:y"},"c":1,"a":2}]}',
 }
 
 
@@ -371,6 +374,17 @@ def test_a_row_that_cannot_be_read_or_judged_is_one_rejected_message(
     rejected = RejectedMessage.objects.get()
     assert (rejected.key, rejected.source) == ("ORD-00000007", "orders")
     assert rejected.reason
+
+
+def test_a_name_that_stands_twice_is_found_among_rows_that_are_known_already(
+    feed: Feed, script: Callable[..., Scripted]
+) -> None:
+    twice = json.dumps(order(2)).encode()[:-1] + b',"id":2}'
+    script([order(1), order(2)], [order(1), record(twice, "ORD-00000002"), order(3)])
+    feed.deploy()
+    run = feed.run()
+    assert (run.accepted, run.unchanged, run.rejected_count) == (3, 1, 1)
+    assert "twice" in RejectedMessage.objects.get().reason
 
 
 @pytest.mark.parametrize("key", ["a\x00b", "a\x1fb", "", "x" * 501])
