@@ -59,17 +59,24 @@ class RunStart(RuntimeView):
         operation_id="runs_start",
         tags=["runtime"],
         summary="Start collecting",
-        description="A source is collected by one run at a time; while one goes on, it is the answer.",
+        description="Each source is read by one run at a time; while one goes on, it is the answer.",
         request=shapes.StartSerializer,
-        responses={201: shapes.RunSerializer},
+        responses={201: shapes.StartedSerializer},
     )
     def post(self, request: Request, key: str) -> Response:
         data = self.validated(shapes.StartSerializer)
         self.integration(key, operate=True)
-        run = services.start(
-            key, data["environment"], trigger="manual", actor=self.actor, waive_limit=data["waive_limit"]
+        found = services.start_each(
+            key,
+            data["environment"],
+            trigger="manual",
+            actor=self.actor,
+            waive_limit=data["waive_limit"],
+            source=data["source"],
         )
-        return Response(shapes.RunSerializer(run).data, status=201, headers={"Location": f"/api/v1/runs/{run.pk}"})
+        run = found[0][0]
+        told = shapes.StartedSerializer(run, context={"runs": [one.pk for one, _ in found]}).data
+        return Response(told, status=201, headers={"Location": f"/api/v1/runs/{run.pk}"})
 
 
 class RunDetail(RuntimeView):

@@ -103,6 +103,7 @@ class RunSerializer(serializers.Serializer[Any]):
     integration = serializers.CharField(source="integration.key")
     environment = serializers.CharField(source="stream.environment")
     kind = serializers.CharField()
+    source = serializers.CharField(help_text="Name of the source; empty where a run did not read one source.")
     trigger = serializers.CharField()
     state = serializers.CharField()
     started_at = serializers.DateTimeField()
@@ -114,6 +115,16 @@ class RunSerializer(serializers.Serializer[Any]):
     rejected = serializers.IntegerField(source="rejected_count")
     conflicts = serializers.IntegerField()
     error = serializers.CharField()
+
+
+class StartedSerializer(RunSerializer):
+    """The run of the first source; `runs` are the ids of all that read now, one per source."""
+
+    runs = serializers.SerializerMethodField()
+
+    def get_runs(self, run: Any) -> list[int]:
+        found: list[int] = self.context["runs"]
+        return found
 
 
 class ShareSerializer(serializers.Serializer[Any]):
@@ -142,6 +153,7 @@ class ProgressSerializer(serializers.Serializer[Any]):
     integration = serializers.CharField()
     environment = serializers.CharField()
     kind = serializers.CharField()
+    source = serializers.CharField(help_text="Name of the source; empty where a run did not read one source.")
     trigger = serializers.CharField()
     state = serializers.CharField()
     live = serializers.BooleanField()
@@ -176,9 +188,11 @@ class ProgressSerializer(serializers.Serializer[Any]):
 
 
 class StartSerializer(serializers.Serializer[Any]):
-    """`waive_limit`: the limit of rejected records does not count for this run; its cursor moves on."""
+    """`source`: the one to read, else all of the integration. `waive_limit`: the limit of rejected records does not
+    count for this run; its cursor moves on."""
 
     environment = serializers.CharField(max_length=40)
+    source = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
     waive_limit = serializers.BooleanField(required=False, default=False)
 
 

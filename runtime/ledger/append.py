@@ -27,7 +27,7 @@ from runtime_head
 where stream_id = %s and key = any(string_to_array(%s, chr(31)))"""
 _READ_HEADS_WITH_PLACE = _READ_HEADS.replace("position\n", "position, ctid::text\n", 1)
 _MOVE_SOURCE = """
-update runtime_stream
+update runtime_source
 set cursor = %s::jsonb, lease_until = clock_timestamp() + make_interval(secs => %s)
 where id = %s and token = %s"""
 _INSERT_CONFLICT = """
@@ -67,6 +67,16 @@ class IncomingMessage(NamedTuple):
     correlation: str | None = None
     causation: str | None = None
     traceparent: str | None = None
+
+
+class SourceMove(NamedTuple):
+    """Where the cursor (JSON text) of a source goes with an append: `id` and `token` are those of the claim, and the
+    lease is renewed by so many seconds."""
+
+    id: int
+    token: int
+    cursor: str | None
+    lease_seconds: float = 15.0
 
 
 def incoming_messages(
@@ -144,9 +154,7 @@ def append(
     *,
     release_id: int | None = None,
     run_id: int | None = None,
-    cursor: str | None = None,
-    token: int | None = None,
-    lease_seconds: float = 15.0,
+    source: SourceMove | None = None,
     ordered: bool = True,
     tell_held: bool = False,
     inspect: Callable[[list[bytes]], None] | None = None,
@@ -156,8 +164,8 @@ def append(
     An item whose content equals its key's head is `unchanged` and writes nothing: the bytes are compared by hash, and
     only where they differ the values (`domain.same_value`). An older version is dropped, unless `ordered` is False:
     then the order of arrival counts. Where messages are immutable, other content under a known key becomes a conflict
-    case. `inspect` is shown the payloads that would be stored, before they are, and may raise. With `token` the source
-    cursor (JSON text) moves in the same commit; raises Fenced when another poller has the source.
+    case. `inspect` is shown the payloads that would be stored, before they are, and may raise. With `source` its cursor
+    moves in the same commit; raises Fenced when another poller has the source.
     """
     by_lane: dict[int, list[int]] = {}
     lanes = stream.lanes
@@ -166,7 +174,7 @@ def append(
     done = Appended(positions=[UNCHANGED] * len(items), held={} if tell_held else None)
     hashes = stream.hashes_of([item[2] for item in items])
     with conn.transaction(), conn.cursor(binary=True) as reader:
-        counters, heads, places = _lock(conn, reader, stream, by_lane, items, cursor, token, lease_seconds)
+        counters, heads, places = _lock(conn, reader, stream, by_lane, items, source)
         known = doubtful(items, hashes, heads, stream.lanes, stream.immutable or not ordered) if heads else None
         payloads = read_payloads(reader, stream.id, known) if known else {}
         plan = _Plan(stream, release_id, run_id, places, payloads, ordered)
@@ -191,17 +199,15 @@ def _lock(
     stream: StreamRef,
     by_lane: dict[int, Any],
     items: Sequence[IncomingMessage],
-    cursor: str | None,
-    token: int | None,
-    lease_seconds: float,
+    source: SourceMove | None,
 ) -> tuple[dict[int, int], dict[str, _Head], dict[str, str]]:
     """Show the token, lock the lanes in order (from here nobody else adds to these keys), read the heads and, of many,
     where they stand."""
     many = len(items) >= BULK
     moved = None
     with conn.pipeline():
-        if token is not None:
-            moved = conn.execute(_MOVE_SOURCE, (cursor, lease_seconds, stream.id, token))
+        if source is not None:
+            moved = conn.execute(_MOVE_SOURCE, (source.cursor, source.lease_seconds, source.id, source.token))
         counters = conn.execute(
             "select lane, next from runtime_lane where stream_id = %s and lane = any(%s) order by lane for update",
             (stream.id, sorted(by_lane)),

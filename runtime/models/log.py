@@ -36,13 +36,11 @@ def new_salt() -> int:
 
 
 class Stream(models.Model):
-    """One source of one integration in one environment. The source cursor lives here and moves with what was read.
+    """The messages of one integration in one environment, in lanes.
 
     `immutable`: messages are facts (a sale): the same key with other content is a conflict case. Otherwise they are
     states (a price): other content is a new version. `salt` keys the content hash and is the high half of correlation
-    ids. `read_at`: everything that the source had at that moment has been read. `session` is the process id of the
-    database session of the `owner` that reads it now. `not_before`: the source asked to be left alone until then, and
-    `wait_reason` says how.
+    ids.
     """
 
     id = models.SmallAutoField(primary_key=True)
@@ -51,14 +49,6 @@ class Stream(models.Model):
     lanes = models.PositiveSmallIntegerField(default=4)
     immutable = models.BooleanField(default=False)
     salt = models.BigIntegerField(default=new_salt)
-    cursor: Any = models.JSONField(null=True, blank=True)
-    token = models.BigIntegerField(db_default=0)
-    lease_until = models.DateTimeField(db_default=LONG_AGO)
-    owner = models.CharField(max_length=120, blank=True, db_default="")
-    session = models.IntegerField(null=True, blank=True)
-    read_at = models.DateTimeField(null=True, blank=True)
-    not_before = models.DateTimeField(db_default=LONG_AGO)
-    wait_reason = models.TextField(blank=True, db_default="")
 
     class Meta:
         ordering = ["id"]
@@ -69,6 +59,35 @@ class Stream(models.Model):
 
     def __str__(self) -> str:
         return f"{self.integration_id} in {self.environment}"
+
+
+class StreamSource(models.Model):
+    """One source of a stream, under its name in the manifest: what it does, it does to no other source.
+
+    `cursor` is where it has been read up to; it moves with what was read. `read_at`: everything that the source had at
+    that moment has been read; of a source that is fed by intake, its last sign of life. `session` is the process id of
+    the database session of the `owner` that reads it now. `not_before`: the source asked to be left alone until then,
+    and `wait_reason` says how.
+    """
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="sources", db_index=False)
+    name = models.CharField(max_length=80)
+    cursor: Any = models.JSONField(null=True, blank=True)
+    token = models.BigIntegerField(db_default=0)
+    lease_until = models.DateTimeField(db_default=LONG_AGO)
+    owner = models.CharField(max_length=120, blank=True, db_default="")
+    session = models.IntegerField(null=True, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(db_default=LONG_AGO)
+    wait_reason = models.TextField(blank=True, db_default="")
+
+    class Meta:
+        db_table = "runtime_source"
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["stream", "name"], name="source_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.stream_id}"
 
 
 class Lane(models.Model):

@@ -10,11 +10,11 @@ from django.db.models.functions import Now
 
 
 class Run(models.Model):
-    """One execution of a job: a pass over the source, a batch of intake, or a replay.
+    """One execution of a job: a pass over one `source`, a batch of intake, or a replay.
 
     Counts of the source side are written with each append; the delivered side is read from progress and evidence over
     the positions in `RunSpan`, so a run's row is never hot. `start_cursor`: where the source stood when the run began.
-    `tally`: per source, how many of its records were read and rejected, for the limit of rejected records, which
+    `tally`: how many records of the source were read and rejected, for the limit of rejected records, which
     `limit_waived` switches off for this run. `fences`: how often a worker lost the source in this run to another one.
     `fault`: what is wrong with the connection to `fault_system`, where that ended the run (`FaultKind`).
     """
@@ -28,6 +28,7 @@ class Run(models.Model):
     integration = models.ForeignKey("runtime.Integration", on_delete=models.PROTECT, related_name="runs")
     deployment = models.ForeignKey("runtime.Deployment", null=True, on_delete=models.PROTECT, related_name="runs")
     stream = models.ForeignKey("runtime.Stream", on_delete=models.CASCADE, related_name="runs")
+    source = models.CharField(max_length=80, blank=True, db_default="")
     kind = models.CharField(
         max_length=8, choices=[("collect", "Collect"), ("intake", "Intake"), ("replay", "Replay")], default="collect"
     )
@@ -70,7 +71,9 @@ class Run(models.Model):
                 condition=models.Q(state="running") ^ models.Q(ended_at__isnull=False), name="run_ended_or_running"
             ),
             models.UniqueConstraint(
-                fields=["stream"], condition=models.Q(kind="collect", state="running"), name="run_one_collecting"
+                fields=["stream", "source"],
+                condition=models.Q(kind="collect", state="running"),
+                name="run_one_per_source",
             ),
         ]
 

@@ -56,11 +56,14 @@ def _first(one: datetime | None, other: datetime | None) -> datetime | None:
     return min(filter(None, (one, other)), default=None)
 
 
-# As of when a target lacks message m: the look before the run that brought it; its arrival where no look was before.
+# As of when a target lacks message m: the look before the run that brought it, at the same source; its arrival where no
+# look was before.
 _LOOK_BEFORE = """
         left join lateral (select least(b.started_at, m.received_at) as at
-                             from runtime_run b
-                            where b.stream_id = m.stream_id
+                             from runtime_run a
+                             join runtime_run b on b.source in (a.source, '')
+                            where a.id = m.run_id
+                              and b.stream_id = m.stream_id
                               and b.kind = 'collect'
                               and b.state = 'succeeded'
                               and b.id < m.run_id

@@ -148,7 +148,8 @@ select f.vendor, f.subscription, null::bigint as run, v.system_key, v.instance, 
  order by f.fault_since"""
 )
 
-# The newest run that ended of each source: a success after a fault ends it.
+# The newest run that ended of each source: a success after a fault ends it. Runs from before they named their source
+# count for each source of their stream.
 _SOURCES = (
     """
 select null::bigint as vendor, null::bigint as subscription, u.id as run, u.fault_system as system_key, '' as instance,
@@ -158,10 +159,15 @@ select null::bigint as vendor, null::bigint as subscription, u.id as run, u.faul
   from runtime_deployment d
   join runtime_stream st on st.integration_id = d.integration_id and st.environment = d.environment
   join runtime_integration i on i.id = d.integration_id
+  join runtime_release r on r.id = d.release_id
+ cross join lateral (select e ->> 'name' as name
+                       from jsonb_array_elements(r.manifest -> 'sources') e
+                      where e ? 'connection') s
  cross join lateral (select n.id, n.fault, n.fault_system, n.error, n.ended_at
                        from runtime_run n
                       where n.integration_id = i.id
                         and n.stream_id = st.id
+                        and n.source in (s.name, '')
                         and n.kind = 'collect'
                         and n.state in ('succeeded', 'failed')
                       order by n.id desc
@@ -187,7 +193,8 @@ def of_targets(
 
 def of_sources(viewer: Viewer, environment: str = "", *, integration: str = "") -> list[ConnectionFaultRow]:
     """Sources whose last run could not read them for a fault of the connection."""
-    return _found(_SOURCES, viewer, {"environment": environment, "integration": integration})
+    found = _found(_SOURCES, viewer, {"environment": environment, "integration": integration})
+    return list({one.run: one for one in found}.values())
 
 
 def listed(viewer: Viewer, environment: str = "", *, integration: str = "") -> list[ConnectionFaultRow]:

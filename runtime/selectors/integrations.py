@@ -275,10 +275,14 @@ select d.id, d.environment, r.digest, d.kind, d.active, d.paused, d.pause_reason
  limit 50"""
 
 _TARGETS = """
-select s.id, s.target, s.instance, coalesce(a.target, '') as after, coalesce(left(st.cursor::text, 500), '') as cursor
+select s.id, s.target, s.instance, coalesce(a.target, '') as after, coalesce(left(c.cursors, 500), '') as cursor
   from runtime_stream st
   left join runtime_subscription s on s.stream_id = st.id and s.open and s.replay_of_id is null
   left join runtime_subscription a on a.id = s.after_subscription
+  left join lateral (select jsonb_object_agg(name, cursor)::text as cursors
+                       from runtime_source
+                      where stream_id = st.id
+                        and cursor is not null) c on true
  where st.integration_id = %(id)s
    and st.environment = %(environment)s
  order by s.target, s.instance"""

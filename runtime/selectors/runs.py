@@ -55,6 +55,7 @@ class RunProgress:
     owner_team_id: int
     environment: str
     kind: str
+    source: str
     trigger: str
     state: str
     started_at: datetime
@@ -189,17 +190,19 @@ def state_tone(state: str, *, live: bool, refused: int, moving: bool = True) -> 
 
 _RUN = (
     """
-select n.id, i.key as integration, i.title, i.owner_team_id, st.environment, n.kind, n.trigger, n.state, n.started_at,
-       n.ended_at, n.beat_at, n.expected, n.read, n.accepted, n.unchanged, n.older, n.rejected_count as rejected,
-       n.conflicts, n.error, coalesce(u.username, '') as started_by, coalesce(r.digest, '') as digest, d.approval_id,
-       a.change_id, a.valid_until, coalesce(left(st.cursor::text, 200), '') as cursor, st.id as stream,
+select n.id, i.key as integration, i.title, i.owner_team_id, st.environment, n.kind, n.source, n.trigger, n.state,
+       n.started_at, n.ended_at, n.beat_at, n.expected, n.read, n.accepted, n.unchanged, n.older,
+       n.rejected_count as rejected, n.conflicts, n.error, coalesce(u.username, '') as started_by,
+       coalesce(r.digest, '') as digest, d.approval_id,
+       a.change_id, a.valid_until, coalesce(left(src.cursor::text, 200), '') as cursor, st.id as stream,
        n.fences, n.warned, n.limit_waived,
        array(select jsonb_array_elements_text(coalesce(n.warnings, '[]'::jsonb))) as warnings,
-       case when n.state = 'running' and st.not_before > clock_timestamp() then st.not_before end as waits_until,
-       st.wait_reason
+       case when n.state = 'running' and src.not_before > clock_timestamp() then src.not_before end as waits_until,
+       coalesce(src.wait_reason, '') as wait_reason
   from runtime_run n
   join runtime_integration i on i.id = n.integration_id
   join runtime_stream st on st.id = n.stream_id
+  left join runtime_source src on src.stream_id = n.stream_id and src.name = n.source
   left join runtime_deployment d on d.id = n.deployment_id
   left join runtime_release r on r.id = d.release_id
   left join governance_approval a on a.id = d.approval_id
@@ -296,6 +299,7 @@ class RunRow:
     title: str
     environment: str
     kind: str
+    source: str
     trigger: str
     state: str
     started_at: datetime
@@ -312,7 +316,8 @@ class RunRow:
 
     @property
     def how(self) -> str:
-        return self.kind if self.kind == self.trigger else f"{self.kind}, {self.trigger}"
+        how = self.kind if self.kind == self.trigger else f"{self.kind}, {self.trigger}"
+        return f"{self.source}: {how}" if self.source else how
 
     @property
     def took(self) -> timedelta | None:
@@ -321,8 +326,8 @@ class RunRow:
 
 _LIST = (
     """
-select n.id, i.key as integration, i.title, st.environment, n.kind, n.trigger, n.state, n.started_at, n.ended_at,
-       n.read, n.accepted, n.unchanged, n.rejected_count as rejected, n.error
+select n.id, i.key as integration, i.title, st.environment, n.kind, n.source, n.trigger, n.state, n.started_at,
+       n.ended_at, n.read, n.accepted, n.unchanged, n.rejected_count as rejected, n.error
   from runtime_run n
   join runtime_integration i on i.id = n.integration_id
   join runtime_stream st on st.id = n.stream_id

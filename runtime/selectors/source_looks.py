@@ -27,15 +27,16 @@ class SourceState:
     held_until: datetime | None = None
 
 
-# One row per source of a release. A source without a connection is fed by intake: its last sign of life is the newest
-# message of its stream.
+# One row per source of a release. A source without a connection is fed by intake: its last sign of life is its newest
+# message. Runs from before they named their source count for each source of their stream.
 _SOURCES = """
 select st.id as stream, s.name as source, s.polled, s.expect_every,
-       coalesce(st.read_at, (select b.started_at
+       coalesce(src.read_at, (select b.started_at
                                from runtime_run b
                               where b.stream_id = st.id
                                 and b.kind = 'collect'
                                 and b.state = 'succeeded'
+                                and b.source in (s.name, '')
                               order by b.id desc
                               limit 1)) as read_at,
        last.state, last.error, newest.received_at as last_message,
@@ -48,12 +49,14 @@ select st.id as stream, s.name as source, s.polled, s.expect_every,
                               case when jsonb_array_length(r.manifest -> 'sources') > 1
                                    then (e ->> 'name') || ':' else '' end as prefix
                        from jsonb_array_elements(r.manifest -> 'sources') e) s
+  left join runtime_source src on src.stream_id = st.id and src.name = s.name
   left join lateral (select u.state, u.error
                        from runtime_run u
                       where u.integration_id = st.integration_id
                         and u.stream_id = st.id
                         and u.kind = 'collect'
                         and u.state <> 'running'
+                        and u.source in (s.name, '')
                       order by u.id desc
                       limit 1) last on s.polled
   left join lateral (select max(m.received_at) as received_at

@@ -27,6 +27,7 @@ from runtime.models import (
     Release,
     Schedule,
     Stream,
+    StreamSource,
     TargetSubscription,
     VendorState,
 )
@@ -198,6 +199,9 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
             "deployment.meaning",
             "A stream of immutable events cannot become one of states, or the reverse; use another integration.",
         )
+    StreamSource.objects.bulk_create(
+        [StreamSource(stream=stream, name=source.name) for source in manifest.sources], ignore_conflicts=True
+    )
     transaction.on_commit(lambda: dating.plan_again(stream.pk, manifest))
     kept = [
         _subscribe(stream, deployment, manifest, target, instance)

@@ -42,7 +42,10 @@ select t.id, t.lanes, t.salt, t.immutable, d.release_id
   join runtime_stream t on t.integration_id = i.id and t.environment = %s
   join runtime_deployment d on d.integration_id = i.id and d.environment = t.environment and d.active
  where i.key = %s"""
-_SIGN_OF_LIFE = "update runtime_stream set read_at = clock_timestamp() where id = %s"
+_SIGN_OF_LIFE = """
+insert into runtime_source (stream_id, name, read_at)
+select %s, unnest(%s::text[]), clock_timestamp()
+on conflict (stream_id, name) do update set read_at = excluded.read_at"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +84,21 @@ def accept(
     if len(items) > MAX_ITEMS:
         raise Invalid("intake.too_many", f"Send at most {MAX_ITEMS} items in one call. This call has {len(items)}.")
     if not items:
-        _sign_of_life(integration_key, environment)
+        _sign_of_life(integration_key, environment, source)
         return []
     call = _Handed([item_of(item) for item in items], source, correlations, traceparent)
     return cast("list[IntakeReceipt]", _group_commit.submit((integration_key, environment), call, len(items)))
 
 
-def _sign_of_life(integration: str, environment: str) -> None:
-    """Where every source is fed by intake; a source that is read has looks of its own."""
+def _sign_of_life(integration: str, environment: str, name: str | None) -> None:
+    """Of the source that is named, else of all that are fed by intake; a source that is read has looks of its own."""
     with pool.connection() as conn:
         stream, _, manifest = _deployed(conn, integration, environment)
-        if all(source.connection is None for source in manifest.sources):
-            conn.execute(_SIGN_OF_LIFE, (stream.id,))
+        if name is not None and name not in {source.name for source in manifest.sources}:
+            raise NotFound("intake.source", f"{integration} has no source {name!r}.")
+        fed = [source.name for source in manifest.sources if source.connection is None and name in (None, source.name)]
+        if fed:
+            conn.execute(_SIGN_OF_LIFE, (stream.id, sorted(fed)))
 
 
 @dataclass(frozen=True, slots=True)

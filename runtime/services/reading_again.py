@@ -22,7 +22,7 @@ from runtime import permissions
 from runtime.connectors.protocols import StartsAtDate
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, ManifestSource
-from runtime.models import Deployment, ReadAgain, Run, Stream
+from runtime.models import Deployment, ReadAgain, Run, Stream, StreamSource
 from runtime.services import runs, system_connections
 
 APPROVAL_ABOVE = 10_000  # messages that are known already and come again
@@ -99,19 +99,31 @@ def start(reading_id: int, *, actor: User | None) -> ReadAgain:
             return reading
         if reading.state != ReadAgain.State.PLANNED:
             raise Conflict("reading.cancelled", "This plan was cancelled. Make another one.")
-        stream = Stream.objects.select_for_update().get(pk=reading.stream_id)
-        if Run.objects.filter(stream=stream, kind="collect", state=Run.State.RUNNING).exists():
+        stream = reading.stream
+        deployment = _deployment(stream.integration.key, stream.environment)
+        manifest = manifests.load(deployment.release.manifest)
+        chosen = {one.name: one for one in _chosen(manifest, reading.source)}
+        if not chosen:
+            said = "The deployed release has no source to read again any more. Cancel this plan."
+            raise Conflict("reading.no_source", said)
+        places = list(StreamSource.objects.select_for_update().filter(stream=stream, name__in=chosen).order_by("id"))
+        going = Run.objects.filter(stream=stream, kind="collect", state=Run.State.RUNNING)
+        if going.filter(source__in=chosen).exists():
             raise Conflict("reading.busy", "A run is reading this source now. Stop it, or wait for its end.")
         held = approval_for(reading, actor=actor)
         if held is not None:
             approvals.mark_used(held.id, actor=actor)
-        deployment = _deployment(stream.integration.key, stream.environment)
-        reading.cursor_before = stream.cursor
-        stream.cursor = _cursor(manifests.load(deployment.release.manifest), reading, dict(stream.cursor or {}))
-        stream.token += 1  # a reader that has not noticed that its run ended cannot move the cursor any more
-        stream.not_before, stream.wait_reason = clock.now(), ""
-        stream.save(update_fields=["cursor", "token", "not_before", "wait_reason"])
-        reading.run = runs.start(stream.integration.key, stream.environment, trigger="manual", actor=actor)
+        reading.cursor_before = {one.name: one.cursor for one in places if one.cursor is not None} or None
+        for place in places:
+            place.cursor = None if reading.since is None else _cursor_at(chosen[place.name], reading.since)
+            place.token += 1  # a reader that has not noticed that its run ended cannot move the cursor any more
+            place.not_before, place.wait_reason = clock.now(), ""
+            place.save(update_fields=["cursor", "token", "not_before", "wait_reason"])
+        started = [
+            runs.start(stream.integration.key, stream.environment, trigger="manual", actor=actor, source=name)
+            for name in chosen
+        ]
+        reading.run = started[0]
         reading.state, reading.started_by, reading.started_at = ReadAgain.State.STARTED, actor, clock.now()
         reading.approval_id = held.id if held else None
         reading.save(update_fields=["cursor_before", "run", "state", "started_by", "started_at", "approval"])
@@ -171,14 +183,6 @@ def _cursor_at(source: ManifestSource, since: datetime) -> dict[str, Any] | None
         return opened.cursor_at(since) if isinstance(opened, StartsAtDate) else None
     finally:
         opened.close()
-
-
-def _cursor(manifest: Manifest, reading: ReadAgain, cursors: dict[str, Any]) -> dict[str, Any]:
-    for one in _chosen(manifest, reading.source):
-        cursors.pop(one.name, None)
-        if reading.since is not None and (at := _cursor_at(one, reading.since)) is not None:
-            cursors[one.name] = at
-    return cursors
 
 
 def _known(stream: Stream, since: datetime | None) -> int:

@@ -19,8 +19,8 @@ def fire_due(*, at: datetime | None = None, limit: int = 50) -> int:
     """Start the runs that are due. Answers how many due times were acted on.
 
     A due time is a unique row: the scheduler that inserts it fires. Due times that passed while no scheduler ran are
-    fired once, not one by one; a run that is still going makes a due time `overlapped`, a paused integration makes it
-    `skipped`.
+    fired once, not one by one. Sources whose run is still going are left out; where all are, the due time is
+    `overlapped`. A paused integration makes it `skipped`.
     """
     moment, fired = at or clock.now(), 0
     for schedule_id in list(
@@ -58,19 +58,13 @@ def _fire(schedule_id: int, moment: datetime) -> int:
 
 
 def _run(schedule: Schedule) -> tuple[str, Run | None]:
-    going = Run.objects.filter(
-        stream__integration=schedule.integration,
-        stream__environment=schedule.environment,
-        kind="collect",
-        state=Run.State.RUNNING,
-    ).first()
-    if going is not None:
-        return "overlapped", going
     try:
         with transaction.atomic():
-            return "fired", runs.start(schedule.integration.key, schedule.environment, trigger="schedule")
+            found = runs.start_each(schedule.integration.key, schedule.environment, trigger="schedule")
     except DomainError:
         return "skipped", None
+    started = [run for run, made in found if made]
+    return ("fired", started[0]) if started else ("overlapped", found[0][0])
 
 
 def change(

@@ -192,9 +192,12 @@ _MORE = {"": _overview, "mapping": _mapping, "runs": _runs, "intake": intake_gra
 
 
 # -- actions -----------------------------------------------------------------------------------------------------------
-def _back(key: str, place: str) -> HttpResponse:
+def _back(key: str, place: str, view: str = "") -> HttpResponse:
     query = f"?{urlencode({'environment': place})}" if place != environment.DEFAULT else ""
-    return redirect(reverse("runtime:integration", args=[key]) + query)
+    address = (
+        reverse("runtime:integration-view", args=[key, view]) if view else reverse("runtime:integration", args=[key])
+    )
+    return redirect(address + query)
 
 
 def _operated(request: HttpRequest, key: str) -> tuple[Viewer, DeployedIntegration]:
@@ -234,12 +237,19 @@ def resume(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_POST
 def start(request: HttpRequest, key: str) -> HttpResponse:
-    """Start collecting now; while a run collects, its page is the answer."""
+    """Start collecting now; while a run collects, its page is the answer; of several sources, the list of runs."""
     viewer, job = _operated(request, key)
     allowed = _actions(viewer, job, Permission(True))["start"]
     if not allowed:
         raise Conflict("run.not_startable", f"{allowed.reason} Nothing was started.")
-    run = run_services.start(
-        key, job.environment, trigger="manual", actor=viewer.user, waive_limit=request.POST.get("waive_limit") == "yes"
+    found = run_services.start_each(
+        key,
+        job.environment,
+        trigger="manual",
+        actor=viewer.user,
+        waive_limit=request.POST.get("waive_limit") == "yes",
+        source=request.POST.get("source", "").replace("\0", "")[:80],
     )
-    return redirect("runtime:run", run.pk)
+    if len(found) > 1:
+        return _back(key, job.environment, "runs")
+    return redirect("runtime:run", found[0][0].pk)

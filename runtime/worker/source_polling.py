@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -15,9 +14,9 @@ from kernel.postgresql import errors as database_errors
 from runtime.connectors.protocols import CallError, ConnectionFault
 from runtime.domain import connection_faults
 from runtime.domain import manifest as manifests
-from runtime.domain.manifest import Manifest, ManifestSource
+from runtime.domain.manifest import Manifest
 from runtime.ledger import measures
-from runtime.ledger.append import Fenced, StreamRef, load_stream
+from runtime.ledger.append import Fenced, load_stream
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.connections import Connection
 from runtime.services import runs, system_connections
@@ -26,16 +25,18 @@ from runtime.services.record_checks import RecordChecks
 from runtime.services.wakeups import shards_of, wake
 from runtime.worker.source_reader import NotNow, RunState, SourceLease, SourceReader
 
-# A stream is claimed for a run under the same gate as deliveries: at least one target of it may take work.
+# A source is claimed for its run under the same gate as deliveries: at least one target of the stream may take work.
 _CLAIM = """
 with c as materialized (
        select q.id, u.id as run_id, d.release_id, r.manifest,
-              coalesce(u.start_cursor, q.cursor, '{}'::jsonb) as start, u.read,
-              coalesce(u.tally, '{}'::jsonb) as tally, u.limit_waived,
-              coalesce(u.warnings, '[]'::jsonb) as warnings
+              case when u.start_cursor is null then q.cursor else u.start_cursor -> q.name end as start, u.read,
+              coalesce(u.tally -> q.name, '{}'::jsonb) as tally, u.limit_waived,
+              coalesce(u.warnings, '[]'::jsonb) as warnings, st.environment
          from runtime_run u
-         join runtime_stream q on q.id = u.stream_id
-         join runtime_deployment d on d.integration_id = u.integration_id and d.environment = q.environment and d.active
+         join runtime_source q on q.stream_id = u.stream_id and q.name = u.source
+         join runtime_stream st on st.id = u.stream_id
+         join runtime_deployment d on d.integration_id = u.integration_id and d.environment = st.environment
+                                  and d.active
          join runtime_release r on r.id = d.release_id
         where u.state = 'running' and u.kind = 'collect'
           and (q.lease_until < clock_timestamp()
@@ -43,34 +44,37 @@ with c as materialized (
                    and not exists (select from pg_stat_get_activity(q.session))))
           and q.not_before <= clock_timestamp()
           and r.tier = any(%(tiers)s)
-          and (%(stream)s::int is null or q.id = %(stream)s)
+          and (%(stream)s::int is null or st.id = %(stream)s)
           and exists (select
                         from runtime_permitted p
                         join runtime_subscription s on s.id = p.subscription_id
-                       where s.stream_id = q.id and s.replay_of_id is null)
+                       where s.stream_id = st.id and s.replay_of_id is null)
         order by r.tier, q.lease_until
         limit 1
           for update of q skip locked)
-update runtime_stream t
+update runtime_source t
    set token = t.token + 1, owner = %(me)s, session = pg_backend_pid(), wait_reason = '',
        lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
   from c
  where t.id = c.id
-returning t.id as stream, t.token, t.cursor, t.environment, c.run_id as run, c.release_id as release, c.manifest,
-       c.start, c.read, c.tally, c.limit_waived as waived, c.warnings"""
+returning t.stream_id as stream, t.id as place, t.name as source, t.token, t.cursor, c.environment, c.run_id as run,
+       c.release_id as release, c.manifest, c.start, c.read, c.tally, c.limit_waived as waived, c.warnings"""
 # A run keeps where its source stood when it began: there the next run begins if too many records are rejected.
-_BEGIN = "update runtime_run set start_cursor = %s where id = %s and start_cursor is null"
+_BEGIN = """
+update runtime_run
+   set start_cursor = jsonb_strip_nulls(jsonb_build_object(%s::text, %s::jsonb))
+ where id = %s and start_cursor is null"""
 _RELEASE = """
-update runtime_stream
+update runtime_source
    set lease_until = clock_timestamp(), owner = '', session = null
  where id = %s and token = %s"""
 _RELEASE_AT_END = """
-update runtime_stream
+update runtime_source
    set lease_until = clock_timestamp(), owner = '', session = null,
        read_at = greatest(read_at, %s)
  where id = %s and token = %s"""
 _RELEASE_UNTIL = """
-update runtime_stream
+update runtime_source
    set lease_until = clock_timestamp(), owner = '', session = null, wait_reason = %s,
        not_before = clock_timestamp() + make_interval(secs => %s)
  where id = %s and token = %s"""
@@ -78,19 +82,22 @@ update runtime_stream
 
 @dataclass(slots=True)
 class PollClaim:
-    """The right to read the sources of one stream, for one run. `start` is the cursor with which the run began, `read`
-    and `tally` what it has read and rejected so far, `waived` that its limit of rejected records does not count."""
+    """The right to read one source of a stream, for one run. `place` is its row; `start` is the cursor with which the
+    run began, `read` and `tally` what it has read and rejected so far, `waived` that its limit of rejected records does
+    not count."""
 
     stream: int
+    place: int
+    source: str
     token: int
-    cursor: dict[str, Any] | None
+    cursor: Any
     environment: str
     run: int
     release: int
     manifest: Manifest
-    start: dict[str, Any] = field(default_factory=dict)
+    start: Any = None
     read: int = 0
-    tally: dict[str, Any] = field(default_factory=dict)
+    tally: dict[str, int] = field(default_factory=dict)
     waived: bool = False
     warnings: list[str] = field(default_factory=list)
     lease: float = LEASE_SECONDS
@@ -104,8 +111,8 @@ def claim(
     stream: int | None = None,
     lease: float = LEASE_SECONDS,
 ) -> PollClaim | None:
-    """Claim a run whose source no worker is reading now and that did not ask to be left alone, of the lowest tier
-    first; a run that a dead worker left behind is one of them."""
+    """Claim a run whose source no worker is reading now and did not ask to be left alone, of the lowest tier first; a
+    run that a dead worker left behind is one of them."""
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_CLAIM, {"me": owner, "lease": lease, "tiers": list(tiers), "stream": stream}).fetchone()
     if row is None:
@@ -122,18 +129,18 @@ def collect(
     beat: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
-    """Read every source of the run to its end; returns the number of records. Raises Fenced when the claim was lost.
+    """Read the source of the run to its end; returns the number of records. Raises Fenced when the claim was lost.
 
     When `stop` answers True the work ends after the current group; the next claim continues the run. `beat` is called
     before every page.
     """
     polling, outcome = _Polling(conn, taken, stop, beat, clock), "failed"
     try:
-        polling.read_all()
+        polling.read()
         outcome = "read"
     except NotNow as error:
         outcome = "asked_to_wait"
-        conn.execute(_RELEASE_UNTIL, (str(error)[:500].replace("\0", "?"), error.seconds, taken.stream, taken.token))
+        conn.execute(_RELEASE_UNTIL, (str(error)[:500].replace("\0", "?"), error.seconds, taken.place, taken.token))
     except ConnectionFault as error:
         outcome = "fault"
         polling.fail_connection(error)
@@ -165,65 +172,52 @@ class _Polling:
         clock: Callable[[], float],
     ) -> None:
         self.conn, self.taken, self.stop = conn, taken, stop
-        self.lease = SourceLease(conn, taken.stream, taken.token, taken.lease, beat, clock)
-        self.state = RunState(
-            taken.run, taken.release, dict(taken.cursor or {}), taken.start, taken.tally, taken.waived
-        )
+        self.lease = SourceLease(conn, taken.place, taken.token, taken.lease, beat, clock)
+        # Without a tally nothing was rejected before another worker took over.
+        read, rejected = taken.tally.get("read", taken.read), taken.tally.get("rejected", 0)
+        self.state = RunState(taken.run, taken.release, taken.cursor, taken.start, read, rejected, taken.waived)
         self.state.warnings += taken.warnings
-        if len(taken.manifest.sources) == 1 and not taken.tally:  # nothing was rejected before another worker took over
-            self.state.tally = {taken.manifest.sources[0].name: {"read": taken.read, "rejected": 0}}
         self.total = 0
-        self.over: SourceReader | None = None
-        self.looked_at: list[datetime] = []
-        self.system = ""
+        self.source = next((one for one in taken.manifest.sources if one.name == taken.source), None)
 
-    def read_all(self) -> None:
-        conn, taken = self.conn, self.taken
-        conn.execute(_BEGIN, (json.dumps(taken.start), taken.run))
-        stream = load_stream(conn, taken.stream)
-        for source in taken.manifest.sources:
-            if source.connection is not None and not self._read(stream, source):
-                conn.execute(_RELEASE, (taken.stream, taken.token))
-                return
-        if self.over is not None:
-            self.fail(_too_many(self.over))
+    def read(self) -> None:
+        conn, taken, source = self.conn, self.taken, self.source
+        if source is None or source.connection is None:
+            self.fail(f"The deployed release has no source {taken.source} that can be read.")
             return
-        conn.execute(_RELEASE_AT_END, (min(self.looked_at, default=None), taken.stream, taken.token))
-        runs.finish(taken.run)
-
-    def _read(self, stream: StreamRef, source: ManifestSource) -> bool:
-        """Read one source; False when the work ends here and somebody else goes on."""
-        assert source.connection is not None
-        taken, self.system = self.taken, source.system
+        start = None if taken.start is None else json.dumps(taken.start)
+        conn.execute(_BEGIN, (taken.source, start, taken.run))
         opened, secrets = system_connections.open_source_or_fault(
             source.connection, system=source.system, environment=taken.environment
         )
         try:
             checks, dated = RecordChecks(taken.manifest, source), items_of(taken.manifest, source)
+            stream = load_stream(conn, taken.stream)
             reader = SourceReader(self.lease, stream, source, opened, self.state, checks, dated)
             for count in reader.groups(secrets):
                 self.total += count
-                wake(taken.manifest.tier, shards_of(self.conn, taken.stream))
-                if self.stop() or not _still_wanted(self.conn, taken.run):
-                    return False
+                wake(taken.manifest.tier, shards_of(conn, taken.stream))
+                if self.stop() or not _still_wanted(conn, taken.run):
+                    conn.execute(_RELEASE, (taken.place, taken.token))
+                    return
         finally:
             opened.close()
         if reader.over:
-            self.over = reader
-        if reader.looked_at is not None:
-            self.looked_at.append(reader.looked_at)
-        return True
+            self.fail(_too_many(reader))
+            return
+        conn.execute(_RELEASE_AT_END, (reader.looked_at, taken.place, taken.token))
+        runs.finish(taken.run)
 
     def fail_connection(self, error: ConnectionFault) -> None:
         """The run ends with what is wrong with the connection of the source that it was reading."""
-        place, system = self.taken.environment, self.system
-        where = system_connections.place(system, place)
-        self.conn.execute(_RELEASE, (self.taken.stream, self.taken.token))
+        system = self.source.system if self.source is not None else ""
+        where = system_connections.place(system, self.taken.environment)
+        self.conn.execute(_RELEASE, (self.taken.place, self.taken.token))
         said = connection_faults.run_error(error.kind, error.message, where)
         runs.finish(self.taken.run, error=said, fault=error.kind, system=system)
 
     def fail(self, error: str) -> None:
-        self.conn.execute(_RELEASE, (self.taken.stream, self.taken.token))
+        self.conn.execute(_RELEASE, (self.taken.place, self.taken.token))
         runs.finish(self.taken.run, error=error)
 
 

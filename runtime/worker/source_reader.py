@@ -23,7 +23,7 @@ from runtime.connectors.protocols import (
 from runtime.domain.manifest import ManifestSource
 from runtime.domain.retry import SOURCE_PAGE
 from runtime.ledger import measures
-from runtime.ledger.append import Fenced, StreamRef, append
+from runtime.ledger.append import Fenced, SourceMove, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.services.dating import DatedItems
@@ -39,13 +39,13 @@ STOP_REJECTED = 10_000  # above the limit of rejected records, a run reads on to
 WARNINGS = 50  # kept with a run; the others are counted
 
 _RENEW = """
-update runtime_stream
+update runtime_source
    set lease_until = clock_timestamp() + make_interval(secs => %s)
  where id = %s and token = %s
 returning clock_timestamp()"""
 _LOOK = """
 select clock_timestamp()
-  from runtime_stream
+  from runtime_source
  where id = %s and token = %s and lease_until >= clock_timestamp() + make_interval(secs => %s)"""
 _WARN = """
 update runtime_run
@@ -71,7 +71,7 @@ class SourceLease:
     alive."""
 
     conn: Connection
-    stream: int
+    source: int
     token: int
     seconds: float
     beat: Callable[[], None] = lambda: None
@@ -91,9 +91,9 @@ class SourceLease:
         of the lease is left it is only looked at, so that quick pages do not each cost a commit. Raises Fenced when
         another has the source."""
         self.beat()
-        row = self.conn.execute(_LOOK, (self.stream, self.token, cover + MARGIN_SECONDS)).fetchone()
+        row = self.conn.execute(_LOOK, (self.source, self.token, cover + MARGIN_SECONDS)).fetchone()
         if row is None:
-            row = self.conn.execute(_RENEW, (self.lasts(cover), self.stream, self.token)).fetchone()
+            row = self.conn.execute(_RENEW, (self.lasts(cover), self.source, self.token)).fetchone()
         if row is None:
             raise Fenced("another poller has the source")
         now: datetime = row[0]
@@ -102,13 +102,15 @@ class SourceLease:
 
 @dataclass(slots=True)
 class RunState:
-    """What a run knows of itself beside the log: the cursors that are stored, those it began with, its tallies."""
+    """What a run knows of itself beside the log: the cursor that is stored, the one it began with, how many records it
+    has read and rejected."""
 
     run: int
     release: int
-    cursors: dict[str, Any]
-    start: dict[str, Any]
-    tally: dict[str, dict[str, int]] = field(default_factory=dict)
+    cursor: Any
+    start: Any
+    read: int = 0
+    rejected: int = 0
     waived: bool = False
     warnings: list[str] = field(default_factory=list)
 
@@ -142,10 +144,9 @@ class SourceReader:
         self.source, self.connector, self.state, self.checks = source, connector, state, checks
         self.dated = dated
         self.group = GROUP if source.connection is not None and source.connection.protocol in READ_ONLY else 1
-        self.at: Any = state.cursors.get(source.name)
-        begins = self.at == state.start.get(source.name)
-        tally = {} if begins else state.tally.get(source.name, {})
-        self.read, self.rejected = tally.get("read", 0), tally.get("rejected", 0)
+        self.at: Any = state.cursor
+        begins = state.cursor == state.start
+        self.read, self.rejected = (0, 0) if begins else (state.read, state.rejected)
         self.looked_at: datetime | None = None
         self.first_reason = ""
 
@@ -226,11 +227,13 @@ class SourceReader:
         raise AssertionError("a group is refused again and again")
 
     def _commit(self, found: _Gathered, items: Sequence[Any], rejected: list[Rejection]) -> None:
-        before = self.read, self.rejected, dict(self.state.cursors)
+        before = self.read, self.rejected, self.state.cursor
         self.read += len(items) + len(rejected)
         self.rejected += len(rejected)
         self.first_reason = self.first_reason or next((one.reason for one in rejected), "")
         self._place()
+        cursor = None if self.state.cursor is None else json.dumps(self.state.cursor)
+        moved = SourceMove(self.lease.source, self.lease.token, cursor, self.lease.lasts(CALL_SECONDS))
         try:
             with self.conn.transaction():
                 done = append(
@@ -239,9 +242,7 @@ class SourceReader:
                     items,
                     release_id=self.state.release,
                     run_id=self.state.run,
-                    cursor=json.dumps(self.state.cursors),
-                    token=self.lease.token,
-                    lease_seconds=self.lease.lasts(CALL_SECONDS),
+                    source=moved,
                     inspect=each_name_once,
                 )
                 if self.dated is not None:
@@ -249,7 +250,7 @@ class SourceReader:
                 store_rejected(self.conn, self.stream, self.state.run, self.source.name, rejected)
                 self._note(found.warnings)
         except UNSTORABLE:
-            self.read, self.rejected, self.state.cursors = before
+            self.read, self.rejected, self.state.cursor = before
             raise
         came = {"accepted": done.accepted, "duplicate": done.unchanged, "older": done.older}
         came |= {"conflict": done.conflicts, "refused": len(rejected)}
@@ -257,13 +258,7 @@ class SourceReader:
 
     def _place(self) -> None:
         """The cursor to store: where reading is, or where the run began while too many records are rejected."""
-        name = self.source.name
-        if not self.over:
-            self.state.cursors[name] = self.at
-        elif name in self.state.start:
-            self.state.cursors[name] = self.state.start[name]
-        else:
-            self.state.cursors.pop(name, None)
+        self.state.cursor = self.state.start if self.over else self.at
 
     def _note(self, warnings: Sequence[str]) -> None:
         """Tally and warnings on the run, in the transaction of what they are about. Most groups have neither."""

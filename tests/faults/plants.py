@@ -115,7 +115,7 @@ def _lock_like_a_sequence(
 
 
 def _past_rejects(self: SourceReader) -> None:
-    self.state.cursors[self.source.name] = self.at
+    self.state.cursor = self.at
 
 
 _in_doubt = vendor_target._in_doubt

@@ -12,8 +12,8 @@ from tests.faults.sim_database import Database, Transaction, statement
 
 @statement(append._MOVE_SOURCE)
 def _move_source(db: Database, tx: Transaction, given: Any) -> int:
-    cursor, lease, stream, token = given
-    row = db.change(tx, "stream", (stream,))
+    cursor, lease, source, token = given
+    row = db.change(tx, "source", (source,))
     if row is None or (row["token"] != token and "token" not in db.plants):
         return 0
     row["cursor"], row["lease_until"] = cursor, db.now() + lease

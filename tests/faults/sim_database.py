@@ -60,6 +60,7 @@ class Database:
 
     TABLES = (
         "stream",
+        "source",
         "lane",
         "head",
         "message",

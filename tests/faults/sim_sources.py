@@ -71,7 +71,8 @@ def read(world: World, actor: Actor, plan: Sequence[tuple[str, int]], size: int)
     token, cursor, start, tally = found
     conn: Any = actor.conn
     lease = SourceLease(conn, 1, token, LEASE_SECONDS, clock=lambda: world.now)
-    state = RunState(RUN, world.release, json.loads(cursor or "{}"), json.loads(start or "{}"), dict(tally))
+    counts = tally.get(NAME, {})
+    state = RunState(RUN, world.release, _place(cursor), _place(start), **counts)
     connector: Any = SimSource(world, actor, plan, size, bool(tally))
     checks: Any = _Checks()
     reader = SourceReader(lease, world.stream, SOURCE, connector, state, checks)
@@ -81,6 +82,10 @@ def read(world: World, actor: Actor, plan: Sequence[tuple[str, int]], size: int)
         world.counts["runs over their limit"] += 1
         actor.sleep(world.random.uniform(0.5, 2.0))
     return not reader.over
+
+
+def _place(cursor: str | None) -> Any:
+    return None if cursor is None else json.loads(cursor)
 
 
 def collect(world: World, actor: Actor, plan: Sequence[tuple[str, int]], size: int) -> None:
@@ -111,10 +116,10 @@ def _whole(groups: Iterator[int]) -> bool:
 @statement(r"sim: claim the source$")
 def _claim_source(db: Database, tx: Transaction, given: Any) -> list[Any]:
     """As `source_polling`: a run keeps the cursor with which it began, whoever goes on with it."""
-    stream, lease = given
-    if not db.lock(tx, "stream", (stream,), skip=True):
+    source, lease = given
+    if not db.lock(tx, "source", (source,), skip=True):
         return []
-    row = db.get(tx, "stream", (stream,))
+    row = db.get(tx, "source", (source,))
     if row is None or row["lease_until"] >= db.now():
         return []
     row = dict(row)
@@ -122,14 +127,14 @@ def _claim_source(db: Database, tx: Transaction, given: Any) -> list[Any]:
     row["lease_until"] = db.now() + lease
     if not row["running"]:
         row["running"], row["start"], row["tally"] = True, row["cursor"], {}
-    db.put(tx, "stream", (stream,), row)
+    db.put(tx, "source", (source,), row)
     return [(row["token"], row["cursor"], row["start"], row["tally"])]
 
 
 @statement(r"sim: end the run$")
 def _end_run(db: Database, tx: Transaction, given: Any) -> int:
-    stream, token = given
-    row = db.change(tx, "stream", (stream,))
+    source, token = given
+    row = db.change(tx, "source", (source,))
     if row is None or row["token"] != token:
         return 0
     row["lease_until"], row["running"] = db.now(), False
@@ -138,16 +143,16 @@ def _end_run(db: Database, tx: Transaction, given: Any) -> int:
 
 @statement(source_reader._LOOK)
 def _look(db: Database, tx: Transaction, given: Any) -> list[Any]:
-    stream, token, cover = given
-    row = db.get(tx, "stream", (stream,))
+    source, token, cover = given
+    row = db.get(tx, "source", (source,))
     held = row is not None and row["token"] == token and row["lease_until"] >= db.now() + cover
     return [(db.now(),)] if held else []
 
 
 @statement(source_reader._RENEW)
 def _renew(db: Database, tx: Transaction, given: Any) -> list[Any]:
-    lease, stream, token = given
-    row = db.change(tx, "stream", (stream,))
+    lease, source, token = given
+    row = db.change(tx, "source", (source,))
     if row is None or row["token"] != token:
         return []
     row["lease_until"] = db.now() + lease
@@ -156,7 +161,7 @@ def _renew(db: Database, tx: Transaction, given: Any) -> list[Any]:
 
 @statement(source_reader._TALLY)
 def _tally(db: Database, tx: Transaction, given: Any) -> int:
-    row = db.change(tx, "stream", (1,))
+    row = db.change(tx, "source", (1,))
     assert row
     row["tally"] = row["tally"] | json.loads(given[0])
     return 1

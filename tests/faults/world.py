@@ -83,8 +83,9 @@ class World:
     # -- building --------------------------------------------------------------------------------------------------
     def _build(self) -> None:
         shape, rows = self.shape, self.database.rows
-        rows["stream"][1,] = {"lanes": shape.lanes, "salt": 7, "token": 0, "lease_until": 0.0, "cursor": None}
-        rows["stream"][1,] |= {"running": False, "start": None, "tally": {}}
+        rows["stream"][1,] = {"lanes": shape.lanes, "salt": 7}
+        rows["source"][1,] = {"token": 0, "lease_until": 0.0, "cursor": None, "running": False, "start": None}
+        rows["source"][1,] |= {"tally": {}}
         for lane in range(shape.lanes):
             rows["lane"][1, lane] = {"next": 1}
         self.stream = StreamRef(1, shape.lanes, 7, False)
@@ -231,7 +232,7 @@ class World:
         actor.reserve = len(items)
         if "early" in self.plants:  # the answer leaves before the commit
             self.acknowledged.update((item.key, item.version) for item in items)
-        more |= {"release_id": self.release, "lease_seconds": LEASE_SECONDS}
+        more |= {"release_id": self.release}
         append(actor.conn, self.stream, items, **more)  # type: ignore[arg-type]
         self.acknowledged.update((item.key, item.version) for item in items)
 

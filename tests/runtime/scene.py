@@ -40,6 +40,7 @@ from runtime.models import (
     RunSpan,
     Schedule,
     Stream,
+    StreamSource,
     TargetSubscription,
     VendorState,
     Worker,
@@ -176,6 +177,7 @@ class Site:
         for lane in range(manifest.lanes):
             Lane.objects.create(stream=self.stream, lane=lane)
             self.next[lane] = 1
+        StreamSource.objects.bulk_create(StreamSource(stream=self.stream, name=one.name) for one in manifest.sources)
         self.subscriptions: dict[tuple[str, str], TargetSubscription] = {}
         for target in manifest.targets:
             for instance in target.instances or [""]:
@@ -334,8 +336,16 @@ class Site:
     def run(self, **more: Any) -> Run:
         values = {"kind": "intake", "trigger": "intake", "state": "running", "read": 0, "accepted": 0} | more
         return Run.objects.create(
-            integration=self.integration, deployment=self.deployment, stream=self.stream, **values
+            integration=self.integration,
+            deployment=self.deployment,
+            stream=self.stream,
+            source=self.first_source if values["kind"] == "collect" else "",
+            **values,
         )
+
+    @property
+    def first_source(self) -> str:
+        return str(self.release.manifest["sources"][0]["name"])
 
 
 def sale(number: int, **more: Any) -> dict[str, Any]:
@@ -434,8 +444,7 @@ def day() -> Day:
         payload=sale(1, total=24.95),
     )
     prices = Site(PRICES, people.groups["pricing"])
-    prices.stream.read_at = now - timedelta(minutes=1)
-    prices.stream.save()
+    StreamSource.objects.filter(stream=prices.stream).update(read_at=now - timedelta(minutes=1))
     prices.put(*[{"sku": f"P{n}", "price": 9.99} for n in range(30)], key="sku", at=now - timedelta(minutes=41))
     for instance in ("0101", "0102", "0103", "0187"):
         prices.pass_to("stores", instance, at=now - timedelta(minutes=40), superseded=1)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from runtime.domain.correlation import lane_of
-from runtime.ledger.append import Fenced, IncomingMessage, append
+from runtime.ledger.append import Fenced, IncomingMessage, SourceMove, append
 from runtime.ledger.connections import Connection, connected
 from tests.runtime.make import Flow
 
@@ -68,13 +68,14 @@ def test_the_same_immutable_key_with_other_content_becomes_a_conflict_case_and_o
 
 def test_the_source_cursor_moves_only_with_the_current_token(ledger: Connection) -> None:
     flow = Flow(ledger)
-    ledger.execute("update runtime_stream set token = 4 where id = %s", (flow.stream,))
-    append(ledger, flow.ref, [flow.item("a")], cursor='{"page": 2}', token=4)
+    row = ledger.execute(
+        "insert into runtime_source (stream_id, name, token) values (%s, 'orders', 4) returning id", (flow.stream,)
+    ).fetchone()
+    assert row
+    append(ledger, flow.ref, [flow.item("a")], source=SourceMove(row[0], 4, '{"page": 2}'))
     with pytest.raises(Fenced):
-        append(ledger, flow.ref, [flow.item("b")], cursor='{"page": 3}', token=3)
-    assert ledger.execute("select cursor from runtime_stream where id = %s", (flow.stream,)).fetchone() == (
-        {"page": 2},
-    )
+        append(ledger, flow.ref, [flow.item("b")], source=SourceMove(row[0], 3, '{"page": 3}'))
+    assert ledger.execute("select cursor from runtime_source where id = %s", row).fetchone() == ({"page": 2},)
     assert [r[2] for r in log_of(flow)] == ["a"]
 
 

@@ -14,7 +14,7 @@ from kernel.models import OutboxEvent
 from kernel.viewer import Viewer
 from runtime.domain import degraded
 from runtime.domain import schedule as rules
-from runtime.models import Run, Schedule, SourceAlarm, Stream, VendorState
+from runtime.models import Run, Schedule, SourceAlarm, StreamSource, VendorState
 from runtime.selectors import stores
 from runtime.services import source_alarms
 from tests.runtime import scene
@@ -31,7 +31,7 @@ def day() -> scene.Day:
 def forget_looks(site: scene.Site) -> None:
     """As if nobody had ever looked at the source."""
     Run.objects.filter(stream=site.stream).delete()
-    Stream.objects.filter(pk=site.stream.pk).update(read_at=None)
+    StreamSource.objects.filter(stream=site.stream).update(read_at=None)
 
 
 def looked(site: scene.Site, ago: timedelta, **more: Any) -> Run:

@@ -127,7 +127,7 @@ def test_a_source_is_read_again_from_a_date_where_it_takes_one(feed: Feed, scrip
     feed.run()
     since = clock.now() - timedelta(days=2)
     reading_again.start(plan(since=since).pk, actor=None)
-    assert feed.stream.cursor == {"orders": {"since": since.strftime("%Y-%m-%dT%H:%M:%SZ")}}
+    assert feed.source.cursor == {"since": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 def test_what_cannot_be_read_again_is_refused_with_what_to_do(feed: Feed, script: Callable[..., Scripted]) -> None:

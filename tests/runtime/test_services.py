@@ -282,7 +282,7 @@ def test_a_redrive_in_parts_needs_the_approval_that_the_whole_would_need(
 
 
 def test_only_who_operates_an_integration_starts_and_cancels_its_runs(catalog: None) -> None:
-    deployed()
+    deployed(sources=order_feed()["sources"])
     stranger = User.objects.create_user("stranger")
     with pytest.raises(Forbidden):
         runs.start(FEED, "production", trigger="manual", actor=stranger)

@@ -25,7 +25,7 @@ from portal.worker import arguments, collector_tiers
 from runtime.connectors.protocols import CallContext, Page, Record, Refused, RejectedRecord, Retriable, Secrets
 from runtime.ledger import connections
 from runtime.ledger.append import Fenced
-from runtime.models import Message, RejectedMessage, Run, Stream
+from runtime.models import Message, RejectedMessage, Run, Stream, StreamSource
 from runtime.services import deployments, integrations, runs, system_connections
 from runtime.worker import source_polling
 from runtime.worker.loop import WorkerLoop
@@ -106,11 +106,15 @@ class Feed:
     def time_passes(self, seconds: float) -> None:
         """As if so many seconds had gone by for the lease of the source."""
         with connections.connected() as other:
-            other.execute("update runtime_stream set lease_until = lease_until - make_interval(secs => %s)", (seconds,))
+            other.execute("update runtime_source set lease_until = lease_until - make_interval(secs => %s)", (seconds,))
 
     @property
     def stream(self) -> Stream:
         return Stream.objects.get()
+
+    @property
+    def source(self) -> StreamSource:
+        return StreamSource.objects.get()
 
 
 @pytest.fixture
@@ -197,7 +201,7 @@ def test_what_a_group_has_read_is_stored_when_a_later_page_fails(feed: Feed, scr
     script([order(1)], [order(2)], Refused("http.403", "no"))
     feed.deploy()
     run = feed.run()
-    assert (run.state, run.accepted, feed.stream.cursor) == ("failed", 2, {"orders": {"at": 2}})
+    assert (run.state, run.accepted, feed.source.cursor) == ("failed", 2, {"at": 2})
 
 
 def test_a_long_run_is_a_sign_of_life_of_its_worker(feed: Feed, script: Callable[..., Scripted]) -> None:
@@ -229,12 +233,12 @@ def test_a_source_that_asks_to_be_left_alone_is_left_alone_and_the_run_goes_on_a
     feed.start()
     run = feed.collect()
     assert (run.state, run.accepted) == ("running", 1)
-    assert "429: quota" in feed.stream.wait_reason
+    assert "429: quota" in feed.source.wait_reason
     assert source_polling.claim(feed.conn, owner="second") is None
-    feed.conn.execute("update runtime_stream set not_before = not_before - interval '601 seconds'")
+    feed.conn.execute("update runtime_source set not_before = not_before - interval '601 seconds'")
     source.pages[1] = [order(2)]
     run = feed.collect()
-    assert (run.state, run.accepted, feed.stream.wait_reason) == ("succeeded", 2, "")
+    assert (run.state, run.accepted, feed.source.wait_reason) == ("succeeded", 2, "")
 
 
 def test_warnings_of_pages_are_kept_on_the_run(feed: Feed, script: Callable[..., Scripted]) -> None:
@@ -251,13 +255,13 @@ def test_a_source_that_was_read_to_its_end_says_until_when(feed: Feed, script: C
     source = script([order(1)], Refused("http.500", "down"))
     feed.deploy()
     feed.run()
-    assert feed.stream.read_at is None
+    assert feed.source.read_at is None
     source.pages[1] = [order(2)]
     looked: list[datetime] = []
     source.before = lambda: looked.append(datetime.now(UTC))
     feed.run()
-    assert feed.stream.read_at is not None
-    assert feed.stream.read_at <= looked[-1]
+    assert feed.source.read_at is not None
+    assert feed.source.read_at <= looked[-1]
 
 
 # -- rejected records and the cursor -----------------------------------------------------------------------------------
@@ -270,8 +274,8 @@ def test_a_run_whose_records_are_nearly_all_rejected_fails_and_moves_no_cursor(
     run = feed.run()
     assert (run.state, run.rejected_count, run.accepted) == ("failed", 1000, 1)
     assert run.error.startswith("1,000 of 1,001 records of orders were rejected")
-    assert feed.stream.cursor == {}
-    assert feed.stream.read_at is None
+    assert feed.source.cursor is None
+    assert feed.source.read_at is None
 
 
 def test_rejected_records_at_the_beginning_do_not_fail_a_run_that_is_good_on_the_whole(
@@ -281,7 +285,7 @@ def test_rejected_records_at_the_beginning_do_not_fail_a_run_that_is_good_on_the
     feed.deploy()
     run = feed.run()
     assert (run.state, run.rejected_count, run.accepted) == ("succeeded", 30, 500)
-    assert feed.stream.cursor == {"orders": {"at": 6}}
+    assert feed.source.cursor == {"at": 6}
 
 
 def test_a_run_that_turns_bad_goes_back_to_where_it_began(feed: Feed, script: Callable[..., Scripted]) -> None:
@@ -294,14 +298,14 @@ def test_a_run_that_turns_bad_goes_back_to_where_it_began(feed: Feed, script: Ca
     ]
     run = feed.run()
     assert (run.state, run.accepted, run.rejected_count) == ("failed", 30, 60)
-    assert feed.stream.cursor == {"orders": {"at": 1}}
+    assert feed.source.cursor == {"at": 1}
 
 
 def test_a_single_rejected_record_never_holds_a_source(feed: Feed, script: Callable[..., Scripted]) -> None:
     script([wrong(1)])
     feed.deploy()
     run = feed.run()
-    assert (run.state, run.rejected_count, feed.stream.cursor) == ("succeeded", 1, {"orders": {"at": 1}})
+    assert (run.state, run.rejected_count, feed.source.cursor) == ("succeeded", 1, {"at": 1})
 
 
 def test_the_manifest_says_how_many_rejected_records_a_run_may_have(
@@ -326,7 +330,7 @@ def test_no_cursor_passes_a_run_over_the_limit_wherever_another_worker_takes_ove
     while run.state == "running":
         run = feed.collect()
     assert run.state == "failed"
-    assert feed.stream.cursor == {}
+    assert feed.source.cursor is None
 
 
 def test_a_reader_whose_cursor_passes_rejected_records_is_found_by_the_test_above(
@@ -335,7 +339,7 @@ def test_a_reader_whose_cursor_passes_rejected_records_is_found_by_the_test_abov
     """The planted bug: as readers were before the limit."""
 
     def past_everything(reader: SourceReader) -> None:
-        reader.state.cursors[reader.source.name] = reader.at
+        reader.state.cursor = reader.at
 
     monkeypatch.setattr(SourceReader, "_place", past_everything)
     with pytest.raises(AssertionError, match="at"):
@@ -445,8 +449,9 @@ def test_while_a_slow_source_is_read_another_source_is_read_and_deliveries_go_on
         assert inside.wait(30)
         assert WorkerLoop(collect=False, poll=0.05, name="deliverer").run(until_idle=True).passed == 1
         run = Run.objects.create(
-            integration_id=other.integration, stream_id=other.stream, kind="collect", trigger="manual"
+            integration_id=other.integration, stream_id=other.stream, source="orders", kind="collect", trigger="manual"
         )
+        StreamSource.objects.create(stream_id=other.stream, name="orders")
         other.subscribe()
         given = order_feed()
         given["integration"] = other.key

@@ -8,7 +8,7 @@ import pytest
 
 from runtime.api import serializers as shapes
 from runtime.api.serializers import IntakeReceiptSerializer
-from runtime.models import ConflictCase, Message, RejectedMessage, Stream
+from runtime.models import ConflictCase, Message, RejectedMessage, StreamSource
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,10 +33,10 @@ def test_a_batch_is_held_before_it_is_answered_and_twice_is_once(till):
 
 def test_an_empty_batch_is_a_sign_of_life(till):
     """Nothing new up to now: how a source that only hands in tells silence from nothing new."""
-    assert Stream.objects.get().read_at is None
+    assert StreamSource.objects.get().read_at is None
     answer = till({"items": []})
     assert (answer.status_code, answer.json()["accepted"]) == (202, 0)
-    assert Stream.objects.get().read_at is not None
+    assert StreamSource.objects.get().read_at is not None
 
 
 def test_other_content_under_a_known_key_is_a_conflict_and_overwrites_nothing(till):
