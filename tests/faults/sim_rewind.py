@@ -15,7 +15,7 @@ import psycopg
 
 from runtime.connectors.protocols import OutboundMessage
 from runtime.ledger import rewind
-from runtime.ledger.append import IncomingMessage
+from runtime.ledger.append import Appended, IncomingMessage
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.vendor_client import SendResult
 from tests.faults.sim_actors import Actor
@@ -92,15 +92,16 @@ class RewoundWorld(World):
         v = rows["vendor"][VENDOR,]
         v["not_before"] = max(v["not_before"], self.now + self.shape.deadline + self.shape.settle)
 
-    def append(self, actor: Actor, items: list[IncomingMessage], **more: Any) -> None:
+    def append(self, actor: Actor, items: list[IncomingMessage], **more: Any) -> Appended:
         """An answer that was under way while the database went back speaks of a commit that is gone, like those before
         it: what is missing is sent again."""
         before = self.era
-        super().append(actor, items, **more)
+        done = super().append(actor, items, **more)
         if self.era != before:
             self.counts["answered after a rewind"] += 1
             self._take_back()
             raise psycopg.OperationalError("the database went back after this commit")
+        return done
 
     def _take_back(self) -> None:
         logged = {(m["key"], m["version"]) for m in self.database.rows["message"].values()}

@@ -182,6 +182,11 @@ def _count_run(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
+@statement(r"select t.environment, i.key from runtime_stream ")
+def _names_of_the_stream(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    return [("simulated", "simulated")]
+
+
 @statement(r"insert into runtime_runspan ")
 def _span(db: Database, tx: Transaction, given: Any) -> int:
     return 1

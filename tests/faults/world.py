@@ -29,7 +29,7 @@ from runtime.ledger import (
     send_batch,
     vendor_target,
 )
-from runtime.ledger.append import IncomingMessage, StreamRef, append
+from runtime.ledger.append import Appended, IncomingMessage, StreamRef, append
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import Table
 from runtime.worker import delivery, source_reader
@@ -228,13 +228,14 @@ class World:
     def item(self, key: str, version: int) -> IncomingMessage:
         return IncomingMessage(key, version, _encode({"k": key, "v": version, "skip": (key, version) in self.skipped}))
 
-    def append(self, actor: Actor, items: list[IncomingMessage], **more: Any) -> None:
+    def append(self, actor: Actor, items: list[IncomingMessage], **more: Any) -> Appended:
         actor.reserve = len(items)
         if "early" in self.plants:  # the answer leaves before the commit
             self.acknowledged.update((item.key, item.version) for item in items)
         more |= {"release_id": self.release}
-        append(actor.conn, self.stream, items, **more)  # type: ignore[arg-type]
+        done = append(actor.conn, self.stream, items, **more)  # type: ignore[arg-type]
         self.acknowledged.update((item.key, item.version) for item in items)
+        return done
 
     def _collect(self, actor: Actor, plan: list[tuple[str, int]]) -> None:
         """A source with pages that overlap, read by the product's own reader; the cursor is the ledger's."""
@@ -473,8 +474,8 @@ def patched(world: World) -> Iterator[None]:
         for module in (append_module, database_target, vendor_target, send_batch, quarantine_retry, delivery)
     ]
 
-    def append_of(conn: SimConnection, stream: StreamRef, items: Any, **more: Any) -> None:
-        world.append(conn.actor, items, **more)
+    def append_of(conn: SimConnection, stream: StreamRef, items: Any, **more: Any) -> Appended:
+        return world.append(conn.actor, items, **more)
 
     places += [(source_reader, "time", clock), (source_reader, "hit", hit), (source_reader, "append", append_of)]
     places += [(source_reader, "CALL_SECONDS", LEASE_SECONDS / 8), (source_reader, "MARGIN_SECONDS", 1.0)]
