@@ -42,7 +42,7 @@ TAKEN_OVER = ("cursor", "token", "lease_until", "owner", "session", "read_at", "
 
 
 class Migration(migrations.Migration):
-    dependencies = [("runtime", "0021_after")]
+    dependencies = [("runtime", "0022_question_fault")]
 
     operations = [
         migrations.CreateModel(
