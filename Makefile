@@ -29,11 +29,11 @@ reset: ## Throw away the private database, its data and the sandbox's journals
 
 ##@ Test
 test: $(READY) ## Run the tests on a throw-away database; one of them: make test T=tests/kernel
-	$(PYTEST) $(if $(T),-n0 $(T),-n 2 --dist loadgroup)
+	$(PYTEST) $(if $(T),-n0 $(T),-n 2 --dist loadfile)
 
 check: lint types ## What CI runs: lint, types, migrations, OpenAPI snapshot, all tests (after make test: TESTED=yes)
 	$(BIN)/python -m portal.checks
-	$(PYTEST) -n 2 --dist loadgroup -m "$(if $(TESTED),thorough)"
+	$(PYTEST) -n 2 --dist loadfile -m "$(if $(TESTED),thorough)"
 
 lint: $(READY) ## Style, formatting and the import contracts of the house
 	$(BIN)/ruff check .

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import django.test
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import clean_slate
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,21 +31,12 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _flush_past_the_guards():
-    """Tests that commit are flushed afterwards; append-only tables refuse TRUNCATE, so the flush, and only it, sets
-    their triggers aside."""
-    from django.db.backends.postgresql.operations import DatabaseOperations
-
-    plain = DatabaseOperations.execute_sql_flush
-
-    def flush(self: DatabaseOperations, sql_list: list[str]) -> None:
-        if sql_list:
-            sql_list = ["set session_replication_role = replica", *sql_list, "set session_replication_role = origin"]
-        plain(self, sql_list)
-
-    DatabaseOperations.execute_sql_flush = flush
+def _empty_what_was_filled():
+    """After a test that commits, what it filled is emptied, where Django would truncate every table."""
+    plain = django.test.TransactionTestCase._fixture_teardown
+    django.test.TransactionTestCase._fixture_teardown = clean_slate.after_a_test
     yield
-    DatabaseOperations.execute_sql_flush = plain
+    django.test.TransactionTestCase._fixture_teardown = plain
 
 
 @pytest.fixture(scope="session")

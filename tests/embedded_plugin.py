@@ -18,6 +18,12 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+if sys.dont_write_bytecode:
+    # A machine may keep compiled files out of the folders. Then they go to a folder of their own, for this process, for
+    # the workers and for every process that a test starts: else each of them compiles the whole product for seconds.
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(ROOT / ".state" / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 TEMPLATE = "tillgate_template"
 ROOMS = ("kernel", "catalog", "governance", "runtime")
 

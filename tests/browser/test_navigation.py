@@ -8,7 +8,7 @@ from django.db import transaction
 from kernel import audit
 from tests.portal import make
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("shell")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 PAGES = ("/styleguide/", "/ledger/", "/settings/tokens/")
 

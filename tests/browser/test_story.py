@@ -90,6 +90,7 @@ def sell(sandbox: Sandbox, drop: Path, count: int) -> int:
     return count * 6
 
 
+@pytest.mark.thorough
 def test_from_a_manifest_to_delivered_sales(page, sign_in, retailer, sandbox: Sandbox, drop: Path):
     sign_in(retailer("ivy"))
     digest = register(page, manifest_text())

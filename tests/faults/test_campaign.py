@@ -15,7 +15,7 @@ from tests.faults.campaign import Campaign
 from tests.faults.injections import Options
 from tests.faults.load import TABLE
 
-pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.faults, pytest.mark.thorough, pytest.mark.django_db(transaction=True)]
 SHORT = Options(
     batches=10,
     tills=2,

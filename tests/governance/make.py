@@ -19,6 +19,7 @@ from governance.services import changes, checks, policies, reviews
 from kernel import clock
 from kernel.digest import digest_of
 from kernel.models import User
+from tests import kept_rows
 
 ROLES = ("architects", "security", "release-managers")
 POLICY: dict[str, Any] = {
@@ -116,6 +117,11 @@ def house() -> House:
     THINGS.failing.clear()
     THINGS.applied.clear()
     register_thing()
+    return _people_and_policy()
+
+
+@kept_rows.once
+def _people_and_policy() -> House:
     for key in ROLES:
         team(key, kind="role")
     for position, key in enumerate(("test", "staging", "production")):

@@ -9,7 +9,7 @@ from django.test import Client, override_settings
 from portal import accounts
 from tests.portal import make
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("accounts")]  # they count failures in one Valkey
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)

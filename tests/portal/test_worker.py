@@ -70,6 +70,7 @@ def test_a_loop_that_is_killed_is_replaced_by_one_that_beats_and_a_signal_drains
     assert beating(1) == {victim}, "who drained has signed off; who was killed is missed"
 
 
+@pytest.mark.thorough
 def test_sources_are_read_by_processes_beside_those_that_deliver(worker) -> None:
     supervisor = worker("--collectors", "2")
     beating(3)

@@ -6,19 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.apps import apps
 
 from runtime.ledger import connections
+from tests import clean_slate
 
 
 def empty_runtime(conn: connections.Connection) -> None:
-    tables = [model._meta.db_table for model in apps.get_app_config("runtime").get_models()]
     with conn.transaction():
-        conn.execute("set local session_replication_role = replica")
-        for table in tables:
-            conn.execute(f"delete from {table}")
-        conn.execute("delete from governance_approval")
-        conn.execute("delete from kernel_processmetrics")
+        filled = (*clean_slate.tables_of("runtime"), "governance_approval", "kernel_processmetrics")
+        conn.execute(clean_slate.emptying(filled))
         conn.execute("delete from kernel_outboxevent where topic like 'runtime.connection%'")
         conn.execute("delete from auth_group where name = 'flow-owners'")
 

@@ -8,16 +8,22 @@ state.
 from __future__ import annotations
 
 import itertools
+import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from django.contrib.auth.models import Group
 
+from bench.installation import CONTRACT, blueprint
+from catalog.services import blueprint as blueprints
 from kernel.digest import digest_of
 from runtime.connectors.protocols import OutboundMessage
 from runtime.ledger import connections
 from runtime.ledger.append import IncomingMessage, StreamRef, load_stream
 from runtime.ledger.vendor_client import CannotAsk, SendResult
+from tests import kept_rows
 
 _numbers = itertools.count(1)
 
@@ -36,6 +42,14 @@ def approval(conn: connections.Connection, *, subject_id: str, digest: str, envi
         ).fetchone()
     assert row
     return int(row[0])
+
+
+@kept_rows.once
+def catalog_of_orders() -> None:
+    """The catalog around the order feed of the benchmarks: a shop that nobody reaches, and its contract."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "order.json").write_text(json.dumps(CONTRACT))
+        blueprints.apply(blueprint("http://127.0.0.1:9"), actor=None, base_dir=Path(folder))
 
 
 def void(conn: connections.Connection, approval_id: int) -> None:

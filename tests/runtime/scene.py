@@ -46,6 +46,7 @@ from runtime.models import (
     Worker,
 )
 from runtime.services import replays
+from tests import kept_rows
 from tests.portal import make
 from tests.runtime.scene_manifests import PRICES, SALES
 
@@ -63,6 +64,7 @@ class People:
     groups: dict[str, Group] = field(default_factory=dict)
 
 
+@kept_rows.once
 def estate() -> People:
     """Teams, people, systems, environments and tiers."""
     teams = {
@@ -374,6 +376,7 @@ class Day:
     reading: ReadAgain
 
 
+@kept_rows.once(seconds=10)
 def day() -> Day:
     """Sales with three refused at the ERP, one of unknown outcome; prices with a broken store; something of every
     kind."""

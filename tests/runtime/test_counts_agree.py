@@ -184,7 +184,7 @@ class Day:
             assert share.dead + share.closed == kinds["bad"] + kinds["unknown article"]
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(n, marks=pytest.mark.thorough) for n in range(2, 8))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.thorough) for n in range(1, 8))])
 def test_run_day_today_and_engine_agree_at_every_moment(ledger: Connection, seed: int) -> None:
     day = Day(ledger, seed)
     for _ in range(30):

@@ -60,7 +60,7 @@ def test_what_ended_gives_way_to_what_counts_again_and_nothing_is_sent_where_not
     push(price(1, None), price(2, "2098-12-30", "2098-12-31"), {**price(9, "2098-12-30", "2098-12-31"), "sku": "P2"})
     assert dating.fire_due(at=datetime(2098, 12, 30, tzinfo=UTC)) == 2
     assert dating.fire_due(at=LATER) == 2
-    copies = [message.payload for message in Message.objects.exclude(causation=None)]
+    copies = [message.payload for message in Message.objects.exclude(causation=None).order_by("lane", "position")]
     assert [copy["price"] for copy in copies if copy["sku"] == "P1"] == [2, 1]
     assert [copy["price"] for copy in copies if copy["sku"] == "P2"] == [9], "P2 has no price after that"
     assert ValidityMoment.objects.filter(fired_at=None).count() == 0

@@ -83,6 +83,7 @@ def one_material(sandbox: Sandbox) -> str:
     return entity.split("/")[2].zfill(18)
 
 
+@pytest.mark.thorough
 def test_the_price_of_next_month_does_not_replace_todays(retailer: Path, sandbox: Sandbox) -> None:
     deploy("products-and-prices")
     read()

@@ -293,6 +293,7 @@ def test_no_store_is_ever_promised_more_than_the_journal_of_its_source_allows(da
     assert fresh > 5, "a promise that is never given would be kept, too"
 
 
+@pytest.mark.thorough
 def test_that_property_finds_freshness_from_the_queue_alone(day: scene.Day, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fault that was: nothing waits, so all is fresh."""
     honest = degraded.operating_state

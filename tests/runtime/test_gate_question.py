@@ -4,16 +4,13 @@ of record."""
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from bench.installation import CONTRACT, blueprint
 from bench.installation import manifest as order_feed
 from catalog.models import Application, Boundary, System, Team
-from catalog.services import blueprint as blueprints
 from governance.domain.subject import Subject
 from governance.services import approvals, policies
 from kernel import clock, tokens
@@ -28,10 +25,9 @@ FEED = "order-feed"
 
 
 @pytest.fixture
-def release(tmp_path: Path) -> Release:
+def release() -> Release:
     """An integration in production, the application that brings it, and the policy of the organisation."""
-    (tmp_path / "order.json").write_text(json.dumps(CONTRACT))
-    blueprints.apply(blueprint("http://127.0.0.1:9"), actor=None, base_dir=tmp_path)
+    make.catalog_of_orders()
     Application.objects.create(key="shop", name="Shop", team=Team.objects.get(key="order-team"))
     policies.install(level="organisation", document=POLICY, actor=None)
     made = integrations.register(integrations.pinned(order_feed(source=False, lanes=2, batch=50)), actor=None)

@@ -8,15 +8,13 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.installation import CONTRACT, TABLE, blueprint
+from bench.installation import TABLE
 from bench.installation import manifest as order_feed
 from bench.order_server import order
-from catalog.services import blueprint as blueprints
 from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel.errors import Conflict, Forbidden, Invalid, NotApproved, NotFound
@@ -49,9 +47,8 @@ FEED = "order-feed"
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> None:
-    (tmp_path / "order.json").write_text(json.dumps(CONTRACT))
-    blueprints.apply(blueprint("http://127.0.0.1:9"), actor=None, base_dir=tmp_path)
+def catalog() -> None:
+    make.catalog_of_orders()
     with connections.connected() as conn:
         conn.execute(TABLE)
         conn.execute("delete from order_target")

@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 from django.db import connections as django_connections
 
-from bench.installation import CONTRACT, TABLE, blueprint
+from bench.installation import TABLE
 from bench.installation import manifest as order_feed
 from bench.order_server import order
-from catalog.services import blueprint as blueprints
 from governance.domain.subject import Subject
 from governance.services import approvals
 from portal.worker import arguments, collector_tiers
@@ -118,9 +117,8 @@ class Feed:
 
 
 @pytest.fixture
-def feed(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Feed]:
-    (tmp_path / "order.json").write_text(json.dumps(CONTRACT))
-    blueprints.apply(blueprint("http://127.0.0.1:9"), actor=None, base_dir=tmp_path)
+def feed() -> Iterator[Feed]:
+    make.catalog_of_orders()
     with connections.connected(name="tillgate-test") as conn:
         conn.execute(TABLE)
         yield Feed(conn)

@@ -16,7 +16,6 @@ import psycopg
 import pytest
 from django.conf import settings
 
-pytestmark = pytest.mark.xdist_group("upgrade")  # one worker makes the old database once
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 # The demo retailer of that day as pg_dump wrote it from PostgreSQL 15, the oldest version that is supported: both

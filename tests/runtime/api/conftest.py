@@ -9,19 +9,14 @@ import pytest
 from django.urls import reverse
 
 from kernel import tokens
+from tests import kept_rows
 from tests.runtime import scene
 
 
 @pytest.fixture
 def till(client: Any, transactional_db: None) -> Any:
     """A till's service account hands in; `till(body)` answers."""
-    people = scene.estate()
-    manifest = {
-        **scene.SALES,
-        "event": {"name": "sale", "meaning": "fact", "key": "/id", "schema": {"type": "object", "required": ["id"]}},
-    }
-    scene.Site(manifest, people.groups["sales-finance"])
-    _, secret = tokens.issue(actor=people.sofia, user=people.sofia, name="till", scopes=["runtime:write"])
+    secret = _secret_of_the_till()
 
     def send(body: Any, content_type: str = "application/json", **headers: str) -> Any:
         return client.generic(  # unlike `post`, it leaves bytes as they are
@@ -34,3 +29,14 @@ def till(client: Any, transactional_db: None) -> Any:
 
     client.raise_request_exception = False
     return send
+
+
+@kept_rows.once
+def _secret_of_the_till() -> str:
+    people = scene.estate()
+    manifest = {
+        **scene.SALES,
+        "event": {"name": "sale", "meaning": "fact", "key": "/id", "schema": {"type": "object", "required": ["id"]}},
+    }
+    scene.Site(manifest, people.groups["sales-finance"])
+    return tokens.issue(actor=people.sofia, user=people.sofia, name="till", scopes=["runtime:write"])[1]
