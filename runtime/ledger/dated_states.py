@@ -37,10 +37,10 @@ _STATES = """
 select subject, record, begins, ends, zone, withdrawn, version, position
 from runtime_datedstate
 where stream_id = %s and subject = any(%s)"""
-_FIRED = """
-select subject, zone, at, position, of_position
+_MOMENTS = """
+select subject, record, zone, at, position, of_position
 from runtime_validitymoment
-where stream_id = %s and subject = any(%s) and position is not null"""
+where stream_id = %s and subject = any(%s) and (position is not null or (fired_at is null and kind = 'begins'))"""
 _DUE = """
 select id, stream_id, subject, record, zone, at, kind
 from runtime_validitymoment
@@ -80,12 +80,14 @@ class Dating:
 
 @dataclass(slots=True)
 class AtHand:
-    """What is known of the subjects of some messages: their states, and which messages are copies that were put into
-    the log at a moment. `now` is the database's time, and never before the last of those moments."""
+    """What is known of the subjects of some messages: their states, which messages are copies that were put into the
+    log at a moment, and the states (zone, record) whose moment has not passed yet. `now` is the database's time, and
+    never before the last of the moments that have passed."""
 
     now: datetime
     states: dict[str, list[KnownState]] = field(default_factory=dict)
     copies: dict[str, list[tuple[str, datetime, int, int]]] = field(default_factory=dict)  # zone, at, position, of
+    to_come: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
 
 
 def dated_key(key: str, record: str) -> str:
@@ -171,7 +173,10 @@ def at_hand(conn: Connection, stream: int, keys: Iterable[str]) -> AtHand:
             period = Period(row["begins"], row["ends"], row["zone"], row["withdrawn"])
             state = KnownState(row["record"], period, row["version"], row["position"])
             found.states.setdefault(row["subject"], []).append(state)
-        for row in cursor.execute(_FIRED, (stream, subjects)).fetchall():
+        for row in cursor.execute(_MOMENTS, (stream, subjects)).fetchall():
+            if row["position"] is None:
+                found.to_come.setdefault(row["subject"], set()).add((row["zone"], row["record"]))
+                continue
             found.copies.setdefault(row["subject"], []).append(
                 (row["zone"], row["at"], row["position"], row["of_position"])
             )

@@ -51,8 +51,10 @@ class TargetDating:
             raise Skipped  # a newer version of the same state has a message of its own
         if validity.counting(states, known.now, self.zone, self.valid.repeated) is not mine:
             raise Skipped
+        if copy is None and (zone, record) in known.to_come.get(subject, ()):
+            raise Skipped  # it is in force, and its moment has not passed yet: the copy follows
         if copy is None and any(one[0] == zone and one[3] == message.position for one in copies):
-            raise Skipped  # its moment has come meanwhile: the copy follows
+            raise Skipped  # its moment has passed meanwhile: the copy follows
         return validity.begins_at(mine.period, zone, self.valid.repeated) if copy is None else copy[1]
 
     def _own_period(self, message: LoggedMessage) -> Period:

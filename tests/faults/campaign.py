@@ -25,6 +25,8 @@ from typing import Any
 from tests.faults.harness import Installation
 from tests.faults.injections import CALM, Options
 from tests.faults.judge import Verdict
+from tests.faults.offers import OfferSource
+from tests.faults.plant_names import WHAT, WITHOUT_TRIGGERS
 from tests.faults.product import People
 from tests.faults.progress import Progress
 from tests.faults.rounds import Round
@@ -41,6 +43,7 @@ class Campaign:
     own: bool = True
     installation: Installation = field(init=False)
     people: People = field(init=False)
+    source: OfferSource = field(init=False)
 
     def start(self, database_url: str | None = None) -> Campaign:
         self.installation = Installation(self.folder, self.seed, own=self.own, lease=self.options.lease)
@@ -48,12 +51,11 @@ class Campaign:
             self.installation.prepare_django()
         self.people = People(self.installation, deadline=self.options.deadline)
         self.people.vendors = self.options.vendors
+        self.people.source = self.source = OfferSource(self.folder / "source.jsonl", self.seed)
         self.people.move_in()
-        self.installation.start_processes(database_url)
+        self.installation.start_processes(database_url, self.options.plant)
         if self.options.plant:
-            from tests.faults import plants
-
-            for trigger in plants.WITHOUT_TRIGGERS.get(self.options.plant, ()):
+            for trigger in WITHOUT_TRIGGERS.get(self.options.plant, ()):
                 table = "runtime_quarantine" if "parked" in trigger else "runtime_progress"
                 self.people.sql(f"alter table {table} disable trigger {trigger}")
         return self
@@ -67,6 +69,8 @@ class Campaign:
         return made.run()
 
     def stop(self) -> None:
+        if hasattr(self, "source"):
+            self.source.stop()
         if hasattr(self, "people"):
             self.people.leave()
         if hasattr(self, "installation"):
@@ -85,22 +89,34 @@ class Total:
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     injected: dict[str, int] = field(default_factory=dict)
+    said: Counter[str] = field(default_factory=Counter)  # how often the product was asked what it says
 
     def add(self, verdict: Verdict) -> None:
         self.rounds += 1
         self.dirty += not verdict.clean
-        self.messages += verdict.facts["sales"] + verdict.facts["prices"]
+        self.messages += verdict.facts["sales"] + verdict.facts["prices"] + verdict.facts.get("offers", 0)
+        self.said.update(verdict.facts.get("said", {}))
         self.effects += verdict.facts["effects"]
         self.counts.update(verdict.counts())
+
+    def add_facts(self, facts: dict[str, Any]) -> None:
+        """Another run that is over."""
+        for name in ("rounds", "dirty", "messages", "effects", "seconds"):
+            setattr(self, name, getattr(self, name) + facts[name])
+        self.counts.update({kind: facts[kind] for kind in Verdict.KINDS})
+        self.said.update(facts["said"])
+        self.injected = dict(Counter(self.injected) + Counter(facts["injected"]))
 
     def facts(self) -> dict[str, Any]:
         return {
             "rounds": self.rounds,
+            "dirty": self.dirty,
             "seeds": [self.first, self.first + self.rounds - 1],
             "messages": self.messages,
             "effects": self.effects,
             "seconds": round(self.seconds),
             **{kind: self.counts[kind] for kind in Verdict.KINDS},
+            "said": dict(sorted(self.said.items())),
             "injected": dict(sorted(self.injected.items())),
         }
 
@@ -136,6 +152,7 @@ def run_rounds(campaign: Campaign, *, minutes: float, first: int, vendor: str = 
             lines.write(json.dumps(line) + "\n")
         seed += 1
         total.seconds, total.injected = time.monotonic() - begun, dict(campaign.installation.history.counts)
+        (campaign.folder / "real.json").write_text(json.dumps(total.facts(), indent=1))
         if total.seconds > minutes * 60 or (campaign.options.plant and total.dirty):
             return total
 
@@ -161,8 +178,6 @@ def attack(folder: Path, options: Options, *, minutes: float, first: int, vendor
 
 
 def main() -> int:
-    from tests.faults.plants import WHAT
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=35.0, help="begin rounds until so much time has passed")
     parser.add_argument("--seed", type=int, default=1, help="the first round's seed")

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 from kernel.processes import die_with_parent
 from portal.embedded import Embedded
 from sandbox.client import Sandbox
+from tests.faults.certificates import Certificates
 from tests.faults.proxy import FaultProxy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -229,7 +230,9 @@ class Vendors:
         self.sandbox: Sandbox | None = None
         self.erp = FaultProxy(("127.0.0.1", 1), seed=seed + 2).start()
         self.stores = FaultProxy(("127.0.0.1", 1), seed=seed + 3).start()
-        self.loyalty = FaultProxy(("127.0.0.1", 1), seed=seed + 4).start()
+        self.certificates = Certificates.make(folder / "certificates")
+        self.tls = self.certificates.context()
+        self.loyalty = FaultProxy(("127.0.0.1", 1), seed=seed + 4, tls=self.tls).start()
 
     @property
     def proxies(self) -> dict[str, FaultProxy]:
@@ -256,11 +259,16 @@ class Vendors:
         if self.sandbox is not None:
             self.sandbox.stop()
 
+    def present(self, name: str) -> None:
+        """The loyalty engine presents this certificate from now on, to everybody."""
+        self.loyalty.do(lambda: self.certificates.present(self.tls, name))
+        self.loyalty.reset()
+
     def environment(self) -> dict[str, str]:
         return {
             "SANDBOX_ERP_URL": f"http://127.0.0.1:{self.erp.port}",
             "SANDBOX_STORES_URL": f"http://127.0.0.1:{self.stores.port}",
-            "SANDBOX_LOYALTY_URL": f"http://127.0.0.1:{self.loyalty.port}",
+            "SANDBOX_LOYALTY_URL": f"https://127.0.0.1:{self.loyalty.port}",
             "SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox",
             "SANDBOX_LOYALTY_CREDENTIALS": "sandbox",
             "TILLGATE_PLACE_POSLOG": "/nowhere",
@@ -284,7 +292,7 @@ class WebServer:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.proxy.upstream = ("127.0.0.1", port)
-        command = [sys.executable, "-m", *self.COMMAND.split(), "--port", str(port), "portal.wsgi:application"]
+        command = [sys.executable, "-m", *self.COMMAND.split(), "--port", str(port), "tests.faults.web_app:application"]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -293,7 +301,7 @@ class WebServer:
             stdout=self.log,
             stderr=self.log,
             start_new_session=True,
-            preexec_fn=die_with_parent(signal.SIGTERM),
+            preexec_fn=die_with_parent(signal.SIGKILL),  # and its processes with it: `web_app.py`
         )
         self.starts += 1
 
@@ -372,7 +380,7 @@ class Installation:
 
         django.setup()
 
-    def start_processes(self, database_url: str | None = None) -> Processes:
+    def start_processes(self, database_url: str | None = None, plant: str | None = None) -> Processes:
         environment = (
             os.environ
             | self.vendors.environment()
@@ -381,6 +389,7 @@ class Installation:
                 "REDIS_URL": at_port(self.servers.redis_url, self.servers.redis.port),
                 "TILLGATE_LEASE_SECONDS": str(self.lease),
                 "PYTHONDONTWRITEBYTECODE": "1",
+                "CAMPAIGN_PLANT": plant or "",
             }
         )
         environment.setdefault("SECRET_KEY", "faults")

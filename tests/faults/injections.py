@@ -32,6 +32,7 @@ POINTS = (
     "quarantine.after_call",
     "quarantine.before_commit",
 )
+COLLECTOR_POINTS = ("collect.read", "append.before_write", "append.before_commit", "append.after_commit")
 TILL_POINTS = ("append.before_write", "append.before_commit", "append.after_commit")
 WINDOW = "vendor.before_send"
 FOCUS = {
@@ -65,7 +66,11 @@ class Options:
     plant: str | None = None
     armed: float = 0.6  # share of workers that are born to die or stop at a named point
     stops: float = 0.4  # of those, how many stop instead
-    rest_within: float = 90.0
+    rest_within: float = 240.0  # a machine that others load is slow
+    offers: int = 100  # published by the source in a round
+    sources: frozenset[str] = frozenset(("odd", "unread"))  # `source_faults.py`
+    ask_every: float = 1.5  # how fresh the stores are
+    compare_every: float = 4.0  # the counts with each other
     vendors: frozenset[str] = frozenset(KINDS)  # what vendors do wrong by themselves: `vendor_faults.KINDS`
 
 
@@ -80,6 +85,7 @@ CALM: dict[str, Any] = {
     "decide_every": 0.0,
     "armed": 0.0,
     "vendors": frozenset(),
+    "sources": frozenset(),
 }
 """Options of a run without any fault."""
 
@@ -116,7 +122,7 @@ class Injections:
         running = [
             p.slot
             for p in self.installation.processes.running.values()
-            if p.kind == "worker" and p.resume_at is None and not p.stopped
+            if p.kind in ("worker", "collector") and p.resume_at is None and not p.stopped
         ]
         return self.random.choice(running) if running else None
 

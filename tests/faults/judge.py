@@ -4,7 +4,7 @@ never the evidence."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -24,10 +24,11 @@ class Verdict:
     disorder: int = 0
     unauthorised: int = 0
     unknown: int = 0
+    untrue: int = 0
     examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     facts: dict[str, Any] = field(default_factory=dict)
 
-    KINDS = ("lost", "twice", "disorder", "unauthorised", "unknown")
+    KINDS = ("lost", "twice", "disorder", "unauthorised", "unknown", "untrue")
 
     def add(self, kind: str, example: str, count: int = 1) -> None:
         setattr(self, kind, getattr(self, kind) + count)
@@ -58,9 +59,11 @@ class Allowed:
     refused_jobs: dict[str, str] = field(default_factory=dict)
     said_taken: dict[str, str] = field(default_factory=dict)
 
-    def waits(self, target: FactTarget, sale: str) -> bool:
+    def waits(self, target: FactTarget, sale: str, states: Collection[str] = ()) -> bool:
+        first = next((one for one in FACT_TARGETS if one.name == target.after), None)
         return (
-            target.idempotency == "U"
+            (target.idempotency == "U" and "dead" not in states)
+            or (first is not None and self.waits(first, sale))
             or (target.idempotency == "K" and self.forgotten)
             or (target.name == "erp-sales" and sale in self.poison)
             or sale in self.excused
@@ -93,6 +96,7 @@ def judge(
     waiting = _parked(people, seed)
     for target in FACT_TARGETS:
         _facts(verdict, plans, target, journals[target.journal], people, waiting, allowed)
+    _after(verdict, journals)
     _counted(verdict, people)
     _prices(verdict, plans, journals["stores"], waiting)
     _table(verdict, plans, people, waiting)
@@ -161,7 +165,7 @@ def _facts(
     with_a_person = 0
     for sale in expected:
         rows = waiting.get((target.name, sale), [])
-        if rows and allowed.waits(target, sale):
+        if rows and allowed.waits(target, sale, [state for state, *_ in rows]):
             with_a_person += 1
         elif rows and happened[sale]:
             _waits_though_done(verdict, f"{target.name} {sale}", rows)
@@ -215,6 +219,17 @@ def _waits_though_done(verdict: Verdict, what: str, rows: Iterable[Any]) -> None
             verdict.add("unknown", f"{what} took effect and is {state} {reason_class} {reason}")
 
 
+def _after(verdict: Verdict, journals: dict[str, list[Entry]]) -> None:
+    """A target that says `after` has acted only where the other one had acted before."""
+    for target in FACT_TARGETS:
+        if (first := next((one for one in FACT_TARGETS if one.name == target.after), None)) is None:
+            continue
+        there = {e.ref: e.at for e in reversed(journals[first.journal]) if e.effect == first.effect}
+        for e in journals[target.journal]:
+            if e.effect == target.effect and not (e.ref or "").startswith("gift ") and e.at < there.get(e.ref, "z"):
+                verdict.add("disorder", f"{target.name} {e.ref} at {e.at} before {first.name}")
+
+
 def _doubles(verdict: Verdict, what: str, counted: Counter[Any]) -> None:
     for key, count in counted.items():
         if count > 1:
@@ -248,7 +263,8 @@ def _prices(verdict: Verdict, plans: list[Plan], stores: list[Entry], waiting: d
                     if version <= last:
                         verdict.add("unknown", f"store {store} {item}@{version} is {state} {reason_class} {reason}")
     for entity in applied:
-        verdict.add("twice", f"{entity} was never pushed")
+        if "/price/o" not in entity:  # the offers' own judge: `source_faults.py`
+            verdict.add("twice", f"{entity} was never pushed")
     verdict.facts["prices"] = count
 
 
@@ -277,7 +293,7 @@ def _grants(verdict: Verdict, people: People) -> None:
         if ended is not None:  # since the lane was due: its lease over, its vendor to be called again, its gate open
             opened = [begin for begin, _ in people.permits.get(build or 0, []) if begin <= at]
             late.append(min(ended, at - max(opened)) if opened else ended)
-        if build is not None and not people.permitted(build, at, before=0.2, after=0.5):
+        if build is not None and not people.permitted(build, at, before=0.2, after=2.0):
             verdict.add(
                 "unauthorised", f"subscription {subscription} lane {lane} took work as build {build} at {at:.2f}"
             )

@@ -26,8 +26,8 @@ ONCE = 10_000  # items from this number on have one price in their life
 REFUSED_FROM = (
     4  # prices of every 17th item are refused from this version on: dead letters, and others waiting behind them
 )
-SETTLE = 5.0  # seconds: the vendors' own time limit, as the manifests declare it
-KEY_KEPT = 16.0  # seconds for which the loyalty engine knows a key; a manifest cannot say less than a minute
+SETTLE = 6.0  # seconds: the vendors' own time limit, as the manifests declare it
+KEY_KEPT = 18.0  # seconds for which the loyalty engine knows a key; a manifest cannot say less than a minute
 LONG_DEADLINE = 4.0  # seconds: a call that may last longer than a lease
 ORDERS, POINTS, GIFTS = (1,), (0, 3, 6), (2,)  # which sales of a batch go to which further target
 
@@ -42,6 +42,7 @@ class FactTarget:
     idempotency: str
     indexes: tuple[int, ...] | None = None  # None: every sale
     prefix: str = ""  # of the business reference
+    after: str = ""  # the target that must have a sale first
 
     def gets(self, index: int) -> bool:
         return self.indexes is None or index in self.indexes
@@ -50,7 +51,7 @@ class FactTarget:
 FACT_TARGETS = (
     FactTarget("erp-sales", "erp", "sale.posted", "N"),
     FactTarget("erp-orders", "erp", "salesorder.created", "L", ORDERS),
-    FactTarget("loyalty-points", "loyalty", "points.earned", "K", POINTS),
+    FactTarget("loyalty-points", "loyalty", "points.earned", "K", POINTS, after="erp-sales"),
     FactTarget("loyalty-gifts", "loyalty", "points.earned", "U", GIFTS, "gift "),
 )
 
@@ -151,9 +152,11 @@ def price(key: str, item: int, version: int) -> dict[str, Any]:
     }
 
 
-def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = True) -> dict[str, dict[str, Any]]:
+def manifests(
+    build: int, *, deadline: float, batch: int = 20, table: bool = True, authority: str = ""
+) -> dict[str, dict[str, Any]]:
     """Both manifests at one build, cut from the demo's own; `table`: with the copy in the database and the targets of
-    the other idempotency classes."""
+    the other idempotency classes; `authority`: the CA file for the loyalty engine."""
     sales = yaml.safe_load((DEMO / "integrations" / "sales.yaml").read_text())
     prices = yaml.safe_load((DEMO / "integrations" / "products-and-prices.yaml").read_text())
     sales |= {"integration": SALES, "title": "Campaign sales", "note": f"build {build}", "lanes": 4}
@@ -166,7 +169,7 @@ def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = Tru
     erp.pop("schema", None)
     erp["connection"] = _with_jobs("retail-sales")
     erp["mapping"]["fields"].append({"to": "entity", "constant": f"build {build}"})
-    sales["targets"] = [erp, *(_further_targets(erp, build, deadline, batch) if table else [])]
+    sales["targets"] = [erp, *(_further_targets(erp, build, deadline, batch, authority) if table else [])]
     source = next(one for one in prices["sources"] if one["name"] == "price")
     for gone in ("connection", "schema", "valid"):
         source.pop(gone, None)
@@ -206,7 +209,9 @@ def manifests(build: int, *, deadline: float, batch: int = 20, table: bool = Tru
     return {SALES: sales, PRICES: prices}
 
 
-def _further_targets(erp: dict[str, Any], build: int, deadline: float, batch: int) -> list[dict[str, Any]]:
+def _further_targets(
+    erp: dict[str, Any], build: int, deadline: float, batch: int, authority: str
+) -> list[dict[str, Any]]:
     """The targets of classes L, K and U."""
     common = {"batch": batch, "deadline": deadline, "contract": "current"}
     orders = {
@@ -244,11 +249,13 @@ def _further_targets(erp: dict[str, Any], build: int, deadline: float, batch: in
         "api": "loyalty-earn@v1",
         "writes": [{"entity": "loyalty-account", "attribute_group": None, "kind": "command"}],
     }
+    known = {"verify": authority} if authority else {}
     points = {
         **loyalty,
         "name": "loyalty-points",
         "when": "count(loyalty[]) > 0",
-        "connection": _with_jobs("loyalty"),
+        "after": "erp-sales confirmed",
+        "connection": _with_jobs("loyalty", **known),
         "address": {"program": "main"},
         "ask_by": "idempotency_key",
         "idempotency": "K",
@@ -265,7 +272,7 @@ def _further_targets(erp: dict[str, Any], build: int, deadline: float, batch: in
         **loyalty,
         "name": "loyalty-gifts",
         "when": "operator == 'gift'",
-        "connection": {"protocol": "rest", "settings": GIFT_SETTINGS},
+        "connection": {"protocol": "rest", "settings": GIFT_SETTINGS | known},
         "address": {"program": "main", "profile": f"build {build}"},
         "idempotency": "U",
         "batch": 1,
@@ -278,12 +285,12 @@ def _further_targets(erp: dict[str, Any], build: int, deadline: float, batch: in
     return [orders, points, gifts]
 
 
-def _with_jobs(profile: str) -> dict[str, Any]:
+def _with_jobs(profile: str, **more: Any) -> dict[str, Any]:
     """A connection by this profile to a vendor whose lookup says of a batch that was answered 202 what is pending."""
     return {
         "protocol": "rest",
         "profile": profile,
-        "settings": {"lookup": {"status": "status", "pending": ["pending"]}},
+        "settings": {"lookup": {"status": "status", "pending": ["pending"]}, **more},
     }
 
 

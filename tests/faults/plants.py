@@ -11,6 +11,7 @@ from typing import Any
 
 import runtime.ledger.append as append_module
 from runtime.connectors import answer_rules, outcomes
+from runtime.domain import degraded
 from runtime.ledger import (
     claims,
     connections,
@@ -22,29 +23,7 @@ from runtime.ledger import (
 )
 from runtime.ledger.claims import step
 from runtime.worker.source_reader import SourceReader
-
-WHAT = {
-    "token": "the token is not checked at completion: a paused owner goes on beside its heir",
-    "outside": "the position moves in one transaction and the effect follows in another",
-    "sequence": "positions come from a counter without a lock held to commit, and readers take 'id > last'",
-    "early": "the answer leaves before the commit",
-    "gate": "the gate is looked at when a release is deployed, and not when work is taken",
-    "noask": "an unknown outcome is sent again without asking",
-    "overtake": "later messages overtake one that is parked under the same key",
-    "intent": "the intent is not stored before the call",
-    "trusting": "any 2xx is a success, whatever it says",
-    "shrug": "a 503 is taken for nothing done",
-    "forgetful": "a key is taken for one that its vendor never forgets",
-    "nosettle": "what is not there is sent again at once, while its vendor may still act on it",
-    "hurried": "a key of ours, or a natural one, is taken for a reason to send again at once, settled or not",
-    "rekeyed": "after the database went back the keys of lost messages are given to others",
-    "unnoticed": "the database went back, and the runtime goes on as if nothing had happened",
-    "rejects": "a run over its limit of rejected records moves its cursor past them",
-    "hasty": "a batch whose sender has lost its session is asked about at once, and what is not there is sent again",
-}
-
-IN_REWOUND = frozenset({"rekeyed", "unnoticed"})
-"""Plants that show only in worlds whose database goes back (`sim_rewind.py`)."""
+from tests.faults.plant_names import IN_REWOUND, WHAT, WITHOUT_TRIGGERS
 
 
 def _no_ask(self: send_batch.SendBatch, items: list[Any]) -> list[Any]:
@@ -154,6 +133,7 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "nosettle": [(send_batch.SendBatch, "settled", _settled_at_once)],
     "hurried": [(send_batch.SendBatch, "settled", _settled_by_key)],
     "hasty": [(vendor_target, "_in_doubt", _at_once)],
+    "queue": [],
     "rejects": [(SourceReader, "_place", _past_rejects)],
 }
 
@@ -184,7 +164,15 @@ def _trusted(self: Any, answer: Any, code: str, shown: str) -> answer_rules.Answ
     return answer_rules.AnswerMeaning("confirmed", None, code)
 
 
-_PROCESSES: dict[str, list[tuple[Any, str, Any]]] = {
+_operating_state = degraded.operating_state
+
+
+def _by_queue_alone(*, source: degraded.SourceLook, at: Any, **more: Any) -> degraded.OperatingState:
+    return _operating_state(source=degraded.SourceLook(at), at=at, **more)
+
+
+PROCESSES: dict[str, list[tuple[Any, str, Any]]] = {
+    "queue": [(degraded, "operating_state", _by_queue_alone)],
     "trusting": [(answer_rules.AnswerReader, "_proof", _trusted)],
     "shrug": [(outcomes, "_BY_STATUS", outcomes._BY_STATUS | {503: outcomes._BY_STATUS[429]})],
     "sequence": [
@@ -192,17 +180,11 @@ _PROCESSES: dict[str, list[tuple[Any, str, Any]]] = {
         (append_module._Plan, "write", _write_without_counters),
     ],
 }
-WITHOUT_TRIGGERS = {
-    "gate": ("runtime_progress_token", "runtime_quarantine_token"),
-    "token": ("runtime_progress_move", "runtime_progress_token"),
-}
-"""Guards in the database that would stop a planted bug by themselves: they are set aside, so that the campaign is what
-finds it."""
 
 
 def put_in(name: str) -> None:
     """Put one known bug into this process. `early` is the till's own (see `runner.py`)."""
-    for module, attribute, value in [*SIMULATED[name], *_PROCESSES.get(name, [])]:
+    for module, attribute, value in [*SIMULATED[name], *PROCESSES.get(name, [])]:
         setattr(module, attribute, value)
     for module, attribute, text in changed(name):
         setattr(module, attribute, text)
@@ -218,3 +200,6 @@ def changed(name: str) -> list[tuple[Any, str, str]]:
             raise AssertionError(f"the plant {name} does not fit {module.__name__}.{attribute} any more")
         made.append((module, attribute, text.replace(old, new)))
     return made
+
+
+__all__ = ["IN_REWOUND", "PROCESSES", "SIMULATED", "WHAT", "WITHOUT_TRIGGERS", "changed", "put_in"]

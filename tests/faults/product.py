@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -10,8 +12,10 @@ from typing import Any, TypeVar
 import psycopg
 import yaml
 
+from tests.faults import offers
 from tests.faults.harness import Installation
-from tests.faults.load import DEMO, KEY_KEPT, SALES, TABLE, manifests
+from tests.faults.load import DEMO, KEY_KEPT, PRICES, SALES, TABLE, manifests
+from tests.faults.offers import OFFERS, OfferSource
 
 T = TypeVar("T")
 TILLS = "campaign-tills"  # the account with which tills hand in over HTTP
@@ -59,7 +63,8 @@ class People:
         self.deployments: list[int] = []
         self.frozen: list[int] = []
         self.batch = 20
-        self.token = ""
+        self.token = self.eyes = ""
+        self.source: OfferSource | None = None
         self.vendors: frozenset[str] = frozenset()  # what they do wrong in the rounds to come
         self.effects: Counter[str] = Counter()  # of the sales' targets, by the journals of all rounds so far
         self._conn: Any = None
@@ -105,7 +110,11 @@ class People:
         for name, value in self.installation.vendors.environment().items():
             text = text.replace("${" + name + "}", value)
         blueprint.apply(yaml.safe_load(text), actor=None, base_dir=DEMO)
+        if self.source is not None:
+            (self.installation.folder / "offer.json").write_text(json.dumps(offers.CONTRACT))
+            blueprint.apply(offers.blueprint(self.source.url), actor=None, base_dir=self.installation.folder)
         self.token = self._persistently(self._till_token)
+        self.eyes = self._persistently(self._eyes)
         for statement in RECORD.split(";\ncreate "):
             self.sql(statement if statement.lstrip().startswith("create") else "create " + statement)
 
@@ -116,6 +125,15 @@ class People:
 
         account, _ = User.objects.get_or_create(username=TILLS, defaults={"kind": User.Kind.SERVICE})
         return tokens.issue(actor=None, user=account, name="campaign", scopes=["intake:write"])[1]
+
+    def _eyes(self) -> str:
+        """An account that sees everything and may change nothing."""
+        from kernel import tokens
+        from kernel.models import User
+
+        values = {"kind": User.Kind.SERVICE, "is_superuser": True}
+        account, _ = User.objects.get_or_create(username="campaign-eyes", defaults=values)
+        return tokens.issue(actor=None, user=account, name="campaign", scopes=["runtime:read"])[1]
 
     def deploy(self) -> None:
         """A new build of both integrations, approved and deployed while the old one may be at work."""
@@ -129,11 +147,16 @@ class People:
         from tests.runtime import make
 
         build = self.build + 1
+        authority = str(self.installation.vendors.certificates.authority)
         opened = time.time()
         made, ids = [], []
-        for key, manifest in manifests(build, deadline=self.deadline, batch=self.batch).items():
+        given = manifests(build, deadline=self.deadline, batch=self.batch, authority=authority)
+        if self.source is not None:
+            given[OFFERS] = offers.manifest(given[PRICES]["targets"][0], build)
+        for key, manifest in given.items():
             release = integrations.register(integrations.pinned(manifest), actor=None)
-            intake_grants.grant(release.integration, "production", account=TILLS, actor=None)
+            if key != OFFERS:
+                intake_grants.grant(release.integration, "production", account=TILLS, actor=None)
             with connections.connected(name="tillgate-campaign") as conn:
                 ids.append(make.approval(conn, subject_id=key, digest=release.digest))
             approval = approvals.require(Subject("integration", key, release.digest), release.digest, "production")
@@ -209,6 +232,44 @@ class People:
             return {line.target: line.delivered for line in sales}
 
         return self._persistently(read)
+
+    def read_offers(self) -> None:
+        """Somebody starts a run. Raises OperationalError while the database does not answer."""
+        from kernel.errors import Conflict, NotFound
+        from runtime.services import runs
+
+        with contextlib.suppress(Conflict, NotFound):
+            runs.start(OFFERS, "production", trigger="schedule")
+
+    def offers_read(self, since: float) -> bool:
+        """Whether a run that began later has read the source to its end, and none is at work."""
+        return bool(
+            self.sql(
+                """select exists (select from runtime_run r join runtime_integration i on i.id = r.integration_id
+                                   where i.key = %s and r.state = 'succeeded' and r.started_at > to_timestamp(%s))
+                      and not exists (select from runtime_run where state = 'running')""",
+                OFFERS,
+                since,
+            )[0][0]
+        )
+
+    def dates_come(self) -> bool:
+        """Whether no state waits for a date."""
+        return bool(self.sql("select not exists (select from runtime_validitymoment where fired_at is null)")[0][0])
+
+    def offers_waiting(self, prefix: str) -> dict[tuple[str, str], list[Any]]:
+        """By store and item what stands in quarantine."""
+        found: dict[tuple[str, str], list[Any]] = defaultdict(list)
+        for store, item, *more in self.sql(
+            """select s.instance, m.payload ->> 'id', q.state, q.reason_class, q.reason
+                 from runtime_quarantine q join runtime_subscription s on s.id = q.subscription_id
+                      join runtime_message m on m.stream_id = s.stream_id and m.lane = q.lane
+                                            and m.position = q.position
+                where s.target = 'store-offers' and m.payload ->> 'id' like %s""",
+            prefix + "%",
+        ):
+            found[store, item].append(more)
+        return found
 
     def at_rest(self, besides: Iterable[str] = ()) -> bool:
         """Everything stored has ended somewhere: nothing to take, no open call, nothing parked that would still move;

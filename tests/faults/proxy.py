@@ -22,10 +22,12 @@ import contextlib
 import json
 import random
 import socket
+import ssl
 import struct
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any
@@ -154,10 +156,13 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 class FaultProxy:
-    """Listens on a free loopback port and passes everything to `upstream` (host, port), less what `faults` break."""
+    """Listens on a free loopback port and passes everything to `upstream` (host, port), less what `faults` break.
+    With `tls` it is the end of TLS: what it passes on is plain."""
 
-    def __init__(self, upstream: tuple[str, int], *, seed: int = 0, port: int = 0) -> None:
-        self.upstream, self.port = upstream, port
+    def __init__(
+        self, upstream: tuple[str, int], *, seed: int = 0, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.upstream, self.port, self.tls = upstream, port, tls
         self.random = random.Random(seed)
         self.faults = QUIET
         self.counts: Counter[str] = Counter()
@@ -182,6 +187,10 @@ class FaultProxy:
     def reset(self) -> None:
         """Every open connection ends by RST now."""
         self._order(self._reset_all)
+
+    def do(self, action: Callable[[], Any]) -> None:
+        """Something between two exchanges, such as another certificate."""
+        self._order(action)
 
     def draws(self, rate: float, name: str) -> bool:
         if not rate or self.random.random() >= rate:
@@ -237,7 +246,7 @@ class FaultProxy:
 
     async def _serve(self) -> None:
         self._loop, self._change, self._stop = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
-        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()

@@ -15,11 +15,12 @@ from typing import Any
 
 from sandbox import journal
 from tests.faults.harness import Installation
-from tests.faults.injections import FOCUS, POINTS, TILL_POINTS, WINDOW, Injections, Options
+from tests.faults.injections import COLLECTOR_POINTS, FOCUS, POINTS, TILL_POINTS, WINDOW, Injections, Options
 from tests.faults.judge import Verdict, judge
 from tests.faults.load import LONG_DEADLINE, Plan
 from tests.faults.product import People
 from tests.faults.progress import Progress
+from tests.faults.source_faults import SourceFaults
 from tests.faults.vendor_faults import SLOW_MS, VendorFaults
 
 
@@ -35,6 +36,7 @@ class Round(Injections):
     own: bool
     random: random.Random = field(init=False)
     vendor_faults: VendorFaults = field(init=False)
+    source_faults: SourceFaults = field(init=False)
     due: dict[str, float] = field(default_factory=dict)
     undo: list[tuple[float, Any]] = field(default_factory=list)
     longest_pause: float = 0.0
@@ -49,6 +51,12 @@ class Round(Injections):
             self.installation, draws, self.options.vendors, self.plans, self.undo, self.blind
         )
 
+        assert self.people.source is not None
+        draws = random.Random(f"sources {self.seed}")
+        self.source_faults = SourceFaults(
+            self.installation, self.people, self.options, self.people.source, draws, self.seed, self.undo
+        )
+
     # -- processes -------------------------------------------------------------------------------------------------
     def _spawn_worker(self, slot: str, *, calm: bool = False) -> None:
         fault = None
@@ -60,6 +68,14 @@ class Round(Injections):
                 fault = f"{self._point(POINTS)}:{self.random.randint(1, 8)}"
         assert self.installation.processes is not None
         self.installation.processes.spawn(slot, "worker", fault=fault, plant=self._plant())
+
+    def _spawn_collector(self, slot: str, *, calm: bool = False) -> None:
+        fault = None
+        if not calm and self.random.random() < self.options.armed:
+            how = ":stop" if self.random.random() < self.options.stops else ""
+            fault = f"{self.random.choice(COLLECTOR_POINTS)}:{self.random.randint(1, 12)}{how}"
+        assert self.installation.processes is not None
+        self.installation.processes.spawn(slot, "collector", fault=fault, plant=self._plant())
 
     def _point(self, points: Sequence[str]) -> str:
         focus = FOCUS.get(self.options.plant or "")
@@ -106,6 +122,7 @@ class Round(Injections):
         processes = installation.processes
         for number in range(options.workers):
             self._spawn_worker(f"worker{number}")
+        self._spawn_collector("collector0")
         for plan in self.plans:
             self._spawn_till(plan)
         processes.spawn("scheduler", "scheduler")
@@ -117,10 +134,12 @@ class Round(Injections):
             self._tend(finished)
             self._inject()
             self.vendor_faults.inject()
+            self.source_faults.act()
             self._show()
             time.sleep(0.02)
         rest = self._calm(finished)
         injected = time.monotonic() - started
+        self.source_faults.end()
         installation.goes_on |= self.vendor_faults.goes_on()
         for slot in list(processes.running):
             processes.signal(slot, signal.SIGKILL)
@@ -131,6 +150,7 @@ class Round(Injections):
         late = SLOW_MS[1] / 1000 if self.options.vendors & {"slow", "jobs"} else 0.0
         grace = options.lease + max(options.deadline, LONG_DEADLINE) + self.longest_pause + late + 0.5
         verdict = judge(self.plans, journals, self.people, grace=grace, rest=rest, allowed=self.vendor_faults.allowed)
+        self.source_faults.judge(verdict, journals["stores"])
         verdict.facts["seconds"] = round(injected, 1)
         answers: Counter[str] = Counter()
         for plan in self.plans:
@@ -141,6 +161,7 @@ class Round(Injections):
 
     def _vendor_faults(self) -> None:
         self.vendor_faults.begin(self.options.batches * self.options.till_pause)
+        self.source_faults.begin(self.options.batches * self.options.till_pause)
 
     def _await_end(self) -> None:
         assert self.installation.processes is not None
@@ -165,6 +186,8 @@ class Round(Injections):
                 if ended.status not in (0, -9):
                     note("worker failed", status=ended.status)
                 self._spawn_worker(ended.slot, calm=calm)
+            elif ended.slot.startswith("collector"):
+                self._spawn_collector(ended.slot, calm=calm)
             elif ended.slot == "scheduler":
                 processes.spawn("scheduler", "scheduler")
         if self.installation.web is not None and self.installation.web.keep():
@@ -195,12 +218,14 @@ class Round(Injections):
             proxy.clear()
         if vendors.sandbox is not None:
             self.vendor_faults.calm()
+        self.source_faults.calm()
         self.installation.history.note("calm")
         ends = time.monotonic() + self.options.rest_within
         while time.monotonic() < ends:
             self._tend(finished, calm=True)
             self._show()
-            if len(finished) == self.options.tills and self.people.at_rest(self.vendor_faults.goes_on()):
+            read = self.source_faults.at_rest()
+            if read and len(finished) == self.options.tills and self.people.at_rest(self.vendor_faults.goes_on()):
                 return True
             time.sleep(0.2)
         return False

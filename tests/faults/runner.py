@@ -54,6 +54,12 @@ def _worker(arguments: dict[str, Any]) -> None:
     loop.run_forever(tiers=arguments.get("tiers", (0, 1, 2, 3)), collect=False)
 
 
+def _collector(arguments: dict[str, Any]) -> None:
+    from runtime.worker import loop
+
+    loop.run_forever(deliver=False)
+
+
 def _poison(documents: set[str]) -> None:
     """Whoever maps one of these documents is ended at once, as by the kernel when memory runs out."""
     from runtime.services import sink_vendor
@@ -100,7 +106,7 @@ def _till(arguments: dict[str, Any]) -> None:
                 lines.write(f"{number}\n")
 
 
-KINDS = {"worker": _worker, "scheduler": _scheduler, "till": _till}
+KINDS = {"worker": _worker, "collector": _collector, "scheduler": _scheduler, "till": _till}
 
 
 def _fork(order: dict[str, Any]) -> int:

@@ -34,6 +34,7 @@ SHORT = Options(
     web_every=2.0,
     rest_within=60.0,
     vendors=frozenset({"cuts", "behind", "lies"}),
+    offers=20,
     armed=0.8,
 )
 

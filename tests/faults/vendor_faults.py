@@ -13,6 +13,7 @@ Every kind has a name; `--only NAME` leaves the others out, so that one of them 
     rotated    another password is accepted for a while
     poison     one sale for which the ERP answers 500 for ever
     moved      acts, and then sends the caller to a sign-in page
+    certificate  the loyalty engine presents a certificate that has expired, that nobody knows or that is another's
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ from typing import Any
 
 from sandbox.client import Control, Sandbox
 from sandbox.lies import LIES
+from tests.faults.certificates import WRONG
 from tests.faults.harness import Installation
 from tests.faults.judge import Allowed
 from tests.faults.load import KEY_KEPT, Plan
 
-KINDS = ("cuts", "behind", "lies", "slow", "jobs", "forgotten", "rotated", "poison", "moved")
+KINDS = ("cuts", "behind", "lies", "slow", "jobs", "forgotten", "rotated", "poison", "moved", "certificate")
 ELSEWHERE = ("redirect", "sign_in")  # lies that lead the caller to another place
 FOUND_BY = {"trusting": ("lies",), "shrug": ("behind",), "forgetful": ("forgotten",), "nosettle": ("slow",)}
 """What shows a planted bug of the vendors' half; the others show without any of these."""
-SLOW_MS = (900.0, 4200.0)  # longer than a call may take and than a lease, shorter than the vendors' own time limit
+SLOW_MS = (900.0, 3600.0)  # longer than a call may take and than a lease, shorter than the vendors' own time limit
 OUTAGE = KEY_KEPT + 2.0  # seconds
 JOBS = ("sales.batch", "loyalty.batch", "loyalty.earn")  # operations that may become a job; stores refuse some prices
 
@@ -91,6 +93,8 @@ class VendorFaults:
         now = time.monotonic()
         if "rotated" in self.kinds:
             self.due["rotated"] = now + length * self.random.uniform(0.15, 0.35)
+        if "certificate" in self.kinds:
+            self.due["certificate"] = now + length * self.random.uniform(0.05, 0.3)
         if "forgotten" in self.kinds:
             self.due["forgotten"] = now + length * self.random.uniform(0.4, 0.6)
 
@@ -139,6 +143,13 @@ class VendorFaults:
         self.installation.history.note("rotated", part=part)
         which.control(auth={part: "rotated"})
         self.undo.append((time.monotonic() + 3.0, lambda: which.control(auth="restore")))
+
+    def _certificate(self) -> None:
+        """Another certificate for some seconds."""
+        vendors, name = self.installation.vendors, self.random.choice(WRONG)
+        self.installation.history.note("certificate", what=name)
+        vendors.present(name)
+        self.undo.append((time.monotonic() + 3.0, lambda: vendors.present("right")))
 
     def _forgotten(self) -> None:
         """The loyalty engine acts and its answers are lost, then it is away for longer than it keeps its keys."""

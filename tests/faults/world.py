@@ -24,6 +24,7 @@ from runtime.ledger import (
     claimed,
     claims,
     database_target,
+    measures,
     quarantine_claims,
     quarantine_retry,
     send_batch,
@@ -479,6 +480,7 @@ def patched(world: World) -> Iterator[None]:
 
     places += [(source_reader, "time", clock), (source_reader, "hit", hit), (source_reader, "append", append_of)]
     places += [(source_reader, "CALL_SECONDS", LEASE_SECONDS / 8), (source_reader, "MARGIN_SECONDS", 1.0)]
+    places.append((measures, "names_of", lambda conn, stream: ("production", "simulated")))
     places.append((quarantine_retry, "SILENT_SECONDS", SILENT_SECONDS))
     places += [(database_target, "upsert", upsert), (quarantine_retry, "upsert", upsert)]
     from tests.faults.plants import SIMULATED

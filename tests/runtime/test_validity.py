@@ -5,12 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from runtime.domain import manifest as manifests
 from runtime.domain import validity
 from runtime.domain.correlation import STATE_MARK, lane_of
+from runtime.domain.manifest import ManifestTarget
 from runtime.domain.validity import BadValidity, DatedVersion, KnownState, Period, Valid
+from runtime.ledger.dated_states import AtHand
+from runtime.ledger.log_reader import LoggedMessage
+from runtime.ledger.mappers import Skipped
+from runtime.worker.dated_mapper import TargetDating
 from tests.runtime import scene
 
 VALID = Valid(zone="Europe/Berlin", begins="/from", until="/until", zone_from="/zone", withdrawn="/gone")
@@ -122,6 +128,24 @@ def test_a_state_that_counts_again_is_no_older_at_its_target_than_the_one_that_e
     version = DatedVersion("version", "ms")
     assert version.at_least(5, at("2026-12-06T23:00")) == 1796598000000
     assert version.at_least(1796598000001, at("2026-12-06T23:00")) == 1796598000001
+
+
+def test_a_state_whose_moment_has_not_been_acted_on_yet_is_sent_once() -> None:
+    """It came before its date; its turn at the target comes after the date and before the scheduler's: the copy that
+    the scheduler puts into the log brings it."""
+    target = msgspec.convert({**scene.PRICES["targets"][0]}, ManifestTarget)
+    dating = TargetDating(VALID, target, "0101")
+    state = KnownState("2027-01-01", period(**{"from": "2027-01-01"}), version=1, position=5)
+    message = LoggedMessage(5, f"P1{STATE_MARK}2027-01-01", {"from": "2027-01-01"}, "")
+    zone = dating.zone(state.period)
+    known = AtHand(at("2027-01-01T00:00:01"), {"P1": [state]}, {}, {"P1": {(zone, "2027-01-01")}})
+    with pytest.raises(Skipped):
+        dating.moment(message, known)
+    known.to_come.clear()
+    known.copies["P1"] = [(zone, at("2026-12-31T23:00"), 9, 5)]
+    with pytest.raises(Skipped):
+        dating.moment(message, known)
+    assert dating.moment(message._replace(position=9), known) == at("2026-12-31T23:00")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""The known bugs that may be put in, by name. What they do is in `plants.py`, which loads the product."""
+
+from __future__ import annotations
+
+WHAT = {
+    "token": "the token is not checked at completion: a paused owner goes on beside its heir",
+    "outside": "the position moves in one transaction and the effect follows in another",
+    "sequence": "positions come from a counter without a lock held to commit, and readers take 'id > last'",
+    "early": "the answer leaves before the commit",
+    "gate": "the gate is looked at when a release is deployed, and not when work is taken",
+    "noask": "an unknown outcome is sent again without asking",
+    "overtake": "later messages overtake one that is parked under the same key",
+    "intent": "the intent is not stored before the call",
+    "trusting": "any 2xx is a success, whatever it says",
+    "shrug": "a 503 is taken for nothing done",
+    "forgetful": "a key is taken for one that its vendor never forgets",
+    "nosettle": "what is not there is sent again at once, while its vendor may still act on it",
+    "hurried": "a key of ours, or a natural one, is taken for a reason to send again at once, settled or not",
+    "rekeyed": "after the database went back the keys of lost messages are given to others",
+    "unnoticed": "the database went back, and the runtime goes on as if nothing had happened",
+    "rejects": "a run over its limit of rejected records moves its cursor past them",
+    "queue": "what a store has is as fresh as its queue is empty, whoever looks at the source",
+    "hasty": "a batch whose sender has lost its session is asked about at once, and what is not there is sent again",
+}
+
+REAL_ONLY = frozenset({"queue"})
+"""Plants that show in what the product says, and so in real processes only (`told.py`)."""
+IN_REWOUND = frozenset({"rekeyed", "unnoticed"})
+"""Plants that show only in worlds whose database goes back (`sim_rewind.py`)."""
+
+WITHOUT_TRIGGERS = {
+    "gate": ("runtime_progress_token", "runtime_quarantine_token"),
+    "token": ("runtime_progress_move", "runtime_progress_token"),
+}
+"""Guards in the database that would stop a planted bug by themselves: they are set aside, so that the campaign is what
+finds it."""
