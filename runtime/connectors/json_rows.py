@@ -9,7 +9,8 @@ from typing import Any
 from runtime.connectors.charsets import converted_badly, json_body
 from runtime.connectors.http import Response
 from runtime.connectors.protocols import Retriable
-from runtime.connectors.rawjson import Shape, named_twice, odd_escape, unreadable
+from runtime.connectors.rawjson import Shape, odd_escape, unreadable
+from runtime.domain.member_names import named_twice
 
 # What stops a JSON parser inside of a string, or as a number, although the end of the row can still be found. The first
 # group is what is right and stays.

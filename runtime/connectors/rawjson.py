@@ -3,7 +3,6 @@ re-writing of it."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -11,7 +10,6 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-import orjson
 
 from kernel.errors import Invalid
 
@@ -129,40 +127,6 @@ def odd_escape(payload: bytes) -> str:
 def _half(payload: bytes, at: int) -> str:
     shown = payload[at : at + 6].decode("ascii", "replace")
     return f"it holds half a character ({shown} at byte {at}, half a surrogate pair); correct it at the source"
-
-
-class NamedTwice(ValueError):
-    """Of several JSON texts one names a member of an object twice (RFC 7493 §2.3)."""
-
-
-def any_named_twice(payloads: Sequence[bytes]) -> bool:
-    """Whether one of many JSON texts names a member of an object twice. A parser keeps one member of each name, so that
-    what it writes again has fewer colons; text keeps its colons, unless one was escaped."""
-    page = b"[" + b",".join(payloads) + b"]"
-    if b"\\u003" not in page:
-        try:
-            return orjson.dumps(orjson.loads(page)).count(b":") != page.count(b":")
-        except ValueError:
-            pass
-    return any(map(named_twice, payloads))
-
-
-def named_twice(payload: bytes) -> str:
-    """Says which member of an object a JSON text names twice, so that nobody can say what it holds; empty where none is
-    or the text is no JSON."""
-    found: list[str] = []
-
-    def members(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
-        if len(set(names)) != len(names):
-            found.append(next(name for name in names if names.count(name) > 1))
-
-    try:
-        # A number stays text: none is too long.
-        json.loads(payload.decode(), object_pairs_hook=members, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
-        return ""
-    return f"the name {found[0][:80]!r} stands twice in one object; it is not clear which counts" if found else ""
 
 
 def unreadable(payload: bytes) -> str:

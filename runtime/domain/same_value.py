@@ -8,16 +8,19 @@ the order of members and the way of escaping do not count; text is compared by i
 from __future__ import annotations
 
 import json
+import re
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any
 
 import msgspec
 
 from kernel.digest import canonical_json
+from runtime.domain.member_names import any_named_twice
 
 _MOST = 400  # of text or digits of a number; longer ones are compared as they are written
 _PLAIN = 64  # up to this power of ten a whole number is written out
 _EXACT = Context(prec=_MOST, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_LONG = re.compile(rb"[0-9.]{%d}" % _MOST)
 _quickly = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
@@ -51,9 +54,21 @@ def same(one: bytes, other: bytes) -> bool:
     if one == other:
         return True
     try:
-        if _quickly(one) != _quickly(other):
+        found, held = _quickly(one), _quickly(other)
+        if found != held:
             return False
+        if not _LONG.search(one) and not _LONG.search(other) and not any_named_twice((one, other)):
+            return _kinds_agree(found, held)
     except (ValueError, ArithmeticError, RecursionError, msgspec.DecodeError):
         pass  # the quick reader is stricter than the exact one
     made = canonical(one)
     return made is not None and made == canonical(other)
+
+
+def _kinds_agree(one: Any, other: Any) -> bool:
+    """Of two equal values, whether a truth value stands where one stands: Python takes `true` and `1` for equal."""
+    if one.__class__ is dict:
+        return all(_kinds_agree(value, other[name]) for name, value in one.items())
+    if one.__class__ is list:
+        return all(map(_kinds_agree, one, other))
+    return (one.__class__ is bool) == (other.__class__ is bool)

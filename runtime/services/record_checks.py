@@ -10,8 +10,9 @@ import msgspec
 import psycopg
 
 from runtime.connectors.protocols import Record, RejectedRecord
-from runtime.connectors.rawjson import NamedTwice, any_named_twice, named_twice, odd_escape, unreadable
+from runtime.connectors.rawjson import odd_escape, unreadable
 from runtime.domain.manifest import Manifest, ManifestSource
+from runtime.domain.member_names import NamedTwice, any_named_twice, named_twice
 from runtime.domain.versions import version_number
 from runtime.ledger.append import IncomingMessage, incoming_messages
 from runtime.ledger.connections import Connection

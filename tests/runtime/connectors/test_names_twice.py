@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from runtime.connectors.http import Response
 from runtime.connectors.json_rows import rows_of
 from runtime.connectors.protocols import Retriable
-from runtime.connectors.rawjson import Shape, any_named_twice, named_twice
+from runtime.connectors.rawjson import Shape
+from runtime.domain.member_names import any_named_twice, named_twice
 
 TWICE = [
     b'{"n":1,"n":2}',
