@@ -29,18 +29,22 @@ class Groups(RuntimeView):
         operation_id="dead_letters_groups",
         tags=["runtime"],
         summary="Dead letters, grouped by what stopped them",
-        parameters=[ENVIRONMENT, OpenApiParameter("integration", str)],
+        description="With `asked=true` the messages without an answer, about which their target is asked.",
+        parameters=[ENVIRONMENT, OpenApiParameter("integration", str), OpenApiParameter("asked", bool)],
         responses=shapes.GroupSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         integration = request.query_params.get("integration", "").replace("\0", "")[:80]
-        found = selectors.groups(self.viewer, self.environment, integration=integration)
+        asked = request.query_params.get("asked", "").lower() in ("true", "1")
+        listed = selectors.asked_groups if asked else selectors.groups
+        found = listed(self.viewer, self.environment, integration=integration)
         return Response(shapes.GroupSerializer(found, many=True).data)
 
 
 class _GroupView(RuntimeView):
     def group(self, key: str) -> DeadLetterGroup:
-        found = selectors.group_of(selectors.groups(self.viewer, self.environment), key)
+        listed = selectors.asked_groups if key.startswith("asked.") else selectors.groups
+        found = selectors.group_of(listed(self.viewer, self.environment), key)
         if found is None:
             raise NotFound(
                 "letters.gone", "There is no such group: its messages were settled, or you may not see them."
@@ -59,10 +63,13 @@ class _GroupView(RuntimeView):
             self.integration(detail.integration, operate=True)
             return [DeadLetterFilter(subscription, addresses=((lane, position),))]
         group = self.group(data["group"])
-        if group.kind != "parked":
+        if group.kind not in selectors.QUARANTINED_KINDS:
             raise NotFound("letters.one_by_one", "These messages are decided one by one.")
         self.integration(group.integration, operate=True)
-        return [DeadLetterFilter(one, fingerprint=group.fingerprint) for one in selectors.subscriptions(group)]
+        asked = group.kind == "asked"
+        return [
+            DeadLetterFilter(one, fingerprint=group.fingerprint, asked=asked) for one in selectors.subscriptions(group)
+        ]
 
 
 class Letters(_GroupView):
@@ -84,7 +91,8 @@ class Redrive(_GroupView):
         summary="Retry dead letters, or dry-run it",
         description=(
             "`dry_run` is true by default: it maps the messages with the deployed release, sends nothing and changes "
-            "nothing."
+            "nothing. What may have arrived is asked about first, and what is asked about (`sending`) is asked about "
+            "now. 409 `redrive.unproven` where nobody can be asked and `not_arrived` is not said."
         ),
         parameters=[ENVIRONMENT],
         request=shapes.RedriveSerializer,
@@ -96,9 +104,8 @@ class Redrive(_GroupView):
         if not data["dry_run"]:
             rate = data["rate"] / len(chosen) if data.get("rate") and chosen else None
             with transaction.atomic():
-                count = sum(
-                    [services.redrive(one, rate=rate, actor=self.actor, reason=data["reason"]) for one in chosen]
-                )
+                given = {"rate": rate, "reason": data["reason"], "not_arrived": data["not_arrived"]}
+                count = sum([services.redrive(one, actor=self.actor, **given) for one in chosen])
             return Response(
                 {
                     "dry_run": False,
@@ -108,6 +115,8 @@ class Redrive(_GroupView):
                     "outcome_unknown": None,
                     "fresh_keys": None,
                     "not_askable": None,
+                    "key_forgotten": None,
+                    "unproven": None,
                     "still_refused": [],
                 }
             )
@@ -124,6 +133,8 @@ class Redrive(_GroupView):
                 "outcome_unknown": sum(trial.unknown for trial in trials),
                 "fresh_keys": sum(trial.fresh_keys for trial in trials),
                 "not_askable": sum(trial.not_askable for trial in trials),
+                "key_forgotten": sum(trial.key_forgotten for trial in trials),
+                "unproven": sum(trial.unproven for trial in trials),
                 "still_refused": [{"reason": reason, "letters": count} for reason, count in sorted(refused.items())],
             }
         )

@@ -235,7 +235,7 @@ class TraceSerializer(serializers.Serializer[Any]):
 
 class GroupSerializer(serializers.Serializer[Any]):
     group = serializers.CharField(source="key")
-    kind = serializers.ChoiceField(choices=["parked", "rejected", "conflict"])
+    kind = serializers.ChoiceField(choices=["parked", "asked", "rejected", "conflict"])
     integration = serializers.CharField()
     target = serializers.CharField()
     system = serializers.CharField()
@@ -298,13 +298,15 @@ class MendSerializer(serializers.Serializer[Any]):
 
 
 class RedriveSerializer(serializers.Serializer[Any]):
-    """Either a `group` of the list, or a `place` of one dead letter. `dry_run` sends nothing and changes nothing."""
+    """Either a `group` of the list, or a `place` of one dead letter. `dry_run` sends nothing and changes nothing.
+    `not_arrived`: you have looked at the target, and they are not there; nothing is asked, and `reason` is needed."""
 
     group = serializers.CharField(max_length=200, required=False)
     place = serializers.RegexField(r"^[0-9]{1,18}/[0-9]{1,5}/[0-9]{1,18}$", required=False)
     dry_run = serializers.BooleanField(default=True)
     rate = FiniteFloatField(required=False, allow_null=True, min_value=0.01, max_value=1000)
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+    not_arrived = serializers.BooleanField(required=False, default=False)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if bool(data.get("group")) == bool(data.get("place")):
@@ -341,6 +343,14 @@ class RedriveResultSerializer(serializers.Serializer[Any]):
     not_askable = serializers.IntegerField(
         allow_null=True,
         help_text="The target cannot be asked about these: to redrive is to decide that they did not arrive.",
+    )
+    key_forgotten = serializers.IntegerField(
+        allow_null=True,
+        help_text="They may have arrived under a key that the target has forgotten: they come back to a person.",
+    )
+    unproven = serializers.IntegerField(
+        allow_null=True,
+        help_text="An earlier try has no answer that can be trusted: asked about first, or a person has to decide.",
     )
     still_refused = RefusalCountSerializer(many=True)
 

@@ -33,7 +33,8 @@ class AttemptLine:
 
 @dataclass(slots=True)
 class DeadLetterDetail:
-    """A dead letter with its payload, its attempts and what a person needs to decide."""
+    """A dead letter with its payload, its attempts and what a person needs to decide. `unproven`: an attempt before the
+    one that ended it has no answer that can be trusted."""
 
     dead_letter: DeadLetter
     integration: str
@@ -47,6 +48,7 @@ class DeadLetterDetail:
     replaced: bool
     attempts: list[AttemptLine] = field(default_factory=list)
     behind: int = 0
+    unproven: bool = False
     differs: list[Difference] = field(default_factory=list)
     decided: str = ""
     stream: int = 0
@@ -120,6 +122,7 @@ select p.id::text as place, p.key, '' as reason, 'conflict' as reason_class, p.a
     + SEEN
 )
 
+UNPROVEN = ("unknown", "sending", "accepted", "late")  # what an attempt without a trustworthy answer is called
 _ATTEMPTS = """
 select at, outcome, detail, reference
   from runtime_attempt
@@ -140,7 +143,9 @@ def quarantined(viewer: Viewer, subscription: int, lane: int, position: int) -> 
     detail = _detail("parked", found)
     detail.correlation = found["correlation"] or correlation_id(found["salt"], found["stream"], lane, position)
     detail.replaced, detail.behind = found["replaced"], found["behind"]
-    detail.attempts = [_attempt(one) for one in rows(_ATTEMPTS, place)]
+    tried = rows(_ATTEMPTS, place)
+    detail.attempts = [_attempt(one) for one in tried]
+    detail.unproven = found["state"] == "dead" and any(one["outcome"] in UNPROVEN for one in tried)
     return detail
 
 

@@ -2,6 +2,7 @@
 
 Three kinds, one page. `parked`: a quarantined message that a target refused or whose outcome is unknown. `rejected`: a
 message that failed its checks before it was stored. `conflict`: an immutable event received again with different data.
+Beside them `asked`: a message without an answer, about which the target is asked; it waits for no person.
 """
 # ruff: noqa: S608 - statements of constants, kept readable as SQL
 
@@ -11,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.urls import reverse
 
@@ -22,11 +24,16 @@ from runtime.selectors.flows import midnight
 from runtime.selectors.sql_rows import row, rows
 
 KINDS = ("parked", "rejected", "conflict")
+QUARANTINED_KINDS = ("parked", "asked")
 REASONS = {
     "mapping": "The mapping cannot be applied",
     "contract": "It does not match the contract",
     "refused": "The target refuses it",
     "unknown": "Unknown whether it arrived",
+    "unanswered": "Asked about: no answer that can be trusted yet",
+    "unsettled": "Asked about: the target may still act on it",
+    "accepted": "The target has taken it and not decided yet",
+    "question": "The question about it is wrong",
     "recovery": "The target may have it from before the database went back",
     "forgotten": "The target may have it and has forgotten its key",
     "differs": "The target has another document under its name",
@@ -78,7 +85,9 @@ class DeadLetterGroup:
             "contract": "against the contract of",
         }
         parts = [self.integration]
-        if self.kind == "parked":
+        if self.kind == "asked":
+            parts.append(f"asked about at {self.system}")
+        elif self.kind == "parked":
             parts.append(f"{verb.get(self.reason_class, 'stopped at')} {self.system}")
         else:
             parts.append("rejected before storing" if self.kind == "rejected" else "the first version is kept")
@@ -92,7 +101,7 @@ class DeadLetterGroup:
     @property
     def tone(self) -> Tone:
         word = f"{self.count:,} message{'s' if self.count != 1 else ''}"
-        return wait(word, "dead") if self.kind == "conflict" else stop(word, "dead")
+        return stop(word, "dead") if self.kind in ("parked", "rejected") else wait(word, "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ class DeadLetter:
     @property
     def url(self) -> str:
         """The page of this message."""
-        if self.kind == "parked":
+        if self.kind in QUARANTINED_KINDS:
             return reverse("runtime:dead-letter", args=[int(part) for part in self.place.split("/")])
         return reverse(f"runtime:{self.kind}", args=[int(self.place)])
 
@@ -127,10 +136,15 @@ def headline(reason: str) -> str:
     return (first[:1].upper() + first[1:])[:110] + ("…" if len(first) > 110 else "")
 
 
+_WAITS_FOR_PERSON = "p.state in ('dead', 'unknown')"
+# A question at fault is shown at once, every other one when it has had a minute to be answered.
+_ASKED = """p.state = 'sending'
+   and p.reason_class <> ''
+   and (p.reason_class = 'question' or p.first_seen_at < clock_timestamp() - interval '1 minute')"""
 _QUARANTINED = (
     """
-select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, s.target,
-       min(v.system_key) as system, p.fingerprint, min(p.reason_class) as reason_class,
+select %(kind)s::text as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id,
+       s.target, min(v.system_key) as system, p.fingerprint, min(p.reason_class) as reason_class,
        (array_agg(p.reason order by p.first_seen_at))[1] as reason, count(*) as count,
        coalesce(array_agg(distinct s.instance) filter (where s.instance <> ''), '{}') as instances,
        min(p.first_seen_at) as oldest_at, bool_or(p.state = 'unknown') as unknown
@@ -140,7 +154,7 @@ select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name 
   join runtime_integration i on i.id = st.integration_id
   join auth_group g on g.id = i.owner_team_id
   join runtime_vendorstate v on v.id = s.vendor_id
- where p.state in ('dead', 'unknown')
+ where {waiting}
    and st.environment = %(environment)s
    and (%(integration)s = '' or i.key = %(integration)s)
    and """
@@ -195,13 +209,23 @@ select s.stream_id as stream, s.target, count(*) as count
  group by 1, 2"""
 
 
+def asked_groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[DeadLetterGroup]:
+    """Messages that are asked about for more than a moment: they wait for no person, who may act on them, though."""
+    chosen = sight(viewer) | {"environment": environment, "integration": integration, "kind": "asked"}
+    return _made(rows(_QUARANTINED.replace("{waiting}", _ASKED), chosen))
+
+
 def groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[DeadLetterGroup]:
     """The oldest group first, because it has waited longest. Four queries."""
-    chosen = sight(viewer) | {"environment": environment, "integration": integration}
-    found = [row for statement in (_QUARANTINED, _REJECTED, _CONFLICTS) for row in rows(statement, chosen)]
+    chosen = sight(viewer) | {"environment": environment, "integration": integration, "kind": "parked"}
+    quarantined = _QUARANTINED.replace("{waiting}", _WAITS_FOR_PERSON)
+    return _made([row for statement in (quarantined, _REJECTED, _CONFLICTS) for row in rows(statement, chosen)])
+
+
+def _made(found: list[dict[str, Any]]) -> list[DeadLetterGroup]:
     if not found:
         return []
-    streams = sorted({row["stream"] for row in found if row["kind"] == "parked"})
+    streams = sorted({row["stream"] for row in found if row["kind"] in QUARANTINED_KINDS})
     behind = {(r["stream"], r["target"]): r["count"] for r in rows(_BEHIND, {"streams": streams})} if streams else {}
     names = {s.key: s.name for s in systems.all_systems()}
     made = [
@@ -220,14 +244,14 @@ def group_of(found: Sequence[DeadLetterGroup], key: str) -> DeadLetterGroup | No
 
 _OF_GROUP = {
     "parked": """
-select 'parked' as kind, concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason,
+select %(kind)s::text as kind, concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason,
        p.reason_class, p.first_seen_at as since, p.attempt as attempts, s.instance, p.state
   from runtime_quarantine p
   join runtime_subscription s on s.id = p.subscription_id
  where s.stream_id = %(stream)s
    and s.target = %(target)s
    and p.fingerprint = %(fingerprint)s
-   and p.state in ('dead', 'unknown')
+   and p.state = any(%(states)s)
  order by p.first_seen_at, p.subscription_id, p.lane, p.position
  limit %(limit)s""",
     "rejected": """
@@ -253,7 +277,12 @@ select 'conflict' as kind, id::text as place, key, '' as reason, 'conflict' as r
 def of_group(group: DeadLetterGroup, *, limit: int = 50) -> list[DeadLetter]:
     """The oldest messages of a group that `groups` returned."""
     chosen = {"stream": group.stream, "target": group.target, "fingerprint": group.fingerprint, "limit": limit}
-    return [DeadLetter(**one) for one in rows(_OF_GROUP[group.kind], chosen)]
+    chosen |= {"states": _states(group), "kind": group.kind}
+    return [DeadLetter(**one) for one in rows(_OF_GROUP["parked" if group.kind == "asked" else group.kind], chosen)]
+
+
+def _states(group: DeadLetterGroup) -> list[str]:
+    return ["sending"] if group.kind == "asked" else ["dead", "unknown"]
 
 
 _COUNT = (
@@ -334,8 +363,9 @@ def settled_today(viewer: Viewer, environment: str) -> int:
 
 
 def subscriptions(group: DeadLetterGroup) -> list[int]:
-    """The targets (each store of a fleet is one) with dead letters of a group of kind `parked`."""
+    """The targets (each store of a fleet is one) with messages of a group of kind `parked` or `asked`."""
     chosen = {"stream": group.stream, "target": group.target, "fingerprint": group.fingerprint}
+    chosen |= {"states": _states(group)}
     return [one["id"] for one in rows(_SUBSCRIPTIONS, chosen)]
 
 
@@ -346,5 +376,5 @@ select distinct s.id
  where s.stream_id = %(stream)s
    and s.target = %(target)s
    and p.fingerprint = %(fingerprint)s
-   and p.state in ('dead', 'unknown')
+   and p.state = any(%(states)s)
  order by s.id"""

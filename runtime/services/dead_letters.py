@@ -19,12 +19,13 @@ from kernel.models import AuditEntry, User
 from runtime import permissions
 from runtime.domain import manifest as manifests
 from runtime.domain import vendor_times
+from runtime.domain.manifest import Manifest
 from runtime.domain.recovery import NOT_ASKABLE, REUSED_KEY, key_was_reused
 from runtime.ledger import connections as ledger_connections
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Skipped, Unmappable
 from runtime.models import ConflictCase, Integration, RejectedMessage, TargetSubscription
-from runtime.services import intake
+from runtime.services import intake, target_times
 from runtime.services.mappers import mapper_of
 
 APPROVAL_ABOVE = 1_000  # messages of one integration and environment within APPROVAL_WINDOW, however they are parted
@@ -32,45 +33,95 @@ APPROVAL_WINDOW = timedelta(days=1)
 WAITING = ("dead", "unknown")
 
 
-_PAYLOADS = """
-select p.position, p.key, p.state, coalesce(p.payload, m.payload)::text, p.reason_class, p.reason
+_UNPROVEN = """
+select min(t.at) as first_at, max(t.at) as last_at
+  from runtime_attempt t
+ where t.subscription_id = p.subscription_id
+   and t.lane = p.lane
+   and t.last >= p.position
+   and t.first <= p.position
+   and t.outcome in ('unknown', 'sending', 'accepted', 'late')
+   and p.state = 'dead'
+   and not p.not_arrived"""
+_PAYLOADS = (
+    """
+select p.position, p.key, p.state, coalesce(p.payload, m.payload)::text, p.reason_class, p.reason,
+       e.last_at is not null as unproven,
+       extract(epoch from clock_timestamp() - coalesce(
+           p.first_sent_at, case when p.state = 'dead' then e.first_at else p.first_seen_at end))::float8 as age
   from runtime_quarantine p
   join runtime_subscription s on s.id = p.subscription_id
   join runtime_message m on m.stream_id = s.stream_id and m.lane = p.lane and m.position = p.position
+ cross join lateral ("""
+    + _UNPROVEN
+    + """) e
  where {where}
  order by p.lane, p.position
- limit %s"""
+ limit %(limit)s"""
+)
 _BEHIND = """
 select count(*)
   from runtime_quarantine b
- where b.subscription_id = %s
+ where b.subscription_id = %(subscription)s
    and b.state = 'behind'
    and exists (select
                  from runtime_quarantine p
                 where {where}
                   and p.key = b.key
                   and p.position < b.position)"""
-_REDRIVE = """
+_COUNT = (
+    """
+select count(*), count(e.last_at)
+  from runtime_quarantine p
+ cross join lateral ("""
+    + _UNPROVEN
+    + """) e
+ where {where}"""
+)
+# `asks`: the vendor can be asked, or the same again has one effect. `decided`: a person says that it did not arrive.
+_REDRIVE = (
+    """
 update runtime_quarantine q
    set attempt = 0,
        state = case
-                 when q.state = 'unknown' and not q.reason_class = any(%s) and %s then 'sending'
+                 when %(decided)s then 'retry'
+                 when q.state = 'sending' then 'sending'
+                 when q.state = 'unknown' and not q.reason_class = any(%(not_askable)s) and %(asks)s then 'sending'
+                 when c.last_at is not null and %(asks_dead)s then 'sending'
                  else 'retry'
                end,
-       fresh_key = q.fresh_key + (q.state = 'dead' and q.reason ~ %s)::int,
-       not_arrived = q.not_arrived or (q.state = 'unknown' and (q.reason_class = any(%s) or not %s)),
+       reason_class = case when %(decided)s and q.reason_class = 'accepted' then 'unknown' else q.reason_class end,
+       accepted_as = case when %(decided)s then '' else q.accepted_as end,
+       fresh_key = q.fresh_key + (q.state = 'dead' and q.reason ~ %(reused_key)s)::int,
+       not_arrived = q.not_arrived or %(decided)s
+                     or (q.state = 'unknown' and (q.reason_class = any(%(not_askable)s) or not %(asks)s)),
        rounds = 0,
-       first_sent_at = case when q.reason_class <> all(%s) and %s then q.first_sent_at end,
+       first_sent_at = case
+                         when not %(decided)s and q.reason_class <> all(%(not_askable)s) and %(asks)s
+                         then coalesce(q.first_sent_at, c.first_at)
+                       end,
+       sent_at = greatest(q.sent_at, c.last_at),
        not_before = greatest(
-           clock_timestamp() + make_interval(secs => c.turn / %s),
-           case when q.state = 'unknown' then q.sent_at + make_interval(secs => %s) end)
-  from (select p.subscription_id, p.lane, p.position,
+           clock_timestamp() + make_interval(secs => c.turn / %(rate)s),
+           case
+             when q.state = 'unknown'
+             then q.sent_at + make_interval(secs => %(settle)s)
+             when %(decided)s and q.state = 'sending'
+             then coalesce(q.sent_at, q.first_seen_at) + make_interval(secs => %(settle)s)
+             when %(decided)s
+             then greatest(q.sent_at, c.last_at) + make_interval(secs => %(settle)s)
+           end)
+  from (select p.subscription_id, p.lane, p.position, e.first_at, e.last_at,
                (row_number() over (order by p.lane, p.position) - 1)::float8 as turn
           from runtime_quarantine p
+         cross join lateral ("""
+    + _UNPROVEN
+    + """) e
          where {where}) c
  where q.subscription_id = c.subscription_id
    and q.lane = c.lane
    and q.position = c.position"""
+)
 _EDIT_PAYLOAD = """
 update runtime_quarantine
    set payload = %s
@@ -86,30 +137,37 @@ with gone as (
         where {where}
        returning p.lane, p.position, p.token, p.key)
 insert into runtime_attempt (subscription_id, lane, first, last, token, at, outcome, detail)
-select %s, lane, position, position, token, clock_timestamp(), 'given_up', %s
+select %(subscription)s, lane, position, position, token, clock_timestamp(), 'given_up', %(reason)s
   from gone"""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """Dead letters of one target, narrowed by fingerprint, reason class or exact `(lane, position)` addresses."""
+    """Dead letters of one target, narrowed by fingerprint, reason class or exact `(lane, position)` addresses. `asked`:
+    the messages that are asked about instead. An exact address means both kinds; what a worker is trying at this moment
+    is never meant."""
 
     subscription: int
     fingerprint: str | None = None
     reason_class: str | None = None
     addresses: tuple[tuple[int, int], ...] = ()
+    asked: bool = False
 
-    def where(self) -> tuple[str, list[Any]]:
-        parts, values = ["p.subscription_id = %s and p.state in ('dead', 'unknown')"], [self.subscription]
+    def where(self) -> tuple[str, dict[str, Any]]:
+        """A condition on `p` (runtime_quarantine), and its values."""
+        asked = "(p.state = 'sending' and p.lease_until < clock_timestamp())"
+        waiting = asked if self.asked else "p.state in ('dead', 'unknown')"
+        parts, values = ["p.subscription_id = %(subscription)s"], dict[str, Any](subscription=self.subscription)
+        parts.append(f"({waiting} or {asked})" if self.addresses else waiting)
         if self.fingerprint:
-            parts.append("p.fingerprint = %s")
-            values.append(self.fingerprint)  # type: ignore[arg-type]
+            parts.append("p.fingerprint = %(fingerprint)s")
+            values["fingerprint"] = self.fingerprint
         if self.reason_class:
-            parts.append("p.reason_class = %s")
-            values.append(self.reason_class)  # type: ignore[arg-type]
+            parts.append("p.reason_class = %(reason_class)s")
+            values["reason_class"] = self.reason_class
         if self.addresses:
-            parts.append("(p.lane, p.position) in (select * from unnest(%s::int[], %s::bigint[]))")
-            values += [[a[0] for a in self.addresses], [a[1] for a in self.addresses]]  # type: ignore[list-item]
+            parts.append("(p.lane, p.position) in (select * from unnest(%(lanes)s::int[], %(positions)s::bigint[]))")
+            values |= {"lanes": [a[0] for a in self.addresses], "positions": [a[1] for a in self.addresses]}
         return " and ".join(parts), values
 
 
@@ -118,7 +176,8 @@ class RedriveDryRun:
     """Result of a dry run: how many messages match, how many would now pass the mapping, and why the others would
     not. `fresh_keys`: the vendor knows their key from another message, so each is asked about by its business reference
     and, where it is not there, sent under a fresh one. `not_askable`: redriving is the decision that they did not
-    arrive.
+    arrive. `key_forgotten`: they may have arrived under a key that the vendor has forgotten, so they come back to a
+    person. `unproven`: dead letters of which an earlier try has no trustworthy answer; they are asked about first.
     """
 
     total: int
@@ -128,6 +187,8 @@ class RedriveDryRun:
     unknown: int
     fresh_keys: int = 0
     not_askable: int = 0
+    key_forgotten: int = 0
+    unproven: int = 0
 
 
 def _subscription(subscription_id: int, actor: User | None) -> TargetSubscription:
@@ -149,15 +210,20 @@ def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000
     mapper = mapper_of(manifest, manifest.target(subscription.target))
     where, values = chosen.where()
     reasons: dict[str, int] = {}
-    passes = unknown = fresh = not_askable = 0
+    passes = unknown = fresh = not_askable = unproven = forgotten = 0
     with connection.cursor() as cursor:
-        cursor.execute(_PAYLOADS.format(where=where), [*values, limit])
+        cursor.execute(_PAYLOADS.format(where=where), values | {"limit": limit})
         rows = cursor.fetchall()
-        cursor.execute(_BEHIND.format(where=where), [subscription.pk, *values])
+        cursor.execute(_BEHIND.format(where=where), values)
         waiting = int(cursor.fetchone()[0])
-    for position, key, state, payload, reason_class, reason in rows:
-        unknown += state == "unknown"
-        not_askable += state == "unknown" and (reason_class in NOT_ASKABLE or subscription.idempotency == "U")
+    keys_hold_for = _keys_hold_for(subscription, manifest)
+    for position, key, state, payload, reason_class, reason, earlier, age in rows:
+        decides = state == "unknown" and (reason_class in NOT_ASKABLE or subscription.idempotency == "U")
+        unknown += state in ("unknown", "sending")
+        not_askable += decides
+        unproven += earlier
+        asks = (state in ("unknown", "sending") and not decides) or (earlier and subscription.idempotency in "KL")
+        forgotten += asks and age is not None and age >= keys_hold_for
         fresh += state == "dead" and key_was_reused(reason)
         try:
             mapper.one(LoggedMessage(position, key, decode(payload.encode()), ""))
@@ -167,7 +233,18 @@ def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000
         except Unmappable as error:
             reasons[error.pattern] = reasons.get(error.pattern, 0) + 1
     refused = sorted(reasons.items(), key=lambda pair: -pair[1])
-    return RedriveDryRun(len(rows), passes, refused, waiting, unknown, fresh, not_askable)
+    return RedriveDryRun(len(rows), passes, refused, waiting, unknown, fresh, not_askable, forgotten, unproven)
+
+
+def _keys_hold_for(subscription: TargetSubscription, manifest: Manifest) -> float:
+    """For how many seconds after its first send a message can be asked about, or sent again, under its key. Without an
+    end where the vendor keeps no keys of ours, or can be asked by business reference."""
+    if subscription.idempotency != "K" or subscription.kind != "vendor":
+        return float("inf")
+    if target_times.asks_by_reference(manifest.target(subscription.target)):
+        return float("inf")
+    kept = subscription.key_kept or vendor_times.DEFAULT_KEY_KEPT
+    return vendor_times.key_protects_for(kept, subscription.deadline or vendor_times.DEFAULT_DEADLINE)
 
 
 def subject_of(subscription: TargetSubscription, chosen: DeadLetterFilter, count: int) -> Subject:
@@ -193,23 +270,38 @@ def redriven_lately(integration_key: str, environment: str) -> int:
     return sum(e["count"] for e in entries if e and e.get("environment") == environment and not e.get("approved"))
 
 
-def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User | None, reason: str = "") -> int:
+def redrive(
+    chosen: DeadLetterFilter,
+    *,
+    rate: float | None = None,
+    actor: User | None,
+    reason: str = "",
+    not_arrived: bool = False,
+) -> int:
     """Let workers deliver dead letters again, `rate` a second; returns how many. First-seen time and history stay.
 
     For a message of unknown outcome the vendor is queried first. A vendor without a lookup cannot be: redriving is then
     this person's decision that the message did not arrive, and is recorded as such; nothing is sent before the vendor's
     `settle` time since the last send has passed. One whose key the vendor knows from
     another message gets a fresh key, and is asked about by its business reference first. Above APPROVAL_ABOVE messages
-    of one integration within APPROVAL_WINDOW, including earlier redrives, an approval of `subject_of` is needed. Raises
-    Invalid, Forbidden, NotApproved.
+    of one integration within APPROVAL_WINDOW, including earlier redrives, an approval of `subject_of` is needed.
+
+    What is asked about is asked about now. A dead letter of which an earlier try has no trustworthy answer is asked
+    about before it is sent. `not_arrived`: this person has looked at the target and says so; nothing is asked, and the
+    reason is kept. Raises Invalid, Forbidden, NotApproved; Conflict `redrive.unproven` where such a dead letter cannot
+    be asked about and nobody has said that.
     """
     subscription = _subscription(chosen.subscription, actor)
     if rate is not None and rate <= 0:
         raise Invalid("redrive.rate", "The rate is messages per second, more than zero.")
+    if not_arrived and not reason.strip():
+        raise Invalid("redrive.reason", "Say how you know that these messages did not arrive; the ledger keeps it.")
     where, values = chosen.where()
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"select count(*) from runtime_quarantine p where {where}", values)
-        count = int(cursor.fetchone()[0])
+        cursor.execute(_COUNT.format(where=where), values)
+        count, unproven = cursor.fetchone()
+        if unproven and not not_arrived and subscription.idempotency == "U":
+            raise _unproven(unproven)
         integration, environment = subscription.stream.integration, subscription.stream.environment
         Integration.objects.select_for_update().get(pk=integration.pk)  # two halves at the same time are one whole
         approved = count + redriven_lately(integration.key, environment) > APPROVAL_ABOVE
@@ -218,15 +310,26 @@ def redrive(chosen: DeadLetterFilter, *, rate: float | None = None, actor: User 
             approvals.require(subject, subject.digest, environment, actor=actor)
         asks = subscription.idempotency != "U"
         settle = vendor_times.DEFAULT_SETTLE if subscription.settle is None else subscription.settle
-        decided: list[Any] = [NOT_ASKABLE, asks, REUSED_KEY, NOT_ASKABLE, asks, NOT_ASKABLE, asks, rate or 1e9, settle]
-        cursor.execute(_REDRIVE.format(where=where), [*decided, *values])
+        given: dict[str, Any] = {"not_askable": NOT_ASKABLE, "asks": asks, "reused_key": REUSED_KEY, "settle": settle}
+        given |= {"decided": not_arrived, "asks_dead": subscription.idempotency in "KL", "rate": rate or 1e9}
+        cursor.execute(_REDRIVE.format(where=where), values | given)
         place = {"target": subscription.target, "instance": subscription.instance, "environment": environment}
         counts = {"count": count, "approved": approved, "rate": rate, "fingerprint": chosen.fingerprint}
+        counts |= {"not_arrived": True} if not_arrived else {}
         audit.record(
             "runtime.redriven", "integration", integration.key, actor=actor, reason=reason, after=place | counts
         )
         cursor.execute("select pg_notify('tillgate_work', '')")
     return count
+
+
+def _unproven(count: int) -> Conflict:
+    return Conflict(
+        "redrive.unproven",
+        f"{count:,} of these may have arrived: an earlier try has no trustworthy answer, and this target cannot be "
+        "asked. Look at the target; then redrive with `not_arrived` and the reason, or discard.",
+        {"unproven": count},
+    )
 
 
 def edit_payload(
@@ -265,7 +368,7 @@ def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int
         raise Invalid("dead_letter.reason", "Give a reason for discarding these messages.")
     where, values = chosen.where()
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_DISCARD.format(where=where), [*values, subscription.pk, reason[:2000]])
+        cursor.execute(_DISCARD.format(where=where), values | {"reason": reason[:2000]})
         count = int(cursor.rowcount)
         audit.record(
             "runtime.given_up",

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from kernel import strict_json
-from kernel.errors import DomainError, Invalid, NotFound
+from kernel.errors import Conflict, DomainError, Invalid, NotFound
 from kernel.ui.wording import number
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
@@ -30,12 +30,13 @@ from runtime.web import environment
 
 SHOWN = 50
 MAX_RATE = 1_000
+BUSY = "Nothing was changed: a worker is trying this message at this moment. Look again in a few seconds."
 
 
 class GroupDecisionForm(forms.Form):
     """A decision about a whole group. Discarding needs a reason; a rate spreads a redrive over time."""
 
-    act = forms.ChoiceField(required=False, choices=[("try", "Dry run"), ("redrive", "Replay"), ("discard", "Discard")])
+    act = forms.ChoiceField(required=False, choices=[(act, act) for act in ("try", "redrive", "resend", "discard")])
     rate = forms.FloatField(
         required=False, min_value=0.01, max_value=MAX_RATE, label="Rate", help_text="Messages per second."
     )
@@ -45,6 +46,8 @@ class GroupDecisionForm(forms.Form):
         cleaned = super().clean() or {}
         if not cleaned.get("act"):
             raise forms.ValidationError("Choose one: dry run, replay or discard.")
+        if cleaned.get("act") == "resend" and not cleaned.get("reason"):
+            self.add_error("reason", "Say how you know that these messages did not arrive.")
         if cleaned.get("act") == "discard" and not cleaned.get("reason"):
             self.add_error("reason", "Give a reason for discarding these messages.")
         return cleaned
@@ -55,7 +58,9 @@ class DeadLetterForm(forms.Form):
 
     act = forms.ChoiceField(
         required=False,
-        choices=[(key, key) for key in ("edit", "redrive", "discard", "resubmit", "dismiss", "keep", "replace")],
+        choices=[
+            (key, key) for key in ("edit", "redrive", "resend", "discard", "resubmit", "dismiss", "keep", "replace")
+        ],
     )
     payload = forms.CharField(
         required=False,
@@ -70,7 +75,9 @@ class DeadLetterForm(forms.Form):
         cleaned = super().clean() or {}
         if not cleaned.get("act"):
             raise forms.ValidationError("Choose what to do with this message.")
-        if cleaned.get("act") in ("edit", "discard", "dismiss", "keep", "replace") and not cleaned.get("reason"):
+        if cleaned.get("act") in ("edit", "resend", "discard", "dismiss", "keep", "replace") and not cleaned.get(
+            "reason"
+        ):
             self.add_error("reason", "Give a reason; the ledger keeps it with the decision.")
         if cleaned.get("act") in ("edit", "resubmit"):
             try:
@@ -88,13 +95,15 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
     viewer, place = Viewer.of(request.user), environment.chosen(request)
     integration = request.GET.get("integration", "").replace("\0", "")[:80]
     groups = selectors.groups(viewer, place, integration=integration)
+    asked = selectors.asked_groups(viewer, place, integration=integration)
     wanted = (request.POST.get("group") or request.GET.get("group", "")).replace("\0", "")
-    chosen = selectors.group_of(groups, wanted) if wanted else (groups[0] if groups else None)
+    chosen = selectors.group_of([*groups, *asked], wanted) if wanted else next(iter([*groups, *asked]), None)
     context: dict[str, Any] = {
         "environment": place,
         "environments": environment.segments(request, place),
         "integration": integration,
         "groups": groups,
+        "asked": asked,
         "group": chosen,
         "gone": bool(wanted) and chosen is None,
         "open": sum(group.count for group in groups),
@@ -133,26 +142,31 @@ def _settle(
 ) -> HttpResponse | None:
     """Carry the decision out; None shows the page again, with findings or with the result of a dry run."""
     permissions.allow(context["operate"], outcome="Nothing was changed.")
-    if group.kind != "parked":
+    if group.kind not in selectors.QUARANTINED_KINDS:
         raise Invalid("letters.one_by_one", "These messages are decided one by one. Nothing was changed.")
     form = context["form"] = GroupDecisionForm(request.POST)
     if not form.is_valid():
         return None
     chosen = [
-        DeadLetterFilter(subscription, fingerprint=group.fingerprint) for subscription in selectors.subscriptions(group)
+        DeadLetterFilter(subscription, fingerprint=group.fingerprint, asked=group.kind == "asked")
+        for subscription in selectors.subscriptions(group)
     ]
     act, actor = form.cleaned_data["act"], viewer.user
     if act == "try":
         context["trial"] = _sum(services.dry_run(one, actor=actor) for one in chosen)
         return None
-    if act == "redrive":
+    if act in ("redrive", "resend"):
         rate = form.cleaned_data["rate"]
         share = rate / len(chosen) if rate and chosen else None
-        with transaction.atomic():
-            count = sum(
-                services.redrive(one, rate=share, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen
-            )
-        messages.success(request, f"Retrying {number(count)} message{'s' if count != 1 else ''}.")
+        given = {"rate": share, "reason": form.cleaned_data["reason"], "not_arrived": act == "resend"}
+        try:
+            with transaction.atomic():
+                count = sum(services.redrive(one, actor=actor, **given) for one in chosen)
+        except Conflict as error:
+            form.add_error(None, error.message)
+            return None
+        word = "Asking about" if group.kind == "asked" and act == "redrive" else "Retrying"
+        messages.success(request, f"{word} {number(count)} message{'s' if count != 1 else ''}.")
     else:
         with transaction.atomic():
             count = sum(services.discard(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
@@ -176,6 +190,8 @@ def _sum(trials: Any) -> RedriveDryRun:
         unknown=sum(one.unknown for one in trials),
         fresh_keys=sum(one.fresh_keys for one in trials),
         not_askable=sum(one.not_askable for one in trials),
+        key_forgotten=sum(one.key_forgotten for one in trials),
+        unproven=sum(one.unproven for one in trials),
     )
 
 
@@ -190,7 +206,7 @@ def _detail(viewer: Viewer, kind: str, place: str) -> DeadLetterDetail | None:
     numbers = [int(part) for part in place.split("/")]
     if any(one >= 2**63 for one in numbers):
         return None
-    if kind == "parked":
+    if kind in selectors.QUARANTINED_KINDS:
         return dead_letter_detail.quarantined(viewer, *numbers)
     return (
         dead_letter_detail.rejected(viewer, numbers[0])
@@ -259,7 +275,7 @@ def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
         return _page(request, kind, place, form)
     try:
         done = _DECIDE[kind](viewer, place, form.cleaned_data)
-    except Invalid as error:
+    except (Invalid, Conflict) as error:
         return _page(request, kind, place, form, error)
     messages.success(request, done)
     if form.cleaned_data["act"] == "edit":
@@ -275,11 +291,12 @@ def _decide_quarantined(viewer: Viewer, place: str, chosen: dict[str, Any]) -> s
             subscription, lane, position, payload=chosen["document"], actor=viewer.user, reason=reason
         )
         return "The edited payload is saved beside the stored one. Replay the message to send it."
-    if chosen["act"] == "redrive":
-        services.redrive(one, actor=viewer.user, reason=reason)
-        return "Retrying 1 message."
+    if chosen["act"] in ("redrive", "resend"):
+        count = services.redrive(one, actor=viewer.user, reason=reason, not_arrived=chosen["act"] == "resend")
+        return "Retrying 1 message." if count else BUSY
     if chosen["act"] == "discard":
-        services.discard(one, actor=viewer.user, reason=reason)
+        if not services.discard(one, actor=viewer.user, reason=reason):
+            return BUSY
         return "Discarded 1 message without delivery. The ledger keeps the reason."
     raise Invalid("letter.act", "Choose one: edit, replay or discard.")
 

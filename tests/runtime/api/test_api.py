@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 
 import pytest
 from django.urls import get_resolver, reverse
 
-from kernel import tokens
+from kernel import clock, tokens
 from runtime.models import QuarantinedMessage, VendorState
+from runtime.services import target_times
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db
@@ -245,6 +247,8 @@ def test_a_redrive_is_a_dry_run_unless_it_is_said_otherwise(client, day):
         "outcome_unknown": 0,
         "fresh_keys": 0,
         "not_askable": 0,
+        "key_forgotten": 0,
+        "unproven": 3,
         "still_refused": [],
     }
     assert QuarantinedMessage.objects.filter(state="dead").count() == 3
@@ -256,6 +260,44 @@ def test_a_redrive_is_a_dry_run_unless_it_is_said_otherwise(client, day):
         == 3
     )
     assert not QuarantinedMessage.objects.filter(state="dead").exists()
+
+
+def test_a_dry_run_foresees_a_key_that_the_vendor_has_forgotten(client, day, monkeypatch):
+    monkeypatch.setattr(target_times, "asks_by_reference", lambda target: False)
+    body, headers = {"place": place_of(day.letters[3])}, bearer(day.people.sofia)
+    address, known = reverse("runtime-api:redrive"), {"content_type": "application/json", "headers": headers}
+    assert client.post(address, body, **known).json()["key_forgotten"] == 0
+    QuarantinedMessage.objects.filter(pk=day.letters[3].pk).update(first_seen_at=clock.now() - timedelta(days=1))
+    assert client.post(address, body, **known).json()["key_forgotten"] == 1
+
+
+def test_what_is_asked_about_is_listed_by_itself_and_can_be_asked_about_now(client, day):
+    headers = bearer(day.people.sofia)
+    asked = day.sales.park(
+        day.places[7], "journal", state="sending", reason="404 of the lookup", reason_class="question", key="k7"
+    )
+    QuarantinedMessage.objects.filter(pk=asked.pk).update(not_before=clock.now() + timedelta(hours=1))
+    lists = reverse("runtime-api:dead-letters")
+    assert "asked" not in {one["kind"] for one in client.get(lists, headers=headers).json()}
+    (group,) = client.get(lists, {"asked": "true"}, headers=headers).json()
+    assert (group["kind"], group["letters"]) == ("asked", 1)
+    letters = client.get(reverse("runtime-api:letters", args=[group["group"]]), headers=headers).json()
+    assert [one["key"] for one in letters] == ["k7"]
+    known = {"content_type": "application/json", "headers": headers}
+    body = {"group": group["group"], "dry_run": False}
+    assert client.post(reverse("runtime-api:redrive"), body, **known).json()["letters"] == 1
+    asked.refresh_from_db()
+    assert (asked.state, asked.not_before < clock.now()) == ("sending", True)
+    refused = client.post(reverse("runtime-api:redrive"), body | {"not_arrived": True}, **known)
+    assert (refused.status_code, refused.json()["code"]) == (422, "redrive.reason")
+    body |= {"not_arrived": True, "reason": "not in their list"}
+    assert client.post(reverse("runtime-api:redrive"), body, **known).json()["letters"] == 1
+    asked.refresh_from_db()
+    assert (asked.state, asked.not_arrived) == ("retry", True)
+
+
+def place_of(letter):
+    return f"{letter.subscription_id}/{letter.lane}/{letter.position}"
 
 
 def test_lists_are_paged_by_cursor(client, day):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from kernel import clock
 from kernel.digest import short
 from kernel.models import AuditEntry
 from runtime.models import Attempt, ConflictCase, Deployment, QuarantinedMessage, RejectedMessage, Run, Schedule
@@ -91,7 +93,7 @@ def test_a_group_is_given_back_to_the_workers_at_a_rate(client, day):
     )
     assert "Retrying 3 messages" in answer.text
     rows = QuarantinedMessage.objects.filter(fingerprint=day.letters[0].fingerprint).order_by("not_before")
-    assert {row.state for row in rows} == {"retry"}
+    assert {row.state for row in rows} == {"sending"}, "an attempt of each has no answer, so it is asked about first"
     assert round((rows[2].not_before - rows[0].not_before).total_seconds()) == 4
 
 
@@ -122,6 +124,36 @@ def test_an_edited_message_keeps_the_stored_message_and_sends_the_correction(cli
     assert AuditEntry.objects.get(verb="runtime.dead_letter_mended").reason == "tax class corrected"
     trace = client.get(reverse("runtime:traces"), {"q": letter.key})
     assert "23.95" in trace.text
+
+
+def test_what_is_asked_about_is_on_the_page_with_what_a_person_can_do(client, day):
+    client.force_login(day.people.sofia)
+    asked = day.sales.park(
+        day.places[7], "journal", state="sending", reason="404 of the lookup", reason_class="question", key="k7"
+    )
+    group = f"asked.{day.sales.stream.pk}.journal.{asked.fingerprint}"
+    page = client.get(reverse("runtime:dead-letters"), {"group": group})
+    assert "Being asked about" in page.text
+    assert "Ask about 1" in page.text
+    assert "They did not arrive: send them" in page.text
+    refused = client.post(reverse("runtime:dead-letters"), {"group": group, "act": "resend"})
+    assert refused.status_code == 422
+    answer = client.post(reverse("runtime:dead-letters"), {"group": group, "act": "redrive"}, follow=True)
+    assert "Asking about 1 message." in answer.text
+    one = client.get(reverse("runtime:dead-letter", args=[asked.subscription_id, asked.lane, asked.position]))
+    assert "Ask now" in one.text
+    assert settle(client, asked, act="resend", reason="not in their list").status_code == 302
+    asked.refresh_from_db()
+    assert (asked.state, asked.not_arrived) == ("retry", True)
+
+
+def test_what_a_worker_is_trying_is_not_decided_on_the_page(client, day):
+    client.force_login(day.people.sofia)
+    asked = day.sales.park(day.places[7], "journal", state="sending", reason="x", reason_class="unanswered", key="k7")
+    QuarantinedMessage.objects.filter(pk=asked.pk).update(lease_until=clock.now() + timedelta(minutes=1))
+    answer = settle(client, asked, act="discard", reason="x")
+    assert answer.status_code == 302
+    assert QuarantinedMessage.objects.filter(pk=asked.pk).exists()
 
 
 def test_an_unknown_outcome_is_asked_about_first_when_it_is_sent_again(client, day):
