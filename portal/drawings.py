@@ -105,11 +105,14 @@ MOVES = (
     ("sending", "declined", "an answer of the vendor's business"),
     ("sending", "retry", "the target asks to wait for this message"),
     ("sending", "dead", "refused, or too many attempts"),
-    ("sending", "unknown", "the target cannot be asked"),
+    ("sending", "unknown", "the target cannot be asked, or has another document under its name"),
+    ("sending", "retry", "a person says that it did not arrive"),
+    ("sending", "discarded", "a person discards it"),
     ("dead", "retry", "a person redrives it"),
+    ("dead", "sending", "a person redrives it, an earlier attempt has no answer"),
     ("dead", "discarded", "a person discards it"),
     ("unknown", "sending", "a person redrives it, the target is asked first"),
-    ("unknown", "retry", "a person redrives it, class U, or the target cannot be asked"),
+    ("unknown", "retry", "a person redrives it and says that it did not arrive, or the target cannot be asked"),
     ("unknown", "discarded", "a person discards it"),
 )
 QUARANTINED = ("retry", "behind", "sending", "dead", "unknown")

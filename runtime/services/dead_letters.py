@@ -299,7 +299,7 @@ def redrive(
     where, values = chosen.where()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_COUNT.format(where=where), values)
-        count, unproven = cursor.fetchone()
+        count, unproven = (int(value) for value in cursor.fetchone())
         if unproven and not not_arrived and subscription.idempotency == "U":
             raise _unproven(unproven)
         integration, environment = subscription.stream.integration, subscription.stream.environment
