@@ -1,4 +1,4 @@
-"""Each request is counted and timed, by its route, never by its address."""
+"""Each request is counted, timed and traced by its route, never by its address."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from kernel import measures
+from kernel import measures, tracing
+from kernel.request import request_id
+from kernel.tracing import TraceSpan
 
 Next = Callable[[HttpRequest], HttpResponse]
 
@@ -33,9 +35,28 @@ class ObservedRequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         began = time.perf_counter()
-        response = self.get_response(request)
-        took = time.perf_counter() - began
-        route, method = route_of(request), request.method or ""
-        REQUESTS.labels(method if method in METHODS else "other", route, str(response.status_code)).inc()
-        DURATION.labels(route).observe(took)
+        sender = tracing.valid(request.headers.get("traceparent")) if tracing.on() else ""
+        method = request.method if request.method in METHODS else "other"
+        with tracing.span(method, kind="server", parent=sender) as span:
+            response = self.get_response(request)
+            route = route_of(request)
+            if tracing.on():
+                _describe(span, method, route, response.status_code)
+        REQUESTS.labels(method, route, str(response.status_code)).inc()
+        DURATION.labels(route).observe(time.perf_counter() - began)
         return response
+
+
+def _describe(span: TraceSpan, method: str, route: str, status: int) -> None:
+    """By the semantic conventions of OpenTelemetry for HTTP servers."""
+    span.rename(f"{method} {route}")
+    span.set(
+        **{
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+            "tillgate.request_id": request_id(),
+        }
+    )
+    if status >= 500:
+        span.fail(str(status))

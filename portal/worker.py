@@ -20,6 +20,7 @@ import django
 
 from kernel.postgresql import sessions
 from kernel.processes import die_with_parent
+from portal import trace_export
 from portal.process_supervisor import ProcessSupervisor
 
 TIERS = (0, 1, 2, 3)
@@ -102,12 +103,19 @@ def main() -> int:
         return 2
 
     def loop(number: int) -> int:
+        trace_export.start("worker" if number < options.loops else "collector")
+        try:
+            work(number)
+        finally:
+            trace_export.stop()
+        return 0
+
+    def work(number: int) -> None:
         if number < options.loops:
             run_forever(tiers=tiers, collect=False)
         else:
             mine = collector_tiers(number - options.loops, options.collectors, tiers)
             run_forever(tiers=mine, deliver=False)
-        return 0
 
     celery = start_celery(tiers, options.concurrency) if options.concurrency and options.loops else None
     try:

@@ -14,7 +14,7 @@ from governance.domain import question as questions
 from governance.domain.verdict import ENGINE, answer_bytes, decide
 from governance.models import ApplicationRelease, Verdict
 from governance.services import gate_evidence
-from kernel import audit, clock, measures, outbox
+from kernel import audit, clock, measures, outbox, tracing
 from kernel.errors import Invalid, NotFound, finding
 from kernel.viewer import Viewer
 
@@ -43,8 +43,10 @@ def ask(question: Mapping[str, Any], *, viewer: Viewer, as_of: datetime | None =
     began = time.perf_counter()
     asked = questions.normalise(question)
     moment = as_of or _as_of(question)
-    known = gate_evidence.gather(asked, moment)
-    document = decide(asked, known)
+    with tracing.span("gate.answer", {"tillgate.environment": str(asked["environment"])}) as span:
+        known = gate_evidence.gather(asked, moment)
+        document = decide(asked, known)
+        span.set(**{"tillgate.verdict": document["verdict"]})
     body = answer_bytes(document)
     row = Verdict.objects.create(
         as_of=moment,

@@ -14,7 +14,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel import strict_json
+from kernel import strict_json, tracing
 from kernel.errors import Conflict, Invalid, Malformed, UnsupportedBody, finding
 from kernel.request_bodies import body_of, charset_of
 from kernel.strict_json import Flaw
@@ -151,9 +151,9 @@ def _per_item(given: Any, items: int) -> tuple[list[str | None] | None, dict[int
 
 
 def _traceparent(request: Request) -> str | None:
-    """The W3C trace context of the call, where it has one of the right length (Trace Context §3.2.2)."""
-    given = request.headers.get("traceparent", "")
-    return given if len(given) == 55 and given.isascii() else None
+    """What the messages are stored with: the span of this call, or, while nothing is traced, the W3C trace context that
+    the caller sent (Trace Context §3.2.2)."""
+    return tracing.current() or tracing.valid(request.headers.get("traceparent")) or None
 
 
 def _answer(receipts: list[IntakeReceipt]) -> Response:

@@ -11,6 +11,7 @@ import re
 import time
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,7 +20,9 @@ from urllib.parse import quote
 
 import httpx
 
+from kernel import tracing
 from kernel.errors import Invalid
+from kernel.tracing import TraceSpan
 from runtime.connectors.answers import Answer
 from runtime.connectors.outcomes import error_for, fault, meaning
 from runtime.connectors.protocols import CallContext, Refused, Retriable, Unknown
@@ -29,7 +32,6 @@ from runtime.connectors.unpacking import CODINGS, OverLimit, Unpacker
 MAX_RESPONSE = 64 * 1024 * 1024
 MAX_WAIT = 3_600.0
 USER_AGENT = "Tillgate/0.1"
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _HEADER = re.compile(r"[\t\x20-\x7e]*\Z")
 _LOG = logging.getLogger("tillgate.connectors")
 
@@ -122,10 +124,24 @@ class HttpClient:
         """
         url = self.url(target, params, method=method)
         ends = until if until is not None else time.monotonic() + call.deadline
-        given = self._headers(headers or {}, call, content)
-        if wrong := next((name for name, value in given.items() if not _HEADER.match(value)), None):
-            raise fault("secret", f"The header {wrong} would hold characters that HTTP does not allow")
-        request = httpx.Request(method, url, headers=given, content=content)
+        with self._span(call, method, url) as span:
+            own = span.traceparent and (call.traced or not call.traceparent)
+            given = self._headers(headers or {}, call, content, span.traceparent if own else call.traceparent)
+            if wrong := next((name for name, value in given.items() if not _HEADER.match(value)), None):
+                raise fault("secret", f"The header {wrong} would hold characters that HTTP does not allow")
+            response = self._sent(httpx.Request(method, url, headers=given, content=content), effect=effect, ends=ends)
+            span.set(**{"http.response.status_code": response.status})
+            if response.status >= 500:
+                span.fail(str(response.status))
+        return response
+
+    def _span(self, call: CallContext, method: str, url: httpx.URL) -> AbstractContextManager[TraceSpan]:
+        """Of one call: in the trace of its message, or where this thread is."""
+        values = {"http.request.method": method, "server.address": url.host}
+        parent = call.traceparent if call.traced and call.traceparent else ""
+        return tracing.span(f"vendor.{call.doing}", values, kind="client", parent=parent, links=call.links)
+
+    def _sent(self, request: httpx.Request, *, effect: bool, ends: float) -> Response:
         left = ends - time.monotonic()
         if left <= 0:
             raise Retriable("the deadline had passed before the call was made")
@@ -133,17 +149,20 @@ class HttpClient:
         started = time.monotonic()
         with deadline_at(ends):
             response = self._send(request, effect=effect, ends=ends)
-        _LOG.debug("%s %s%s -> %s in %.3f s", method, url.host, url.path, response.status, time.monotonic() - started)
+        took, url = time.monotonic() - started, request.url
+        _LOG.debug("%s %s%s -> %s in %.3f s", request.method, url.host, url.path, response.status, took)
         return response
 
-    def _headers(self, given: Mapping[str, str], call: CallContext, content: bytes | None) -> dict[str, str]:
+    def _headers(
+        self, given: Mapping[str, str], call: CallContext, content: bytes | None, trace: str | None
+    ) -> dict[str, str]:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
         if content is not None:
             headers["Content-Type"] = "application/json"
         if call.correlation_id:
             headers["X-Correlation-ID"] = _header_text(call.correlation_id)
-        if call.traceparent and _TRACEPARENT.match(call.traceparent):
-            headers["traceparent"] = call.traceparent
+        if tracing.valid(trace):
+            headers["traceparent"] = trace or ""
         headers.update(given)
         return headers
 

@@ -7,13 +7,17 @@ stores the records, and hands it in again. Nothing here touches a database.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
+
+from runtime.domain.correlation import trace_context
+
+MOST_LINKS = 100
 
 
 class Idempotency(StrEnum):
@@ -108,16 +112,6 @@ class Secrets(Mapping[str, str]):
         return text
 
 
-@dataclass(frozen=True, slots=True)
-class CallContext:
-    """Circumstances of one call. `deadline` is the total for everything the method does on the network, in seconds."""
-
-    secrets: Secrets = field(default_factory=Secrets)
-    deadline: float = 30.0
-    correlation_id: str | None = None
-    traceparent: str | None = None
-
-
 Cursor = dict[str, Any]  # plain JSON; its content is the connector's own
 
 
@@ -168,6 +162,7 @@ class OutboundMessage(Struct):
     address          names that the path or key predicate needs (`{"Product": "TG11"}`), where the target needs any
     own_address      the address comes from the message itself: what is not found there is the message's matter
     match            the ETag that the caller has seen, for conditional writes
+    traceparent      the W3C trace context under which it is sent; empty without one
     accepted_as      the reference under which the target took the message without saying yet what became of it (a
                      job's id): a question is about that
     """
@@ -183,11 +178,38 @@ class OutboundMessage(Struct):
     match: str | None = None
     accepted_as: str = ""
     own_address: bool = False
+    traceparent: str = ""
 
     @property
     def sent_key(self) -> str:
         """The key that goes to the target with this message."""
         return self.target_key or self.idempotency_key
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Circumstances of one call. `deadline` is the total for everything the method does on the network, in seconds.
+
+    `traceparent` goes with the call. `traced`: it is the trace of the sender, in which the call is a span; else the
+    span stands where this thread is, and `traceparent` only names the message. `doing` and `links` describe the span.
+    """
+
+    secrets: Secrets = field(default_factory=Secrets)
+    deadline: float = 30.0
+    correlation_id: str | None = None
+    traceparent: str | None = None
+    traced: bool = False
+    doing: Literal["read", "send", "ask"] = "read"
+    links: tuple[str, ...] = ()
+
+    def about(self, *items: OutboundMessage) -> CallContext:
+        """The same circumstances for one message, or for several that go with one call."""
+        if len(items) != 1:
+            links = tuple(item.traceparent for item in items if item.traceparent)[:MOST_LINKS]
+            return replace(self, links=links) if links else self
+        item = items[0]
+        trace = item.traceparent or trace_context(item.correlation_id, item.idempotency_key)
+        return replace(self, correlation_id=item.correlation_id, traceparent=trace, traced=bool(item.traceparent))
 
 
 @dataclass(frozen=True, slots=True)

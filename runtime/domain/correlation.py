@@ -7,8 +7,19 @@ of the stream, 2 of the lane, 10 of the position. A message that came with its o
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from dataclasses import dataclass
+
+
+def trace_context(correlation: str, key: str, given: str = "") -> str | None:
+    """A W3C trace context whose span is one delivery, known by its idempotency key: in the trace that was `given`, or
+    in one that is the correlation id; None where that is no trace id."""
+    trace, flags = (given[3:35], given[53:]) if given else (correlation, "01")
+    if len(trace) != 32 or set(trace) - set("0123456789abcdef") or not int(trace, 16):
+        return None
+    span = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+    return f"00-{trace}-{span}-{flags}"
 
 
 @dataclass(frozen=True, slots=True)

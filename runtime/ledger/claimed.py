@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.ledger.delivery_spans import DeliverySpans
+
 POISON_SUSPECT_AFTER = 2  # owners lost at one place, after which its messages are quarantined and tried one by one
 
 
@@ -123,6 +125,7 @@ class Claim:
     last_sent: float | None = None
     rounds: int = 0
     vendor_works: bool = False
+    spans: DeliverySpans | None = None
 
     @property
     def poison_suspect(self) -> bool:

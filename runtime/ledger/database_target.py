@@ -226,6 +226,9 @@ def _apply(
     taken_out = {entry.position for entry in first_entries}
     held = quarantined_keys(conn, taken, messages) | {entry.key for entry in first_entries}
     go, waiting = split_blocked(messages, held)
+    if taken.spans is not None:
+        for message in go:
+            taken.spans.begin(message.position, message.correlation, message.traceparent)
     mapped, refused, skipped = mapper.many(go)
     rows = {message.key: (message.position, values) for message, values in mapped}  # the last one of a key wins
     entries = [*first_entries, *refused, *blocked_by_earlier(m for m in waiting if m.position not in taken_out)]

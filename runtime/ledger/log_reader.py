@@ -22,7 +22,8 @@ _new = tuple.__new__
 class LoggedMessage(NamedTuple):
     """One message as delivery sees it. `document` is the decoded payload.
 
-    Read raw, `document` is the payload, `previous` the position of the message before it under its key (0: none), and
+    `traceparent` is the trace context that it came with, empty without one. Read raw, `document` is the payload,
+    `previous` the position of the message before it under its key (0: none), and
     `correlation` empty where the message came without one: a reader of raw messages does not use it.
     """
 
@@ -31,6 +32,7 @@ class LoggedMessage(NamedTuple):
     document: Any
     correlation: str
     previous: int = -1
+    traceparent: str = ""
 
 
 def decode(payload: bytes) -> Any:
@@ -39,7 +41,7 @@ def decode(payload: bytes) -> Any:
 
 
 _NEXT = """
-select position, key, correlation, payload
+select position, key, correlation, traceparent, payload
 from runtime_message
 where stream_id = %s and lane = %s and position > %s and position <= %s
 order by position
@@ -63,14 +65,14 @@ def read_next(
         ).fetchall()
     if raw:
         return [
-            _new(LoggedMessage, (position, key, payload, correlation or "", previous))
-            for position, key, correlation, payload, previous in rows
+            _new(LoggedMessage, (position, key, payload, correlation or "", previous, traceparent or ""))
+            for position, key, correlation, traceparent, payload, previous in rows
         ]
     start = prefix(target.stream_salt, target.stream, taken.lane)
-    documents = _documents.decode(b"[" + b",".join([row[3] for row in rows]) + b"]") if rows else []
+    documents = _documents.decode(b"[" + b",".join([row[4] for row in rows]) + b"]") if rows else []
     return [
-        LoggedMessage(position, key, document, correlation or f"{start}{position:010x}")
-        for (position, key, correlation, _), document in zip(rows, documents, strict=True)
+        LoggedMessage(position, key, document, correlation or f"{start}{position:010x}", -1, traceparent or "")
+        for (position, key, correlation, traceparent, _), document in zip(rows, documents, strict=True)
     ]
 
 

@@ -6,11 +6,9 @@ Names of integrations are looked up once a stream and process. Stores are never 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from kernel import measures
-from runtime.connectors.protocols import ConnectionFault, Refused, Retriable, Unknown
 from runtime.ledger.claims import Claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.evidence import DeliveryEvidence
@@ -79,6 +77,8 @@ def count_batch(conn: Connection, taken: Claim, evidence: DeliveryEvidence | Non
     """A batch whose evidence is committed."""
     if evidence is None:
         return
+    if taken.spans is not None:
+        taken.spans.end_batch(evidence.first, evidence.last, evidence.outcomes)
     counts = {
         "confirmed": evidence.confirmed,
         "declined": evidence.declined,
@@ -96,6 +96,8 @@ def count_batch(conn: Connection, taken: Claim, evidence: DeliveryEvidence | Non
 def count_one(conn: Connection, taken: Claim, outcome: str) -> None:
     """One message of the quarantine that ends, or waits for a person from now on: in the transaction that says so."""
     outcome = {"dead": "refused"}.get(outcome, outcome)
+    if taken.spans is not None:
+        taken.spans.end(taken.position, outcome)
     if outcome in ("retry", "sending", "behind"):
         return
     metric = REPLAYED if taken.is_replay else DELIVERED
@@ -114,26 +116,3 @@ def count_claim(kind: str, began: float, taken: Claim | None) -> None:
     CLAIMS.labels(kind, "none" if taken is None else "taken").inc()
     if taken is not None and taken.lease.overdue_by is not None:
         TAKEOVERS.inc()
-
-
-@contextmanager
-def vendor_call(system: str, call: str) -> Iterator[None]:
-    """One call over the network, as long as it took."""
-    began, outcome = time.monotonic(), "failed"
-    try:
-        yield
-        outcome = "answered"
-    except Retriable:
-        outcome = "unsent"
-        raise
-    except ConnectionFault:
-        outcome = "fault"
-        raise
-    except Unknown:
-        outcome = "unknown"
-        raise
-    except Refused:
-        outcome = "refused"
-        raise
-    finally:
-        CALL_SECONDS.labels(system, call, outcome).observe(time.monotonic() - began)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.connectors.protocols import OutboundMessage
+from runtime.domain.correlation import trace_context
 from runtime.domain.outcome_codes import CONFIRMED, DECLINED, QUARANTINED, SKIPPED, SUPERSEDED
 from runtime.domain.retry import QUOTA_EMPTY, UNANSWERED_BATCH, VENDOR_UNAVAILABLE
 from runtime.ledger import after, circuit_breaker, measures
@@ -171,8 +172,12 @@ def key_of(taken: Claim, position: int) -> str:
 
 def outbound(taken: Claim, message: LoggedMessage, document: Any) -> OutboundMessage:
     """A mapped message as it is sent to the claimed target."""
-    key = key_of(taken, message.position)
-    return OutboundMessage(message.key, key, b"", document, message.position, message.correlation)
+    key, trace = key_of(taken, message.position), message.traceparent
+    if taken.spans is not None:
+        trace = taken.spans.begin(message.position, message.correlation, trace)
+    elif trace:
+        trace = trace_context(message.correlation, key, trace) or ""
+    return OutboundMessage(message.key, key, b"", document, message.position, message.correlation, traceparent=trace)
 
 
 def _prepare(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from contextlib import nullcontext
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import psycopg
 
+from kernel import tracing
 from kernel.errors import Invalid, NotFound, Unavailable
 from kernel.postgresql import errors as database_errors
 from kernel.strict_json import Flaw
@@ -86,8 +88,11 @@ def accept(
     if not items:
         _sign_of_life(integration_key, environment, source)
         return []
-    call = _Handed([item_of(item) for item in items], source, correlations, traceparent)
-    return cast("list[IntakeReceipt]", _group_commit.submit((integration_key, environment), call, len(items)))
+    values = {"tillgate.integration": integration_key, "tillgate.environment": environment}
+    with tracing.span("intake", {**values, "tillgate.messages": len(items)}) as span:
+        call = _Handed([item_of(item) for item in items], source, correlations, span.traceparent or traceparent)
+        receipts = _group_commit.submit((integration_key, environment), call, len(items))
+    return cast("list[IntakeReceipt]", receipts)
 
 
 def _sign_of_life(integration: str, environment: str, name: str | None) -> None:
@@ -178,6 +183,7 @@ def _store_alone(key: Hashable, call: PendingCall[_Handed]) -> None:
 
 
 def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]) -> None:
+    began = time.time_ns()
     with pool.connection() as conn:
         stream, release, manifest = _deployed(conn, integration, environment)
         checked = [_check(manifest, call) for call in calls]
@@ -204,6 +210,7 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
                 number += 1
             one.call.answer(one.receipts)
     _count((environment, integration), checked)
+    _trace(began, calls)
     if done.accepted:
         announce(manifest.tier, stream.id)
 
@@ -212,6 +219,15 @@ def _count(place: tuple[str, str], checked: Sequence[_Checked]) -> None:
     receipts = [receipt.status for one in checked for receipt in one.receipts if receipt is not None]
     measures.COMMIT_SIZE.observe(len(receipts))
     measures.count_received(place, "intake", Counter(receipts))
+
+
+def _trace(began: int, calls: list[PendingCall[_Handed]]) -> None:
+    """The commit that several calls share is a span in the trace of each."""
+    if (tracer := tracing.tracer()) is not None:
+        now, values = time.time_ns(), {"tillgate.calls": len(calls)}
+        for call in calls:
+            parent = call.content.traceparent or ""
+            tracer.finished("append", parent=parent, start=began, end=now, values=values)
 
 
 _group_commit: GroupCommit[_Handed] = GroupCommit(_store_together)

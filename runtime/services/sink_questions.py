@@ -25,10 +25,10 @@ from runtime.connectors.protocols import (
 )
 from runtime.domain.held_documents import none_is_it
 from runtime.domain.templates import NoName
-from runtime.ledger.measures import vendor_call
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.services.message_names import MessageNames
 from runtime.services.sink_results import result_of
+from runtime.services.vendor_calls import vendor_call
 
 T = TypeVar("T")
 _SILENT = SendResult("unknown", detail="the answer says nothing about this message")
@@ -122,7 +122,7 @@ class SinkQuestions:
         results: dict[int, SendResult] = {}
         for to, asked in groups.items():
             question = partial(self.sink.ask, [name for _, name in asked], address=dict(to), by=by)
-            found = self._question(question, until)
+            found = self._question(question, until, [items[place] for place, _ in asked])
             for place, name in asked:
                 results[place] = found if isinstance(found, SendResult) else _found(found, name, items[place])
         return results
@@ -204,7 +204,7 @@ class SinkQuestions:
             groups.setdefault(tuple(address.items()), []).append((place, name))
         for to, asked in groups.items():
             question = partial(self.sink.documents, [name for _, name in asked], address=dict(to), by=by)
-            found = self._question(question, until)
+            found = self._question(question, until, [items[place] for place, _ in asked])
             if found is None:
                 return None
             for place, name in asked:
@@ -219,21 +219,21 @@ class SinkQuestions:
         if not jobs:
             return {}
         try:
-            found = self._question(partial(self.sink.follow, list(jobs.values())), until)
+            found = self._question(partial(self.sink.follow, list(jobs.values())), until, [items[n] for n in jobs])
         except CannotAsk:
             return {}  # asked about by key, like everything else
         if isinstance(found, SendResult):
             return dict.fromkeys(jobs, found)
         return {place: _found(found, job, items[place]) for place, job in jobs.items()}
 
-    def _question(self, question: Callable[..., T], until: float) -> T | SendResult:
+    def _question(self, question: Callable[..., T], until: float, items: Sequence[OutboundMessage]) -> T | SendResult:
         """The answer to a question, or what to say of every message where there is none. Raises CannotAsk."""
         left = until - time.monotonic()
         if left <= 0:
             return SendResult("unknown", detail="there was no time left to ask about this message")
         try:
             with vendor_call(self.names.target.system, "ask"):
-                return question(call=CallContext(self.secrets, left))
+                return question(call=CallContext(self.secrets, left, doing="ask").about(*items))
         except Refused as error:
             if error.code == "sink.cannot_ask":
                 raise CannotAsk from None

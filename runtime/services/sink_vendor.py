@@ -4,7 +4,6 @@ exception.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -26,12 +25,12 @@ from runtime.connectors.protocols import (
 from runtime.domain.manifest import ManifestTarget
 from runtime.domain.reconciliation import amount_of
 from runtime.domain.templates import NoName, field, text_of
-from runtime.ledger.measures import vendor_call
 from runtime.ledger.vendor_client import SendResult
 from runtime.mapping import encode
 from runtime.services.message_names import MessageNames
 from runtime.services.sink_questions import SentByRelease, SinkQuestions
 from runtime.services.sink_results import result_of
+from runtime.services.vendor_calls import vendor_call
 
 
 @dataclass(slots=True)
@@ -65,12 +64,7 @@ class SinkVendor:
         self.sink.close()
 
     def _call(self, items: Sequence[OutboundMessage]) -> CallContext:
-        return CallContext(
-            self.secrets,
-            self.deadline,
-            items[0].correlation_id if len(items) == 1 else None,
-            traceparent(items[0]) if len(items) == 1 else None,
-        )
+        return CallContext(self.secrets, self.deadline, doing="send").about(*items)
 
     # -- names and addresses ---------------------------------------------------------------------------------------
 
@@ -130,8 +124,9 @@ class SinkVendor:
             return [replace(sent.stop, detail=f"not reached: {sent.stop.detail}")] * len(part)
         guard()
         try:
-            with vendor_call(self.target.system, "send"):
+            with vendor_call(self.target.system, "send") as ended:
                 outcomes = self.sink.write(part, call=self._call(part))
+                ended.of(outcomes)
         except Retriable as error:
             return self._stop(sent, SendResult("unsent", detail=error.reason, retry_after=error.after), len(part))
         except ConnectionFault as error:
@@ -177,20 +172,6 @@ class SinkVendor:
         """What the documents of a message add up to, as far as the connection says which field that is."""
         name = self.sink.amount_sent if isinstance(self.sink, Inspecting) else ""
         return amount_of(field(item.document, name)) if name else None
-
-
-def traceparent(item: OutboundMessage) -> str | None:
-    """A W3C trace context whose trace is the message's correlation and whose span is this delivery; None where the
-    id is no trace id.
-    """
-    if (
-        len(item.correlation_id) != 32
-        or set(item.correlation_id) - set("0123456789abcdef")
-        or not int(item.correlation_id, 16)
-    ):
-        return None
-    span = hashlib.blake2b(item.idempotency_key.encode(), digest_size=8).hexdigest()
-    return f"00-{item.correlation_id}-{span}-01"
 
 
 def _nameless(error: NoName) -> SendResult:

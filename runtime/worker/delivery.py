@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from kernel import tracing
 from kernel.errors import DomainError
 from kernel.postgresql import errors as database_errors
 from runtime.connectors.protocols import ConnectionFault
 from runtime.domain import retry
-from runtime.ledger import circuit_breaker, database_target, measures, quarantine_retry, vendor_target
+from runtime.ledger import circuit_breaker, database_target, delivery_spans, measures, quarantine_retry, vendor_target
 from runtime.ledger.append import Fenced
 from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope
 from runtime.ledger.claims import LEASE_SECONDS, claim, claim_to_ask, release, release_after_failure
@@ -50,25 +53,52 @@ def serve_one(
     `quarantine_first`: look at quarantined messages before lanes. A worker that never does so leaves them waiting while
     lanes are busy. `trial`: how to try a message that may end its process.
     """
+    began, at = time.monotonic(), time.time_ns()
     if quarantine_first and (waiting := _quarantined(conn, scope, lease)) is not None:
         hit("quarantine.claimed")
-        return _serve_quarantined(conn, clients, waiting, trial)
-    began = time.monotonic()
+        with _traced(conn, waiting, at):
+            return _serve_quarantined(conn, clients, waiting, trial)
     taken = claim(conn, owner=owner, scope=scope, lease=lease)
     measures.count_claim("lane", began, taken)
     if taken is not None:
         hit("worker.claimed")
-        return _serve(conn, clients, taken)
+        with _traced(conn, taken, at):
+            return _serve(conn, clients, taken)
     waiting = None if quarantine_first else _quarantined(conn, scope, lease)
     if waiting is None:
         taken = claim_to_ask(conn, owner=owner, scope=scope, lease=lease)
         if taken is not None:
-            return _serve(conn, clients, taken)
+            with _traced(conn, taken, at):
+                return _serve(conn, clients, taken)
         waiting = claim_quarantined(conn, scope=scope, to_ask=True, lease=lease)
     if waiting is None:
         return None
     hit("quarantine.claimed")
-    return _serve_quarantined(conn, clients, waiting, trial)
+    with _traced(conn, waiting, at):
+        return _serve_quarantined(conn, clients, waiting, trial)
+
+
+@contextmanager
+def _traced(conn: Connection, taken: Claim, began: int) -> Iterator[None]:
+    """One claim as a span, with spans of its messages; nothing while nothing is traced."""
+    if not tracing.on():
+        yield
+        return
+    environment, integration = measures.names_of(conn, taken.target.stream)
+    values: dict[str, str | int] = {
+        "tillgate.integration": integration,
+        "tillgate.environment": environment,
+        "tillgate.target": taken.target.name,
+        "tillgate.lane": taken.lane,
+        "tillgate.attempt": taken.lease.attempt,
+    }
+    taken.spans = delivery_spans.of_claim(began, values)
+    try:
+        with tracing.span("serve", values):
+            yield
+    finally:
+        if taken.spans is not None:
+            taken.spans.close()
 
 
 def _quarantined(conn: Connection, scope: ClaimScope, lease: float) -> QuarantineClaim | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
+from kernel import tracing
 from kernel.postgresql import errors as database_errors
 from runtime.connectors.protocols import CallError, ConnectionFault
 from runtime.domain import connection_faults
@@ -135,8 +136,10 @@ def collect(
     before every page.
     """
     polling, outcome = _Polling(conn, taken, stop, beat, clock), "failed"
+    values = {"tillgate.integration": taken.manifest.integration, "tillgate.environment": taken.environment}
     try:
-        polling.read()
+        with tracing.span("collect", {**values, "tillgate.run": taken.run}):
+            polling.read()
         outcome = "read"
     except NotNow as error:
         outcome = "asked_to_wait"

@@ -160,7 +160,7 @@ class SourceReader:
         while not done:
             found, failure = _Gathered(), None
             try:
-                done = self._gather(found, CallContext(secrets, CALL_SECONDS))
+                done = self._gather(found, CallContext(secrets, CALL_SECONDS, doing="read"))
             except (CallError, NotNow) as error:
                 if not found.pages:
                     raise

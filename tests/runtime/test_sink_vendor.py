@@ -22,11 +22,12 @@ from runtime.connectors.protocols import (
     WriteResult,
 )
 from runtime.domain import manifest as manifests
+from runtime.domain.correlation import trace_context
 from runtime.domain.manifest import DeclaredWrite, ManifestTarget
 from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.mappers import Unmappable
 from runtime.services.mappers import mapper_of
-from runtime.services.sink_vendor import SinkVendor, traceparent
+from runtime.services.sink_vendor import SinkVendor
 
 
 class Sink:
@@ -131,7 +132,7 @@ def test_the_vendor_knows_a_message_by_what_the_manifest_says() -> None:
 
 
 def test_a_correlation_that_is_no_trace_id_makes_no_trace_context() -> None:
-    assert traceparent(OutboundMessage("k", "tg-1", b"", {}, 1, "till-7")) is None
+    assert trace_context("till-7", "tg-1") is None
 
 
 def test_letters_of_one_fault_share_a_fingerprint_whatever_their_numbers_and_places() -> None:

@@ -81,7 +81,7 @@ class ODataSink:
     def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]:
         """One request per item, in order, within one deadline. Items that were not reached come back retriable."""
         until = deadline(call)
-        return write_one_by_one(batch, until, lambda message: self._one(message, call, until))
+        return write_one_by_one(batch, until, lambda message: self._one(message, call.about(message), until))
 
     def _one(self, item: OutboundMessage, call: CallContext, until: float) -> WriteResult:
         settings = self.settings

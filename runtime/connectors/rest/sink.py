@@ -107,7 +107,7 @@ class RestSink:
         if self.reader:
             return self._batch(batch, call, self.reader)
         until = time.monotonic() + call.deadline
-        return write_one_by_one(batch, until, lambda message: self._one(message, call, until))
+        return write_one_by_one(batch, until, lambda message: self._one(message, call.about(message), until))
 
     # -- single ----------------------------------------------------------------------------------------------------
 
