@@ -50,13 +50,12 @@ class ObservedRequestMiddleware:
 def _describe(span: TraceSpan, method: str, route: str, status: int) -> None:
     """By the semantic conventions of OpenTelemetry for HTTP servers."""
     span.rename(f"{method} {route}")
-    span.set(
-        **{
-            "http.request.method": method,
-            "http.route": route,
-            "http.response.status_code": status,
-            "tillgate.request_id": request_id(),
-        }
-    )
+    values: dict[str, str | int | float | bool] = {
+        "http.request.method": method,
+        "http.route": route,
+        "http.response.status_code": status,
+        "tillgate.request_id": request_id(),
+    }
+    span.set(**values)
     if status >= 500:
         span.fail(str(status))

@@ -482,6 +482,7 @@ def patched(world: World) -> Iterator[None]:
     places += [(source_reader, "CALL_SECONDS", LEASE_SECONDS / 8), (source_reader, "MARGIN_SECONDS", 1.0)]
     places.append((measures, "names_of", lambda conn, stream: ("production", "simulated")))
     places.append((quarantine_retry, "SILENT_SECONDS", SILENT_SECONDS))
+    places.append((measures, "_names", {world.stream.id: ("simulated", "simulated")}))
     places += [(database_target, "upsert", upsert), (quarantine_retry, "upsert", upsert)]
     from tests.faults.plants import SIMULATED
 
