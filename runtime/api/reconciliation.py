@@ -35,6 +35,7 @@ class TargetLineSerializer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField()
     retrying = serializers.IntegerField()
     behind = serializers.IntegerField()
+    blocked = serializers.IntegerField(help_text="Of those behind: behind a message that waits for a person.")
     dead = serializers.IntegerField()
     unknown = serializers.IntegerField()
     declined = serializers.IntegerField()
@@ -52,7 +53,16 @@ class FlowLineSerializer(serializers.Serializer[Any]):
     in_the_log = serializers.IntegerField(source="logged")
     refused = serializers.IntegerField(source="rejected")
     conflicts = serializers.IntegerField()
-    difference = serializers.IntegerField(allow_null=True, help_text="Accepted by runs minus found in the log.")
+    read_refused = serializers.IntegerField(
+        source="read_rejected", allow_null=True, help_text="Of what runs read: refused for the first time."
+    )
+    read_refused_again = serializers.IntegerField(
+        source="read_again", allow_null=True, help_text="Of what runs read: known as refused, and come again."
+    )
+    read_conflicts = serializers.IntegerField(allow_null=True, help_text="Of what runs read: conflicting.")
+    difference = serializers.IntegerField(
+        allow_null=True, help_text="Read by runs, and neither in the log nor accounted for by the counts beside it."
+    )
     targets = TargetLineSerializer(many=True)
 
 

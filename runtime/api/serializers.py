@@ -113,6 +113,7 @@ class RunSerializer(serializers.Serializer[Any]):
     unchanged = serializers.IntegerField()
     older = serializers.IntegerField()
     rejected = serializers.IntegerField(source="rejected_count")
+    rejected_again = serializers.IntegerField(help_text="Rejected records that were known already and came again.")
     conflicts = serializers.IntegerField()
     error = serializers.CharField()
 
@@ -139,6 +140,7 @@ class ShareSerializer(serializers.Serializer[Any]):
     unknown = serializers.IntegerField()
     retrying = serializers.IntegerField()
     behind = serializers.IntegerField()
+    blocked = serializers.IntegerField(help_text="Of those behind: behind a message that waits for a person.")
     waiting = serializers.IntegerField()
     discarded = serializers.IntegerField(source="closed")
 
@@ -166,6 +168,7 @@ class ProgressSerializer(serializers.Serializer[Any]):
     unchanged = serializers.IntegerField()
     older = serializers.IntegerField()
     rejected = serializers.IntegerField()
+    rejected_again = serializers.IntegerField(help_text="Rejected records that were known already and came again.")
     conflicts = serializers.IntegerField()
     delivered = serializers.IntegerField()
     superseded = serializers.IntegerField()

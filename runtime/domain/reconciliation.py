@@ -15,8 +15,8 @@ from kernel.strict_json import within_bounds
 # decided.
 DELIVERED, NOT_MEANT, REPLACED = "delivered", "not_meant", "replaced"
 WAITING, RETRYING, BEHIND, DEAD, UNKNOWN, CLOSED = "waiting", "retrying", "behind", "dead", "unknown", "closed"
-DECLINED = "declined"
-STATES = (DELIVERED, WAITING, RETRYING, BEHIND, DEAD, UNKNOWN, CLOSED, NOT_MEANT, REPLACED, DECLINED)
+DECLINED, BLOCKED = "declined", "blocked"  # blocked: behind a message that waits for a person
+STATES = (DELIVERED, WAITING, RETRYING, BEHIND, DEAD, UNKNOWN, CLOSED, NOT_MEANT, REPLACED, DECLINED, BLOCKED)
 
 
 @dataclass(frozen=True, slots=True)

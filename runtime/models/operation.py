@@ -14,8 +14,9 @@ class Run(models.Model):
 
     Counts of the source side are written with each append; the delivered side is read from progress and evidence over
     the positions in `RunSpan`, so a run's row is never hot. `start_cursor`: where the source stood when the run began.
-    `tally`: how many records of the source were read and rejected, for the limit of rejected records, which
-    `limit_waived` switches off for this run. `fences`: how often a worker lost the source in this run to another one.
+    `read` is the sum of `accepted`, `unchanged`, `older`, `conflicts`, `rejected_count` (rejected for the first time)
+    and `rejected_again` (the same rejected record came again). `tally`: how many records of the source were read and
+    rejected, for the limit of rejected records, which `limit_waived` switches off for this run. `fences`: how often a worker lost the source in this run to another one.
     `fault`: what is wrong with the connection to `fault_system`, where that ended the run (`FaultKind`).
     """
 
@@ -45,6 +46,7 @@ class Run(models.Model):
     unchanged = models.BigIntegerField(db_default=0)
     older = models.BigIntegerField(db_default=0)
     rejected_count = models.BigIntegerField(db_default=0)
+    rejected_again = models.BigIntegerField(db_default=0)
     conflicts = models.BigIntegerField(db_default=0)
     error = models.TextField(blank=True, db_default="")
     traceparent = models.CharField(max_length=55, blank=True, db_default="")

@@ -27,6 +27,7 @@ class Backlog:
     unknown: int = 0
     retrying: int = 0
     behind: int = 0
+    blocked: int = 0
     person_since: datetime | None = None
     lacks_since: datetime | None = None
     lacks_for_person: datetime | None = None
@@ -39,11 +40,11 @@ class Backlog:
     def on_the_way(self) -> int:
         """Everything that is not delivered and waits for no person: in the queue, to be tried again, being asked about,
         or behind such a message."""
-        return self.waiting + self.retrying + self.behind
+        return self.waiting + self.retrying + self.behind - self.blocked
 
     def add(self, other: Backlog) -> None:
         """Sum of two: a fleet is the sum of its instances."""
-        for name in ("waiting", "leases", "dead", "unknown", "retrying", "behind"):
+        for name in ("waiting", "leases", "dead", "unknown", "retrying", "behind", "blocked"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.oldest_at = _first(self.oldest_at, other.oldest_at)
         self.person_since = _first(self.person_since, other.person_since)
@@ -112,10 +113,17 @@ with q as materialized (
               count(*) filter (where state = 'unknown') as unknown,
               count(*) filter (where state in ('retry', 'sending')) as retrying,
               count(*) filter (where state = 'behind') as behind,
+              count(*) filter (where state = 'behind'
+                                 and exists (select
+                                               from runtime_quarantine h
+                                              where h.subscription_id = b.subscription_id
+                                                and h.key = b.key
+                                                and h.position < b.position
+                                                and h.state in ('dead', 'unknown'))) as blocked,
               min(first_seen_at) filter (where state in ('dead', 'unknown')) as since,
               min(position) filter (where state in ('retry', 'sending')) as first_retry,
               min(position) filter (where state in ('dead', 'unknown', 'behind')) as first_for_person
-         from runtime_quarantine
+         from runtime_quarantine b
         where subscription_id = any(%(ids)s)
         group by subscription_id, lane),
      oldest as (
@@ -132,7 +140,7 @@ with q as materialized (
     + _LOOK_BEFORE
     + """)
 select subscription_id, sum(dead)::bigint as dead, sum(unknown)::bigint as unknown, sum(retrying)::bigint as retrying,
-       sum(behind)::bigint as behind, min(since) as since,
+       sum(behind)::bigint as behind, sum(blocked)::bigint as blocked, min(since) as since,
        (select min(o.at) from oldest o where o.subscription_id = q.subscription_id and o.retried) as lacks_since,
        (select min(o.at) from oldest o where o.subscription_id = q.subscription_id and not o.retried) as for_person
   from q
@@ -152,7 +160,7 @@ def of(subscription_ids: Sequence[int]) -> dict[int, Backlog]:
     for row in rows(_QUARANTINED, {"ids": list(found)}):
         mine = found[row["subscription_id"]]
         mine.dead, mine.unknown = row["dead"], row["unknown"]
-        mine.retrying, mine.behind = row["retrying"], row["behind"]
+        mine.retrying, mine.behind, mine.blocked = row["retrying"], row["behind"], row["blocked"]
         mine.person_since, mine.lacks_for_person = row["since"], row["for_person"]
         mine.lacks_since = _first(mine.lacks_since, row["lacks_since"])
     return found

@@ -86,6 +86,8 @@ class FlowLine:
     """One integration on a day of arrival: received from its source, stored in the log, delivered to each target.
 
     `read` and the counts beside it are None where no run collected: intake answers each message and keeps no count.
+    `rejected` and `conflicts` are new on that day, handed-in ones included; of what runs read, `read_rejected` were
+    rejected for the first time, `read_again` were known as rejected, `read_conflicts` conflict.
     """
 
     integration: str
@@ -101,19 +103,26 @@ class FlowLine:
     older: int | None
     from_runs: int
     running: bool
+    read_rejected: int | None = None
+    read_again: int | None = None
+    read_conflicts: int | None = None
     targets: list[TargetLine] = field(default_factory=list)
 
     @property
     def difference(self) -> int | None:
-        """Messages that runs report as added minus those in the log; None without a run, or while one is reading."""
-        return None if self.accepted is None or self.running else self.accepted - self.from_runs
+        """Records that runs have read and that are neither in the log nor accounted for otherwise (unchanged, older,
+        rejected, conflicting); where those agree, what runs report as added minus what is in the log. None without a
+        run, or while one is reading."""
+        if self.read is None or self.accepted is None or self.running:
+            return None
+        counts = (self.unchanged, self.older, self.read_rejected, self.read_again, self.read_conflicts)
+        otherwise = sum(count or 0 for count in counts)
+        return self.read - otherwise - self.from_runs or self.accepted - self.from_runs
 
     @property
     def tone(self) -> Tone:
         if self.difference:
-            return stop(
-                f"{abs(self.difference):,} {'missing in the log' if self.difference > 0 else 'more in the log'}"
-            )
+            return stop(f"{abs(self.difference):,} {'not accounted for' if self.difference > 0 else 'more in the log'}")
         if self.rejected or self.conflicts:
             return wait(f"{self.rejected + self.conflicts:,} not stored", "user")
         if self.running:
@@ -139,7 +148,8 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
          where c.stream_id = st.id
            and c.at >= %(since)s
            and c.at < %(until)s) as conflicts,
-       n.read, n.accepted, n.unchanged, n.older, coalesce(n.running, false) as running,
+       n.read, n.accepted, n.unchanged, n.older, n.read_rejected, n.read_again, n.read_conflicts,
+       coalesce(n.running, false) as running,
        (select count(*)
           from runtime_message m
          where m.stream_id = st.id
@@ -150,6 +160,8 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
   join runtime_stream st on st.integration_id = i.id and st.environment = %(environment)s
   left join lateral (select sum(read)::bigint as read, sum(accepted)::bigint as accepted,
                             sum(unchanged)::bigint as unchanged, sum(older)::bigint as older,
+                            sum(rejected_count)::bigint as read_rejected,
+                            sum(rejected_again)::bigint as read_again, sum(conflicts)::bigint as read_conflicts,
                             bool_or(state = 'running') as running, array_agg(id) as ids
                        from runtime_run
                       where stream_id = st.id
@@ -182,7 +194,8 @@ with spans as (
 select s.stream_id as stream, s.target, min(s.system_key) as system, count(*) as instances,
        sum(c.total)::bigint as total, sum(c.passed)::bigint as passed, sum(c.superseded)::bigint as superseded,
        sum(c.skipped)::bigint as skipped, sum(c.declined)::bigint as declined, sum(c.retrying)::bigint as retrying,
-       sum(c.behind)::bigint as behind, sum(c.dead)::bigint as dead, sum(c.unknown)::bigint as unknown,
+       sum(c.behind)::bigint as behind, sum(c.blocked)::bigint as blocked, sum(c.dead)::bigint as dead,
+       sum(c.unknown)::bigint as unknown,
        sum(c.closed)::bigint as closed
   from subs s
   join counts c using (id)
@@ -213,7 +226,14 @@ select m.lane, m.position, m.key, m.received_at, m.correlation, m.payload::text 
  order by m.lane, m.position limit %(limit)s"""
 _SPANS = "unnest(%(lanes)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[]) as x(lane, first, last)"
 _HELD = f"""
-select q.subscription_id as subscription, q.lane, q.position, q.state
+select q.subscription_id as subscription, q.lane, q.position,
+       case when q.state = 'behind'
+             and exists (select
+                           from runtime_quarantine h
+                          where h.subscription_id = q.subscription_id
+                            and h.key = q.key
+                            and h.position < q.position
+                            and h.state in ('dead', 'unknown')) then 'blocked' else q.state end as state
   from {_SPANS}
   join runtime_quarantine q on q.lane = x.lane and q.position between x.first and x.last
  where q.subscription_id = any(%(ids)s)

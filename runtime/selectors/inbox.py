@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from governance.domain import inbox_items
 from governance.domain.inbox_items import InboxItem
+from kernel.ui.wording import counted
 from kernel.viewer import Viewer
 from runtime.selectors import connection_faults
+from runtime.selectors.connection_faults import ConnectionFaultRow
+
+NAMED = 12  # stores of a fleet that an item names; the others are counted
 
 
 def register_all() -> None:
@@ -15,14 +19,34 @@ def register_all() -> None:
 
 
 def faults(viewer: Viewer) -> Iterator[InboxItem]:
-    """One item per fault; it is over when a call succeeds."""
+    """One item per fault; it is over when a call succeeds. Stores of a fleet with the same fault are one item, since
+    one correction ends them all."""
+    together: dict[tuple[object, ...], list[ConnectionFaultRow]] = {}
     for fault in connection_faults.mine(viewer):
-        if fault.run is not None:
-            yield InboxItem(f"{fault.label}: {fault.title}", fault.detail, fault.url, fault.since)
-            continue
-        kept = f"{fault.waiting_words} in {fault.environment}, nothing is lost."
-        if fault.question:
-            yield InboxItem(f"{fault.label}: {fault.title}", f"{kept} {fault.to_do}", fault.url, fault.since)
-            continue
-        text = f"{kept} {fault.to_do} Then everything goes out by itself; the next message tries {fault.next_words}."
-        yield InboxItem(f"{fault.label}: {fault.title}", text, fault.url, fault.since)
+        alone = fault.run or (None if fault.instance else (fault.vendor, fault.subscription))
+        targets = fault.targets if fault.subscription else ()
+        kind = (fault.system_key, fault.environment, fault.kind, fault.integrations, targets, alone)
+        together.setdefault(kind, []).append(fault)
+    for found in together.values():
+        yield _of_fleet(found) if len(found) > 1 else _of_one(found[0])
+
+
+def _of_one(fault: ConnectionFaultRow) -> InboxItem:
+    if fault.run is not None:
+        return InboxItem(f"{fault.label}: {fault.title}", fault.detail, fault.url, fault.since)
+    kept = f"{fault.waiting_words} in {fault.environment}, nothing is lost."
+    text = f"{kept} {fault.to_do} Then everything goes out by itself; the next message tries {fault.next_words}."
+    return InboxItem(f"{fault.label}: {fault.title}", text, fault.url, fault.since)
+
+
+def _of_fleet(found: Sequence[ConnectionFaultRow]) -> InboxItem:
+    """The first of them stands for all: the same system, the same kind of fault, the same integrations."""
+    first = min(found, key=lambda fault: fault.since)
+    stores = sorted(fault.instance for fault in found)
+    named = ", ".join(stores[:NAMED]) + (f" and {len(stores) - NAMED:,} more" if len(stores) > NAMED else "")
+    waiting = sum(fault.waiting for fault in found)
+    kept = f"{counted(waiting, 'message')} wait{'s' if waiting == 1 else ''} in {first.environment}, nothing is lost."
+    text = f"{kept} {first.to_do} Then everything goes out by itself. Stores: {named}."
+    return InboxItem(
+        f"{first.connection.system}, {counted(len(found), 'store')}: {first.title}", text, first.url, first.since
+    )

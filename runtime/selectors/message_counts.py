@@ -4,8 +4,8 @@ The page of a run, the day's reconciliation and the pages of flows count by thes
 
 - passed: the target's position is beyond it. What is passed and in no other count is delivered.
 - superseded, skipped, declined: by the codes of the batch, of which only those inside the span count.
-- in quarantine: dead letters and unknown outcomes wait for a person; everything else there is on the way, a message
-  that is being sent or asked about (`sending`) included.
+- in quarantine: dead letters and unknown outcomes wait for a person, and so does what waits behind them (`blocked`);
+  everything else there is on the way, a message that is being sent or asked about (`sending`) included.
 - ended in quarantine: skipped, declined or discarded there, by its last attempt.
 """
 
@@ -30,6 +30,13 @@ COUNTS = f"""
        select q.subscription_id as id, count(*) filter (where q.state = 'dead') as dead,
               count(*) filter (where q.state = 'unknown') as unknown,
               count(*) filter (where q.state = 'behind') as behind,
+              count(*) filter (where q.state = 'behind'
+                                 and exists (select
+                                               from runtime_quarantine h
+                                              where h.subscription_id = q.subscription_id
+                                                and h.key = q.key
+                                                and h.position < q.position
+                                                and h.state in ('dead', 'unknown'))) as blocked,
               count(*) filter (where q.state not in ('dead', 'unknown', 'behind')) as retrying
          from runtime_quarantine q
          join subs s on s.id = q.subscription_id
@@ -71,7 +78,7 @@ COUNTS = f"""
               coalesce(o.superseded, 0) as superseded, coalesce(o.skipped, 0) + coalesce(e.skipped, 0) as skipped,
               coalesce(o.declined, 0) + coalesce(e.declined, 0) as declined, coalesce(h.dead, 0) as dead,
               coalesce(h.unknown, 0) as unknown, coalesce(h.retrying, 0) as retrying,
-              coalesce(h.behind, 0) as behind, coalesce(e.closed, 0) as closed
+              coalesce(h.behind, 0) as behind, coalesce(h.blocked, 0) as blocked, coalesce(e.closed, 0) as closed
          from subs s
          left join passed p using (id)
          left join held h using (id)
@@ -89,6 +96,8 @@ class MessageCounts:
 
     total       those that are meant: positions of the span
     passed      how many of them are no longer in the queue
+    behind      waiting for an earlier message of their key; `blocked` are those of them behind one that waits for a
+                person
     closed      discarded by a person
     """
 
@@ -101,6 +110,7 @@ class MessageCounts:
     unknown: int = 0
     retrying: int = 0
     behind: int = 0
+    blocked: int = 0
     closed: int = 0
 
     @property
@@ -121,11 +131,12 @@ class MessageCounts:
     @property
     def on_the_way(self) -> int:
         """Everything that moves on by itself: in the queue, to be tried again, being asked about, or behind those."""
-        return self.waiting + self.retrying + self.behind
+        return self.waiting + self.retrying + self.behind - self.blocked
 
     @property
     def with_a_person(self) -> int:
-        return self.dead + self.unknown
+        """Dead letters and unknown outcomes, and what waits behind them."""
+        return self.dead + self.unknown + self.blocked
 
     @property
     def ended_otherwise(self) -> int:
@@ -134,6 +145,5 @@ class MessageCounts:
 
     @property
     def settled(self) -> int:
-        """Ended, or waiting for a person: nothing more happens to these by itself. Those behind a message that waits
-        for a person are on the way, for they move as soon as it is decided."""
-        return self.passed - self.retrying - self.behind
+        """Ended, or waiting for a person: nothing more happens to these by itself."""
+        return self.passed - self.retrying - (self.behind - self.blocked)

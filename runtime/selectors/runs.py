@@ -67,6 +67,7 @@ class RunProgress:
     unchanged: int
     older: int
     rejected: int
+    rejected_again: int
     conflicts: int
     error: str
     started_by: str
@@ -131,7 +132,12 @@ class RunProgress:
     @property
     def retrying(self) -> int:
         """To be tried again, being sent or asked about, or behind such a message."""
-        return self._sum("retrying") + self._sum("behind")
+        return self._sum("retrying") + self._sum("behind") - self.blocked
+
+    @property
+    def blocked(self) -> int:
+        """Behind a message of their key that waits for a person."""
+        return self._sum("blocked")
 
     @property
     def settled(self) -> int:
@@ -192,7 +198,7 @@ _RUN = (
     """
 select n.id, i.key as integration, i.title, i.owner_team_id, st.environment, n.kind, n.source, n.trigger, n.state,
        n.started_at, n.ended_at, n.beat_at, n.expected, n.read, n.accepted, n.unchanged, n.older,
-       n.rejected_count as rejected, n.conflicts, n.error, coalesce(u.username, '') as started_by,
+       n.rejected_count as rejected, n.rejected_again, n.conflicts, n.error, coalesce(u.username, '') as started_by,
        coalesce(r.digest, '') as digest, d.approval_id,
        a.change_id, a.valid_until, coalesce(left(src.cursor::text, 200), '') as cursor, st.id as stream,
        n.fences, n.warned, n.limit_waived,
@@ -235,7 +241,7 @@ with spans as (
           and s.replay_of_id is null),
 {COUNTS}
 select s.id as subscription_id, s.target, s.instance, s.system_key, c.total, c.passed, c.superseded, c.skipped,
-       c.declined, c.dead, c.unknown, c.retrying, c.behind, c.closed
+       c.declined, c.dead, c.unknown, c.retrying, c.behind, c.blocked, c.closed
   from subs s
   join counts c using (id)
  order by s.target, s.instance"""

@@ -22,6 +22,7 @@ from runtime.domain.outcome_codes import CONFIRMED, QUARANTINED, SKIPPED, SUPERS
 from runtime.domain.outcome_codes import DECLINED as DECLINED_THERE
 from runtime.domain.reconciliation import (
     BEHIND,
+    BLOCKED,
     CLOSED,
     DEAD,
     DECLINED,
@@ -50,6 +51,7 @@ _STATE_OF = {
     "dead": DEAD,
     "unknown": UNKNOWN,
     "behind": BEHIND,
+    "blocked": BLOCKED,
     "closed": CLOSED,
     "skipped": NOT_MEANT,
     "declined": DECLINED,
@@ -89,11 +91,11 @@ class StoreLine:
 
     @property
     def open(self) -> int:
-        return self.tally.count(WAITING, RETRYING, BEHIND, DEAD, UNKNOWN)
+        return self.tally.count(WAITING, RETRYING, BEHIND, BLOCKED, DEAD, UNKNOWN)
 
     @property
     def tone(self) -> Tone:
-        person = self.tally.count(DEAD, UNKNOWN)
+        person = self.tally.count(DEAD, UNKNOWN, BLOCKED)
         if person:
             return wait(f"{person:,} with a person", "user")
         if self.open:

@@ -6,11 +6,12 @@ A message that fails a check is kept as a rejected message, in the transaction t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jsonschema_rs
+import psycopg
 
 from catalog.selectors import contracts
 from runtime.connectors.acceptance import Accepts, compile_acceptance
@@ -25,10 +26,11 @@ _INSERT_REJECTED = """
 insert into runtime_rejected (stream_id, run_id, source, key, digest, reason_class, fingerprint, reason, raw)
 values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 on conflict (stream_id, digest) do update
-   set seen = runtime_rejected.seen + 1, last_at = clock_timestamp()"""
+   set seen = runtime_rejected.seen + 1, last_at = clock_timestamp()
+returning xmax = 0"""  # true for a row that is new
 _COUNT_REJECTED = """
 update runtime_run
-   set rejected_count = rejected_count + %s, read = read + %s
+   set rejected_count = rejected_count + %s, rejected_again = rejected_again + %s, read = read + %s
  where id = %s"""
 
 
@@ -105,7 +107,8 @@ def usable_keys(keys: Sequence[str]) -> bool:
 def store_rejected(
     conn: Connection, stream: StreamRef, run: int | None, source: str, rejected: Sequence[Rejection]
 ) -> None:
-    """Keep rejected messages, once per content, in the transaction that moves the cursor past them."""
+    """Keep rejected messages, once per content, in the transaction that moves the cursor past them. The run counts
+    those that were known already for themselves."""
     if not rejected:
         return
     rows = [
@@ -123,9 +126,18 @@ def store_rejected(
         for one in rejected
     ]
     with conn.cursor() as cursor:
-        cursor.executemany(_INSERT_REJECTED, rows)
-    if run is not None:
-        conn.execute(_COUNT_REJECTED, (len(rejected), len(rejected), run))
+        cursor.executemany(_INSERT_REJECTED, rows, returning=run is not None)
+        if run is None:
+            return
+        new = sum(bool(row[0]) for row in _each_row(cursor))
+    conn.execute(_COUNT_REJECTED, (new, len(rejected) - new, len(rejected), run))
+
+
+def _each_row(cursor: psycopg.Cursor[Any]) -> Iterator[Any]:
+    """The rows that `executemany` returned, one result for each."""
+    yield from cursor.fetchall()
+    while cursor.nextset():
+        yield from cursor.fetchall()
 
 
 def storable_text(text: str) -> str:

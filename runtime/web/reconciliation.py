@@ -20,7 +20,7 @@ from catalog.selectors import systems
 from kernel.errors import NotFound
 from kernel.viewer import Viewer
 from runtime import permissions
-from runtime.domain.reconciliation import BEHIND, CLOSED, DEAD, DECLINED, RETRYING, STATES, UNKNOWN, WAITING
+from runtime.domain.reconciliation import BEHIND, BLOCKED, CLOSED, DEAD, DECLINED, RETRYING, STATES, UNKNOWN, WAITING
 from runtime.models import Integration
 from runtime.selectors import daily_totals
 from runtime.services import daily_accounts, target_comparison
@@ -32,7 +32,7 @@ WAYS = (("business", "Business day"), ("arrival", "Day of arrival"))
 OVERVIEW_COLUMNS = (
     *("day", "integration", "read", "accepted", "unchanged", "older", "in the log", "refused", "conflicts", "target"),
     *("due", "delivered", "not meant", "superseded", "waiting", "tried again", "behind", "dead", "unknown", "closed"),
-    "declined",
+    *("declined", "blocked", "read refused", "read refused again", "read conflicts", "difference"),
 )
 COMPARISON_COLUMNS = (
     *("target", "store", "asked at", "due", "asked", "both agree", "missing there", "there all the same"),
@@ -143,7 +143,7 @@ def _targets(
         )
         row["due"] += one.tally.due.count
         row["on_the_way"] += one.tally.count(WAITING, RETRYING, BEHIND)
-        row["with_a_person"] += one.tally.count(DEAD, UNKNOWN)
+        row["with_a_person"] += one.tally.count(DEAD, UNKNOWN, BLOCKED)
         row["ended_otherwise"] += one.tally.count(DECLINED, CLOSED)
         row["instances"] += [one.store] if one.fleet else []
         for state in STATES:
@@ -197,6 +197,7 @@ def _overview_rows(found: Sequence[daily_totals.FlowLine], day: date) -> Iterabl
     for line in found:
         counts = (line.read, line.accepted, line.unchanged, line.older, line.logged, line.rejected, line.conflicts)
         source = (day, line.integration, *counts)
+        read = (line.read_rejected, line.read_again, line.read_conflicts, line.difference)
         for one in line.targets:
             settled = (one.target, one.due, one.delivered, one.skipped, one.superseded)
             yield (
@@ -209,9 +210,11 @@ def _overview_rows(found: Sequence[daily_totals.FlowLine], day: date) -> Iterabl
                 one.unknown,
                 one.closed,
                 one.declined,
+                one.blocked,
+                *read,
             )
         if not line.targets:
-            yield source
+            yield (*source, *[None] * (len(OVERVIEW_COLUMNS) - len(source) - len(read)), *read)
 
 
 def _line_rows(account: DailyAccount, compared: Sequence[daily_totals.ComparisonRow]) -> Iterable[Sequence[Any]]:

@@ -335,8 +335,10 @@ class SimCursor:
             self.rows, self.rowcount = result, len(result)
         return self
 
-    def executemany(self, statement: Any, rows: Any) -> None:
+    def executemany(self, statement: Any, rows: Any, *, returning: bool = False) -> None:
+        """What a statement returns is true for every row: nothing that is modelled returns more."""
         handle = handler_of(statement)
+        self.rows = [(True,) for _ in rows] if returning else []
         self.conn.run(lambda database, tx, many: sum(_counted(handle(database, tx, row)) for row in many), rows)
 
     def fetchone(self) -> Any:
@@ -344,6 +346,9 @@ class SimCursor:
 
     def fetchall(self) -> list[Any]:
         return self.rows
+
+    def nextset(self) -> bool | None:
+        return None
 
     def __enter__(self) -> SimCursor:
         return self

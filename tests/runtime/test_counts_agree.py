@@ -226,3 +226,27 @@ def test_a_batch_that_spans_two_runs_counts_for_each_its_own_messages(ledger: Co
     first, second = (day._share(number) for number in numbers)
     assert (first.delivered, first.skipped) == (0, 10)
     assert (second.delivered, second.skipped) == (10, 0)
+
+
+def test_what_waits_behind_a_dead_letter_waits_for_a_person_and_the_run_is_not_live(ledger: Connection) -> None:
+    """A store cannot take a price, and later prices of that article wait behind it: nothing moves by itself."""
+    day = Day(ledger, 0)
+    day.flow = Flow(ledger, lanes=1)
+    day.subscription = day.flow.subscribe(batch=100)
+    row = ledger.execute(
+        "insert into runtime_run (integration_id, stream_id, kind, trigger, state, ended_at) "
+        "values (%s, %s, 'collect', 'manual', 'succeeded', clock_timestamp()) returning id",
+        (day.flow.integration, day.flow.stream),
+    ).fetchone()
+    assert row
+    items = [day.flow.item("a", 1, kind="bad"), *(day.flow.item("a", n, kind="sale") for n in (2, 3))]
+    append(ledger, day.flow.ref, [*items, day.flow.item("b", 1, kind="sale")], run_id=row[0])
+    while taken := claim(ledger, owner="w"):
+        vendor_target.deliver(ledger, taken, day.bind)
+    made = runs.progress(EVERYBODY, row[0])
+    assert made is not None
+    (share,) = made.shares
+    assert (share.dead, share.behind, share.blocked, share.on_the_way, share.with_a_person) == (1, 2, 2, 0, 3)
+    assert (made.live, made.percent, made.retrying) == (False, 100, 0)
+    flow = next(one for one in flows.today(EVERYBODY, "production") if one.integration == day.flow.key)
+    assert (flow.backlog.on_the_way, flow.backlog.blocked) == (0, 2)

@@ -14,11 +14,14 @@ from bench.order_server import order
 from catalog.models import SlaTier
 from kernel import clock
 from kernel.errors import Conflict
+from kernel.viewer import Viewer
+from runtime.api.reconciliation import FlowLineSerializer
 from runtime.connectors.protocols import Refused, Retriable, Secrets
 from runtime.ledger import connections
 from runtime.models import Message, Run, SourceAlarm, StreamSource
-from runtime.selectors import source_looks
+from runtime.selectors import daily_totals, source_looks
 from runtime.services import runs, schedules, source_alarms, system_connections
+from runtime.web.reconciliation import _overview_rows
 from runtime.worker import source_polling
 from runtime.worker.loop import WorkerLoop
 from tests.runtime.test_source_polling import FEED, Feed, Scripted, feed, wrong
@@ -161,6 +164,34 @@ def test_a_waived_limit_counts_for_the_source_that_was_named_and_reads_it_once(t
     asked = len(two.given["orders"].asked)
     two.read()
     assert two.given["orders"].asked[asked:] == [1], "what was waived is not read again"
+
+
+def test_records_that_are_rejected_again_are_counted_as_such_and_all_counts_add_up(two: Two) -> None:
+    """A run over its limit reads the same bad records each time: they are new once."""
+    two.script(orders=[[wrong(n) for n in range(40)]], returns=[[order(7)], [wrong(50), order(9)]])
+    two.deploy()
+    two.read()
+    again = two.read()["orders"]
+    assert (again.read, again.rejected_count, again.rejected_again) == (40, 0, 40)
+    for run in Run.objects.all():
+        rejected = run.rejected_count + run.rejected_again
+        assert run.read == run.accepted + run.unchanged + run.older + run.conflicts + rejected
+    (line,) = daily_totals.overview(Viewer(system=True), "production", daily_totals.today())
+    told = FlowLineSerializer(line).data
+    assert (line.read, line.accepted, line.read_rejected, line.read_again, line.difference) == (83, 2, 41, 40, 0)
+    parts = ("accepted", "unchanged", "older", "read_refused", "read_refused_again", "read_conflicts")
+    assert told["read"] == sum(told[name] for name in parts)
+    columns, row = list(_overview_rows([line], daily_totals.today()))
+    assert dict(zip(columns, row, strict=True))["read refused again"] == 40
+
+
+def test_records_that_nothing_accounts_for_are_a_difference(two: Two) -> None:
+    two.script(orders=[[order(1), order(2)]], returns=[])
+    two.deploy()
+    two.read()
+    Run.objects.filter(source="orders").update(read=9)
+    (line,) = daily_totals.overview(Viewer(system=True), "production", daily_totals.today())
+    assert (line.difference, line.tone.word) == (7, "7 not accounted for")
 
 
 def test_a_waiver_is_not_lost_on_a_run_that_goes_on_already(two: Two) -> None:

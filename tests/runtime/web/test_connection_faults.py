@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from catalog.models import Environment, System, SystemEndpoint
+from governance.domain import inbox_items
 from governance.models import Notice
 from kernel import clock, outbox
 from kernel.viewer import Viewer
@@ -170,6 +171,20 @@ def test_the_inbox_of_both_owners_has_one_item_while_it_lasts(client, day):
     at_fault(breaker="closed", fault="", fault_detail="", fault_since=None)
     assert "Connection fault" not in page(client, day.people.sofia, "governance:inbox")
     assert "To be corrected" not in page(client, owner, "governance:inbox")
+
+
+def test_a_password_that_is_rotated_for_all_stores_is_one_item_with_their_number(client, day):
+    now = clock.now()
+    stores = VendorState.objects.exclude(instance="")
+    stores.update(breaker="open", fault="credentials", fault_detail="401 Unauthorized", fault_since=now)
+    assert stores.count() == 6
+    found = inbox_items.items(Viewer.of(day.people.petra))
+    assert len(found) == 1
+    assert "6 stores" in found[0].title
+    assert all(one.instance in found[0].text for one in stores)
+    stores.filter(instance="0101").update(fault="certificate")
+    assert len(inbox_items.items(Viewer.of(day.people.petra))) == 2, "another kind of fault is another item"
+    assert "5 stores" in page(client, day.people.petra, "governance:inbox")
 
 
 def dispatch() -> None:
