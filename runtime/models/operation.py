@@ -16,8 +16,9 @@ class Run(models.Model):
     the positions in `RunSpan`, so a run's row is never hot. `start_cursor`: where the source stood when the run began.
     `read` is the sum of `accepted`, `unchanged`, `older`, `conflicts`, `rejected_count` (rejected for the first time)
     and `rejected_again` (the same rejected record came again). `tally`: how many records of the source were read and
-    rejected, for the limit of rejected records, which `limit_waived` switches off for this run. `fences`: how often a worker lost the source in this run to another one.
-    `fault`: what is wrong with the connection to `fault_system`, where that ended the run (`FaultKind`).
+    rejected, for the limit of rejected records, which `limit_waived` switches off for this run. `fences`: how often a
+    worker lost the source in this run to another one. `fault`: what is wrong with the connection to `fault_system`,
+    where that ended the run (`FaultKind`).
     """
 
     class State(models.TextChoices):
