@@ -73,7 +73,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("nulls_first", [True, False], ids=["nulls first", "nulls last"])
-@pytest.mark.parametrize("size", [1, 7, 50])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.thorough), 7, 50])
 @pytest.mark.parametrize("case", CASES)
 def test_every_row_is_read_whatever_its_stamp(case, size, nulls_first):
     service = Service(CASES[case], size=size, nulls_first=nulls_first)
