@@ -396,7 +396,8 @@ def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, not
         raise NotFound("rejected.unknown", "This rejected message does not exist any more.")
     integration = rejected.stream.integration
     permissions.require_operate(actor, integration)
-    receipt = intake.accept(integration.key, rejected.stream.environment, [payload])[0]
+    source = rejected.source or None
+    receipt = intake.accept(integration.key, rejected.stream.environment, [payload], source=source)[0]
     if receipt.status == "refused":
         raise Invalid("rejected.again", f"It is rejected again: {receipt.reason}.")
     _decide(

@@ -18,9 +18,9 @@ from kernel.viewer import Viewer
 from runtime.api.reconciliation import FlowLineSerializer
 from runtime.connectors.protocols import Refused, Retriable, Secrets
 from runtime.ledger import connections
-from runtime.models import Message, Run, SourceAlarm, StreamSource
+from runtime.models import Message, RejectedMessage, Run, SourceAlarm, StreamSource
 from runtime.selectors import daily_totals, source_looks
-from runtime.services import runs, schedules, source_alarms, system_connections
+from runtime.services import dead_letters, runs, schedules, source_alarms, system_connections
 from runtime.web.reconciliation import _overview_rows
 from runtime.worker import source_polling
 from runtime.worker.loop import WorkerLoop
@@ -192,6 +192,14 @@ def test_records_that_nothing_accounts_for_are_a_difference(two: Two) -> None:
     Run.objects.filter(source="orders").update(read=9)
     (line,) = daily_totals.overview(Viewer(system=True), "production", daily_totals.today())
     assert (line.difference, line.tone.word) == (7, "7 not accounted for")
+
+
+def test_a_corrected_record_goes_to_the_source_that_gave_it(two: Two) -> None:
+    two.script(orders=[], returns=[[wrong(7)]])
+    two.deploy()
+    two.read()
+    dead_letters.resubmit_rejected(RejectedMessage.objects.get().pk, payload=order(7), actor=None)
+    assert stored() == {"returns:ORD-00000007"}
 
 
 def test_a_waiver_is_not_lost_on_a_run_that_goes_on_already(two: Two) -> None:
