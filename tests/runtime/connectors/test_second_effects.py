@@ -114,3 +114,13 @@ def test_a_lookup_that_fails_is_silent(calm: Any, loyalty: SinkVendor) -> None:
     (answer,) = _answers(loyalty, Subscription(), [message()])  # type: ignore[arg-type]
     assert isinstance(answer, SendResult)
     assert answer.status == "unknown"
+
+
+def test_a_replay_finds_what_the_engine_has_although_it_forgot_the_key_early(calm: Any, loyalty: SinkVendor) -> None:
+    item, start = message(reference="early/1"), calm.loyalty.state()["journal"]
+    put(loyalty, item)
+    calm.loyalty.control(advance_seconds=90_000)
+    assert [result.status for result in loyalty.ask([item])] == ["confirmed"], "asked by key, found by reference"
+    assert len(calm.loyalty.journal(since=start)) == 1
+    other = message(reference="early/1", points="31")
+    assert [result.status for result in loyalty.ask([other])] == ["differs"]
