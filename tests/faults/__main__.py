@@ -85,7 +85,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=35.0, help="of real processes; the simulation comes before")
     parser.add_argument("--seed", "--first-seed", type=int, default=1, help="the first seed of both parts")
-    parser.add_argument("--schedules", type=int, default=115_000, help="simulated schedules, about 9 messages each")
+    parser.add_argument("--schedules", type=int, default=90_000, help="simulated schedules, about 11 messages each")
     parser.add_argument("--jobs", type=int, default=2, help="processes of the simulation")
     parser.add_argument("--folder", type=Path, help="where the log goes (default: .state/faults/<time>)")
     parser.add_argument("--sum", type=Path, nargs="+", metavar="FOLDER", help="only add up runs that are over")

@@ -30,7 +30,7 @@ from tests.faults.plant_names import WHAT, WITHOUT_TRIGGERS
 from tests.faults.product import People
 from tests.faults.progress import Progress
 from tests.faults.rounds import Round
-from tests.faults.vendor_faults import FOUND_BY, KINDS
+from tests.faults.vendor_faults import FOUND_BY, KINDS, SOURCES
 
 
 @dataclass
@@ -195,7 +195,7 @@ def main() -> int:
         help="celery: plain Celery and Redis, for comparison",
     )
     parser.add_argument(
-        "--only", choices=KINDS, action="append", help="of what vendors do wrong only this (several times for several)"
+        "--only", choices=[*KINDS, *SOURCES], action="append", help="of what vendors and sources do wrong only this"
     )
     parser.add_argument("--keep", type=Path, help="the folder for journals, logs and history")
     given = parser.parse_args()
@@ -206,7 +206,8 @@ def main() -> int:
     folder = given.keep or Path(tempfile.mkdtemp(prefix="tg-faults-"))
     more: dict[str, Any] = dict(CALM) if given.calm else {}
     if given.only or given.plant:
-        more["vendors"] = frozenset(given.only or FOUND_BY.get(given.plant, ("cuts",)))
+        chosen = frozenset(given.only or FOUND_BY.get(given.plant, ("cuts",)))
+        more |= {"vendors": chosen & set(KINDS), "sources": chosen & set(SOURCES)}
     options = Options(batches=given.batches, till_pause=given.pause, plant=given.plant, **more)
     total = attack(folder, options, minutes=given.minutes, first=given.seed, vendor=given.vendor)
     print(json.dumps(total.facts() | {"kept": str(folder)}))

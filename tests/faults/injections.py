@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.faults.harness import Installation
 from tests.faults.product import People
-from tests.faults.vendor_faults import KINDS
+from tests.faults.vendor_faults import KINDS, SOURCES
 
 POINTS = (
     "worker.claimed",
@@ -68,7 +68,7 @@ class Options:
     stops: float = 0.4  # of those, how many stop instead
     rest_within: float = 240.0  # a machine that others load is slow
     offers: int = 100  # published by the source in a round
-    sources: frozenset[str] = frozenset(("odd", "unread"))  # `source_faults.py`
+    sources: frozenset[str] = frozenset(SOURCES)  # `source_faults.py`
     ask_every: float = 1.5  # how fresh the stores are
     compare_every: float = 4.0  # the counts with each other
     vendors: frozenset[str] = frozenset(KINDS)  # what vendors do wrong by themselves: `vendor_faults.KINDS`
