@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 
 from kernel.viewer import SYSTEM
@@ -214,11 +214,15 @@ class _Moment:
     def _api(self) -> Iterator[str]:
         head = {"Authorization": f"Bearer {self.token}", "Host": "localhost"}
         client = Client(headers=head, raise_request_exception=False)
-        answer = client.get("/api/v1/reconciliation", {"environment": ENVIRONMENT})
-        if answer.status_code != 200:
-            yield f"the API's reconciliation answers {answer.status_code}"
+        asked = [client.get(f"/api/v1/{name}", {"environment": ENVIRONMENT}) for name in ("reconciliation", "stores")]
+        if any(answer.status_code == 503 for answer in asked):
+            raise OperationalError("the database is gone")
+        if wrong := [
+            f"{answer.request['PATH_INFO']}: {answer.status_code}" for answer in asked if answer.status_code != 200
+        ]:
+            yield f"the API answers {wrong}"
             return
-        for flow in answer.json():
+        for flow in asked[0].json():
             for line in flow["targets"]:
                 mine = self._line(flow["integration"], line["target"])
                 if mine is not None and flow["integration"] in self.integrations:
@@ -228,7 +232,7 @@ class _Moment:
                         said,
                         tuple(getattr(mine, name) for name in FIELDS),
                     )
-        for store in client.get("/api/v1/stores", {"environment": ENVIRONMENT}).json():
+        for store in asked[1].json():
             for one in store["flows"]:
                 here = self.flows[one["integration"], one["target"]]
                 for held in [backlog for name, backlog, _ in here.instances if name == store["name"]]:
