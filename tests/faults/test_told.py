@@ -10,10 +10,10 @@ import pytest
 from django.urls import reverse
 
 from kernel import clock
-from runtime.models import Run, Stream
 from tests.faults import plants, told
 from tests.runtime import scene
 from tests.runtime.api.test_api import bearer
+from tests.runtime.test_freshness import forget_looks, looked
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db]
 
@@ -25,10 +25,8 @@ def day() -> scene.Day:
 
 def answer(client: Any, day: scene.Day) -> list[dict[str, Any]]:
     """What the API says of all stores, while the source was last looked at 20 minutes ago and nothing waits."""
-    began = clock.now() - timedelta(minutes=20)
-    Run.objects.filter(stream=day.prices.stream).delete()
-    Stream.objects.filter(pk=day.prices.stream.pk).update(read_at=None)
-    day.prices.run(kind="collect", trigger="schedule", state="succeeded", started_at=began, ended_at=began)
+    forget_looks(day.prices)
+    looked(day.prices, timedelta(minutes=20))
     said: list[dict[str, Any]] = client.get(reverse("runtime-api:stores"), headers=bearer(day.people.petra)).json()
     return said
 
