@@ -72,7 +72,7 @@ class RunStart(RuntimeView):
             trigger="manual",
             actor=self.actor,
             waive_limit=data["waive_limit"],
-            source=data["source"],
+            source=data["source_name"],
         )
         run = found[0][0]
         told = shapes.StartedSerializer(run, context={"runs": [one.pk for one, _ in found]}).data

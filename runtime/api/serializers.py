@@ -103,7 +103,7 @@ class RunSerializer(serializers.Serializer[Any]):
     integration = serializers.CharField(source="integration.key")
     environment = serializers.CharField(source="stream.environment")
     kind = serializers.CharField()
-    source = serializers.CharField(help_text="Name of the source; empty where a run did not read one source.")
+    source_name = serializers.CharField(source="source", help_text="Empty where a run did not read one source.")
     trigger = serializers.CharField()
     state = serializers.CharField()
     started_at = serializers.DateTimeField()
@@ -155,7 +155,7 @@ class ProgressSerializer(serializers.Serializer[Any]):
     integration = serializers.CharField()
     environment = serializers.CharField()
     kind = serializers.CharField()
-    source = serializers.CharField(help_text="Name of the source; empty where a run did not read one source.")
+    source_name = serializers.CharField(source="source", help_text="Empty where a run did not read one source.")
     trigger = serializers.CharField()
     state = serializers.CharField()
     live = serializers.BooleanField()
@@ -191,11 +191,11 @@ class ProgressSerializer(serializers.Serializer[Any]):
 
 
 class StartSerializer(serializers.Serializer[Any]):
-    """`source`: the one to read, else all of the integration. `waive_limit`: the limit of rejected records does not
-    count for this run; its cursor moves on."""
+    """`source_name`: the one to read, else all of the integration. `waive_limit`: the limit of rejected records
+    does not count for this run; its cursor moves on."""
 
     environment = serializers.CharField(max_length=40)
-    source = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
+    source_name = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
     waive_limit = serializers.BooleanField(required=False, default=False)
 
 
