@@ -109,6 +109,8 @@ class Loyalty(Emulator):
             return None
         parts = [unquote(part) for part in path[len(ROOT) :].split("/")[1:]]
         match method, *parts:
+            case ("GET",):
+                return Operation("loyalty.program", False, self._guarded(lambda call: answer({"status": "open"})))
             case "POST", "transactions:batch":
                 return Operation("loyalty.batch", True, self._guarded(self._batch), batch=True)
             case "POST", "transactions:lookup":

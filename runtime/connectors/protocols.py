@@ -246,10 +246,18 @@ class WriteResult:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Answer of `check`. `detail` says what a person has to do when it is not ok."""
+    """Answer of `check`. `detail` says what a person has to do when it is not ok, `fault` what is wrong with the
+    connection; `looked`: False where there was nothing to read."""
 
     ok: bool
     detail: str = ""
+    fault: FaultKind | None = None
+    looked: bool = True
+
+
+def health_of(error: CallError) -> Health:
+    """What an error of a read says about a connection."""
+    return Health(False, str(error), error.kind if isinstance(error, ConnectionFault) else None)
 
 
 @dataclass(frozen=True, slots=True)

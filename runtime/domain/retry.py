@@ -26,6 +26,10 @@ SEND_ROUNDS = RetryPolicy(base=0.0, attempts=3)
 VENDOR_UNAVAILABLE = fixed(0.5)
 """A lane whose vendor did not take its batch and named no time (Retry-After) itself."""
 
+UNDECIDED_PROBE = fixed(30.0)
+"""A lane of class U whose connection is at fault and has nothing to read: as long as nobody has decided about the
+message that met the fault, no other one is sent as a probe."""
+
 QUOTA_EMPTY = fixed(0.2)
 """A lane whose vendor has too little quota left for the batch."""
 

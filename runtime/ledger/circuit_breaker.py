@@ -82,6 +82,11 @@ def record_fault_of(conn: Connection, taken: Claim, kind: FaultKind, detail: str
         return
     given = {"kind": kind, "detail": detail[:500], "subscription": taken.subscription}
     conn.execute(_RECORD_OWN_FAULT, CONNECTION_FAULT.parameters() | given)
+    end_probe(conn, taken)
+
+
+def end_probe(conn: Connection, taken: Claim) -> None:
+    """A claim does not use its probe: others may."""
     conn.execute(_END_PROBE, (taken.target.vendor, taken.subscription))
 
 

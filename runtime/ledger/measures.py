@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 from kernel import measures
-from runtime.ledger.claims import Claim
+from runtime.ledger.claimed import Claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.evidence import DeliveryEvidence
 

@@ -7,7 +7,7 @@ import time
 
 from runtime.domain import retry
 from runtime.domain.recovery import QUESTION_AT_FAULT
-from runtime.ledger import after, circuit_breaker, measures, sql
+from runtime.ledger import after, circuit_breaker, measures, safe_probe, sql
 from runtime.ledger.append import Fenced
 from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send, record_question, record_trouble
 from runtime.ledger.claimed import seconds_since
@@ -24,6 +24,7 @@ from runtime.ledger.vendor_client import SendResult
 from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease, key_of, outbound
 
 SILENT_SECONDS = 86_400.0  # after which a round counts although the vendor answers nobody
+PROBE_WAITS = "not sent yet: the connection is at fault, and a message without an answer could not be asked about"
 _KEEP = sql.read("quarantine_keep")
 _RELEASE_AFTER_FAILURE = """
 update runtime_quarantine
@@ -94,6 +95,11 @@ def retry_at_vendor(
         return False
     switched = taken.may_have_been_sent and taken.sent_by_another_release
     mapped = vendor_of(taken.intent_release if switched and taken.intent_release else taken.target.release)
+    if safe_probe.is_needed(taken) and run is in_this_process:
+        wait = safe_probe.message_waits(conn, taken, mapped.vendor, decided=taken.not_arrived)
+        if wait is not None:
+            release_after_failure(conn, taken, PROBE_WAITS, wait=wait, called=False)
+            return False
     exhausted = attempt > taken.limits.max_attempts
     if (taken.is_replay or taken.asks_first(taken.position)) and taken.limits.key_kept is not None:
         arrived = time.monotonic() - oldest_age(conn, taken, taken.position, taken.position)

@@ -290,6 +290,8 @@ class SendBatch:
                 again.append(message)
             elif result.status == "unknown" and result.fault:
                 outcome.blame(result, "the connection is at fault")
+            elif result.status == "unknown":  # class U: a person decides; the vendor's silence is still a failure
+                self.unanswered = result
             elif result.status == "unsent":
                 outcome.blame(result, "the vendor is not available")
                 outcome.retry_after = max(outcome.retry_after or 0.0, result.retry_after or 0.0) or None

@@ -75,6 +75,11 @@ class VendorClient(Protocol):
         """One result per message, in order."""
         ...
 
+    def check(self) -> SendResult:
+        """A read that shows whether messages would be answered: `confirmed`, or `unsent` with what is wrong. Nothing is
+        written. Raises CannotAsk where the connection has nothing to read."""
+        ...
+
     def ask(self, messages: Sequence[OutboundMessage], *, by: AskBy = "key") -> list[SendResult]:
         """`confirmed` for what the vendor has, `unsent` for what it surely has not, `unknown` where it does not say;
         with `fault` where the connection is wrong and nothing was asked. `accepted`, `declined` and `refused` where

@@ -13,7 +13,7 @@ from runtime.connectors.protocols import OutboundMessage
 from runtime.domain.correlation import trace_context
 from runtime.domain.outcome_codes import CONFIRMED, DECLINED, QUARANTINED, SKIPPED, SUPERSEDED
 from runtime.domain.retry import QUOTA_EMPTY, UNANSWERED_BATCH, VENDOR_UNAVAILABLE
-from runtime.ledger import after, circuit_breaker, measures
+from runtime.ledger import after, circuit_breaker, measures, safe_probe
 from runtime.ledger.append import Fenced
 from runtime.ledger.attempts import (
     answers_worth_keeping,
@@ -100,7 +100,14 @@ def deliver(conn: Connection, taken: Claim, vendor_of: VendorOfRelease, *, max_b
             return pending.position - start
     elif taken.poison_suspect:
         pending = _quarantine_next(conn, taken)
-    return _forward(conn, taken, vendor_of(taken.target.release), start, pending, max_batches)
+    mapped = vendor_of(taken.target.release)
+    if safe_probe.is_needed(taken):
+        if pending is not None:  # what is known is stored first; the next claim probes
+            return _forward(conn, taken, mapped, start, pending, 0)
+        if (wait := safe_probe.lane_waits(conn, taken, mapped.vendor)) is not None:
+            release(conn, taken, wait=wait)
+            return 0
+    return _forward(conn, taken, mapped, start, pending, max_batches)
 
 
 def _quarantine_next(conn: Connection, taken: Claim) -> BatchResult | None:

@@ -25,12 +25,12 @@ from runtime.connectors.protocols import (
 from runtime.domain.manifest import ManifestTarget
 from runtime.domain.reconciliation import amount_of
 from runtime.domain.templates import NoName, field, text_of
-from runtime.ledger.vendor_client import SendResult
+from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.mapping import encode
 from runtime.services.message_names import MessageNames
 from runtime.services.sink_questions import SentByRelease, SinkQuestions
 from runtime.services.sink_results import result_of
-from runtime.services.vendor_calls import vendor_call
+from runtime.services.vendor_calls import NOT_ASKED, vendor_call
 
 
 @dataclass(slots=True)
@@ -154,6 +154,19 @@ class SinkVendor:
         return [result] * count
 
     # -- asking ----------------------------------------------------------------------------------------------------
+
+    def check(self) -> SendResult:
+        if self.wrong is not None:
+            return self.wrong
+        with vendor_call(self.target.system, "check") as ended:
+            health = self.sink.check(call=CallContext(self.secrets, self.deadline))
+            if not health.looked:
+                ended.word = NOT_ASKED
+            elif not health.ok:
+                ended.word = "fault" if health.fault else "unsent"
+        if not health.looked:
+            raise CannotAsk
+        return SendResult("confirmed" if health.ok else "unsent", detail=health.detail, fault=health.fault)
 
     def ask(self, items: Sequence[OutboundMessage], *, by: AskBy = "key") -> list[SendResult]:
         return self.questions.ask(items, by=by)

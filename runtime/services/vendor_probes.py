@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import connection, transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
 
 from catalog.selectors import systems
 from kernel import audit
@@ -24,7 +24,7 @@ def may_probe(viewer: Viewer, vendor: VendorState) -> Permission:
 
 def probe_now(vendor_id: int, *, actor: User) -> VendorState:
     """Let one message try the open circuit breaker now, and each target whose connection is at fault by itself. Whether
-    it was over shows within a moment; if not, the next pause begins.
+    it was over shows within a moment; if not, the pauses begin anew.
 
     Raises NotFound, Forbidden, Conflict `vendor.nothing_to_try`.
     """
@@ -38,7 +38,8 @@ def probe_now(vendor_id: int, *, actor: User) -> VendorState:
         targets = held.update(held_until=LONG_AGO)
         if vendor.breaker == "closed" and not targets:
             raise Conflict("vendor.nothing_to_try", "Its circuit breaker is closed: calls go out already.")
-        VendorState.objects.filter(pk=vendor_id, breaker="open", open_until__gt=Now()).update(open_until=Now())
+        now = Least("open_until", Now())
+        VendorState.objects.filter(pk=vendor_id, breaker="open").update(open_until=now, openings=0)
         audit.record("runtime.vendor_probed", "vendor", str(vendor), actor=actor, after={"fault": vendor.fault})
         transaction.on_commit(_wake)
         vendor.refresh_from_db()

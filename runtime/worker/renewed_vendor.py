@@ -40,6 +40,10 @@ class RenewedVendor:
             results[n] = result
         return results
 
+    def check(self) -> SendResult:
+        found = self._client.check()
+        return self._client.check() if found.fault and self._renew() else found
+
     def ask(self, messages: Sequence[OutboundMessage], *, by: AskBy = "key") -> list[SendResult]:
         results = self._client.ask(messages, by=by)
         if any(result.fault for result in results) and self._renew():

@@ -299,6 +299,7 @@ GIFT_SETTINGS: dict[str, Any] = {
     "method": "POST",
     "idempotency": "U",
     "reference": "transaction",
+    "check_path": "/v1/loyalty_programs/main",
     "max_batch": 5,
     "auth": {"kind": "header", "name": "Authorization", "prefix": "ApiKey-v1 "},
     "errors": {"code": ["errors.0.title"], "message": ["message"]},

@@ -166,6 +166,16 @@ class SimVendor:
             return [SendResult("unsent", detail="503")] * len(items)
         return answers if fate == "ok" else [SendResult("unknown", detail=NO_ANSWER)] * len(items)
 
+    def check(self) -> SendResult:
+        """Half of the vendors have something to read; what it finds is what a write would meet."""
+        actor = self.actor
+        if actor.world.shape.seed % 2:
+            raise CannotAsk
+        actor.step()
+        away = actor.world.vendor.away_until > actor.world.now or actor.world.random.random() < actor.world.trouble
+        actor.world.counts["checked"] += 1
+        return SendResult("unsent", detail="no answer") if away else SendResult("confirmed")
+
     def ask(self, items: Any, *, by: AskBy = "key") -> list[SendResult]:
         actor, by_reference = self.actor, by == "reference"
         world, server = actor.world, actor.world.vendor

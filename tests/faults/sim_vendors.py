@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.domain.retry import CIRCUIT_BREAKER, CONNECTION_FAULT
-from runtime.ledger import circuit_breaker
+from runtime.ledger import circuit_breaker, safe_probe
 from tests.faults.sim_database import Database, Row, Transaction, statement
 
 
@@ -81,6 +81,22 @@ def _question_at_fault(db: Database, tx: Transaction, given: Row) -> int:
 @statement(circuit_breaker._END_QUESTION_FAULT)
 def _question_right(db: Database, tx: Transaction, given: Any) -> int:
     return 0
+
+
+@statement(safe_probe._UNDECIDED)
+def _undecided(db: Database, tx: Transaction, given: Row) -> list[Any]:
+    """No simulated connection is at fault."""
+    return [(False,)]
+
+
+@statement(circuit_breaker._END_PROBE)
+def _end_probe(db: Database, tx: Transaction, given: Any) -> int:
+    vendor, subscription = given
+    v = db.change(tx, "vendor", (vendor,))
+    if v is None or v["probe_subscription"] != subscription:
+        return 0
+    v["probe_subscription"], v["probe_lane"], v["probe_until"] = None, None, 0.0
+    return 1
 
 
 # the product's own tables as targets: the effect counts every application, so that a second one shows

@@ -224,6 +224,7 @@ class FakeVendor:
         self.refuse: dict[str, str] = {}
         self.calls: list[int] = []  # messages of each call of `send`
         self.asked = 0
+        self.checks: list[SendResult] | None = None  # what reads find, one after the other; empty: it works
         self.known: set[str] = set()
 
     def _act(self, item: OutboundMessage) -> SendResult:
@@ -259,6 +260,11 @@ class FakeVendor:
         if fate == "signed out":
             return [SendResult("unknown", detail="a page to sign in", fault="redirect")] * len(items)
         return [SendResult("unknown", detail="answer cut")] * len(items) if fate == "cut" else answers
+
+    def check(self) -> SendResult:
+        if self.checks is None:
+            raise CannotAsk
+        return self.checks.pop(0) if self.checks else SendResult("confirmed")
 
     def ask(self, items: Any, *, by: str = "key") -> list[SendResult]:
         if not self.can_ask:

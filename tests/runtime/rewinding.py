@@ -46,6 +46,9 @@ class StrictVendor:
             self.journal.append((item.idempotency_key, item.key))
         return SendResult("confirmed", f"T-{item.key}")
 
+    def check(self) -> SendResult:
+        raise CannotAsk
+
     def ask(self, items: Sequence[OutboundMessage], *, by: str = "key") -> list[SendResult]:
         if by not in self.asks:
             raise CannotAsk

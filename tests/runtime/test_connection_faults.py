@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.connectors.protocols import ConnectionFault
+from runtime.domain.retry import CIRCUIT_BREAKER
 from runtime.ledger import vendor_target
 from runtime.ledger.append import append
 from runtime.ledger.claims import claim
@@ -16,6 +17,7 @@ from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.mappers import Mapper, Skipped
 from runtime.ledger.quarantine_claims import claim_quarantined
 from runtime.ledger.quarantine_retry import retry_at_vendor
+from runtime.ledger.vendor_client import SendResult
 from runtime.ledger.vendor_target import MappedVendor
 from runtime.worker.delivery import serve_one
 from tests.runtime.make import FakeVendor, Flow
@@ -273,9 +275,106 @@ def test_a_page_to_sign_in_after_the_effect_stops_the_lane_and_nothing_is_sent_t
     site = Site(ledger, batch=1, idempotency=idempotency)
     site.put(4)
     site.client.fates = ["signed out"] if idempotency == "U" else ["signed out", "fault to ask"]
+    site.client.checks = []
     site.due()
     site.round()
     assert site.breaker()[:2] == ("open", "redirect" if idempotency == "U" else "credentials")
     assert len(site.client.journal) == 1, "the second message is not tried"
     site.work()
     assert site.delivered() == [0, 1, 2, 3], "each once"
+
+
+# -- class U is probed by a read ---------------------------------------------------------------------------------------
+
+
+def signed_out(ledger: Connection, checks: list[SendResult] | None) -> Site:
+    """A vendor without keys and questions that answers every write by a page to sign in, after four probes."""
+    site = Site(ledger, batch=1, idempotency="U")
+    site.client.checks = checks
+    site.put(8, keys=8)
+    site.client.fates = ["signed out"] * 8
+    for _ in range(5):
+        site.due()
+        site.round()
+    return site
+
+
+def with_a_person(site: Site) -> int:
+    return len(site.read("position from runtime_quarantine where state = 'unknown'"))
+
+
+def test_a_page_to_sign_in_costs_one_message_where_a_read_shows_it_too(ledger: Connection) -> None:
+    page = SendResult("unsent", detail="a page to sign in", fault="redirect")
+    site = signed_out(ledger, [page] * 4)
+    assert (with_a_person(site), len(site.client.journal), site.breaker()[:2]) == (1, 1, ("open", "redirect"))
+    assert site.read("openings from runtime_vendorstate") == [(5,)], "each failing read lengthens the pause"
+    site.client.fates = []
+    site.work()
+    assert site.delivered() == list(range(8)), "everything else goes out by itself"
+    assert site.breaker()[:2] == ("closed", "")
+
+
+def test_without_a_read_the_lane_waits_for_the_decision_about_that_message(ledger: Connection) -> None:
+    site = signed_out(ledger, None)
+    assert (with_a_person(site), len(site.client.journal), site.breaker()[:2]) == (1, 1, ("open", "redirect"))
+    site.client.fates = []
+    ledger.execute("delete from runtime_quarantine where state = 'unknown'")  # a person has seen it there
+    site.work()
+    assert site.delivered() == list(range(8))
+    assert site.breaker()[:2] == ("closed", "")
+
+
+def test_a_person_who_lets_it_try_now_sends_one_more_message(ledger: Connection) -> None:
+    site = signed_out(ledger, None)
+    for _ in range(3):
+        ledger.execute("update runtime_vendorstate set openings = 0")
+        for _ in range(3):
+            site.due()
+            site.round()
+    assert (with_a_person(site), len(site.client.journal)) == (4, 4)
+
+
+def test_the_message_that_a_person_sends_again_is_the_probe(ledger: Connection) -> None:
+    site = signed_out(ledger, None)
+    site.client.fates = []
+    ledger.execute("update runtime_quarantine set state = 'retry', not_arrived = true where state = 'unknown'")
+    site.work()
+    assert sorted(site.delivered()) == sorted([0, *range(8)])
+    assert site.breaker()[:2] == ("closed", "")
+
+
+def test_a_vendor_that_is_down_costs_a_target_of_class_u_no_message_per_probe_either(ledger: Connection) -> None:
+    site = Site(ledger, batch=1, idempotency="U")
+    site.client.checks = [SendResult("unsent", detail="no answer in time")] * 4
+    site.put(8, keys=8)
+    site.client.fates = ["cut"] * 8
+    for _ in range(7):
+        site.due()
+        site.round()
+    assert with_a_person(site) == CIRCUIT_BREAKER.attempts
+    site.client.fates = []
+    site.work()
+    assert site.delivered() == list(range(8))
+
+
+def test_what_waited_behind_a_decided_message_is_no_probe_before_a_read(ledger: Connection) -> None:
+    site = Site(ledger, batch=1, idempotency="U")
+    site.client.checks, site.client.fates = [], ["signed out"]
+    site.put(3, keys=1)
+    for _ in range(4):
+        site.due()
+        site.round()
+    assert site.read("position, state from runtime_quarantine order by position") == [
+        (1, "unknown"),
+        (2, "behind"),
+        (3, "behind"),
+    ]
+    ledger.execute("delete from runtime_quarantine where state = 'unknown'")
+    page = SendResult("unsent", detail="a page to sign in", fault="redirect")
+    site.client.checks = [page] * 4
+    for _ in range(4):
+        site.due()
+        site.round()
+    assert (len(site.client.journal), site.client.checks) == (1, [])
+    site.work()
+    assert site.delivered() == [0, 1, 2]

@@ -80,6 +80,8 @@ class Site:
     def _answer(self, seen: Any) -> Any:
         if self.wrong is not None:
             return self.wrong
+        if seen.method == "GET":
+            return 200, {}, {"status": "open"}
         self.journal.append(seen.json()["key"])
         return 201, {}, {"id": f"V{len(self.journal)}"}
 
@@ -137,14 +139,27 @@ def test_an_answer_about_the_connection(site: Callable[..., Site], name: str) ->
 def test_a_page_to_sign_in_after_a_write_stops_the_lane_at_the_one_message_that_may_have_arrived(
     site: Callable[..., Site],
 ) -> None:
-    """A target of class U cannot be asked: that one message is a person's, and the others go out by themselves."""
-    made = site()
+    """A target of class U cannot be asked: that one message is a person's, reads probe, and the others go out by
+    themselves."""
+    made = site(check_path="/status")
     made.wrong = (200, HTML, SIGN_IN)
-    made.rounds(1)
+    made.rounds(4)
     assert made.fault()[:2] == ("open", "redirect")
-    assert len(made.server.seen) == 1
+    assert [seen.method for seen in made.server.seen] == ["POST", "GET", "GET", "GET"]
     assert made.conn.execute("select position, state from runtime_quarantine").fetchall() == [(1, "unknown")]
     made.wrong = None
+    made.rounds(12)
+    assert made.journal == [f"k{n}" for n in range(1, 6)]
+    assert made.fault() == ("closed", "", "")
+
+
+def test_without_anything_to_read_a_page_to_sign_in_costs_that_message_and_no_other(site: Callable[..., Site]) -> None:
+    made = site()
+    made.wrong = (200, HTML, SIGN_IN)
+    made.rounds(4)
+    assert [seen.method for seen in made.server.seen] == ["POST"]
+    made.wrong = None
+    made.conn.execute("delete from runtime_quarantine")  # a person has decided
     made.rounds(12)
     assert made.journal == [f"k{n}" for n in range(1, 6)]
     assert made.fault() == ("closed", "", "")

@@ -27,6 +27,7 @@ from runtime.connectors.protocols import (
     Refused,
     Retriable,
     WriteResult,
+    health_of,
 )
 
 
@@ -75,7 +76,7 @@ class ODataSink:
             else:
                 self.session.get("", call=call)
         except CallError as error:
-            return Health(False, str(error))
+            return health_of(error)
         return Health(True, "signed in, writes are possible")
 
     def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]:

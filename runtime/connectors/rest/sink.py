@@ -26,6 +26,7 @@ from runtime.connectors.protocols import (
     Retriable,
     Unknown,
     WriteResult,
+    health_of,
 )
 from runtime.connectors.rest.items import BatchReader
 from runtime.connectors.rest.questions import Questions
@@ -95,10 +96,11 @@ class RestSink:
                 body = msgspec.json.encode({lookup.keys: []})
                 response = self.session.send("POST", lookup.path, call=call, effect=False, content=body)
             else:
-                return Health(True, "nothing to check without 'check_path' or 'lookup'; the first write will show")
+                said = "nothing to check without 'check_path' or 'lookup'; the first write will show"
+                return Health(True, said, looked=False)
             self.session.refuse(response, call=call, effect=False)
         except CallError as error:
-            return Health(False, str(error))
+            return health_of(error)
         return Health(True, "signed in, writes are possible")
 
     def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]:
