@@ -34,6 +34,7 @@ PAUSES = {
     ("runtime/domain/retry.py", "WORKER_FAILURE"): [0.5, 1, 2, 4, 8, 16, 30, 30],
     ("runtime/domain/retry.py", "SEND_ROUNDS"): [0, 0, 0],
     ("runtime/domain/retry.py", "VENDOR_UNAVAILABLE"): [0.5, 0.5],
+    ("runtime/domain/retry.py", "UNDECIDED_PROBE"): [30, 30],
     ("runtime/domain/retry.py", "QUOTA_EMPTY"): [0.2, 0.2],
     ("runtime/domain/retry.py", "MESSAGE_NOT_NOW"): [1, 1],
     ("runtime/domain/retry.py", "UNANSWERED_BATCH"): [0.5, 0.5],
