@@ -52,6 +52,7 @@ class Campaign:
         self.people = People(self.installation, deadline=self.options.deadline)
         self.people.vendors = self.options.vendors
         self.people.source = self.source = OfferSource(self.folder / "source.jsonl", self.seed)
+        self.source.dates_within = self.options.dates_within
         self.people.move_in()
         self.installation.start_processes(database_url, self.options.plant)
         if self.options.plant:

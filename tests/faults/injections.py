@@ -68,6 +68,7 @@ class Options:
     stops: float = 0.4  # of those, how many stop instead
     rest_within: float = 240.0  # a machine that others load is slow
     offers: int = 100  # published by the source in a round
+    dates_within: int = 8  # seconds after which the last of their dates has come
     sources: frozenset[str] = frozenset(SOURCES)  # `source_faults.py`
     ask_every: float = 1.5  # how fresh the stores are
     compare_every: float = 4.0  # the counts with each other

@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ class OfferSource:
     odd: bool = False
     failing: bool = False
     seen_whole_at: float | None = None
+    dates_within: int = 8  # seconds
     rows: list[dict[str, Any]] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
 
@@ -81,7 +82,7 @@ class OfferSource:
         with self._lock:
             self._add(item, 1, None)
             if self.random.random() < 0.33:
-                self._add(item, 2, float(int(time.time()) + self.random.randint(2, 8)))
+                self._add(item, 2, float(int(time.time()) + self.random.randint(1, self.dates_within)))
 
     def _add(self, item: str, version: int, begins: float | None) -> None:
         self.offers.append(Offer(item, version, begins))
@@ -249,7 +250,3 @@ def expected(offers: list[Offer], now: float) -> dict[str, int]:
         if one.begins is None or one.begins <= now:
             found[one.item] = one.version
     return found
-
-
-LONGEST_WAIT = timedelta(seconds=9)
-"""After the last offer was published every date has come."""

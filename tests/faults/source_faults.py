@@ -22,7 +22,7 @@ from sandbox.journal import Entry
 from tests.faults.harness import Installation
 from tests.faults.judge import Verdict, second
 from tests.faults.load import PRICES, SALES
-from tests.faults.offers import LONGEST_WAIT, OFFERS, STORES, OfferSource, expected
+from tests.faults.offers import OFFERS, STORES, OfferSource, expected
 from tests.faults.product import People
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ class SourceFaults:
     def at_rest(self) -> bool:
         """Whether everything published has been read, and every date has come."""
         since = self.calm_since
-        if since is None or time.time() < since + LONGEST_WAIT.total_seconds() or not self.people.offers_read(since):
+        last = max((one.begins for one in self.source.offers if one.begins is not None), default=0.0)
+        if since is None or time.time() < last or not self.people.offers_read(since):
             return False
         self._read_whole = True
         return self.people.dates_come()

@@ -35,6 +35,7 @@ SHORT = Options(
     rest_within=60.0,
     vendors=frozenset({"cuts", "behind", "lies"}),
     offers=20,
+    dates_within=2,
     armed=0.8,
 )
 
