@@ -1,7 +1,10 @@
 """The runtime room. Its change kinds and inbox items are registered when Django is ready; governance knows them only as
 data."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class RuntimeConfig(AppConfig):
@@ -15,3 +18,11 @@ class RuntimeConfig(AppConfig):
         change_kinds.register_all()
         reading_kind.register()
         inbox.register_all()
+        post_migrate.connect(_make_partitions, sender=self)
+
+
+def _make_partitions(using: str, **_: Any) -> None:
+    """The log has its months before the first message, whether or not a scheduler runs yet."""
+    from runtime.services import log_partitions
+
+    log_partitions.after_migrate(using)

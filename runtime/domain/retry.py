@@ -65,5 +65,8 @@ LOCKED_OUT = fixed(1.0)
 DATABASE_LOST = RetryPolicy(base=0.2, ceiling=5.0)
 """A worker or scheduler whose database does not answer, or takes no writes."""
 
+PARTITION = RetryPolicy(base=0.2, factor=4.0, attempts=4)
+"""A partition of the log is attached or detached while somebody reads the log; afterwards the next turn tries."""
+
 DEFAULT_MAX_ATTEMPTS = 5
 """Tries of one message where its target's manifest says nothing else (`max_attempts`)."""

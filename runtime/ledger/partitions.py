@@ -1,77 +1,241 @@
-"""Monthly partitions of the message log: made ahead of time, dropped when nothing needs them any more."""
+"""Monthly partitions of the message log: made ahead of time, dropped when nothing needs them any more.
+
+A partition is made beside the log and attached, detached and dropped. Both need a lock that a long reader (a report, a
+dump) stands in the way of, and a step that waits for it holds up everybody behind. So no step waits longer than `LOCK`:
+it ends, and is tried again after a pause that grows.
+"""
 
 from __future__ import annotations
 
+import logging
+import re
+import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
+from typing import NamedTuple, TypeVar
 
-from psycopg import sql
+from psycopg import errors, sql
 
+from runtime.domain.retry import PARTITION
 from runtime.ledger import sql as statements
 from runtime.ledger.connections import Connection
 
+log = logging.getLogger(__name__)
 AHEAD = 2
+LOCK = "300ms"  # how long intake may stand behind a step that waits for a reader
+WORK = "60s"
 _NEEDED = statements.read("partition_needed", part="{part}")
+_PARTITIONS = """
+select c.relname, pg_get_expr(c.relpartbound, c.oid)
+from pg_inherits i
+join pg_class c on c.oid = i.inhrelid
+where i.inhparent = 'runtime_message'::regclass and c.relname <> 'runtime_message_default'"""
+_BOUNDS = re.compile(r"FROM \((?:'([^']+)'|MINVALUE)\) TO \((?:'([^']+)'|MAXVALUE)\)")
+_EVER, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+T = TypeVar("T")
 
 
-def _month(moment: datetime, offset: int) -> date:
+class Partition(NamedTuple):
+    """One partition and what it holds: `since` ≤ arrival < `until`."""
+
+    name: str
+    since: datetime
+    until: datetime
+
+
+def _month(moment: date, offset: int = 0) -> datetime:
     index = moment.year * 12 + moment.month - 1 + offset
-    return date(index // 12, index % 12 + 1, 1)
+    return datetime(index // 12, index % 12 + 1, 1, tzinfo=UTC)
 
 
-def ensure(conn: Connection, *, at: datetime | None = None) -> list[str]:
-    """Make the partitions of this month and the next ones. Answers the names of new ones.
+def present(conn: Connection) -> list[Partition]:
+    """The partitions of the log but for the default one, oldest first. The session's time zone is UTC."""
+    found = []
+    for name, bounds in conn.execute(_PARTITIONS).fetchall():
+        stated = _BOUNDS.search(bounds)
+        if stated is not None:
+            found.append(Partition(name, _moment(stated[1], _EVER), _moment(stated[2], _NEVER)))
+    return sorted(found, key=lambda one: one.since)
 
-    A month whose rows already stand in the default partition stays there: moving them would hold up intake.
+
+def _moment(text: str | None, otherwise: datetime) -> datetime:
+    return otherwise if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def ensure(conn: Connection, *, at: datetime | None = None, wait: Callable[[float], object] = time.sleep) -> list[str]:
+    """Make the partitions of this month and the next ones. Answers the names of new ones; a step that others stand in
+    the way of is left for the next call, and `ahead` says how many months there are.
+
+    What arrived in the default partition before its month was made becomes a partition of its own.
     """
     moment, made = at or datetime.now(UTC), []
     for offset in range(AHEAD + 1):
-        first, following = _month(moment, offset), _month(moment, offset + 1)
-        name = f"runtime_message_{first:%Y%m}"
-        if conn.execute("select to_regclass(%s) is not null", (name,)).fetchone() == (True,):
-            continue
-        held = conn.execute(
-            "select exists (select from only runtime_message_default where received_at >= %s and received_at < %s)",
-            (first, following),
-        ).fetchone()
-        if held == (True,):
-            continue
-        with conn.transaction():
-            conn.execute("select pg_advisory_xact_lock(hashtext('runtime_message partitions'))")
-            conn.execute(
-                sql.SQL(
-                    "create table if not exists {} partition of runtime_message for values from ({}) to ({})"
-                ).format(sql.Identifier(name), sql.Literal(first.isoformat()), sql.Literal(following.isoformat()))
-            )
-        made.append(name)
+        month = Partition(
+            f"runtime_message_{_month(moment, offset):%Y%m}", _month(moment, offset), _month(moment, offset + 1)
+        )
+        if _free(conn, month) and _patiently(conn, partial(_add, conn, month), wait):
+            made.append(month.name)
+    if adopted := adopt_default(conn, at=moment, wait=wait):
+        made.append(adopted)
     return made
+
+
+def ahead(conn: Connection, *, at: datetime | None = None) -> int:
+    """How many months after this one have a partition."""
+    following = _month(at or datetime.now(UTC), 1)
+    return sum(one.since >= following for one in present(conn))
+
+
+def _free(conn: Connection, month: Partition) -> bool:
+    """Whether nothing holds any of that month, the default partition neither."""
+    if any(one.since < month.until and month.since < one.until for one in present(conn)):
+        return False
+    held = conn.execute(
+        "select exists (select from only runtime_message_default where received_at >= %s and received_at < %s)",
+        (month.since, month.until),
+    ).fetchone()
+    return held != (True,)
+
+
+def _add(conn: Connection, month: Partition) -> bool:
+    """The table, made beside the log and attached: others who read or write the log are in nobody's way, but for who
+    reads the default partition, which is locked for the moment in which it is seen to hold nothing of the month."""
+    conn.execute("select pg_advisory_xact_lock(hashtext('runtime_message partitions'))")
+    if not _free(conn, month):
+        return False
+    conn.execute(
+        sql.SQL(
+            "create table {name} (like runtime_message including all, check (received_at >= {since} and "
+            "received_at < {until}))"
+        ).format(**_named(month))
+    )
+    conn.execute(_attach(month))
+    return True
+
+
+def _named(one: Partition) -> dict[str, sql.Composable]:
+    return {
+        "name": sql.Identifier(one.name),
+        "since": sql.SQL("minvalue") if one.since == _EVER else sql.Literal(one.since.isoformat()),
+        "until": sql.Literal(one.until.isoformat()),
+    }
+
+
+def _attach(one: Partition) -> sql.Composed:
+    return sql.SQL("alter table runtime_message attach partition {name} for values from ({since}) to ({until})").format(
+        **_named(one)
+    )
+
+
+def _patiently(conn: Connection, step: Callable[[], T], wait: Callable[[float], object]) -> T | None:
+    """The answer of the step in a transaction of its own; None where it ended without effect each time."""
+    for tried in range(PARTITION.attempts or 1):
+        if tried:
+            wait(PARTITION.pause(tried - 1))
+        try:
+            with conn.transaction():
+                conn.execute(
+                    "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
+                    (LOCK, WORK),
+                )
+                return step()
+        except (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled) as error:
+            log.info("partitions of the log: somebody is in the way (%s), tried %d times", error, tried + 1)
+    return None
+
+
+def adopt_default(
+    conn: Connection, *, at: datetime | None = None, wait: Callable[[float], object] = time.sleep
+) -> str | None:
+    """Make a partition of the default one, as it is, and an empty table the default; answers the partition's name.
+
+    No row is moved: messages that arrived before their month was made can be dropped like others later. None where the
+    default partition is empty, where others are in the way, or where it holds months on both sides of a partition;
+    retention deletes such rows in small steps.
+    """
+    found = conn.execute("select min(received_at), max(received_at) from only runtime_message_default").fetchone()
+    if not found or found[0] is None:
+        return None
+    first, last = found
+    moment = max(at or datetime.now(UTC), last)
+    known = present(conn)
+    since = max((one.until for one in known if one.until <= first), default=_EVER)
+    until = min((one.since for one in known if one.since > first), default=_month(moment, 1))
+    if last >= until:
+        log.warning("the default partition of the log holds months on both sides of a partition: it stays as it is")
+        return None
+    begins, ends = f"{first:%Y%m}", f"{_month(until, -1):%Y%m}"
+    name = f"runtime_message_{begins}" if begins == ends else f"runtime_message_{begins}_{ends}"
+    made = Partition(name, since, until)
+    if _patiently(conn, lambda: _bound(conn, made), wait) is None:
+        return None
+    conn.execute("alter table runtime_message_default validate constraint runtime_message_adopted")
+    if _patiently(conn, lambda: _swap(conn, made), wait) is None:
+        _patiently(conn, lambda: _unbound(conn), wait)
+        return None
+    return name
+
+
+def _bound(conn: Connection, one: Partition) -> bool:
+    """From here to the exchange the default partition takes only what the new one is to hold. With this constraint
+    nothing has to be read while it is exchanged."""
+    _unbound(conn)
+    held = sql.SQL(
+        "received_at < {until}" if one.since == _EVER else "received_at >= {since} and received_at < {until}"
+    )
+    conn.execute(
+        sql.SQL(
+            "alter table runtime_message_default add constraint runtime_message_adopted check ({}) not valid"
+        ).format(held.format(**_named(one)))
+    )
+    return True
+
+
+def _unbound(conn: Connection) -> bool:
+    conn.execute("alter table runtime_message_default drop constraint if exists runtime_message_adopted")
+    return True
+
+
+def _swap(conn: Connection, one: Partition) -> bool:
+    conn.execute("alter table runtime_message detach partition runtime_message_default")
+    conn.execute(sql.SQL("alter table runtime_message_default rename to {name}").format(**_named(one)))
+    conn.execute("create table runtime_message_default (like runtime_message including all)")
+    conn.execute("alter table runtime_message attach partition runtime_message_default default")
+    conn.execute(_attach(one))
+    return True
 
 
 def droppable(conn: Connection, *, before: date) -> list[str]:
     """Partitions that end on or before `before` and that no subscription, quarantined message or replay still needs."""
     names = []
-    for (name,) in conn.execute(
-        """
-select c.relname
-from pg_inherits i
-join pg_class c on c.oid = i.inhrelid
-where i.inhparent = 'runtime_message'::regclass
-    and c.relname ~ '^runtime_message_[0-9]{6}$'
-order by 1"""
-    ).fetchall():
-        month = date(int(name[-6:-2]), int(name[-2:]), 1)
-        if _month(datetime(month.year, month.month, 1, tzinfo=UTC), 1) > before:
+    for one in present(conn):
+        if one.until > datetime(before.year, before.month, before.day, tzinfo=UTC):
             break
-        needed = conn.execute(sql.SQL(_NEEDED).format(part=sql.Identifier(name))).fetchone()
+        needed = conn.execute(sql.SQL(_NEEDED).format(part=sql.Identifier(one.name))).fetchone()
         if needed == (True,):
             break
-        names.append(name)
+        names.append(one.name)
     return names
 
 
-def drop(conn: Connection, *, before: date) -> list[str]:
+def drop(conn: Connection, *, before: date, wait: Callable[[float], object] = time.sleep) -> list[str]:
     """Drop what is droppable, oldest first. Heads stay, so deduplication goes on; a key's history ends where its
     partition is gone."""
-    names = droppable(conn, before=before)
-    for name in names:
+    gone = []
+    for name in droppable(conn, before=before):
+        if not drop_one(conn, name, wait=wait):
+            break
+        gone.append(name)
+    return gone
+
+
+def drop_one(conn: Connection, name: str, *, wait: Callable[[float], object] = time.sleep) -> bool:
+    """Detach a partition and drop it. (PostgreSQL detaches nothing concurrently beside a default partition.)"""
+
+    def step() -> bool:
+        conn.execute(sql.SQL("alter table runtime_message detach partition {}").format(sql.Identifier(name)))
         conn.execute(sql.SQL("drop table {}").format(sql.Identifier(name)))
-    return names
+        return True
+
+    return _patiently(conn, step, wait) is not None

@@ -21,12 +21,12 @@ from kernel.errors import Unavailable
 from kernel.periodic_jobs import run
 from kernel.postgresql import errors as database_errors
 from runtime.domain.retry import DATABASE_LOST
-from runtime.ledger import connections, measures, partitions
-from runtime.services import dating, recovery, replays, schedules, source_alarms
+from runtime.ledger import measures
+from runtime.services import dating, log_partitions, recovery, replays, schedules, source_alarms
 
 log = logging.getLogger(__name__)
 TURN_SECONDS = 0.5
-HOURLY = 3600.0
+HOURLY, MINUTE = 3600.0, 60.0
 SILENT_SECONDS = 60
 
 # Lanes with work that is ready and permitted but that no worker has touched for a while: no worker runs, or one hangs.
@@ -54,7 +54,7 @@ class Scheduler:
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
-        self._hourly = self._checked = 0.0
+        self._hourly = self._checked = self._partitions = 0.0
         self._reported = False
 
     def stop(self) -> None:
@@ -86,8 +86,9 @@ class Scheduler:
         now = time.monotonic()
         if now - self._hourly > HOURLY or not self._hourly:
             self._hourly = now
-            run("partitions", _ensure_partitions)
             run("dated_states_passed", dating.forget_passed)
+        if now >= self._partitions:
+            self._partitions = now + (HOURLY if run("partitions", log_partitions.make_ahead) else MINUTE)
         if now - self._checked > 15.0:
             self._checked = now
             run("replays", replays.close_finished)
@@ -116,11 +117,6 @@ def untouched_work(seconds: int = SILENT_SECONDS) -> tuple[int, object]:
         cursor.execute(_UNTOUCHED, [seconds] * 4)
         row = cursor.fetchone()
     return (row[0], row[1]) if row else (0, None)
-
-
-def _ensure_partitions() -> list[str]:
-    with connections.connected(name="tillgate-partitions", role="scheduler") as conn:
-        return partitions.ensure(conn)
 
 
 def _execute(statement: str, values: Mapping[str, Any]) -> int:

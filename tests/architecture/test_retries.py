@@ -46,6 +46,7 @@ PAUSES = {
     ("runtime/domain/retry.py", "SOURCE_PAGE"): [0.2, 0.8, 3.2],
     ("runtime/domain/retry.py", "LOCKED_OUT"): [1, 1],
     ("runtime/domain/retry.py", "DATABASE_LOST"): [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5],
+    ("runtime/domain/retry.py", "PARTITION"): [0.2, 0.8, 3.2],
     ("kernel/outbox.py", "OUTBOX_RETRY"): [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600],
     ("governance/services/webhooks.py", "WEBHOOK_RETRY"): [
         5,
@@ -72,6 +73,7 @@ ATTEMPTS = {
     ("runtime/domain/retry.py", "UNANSWERED"): 8,
     ("runtime/domain/retry.py", "ACCEPTED"): 100,
     ("runtime/domain/retry.py", "SOURCE_PAGE"): 4,
+    ("runtime/domain/retry.py", "PARTITION"): 4,
     ("kernel/outbox.py", "OUTBOX_RETRY"): 12,
     ("governance/services/webhooks.py", "WEBHOOK_RETRY"): 12,
 }

@@ -1,0 +1,126 @@
+"""Partitions of the message log come and go beside it: nobody who reads or writes waits for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import pytest
+
+from runtime.ledger import connections, partitions
+from runtime.ledger.append import append
+from runtime.ledger.connections import Connection
+from tests.runtime.make import Flow
+
+LATER = datetime(2031, 1, 15, tzinfo=UTC)
+
+
+def tables(conn: Connection) -> set[str]:
+    found = conn.execute(
+        "select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid "
+        "where i.inhparent = 'runtime_message'::regclass"
+    )
+    return {name for (name,) in found.fetchall()}
+
+
+@pytest.fixture
+def log(ledger: Connection) -> Iterator[Connection]:
+    """The ledger; partitions that a test adds are removed and those it drops are made again."""
+    before = tables(ledger)
+    yield ledger
+    ledger.execute("set session_replication_role = replica")
+    ledger.execute("delete from runtime_message")
+    for name in tables(ledger) - before - {"runtime_message_default"}:
+        ledger.execute(f"drop table {name}")
+    partitions.ensure(ledger)
+
+
+def store(conn: Connection, flow: Flow, position: int, at: str) -> None:
+    conn.execute(
+        "insert into runtime_message (stream_id, lane, position, received_at, key, version, payload) "
+        'values (%s, 0, %s, %s, %s, 1, \'{"key": "a", "version": 1}\')',
+        (flow.stream, position, at, f"k{position}"),
+    )
+
+
+def only_default(conn: Connection) -> int:
+    row = conn.execute("select count(*) from only runtime_message_default").fetchone()
+    assert row
+    return int(row[0])
+
+
+def test_a_new_month_is_there_after_migrate_and_before_the_first_message(log: Connection) -> None:
+    this_month = f"runtime_message_{datetime.now(UTC):%Y%m}"
+    assert this_month in tables(log)
+
+
+def test_intake_goes_on_while_a_new_month_waits_for_a_long_reader(log: Connection) -> None:
+    flow = Flow(log, lanes=1)
+    with (
+        connections.connected(role="unlimited") as reader,
+        connections.connected() as maker,
+        connections.connected() as till,
+    ):
+        till.execute("set lock_timeout = '3s'")
+        with reader.transaction():
+            reader.execute("select count(*) from runtime_message").fetchone()
+            made: list[str] = []
+            making = threading.Thread(target=lambda: made.extend(partitions.ensure(maker, at=LATER)))
+            making.start()
+            while making.is_alive() and not _waits(log, maker):
+                making.join(0.01)
+            assert append(till, flow.ref, [flow.item("a", 1)]).accepted == 1
+        making.join()
+    assert set(partitions.ensure(log, at=LATER)) | set(made) == {
+        "runtime_message_203101",
+        "runtime_message_203102",
+        "runtime_message_203103",
+    }
+
+
+def _waits(conn: Connection, other: Connection) -> bool:
+    found = conn.execute(
+        "select wait_event_type = 'Lock' from pg_stat_activity where pid = %s", (other.info.backend_pid,)
+    ).fetchone()
+    return found == (True,)
+
+
+def test_a_partition_has_what_the_log_has(log: Connection) -> None:
+    partitions.ensure(log, at=LATER)
+    assert (
+        log.execute("select count(*) from pg_index where indrelid = 'runtime_message_203101'::regclass").fetchone()
+        == log.execute("select count(*) from pg_index where indrelid = 'runtime_message'::regclass").fetchone()
+    )
+    flow = Flow(log, lanes=1)
+    store(log, flow, 1, "2031-01-20")
+    with pytest.raises(Exception, match="append-only"):
+        log.execute("update runtime_message_203101 set key = 'other'")
+
+
+def test_months_that_already_are_in_the_default_partition_become_a_partition_of_their_own(log: Connection) -> None:
+    flow = Flow(log, lanes=1)
+    store(log, flow, 1, "2030-12-31 23:59+00")
+    store(log, flow, 2, "2031-01-20 00:00+00")
+    made = partitions.ensure(log, at=LATER)
+    assert "runtime_message_203012_203101" in made
+    assert only_default(log) == 0
+    assert log.execute("select array_agg(position order by position) from runtime_message").fetchone() == ([1, 2],)
+    store(log, flow, 3, "2031-01-31 23:59+00")
+    assert log.execute("select count(*) from runtime_message_203012_203101").fetchone() == (3,)
+    with pytest.raises(Exception, match="append-only"):
+        log.execute("update runtime_message set key = 'other'")
+    assert partitions.ensure(log, at=LATER) == []
+    assert "runtime_message_203012_203101" in partitions.droppable(log, before=date(2031, 2, 1))
+    assert "runtime_message_203012_203101" not in partitions.droppable(log, before=date(2031, 1, 1))
+
+
+def test_dropping_gives_up_behind_a_reader_and_comes_back(log: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "LOCK", "20ms")
+    partitions.ensure(log, at=LATER)
+    with connections.connected(role="unlimited") as reader, reader.transaction():
+        reader.execute("select count(*) from runtime_message").fetchone()
+        assert partitions.drop(log, before=date(2031, 2, 1), wait=lambda _: None) == []
+        assert "runtime_message_203101" in tables(log)
+    assert "runtime_message_203101" in partitions.drop(log, before=date(2031, 2, 1), wait=lambda _: None)
+    assert "runtime_message_203101" not in tables(log)
