@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class PortalConfig(AppConfig):
@@ -6,6 +7,9 @@ class PortalConfig(AppConfig):
     verbose_name = "Portal"
 
     def ready(self) -> None:
+        from kernel import log_lines
         from portal import wiring
 
         wiring.connect()
+        if not settings.TESTING:
+            log_lines.catch_the_rest()

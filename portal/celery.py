@@ -5,8 +5,15 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+
+@setup_logging.connect
+def keep_our_logging(**_: object) -> None:
+    """Django has set the log up; with a receiver here, Celery leaves it as it is."""
+
 
 app = Celery("tillgate")
 app.config_from_object("portal.settings:CELERY")

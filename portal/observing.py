@@ -1,7 +1,8 @@
-"""Each request is counted, timed and traced by its route, never by its address."""
+"""Each request is counted, timed and traced by its route, never by its address, and has one line in the log."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -14,6 +15,8 @@ from kernel.tracing import TraceSpan
 
 Next = Callable[[HttpRequest], HttpResponse]
 
+access = logging.getLogger("tillgate.access")
+PROBES = frozenset({"health/live", "health/ready", "metrics"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REQUESTS = measures.counter("http_requests", "Requests that were answered.", ["method", "route", "status"])
 DURATION = measures.histogram(
@@ -42,9 +45,19 @@ class ObservedRequestMiddleware:
             route = route_of(request)
             if tracing.on():
                 _describe(span, method, route, response.status_code)
+            took = time.perf_counter() - began
+            _access_line(request, method, route, response.status_code, took)
         REQUESTS.labels(method, route, str(response.status_code)).inc()
-        DURATION.labels(route).observe(time.perf_counter() - began)
+        DURATION.labels(route).observe(took)
         return response
+
+
+def _access_line(request: HttpRequest, method: str, route: str, status: int, took: float) -> None:
+    """One a request; of probes and scrapes at the level DEBUG."""
+    level = logging.ERROR if status >= 500 else logging.DEBUG if route in PROBES else logging.INFO
+    if access.isEnabledFor(level):
+        fields = {"method": method, "route": route, "status": status, "duration_ms": round(took * 1000, 3)}
+        access.log(level, "%s %s %s", method, request.path, status, extra={"fields": fields})
 
 
 def _describe(span: TraceSpan, method: str, route: str, status: int) -> None:

@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -171,7 +170,7 @@ class ProcessSupervisor:
         except SystemExit as error:
             status = error.code if isinstance(error.code, int) else int(error.code is not None)
         except BaseException:
-            traceback.print_exc()
+            log.critical("loop %s ends with an error that nobody has caught", number + 1, exc_info=True)
         finally:
             logging.shutdown()
             os._exit(status)

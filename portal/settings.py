@@ -317,10 +317,21 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 DEMO = env_bool("DEMO", "SANDBOX_ERP_URL" in os.environ)
 STATE_DIR = Path(env("STATE_DIR", str(BASE_DIR / ".state")))
 
+# Both forms leave out card numbers, passwords, tokens and e-mail addresses (kernel/redaction.py).
+LOG_FORMAT = env("LOG_FORMAT", "text")
+if LOG_FORMAT not in ("text", "json"):
+    raise ImproperlyConfigured(f"LOG_FORMAT is text or json, not {LOG_FORMAT!r}.")
+ACCESS_LOG = env_bool("ACCESS_LOG", LOG_FORMAT == "json")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"text": {"()": "kernel.log_lines.TextLines"}, "json": {"()": "kernel.log_lines.JsonLines"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "WARNING")},
+    "loggers": {
+        "tillgate.access": {"level": "INFO" if ACCESS_LOG else "CRITICAL"},
+        "django.request": {"level": "ERROR"},  # what a client did wrong is in its access line
+        "httpcore": {"level": "INFO"},  # below, it writes headers
+        "httpx": {"level": "WARNING"},  # below, it writes addresses
+    },
 }

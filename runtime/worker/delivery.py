@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from kernel import tracing
+from kernel import log_lines, tracing
 from kernel.errors import DomainError
 from kernel.postgresql import errors as database_errors
 from runtime.connectors.protocols import ConnectionFault
 from runtime.domain import retry
+from runtime.domain.correlation import correlation_id
 from runtime.ledger import circuit_breaker, database_target, delivery_spans, measures, quarantine_retry, vendor_target
 from runtime.ledger.append import Fenced
 from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope
@@ -56,49 +57,48 @@ def serve_one(
     began, at = time.monotonic(), time.time_ns()
     if quarantine_first and (waiting := _quarantined(conn, scope, lease)) is not None:
         hit("quarantine.claimed")
-        with _traced(conn, waiting, at):
+        with _observed(conn, waiting, at):
             return _serve_quarantined(conn, clients, waiting, trial)
     taken = claim(conn, owner=owner, scope=scope, lease=lease)
     measures.count_claim("lane", began, taken)
     if taken is not None:
         hit("worker.claimed")
-        with _traced(conn, taken, at):
+        with _observed(conn, taken, at):
             return _serve(conn, clients, taken)
     waiting = None if quarantine_first else _quarantined(conn, scope, lease)
     if waiting is None:
         taken = claim_to_ask(conn, owner=owner, scope=scope, lease=lease)
         if taken is not None:
-            with _traced(conn, taken, at):
+            with _observed(conn, taken, at):
                 return _serve(conn, clients, taken)
         waiting = claim_quarantined(conn, scope=scope, to_ask=True, lease=lease)
     if waiting is None:
         return None
     hit("quarantine.claimed")
-    with _traced(conn, waiting, at):
+    with _observed(conn, waiting, at):
         return _serve_quarantined(conn, clients, waiting, trial)
 
 
 @contextmanager
-def _traced(conn: Connection, taken: Claim, began: int) -> Iterator[None]:
-    """One claim as a span, with spans of its messages; nothing while nothing is traced."""
-    if not tracing.on():
-        yield
-        return
+def _observed(conn: Connection, taken: Claim, began: int) -> Iterator[None]:
+    """What the log says of this claim; where traces are wanted, a span of it and spans of its messages."""
     environment, integration = measures.names_of(conn, taken.target.stream)
-    values: dict[str, str | int] = {
-        "tillgate.integration": integration,
-        "tillgate.environment": environment,
-        "tillgate.target": taken.target.name,
-        "tillgate.lane": taken.lane,
-        "tillgate.attempt": taken.lease.attempt,
-    }
-    taken.spans = delivery_spans.of_claim(began, values)
-    try:
-        with tracing.span("serve", values):
+    at = taken.position if isinstance(taken, QuarantineClaim) else taken.position + 1
+    first = correlation_id(taken.target.stream_salt, taken.target.stream, taken.lane, at)
+    place: dict[str, str | int] = {"integration": integration, "environment": environment, "target": taken.target.name}
+    with log_lines.about(**place, correlation_id=first):
+        if not tracing.on():
             yield
-    finally:
-        if taken.spans is not None:
-            taken.spans.close()
+            return
+        values = {f"tillgate.{name}": value for name, value in place.items()}
+        values |= {"tillgate.lane": taken.lane, "tillgate.attempt": taken.lease.attempt}
+        taken.spans = delivery_spans.of_claim(began, values)
+        try:
+            with tracing.span("serve", values):
+                yield
+        finally:
+            if taken.spans is not None:
+                taken.spans.close()
 
 
 def _quarantined(conn: Connection, scope: ClaimScope, lease: float) -> QuarantineClaim | None:

@@ -20,7 +20,7 @@ from typing import Any, cast
 import psycopg
 from psycopg.types.json import Jsonb
 
-from kernel import process_measures
+from kernel import log_lines, process_measures
 from kernel.postgresql import errors as database_errors
 from runtime.connectors import registry
 from runtime.domain.retry import DATABASE_LOST
@@ -169,14 +169,17 @@ class WorkerLoop:
         taken = source_polling.claim(conn, owner=self.name, tiers=self.scope.tiers, lease=self.lease)
         if taken is None:
             return False
-        try:
-            self.counts.collected += source_polling.collect(conn, taken, stop=lambda: self.stopping, beat=self._alive)
-        except Fenced:
-            self.counts.fenced += 1
-        except Exception as error:
-            if database_errors.unavailable(error):
-                raise
-            log.exception("run %s failed", taken.run)
+        with log_lines.about(run_id=taken.run, integration=taken.manifest.integration):
+            try:
+                self.counts.collected += source_polling.collect(
+                    conn, taken, stop=lambda: self.stopping, beat=self._alive
+                )
+            except Fenced:
+                self.counts.fenced += 1
+            except Exception as error:
+                if database_errors.unavailable(error):
+                    raise
+                log.exception("run %s failed", taken.run)
         return True
 
     def _alive(self) -> None:
