@@ -1,10 +1,11 @@
-"""P10: what tracing, evidence and audit cost: the same work with them and without, in alternating rounds of one run.
+"""P10: what tracing, metrics, evidence and audit cost: the same work with them and without, in alternating rounds.
 
     python -m bench.evidence [--orders 40000] [--jobs 10000] [--rounds 5]
 
-On is the product as it is. Off leaves out what only serves the proof: the evidence row of every batch, the counts and
-spans of a run, the audit entry of its start, and (for pushed messages) correlation ids and trace contexts of the
-sender. CPU is client and PostgreSQL.
+On is the product as it is, with spans of everything exported to a receiver of another process. Off leaves out what
+only serves the proof and those who watch: the evidence row of every batch, the counts and spans of a run, the audit
+entry of its start, metrics, spans, and (for pushed messages) correlation ids and trace contexts of the sender. CPU is
+client, with the thread that exports, and PostgreSQL.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from statistics import median
@@ -26,11 +29,12 @@ from bench.sync import source
 
 @contextlib.contextmanager
 def switched(on: bool) -> Iterator[None]:
-    from kernel import audit
-    from runtime.ledger import append, claims
+    from kernel import audit, tracing
+    from runtime.ledger import append, claims, measures
+    from runtime.services import intake
 
     without = re.sub(
-        r",\s+d as \(insert into runtime_delivery.*\)\nselect open from m",
+        r",\s+d as \(\s+insert into runtime_delivery.*\)\nselect open from m",
         "\nselect open from m",
         claims._STEP,
         flags=re.DOTALL,
@@ -44,8 +48,46 @@ def switched(on: bool) -> Iterator[None]:
         patch.object(claims, "_STEP", without),
         patch.object(append, "_count", lambda *_: None),
         patch.object(audit, "record", lambda **_: None),
+        patch.object(measures, "count_batch", lambda *_: None),
+        patch.object(measures, "count_received", lambda *_: None),
+        patch.object(measures, "count_claim", lambda *_: None),
+        patch.object(intake, "_count", lambda *_: None),
+        tracing.used(None),
     ):
         yield
+
+
+RECEIVER = """
+import http.server
+class Taken(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", {port}), Taken).serve_forever()
+"""
+
+
+@contextlib.contextmanager
+def exported() -> Iterator[None]:
+    """Spans go to a receiver that takes everything, in a process of its own."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    from portal import trace_batches
+
+    port = free_port()
+    receiver = subprocess.Popen([sys.executable, "-c", RECEIVER.format(port=port)])
+    try:
+        trace_batches.start("bench", OTLPSpanExporter(endpoint=f"http://127.0.0.1:{port}/v1/traces"))
+        yield
+        trace_batches.stop()
+    finally:
+        receiver.kill()
+        receiver.wait()
 
 
 class Work:
@@ -111,7 +153,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     port = free_port()
-    with Installation(f"http://127.0.0.1:{port}/") as installed, installed.connect() as conn:
+    with Installation(f"http://127.0.0.1:{port}/") as installed, installed.connect() as conn, exported():
         work = Work(installed, conn, port)
         for kind, count in (("feed", given.orders), ("push", given.jobs)):
             work.measure(kind, count, on=True)  # warms up; with the feed it is also the first load
