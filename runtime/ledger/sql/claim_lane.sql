@@ -1,67 +1,106 @@
--- Claim the lane that has waited longest in the most critical tier. Candidates are found by cheap conditions and put
--- in order first; then the gate is asked for one after the other until one is open, so the price of a claim does not
--- grow with the number of lanes that wait (600 stores of a fleet, say). `offset 0` keeps the two steps apart.
--- `materialized` is not about speed: a subselect with a limit may be run once for every row that is updated. Lanes of
--- lost owners come first; busy lanes would otherwise always be before them. `sent_at` is the latest time at which what
--- the open intent names can have left: what a lost owner sent left before its lease ended. `a` is the same lane of the
--- target that must have a message first (`after`): nothing beyond its position is taken.
-with c as materialized (
+-- Claim the lane that has waited longest in the most critical tier, in steps that `materialized` keeps apart. What
+-- waits is found by few columns of small tables: a lane costs about a microsecond, and nothing is counted, looked up or
+-- sorted once for each. The places that are taken of limited vendors are counted once, and only where one is limited.
+-- The first lanes are put in order, the others only where none of those can be taken; one after the other is locked and
+-- its gate asked, until one is open. What the claim needs beyond that is read for this one alone. `materialized` is not
+-- about speed in `picked`: a subselect with a limit may be run once for every row that is updated. Lanes of lost owners
+-- come first; busy lanes would otherwise always be before them. `sent_at` is the latest time at which what the open
+-- intent names can have left: what a lost owner sent left before its lease ended. `a` is the same lane of the target
+-- that must have a message first (`after`): nothing beyond its position is taken.
+with held as materialized (
     select
-        f.*,
+        hs.vendor_id,
+        count(*) as places
+    from runtime_progress h
+    join runtime_subscription hs on hs.id = h.subscription_id
+    where h.owner is not null
+        and h.lease_until > clock_timestamp()
+    group by hs.vendor_id
+),
+served as materialized (
+    select
+        s.id,
+        s.stream_id,
+        s.tier,
+        s.after_subscription,
+        d.release_id
+    from runtime_subscription s
+    join runtime_deployment d on d.id = s.deployment_id
+    join runtime_vendorstate v on v.id = s.vendor_id
+    where s.open
+        and d.active
+        and not d.paused
+        and {claim_scope}
+        and v.not_before <= clock_timestamp()
+        and (
+            v.breaker = 'closed'
+            or (v.open_until <= clock_timestamp() and v.probe_until <= clock_timestamp())
+        )
+        and (
+            v.concurrency is null
+            or v.concurrency > coalesce((select h.places from held h where h.vendor_id = v.id), 0)
+        )
+),
+due as materialized (
+    select
+        o.subscription_id,
+        o.lane,
+        s.release_id,
+        s.tier,
+        o.owner is null as released,
+        o.lease_until
+    from runtime_progress o
+    join served s on s.id = o.subscription_id
+    join runtime_lane l on l.stream_id = s.stream_id and l.lane = o.lane
+    where {candidate_is_free}
+        and o.not_before < statement_timestamp()
+        and (
+            o.position < least(l.next - 1, o.upto, case when s.after_subscription is not null then (
+                select a.position
+                from runtime_progress a
+                where a.subscription_id = s.after_subscription
+                    and a.lane = o.lane
+            ) end)
+            or o.intent is not null
+        )
+),
+f as (
+    (select * from due order by tier, released, lease_until limit 32)
+    union all
+    (select * from due order by tier, released, lease_until offset 32)
+),
+picked as materialized (
+    select
+        q.subscription_id,
+        q.lane,
+        f.release_id,
         q.owner,
         q.lease_until as lease_ended_at
-    from (
-        select
-            o.subscription_id,
-            o.lane,
-            s.deployment_id,
-            d.release_id,
-            a.position as after_position,
-            {claim_columns},
-            v.breaker <> 'closed' or v.concurrency is not null as limited,
-            v.rate is not null or v.budget is not null as metered
-        from runtime_progress o
-        join runtime_subscription s on s.id = o.subscription_id
-        join runtime_stream t on t.id = s.stream_id
-        join runtime_lane l on l.stream_id = s.stream_id and l.lane = o.lane
-        join runtime_deployment d on d.id = s.deployment_id
-        join runtime_vendorstate v on v.id = s.vendor_id
-        left join runtime_progress a on a.subscription_id = s.after_subscription and a.lane = o.lane
-        where s.open
-            and d.active
-            and not d.paused
-            and {claim_scope}
-            and {candidate_is_free}
-            and o.not_before < clock_timestamp()
-            and (
-                o.position < least(l.next - 1, o.upto, a.position)
-                or o.intent is not null
-            )
-            and v.not_before <= clock_timestamp()
-            and (
-                v.breaker = 'closed'
-                or (v.open_until <= clock_timestamp() and v.probe_until <= clock_timestamp())
-            )
-            and (
-                v.concurrency is null
-                or v.concurrency > (
-                    select count(*)
-                    from runtime_progress h
-                    join runtime_subscription hs on hs.id = h.subscription_id
-                    where hs.vendor_id = v.id
-                        and h.owner is not null
-                        and h.lease_until > clock_timestamp()
-                )
-            )
-        order by s.tier, o.owner is null, o.lease_until
-        offset 0
-    ) f
+    from f
     join runtime_progress q on q.subscription_id = f.subscription_id and q.lane = f.lane
     where {locked_is_free}
         and q.not_before < clock_timestamp()
         and runtime_may_take(f.subscription_id, f.release_id)
     limit 1
     for update of q skip locked
+),
+c as (
+    select
+        x.*,
+        s.deployment_id,
+        (
+            select a.position
+            from runtime_progress a
+            where a.subscription_id = s.after_subscription
+                and a.lane = x.lane
+        ) as after_position,
+        {claim_columns},
+        v.breaker <> 'closed' or v.concurrency is not null as limited,
+        v.rate is not null or v.budget is not null as metered
+    from picked x
+    join runtime_subscription s on s.id = x.subscription_id
+    join runtime_stream t on t.id = s.stream_id
+    join runtime_vendorstate v on v.id = s.vendor_id
 )
 update runtime_progress p
 set token = p.token + 1,
