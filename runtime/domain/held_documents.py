@@ -33,6 +33,13 @@ def none_is_it(documents: Sequence[Held], sent: Any) -> str:
     return "; ".join(_joined(words) for words in each)[:500]
 
 
+def one_shows(documents: Sequence[Held], sent: Any, fields: Iterable[str]) -> bool:
+    """Whether a document shows every one of these fields that was sent, at least one, and none of them differs. What a
+    document does not say proves nothing."""
+    due = [name for name in fields if field(sent, name) not in (None, "")]
+    return any(due and all(held.get(name) for name in due) and not unlike(held, sent) for held in documents)
+
+
 def _joined(words: Iterable[str]) -> str:
     return " and ".join(words)
 

@@ -201,6 +201,8 @@ class SendBatch:
         repeatable: list[OutboundMessage] = []
         for message, result in zip(messages, results, strict=True):
             outcome.question_answered = outcome.question_answered or result.status != "unknown"
+            if result.status == "any_state":
+                result = SendResult("unsent") if self.idempotency == "N" else replace(result, status="differs")
             if result.status == "unsent":
                 early = self._not_there_yet(asked_at)
                 if early is None:

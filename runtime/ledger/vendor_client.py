@@ -21,6 +21,7 @@ SendStatus = Literal[
     "unsettled",
     "forgotten",
     "differs",
+    "any_state",
 ]
 
 
@@ -28,7 +29,7 @@ SendStatus = Literal[
 class SendResult:
     """What became of one message.
 
-    A client answers with one of eight:
+    A client answers with one of nine:
     confirmed   the vendor has it (`reference` names it there)
     accepted    the vendor has taken it and says later what became of it: it is asked about
     declined    an answer of the vendor's business that ends the message, and no failure
@@ -38,6 +39,8 @@ class SendResult:
     unknown     sent, or partly sent, and no answer that can be trusted; with `fault` where the connection is at
                 fault as well (a page to sign in after a write proves nothing)
     differs     a question found a document under its name that is not what was sent (another amount): a person decides
+    any_state   a question found a document under a name that every state of the key has, and nothing in it shows that
+                it is this one
 
     The ledger adds four: blocked     not sent, for an earlier message of its key is not confirmed deferred    not sent
     by this release, for its gate closed or another one was deployed unsettled   not there when asked, and the vendor

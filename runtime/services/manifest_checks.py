@@ -17,7 +17,7 @@ from governance.domain import direction
 from kernel.errors import DomainError, Invalid, finding
 from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
 from runtime.mapping import check_against, parse
-from runtime.services import system_connections
+from runtime.services import state_questions, system_connections
 from runtime.services.address_checks import addresses
 from runtime.services.date_checks import dates
 from runtime.services.mappers import filter_mapping
@@ -249,13 +249,14 @@ def links(manifest: Manifest) -> Findings:
 
 def warnings(manifest: Manifest) -> Findings:
     """What may be meant, and is said to those who register or approve: no refusal."""
+    found = state_questions.told(manifest)
     if not manifest.by_arrival:
-        return []
+        return found
     said = (
         "states come in by intake without a version, so the one that arrives last counts, also when it is older; "
         "event.version points to what orders them"
     )
-    return [finding("/event/version", said, code="event.by_arrival")]
+    return [finding("/event/version", said, code="event.by_arrival"), *found]
 
 
 def safety(manifest: Manifest) -> Findings:

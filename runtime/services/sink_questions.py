@@ -12,6 +12,7 @@ from runtime.connectors.protocols import (
     AskBy,
     Asked,
     CallContext,
+    Comparing,
     ConnectionFault,
     HeldDocument,
     Inspecting,
@@ -23,11 +24,12 @@ from runtime.connectors.protocols import (
     Unknown,
     WriteResult,
 )
-from runtime.domain.held_documents import none_is_it
+from runtime.domain.held_documents import none_is_it, one_shows
 from runtime.domain.templates import NoName
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.services.message_names import MessageNames
 from runtime.services.sink_results import result_of
+from runtime.services.state_questions import EVERY_NAME, NamesProve
 from runtime.services.vendor_calls import vendor_call
 
 T = TypeVar("T")
@@ -57,8 +59,13 @@ class SinkQuestions:
         *,
         deadline: float,
         sent_by: SentByRelease | None = None,
+        prove: NamesProve = EVERY_NAME,
     ) -> None:
         self.sink, self.secrets, self.names, self.deadline, self.sent_by = sink, secrets, names, deadline, sent_by
+        self.prove = prove
+        holds = list(sink.holds.values()) if isinstance(sink, Comparing) else []
+        amount = [sink.amount_sent] if isinstance(sink, Inspecting) and sink.amount_sent else []
+        self.compared = frozenset([*holds, *amount])
 
     @property
     def by_reference_too(self) -> bool:
@@ -124,8 +131,24 @@ class SinkQuestions:
             question = partial(self.sink.ask, [name for _, name in asked], address=dict(to), by=by)
             found = self._question(question, until, [items[place] for place, _ in asked])
             for place, name in asked:
-                results[place] = found if isinstance(found, SendResult) else _found(found, name, items[place])
+                if isinstance(found, SendResult):
+                    results[place] = found
+                elif self.prove.by(by):
+                    results[place] = _found(found, name, items[place])
+                else:
+                    results[place] = self._found_of_state(found, name, items[place])
         return results
+
+    def _found_of_state(self, found: dict[str, Asked], name: str, item: OutboundMessage) -> SendResult:
+        """Older states have the same name: only what is shown of the content counts."""
+        result, said = _found(found, name, item), found.get(name)
+        if result.status not in ("confirmed", "differs", "declined", "refused"):
+            return result
+        documents = said.documents if isinstance(said, WriteResult) else ()
+        if result.status == "confirmed" and one_shows(documents, item.document, self.compared):
+            return result
+        why = result.detail or "nothing in the answer shows that it is this one"
+        return replace(result, status="any_state", detail=f"what is there may be an earlier state: {why}")
 
     # -- names and addresses, where another release has sent -----------------------------------------------------------
 

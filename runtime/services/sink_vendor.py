@@ -30,6 +30,7 @@ from runtime.mapping import encode
 from runtime.services.message_names import MessageNames
 from runtime.services.sink_questions import SentByRelease, SinkQuestions
 from runtime.services.sink_results import result_of
+from runtime.services.state_questions import EVERY_NAME, NamesProve
 from runtime.services.vendor_calls import NOT_ASKED, vendor_call
 
 
@@ -53,11 +54,12 @@ class SinkVendor:
         *,
         prefix: str = "",
         sent_by: SentByRelease | None = None,
+        prove: NamesProve = EVERY_NAME,
     ) -> None:
         self.sink, self.secrets, self.target = sink, secrets, target
         self.deadline = target.deadline
         self.names = MessageNames(target, instance, prefix)
-        self.questions = SinkQuestions(sink, secrets, self.names, deadline=self.deadline, sent_by=sent_by)
+        self.questions = SinkQuestions(sink, secrets, self.names, deadline=self.deadline, sent_by=sent_by, prove=prove)
         self.wrong = self._wrong_address()
 
     def close(self) -> None:

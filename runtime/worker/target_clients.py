@@ -22,6 +22,7 @@ from runtime.services import system_connections
 from runtime.services.mappers import columns_of, mapper_of, table_mapper
 from runtime.services.sink_questions import SentByRelease
 from runtime.services.sink_vendor import SinkVendor
+from runtime.services.state_questions import names_prove
 from runtime.services.system_connections import OpenedSink
 from runtime.worker.dated_mapper import TargetDating, dated
 from runtime.worker.later_release import LaterRelease, can_ask_for, sent_by_release
@@ -171,6 +172,7 @@ class TargetClients:
             raise LookupError(f"the target {target.name} of release {release} has no connection")
         place, prefix = self._environment(taken), manifest.prefix(manifest.source_of(target))
         connection, instance = target.connection, taken.target.instance
+        prove = names_prove(manifest, target)
 
         def open_sink(unless: object | None) -> OpenedSink | None:
             return system_connections.open_sink_or_fault(
@@ -178,7 +180,8 @@ class TargetClients:
             )
 
         def wrap(opened: OpenedSink) -> SinkVendor:
-            return SinkVendor(opened.sink, opened.secrets, target, instance, prefix=prefix, sent_by=sent_by)
+            sink, secrets = opened.sink, opened.secrets
+            return SinkVendor(sink, secrets, target, instance, prefix=prefix, sent_by=sent_by, prove=prove)
 
         return RenewedVendor(open_sink, wrap)
 

@@ -31,13 +31,15 @@ WRONG = {"path": "/lokup"}
 class Site:
     """A flow to a REST target that knows its documents by `ref`. `lost` keys are acted on without an answer."""
 
-    def __init__(self, conn: Connection, server: Server, tmp_path: Path, *, idempotency: str = "L") -> None:
+    def __init__(
+        self, conn: Connection, server: Server, tmp_path: Path, *, idempotency: str = "L", immutable: bool = True
+    ) -> None:
         self.conn, self.idempotency = conn, idempotency
         self.journal, self.lost, self.asked = list[str](), set[str](), list[tuple[str, list[str]]]()
         server.answer = self._answer
         secret = tmp_path / "secret"
         secret.write_text("right")
-        self.flow = Flow(conn, lanes=1, immutable=True)
+        self.flow = Flow(conn, lanes=1, immutable=immutable)
         self.system = System.objects.create(key=f"{self.flow.key}-erp", name="ERP", kind="erp")
         place, _ = Environment.objects.get_or_create(key="production", defaults={"name": "Production", "position": 1})
         SystemEndpoint.objects.create(

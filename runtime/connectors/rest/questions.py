@@ -110,6 +110,8 @@ class Questions:
             if lookup.versioned or isinstance(entry, bool | list):
                 return _NotSaid()
             return WriteResult(key, "confirmed", said(entry), documents=documents) if documents else said(entry)
+        if lookup.versioned and _older(entry.get(lookup.version), version):
+            return None  # whatever it says of itself, it is not this state
         reference = named(first(entry, [lookup.reference or "id"])) or ""
         shown = kept(entry, call.secrets.redact)
         status = said(entry.get(lookup.status)) if lookup.status else ""
@@ -159,6 +161,13 @@ class Questions:
             return WriteResult(reference, "refused", named, code, words, answer=shown)
         words = words or f"the status {status!r} of the job is not known"
         return WriteResult(reference, "unknown", named, code, words, answer=shown)
+
+
+def _older(there: Any, version: str) -> bool:
+    try:
+        return int(str(there)) < int(version)
+    except ValueError:
+        return False
 
 
 def _listed(entries: Any, lookup: RestLookup) -> list[HeldDocument]:
