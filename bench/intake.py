@@ -26,38 +26,16 @@ from statistics import quantiles
 from bench.installation import Installation, free_port
 from bench.measure import cpu
 from bench.order_server import order
+from portal import web_server
 
 ROOT = Path(__file__).resolve().parent.parent
 SENDERS = 16
 
 
-def web(port: int) -> subprocess.Popen[bytes]:
-    """The same command as `portal.up`."""
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "granian",
-            "--interface",
-            "wsgi",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--workers",
-            "1",
-            "--blocking-threads",
-            "16",
-            "--backpressure",
-            "64",
-            "--no-ws",
-            "--log-level",
-            "error",
-            "portal.wsgi:application",
-        ],
-        cwd=ROOT,
-        env=dict(os.environ),
-    )
+def web(port: int, arguments: list[str] | None = None) -> subprocess.Popen[bytes]:
+    """The product's own web server, or another one by what follows the interpreter."""
+    command = [sys.executable, *(web_server.arguments(port) if arguments is None else arguments)]
+    return subprocess.Popen(command, cwd=ROOT, env=dict(os.environ))
 
 
 def wait(port: int, path: str, headers: dict[str, str]) -> None:

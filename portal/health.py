@@ -1,17 +1,18 @@
-"""Liveness and readiness for probes."""
+"""Liveness and readiness for probes, under a server without the front, which answers them by itself.
+
+Probes come to the process itself: by its address, without TLS, whatever ALLOWED_HOSTS says.
+"""
 
 from __future__ import annotations
 
-import redis
-from django.conf import settings
+import json
+from collections.abc import Callable
+
 from django.contrib.auth.decorators import login_not_required
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
-from runtime.selectors import recovery
-from runtime.services import log_partitions
+from portal import readiness
 
 
 @login_not_required
@@ -24,22 +25,22 @@ def live(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @never_cache
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers and is migrated, else 503. A missing Redis is reported, but is no failure, like a
-    server that does not tell when it was failed over, or a log without a partition for next month."""
-    answer = {"database": "ok", "migrations": "ok", "redis": "ok", "failover": "noticed", "partitions": "ok"}
+    """200 when the database can store what is handed in and is migrated, else 503. A missing Redis is reported, but is
+    no failure, like a server that does not tell when it was failed over."""
+    look = readiness.Look()
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            answer["migrations"] = "pending"
-        elif not recovery.notices_failover():
-            answer["failover"] = "not noticed: run `manage.py ledger_restored` after each failover or restore"
-        if answer["migrations"] == "ok" and not log_partitions.months_ahead():
-            answer["partitions"] = "none for next month: is a scheduler running?"
-    except Exception as error:  # any failure means "not ready", and the probe wants the reason
-        answer["database"] = f"unavailable: {type(error).__name__}"
-    try:
-        redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1).ping()
-    except redis.RedisError as error:
-        answer["redis"] = f"degraded: {type(error).__name__}"
-    status = 200 if answer["database"] == "ok" and answer["migrations"] == "ok" else 503
-    return JsonResponse(answer, status=status)
+        status, said = readiness.said_of(look())
+    finally:
+        look.close()
+    return JsonResponse(json.loads(said), status=status)
+
+
+class HealthMiddleware:
+    """Before everything that looks at host, scheme, session or person."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        view = {"/health/live": live, "/health/ready": ready}.get(request.path)
+        return self.get_response(request) if view is None else view(request)

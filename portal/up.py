@@ -22,6 +22,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from kernel.processes import die_with_parent
+from portal import web_server
 from portal.embedded import Embedded, EmbeddedError
 from portal.sign_ins import PASSWORD, SIGN_INS
 
@@ -121,12 +122,13 @@ class LocalInstallation:
 
     def start_processes(self, port: int) -> None:
         self.say("Starting web server, worker and scheduler")
-        # Intake threads wait for a commit that they share, so there are more of them than processors. The server warns
-        # of that at every start, hence its log level.
-        granian = f"granian --interface wsgi --host 127.0.0.1 --port {port} --workers 1 --blocking-threads 16"
-        web = [*granian.split(), "--backpressure", "64", "--no-ws", "--log-level", "error", "portal.wsgi:application"]
-        for name, module in (("web", web), ("worker", ["portal.worker"]), ("scheduler", ["portal.scheduler"])):
-            self.pump(name, self.spawn(name, [sys.executable, "-m", *module], stdout=subprocess.PIPE))
+        web = web_server.arguments(port)
+        for name, started in (
+            ("web", web),
+            ("worker", ["-m", "portal.worker"]),
+            ("scheduler", ["-m", "portal.scheduler"]),
+        ):
+            self.pump(name, self.spawn(name, [sys.executable, *started], stdout=subprocess.PIPE))
         wait_until_served(port, self.children["web"])
 
     # -- children --------------------------------------------------------------------------------------------------

@@ -35,6 +35,10 @@ class StoringHealth:
     def failing(self) -> bool:
         return self.failed_at > self.succeeded_at
 
+    def passed(self) -> None:
+        """A message was stored, or could have been."""
+        self.succeeded_at = time.monotonic()
+
 
 @dataclass(slots=True)
 class _Pool:
@@ -101,8 +105,6 @@ def connection() -> Iterator[Connection]:
         if not errors.unavailable(error):
             raise
         raise _unavailable(errors.first_line(error)) from error
-    else:
-        health.succeeded_at = time.monotonic()
     finally:
         if conn is not None:
             pool.give_back(conn)

@@ -203,6 +203,7 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
                     one.dated.keep(conn, stream, [item for _, item in one.good], done.part(start, end))
                 start = end
                 store_rejected(conn, stream, None, one.source, one.rejected)
+        pool.health.passed()
         number = 0
         for one in checked:
             for index, item in one.good:

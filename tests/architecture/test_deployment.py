@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import json
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from portal import healthcheck
+from portal import healthcheck, web_server
 from tests.architecture.image import sent_to_the_builder, stages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +103,12 @@ def test_the_image_runs_the_run_lock_as_an_ordinary_user_and_is_asked_whether_it
     assert image.instructions.index(("USER", image.all("USER")[-1])) < len(image.instructions) - 1
     assert "portal.healthcheck" in image.all("HEALTHCHECK")[0]
     assert not re.search(r"index-url|find-links|https?://", (ROOT / "deploy" / "Dockerfile").read_text())
+
+
+def test_the_image_starts_the_web_server_as_make_up_does():
+    _, image = builder_and_image()
+    told = json.loads(image.all("CMD")[-1])
+    assert told == web_server.arguments(8000, host="0.0.0.0", workers=2)[1:]
 
 
 def test_the_health_check_asks_under_a_host_name_that_is_allowed():

@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from kernel.processes import die_with_parent
+from portal import web_server
 from portal.embedded import Embedded
 from sandbox.client import Sandbox
 from tests.faults.certificates import Certificates
@@ -279,8 +280,6 @@ class WebServer:
     """The product's web server as in production, behind a proxy with a stable port. Started again whenever it was
     killed."""
 
-    COMMAND = "granian --interface wsgi --host 127.0.0.1 --workers 2 --blocking-threads 8 --backpressure 64 --no-ws"
-
     def __init__(self, folder: Path, environment: dict[str, str], seed: int) -> None:
         self.environment, self.log = environment, (folder / "web.log").open("ab")
         self.proxy = FaultProxy(("127.0.0.1", 1), seed=seed + 5).start()
@@ -292,7 +291,7 @@ class WebServer:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.proxy.upstream = ("127.0.0.1", port)
-        command = [sys.executable, "-m", *self.COMMAND.split(), "--port", str(port), "tests.faults.web_app:application"]
+        command = [sys.executable, *web_server.arguments(port, workers=2)[:-1], "tests.faults.web_app:application"]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,

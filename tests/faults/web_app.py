@@ -8,7 +8,7 @@ import os
 import threading
 
 from kernel.processes import kill_with_parent
-from portal.wsgi import application
+from portal.asgi import application
 
 parent = multiprocessing.parent_process()
 if parent is not None and parent.pid is not None and threading.current_thread() is threading.main_thread():

@@ -1,0 +1,20 @@
+"""The ASGI entry point, for granian or any other server: Django behind a front that no client can occupy."""
+
+from __future__ import annotations
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+django.setup()
+
+from django.conf import settings  # noqa: E402 - needs the settings
+from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+
+from portal import process_reports  # noqa: E402
+from portal.front.application import Front  # noqa: E402
+from portal.readiness import Readiness  # noqa: E402
+
+application = Front(WSGIHandler(), Readiness(), settings.MAX_REQUEST_BYTES)
+process_reports.start("web")

@@ -1,0 +1,156 @@
+"""The ASGI application: health from the loop, everything else through a body, a place and a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from kernel.errors import DomainError
+from kernel.request import serving
+from portal import problem
+from portal.front import bodies
+from portal.front.bodies import ClientGone, Receive
+from portal.front.places import Places
+from portal.front.wsgi import FrontAnswer, Wsgi, call, environ_of
+from portal.readiness import Readiness
+
+Scope = Mapping[str, Any]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+SEND_SECONDS = 60.0  # for a part of an answer that its reader does not take
+SWITCH_SECONDS = 0.001  # how long a thread may keep the interpreter while the loop waits for it
+THREADS = {"intake": 16, "gate": 6, "other": 10}
+_OPERATION = (("/api/v1/intake/", "intake"), ("/api/v1/gate", "gate"), ("/api/v1/stores", "gate"))
+
+
+def threads_of(given: str) -> dict[str, int]:
+    """WEB_THREADS: `intake=16 gate=6 other=10`; what is not named stays."""
+    found = dict(THREADS)
+    for part in given.replace(",", " ").split():
+        stated = re.fullmatch(r"(\w+)=([1-9]\d?\d?)", part)
+        if stated is None or stated[1] not in found:
+            raise ImproperlyConfigured(f"WEB_THREADS: {part!r} is not intake=…, gate=… or other=… with 1 to 999.")
+        found[stated[1]] = int(stated[2])
+    return found
+
+
+@dataclass(slots=True)
+class Front:
+    """One process of the web server."""
+
+    django: Wsgi
+    readiness: Readiness
+    limit: int
+    threads: Mapping[str, int] = field(default_factory=lambda: threads_of(os.environ.get("WEB_THREADS", "")))
+    seconds: float = bodies.SECONDS
+    places: dict[str, Places] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Tills share a token, so theirs are not divided by client; of the others no client takes more than half.
+        count = self.threads
+        self.places = {
+            name: Places(name, count[name], count[name] if name == "intake" else max(1, (count[name] + 1) // 2))
+            for name in count
+        }
+        sys.setswitchinterval(SWITCH_SECONDS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            try:
+                answer = await self._answer(scope, receive)
+            except ClientGone:
+                return
+            await _send(answer, scope["method"], send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> FrontAnswer:
+        path = scope["path"]
+        if path == "/health/live":
+            return _json(200, b'{"status": "live"}')
+        if path == "/health/ready":
+            status, said = await self.readiness.answer()
+            return _json(status, said)
+        headers = {name: value for name, value in scope["headers"] if name in _NEEDED}
+        try:
+            body, length = await bodies.read(receive, _announced(headers), self.limit, seconds=self.seconds)
+        except DomainError as error:
+            return _refusal(error, headers, close=True)
+        environ = environ_of(scope, body, length)
+        places = self.places[next((name for begin, name in _OPERATION if path.startswith(begin)), "other")]
+        try:
+            return await places.run(_client(headers, environ), lambda: call(self.django, environ))
+        except DomainError as error:
+            return _refusal(error, headers)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("%s %s", scope["method"], path)
+            failed = DomainError("page.server_error", "Something failed on our side; the server's log says what.")
+            failed.status, failed.title = 500, "This did not work"
+            return _refusal(failed, headers)
+
+
+_NEEDED = {b"content-length", b"transfer-encoding", b"x-request-id", b"authorization", b"cookie"}
+
+
+def _announced(headers: Mapping[bytes, bytes]) -> int | None:
+    given = headers.get(b"content-length")
+    if given is not None and given.isdigit():
+        return int(given)
+    return None if b"transfer-encoding" in headers else 0
+
+
+def _client(headers: Mapping[bytes, bytes], environ: Mapping[str, Any]) -> bytes | str:
+    """Who asks: a token, a session, else an address."""
+    return headers.get(b"authorization") or headers.get(b"cookie") or environ["REMOTE_ADDR"]
+
+
+def _json(status: int, body: bytes) -> FrontAnswer:
+    return FrontAnswer(status, [(b"content-type", b"application/json"), (b"cache-control", b"no-store")], body)
+
+
+def _refusal(error: DomainError, headers: Mapping[bytes, bytes], *, close: bool = False) -> FrontAnswer:
+    with serving(headers.get(b"x-request-id", b"").decode("latin-1")) as identifier:
+        made = problem.respond(error)
+    sent = [(name.lower().encode(), value.encode("latin-1")) for name, value in made.headers.items()]
+    sent.append((b"x-request-id", identifier.encode()))
+    if close:  # the rest of the body is not wanted, so the next request of this connection could not be found
+        sent.append((b"connection", b"close"))
+    return FrontAnswer(error.status, sent, made.content)
+
+
+async def _send(answer: FrontAnswer, method: str, send: Send) -> None:
+    """A reader that takes nothing for a minute is left; only this connection waits for it."""
+    try:
+        if isinstance(answer.body, bytes) and not any(name == b"content-length" for name, _ in answer.headers):
+            answer.headers.append((b"content-length", b"%d" % len(answer.body)))
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        if isinstance(answer.body, bytes):
+            await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+            return
+        for part in answer.parts():
+            async with asyncio.timeout(SEND_SECONDS):
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except (TimeoutError, OSError) as error:
+        log.warning("an answer was not read to its end: %s", error or "time is up")
+    finally:
+        answer.close()
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,116 @@
+"""A WSGI application called in a thread, with a body that is there and an answer that is complete when it ends."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+from urllib.parse import unquote_to_bytes
+
+Headers = list[tuple[bytes, bytes]]
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+IN_MEMORY = 1024 * 1024
+PART = 64 * 1024
+
+
+@dataclass(slots=True)
+class FrontAnswer:
+    """What goes back. `body` is bytes, or a file of `length` bytes where it is long."""
+
+    status: int
+    headers: Headers
+    body: bytes | IO[bytes]
+
+    def parts(self) -> Iterable[bytes]:
+        if isinstance(self.body, bytes):
+            yield self.body
+            return
+        while part := self.body.read(PART):
+            yield part
+
+    def close(self) -> None:
+        if not isinstance(self.body, bytes):
+            self.body.close()
+
+
+def environ_of(scope: Mapping[str, Any], body: IO[bytes], length: int) -> dict[str, Any]:
+    """PEP 3333 from an ASGI scope. A header with an underscore is left out: it would pass for the one with a dash."""
+    raw = scope.get("raw_path")
+    path = unquote_to_bytes(raw.partition(b"?")[0]) if raw else scope["path"].encode()
+    server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", 0)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path.decode("latin-1"),
+        "QUERY_STRING": scope.get("query_string", b"").decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1] or 80),
+        "REMOTE_ADDR": client[0],
+        "CONTENT_LENGTH": str(length),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": body,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        if b"_" in name or name == b"content-length":
+            continue
+        key = name.decode("latin-1").upper().replace("-", "_")
+        key = key if key == "CONTENT_TYPE" else f"HTTP_{key}"
+        text = value.decode("latin-1")
+        if key in environ:
+            text = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{text}"
+        environ[key] = text
+    return environ
+
+
+def call(application: Wsgi, environ: dict[str, Any]) -> FrontAnswer:
+    """Run it to its end. The thread is free when this returns, however slowly the client reads."""
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], error: Any = None) -> Callable[[bytes], None]:
+        started[:] = [(status, headers)]
+        return _no_write
+
+    with environ["wsgi.input"]:
+        answer = application(environ, start_response)
+        try:
+            body = _collected(answer)
+        finally:
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
+    status, headers = started[0]
+    sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return FrontAnswer(int(status.partition(" ")[0]), sent, body)
+
+
+def _no_write(_: bytes) -> None:
+    raise NotImplementedError("write() of PEP 3333 is for applications older than this one")
+
+
+def _collected(answer: Iterable[bytes]) -> bytes | IO[bytes]:
+    parts, size = [], 0
+    each = iter(answer)
+    for part in each:
+        parts.append(part)
+        size += len(part)
+        if size > IN_MEMORY:
+            break
+    else:
+        return b"".join(parts)
+    kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who sends it
+    try:
+        kept.writelines(parts)
+        kept.writelines(each)
+        kept.seek(0)
+    except BaseException:
+        kept.close()
+        raise
+    return kept

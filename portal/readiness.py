@@ -1,0 +1,150 @@
+"""Whether this process can do its work now: asked by balancers, so it answers in time whatever hangs, and by a thread
+that nobody else can occupy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import psycopg
+import redis
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from kernel.postgresql import errors
+from runtime.ledger import connections, pool
+from runtime.selectors import recovery
+from runtime.services import log_partitions
+
+FRESH_SECONDS = 1.0  # an answer is given again for so long: many probes cost one look
+WAIT_SECONDS = 3.0  # for a look; then the answer is no
+MIGRATED_SECONDS = 60.0
+Found = dict[str, str]
+_ROOM = """
+create temp table tillgate_room on commit drop as
+select repeat(md5(i::text), 200)
+from generate_series(1, 400) i"""
+
+
+class Look:
+    """Looks, with a session of its own that is kept: where the server has no free one, those that are open still work.
+    For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._conn: connections.Connection | None = None
+        self._migrated_until = 0.0
+
+    def __call__(self) -> Found:
+        """What works now, each part `ok` or what is wrong with it. The way of the intake is used: its kind of session,
+        which is writable, of the database of before, and not shared by a pooler."""
+        found = {
+            "database": "ok",
+            "migrations": "ok",
+            "intake": "ok",
+            "redis": "ok",
+            "failover": "noticed",
+            "partitions": "ok",
+        }
+        try:
+            self._see_the_session(found)
+            self._see_the_schema(found)
+        except Exception as error:  # any failure means "not ready", and the probe wants the reason
+            self.close()
+            found["database"] = f"unavailable: {errors.first_line(error)}"
+            found["intake"] = "unavailable"
+        return found | _redis()
+
+    def close(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+        errors.close_connections()
+
+    def _see_the_session(self, found: Found) -> None:
+        try:
+            writable = self._writable()
+        except psycopg.Error:
+            if self._conn is None:
+                raise
+            self.close()
+            writable = self._writable()
+        if not writable:
+            self.close()
+            found["database"], found["intake"] = "read-only", "unavailable"
+        elif pool.health.failing and self._conn is not None:
+            with self._conn.transaction(force_rollback=True):  # the last one could not be stored: is there room again?
+                self._conn.execute("set local temp_tablespaces = ''")
+                self._conn.execute(_ROOM)
+            pool.health.passed()
+
+    def _writable(self) -> bool:
+        if self._conn is None:
+            self._conn = connections.connect(name="tillgate-ready", role="probe")
+        row = self._conn.execute("show transaction_read_only").fetchone()
+        return bool(row and row[0] == "off")
+
+    def _see_the_schema(self, found: Found) -> None:
+        """Reading all files of migrations costs a tenth of a second; what was applied stays so for a minute."""
+        if time.monotonic() >= self._migrated_until:
+            executor = MigrationExecutor(connection)
+            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                found["migrations"] = "pending"
+                return
+            self._migrated_until = time.monotonic() + MIGRATED_SECONDS
+        if not recovery.notices_failover():
+            found["failover"] = "not noticed: run `manage.py ledger_restored` after each failover or restore"
+        if not log_partitions.months_ahead():
+            found["partitions"] = "none for next month: is a scheduler running?"
+
+
+def _redis() -> Found:
+    try:
+        redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1).ping()
+    except redis.RedisError as error:
+        return {"redis": f"degraded: {type(error).__name__}"}
+    return {}
+
+
+def good(found: Found) -> bool:
+    return all(found[name] == "ok" for name in ("database", "migrations", "intake"))
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Looks in a thread of its own, one look at a time. Who asks while one is under way waits for it, but not longer
+    than `wait` seconds."""
+
+    look: Callable[[], Found] = field(default_factory=Look)
+    wait: float = WAIT_SECONDS
+    fresh: float = FRESH_SECONDS
+    found: Found = field(default_factory=dict)
+    seen_at: float = float("-inf")
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "readiness"))
+    _looking: Future[None] | None = None
+
+    async def answer(self) -> tuple[int, bytes]:
+        """Status and JSON."""
+        asked = time.monotonic()
+        while self.seen_at < asked - self.fresh:
+            if self._looking is None or self._looking.done():
+                self._looking = self._thread.submit(self._see)
+            if time.monotonic() >= asked + self.wait:
+                said = f"unavailable: no answer within {self.wait:g} s"
+                return said_of({"database": said, "intake": "unavailable"})
+            await asyncio.sleep(0.01)
+        return said_of(self.found)
+
+    def _see(self) -> None:
+        began = time.monotonic()
+        self.found = self.look()
+        self.seen_at = began
+
+
+def said_of(found: Found) -> tuple[int, bytes]:
+    complete = {"database": "ok", "migrations": "ok", "intake": "ok"} | found
+    return 200 if good(complete) else 503, json.dumps(complete).encode()
