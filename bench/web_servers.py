@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import importlib.util
+import os
 import socket
 import threading
 import time
@@ -117,10 +118,8 @@ def beside(port: int, path: str, headers: dict[str, str], first: int) -> str:
 def measure(name: str, arguments: list[str], port: int, path: str, headers: dict[str, str], seconds: float) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {headers['Authorization']}\r\n"
     silent = f"{head}Content-Type: application/json\r\nContent-Length: 5000\r\n\r\n{{".encode()
-    schema = (
-        f"GET /api/schema/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {headers['Authorization']}\r\n\r\n".encode()
-    )
-    base = time.monotonic_ns() % 1_000_000_000
+    unread = b"GET /static/large.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    base = 10_000_000 + time.monotonic_ns() // 1000 % 80_000_000  # a number has eight digits
     server = web(port, arguments)
     try:
         wait(port, path, headers)
@@ -135,14 +134,14 @@ def measure(name: str, arguments: list[str], port: int, path: str, headers: dict
         )
         rate, p99 = closed_loop(port, path, headers, seconds, base + 2_000_000)
         print(f"{name:13} 16 clients without a pause: {rate:,.0f}/s p99 {p99:.1f} ms", flush=True)
-        for kind, said in (("unfinished bodies", silent), ("idle connections", b""), ("answers not read", schema * 3)):
+        for kind, said in (("unfinished bodies", silent), ("idle connections", b""), ("answers not read", unread)):
             with clients(port, said):
                 time.sleep(0.5)
                 print(f"{name:13} beside {SLOW} {kind}: {beside(port, path, headers, base + 3_000_000)}", flush=True)
             base += 10_000
             time.sleep(0.5)
     finally:
-        server.kill()
+        server.terminate()
         server.wait()
 
 
@@ -152,7 +151,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", default="")
     given = parser.parse_args()
-    with Installation(valkey=True, source=False, lanes=8):
+    with Installation(valkey=True, source=False, lanes=8) as installed:
+        static = installed.folder / "static"
+        static.mkdir()
+        (static / "large.bin").write_bytes(bytes(5_000_000))
+        os.environ |= {"STATIC_ROOT": str(static), "LOG_LEVEL": "ERROR"}
         from django.urls import reverse
 
         from kernel import tokens

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.ledger import clock_steps
 from runtime.ledger.delivery_spans import DeliverySpans
 
 POISON_SUSPECT_AFTER = 2  # owners lost at one place, after which its messages are quarantined and tried one by one
@@ -24,6 +25,7 @@ class ClaimScope:
 
     def arguments(self) -> dict[str, Any]:
         return {
+            "clock": clock_steps.watch.latest(),
             "tiers": list(self.tiers),
             "only": None if self.only is None else list(self.only),
             "shards": None if self.shards is None else list(self.shards),
@@ -54,7 +56,7 @@ class Lease:
     def remaining_of_dead_owner(self) -> float:
         """Seconds that the lease of an owner would still run whose database session has gone. Until then that owner,
         cut off from us, may be sending what its open intent names, and nothing else."""
-        return max(0.0, -(self.overdue_by or 0.0))
+        return min(clock_steps.LONGEST_LEASE, max(0.0, -(self.overdue_by or 0.0)))
 
     def time_left(self) -> float:
         return self.deadline - time.monotonic()

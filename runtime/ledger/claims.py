@@ -41,18 +41,20 @@ _RELEASE = """
 update runtime_progress
 set lease_until = clock_timestamp(),
     owner = null,
-    not_before = greatest(not_before, clock_timestamp() + make_interval(secs => %s))
+    not_before = greatest(not_before, clock_timestamp() + make_interval(secs => nullif(%s::float8, 0)))
 where subscription_id = %s and lane = %s and token = %s"""
 # After a failure of our own the owner stays in the row, so that the next claim counts it as a lost one.
 _RELEASE_AFTER_FAILURE = """
 update runtime_progress
-set lease_until = clock_timestamp(), not_before = clock_timestamp() + make_interval(secs => %s)
+set lease_until = clock_timestamp(),
+    session = null,
+    not_before = clock_timestamp() + make_interval(secs => %s)
 where subscription_id = %s and lane = %s and token = %s"""
 _RELEASE_UNANSWERED = """
 update runtime_progress
 set lease_until = clock_timestamp(),
     owner = null,
-    not_before = greatest(not_before, clock_timestamp() + make_interval(secs => %s)),
+    not_before = greatest(not_before, clock_timestamp() + make_interval(secs => nullif(%s::float8, 0))),
     sent_at = clock_timestamp() - make_interval(secs => %s),
     rounds = rounds + 1
 where subscription_id = %s and lane = %s and token = %s"""

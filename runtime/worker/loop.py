@@ -24,7 +24,7 @@ from kernel import log_lines, process_measures
 from kernel.postgresql import errors as database_errors
 from runtime.connectors import registry
 from runtime.domain.retry import DATABASE_LOST
-from runtime.ledger import connections
+from runtime.ledger import clock_steps, connections
 from runtime.ledger.append import Fenced
 from runtime.ledger.claimed import ClaimScope
 from runtime.ledger.claims import LEASE_SECONDS
@@ -215,6 +215,7 @@ class WorkerLoop:
         if time.monotonic() - self._beaten < BEAT_SECONDS:
             return
         self._beaten = time.monotonic()
+        clock_steps.watch.look(conn)
         kind = "work" if self.delivers else "collect"
         conn.execute(_BEAT, (self.name, kind, Jsonb(list(self.scope.tiers)), self.stopping))
         self._report(conn)

@@ -12,41 +12,23 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
 
-from kernel import outbox, process_measures
+from kernel import clock, outbox, process_measures
 from kernel.errors import Unavailable
 from kernel.periodic_jobs import run
 from kernel.postgresql import errors as database_errors
 from runtime.domain.retry import DATABASE_LOST
-from runtime.ledger import measures
+from runtime.ledger import clock_steps, connections, measures
 from runtime.services import dating, log_partitions, recovery, replays, schedules, source_alarms
+from runtime.worker.silent_work import SilentWork
 
 log = logging.getLogger(__name__)
 TURN_SECONDS = 0.5
 HOURLY, MINUTE = 3600.0, 60.0
-SILENT_SECONDS = 60
-
-# Lanes with work that is ready and permitted but that no worker has touched for a while: no worker runs, or one hangs.
-_UNTOUCHED = """
-select count(*), min(p.lease_until)
-  from runtime_progress p
-  join runtime_subscription s on s.id = p.subscription_id
-  join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
-  join runtime_gate g on g.subscription_id = p.subscription_id
- where p.position < least(l.next - 1, coalesce(p.upto, l.next - 1))
-   and p.lease_until < clock_timestamp() - make_interval(secs => %s)
-   and p.not_before < clock_timestamp() - make_interval(secs => %s)
-   and not exists (select
-                     from runtime_delivery d
-                    where d.subscription_id = p.subscription_id
-                      and d.at > clock_timestamp() - make_interval(secs => %s))
-   and exists (select
-                 from runtime_message m
-                where m.stream_id = s.stream_id and m.lane = p.lane and m.position = p.position + 1
-                  and m.received_at < clock_timestamp() - make_interval(secs => %s))"""
 
 
 class Scheduler:
@@ -55,7 +37,8 @@ class Scheduler:
     def __init__(self) -> None:
         self._stopping = threading.Event()
         self._hourly = self._checked = self._partitions = 0.0
-        self._reported = False
+        self._reported = self._bounded = False
+        self._silent, self._watch = SilentWork(), clock_steps.ClockWatch()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -81,6 +64,7 @@ class Scheduler:
 
     def turn(self) -> int:
         """Returns the number of jobs done."""
+        run("clock", self._attend_the_clock)
         done = run("schedules", schedules.fire_due) + run("dated_states", dating.fire_due)
         done += run("outbox", outbox.dispatch)
         now = time.monotonic()
@@ -100,23 +84,35 @@ class Scheduler:
         return done
 
     def _report_silent_workers(self) -> None:
-        waiting, since = untouched_work()
+        with connection.cursor() as cursor:
+            waiting, seconds = self._silent.look(cursor)
         measures.UNTOUCHED.set(waiting)
         if waiting and not self._reported:
+            since = f"{clock.now() - timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC"
             log.error(
-                "%d lanes have had ready work that no worker takes since %s: is a worker running?", waiting, since
+                "%d lanes have ready work that no worker has taken since %s: is a worker running?", waiting, since
             )
             with transaction.atomic():
-                outbox.emit("runtime.workers_silent", key="workers", payload={"lanes": waiting, "since": str(since)})
+                outbox.emit("runtime.workers_silent", key="workers", payload={"lanes": waiting, "since": since})
         self._reported = bool(waiting)
 
+    def _attend_the_clock(self) -> None:
+        """The database's clock may have been set, also by a failover while it was away."""
+        step = self._watch.look_with(_now) if self._bounded else 0.0
+        if step or not self._bounded:
+            with connections.connected(name="tillgate-clock", role="scheduler") as conn:
+                if step:
+                    clock_steps.attend(conn, step)
+                else:
+                    clock_steps.bound(conn)
+                    self._watch.look(conn)
+            self._bounded = True
 
-def untouched_work(seconds: int = SILENT_SECONDS) -> tuple[int, object]:
-    """(number of lanes with ready work that no worker has touched for so many seconds, since when)."""
+
+def _now() -> float:
     with connection.cursor() as cursor:
-        cursor.execute(_UNTOUCHED, [seconds] * 4)
-        row = cursor.fetchone()
-    return (row[0], row[1]) if row else (0, None)
+        cursor.execute(clock_steps.NOW)
+        return float(cursor.fetchone()[0])
 
 
 def _execute(statement: str, values: Mapping[str, Any]) -> int:

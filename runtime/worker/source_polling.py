@@ -19,6 +19,7 @@ from runtime.domain.manifest import Manifest
 from runtime.ledger import measures
 from runtime.ledger.append import Fenced, load_stream
 from runtime.ledger.claims import LEASE_SECONDS
+from runtime.ledger.clock_steps import watch
 from runtime.ledger.connections import Connection
 from runtime.services import runs, system_connections
 from runtime.services.dating import items_of
@@ -40,9 +41,10 @@ with c as materialized (
                                   and d.active
          join runtime_release r on r.id = d.release_id
         where u.state = 'running' and u.kind = 'collect'
-          and (q.lease_until < clock_timestamp()
-               or (q.owner <> '' and q.session is not null
-                   and not exists (select from pg_stat_get_activity(q.session))))
+          and (q.owner = ''
+               or q.session is null
+               or q.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
+               or not exists (select from pg_stat_get_activity(q.session)))
           and q.not_before <= clock_timestamp()
           and r.tier = any(%(tiers)s)
           and (%(stream)s::int is null or st.id = %(stream)s)
@@ -115,7 +117,8 @@ def claim(
     """Claim a run whose source no worker is reading now and did not ask to be left alone, of the lowest tier first; a
     run that a dead worker left behind is one of them."""
     with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_CLAIM, {"me": owner, "lease": lease, "tiers": list(tiers), "stream": stream}).fetchone()
+        given = {"me": owner, "lease": lease, "tiers": list(tiers), "stream": stream, "clock": watch.latest()}
+        row = cursor.execute(_CLAIM, given).fetchone()
     if row is None:
         return None
     row["manifest"] = manifests.load(row["manifest"])

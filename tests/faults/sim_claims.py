@@ -17,8 +17,8 @@ def serves(s: Row, subscription: int, given: Row) -> bool:
 
 
 def _free(p: Row, now: float) -> bool:
-    """The lease has ended, or the session of its owner has."""
-    return p["lease_until"] < now or (p["owner"] is not None and bool(p["session"].lost))
+    """Nobody holds it, its lease has ended, or the session of its owner has."""
+    return p["owner"] is None or p["session"] is None or p["lease_until"] < now or bool(p["session"].lost)
 
 
 def _live_leases(db: Database, tx: Transaction, vendor: int) -> int:
@@ -151,7 +151,7 @@ def _claim_to_ask(db: Database, tx: Transaction, given: Row) -> list[Row]:
             s is None
             or not serves(s, subscription, given)
             or p["intent"] is None
-            or p["lease_until"] >= now
+            or (p["owner"] is not None and p["session"] is not None and p["lease_until"] >= now)
             or p["not_before"] >= now
         ):
             continue
@@ -264,7 +264,8 @@ def _release(db: Database, tx: Transaction, given: Any) -> int:
     if p is None or (p["token"] != token and "token" not in db.plants):
         return 0
     p = dict(p)
-    p["lease_until"], p["owner"], p["not_before"] = db.now(), None, max(p["not_before"], db.now() + wait)
+    p["lease_until"], p["owner"] = db.now(), None
+    p["not_before"] = max(p["not_before"], db.now() + wait) if wait else p["not_before"]
     tx.writes["progress", (subscription, lane)] = p
     return 1
 
@@ -279,7 +280,7 @@ def _release_unanswered(db: Database, tx: Transaction, given: Any) -> int:
     tx.writes["progress", (subscription, lane)] = p | {
         "lease_until": db.now(),
         "owner": None,
-        "not_before": max(p["not_before"], db.now() + wait),
+        "not_before": max(p["not_before"], db.now() + wait) if wait else p["not_before"],
         "sent_at": None if sent_ago is None else db.now() - sent_ago,
         "rounds": p["rounds"] + 1,
     }
@@ -304,7 +305,8 @@ def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
     p = db.get(tx, "progress", (subscription, lane))
     if p is None or (p["token"] != token and "token" not in db.plants):
         return 0
-    tx.writes["progress", (subscription, lane)] = p | {"lease_until": db.now(), "not_before": db.now() + wait}
+    after = {"lease_until": db.now(), "session": None, "not_before": db.now() + wait}
+    tx.writes["progress", (subscription, lane)] = p | after
     return 1
 
 

@@ -18,7 +18,11 @@ with c as materialized (
     join runtime_vendorstate v on v.id = s.vendor_id
     where {claim_scope}
         and q.intent is not null
-        and q.lease_until < clock_timestamp()
+        and (
+            q.owner is null
+            or q.session is null
+            or q.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
+        )
         and q.not_before < clock_timestamp()
         and v.breaker = 'closed'
         and v.not_before <= clock_timestamp()

@@ -9,7 +9,7 @@ with c as materialized (
         {message_and_target}
         where {claim_scope}
             and o.state in ('retry', 'behind', 'sending')
-            and o.lease_until < clock_timestamp()
+            and o.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
             and o.not_before < clock_timestamp()
             and v.not_before <= clock_timestamp()
             and (
@@ -34,7 +34,7 @@ with c as materialized (
     join runtime_quarantine q
         on q.subscription_id = f.subscription_id and q.lane = f.lane and q.position = f.position
     where q.state in ('retry', 'behind', 'sending')
-        and q.lease_until < clock_timestamp()
+        and q.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
         and q.not_before < clock_timestamp()
         and runtime_may_take(f.subscription_id, f.release_id)
     limit 1

@@ -10,7 +10,7 @@ with c as materialized (
         where {claim_scope}
             and o.state = 'sending'
             and o.intent_release is not null
-            and o.lease_until < clock_timestamp()
+            and o.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
             and o.not_before < clock_timestamp()
             and s.kind = 'vendor'
             and v.breaker = 'closed'
@@ -23,7 +23,7 @@ with c as materialized (
     join runtime_quarantine q
         on q.subscription_id = f.subscription_id and q.lane = f.lane and q.position = f.position
     where q.state = 'sending'
-        and q.lease_until < clock_timestamp()
+        and q.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
         and q.not_before < clock_timestamp()
         and not exists (select from runtime_permitted g where g.subscription_id = f.subscription_id)
     limit 1

@@ -1,0 +1,119 @@
+"""The database's clock may be set: by its time service, by a failover to another server, by a machine that slept.
+
+Leases and pauses are times of that clock, so a step would end them early or keep them for as long as it was wide. Every
+process that lives for a while has a clock that is never set, and compares the two. What was stored before a step is
+moved with it (`attend`), and a claim takes no lease for ended that has not ended by both clocks (`latest`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from runtime.ledger import sql
+from runtime.ledger.connections import Connection
+
+log = logging.getLogger(__name__)
+LEAST_STEP = 2.0  # seconds; a clock that is kept right moves less between two looks
+LONGEST_LEASE = 200.0  # three calls of the longest `deadline`, and the margins
+LONGEST_PAUSE = 3600.0  # what a vendor may ask for (Retry-After)
+NOW = "select extract(epoch from clock_timestamp())::float8"
+Columns = tuple[tuple[str, str], ...]
+_PAUSES: Columns = (
+    ("runtime_progress", "not_before"),
+    ("runtime_quarantine", "not_before"),
+    ("runtime_source", "not_before"),
+    ("runtime_vendorstate", "not_before"),
+    ("runtime_vendorstate", "open_until"),
+    ("runtime_vendorstate", "probe_until"),
+    ("runtime_subscription", "held_until"),
+    ("kernel_outboxevent", "available_at"),
+)
+_LEASES: Columns = (
+    ("runtime_progress", "lease_until"),
+    ("runtime_quarantine", "lease_until"),
+    ("runtime_source", "lease_until"),
+    ("kernel_outboxevent", "lease_until"),
+)
+_SENT: Columns = (("runtime_progress", "sent_at"), ("runtime_quarantine", "sent_at"))
+_LONGEST_SETTLE = "select coalesce(max(settle), 0)::float8 from runtime_subscription"
+
+
+@dataclass(slots=True)
+class ClockWatch:
+    """Compares the database's clock with the monotonic one of this process. `monotonic` is given by tests."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    _offset: float | None = None
+    _trusted: float | None = None
+    _stepped_at: float = field(default=float("-inf"))
+
+    def look(self, conn: Connection) -> float:
+        """Seconds by which the clock was set since the last look, negative for back; 0 where it was not."""
+        return self.look_with(lambda: float((conn.execute(NOW).fetchone() or (0.0,))[0]))
+
+    def look_with(self, ask: Callable[[], float]) -> float:
+        """The same, where `ask` answers the database's time in seconds."""
+        before = self.monotonic()
+        return self.noted(ask(), before)
+
+    def noted(self, database: float, before: float) -> float:
+        """The same for a time of the database that was asked for at `before` and came just now."""
+        after = self.monotonic()
+        offset, uncertain = database - (before + after) / 2, (after - before) / 2
+        step = 0.0 if self._offset is None else offset - self._offset
+        if abs(step) <= LEAST_STEP + uncertain:
+            step = 0.0
+        if not step and self._offset is not None and uncertain > 0.1:
+            return 0.0  # says less than what is known
+        self._offset = offset
+        if step:
+            self._stepped_at = after
+        if self._trusted is None or self._trusted > offset or after - self._stepped_at > LONGEST_LEASE:
+            self._trusted = offset
+        return step
+
+    def latest(self) -> float | None:
+        """The time of the database's clock that leases are judged by at the most: after a step ahead it goes on as
+        before, until every lease of before has ended. None before the first look."""
+        return None if self._trusted is None else self._trusted + self.monotonic() + LEAST_STEP
+
+
+watch = ClockWatch()
+"""That of a worker's process."""
+
+
+def attend(conn: Connection, step: float) -> int:
+    """Move with a step what was stored before it. Answers how many times were moved.
+
+    After a step back a pause ends when it would have, at the earliest now; a lease that could not be as long as it
+    looks is one of before. After a step ahead the pauses and leases that it ran over go on.
+    """
+    if step < 0:
+        moved = _move(conn, "clock_back", _PAUSES, step, 0.0) + _move(conn, "clock_back", _LEASES, step, LONGEST_LEASE)
+        moved += _move(conn, "clock_sent_back", _SENT, step, 0.0)
+    else:
+        moved = _move(conn, "clock_ahead", _PAUSES + _LEASES, step, 0.0)
+        moved += _move(conn, "clock_sent_ahead", _SENT, step, LONGEST_PAUSE)
+    log.warning("the database's clock was set by %+.0f s; %s leases and pauses were moved with it", step, moved)
+    return moved
+
+
+def bound(conn: Connection) -> int:
+    """No lease and no pause lasts longer than the longest there is, whatever set the clock while nobody looked.
+    Answers how many were shortened."""
+    row = conn.execute(_LONGEST_SETTLE).fetchone()
+    longest = LONGEST_PAUSE + (row[0] if row else 0.0)
+    return _bound(conn, _LEASES, LONGEST_LEASE) + _bound(conn, _PAUSES, longest)
+
+
+def _move(conn: Connection, name: str, columns: Columns, step: float, beyond: float) -> int:
+    given = {"step": step, "beyond": beyond}
+    return sum(conn.execute(sql.read(name, table=t, column=c), given).rowcount for t, c in columns)
+
+
+def _bound(conn: Connection, columns: Columns, longest: float) -> int:
+    texts = (sql.read("clock_bound", table=table, column=column) for table, column in columns)
+    return sum(conn.execute(text, {"longest": longest}).rowcount for text in texts)

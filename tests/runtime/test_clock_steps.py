@@ -1,0 +1,185 @@
+"""The database's clock is set by a day: nothing stands still for longer than a lease, and nobody who works is taken for
+lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from runtime.ledger import claims, clock_steps
+from runtime.ledger.append import append
+from runtime.ledger.clock_steps import LONGEST_LEASE, ClockWatch
+from runtime.ledger.connections import Connection, connected
+from runtime.worker.silent_work import SECONDS, SilentWork
+from tests.runtime import make
+
+pytestmark = pytest.mark.django_db
+DAY = 86_400.0
+_LEFT = "select extract(epoch from {} - clock_timestamp())::float8 from {}"
+
+
+@pytest.fixture
+def flow(ledger: Connection) -> make.Flow:
+    made = make.Flow(ledger, lanes=1)
+    made.subscribe()
+    push(made, "a", "b", "c")
+    return made
+
+
+def push(flow: make.Flow, *keys: str) -> None:
+    append(flow.conn, flow.ref, [flow.item(key) for key in keys])
+
+
+def set_back(conn: Connection, seconds: float) -> None:
+    """As if the clock had been set back just now: every time of before lies further off."""
+    for table, column in clock_steps._PAUSES + clock_steps._LEASES + clock_steps._SENT:
+        conn.execute(
+            f"update {table} set {column} = {column} + make_interval(secs => %s) where {column} > 'epoch'", (seconds,)
+        )
+
+
+def left(conn: Connection, column: str, table: str = "runtime_progress") -> float:
+    return conn.execute(_LEFT.format(column, table)).fetchone()[0]
+
+
+def claim(conn: Connection, owner: str = "second", **more: Any) -> claims.Claim | None:
+    return claims.claim(conn, owner=owner, **more)
+
+
+def test_a_released_lane_is_free_whatever_its_lease_says(ledger, flow):
+    taken = claim(ledger, "first")
+    claims.release(ledger, taken)
+    set_back(ledger, DAY)
+    ledger.execute("update runtime_progress set not_before = 'epoch'")
+    assert claim(ledger) is not None
+
+
+def test_a_release_without_a_pause_leaves_no_time_to_wait_for(ledger, flow):
+    claims.release(ledger, claim(ledger, "first"))
+    set_back(ledger, DAY)
+    assert claim(ledger) is not None
+
+
+def test_a_lane_released_after_a_failure_is_free_and_counts_as_lost(ledger, flow):
+    claims.release_after_failure(ledger, claim(ledger, "first"), wait=0.0)
+    ledger.execute("update runtime_progress set lease_until = lease_until + interval '1 day', not_before = 'epoch'")
+    again = claim(ledger)
+    assert again is not None
+    assert again.lease.attempt == 1
+    assert again.lease.remaining_of_dead_owner <= LONGEST_LEASE
+
+
+def test_a_pause_of_before_a_step_back_ends_when_it_would_have(ledger, flow):
+    claims.release(ledger, claim(ledger, "first"), wait=40.0)
+    set_back(ledger, DAY)
+    clock_steps.attend(ledger, -DAY)
+    assert 30 < left(ledger, "not_before") <= 40
+
+
+def test_a_lease_of_a_vanished_worker_ends_within_its_length_after_a_step_back(ledger, flow):
+    assert claim(ledger, "first")
+    set_back(ledger, DAY)
+    clock_steps.attend(ledger, -DAY)
+    assert left(ledger, "lease_until") <= claims.LEASE_SECONDS
+
+
+def test_a_lease_that_was_stored_after_the_step_back_is_left_as_it_is(ledger, flow):
+    assert claim(ledger, "first")
+    clock_steps.attend(ledger, -DAY)
+    assert left(ledger, "lease_until") > claims.LEASE_SECONDS - 10
+
+
+def test_what_nobody_saw_is_bounded(ledger, flow):
+    assert claim(ledger, "first")
+    set_back(ledger, DAY)
+    assert clock_steps.bound(ledger) >= 1
+    assert left(ledger, "lease_until") <= LONGEST_LEASE
+
+
+def test_after_a_step_ahead_a_pause_goes_on(ledger, flow):
+    claims.release(ledger, claim(ledger, "first"), wait=40.0)
+    set_back(ledger, -DAY)  # all times of before lie a day behind
+    clock_steps.attend(ledger, DAY)
+    assert 30 < left(ledger, "not_before") <= 40
+
+
+def test_what_was_sent_before_a_step_was_sent_as_long_ago_as_it_was(ledger, flow):
+    taken = claim(ledger, "first")
+    claims.release_unanswered(ledger, taken, wait=0.0, last_sent=None)
+    ledger.execute("update runtime_progress set sent_at = clock_timestamp() - interval '10 s'")
+    for step in (DAY, -DAY):
+        set_back(ledger, -step)
+        clock_steps.attend(ledger, step)
+        assert -20 < left(ledger, "sent_at") <= -9
+
+
+def test_a_worker_that_knows_of_a_step_ahead_takes_nobody_for_lost(ledger, flow, monkeypatch):
+    """The owner works and its session lives; the lease looks over, for the clock was set ahead by a day."""
+    time = [1000.0]
+    watch = ClockWatch(monotonic=lambda: time[0])
+    monkeypatch.setattr(clock_steps, "watch", watch)
+    watch.look(ledger)
+    assert claim(ledger, "first")
+    ledger.execute("update runtime_progress set lease_until = clock_timestamp() - interval '1 h'")
+    watch._trusted -= DAY  # what the clock said before
+    with connected() as other:
+        assert claim(other) is None
+        time[0] += DAY
+        assert claim(other) is not None
+
+
+def test_steps_are_told_from_a_slow_answer_and_from_a_clock_that_is_kept_right():
+    time = [0.0]
+    watch = ClockWatch(monotonic=lambda: time[0])
+
+    def look(database: float, *, took: float = 0.0) -> float:
+        before = time[0]
+        time[0] += took
+        return watch.noted(database, before)
+
+    assert look(1_000_000.0) == 0.0
+    time[0] += 100
+    assert look(1_000_100.3) == 0.0
+    assert look(1_000_108.0, took=8.0) == 0.0
+    assert round(look(1_086_508.0)) == 86_400
+    assert round(watch.latest() or 0) == 1_000_110, "leases are judged by the clock of before"
+    time[0] += 1.0
+    assert look(1_086_509.0) == 0.0
+    time[0] += LONGEST_LEASE
+    assert look(1_086_509.0 + LONGEST_LEASE) == 0.0
+    assert round(watch.latest() or 0) == round(1_086_511.0 + LONGEST_LEASE)
+    assert round(look(1_000_110.0 + LONGEST_LEASE)) == -86_399
+    assert round(watch.latest() or 0) == round(1_000_112.0 + LONGEST_LEASE), "back is believed at once"
+
+
+def silent(time: list[float]) -> SilentWork:
+    return SilentWork(monotonic=lambda: time[0])
+
+
+def look(watcher: SilentWork) -> tuple[int, float]:
+    with connection.cursor() as cursor:
+        return watcher.look(cursor)
+
+
+def test_work_that_nobody_takes_is_seen_whatever_the_clock_says(ledger, flow):
+    time = [0.0]
+    watcher = silent(time)
+    set_back(ledger, DAY)
+    ledger.execute("update runtime_progress set not_before = clock_timestamp() + interval '1 day'")
+    assert look(watcher) == (0, 0.0)
+    time[0] += SECONDS
+    push(flow, "d")
+    assert look(watcher) == (1, SECONDS)
+
+
+def test_work_that_moves_or_pauses_is_not_silent(ledger, flow):
+    time = [0.0]
+    watcher = silent(time)
+    look(watcher)
+    claims.release(ledger, claim(ledger, "first"), wait=300.0)
+    time[0] += SECONDS
+    assert look(watcher) == (0, 0.0)
+    time[0] += SECONDS
+    assert look(watcher) == (0, 0.0)
