@@ -38,7 +38,7 @@ class Scheduler:
         self._stopping = threading.Event()
         self._hourly = self._checked = self._partitions = 0.0
         self._reported = self._bounded = False
-        self._silent, self._watch = SilentWork(), clock_steps.ClockWatch()
+        self._silent, self._watch, self._step = SilentWork(), clock_steps.ClockWatch(), 0.0
 
     def stop(self) -> None:
         self._stopping.set()
@@ -98,15 +98,14 @@ class Scheduler:
 
     def _attend_the_clock(self) -> None:
         """The database's clock may have been set, also by a failover while it was away."""
-        step = self._watch.look_with(_now) if self._bounded else 0.0
-        if step or not self._bounded:
+        self._step += self._watch.look_with(_now)
+        if self._step or not self._bounded:
             with connections.connected(name="tillgate-clock", role="scheduler") as conn:
-                if step:
-                    clock_steps.attend(conn, step)
-                else:
+                if self._step:
+                    clock_steps.attend(conn, self._step)
+                if not self._bounded:
                     clock_steps.bound(conn)
-                    self._watch.look(conn)
-            self._bounded = True
+            self._step, self._bounded = 0.0, True
 
 
 def _now() -> float:

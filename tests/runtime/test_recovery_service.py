@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 
 from kernel.models import AuditEntry, OutboxEvent
 from kernel.viewer import SYSTEM
+from portal import readiness
 from runtime.domain.recovery import key_was_reused
 from runtime.ledger import connections
 from runtime.models import Rewind
@@ -158,10 +159,12 @@ def test_only_a_refusal_of_the_key_is_one() -> None:
     assert not key_was_reused("unknown article [article.unknown]")
 
 
-def test_readiness_says_when_the_server_does_not_tell_of_a_failover(
-    client: Any, ledger: connections.Connection
-) -> None:
-    assert client.get("/health/ready").json()["failover"] == "noticed"
-    ledger.execute("update runtime_database set timeline = null")
-    answer = client.get("/health/ready")
-    assert (answer.status_code, answer.json()["failover"][:11]) == (200, "not noticed")
+def test_readiness_says_when_the_server_does_not_tell_of_a_failover(ledger: connections.Connection) -> None:
+    look = readiness.Look()
+    try:
+        assert look()["failover"] == "noticed"
+        ledger.execute("update runtime_database set timeline = null")
+        found = look()
+    finally:
+        look.close()
+    assert (readiness.good(found), found["failover"][:11]) == (True, "not noticed")
