@@ -18,7 +18,7 @@ from kernel.request import serving
 from portal import problem
 from portal.front import bodies
 from portal.front.bodies import ClientGone, Receive
-from portal.front.places import Places
+from portal.front.places import ThreadPlaces
 from portal.front.wsgi import FrontAnswer, Wsgi, call, environ_of
 from portal.readiness import Readiness
 
@@ -52,13 +52,13 @@ class Front:
     limit: int
     threads: Mapping[str, int] = field(default_factory=lambda: threads_of(os.environ.get("WEB_THREADS", "")))
     seconds: float = bodies.SECONDS
-    places: dict[str, Places] = field(init=False)
+    places: dict[str, ThreadPlaces] = field(init=False)
 
     def __post_init__(self) -> None:
         # Tills share a token, so theirs are not divided by client; of the others no client takes more than half.
         count = self.threads
         self.places = {
-            name: Places(name, count[name], count[name] if name == "intake" else max(1, (count[name] + 1) // 2))
+            name: ThreadPlaces(name, count[name], count[name] if name == "intake" else max(1, (count[name] + 1) // 2))
             for name in count
         }
         sys.setswitchinterval(SWITCH_SECONDS)

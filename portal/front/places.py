@@ -21,7 +21,7 @@ IN_LINE = 512
 
 
 @dataclass(slots=True)
-class Places:
+class ThreadPlaces:
     """`count` threads; of one client at most `each` at a time. First come, first served, but for clients that have
     theirs."""
 
