@@ -168,3 +168,17 @@ def may_set_vendor_limits(viewer: Viewer) -> Permission:
     if viewer.user is not None and (viewer.sees_everything or _holds_role(viewer, OPERATE_ALL).exists()):
         return ALLOWED
     return Permission(False, "Only architects and release managers set the limits of a vendor.")
+
+
+def may_set_retention(viewer: Viewer) -> Permission:
+    """What is gone is gone for every integration's readers, so no single owner team decides it."""
+    if viewer.user is not None and (viewer.sees_everything or _holds_role(viewer, OPERATE_ALL).exists()):
+        return ALLOWED
+    return Permission(False, "Only architects and release managers set how long data is kept.")
+
+
+def may_erase(viewer: Viewer) -> Permission:
+    """An erasure cannot be undone: the role team `security`, which sees everything and operates nothing, does it."""
+    if viewer.user is not None and (viewer.sees_everything or _holds_role(viewer, ("security",)).exists()):
+        return ALLOWED
+    return Permission(False, "Only members of the role team security erase payloads.")

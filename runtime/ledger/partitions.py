@@ -18,14 +18,12 @@ from typing import NamedTuple, TypeVar
 from psycopg import errors, sql
 
 from runtime.domain.retry import PARTITION
-from runtime.ledger import sql as statements
 from runtime.ledger.connections import Connection
 
 log = logging.getLogger(__name__)
 AHEAD = 2
 LOCK = "300ms"  # how long intake may stand behind a step that waits for a reader
 WORK = "60s"
-_NEEDED = statements.read("partition_needed", part="{part}")
 _PARTITIONS = """
 select c.relname, pg_get_expr(c.relpartbound, c.oid)
 from pg_inherits i
@@ -206,36 +204,21 @@ def _swap(conn: Connection, one: Partition) -> bool:
     return True
 
 
-def droppable(conn: Connection, *, before: date) -> list[str]:
-    """Partitions that end on or before `before` and that no subscription, quarantined message or replay still needs."""
-    names = []
-    for one in present(conn):
-        if one.until > datetime(before.year, before.month, before.day, tzinfo=UTC):
-            break
-        needed = conn.execute(sql.SQL(_NEEDED).format(part=sql.Identifier(one.name))).fetchone()
-        if needed == (True,):
-            break
-        names.append(one.name)
-    return names
-
-
-def drop(conn: Connection, *, before: date, wait: Callable[[float], object] = time.sleep) -> list[str]:
-    """Drop what is droppable, oldest first. Heads stay, so deduplication goes on; a key's history ends where its
-    partition is gone."""
-    gone = []
-    for name in droppable(conn, before=before):
-        if not drop_one(conn, name, wait=wait):
-            break
-        gone.append(name)
-    return gone
-
-
-def drop_one(conn: Connection, name: str, *, wait: Callable[[float], object] = time.sleep) -> bool:
-    """Detach a partition and drop it. (PostgreSQL detaches nothing concurrently beside a default partition.)"""
+def drop_one(
+    conn: Connection,
+    name: str,
+    *,
+    before: Callable[[], bool] = lambda: True,
+    wait: Callable[[float], object] = time.sleep,
+) -> bool:
+    """Detach a partition and drop it, with what is done `before` in the same transaction; False where that says no, or
+    others were in the way. (PostgreSQL detaches nothing concurrently beside a default partition.)"""
 
     def step() -> bool:
+        if not before():
+            return False
         conn.execute(sql.SQL("alter table runtime_message detach partition {}").format(sql.Identifier(name)))
         conn.execute(sql.SQL("drop table {}").format(sql.Identifier(name)))
         return True
 
-    return _patiently(conn, step, wait) is not None
+    return bool(_patiently(conn, step, wait))

@@ -3,8 +3,6 @@ column: no row is rewritten."""
 
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     # The views of the gate join those of governance.
@@ -16,5 +14,4 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField("targetsubscription", "question_fault_detail", models.TextField(blank=True, db_default="")),
         migrations.AddField("targetsubscription", "question_fault_since", models.DateTimeField(blank=True, null=True)),
-        ApplySql("runtime"),
     ]

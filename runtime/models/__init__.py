@@ -10,6 +10,7 @@ from runtime.models.readings import ReadAgain
 from runtime.models.reconciliation import TargetComparison
 from runtime.models.recovery import DatabaseIdentity, KeyEpoch, Rewind
 from runtime.models.replays import Replay
+from runtime.models.retention import DroppedCount, Erasure, RetentionPolicy
 from runtime.models.subscriptions import Delivery, Progress, TargetSubscription, VendorState
 from runtime.models.validity import DatedState, ValidityMoment
 
@@ -20,7 +21,9 @@ __all__ = [
     "DatedState",
     "Delivery",
     "Deployment",
+    "DroppedCount",
     "EntityWrite",
+    "Erasure",
     "Firing",
     "Head",
     "IntakeGrant",
@@ -35,6 +38,7 @@ __all__ = [
     "RejectedMessage",
     "Release",
     "Replay",
+    "RetentionPolicy",
     "Rewind",
     "Run",
     "RunSpan",

@@ -11,9 +11,45 @@ create or replace trigger runtime_append_only before update or delete on runtime
   execute function runtime_append_only();
 create or replace trigger runtime_append_only before update or delete on runtime_pin for each row
   execute function runtime_append_only();
-create or replace trigger runtime_append_only before update or delete on runtime_message for each row
+create or replace trigger runtime_append_only before delete on runtime_message for each row
   execute function runtime_append_only();
-create or replace trigger runtime_append_only before update or delete on runtime_delivery for each row
+create or replace trigger runtime_append_only before update on runtime_delivery for each row
   execute function runtime_append_only();
-create or replace trigger runtime_append_only before update or delete on runtime_attempt for each row
-  execute function runtime_append_only();
+
+-- The payload of a message, and what a target said about it, go where an erasure is recorded; nothing else changes.
+create or replace function runtime_erased_only() returns trigger
+language plpgsql as $$
+begin
+  if new.payload::text = '{"$erased": true}'
+      and (to_jsonb(new) - 'payload') = (to_jsonb(old) - 'payload')
+      and exists (
+        select
+        from runtime_erasure e
+        where e.stream_id = old.stream_id and e.lane = old.lane and e.position = old.position
+      ) then
+    return new;
+  end if;
+  raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+end $$;
+
+create or replace trigger runtime_erased_only before update on runtime_message for each row
+  execute function runtime_erased_only();
+
+create or replace function runtime_erased_answer_only() returns trigger
+language plpgsql as $$
+begin
+  if new.answer is null and new.detail = 'erased'
+      and (to_jsonb(new) - 'answer' - 'detail') = (to_jsonb(old) - 'answer' - 'detail')
+      and exists (
+        select
+        from runtime_erasure e
+        join runtime_subscription s on s.stream_id = e.stream_id
+        where s.id = old.subscription_id and e.lane = old.lane and e.position between old.first and old.last
+      ) then
+    return new;
+  end if;
+  raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+end $$;
+
+create or replace trigger runtime_append_only before update on runtime_attempt for each row
+  execute function runtime_erased_answer_only();

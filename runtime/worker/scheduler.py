@@ -23,7 +23,7 @@ from kernel.periodic_jobs import run
 from kernel.postgresql import errors as database_errors
 from runtime.domain.retry import DATABASE_LOST
 from runtime.ledger import clock_steps, connections, measures
-from runtime.services import dating, log_partitions, recovery, replays, schedules, source_alarms
+from runtime.services import dating, log_partitions, recovery, replays, retention, schedules, source_alarms
 from runtime.worker.silent_work import SilentWork
 
 log = logging.getLogger(__name__)
@@ -77,6 +77,7 @@ class Scheduler:
             self._checked = now
             run("replays", replays.close_finished)
             run("source_alarms", source_alarms.check)
+            run("retention", retention.run_due)
             run("recovery", recovery.attend)
             run("silent_workers", self._report_silent_workers)
             run("ended_processes", process_measures.fold_ended)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
 
 import pytest
 
-from runtime.ledger import database_target, lanes, partitions
+from runtime.ledger import database_target, lanes
 from runtime.ledger.append import append
 from runtime.ledger.claims import claim
 from runtime.ledger.connections import Connection
@@ -68,24 +67,3 @@ def test_lanes_do_not_change_while_somebody_holds_one(places: Connection) -> Non
     with pytest.raises(lanes.NotDrained):
         lanes.resize(places, flow.stream, 4)
     assert flow.ref.lanes == 2
-
-
-def test_partitions_are_made_ahead_and_dropped_only_when_nothing_needs_them(places: Connection) -> None:
-    flow = Flow(places, lanes=1)
-    flow.subscribe(kind="database")
-    made = partitions.ensure(places, at=datetime(2031, 1, 15, tzinfo=UTC))
-    try:
-        assert made == ["runtime_message_203101", "runtime_message_203102", "runtime_message_203103"]
-        assert partitions.ensure(places, at=datetime(2031, 1, 15, tzinfo=UTC)) == []
-        places.execute("update runtime_lane set next = 2 where stream_id = %s", (flow.stream,))
-        places.execute(
-            "insert into runtime_message (stream_id, lane, position, received_at, key, version, payload) "
-            "values (%s, 0, 1, '2031-01-10', 'a', 1, '{\"key\": \"a\", \"version\": 1}')",
-            (flow.stream,),
-        )
-        assert "runtime_message_203101" not in partitions.droppable(places, before=date(2031, 6, 1))
-        drain(places)
-        assert "runtime_message_203101" in partitions.drop(places, before=date(2031, 3, 1))
-    finally:
-        for name in made:
-            places.execute(f"drop table if exists {name}")

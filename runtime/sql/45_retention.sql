@@ -1,0 +1,79 @@
+-- Since when a class of data is kept, by the policy in force. Without a policy everything is kept.
+create or replace function runtime_kept_since(what text, flow bigint) returns timestamptz
+language sql stable as $$
+  select coalesce(
+    (
+      select
+        case when p.days is null then '-infinity' else clock_timestamp() - make_interval(days => p.days) end
+      from runtime_retention p
+      where p.data_class = what
+        and (p.integration_id = flow or p.integration_id is null)
+        and p.since <= clock_timestamp()
+      order by p.integration_id is null, p.id desc
+      limit 1
+    ),
+    '-infinity'
+  )
+$$;
+
+-- Evidence is deleted when the policy says so and nothing needs it; by raw SQL no earlier than by retention.
+create or replace function runtime_evidence_kept() returns trigger
+language plpgsql as $$
+begin
+  if old.at < (
+        select runtime_kept_since('evidence', st.integration_id)
+        from runtime_subscription s
+        join runtime_stream st on st.id = s.stream_id
+        where s.id = old.subscription_id
+      )
+      and not exists (
+        select
+        from runtime_quarantine q
+        where q.subscription_id = old.subscription_id
+          and q.lane = old.lane
+          and q.position between old.first and old.last
+      )
+      and not exists (select from runtime_rewind r where r.ended_at is null) then
+    return old;
+  end if;
+  raise exception '% is append-only: kept by policy, or something still needs it', tg_table_name
+    using errcode = 'insufficient_privilege';
+end $$;
+
+create or replace trigger runtime_evidence_kept before delete on runtime_delivery for each row
+  execute function runtime_evidence_kept();
+create or replace trigger runtime_evidence_kept before delete on runtime_attempt for each row
+  execute function runtime_evidence_kept();
+
+-- What is deleted stays counted, by any statement that deletes it.
+create or replace function runtime_count_dropped() returns trigger
+language plpgsql as $$
+begin
+  insert into runtime_dropped as d
+    (data_class, stream_id, subscription_id, day, number, confirmed, superseded, skipped, declined)
+  select
+    'evidence',
+    s.stream_id,
+    g.subscription_id,
+    (g.at at time zone 'utc')::date,
+    count(*),
+    sum(g.confirmed),
+    sum(g.superseded),
+    sum(g.skipped),
+    sum(g.declined)
+  from gone g
+  join runtime_subscription s on s.id = g.subscription_id
+  group by 2, 3, 4
+  on conflict (data_class, stream_id, subscription_id, day) do update
+  set number = d.number + excluded.number,
+    confirmed = d.confirmed + excluded.confirmed,
+    superseded = d.superseded + excluded.superseded,
+    skipped = d.skipped + excluded.skipped,
+    declined = d.declined + excluded.declined,
+    dropped_at = clock_timestamp();
+  return null;
+end $$;
+
+create or replace trigger runtime_count_dropped after delete on runtime_delivery
+  referencing old table as gone for each statement
+  execute function runtime_count_dropped();
