@@ -6,14 +6,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kernel import clock
+from kernel import clock, measures
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
+from kernel.ui.wording import counted
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
 from runtime.selectors.flows import midnight
 from runtime.selectors.sql_rows import row, rows
 
 SILENT = timedelta(seconds=30)
+UNTOUCHED = f"{measures.PREFIX}untouched_lanes"  # the scheduler counts them (`runtime.worker.silent_work`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class WorkerRow:
 
 @dataclass(slots=True)
 class Infrastructure:
-    """Counts for what the viewer may see. `oldest_claim_s`: age of the oldest lease in seconds, None without one."""
+    """Counts for what the viewer may see. `oldest_claim_s`: age of the oldest lease in seconds, None without one.
+    `untouched`: lanes of all integrations with ready work that no worker takes, as the scheduler has seen it."""
 
     ready: int = 0
     claimed: int = 0
@@ -48,6 +51,7 @@ class Infrastructure:
     unknown: int = 0
     retrying: int = 0
     behind: int = 0
+    untouched: int = 0
     workers: list[WorkerRow] = field(default_factory=list)
     dead_letters: list[tuple[str, int]] = field(default_factory=list)
 
@@ -57,6 +61,8 @@ class Infrastructure:
 
     @property
     def workers_tone(self) -> Tone:
+        if self.untouched:
+            return stop(f"{counted(self.untouched, 'lane')} of ready work that no worker takes")
         if not self.workers:
             return quiet("No worker has reported")
         silent = len(self.workers) - self.alive
@@ -69,7 +75,10 @@ select coalesce(sum(greatest(least(l.next - 1, coalesce(p.upto, l.next - 1)) - p
        count(*) filter (where p.owner is not null and p.lease_until > clock_timestamp()) as claimed,
        max(extract(epoch from clock_timestamp() - w.claimed_at))
          filter (where p.owner is not null and p.lease_until > clock_timestamp())::float8 as oldest_claim_s,
-       count(*) filter (where p.intent is not null and p.owner is null) as open_intents
+       count(*) filter (where p.intent is not null and p.owner is null) as open_intents,
+       (select coalesce(max((m.counted -> %(untouched)s ->> '[]')::float8), 0)::int
+          from kernel_processmetrics m
+         where m.beat_at > clock_timestamp() - interval '2 min') as untouched
   from runtime_subscription s
   join runtime_progress p on p.subscription_id = s.id
   join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
@@ -132,7 +141,7 @@ select name, kind, started_at, beat_at, claimed_at, draining
 
 def state(viewer: Viewer, environment: str) -> Infrastructure:
     """In four queries. Workers that have been silent for a day are omitted."""
-    chosen = sight(viewer) | {"environment": environment, "since": midnight()}
+    chosen = sight(viewer) | {"environment": environment, "since": midnight(), "untouched": UNTOUCHED}
     work, held = row(_WORK, chosen) or {}, row(_QUARANTINED, chosen) or {}
     made = Infrastructure(
         ready=work.get("ready", 0),
@@ -141,6 +150,7 @@ def state(viewer: Viewer, environment: str) -> Infrastructure:
         unknown=held.get("unknown", 0),
         retrying=held.get("retrying", 0) + work.get("open_intents", 0),
         behind=held.get("behind", 0),
+        untouched=work.get("untouched", 0),
     )
     made.workers = workers()
     hours = int((clock.now() - midnight()).total_seconds() // 3600) + 1

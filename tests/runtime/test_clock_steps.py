@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from psycopg.types.json import Jsonb
 
-from runtime.ledger import claims, clock_steps
+from kernel.viewer import Viewer
+from runtime.ledger import claims, clock_steps, measures
 from runtime.ledger.append import append
 from runtime.ledger.clock_steps import LONGEST_LEASE, ClockWatch
 from runtime.ledger.connections import Connection, connected
+from runtime.selectors import infrastructure
 from runtime.worker.silent_work import SECONDS, SilentWork
 from tests.runtime import make
 
@@ -183,3 +186,14 @@ def test_work_that_moves_or_pauses_is_not_silent(ledger, flow):
     assert look(watcher) == (0, 0.0)
     time[0] += SECONDS
     assert look(watcher) == (0, 0.0)
+
+
+def test_the_page_today_says_what_the_scheduler_has_seen(ledger):
+    counted = {measures.UNTOUCHED._name: {"[]": 3.0}}
+    ledger.execute("insert into kernel_processmetrics (process, counted) values ('s-1', %s)", (Jsonb(counted),))
+    try:
+        state = infrastructure.state(Viewer.of(None), "production")
+    finally:
+        ledger.execute("delete from kernel_processmetrics where process = 's-1'")
+    assert (state.workers_tone.tone, state.untouched) == ("stop", 3)
+    assert "3 lanes" in state.workers_tone.word
