@@ -47,7 +47,7 @@ def switched(on: bool) -> Iterator[None]:
     with (
         patch.object(claims, "_STEP", without),
         patch.object(append, "_count", lambda *_: None),
-        patch.object(audit, "record", lambda **_: None),
+        patch.object(audit, "record", lambda *_, **__: None),
         patch.object(measures, "count_batch", lambda *_: None),
         patch.object(measures, "count_received", lambda *_: None),
         patch.object(measures, "count_claim", lambda *_: None),

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from kernel import measures
 from kernel.models import OutboxEvent
 from kernel.request import request_id, serving
 from kernel.retry import PAUSE_SQL, RetryPolicy
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 60
 OUTBOX_RETRY = RetryPolicy(base=1.0, ceiling=3600.0, attempts=12)  # counts from 1
+HANDLED = measures.counter(
+    "outbox_events", "Events of the outbox by how a try ended: done, again (tried later), failed for good.", ["outcome"]
+)
 
 
 def subscribe(topic: str, handler: Handler) -> None:
@@ -114,8 +118,10 @@ def _deliver(event: dict[str, Any]) -> None:
                 _POSTPONE,
                 OUTBOX_RETRY.parameters() | {"error": said, "attempts": OUTBOX_RETRY.attempts, "id": event["id"]},
             )
+        HANDLED.labels("failed" if OUTBOX_RETRY.exhausted(event["attempts"]) else "again").inc()
         return
     with connection.cursor() as cursor:
         cursor.execute(
             "update kernel_outboxevent set done_at = clock_timestamp(), lease_until = null where id = %s", [event["id"]]
         )
+    HANDLED.labels("done").inc()

@@ -15,20 +15,21 @@ from django.views.decorators.http import require_safe
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 
-from governance.services import verdicts
-from kernel import measures, periodic_jobs, process_measures, tokens
+from governance.services import verdicts, webhooks
+from kernel import measures, outbox, periodic_jobs, process_measures, tokens
 from kernel.errors import DomainError, Forbidden, Unauthenticated
 from kernel.measures import Found, reading
 from kernel.models import ApiToken
 from kernel.viewer import Viewer
 from portal import metric_groups, observing, problem
 from runtime.ledger import measures as ledger_measures
+from runtime.ledger import pool
 from runtime.selectors import metric_sight
 from runtime.selectors.metric_sight import MetricSight
 
 SCOPE = "metrics:read"
 RECORD = "0024-metrics.md"  # in docs/decisions
-DECLARING = (ledger_measures, observing, periodic_jobs, process_measures, verdicts)
+DECLARING = (ledger_measures, observing, outbox, periodic_jobs, pool, process_measures, verdicts, webhooks)
 """Where processes count: what workers count must be known to the process that is scraped. Readings come with groups."""
 TOKEN_ENDS = reading("scrape_token_expiry_timestamp_seconds", "When the token of this scrape ends.")
 

@@ -1,4 +1,5 @@
-"""A thread that writes what a web process has counted; workers and the scheduler do it in their loops."""
+"""What a web process does for those who watch: a thread that writes what it has counted, and traces. Workers and the
+scheduler write in their loops."""
 
 from __future__ import annotations
 
@@ -12,13 +13,15 @@ import psycopg
 
 from kernel import process_measures
 from kernel.errors import Unavailable
+from portal import trace_export
 from runtime.ledger import pool
 
 log = logging.getLogger(__name__)
 
 
 def start(role: str) -> None:
-    """Called once in each web process; the thread ends with it."""
+    """Called once in each web process, by its entry point; the thread ends with it."""
+    trace_export.start(role)
     threading.Thread(target=_report, args=(role,), name="process report", daemon=True).start()
 
 

@@ -7,7 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 application = get_wsgi_application()
 
-from portal import process_reports, trace_export  # noqa: E402 - need the settings
+from portal import process_reports  # noqa: E402 - needs the settings
 
 process_reports.start("web")
-trace_export.start("web")

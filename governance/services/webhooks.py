@@ -18,13 +18,18 @@ from governance import permissions
 from governance.domain import cloud_events
 from governance.models import WebhookDelivery, WebhookEndpoint
 from governance.services import changes
-from kernel import audit, clock
+from kernel import audit, clock, measures
 from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.retry import RetryPolicy
 from kernel.viewer import Viewer
 
 log = logging.getLogger(__name__)
+TRIES = measures.counter(
+    "webhook_tries",
+    "Tries to deliver a webhook by how they ended: delivered, again (tried later), failed for good.",
+    ["outcome"],
+)
 TIMEOUT = httpx.Timeout(5.0)
 WEBHOOK_RETRY = RetryPolicy(base=5.0, ceiling=6 * 3600.0, attempts=12)  # counts from 1
 LEASE_SECONDS = 60
@@ -146,8 +151,10 @@ def _note(delivery: WebhookDelivery, status: int | None, error: str) -> None:
     rows = WebhookDelivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts)
     if not error:
         rows.update(state=WebhookDelivery.State.DELIVERED, last_status=status, last_error="", delivered_at=clock.now())
+        TRIES.labels("delivered").inc()
         return
     gone = WEBHOOK_RETRY.exhausted(delivery.attempts) or status == 410
+    TRIES.labels("failed" if gone else "again").inc()
     delay = timedelta(seconds=WEBHOOK_RETRY.pause(delivery.attempts))
     rows.update(
         state=WebhookDelivery.State.FAILED if gone else WebhookDelivery.State.OPEN,

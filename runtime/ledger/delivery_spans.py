@@ -1,11 +1,13 @@
-"""Spans of the messages of one claim, each in the trace of its sender: from the claim to what became of it.
+"""Spans of the messages of one claim, in the traces of their senders: from the claim to what became of them.
 
-Only messages that came with a trace context have one, and no more than the first hundred of a claim.
+Only messages that came with a trace context have one; those that came with the same call share it, and a claim has no
+more than a hundred.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 
 from kernel import tracing
 from kernel.tracing import Tracer, TraceSpan
@@ -21,36 +23,61 @@ _WORDS = {
 }
 
 
+@dataclass(slots=True)
+class _Open:
+    """The span of what one call of a sender has brought, as far as this claim delivers it."""
+
+    span: TraceSpan
+    waiting: int = 0
+    messages: int = 0
+    outcomes: set[str] = field(default_factory=set)
+
+
 class DeliverySpans:
-    """What is open of one claim. `values` are told of each message."""
+    """What is open of one claim: one span for the messages that came with the same call. `values` are told of each."""
 
     def __init__(self, tracer: Tracer, began: int, values: dict[str, str | int]) -> None:
         self.tracer, self.began, self.values = tracer, began, values
         self.claimed = time.time_ns()
-        self.open: dict[int, TraceSpan] = {}
+        self.open: dict[int, _Open] = {}
+        self.by_sender: dict[str, _Open] = {}
         self.left = MOST
 
     def begin(self, position: int, correlation: str, sender: str) -> str:
         """The trace context under which this message is sent on; that of its sender where it has no span."""
-        known = self.open.get(position)
-        if known is not None:
-            return known.traceparent
-        if not sender or not self.left:
+        if not sender:
             return sender
-        self.left -= 1
+        made = self.open.get(position) or self.by_sender.get(sender)
+        if made is None:
+            if not self.left:
+                return sender
+            self.left -= 1
+            made = self.by_sender[sender] = self._made(position, correlation, sender)
+        if position not in self.open:
+            self.open[position] = made
+            made.waiting += 1
+            made.messages += 1
+        return made.span.traceparent
+
+    def _made(self, position: int, correlation: str, sender: str) -> _Open:
         values = self.values | {"tillgate.position": position, "tillgate.correlation_id": correlation}
-        made = self.tracer.begin("deliver", kind="consumer", parent=sender, start=self.began, values=values)
-        self.tracer.finished("claim", parent=made.traceparent, start=self.began, end=self.claimed, values={})
-        self.open[position] = made
-        return made.traceparent
+        span = self.tracer.begin("deliver", kind="consumer", parent=sender, start=self.began, values=values)
+        self.tracer.finished("claim", parent=span.traceparent, start=self.began, end=self.claimed, values={})
+        return _Open(span)
 
     def end(self, position: int, outcome: str) -> None:
         made = self.open.pop(position, None)
-        if made is not None:
-            made.set(**{"tillgate.outcome": outcome})
-            if outcome in ("refused", "unknown"):
-                made.fail(outcome)
-            made.end()
+        if made is None:
+            return
+        made.waiting -= 1
+        made.outcomes.add(outcome)
+        if made.waiting:
+            return
+        self.by_sender = {sender: one for sender, one in self.by_sender.items() if one is not made}
+        made.span.set(**{"tillgate.outcome": ", ".join(sorted(made.outcomes)), "tillgate.messages": made.messages})
+        if made.outcomes & {"refused", "unknown"}:
+            made.span.fail("refused or unknown")
+        made.span.end()
 
     def end_batch(self, first: int, last: int, outcomes: str | None) -> None:
         """A batch whose evidence is committed: a code for each position, or all are confirmed."""

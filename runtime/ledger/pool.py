@@ -11,6 +11,7 @@ from threading import BoundedSemaphore, Lock
 
 import psycopg
 
+from kernel import measures
 from kernel.errors import Unavailable
 from kernel.postgresql import errors
 from runtime.ledger import connections
@@ -86,6 +87,8 @@ def _usable(conn: Connection, answered: float) -> bool:
 
 health = StoringHealth()
 _pool = _Pool()
+IN_USE = measures.gauge("pool_connections_in_use", "Connections of intake in use, of all web processes.")
+WAITING = measures.gauge("pool_waiting_calls", "Calls that wait for a free connection of intake.")
 
 
 @contextmanager
@@ -93,9 +96,12 @@ def connection() -> Iterator[Connection]:
     """A live, writable connection for the length of the block. Raises Unavailable, also from inside, when the database
     cannot store now."""
     pool = _pool
-    if not pool.free.acquire(timeout=WAIT_SECONDS):
+    with WAITING.track_inprogress():
+        free = pool.free.acquire(timeout=WAIT_SECONDS)
+    if not free:
         raise _unavailable(f"all {SIZE} connections have been busy for {WAIT_SECONDS:g} s")
     conn: Connection | None = None
+    IN_USE.inc()
     try:
         conn = pool.take()
         yield conn
@@ -109,6 +115,7 @@ def connection() -> Iterator[Connection]:
         if conn is not None:
             pool.give_back(conn)
         pool.free.release()
+        IN_USE.dec()
 
 
 def _unavailable(reason: str) -> Unavailable:

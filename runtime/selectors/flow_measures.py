@@ -47,6 +47,9 @@ BEHIND = reading(
     "flow_behind_instances", "Stores that lack a message, take no calls, or whose source is not read.", FLOW
 )
 LANES = reading("flow_lanes", "Lanes of the target: held by a worker, or free.", (*FLOW, "state"))
+PACE = reading(
+    "flow_pace_messages_per_second", "Messages a second and store to which people have limited the target.", FLOW
+)
 NOT_STORED = reading(
     "integration_not_stored_messages", "Rejected messages and conflicts that wait for a person.", _SOURCE
 )
@@ -72,6 +75,7 @@ select st.environment, i.key as integration, sum(l.next - 1)::bigint as count
  group by 1, 2"""
 _PASSED = """
 select st.environment, i.key as integration, s.target, sum(p.position)::bigint as passed, count(*) as lanes,
+       max(s.pace)::float8 as pace,
        count(*) filter (where p.owner is not null and p.lease_until > clock_timestamp()) as held
   from runtime_progress p
   join runtime_subscription s on s.id = p.subscription_id
@@ -94,6 +98,8 @@ def read() -> Iterator[Found]:
     for row in rows(_PASSED):
         place = row["environment"], row["integration"], row["target"]
         yield Found(PASSED, place, row["passed"])
+        if row["pace"] is not None:
+            yield Found(PACE, place, row["pace"])
         yield Found(LANES, (*place, "held"), row["held"])
         yield Found(LANES, (*place, "free"), row["lanes"] - row["held"])
 

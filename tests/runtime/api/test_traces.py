@@ -128,6 +128,19 @@ def test_the_question_after_a_lost_answer_is_in_the_trace(till: Any, collector: 
     assert asked[0].headers["traceparent"] == f"00-{TRACE}-{question.span_id.hex()}-01"
 
 
+def test_messages_of_one_call_share_their_spans(till: Any, collector: Collector) -> None:
+    with Server(lambda seen: (200, {}, {"id": "V1"})) as vendor:
+        till({"items": [{"id": f"k{n}"} for n in range(8)]}, traceparent=SENDER)
+        VendorClients(vendor.url).serve(6)
+    trace_batches.stop()
+    delivered = [values(span) for span in collector.spans if span.name == "deliver"]
+    lanes_and_targets = 2 * 2
+    assert len(delivered) <= lanes_and_targets
+    assert sum(one["tillgate.messages"] for one in delivered) == 8 * 2
+    assert {one["tillgate.outcome"] for one in delivered} == {"confirmed"}
+    assert len([span for span in collector.spans if span.name == "vendor.send"]) == 8 * 2
+
+
 def test_while_nothing_is_traced_the_vendor_still_gets_the_trace_of_the_sender(till: Any) -> None:
     assert not tracing.on()
     with Server(lambda seen: (200, {}, {"id": "V1"})) as vendor:
