@@ -74,7 +74,11 @@ class DeliverySpans:
         if made.waiting:
             return
         self.by_sender = {sender: one for sender, one in self.by_sender.items() if one is not made}
-        made.span.set(**{"tillgate.outcome": ", ".join(sorted(made.outcomes)), "tillgate.messages": made.messages})
+        values: dict[str, str | int | float | bool] = {
+            "tillgate.outcome": ", ".join(sorted(made.outcomes)),
+            "tillgate.messages": made.messages,
+        }
+        made.span.set(**values)
         if made.outcomes & {"refused", "unknown"}:
             made.span.fail("refused or unknown")
         made.span.end()
