@@ -22,6 +22,7 @@ from runtime.selectors.dead_letter_detail import DeadLetterDetail
 from runtime.selectors.dead_letters import DeadLetterGroup
 from runtime.services import dead_letters as services
 from runtime.services.dead_letters import DeadLetterFilter
+from runtime.services.resubmitting import resubmit_rejected
 
 
 class Groups(RuntimeView):
@@ -221,13 +222,18 @@ class RejectedLetter(_CaseView):
         operation_id="rejected_resubmit",
         tags=["runtime"],
         summary="Hand it in again, corrected",
+        description=(
+            "409 `rejected.newer` where another state of its key came later and states carry no version: nothing was "
+            "changed; `although_newer` says that this one is to replace it."
+        ),
         request=shapes.ResubmitSerializer,
         responses=shapes.IntakeReceiptSerializer,
     )
     def post(self, request: Request, number: int) -> Response:
         data = self.validated(shapes.ResubmitSerializer)
         self.operated(number)
-        receipt = services.resubmit_rejected(number, payload=data["payload"], actor=self.actor, note=data["reason"])
+        given = {"payload": data["payload"], "note": data["reason"], "although_newer": data["although_newer"]}
+        receipt = resubmit_rejected(number, actor=self.actor, **given)
         return Response(shapes.IntakeReceiptSerializer(receipt).data)
 
 

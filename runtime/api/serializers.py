@@ -365,6 +365,9 @@ class CountSerializer(serializers.Serializer[Any]):
 class ResubmitSerializer(serializers.Serializer[Any]):
     payload = ParsedJSONField()
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+    although_newer = serializers.BooleanField(
+        required=False, default=False, help_text="It replaces a state that came later; `reason` says why."
+    )
 
 
 class DismissalSerializer(serializers.Serializer[Any]):

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from governance.domain.subject import Subject
 from governance.services import approvals
@@ -25,7 +26,7 @@ from runtime.ledger import connections as ledger_connections
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Skipped, Unmappable
 from runtime.models import ConflictCase, Integration, RejectedMessage, TargetSubscription
-from runtime.services import intake, target_times
+from runtime.services import target_times
 from runtime.services.mappers import mapper_of
 
 APPROVAL_ABOVE = 1_000  # messages of one integration and environment within APPROVAL_WINDOW, however they are parted
@@ -382,30 +383,6 @@ def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int
     return count
 
 
-def resubmit_rejected(rejected_id: int, *, payload: Any, actor: User | None, note: str = "") -> intake.IntakeReceipt:
-    """Submit a corrected version of a rejected message, as if the source had sent it.
-
-    Raises Invalid when it is rejected again.
-    """
-    rejected = (
-        RejectedMessage.objects.select_related("stream__integration__owner_team")
-        .filter(pk=rejected_id, state="open")
-        .first()
-    )
-    if rejected is None:
-        raise NotFound("rejected.unknown", "This rejected message does not exist any more.")
-    integration = rejected.stream.integration
-    permissions.require_operate(actor, integration)
-    source = rejected.source or None
-    receipt = intake.accept(integration.key, rejected.stream.environment, [payload], source=source)[0]
-    if receipt.status == "refused":
-        raise Invalid("rejected.again", f"It is rejected again: {receipt.reason}.")
-    _decide(
-        RejectedMessage, rejected_id, "fixed", integration, actor, note, {"status": receipt.status, "key": receipt.key}
-    )
-    return receipt
-
-
 def dismiss_rejected(rejected_id: int, *, actor: User | None, note: str) -> None:
     """Decide that a rejected message is not needed. Needs a reason."""
     rejected = (
@@ -418,7 +395,7 @@ def dismiss_rejected(rejected_id: int, *, actor: User | None, note: str) -> None
     if not note.strip():
         raise Invalid("dead_letter.reason", "Give a reason for dismissing it.")
     permissions.require_operate(actor, rejected.stream.integration)
-    _decide(RejectedMessage, rejected_id, "dismissed", rejected.stream.integration, actor, note, {})
+    decide_case(RejectedMessage, rejected_id, "dismissed", rejected.stream.integration, actor, note, {})
 
 
 def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: str) -> None:
@@ -439,7 +416,7 @@ def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: s
     permissions.require_operate(actor, case.stream.integration)
     if not keep:
         _append_correction(case)
-    _decide(
+    decide_case(
         ConflictCase,
         conflict_id,
         "kept" if keep else "replaced",
@@ -465,11 +442,10 @@ def _append_correction(case: ConflictCase) -> None:
     raise Conflict("conflict.too_many", "This key has been corrected too often.")
 
 
-def _decide(
+def decide_case(
     model: Any, pk: int, state: str, integration: Integration, actor: User | None, note: str, after: dict[str, Any]
 ) -> None:
-    from django.db.models.functions import Now
-
+    """Close one case with a person's decision. Raises Conflict when another was quicker."""
     with transaction.atomic():
         if not model.objects.filter(pk=pk, state="open").update(
             state=state, decided_by=actor, decided_at=Now(), note=note

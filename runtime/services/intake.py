@@ -19,7 +19,7 @@ from kernel.strict_json import Flaw
 from runtime.domain import manifest as manifests
 from runtime.domain.batches import IntakeItem, item_of
 from runtime.domain.correlation import correlation_id, lane_of
-from runtime.domain.manifest import Manifest
+from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.pointers import PointerReader
 from runtime.domain.versions import version_number
 from runtime.ledger import measures, pool
@@ -207,7 +207,7 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
         number = 0
         for one in checked:
             for index, item in one.good:
-                one.receipts[index] = _receipt(stream, index, item, done, number)
+                one.receipts[index] = receipt_of(stream, index, item, done, number)
                 number += 1
             one.call.answer(one.receipts)
     _count((environment, integration), checked)
@@ -234,7 +234,7 @@ def _trace(began: int, calls: list[PendingCall[_Handed]]) -> None:
 _group_commit: GroupCommit[_Handed] = GroupCommit(_store_together)
 
 
-def _receipt(stream: StreamRef, index: int, item: IncomingMessage, done: Appended, number: int) -> IntakeReceipt:
+def receipt_of(stream: StreamRef, index: int, item: IncomingMessage, done: Appended, number: int) -> IntakeReceipt:
     """What became of the item that was the append's `number`. A duplicate has the correlation id of what is stored, for
     a caller that did not get its first answer."""
     lane, position = place = done.positions[number]
@@ -248,6 +248,12 @@ def _receipt(stream: StreamRef, index: int, item: IncomingMessage, done: Appende
         status, lane, position = "duplicate", lane_of(item.key, stream.lanes), (done.held or {}).get(number, 0)
     correlation = item.correlation or correlation_id(stream.salt, stream.id, lane, position)
     return IntakeReceipt(index, item.key, status, correlation)
+
+
+def message_of(manifest: Manifest, source: ManifestSource, document: Any) -> IncomingMessage | Rejection:
+    """One document that is handed in for a source, as it would be stored, or why it would not."""
+    checked = _check(manifest, PendingCall(_Handed([item_of(document)], source.name, None, None), 1))
+    return checked.good[0][1] if checked.good else checked.rejected[0]
 
 
 def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -42,6 +43,7 @@ _STILL = """
 update runtime_rejected
    set reason_class = %s, reason = %s, fingerprint = %s, last_at = clock_timestamp()
  where id = %s and state = 'open'"""
+_LOCK_LANES = "select 1 from runtime_lane where stream_id = %s and lane = any(%s) order by lane for update"
 # Where states carry no version, what arrived after a message was rejected counts more than that message.
 _NEWER = """
 select h.key
@@ -249,9 +251,16 @@ class _Judge:
         asked = [(one.item.key, one.row.last_at) for one in judged if one.item is not None and not one.item.version]
         if stream.immutable or not asked:
             return set()
-        keys = [key for key, _ in asked]
-        lanes = [lane_of(key, stream.lanes) for key in keys]
-        return {key for (key,) in conn.execute(_NEWER, (keys, lanes, [at for _, at in asked], stream.id)).fetchall()}
+        return keys_with_newer(conn, stream, asked)
+
+
+def keys_with_newer(conn: Connection, stream: StreamRef, asked: Sequence[tuple[str, datetime]]) -> set[str]:
+    """Keys that have had a message after the given time. Their lanes stay locked to the end of the transaction, so that
+    no other comes in between."""
+    keys = [key for key, _ in asked]
+    lanes = [lane_of(key, stream.lanes) for key in keys]
+    conn.execute(_LOCK_LANES, (stream.id, sorted(set(lanes))))
+    return {key for (key,) in conn.execute(_NEWER, (keys, lanes, [at for _, at in asked], stream.id)).fetchall()}
 
 
 def _handed_in(manifest: Manifest, payload: bytes) -> Record | RejectedRecord:

@@ -26,10 +26,12 @@ from runtime.selectors.dead_letter_detail import DeadLetterDetail
 from runtime.selectors.dead_letters import DeadLetterGroup
 from runtime.services import dead_letters as services
 from runtime.services.dead_letters import APPROVAL_ABOVE, DeadLetterFilter, RedriveDryRun
+from runtime.services.resubmitting import resubmit_rejected
 from runtime.web import environment
 
 SHOWN = 50
 MAX_RATE = 1_000
+NEED_REASON = ("edit", "resend", "arrived", "discard", "resubmit_newer", "dismiss", "keep", "replace")
 BUSY = "Nothing was changed: a worker is trying this message at this moment. Look again in a few seconds."
 
 
@@ -56,12 +58,7 @@ class GroupDecisionForm(forms.Form):
 class DeadLetterForm(forms.Form):
     """A decision about one dead letter."""
 
-    act = forms.ChoiceField(
-        required=False,
-        choices=[
-            (key, key) for key in ("edit", "redrive", "resend", "discard", "resubmit", "dismiss", "keep", "replace")
-        ],
-    )
+    act = forms.ChoiceField(required=False, choices=[(key, key) for key in (*NEED_REASON, "redrive", "resubmit")])
     payload = forms.CharField(
         required=False,
         max_length=1_000_000,
@@ -75,11 +72,9 @@ class DeadLetterForm(forms.Form):
         cleaned = super().clean() or {}
         if not cleaned.get("act"):
             raise forms.ValidationError("Choose what to do with this message.")
-        if cleaned.get("act") in ("edit", "resend", "discard", "dismiss", "keep", "replace") and not cleaned.get(
-            "reason"
-        ):
+        if cleaned.get("act") in NEED_REASON and not cleaned.get("reason"):
             self.add_error("reason", "Give a reason; the ledger keeps it with the decision.")
-        if cleaned.get("act") in ("edit", "resubmit"):
+        if cleaned.get("act") in ("edit", "resubmit", "resubmit_newer"):
             try:
                 cleaned["document"] = strict_json.loads((cleaned.get("payload") or "").encode())
             except Invalid as error:
@@ -302,11 +297,16 @@ def _decide_quarantined(viewer: Viewer, place: str, chosen: dict[str, Any]) -> s
 
 
 def _decide_rejected(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
-    if chosen["act"] == "resubmit":
-        receipt = services.resubmit_rejected(
-            int(place), payload=chosen["document"], actor=viewer.user, note=chosen["reason"]
+    if chosen["act"] in ("resubmit", "resubmit_newer"):
+        receipt = resubmit_rejected(
+            int(place),
+            payload=chosen["document"],
+            actor=viewer.user,
+            note=chosen["reason"],
+            although_newer=chosen["act"] == "resubmit_newer",
         )
-        return f"Resubmitted: {receipt.status}."
+        older = " A newer version of this key is stored, so this one changes nothing."
+        return f"Resubmitted: {receipt.status}.{older if receipt.status == 'older' else ''}"
     if chosen["act"] == "dismiss":
         services.dismiss_rejected(int(place), actor=viewer.user, note=chosen["reason"])
         return "Dismissed 1 message. The ledger keeps the reason."

@@ -20,7 +20,7 @@ from runtime.connectors.protocols import Refused, Retriable, Secrets
 from runtime.ledger import connections
 from runtime.models import Message, RejectedMessage, Run, SourceAlarm, StreamSource
 from runtime.selectors import daily_totals, source_looks
-from runtime.services import dead_letters, runs, schedules, source_alarms, system_connections
+from runtime.services import resubmitting, runs, schedules, source_alarms, system_connections
 from runtime.web.reconciliation import _overview_rows
 from runtime.worker import source_polling
 from runtime.worker.loop import WorkerLoop
@@ -198,7 +198,7 @@ def test_a_corrected_record_goes_to_the_source_that_gave_it(two: Two) -> None:
     two.script(orders=[], returns=[[wrong(7)]])
     two.deploy()
     two.read()
-    dead_letters.resubmit_rejected(RejectedMessage.objects.get().pk, payload=order(7), actor=None)
+    resubmitting.resubmit_rejected(RejectedMessage.objects.get().pk, payload=order(7), actor=None)
     assert stored() == {"returns:ORD-00000007"}
 
 

@@ -36,7 +36,17 @@ from runtime.models import (
     VendorState,
     Worker,
 )
-from runtime.services import dead_letters, deployments, intake, integrations, replays, runs, schedules, vendor_limits
+from runtime.services import (
+    dead_letters,
+    deployments,
+    intake,
+    integrations,
+    replays,
+    resubmitting,
+    runs,
+    schedules,
+    vendor_limits,
+)
 from runtime.services.dead_letters import DeadLetterFilter
 from runtime.worker import scheduler
 from runtime.worker.loop import WorkerLoop
@@ -165,7 +175,7 @@ def test_pushed_messages_are_durable_deduplicated_and_refused_with_a_reason(cata
     assert stored() == {"ORD-00000001": 1, "ORD-00000004": 4}
 
     rejected = RejectedMessage.objects.get(key="ORD-00000002")
-    fixed = dead_letters.resubmit_rejected(rejected.pk, payload=order(2), actor=None, note="the till sent an old word")
+    fixed = resubmitting.resubmit_rejected(rejected.pk, payload=order(2), actor=None, note="the till sent an old word")
     assert fixed.status == "accepted"
     rejected.refresh_from_db()
     assert rejected.state == "fixed"
