@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, timedelta
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from kernel.errors import finding
@@ -13,6 +15,9 @@ SHORTEST = 35  # a till may be without a line for weeks, a month is reconciled a
 LONGEST = 36_500
 CLASSES = ("messages", "evidence", "runs", "rejected", "comparisons", "heads", "events")
 WITH_MESSAGES = ("evidence", "runs")  # without these a message that is still there could not say what became of it
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATES = re.compile(rb'"business_?[Dd]ate"\s*:\s*"([0-9]{4}-[0-9]{2}-[0-9]{2})')
 
 
 def problems(
@@ -43,13 +48,35 @@ def _shorter(one: int | None, other: int | None) -> bool:
     return one is not None and (other is None or one < other)
 
 
-def too_old(business_date: str, window_days: int | None, today: date) -> bool:
-    """Whether a fact of that business date lies before the window in which known keys are kept. False where its date is
-    not known: then its key is kept for ever."""
-    if window_days is None or len(business_date) < 10:
-        return False
+TOO_OLD = (
+    "its business date, {day}, lies before {since}, since when known keys are kept: nobody can say any more whether "
+    "it is known already, so a person decides"
+)
+
+
+def too_old(payloads: Sequence[bytes], since: date | None) -> frozenset[int]:
+    """Which of these facts bear a business date before `since`; usually none. One without a date is none of them: its
+    key is kept for ever."""
+    if since is None:
+        return frozenset()
+    edge = since.isoformat()
+    return frozenset(
+        index
+        for index, payload in enumerate(payloads)
+        if (b"\\u" in payload or any(day.decode() < edge for day in _DATES.findall(payload)))
+        and (stated := business_date(payload)) is not None
+        and stated < edge
+    )
+
+
+def business_date(payload: bytes) -> str | None:
+    """As retention reads it in SQL: `businessDate`, or else `business_date`, of the document, ten characters of it."""
     try:
-        day = date.fromisoformat(business_date[:10])
-    except ValueError:
-        return False
-    return day < today - timedelta(days=window_days)
+        document = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    day = document.get("businessDate")
+    day = document.get("business_date") if day is None else day
+    return day[:10] if isinstance(day, str) and _DAY.match(day) else None

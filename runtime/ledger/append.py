@@ -8,11 +8,12 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, NamedTuple
 
 import psycopg
 
-from runtime.domain import same_value
+from runtime.domain import retention, same_value
 from runtime.domain.correlation import lane_of
 from runtime.ledger import sql
 from runtime.ledger.connections import Connection
@@ -91,12 +92,14 @@ def incoming_messages(
 
 @dataclass(slots=True)
 class StreamRef:
-    """What an append must know of its stream. Its salt makes content hashes unguessable from outside."""
+    """What an append must know of its stream. Its salt makes content hashes unguessable from outside. `known_since`:
+    facts of an earlier business date may have been forgotten by now (`domain.retention`)."""
 
     id: int
     lanes: int
     salt: int
     immutable: bool
+    known_since: date | None = None
     _keyed: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -116,7 +119,7 @@ class StreamRef:
 @dataclass(slots=True)
 class Appended:
     """Counts, spans `(lane, first, last)` of the new positions, and per item its `(lane, position)`: UNCHANGED, OLDER
-    or CONFLICT where nothing was written.
+    CONFLICT or TOO_OLD where nothing was written.
 
     `held` says for unchanged items, if that was asked for, at which position the same content stands.
     """
@@ -125,6 +128,7 @@ class Appended:
     unchanged: int = 0
     older: int = 0
     conflicts: int = 0
+    too_old: int = 0
     spans: list[tuple[int, int, int]] = field(default_factory=list)
     positions: list[tuple[int, int]] = field(default_factory=list)
     held: dict[int, int] | None = None
@@ -134,11 +138,15 @@ class Appended:
         return Appended(positions=self.positions[start:end])
 
 
-UNCHANGED, OLDER, CONFLICT = (0, 0), (0, -1), (0, -2)
+UNCHANGED, OLDER, CONFLICT, TOO_OLD = (0, 0), (0, -1), (0, -2), (0, -3)
+_STREAM = """
+select id, lanes, salt, immutable, case when immutable then runtime_known_since(integration_id, id) end
+from runtime_stream
+where id = %s"""
 
 
 def load_stream(conn: Connection, stream_id: int) -> StreamRef:
-    row = conn.execute("select id, lanes, salt, immutable from runtime_stream where id = %s", (stream_id,)).fetchone()
+    row = conn.execute(_STREAM, (stream_id,)).fetchone()
     if row is None:
         raise LookupError(f"there is no stream {stream_id}")
     return StreamRef(*row)
@@ -164,7 +172,8 @@ def append(
     An item whose content equals its key's head is `unchanged` and writes nothing: the bytes are compared by hash, and
     only where they differ the values (`domain.same_value`). An older version is dropped, unless `ordered` is False:
     then the order of arrival counts. Where messages are immutable, other content under a known key becomes a conflict
-    case. `inspect` is shown the payloads that would be stored, before they are, and may raise. With `source` its cursor
+    case, and one whose business date lies before what is known of them is too old to be told from one that was there.
+    `inspect` is shown the payloads that would be stored, before they are, and may raise. With `source` its cursor
     moves in the same commit; raises Fenced when another poller has the source.
     """
     by_lane: dict[int, list[int]] = {}
@@ -178,6 +187,7 @@ def append(
         known = doubtful(items, hashes, heads, stream.lanes, stream.immutable or not ordered) if heads else None
         payloads = read_payloads(reader, stream.id, known) if known else {}
         plan = _Plan(stream, release_id, run_id, places, payloads, ordered)
+        plan.too_old = retention.too_old([item[2] for item in items], stream.known_since)
         for lane in sorted(by_lane):
             plan.lane(lane, counters[lane], items, hashes, by_lane[lane], heads, done)
         if inspect is not None and (plan.rows or plan.conflicts):
@@ -239,6 +249,7 @@ class _Plan:
     ) -> None:
         self.stream, self.release_id, self.run_id, self.places = stream, release_id, run_id, places
         self.payloads, self.ordered = payloads, ordered
+        self.too_old: frozenset[int] = frozenset()  # indexes of items
         self.fresh: dict[str, _Head] = {}
         self.changed: dict[str, _Head] = {}
         self.rows: list[tuple[int, int, int, IncomingMessage]] = []  # lane, position, previous, item
@@ -258,12 +269,17 @@ class _Plan:
         """`heads` goes on with what this adds, so that a key that comes twice finds its own first message."""
         position, immutable, ordered, held = following, self.stream.immutable, self.ordered, done.held
         fresh, changed, rows, positions = self.fresh, self.changed, self.rows, done.positions
+        too_old = self.too_old
         first_row = len(rows) - following  # the rows of a lane stand together, in the order of positions
         for index in indexes:
             item, content = items[index], hashes[index]
             key, version = item[0], item[1]
             seen = heads.get(key)
             if seen is None:
+                if index in too_old:
+                    positions[index] = TOO_OLD
+                    done.too_old += 1
+                    continue
                 heads[key] = fresh[key] = (content, version, position)
                 rows.append((lane, position, 0, item))
             else:

@@ -197,7 +197,7 @@ def _heads_of(conn: Connection, stream: int, lanes: int, day: date, window: date
         after = 0
         while True:
             chosen = {"stream": stream, "lane": lane, "after": after, "count": rows, "since": begin}
-            chosen |= {"until": begin + timedelta(days=1), "window": window.isoformat()}
+            chosen |= {"until": begin + timedelta(days=1), "window": min(window, day + timedelta(days=2)).isoformat()}
             found = conn.execute(_DROP_HEADS, chosen).fetchone()
             if not found or not found[1]:
                 break

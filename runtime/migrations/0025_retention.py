@@ -6,8 +6,6 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
-
 FIRST_POLICIES = """
 insert into runtime_retention (data_class, days, since, reason)
 select c.name, c.days, clock_timestamp() + interval '30 days', 'as installed'
@@ -137,5 +135,4 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(FIRST_POLICIES, migrations.RunSQL.noop),
-        ApplySql("runtime"),
     ]

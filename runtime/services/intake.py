@@ -23,7 +23,7 @@ from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.pointers import PointerReader
 from runtime.domain.versions import version_number
 from runtime.ledger import measures, pool
-from runtime.ledger.append import CONFLICT, OLDER, Appended, IncomingMessage, StreamRef, append
+from runtime.ledger.append import CONFLICT, OLDER, TOO_OLD, Appended, IncomingMessage, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.group_commit import GroupCommit, PendingCall
 from runtime.services.dating import DatedItems, items_of
@@ -33,13 +33,14 @@ from runtime.services.message_checks import (
     Rejection,
     storable_text,
     store_rejected,
+    too_old,
     usable_key,
 )
 from runtime.services.wakeups import announce
 
 MAX_ITEMS = 5_000
 _DEPLOYED = """
-select t.id, t.lanes, t.salt, t.immutable, d.release_id
+select t.id, t.lanes, t.salt, t.immutable, case when t.immutable then runtime_known_since(i.id, t.id) end, d.release_id
   from runtime_integration i
   join runtime_stream t on t.integration_id = i.id and t.environment = %s
   join runtime_deployment d on d.integration_id = i.id and d.environment = t.environment and d.active
@@ -187,7 +188,8 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
     with pool.connection() as conn:
         stream, release, manifest = _deployed(conn, integration, environment)
         checked = [_check(manifest, call) for call in calls]
-        with conn.transaction() if any(one.rejected or one.dated for one in checked) else nullcontext():
+        extra = stream.known_since is not None or any(one.rejected or one.dated for one in checked)
+        with conn.transaction() if extra else nullcontext():
             done = append(
                 conn,
                 stream,
@@ -201,19 +203,30 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
                 end = start + len(one.good)
                 if one.dated is not None:
                     one.dated.keep(conn, stream, [item for _, item in one.good], done.part(start, end))
+                if done.too_old:
+                    _refuse_too_old(one, stream, done.positions[start:end])
                 start = end
                 store_rejected(conn, stream, None, one.source, one.rejected)
         pool.health.passed()
         number = 0
         for one in checked:
             for index, item in one.good:
-                one.receipts[index] = receipt_of(stream, index, item, done, number)
+                if one.receipts[index] is None:
+                    one.receipts[index] = receipt_of(stream, index, item, done, number)
                 number += 1
             one.call.answer(one.receipts)
     _count((environment, integration), checked)
     _trace(began, calls)
     if done.accepted:
         announce(manifest.tier, stream.id)
+
+
+def _refuse_too_old(one: _Checked, stream: StreamRef, places: Sequence[tuple[int, int]]) -> None:
+    """Facts before what is known of them are kept as rejected messages: booked again, they could count twice."""
+    for (index, item), place in zip(one.good, places, strict=True):
+        if place == TOO_OLD:
+            one.rejected.append(rejection := too_old(item, stream))
+            one.receipts[index] = IntakeReceipt(index, item.key, "refused", reason=rejection.reason)
 
 
 def _count(place: tuple[str, str], checked: Sequence[_Checked]) -> None:
@@ -241,6 +254,8 @@ def receipt_of(stream: StreamRef, index: int, item: IncomingMessage, done: Appen
     if place == CONFLICT:
         reason = "this key is stored with different content; nothing was overwritten, a person decides"
         return IntakeReceipt(index, item.key, "conflict", reason=reason)
+    if place == TOO_OLD:
+        return IntakeReceipt(index, item.key, "refused", reason=too_old(item, stream).reason)
     if place == OLDER:
         return IntakeReceipt(index, item.key, "older", reason="a newer state of this key is stored")
     status = "accepted"
@@ -338,7 +353,7 @@ def _deployed(conn: Connection, key: str, environment: str) -> tuple[StreamRef, 
         raise NotFound(
             "deployment.none", f"{key} is not deployed in {environment}; nothing accepts its messages there."
         )
-    return StreamRef(*row[:4]), row[4], _manifest_of(row[4])
+    return StreamRef(*row[:5]), row[5], _manifest_of(row[5])
 
 
 @lru_cache(maxsize=64)

@@ -15,8 +15,9 @@ import psycopg
 
 from catalog.selectors import contracts
 from runtime.connectors.acceptance import Accepts, compile_acceptance
+from runtime.domain import retention
 from runtime.domain.manifest import Manifest, ManifestSource
-from runtime.ledger.append import StreamRef
+from runtime.ledger.append import IncomingMessage, StreamRef
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import fingerprint
 
@@ -35,7 +36,8 @@ update runtime_run
 
 
 class Rejection(NamedTuple):
-    """A message that is not stored. `reason_class` is `contract`, `key`, `version` or `unreadable`. `origin` tells
+    """A message that is not stored. `reason_class` is `contract`, `key`, `version`, `too_old` or
+    `unreadable`. `origin` tells
     apart what came without any content."""
 
     key: str
@@ -43,6 +45,13 @@ class Rejection(NamedTuple):
     reason: str
     payload: bytes
     origin: str = ""
+
+
+def too_old(item: IncomingMessage, stream: StreamRef) -> Rejection:
+    """Of a fact that the ledger did not take because its key may have been forgotten."""
+    day = retention.business_date(item.payload) or ""
+    reason = retention.TOO_OLD.format(day=day, since=stream.known_since)
+    return Rejection(item.key, "too_old", reason, item.payload)
 
 
 class ContractChecks:

@@ -15,7 +15,7 @@ from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel import audit, clock
 from kernel.digest import digest_of
-from kernel.errors import Invalid, NotFound
+from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
 from runtime import permissions
 from runtime.connectors.protocols import JudgesAgain, Record, RejectedRecord, SourceConnector
@@ -173,6 +173,8 @@ class _Judge:
         for name in {one.source for one in good}:
             items = [one.item for one in good if one.item is not None and one.source == name]
             done = append(conn, stream, items, release_id=self.release)
+            if done.too_old:
+                raise Conflict("rejected.too_old", "Some are older than what is known of such facts. Dismiss these.")
             if (dated := self._dated(name)) is not None:
                 dated.keep(conn, stream, items, done)
         actor = self.actor.pk if self.actor else None

@@ -77,3 +77,17 @@ end $$;
 create or replace trigger runtime_count_dropped after delete on runtime_delivery
   referencing old table as gone for each statement
   execute function runtime_count_dropped();
+
+-- Facts of an earlier business date may have lost their heads: by the window in force, and by what was let go while a
+-- shorter one was (a fact goes with the day on which it arrived, or with the day after). Null: every fact is known.
+create or replace function runtime_known_since(flow bigint, stream bigint) returns date
+language sql stable as $$
+  select greatest(
+    (nullif(runtime_kept_since('heads', flow), '-infinity') at time zone 'utc')::date,
+    (
+      select max(d.day) + 2
+      from runtime_dropped d
+      where d.data_class = 'heads' and d.stream_id = stream and d.subscription_id = 0
+    )
+  )
+$$;

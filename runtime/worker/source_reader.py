@@ -23,11 +23,11 @@ from runtime.connectors.protocols import (
 from runtime.domain.manifest import ManifestSource
 from runtime.domain.retry import SOURCE_PAGE
 from runtime.ledger import measures
-from runtime.ledger.append import Fenced, SourceMove, StreamRef, append
+from runtime.ledger.append import TOO_OLD, Fenced, SourceMove, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.services.dating import DatedItems
-from runtime.services.message_checks import Rejection, storable_text, store_rejected
+from runtime.services.message_checks import Rejection, storable_text, store_rejected, too_old
 from runtime.services.record_checks import UNSTORABLE, RecordChecks, each_name_once, rejections, unstorable
 
 CALL_SECONDS = 30.0  # for one page; the lease is renewed to cover it
@@ -247,6 +247,11 @@ class SourceReader:
                 )
                 if self.dated is not None:
                     self.dated.keep(self.conn, self.stream, items, done)
+                if done.too_old:
+                    late = [i for i, place in zip(items, done.positions, strict=True) if place == TOO_OLD]
+                    self.rejected += len(late)
+                    rejected = [*rejected, *(too_old(item, self.stream) for item in late)]
+                    self.first_reason = self.first_reason or rejected[-1].reason
                 store_rejected(self.conn, self.stream, self.state.run, self.source.name, rejected)
                 self._note(found.warnings)
         except UNSTORABLE:

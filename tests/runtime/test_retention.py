@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
 
+from runtime.domain import retention as rules
 from runtime.ledger import partitions, retention
-from runtime.ledger.append import append
+from runtime.ledger.append import TOO_OLD, IncomingMessage, append
 from runtime.ledger.connections import Connection
 from tests.runtime.make import Flow
 from tests.runtime.test_partitions import tables
@@ -166,6 +167,51 @@ def test_known_keys_go_where_the_same_fact_would_be_known_as_too_old(log: Connec
     assert log.execute("select key from runtime_head order by key").fetchall() == [("k2",), ("today",)]
     assert retention.drop_heads(log) == 0
     assert names(log)["runtime_message_201903"] == ()
+
+
+def test_a_fact_that_was_forgotten_is_not_taken_for_new(log: Connection) -> None:
+    flow = Flow(log, lanes=1, immutable=True)
+    sale = IncomingMessage("k1", 0, b'{"businessDate": "2019-03-10", "total": "4.20"}')
+    assert append(log, flow.ref, [sale]).accepted == 1
+    log.execute("delete from runtime_head")
+    keep(log, "heads")
+    done = append(log, flow.ref, [sale, flow.item("today", 1)])
+    assert (done.accepted, done.too_old, done.positions[0]) == (1, 1, TOO_OLD)
+
+
+def test_a_longer_window_does_not_bring_back_what_was_forgotten(log: Connection) -> None:
+    flow = Flow(log, lanes=1, immutable=True)
+    store(log, flow, 1)
+    keep(log, "heads")
+    assert retention.drop_heads(log) == 1
+    keep(log, "heads", None)
+    sale = IncomingMessage("k1", 0, b'{"businessDate": "2019-03-10", "total": "4.20"}')
+    assert append(log, flow.ref, [sale]).too_old == 1
+
+
+@pytest.mark.parametrize(
+    ("payload", "found"),
+    [
+        (b'{"businessDate": "2019-03-10"}', {0}),
+        (b'{"business_date":"2019-03-10T08:00:00"}', {0}),
+        (b'{"business\\u0044ate": "2019-02-31"}', {0}),
+        (b'{"businessDate": "2026-03-10", "lines": [{"businessDate": "2019-03-10"}]}', set()),
+        (b'{"businessDate": null, "business_date": "2019-03-10"}', {0}),
+        (b'{"businessDate": 20190310}', set()),
+        (b'["2019-03-10"]', set()),
+    ],
+)
+def test_the_business_date_of_a_fact_is_read_as_the_database_reads_it(
+    ledger: Connection, payload: bytes, found: set[int]
+) -> None:
+    assert rules.too_old([payload], date(2025, 1, 1)) == found
+    asked = ledger.execute(
+        "select coalesce(d ->> 'businessDate', d ->> 'business_date') ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' and "
+        "left(coalesce(d ->> 'businessDate', d ->> 'business_date'), 10) < '2025-01-01' from (select %s::json) x (d)",
+        (payload.decode(),),
+    ).fetchone()
+    assert asked
+    assert bool(asked[0]) == bool(found)
 
 
 def test_states_keep_their_heads(log: Connection) -> None:
