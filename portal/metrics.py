@@ -22,6 +22,7 @@ from kernel.measures import Found, reading
 from kernel.models import ApiToken
 from kernel.viewer import Viewer
 from portal import metric_groups, observing, problem
+from portal.front import application
 from runtime.ledger import measures as ledger_measures
 from runtime.ledger import pool
 from runtime.selectors import metric_sight
@@ -29,7 +30,7 @@ from runtime.selectors.metric_sight import MetricSight
 
 SCOPE = "metrics:read"
 RECORD = "0024-metrics.md"  # in docs/decisions
-DECLARING = (ledger_measures, observing, outbox, periodic_jobs, pool, process_measures, verdicts, webhooks)
+DECLARING = (application, ledger_measures, observing, outbox, periodic_jobs, pool, process_measures, verdicts, webhooks)
 """Where processes count: what workers count must be known to the process that is scraped. Readings come with groups."""
 TOKEN_ENDS = reading("scrape_token_expiry_timestamp_seconds", "When the token of this scrape ends.")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from kernel import measures
 from kernel.errors import DomainError
 from kernel.request import serving
 from portal import problem
@@ -26,6 +27,11 @@ Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 log = logging.getLogger(__name__)
+REFUSED = measures.counter(
+    "web_refused_requests",
+    "Requests that were refused before they had a thread: body, time, crowd.",
+    ["code", "status"],
+)
 SEND_SECONDS = 60.0  # for a part of an answer that its reader does not take
 SWITCH_SECONDS = 0.001  # how long a thread may keep the interpreter while the loop waits for it
 THREADS = {"intake": 16, "gate": 6, "other": 10}
@@ -120,7 +126,9 @@ def _json(status: int, body: bytes) -> FrontAnswer:
 
 
 def _refusal(error: DomainError, headers: Mapping[bytes, bytes], *, close: bool = False) -> FrontAnswer:
+    REFUSED.labels(error.code, str(error.status)).inc()
     with serving(headers.get(b"x-request-id", b"").decode("latin-1")) as identifier:
+        log.info("refused before it had a thread: %s %s", error.status, error.code)
         made = problem.respond(error)
     sent = [(name.lower().encode(), value.encode("latin-1")) for name, value in made.headers.items()]
     sent.append((b"x-request-id", identifier.encode()))

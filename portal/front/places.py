@@ -12,12 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from kernel import measures
 from kernel.errors import Unavailable
 
 T = TypeVar("T")
 WAIT_SECONDS = 10.0  # in line, before the caller is told to come back
 ANSWER_SECONDS = 75.0  # of work; the database's own limits end it before
 IN_LINE = 512
+BUSY = measures.gauge("web_threads_busy", "Threads of web processes at work, by kind of caller.", ["kind"])
+IN_LINE_NOW = measures.gauge("web_waiting_requests", "Requests that wait for a thread, by kind of caller.", ["kind"])
 
 
 @dataclass(slots=True)
@@ -59,7 +62,8 @@ class ThreadPlaces:
         self.line.append((client, turn))
         try:
             async with asyncio.timeout(wait):
-                await turn
+                with IN_LINE_NOW.labels(self.name).track_inprogress():
+                    await turn
         except TimeoutError:
             self._withdraw(client, turn)
             raise _busy() from None
@@ -75,10 +79,12 @@ class ThreadPlaces:
             self.line = deque(one for one in self.line if one[1] is not turn)
 
     def _enter(self, client: Hashable) -> None:
+        BUSY.labels(self.name).inc()
         self.busy += 1
         self.held[client] += 1
 
     def _leave(self, client: Hashable) -> None:
+        BUSY.labels(self.name).dec()
         self.busy -= 1
         self.held[client] -= 1
         if not self.held[client]:
