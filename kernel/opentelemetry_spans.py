@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -15,6 +17,7 @@ from kernel.tracing import SpanKind, TraceSpan, Values
 
 _KINDS = {"internal": Kind.INTERNAL, "server": Kind.SERVER, "client": Kind.CLIENT, "consumer": Kind.CONSUMER}
 LONGEST = 300
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class OpenTelemetrySpan:
@@ -36,6 +39,9 @@ class OpenTelemetrySpan:
 
     def fail(self, why: str) -> None:
         self.span.set_status(Status(StatusCode.ERROR, redact(why)[:LONGEST]))
+
+    def event(self, name: str, at: int) -> None:
+        self.span.add_event(name, timestamp=at)
 
     def end(self) -> None:
         self.span.end()
@@ -82,7 +88,18 @@ class OpenTelemetryTracer:
 
 
 def _clean(values: Values) -> dict[str, str | int | float | bool]:
-    return {name: redact(value)[:LONGEST] if isinstance(value, str) else value for name, value in values.items()}
+    return {name: _text(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _text(value: str) -> str:
+    """An id of 32 hexadecimal digits, as every message has one, is not looked at; names that come again are looked at
+    once."""
+    return value if _ID.fullmatch(value) else _cleaned(value)
+
+
+@lru_cache(maxsize=2_000)
+def _cleaned(value: str) -> str:
+    return redact(value)[:LONGEST]
 
 
 def _context(parent: str) -> Context | None:

@@ -27,6 +27,8 @@ class TraceSpan(Protocol):
 
     def fail(self, why: str) -> None: ...
 
+    def event(self, name: str, at: int) -> None: ...
+
     def end(self) -> None: ...
 
 
@@ -56,6 +58,9 @@ class _Nothing:
         pass
 
     def fail(self, why: str) -> None:
+        pass
+
+    def event(self, name: str, at: int) -> None:
         pass
 
     def end(self) -> None:

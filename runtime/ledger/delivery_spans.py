@@ -1,7 +1,7 @@
 """Spans of the messages of one claim, in the traces of their senders: from the claim to what became of them.
 
 Only messages that came with a trace context have one; those that came with the same call share it, and a claim has no
-more than a hundred.
+more than 32.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from kernel import tracing
 from kernel.tracing import Tracer, TraceSpan
 from runtime.domain.outcome_codes import CONFIRMED, DECLINED, QUARANTINED, SKIPPED, SUPERSEDED
 
-MOST = 100
+MOST = 32
 _WORDS = {
     CONFIRMED: "confirmed",
     DECLINED: "declined",
@@ -62,7 +62,7 @@ class DeliverySpans:
     def _made(self, position: int, correlation: str, sender: str) -> _Open:
         values = self.values | {"tillgate.position": position, "tillgate.correlation_id": correlation}
         span = self.tracer.begin("deliver", kind="consumer", parent=sender, start=self.began, values=values)
-        self.tracer.finished("claim", parent=span.traceparent, start=self.began, end=self.claimed, values={})
+        span.event("claimed", self.claimed)
         return _Open(span)
 
     def end(self, position: int, outcome: str) -> None:

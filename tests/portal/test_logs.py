@@ -66,15 +66,11 @@ def test_a_request_is_one_line_with_its_ids(client: Any, lines: Lines) -> None:
 
 
 @pytest.mark.django_db
-def test_an_error_of_ours_is_an_error_and_a_probe_is_for_debugging(
-    client: Any, lines: Lines, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client.raise_request_exception = False
-    monkeypatch.setattr("portal.search.search.__wrapped__", None, raising=False)
-    client.get("/health/live")
+def test_what_asks_every_few_seconds_is_for_debugging_only(client: Any, lines: Lines) -> None:
+    client.get("/metrics")
     client.get("/nowhere")
     levels = [(line["route"], line["level"]) for line in lines.named("tillgate.access")]
-    assert levels == [("health/live", "debug"), ("unmatched", "info")]
+    assert levels == [("metrics", "debug"), ("unmatched", "info")]
 
 
 def test_lines_say_which_run_and_message_they_are_about(lines: Lines) -> None:
