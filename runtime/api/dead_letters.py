@@ -42,7 +42,7 @@ class Groups(RuntimeView):
         return Response(shapes.GroupSerializer(found, many=True).data)
 
 
-class _GroupView(RuntimeView):
+class GroupView(RuntimeView):
     def group(self, key: str) -> DeadLetterGroup:
         listed = selectors.asked_groups if key.startswith("asked.") else selectors.groups
         found = selectors.group_of(listed(self.viewer, self.environment), key)
@@ -73,7 +73,7 @@ class _GroupView(RuntimeView):
         ]
 
 
-class Letters(_GroupView):
+class Letters(GroupView):
     @extend_schema(
         operation_id="dead_letters_list",
         tags=["runtime"],
@@ -85,7 +85,7 @@ class Letters(_GroupView):
         return Response(shapes.LetterSerializer(selectors.of_group(self.group(group), limit=200), many=True).data)
 
 
-class Redrive(_GroupView):
+class Redrive(GroupView):
     @extend_schema(
         operation_id="dead_letters_redrive",
         tags=["runtime"],
@@ -141,7 +141,7 @@ class Redrive(_GroupView):
         )
 
 
-class GiveUp(_GroupView):
+class GiveUp(GroupView):
     @extend_schema(
         operation_id="dead_letters_give_up",
         tags=["runtime"],

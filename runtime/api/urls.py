@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from runtime.api import (
+    confirmations,
     dead_letters,
     intake,
     intake_grants,
@@ -54,6 +55,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("dead-letters", dead_letters.Groups.as_view(), name="dead-letters"),
     path("dead-letters/redrive", dead_letters.Redrive.as_view(), name="redrive"),
     path("dead-letters/give-up", dead_letters.GiveUp.as_view(), name="give-up"),
+    path("dead-letters/confirm", confirmations.Confirm.as_view(), name="confirm"),
     path("dead-letters/groups/<str:group>", dead_letters.Letters.as_view(), name="letters"),
     path(_PLACE, dead_letters.ParkedLetter.as_view(), name="letter"),
     path("dead-letters/rejected/<int:number>", dead_letters.RejectedLetter.as_view(), name="rejected"),

@@ -83,6 +83,7 @@ _TRIES: dict[str, Tone] = {
     **dict.fromkeys(("retry", "unsent"), wait("Not now")),
     **dict.fromkeys(("behind", "blocked"), wait("Behind")),
 }
+BY_WORD = "by a person's word: "  # how the detail of an attempt begins that a person has confirmed
 _ENDS = ("confirmed", "given_up", "declined", "skipped", "answered")
 
 
@@ -167,7 +168,10 @@ def _after_attempts(who: str, tries: Sequence[Row]) -> TraceStep | None:
         tone = quiet("Discarded by a person", "user")
         return TraceStep(who, one["detail"][:160], one["at"], None, tone, "Closed")
     if (one := last.get("confirmed")) is not None:
-        step = TraceStep(who, "delivered after all", one["at"], None, ok("Confirmed"), "Confirmed")
+        by_word = one["detail"].startswith(BY_WORD)
+        note, tone = one["detail"][:160] if by_word else "delivered after all", ok("Confirmed")
+        tone = ok("Confirmed by a person", "user") if by_word else tone
+        step = TraceStep(who, note, one["at"], None, tone, "Confirmed")
         step.reference, step.answer = one["reference"] or "", one["answer"] or ""
         return step
     if (one := last.get("declined")) is not None:

@@ -34,7 +34,7 @@ APPROVAL_WINDOW = timedelta(days=1)
 WAITING = ("dead", "unknown")
 
 
-_UNPROVEN = """
+UNPROVEN = """
 select min(t.at) as first_at, max(t.at) as last_at
   from runtime_attempt t
  where t.subscription_id = p.subscription_id
@@ -54,7 +54,7 @@ select p.position, p.key, p.state, coalesce(p.payload, m.payload)::text, p.reaso
   join runtime_subscription s on s.id = p.subscription_id
   join runtime_message m on m.stream_id = s.stream_id and m.lane = p.lane and m.position = p.position
  cross join lateral ("""
-    + _UNPROVEN
+    + UNPROVEN
     + """) e
  where {where}
  order by p.lane, p.position
@@ -75,7 +75,7 @@ _COUNT = (
 select count(*), count(e.last_at)
   from runtime_quarantine p
  cross join lateral ("""
-    + _UNPROVEN
+    + UNPROVEN
     + """) e
  where {where}"""
 )
@@ -116,7 +116,7 @@ update runtime_quarantine q
                (row_number() over (order by p.lane, p.position) - 1)::float8 as turn
           from runtime_quarantine p
          cross join lateral ("""
-    + _UNPROVEN
+    + UNPROVEN
     + """) e
          where {where}) c
  where q.subscription_id = c.subscription_id
@@ -192,7 +192,7 @@ class RedriveDryRun:
     unproven: int = 0
 
 
-def _subscription(subscription_id: int, actor: User | None) -> TargetSubscription:
+def operated_subscription(subscription_id: int, actor: User | None) -> TargetSubscription:
     found = (
         TargetSubscription.objects.select_related("stream__integration__owner_team", "deployment__release")
         .filter(pk=subscription_id)
@@ -206,7 +206,7 @@ def _subscription(subscription_id: int, actor: User | None) -> TargetSubscriptio
 
 def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000) -> RedriveDryRun:
     """Dry run: map every chosen message with the deployed release as it is now. Sends nothing, changes nothing."""
-    subscription = _subscription(chosen.subscription, actor)
+    subscription = operated_subscription(chosen.subscription, actor)
     manifest = manifests.load(subscription.deployment.release.manifest)
     mapper = mapper_of(manifest, manifest.target(subscription.target))
     where, values = chosen.where()
@@ -292,7 +292,7 @@ def redrive(
     reason is kept. Raises Invalid, Forbidden, NotApproved; Conflict `redrive.unproven` where such a dead letter cannot
     be asked about and nobody has said that.
     """
-    subscription = _subscription(chosen.subscription, actor)
+    subscription = operated_subscription(chosen.subscription, actor)
     if rate is not None and rate <= 0:
         raise Invalid("redrive.rate", "The rate is messages per second, more than zero.")
     if not_arrived and not reason.strip():
@@ -340,7 +340,7 @@ def edit_payload(
 
     The stored message stays as it arrived; the edited payload is sent instead.
     """
-    subscription = _subscription(subscription_id, actor)
+    subscription = operated_subscription(subscription_id, actor)
     if not reason.strip():
         raise Invalid("dead_letter.reason", "Give a reason for the change.")
     try:
@@ -364,7 +364,7 @@ def edit_payload(
 
 def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int:
     """Decide not to deliver these messages. Later messages of their keys continue. Needs a reason; history stays."""
-    subscription = _subscription(chosen.subscription, actor)
+    subscription = operated_subscription(chosen.subscription, actor)
     if not reason.strip():
         raise Invalid("dead_letter.reason", "Give a reason for discarding these messages.")
     where, values = chosen.where()

@@ -24,6 +24,7 @@ from runtime.selectors import dead_letter_detail
 from runtime.selectors import dead_letters as selectors
 from runtime.selectors.dead_letter_detail import DeadLetterDetail
 from runtime.selectors.dead_letters import DeadLetterGroup
+from runtime.services import confirming
 from runtime.services import dead_letters as services
 from runtime.services.dead_letters import APPROVAL_ABOVE, DeadLetterFilter, RedriveDryRun
 from runtime.services.resubmitting import resubmit_rejected
@@ -38,7 +39,9 @@ BUSY = "Nothing was changed: a worker is trying this message at this moment. Loo
 class GroupDecisionForm(forms.Form):
     """A decision about a whole group. Discarding needs a reason; a rate spreads a redrive over time."""
 
-    act = forms.ChoiceField(required=False, choices=[(act, act) for act in ("try", "redrive", "resend", "discard")])
+    act = forms.ChoiceField(
+        required=False, choices=[(act, act) for act in ("try", "redrive", "resend", "arrived", "discard")]
+    )
     rate = forms.FloatField(
         required=False, min_value=0.01, max_value=MAX_RATE, label="Rate", help_text="Messages per second."
     )
@@ -50,6 +53,8 @@ class GroupDecisionForm(forms.Form):
             raise forms.ValidationError("Choose one: dry run, replay or discard.")
         if cleaned.get("act") == "resend" and not cleaned.get("reason"):
             self.add_error("reason", "Say how you know that these messages did not arrive.")
+        if cleaned.get("act") == "arrived" and not cleaned.get("reason"):
+            self.add_error("reason", "Say how you know that these messages arrived.")
         if cleaned.get("act") == "discard" and not cleaned.get("reason"):
             self.add_error("reason", "Give a reason for discarding these messages.")
         return cleaned
@@ -67,6 +72,7 @@ class DeadLetterForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 14, "class": "mono", "spellcheck": "false"}),
     )
     reason = forms.CharField(required=False, max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
+    reference = forms.CharField(required=False, max_length=200, label="Reference at the target")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -150,7 +156,15 @@ def _settle(
     if act == "try":
         context["trial"] = _sum(services.dry_run(one, actor=actor) for one in chosen)
         return None
-    if act in ("redrive", "resend"):
+    if act == "arrived":
+        try:
+            with transaction.atomic():
+                count = sum(confirming.confirm(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
+        except Conflict as error:
+            form.add_error(None, error.message)
+            return None
+        messages.success(request, _confirmed(count))
+    elif act in ("redrive", "resend"):
         rate = form.cleaned_data["rate"]
         share = rate / len(chosen) if rate and chosen else None
         given = {"rate": share, "reason": form.cleaned_data["reason"], "not_arrived": act == "resend"}
@@ -168,6 +182,10 @@ def _settle(
         done = f"Discarded {number(count)} message{'s' if count != 1 else ''} without delivery."
         messages.success(request, f"{done} The ledger keeps the reason.")
     return redirect(_address(context["environment"], context["integration"]))
+
+
+def _confirmed(count: int) -> str:
+    return f"Confirmed {number(count)} message{'s' if count != 1 else ''} by your word. The ledger keeps the reason."
 
 
 def _sum(trials: Any) -> RedriveDryRun:
@@ -289,6 +307,9 @@ def _decide_quarantined(viewer: Viewer, place: str, chosen: dict[str, Any]) -> s
     if chosen["act"] in ("redrive", "resend"):
         count = services.redrive(one, actor=viewer.user, reason=reason, not_arrived=chosen["act"] == "resend")
         return "Retrying 1 message." if count else BUSY
+    if chosen["act"] == "arrived":
+        count = confirming.confirm(one, actor=viewer.user, reason=reason, reference=chosen["reference"])
+        return _confirmed(count) if count else BUSY
     if chosen["act"] == "discard":
         if not services.discard(one, actor=viewer.user, reason=reason):
             return BUSY

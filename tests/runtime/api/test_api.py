@@ -99,6 +99,11 @@ def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
             reverse("runtime-api:give-up"),
             {"place": f"{letter.subscription_id}/{letter.lane}/{letter.position}", "reason": "x"},
         ),
+        (
+            "post",
+            reverse("runtime-api:confirm"),
+            {"place": f"{letter.subscription_id}/{letter.lane}/{letter.position}", "reason": "x"},
+        ),
         ("put", reverse("runtime-api:letter", kwargs=place), {"payload": {}, "reason": "x"}),
         ("post", reverse("runtime-api:rejected", args=[day.rejected.pk]), {"payload": {}}),
         ("post", reverse("runtime-api:rejected-dismiss", args=[day.rejected.pk]), {"reason": "x"}),
