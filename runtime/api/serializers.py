@@ -232,6 +232,7 @@ class TraceSerializer(serializers.Serializer[Any]):
     causation = serializers.CharField()
     traceparent = serializers.CharField()
     happened = serializers.CharField(help_text="when it happened, as the message says it; empty where it does not")
+    erased_at = serializers.DateTimeField(allow_null=True, help_text="when its payload was erased; it is empty then")
     steps = StepSerializer(many=True)
     history = FoundSerializer(many=True)
 

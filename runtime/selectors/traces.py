@@ -58,6 +58,9 @@ class Trace:
     traceparent: str
     owner_team_id: int
     happened: str = ""
+    erased_at: datetime | None = None
+    erased_by: str = ""
+    erased_why: str = ""
     steps: list[TraceStep] = field(default_factory=list)
     history: list[FoundMessage] = field(default_factory=list)
 
@@ -128,12 +131,15 @@ _ONE = """
 select m.key, m.payload::text as payload, m.run_id as run, coalesce(m.causation, '') as causation,
        coalesce(m.traceparent, '') as traceparent, m.previous, m.received_at, coalesce(r.digest, '') as release_digest,
        coalesce(r.manifest #>> '{event,time}', '') as time_pointer,
-       i.owner_team_id, n.trigger, n.kind, n.started_at
+       i.owner_team_id, n.trigger, n.kind, n.started_at, e.at as erased_at, e.reason as erased_why,
+       coalesce(u.username, 'system') as erased_by
   from runtime_message m
   join runtime_stream st on st.id = m.stream_id
   join runtime_integration i on i.id = st.integration_id
   left join runtime_release r on r.id = m.release_id
   left join runtime_run n on n.id = m.run_id
+  left join runtime_erasure e on e.stream_id = m.stream_id and e.lane = m.lane and e.position = m.position
+  left join kernel_user u on u.id = e.by_id
  where m.stream_id = %(stream)s
    and m.lane = %(lane)s
    and m.position = %(position)s"""
@@ -223,6 +229,9 @@ def trace(message: FoundMessage) -> Trace:
         one["owner_team_id"],
         happened=_happened(one["payload"], one["time_pointer"]),
     )
+    if one["erased_at"] is not None:
+        made.payload, made.erased_at = "", one["erased_at"]
+        made.erased_by, made.erased_why = one["erased_by"], one["erased_why"]
     names = {s.key: s.name for s in systems.all_systems()}
     dates = dated_trace.of_message(message.stream, message.key, message.position)
     targets, tries = rows(trace_targets.TARGETS, place | {"key": message.key}), rows(_TRIES, place)

@@ -41,6 +41,7 @@ LISTS = (
     "replays",
     "reconciliation",
     "recovery",
+    "retention",
 )
 MOVED = {"old-dead-letter"}
 JUNK = ("%00", "9" * 30, "é<b>" * 100, "parked.1.x.y")

@@ -1,0 +1,156 @@
+"""Erase payloads on request: what a message said goes, that it was there stays.
+
+Place, key, versions, counts and the chain of its key are whole afterwards; targets that read the log later skip it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection, transaction
+
+from kernel import audit
+from kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from kernel.models import User
+from kernel.viewer import Viewer
+from runtime import permissions
+from runtime.domain.retention import ERASED
+from runtime.models import Erasure, Stream
+
+MOST = 10_000
+_CHAIN = """
+with recursive chain as (
+       select m.lane, m.position, m.previous, m.key, 1 as depth
+         from runtime_head h
+         join runtime_message m on m.stream_id = h.stream_id and m.position = h.position and m.key = h.key
+        where h.stream_id = %(stream)s
+          and h.key = %(key)s
+        union all
+       select m.lane, m.position, m.previous, m.key, c.depth + 1
+         from chain c
+         join runtime_message m on m.stream_id = %(stream)s and m.lane = c.lane and m.position = c.previous
+        where c.previous > 0
+          and c.depth < %(most)s)
+select lane, position, key
+  from chain"""
+_ONE = """
+select m.lane, m.position, m.key
+  from runtime_message m
+ where m.stream_id = %(stream)s and m.lane = %(lane)s and m.position = %(position)s"""
+_PLACES = "unnest(%(lanes)s::int[], %(positions)s::bigint[]) as x(lane, position)"
+_WAITS = f"""
+select s.target || case when s.instance <> '' then '/' || s.instance else '' end as target,
+       'has still to take it' as why
+  from {_PLACES}
+  join runtime_progress p on p.lane = x.lane and p.position < x.position
+  join runtime_subscription s on s.id = p.subscription_id
+ where s.stream_id = %(stream)s
+   and s.open
+   and (p.upto is null or x.position <= p.upto)
+ union
+select s.target, 'has it in quarantine: deliver or discard it first'
+  from {_PLACES}
+  join runtime_quarantine q on q.lane = x.lane and q.position = x.position
+  join runtime_subscription s on s.id = q.subscription_id
+ where s.stream_id = %(stream)s
+ union
+select 'the source', 'gave other content under its key, and nobody has decided on it yet'
+  from runtime_conflict c
+ where c.stream_id = %(stream)s
+   and c.key = any(%(keys)s)
+   and c.state = 'open'
+ union
+select 'a date', 'has not come on which it is to count'
+  from runtime_datedstate d
+ where d.stream_id = %(stream)s
+   and d.position = any(%(positions)s)"""  # noqa: S608 - constants of this module
+_RECORD = f"""
+insert into runtime_erasure (stream_id, lane, position, reason, by_id)
+select %(stream)s, x.lane, x.position, %(reason)s, %(by)s
+  from {_PLACES}
+on conflict do nothing"""  # noqa: S608
+_ERASE = (
+    f"""
+update runtime_message m
+   set payload = %(erased)s::json
+  from {_PLACES}
+ where m.stream_id = %(stream)s
+   and m.lane = x.lane
+   and m.position = x.position""",  # noqa: S608
+    f"""
+update runtime_attempt t
+   set answer = null,
+       detail = 'erased'
+  from {_PLACES}
+  join runtime_subscription s on s.stream_id = %(stream)s
+ where t.subscription_id = s.id
+   and t.lane = x.lane
+   and x.position between t.first and t.last""",  # noqa: S608
+    """
+update runtime_rejected r
+   set raw = 'erased',
+       reason = r.reason_class,
+       digest = 'erased ' || r.id
+ where r.stream_id = %(stream)s
+   and r.key = any(%(keys)s)""",
+    """
+update runtime_conflict c
+   set payload = %(erased)s::json
+ where c.stream_id = %(stream)s
+   and c.key = any(%(keys)s)""",
+)
+
+
+def erase(
+    stream_id: int,
+    *,
+    lane: int | None = None,
+    position: int | None = None,
+    key: str = "",
+    actor: User | None,
+    reason: str,
+) -> int:
+    """Erase the payload of one message (`lane`, `position`) or of all messages of a key; answers how many.
+
+    With it go what targets said about them and what was rejected or conflicted under their keys. Raises Invalid without
+    a reason, Forbidden, NotFound, and Conflict `erasure.needed` where something still has to be done with one of them.
+    """
+    if actor is not None and not (allowed := permissions.may_erase(Viewer.of(actor))):
+        raise Forbidden("erasure.not_allowed", f"{allowed.reason} Nothing was erased.")
+    if not reason.strip():
+        raise Invalid(
+            "erasure.reason", "Say on whose request, and why. The audit ledger keeps it; name no person in it."
+        )
+    stream = Stream.objects.select_related("integration").filter(pk=stream_id).first()
+    if stream is None:
+        raise NotFound("stream.unknown", f"There is no stream {stream_id}.")
+    chosen: dict[str, Any] = {"stream": stream_id, "lane": lane, "position": position, "key": key, "most": MOST}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_CHAIN if key else _ONE, chosen)
+        places = cursor.fetchall()
+        if not places:
+            raise NotFound("message.unknown", "There is no such message, or retention has dropped it already.")
+        chosen |= {"lanes": [place[0] for place in places], "positions": [place[1] for place in places]}
+        chosen |= {"keys": sorted({place[2] for place in places}), "erased": ERASED.decode(), "reason": reason.strip()}
+        chosen["by"] = actor.pk if actor else None
+        cursor.execute(_WAITS, chosen)
+        if waits := cursor.fetchall():
+            said = "; ".join(f"{who} {why}" for who, why in waits)
+            raise Conflict("erasure.needed", f"It is still needed: {said}. Nothing was erased.")
+        cursor.execute(_RECORD, chosen)
+        for statement in _ERASE:
+            cursor.execute(statement, chosen)
+        about = {"environment": stream.environment, "places": [list(place[:2]) for place in places[:1_000]]}
+        audit.record(
+            "runtime.payload_erased",
+            "integration",
+            stream.integration.key,
+            actor=actor,
+            reason=reason,
+            after={**about, "count": len(places)},
+        )
+    return len(places)
+
+
+def erased(stream_id: int, lane: int, position: int) -> Erasure | None:
+    return Erasure.objects.select_related("by").filter(stream=stream_id, lane=lane, position=position).first()
