@@ -18,6 +18,8 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("bench.sync",),
     ("bench.small_jobs",),
     ("bench.intake",),
+    ("bench.outages",),
+    ("bench.web_servers",),
     ("bench.fanout",),
     ("bench.refresh",),
     ("bench.evidence",),
