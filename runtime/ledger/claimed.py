@@ -135,6 +135,12 @@ class Claim:
         return self.lease.attempt >= POISON_SUSPECT_AFTER
 
     @property
+    def states_overwrite_each_other(self) -> bool:
+        """An older state that takes effect again replaces a newer one: the target orders by no version. Then one call
+        carries one state of a key, so that no newer one is under way when an older one has to be sent again."""
+        return self.target.idempotency == "N" and self.limits.settle > 0
+
+    @property
     def is_replay(self) -> bool:
         """What it sends was sent before by another subscription, under the same keys."""
         return self.target.original_subscription != self.subscription

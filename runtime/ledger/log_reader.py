@@ -40,6 +40,16 @@ def decode(payload: bytes) -> Any:
     return _document.decode(payload)
 
 
+def until_a_key_repeats(messages: Sequence[LoggedMessage]) -> Sequence[LoggedMessage]:
+    """The first messages of a batch, up to the one whose key was there before."""
+    seen: set[str] = set()
+    for index, message in enumerate(messages):
+        if message.key in seen:
+            return messages[:index]
+        seen.add(message.key)
+    return messages
+
+
 _NEXT = """
 select position, key, correlation, traceparent, payload
 from runtime_message

@@ -39,7 +39,7 @@ from runtime.ledger.claims import (
 from runtime.ledger.connections import Connection
 from runtime.ledger.evidence import DeliveryEvidence, outcomes_by_position
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.log_reader import LoggedMessage, oldest_age, quarantined_keys, read_next
+from runtime.ledger.log_reader import LoggedMessage, oldest_age, quarantined_keys, read_next, until_a_key_repeats
 from runtime.ledger.mappers import Mapper
 from runtime.ledger.quarantine import QuarantineEntry, blocked_by_earlier, poison_suspects, quarantine, split_blocked
 from runtime.ledger.send_batch import SendBatch, SendOutcome, idempotency_key
@@ -198,6 +198,8 @@ def _prepare(
     messages = read_next(conn, taken, position, count, upto=upto) if count else []
     if not messages:
         return None
+    if taken.states_overwrite_each_other and not limits.coalesce:
+        messages = until_a_key_repeats(messages)
     fresh = {entry.key for entry in pending.entries} if pending else set()
     batch = _batch(conn, taken, mapper, messages, fresh)
     while taken.lease.probe and len(batch.messages) > 1:  # an open circuit breaker is tried with one message

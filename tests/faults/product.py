@@ -136,10 +136,12 @@ class People:
         return tokens.issue(actor=None, user=account, name="campaign", scopes=["runtime:read"])[1]
 
     def deploy(self) -> None:
-        """A new build of both integrations, approved and deployed while the old one may be at work."""
-        self._persistently(self._deploy)
+        """A new build of both integrations, approved and deployed while the old one may be at work. A try that fails
+        may have deployed one of them: the build may act from the first try on."""
+        opened = time.time()
+        self._persistently(lambda: self._deploy(opened))
 
-    def _deploy(self) -> None:
+    def _deploy(self, opened: float) -> None:
         from governance.domain.subject import Subject
         from governance.services import approvals
         from runtime.ledger import connections
@@ -148,7 +150,6 @@ class People:
 
         build = self.build + 1
         authority = str(self.installation.vendors.certificates.authority)
-        opened = time.time()
         made, ids = [], []
         given = manifests(build, deadline=self.deadline, batch=self.batch, authority=authority)
         if self.source is not None:

@@ -123,6 +123,31 @@ def test_a_key_does_not_stand_in_for_the_vendors_own_time_limit_at_a_takeover_ei
     assert (site.effects()[0], site.effects()[-1], site.parked()) == (("b", 1), ("a", 2), [])
 
 
+def test_no_newer_state_is_under_way_when_an_older_one_may_have_to_be_sent_again(ledger: Connection) -> None:
+    """The worker dies with the second state under way. Whatever of it takes effect, the first one does not follow."""
+    site = Clock(ledger, Vendor(can_ask=False), idempotency="N", settle=100.0)
+    site.put(site.flow.item("a", 1), site.flow.item("b", 1), site.flow.item("a", 2))
+    send = site.vendor.send
+
+    def die_with_the_second(items: Any, *, guard: Any) -> Any:
+        if [item.document["version"] for item in items] != [2]:
+            return send(items, guard=guard)
+        site.vendor.late += items
+        raise KeyboardInterrupt
+
+    site.vendor.send = die_with_the_second  # type: ignore[method-assign]
+    taken = claim(ledger, owner="dies")
+    assert taken
+    with pytest.raises(KeyboardInterrupt):
+        vendor_target.deliver(ledger, taken, site.bind)
+    site.vendor.send = send  # type: ignore[method-assign]
+    site.vendor.arrive()
+    site.work()
+    site.passes(101.0)
+    site.work(8)
+    assert (site.effects(), site.parked()) == ([("a", 1), ("b", 1), ("a", 2), ("a", 2)], [])
+
+
 @pytest.mark.parametrize("idempotency", ["N", "K"])
 def test_what_never_left_waits_for_nothing(ledger: Connection, idempotency: str) -> None:
     site = Clock(ledger, Vendor(can_ask=False), idempotency=idempotency, settle=100.0)
