@@ -41,7 +41,7 @@ class _Batch(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Batch).decode
 
 
-class _NotJson(Exception):
+class _NotJson(ValueError):
     def __init__(self, error: json.JSONDecodeError) -> None:
         super().__init__(error.msg)
         self.place, self.message = error.pos, error.msg

@@ -13,6 +13,7 @@ from runtime.connectors.protocols import Record, RejectedRecord
 from runtime.connectors.rawjson import odd_escape, unreadable
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.member_names import NamedTwice, any_named_twice, named_twice
+from runtime.domain.row_limits import OverLimits, any_over_limits, over_limits
 from runtime.domain.versions import version_number
 from runtime.ledger.append import IncomingMessage, incoming_messages
 from runtime.ledger.connections import Connection
@@ -20,7 +21,7 @@ from runtime.services.message_checks import KEY_LENGTH, ContractChecks, Rejectio
 
 _documents = msgspec.json.Decoder(list[Any])
 MISSES = 3  # groups in a row with a rejected record, after which the quick checks are skipped
-UNSTORABLE = (psycopg.DataError, psycopg.errors.StatementTooComplex, UnicodeError, NamedTwice)
+UNSTORABLE = (psycopg.DataError, psycopg.errors.StatementTooComplex, UnicodeError, NamedTwice, OverLimits)
 """What is said of content that cannot be stored; any other error is not about one row."""
 
 
@@ -50,7 +51,7 @@ class RecordChecks:
     def one(self, record: Record) -> IncomingMessage | Rejection:
         """One record, judged as `sort` judges many."""
         items, rejected = self.sort([record])
-        if items and (reason := named_twice(record.payload)):
+        if items and (reason := _unfit(record.payload)):
             return Rejection(record.key, "unreadable", reason, record.payload)
         return items[0] if items else rejected[0]
 
@@ -122,10 +123,16 @@ def rejections(unread: Sequence[RejectedRecord]) -> list[Rejection]:
     return [Rejection(one.key or "", "unreadable", one.reason, one.payload, one.origin) for one in unread]
 
 
-def each_name_once(payloads: Sequence[bytes]) -> None:
-    """Raises NamedTwice. Asked of what would be stored, so that what is known already costs nothing."""
+def fit_to_store(payloads: Sequence[bytes]) -> None:
+    """Raises NamedTwice or OverLimits. Asked of what would be stored, so that what is known already costs nothing."""
     if any_named_twice(payloads):
         raise NamedTwice("a name stands twice in one object")
+    if any_over_limits(payloads):
+        raise OverLimits("a row is over the limits")
+
+
+def _unfit(payload: bytes) -> str:
+    return named_twice(payload) or over_limits(payload)
 
 
 def unstorable(
@@ -133,8 +140,8 @@ def unstorable(
 ) -> tuple[list[IncomingMessage], list[Rejection]]:
     """After a group was refused for its content: the items that can be stored, and the others as rejections with the
     reason."""
-    if isinstance(error, NamedTwice):
-        reasons = [named_twice(item.payload) for item in items]
+    if isinstance(error, NamedTwice | OverLimits):
+        reasons = [_unfit(item.payload) for item in items]
         return [item for item, reason in zip(items, reasons, strict=True) if not reason], [
             Rejection(item.key, "unreadable", reason, item.payload)
             for item, reason in zip(items, reasons, strict=True)

@@ -67,7 +67,9 @@ def resubmit_rejected(
         )
         if (dated := items_of(manifest, source)) is not None:
             dated.keep(conn, stream, [message], done)
-    receipt = intake.receipt_of(stream, 0, message, done, 0)
+        receipt = intake.receipt_of(stream, 0, message, done, 0)
+        if receipt.status == "refused":
+            raise _again(receipt.reason)
     if done.accepted:
         announce(manifest.tier, stream.id)
     after = {"status": receipt.status, "key": receipt.key} | ({"although_newer": True} if although_newer else {})

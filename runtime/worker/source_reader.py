@@ -28,7 +28,7 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.services.dating import DatedItems
 from runtime.services.message_checks import Rejection, storable_text, store_rejected, too_old
-from runtime.services.record_checks import UNSTORABLE, RecordChecks, each_name_once, rejections, unstorable
+from runtime.services.record_checks import UNSTORABLE, RecordChecks, fit_to_store, rejections, unstorable
 
 CALL_SECONDS = 30.0  # for one page; the lease is renewed to cover it
 MARGIN_SECONDS = 5.0
@@ -243,7 +243,7 @@ class SourceReader:
                     release_id=self.state.release,
                     run_id=self.state.run,
                     source=moved,
-                    inspect=each_name_once,
+                    inspect=fit_to_store,
                 )
                 if self.dated is not None:
                     self.dated.keep(self.conn, self.stream, items, done)

@@ -1,0 +1,38 @@
+"""What a row may be at most, whichever way it comes: the rule of intake (`domain.batches`), asked of many rows at once.
+
+A row over it would otherwise be stored and then stop what reads it: a page, a mapping, a comparison by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kernel import strict_json
+from runtime.domain.batches import MOST_ITEM_BYTES, read_item
+
+_STEP = 8  # every eighth byte is looked at: a number that is too long shows in so many of them in a row
+_DIGITS = bytes(48 if chr(byte) in "0123456789." else 32 for byte in range(256))
+_LONG = b"0" * (strict_json.MOST_DIGITS // _STEP)
+
+
+class OverLimits(ValueError):
+    """Of several rows one is larger, deeper or has more digits than may be stored."""
+
+
+def any_over_limits(rows: Sequence[bytes]) -> bool:
+    """Whether one of many JSON texts is over the limits. Rows of the usual kind cost a look at their brackets and at
+    every eighth byte."""
+    if len(max(rows, key=len, default=b"")) > MOST_ITEM_BYTES:
+        return True
+    if _LONG in b",".join(rows)[::_STEP].translate(_DIGITS):
+        return any(map(over_limits, rows))
+    return any(map(over_limits, [row for row in rows if row.count(b"[") + row.count(b"{") > strict_json.MAX_DEPTH]))
+
+
+def over_limits(row: bytes) -> str:
+    """Why a JSON text cannot be stored; empty where it can, or is no JSON."""
+    try:
+        flaw = read_item(row).flaw
+    except ValueError:
+        return ""
+    return "" if flaw is None else f"{flaw.message}{flaw.pointer and f' (at {flaw.pointer})'}"
