@@ -28,7 +28,7 @@ _PARTS = {"claim_columns": sql.CLAIM_COLUMNS, "claim_returning": sql.CLAIM_RETUR
 _CLAIM = sql.read(
     "claim_lane",
     candidate_is_free=sql.read("lane_is_free", lane="o"),
-    locked_is_free=sql.read("lane_is_free", lane="q"),
+    locked_is_free=sql.read("lane_is_free", lane="w"),
     **_PARTS,
 )
 _CLAIM_TO_ASK = sql.read("claim_lane_to_ask", **_PARTS)

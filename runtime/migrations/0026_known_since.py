@@ -2,9 +2,7 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("runtime", "0025_retention")]
-    operations = [ApplySql("runtime")]
+    operations = []

@@ -22,7 +22,7 @@ class QuarantinedMessage(models.Model):
     keys that a redrive gave instead of one that the vendor knows from another message; `not_arrived`: a person has said
     that the vendor does not have it. `first_sent_at` and `sent_at` are the bounds of when it may have been sent,
     `rounds` counts the tries without an outcome, `accepted_as` names it at a vendor that has taken it and not decided
-    yet.
+    yet. `asleep`: it waits for an earlier one, which wakes it when it leaves; no claim looks at it before.
     """
 
     class State(models.TextChoices):
@@ -49,6 +49,7 @@ class QuarantinedMessage(models.Model):
     token = models.BigIntegerField(db_default=0)
     lease_until = models.DateTimeField(db_default=LONG_AGO)
     ask_only = models.BooleanField(db_default=False)
+    asleep = models.BooleanField(db_default=False)
     intent_release = models.BigIntegerField(null=True, blank=True)
     fresh_key = models.SmallIntegerField(db_default=0)
     not_arrived = models.BooleanField(db_default=False)
@@ -66,6 +67,14 @@ class QuarantinedMessage(models.Model):
                 fields=["subscription", "fingerprint"],
                 name="quarantine_dead",
                 condition=models.Q(state__in=["dead", "unknown"]),
+            ),
+            models.Index(
+                fields=["subscription", "lane", "not_before", "position"],
+                name="quarantine_awake",
+                condition=models.Q(state__in=["retry", "sending"]) | models.Q(state="behind", asleep=False),
+            ),
+            models.Index(
+                fields=["not_before"], name="quarantine_to_sleep", condition=models.Q(state="behind", asleep=False)
             ),
         ]
 

@@ -116,6 +116,13 @@ class TargetSubscription(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(batch__gte=1, batch__lte=10_000), name="subscription_batch"),
         ]
+        indexes = [
+            models.Index(
+                fields=["after_subscription"],
+                name="subscription_after",
+                condition=models.Q(after_subscription__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.target}{'/' + self.instance if self.instance else ''}"

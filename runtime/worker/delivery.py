@@ -20,7 +20,7 @@ from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope
 from runtime.ledger.claims import LEASE_SECONDS, claim, claim_to_ask, release, release_after_failure
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.quarantine_claims import QuarantineClaim, claim_quarantined
+from runtime.ledger.quarantine_claims import QuarantineClaim, claim_quarantined, let_sleep
 from runtime.ledger.trial import TrialEnded, TrialRunner, in_this_process
 from runtime.worker.replay_delivery import deliver_dry
 from runtime.worker.target_clients import TargetClients
@@ -102,6 +102,7 @@ def _observed(conn: Connection, taken: Claim, began: int) -> Iterator[None]:
 
 
 def _quarantined(conn: Connection, scope: ClaimScope, lease: float) -> QuarantineClaim | None:
+    let_sleep(conn)
     began = time.monotonic()
     waiting = claim_quarantined(conn, scope=scope, lease=lease)
     measures.count_claim("quarantined", began, waiting)

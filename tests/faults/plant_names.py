@@ -20,6 +20,7 @@ WHAT = {
     "unnoticed": "the database went back, and the runtime goes on as if nothing had happened",
     "rejects": "a run over its limit of rejected records moves its cursor past them",
     "queue": "what a store has is as fresh as its queue is empty, whoever looks at the source",
+    "unwoken": "what leaves the quarantine wakes nothing that waits behind it",
     "hasty": "a batch whose sender has lost its session is asked about at once, and what is not there is sent again",
 }
 

@@ -133,6 +133,7 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "nosettle": [(send_batch.SendBatch, "settled", _settled_at_once)],
     "hurried": [(send_batch.SendBatch, "settled", _settled_by_key)],
     "hasty": [(vendor_target, "_in_doubt", _at_once)],
+    "unwoken": [],
     "queue": [],
     "rejects": [(SourceReader, "_place", _past_rejects)],
 }

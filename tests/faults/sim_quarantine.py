@@ -6,7 +6,7 @@ from typing import Any
 
 from runtime.ledger import quarantine, quarantine_claims, quarantine_retry
 from tests.faults.sim_claims import serves
-from tests.faults.sim_database import GONE, Database, GateClosed, Row, Transaction, statement
+from tests.faults.sim_database import GONE, Database, GateClosed, Key, Row, Transaction, statement
 
 
 @statement(quarantine._INSERT)
@@ -66,7 +66,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
             ):
                 continue
         else:
-            if q["state"] not in ("retry", "behind", "sending"):
+            if q["state"] not in ("retry", "behind", "sending") or (q["state"] == "behind" and q.get("asleep")):
                 continue
             if db.gate(tx, subscription) is None:
                 continue
@@ -175,6 +175,59 @@ def _claim_parked_to_ask(db: Database, tx: Transaction, given: Row) -> list[Row]
     return _take_parked(db, tx, given, to_ask=True)
 
 
+@statement(quarantine_claims._SLEEP)
+def _sleep(db: Database, tx: Transaction, given: Any) -> int:
+    """What is seen in the first step may be woken before the second one locks it."""
+    now, everything = db.now(), list(db.scan(tx, "parked"))
+    seen = []
+    for place, q in everything:
+        if q["state"] != "behind" or q.get("asleep") or q["not_before"] >= now:
+            continue
+        s = db.get(tx, "subscription", (place[0],)) or {}
+        waits = db.get(tx, "parked", (s.get("after"), *place[1:])) is not None or any(
+            other[0] == place[0] and e["key"] == q["key"] and other[2] < place[2] for other, e in everything
+        )
+        if waits:
+            seen.append((place, q["not_before"]))
+    count = 0
+    tx.actor.conn.pass_time()
+    for place, not_before in seen[: given[0]]:
+        if not db.lock(tx, "parked", place, skip=True):
+            continue
+        q = db.get(tx, "parked", place)
+        moved = q is not None and q["not_before"] != not_before
+        if q is None or q["state"] != "behind" or q.get("asleep") or moved:
+            continue
+        tx.writes["parked", place] = q | {"asleep": True}
+        count += 1
+    return count
+
+
+def wake_next(parked: dict[Key, Row], subscription: int, key: str, now: float) -> None:
+    """The same where a person decides, outside of the modelled transactions."""
+    left = sorted(at for at, q in parked.items() if at[0] == subscription and q["key"] == key)
+    if left and parked[left[0]]["state"] == "behind":
+        q = parked[left[0]]
+        parked[left[0]] = q | {"asleep": False, "not_before": max(q["not_before"], now)}
+
+
+def wake_followers(db: Database, tx: Transaction, gone: Key, key: str) -> None:
+    """What the trigger does when a message leaves the quarantine."""
+    subscription, *place = gone
+    left = sorted(at for at, q in db.scan(tx, "parked") if at[0] == subscription and q["key"] == key)
+    wakes = left[:1]
+    for (other,), s in db.scan(tx, "subscription"):
+        if s.get("after") == subscription and db.get(tx, "parked", (other, *place)) is not None:
+            wakes.append((other, *place))
+    for at in wakes:
+        if (db.get(tx, "parked", at) or {}).get("state") != "behind":
+            continue
+        db.lock(tx, "parked", at)
+        q = db.get(tx, "parked", at)
+        if q is not None and q["state"] == "behind":
+            tx.writes["parked", at] = q | {"asleep": False, "not_before": max(q["not_before"], db.now())}
+
+
 @statement(r"delete from runtime_quarantine where subscription_id = %s and lane = %s and position = %s and token = %s$")
 def _remove_parked(db: Database, tx: Transaction, given: Any) -> int:
     *place, token = given
@@ -184,6 +237,8 @@ def _remove_parked(db: Database, tx: Transaction, given: Any) -> int:
     if q is None or (q["token"] != token and "token" not in db.plants):
         return 0
     tx.writes["parked", key] = GONE
+    if "unwoken" not in db.plants:
+        wake_followers(db, tx, key, q["key"])
     return 1
 
 

@@ -408,13 +408,11 @@ class World:
             m = rows["message"][1, place[1], place[2]]
             self.counts["settled by a person"] += 1
             one = m["key"], m["version"]
-            if one in arrived or one in self.vendor.turned_down:
+            # What arrived is given up, and so is what the vendor can never take.
+            hopeless = one in self.shape.stubborn or one[0] in self.shape.killers
+            if hopeless or one in arrived or one in self.vendor.turned_down:
                 del rows["parked"][place]
-                self.given_up.add(one)
-            elif (
-                one in self.shape.stubborn or one[0] in self.shape.killers
-            ):  # the vendor can never take it: the person gives it up
-                del rows["parked"][place]
+                sim_quarantine.wake_next(rows["parked"], place[0], q["key"], self.now)
                 self.given_up.add(one)
             else:
                 rows["parked"][place] = q | {"state": "retry", "not_before": 0.0, "attempt": 0, "rounds": 0}

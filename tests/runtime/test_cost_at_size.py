@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from runtime.ledger import claims
+from runtime.ledger import claims, connections, quarantine_claims
 from runtime.ledger.claimed import EVERYTHING
 from runtime.ledger.claims import claim, release
 from runtime.ledger.connections import Connection
+from runtime.ledger.quarantine_claims import claim_quarantined, let_sleep
 from tests.runtime.make import Flow
 
 
@@ -81,3 +82,85 @@ def test_a_claim_looks_nothing_up_for_each_lane_that_waits(ledger: Connection, s
     taken = claim(ledger, owner="w")
     assert taken
     release(ledger, taken)
+
+
+# -- quarantine --------------------------------------------------------------------------------------------------------
+def quarantined(conn: Connection, subscription: int, state: str, keys: list[str], first: int) -> None:
+    rows = [(subscription, 0, first + at, key, state) for at, key in enumerate(keys)]
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "insert into runtime_quarantine (subscription_id, lane, position, key, state) values (%s, %s, %s, %s, %s)",
+            rows,
+        )
+
+
+def idle_pages(conn: Connection) -> int:
+    arguments = {"lease": 15.0} | EVERYTHING.arguments()
+    return sum(
+        pages(conn, statement, arguments)
+        for statement in (quarantine_claims._CLAIM, quarantine_claims._CLAIM_TO_ASK, quarantine_claims._SLEEP % 10)
+    )
+
+
+def test_an_idle_poll_looks_at_no_dead_letter_and_at_nothing_that_waits_behind_one(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=1)
+    subscription = flow.subscribe()
+    quarantined(ledger, subscription, "dead", [f"k{n}" for n in range(1000)], 1)
+    quarantined(ledger, subscription, "behind", [f"k{n % 20}" for n in range(2000)], 2000)
+    assert let_sleep(ledger, 1500) == 1500
+    assert let_sleep(ledger, 1500) == 500
+    assert let_sleep(ledger) == 0
+    assert claim_quarantined(ledger) is None
+    assert idle_pages(ledger) < 100
+
+
+def leave(conn: Connection, position: int) -> None:
+    conn.execute("delete from runtime_quarantine where position = %s", (position,))
+
+
+def test_what_leaves_the_quarantine_wakes_the_next_of_its_key_and_no_other(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=1)
+    subscription = flow.subscribe()
+    quarantined(ledger, subscription, "dead", ["a", "b"], 1)
+    quarantined(ledger, subscription, "behind", ["a", "a", "b"], 3)
+    assert let_sleep(ledger) == 3
+    leave(ledger, 1)
+    awake = ledger.execute("select position from runtime_quarantine where state = 'behind' and not asleep").fetchall()
+    assert awake == [(3,)]
+    taken = claim_quarantined(ledger)
+    assert taken
+    assert taken.position == 3
+    leave(ledger, 3)
+    taken = claim_quarantined(ledger)
+    assert taken
+    assert taken.position == 4
+    assert let_sleep(ledger) == 0
+    assert claim_quarantined(ledger) is None
+
+
+def test_what_waits_for_another_target_is_woken_when_the_message_leaves_its_quarantine(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=1)
+    first, second = flow.subscribe("erp"), flow.subscribe("loyalty")
+    ledger.execute("update runtime_subscription set after_subscription = %s where id = %s", (first, second))
+    quarantined(ledger, first, "dead", ["a"], 7)
+    quarantined(ledger, second, "behind", ["a"], 7)
+    assert let_sleep(ledger) == 1
+    ledger.execute("delete from runtime_quarantine where subscription_id = %s", (first,))
+    taken = claim_quarantined(ledger)
+    assert taken
+    assert taken.subscription == second
+
+
+def test_nothing_is_put_to_sleep_while_the_message_before_it_leaves(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=1)
+    subscription = flow.subscribe()
+    quarantined(ledger, subscription, "dead", ["a"], 1)
+    quarantined(ledger, subscription, "behind", ["a"], 2)
+    with connections.connected(name="tillgate-test") as other:
+        with other.transaction():
+            leave(other, 1)
+            assert let_sleep(ledger) == 0, "the one that leaves has woken it and holds it"
+        assert let_sleep(ledger) == 0
+    taken = claim_quarantined(ledger)
+    assert taken
+    assert taken.position == 2

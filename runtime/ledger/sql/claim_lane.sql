@@ -1,12 +1,13 @@
 -- Claim the lane that has waited longest in the most critical tier, in steps that `materialized` keeps apart. What
--- waits is found by few columns of small tables: a lane costs about a microsecond, and nothing is counted, looked up or
--- sorted once for each. The places that are taken of limited vendors are counted once, and only where one is limited.
--- The first lanes are put in order, the others only where none of those can be taken; one after the other is locked and
--- its gate asked, until one is open. What the claim needs beyond that is read for this one alone. `materialized` is not
--- about speed in `picked`: a subselect with a limit may be run once for every row that is updated. Lanes of lost owners
--- come first; busy lanes would otherwise always be before them. `sent_at` is the latest time at which what the open
--- intent names can have left: what a lost owner sent left before its lease ended. `a` is the same lane of the target
--- that must have a message first (`after`): nothing beyond its position is taken.
+-- waits is found by few columns of small tables: a lane costs about a microsecond, and nothing is counted, looked
+-- up or sorted once for each. The places that are taken of limited vendors are counted once, and only where one is
+-- limited. The first lanes are put in order, the others only where none of those can be taken; one after the other
+-- is asked for its gate and locked, until one is open (`lateral` keeps the order, which a join would not). What
+-- the claim needs beyond that is read for this one alone. `materialized` is not about speed in `picked`: a
+-- subselect with a limit may be run once for every row that is updated. Lanes of lost owners come first; busy
+-- lanes would otherwise always be before them. `sent_at` is the latest time at which what the open intent names
+-- can have left: what a lost owner sent left before its lease ended. `a` is the same lane of the target that must
+-- have a message first (`after`): nothing beyond its position is taken.
 with held as materialized (
     select
         hs.vendor_id,
@@ -71,18 +72,25 @@ f as (
 ),
 picked as materialized (
     select
-        q.subscription_id,
-        q.lane,
+        f.subscription_id,
+        f.lane,
         f.release_id,
         q.owner,
         q.lease_until as lease_ended_at
     from f
-    join runtime_progress q on q.subscription_id = f.subscription_id and q.lane = f.lane
-    where {locked_is_free}
-        and q.not_before < clock_timestamp()
-        and runtime_may_take(f.subscription_id, f.release_id)
+    cross join lateral (
+        select
+            w.owner,
+            w.lease_until
+        from runtime_progress w
+        where w.subscription_id = f.subscription_id
+            and w.lane = f.lane
+            and {locked_is_free}
+            and w.not_before < clock_timestamp()
+        for update skip locked
+    ) q
+    where runtime_may_take(f.subscription_id, f.release_id)
     limit 1
-    for update of q skip locked
 ),
 c as (
     select

@@ -4,8 +4,8 @@
     or exists (
         select
         from runtime_progress g
-        where g.subscription_id = o.subscription_id
-            and g.lane = o.lane
+        where g.subscription_id = x.subscription_id
+            and g.lane = x.lane
             and g.not_before < clock_timestamp()
     )
 )
