@@ -6,7 +6,7 @@ All of it is data in the connection's settings (`success`, `answers`, `nothing_d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, cast
@@ -14,7 +14,8 @@ from typing import Any, Literal, cast
 import msgspec
 
 from kernel.errors import Invalid
-from runtime.connectors.answers import Answer, at, every, first, kept, named, plain_name, said
+from runtime.connectors.answers import Answer, at, every, first, kept, named, said
+from runtime.connectors.failure_marks import FailureMarks, is_empty
 from runtime.connectors.http import retry_after
 from runtime.connectors.outcomes import FAULTS, CallKind, Meaning, error_for, fault, meaning
 from runtime.connectors.protocols import CallContext, FaultKind, WriteResult
@@ -22,6 +23,7 @@ from runtime.domain.retry import MESSAGE_NOT_NOW
 
 Says = Literal["confirmed", "accepted", "declined", "refused", "retry", "not_now", "unknown"]
 _HTML = ("text/html", "application/xhtml+xml")
+_FAILED = ("error", "fail", "failed", "failure", "rejected")
 
 
 class SuccessRule(msgspec.Struct, frozen=True):
@@ -35,8 +37,8 @@ class SuccessRule(msgspec.Struct, frozen=True):
     required  paths that must be there and hold more than null, blanks or an empty text
     where     paths and the values that they must have, one of each list
     absent    paths that must be missing or empty: where errors stand, and flags that say so
-    unless    paths and values by which a failure calls itself a success
-              (of both: in any spelling, `ERROR_MESSAGE` is `errorMessage`)
+    unless    paths and values by which a failure calls itself a success; `4xx` and `5xx` are all statuses of that class
+              (of both: in any spelling, `ERROR_MESSAGE` is `errorMessage`, and in an envelope, `result.success`)
     holds, lacks  texts that the body must hold, one of them, and must not hold, for answers that are no JSON
     """
 
@@ -55,8 +57,9 @@ class SuccessRule(msgspec.Struct, frozen=True):
     )
     unless: dict[str, list[Any]] = msgspec.field(
         default_factory=lambda: {
-            **{key: [False, 0, "no"] for key in ("success", "isSuccess", "ok")},
-            **{key: ["error", "fail", "failed", "failure", "rejected"] for key in ("status", "result")},
+            **{key: [False, 0, "no", "n", "f", *_FAILED] for key in ("success", "isSuccess", "ok")},
+            **{key: [*_FAILED, "4xx", "5xx"] for key in ("status", "result")},
+            **{key: ["4xx", "5xx"] for key in ("statusCode", "httpStatus", "httpStatusCode")},
         }
     )
     holds: list[str] = msgspec.field(default_factory=list)
@@ -263,51 +266,6 @@ def shown_of(answer: Answer, call: CallContext) -> str | None:
     return kept(answer.document if answer.is_json else answer.body, call.secrets.redact)
 
 
-class FailureMarks:
-    """The members by which a document calls itself a failure."""
-
-    def __init__(self, absent: Iterable[str], unless: Mapping[str, list[Any]]) -> None:
-        self.absent, self.unless = list(absent), dict(unless)
-        self._members = frozenset(plain_name(path.partition(".")[0]) for path in (*self.absent, *self.unless))
-        self._known: dict[tuple[str, ...], bool] = {}
-
-    def may_be_in(self, document: dict[str, Any]) -> bool:
-        """Whether an object has any of them at all. Objects with the same names are looked at once."""
-        names = tuple(document)
-        known = self._known.get(names)
-        if known is None:
-            known = "*" in self._members or not self._members.isdisjoint(map(plain_name, names))
-            if len(self._known) < 1_000:
-                self._known[names] = known
-        return known
-
-    def found_in(self, document: Any) -> str:
-        """By which one a document does so; empty where by none."""
-        if isinstance(document, dict) and not self.may_be_in(document):
-            return ""
-        for path in self.absent:
-            if any(not _is_no_failure(value) for value in _spelled(document, path)):
-                return f"the answer says {path!r}"
-        for path, values in self.unless.items():
-            wanted = {said(value).casefold() for value in values}
-            if any(_flag(value) in wanted or said(value).casefold() in wanted for value in _spelled(document, path)):
-                return f"the answer says {path!r} is no success"
-        return ""
-
-
-def _spelled(document: Any, path: str) -> Iterable[Any]:
-    return every(document, path, spelled=False)
-
-
-def _flag(value: Any) -> str:
-    """A number as the truth value that it stands for."""
-    return said(bool(value)) if isinstance(value, int | float) else ""
-
-
-def _is_no_failure(value: Any) -> bool:
-    return is_empty(value) or (isinstance(value, str) and value.casefold() == "false")
-
-
 def _is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
@@ -323,10 +281,6 @@ def _any_of(document: Any, path: str, values: list[Any]) -> bool:
     return any(said(value).casefold() in wanted for value in every(document, path))
 
 
-def is_empty(value: Any) -> bool:
-    return value is None or value is False or value in ("", 0, "0") or (isinstance(value, list | dict) and not value)
-
-
 def excerpt(answer: Answer) -> str:
     return " ".join(answer.body[:400].decode("utf-8", "replace").split())[:200]
 
@@ -339,11 +293,9 @@ __all__ = [
     "AnswerMeaning",
     "AnswerReader",
     "AnswerRule",
-    "FailureMarks",
     "Says",
     "SuccessRule",
     "excerpt",
-    "is_empty",
     "matches",
     "settled",
     "shown_of",

@@ -90,6 +90,11 @@ class Answer:
         return self.media in ("text/html", "application/xhtml+xml") or _HTML.match(self.body[:2_000]) is not None
 
     @property
+    def is_problem(self) -> bool:
+        """By its media type: details of something that went wrong (RFC 9457), whatever the status."""
+        return self.media == "application/problem+json"
+
+    @property
     def is_sign_in(self) -> bool:
         """A page that asks a person to sign in: the call never reached what it was meant for."""
         return self.is_html and _SIGN_IN.search(self.body[:100_000]) is not None
@@ -166,13 +171,19 @@ def plain(value: Any) -> str:
     return str(value)
 
 
+_NO_SIGNS = "0-_.?*/# \t\r\n"
+_NO_NAMES = frozenset({"null", "none", "nil", "nan", "n/a", "undefined", "(null)", "<null>"})
+
+
 def named(value: Any) -> str | None:
-    """A value as the name of something; None for what names nothing: blanks, zeros, a truth value, a list, an
-    object."""
+    """A value as the name of something; None for what names nothing: blanks, zeros, dashes, words for nothing (`null`,
+    `None`, `N/A`), a truth value, a list, an object."""
     if value is None or isinstance(value, bool | list | dict) or value == 0:
         return None
     shown = said(value)
-    return shown if shown.strip().strip("0") else None
+    if not shown.strip(_NO_SIGNS) or (len(shown) < 20 and shown.strip().casefold() in _NO_NAMES):
+        return None
+    return shown
 
 
 def said(value: Any) -> str:

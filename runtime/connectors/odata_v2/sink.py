@@ -11,6 +11,7 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors.answer_rules import AnswerMeaning, AnswerReader, SuccessRule, excerpt, settled
 from runtime.connectors.answers import Answer, at, named, said
+from runtime.connectors.failure_marks import FailureMarks, WholeAnswers
 from runtime.connectors.http import Response
 from runtime.connectors.odata_v2.literals import predicate, text
 from runtime.connectors.odata_v2.session import ODataSession, deadline, error_of, warnings_of
@@ -29,6 +30,9 @@ from runtime.connectors.protocols import (
     WriteResult,
     health_of,
 )
+
+_UNREADABLE = "the answer to the lookup cannot be read"
+_WHOLE = WholeAnswers(FailureMarks(SuccessRule().absent, SuccessRule().unless))
 
 
 class ODataSink:
@@ -159,28 +163,67 @@ class ODataSink:
                 "$select": ",".join(dict.fromkeys([lookup.field, lookup.reference, *lookup.holds])),
                 "$format": "json",
             }
+            rows, counted = list[Any](), 0
             while target:
-                response = self.session.get(target, call=call, params=params, until=until)
-                target, params = self._collect(response, found), None
+                answer = _asked(self.session.get(target, call=call, params=params, until=until))
+                page, target = _page_of(answer)
+                rows, counted, params = rows + page, max(counted, _count_of(answer)), None
+            if counted > len(rows):
+                raise Retriable(f"the answer to the lookup counts {counted} entities and shows {len(rows)}")
+            not_asked = [key for row in rows if (key := self._collect(row, found)) is not None]
+            for key in part if not_asked else ():
+                if found[key] is None:  # under another spelling of its name it may be there all the same
+                    words = f"the answer has no {key!r}, but {not_asked[0]!r}, which nobody asked for"
+                    found[key] = WriteResult(key, "unknown", code="not_asked", message=words)
         return found
 
     def follow(self, accepted: Sequence[str], *, call: CallContext) -> dict[str, Asked]:
         raise Refused("sink.cannot_ask", "OData V2 has no jobs to ask about.")
 
-    def _collect(self, response: Response, found: dict[str, Asked]) -> str | None:
+    def _collect(self, row: Any, found: dict[str, Asked]) -> str | None:
+        """Stores what an entity says of a key; its key where nobody asked for it. Raises Retriable."""
         lookup = self.settings.lookup
         assert lookup is not None
-        try:
-            page = msgspec.json.decode(response.body)["d"]
-            rows = page["results"]
-            for row in rows:
-                key, reference = str(row[lookup.field]), str(row[lookup.reference])
-                if key in found:
-                    found[key] = _with_row(key, found[key], reference, row, lookup.holds)
-            following: str | None = page.get("__next")
-            return following
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise Retriable("the answer to the lookup cannot be read") from None
+        if not isinstance(row, dict) or not isinstance(row.get(lookup.field), str | int) or lookup.reference not in row:
+            raise Retriable(_UNREADABLE)
+        key = said(row[lookup.field])
+        if key not in found:
+            return key
+        before, reference = found[key], named(row[lookup.reference])
+        if reference is None or (isinstance(before, WriteResult) and before.status == "unknown"):
+            words = f"what is there has no {lookup.reference!r}"
+            found[key] = WriteResult(key, "unknown", code="no_reference", message=words)
+        else:
+            found[key] = _with_row(key, before, reference, row, lookup.holds)
+        return None
+
+
+def _asked(response: Response) -> dict[str, Any]:
+    """The answer to a question. Raises Retriable where it proves nothing."""
+    answer = Answer(response.status, response.headers, response.body)
+    if doubt := _WHOLE.doubt_about(answer):
+        raise Retriable(f"the answer to the lookup proves nothing: {doubt}")
+    if not isinstance(answer.document, dict) or not isinstance(answer.document.get("d"), dict):
+        raise Retriable(_UNREADABLE)
+    made: dict[str, Any] = answer.document
+    return made
+
+
+def _page_of(answer: dict[str, Any]) -> tuple[list[Any], str | None]:
+    """The entities of an answer and where it goes on. Raises Retriable."""
+    rows, following = answer["d"].get("results"), answer["d"].get("__next")
+    if not isinstance(rows, list) or not isinstance(following, str | None):
+        raise Retriable(_UNREADABLE)
+    return rows, following
+
+
+def _count_of(answer: dict[str, Any]) -> int:
+    """How many entities an answer says that there are; 0 where it does not say. Raises Retriable."""
+    counted = answer["d"].get("__count", answer.get("@odata.count"))
+    try:
+        return 0 if counted is None else int(counted)
+    except (ValueError, TypeError):
+        raise Retriable(_UNREADABLE) from None
 
 
 def _with_row(key: str, found: Asked, reference: str, row: dict[str, Any], holds: Mapping[str, str]) -> Asked:

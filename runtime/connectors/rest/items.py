@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.connectors.answer_rules import AnswerReader, FailureMarks
+from runtime.connectors.answer_rules import AnswerReader
 from runtime.connectors.answers import Answer, at, first, kept, named, plain_name, said
+from runtime.connectors.failure_marks import FailureMarks
 from runtime.connectors.outcomes import FAULTS, error_for, meaning
 from runtime.connectors.protocols import CallContext, OutboundMessage, WriteResult
 from runtime.connectors.rest.settings import RestBatch

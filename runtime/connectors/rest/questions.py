@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 from runtime.connectors.addresses import path_of
-from runtime.connectors.answer_rules import FailureMarks
-from runtime.connectors.answers import Answer, at, first, kept, named, plain, plain_name, said
+from runtime.connectors.answers import Answer, at, first, kept, named, plain, said
+from runtime.connectors.failure_marks import FailureMarks, WholeAnswers, is_empty
 from runtime.connectors.http import Response
 from runtime.connectors.protocols import AskBy, Asked, CallContext, HeldDocument, Refused, Retriable, WriteResult
 from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import RestJob, RestLookup, RestSettings
 
+_UNREADABLE = "the answer to the lookup cannot be read"
 _CANNOT = "This connection has no lookup; an unknown outcome has to be decided by a person."
 
 
@@ -30,18 +32,21 @@ class Questions:
     def __init__(self, settings: RestSettings, session: RestSession) -> None:
         self.settings, self.session = settings, session
         rule = settings.success
-        unless = {path: values for path, values in rule.unless.items() if plain_name(path) != "status"}
-        self.of_entry, self.of_page = FailureMarks(rule.absent, unless), FailureMarks(settings.page_errors, {})
+        self.of_entry, self.of_job = FailureMarks(rule.absent, rule.unless), FailureMarks(settings.page_errors, {})
+        self.whole = WholeAnswers(FailureMarks([*settings.page_errors, *rule.absent], rule.unless))
 
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None, by: AskBy
     ) -> dict[str, Asked]:
         found = dict[str, Asked]()
-        for lookup, part, response in self._lookups(keys, call, address, by):
+        for lookup, part, document in self._lookups(keys, call, address, by):
             answered = lookup.found if by == "key" else lookup.found_by_reference or lookup.references
-            held, listed = self._held(response, answered, lookup), self._listed_beside(response, lookup)
-            answers = {key: self._answer(key, held, lookup, call, listed) for key in part}
-            found.update({key: answer for key, answer in answers.items() if not isinstance(answer, _NotSaid)})
+            held, listed = _held(document, answered, lookup), _listed_beside(document, lookup)
+            not_asked = _holds_others(held, part, lookup)
+            for key in part:
+                answer = self._answer(key, held, lookup, call, listed)
+                if not isinstance(answer, _NotSaid) and (answer is not None or not not_asked):
+                    found[key] = answer
         return found
 
     def documents(
@@ -51,65 +56,63 @@ class Questions:
         if self.settings.lookup is None or not self.settings.lookup.documents:
             return None
         found = dict[str, Sequence[HeldDocument]]()
-        for lookup, part, response in self._lookups(keys, call, address, by):
-            held = self._held(response, lookup.documents, lookup)
-            found.update({key: _listed(held.get(key), lookup) for key in part})
+        for lookup, part, document in self._lookups(keys, call, address, by):
+            listed = _member(document, lookup.documents)
+            if not isinstance(listed, dict):
+                raise Retriable(_UNREADABLE)
+            not_asked = _holds_others(listed, part, lookup)
+            found.update({key: _listed(listed.get(key), lookup) for key in part if key in listed or not not_asked})
         return found
 
     def _lookups(
         self, keys: Sequence[str], call: CallContext, address: Mapping[str, str] | None, by: AskBy
-    ) -> Iterator[tuple[RestLookup, list[str], Response]]:
-        """The question in parts, each with its answer."""
+    ) -> Iterator[tuple[RestLookup, list[str], Any]]:
+        """The question in parts, each with what was answered. Raises Retriable where that proves nothing."""
         lookup = self.settings.lookup
         if lookup is None or (by == "reference" and not lookup.references):
             raise Refused("sink.cannot_ask", _CANNOT)
         until, path = time.monotonic() + call.deadline, path_of(lookup.path, address)
         for start in range(0, len(keys), lookup.batch):
             part = list(keys[start : start + lookup.batch])
-            wanted = list(dict.fromkeys(k.rpartition("@")[0] for k in part)) if lookup.versioned else part
+            wanted = list(dict.fromkeys(_identity(key, lookup) for key in part))
             content = msgspec.json.encode({lookup.keys if by == "key" else lookup.references: wanted})
             response = self.session.send("POST", path, call=call, effect=False, content=content, until=until)
             self.session.refuse(response, call=call, effect=False)
-            yield lookup, part, response
-
-    def _held(self, response: Response, member: str, lookup: RestLookup) -> dict[str, Any]:
-        """What the answer says that is there, by key. Raises Retriable where it does not say."""
-        document = self._document(response, "lookup")
-        found = document.get(member) if member and isinstance(document, dict) else document
-        if isinstance(found, dict):
-            return found
-        if isinstance(found, list):
-            return {said(entry.get(lookup.key)): entry for entry in found if isinstance(entry, dict)}
-        raise Retriable("the answer to the lookup cannot be read")
-
-    def _listed_beside(self, response: Response, lookup: RestLookup) -> dict[str, Any]:
-        """The documents that an answer lists beside what was asked for, where something of them is compared."""
-        if not lookup.compared or not lookup.documents:
-            return {}
-        listed = at(self._document(response, "lookup"), lookup.documents)
-        return listed if isinstance(listed, dict) else {}
-
-    def _document(self, response: Response, what: str) -> Any:
-        answer = Answer(response.status, response.headers, response.body)
-        if not answer.is_json:
-            kind = "a page of HTML" if answer.is_html else "no JSON"
-            raise Retriable(f"the answer to the {what} cannot be read: it is {kind}")
-        if problem := self.of_page.found_in(answer.document):
-            raise Retriable(f"the answer to the {what} is no whole one: {problem}")
-        return answer.document
+            answer = Answer(response.status, response.headers, response.body)
+            if doubt := self.whole.doubt_about(answer):
+                raise Retriable(f"the answer to the lookup proves nothing: {doubt}")
+            yield lookup, part, answer.document
 
     def _answer(
-        self, key: str, held: dict[str, Any], lookup: RestLookup, call: CallContext, listed: dict[str, Any]
+        self, key: str, held: dict[str, list[Any]], lookup: RestLookup, call: CallContext, listed: dict[str, Any]
+    ) -> Asked | _NotSaid:
+        """What all entries of a key say; nothing where they do not say the same."""
+        identity = _identity(key, lookup)
+        beside = _entries(listed.get(identity))
+        answers = [self._of_one(key, entry, lookup, call, beside) for entry in held.get(identity, ())]
+        if not answers:
+            return None
+        first_one = answers[0]
+        if len(answers) == 1 or all(answer == first_one for answer in answers):
+            return first_one
+        confirmed = [a for a in answers if isinstance(a, WriteResult) and a.status == "confirmed"]
+        if len(confirmed) < len(answers):
+            return _NotSaid()
+        names = ",".join(dict.fromkeys(one.reference for one in confirmed if one.reference))
+        return replace(confirmed[0], reference=names, documents=[held for one in confirmed for held in one.documents])
+
+    def _of_one(
+        self, key: str, entry: Any, lookup: RestLookup, call: CallContext, beside: list[Any]
     ) -> Asked | _NotSaid:
         identity, _, version = key.rpartition("@") if lookup.versioned else (key, "", "")
-        entry = held.get(identity)
         if entry is None:
             return None
-        documents = _compared([entry, *_entries(listed.get(identity))], lookup)
+        documents = _compared([entry, *beside], lookup)
         if not isinstance(entry, dict):
-            if lookup.versioned or isinstance(entry, bool | list):
+            name = named(entry)
+            if lookup.versioned or name is None:
                 return _NotSaid()
-            return WriteResult(key, "confirmed", said(entry), documents=documents) if documents else said(entry)
+            return WriteResult(key, "confirmed", name, documents=documents) if documents else name
         if lookup.versioned and _older(entry.get(lookup.version), version):
             return None  # whatever it says of itself, it is not this state
         reference = named(first(entry, [lookup.reference or "id"])) or ""
@@ -128,7 +131,7 @@ class Questions:
                 return f"{identity}@{there}" if int(str(there)) >= int(version) else None
             except ValueError:
                 return _NotSaid()
-        if lookup.reference and not reference:
+        if not reference and (lookup.reference or "id" in entry or all(is_empty(value) for value in entry.values())):
             return _NotSaid()
         return WriteResult(key, "confirmed", reference, answer=shown, documents=documents)
 
@@ -146,8 +149,20 @@ class Questions:
             if response.status in (404, 410):
                 continue  # a job that the target has forgotten says nothing about what it did
             self.session.refuse(response, call=call, effect=False)
-            found[reference] = self._outcome(reference, self._document(response, "job"), job, call)
+            found[reference] = self._outcome(reference, self._job(response), job, call)
         return found
+
+    def _job(self, response: Response) -> Any:
+        """What is said of a job; its lists of statuses read whether it failed. Raises Retriable."""
+        answer = Answer(response.status, response.headers, response.body)
+        problem = "" if answer.is_json else "a page of HTML" if answer.is_html else "no JSON"
+        if problem:
+            raise Retriable(f"the answer to the job cannot be read: it is {problem}")
+        if twice := answer.named_twice():
+            raise Retriable(f"the answer to the job cannot be read: it names {twice!r} twice in one object")
+        if problem := self.of_job.found_in(answer.document):
+            raise Retriable(f"the answer to the job is no whole one: {problem}")
+        return answer.document
 
     def _outcome(self, reference: str, document: Any, job: RestJob, call: CallContext) -> WriteResult:
         status = said(at(document, job.status))
@@ -161,6 +176,45 @@ class Questions:
             return WriteResult(reference, "refused", named, code, words, answer=shown)
         words = words or f"the status {status!r} of the job is not known"
         return WriteResult(reference, "unknown", named, code, words, answer=shown)
+
+
+def _identity(key: str, lookup: RestLookup) -> str:
+    return key.rpartition("@")[0] if lookup.versioned else key
+
+
+def _held(document: Any, member: str, lookup: RestLookup) -> dict[str, list[Any]]:
+    """The entries that an answer has of each key. Raises Retriable where one of them does not say of which."""
+    found = _member(document, member)
+    if isinstance(found, dict):
+        return {key: [entry] for key, entry in found.items()}
+    if not isinstance(found, list):
+        raise Retriable(_UNREADABLE)
+    held = dict[str, list[Any]]()
+    for entry in found:
+        key = entry.get(lookup.key) if isinstance(entry, dict) else None
+        if isinstance(key, bool) or not isinstance(key, str | int | float):
+            raise Retriable(f"{_UNREADABLE}: an entry has no {lookup.key!r}")
+        held.setdefault(said(key), []).append(entry)
+    return held
+
+
+def _member(document: Any, member: str) -> Any:
+    """A member of an answer; the answer itself where none is named or it is a list."""
+    return document.get(member) if member and isinstance(document, dict) else document
+
+
+def _holds_others(held: Mapping[str, Any], part: Sequence[str], lookup: RestLookup) -> bool:
+    """Whether an answer speaks of something that nobody asked for: a key in another spelling is a key all the same, so
+    what it does not speak of is not known to be missing."""
+    return not held.keys() <= {_identity(key, lookup) for key in part}
+
+
+def _listed_beside(document: Any, lookup: RestLookup) -> dict[str, Any]:
+    """The documents that an answer lists beside what was asked for, where something of them is compared."""
+    if not lookup.compared or not lookup.documents:
+        return {}
+    listed = at(document, lookup.documents)
+    return listed if isinstance(listed, dict) else {}
 
 
 def _older(there: Any, version: str) -> bool:

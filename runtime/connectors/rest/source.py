@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from kernel.errors import Invalid
-from runtime.connectors.answer_rules import is_empty
+from runtime.connectors.failure_marks import is_empty
 from runtime.connectors.http import Response
 from runtime.connectors.json_rows import JsonRows, rows_of
 from runtime.connectors.protocols import (
