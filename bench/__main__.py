@@ -23,6 +23,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("bench.fanout",),
     ("bench.refresh",),
     ("bench.evidence",),
+    ("bench.retention",),
     ("bench.catalog", "--apis", "10000"),
     ("bench.catalog", "--apis", "30000"),
 )

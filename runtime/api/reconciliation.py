@@ -51,6 +51,7 @@ class FlowLineSerializer(serializers.Serializer[Any]):
     unchanged = serializers.IntegerField(allow_null=True)
     older = serializers.IntegerField(allow_null=True)
     in_the_log = serializers.IntegerField(source="logged")
+    dropped = serializers.IntegerField(help_text="Of those in the log: no longer kept, and counted when they went.")
     refused = serializers.IntegerField(source="rejected")
     conflicts = serializers.IntegerField()
     read_refused = serializers.IntegerField(

@@ -86,8 +86,9 @@ class FlowLine:
     """One integration on a day of arrival: received from its source, stored in the log, delivered to each target.
 
     `read` and the counts beside it are None where no run collected: intake answers each message and keeps no count.
-    `rejected` and `conflicts` are new on that day, handed-in ones included; of what runs read, `read_rejected` were
-    rejected for the first time, `read_again` were known as rejected, `read_conflicts` conflict.
+    `dropped` of the logged ones are gone by now (retention). `rejected` and `conflicts` are new on that day, handed-in
+    ones included; of what runs read, `read_rejected` were rejected for the first time, `read_again` were known as
+    rejected, `read_conflicts` conflict.
     """
 
     integration: str
@@ -106,14 +107,15 @@ class FlowLine:
     read_rejected: int | None = None
     read_again: int | None = None
     read_conflicts: int | None = None
+    dropped: int = 0
     targets: list[TargetLine] = field(default_factory=list)
 
     @property
     def difference(self) -> int | None:
         """Records that runs have read and that are neither in the log nor accounted for otherwise (unchanged, older,
         rejected, conflicting); where those agree, what runs report as added minus what is in the log. None without a
-        run, or while one is reading."""
-        if self.read is None or self.accepted is None or self.running:
+        run, while one is reading, and of a day that retention has dropped."""
+        if self.read is None or self.accepted is None or self.running or self.dropped:
             return None
         counts = (self.unchanged, self.older, self.read_rejected, self.read_again, self.read_conflicts)
         otherwise = sum(count or 0 for count in counts)
@@ -123,6 +125,8 @@ class FlowLine:
     def tone(self) -> Tone:
         if self.difference:
             return stop(f"{abs(self.difference):,} {'not accounted for' if self.difference > 0 else 'more in the log'}")
+        if self.dropped:
+            return quiet("No longer kept")
         if self.rejected or self.conflicts:
             return wait(f"{self.rejected + self.conflicts:,} not stored", "user")
         if self.running:
@@ -138,6 +142,12 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
          where m.stream_id = st.id
            and m.received_at >= %(since)s
            and m.received_at < %(until)s) as logged,
+       coalesce((select g.number
+                   from runtime_dropped g
+                  where g.data_class = 'messages'
+                    and g.stream_id = st.id
+                    and g.subscription_id = 0
+                    and g.day = %(day)s), 0) as dropped,
        (select count(*)
           from runtime_rejected r
          where r.stream_id = st.id
@@ -207,7 +217,9 @@ def overview(viewer: Viewer, environment: str, day: date) -> list[FlowLine]:
     """Every flow that the viewer may see, by day of arrival, in three queries."""
     since, until = bounds(day)
     chosen = {"environment": environment, "since": since, "until": until}
-    found = [FlowLine(**row) for row in rows(_FLOWS, sight(viewer) | chosen)]
+    found = [FlowLine(**row) for row in rows(_FLOWS, sight(viewer) | chosen | {"day": day})]
+    for one in found:
+        one.logged += one.dropped
     if not found:
         return []
     names = {s.key: s.name for s in systems.all_systems()}
@@ -216,6 +228,15 @@ def overview(viewer: Viewer, environment: str, day: date) -> list[FlowLine]:
         flow = by_stream[row.pop("stream")]
         flow.targets.append(TargetLine(**(row | {"system": names.get(row["system"], row["system"])})))
     return found
+
+
+def dropped(stream: int, day: date) -> int:
+    """Messages of that day (UTC) that retention has dropped."""
+    statement = """
+select number
+  from runtime_dropped
+ where data_class = 'messages' and subscription_id = 0 and stream_id = %(stream)s and day = %(day)s"""
+    return sum(row["number"] for row in rows(statement, {"stream": stream, "day": day}))
 
 
 # -- one flow, message by message --------------------------------------------------------------------------------------

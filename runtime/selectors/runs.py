@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from kernel import clock
@@ -81,6 +81,7 @@ class RunProgress:
     warnings: list[str] = field(default_factory=list)
     warned: int = 0
     limit_waived: bool = False
+    dropped_until: date | None = None
     waits_until: datetime | None = None
     wait_reason: str = ""
     shares: list[TargetShare] = field(default_factory=list)
@@ -202,6 +203,11 @@ select n.id, i.key as integration, i.title, i.owner_team_id, st.environment, n.k
        coalesce(r.digest, '') as digest, d.approval_id,
        a.change_id, a.valid_until, coalesce(left(src.cursor::text, 200), '') as cursor, st.id as stream,
        n.fences, n.warned, n.limit_waived,
+       (select max(g.day)
+          from runtime_dropped g
+         where g.data_class in ('evidence', 'messages')
+           and g.stream_id = st.id
+           and g.day >= (n.started_at at time zone 'utc')::date) as dropped_until,
        array(select jsonb_array_elements_text(coalesce(n.warnings, '[]'::jsonb))) as warnings,
        case when n.state = 'running' and src.not_before > clock_timestamp() then src.not_before end as waits_until,
        coalesce(src.wait_reason, '') as wait_reason

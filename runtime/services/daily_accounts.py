@@ -118,7 +118,8 @@ class UndeliveredMessage:
 
 @dataclass(slots=True)
 class DailyAccount:
-    """The day of one flow. `complete` False: it has more messages than were read, and every number is a lower bound."""
+    """The day of one flow. Of `dropped` messages that arrived on it only this count is kept. `complete` False: it has
+    more messages than were read, and every number is a lower bound."""
 
     integration: str
     stream: int
@@ -131,6 +132,7 @@ class DailyAccount:
     gaps: list[Gap] = field(default_factory=list)
     cases: list[UndeliveredMessage] = field(default_factory=list)
     cases_left_out: int = 0
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ def account(integration: Integration, environment: str, day: date, *, by: str) -
     made = DailyAccount(
         integration.key, flow.stream.pk, day, by, complete, Total(), sum(1 for one in entries if not one.facts.day)
     )
+    made.dropped = daily_totals.dropped(flow.stream.pk, day)
     for one in entries:
         made.messages.add(one.facts)
     made.gaps = gaps(one.facts for one in entries)

@@ -3,13 +3,15 @@ fault."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group
 from django.urls import get_resolver, reverse
 
 from kernel import clock
 from kernel.viewer import Viewer
-from runtime.models import Progress, Rewind, Run, VendorState
+from runtime.models import DroppedCount, Progress, RetentionPolicy, Rewind, Run, VendorState
 from runtime.selectors import (
     daily_totals,
     dead_letter_detail,
@@ -279,6 +281,28 @@ def test_today_and_the_recovery_page_say_that_the_database_went_back_and_what_is
     assert "a standby was promoted" in page.text
     assert "to ask about" in page.text
     assert "Missing numbers of tills" in page.text
+
+
+def test_a_day_that_retention_dropped_is_not_a_day_on_which_nothing_came(client, day):
+    client.force_login(day.people.rita)
+    stream = day.sales.stream.pk
+    DroppedCount.objects.create(data_class="messages", stream_id=stream, day="2019-03-10", number=1234)
+    for name, arguments in (("reconciliation", []), ("reconciliation-flow", ["sales"])):
+        answer = client.get(reverse(f"runtime:{name}", args=arguments), {"day": "2019-03-10", "by": "arrival"})
+        assert "1,234" in answer.text, name
+        assert "no longer kept" in answer.text.lower(), name
+
+
+def test_a_policy_is_set_on_its_page_and_a_shorter_one_waits_a_week(client, day):
+    client.force_login(day.people.rita)
+    address = reverse("runtime:retention")
+    assert client.post(address, {"data_class": "events", "days": "3", "reason": "x"}).status_code == 422
+    assert client.post(address, {"data_class": "events", "days": "60", "reason": "less"}).status_code == 302
+    made = RetentionPolicy.objects.get(data_class="events", days=60)
+    assert made.since > clock.now() + timedelta(days=6)
+    assert "60 days" in client.get(address).text
+    client.force_login(day.people.petra)
+    assert client.post(address, {"data_class": "events", "days": "60", "reason": "x"}).status_code == 403
 
 
 def test_letters_of_one_reason_stand_together_and_the_oldest_group_first(day):
