@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from kernel.errors import Invalid
+from runtime.domain import record_keys
 
 
 class Shape:
@@ -38,7 +39,7 @@ class Shape:
 
 
 class KeyReader:
-    """Key and version of a record, as text: parts of the key, which are texts or numbers, are joined by `/`."""
+    """Key and version of a record, as text: parts of the key, texts or numbers, are joined by `domain.record_keys`."""
 
     def __init__(self, key_fields: Sequence[str], version_field: str | None) -> None:
         self.key_fields, self.version_field = tuple(key_fields), version_field
@@ -87,8 +88,9 @@ class KeyReader:
             key = None if part is None or part == "" else part if part.__class__ is str else _key_text(part)
             return key, shown, (part,)
         parts = tuple([get(found) for get in self.parts])
-        key = None if any(p is None for p in parts) or all(p == "" for p in parts) else "/".join(map(_key_text, parts))
-        return key, shown, parts
+        if any(part is None for part in parts) or all(part == "" for part in parts):
+            return None, shown, parts
+        return record_keys.joined([_key_text(part) for part in parts]), shown, parts
 
 
 def _key_text(part: Any) -> str:

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from runtime.domain import schedule
+from runtime.domain import record_keys, schedule
 
 _POINTER = {"type": "string", "pattern": "^(/[^/]+)+$"}
 SCHEMA: dict[str, Any] = {
@@ -121,7 +121,7 @@ def subject(valid: Valid, document: Any) -> str:
     parts = [_member(document, pointer) for pointer in valid.of]
     if any(isinstance(part, bool) or not isinstance(part, str | int) or part == "" for part in parts):
         raise BadValidity(f"what it is about ({', '.join(valid.of)}) is not there as text or whole number")
-    return "/".join(map(str, parts))
+    return record_keys.joined([str(part) for part in parts])
 
 
 def zone_of(valid: Valid, period: Period, zones: Mapping[str, str], instance: str) -> str:

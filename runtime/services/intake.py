@@ -31,6 +31,7 @@ from runtime.services.message_checks import (
     KEY_LENGTH,
     ContractChecks,
     Rejection,
+    came_last,
     storable_text,
     store_rejected,
     too_old,
@@ -123,6 +124,7 @@ class _Checked:
 
     call: PendingCall[_Handed]
     source: str
+    prefix: str
     good: list[tuple[int, IncomingMessage]]
     receipts: list[IntakeReceipt | None]
     rejected: list[Rejection]
@@ -201,12 +203,14 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
             start = 0
             for one in checked:
                 end = start + len(one.good)
+                last = [] if one.dated else came_last(one.rejected, [item for _, item in one.good], one.prefix)
                 if one.dated is not None:
                     one.dated.keep(conn, stream, [item for _, item in one.good], done.part(start, end))
                 if done.too_old:
                     _refuse_too_old(one, stream, done.positions[start:end])
+                    last = []
                 start = end
-                store_rejected(conn, stream, None, one.source, one.rejected)
+                store_rejected(conn, stream, None, one.source, one.rejected, last)
         pool.health.passed()
         number = 0
         for one in checked:
@@ -267,7 +271,12 @@ def receipt_of(stream: StreamRef, index: int, item: IncomingMessage, done: Appen
 
 def message_of(manifest: Manifest, source: ManifestSource, document: Any) -> IncomingMessage | Rejection:
     """One document that is handed in for a source, as it would be stored, or why it would not."""
-    checked = _check(manifest, PendingCall(_Handed([item_of(document)], source.name, None, None), 1))
+    return message_of_item(manifest, source, item_of(document))
+
+
+def message_of_item(manifest: Manifest, source: ManifestSource, item: IntakeItem) -> IncomingMessage | Rejection:
+    """As above, of an item as it came."""
+    checked = _check(manifest, PendingCall(_Handed([item], source.name, None, None), 1))
     return checked.good[0][1] if checked.good else checked.rejected[0]
 
 
@@ -288,7 +297,7 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
         key, version, problem = _judge(item, place, checks)
         if problem is not None:
             shown = storable_text(key or "")
-            rejected.append(Rejection(shown, problem.code, problem.message, item.payload))
+            rejected.append(Rejection(shown, problem.code, problem.message, item.payload, after=len(good)))
             receipts[index] = IntakeReceipt(index, shown, "refused", reason=problem.message, pointer=problem.pointer)
             continue
         correlation = handed.correlations[index] if handed.correlations else None
@@ -301,7 +310,7 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
             receipts[index] = IntakeReceipt(index, f"{key}", "refused", reason=stored.reason)
             continue
         good.append((index, stored))
-    return _Checked(call, source.name, good, receipts, rejected, dated)
+    return _Checked(call, source.name, prefix, good, receipts, rejected, dated)
 
 
 def _judge(item: IntakeItem, place: _Places, checks: ContractChecks) -> tuple[str | None, int, Flaw | None]:

@@ -24,10 +24,10 @@ from runtime.ledger.quarantine import fingerprint
 KEY_LENGTH = 500
 RAW_LENGTH = 200_000  # bytes of a rejected message that are kept
 _INSERT_REJECTED = """
-insert into runtime_rejected (stream_id, run_id, source, key, digest, reason_class, fingerprint, reason, raw)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+insert into runtime_rejected (stream_id, run_id, source, key, digest, reason_class, fingerprint, reason, raw, last_at)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, case when %s then clock_timestamp() else now() end)
 on conflict (stream_id, digest) do update
-   set seen = runtime_rejected.seen + 1, last_at = clock_timestamp()
+   set seen = runtime_rejected.seen + 1, last_at = excluded.last_at
 returning xmax = 0"""  # true for a row that is new
 _COUNT_REJECTED = """
 update runtime_run
@@ -38,13 +38,24 @@ update runtime_run
 class Rejection(NamedTuple):
     """A message that is not stored. `reason_class` is `contract`, `key`, `version`, `too_old` or
     `unreadable`. `origin` tells
-    apart what came without any content."""
+    apart what came without any content. `after` is the number of messages that passed before it, where that is known.
+    """
 
     key: str
     reason_class: str
     reason: str
     payload: bytes
     origin: str = ""
+    after: int | None = None
+
+
+def came_last(rejected: Sequence[Rejection], items: Sequence[IncomingMessage], prefix: str) -> list[bool]:
+    """Of each rejected message, whether everything of its key that is stored with it came before it. False where that
+    is not known."""
+    if not any(one.after for one in rejected):
+        return [False] * len(rejected)
+    last = {item.key: number for number, item in enumerate(items)}
+    return [one.after is not None and last.get(prefix + one.key, len(items)) < one.after for one in rejected]
 
 
 def too_old(item: IncomingMessage, stream: StreamRef) -> Rejection:
@@ -114,12 +125,20 @@ def usable_keys(keys: Sequence[str]) -> bool:
 
 
 def store_rejected(
-    conn: Connection, stream: StreamRef, run: int | None, source: str, rejected: Sequence[Rejection]
+    conn: Connection,
+    stream: StreamRef,
+    run: int | None,
+    source: str,
+    rejected: Sequence[Rejection],
+    last: Sequence[bool] = (),
 ) -> None:
     """Keep rejected messages, once per content, in the transaction that moves the cursor past them. The run counts
-    those that were known already for themselves."""
+    those that were known already for themselves.
+
+    They came when this transaction began, so before what it stores, except those that `came_last`."""
     if not rejected:
         return
+    last = last or [False] * len(rejected)
     rows = [
         (
             stream.id,
@@ -131,8 +150,9 @@ def store_rejected(
             fingerprint(source, one.reason_class, one.reason),
             storable_text(one.reason)[:2000],
             storable_text(one.payload[:RAW_LENGTH].decode("utf-8", "replace")),
+            late,
         )
-        for one in rejected
+        for one, late in zip(rejected, last, strict=True)
     ]
     with conn.cursor() as cursor:
         cursor.executemany(_INSERT_REJECTED, rows, returning=run is not None)

@@ -43,7 +43,7 @@ class RecordChecks:
         for record, document in zip(records, self._decoded(records), strict=True):
             version = self._version_or_rejection(record, document)
             if isinstance(version, Rejection):
-                rejected.append(version)
+                rejected.append(version._replace(after=len(items)))
             else:
                 items.append(IncomingMessage(self.prefix + record.key, version, record.payload))
         return items, rejected

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-import msgspec
 from django.db import transaction
 
 from governance.domain.subject import Subject
 from governance.services import approvals
-from kernel import audit, clock
+from kernel import audit
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
@@ -22,7 +20,7 @@ from runtime.connectors.protocols import JudgesAgain, Record, RejectedRecord, So
 from runtime.domain import manifest as manifests
 from runtime.domain.batches import read_item
 from runtime.domain.correlation import lane_of
-from runtime.domain.manifest import Manifest, ManifestSource
+from runtime.domain.manifest import ManifestSource
 from runtime.ledger import connections as ledger_connections
 from runtime.ledger.append import IncomingMessage, StreamRef, append, load_stream
 from runtime.ledger.connections import Connection
@@ -35,22 +33,23 @@ from runtime.services.record_checks import RecordChecks
 
 BATCH = 500
 APPROVAL_ABOVE = 10_000
+UNPLACED = ("unreadable", "validity")  # rejected for a reason that leaves their place among others unknown
 _FIXED = """
 update runtime_rejected
    set state = 'fixed', decided_by_id = %s, decided_at = clock_timestamp(), note = %s
  where id = any(%s) and state = 'open'"""
 _STILL = """
 update runtime_rejected
-   set reason_class = %s, reason = %s, fingerprint = %s, last_at = clock_timestamp()
+   set reason_class = %s, reason = %s, fingerprint = %s
  where id = %s and state = 'open'"""
 _LOCK_LANES = "select 1 from runtime_lane where stream_id = %s and lane = any(%s) order by lane for update"
 # Where states carry no version, what arrived after a message was rejected counts more than that message.
 _NEWER = """
-select h.key
-  from unnest(%s::text[], %s::int[], %s::timestamptz[]) as x(key, lane, at)
+select x.number, m.run_id
+  from unnest(%s::text[], %s::int[], %s::timestamptz[]) with ordinality as x(key, lane, at, number)
   join runtime_head h on h.stream_id = %s and h.key = x.key
   join runtime_message m on m.stream_id = h.stream_id and m.lane = x.lane and m.position = h.position
- where m.received_at > x.at"""
+ where m.received_at >= x.at"""
 
 
 @dataclass(slots=True)
@@ -66,15 +65,14 @@ class Rejudgement:
 
 @dataclass(slots=True)
 class _Judged:
-    """One rejected message: the item for the log, or why not. `handed_in`: it goes the way of intake, and `taken` says
-    that it went."""
+    """One rejected message: the item for the log, or why not. `ordered`: its version counts, not its arrival."""
 
     row: RejectedMessage
     item: IncomingMessage | None = None
     rejection: Rejection | None = None
     source: str = ""
-    handed_in: bool = False
-    taken: bool = False
+    ordered: bool = True
+    outdated: bool = False
 
 
 def judge_again(
@@ -96,7 +94,7 @@ def judge_again(
     if not dry_run and not reason.strip():
         raise Invalid("rejected.reason", "Say why they are judged again.")
     stream = Stream.objects.get(integration=deployment.integration, environment=environment)
-    chosen = RejectedMessage.objects.filter(stream=stream, state="open").order_by("id")
+    chosen = RejectedMessage.objects.filter(stream=stream, state="open").order_by("last_at", "id")
     chosen = chosen.filter(fingerprint=pattern) if pattern else chosen
     ids = list(chosen.values_list("pk", flat=True))
     if not dry_run and len(ids) > APPROVAL_ABOVE:
@@ -107,7 +105,8 @@ def judge_again(
     judge = _Judge(deployment, stream, actor, reason)
     try:
         for start in range(0, len(ids), BATCH):
-            judge.batch(list(RejectedMessage.objects.filter(pk__in=ids[start : start + BATCH]).order_by("id")), dry_run)
+            rows = RejectedMessage.objects.filter(pk__in=ids[start : start + BATCH]).order_by("last_at", "id")
+            judge.batch(list(rows), dry_run)
     finally:
         judge.close()
     if not dry_run:
@@ -138,6 +137,7 @@ class _Judge:
         self.release, self.stream, self.actor, self.reason = deployment.release_id, stream, actor, reason
         self.checks: dict[str, RecordChecks] = {}
         self.opened: dict[str, SourceConnector] = {}
+        self.stored: dict[str, datetime] = {}  # keys of states without a version that were stored here, and when
         self.done = Rejudgement()
 
     def close(self) -> None:
@@ -146,15 +146,11 @@ class _Judge:
 
     def batch(self, rows: Sequence[RejectedMessage], dry_run: bool) -> None:
         judged = [self._one(row) for row in rows]
-        if not dry_run:
-            for one in judged:
-                self._hand_in(one)
         with ledger_connections.connected(name="tillgate-judge") as conn, conn.transaction():
             stream = load_stream(conn, self.stream.pk)
-            outdated = self._outdated(conn, stream, judged)
-            good = [one for one in judged if one.item is not None and one.item.key not in outdated]
-            good += [one for one in judged if one.taken]
-            late = [one for one in judged if one.item is not None and one.item.key in outdated]
+            self._look_for_newer(conn, stream, judged)
+            good = [one for one in judged if one.item is not None and not one.outdated]
+            late = [one for one in judged if one.outdated]
             if not dry_run:
                 self._store(conn, stream, good, late, [one for one in judged if one.rejection is not None])
         self.done.total += len(judged)
@@ -170,13 +166,16 @@ class _Judge:
         late: Sequence[_Judged],
         still: Sequence[_Judged],
     ) -> None:
-        for name in {one.source for one in good}:
-            items = [one.item for one in good if one.item is not None and one.source == name]
-            done = append(conn, stream, items, release_id=self.release)
+        for name, ordered in dict.fromkeys((one.source, one.ordered) for one in good):
+            items = [one.item for one in good if one.item is not None and (one.source, one.ordered) == (name, ordered)]
+            done = append(conn, stream, items, release_id=self.release, ordered=ordered)
             if done.too_old:
                 raise Conflict("rejected.too_old", "Some are older than what is known of such facts. Dismiss these.")
             if (dated := self._dated(name)) is not None:
                 dated.keep(conn, stream, items, done)
+        now = conn.execute("select clock_timestamp()").fetchone()
+        assert now is not None
+        self.stored |= {one.item.key: now[0] for one in good if one.item is not None and not one.item.version}
         actor = self.actor.pk if self.actor else None
         conn.execute(_FIXED, (actor, storable_text(self.reason)[:2000], [one.row.pk for one in good]))
         conn.execute(_FIXED, (actor, "a newer state of this key had come by then", [one.row.pk for one in late]))
@@ -195,6 +194,8 @@ class _Judge:
         if source is None:
             said = f"the deployed release has no source {row.source!r}" if row.source else "its source is not known"
             return self._still(row, "unreadable", f"{said}; read the source again, or hand it in again", payload)
+        if source.connection is None:
+            return self._handed_in(row, source, payload)
         record = self._record(source, payload)
         if isinstance(record, RejectedRecord):
             return self._still(row, "unreadable", record.reason, payload)
@@ -203,8 +204,6 @@ class _Judge:
         made = self.checks[source.name].one(record)
         if isinstance(made, Rejection):
             return _Judged(row, rejection=made)
-        if source.connection is None:
-            return _Judged(row, item=made, source=source.name, handed_in=True)
         if (dated := self._dated(source.name)) is not None:
             items, undated = dated.sort([made])
             if undated:
@@ -215,19 +214,12 @@ class _Judge:
     def _dated(self, name: str) -> DatedItems | None:
         return items_of(self.manifest, self.manifest.source(name)) if name else None
 
-    def _hand_in(self, one: _Judged) -> None:
-        """A message that was handed in goes the same way again: its version and time are where intake finds them."""
-        if not one.handed_in or one.item is None:
-            return
-        name, payload = one.row.source or None, one.item.payload
-        receipt = intake.accept(
-            self.stream.integration.key, self.stream.environment, [read_item(payload)], source=name
-        )[0]
-        one.item = None
-        if receipt.status == "refused":
-            one.rejection = Rejection(one.row.key, "contract", receipt.reason, payload)
-        else:
-            one.taken = True
+    def _handed_in(self, row: RejectedMessage, source: ManifestSource, payload: bytes) -> _Judged:
+        """A message that was handed in: its key and version are where intake finds them."""
+        made = intake.message_of_item(self.manifest, source, read_item(payload))
+        if isinstance(made, Rejection):
+            return _Judged(row, rejection=made)
+        return _Judged(row, item=made, source=source.name, ordered=not self.manifest.by_arrival)
 
     def _still(self, row: RejectedMessage, reason_class: str, reason: str, payload: bytes) -> _Judged:
         return _Judged(row, rejection=Rejection(row.key, reason_class, reason, payload))
@@ -239,8 +231,7 @@ class _Judge:
         return self.manifest.sources[0] if len(self.manifest.sources) == 1 else None
 
     def _record(self, source: ManifestSource, payload: bytes) -> Record | RejectedRecord:
-        if source.connection is None:
-            return _handed_in(self.manifest, payload)
+        assert source.connection is not None
         if source.name not in self.opened:
             self.opened[source.name] = system_connections.unconnected_source(source.connection)
         connector = self.opened[source.name]
@@ -248,36 +239,33 @@ class _Judge:
             return connector.judged_again(payload)
         return RejectedRecord("", "this kind of source cannot be judged again; read it again", payload)
 
-    def _outdated(self, conn: Connection, stream: StreamRef, judged: Sequence[_Judged]) -> set[str]:
-        """Keys of states without a version that have had a newer message since they were rejected."""
-        asked = [(one.item.key, one.row.last_at) for one in judged if one.item is not None and not one.item.version]
+    def _look_for_newer(self, conn: Connection, stream: StreamRef, judged: Sequence[_Judged]) -> None:
+        """States without a version that have had a newer message since they were rejected are outdated. Where it came
+        in the same run and the key was not known then, which of them is newer cannot be told: a person decides."""
+        asked = [one for one in judged if one.item is not None and not one.item.version]
         if stream.immutable or not asked:
-            return set()
-        return keys_with_newer(conn, stream, asked)
+            return
+        came = [(one.item.key, self._came(one)) for one in asked if one.item is not None]
+        for number, run in newer_messages(conn, stream, came).items():
+            one = asked[number]
+            if run is not None and run == one.row.run_id and one.row.reason_class in UNPLACED:
+                said = "whether it is older than what the same run stored of its key cannot be told; a person decides"
+                one.rejection = Rejection(one.row.key, "unreadable", said, one.row.raw.encode())
+                one.item = None
+            else:
+                one.outdated = True
+
+    def _came(self, one: _Judged) -> datetime:
+        """When a message came. What was stored here of its key came before it, for they are judged in their order."""
+        stored = self.stored.get(one.item.key) if one.item is not None else None
+        return one.row.last_at if stored is None else max(one.row.last_at, stored)
 
 
-def keys_with_newer(conn: Connection, stream: StreamRef, asked: Sequence[tuple[str, datetime]]) -> set[str]:
-    """Keys that have had a message after the given time. Their lanes stay locked to the end of the transaction, so that
-    no other comes in between."""
+def newer_messages(conn: Connection, stream: StreamRef, asked: Sequence[tuple[str, datetime]]) -> dict[int, int | None]:
+    """Which of these keys have had a message since the given time, by their number, and the run it came with. Their
+    lanes stay locked to the end of the transaction, so that no other comes in between."""
     keys = [key for key, _ in asked]
     lanes = [lane_of(key, stream.lanes) for key in keys]
     conn.execute(_LOCK_LANES, (stream.id, sorted(set(lanes))))
-    return {key for (key,) in conn.execute(_NEWER, (keys, lanes, [at for _, at in asked], stream.id)).fetchall()}
-
-
-def _handed_in(manifest: Manifest, payload: bytes) -> Record | RejectedRecord:
-    """A message of intake: its key stands where the event says."""
-    try:
-        value: Any = msgspec.json.decode(payload)
-    except ValueError as error:
-        return RejectedRecord("", f"it cannot be read as JSON: {error}", payload)
-    for step in _steps(manifest.event.key):
-        value = value.get(step) if isinstance(value, dict) else None
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        return RejectedRecord("", f"there is no key at {manifest.event.key}", payload)
-    return Record(str(value), payload, clock.now())
-
-
-def _steps(pointer: str) -> Iterator[str]:
-    for step in pointer.split("/")[1:]:
-        yield step.replace("~1", "/").replace("~0", "~")
+    found = conn.execute(_NEWER, (keys, lanes, [at for _, at in asked], stream.id)).fetchall()
+    return {number - 1: run for number, run in found}

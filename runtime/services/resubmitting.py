@@ -26,7 +26,7 @@ from runtime.services.dead_letters import decide_case
 from runtime.services.intake import IntakeReceipt
 from runtime.services.message_checks import Rejection
 from runtime.services.record_checks import RecordChecks
-from runtime.services.rejudging import keys_with_newer
+from runtime.services.rejudging import newer_messages
 from runtime.services.wakeups import announce
 
 
@@ -123,7 +123,7 @@ def _guard(
     """Asked under the lock of the lane, and only where something would be stored."""
 
     def newer(payloads: list[bytes]) -> None:
-        if message.version or not keys_with_newer(conn, stream, [(message.key, rejected.last_at)]):
+        if message.version or not newer_messages(conn, stream, [(message.key, rejected.last_at)]):
             return
         raise Conflict(
             "rejected.newer",

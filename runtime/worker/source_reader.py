@@ -27,7 +27,7 @@ from runtime.ledger.append import TOO_OLD, Fenced, SourceMove, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.services.dating import DatedItems
-from runtime.services.message_checks import Rejection, storable_text, store_rejected, too_old
+from runtime.services.message_checks import Rejection, came_last, storable_text, store_rejected, too_old
 from runtime.services.record_checks import UNSTORABLE, RecordChecks, fit_to_store, rejections, unstorable
 
 CALL_SECONDS = 30.0  # for one page; the lease is renewed to cover it
@@ -211,13 +211,14 @@ class SourceReader:
 
     def _store(self, found: _Gathered) -> None:
         items, rejected = self.checks.sort(found.records)
+        last = came_last(rejected, items, self.checks.prefix)
         if self.dated is not None:
             items, undated = self.dated.sort(items)
             rejected += undated
         rejected += rejections(found.unread)
         for _ in range(3):  # rows that are refused for a name, then rows that the database refuses
             try:
-                self._commit(found, items, rejected)
+                self._commit(found, items, rejected, last)
                 return
             except UNSTORABLE as error:
                 items, more = unstorable(self.conn, items, error)
@@ -226,8 +227,9 @@ class SourceReader:
                 rejected += more
         raise AssertionError("a group is refused again and again")
 
-    def _commit(self, found: _Gathered, items: Sequence[Any], rejected: list[Rejection]) -> None:
+    def _commit(self, found: _Gathered, items: Sequence[Any], rejected: list[Rejection], last: Sequence[bool]) -> None:
         before = self.read, self.rejected, self.state.cursor
+        last = [*last, *[False] * (len(rejected) - len(last))]
         self.read += len(items) + len(rejected)
         self.rejected += len(rejected)
         self.first_reason = self.first_reason or next((one.reason for one in rejected), "")
@@ -251,8 +253,9 @@ class SourceReader:
                     late = [i for i, place in zip(items, done.positions, strict=True) if place == TOO_OLD]
                     self.rejected += len(late)
                     rejected = [*rejected, *(too_old(item, self.stream) for item in late)]
+                    last = [*last, *[False] * len(late)]
                     self.first_reason = self.first_reason or rejected[-1].reason
-                store_rejected(self.conn, self.stream, self.state.run, self.source.name, rejected)
+                store_rejected(self.conn, self.stream, self.state.run, self.source.name, rejected, last)
                 self._note(found.warnings)
         except UNSTORABLE:
             self.read, self.rejected, self.state.cursor = before

@@ -18,6 +18,7 @@ from runtime.connectors.file_drop.json_lines import json_lines
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.rawjson import KeyReader, odd_escape, unreadable
 from runtime.connectors.settings import read_settings
+from runtime.domain import record_keys
 
 
 class Control(msgspec.Struct, frozen=True):
@@ -190,7 +191,7 @@ class FileDropSource:
             return Record(self._numbered(claimed, number), payload, now, origin=origin)
         if any(values[name] == "" for name in settings.key_fields):
             return RejectedRecord(origin, f"a key field is empty ({', '.join(settings.key_fields)})", payload)
-        key = "/".join(values[name] for name in settings.key_fields)
+        key = record_keys.joined([values[name] for name in settings.key_fields])
         version = values[settings.version_field] or None if settings.version_field else None
         return Record(key, payload, now, version, origin=origin)
 

@@ -18,6 +18,7 @@ from kernel import clock
 from runtime.connectors.odata_v2.literals import after, instant, text
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.protocols import Cursor, Refused
+from runtime.domain import record_keys
 
 SEEN = 100  # rows of the last millisecond that are known again by key and content
 
@@ -31,7 +32,7 @@ class Row(NamedTuple):
 
     @property
     def name(self) -> str:
-        return "/".join(map(str, self.parts))
+        return record_keys.joined([str(part) for part in self.parts])
 
     @property
     def mark(self) -> str:

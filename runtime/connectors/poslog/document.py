@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from runtime.connectors.poslog.reading import Element, as_data, attribute, child, local, standard, text
+from runtime.domain import record_keys
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 _AMOUNT = re.compile(r"[+-]?\d{1,15}(\.\d{1,6})?\Z")
@@ -100,6 +101,7 @@ def _header(transaction: Element) -> dict[str, Any]:
             f"a sale is identified by store, workstation, business date and sequence; missing: {', '.join(missing)}"
         )
     assert store is not None
+    assert till is not None
     assert day is not None
     assert sequence is not None
     if not _DATE.match(day[:10]):
@@ -109,7 +111,7 @@ def _header(transaction: Element) -> dict[str, Any]:
     number = int(sequence)
     operator = child(transaction, "OperatorID")
     return {
-        "id": f"{store}/{till}/{day[:10]}/{number}",
+        "id": record_keys.joined([store, till, day[:10], str(number)]),
         "store": store,
         "till": till,
         "businessDate": day[:10],

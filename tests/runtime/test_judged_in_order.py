@@ -1,0 +1,102 @@
+"""Rejected states without a version that are judged again never go over what came after them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.order_server import order
+from runtime.connectors.protocols import Page, RejectedRecord
+from runtime.models import Message, RejectedMessage
+from runtime.services import intake, rejudging
+from tests.runtime.test_resubmitting import BY_ARRIVAL, UNVERSIONED
+from tests.runtime.test_services import catalog, deployed
+from tests.runtime.test_source_polling import FEED, Feed, Scripted, feed, record, script, wrong
+
+__all__ = ["catalog", "feed", "script"]
+pytestmark = pytest.mark.django_db(transaction=True)
+LOOSE = {"name": "order.changed", "meaning": "state", "key": "/number"}
+STRICT = {**LOOSE, "schema": {"required": ["nonsense"]}}
+
+
+def judge() -> rejudging.Rejudgement:
+    return rejudging.judge_again(FEED, "production", dry_run=False, actor=None, reason="contract corrected")
+
+
+def corrected(feed: Feed) -> None:
+    """The release of now takes every status."""
+    feed.deploy_with(event=LOOSE, sources=[{"name": "orders", "system": "shop", "connection": feed.connection}])
+
+
+def stored() -> list[Any]:
+    return [document["status"] for document in Message.objects.order_by("position").values_list("payload", flat=True)]
+
+
+def test_what_came_after_it_in_the_same_page_counts_more(feed: Feed, script: Callable[..., Scripted]) -> None:
+    script([wrong(1), order(1)])
+    feed.deploy(connection=UNVERSIONED)
+    feed.run()
+    corrected(feed)
+    done = judge()
+    assert (done.passed, done.outdated, len(stored())) == (0, 1, 1)
+
+
+def test_what_came_last_in_its_page_is_the_newest(feed: Feed, script: Callable[..., Scripted]) -> None:
+    script([order(1), wrong(1)])
+    feed.deploy(connection=UNVERSIONED)
+    feed.run()
+    corrected(feed)
+    assert judge().passed == 1
+    assert stored()[-1] == "lost"
+
+
+def test_judging_in_vain_makes_it_no_newer(feed: Feed, script: Callable[..., Scripted]) -> None:
+    source = script([wrong(1)])
+    feed.deploy(connection=UNVERSIONED)
+    feed.run()
+    source.pages += [[order(1)]]
+    feed.run()
+    assert judge().still.total() == 1
+    corrected(feed)
+    done = judge()
+    assert (done.passed, done.outdated, len(stored())) == (0, 1, 1)
+
+
+def test_where_the_order_within_a_page_cannot_be_told_a_person_decides(
+    feed: Feed, script: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unread = json.dumps(wrong(1)).encode()
+    script(Page([record(order(1))], {"at": 1}, True, [RejectedRecord("page", "not UTF-8", unread)]))
+    feed.deploy(connection=UNVERSIONED)
+    feed.run()
+    corrected(feed)
+    assert judge().still.total() == 1
+    assert len(stored()) == 1
+    assert "cannot be told" in RejectedMessage.objects.get(state="open").reason
+
+
+def test_several_rejected_states_of_one_key_are_stored_in_the_order_they_came(
+    feed: Feed, script: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejudging, "BATCH", 1)
+    script([{**wrong(1), "total": 1}, {**wrong(1), "total": 2}])
+    feed.deploy(connection=UNVERSIONED)
+    feed.run()
+    corrected(feed)
+    assert judge().passed == 2
+    assert [one["total"] for one in Message.objects.order_by("position").values_list("payload", flat=True)] == [1, 2]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_state_that_was_handed_in_does_not_go_over_what_came_later(catalog: None, together: bool) -> None:
+    deployed(event=BY_ARRIVAL)
+    old, new = {**order(1), "status": "lost"}, order(1)
+    for call in [[old, new]] if together else [[old], [new]]:
+        intake.accept(FEED, "production", call)
+    assert judge().still.total() == 1
+    deployed(event=BY_ARRIVAL, sources=[{"name": "orders", "system": "shop"}])
+    done = judge()
+    assert (done.passed, done.outdated, len(stored())) == (0, 1, 1)
