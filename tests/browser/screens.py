@@ -69,6 +69,8 @@ PAGES: list[tuple[str, ...]] = [
     ("runtime-vendor", "/runtime/vendors/", r"/runtime/vendors/\d+/"),
     ("runtime-schedules", "/runtime/schedules/"),
     ("runtime-schedule", "/runtime/schedules/", r"/runtime/schedules/\d+/"),
+    ("runtime-retention", "/runtime/retention/"),
+    ("runtime-retention-due", "/runtime/retention/?show=due"),
     ("runtime-replays", "/runtime/replays/"),
     ("runtime-replay", "/runtime/replays/", r"/runtime/replays/\d+/"),
     ("runtime-reconciliation", "/runtime/reconciliation/"),
