@@ -19,7 +19,7 @@ from runtime.ledger import sql
 from runtime.ledger.connections import Connection
 from runtime.ledger.copy_format import BINARY_END, BINARY_START, NULL, binary_cell, binary_number
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.known_content import Place, doubtful, read_payloads
+from runtime.ledger.known_content import Compared, Place, ask_for_time, doubtful, read_payloads
 
 _PUT_HEADS, _UPDATE_HEADS = sql.read("put_heads"), sql.read("update_heads")
 _READ_HEADS = """
@@ -166,6 +166,7 @@ def append(
     ordered: bool = True,
     tell_held: bool = False,
     inspect: Callable[[list[bytes]], None] | None = None,
+    compared: Compared | None = None,
 ) -> Appended:
     """Append items in source order. Safe for any number of writers at once; may run inside an open transaction.
 
@@ -174,7 +175,8 @@ def append(
     then the order of arrival counts. Where messages are immutable, other content under a known key becomes a conflict
     case, and one whose business date lies before what is known of them is too old to be told from one that was there.
     `inspect` is shown the payloads that would be stored, before they are, and may raise. With `source` its cursor
-    moves in the same commit; raises Fenced when another poller has the source.
+    moves in the same commit; raises Fenced when another poller has the source. With `compared`, which may be empty,
+    ManyDoubtful is raised instead of comparing many items under the locks.
     """
     by_lane: dict[int, list[int]] = {}
     lanes = stream.lanes
@@ -186,7 +188,9 @@ def append(
         counters, heads, places = _lock(conn, reader, stream, by_lane, items, source)
         known = doubtful(items, hashes, heads, stream.lanes, stream.immutable or not ordered) if heads else None
         payloads = read_payloads(reader, stream.id, known) if known else {}
-        plan = _Plan(stream, release_id, run_id, places, payloads, ordered)
+        if compared is not None:
+            ask_for_time(items, hashes, heads, lanes, payloads, compared)
+        plan = _Plan(stream, release_id, run_id, places, payloads, ordered, compared or {})
         plan.too_old = retention.too_old([item[2] for item in items], stream.known_since)
         for lane in sorted(by_lane):
             plan.lane(lane, counters[lane], items, hashes, by_lane[lane], heads, done)
@@ -246,7 +250,9 @@ class _Plan:
         places: dict[str, str],
         payloads: dict[Place, bytes],
         ordered: bool,
+        compared: Compared,
     ) -> None:
+        self.compared = compared
         self.stream, self.release_id, self.run_id, self.places = stream, release_id, run_id, places
         self.payloads, self.ordered = payloads, ordered
         self.too_old: frozenset[int] = frozenset()  # indexes of items
@@ -284,13 +290,13 @@ class _Plan:
                 rows.append((lane, position, 0, item))
             else:
                 by_content = immutable or not ordered or version == seen[1]
-                if seen[0] == content or (by_content and self._same(first_row, lane, seen[2], item[2])):
+                if seen[0] == content or (by_content and self._same(first_row, lane, seen[2], item[2], content)):
                     done.unchanged += 1
                     if held is not None:
                         held[index] = seen[2]
                     continue
                 if immutable:
-                    self.conflicts.append((key, seen[2], *self._by_value(content, item[2])))
+                    self.conflicts.append((key, seen[2], *self._by_value(content, item[2], (lane, seen[2]))))
                     positions[index] = CONFLICT
                     done.conflicts += 1
                     continue
@@ -309,17 +315,20 @@ class _Plan:
             done.spans.append((lane, following, position - 1))
             done.accepted += position - following
 
-    def _same(self, first_row: int, lane: int, position: int, payload: bytes) -> bool:
+    def _same(self, first_row: int, lane: int, position: int, payload: bytes, content: int) -> bool:
         """Whether the message at that position, stored or of this append, is the same value."""
+        if (known := self.compared.get((content, (lane, position)))) is not None:
+            return known[0]
         stored = self.payloads.get((lane, position))
         if stored is None:
             row = first_row + position
             stored = self.rows[row][3].payload if 0 <= row < len(self.rows) else None
         return stored is not None and same_value.same(stored, payload)
 
-    def _by_value(self, content: int, payload: bytes) -> tuple[int, bytes]:
+    def _by_value(self, content: int, payload: bytes, place: Place) -> tuple[int, bytes]:
         """A conflict that comes in several spellings is one case."""
-        canonical = same_value.canonical(payload)
+        known = self.compared.get((content, place))
+        canonical = same_value.canonical(payload) if known is None else known[1]
         return (content if canonical is None else self.stream.hashes_of((canonical,))[0]), payload
 
     def write(self, conn: Connection) -> None:

@@ -11,11 +11,54 @@ from typing import Any
 
 import psycopg
 
+from runtime.domain import same_value
 from runtime.domain.correlation import lane_of
 from runtime.ledger import sql
 
 HELD_PAYLOADS = sql.read("held_payloads")
 Place = tuple[int, int]  # lane, position
+Compared = dict[tuple[int, Place], tuple[bool, bytes | None]]
+"""By content hash of an item and place of the message that is held: whether they are one value, and the canonical form
+of the item where they are not."""
+AT_ONCE = 200  # comparisons under the locks of the lanes; each may be one of megabytes
+
+
+class ManyDoubtful(Exception):
+    """So many items are to be compared with what is held that nobody should wait for it: nothing was stored. The result
+    of `compare` goes with the next try, for what is held never changes."""
+
+    def __init__(self, pairs: dict[tuple[int, Place], tuple[bytes, bytes]]) -> None:
+        super().__init__(f"{len(pairs)} comparisons")
+        self.pairs = pairs
+
+    def compare(self) -> Compared:
+        made: Compared = {}
+        for key, (held, sent) in self.pairs.items():
+            same = same_value.same(held, sent)
+            made[key] = (same, None if same else same_value.canonical(sent))
+        return made
+
+
+def ask_for_time(
+    items: Sequence[Any],
+    hashes: Sequence[int],
+    heads: Mapping[str, Sequence[int]],
+    lanes: int,
+    payloads: Mapping[Place, bytes],
+    compared: Compared,
+) -> None:
+    """Raises ManyDoubtful where more than AT_ONCE comparisons are left."""
+    if len(payloads) <= AT_ONCE:
+        return
+    pairs = {}
+    for item, content in zip(items, hashes, strict=True):
+        if (seen := heads.get(item[0])) is None or seen[0] == content:
+            continue
+        place = lane_of(item[0], lanes), seen[2]
+        if place in payloads and (content, place) not in compared:
+            pairs[content, place] = (payloads[place], item[2])
+    if len(pairs) > AT_ONCE:
+        raise ManyDoubtful(pairs)
 
 
 def doubtful(

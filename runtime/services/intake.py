@@ -26,6 +26,7 @@ from runtime.ledger import measures, pool
 from runtime.ledger.append import CONFLICT, OLDER, TOO_OLD, Appended, IncomingMessage, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.group_commit import GroupCommit, PendingCall
+from runtime.ledger.known_content import Compared, ManyDoubtful
 from runtime.services.dating import DatedItems, items_of
 from runtime.services.message_checks import (
     KEY_LENGTH,
@@ -40,6 +41,7 @@ from runtime.services.message_checks import (
 from runtime.services.wakeups import announce
 
 MAX_ITEMS = 5_000
+MOST_TRIES = 3
 _DEPLOYED = """
 select t.id, t.lanes, t.salt, t.immutable, case when t.immutable then runtime_known_since(i.id, t.id) end, d.release_id
   from runtime_integration i
@@ -186,6 +188,20 @@ def _store_alone(key: Hashable, call: PendingCall[_Handed]) -> None:
 
 
 def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]) -> None:
+    """Where much has to be compared with what is stored, that is done between two tries, while nobody waits for a
+    lock."""
+    compared: Compared = {}
+    for _ in range(MOST_TRIES):
+        try:
+            return _store_once(integration, environment, calls, compared)
+        except ManyDoubtful as found:
+            compared |= found.compare()
+    _store_once(integration, environment, calls, None)
+
+
+def _store_once(
+    integration: str, environment: str, calls: list[PendingCall[_Handed]], compared: Compared | None
+) -> None:
     began = time.time_ns()
     with pool.connection() as conn:
         stream, release, manifest = _deployed(conn, integration, environment)
@@ -199,6 +215,7 @@ def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]
                 release_id=release,
                 ordered=not manifest.by_arrival,
                 tell_held=True,
+                compared=compared,
             )
             start = 0
             for one in checked:

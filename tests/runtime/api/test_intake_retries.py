@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel.errors import Unavailable
-from runtime.domain import batches
+from runtime.domain import batches, same_value
+from runtime.ledger import append
 from runtime.ledger.connections import connected
-from runtime.models import Message, RejectedMessage
+from runtime.models import ConflictCase, Message, RejectedMessage
 from runtime.services import intake
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,6 +69,54 @@ def test_retries_in_other_parts_and_another_order_store_each_once(till, monkeypa
         if answer.status_code == 202:
             waiting -= {int(receipt["key"][1:]) for receipt in answer.json()["receipts"]}
     assert sorted(Message.objects.values_list("key", flat=True)) == sorted(f"s{n}" for n in numbers)
+
+
+def test_the_same_batch_with_one_changed_item_is_a_conflict_for_that_item_alone(till):
+    numbers = list(range(20))
+    assert till(body(numbers)).status_code == 202
+    items = json.loads(body(numbers))["items"]
+    items[7]["total"] = 99
+    answer = till(json.dumps({"items": items}).encode())
+    assert (answer.status_code, answer.json()["duplicate"], answer.json()["conflict"]) == (409, 19, 1)
+    assert [(one["pointer"], one["key"]) for one in answer.json()["findings"]] == [("/items/7", "s7")]
+    assert Message.objects.count() == 20
+
+
+def test_a_batch_of_conflicts_is_compared_while_nobody_waits_for_its_locks(till, monkeypatch):
+    """Five thousand were compared inside the transaction, which ended before they were: 503, at every retry."""
+    under_locks: list[str] = []
+    compared: list[str] = []
+    real = {name: getattr(same_value, name) for name in ("same", "canonical")}
+    lane = append._Plan.lane
+
+    def locked(*given: Any) -> None:
+        under_locks.append("lane")
+        try:
+            lane(*given)
+        finally:
+            under_locks.pop()
+
+    def watched(name: str) -> Any:
+        def call(*given: Any) -> Any:
+            compared.append("under locks" if under_locks else "free")
+            return real[name](*given)
+
+        return call
+
+    monkeypatch.setattr("runtime.ledger.known_content.AT_ONCE", 10)
+    monkeypatch.setattr(append._Plan, "lane", locked)
+    for name in real:
+        monkeypatch.setattr(same_value, name, watched(name))
+    assert till(body(list(range(60)))).status_code == 202
+    changed = [{"id": f"s{number}", "total": number + 1} for number in range(50)]
+    same = [{"total": number, "id": f"s{number}"} for number in range(50, 60)]  # other bytes, the same value
+    for _ in range(2):
+        answer = till(json.dumps({"items": changed + same}).encode())
+        assert (answer.status_code, answer.json()["conflict"], answer.json()["duplicate"]) == (409, 50, 10)
+    respelt = [{"total": item["total"], "id": item["id"]} for item in changed]
+    assert till(json.dumps({"items": respelt}).encode()).json()["conflict"] == 50
+    assert set(compared) == {"free"}
+    assert (ConflictCase.objects.count(), Message.objects.count()) == (50, 60)
 
 
 def test_a_database_that_does_not_answer_is_503_with_the_time_to_wait(till, monkeypatch):
