@@ -13,6 +13,8 @@ from runtime.connectors.protocols import CallContext, OutboundMessage, WriteResu
 from runtime.connectors.rest.settings import RestBatch
 from runtime.domain.retry import MESSAGE_NOT_NOW
 
+_SEVERAL: Any = object()  # the results of an item that has several, which do not say the same
+
 
 class BatchReader:
     """Reads results by the rules of one connection, then by its lists, then as HTTP statuses. `echo` is the member that
@@ -60,8 +62,7 @@ class BatchReader:
             words = f"the answer names {named_twice!r} twice in one object"
             return [WriteResult(item.key, "unknown", code="no_proof", message=words) for item in batch]
         if settings.key:
-            by_key = {said(r.get(settings.key)): r for r in results if isinstance(r, dict)}
-            found = [by_key.get(item.sent_key, by_key.get(item.key)) for item in batch]
+            found = _by_name(batch, results, settings.key)
         elif len(results) != len(batch):
             said_here = f"{len(results)} results for {len(batch)} items"
             return [WriteResult(i.key, "unknown", code="no_result", message=said_here) for i in batch]
@@ -86,6 +87,9 @@ class BatchReader:
 
     def _outcome(self, item: OutboundMessage, result: Any, call: CallContext) -> WriteResult:
         settings = self.settings
+        if result is _SEVERAL:
+            words = "the answer has results for this item that do not say the same"
+            return WriteResult(item.key, "unknown", code="no_proof", message=words)
         if not isinstance(result, dict):
             return WriteResult(item.key, "unknown", code="no_result", message="the answer says nothing about this item")
         answer = kept(result, call.secrets.redact)
@@ -136,6 +140,26 @@ class BatchReader:
             if not both.isdisjoint(listed):
                 return word, None
         return _by_status(number), None
+
+
+def _by_name(batch: Sequence[OutboundMessage], results: list[Any], member: str) -> list[Any]:
+    """The result of each item by our key, which may come back as its business key. Where an item has several, they have
+    to say the same."""
+    by_name, doubtful = dict[str, Any](), set[str]()
+    for one in results:
+        name = said(one.get(member)) if isinstance(one, dict) else None
+        if name is not None and by_name.setdefault(name, one) != one:
+            doubtful.add(name)
+    found = list[Any]()
+    for item in batch:
+        sent, named_so = by_name.get(item.sent_key), by_name.get(item.key)
+        both = sent is not None and named_so is not None and sent is not named_so
+        several = both and {**sent, member: None} != {**named_so, member: None}
+        if several or item.sent_key in doubtful or item.key in doubtful:
+            found.append(_SEVERAL)
+        else:
+            found.append(named_so if sent is None else sent)
+    return found
 
 
 def at_list(document: Any, path: str) -> Any:

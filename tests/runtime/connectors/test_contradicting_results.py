@@ -1,0 +1,42 @@
+"""Of two results for one item that do not say the same, none counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.runtime.connectors.test_lying_vendors import BATCH, Vendor, sent, statuses
+
+KEYED = {**BATCH, "key": "key"}
+
+
+def results_of(*results: dict[str, Any], count: int = 2) -> list[str]:
+    return statuses(sent(Vendor((200, {}, {"items": list(results)})), count, batch=KEYED)[0])
+
+
+def posted(key: Any, document: str = "D", **more: Any) -> dict[str, Any]:
+    return {"key": key, "status": "posted", "document": document, **more}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_two_results_for_one_item_that_contradict_each_other_leave_it_unknown(turned: bool) -> None:
+    both = [{"key": "k0", "status": "refused", "code": "E"}, posted("k0")]
+    assert results_of(*(both[::-1] if turned else both), posted("k1")) == ["unknown", "confirmed"]
+
+
+def test_the_same_result_twice_is_that_result() -> None:
+    assert results_of(posted("k0"), posted("k1"), posted("k0")) == ["confirmed", "confirmed"]
+
+
+def test_two_documents_for_one_item_are_no_plain_success() -> None:
+    assert results_of(posted("k0", "A"), posted("k0", "B"), posted("k1")) == ["unknown", "confirmed"]
+
+
+def test_results_under_both_names_of_an_item_have_to_say_the_same() -> None:
+    assert results_of(posted("tg-0"), {"key": "k0", "status": "refused"}, posted("k1")) == ["unknown", "confirmed"]
+    assert results_of(posted("tg-0"), posted("k1")) == ["confirmed", "confirmed"]
+
+
+def test_a_key_that_is_a_truth_value_is_nobodys() -> None:
+    assert results_of(posted(True), posted("k1")) == ["unknown", "confirmed"]
