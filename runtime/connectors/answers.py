@@ -122,6 +122,14 @@ def at(document: Any, path: str) -> Any:
     return value[0] if isinstance(value, list) and value and not isinstance(value[0], dict) else value
 
 
+def at_list(document: Any, path: str) -> Any:
+    """The value at a dotted path, lists as they are."""
+    value = document
+    for step in path.split(".") if path else ():
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
 def every(document: Any, path: str, *, spelled: bool = True) -> Iterator[Any]:
     """All values at a dotted path: lists are entered at every element, `*` at every member. Not `spelled`: also members
     that are named so in other capitals, with or without underscores and hyphens."""
@@ -245,4 +253,4 @@ def _is_hidden(name: str) -> bool:
     return not _HIDDEN_NAMES.isdisjoint((*words, *pairs, name.lower()))
 
 
-__all__ = ["KEPT", "Answer", "at", "every", "first", "kept", "named", "plain", "plain_name", "said"]
+__all__ = ["KEPT", "Answer", "at", "at_list", "every", "first", "kept", "named", "plain", "plain_name", "said"]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from runtime.connectors.answers import Answer, at_list
 from runtime.connectors.charsets import converted_badly, json_body
+from runtime.connectors.failure_marks import doubt_by_head
 from runtime.connectors.http import Response
 from runtime.connectors.protocols import Retriable
 from runtime.connectors.rawjson import Shape, odd_escape, unreadable
@@ -28,7 +33,7 @@ _HARMLESS = {b"NaN": b"123", b"Infinity": b"12345678"}
 class JsonRows:
     """`found` are the other members of the page. `doubtful`: rows have to be looked at one by one. `legible` are the
     rows with what cannot be read made harmless, so that the key of such a row is found nevertheless. `listed`:
-    there was a list at all."""
+    there was a list at all. `around`: the page without its rows, for what it says of itself."""
 
     found: dict[str, Any]
     payloads: list[bytes]
@@ -37,6 +42,7 @@ class JsonRows:
     converted: str = ""
     warning: str = ""
     listed: bool = True
+    around: Any = None
 
     def problem(self, payload: bytes) -> str:
         """Why a row cannot be read; empty when it can, and always where nothing is doubtful."""
@@ -46,8 +52,10 @@ class JsonRows:
 
 
 def rows_of(shape: Shape, response: Response, charset: str | None) -> JsonRows:
-    """The rows under `items` of a page. Raises Retriable for what is no JSON: a
-    broken answer to a read is asked for again."""
+    """The rows under `items` of a page. Raises Retriable for what is no JSON, and for what says by its status or media
+    type that it is no whole answer: a broken answer to a read is asked for again."""
+    if doubt := doubt_by_head(Answer(response.status, response.headers, b"")):
+        raise Retriable(f"the answer is no page: {doubt}")
     body = json_body(response.body, response.headers.get("content-type", ""), charset)
     data, masked, doubtful = body.data, body.data, bool(body.converted) or not _plain(body.data)
     try:
@@ -61,9 +69,11 @@ def rows_of(shape: Shape, response: Response, charset: str | None) -> JsonRows:
     items = found.pop("items")
     legible = [bytes(raw) for raw in items or ()]
     payloads = legible if masked is data else _originals(legible, masked, data)
-    if reason := named_twice(_around(data, payloads)):
+    outside = _around(data, payloads)
+    if reason := named_twice(outside):
         raise Retriable(f"the page cannot be read: {reason}")
-    return JsonRows(found, payloads, legible, doubtful, body.converted, body.warning, items is not None)
+    around = _said_around(outside, masked, shape.members["items"][0])
+    return JsonRows(found, payloads, legible, doubtful, body.converted, body.warning, items is not None, around)
 
 
 def _around(data: bytes, rows: list[bytes]) -> bytes:
@@ -71,6 +81,27 @@ def _around(data: bytes, rows: list[bytes]) -> bytes:
     if not rows:
         return data
     return data[: data.find(rows[0])] + data[data.rfind(rows[-1]) + len(rows[-1]) :]
+
+
+def _said_around(outside: bytes, masked: bytes, path: str) -> Any:
+    """What a page says beside its rows. Where the cut was at the wrong place (something before the rows looks like the
+    first of them), the whole page is read."""
+    try:
+        found = _decoded(outside)
+        if isinstance(at_list(found, path), list):
+            return found
+    except (ValueError, RecursionError):
+        pass
+    with suppress(ValueError, RecursionError):
+        return _decoded(masked)
+    return None
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except ValueError:
+        return msgspec.json.decode(_TROUBLE.sub(_mask, data.decode("utf-8", "replace").encode()))
 
 
 def _read_masked(shape: Shape, masked: bytes) -> tuple[dict[str, Any], bytes]:

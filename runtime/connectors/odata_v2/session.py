@@ -9,12 +9,16 @@ from typing import Any
 
 import msgspec
 
+from runtime.connectors.answer_rules import SuccessRule
 from runtime.connectors.answers import plain
 from runtime.connectors.auth import Auth
+from runtime.connectors.failure_marks import FailureMarks, WholeAnswers
 from runtime.connectors.http import HttpClient, Response, raise_for
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.outcomes import fault
 from runtime.connectors.protocols import CallContext, Refused
+
+WHOLE = WholeAnswers(FailureMarks(SuccessRule().absent, SuccessRule().unless))  # of every service alike
 
 
 class ODataSession:

@@ -11,10 +11,9 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors.answer_rules import AnswerMeaning, AnswerReader, SuccessRule, excerpt, settled
 from runtime.connectors.answers import Answer, at, named, said
-from runtime.connectors.failure_marks import FailureMarks, WholeAnswers
 from runtime.connectors.http import Response
 from runtime.connectors.odata_v2.literals import predicate, text
-from runtime.connectors.odata_v2.session import ODataSession, deadline, error_of, warnings_of
+from runtime.connectors.odata_v2.session import WHOLE, ODataSession, deadline, error_of, warnings_of
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.one_by_one import write_one_by_one
 from runtime.connectors.protocols import (
@@ -32,7 +31,6 @@ from runtime.connectors.protocols import (
 )
 
 _UNREADABLE = "the answer to the lookup cannot be read"
-_WHOLE = WholeAnswers(FailureMarks(SuccessRule().absent, SuccessRule().unless))
 
 
 class ODataSink:
@@ -201,7 +199,7 @@ class ODataSink:
 def _asked(response: Response) -> dict[str, Any]:
     """The answer to a question. Raises Retriable where it proves nothing."""
     answer = Answer(response.status, response.headers, response.body)
-    if doubt := _WHOLE.doubt_about(answer):
+    if doubt := WHOLE.doubt_about(answer):
         raise Retriable(f"the answer to the lookup proves nothing: {doubt}")
     if not isinstance(answer.document, dict) or not isinstance(answer.document.get("d"), dict):
         raise Retriable(_UNREADABLE)

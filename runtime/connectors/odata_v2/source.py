@@ -10,7 +10,7 @@ from lxml import etree
 from runtime.connectors.json_rows import rows_of
 from runtime.connectors.odata_v2.literals import milliseconds
 from runtime.connectors.odata_v2.position import Position, Row, cursor_of, position_of
-from runtime.connectors.odata_v2.session import ODataSession, deadline, warnings_of
+from runtime.connectors.odata_v2.session import WHOLE, ODataSession, deadline, error_of, warnings_of
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.protocols import (
     CallContext,
@@ -22,6 +22,7 @@ from runtime.connectors.protocols import (
     Refused,
     RejectedRecord,
     Resource,
+    Retriable,
 )
 from runtime.connectors.rawjson import KeyReader, Shape, unreadable
 
@@ -84,6 +85,9 @@ class ODataSource:
                 return Page([], position.end([]), True, (), [said])
             raise
         found = rows_of(_PAGE, response, self.settings.charset)
+        if problem := WHOLE.failure_in(found.around):
+            words = call.secrets.redact(error_of(response.body)[1])
+            raise Retriable(f"the page proves nothing: {problem}{f': {words}' if words else ''}")
         if not found.listed:
             raise Refused("odata.shape", "The answer has no d.results; the service may speak Atom or OData V4.")
         warnings = warnings_of(response) + ([found.warning] if found.warning else [])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.connectors.answer_rules import AnswerReader
-from runtime.connectors.answers import Answer, at, first, kept, named, plain_name, said
+from runtime.connectors.answers import Answer, at, at_list, first, kept, named, plain_name, said
 from runtime.connectors.failure_marks import FailureMarks
 from runtime.connectors.outcomes import FAULTS, error_for, meaning
 from runtime.connectors.protocols import CallContext, OutboundMessage, WriteResult
@@ -160,14 +160,6 @@ def _by_name(batch: Sequence[OutboundMessage], results: list[Any], member: str) 
         else:
             found.append(named_so if sent is None else sent)
     return found
-
-
-def at_list(document: Any, path: str) -> Any:
-    """The value at a dotted path, lists as they are."""
-    value = document
-    for step in path.split(".") if path else ():
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
 
 
 def _number(status: Any) -> int | None:

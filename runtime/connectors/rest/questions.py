@@ -12,7 +12,7 @@ import msgspec
 
 from runtime.connectors.addresses import path_of
 from runtime.connectors.answers import Answer, at, first, kept, named, plain, said
-from runtime.connectors.failure_marks import FailureMarks, WholeAnswers, is_empty
+from runtime.connectors.failure_marks import FailureMarks, is_empty
 from runtime.connectors.http import Response
 from runtime.connectors.protocols import AskBy, Asked, CallContext, HeldDocument, Refused, Retriable, WriteResult
 from runtime.connectors.rest.session import RestSession
@@ -33,7 +33,7 @@ class Questions:
         self.settings, self.session = settings, session
         rule = settings.success
         self.of_entry, self.of_job = FailureMarks(rule.absent, rule.unless), FailureMarks(settings.page_errors, {})
-        self.whole = WholeAnswers(FailureMarks([*settings.page_errors, *rule.absent], rule.unless))
+        self.whole = settings.whole_answers()
 
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None, by: AskBy

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import msgspec
 
 from runtime.connectors.answer_rules import AnswerRule, SuccessRule
+from runtime.connectors.answers import plain_name
+from runtime.connectors.failure_marks import FailureMarks, WholeAnswers
 
 
 class Errors(msgspec.Struct, frozen=True):
@@ -141,7 +143,8 @@ class RestJob(msgspec.Struct, frozen=True):
 class RestSettings(msgspec.Struct, frozen=True):
     """base_url and path say where; `path` may hold `{names}`, which the target's `address` in the manifest fills.
 
-    Reading: items, key_fields, version_field, paging, changes; `page_errors` must be missing or empty in a page.
+    Reading: items, key_fields, version_field, paging, changes; `page_errors` must be missing or empty in a
+    page and in the answer of a lookup, as what `success` names in `absent` and `unless`.
     Writing: method, batch or single, where the idempotency key goes, lookup. What an answer means: success, answers,
     nothing_done (statuses by which this vendor proves that it did nothing, `[503]`), reference (where it is given, a
     success has it), job.
@@ -183,3 +186,10 @@ class RestSettings(msgspec.Struct, frozen=True):
     also_allowed: list[str] = msgspec.field(default_factory=list)
     max_response: int = 64 * 1024 * 1024
     charset: str | None = None
+
+    def whole_answers(self) -> WholeAnswers:
+        """By which the answers to reads are judged: pages and lookups. `page_errors` alone says of `errors` and `error`
+        whether they matter there."""
+        own, rule = {plain_name(path) for path in ("errors", "error")}, self.success
+        absent = [path for path in rule.absent if plain_name(path) not in own]
+        return WholeAnswers(FailureMarks([*self.page_errors, *absent], rule.unless))

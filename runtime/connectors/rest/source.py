@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from kernel.errors import Invalid
+from runtime.connectors.answers import first
 from runtime.connectors.failure_marks import is_empty
 from runtime.connectors.http import Response
 from runtime.connectors.json_rows import JsonRows, rows_of
@@ -54,6 +55,7 @@ class RestSource:
         if settings.items:
             members |= {name: (path, Any) for name, path in self.errors.items()}
         self.shape = Shape(members)
+        self.whole = settings.whole_answers()
 
     def close(self) -> None:
         self.session.close()
@@ -89,6 +91,9 @@ class RestSource:
             if not is_empty(page.found.get(name)):
                 words = call.secrets.redact(str(page.found[name]))[:300]
                 raise Retriable(f"the page says {path!r}, so it may hold less than there is: {words}")
+        if problem := self.whole.failure_in(page.around):
+            words = call.secrets.redact(first(page.around, self.settings.errors.message))[:300]
+            raise Retriable(f"the page proves nothing: {problem}{f': {words}' if words else ''}")
         if not page.listed:
             raise Refused("rest.shape", f"The answer has no list at {self.settings.items!r}.")
         warnings = [page.warning] if page.warning else []
