@@ -21,6 +21,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("bench.outages",),
     ("bench.web_servers",),
     ("bench.fanout",),
+    ("bench.at_size",),
     ("bench.refresh",),
     ("bench.evidence",),
     ("bench.retention",),

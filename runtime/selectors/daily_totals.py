@@ -134,6 +134,8 @@ class FlowLine:
         return ok("All in the log") if self.logged else quiet("Nothing received")
 
 
+# What a day's runs have stored came until the last of them was over (and an hour, should a clock have been set back):
+# nothing later is read, however old the day is.
 _FLOWS = (
     """
 select i.key as integration, i.title, g.name as team, st.id as stream,
@@ -164,6 +166,7 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
           from runtime_message m
          where m.stream_id = st.id
            and m.received_at >= %(since)s
+           and m.received_at < n.over
            and m.run_id = any(n.ids)) as from_runs
   from runtime_integration i
   join auth_group g on g.id = i.owner_team_id
@@ -172,7 +175,8 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
                             sum(unchanged)::bigint as unchanged, sum(older)::bigint as older,
                             sum(rejected_count)::bigint as read_rejected,
                             sum(rejected_again)::bigint as read_again, sum(conflicts)::bigint as read_conflicts,
-                            bool_or(state = 'running') as running, array_agg(id) as ids
+                            bool_or(state = 'running') as running, array_agg(id) as ids,
+                            max(coalesce(ended_at, clock_timestamp())) + interval '1 hour' as over
                        from runtime_run
                       where stream_id = st.id
                         and kind = 'collect'

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from runtime.ledger import claims, connections, quarantine_claims
+from kernel.viewer import Viewer
+from runtime.ledger import claims, connections, partitions, quarantine_claims
 from runtime.ledger.claimed import EVERYTHING
 from runtime.ledger.claims import claim, release
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine_claims import claim_quarantined, let_sleep
+from runtime.permissions import sight
+from runtime.selectors import daily_totals
 from tests.runtime.make import Flow
 
 
@@ -164,3 +168,36 @@ def test_nothing_is_put_to_sleep_while_the_message_before_it_leaves(ledger: Conn
     taken = claim_quarantined(ledger)
     assert taken
     assert taken.position == 2
+
+
+# -- old days ----------------------------------------------------------------------------------------------------------
+def arrived(conn: Connection, flow: Flow, run: int | None, day: str, first: int, count: int) -> None:
+    conn.execute(
+        """insert into runtime_message (stream_id, lane, position, received_at, key, version, run_id, payload)
+           select %s, 0, n, %s::timestamptz, 'k' || n, 1, %s, '{}' from generate_series(%s::int, %s::int) n""",
+        (flow.stream, day, run, first, first + count - 1),
+    )
+
+
+def test_the_reconciliation_of_an_old_day_reads_nothing_that_came_later(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=1)
+    made = partitions.ensure(ledger, at=datetime(2024, 1, 15, tzinfo=UTC))
+    try:
+        row = ledger.execute(
+            """insert into runtime_run (integration_id, stream_id, kind, state, trigger, started_at, ended_at, read,
+                   accepted)
+               values (%s, %s, 'collect', 'succeeded', 'manual', '2024-01-10 10:00Z', '2024-01-10 10:05Z', 50, 50)
+               returning id""",
+            (flow.integration, flow.stream),
+        ).fetchone()
+        assert row
+        arrived(ledger, flow, row[0], "2024-01-10 10:01Z", 1, 50)
+        since, until = daily_totals.bounds(date(2024, 1, 10))
+        asked = sight(Viewer(system=True)) | {"environment": "production", "since": since, "until": until}
+        before = pages(ledger, daily_totals._FLOWS, asked)
+        arrived(ledger, flow, None, "2024-03-10 10:00Z", 1000, 5000)
+        assert pages(ledger, daily_totals._FLOWS, asked) < before + 20
+        assert [row[-1] for row in ledger.execute(daily_totals._FLOWS, asked).fetchall()] == [50]
+    finally:
+        for name in made:
+            ledger.execute(f"drop table if exists {name}")

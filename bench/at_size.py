@@ -1,0 +1,101 @@
+"""P4: what a claim and an idle poll cost beside much that waits.
+
+Claim and release among 5 flows × 600 stores × 4 lanes, among 600 targets that share one vendor with a limit of calls
+at a time, and an idle poll beside 300,000 dead letters and 500,000 messages behind them. Besides the clock it says how
+many pages of the database a statement touches, which a busy machine does not change.
+
+python -m bench.at_size [--stores 600] [--dead 300000] [--behind 500000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from statistics import median
+from typing import Any
+
+from bench.installation import Installation
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--stores", type=int, default=600)
+    parser.add_argument("--dead", type=int, default=300_000)
+    parser.add_argument("--behind", type=int, default=500_000)
+    given = parser.parse_args()
+    with Installation() as installed, installed.connect() as conn:
+        from tests.runtime.make import Flow
+
+        flows = [Flow(conn, lanes=4) for _ in range(5)]
+        lanes_that_wait(conn, flows, given.stores, f"5 flows × {given.stores} stores × 4 lanes")
+        conn.execute("truncate runtime_progress, runtime_subscription cascade")
+        shared = Flow(conn, lanes=4)
+        vendor = shared.vendor(concurrency=5)
+        lanes_that_wait(conn, [shared], given.stores, f"{given.stores} targets of one limited vendor", vendor=vendor)
+        conn.execute("truncate runtime_progress, runtime_subscription cascade")
+        quarantine(conn, Flow(conn, lanes=4).subscribe(), given.dead, given.behind)
+
+
+def lanes_that_wait(conn: Any, flows: list[Any], stores: int, what: str, **chosen: Any) -> None:
+    from runtime.ledger.claims import claim, release
+    from tests.runtime.test_cost_at_size import claim_pages, fleet
+
+    for flow in flows:
+        fleet(conn, flow, stores, **chosen)
+        conn.execute("update runtime_lane set next = 9 where stream_id = %s", (flow.stream,))
+    conn.execute("vacuum analyze")
+    took = []
+    for _ in range(50):
+        began = time.perf_counter()
+        taken = claim(conn, owner="bench")
+        if taken is None:
+            raise SystemExit(f"{what}: nothing to claim")
+        release(conn, taken)
+        took.append((time.perf_counter() - began) * 1000)
+    pages = claim_pages(conn)
+    print(
+        f"{what}: claim and release median {median(took):.1f} ms, least {min(took):.1f} ms, {pages} pages", flush=True
+    )
+
+
+def quarantine(conn: Any, subscription: int, dead: int, behind: int) -> None:
+    from runtime.ledger.quarantine_claims import claim_quarantined, let_sleep
+    from tests.runtime.test_cost_at_size import idle_pages
+
+    conn.execute(
+        """insert into runtime_quarantine (subscription_id, lane, position, key, state, reason_class)
+           select %s, n %% 4, n, 'd' || n, 'dead', 'refused' from generate_series(1, %s::int) n""",
+        (subscription, dead),
+    )
+    conn.execute(
+        """insert into runtime_quarantine (subscription_id, lane, position, key, state)
+           select %s, (n %% 200) %% 4, 1000000 + n, 'd' || (n %% 200 + 1), 'behind'
+             from generate_series(1, %s::int) n""",
+        (subscription, behind),
+    )
+    conn.execute("vacuum analyze")
+    rounds = []
+    while True:
+        began = time.perf_counter()
+        if not let_sleep(conn):
+            break
+        rounds.append((time.perf_counter() - began) * 1000)
+    if rounds:
+        print(f"put to sleep in {len(rounds)} rounds, median {median(rounds):.0f} ms, longest {max(rounds):.0f} ms")
+    conn.execute("vacuum analyze runtime_quarantine")
+    took = []
+    for _ in range(50):
+        began = time.perf_counter()
+        let_sleep(conn)
+        found = [claim_quarantined(conn), claim_quarantined(conn, to_ask=True)]
+        took.append((time.perf_counter() - began) * 1000)
+        if any(found):
+            raise SystemExit("an idle poll found work")
+    print(
+        f"idle poll beside {dead:,} dead letters and {behind:,} messages behind them: median {median(took):.1f} ms, "
+        f"least {min(took):.1f} ms, {idle_pages(conn)} pages"
+    )
+
+
+if __name__ == "__main__":
+    main()
