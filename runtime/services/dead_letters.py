@@ -10,6 +10,8 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from psycopg import Rollback
+from psycopg.sql import SQL, Identifier
 
 from governance.domain.subject import Subject
 from governance.services import approvals
@@ -23,6 +25,8 @@ from runtime.domain import vendor_times
 from runtime.domain.manifest import Manifest
 from runtime.domain.recovery import NOT_ASKABLE, REUSED_KEY, key_was_reused
 from runtime.ledger import connections as ledger_connections
+from runtime.ledger.append import IncomingMessage, append, load_stream
+from runtime.ledger.connections import Connection
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Skipped, Unmappable
 from runtime.models import ConflictCase, Integration, RejectedMessage, TargetSubscription
@@ -131,6 +135,10 @@ update runtime_quarantine
    and position = %s
    and state in ('dead', 'unknown')
 returning key"""
+_DECIDE = """
+update {table}
+   set state = %s, decided_by_id = %s, decided_at = clock_timestamp(), note = %s
+ where id = %s and state = 'open'"""
 _DISCARD = """
 with gone as (
        delete
@@ -414,31 +422,26 @@ def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: s
     if not note.strip():
         raise Invalid("conflict.reason", "Say why.")
     permissions.require_operate(actor, case.stream.integration)
-    if not keep:
-        _append_correction(case)
-    decide_case(
-        ConflictCase,
-        conflict_id,
-        "kept" if keep else "replaced",
-        case.stream.integration,
-        actor,
-        note,
-        {"key": case.key},
-    )
+    integration, after = case.stream.integration, {"key": case.key}
+    if keep:
+        decide_case(ConflictCase, conflict_id, "kept", integration, actor, note, after)
+        return
+    with ledger_connections.connected(name="tillgate-corrections") as conn, conn.transaction():
+        _append_correction(conn, case)
+        decide_with_effect(conn, ConflictCase, conflict_id, "replaced", actor, note)
+    record_decision(ConflictCase, conflict_id, "replaced", integration, actor, note, after)
 
 
-def _append_correction(case: ConflictCase) -> None:
-    from runtime.ledger.append import IncomingMessage, append, load_stream
-
-    with ledger_connections.connected(name="tillgate-corrections") as conn:
-        stream = load_stream(conn, case.stream_id)
-        payload = canonical_json(case.payload)
-        for number in range(2, 100):
-            done = append(
-                conn, stream, [IncomingMessage(f"{case.key}#{number}", 0, payload, causation=f"conflict {case.pk}")]
-            )
+def _append_correction(conn: Connection, case: ConflictCase) -> None:
+    stream = load_stream(conn, case.stream_id)
+    payload = canonical_json(case.payload)
+    for number in range(2, 100):
+        with conn.transaction():
+            item = IncomingMessage(f"{case.key}#{number}", 0, payload, causation=f"conflict {case.pk}")
+            done = append(conn, stream, [item])
             if done.accepted or done.unchanged:
                 return
+            raise Rollback  # another correction has this name: no case of its own
     raise Conflict("conflict.too_many", "This key has been corrected too often.")
 
 
@@ -450,12 +453,26 @@ def decide_case(
         if not model.objects.filter(pk=pk, state="open").update(
             state=state, decided_by=actor, decided_at=Now(), note=note
         ):
-            raise Conflict("case.decided", "Somebody has decided this meanwhile.")
-        audit.record(
-            f"runtime.{model.__name__.lower()}_{state}",
-            "integration",
-            integration.key,
-            actor=actor,
-            reason=note,
-            after={"id": pk, **after},
-        )
+            raise _decided()
+        record_decision(model, pk, state, integration, actor, note, after)
+
+
+def decide_with_effect(conn: Connection, model: Any, pk: int, state: str, actor: User | None, note: str) -> None:
+    """Close one case in the transaction of what the decision does: neither is without the other. Last of it, because
+    who stores a case holds the lane before. Raises Conflict when another was quicker. `record_decision` comes after."""
+    table = Identifier(model._meta.db_table)
+    values = state, actor.pk if actor else None, note, pk
+    if conn.execute(SQL(_DECIDE).format(table=table), values).rowcount != 1:
+        raise _decided()
+
+
+def record_decision(
+    model: Any, pk: int, state: str, integration: Integration, actor: User | None, note: str, after: dict[str, Any]
+) -> None:
+    verb = f"runtime.{model.__name__.lower()}_{state}"
+    with transaction.atomic():
+        audit.record(verb, "integration", integration.key, actor=actor, reason=note, after={"id": pk, **after})
+
+
+def _decided() -> Conflict:
+    return Conflict("case.decided", "Somebody has decided this meanwhile.")

@@ -42,6 +42,7 @@ _STILL = """
 update runtime_rejected
    set reason_class = %s, reason = %s, fingerprint = %s
  where id = %s and state = 'open'"""
+_OPEN = "select id from runtime_rejected where id = any(%s) and state = 'open' order by id for update"
 _LOCK_LANES = "select 1 from runtime_lane where stream_id = %s and lane = any(%s) order by lane for update"
 # Where states carry no version, what arrived after a message was rejected counts more than that message.
 _NEWER = """
@@ -148,6 +149,7 @@ class _Judge:
         judged = [self._one(row) for row in rows]
         with ledger_connections.connected(name="tillgate-judge") as conn, conn.transaction():
             stream = load_stream(conn, self.stream.pk)
+            judged = self._still_open(conn, stream, judged)
             self._look_for_newer(conn, stream, judged)
             good = [one for one in judged if one.item is not None and not one.outdated]
             late = [one for one in judged if one.outdated]
@@ -238,6 +240,15 @@ class _Judge:
         if isinstance(connector, JudgesAgain):
             return connector.judged_again(payload)
         return RejectedRecord("", "this kind of source cannot be judged again; read it again", payload)
+
+    def _still_open(self, conn: Connection, stream: StreamRef, judged: Sequence[_Judged]) -> Sequence[_Judged]:
+        """Those that nobody has decided meanwhile. They and the lanes of their keys, which come first everywhere, stay
+        locked to the end of the transaction."""
+        lanes = {lane_of(one.item.key, stream.lanes) for one in judged if one.item is not None}
+        conn.execute(_LOCK_LANES, (stream.id, sorted(lanes)))
+        found = conn.execute(_OPEN, ([one.row.pk for one in judged],)).fetchall()
+        still = {pk for (pk,) in found}
+        return [one for one in judged if one.row.pk in still]
 
     def _look_for_newer(self, conn: Connection, stream: StreamRef, judged: Sequence[_Judged]) -> None:
         """States without a version that have had a newer message since they were rejected are outdated. Where it came

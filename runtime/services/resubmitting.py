@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db import transaction
-
 from kernel.digest import canonical_json
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
@@ -22,7 +20,7 @@ from runtime.ledger.connections import Connection
 from runtime.models import Deployment, RejectedMessage
 from runtime.services import intake, system_connections
 from runtime.services.dating import items_of
-from runtime.services.dead_letters import decide_case
+from runtime.services.dead_letters import decide_with_effect, record_decision
 from runtime.services.intake import IntakeReceipt
 from runtime.services.message_checks import Rejection
 from runtime.services.record_checks import RecordChecks
@@ -70,11 +68,11 @@ def resubmit_rejected(
         receipt = intake.receipt_of(stream, 0, message, done, 0)
         if receipt.status == "refused":
             raise _again(receipt.reason)
+        decide_with_effect(conn, RejectedMessage, rejected_id, "fixed", actor, note)
     if done.accepted:
         announce(manifest.tier, stream.id)
     after = {"status": receipt.status, "key": receipt.key} | ({"although_newer": True} if although_newer else {})
-    with transaction.atomic():
-        decide_case(RejectedMessage, rejected_id, "fixed", integration, actor, note, after)
+    record_decision(RejectedMessage, rejected_id, "fixed", integration, actor, note, after)
     return receipt
 
 
