@@ -40,7 +40,7 @@ def decode(payload: bytes) -> Any:
     return _document.decode(payload)
 
 
-def until_a_key_repeats(messages: Sequence[LoggedMessage]) -> Sequence[LoggedMessage]:
+def until_a_key_repeats(messages: list[LoggedMessage]) -> list[LoggedMessage]:
     """The first messages of a batch, up to the one whose key was there before."""
     seen: set[str] = set()
     for index, message in enumerate(messages):

@@ -153,8 +153,10 @@ def _by_name(batch: Sequence[OutboundMessage], results: list[Any], member: str) 
     found = list[Any]()
     for item in batch:
         sent, named_so = by_name.get(item.sent_key), by_name.get(item.key)
-        both = sent is not None and named_so is not None and sent is not named_so
-        several = both and {**sent, member: None} != {**named_so, member: None}
+        if sent is None or named_so is None or sent is named_so:
+            several = False
+        else:
+            several = {**sent, member: None} != {**named_so, member: None}
         if several or item.sent_key in doubtful or item.key in doubtful:
             found.append(_SEVERAL)
         else:
