@@ -6,7 +6,7 @@ import sys
 
 from django.http import HttpRequest, HttpResponse
 
-from kernel.errors import DomainError, Forbidden, Invalid, NotFound
+from kernel.errors import DomainError, Forbidden, Malformed, NotFound
 from portal import problem
 
 
@@ -21,7 +21,7 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return problem.page(request, Invalid("page.bad_request", "The request could not be read. Nothing was changed."))
+    return problem.page(request, Malformed("page.bad_request", "The request could not be read. Nothing was changed."))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-_ODATA = re.compile(r"/Date\((-?\d+)(?:[+-]\d+)?\)/\Z")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}\Z")
+_YEAR = re.compile(r"[0-9]{4}-?[0-9W]")
+_ODATA = re.compile(r"/Date\((-?[0-9]+)(?:[+-][0-9]+)?\)/\Z")
 LIMIT = 2**63 - 1
 
 
@@ -17,9 +19,11 @@ def version_number(text: str | None) -> int:
         return 0
     if match := _ODATA.match(text):
         return _bounded(int(match[1]) * 1000, text)
-    try:
+    if _WHOLE.match(text):
         number = int(text)
-    except ValueError:
+    elif not text.isascii() or not _YEAR.match(text):
+        raise ValueError(f"{text[:40]!r} is neither a whole number in the digits 0 to 9 nor a time (ISO 8601)")
+    else:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         delta = moment - datetime(1970, 1, 1, tzinfo=UTC)

@@ -30,7 +30,7 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Skipped, Unmappable
 from runtime.models import ConflictCase, Integration, RejectedMessage, TargetSubscription
-from runtime.services import target_times
+from runtime.services import edited_names, target_times
 from runtime.services.mappers import mapper_of
 
 APPROVAL_ABOVE = 1_000  # messages of one integration and environment within APPROVAL_WINDOW, however they are parted
@@ -126,6 +126,21 @@ update runtime_quarantine q
  where q.subscription_id = c.subscription_id
    and q.lane = c.lane
    and q.position = c.position"""
+)
+_SENT = (
+    """
+select coalesce(p.payload, m.payload)::text, p.key
+  from runtime_quarantine p
+  join runtime_subscription s on s.id = p.subscription_id
+  join runtime_message m on m.stream_id = s.stream_id and m.lane = p.lane and m.position = p.position
+ cross join lateral ("""
+    + UNPROVEN
+    + """) e
+ where p.subscription_id = %s
+   and p.lane = %s
+   and p.position = %s
+   and (p.state = 'unknown' or e.last_at is not null)
+   for update of p"""
 )
 _EDIT_PAYLOAD = """
 update runtime_quarantine
@@ -346,7 +361,8 @@ def edit_payload(
 ) -> None:
     """Replace the payload of one dead letter.
 
-    The stored message stays as it arrived; the edited payload is sent instead.
+    The stored message stays as it arrived; the edited payload is sent instead. Raises Conflict
+    `dead_letter.name_sent` where it may have arrived, and its target would know the edited one by another name.
     """
     subscription = operated_subscription(subscription_id, actor)
     if not reason.strip():
@@ -356,6 +372,10 @@ def edit_payload(
     except (TypeError, ValueError) as error:
         raise Invalid("dead_letter.payload", f"The payload is not JSON: {error}.") from None
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_SENT, [subscription_id, lane, position])
+        if (sent := cursor.fetchone()) is not None:
+            manifest = manifests.load(subscription.deployment.release.manifest)
+            edited_names.keep(subscription, manifest, sent[1], decode(sent[0].encode()), decode(text.encode()))
         cursor.execute(_EDIT_PAYLOAD, [text, subscription_id, lane, position])
         row = cursor.fetchone()
         if row is None:

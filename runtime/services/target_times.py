@@ -48,6 +48,12 @@ def asks_by_reference(target: ManifestTarget) -> bool:
     return target.ask_by != "idempotency_key" or bool(lookup.get("references") and lookup.get("business_reference"))
 
 
+def business_reference(target: ManifestTarget) -> str:
+    """The template over the document by which the target can be asked beside its key; empty where there is none."""
+    lookup = _lookup(target)
+    return str(lookup.get("business_reference") or "") if lookup.get("references") else ""
+
+
 def missing_key_kept(manifest: Manifest) -> list[dict[str, Any]]:
     """Findings of a new release: a target that relies on keys says for how long its vendor keeps them."""
     found = []

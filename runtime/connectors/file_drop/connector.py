@@ -162,7 +162,11 @@ class FileDropSource:
             values = dict(zip(names, fields, strict=True))
             if control and control.sum:
                 total += _decimal(values.get(control.sum, ""))
-            yield self._record(claimed, origin, number, values, now)
+            made = self._record(claimed, origin, number, values, now)
+            if ended and isinstance(made, Record):
+                said = "it stands behind the trailer, whose count and sum do not cover it"
+                made = RejectedRecord(origin, said, made.payload, made.key)
+            yield made
         if settings.control and not ended:
             raise Unreadable(f"the trailer {settings.control.marker!r} is missing: the file may be cut off")
 

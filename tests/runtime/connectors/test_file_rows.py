@@ -148,3 +148,10 @@ def test_a_poslog_file_that_declares_a_wrong_charset_is_refused_with_what_to_do(
         list(documents(io.BytesIO(content.replace(b"UTF-8", b"ISO-8859-1", 1))))
     with pytest.raises(NotPosLog, match="not known"):
         list(documents(io.BytesIO(content.replace(b"UTF-8", b"x-none", 1))))
+
+
+def test_rows_behind_the_trailer_are_rejected(tmp_path):
+    content, control = b"sku,name\n1,x\nEND,1\n2,y\n", {"marker": "END"}
+    records, rejected = read(tmp_path, "a.csv", content, key_fields=["sku"], control=control)
+    assert [one.key for one in records] == ["1"]
+    assert [(one.key, "trailer" in one.reason) for one in rejected] == [("2", True)]
