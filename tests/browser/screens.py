@@ -14,6 +14,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from tests.browser.chromium import chromium, launched
 
@@ -112,7 +113,7 @@ def resolve(page: Any, entry: tuple[str, ...]) -> str | None:
     for link in page.query_selector_all("main a[href]"):
         address = str(link.get_attribute("href"))
         if re.fullmatch(entry[2], address) or re.fullmatch(entry[2], address.partition("?")[0]):
-            return address + "".join(entry[3:])
+            return urljoin(entry[1], address) + "".join(entry[3:])
     return None
 
 
