@@ -33,7 +33,7 @@ class SuccessRule(msgspec.Struct, frozen=True):
     accepted  statuses that say: taken, and done later
     job       a path whose value says the same and names the job
     media     media types; with anything but JSON, `holds` says by which text a success is known. HTML is never one
-    empty     statuses whose answer may be empty (also 201 with a Location)
+    empty     statuses whose answer may be empty, or an object without a member (also 201 with a Location)
     required  paths that must be there and hold more than null, blanks or an empty text
     where     paths and the values that they must have, one of each list
     absent    paths that must be missing or empty: where errors stand, and flags that say so
@@ -188,12 +188,11 @@ class AnswerReader:
         """Why the answer is no proof; empty where it is one."""
         rule = self.success
         if not answer.body:
-            has_place = answer.status in (201, *rule.accepted) and answer.location
-            if answer.status in rule.empty or answer.status in rule.accepted or has_place:
-                return ""
-            return f"the answer {answer.status} is empty"
+            return "" if self._may_be_empty(answer) else f"the answer {answer.status} is empty"
         if answer.is_html:
             return "the answer is a page of HTML"
+        if answer.is_problem:
+            return "the answer calls itself a problem"
         if not self._media_fits(answer):
             promised = ", ".join(rule.media)
             return f"the answer is {answer.media or 'of no media type'}, and {promised} was promised"
@@ -202,6 +201,12 @@ class AnswerReader:
         if not answer.holds(rule.holds) or (rule.lacks and answer.holds(rule.lacks)):
             return "the answer does not say what a success says"
         return ""
+
+    def _may_be_empty(self, answer: Answer) -> bool:
+        """Whether the status of an answer proves something without a word."""
+        rule = self.success
+        has_place = answer.status == 201 and bool(answer.location)
+        return answer.status in rule.empty or answer.status in rule.accepted or has_place
 
     def _json_problem(self, answer: Answer) -> str:
         rule, document = self.success, answer.document
@@ -212,6 +217,8 @@ class AnswerReader:
             return f"the answer has nothing at {missing[0]!r}"
         if not isinstance(document, dict) and not rule.required:
             return "the answer is not an object"
+        if document == {} and not self._may_be_empty(answer):
+            return "the answer is an empty object"
         if twice := answer.named_twice():
             return f"the answer names {twice!r} twice in one object"
         return self.failures.found_in(document) or (

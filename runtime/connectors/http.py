@@ -31,7 +31,9 @@ from runtime.connectors.unpacking import CODINGS, OverLimit, Unpacker
 
 MAX_RESPONSE = 64 * 1024 * 1024
 MAX_WAIT = 3_600.0
+_SENSIBLE_WAIT = 86_400.0  # what names a longer one is no time that anybody waits for
 USER_AGENT = "Tillgate/0.1"
+_SECONDS = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?\Z")
 _HEADER = re.compile(r"[\t\x20-\x7e]*\Z")
 _LOG = logging.getLogger("tillgate.connectors")
 
@@ -231,19 +233,19 @@ def raise_for(response: Response, *, call: CallContext, effect: bool, code: str 
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds to wait by `Retry-After`, written as seconds or as a date (RFC 9110 §10.2.3); at most an hour, None
-    without."""
-    value = headers.get("retry-after") or headers.get("Retry-After") or ""
-    try:
+    """Seconds to wait by `Retry-After`, written as seconds or as a date (RFC 9110 §10.2.3); at most an hour. None
+    without, and for what is no sensible time: nobody waits for `Infinity`, less than nothing, or for days."""
+    value = (headers.get("retry-after") or headers.get("Retry-After") or "").strip()
+    if _SECONDS.match(value):
         seconds = float(value)
-    except ValueError:
+    else:
         try:
             at = parsedate_to_datetime(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, IndexError):
             return None
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        seconds = (at - (now or datetime.now(UTC))).total_seconds()
-    return min(max(seconds, 0.0), MAX_WAIT) if seconds == seconds else None
+        seconds = max((at - (now or datetime.now(UTC))).total_seconds(), 0.0)
+    return min(seconds, MAX_WAIT) if seconds <= _SENSIBLE_WAIT else None
 
 
 def _lost(reason: str, *, effect: bool, after: float | None = None) -> Retriable | Unknown:

@@ -33,7 +33,7 @@ class BatchReader:
 
     def results(self, answer: Answer) -> list[Any] | None:
         """The list of results of a 2xx answer; None where it has none."""
-        if not 200 <= answer.status < 300 or not answer.is_json:
+        if not 200 <= answer.status < 300 or answer.is_problem or not answer.is_json:
             return None
         found = at_list(answer.document, self.settings.results)
         return found if isinstance(found, list) else None

@@ -21,6 +21,14 @@ WEAK = {
     "an error that is there twice": b'{"id": 1, "error": "x", "error": null}',
     "an error that is there twice, once with an escape": b'{"id": 1, "\\u0065rror": "x", "error": null}',
     "a status that is there twice": b'{"id": 1, "status": "failed", "status": "done"}',
+    "a status of HTTP in the body": b'{"statusCode": 500, "message": "boom"}',
+    "a status of HTTP as text": b'{"id": 1, "status": "404"}',
+    "a status with a blank": b'{"id": 1, "status": "failed "}',
+    "a failure in an envelope": b'{"id": 1, "result": {"success": false}}',
+    "a failure in two envelopes": b'{"id": 1, "response": {"data": {"errors": ["no"]}}}',
+    "one letter for no": b'{"id": "1", "success": "N"}',
+    "a word for failure as a flag": b'{"id": "1", "ok": "failed"}',
+    "an empty object": b"{}",
 }
 
 
@@ -29,12 +37,33 @@ def test_a_failure_in_another_spelling_is_not_taken_for_a_success(name):
     assert statuses(sent(Vendor((200, {}, WEAK[name]), acts=False))[0]) == ["unknown"]
 
 
-@pytest.mark.parametrize("value", ["  ", "", 0, "0", "000", "\t", None, False, [], {}])
+@pytest.mark.parametrize(
+    "value",
+    ["  ", "", 0, "0", "000", "\t", None, False, [], {}, "null", "None", " NULL ", "N/A", "-", "--", "undefined"],
+)
 def test_a_reference_of_nothing_is_no_reference(value):
     answer = (201, {}, {"order": {"number": value}})
     assert statuses(sent(Vendor(answer), reference="order.number")[0]) == ["unknown"]
     items = (200, {}, {"items": [{"status": "posted", "document": value}]})
     assert statuses(sent(Vendor(items), batch=BATCH)[0]) == ["unknown"]
+
+
+def test_problem_details_prove_nothing_whatever_their_status():
+    answer = (200, {"Content-Type": "application/problem+json"}, {"id": 1, "title": "no stock"})
+    assert statuses(sent(Vendor(answer, acts=False))[0]) == ["unknown"]
+
+
+def test_an_empty_object_proves_what_an_empty_answer_proves():
+    assert statuses(sent(Vendor((201, {}, {})))[0]) == ["unknown"]
+    created, _ = sent(Vendor((201, {"Location": "/orders/12"}, {})))
+    assert [(r.status, r.reference) for r in created] == [("confirmed", "/orders/12")]
+    assert statuses(sent(Vendor((202, {}, {})))[0]) == ["accepted"]
+    assert statuses(sent(Vendor((200, {}, {})), success={"empty": [200]})[0]) == ["confirmed"]
+
+
+def test_names_that_only_begin_like_nothing_are_names():
+    for value in ("0-1", "null-7", "none of 4", "N", 10, "A-", "-1"):
+        assert statuses(sent(Vendor((201, {}, {"no": value})), reference="no")[0]) == ["confirmed"], value
 
 
 def test_what_must_be_there_is_not_there_when_it_is_blank():
@@ -45,6 +74,8 @@ def test_flags_that_say_no_are_no_failure():
     for body in (
         {"id": 1, "isError": 0, "hasErrors": "false", "ERRORS": [], "Success": 1},
         {"id": 1, "error_code": None, "ERRORMESSAGE": ""},
+        {"id": 1, "status": 201, "statusCode": "200", "result": {"success": True}, "response": {"code": 500}},
+        {"id": 1, "success": "Y", "status": "4711", "result": 40, "ok": 1},
     ):
         assert statuses(sent(Vendor((200, {}, body)))[0]) == ["confirmed"], body
 
