@@ -14,6 +14,7 @@ from runtime.connectors.rest.settings import ChangeFeed, Paging
 
 TAIL = 5  # rows at the end of a page by which the next page shows that nothing has moved in between
 BACK = 20  # steps back in one run, after which the rows move faster than they can be read
+AHEAD = timedelta(minutes=5)  # of another clock, at most
 _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^,;]+)*)")
 _WHOLE = re.compile(r"[0-9]{1,40}\Z")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ]|\Z)")
@@ -123,8 +124,8 @@ def link_next(header: str) -> str | None:
 # -- the value of the change parameter ---------------------------------------------------------------------------------
 def highest(values: Iterable[str], like: Iterable[str | None]) -> str | None:
     """The highest value that may move a cursor. All of a feed are whole numbers or all are times: the first of `like`
-    that is one of them says which, else most of the values. Whatever is neither, or lies more than a day in the future,
-    does not count: rows that are true would never be asked for."""
+    that is one of them says which, else most of the values. Whatever is neither, or lies in the future, does not count:
+    rows that are true would never be asked for. Clocks differ by AHEAD; a time without zone by a day."""
     whole, times = dict[str, int](), dict[str, datetime]()
     for value in values:
         meant = _meaning(value)
@@ -135,14 +136,17 @@ def highest(values: Iterable[str], like: Iterable[str | None]) -> str | None:
     kind = next((type(meant) for one in like if one and (meant := _meaning(one)) is not None), None)
     if kind is int or (kind is None and len(whole) > len(times)):
         return max(whole, key=whole.__getitem__, default=None)
-    limit = clock.now() + timedelta(days=1)
-    return max((one for one in times if times[one] <= limit), key=times.__getitem__, default=None)
+    return max((one for one in times if not in_future(one)), key=times.__getitem__, default=None)
 
 
 def in_future(value: str) -> bool:
-    """Whether a value is a time more than a day from now."""
+    """Whether a value is a time that has not come yet, as far as its zone is known."""
     meant = _meaning(value)
-    return isinstance(meant, datetime) and meant > clock.now() + timedelta(days=1)
+    if not isinstance(meant, datetime):
+        return False
+    moment = _moment(value)
+    zoned = moment is not None and moment.tzinfo is not None
+    return meant > clock.now() + (AHEAD if zoned else timedelta(days=1))
 
 
 def went_back(value: str, changes: ChangeFeed) -> str:

@@ -96,8 +96,8 @@ class RestSource:
             raise Retriable(f"the page proves nothing: {problem}{f': {words}' if words else ''}")
         if not page.listed:
             raise Refused("rest.shape", f"The answer has no list at {self.settings.items!r}.")
-        warnings = [page.warning] if page.warning else []
         records, rejected = self._records(page, response.url)
+        warnings = [*([page.warning] if page.warning else []), *self._ahead(records)]
         high = self._high(cursor, records)
         place = self._next(cursor, page, response, records)
         if cursor.get("tail"):
@@ -200,6 +200,20 @@ class RestSource:
             elif key is not None:
                 records.append(Record(key, payload, now, version, False, origin))
         return records, rejected
+
+    def _ahead(self, records: list[Record]) -> list[str]:
+        """What to say of rows whose time of change has not come yet: they are read, and move no cursor."""
+        changes = self.settings.changes
+        if changes is None:
+            return []
+        seen = dict.fromkeys(record.version for record in records if record.version)
+        ahead = [value for value in seen if paging.in_future(value)]
+        said = (
+            f"{changes.field} is in the future ({ahead[0][:40]}): read, but the next run begins before it"
+            if ahead
+            else ""
+        )
+        return [said] if said else []
 
     def _high(self, cursor: Cursor, records: list[Record]) -> str | None:
         """The highest value of change of the run so far that may move the cursor."""
