@@ -82,7 +82,7 @@ class RetentionDue(RuntimeView):
         responses=DueSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        return Response(DueSerializer(retention.due(), many=True).data)
+        return Response(DueSerializer(retention.due(self.viewer), many=True).data)
 
 
 class MessageErasure(RuntimeView):

@@ -146,7 +146,7 @@ class _Judge:
             one.close()
 
     def batch(self, rows: Sequence[RejectedMessage], dry_run: bool) -> None:
-        judged = [self._one(row) for row in rows]
+        judged: Sequence[_Judged] = [self._one(row) for row in rows]
         with ledger_connections.connected(name="tillgate-judge") as conn, conn.transaction():
             stream = load_stream(conn, self.stream.pk)
             judged = self._still_open(conn, stream, judged)

@@ -78,8 +78,11 @@ def set_policy(
     return made
 
 
-def due() -> Sequence[Due]:
-    """What would go now and what holds it back. Counts rows, so it takes its time; changes nothing."""
+def due(viewer: Viewer) -> Sequence[Due]:
+    """What would go now and what holds it back. Counts rows, so it takes its time; changes nothing. It names
+    integrations of every team: raises Forbidden `retention.not_allowed` for those who do not decide about them."""
+    if not viewer.system and not (allowed := permissions.may_set_retention(viewer)):
+        raise Forbidden("retention.not_allowed", allowed.reason)
     with connections.connected(name="tillgate-retention", role="report") as conn:
         return ledger.due(conn)
 

@@ -43,7 +43,7 @@ def retention(request: HttpRequest) -> HttpResponse:
         "own": [
             one for one in selectors.own_policies() if one.integration and permissions.may_see(viewer, one.integration)
         ],
-        "due": services.due() if request.GET.get("show") == "due" and allowed else None,
+        "due": services.due(viewer) if request.GET.get("show") == "due" and allowed else None,
         "form": form,
         "allowed": allowed,
     }

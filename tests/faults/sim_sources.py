@@ -57,6 +57,8 @@ class SimSource:
 class _Checks:
     """Rows are items already."""
 
+    prefix = ""
+
     def sort(self, records: list[IncomingMessage]) -> tuple[list[IncomingMessage], list[Any]]:
         return records, []
 

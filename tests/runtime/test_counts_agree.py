@@ -126,8 +126,8 @@ class Day:
 
     def discard(self) -> None:
         self.conn.execute(
-            _DISCARD.format(where="p.subscription_id = %s and p.state = 'dead' and p.position %% 2 = 0"),
-            (self.subscription, self.subscription, "not needed"),
+            _DISCARD.format(where="p.subscription_id = %(subscription)s and p.state = 'dead' and p.position %% 2 = 0"),
+            {"subscription": self.subscription, "reason": "not needed"},
         )
 
     def time_passes(self) -> None:

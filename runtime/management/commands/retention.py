@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from kernel.errors import DomainError
+from kernel.viewer import Viewer
 from runtime.models import RetentionPolicy
 from runtime.services import retention
 
@@ -56,7 +57,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{made.data_class}: {made.days or 'for ever'}, from {made.since:%Y-%m-%d %H:%M} UTC on.")
 
     def _dry_run(self) -> None:
-        found = retention.due()
+        found = retention.due(Viewer(system=True))
         for one in found:
             held = f"  held: {'; '.join(one.holds)}" if one.holds else ""
             self.stdout.write(f"{one.data_class:<12} {one.what:<28} {one.number:>12,}{held}")

@@ -68,6 +68,10 @@ def reads(day: scene.Day) -> list[str]:
     ]
 
 
+FOR_DECIDERS = "runtime-api:retention-due"
+"""Names integrations of every team, so only those who decide for all may read it."""
+
+
 def vendor() -> int:
     return VendorState.objects.get(system_key="s4").pk
 
@@ -133,7 +137,15 @@ def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
         ("post", reverse("runtime-api:reading-start", args=[day.reading.pk]), {}),
         ("post", reverse("runtime-api:reading-cancel", args=[day.reading.pk]), {"reason": "x"}),
         ("post", reverse("runtime-api:judge-rejected", args=["sales"]), {"dry_run": True}),
+        ("put", reverse("runtime-api:retention"), {"data_class": "messages", "days": None, "reason": "x"}),
+        ("post", reverse("runtime-api:erase", args=[day.sales.correlation(day.places[0])]), {"reason": "x"}),
     ]
+
+
+def test_what_would_go_is_told_to_those_who_decide_for_all(client, day):
+    decides, owner = bearer(day.people.rita), bearer(day.people.sofia)
+    assert client.get(reverse(FOR_DECIDERS), headers=owner).json()["code"] == "retention.not_allowed"
+    assert client.get(reverse(FOR_DECIDERS), headers=decides).status_code == 200
 
 
 def test_every_address_is_among_those_that_are_tried(day):
@@ -141,7 +153,7 @@ def test_every_address_is_among_those_that_are_tried(day):
     resolve = get_resolver().resolve
     tried = {
         resolve(address.partition("?")[0]).url_name
-        for address in reads(day) + [address for _, address, _ in writes(day)]
+        for address in reads(day) + [reverse(FOR_DECIDERS)] + [address for _, address, _ in writes(day)]
     }
     assert named == tried
 
