@@ -16,7 +16,7 @@ from kernel import clock
 from kernel.errors import Invalid
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
-from runtime.domain.outcome_codes import CONFIRMED
+from runtime.domain.outcome_codes import CONFIRMED, DECLINED, SKIPPED
 from runtime.permissions import SEEN, sight
 from runtime.selectors.message_counts import COUNTS, LONGEST_BATCH, MessageCounts
 from runtime.selectors.sql_rows import rows
@@ -275,6 +275,14 @@ select d.lane, d.first, d.last, d.outcomes
  where d.subscription_id = %(id)s
    and d.first <= x.last
    and (d.outcomes is not null or d.superseded + d.skipped + d.declined = 0)"""
+_NOT_DELIVERED = f"""
+select d.subscription_id as subscription, d.lane, d.first, d.outcomes
+  from {_SPANS}
+  join runtime_delivery d on d.lane = x.lane and d.last >= x.first and d.last <= x.last + {LONGEST_BATCH}
+ where d.subscription_id = any(%(ids)s)
+   and d.first <= x.last
+   and d.skipped + d.declined > 0
+   and d.outcomes is not null"""
 _FAR = (
     "select subscription_id as subscription, lane, position from runtime_progress where subscription_id = any(%(ids)s)"
 )
@@ -334,6 +342,18 @@ def named_outcomes(subscription: int, spans: Spans) -> dict[tuple[int, int], str
         first, last = spans[lane]
         for position in range(max(row["first"], first), min(row["last"], last) + 1):
             found[lane, position] = codes[position - row["first"]] if codes else CONFIRMED
+    return found
+
+
+def passed_over(subscriptions: Sequence[int], spans: Spans) -> dict[int, dict[tuple[int, int], str]]:
+    """{subscription: {(lane, position): code}} of the messages of the spans that a target passed without an effect of
+    its own: skipped or declined. Only batches that have such messages are read."""
+    found: dict[int, dict[tuple[int, int], str]] = {number: {} for number in subscriptions}
+    for row in rows(_NOT_DELIVERED, {"ids": list(subscriptions)} | _span_arguments(spans)):
+        (first, last), mine = spans[row["lane"]], found[row["subscription"]]
+        for number, code in enumerate(row["outcomes"]):
+            if code in (SKIPPED, DECLINED) and first <= row["first"] + number <= last:
+                mine[row["lane"], row["first"] + number] = code
     return found
 
 

@@ -224,13 +224,17 @@ def standing_of(
     flow: ReconciledFlow, entries: Sequence[DayMessage], only: TargetSubscription | None = None
 ) -> tuple[dict[int, dict[int, int]], dict[int, dict[tuple[int, int], str]]]:
     """How far each target is, and what became of the entries that left their batch or that it names, by place. Of a
-    fleet, which receives the same messages in each of its stores, only those that left their batch."""
+    fleet, which receives the same messages in each of its stores, only those that left their batch or that a store
+    passed without an effect."""
     spans: dict[int, tuple[int, int]] = {}
     for one in entries:
         first, last = spans.get(one.lane, (one.position, one.position))
         spans[one.lane] = min(first, one.position), max(last, one.position)
     ids = [one.pk for side in flow.sides for one in side.subscriptions if only is None or one == only]
     far, held = daily_totals.standing(ids, spans)
+    stores = [one.pk for side in flow.sides for one in side.subscriptions if one.instance and only is None]
+    for number, passed in (daily_totals.passed_over(stores, spans) if stores else {}).items():
+        held[number] = passed | held[number]
     for side in flow.sides:
         for mine in side.subscriptions:
             if mine.pk in far and (only is not None or not mine.instance):
@@ -323,7 +327,7 @@ def _of_fleet(
             )
     for state, count in counts.items():
         tally.by_state[state] = Total(count, None)
-    tally.due = Total(len(at), None)
+    tally.due = Total(len(at) - counts.get(NOT_MEANT, 0) - counts.get(REPLACED, 0), None)
     return [StoreLine(side.target.name, side.target.system, subscription.instance, tally, fleet=True)], cases
 
 

@@ -16,7 +16,16 @@ from kernel.models import User
 from kernel.viewer import Viewer
 from runtime.domain.reconciliation import Facts, Total, amount_of, facts_of, gaps
 from runtime.ledger import connections
-from runtime.models import Integration, Message, QuarantinedMessage, TargetComparison, TargetSubscription, VendorState
+from runtime.models import (
+    Delivery,
+    Integration,
+    Message,
+    Progress,
+    QuarantinedMessage,
+    TargetComparison,
+    TargetSubscription,
+    VendorState,
+)
 from runtime.selectors import daily_totals
 from runtime.services import daily_accounts, intake, target_comparison
 from tests.runtime import scene
@@ -131,6 +140,39 @@ class TestADay:
                 "0590": 30,
             }
         assert not any(line.tally.due.known for line in made.lines)
+
+    def test_what_one_store_of_a_fleet_skips_or_declines_is_not_counted_as_delivered_there(
+        self, day: scene.Day
+    ) -> None:
+        subscription = next(one for (_, store), one in day.prices.subscriptions.items() if store == "0590")
+        for lane, following in day.prices.next.items():
+            size = following - 1
+            if not size:
+                continue
+            codes = "sd" + "c" * (size - 2)
+            Progress.objects.filter(subscription=subscription, lane=lane).update(position=size)
+            Delivery.objects.create(
+                subscription=subscription,
+                lane=lane,
+                first=1,
+                last=size,
+                token=1,
+                release=day.prices.release,
+                at=clock.now(),
+                outcome="answered",
+                confirmed=size - 2,
+                skipped=1,
+                declined=1,
+                outcomes=codes,
+            )
+        lanes = sum(following > 1 for following in day.prices.next.values())
+        today = timezone.localtime(clock.now()).date()
+        made = daily_accounts.account(day.prices.integration, "production", today, by="arrival")
+        tally = next(line.tally for line in made.lines if line.store == "0590")
+        if made.messages.count == 30:  # not around midnight
+            assert tally.count("delivered") == 30 - 2 * lanes
+            assert tally.count("declined") == lanes
+            assert tally.due.count == 30 - lanes
 
     def test_the_overview_agrees_with_the_pages_of_the_flows(self, day: scene.Day) -> None:
         today = timezone.localtime(clock.now()).date()
