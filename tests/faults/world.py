@@ -41,7 +41,7 @@ from tests.faults.sim_judge import judge
 from tests.faults.sim_shapes import NEVER, TABLE, VENDOR, Killed, Shape, Verdict
 from tests.faults.sim_vendor_server import VendorServer
 
-MAX_STEPS = 20_000
+MAX_STEPS = 60_000
 SILENT_SECONDS = 20 * LEASE_SECONDS  # the product waits a day for a vendor that answers nobody
 FATES = ("cut", "cut", "half", "half", "down", "throttled", "503", "503", "503", "slow", "slow", "lie", "outage")
 _encode = msgspec.json.encode
