@@ -7,6 +7,7 @@ import io
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -90,10 +91,13 @@ async def others_go_on() -> None:
 
 
 def run(work: Awaitable[Any]) -> Any:
+    """In a thread with a loop of its own: a browser test may have left one running in this thread."""
+
     async def main() -> Any:
         return await work
 
-    return asyncio.run(main())
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, main()).result()
 
 
 def test_a_body_in_parts_arrives_whole() -> None:
