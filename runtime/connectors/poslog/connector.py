@@ -12,9 +12,10 @@ import msgspec
 from lxml import etree
 
 from runtime.connectors.drop import ClaimedFile, DropFolder, DropReader, Unreadable
-from runtime.connectors.poslog.document import BadTransaction, gaps, sale_document
+from runtime.connectors.poslog.document import gaps, sale_document
 from runtime.connectors.poslog.legible import IllegibleXml, LegibleXml, illegible
 from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, transactions
+from runtime.connectors.poslog.stated import BadTransaction
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
 

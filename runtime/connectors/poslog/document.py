@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from runtime.connectors.poslog.reading import Element, as_data, attribute, child, local, standard, text
+from runtime.connectors.poslog.stated import BadTransaction, stated, total_of
 from runtime.domain import record_keys
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
@@ -60,10 +61,6 @@ _READ = {
 }
 
 
-class BadTransaction(Exception):
-    """The transaction cannot be identified or holds a number that is none; the message says where."""
-
-
 def sale_document(transaction: Element) -> dict[str, Any]:
     """The canonical document. Raises BadTransaction; a sum that does not add up is no error but a reason under
     `control`."""
@@ -87,10 +84,10 @@ def sale_document(transaction: Element) -> dict[str, Any]:
 
 
 def _header(transaction: Element) -> dict[str, Any]:
-    store = text(transaction, "RetailStoreID") or text(transaction, "BusinessUnit", "UnitID")
-    till = text(transaction, "WorkstationID")
-    day = text(transaction, "BusinessDayDate")
-    sequence = text(transaction, "SequenceNumber")
+    store = stated(transaction, "RetailStoreID") or stated(transaction, "BusinessUnit", "UnitID")
+    till = stated(transaction, "WorkstationID")
+    day = stated(transaction, "BusinessDayDate")
+    sequence = stated(transaction, "SequenceNumber")
     missing = [
         n
         for n, v in (("store", store), ("workstation", till), ("business date", day), ("sequence number", sequence))
@@ -120,7 +117,7 @@ def _header(transaction: Element) -> dict[str, Any]:
         "beginAt": text(transaction, "BeginDateTime"),
         "endAt": text(transaction, "EndDateTime"),
         "operator": text(operator),
-        "currency": text(transaction, "CurrencyCode"),
+        "currency": stated(transaction, "CurrencyCode"),
         "training": _flag(transaction, "TrainingModeFlag"),
         "cancelled": _flag(transaction, "CancelFlag"),
         "offline": _flag(transaction, "OfflineFlag"),
@@ -154,7 +151,8 @@ def _retail(body: Element, header: dict[str, Any]) -> dict[str, Any]:
         name = local(element)
         if name in ("LoyaltyID", "LoyaltyMembershipID") and (found := text(element)) and found.strip("0"):
             loyalty.append(found)
-    totals = [{"type": _type(c, "TotalType"), "amount": _money(text(c), "Total")} for c in body if local(c) == "Total"]
+    sums = [c for c in body if local(c) == "Total"]
+    totals = [{"type": _type(c, "TotalType"), "amount": _money(text(c), "Total")} for c in sums]
     made = {
         "lines": lines,
         "tenders": tenders,
@@ -170,8 +168,8 @@ def _retail(body: Element, header: dict[str, Any]) -> dict[str, Any]:
     made["voided"] = header["status"] in ("PostVoided", "Voided") or (
         attribute(body, "TransactionStatus") in ("PostVoided", "Voided")
     )
-    made["total"] = _grand(totals)
-    made["control"] = control(made)
+    made["total"] = _grand(sums, header["currency"])
+    made["control"] = control(made, _money(total_of(sums, "TransactionTaxAmount", header["currency"]), "Total"))
     return made
 
 
@@ -181,16 +179,16 @@ def _line(part: Element, kind: str, about: dict[str, Any]) -> dict[str, Any]:
         **about,
         "kind": kind,
         "type": _type(part, "ItemType"),
-        "item": text(part, "ItemID") or text(part, "POSIdentity", "POSItemID"),
+        "item": stated(part, "ItemID") or text(part, "POSIdentity", "POSItemID"),
         "gtin": _gtin(part),
         "description": text(part, "Description"),
         "department": text(part, "MerchandiseHierarchy"),
-        "quantity": _number(text(quantity), "Quantity"),
+        "quantity": _number(stated(part, "Quantity"), "Quantity"),
         "unit": attribute(quantity, "UnitOfMeasureCode") if quantity is not None else None,
-        "regularPrice": _money(text(part, "RegularSalesUnitPrice"), "RegularSalesUnitPrice"),
-        "price": _money(text(part, "ActualSalesUnitPrice"), "ActualSalesUnitPrice"),
-        "amount": _money(text(part, "ExtendedAmount"), "ExtendedAmount"),
-        "discount": _money(text(part, "ExtendedDiscountAmount"), "ExtendedDiscountAmount"),
+        "regularPrice": _money(stated(part, "RegularSalesUnitPrice"), "RegularSalesUnitPrice"),
+        "price": _money(stated(part, "ActualSalesUnitPrice"), "ActualSalesUnitPrice"),
+        "amount": _money(stated(part, "ExtendedAmount"), "ExtendedAmount"),
+        "discount": _money(stated(part, "ExtendedDiscountAmount"), "ExtendedDiscountAmount"),
         "modifiers": [as_data(c) for c in part if local(c) in ("RetailPriceModifier", "PriceModification")] or None,
         "taxes": [_tax(c, {}) for c in part if local(c) == "Tax"] or None,
         "extensions": _extensions([c for c in part if not standard(c)]) or None,
@@ -218,10 +216,10 @@ def _tender(part: Element, about: dict[str, Any]) -> dict[str, Any]:
         "type": _type(part, "TenderType"),
         "use": _type(part, "TypeCode"),
         "id": text(part, "TenderID"),
-        "amount": _money(text(amount), "Tender/Amount"),
+        "amount": _money(stated(part, "Amount"), "Tender/Amount"),
         "currency": attribute(amount, "Currency") if amount is not None else None,
-        "change": _money(text(part, "TenderChange", "Amount"), "TenderChange/Amount"),
-        "cashback": _money(text(part, "Cashback"), "Cashback"),
+        "change": _money(stated(part, "TenderChange", "Amount"), "TenderChange/Amount"),
+        "cashback": _money(stated(part, "Cashback"), "Cashback"),
         "authorization": text(part, "Authorization", "AuthorizationCode"),
         "reference": text(part, "Authorization", "ReferenceNumber"),
         "extensions": _extensions([c for c in part if not standard(c)]) or None,
@@ -236,9 +234,9 @@ def _tax(part: Element, about: dict[str, Any]) -> dict[str, Any]:
         **about,
         "id": attribute(part, "TaxID") or text(part, "TaxAuthority"),
         "type": _type(part, "TaxType"),
-        "taxable": _money(text(part, "TaxableAmount"), "TaxableAmount"),
-        "amount": _money(text(part, "Amount"), "Tax/Amount"),
-        "percent": _number(text(part, "Percent"), "Percent"),
+        "taxable": _money(stated(part, "TaxableAmount"), "TaxableAmount"),
+        "amount": _money(stated(part, "Amount"), "Tax/Amount"),
+        "percent": _number(stated(part, "Percent"), "Percent"),
         "reason": text(part, "Reason"),
         "included": included,
     }
@@ -249,7 +247,7 @@ def _reward(part: Element, about: dict[str, Any]) -> dict[str, Any]:
     """A promotion. Only money that the till itself sums up counts (`counts`): details of a summary would count
     twice."""
     category, summed = text(part, "RewardCategory"), attribute(part, "summarizedActivity")
-    amount = _money(text(part, "ExtendedRewardAmount") or text(part, "Amount"), "ExtendedRewardAmount")
+    amount = _money(stated(part, "ExtendedRewardAmount") or stated(part, "Amount"), "ExtendedRewardAmount")
     monetary = category in (None, "Monetary") and amount is not None
     made = {
         **about,
@@ -263,7 +261,7 @@ def _reward(part: Element, about: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in made.items() if value is not None}
 
 
-def control(made: dict[str, Any]) -> dict[str, Any]:
+def control(made: dict[str, Any], stated_tax: Decimal | None) -> dict[str, Any]:
     """Do lines, taxes, rewards and tenders add up to the till's own total? `reasons` says in words what does not.
 
     Voided lines come as a second line with a negative amount, so all lines count. Taxes come on top (sales tax) or are
@@ -284,9 +282,8 @@ def control(made: dict[str, Any]) -> dict[str, Any]:
     paid = sum((_paid(e) for e in made["tenders"] if "amount" in e and not e["voided"]), Decimal(0))
     if made["tenders"] and paid != total:
         reasons.append(f"tenders of {paid} do not pay the total {total}")
-    stated = next((t["amount"] for t in made["totals"] if t["type"] == "TransactionTaxAmount"), None)
-    if stated is not None and made["taxes"] and stated != taxes:
-        reasons.append(f"taxes of {taxes} are not the stated tax {stated}")
+    if stated_tax is not None and made["taxes"] and stated_tax != taxes:
+        reasons.append(f"taxes of {taxes} are not the stated tax {stated_tax}")
     made_up: dict[str, Any] = {"ok": not reasons and not unknown, "reasons": reasons + unknown}
     return made_up | ({"basis": basis} if basis else {})
 
@@ -307,11 +304,10 @@ def _paid(tender: dict[str, Any]) -> Decimal:
     return amount if change is None or change == amount else amount - abs(change)
 
 
-def _grand(totals: list[dict[str, Any]]) -> Decimal | None:
-    by_type = {t["type"]: t["amount"] for t in totals}
-    for name in ("TransactionGrandAmount", "TransactionPurchaseAmount", "TransactionNetAmount"):
-        if by_type.get(name) is not None:
-            return by_type[name]  # type: ignore[no-any-return]
+def _grand(totals: list[Element], currency: str | None) -> Decimal | None:
+    for kind in ("TransactionGrandAmount", "TransactionPurchaseAmount", "TransactionNetAmount"):
+        if (found := _money(total_of(totals, kind, currency), "Total")) is not None:
+            return found
     return None
 
 

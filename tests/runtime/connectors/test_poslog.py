@@ -148,6 +148,94 @@ def test_a_sale_that_does_not_add_up_is_kept_and_says_why():
     assert without["control"]["reasons"] == ["the transaction states no grand total"]
 
 
+GRAND = '<p:Total TotalType="TransactionGrandAmount">14.80</p:Total>'
+
+
+def with_totals(*totals, header="<p:CurrencyCode>EUR</p:CurrencyCode>"):
+    made = "".join(f'<p:Total TotalType="TransactionGrandAmount"{more}>{amount}</p:Total>' for amount, more in totals)
+    xml = V6.replace(GRAND, made).replace("<p:CurrencyCode>EUR</p:CurrencyCode>", header)
+    return next(documents(io.BytesIO(xml.encode())))
+
+
+EUR, CHF = ' Currency="EUR"', ' Currency="CHF"'
+
+
+@pytest.mark.parametrize(
+    "totals",
+    [
+        [("14.80", ""), ("14.8", "")],
+        [("14.80", EUR), ("13.90", CHF)],
+        [("14.80", ""), ("13.90", CHF)],
+        [("14.80", EUR), ("14.80", "")],
+        [("13.90", CHF), ("14.80", EUR)],
+    ],
+)
+def test_totals_of_one_kind_that_agree_or_are_of_other_currencies_are_kept(totals):
+    document = decode(with_totals(*totals).payload)
+    assert (document["total"], document["control"]["ok"]) == (Decimal("14.80"), True)
+    assert len(document["totals"]) == len(totals)
+
+
+def test_the_only_currency_that_is_stated_is_that_of_the_total():
+    assert decode(with_totals(("14.80", EUR), ("14.80", EUR), header="").payload)["total"] == Decimal("14.80")
+    assert decode(with_totals(("14.80", CHF)).payload)["total"] == Decimal("14.80")
+
+
+@pytest.mark.parametrize(
+    ("totals", "header"),
+    [
+        ([("99.00", ""), ("14.80", "")], "<p:CurrencyCode>EUR</p:CurrencyCode>"),
+        ([("14.80", ""), ("99.00", "")], "<p:CurrencyCode>EUR</p:CurrencyCode>"),
+        ([("14.80", EUR), ("99.00", EUR)], "<p:CurrencyCode>EUR</p:CurrencyCode>"),
+        ([("14.80", EUR), ("99.00", "")], "<p:CurrencyCode>EUR</p:CurrencyCode>"),
+        ([("14.80", EUR), ("99.00", CHF)], ""),
+    ],
+)
+def test_totals_of_one_kind_that_contradict_each_other_reject_the_transaction(totals, header):
+    found = with_totals(*totals, header=header)
+    assert isinstance(found, RejectedRecord)
+    assert "TransactionGrandAmount" in found.reason
+    assert "14.80" in found.reason
+    assert "99.00" in found.reason
+
+
+TWICE = {
+    "WorkstationID": ("<p:WorkstationID>3</p:WorkstationID>", "<p:WorkstationID>4</p:WorkstationID>"),
+    "SequenceNumber": ("<p:SequenceNumber>77</p:SequenceNumber>", "<p:SequenceNumber>78</p:SequenceNumber>"),
+    "BusinessDayDate": (
+        "<p:BusinessDayDate>2026-03-28</p:BusinessDayDate><p:EndDateTime>",
+        "<p:BusinessDayDate>2026-03-29</p:BusinessDayDate>",
+    ),
+    "CurrencyCode": ("<p:CurrencyCode>EUR</p:CurrencyCode>", "<p:CurrencyCode>CHF</p:CurrencyCode>"),
+    "UnitID": ('<p:UnitID TypeCode="RetailStore">0815</p:UnitID>', '<p:UnitID TypeCode="RetailStore">0816</p:UnitID>'),
+    "ExtendedAmount": ("<p:ExtendedAmount>19.80</p:ExtendedAmount>", "<p:ExtendedAmount>9.80</p:ExtendedAmount>"),
+    "Quantity": (
+        '<p:Quantity UnitOfMeasureCode="EA">2</p:Quantity>',
+        '<p:Quantity UnitOfMeasureCode="EA">1</p:Quantity>',
+    ),
+    "Amount": ("<p:Amount>20.00</p:Amount>", "<p:Amount>2.00</p:Amount>"),
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_what_a_transaction_says_once_and_says_twice_differently_rejects_it(name):
+    old, second = TWICE[name]
+    found = next(documents(io.BytesIO(V6.replace(old, second + old, 1).encode())))
+    assert isinstance(found, RejectedRecord), decode(found.payload)
+    assert name in found.reason
+    assert "twice" in found.reason
+
+
+def test_what_stands_twice_and_says_the_same_or_is_of_another_unit_is_read():
+    old = '<p:Quantity UnitOfMeasureCode="EA">2</p:Quantity>'
+    plain = next(documents(io.BytesIO(V6.encode())))
+    for second in (
+        '<p:Quantity UnitOfMeasureCode="EA">2.0</p:Quantity>',
+        '<p:Quantity UnitOfMeasureCode="KGM">7</p:Quantity>',
+    ):
+        assert next(documents(io.BytesIO(V6.replace(old, old + second, 1).encode()))).payload == plain.payload
+
+
 def test_amounts_keep_their_digits():
     payload = next(documents(io.BytesIO(document([sale()])))).payload
     assert b'"amount":3.00' in payload
