@@ -37,6 +37,7 @@ class IntegrationRow:
     digest: str
     paused: bool
     permitted: int
+    held: int
     subscriptions: int
     expression: str
     next_due_at: datetime | None
@@ -53,7 +54,10 @@ class IntegrationRow:
         if self.paused:
             return wait("Paused", "pause")
         if not self.subscriptions or self.permitted == self.subscriptions:
-            return ok("Gate open", "gate-open")
+            if not self.held:
+                return ok("Gate open", "gate-open")
+            word = "Gate waits" if self.held == self.subscriptions else "Partly waiting"
+            return wait(word, "gate-shut")
         return stop("Gate closed", "gate-shut") if not self.permitted else wait("Partly closed", "gate-shut")
 
     @property
@@ -65,16 +69,19 @@ _LIST = (
     """
 select i.key, i.title, i.domain_key as domain, g.name as team, n.tier, coalesce(n.digest, '') as newest,
        coalesce(r.digest, '') as digest, coalesce(d.paused, false) as paused, coalesce(w.permitted, 0) as permitted,
-       coalesce(w.subscriptions, 0) as subscriptions, coalesce(c.expression, '') as expression, c.next_due_at,
-       u.id as run, coalesce(u.state, '') as run_state, u.started_at as run_at
+       coalesce(w.held, 0) as held, coalesce(w.subscriptions, 0) as subscriptions,
+       coalesce(c.expression, '') as expression, c.next_due_at, u.id as run,
+       coalesce(u.state, '') as run_state, u.started_at as run_at
   from runtime_integration i
   join auth_group g on g.id = i.owner_team_id
   left join lateral (select digest, tier from runtime_release where integration_id = i.id order by id desc limit 1) n
             on true
   left join runtime_deployment d on d.integration_id = i.id and d.environment = %(environment)s and d.active
   left join runtime_release r on r.id = d.release_id
-  left join lateral (select count(*) as subscriptions, count(p.subscription_id) as permitted
+  left join lateral (select count(*) as subscriptions, count(p.subscription_id) as permitted,
+                            count(*) filter (where v.breaker <> 'closed' or v.fault <> '' or s.fault_tries > 0) as held
                        from runtime_subscription s
+                       join runtime_vendorstate v on v.id = s.vendor_id
                        left join runtime_permitted p on p.subscription_id = s.id
                       where s.deployment_id = d.id
                         and s.open

@@ -94,6 +94,11 @@ class Store:
     central: list[StoreFlow] = field(default_factory=list)
 
     @property
+    def title(self) -> str:
+        """Its name, and that it is a store where the name is a number only."""
+        return titled(self.name)
+
+    @property
     def all_flows(self) -> list[StoreFlow]:
         return [*self.flows, *self.central]
 
@@ -151,6 +156,10 @@ class StoreRow:
         return count + (f"{self.abnormal} need{'s' if self.abnormal == 1 else ''} attention")
 
 
+def titled(name: str) -> str:
+    return name if any(letter.isalpha() for letter in name) else f"Store {name}"
+
+
 def fleet(viewer: Viewer, environment: str) -> list[Store]:
     """All stores of all fleet targets that the viewer may see, by system and name; as many queries as `flows.today`."""
     found: dict[tuple[str, str], Store] = {}
@@ -184,6 +193,6 @@ def in_rows(stores: Sequence[Store]) -> list[StoreRow]:
     made = []
     for start in range(0, len(stores), ROW):
         part = tuple(stores[start : start + ROW])
-        heading = part[0].name if len(part) == 1 else f"{part[0].name} to {part[-1].name}"
+        heading = part[0].title if len(part) == 1 else f"{part[0].title} to {part[-1].name}"
         made.append(StoreRow(heading, part))
     return made

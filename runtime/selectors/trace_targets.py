@@ -38,7 +38,7 @@ class TraceStep:
 TARGETS = """
 select s.id as subscription, s.target, s.instance, s.kind, v.system_key, p.position as reached, d.at, d.outcome,
        d.token, d.skipped, d.declined, d.first, d.last - d.first + 1 as batch, d.outcomes, d.refs::text as refs,
-       q.state, q.reason, q.reason_class, q.first_seen_at, q.not_before, q.attempt,
+       q.state, q.reason, q.reason_class, q.first_seen_at, q.not_before, q.attempt, q.rounds,
        case when v.fault <> '' then v.fault when s.fault_tries > 0 then s.fault else '' end as fault,
        case when v.fault <> '' then v.fault_detail else s.fault_detail end as fault_detail,
        case when v.fault <> '' then v.fault_since else s.fault_since end as fault_since,
@@ -155,9 +155,18 @@ def _quarantined(who: str, target: Row, tries: Sequence[Row], place: tuple[int, 
     if target["reason_class"] == "accepted":
         tone = wait("Accepted, asked again", "replay")
         return TraceStep(who, "taken by the vendor, not decided yet", since, None, tone, "Accepted", answer=said)
-    note = f"tried {target['attempt']} times" + (f": {target['reason'][:120]}" if target["reason"] else "")
+    if target["state"] == "sending":
+        tone, asked = wait("Being asked about", "alert"), _times(target["rounds"])
+        note = f"it may have arrived, so the vendor is asked before anything is sent again; without an answer {asked}"
+        return TraceStep(who, note if target["rounds"] else note.split(";")[0], since, None, tone, "Asked", answer=said)
+    tried = f"tried alone {_times(target['attempt'])}" if target["attempt"] else "goes alone next"
+    note = tried + (f": {target['reason'][:120]}" if target["reason"] else "")
     tone = wait("Will be tried again", "replay")
     return TraceStep(who, note, since, None, tone, "Retry", answer=said)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _after_attempts(who: str, tries: Sequence[Row]) -> TraceStep | None:

@@ -179,7 +179,10 @@ def test_a_store_is_told_that_what_it_shares_with_all_stores_is_down(client, day
     assert told["mode"] == "local_with_caps"
     assert (flow["central"], flow["delivery"], flow["mode"]) == (True, "held", "local_with_caps")
     client.force_login(day.people.petra)
-    assert "Down for all stores" in client.get(reverse("runtime:stores")).text
+    page = client.get(reverse("runtime:stores")).text
+    assert "Down for all stores" in page
+    assert "1 flow down for all" in page
+    assert "All normal" not in page
 
 
 def alarms(topic: str) -> list[dict[str, Any]]:

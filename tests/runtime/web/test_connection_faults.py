@@ -16,7 +16,7 @@ from governance.models import Notice
 from kernel import clock, outbox
 from kernel.viewer import Viewer
 from runtime.models import Run, TargetSubscription, VendorState
-from runtime.selectors import connection_faults, gates, vendors
+from runtime.selectors import connection_faults, gates, integrations, vendors
 from runtime.services import runs
 from tests.portal import make
 from tests.runtime import scene
@@ -89,6 +89,14 @@ def test_the_page_of_the_integration_shows_it_and_its_gate_too(client, day):
     assert not gate.open
     assert "credentials (401 Unauthorized)" in gate.says
     assert "Next probe in 4 min." in gate.says
+
+
+def test_the_list_of_integrations_does_not_call_a_gate_open_that_waits_for_its_vendor(client, day):
+    shown = {one.key: one.tone.word for one in integrations.listed(Viewer.of(day.people.sofia), "production")}
+    assert shown["sales"] == "Gate open"
+    at_fault()
+    shown = {one.key: one.tone.word for one in integrations.listed(Viewer.of(day.people.sofia), "production")}
+    assert shown["sales"] == "Partly waiting", "the ledger of points still takes calls"
 
 
 def test_who_looks_only_is_told_who_may_try(client, day):

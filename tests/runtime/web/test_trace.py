@@ -182,3 +182,35 @@ def test_what_was_sent_shows_the_try_of_its_batch_without_the_answer_to_another(
 def test_a_try_that_was_put_off_is_not_called_unknown(place: Place):
     place.tried("retry", detail="429")
     assert {step.tone.word for step in place.steps("earn")} == {"Not now", "Waits"}
+
+
+@pytest.mark.parametrize(("rounds", "note"), [(0, "before anything is sent again"), (1, "without an answer once")])
+def test_a_message_that_may_have_arrived_is_asked_about_and_not_called_tried_no_times(
+    place: Place, rounds: int, note: str
+):
+    QuarantinedMessage.objects.create(
+        subscription=place.earn,
+        lane=place.message.lane,
+        position=place.message.position,
+        key=place.message.key,
+        state="sending",
+        rounds=rounds,
+    )
+    step = place.step("earn")
+    assert (step.tone.word, step.says) == ("Being asked about", "Asked")
+    assert step.note.endswith(note)
+
+
+@pytest.mark.parametrize(
+    ("tries", "note"), [(0, "goes alone next"), (1, "tried alone once"), (3, "tried alone 3 times")]
+)
+def test_a_message_that_will_be_tried_again_says_how_often_it_was(place: Place, tries: int, note: str):
+    QuarantinedMessage.objects.create(
+        subscription=place.earn,
+        lane=place.message.lane,
+        position=place.message.position,
+        key=place.message.key,
+        state="retry",
+        attempt=tries,
+    )
+    assert place.step("earn").note == note
