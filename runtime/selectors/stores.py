@@ -193,6 +193,7 @@ def in_rows(stores: Sequence[Store]) -> list[StoreRow]:
     made = []
     for start in range(0, len(stores), ROW):
         part = tuple(stores[start : start + ROW])
-        heading = part[0].title if len(part) == 1 else f"{part[0].title} to {part[-1].name}"
-        made.append(StoreRow(heading, part))
+        first, last = part[0], part[-1]
+        several = f"{first.title} to {last.name}".replace("Store ", "Stores ", first.title != first.name)
+        made.append(StoreRow(first.title if len(part) == 1 else several, part))
     return made

@@ -35,7 +35,8 @@ def resubmit_rejected(
 
     A version decides what is newer; where states have none, what arrived after the rejected one does. Raises Conflict
     `rejected.newer` then, unless this person says that it is to count `although_newer`. Raises Invalid when it is
-    rejected again.
+    rejected again. `payload` is the document, or a text in the format of a source whose records are no JSON (the XML of
+    a POSLog transaction).
     """
     rejected = (
         RejectedMessage.objects.select_related("stream__integration__owner_team")
@@ -94,7 +95,7 @@ def _message(manifest: Manifest, source: ManifestSource, payload: Any) -> Incomi
             return _accepted(intake.message_of(manifest, source, payload))
         if flaw := flaw_of(payload):
             raise _again(flaw.message)
-        record = connector.judged_again(canonical_json(payload))
+        record = connector.judged_again(payload.encode() if isinstance(payload, str) else canonical_json(payload))
         if isinstance(record, RejectedRecord):
             raise _again(record.reason)
         made = _accepted(RecordChecks(manifest, source).one(record))

@@ -81,8 +81,12 @@ class DeadLetterForm(forms.Form):
         if cleaned.get("act") in NEED_REASON and not cleaned.get("reason"):
             self.add_error("reason", "Give a reason; the ledger keeps it with the decision.")
         if cleaned.get("act") in ("edit", "resubmit", "resubmit_newer"):
+            text = cleaned.get("payload") or ""
+            if cleaned["act"] != "edit" and text.lstrip().startswith("<"):
+                cleaned["document"] = text  # a record in its source's own format: its reader judges it
+                return cleaned
             try:
-                cleaned["document"] = strict_json.loads((cleaned.get("payload") or "").encode())
+                cleaned["document"] = strict_json.loads(text.encode())
             except Invalid as error:
                 self.add_error("payload", error.message)
         return cleaned

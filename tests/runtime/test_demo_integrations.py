@@ -10,17 +10,21 @@ from typing import Any
 
 import pytest
 import yaml
+from django.test import Client
+from django.urls import reverse
 
 from catalog.services import blueprint
 from governance.domain.subject import Subject
 from governance.services import approvals
 from kernel.errors import NotApproved
 from runtime.ledger import connections
-from runtime.models import Deployment, QuarantinedMessage, RejectedMessage, Release, Run
+from runtime.models import Deployment, Message, QuarantinedMessage, RejectedMessage, Release, Run
 from runtime.services import deployments, integrations, runs
 from runtime.worker.loop import WorkerLoop
 from sandbox.client import Sandbox
 from sandbox.journal import business_key, doubles, order_violations
+from sandbox.poslog import Line, Transaction, document
+from tests.portal.make import person
 from tests.runtime import make
 
 DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
@@ -169,3 +173,43 @@ def test_an_unapproved_or_changed_manifest_is_not_deployed(retailer: Path) -> No
     assert [u["code"] for u in refused.value.unmet] == ["approval.stale_digest"]
     assert Release.objects.filter(integration__key="sales").count() == 2
     assert Run.objects.count() == 0
+
+
+@pytest.mark.parametrize("by", ["page", "api"])
+def test_a_transaction_without_its_till_is_corrected_as_the_xml_that_came(
+    retailer: Path, client: Client, by: str
+) -> None:
+    sources = manifest("sales")["sources"]
+    sources[0]["connection"]["settings"]["quiet"] = 0.0
+    deploy("sales", sources=sources)
+    line = Line(item="TG11", description="Espresso", quantity="2", unit_price="1.50", amount="3.00")
+    place = {"store": "3", "till": "7", "date": "2026-03-28", "sequence": 12}
+    text = document([Transaction(**place, end="2026-03-28T10:00:00", currency="EUR", lines=[line])]).decode()
+    assert "<WorkstationID>7</WorkstationID>" in text
+    (retailer / "incoming").mkdir()
+    (retailer / "incoming" / "wrong.xml").write_text(
+        text.replace("<WorkstationID>7</WorkstationID>", "<WorkstationID/>")
+    )
+    runs.start("sales", "production", trigger="manual")
+    work()
+    rejected = RejectedMessage.objects.get(state="open")
+    assert "missing: workstation" in rejected.reason
+    corrected = rejected.raw.replace("<WorkstationID/>", "<WorkstationID>7</WorkstationID>")
+    assert corrected != rejected.raw
+    client.force_login(person("clerk", is_superuser=True))
+    if by == "page":
+        page = client.get(reverse("runtime:rejected", args=[rejected.pk]))
+        assert "WorkstationID" in page.text
+        settle = reverse("runtime:dead-letter-settle", args=["rejected", rejected.pk])
+        half = client.post(settle, {"act": "resubmit", "payload": corrected[:-9]})
+        assert half.status_code == 422
+        assert "XML" in half.text
+        answer = client.post(settle, {"act": "resubmit", "payload": corrected})
+        assert answer.status_code == 302, answer.text
+    else:
+        address = reverse("runtime-api:rejected", args=[rejected.pk])
+        answer = client.post(address, {"payload": corrected}, content_type="application/json")
+        assert answer.status_code == 200, answer.text
+    rejected.refresh_from_db()
+    assert rejected.state == "fixed"
+    assert Message.objects.get(key__contains="/7/").payload["till"] == "7"

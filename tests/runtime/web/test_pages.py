@@ -11,7 +11,7 @@ from django.urls import get_resolver, reverse
 
 from kernel import clock
 from kernel.viewer import Viewer
-from runtime.models import DroppedCount, Progress, RetentionPolicy, Rewind, Run, VendorState
+from runtime.models import DroppedCount, Message, Progress, RetentionPolicy, Rewind, Run, VendorState
 from runtime.selectors import (
     daily_totals,
     dead_letter_detail,
@@ -20,6 +20,7 @@ from runtime.selectors import (
     infrastructure,
     integrations,
     replays,
+    retention,
     runs,
     schedules,
     stores,
@@ -291,6 +292,12 @@ def test_a_day_that_retention_dropped_is_not_a_day_on_which_nothing_came(client,
         answer = client.get(reverse(f"runtime:{name}", args=arguments), {"day": "2019-03-10", "by": "arrival"})
         assert "1,234" in answer.text, name
         assert "no longer kept" in answer.text.lower(), name
+
+
+def test_a_small_table_is_counted_whatever_the_statistics_say(day):
+    kept = {one.data_class: one.rows for one in retention.classes()}
+    assert kept["messages"] == Message.objects.count()
+    assert kept["runs"] >= Run.objects.count() > 0
 
 
 def test_a_policy_is_set_on_its_page_and_a_shorter_one_waits_a_week(client, day):
