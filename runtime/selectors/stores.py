@@ -157,7 +157,7 @@ class StoreRow:
 
 
 def titled(name: str) -> str:
-    return name if any(letter.isalpha() for letter in name) else f"Store {name}"
+    return name if any(sign.isalpha() for sign in name) else f"Store {name}"
 
 
 def fleet(viewer: Viewer, environment: str) -> list[Store]:
