@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}\Z")
 _YEAR = re.compile(r"[0-9]{4}-?[0-9W]")
 _ODATA = re.compile(r"/Date\((-?[0-9]+)(?:[+-][0-9]+)?\)/\Z")
+_FINER = re.compile(r"[0-9][.,][0-9]{6}([0-9]+)")
 LIMIT = 2**63 - 1
 
 
@@ -29,6 +30,22 @@ def version_number(text: str | None) -> int:
         delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
         number = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
     return _bounded(number, text)
+
+
+def finer_digits(text: str) -> str:
+    """The digits of a time behind the microsecond, so that two of one microsecond compare as texts."""
+    found = None if _WHOLE.match(text) else _FINER.search(text)
+    return found[1].rstrip("0") if found else ""
+
+
+def is_older(one: str, other: str) -> bool | None:
+    """Whether a version comes before another one; None where the two do not compare."""
+    if not one or not other or bool(_WHOLE.match(one)) != bool(_WHOLE.match(other)):
+        return None
+    try:
+        return (version_number(one), finer_digits(one)) < (version_number(other), finer_digits(other))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _bounded(number: int, text: str) -> int:

@@ -152,6 +152,8 @@ def load_stream(conn: Connection, stream_id: int) -> StreamRef:
     return StreamRef(*row)
 
 
+Finer = Callable[[bytes], str]
+"""What the version in a payload says beyond `version` of its message, as text that compares."""
 _Head = tuple[int, int, int]  # content hash, version, position of a key's last message
 
 
@@ -167,6 +169,7 @@ def append(
     tell_held: bool = False,
     inspect: Callable[[list[bytes]], None] | None = None,
     compared: Compared | None = None,
+    finer: Finer | None = None,
 ) -> Appended:
     """Append items in source order. Safe for any number of writers at once; may run inside an open transaction.
 
@@ -176,7 +179,7 @@ def append(
     case, and one whose business date lies before what is known of them is too old to be told from one that was there.
     `inspect` is shown the payloads that would be stored, before they are, and may raise. With `source` its cursor
     moves in the same commit; raises Fenced when another poller has the source. With `compared`, which may be empty,
-    ManyDoubtful is raised instead of comparing many items under the locks.
+    ManyDoubtful is raised instead of comparing many items under the locks. `finer` orders states of one version.
     """
     by_lane: dict[int, list[int]] = {}
     lanes = stream.lanes
@@ -190,7 +193,7 @@ def append(
         payloads = read_payloads(reader, stream.id, known) if known else {}
         if compared is not None:
             ask_for_time(items, hashes, heads, lanes, payloads, compared)
-        plan = _Plan(stream, release_id, run_id, places, payloads, ordered, compared or {})
+        plan = _Plan(stream, release_id, run_id, places, payloads, ordered, compared or {}, finer)
         plan.too_old = retention.too_old([item[2] for item in items], stream.known_since)
         for lane in sorted(by_lane):
             plan.lane(lane, counters[lane], items, hashes, by_lane[lane], heads, done)
@@ -251,8 +254,9 @@ class _Plan:
         payloads: dict[Place, bytes],
         ordered: bool,
         compared: Compared,
+        finer: Finer | None,
     ) -> None:
-        self.compared = compared
+        self.compared, self.finer = compared, finer
         self.stream, self.release_id, self.run_id, self.places = stream, release_id, run_id, places
         self.payloads, self.ordered = payloads, ordered
         self.too_old: frozenset[int] = frozenset()  # indexes of items
@@ -300,7 +304,7 @@ class _Plan:
                     positions[index] = CONFLICT
                     done.conflicts += 1
                     continue
-                if version < seen[1]:
+                if version < seen[1] or (version and by_content and self._earlier(first_row, lane, seen[2], item[2])):
                     if ordered:
                         positions[index] = OLDER
                         done.older += 1
@@ -319,11 +323,21 @@ class _Plan:
         """Whether the message at that position, stored or of this append, is the same value."""
         if (known := self.compared.get((content, (lane, position)))) is not None:
             return known[0]
-        stored = self.payloads.get((lane, position))
-        if stored is None:
-            row = first_row + position
-            stored = self.rows[row][3].payload if 0 <= row < len(self.rows) else None
+        stored = self._held(first_row, lane, position)
         return stored is not None and same_value.same(stored, payload)
+
+    def _held(self, first_row: int, lane: int, position: int) -> bytes | None:
+        if (stored := self.payloads.get((lane, position))) is not None:
+            return stored
+        row = first_row + position
+        return self.rows[row][3].payload if 0 <= row < len(self.rows) else None
+
+    def _earlier(self, first_row: int, lane: int, position: int, payload: bytes) -> bool:
+        """Whether a state is older than the message at that position, which has the same version."""
+        if self.finer is None or not self.ordered:
+            return False
+        stored = self._held(first_row, lane, position)
+        return stored is not None and self.finer(payload) < self.finer(stored)
 
     def _by_value(self, content: int, payload: bytes, place: Place) -> tuple[int, bytes]:
         """A conflict that comes in several spellings is one case."""

@@ -27,6 +27,7 @@ from runtime.ledger.append import CONFLICT, OLDER, TOO_OLD, Appended, IncomingMe
 from runtime.ledger.connections import Connection
 from runtime.ledger.group_commit import GroupCommit, PendingCall
 from runtime.ledger.known_content import Compared, ManyDoubtful
+from runtime.services import finer_versions
 from runtime.services.dating import DatedItems, items_of
 from runtime.services.message_checks import (
     KEY_LENGTH,
@@ -216,6 +217,7 @@ def _store_once(
                 ordered=not manifest.by_arrival,
                 tell_held=True,
                 compared=compared,
+                finer=finer_versions.of_event(manifest),
             )
             start = 0
             for one in checked:

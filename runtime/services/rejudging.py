@@ -22,11 +22,11 @@ from runtime.domain.batches import read_item
 from runtime.domain.correlation import lane_of
 from runtime.domain.manifest import ManifestSource
 from runtime.ledger import connections as ledger_connections
-from runtime.ledger.append import IncomingMessage, StreamRef, append, load_stream
+from runtime.ledger.append import Finer, IncomingMessage, StreamRef, append, load_stream
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import fingerprint
 from runtime.models import Deployment, RejectedMessage, Stream
-from runtime.services import intake, system_connections
+from runtime.services import finer_versions, intake, system_connections
 from runtime.services.dating import DatedItems, items_of
 from runtime.services.message_checks import Rejection, payload_digest, storable_text
 from runtime.services.record_checks import RecordChecks
@@ -170,7 +170,8 @@ class _Judge:
     ) -> None:
         for name, ordered in dict.fromkeys((one.source, one.ordered) for one in good):
             items = [one.item for one in good if one.item is not None and (one.source, one.ordered) == (name, ordered)]
-            done = append(conn, stream, items, release_id=self.release, ordered=ordered)
+            finer = self._finer(name)
+            done = append(conn, stream, items, release_id=self.release, ordered=ordered, finer=finer)
             if done.too_old:
                 raise Conflict("rejected.too_old", "Some are older than what is known of such facts. Dismiss these.")
             if (dated := self._dated(name)) is not None:
@@ -215,6 +216,10 @@ class _Judge:
 
     def _dated(self, name: str) -> DatedItems | None:
         return items_of(self.manifest, self.manifest.source(name)) if name else None
+
+    def _finer(self, name: str) -> Finer | None:
+        connector = self.opened.get(name)
+        return finer_versions.of_event(self.manifest) if connector is None else finer_versions.of_source(connector)
 
     def _handed_in(self, row: RejectedMessage, source: ManifestSource, payload: bytes) -> _Judged:
         """A message that was handed in: its key and version are where intake finds them."""

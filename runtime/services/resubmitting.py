@@ -15,10 +15,10 @@ from runtime.connectors.protocols import JudgesAgain, RejectedRecord
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.ledger import connections as ledger_connections
-from runtime.ledger.append import IncomingMessage, StreamRef, append, load_stream
+from runtime.ledger.append import Finer, IncomingMessage, StreamRef, append, load_stream
 from runtime.ledger.connections import Connection
 from runtime.models import Deployment, RejectedMessage
-from runtime.services import intake, system_connections
+from runtime.services import finer_versions, intake, system_connections
 from runtime.services.dating import items_of
 from runtime.services.dead_letters import decide_with_effect, record_decision
 from runtime.services.intake import IntakeReceipt
@@ -62,7 +62,14 @@ def resubmit_rejected(
         stream = load_stream(conn, rejected.stream_id)
         guard = None if although_newer else _guard(conn, stream, message, rejected)
         done = append(
-            conn, stream, [message], release_id=deployment.release_id, ordered=ordered, tell_held=True, inspect=guard
+            conn,
+            stream,
+            [message],
+            release_id=deployment.release_id,
+            ordered=ordered,
+            tell_held=True,
+            inspect=guard,
+            finer=_finer(manifest, source),
         )
         if (dated := items_of(manifest, source)) is not None:
             dated.keep(conn, stream, [message], done)
@@ -104,6 +111,14 @@ def _message(manifest: Manifest, source: ManifestSource, payload: Any) -> Incomi
     finally:
         if connector is not None:
             connector.close()
+
+
+def _finer(manifest: Manifest, source: ManifestSource) -> Finer | None:
+    if source.connection is None:
+        return finer_versions.of_event(manifest)
+    connector = system_connections.unconnected_source(source.connection)
+    connector.close()
+    return finer_versions.of_source(connector)
 
 
 def _accepted(made: IncomingMessage | Rejection) -> IncomingMessage:

@@ -26,6 +26,7 @@ from runtime.ledger import measures
 from runtime.ledger.append import TOO_OLD, Fenced, SourceMove, StreamRef, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
+from runtime.services import finer_versions
 from runtime.services.dating import DatedItems
 from runtime.services.message_checks import Rejection, came_last, storable_text, store_rejected, too_old
 from runtime.services.record_checks import UNSTORABLE, RecordChecks, fit_to_store, rejections, unstorable
@@ -142,7 +143,7 @@ class SourceReader:
     ) -> None:
         self.lease, self.conn, self.stream = lease, lease.conn, stream
         self.source, self.connector, self.state, self.checks = source, connector, state, checks
-        self.dated = dated
+        self.dated, self.finer = dated, finer_versions.of_source(connector)
         self.group = GROUP if source.connection is not None and source.connection.protocol in READ_ONLY else 1
         self.at: Any = state.cursor
         begins = state.cursor == state.start
@@ -246,6 +247,7 @@ class SourceReader:
                     run_id=self.state.run,
                     source=moved,
                     inspect=fit_to_store,
+                    finer=self.finer,
                 )
                 if self.dated is not None:
                     self.dated.keep(self.conn, self.stream, items, done)

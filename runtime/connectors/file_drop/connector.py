@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from runtime.connectors.file_drop.json_lines import json_lines
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.rawjson import KeyReader, odd_escape, unreadable
 from runtime.connectors.settings import read_settings
+from runtime.connectors.stamps import StampRules, said_of_wrong
 from runtime.domain import record_keys
 
 
@@ -39,6 +41,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
                   as in `drop.DropFolder`
     key_fields    columns that identify a record; without them file checksum and record number do
     page_size     records a page
+    stamps        what `version_field` means, and how far ahead of now it may lie
     """
 
     root: str
@@ -54,6 +57,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     version_field: str | None = None
     control: Control | None = None
     page_size: int = 1_000
+    stamps: StampRules = StampRules()
 
 
 class FileDropSource:
@@ -88,7 +92,13 @@ class FileDropSource:
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """The next page. Local files have no network deadline; a page is as long as `page_size` says."""
-        return self.reading.read(cursor)
+        page, stamps = self.reading.read(cursor), self.settings.stamps
+        if not self.settings.version_field:
+            return page
+        if not (wrong := stamps.wrong(record.version for record in page.records if record.version)):
+            return page
+        warnings = [*page.warnings, said_of_wrong(self.settings.version_field, wrong)]
+        return replace(page, records=stamps.believed(page.records, wrong, None), warnings=warnings)
 
     def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
         if self.settings.format == "whole":
@@ -131,7 +141,7 @@ class FileDropSource:
             return RejectedRecord("", f"not a JSON object ({error})", payload)
         if key is None:
             return RejectedRecord("", f"a key field is missing ({', '.join(settings.key_fields)})", payload)
-        return Record(key, payload, now, version)
+        return settings.stamps.judged(Record(key, payload, now, version))
 
     def _numbered(self, claimed: ClaimedFile, number: int) -> str:
         return f"{claimed.checksum[:16]}/{number}"

@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from kernel import clock
 from runtime.connectors.odata_v2.literals import after, instant, text
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.protocols import Cursor, Refused
@@ -77,10 +76,10 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether a row has come already, with the same content."""
         return bool(self.seen) and self.seen.get(row.name) == row.mark
 
-    def following(self, rows: Sequence[Row], *, more: bool) -> Position | None:
-        """The position after a page; None at the end of the run. Raises Refused where the service does not do what it
-        was asked."""
-        high = self._highest(rows)
+    def following(self, rows: Sequence[Row], *, more: bool, latest: int) -> Position | None:
+        """The position after a page; None at the end of the run. `latest`: the highest stamp that can be true. Raises
+        Refused where the service does not do what it was asked."""
+        high = self.highest(rows, latest)
         nulls = self._nulls(rows)
         if self.mode == "main":
             return self._after_main(rows, high, nulls=nulls, more=more)
@@ -96,12 +95,11 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         at = self.at + 1 if self.mode == "within" and self.at is not None else self.at
         return Position("main", at, high, nulls=nulls, whole=self.whole)
 
-    def _highest(self, rows: Sequence[Row]) -> int | None:
-        """The highest stamp of the run so far. One more than a day in the future does not count: rows in between would
-        never be read."""
-        limit = int((clock.now().timestamp() + 86_400) * 1000)
+    def highest(self, rows: Sequence[Row], latest: int) -> int | None:
+        """The highest stamp of the run so far. One above `latest` does not count: rows in between would never be
+        read."""
         stamps = [*(row.stamp for row in rows), self.high]
-        return max((one for one in stamps if one is not None and one <= limit), default=None)
+        return max((one for one in stamps if one is not None and one <= latest), default=None)
 
     def _nulls(self, rows: Sequence[Row]) -> bool:
         return self.nulls or (self.mode != "keys" and any(row.stamp is None for row in rows))
@@ -127,21 +125,21 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         mode: Literal["main", "within"] = "within" if len(tied) == len(rows) else "main"
         return Position(mode, last.stamp, high, seen=seen, nulls=nulls, whole=self.whole)
 
-    def end(self, rows: Sequence[Row]) -> Cursor:
+    def end(self, rows: Sequence[Row], latest: int) -> Cursor:
         """The cursor at the end of a run."""
-        high = self._highest(rows)
+        high = self.highest(rows, latest)
         return ({"changed": high} if high is not None else {}) | ({"nulls": True} if self._nulls(rows) else {})
 
 
-def position_of(cursor: Cursor, settings: ODataSettings, changed: str | None) -> Position:
+def position_of(cursor: Cursor, settings: ODataSettings, changed: str | None, latest: int) -> Position:
     """What a stored cursor means. `{"changed": ms}` is the end of a run; with `keys` it is a place inside of one, as
-    earlier releases stored it."""
+    earlier releases stored it. One above `latest` was moved by a wrong stamp: everything is read again."""
     if "mode" in cursor:
         return msgspec.convert(cursor, Position)
     if not changed:
         return Position("keys", keys=list(cursor.get("keys", ())))
     high = cursor.get("changed")
-    if high is None:
+    if high is None or int(high) > latest:
         return Position("null", nulls=True) if cursor.get("nulls") else Position("main", whole=True)
     at = int(high) - (0 if "keys" in cursor else round(settings.overlap * 1000))
     return Position("null" if cursor.get("nulls") else "main", at, int(high), nulls=bool(cursor.get("nulls")))

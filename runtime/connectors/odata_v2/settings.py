@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from runtime.connectors.answer_rules import AnswerRule
+from runtime.connectors.stamps import StampRules
 
 
 class ODataLookup(msgspec.Struct, frozen=True):
@@ -28,6 +29,7 @@ class ODataSettings(msgspec.Struct, frozen=True):
     changed_type  its literal form in `$filter`: datetime (Edm.DateTime) or datetimeoffset (Edm.DateTimeOffset)
     overlap       seconds that a new run reads again before its last position, for rows that were committed late with
                   an earlier stamp. They come again in every run, and what is known is stored once only. 0: none
+    stamps        how far ahead of now a stamp may lie (`ahead`); they are milliseconds in any case
     charset       of the answers, where the service declares a wrong one
     page_size     sent as `Prefer: odata.maxpagesize` (a hint; `$top` would switch the server's own paging off)
     operation     create (POST), update (MERGE on the key predicate)
@@ -45,6 +47,7 @@ class ODataSettings(msgspec.Struct, frozen=True):
     changed: str | None = None
     changed_type: Literal["datetime", "datetimeoffset"] = "datetimeoffset"
     overlap: float = 120.0
+    stamps: StampRules = StampRules()
     charset: str | None = None
     filter: str | None = None
     select: list[str] = msgspec.field(default_factory=list)
@@ -67,3 +70,7 @@ class ODataSettings(msgspec.Struct, frozen=True):
     verify: bool | str = True
     also_allowed: list[str] = msgspec.field(default_factory=list)
     max_response: int = 64 * 1024 * 1024
+
+    def latest_stamp(self) -> int:
+        """The highest stamp in milliseconds that can be true. `Edm.DateTime` has no zone."""
+        return self.stamps.latest(zoned=self.changed_type == "datetimeoffset", per_second=1000)

@@ -25,6 +25,7 @@ from runtime.connectors.protocols import (
     Retriable,
 )
 from runtime.connectors.rawjson import KeyReader, Shape, unreadable
+from runtime.connectors.stamps import LATER, said_of_wrong
 
 _PAGE = Shape({"items": ("d.results", list[msgspec.Raw]), "next": ("d.__next", str)})
 
@@ -75,14 +76,15 @@ class ODataSource:
 
     def _page(self, cursor: Cursor, call: CallContext, *, keys_only: bool) -> Page:
         changed = None if keys_only else self.settings.changed
-        position = position_of(cursor, self.settings, changed)
+        latest = self.settings.latest_stamp()
+        position = position_of(cursor, self.settings, changed, latest)
         query = self._query(position, changed, keys_only=keys_only)
         try:
             response = self.session.get(self.settings.entity_set, call=call, params=query, until=deadline(call))
         except Refused as error:
             if position.mode == "null" and position.whole and error.status in (400, 501):
                 said = f"rows without {changed} were not read: the service does not take {changed} eq null ({error})"
-                return Page([], position.end([]), True, (), [said])
+                return Page([], position.end([], latest), True, (), [said])
             raise
         found = rows_of(_PAGE, response, self.settings.charset)
         if problem := WHOLE.failure_in(found.around):
@@ -105,15 +107,20 @@ class ODataSource:
             elif not position.known(row):
                 shown = None if row.stamp is None else str(row.stamp)
                 records.append(Record(key, b"" if keys_only else payload, now, shown, origin=self.settings.entity_set))
+        stamps = dict.fromkeys(row.stamp for row in rows)
+        if wrong := {str(one): "lies in the future" for one in stamps if one is not None and one > latest}:
+            high = position.highest(rows, latest)
+            records = self.settings.stamps.believed(records, wrong, None if high is None else str(high))
+            warnings.append(said_of_wrong(str(changed), wrong))
         more = bool(found.found["next"])
         if more and not rows:
             raise Refused(
                 "odata.stuck",
                 "A whole page has no readable key, so the place after it is not known; nothing was skipped.",
             )
-        following = position.following(rows, more=more)
+        following = position.following(rows, more=more, latest=latest)
         if following is None:
-            return Page(records, position.end(rows), True, rejected, warnings)
+            return Page(records, position.end(rows, latest), True, rejected, warnings)
         return Page(records, cursor_of(following), False, rejected, warnings)
 
     def cursor_at(self, moment: datetime) -> Cursor | None:
@@ -127,6 +134,8 @@ class ODataSource:
             return RejectedRecord(self.settings.entity_set, problem, payload, key)
         if key is None or row is None:
             return RejectedRecord(self.settings.entity_set, "a key field is missing", payload)
+        if row.stamp is not None and row.stamp > self.settings.latest_stamp():
+            return RejectedRecord(self.settings.entity_set, LATER.format(stamp=row.stamp), payload, key)
         shown = None if row.stamp is None else str(row.stamp)
         return Record(key, payload, datetime.now(UTC), shown, origin=self.settings.entity_set)
 

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kernel import clock
 from runtime.connectors.protocols import Cursor, Record, Refused
-from runtime.connectors.rest.settings import ChangeFeed, Paging
+from runtime.connectors.rest.settings import Paging
 
 TAIL = 5  # rows at the end of a page by which the next page shows that nothing has moved in between
 BACK = 20  # steps back in one run, after which the rows move faster than they can be read
-AHEAD = timedelta(minutes=5)  # of another clock, at most
 _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^,;]+)*)")
-_WHOLE = re.compile(r"[0-9]{1,40}\Z")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ]|\Z)")
-_FRACTION = re.compile(r"\.(\d+)")
 _SHIFTING = "rows move faster than they can be read by offset; page by a cursor, a link or a key instead"
 _LOOP = "The service gave the page that was just read once more; paging would never end."
 
@@ -119,73 +113,3 @@ def link_next(header: str) -> str | None:
             if name.lower() == "rel" and "next" in value.strip('"').lower().split():
                 return found.group(1)
     return None
-
-
-# -- the value of the change parameter ---------------------------------------------------------------------------------
-def highest(values: Iterable[str], like: Iterable[str | None]) -> str | None:
-    """The highest value that may move a cursor. All of a feed are whole numbers or all are times: the first of `like`
-    that is one of them says which, else most of the values. Whatever is neither, or lies in the future, does not count:
-    rows that are true would never be asked for. Clocks differ by AHEAD; a time without zone by a day."""
-    whole, times = dict[str, int](), dict[str, datetime]()
-    for value in values:
-        meant = _meaning(value)
-        if isinstance(meant, int):
-            whole[value] = meant
-        elif meant is not None:
-            times[value] = meant
-    kind = next((type(meant) for one in like if one and (meant := _meaning(one)) is not None), None)
-    if kind is int or (kind is None and len(whole) > len(times)):
-        return max(whole, key=whole.__getitem__, default=None)
-    return max((one for one in times if not in_future(one)), key=times.__getitem__, default=None)
-
-
-def in_future(value: str) -> bool:
-    """Whether a value is a time that has not come yet, as far as its zone is known."""
-    meant = _meaning(value)
-    if not isinstance(meant, datetime):
-        return False
-    moment = _moment(value)
-    zoned = moment is not None and moment.tzinfo is not None
-    return meant > clock.now() + (AHEAD if zoned else timedelta(days=1))
-
-
-def went_back(value: str, changes: ChangeFeed) -> str:
-    """A value of the change parameter, less the overlap, in the form in which the service wrote it. What is neither a
-    time nor a whole number stays."""
-    if not changes.overlap:
-        return value
-    if value.isascii() and value.isdigit():
-        return str(max(int(value) - round(changes.overlap), 0))
-    moment = _moment(value)
-    if moment is None:
-        return value
-    if len(value) == 10:
-        return (moment.date() - timedelta(days=max(round(changes.overlap / 86_400 + 0.5), 1))).isoformat()
-    return written(moment - timedelta(seconds=changes.overlap), value)
-
-
-def written(moment: datetime, like: str) -> str:
-    """A time in the form of another one: separator, digits of the fraction, Z or offset."""
-    fraction = _FRACTION.search(like)
-    precision = "seconds" if fraction is None else "milliseconds" if len(fraction[1]) <= 3 else "microseconds"
-    shown = moment.isoformat(sep=like[10], timespec=precision)
-    return shown.removesuffix("+00:00") + "Z" if like.endswith(("Z", "z")) else shown
-
-
-def _meaning(value: str) -> int | datetime | None:
-    """The whole number or the time (UTC where it has no zone) that a value is; None where it is neither."""
-    if _WHOLE.match(value):
-        return int(value)
-    moment = _moment(value) if _TIME.match(value) else None
-    if moment is None or moment.tzinfo is not None:
-        return moment
-    return moment.replace(tzinfo=UTC)
-
-
-def _moment(value: str) -> datetime | None:
-    try:
-        if len(value) == 10:
-            return datetime.combine(date.fromisoformat(value), datetime.min.time())
-        return datetime.fromisoformat(value)
-    except (ValueError, OverflowError):
-        return None

@@ -17,6 +17,7 @@ from runtime.connectors.http import Response
 from runtime.connectors.protocols import AskBy, Asked, CallContext, HeldDocument, Refused, Retriable, WriteResult
 from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import RestJob, RestLookup, RestSettings
+from runtime.domain.versions import is_older
 
 _UNREADABLE = "the answer to the lookup cannot be read"
 _CANNOT = "This connection has no lookup; an unknown outcome has to be decided by a person."
@@ -113,7 +114,10 @@ class Questions:
             if lookup.versioned or name is None:
                 return _NotSaid()
             return WriteResult(key, "confirmed", name, documents=documents) if documents else name
-        if lookup.versioned and _older(entry.get(lookup.version), version):
+        older = is_older(said(entry.get(lookup.version)), version) if lookup.versioned else False
+        if older is None:
+            return _NotSaid()
+        if older:
             return None  # whatever it says of itself, it is not this state
         reference = named(first(entry, [lookup.reference or "id"])) or ""
         shown = kept(entry, call.secrets.redact)
@@ -126,11 +130,7 @@ class Questions:
         if problem := self.of_entry.found_in(entry):
             return WriteResult(key, "unknown", reference or None, status, problem, answer=shown)
         if lookup.versioned:
-            there = entry.get(lookup.version)
-            try:
-                return f"{identity}@{there}" if int(str(there)) >= int(version) else None
-            except ValueError:
-                return _NotSaid()
+            return f"{identity}@{entry.get(lookup.version)}"
         if not reference and (lookup.reference or "id" in entry or all(is_empty(value) for value in entry.values())):
             return _NotSaid()
         return WriteResult(key, "confirmed", reference, answer=shown, documents=documents)
@@ -215,13 +215,6 @@ def _listed_beside(document: Any, lookup: RestLookup) -> dict[str, Any]:
         return {}
     listed = at(document, lookup.documents)
     return listed if isinstance(listed, dict) else {}
-
-
-def _older(there: Any, version: str) -> bool:
-    try:
-        return int(str(there)) < int(version)
-    except ValueError:
-        return False
 
 
 def _listed(entries: Any, lookup: RestLookup) -> list[HeldDocument]:

@@ -9,6 +9,7 @@ import msgspec
 from runtime.connectors.answer_rules import AnswerRule, SuccessRule
 from runtime.connectors.answers import plain_name
 from runtime.connectors.failure_marks import FailureMarks, WholeAnswers
+from runtime.connectors.stamps import StampRules
 
 
 class Errors(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ class ChangeFeed(msgspec.Struct, frozen=True):
 
     `value` is the template of the parameter, for vendors that take an expression: `greater-or-equal(updated,{since})`.
     `overlap`: how far a new run goes back, in seconds where the field is a time (a date goes back by whole days), in
-    units of the field where it is a whole number. Rows that were committed late with an earlier value, and ties where
+    units of the field where it is a counter. Rows that were committed late with an earlier value, and ties where
     the vendor means "greater than", are read only because of it. What is known is stored once only. 0: none.
     """
 
@@ -143,8 +144,9 @@ class RestJob(msgspec.Struct, frozen=True):
 class RestSettings(msgspec.Struct, frozen=True):
     """base_url and path say where; `path` may hold `{names}`, which the target's `address` in the manifest fills.
 
-    Reading: items, key_fields, version_field, paging, changes; `page_errors` must be missing or empty in a
-    page and in the answer of a lookup, as what `success` names in `absent` and `unless`.
+    Reading: items, key_fields, version_field, paging, changes, stamps (what the field of `changes`, or else
+    `version_field`, means, and how far ahead it may lie); `page_errors` must be missing or empty in a page and in the
+    answer of a lookup, as what `success` names in `absent` and `unless`.
     Writing: method, batch or single, where the idempotency key goes, lookup. What an answer means: success, answers,
     nothing_done (statuses by which this vendor proves that it did nothing, `[503]`), reference (where it is given, a
     success has it), job.
@@ -162,6 +164,7 @@ class RestSettings(msgspec.Struct, frozen=True):
     version_field: str | None = None
     paging: Paging = msgspec.field(default_factory=Paging)
     changes: ChangeFeed | None = None
+    stamps: StampRules = StampRules()
     idempotency: Literal["K", "N", "L", "U"] = "U"
     idempotency_header: str | None = None
     idempotency_field: str | None = None

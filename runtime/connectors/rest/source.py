@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +30,7 @@ from runtime.connectors.rawjson import KeyReader, Shape
 from runtime.connectors.rest import paging
 from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import ChangeFeed, RestSettings
+from runtime.connectors.stamps import highest, said_of_wrong
 
 
 class RestSource:
@@ -97,8 +99,11 @@ class RestSource:
         if not page.listed:
             raise Refused("rest.shape", f"The answer has no list at {self.settings.items!r}.")
         records, rejected = self._records(page, response.url)
-        warnings = [*([page.warning] if page.warning else []), *self._ahead(records)]
-        high = self._high(cursor, records)
+        warnings = [page.warning] if page.warning else []
+        high, wrong = self._high(cursor, records)
+        if wrong:
+            records = self.settings.stamps.believed(records, wrong, high)
+            warnings.append(said_of_wrong(str(self.version_field), wrong))
         place = self._next(cursor, page, response, records)
         if cursor.get("tail"):
             records = [one for one in records if not paging.known(cursor, one.key, one.payload)]
@@ -113,15 +118,14 @@ class RestSource:
         """The cursor from which a run reads everything that changed since a moment; None where the service does not
         take a time."""
         changes = self.settings.changes
-        if changes is None or (changes.initial or "").isdigit():
-            return None
-        return {"since": paging.written(moment.astimezone(UTC), changes.initial or "0000-00-00T00:00:00Z")}
+        since = None if changes is None else self.settings.stamps.written_like(moment, changes.initial)
+        return None if since is None else {"since": since}
 
     def judged_again(self, payload: bytes) -> Record | RejectedRecord:
         """A stored row as a record, as if it had just been read."""
         found = JsonRows({}, [payload], [payload], doubtful=True)
         records, rejected = self._records(found, self.settings.path)
-        return records[0] if records else rejected[0]
+        return self.settings.stamps.judged(records[0]) if records else rejected[0]
 
     def _question(self, cursor: Cursor) -> tuple[str, dict[str, Any]]:
         settings, pages, at = self.settings, self.settings.paging, cursor.get("at")
@@ -142,9 +146,9 @@ class RestSource:
 
     def _since(self, cursor: Cursor, changes: ChangeFeed) -> str | None:
         since = cursor.get("since")
-        if not since or paging.in_future(str(since)):
+        if not since or self.settings.stamps.in_future(str(since)):
             return changes.initial
-        return paging.went_back(str(since), changes)
+        return self.settings.stamps.went_back(str(since), changes.overlap)
 
     def _next(self, cursor: Cursor, page: JsonRows, response: Response, records: list[Record]) -> Cursor | None:
         """The place inside of the run after this page, None at the end."""
@@ -201,41 +205,37 @@ class RestSource:
                 records.append(Record(key, payload, now, version, False, origin))
         return records, rejected
 
-    def _ahead(self, records: list[Record]) -> list[str]:
-        """What to say of rows whose time of change has not come yet: they are read, and move no cursor."""
-        changes = self.settings.changes
-        if changes is None:
-            return []
+    def _high(self, cursor: Cursor, records: list[Record]) -> tuple[str | None, dict[str, str]]:
+        """The highest stamp of the run so far that can be true, and the stamps of this page that cannot, with why."""
+        if not self.version_field:
+            return None, {}
+        rules = self.settings.stamps
         seen = dict.fromkeys(record.version for record in records if record.version)
-        ahead = [value for value in seen if paging.in_future(value)]
-        said = (
-            f"{changes.field} is in the future ({ahead[0][:40]}): read, but the next run begins before it"
-            if ahead
-            else ""
-        )
-        return [said] if said else []
-
-    def _high(self, cursor: Cursor, records: list[Record]) -> str | None:
-        """The highest value of change of the run so far that may move the cursor."""
-        if not self.settings.changes:
-            return None
-        seen = dict.fromkeys(record.version for record in records)
-        return self._highest([*seen, cursor.get("high")], cursor)
+        before = self._true(cursor.get("high"), cursor.get("since"))
+        if not self.settings.changes:  # versions of one row each, which say nothing of other rows
+            return None, rules.wrong(seen)
+        wrong = rules.wrong(seen, before, jumps=True)
+        true = [*(one for one in seen if one not in wrong), *self._true(cursor.get("high"))]
+        return self._highest(true, cursor), wrong
 
     def _end(self, cursor: Cursor) -> Cursor:
-        since = cursor.get("since")
         if not self.settings.changes:
             return {}
-        high = self._highest([since, cursor.get("high")], cursor)
-        if high is None and since is not None and not paging.in_future(str(since)):
-            high = since
+        known = self._true(cursor.get("since"), cursor.get("high"))
+        high = self._highest(known, cursor)
+        if high is None and known and cursor.get("since") is not None:
+            high = known[0]
         return {} if high is None else {"since": high}
 
-    def _highest(self, values: list[Any], cursor: Cursor) -> str | None:
+    def _true(self, *values: Any) -> list[str]:
+        given = [str(value) for value in values if value is not None]
+        return [value for value in given if not self.settings.stamps.in_future(value)]
+
+    def _highest(self, values: Sequence[str], cursor: Cursor) -> str | None:
         changes = self.settings.changes
         initial = changes.initial if changes and changes.initial != "0" else None  # a beginning of every kind
         like = [None if one is None else str(one) for one in (cursor.get("since"), cursor.get("high"), initial)]
-        return paging.highest((str(value) for value in values if value is not None), like)
+        return highest(values, like)
 
 
 def _beside(path: str, members: dict[str, tuple[str, Any]]) -> bool:

@@ -6,19 +6,17 @@ from datetime import timedelta
 
 from kernel import clock
 from runtime.connectors.registry import open_source
-from runtime.connectors.rest import paging
+from runtime.connectors.stamps import StampRules
 from tests.runtime.connectors.conformance import call
 from tests.runtime.connectors.server import Server
 
 
-def test_a_time_with_zone_some_hours_ahead_moves_no_cursor_and_the_run_says_so() -> None:
-    now = clock.now()
-    true, wrong = (now - timedelta(minutes=1)).isoformat(), (now + timedelta(hours=20)).isoformat()
-    assert paging.highest([true, wrong], [None]) == true
-    soon = (now + timedelta(minutes=2)).isoformat()
-    assert paging.highest([true, soon], [None]) == soon
-    without_zone = (now + timedelta(hours=10)).replace(tzinfo=None).isoformat()
-    assert paging.highest([without_zone], [None]) == without_zone
+def test_a_time_with_zone_some_hours_ahead_has_not_come_yet_and_one_without_may_have() -> None:
+    now, rules = clock.now(), StampRules()
+    assert rules.in_future((now + timedelta(hours=20)).isoformat())
+    assert not rules.in_future((now + timedelta(minutes=2)).isoformat())
+    assert not rules.in_future((now + timedelta(hours=10)).replace(tzinfo=None).isoformat())
+    assert rules.in_future((now + timedelta(hours=30)).replace(tzinfo=None).isoformat())
 
 
 def test_a_row_ahead_of_time_is_read_and_warned_of() -> None:
