@@ -108,6 +108,15 @@ class StampRules(msgspec.Struct, frozen=True):
             return (moment.date() - timedelta(days=max(round(overlap / 86_400 + 0.5), 1))).isoformat()
         return written(moment - timedelta(seconds=overlap), value)
 
+    def not_after(self, value: str, moment: datetime) -> str:
+        """A stamp, or the moment in its form where it lies behind that. Counters, and times without a zone, stay."""
+        if self.numbers is not None and _WHOLE.match(value):
+            return str(min(int(value), int(moment.timestamp() * _PER_SECOND[self.numbers])))
+        meant = _moment(value) if _TIME.match(value) and len(value) > 10 else None
+        if meant is None or meant.tzinfo is None or meant <= moment:
+            return value
+        return written(moment.astimezone(meant.tzinfo), value)
+
     def written_like(self, moment: datetime, initial: str | None) -> str | None:
         """A time as a change parameter; None where the stamps are counters."""
         if self.numbers is not None:

@@ -11,9 +11,9 @@ from runtime.connectors.protocols import Cursor, Record, Refused
 from runtime.connectors.rest.settings import Paging
 
 TAIL = 5  # rows at the end of a page by which the next page shows that nothing has moved in between
-BACK = 20  # steps back in one run, after which the rows move faster than they can be read
+BACK = 20  # steps back in one run, and one more for two pages, after which rows move faster than they can be read
 _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^,;]+)*)")
-_SHIFTING = "rows move faster than they can be read by offset; page by a cursor, a link or a key instead"
+_SHIFTING = "The rows move faster than they can be read by {}; page by a cursor, a link or a key instead."
 _LOOP = "The service gave the page that was just read once more; paging would never end."
 
 
@@ -35,9 +35,14 @@ def known(cursor: Cursor, key: str | None, payload: bytes) -> bool:
 def fresh(cursor: Cursor) -> Cursor:
     """Where a reader begins that takes up a cursor. Rows moved during the run that left it: the place inside of it
     means nothing any more, only what a run began with."""
-    if not cursor.get("back"):
+    if not cursor.get("back") and not cursor.get("again"):
         return cursor
-    return {"since": cursor["since"]} if "since" in cursor else {}
+    return beginning(cursor)
+
+
+def beginning(cursor: Cursor) -> Cursor:
+    """What a run began with."""
+    return {name: cursor[name] for name in ("since", "full", "whole") if name in cursor}
 
 
 def rows_in_order(payloads: Sequence[bytes], records: Sequence[Record]) -> list[tuple[str, bytes]]:
@@ -53,9 +58,7 @@ def after_offset(paging: Paging, cursor: Cursor, rows: Sequence[tuple[str, bytes
     start, at, tail = asked(paging, cursor), int(cursor.get("at") or 0), cursor.get("tail") or {}
     keys, count = [key for key, _ in rows], len(rows)
     if tail and start and not any(key in tail for key in keys):
-        steps = int(cursor.get("back", 0)) + 1
-        if steps > BACK:
-            raise Refused("rest.shifting", f"The {_SHIFTING}.")
+        steps = _step_back(cursor, at // max(count, 1), "offset")
         return {"at": max(at - max(count, 1), 0), "tail": tail, "back": steps}
     if not count or start + count <= at or (paging.more and not more):
         return None
@@ -64,17 +67,58 @@ def after_offset(paging: Paging, cursor: Cursor, rows: Sequence[tuple[str, bytes
     return {"at": start + count, **_place(rows), **_back(cursor)}
 
 
-def after_page(paging: Paging, cursor: Cursor, rows: Sequence[tuple[str, bytes]]) -> Cursor | None:
+Rows = Sequence[tuple[str, bytes]]
+
+
+def page_before(paging: Paging, cursor: Cursor) -> int | None:
+    """The number of the page that is read again behind this one, where a row that is gone may have let another one slip
+    into it."""
+    if paging.strategy != "page" or paging.append_only or not cursor.get("tail"):
+        return None
+    number = asked(paging, cursor)
+    return number - 1 if number > paging.first_page else None
+
+
+def joins(cursor: Cursor, before: Rows, rows: Rows) -> bool:
+    """Whether a page goes on where the one before ended: that one, read again, still ends with a row that it ended
+    with, or those rows came again because others came in front of them."""
+    tail: Mapping[str, str] = cursor.get("tail") or {}
+    return (bool(before) and before[-1][0] in tail) or any(key in tail for key, _ in rows)
+
+
+def back_to(paging: Paging, cursor: Cursor, before: Rows) -> Cursor:
+    """The place from which a page that does not join is asked for again: behind the page before, if some of what was
+    read last is still in it, else one page earlier."""
+    number = asked(paging, cursor)
+    steps = _step_back(cursor, number, "page number")
+    if any(key in (cursor.get("tail") or {}) for key, _ in before):
+        return {"at": number, **_place(before), "back": steps}
+    return {"at": number - 1, "tail": cursor["tail"], "back": steps}
+
+
+def _step_back(cursor: Cursor, pages: int, by: str) -> int:
+    """The steps back of this run, one more. A long run may take more of them than a short one."""
+    steps = int(cursor.get("back", 0)) + 1
+    if steps > BACK + pages // 2:
+        raise Refused("rest.shifting", _SHIFTING.format(by))
+    return steps
+
+
+def repeats(cursor: Cursor, rows: Rows) -> bool:
+    """Whether a page is the one before once more."""
+    return bool(rows) and cursor.get("page") == _place(rows)["page"]
+
+
+def after_page(paging: Paging, cursor: Cursor, rows: Rows) -> Cursor | None:
     """As above, by page number. Some services give their last page for every higher number."""
     number, count = asked(paging, cursor), len(rows)
     if not count:
         return None
-    place = _place(rows)
-    if cursor.get("page") == place["page"]:
+    if repeats(cursor, rows):
         if number > paging.first_page + 1 or (paging.size and count < paging.size):
             return None
         raise Refused("rest.loop", f"{_LOOP} It seems to ignore {paging.page_param!r}.")
-    return {"at": number + 1, "page": place["page"]}
+    return {"at": number + 1, **_place(rows), **_back(cursor)}
 
 
 def after_position(cursor: Cursor, position: Any) -> Cursor:

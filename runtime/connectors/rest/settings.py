@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -30,8 +30,14 @@ class Paging(msgspec.Struct, frozen=True):
             new comes. Each page begins with the last row of the one before: if it is not there, rows have moved, and
             reading goes back
     cursor  an opaque value at `next` goes back in `cursor_param`
-    page    `page_param` counts up from `first_page`, until a page is empty. A row may be skipped when rows before it
-            go away during the run; where there is another strategy, choose it
+    page    `page_param` counts up from `first_page`, until a page is empty. The page before each is read again, to see
+            that no row has slipped into it; if one has, reading goes back. `append_only`: rows never go away, and each
+            page is asked for once
+
+    order_by             the field by which the service sorts (say it to the service in `parameters`): of offset and
+                         page, what keeps rows that stay from changing places
+    total, total_header  where a page, or the answer's header, tells how many rows there are in all: a reading that got
+                         fewer is done once more, and then fails
     """
 
     strategy: Literal["none", "link", "next", "offset", "cursor", "page"] = "none"
@@ -43,6 +49,10 @@ class Paging(msgspec.Struct, frozen=True):
     cursor_param: str = "cursor"
     page_param: str = "page"
     first_page: int = 1
+    append_only: bool = False
+    order_by: str = ""
+    total: str = ""
+    total_header: str = ""
 
 
 class ChangeFeed(msgspec.Struct, frozen=True):
@@ -52,6 +62,7 @@ class ChangeFeed(msgspec.Struct, frozen=True):
     `overlap`: how far a new run goes back, in seconds where the field is a time (a date goes back by whole days), in
     units of the field where it is a counter. Rows that were committed late with an earlier value, and ties where
     the vendor means "greater than", are read only because of it. What is known is stored once only. 0: none.
+    `full_every` (`24h`): a run after that time reads everything, whatever has changed.
     """
 
     param: str
@@ -59,6 +70,7 @@ class ChangeFeed(msgspec.Struct, frozen=True):
     value: str = "{since}"
     initial: str | None = None
     overlap: float = 120.0
+    full_every: Annotated[str, msgspec.Meta(pattern="^([1-9][0-9]{0,5}[smh])?$")] = ""
 
 
 class RestBatch(msgspec.Struct, frozen=True):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from kernel import clock
 from kernel.errors import Invalid
 from runtime.connectors.answers import first
 from runtime.connectors.failure_marks import is_empty
@@ -28,9 +31,29 @@ from runtime.connectors.protocols import (
 )
 from runtime.connectors.rawjson import KeyReader, Shape
 from runtime.connectors.rest import paging
+from runtime.connectors.rest.completeness import RowCount, began_at, whole_is_due
 from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import ChangeFeed, RestSettings
 from runtime.connectors.stamps import highest, said_of_wrong
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """One page as it came."""
+
+    page: JsonRows
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a page has: its rows in order, and what is made of them."""
+
+    rows: paging.Rows
+    records: list[Record]
+    rejected: list[RejectedRecord]
+    warnings: list[str]
+    high: str | None
 
 
 class RestSource:
@@ -53,11 +76,14 @@ class RestSource:
             members["next"] = (settings.paging.next, Any)
         if settings.items and settings.paging.strategy == "offset" and settings.paging.more:
             members["more"] = (settings.paging.more, bool)
+        if settings.items and settings.paging.total:
+            members["total"] = (settings.paging.total, Any)
         self.errors = {f"error {n}": path for n, path in enumerate(settings.page_errors) if _beside(path, members)}
         if settings.items:
             members |= {name: (path, Any) for name, path in self.errors.items()}
         self.shape = Shape(members)
         self.whole = settings.whole_answers()
+        self.count = RowCount(settings.paging)
 
     def close(self) -> None:
         self.session.close()
@@ -83,10 +109,58 @@ class RestSource:
         if self.resumed is None:
             cursor = paging.fresh(cursor)
             self.resumed = "at" in cursor
-        target, params = self._question(cursor)
-        response = self.session.send("GET", target, call=call, effect=False, params=params)
-        if response.status == 204:
+        changes, until = self.settings.changes, time.monotonic() + call.deadline
+        if "at" not in cursor and "whole" not in cursor and whole_is_due(changes, cursor):
+            cursor["whole"] = clock.now().isoformat()
+        fetched = self._fetch(cursor, call, until)
+        if fetched is None:
             return Page([], self._end(cursor), True)
+        if changes is not None and "at" not in cursor:
+            cursor["begun"] = began_at(fetched.response.headers)
+        seen = self._seen(cursor, fetched)
+        number = paging.page_before(self.settings.paging, cursor)
+        if number is not None and not paging.repeats(cursor, seen.rows):
+            before = self._fetch({**cursor, "at": number, "tail": None}, call, until)
+            slipped = None if before is None else self._slipped(cursor, self._seen(cursor, before), seen.rows)
+            if slipped is not None:
+                return slipped
+        return self._page(cursor, fetched, seen)
+
+    def _page(self, cursor: Cursor, fetched: _Fetched, seen: _Seen) -> Page:
+        records, rejected, warnings = seen.records, seen.rejected, seen.warnings
+        place = self._next(cursor, fetched, seen.rows)
+        if cursor.get("tail"):
+            records = [one for one in records if not paging.known(cursor, one.key, one.payload)]
+            rejected = [one for one in rejected if not paging.known(cursor, None, one.payload)]
+        counted = self.count.counted(cursor, len(records) + len(rejected), fetched.page.found, fetched.response.headers)
+        warnings += self.count.silent(counted)
+        if place is None and (missing := self.count.missing(counted)):
+            again = {**paging.beginning(cursor), "again": 1}
+            return Page(records, again, False, rejected, [*warnings, missing])
+        if place is None:
+            return Page(records, self._end({**cursor, "high": seen.high}), True, rejected, warnings)
+        return Page(records, self._inside_run(counted, place, seen.high), False, rejected, warnings)
+
+    def _inside_run(self, cursor: Cursor, place: Cursor, high: str | None) -> Cursor:
+        began = {"begun": cursor["begun"]} if place and "begun" in cursor else {}
+        more = {"high": high} if high is not None else {}
+        return {**paging.beginning(cursor), **began, **self.count.kept(cursor), **place, **more}
+
+    def _slipped(self, cursor: Cursor, before: _Seen, rows: paging.Rows) -> Page | None:
+        """The page before as it is now, where rows have slipped into it, and the place from which to go on; None where
+        the page behind joins it."""
+        if paging.joins(cursor, before.rows, rows):
+            return None
+        place = self._unless_moved(lambda: paging.back_to(self.settings.paging, cursor, before.rows))
+        at = self._inside_run(cursor, place or {}, before.high)
+        return Page(before.records, at, False, before.rejected, before.warnings)
+
+    def _fetch(self, cursor: Cursor, call: CallContext, until: float) -> _Fetched | None:
+        """One page; None where there is no content (204)."""
+        target, params = self._question(cursor)
+        response = self.session.send("GET", target, call=call, effect=False, params=params, until=until)
+        if response.status == 204:
+            return None
         self.session.refuse(response, call=call, effect=False)
         page = rows_of(self.shape, response, self.settings.charset)
         for name, path in self.errors.items():
@@ -98,21 +172,18 @@ class RestSource:
             raise Retriable(f"the page proves nothing: {problem}{f': {words}' if words else ''}")
         if not page.listed:
             raise Refused("rest.shape", f"The answer has no list at {self.settings.items!r}.")
-        records, rejected = self._records(page, response.url)
+        return _Fetched(page, response)
+
+    def _seen(self, cursor: Cursor, fetched: _Fetched) -> _Seen:
+        page = fetched.page
+        records, rejected = self._records(page, fetched.response.url)
+        rows = paging.rows_in_order(page.payloads, records)
         warnings = [page.warning] if page.warning else []
         high, wrong = self._high(cursor, records)
         if wrong:
             records = self.settings.stamps.believed(records, wrong, high)
             warnings.append(said_of_wrong(str(self.version_field), wrong))
-        place = self._next(cursor, page, response, records)
-        if cursor.get("tail"):
-            records = [one for one in records if not paging.known(cursor, one.key, one.payload)]
-            rejected = [one for one in rejected if not paging.known(cursor, None, one.payload)]
-        if place is None:
-            return Page(records, self._end({**cursor, "high": high}), True, rejected, warnings)
-        since = {"since": cursor["since"]} if "since" in cursor else {}
-        at = {**since, **place, **({"high": high} if high is not None else {})}
-        return Page(records, at, False, rejected, warnings)
+        return _Seen(rows, records, rejected, warnings, high)
 
     def cursor_at(self, moment: datetime) -> Cursor | None:
         """The cursor from which a run reads everything that changed since a moment; None where the service does not
@@ -146,24 +217,18 @@ class RestSource:
 
     def _since(self, cursor: Cursor, changes: ChangeFeed) -> str | None:
         since = cursor.get("since")
-        if not since or self.settings.stamps.in_future(str(since)):
+        if not since or cursor.get("whole") or self.settings.stamps.in_future(str(since)):
             return changes.initial
         return self.settings.stamps.went_back(str(since), changes.overlap)
 
-    def _next(self, cursor: Cursor, page: JsonRows, response: Response, records: list[Record]) -> Cursor | None:
+    def _next(self, cursor: Cursor, fetched: _Fetched, rows: paging.Rows) -> Cursor | None:
         """The place inside of the run after this page, None at the end."""
-        pages, found = self.settings.paging, page.found
-        if pages.strategy in ("offset", "page"):
-            rows = paging.rows_in_order(page.payloads, records)
-            if pages.strategy == "page":
-                return paging.after_page(pages, cursor, rows)
-            try:
-                return paging.after_offset(pages, cursor, rows, more=found.get("more"))
-            except Refused as error:
-                if error.code != "rest.shifting" or not self.resumed:
-                    raise
-                self.resumed = False
-                return {}
+        pages, found, response = self.settings.paging, fetched.page.found, fetched.response
+        if pages.strategy == "page":
+            return paging.after_page(pages, cursor, rows)
+        if pages.strategy == "offset":
+            more = found.get("more")
+            return self._unless_moved(lambda: paging.after_offset(pages, cursor, rows, more=more))
         position: Any = None
         if pages.strategy == "link":
             position = self._inside(paging.link_next(response.headers.get("link", "")), response)
@@ -172,6 +237,16 @@ class RestSource:
         elif pages.strategy == "cursor":
             position = found.get("next") or None
         return None if position is None else paging.after_position(cursor, position)
+
+    def _unless_moved(self, find: Callable[[], Cursor | None]) -> Cursor | None:
+        """A place, or the beginning where the one that was taken up cannot be found again."""
+        try:
+            return find()
+        except Refused as error:
+            if error.code != "rest.shifting" or not self.resumed:
+                raise
+            self.resumed = False
+            return {}
 
     def _inside(self, target: Any, response: Response) -> str | None:
         """An absolute URL of the next page; `HttpClient` refuses it when it leads to another host."""
@@ -221,11 +296,16 @@ class RestSource:
     def _end(self, cursor: Cursor) -> Cursor:
         if not self.settings.changes:
             return {}
-        known = self._true(cursor.get("since"), cursor.get("high"))
+        full = cursor.get("whole") or cursor.get("full")
+        kept = {"full": full} if full and self.settings.changes.full_every else {}
+        high = cursor.get("high")
+        if high is not None and cursor.get("begun"):
+            high = self.settings.stamps.not_after(str(high), datetime.fromisoformat(cursor["begun"]))
+        known = self._true(cursor.get("since"), high)
         high = self._highest(known, cursor)
         if high is None and known and cursor.get("since") is not None:
             high = known[0]
-        return {} if high is None else {"since": high}
+        return kept if high is None else {"since": high, **kept}
 
     def _true(self, *values: Any) -> list[str]:
         given = [str(value) for value in values if value is not None]

@@ -46,7 +46,7 @@ class Server:
                     return
                 status, headers, content = outer.answer(seen)
                 content = content if isinstance(content, bytes) else json.dumps(content).encode()
-                self.send_response(status)
+                (self.send_response_only if "Date" in headers else self.send_response)(status)
                 for name, value in {
                     "Content-Type": "application/json",
                     "Content-Length": str(len(content)),

@@ -1,0 +1,243 @@
+"""Rows that go away or move while a collection is read by page number or offset, and services that say how many rows
+they have. The witness is the list of the server itself."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from runtime.connectors.protocols import Refused
+from runtime.connectors.registry import open_source
+from tests.runtime.connectors.conformance import call, read_all
+from tests.runtime.connectors.server import Server
+from tests.runtime.connectors.test_rest_faults import keys_of
+
+STAMP = "2026-03-01T10:00:00Z"
+
+
+class Shop:
+    """A collection of rows with one stamp, which changes between two calls as the test says. `calls` counts them."""
+
+    def __init__(self, count, size, change=None, total=None):
+        self.rows = [{"id": n, "at": STAMP} for n in range(count)]
+        self.size, self.change, self.total, self.calls, self.starts = size, change, total, 0, []
+
+    def answer(self, seen):
+        self.calls += 1
+        start = int(seen.query["offset"]) if "offset" in seen.query else (int(seen.query["page"]) - 1) * self.size
+        self.starts.append(start)
+        page = self.rows[start : start + self.size]
+        total = len(self.rows) if self.total is None else self.total
+        if self.change is not None:
+            self.change(self)
+        return 200, {"X-Total": str(total)}, {"data": page, "meta": {"total": total}}
+
+
+def reader(server, strategy, **paging):
+    settings = {"base_url": server.url, "path": "/rows", "items": "data", "key_fields": ["id"]}
+    return open_source("rest", {**settings, "paging": {"strategy": strategy, **paging}})
+
+
+def read(shop, strategy, cursor=None, **paging):
+    with Server(shop.answer) as server:
+        source = reader(server, strategy, **paging)
+        try:
+            return read_all(source, cursor, circumstances=call(), limit=500)
+        finally:
+            source.close()
+
+
+def gone(number, at):
+    """So many of the first rows go away once, before the call with that number."""
+
+    def change(shop):
+        if shop.calls == at - 1:
+            del shop.rows[:number]
+
+    return change
+
+
+@pytest.mark.parametrize("strategy", ["page", "offset"])
+@pytest.mark.parametrize("at", [2, 3, 4, 5, 6, 7, 8, 9])
+@pytest.mark.parametrize("number", [1, 5, 7, 13])
+def test_rows_that_go_away_while_pages_are_read_hide_no_other(strategy, at, number):
+    shop = Shop(20, 5, gone(number, at))
+    found = set(keys_of(read(shop, strategy)))
+    assert {str(row["id"]) for row in shop.rows} <= found
+
+
+@pytest.mark.parametrize("strategy", ["page", "offset"])
+def test_a_row_that_goes_away_at_every_other_call_hides_no_other(strategy):
+    def change(shop):
+        if shop.calls % 2 and shop.calls < 16:
+            del shop.rows[:1]
+
+    shop = Shop(60, 5, change)
+    assert {str(row["id"]) for row in shop.rows} <= set(keys_of(read(shop, strategy)))
+
+
+def test_the_last_row_that_slips_into_a_page_that_was_read_is_found_behind_an_empty_page():
+    shop = Shop(11, 10, gone(1, 2))
+    assert "10" in keys_of(read(shop, "page"))
+
+
+@pytest.mark.parametrize("strategy", ["page", "offset"])
+def test_rows_that_come_in_front_cost_a_repetition_and_nothing_else(strategy):
+    def change(shop):
+        if shop.calls == 2:
+            shop.rows[:0] = [{"id": 100 + n, "at": STAMP} for n in range(3)]
+
+    shop = Shop(30, 5, change)
+    pages = read(shop, strategy)
+    assert {str(n) for n in range(30)} <= set(keys_of(pages))
+    assert shop.calls < 20
+
+
+def test_pages_that_move_all_the_time_end_the_run_with_a_reason():
+    def change(shop):
+        shop.rows[:] = [{"id": row["id"] + 1_000, "at": STAMP} for row in shop.rows]
+
+    shop = Shop(100, 5, change)
+    with pytest.raises(Refused, match="move faster") as told:
+        read(shop, "page", {"at": 15, "tail": {"gone": "x"}, "page": "y", "back": 0})
+    assert "by page number" in str(told.value)
+
+
+def test_a_run_that_takes_up_a_place_among_moved_pages_begins_anew():
+    shop = Shop(300, 5)
+    pages = read(shop, "page", {"at": 50, "tail": {"gone": "x"}, "page": "y"})
+    assert set(keys_of(pages)) == {str(n) for n in range(300)}
+
+
+def test_where_rows_never_go_away_each_page_is_asked_for_once():
+    shop = Shop(20, 5)
+    assert len(keys_of(read(shop, "page", append_only=True))) == 20
+    assert shop.calls == 5
+    checked = Shop(20, 5)
+    read(checked, "page")
+    assert checked.calls == 9
+
+
+# -- totals ------------------------------------------------------------------------------------------------------------
+TOTALS = [{"total": "meta.total"}, {"total_header": "X-Total"}]
+
+
+@pytest.mark.parametrize("total", TOTALS)
+@pytest.mark.parametrize("strategy", ["page", "offset"])
+def test_fewer_rows_than_the_service_says_that_it_has_are_read_once_more_and_then_refused(strategy, total):
+    """A service that leaves out a row, or stops giving pages early."""
+    shop = Shop(20, 5, total=23)
+    with pytest.raises(Refused, match="says that it has 23 rows, and gave 20") as told:
+        read(shop, strategy, **total)
+    assert told.value.code == "rest.incomplete"
+    assert shop.calls > 9
+
+
+@pytest.mark.parametrize("total", TOTALS)
+@pytest.mark.parametrize("strategy", ["page", "offset"])
+def test_what_is_there_on_the_second_reading_is_read_and_the_run_says_so(strategy, total):
+    def change(shop):
+        if shop.starts[-1] == 0 and len(shop.starts) > 4:
+            shop.total = None
+
+    shop = Shop(20, 5, change, total=21)
+    pages = read(shop, strategy, **total)
+    assert set(keys_of(pages)) == {str(n) for n in range(20)}
+    assert any("21" in said for page in pages for said in page.warnings)
+
+
+def test_a_run_after_an_incomplete_one_begins_anew_with_what_it_asked_for_before():
+    shop = Shop(20, 5)
+    pages = read(shop, "page", {"at": 4, "again": 1, "count": 3, "tail": {"14": "x"}, "page": "y"}, total="meta.total")
+    assert len(set(keys_of(pages))) == 20
+
+
+def test_a_page_without_the_total_that_is_promised_says_that_nothing_proves_the_reading():
+    pages = read(Shop(3, 5), "page", total="meta.count")
+    assert any("meta.count" in said for page in pages for said in page.warnings)
+
+
+@pytest.mark.parametrize("told", ["items 0-4/9", "9", "*/9"])
+def test_the_total_of_a_range_is_understood(told):
+    def answer(seen):
+        return (
+            200,
+            {"Content-Range": told},
+            {"data": [{"id": n} for n in range(9)] if seen.query["page"] == "1" else []},
+        )
+
+    with Server(answer) as server:
+        source = reader(server, "page", total_header="Content-Range")
+        assert len(set(keys_of(read_all(source, circumstances=call())))) == 9
+        source.close()
+
+
+def test_one_answer_that_holds_less_than_it_says_is_refused():
+    with Server(lambda seen: (200, {}, {"data": [{"id": 1}], "total": 1000})) as server:
+        source = reader(server, "none", total="total")
+        with pytest.raises(Refused, match="gave 1"):
+            read_all(source, circumstances=call())
+        source.close()
+
+
+# -- the whole, once in a while ----------------------------------------------------------------------------------------
+def changes(server, **more):
+    feed = {"param": "since", "field": "at", **more}
+    settings = {"base_url": server.url, "path": "/rows", "items": "data", "key_fields": ["id"], "changes": feed}
+    return open_source("rest", settings)
+
+
+def since_asked(server):
+    return [seen.query.get("since") for seen in server.seen]
+
+
+def test_a_source_may_be_read_in_full_once_in_a_while():
+    with Server(lambda seen: (200, {}, {"data": [{"id": 1, "at": STAMP}]})) as server:
+        source = changes(server, full_every="24h")
+        end = read_all(source, circumstances=call())[-1].cursor
+        read_all(source, end, circumstances=call())
+        read_all(source, {**end, "full": "2026-01-01T00:00:00+00:00"}, circumstances=call())
+        read_all(source, {"since": STAMP}, circumstances=call())
+        source.close()
+        assert since_asked(server) == [None, "2026-03-01T09:58:00Z", None, None]
+    assert end["since"] == STAMP
+
+
+def test_without_that_a_cursor_is_as_it_was():
+    with Server(lambda seen: (200, {}, {"data": [{"id": 1, "at": STAMP}]})) as server:
+        source = changes(server)
+        assert read_all(source, circumstances=call())[-1].cursor == {"since": STAMP}
+        source.close()
+
+
+# -- rows that change while they are read ------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "form", ["{:%Y-%m-%dT%H:%M:%SZ}", "{:%Y-%m-%dT%H:%M:%S.000+00:00}", "{:%Y-%m-%dT%H:%M:%S}+02:00"]
+)
+def test_a_row_that_changed_and_moved_forward_during_a_long_run_is_asked_for_by_the_next_one(form):
+    """Row 7 of the second page changes after the first page was read, and comes in front of it; a row behind changes
+    an hour later, and is read. By the clock of the service the run began before both."""
+    began = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    zone = timedelta(hours=2) if form.endswith("+02:00") else timedelta(0)
+
+    def stamp(minutes):
+        return form.format(began + timedelta(minutes=minutes) + zone)
+
+    rows = [{"id": n, "at": stamp(-60)} for n in range(20)]
+
+    def answer(seen):
+        start = (int(seen.query["page"]) - 1) * 5
+        page = rows[start : start + 5]
+        if start == 0 and len(page) == 5 and rows[0]["id"] == 0:
+            rows.insert(0, {**rows.pop(7), "at": stamp(10)})
+            rows[-1] = {**rows[-1], "at": stamp(70)}
+        return 200, {"Date": format_datetime(began, usegmt=True)}, {"data": page}
+
+    with Server(answer) as server:
+        settings = {"base_url": server.url, "path": "/rows", "items": "data", "key_fields": ["id"]}
+        feed = {"param": "since", "field": "at"}
+        source = open_source("rest", {**settings, "paging": {"strategy": "page"}, "changes": feed})
+        pages = read_all(source, circumstances=call())
+        source.close()
+    assert "7" not in keys_of(pages)
+    assert pages[-1].cursor == {"since": stamp(0)}
