@@ -16,10 +16,11 @@ from kernel.errors import NotFound
 from runtime.api import serializers as shapes
 from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
-from runtime.selectors import dead_letter_detail
+from runtime.selectors import dead_letter_detail, why_waits
 from runtime.selectors import dead_letters as selectors
 from runtime.selectors.dead_letter_detail import DeadLetterDetail
 from runtime.selectors.dead_letters import DeadLetterGroup
+from runtime.services import cases
 from runtime.services import dead_letters as services
 from runtime.services.dead_letters import DeadLetterFilter
 from runtime.services.resubmitting import resubmit_rejected
@@ -43,6 +44,8 @@ class Groups(RuntimeView):
 
 
 class GroupView(RuntimeView):
+    asked = False  # whether the messages that a body names are being asked about
+
     def group(self, key: str) -> DeadLetterGroup:
         listed = selectors.asked_groups if key.startswith("asked.") else selectors.groups
         found = selectors.group_of(listed(self.viewer, self.environment), key)
@@ -62,14 +65,16 @@ class GroupView(RuntimeView):
             if detail is None:
                 raise NotFound("letter.unknown", "There is no such message: it was settled, or you may not see it.")
             self.integration(detail.integration, operate=True)
+            self.asked = detail.dead_letter.state == "sending"
             return [DeadLetterFilter(subscription, addresses=((lane, position),))]
         group = self.group(data["group"])
         if group.kind not in selectors.QUARANTINED_KINDS:
             raise NotFound("letters.one_by_one", "These messages are decided one by one.")
         self.integration(group.integration, operate=True)
-        asked = group.kind == "asked"
+        self.asked = group.kind == "asked"
         return [
-            DeadLetterFilter(one, fingerprint=group.fingerprint, asked=asked) for one in selectors.subscriptions(group)
+            DeadLetterFilter(one, fingerprint=group.fingerprint, asked=self.asked)
+            for one in selectors.subscriptions(group)
         ]
 
 
@@ -93,7 +98,9 @@ class Redrive(GroupView):
         description=(
             "`dry_run` is true by default: it maps the messages with the deployed release, sends nothing and changes "
             "nothing. What may have arrived is asked about first, and what is asked about (`sending`) is asked about "
-            "now. 409 `redrive.unproven` where nobody can be asked and `not_arrived` is not said."
+            "now; under a circuit breaker that opened by itself that question is the call which tries it. `waits` says "
+            "why nothing goes at once, and until when. 409 `redrive.unproven` where nobody can be asked and "
+            "`not_arrived` is not said."
         ),
         parameters=[ENVIRONMENT],
         request=shapes.RedriveSerializer,
@@ -107,9 +114,12 @@ class Redrive(GroupView):
             with transaction.atomic():
                 given = {"rate": rate, "reason": data["reason"], "not_arrived": data["not_arrived"]}
                 count = sum([services.redrive(one, actor=self.actor, **given) for one in chosen])
+            asking = self.asked and not data["not_arrived"]
+            waits = why_waits.said([one.subscription for one in chosen], asking=asking) if count else ""
             return Response(
                 {
                     "dry_run": False,
+                    "waits": waits,
                     "letters": count,
                     "would_map": None,
                     "behind": None,
@@ -128,6 +138,7 @@ class Redrive(GroupView):
         return Response(
             {
                 "dry_run": True,
+                "waits": None,
                 "letters": sum(trial.total for trial in trials),
                 "would_map": sum(trial.would_map for trial in trials),
                 "behind": sum(trial.behind for trial in trials),
@@ -250,7 +261,7 @@ class RejectedDismissal(_CaseView):
     def post(self, request: Request, number: int) -> Response:
         data = self.validated(shapes.DismissalSerializer)
         self.operated(number)
-        services.dismiss_rejected(number, actor=self.actor, note=data["reason"])
+        cases.dismiss_rejected(number, actor=self.actor, note=data["reason"])
         return _shown(dead_letter_detail.rejected(self.viewer, number))
 
 
@@ -276,5 +287,5 @@ class ConflictLetter(_CaseView):
     def post(self, request: Request, number: int) -> Response:
         data = self.validated(shapes.ConflictSerializer)
         self.operated(number)
-        services.settle_conflict(number, keep=data["keep"], actor=self.actor, note=data["reason"])
+        cases.settle_conflict(number, keep=data["keep"], actor=self.actor, note=data["reason"])
         return _shown(dead_letter_detail.conflict(self.viewer, number))

@@ -336,6 +336,7 @@ class RefusalCountSerializer(serializers.Serializer[Any]):
 
 class RedriveResultSerializer(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField()
+    waits = serializers.CharField(allow_null=True, help_text="Why nothing goes at once; empty where nothing waits.")
     letters = serializers.IntegerField()
     would_map = serializers.IntegerField(allow_null=True)
     behind = serializers.IntegerField(allow_null=True)

@@ -29,10 +29,11 @@ _CLAIM = sql.read(
     "claim_lane",
     candidate_is_free=sql.read("lane_is_free", lane="o"),
     locked_is_free=sql.read("lane_is_free", lane="w"),
+    probe_is_free=sql.probe_is_free("null"),
     **_PARTS,
 )
 _CLAIM_TO_ASK = sql.read("claim_lane_to_ask", **_PARTS)
-_ADMIT = sql.read("admit")
+_ADMIT = sql.read("admit", probe_is_free=sql.probe_is_free("%(asking)s::bigint"))
 _STEP = sql.read("step")
 _QUOTA = {"today": sql.read("quota_today"), "allowance": sql.read("quota_allowance")}
 _QUOTA_LEFT = sql.read("quota_left", **_QUOTA)
@@ -141,11 +142,12 @@ def _take(conn: Connection, statement: str, arguments: dict[str, Any], lease: fl
     return taken, row["limited"]
 
 
-def admit(conn: Connection, taken: Claim, lease: float) -> None:
-    """Inside the claim's transaction: take one of the vendor's places, or the one probe. Raises ClaimAbandoned."""
-    vendor = taken.target.vendor
+def admit(conn: Connection, taken: Claim, lease: float, *, quarantined: bool = False) -> None:
+    """Inside the claim's transaction: take one of the vendor's places, or the one probe; a quarantined message may take
+    the one that is kept for a person's question. Raises ClaimAbandoned."""
+    vendor, asking = taken.target.vendor, taken.subscription if quarantined else None
     conn.execute("select from runtime_vendorstate where id = %s for update", (vendor,))
-    row = conn.execute(_ADMIT, (vendor,)).fetchone()
+    row = conn.execute(_ADMIT, {"vendor": vendor, "asking": asking}).fetchone()
     if row is None or not row[0]:
         raise ClaimAbandoned
     if row[1]:

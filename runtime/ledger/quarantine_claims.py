@@ -65,6 +65,7 @@ _PARTS = {
     "claim_scope": sql.CLAIM_SCOPE,
     "places": sql.read("quarantine_places"),
     "pace_allows": sql.read("quarantine_pace"),
+    "probe_is_free": sql.probe_is_free("s.id"),
 }
 
 
@@ -99,7 +100,7 @@ def claim_quarantined(
             if taken is None:
                 return None
             if limited and not to_ask:
-                admit(conn, taken, lease)
+                admit(conn, taken, lease, quarantined=True)
             if not to_ask:
                 hold_others(conn, taken, lease)
                 _keep_pace(conn, taken)

@@ -9,9 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models.functions import Now
-from psycopg import Rollback
-from psycopg.sql import SQL, Identifier
 
 from governance.domain.subject import Subject
 from governance.services import approvals
@@ -24,13 +21,10 @@ from runtime.domain import manifest as manifests
 from runtime.domain import vendor_times
 from runtime.domain.manifest import Manifest
 from runtime.domain.recovery import NOT_ASKABLE, REUSED_KEY, key_was_reused
-from runtime.ledger import connections as ledger_connections
-from runtime.ledger.append import IncomingMessage, append, load_stream
-from runtime.ledger.connections import Connection
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Skipped, Unmappable
-from runtime.models import ConflictCase, Integration, RejectedMessage, TargetSubscription
-from runtime.services import edited_names, target_times
+from runtime.models import Integration, TargetSubscription
+from runtime.services import asking_now, edited_names, target_times
 from runtime.services.mappers import mapper_of
 
 APPROVAL_ABOVE = 1_000  # messages of one integration and environment within APPROVAL_WINDOW, however they are parted
@@ -150,10 +144,6 @@ update runtime_quarantine
    and position = %s
    and state in ('dead', 'unknown')
 returning key"""
-_DECIDE = """
-update {table}
-   set state = %s, decided_by_id = %s, decided_at = clock_timestamp(), note = %s
- where id = %s and state = 'open'"""
 _DISCARD = """
 with gone as (
        delete
@@ -177,10 +167,10 @@ class DeadLetterFilter:
     addresses: tuple[tuple[int, int], ...] = ()
     asked: bool = False
 
-    def where(self) -> tuple[str, dict[str, Any]]:
-        """A condition on `p` (runtime_quarantine), and its values."""
+    def where(self, *, redriven: bool = False) -> tuple[str, dict[str, Any]]:
+        """A condition on `p` (runtime_quarantine), and its values. `redriven`: of these, what is asked about now."""
         asked = "(p.state = 'sending' and p.lease_until < clock_timestamp())"
-        waiting = asked if self.asked else "p.state in ('dead', 'unknown')"
+        waiting = asked if self.asked or redriven else "p.state in ('dead', 'unknown')"
         parts, values = ["p.subscription_id = %(subscription)s"], dict[str, Any](subscription=self.subscription)
         parts.append(f"({waiting} or {asked})" if self.addresses else waiting)
         if self.fingerprint:
@@ -310,10 +300,10 @@ def redrive(
     another message gets a fresh key, and is asked about by its business reference first. Above APPROVAL_ABOVE messages
     of one integration within APPROVAL_WINDOW, including earlier redrives, an approval of `subject_of` is needed.
 
-    What is asked about is asked about now. A dead letter of which an earlier try has no trustworthy answer is asked
-    about before it is sent. `not_arrived`: this person has looked at the target and says so; nothing is asked, and the
-    reason is kept. Raises Invalid, Forbidden, NotApproved; Conflict `redrive.unproven` where such a dead letter cannot
-    be asked about and nobody has said that.
+    What is asked about is asked about now, also under an open circuit breaker (`asking_now`). A dead letter of which an
+    earlier try has no trustworthy answer is asked about before it is sent. `not_arrived`: this person has looked at the
+    target and says so; nothing is asked, and the reason is kept. Raises Invalid, Forbidden, NotApproved; Conflict
+    `redrive.unproven` where such a dead letter cannot be asked about and nobody has said that.
     """
     subscription = operated_subscription(chosen.subscription, actor)
     if rate is not None and rate <= 0:
@@ -337,6 +327,8 @@ def redrive(
         given: dict[str, Any] = {"not_askable": NOT_ASKABLE, "asks": asks, "reused_key": REUSED_KEY, "settle": settle}
         given |= {"decided": not_arrived, "asks_dead": subscription.idempotency in "KL", "rate": rate or 1e9}
         cursor.execute(_REDRIVE.format(where=where), values | given)
+        if not not_arrived:
+            asking_now.let_it_probe(cursor, subscription, *chosen.where(redriven=True))
         place = {"target": subscription.target, "instance": subscription.instance, "environment": environment}
         counts = {"count": count, "approved": approved, "rate": rate, "fingerprint": chosen.fingerprint}
         counts |= {"not_arrived": True} if not_arrived else {}
@@ -409,90 +401,3 @@ def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int
         )
         cursor.execute("select pg_notify('tillgate_work', '')")
     return count
-
-
-def dismiss_rejected(rejected_id: int, *, actor: User | None, note: str) -> None:
-    """Decide that a rejected message is not needed. Needs a reason."""
-    rejected = (
-        RejectedMessage.objects.select_related("stream__integration__owner_team")
-        .filter(pk=rejected_id, state="open")
-        .first()
-    )
-    if rejected is None:
-        raise NotFound("rejected.unknown", "This rejected message does not exist any more.")
-    if not note.strip():
-        raise Invalid("dead_letter.reason", "Give a reason for dismissing it.")
-    permissions.require_operate(actor, rejected.stream.integration)
-    decide_case(RejectedMessage, rejected_id, "dismissed", rejected.stream.integration, actor, note, {})
-
-
-def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: str) -> None:
-    """Close a conflict case.
-
-    `keep`: the first message stands. Otherwise the other content is appended under the key with the suffix `#2`, `#3`,
-    …, as a message of its own that says what it corrects; what was delivered is not undone.
-    """
-    case = (
-        ConflictCase.objects.select_related("stream__integration__owner_team")
-        .filter(pk=conflict_id, state="open")
-        .first()
-    )
-    if case is None:
-        raise NotFound("conflict.unknown", "There is no such open case.")
-    if not note.strip():
-        raise Invalid("conflict.reason", "Say why.")
-    permissions.require_operate(actor, case.stream.integration)
-    integration, after = case.stream.integration, {"key": case.key}
-    if keep:
-        decide_case(ConflictCase, conflict_id, "kept", integration, actor, note, after)
-        return
-    with ledger_connections.connected(name="tillgate-corrections") as conn, conn.transaction():
-        _append_correction(conn, case)
-        decide_with_effect(conn, ConflictCase, conflict_id, "replaced", actor, note)
-    record_decision(ConflictCase, conflict_id, "replaced", integration, actor, note, after)
-
-
-def _append_correction(conn: Connection, case: ConflictCase) -> None:
-    stream = load_stream(conn, case.stream_id)
-    payload = canonical_json(case.payload)
-    for number in range(2, 100):
-        with conn.transaction():
-            item = IncomingMessage(f"{case.key}#{number}", 0, payload, causation=f"conflict {case.pk}")
-            done = append(conn, stream, [item])
-            if done.accepted or done.unchanged:
-                return
-            raise Rollback  # another correction has this name: no case of its own
-    raise Conflict("conflict.too_many", "This key has been corrected too often.")
-
-
-def decide_case(
-    model: Any, pk: int, state: str, integration: Integration, actor: User | None, note: str, after: dict[str, Any]
-) -> None:
-    """Close one case with a person's decision. Raises Conflict when another was quicker."""
-    with transaction.atomic():
-        if not model.objects.filter(pk=pk, state="open").update(
-            state=state, decided_by=actor, decided_at=Now(), note=note
-        ):
-            raise _decided()
-        record_decision(model, pk, state, integration, actor, note, after)
-
-
-def decide_with_effect(conn: Connection, model: Any, pk: int, state: str, actor: User | None, note: str) -> None:
-    """Close one case in the transaction of what the decision does: neither is without the other. Last of it, because
-    who stores a case holds the lane before. Raises Conflict when another was quicker. `record_decision` comes after."""
-    table = Identifier(model._meta.db_table)
-    values = state, actor.pk if actor else None, note, pk
-    if conn.execute(SQL(_DECIDE).format(table=table), values).rowcount != 1:
-        raise _decided()
-
-
-def record_decision(
-    model: Any, pk: int, state: str, integration: Integration, actor: User | None, note: str, after: dict[str, Any]
-) -> None:
-    verb = f"runtime.{model.__name__.lower()}_{state}"
-    with transaction.atomic():
-        audit.record(verb, "integration", integration.key, actor=actor, reason=note, after={"id": pk, **after})
-
-
-def _decided() -> Conflict:
-    return Conflict("case.decided", "Somebody has decided this meanwhile.")

@@ -19,8 +19,8 @@ from runtime.ledger.append import Finer, IncomingMessage, StreamRef, append, loa
 from runtime.ledger.connections import Connection
 from runtime.models import Deployment, RejectedMessage
 from runtime.services import finer_versions, intake, system_connections
+from runtime.services.cases import decide_with_effect, record_decision
 from runtime.services.dating import items_of
-from runtime.services.dead_letters import decide_with_effect, record_decision
 from runtime.services.intake import IntakeReceipt
 from runtime.services.message_checks import Rejection
 from runtime.services.record_checks import RecordChecks

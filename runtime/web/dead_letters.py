@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -20,11 +21,11 @@ from kernel.ui.wording import number
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
 from runtime.models import Integration
-from runtime.selectors import dead_letter_detail
+from runtime.selectors import dead_letter_detail, why_waits
 from runtime.selectors import dead_letters as selectors
 from runtime.selectors.dead_letter_detail import DeadLetterDetail
 from runtime.selectors.dead_letters import DeadLetterGroup
-from runtime.services import confirming
+from runtime.services import cases, confirming
 from runtime.services import dead_letters as services
 from runtime.services.dead_letters import APPROVAL_ABOVE, DeadLetterFilter, RedriveDryRun
 from runtime.services.resubmitting import resubmit_rejected
@@ -178,14 +179,21 @@ def _settle(
         except Conflict as error:
             form.add_error(None, error.message)
             return None
-        word = "Asking about" if group.kind == "asked" and act == "redrive" else "Retrying"
-        messages.success(request, f"{word} {number(count)} message{'s' if count != 1 else ''}.")
+        asking = group.kind == "asked" and act == "redrive"
+        messages.success(request, _going(count, [one.subscription for one in chosen], asking=asking))
     else:
         with transaction.atomic():
             count = sum(services.discard(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
         done = f"Discarded {number(count)} message{'s' if count != 1 else ''} without delivery."
         messages.success(request, f"{done} The ledger keeps the reason.")
     return redirect(_address(context["environment"], context["integration"]))
+
+
+def _going(count: int, subscriptions: Sequence[int], *, asking: bool) -> str:
+    """What goes now, and what it waits for."""
+    word = "Asking about" if asking else "Retrying"
+    waits = why_waits.said(subscriptions, asking=asking)
+    return f"{word} {number(count)} message{'s' if count != 1 else ''}.{f' {waits}' if waits else ''}"
 
 
 def _confirmed(count: int) -> str:
@@ -291,7 +299,7 @@ def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, kind, place, form)
     try:
-        done = _DECIDE[kind](viewer, place, form.cleaned_data)
+        done = _DECIDE[kind](viewer, place, form.cleaned_data | {"asked": detail.dead_letter.state == "sending"})
     except (Invalid, Conflict) as error:
         return _page(request, kind, place, form, error)
     messages.success(request, done)
@@ -310,7 +318,8 @@ def _decide_quarantined(viewer: Viewer, place: str, chosen: dict[str, Any]) -> s
         return "The edited payload is saved beside the stored one. Replay the message to send it."
     if chosen["act"] in ("redrive", "resend"):
         count = services.redrive(one, actor=viewer.user, reason=reason, not_arrived=chosen["act"] == "resend")
-        return "Retrying 1 message." if count else BUSY
+        asking = chosen["act"] == "redrive" and chosen["asked"]
+        return _going(count, [subscription], asking=asking) if count else BUSY
     if chosen["act"] == "arrived":
         count = confirming.confirm(one, actor=viewer.user, reason=reason, reference=chosen["reference"])
         return _confirmed(count) if count else BUSY
@@ -333,7 +342,7 @@ def _decide_rejected(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
         older = " A newer version of this key is stored, so this one changes nothing."
         return f"Resubmitted: {receipt.status}.{older if receipt.status == 'older' else ''}"
     if chosen["act"] == "dismiss":
-        services.dismiss_rejected(int(place), actor=viewer.user, note=chosen["reason"])
+        cases.dismiss_rejected(int(place), actor=viewer.user, note=chosen["reason"])
         return "Dismissed 1 message. The ledger keeps the reason."
     raise Invalid("letter.act", "A rejected message can only be resubmitted or dismissed.")
 
@@ -342,7 +351,7 @@ def _decide_conflict(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
     if chosen["act"] not in ("keep", "replace"):
         raise Invalid("letter.act", "Keep the stored version, or apply the later one as a correction.")
     keep = chosen["act"] == "keep"
-    services.settle_conflict(int(place), keep=keep, actor=viewer.user, note=chosen["reason"])
+    cases.settle_conflict(int(place), keep=keep, actor=viewer.user, note=chosen["reason"])
     return "The stored version is kept." if keep else "The later version was stored as a correction."
 
 

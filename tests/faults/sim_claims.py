@@ -180,10 +180,10 @@ def _lock_vendor(db: Database, tx: Transaction, given: Any) -> list[Any]:
 
 @statement(claims._ADMIT)
 def _admit(db: Database, tx: Transaction, given: Any) -> list[Any]:
-    v, now = db.get(tx, "vendor", (given[0],)), db.now()
+    v, now = db.get(tx, "vendor", (given["vendor"],)), db.now()
     if v is None:
         return []
-    place = v["concurrency"] is None or v["concurrency"] >= _live_leases(db, tx, given[0])
+    place = v["concurrency"] is None or v["concurrency"] >= _live_leases(db, tx, given["vendor"])
     probe = v["breaker"] == "closed" or (v["open_until"] <= now and v["probe_until"] <= now)
     return [(place and probe, v["breaker"] != "closed")]
 

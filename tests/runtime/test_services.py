@@ -37,6 +37,7 @@ from runtime.models import (
     Worker,
 )
 from runtime.services import (
+    cases,
     dead_letters,
     deployments,
     intake,
@@ -180,7 +181,7 @@ def test_pushed_messages_are_durable_deduplicated_and_refused_with_a_reason(cata
     rejected.refresh_from_db()
     assert rejected.state == "fixed"
     with pytest.raises(Invalid, match="Give a reason"):
-        dead_letters.dismiss_rejected(RejectedMessage.objects.get(state="open").pk, actor=None, note=" ")
+        cases.dismiss_rejected(RejectedMessage.objects.get(state="open").pk, actor=None, note=" ")
     assert work() == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from bench.order_server import order
 from kernel.errors import Conflict
 from runtime.models import ConflictCase, Message, RejectedMessage
-from runtime.services import dead_letters, intake, rejudging, resubmitting
+from runtime.services import cases, intake, rejudging, resubmitting
 from tests.runtime.test_resubmitting import BY_ARRIVAL
 from tests.runtime.test_services import FEED, catalog, deployed
 
@@ -35,10 +35,10 @@ def test_a_conflict_that_somebody_keeps_meanwhile_is_not_corrected(
     deployed(event=FACT)
     intake.accept(FEED, "production", [order(1), {**order(1), "total": 5}])
     case = ConflictCase.objects.get()
-    keep = lambda: dead_letters.settle_conflict(case.pk, keep=True, actor=None, note="first")  # noqa: E731
-    meanwhile(monkeypatch, dead_letters, keep)
+    keep = lambda: cases.settle_conflict(case.pk, keep=True, actor=None, note="first")  # noqa: E731
+    meanwhile(monkeypatch, cases, keep)
     with pytest.raises(Conflict, match="meanwhile"):
-        dead_letters.settle_conflict(case.pk, keep=False, actor=None, note="second")
+        cases.settle_conflict(case.pk, keep=False, actor=None, note="second")
     case.refresh_from_db()
     assert (case.state, case.note, Message.objects.count()) == ("kept", "first", 1)
 
@@ -47,7 +47,7 @@ def test_several_corrections_of_one_key_have_names_of_their_own_and_are_no_new_c
     deployed(event=FACT)
     intake.accept(FEED, "production", [order(1), {**order(1), "total": 5}, {**order(1), "total": 6}])
     for case in ConflictCase.objects.order_by("id"):
-        dead_letters.settle_conflict(case.pk, keep=False, actor=None, note="corrected")
+        cases.settle_conflict(case.pk, keep=False, actor=None, note="corrected")
     assert not ConflictCase.objects.exclude(state="replaced").exists()
     keys = sorted(Message.objects.values_list("key", flat=True))
     assert [key.partition("#")[2] for key in keys] == ["", "2", "3"]
@@ -63,7 +63,7 @@ def rejected(catalog: None) -> RejectedMessage:
 def test_a_rejected_message_that_somebody_dismisses_meanwhile_is_not_handed_in(
     rejected: RejectedMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dismiss = lambda: dead_letters.dismiss_rejected(rejected.pk, actor=None, note="not needed")  # noqa: E731
+    dismiss = lambda: cases.dismiss_rejected(rejected.pk, actor=None, note="not needed")  # noqa: E731
     meanwhile(monkeypatch, resubmitting, dismiss)
     with pytest.raises(Conflict, match="meanwhile"):
         resubmitting.resubmit_rejected(rejected.pk, payload=order(1), actor=None, note="corrected")
@@ -78,7 +78,7 @@ def test_a_rejected_message_that_somebody_dismisses_meanwhile_is_not_stored_by_j
     real = rejudging.load_stream
 
     def slow(*args: Any) -> Any:
-        dead_letters.dismiss_rejected(rejected.pk, actor=None, note="not needed")
+        cases.dismiss_rejected(rejected.pk, actor=None, note="not needed")
         return real(*args)
 
     monkeypatch.setattr(rejudging, "load_stream", slow)

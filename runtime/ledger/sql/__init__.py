@@ -32,3 +32,10 @@ CLAIM_RETURNING = read("claim_returning")
 CLAIM_SCOPE = read("claim_scope", shards=str(SHARDS))
 """Parts of every claim: what it needs of subscription and stream, what it answers, and what the claiming worker
 serves."""
+KEPT_FOR_QUESTION = 15.0
+"""Seconds for which the probe of an open circuit breaker is kept for a person's question."""
+
+
+def probe_is_free(asking: str) -> str:
+    """Part of every claim under a circuit breaker; `asking`: the subscription whose question may take a kept probe."""
+    return read("probe_is_free", asking=asking, kept=str(KEPT_FOR_QUESTION))

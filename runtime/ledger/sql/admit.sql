@@ -14,8 +14,8 @@ select
     )
     and (
         v.breaker = 'closed'
-        or (v.open_until <= clock_timestamp() and v.probe_until <= clock_timestamp())
+        or {probe_is_free}
     ),
     v.breaker <> 'closed'
 from runtime_vendorstate v
-where v.id = %s
+where v.id = %(vendor)s

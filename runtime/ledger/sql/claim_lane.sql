@@ -35,7 +35,7 @@ served as materialized (
         and v.not_before <= clock_timestamp()
         and (
             v.breaker = 'closed'
-            or (v.open_until <= clock_timestamp() and v.probe_until <= clock_timestamp())
+            or {probe_is_free}
         )
         and (
             v.concurrency is null

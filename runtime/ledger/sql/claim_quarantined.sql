@@ -14,7 +14,7 @@ c as materialized (
             and v.not_before <= clock_timestamp()
             and (
                 v.breaker = 'closed'
-                or (v.open_until <= clock_timestamp() and v.probe_until <= clock_timestamp())
+                or {probe_is_free}
             )
             and {pace_allows}
         order by s.tier, o.not_before, o.position

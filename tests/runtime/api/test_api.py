@@ -258,6 +258,7 @@ def test_a_redrive_is_a_dry_run_unless_it_is_said_otherwise(client, day):
     )
     assert answer.json() | {"still_refused": []} == {
         "dry_run": True,
+        "waits": None,
         "letters": 3,
         "would_map": 3,
         "behind": 0,
@@ -270,12 +271,10 @@ def test_a_redrive_is_a_dry_run_unless_it_is_said_otherwise(client, day):
     }
     assert QuarantinedMessage.objects.filter(state="dead").count() == 3
     body = {"group": group, "dry_run": False, "rate": 10}
-    assert (
-        client.post(reverse("runtime-api:redrive"), body, content_type="application/json", headers=headers).json()[
-            "letters"
-        ]
-        == 3
-    )
+    VendorState.objects.update(not_before=clock.now() + timedelta(minutes=5))
+    done = client.post(reverse("runtime-api:redrive"), body, content_type="application/json", headers=headers).json()
+    assert done["letters"] == 3
+    assert "asked to wait until" in done["waits"]
     assert not QuarantinedMessage.objects.filter(state="dead").exists()
 
 
